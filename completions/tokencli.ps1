@@ -1,0 +1,355 @@
+# Written by `tokencli completion powershell`. Only names of profiles are asked of the program.
+
+$TokencliWords = @{
+    '' = @{
+        '--version' = $null
+        '--help' = $null
+        '-h' = $null
+        '' = @('get', 'refresh', 'inspect', 'export', 'login', 'logout', 'sandbox', 'hook', 'completion', 'profiles', 'providers')
+    }
+    'get' = @{
+        '--profile' = @('<profiles>')
+        '-p' = @('<profiles>')
+        '--format' = @('raw', 'header', 'query', 'json', 'dpop')
+        '--json' = $null
+        '--method' = @()
+        '--url' = @()
+        '--nonce' = @()
+        '--min-ttl' = @()
+        '--force' = $null
+        '--scope' = @()
+        '--interactive' = $null
+        '--dry-run' = $null
+        '--trace' = $null
+        '--config' = @('<files>')
+        '--timeout' = @()
+        '--lock-timeout' = @()
+        '--no-input' = $null
+        '--quiet' = $null
+        '-q' = $null
+        '--verbose' = $null
+        '-v' = $null
+        '--help' = $null
+        '-h' = $null
+        '' = @('<profiles>')
+    }
+    'refresh' = @{
+        '--profile' = @('<profiles>')
+        '-p' = @('<profiles>')
+        '--all' = $null
+        '--json' = $null
+        '--scope' = @()
+        '--config' = @('<files>')
+        '--timeout' = @()
+        '--lock-timeout' = @()
+        '--no-input' = $null
+        '--quiet' = $null
+        '-q' = $null
+        '--verbose' = $null
+        '-v' = $null
+        '--help' = $null
+        '-h' = $null
+        '' = @('<profiles>')
+    }
+    'inspect' = @{
+        '--profile' = @('<profiles>')
+        '-p' = @('<profiles>')
+        '--json' = $null
+        '--verify' = $null
+        '--audience' = @()
+        '--introspect' = $null
+        '--userinfo' = $null
+        '--id-token' = $null
+        '--config' = @('<files>')
+        '--timeout' = @()
+        '--no-input' = $null
+        '--quiet' = $null
+        '-q' = $null
+        '--verbose' = $null
+        '-v' = $null
+        '--help' = $null
+        '-h' = $null
+        '' = @('<profiles>')
+    }
+    'export' = @{
+        '--profile' = @('<profiles>')
+        '-p' = @('<profiles>')
+        '--shell' = @('sh', 'bash', 'zsh', 'dash', 'ksh', 'mksh', 'busybox', 'fish', 'powershell', 'pwsh', 'cmd', 'dotenv', 'docker', 'github_actions', 'k8s', 'json')
+        '--format' = @('sh', 'bash', 'zsh', 'dash', 'ksh', 'mksh', 'busybox', 'fish', 'powershell', 'pwsh', 'cmd', 'dotenv', 'docker', 'github_actions', 'k8s', 'json')
+        '--var' = @()
+        '--all-vars' = $null
+        '--unset' = $null
+        '--min-ttl' = @()
+        '--force' = $null
+        '--scope' = @()
+        '--config' = @('<files>')
+        '--timeout' = @()
+        '--lock-timeout' = @()
+        '--no-input' = $null
+        '--quiet' = $null
+        '-q' = $null
+        '--verbose' = $null
+        '-v' = $null
+        '--help' = $null
+        '-h' = $null
+        '' = @('<profiles>')
+    }
+    'login' = @{
+        '--profile' = @('<profiles>')
+        '-p' = @('<profiles>')
+        '--stdin' = $null
+        '--again' = $null
+        '--no-browser' = $null
+        '--wait' = @()
+        '--config' = @('<files>')
+        '--timeout' = @()
+        '--lock-timeout' = @()
+        '--no-input' = $null
+        '--quiet' = $null
+        '-q' = $null
+        '--verbose' = $null
+        '-v' = $null
+        '--help' = $null
+        '-h' = $null
+        '' = @('<profiles>')
+    }
+    'logout' = @{
+        '--profile' = @('<profiles>')
+        '-p' = @('<profiles>')
+        '--secrets' = $null
+        '--force' = $null
+        '--config' = @('<files>')
+        '--timeout' = @()
+        '--no-input' = $null
+        '--quiet' = $null
+        '-q' = $null
+        '--verbose' = $null
+        '-v' = $null
+        '--help' = $null
+        '-h' = $null
+        '' = @('<profiles>')
+    }
+    'sandbox' = @{
+        '--port' = @()
+        '--quiet' = $null
+        '-q' = $null
+        '--verbose' = $null
+        '-v' = $null
+        '--lifetime' = @()
+        '--fail' = @()
+        '--slow' = @()
+        '--clock-skew' = @()
+        '--grace' = @()
+        '--no-refresh-token' = $null
+        '--html' = $null
+        '--broken-json' = $null
+        '--no-token' = $null
+        '--expires-in' = @()
+        '--redirect' = @()
+        '--drop' = @()
+        '--help' = $null
+        '-h' = $null
+        '' = @('<commands>')
+    }
+    'hook' = @{
+        '--renew' = $null
+        '--config' = @('<files>')
+        '--timeout' = @()
+        '--no-input' = $null
+        '--quiet' = $null
+        '-q' = $null
+        '--verbose' = $null
+        '-v' = $null
+        '--help' = $null
+        '-h' = $null
+        '' = @('bash', 'zsh', 'fish')
+    }
+    'completion' = @{
+        '--profiles' = $null
+        '--config' = @('<files>')
+        '--timeout' = @()
+        '--no-input' = $null
+        '--quiet' = $null
+        '-q' = $null
+        '--verbose' = $null
+        '-v' = $null
+        '--help' = $null
+        '-h' = $null
+        '' = @('bash', 'zsh', 'fish', 'powershell')
+    }
+    'profiles' = @{
+        '--json' = $null
+        '--config' = @('<files>')
+        '--timeout' = @()
+        '--no-input' = $null
+        '--quiet' = $null
+        '-q' = $null
+        '--verbose' = $null
+        '-v' = $null
+        '--help' = $null
+        '-h' = $null
+        '' = @('add', 'edit', 'show', 'use', 'remove', 'test', 'schema')
+    }
+    'profiles add' = @{
+        '--provider' = @('auth0', 'authentik', 'aws-cognito', 'dex', 'entra', 'github', 'gitlab', 'google', 'groupid', 'hydra', 'identityserver', 'keycloak', 'oauth2', 'okta', 'ping', 'salesforce', 'screening-eagle', 'slack', 'socialid', 'zitadel')
+        '--host' = @()
+        '--base-url' = @()
+        '--token-url' = @()
+        '--client-id' = @()
+        '--username' = @()
+        '--email-address' = @()
+        '--identity-store-id' = @()
+        '--scope' = @()
+        '--audience' = @()
+        '--grant' = @()
+        '--client-auth' = @()
+        '--ca-file' = @('<files>')
+        '--store' = @()
+        '--export' = @()
+        '--set' = @()
+        '--secret' = @()
+        '--password-env' = @()
+        '--client-secret-env' = @()
+        '--config' = @('<files>')
+        '--no-input' = $null
+        '--quiet' = $null
+        '-q' = $null
+        '--verbose' = $null
+        '-v' = $null
+        '--help' = $null
+        '-h' = $null
+        '' = @()
+    }
+    'profiles edit' = @{
+        '--set' = @()
+        '--unset' = @()
+        '--secret' = @()
+        '--config' = @('<files>')
+        '--no-input' = $null
+        '--quiet' = $null
+        '-q' = $null
+        '--verbose' = $null
+        '-v' = $null
+        '--help' = $null
+        '-h' = $null
+        '' = @('<profiles>')
+    }
+    'profiles show' = @{
+        '--json' = $null
+        '--config' = @('<files>')
+        '--no-input' = $null
+        '--quiet' = $null
+        '-q' = $null
+        '--verbose' = $null
+        '-v' = $null
+        '--help' = $null
+        '-h' = $null
+        '' = @('<profiles>')
+    }
+    'profiles use' = @{
+        '--config' = @('<files>')
+        '--no-input' = $null
+        '--quiet' = $null
+        '-q' = $null
+        '--verbose' = $null
+        '-v' = $null
+        '--help' = $null
+        '-h' = $null
+        '' = @('<profiles>')
+    }
+    'profiles remove' = @{
+        '--yes' = $null
+        '-y' = $null
+        '--secrets' = $null
+        '--config' = @('<files>')
+        '--no-input' = $null
+        '--quiet' = $null
+        '-q' = $null
+        '--verbose' = $null
+        '-v' = $null
+        '--help' = $null
+        '-h' = $null
+        '' = @('<profiles>')
+    }
+    'profiles test' = @{
+        '--config' = @('<files>')
+        '--timeout' = @()
+        '--lock-timeout' = @()
+        '--no-input' = $null
+        '--quiet' = $null
+        '-q' = $null
+        '--verbose' = $null
+        '-v' = $null
+        '--help' = $null
+        '-h' = $null
+        '' = @('<profiles>')
+    }
+    'profiles schema' = @{
+        '--help' = $null
+        '-h' = $null
+        '' = @()
+    }
+    'providers' = @{
+        '--json' = $null
+        '--config' = @('<files>')
+        '--help' = $null
+        '-h' = $null
+        '' = @('list', 'show', 'check', 'new', 'reference')
+    }
+    'providers list' = @{
+        '--json' = $null
+        '--config' = @('<files>')
+        '--help' = $null
+        '-h' = $null
+        '' = @()
+    }
+    'providers show' = @{
+        '--config' = @('<files>')
+        '--help' = $null
+        '-h' = $null
+        '' = @()
+    }
+    'providers check' = @{
+        '--json' = $null
+        '--help' = $null
+        '-h' = $null
+        '' = @('<files>')
+    }
+    'providers new' = @{
+        '--from-curl' = @('<commands>')
+        '--from' = @('<files>')
+        '--no-input' = $null
+        '--quiet' = $null
+        '-q' = $null
+        '--help' = $null
+        '-h' = $null
+        '' = @()
+    }
+    'providers reference' = @{
+        '--help' = $null
+        '-h' = $null
+        '' = @()
+    }
+}
+
+Register-ArgumentCompleter -Native -CommandName tokencli -ScriptBlock {
+    param($current, $line, $position)
+    $typed = @($line.CommandElements | Where-Object { $_.Extent.EndOffset -lt $position } |
+        Select-Object -Skip 1 | ForEach-Object { $_.ToString() })
+    $command = ''
+    foreach ($word in $typed) {
+        $next = "$command $word".Trim()
+        if ($TokencliWords.ContainsKey($next)) { $command = $next }
+    }
+    $known = $TokencliWords[$command]
+    $before = if ($typed.Count) { $typed[-1] } else { '' }
+    $words = if ($current -like '-*') { $known.Keys | Where-Object { $_ } | Sort-Object }
+    elseif ($before -and $known[$before] -is [array]) { $known[$before] }
+    else { $known[''] }
+    if ($words -contains '<profiles>') {
+        $words = & $line.CommandElements[0].ToString() completion --profiles $current 2>$null
+    }
+    $words | Where-Object { $_ -notlike '<*' -and $_ -like "$current*" } | ForEach-Object {
+        [System.Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $_)
+    }
+}

@@ -1,0 +1,1 @@
+"""How fast it is, against others, side by side in one run: `python -m tests.bench`."""

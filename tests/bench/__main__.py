@@ -1,0 +1,139 @@
+"""Print the ratios: `python -m tests.bench [ROUNDS]`."""
+
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from tests.bench import hooked, oidc
+from tests.bench.measure import Command, Measured, run, side_by_side
+from tests.bench.places import bench_place
+from tests.bench.scripts import empty_script, script_by_hand
+from tests.conftest import script
+from tests.keyring_session import INSTALL, missing
+
+MANY = 10_000
+
+
+class Row(NamedTuple):
+    """One line of the table."""
+
+    what: str
+    against: str
+    instructions: float | None
+    wall: float | None
+    aim: str
+
+
+def main() -> None:
+    """Measure everything and print the table."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 40
+    # Compiled modules are kept on every machine but one that forbids it; here, it must not.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    with TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        rows = [*warm(folder, rounds), *cold(folder, rounds), *in_shells(rounds), *growth(rounds)]
+    now = datetime.now(UTC)
+    say(
+        f"{now:%Y-%m-%d}, Python {platform.python_version()}, {os.cpu_count()} CPUs, {rounds} rounds"
+    )
+    say("")
+    say("| what | against | instructions | wall clock | aim |")
+    say("|---|---|---:|---:|---:|")
+    for row in rows:
+        say(
+            f"| {row.what} | {row.against} | {shown(row.instructions)} | {shown(row.wall)} |"
+            f" {row.aim} |"
+        )
+
+
+def warm(folder: Path, rounds: int) -> Iterator[Row]:
+    """Compare warm runs with an empty console script of the same environment."""
+    commands: dict[str, Command] = {
+        "empty": [str(empty_script(folder))],
+        "`get`": [script(), "get"],
+        "`get PROFILE`": [script(), "get", "bench"],
+        "`export`": [script(), "export"],
+        "Tab": [script(), "completion", "--profiles", "b"],
+    }
+    with bench_place(lifetime=3600) as environ:
+        for command in list(commands.values())[1:]:
+            run(command, environ)
+        found = side_by_side(commands, environ, rounds)
+    for name, aim in {"`get`": 1.2, "`get PROFILE`": 1.2, "`export`": 1.2, "Tab": 2.0}.items():
+        what = "Tab for a profile's name" if name == "Tab" else f"warm {name}"
+        yield row(what, "an empty console script", found[name], found["empty"], f"<= {aim}")
+
+
+def cold(folder: Path, rounds: int) -> Iterator[Row]:
+    """Compare a run that has to ask the server with the script that a person would write."""
+    if missing():
+        say(f"cold `get`: left out, for it needs a keyring: {INSTALL}")
+        return
+    commands: dict[str, Command] = {
+        "by hand": [str(script_by_hand(folder))],
+        "get": [script(), "get"],
+    }
+    with bench_place(lifetime=0) as environ:
+        run(commands["get"], environ)
+        found = side_by_side(commands, environ, rounds)
+    against = "ten lines with requests and keyring"
+    yield row("cold `get`", against, found["get"], found["by hand"], "<= 1.0")
+
+
+def in_shells(rounds: int) -> Iterator[Row]:
+    """Compare a hooked `get` with the best peer."""
+    with bench_place(lifetime=3600) as environ:
+        run([script(), "get"], environ)
+        found = oidc.command({**os.environ})
+        if found is None:
+            say(f"hooked `get`: shown against a warm one; oidc-token is not there: {oidc.INSTALL}")
+            name, command = "a warm `get` without the hook", [script(), "get"]
+        else:
+            name, command = found
+        other = side_by_side({name: command}, {**os.environ, **environ}, rounds)[name]
+        for shell in hooked.LOOPS:
+            one = hooked.seconds(shell, environ)
+            if one is not None:
+                yield Row(f"hooked `get` in {shell}", name, None, one / other.wall, "< 1")
+
+
+def growth(rounds: int) -> Iterator[Row]:
+    """Compare 10,000 profiles with one."""
+    get: Command = [script(), "get", "bench"]
+    tab: Command = [script(), "completion", "--profiles", "other999"]
+    with bench_place(lifetime=3600) as few, bench_place(lifetime=3600, profiles=MANY) as many:
+        commands = {"get": get, "tab": tab, "many get": get, "many tab": tab}
+        own = {"many get": many, "many tab": many}
+        for name, command in commands.items():
+            run(command, own.get(name, few))
+        found = side_by_side(commands, few, rounds, own)
+    yield row(f"warm `get`, {MANY} profiles", "with one", found["many get"], found["get"], "1.0")
+    yield row(f"Tab, {MANY} profiles", "with one", found["many tab"], found["tab"], "")
+
+
+def row(what: str, against: str, one: Measured, other: Measured, aim: str) -> Row:
+    """Return the ratios of two measurements."""
+    counted = None
+    if one.instructions and other.instructions:
+        counted = one.instructions / other.instructions
+    return Row(what, against, counted, one.wall / other.wall, aim)
+
+
+def shown(ratio: float | None) -> str:
+    """Return a ratio as it stands in the table."""
+    return "-" if ratio is None else f"{ratio:.2f}"
+
+
+def say(text: str) -> None:
+    """Print a line at once: it takes a while until all are there."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

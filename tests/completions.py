@@ -1,0 +1,24 @@
+"""The committed completion scripts: compared by a test, written by `python -m tests.completions`."""
+
+from pathlib import Path
+
+from tokencli.cli.completions import script
+
+FOLDER = Path(__file__).parent.parent / "completions"
+FILES = {
+    "bash": "tokencli.bash",
+    "zsh": "_tokencli",
+    "fish": "tokencli.fish",
+    "powershell": "tokencli.ps1",
+}
+"""Shell -> the name of its script."""
+
+
+def main() -> None:
+    """Write every script anew."""
+    for shell, name in FILES.items():
+        (FOLDER / name).write_text(script(shell), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""The tests that guard credentials do fail when what they guard is taken away.
+
+Each row takes one thing out of a copy of the package and runs the tests that must notice.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import tokencli
+
+ROOT = Path(tokencli.__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """What is taken out, and which test notices."""
+
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+MUTANTS = {
+    "the second read under the lock": Mutant(
+        "actions/get.py",
+        """                if stored is not None and usable(stored):
+                    copy.keep(stored, store)
+                    return Obtained(stored.token, "stored")
+                elsewhere""",
+        "                elsewhere",
+        "tests/unit/actions/test_get.py::test_who_waited_for_the_lock_takes_what_the_holder_saved",
+    ),
+    "the flush before the rename": Mutant(
+        "stores/files.py",
+        "            os.fsync(self._fd)\n",
+        "",
+        "tests/unit/stores/test_files.py::test_a_write_is_flushed_before_it_is_named",
+    ),
+    "the order of flush and rename": Mutant(
+        "stores/files.py",
+        """            os.fsync(self._fd)
+            fd, self._fd = self._fd, -1
+            os.close(fd)
+            _replace(self._temp, self.path)
+""",
+        """            _replace(self._temp, self.path)
+            os.fsync(self._fd)
+            fd, self._fd = self._fd, -1
+            os.close(fd)
+""",
+        "tests/unit/stores/test_files.py::test_a_write_is_flushed_before_it_is_named",
+    ),
+    "the comparison before clearing a file": Mutant(
+        "stores/file.py",
+        "if stored is None or stored.token.refresh_token != only:",
+        "if stored is None:",
+        "tests/contract/test_stores.py::test_clearing_compares",
+    ),
+    "the comparison before clearing after a refusal": Mutant(
+        "actions/get.py",
+        "if stored is not None and theirs is not None and theirs != spent:",
+        "if False:",
+        "tests/unit/actions/test_get.py::test_a_loser_uses_the_winners_token_and_destroys_nothing",
+    ),
+    "the journal before sending": Mutant(
+        "actions/get.py",
+        "            store.begin(key, spent)\n",
+        "",
+        "tests/unit/actions/test_get.py::test_a_refresh_is_noted_before_it_is_sent_and_concluded_by_the_save",
+    ),
+    "keeping the old refresh token": Mutant(
+        "actions/get.py",
+        "if found.token.refresh_token is None:",
+        "if False:",
+        "tests/unit/actions/test_get.py::test_the_old_refresh_token_stays_when_the_reply_brings_none",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_mutant_is_noticed(name: str, tmp_path: Path) -> None:
+    """The named test passes as it is, and fails once that one thing is gone."""
+    mutant = MUTANTS[name]
+    shutil.copytree(
+        ROOT / "tokencli", tmp_path / "tokencli", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    shutil.copytree(
+        ROOT / "tests", tmp_path / "tests", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    assert run(tmp_path, mutant.test) == 0
+    source = tmp_path / "tokencli" / mutant.file
+    text = source.read_text(encoding="utf-8")
+    assert text.count(mutant.old) == 1, f"{mutant.file} no longer holds what this mutant takes out"
+    source.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
+    assert run(tmp_path, mutant.test) == 1
+
+
+def run(root: Path, test: str) -> int:
+    """Run a test against the copy of the package in `root` and return pytest's exit code."""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-n0", test],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"},
+        stdout=subprocess.DEVNULL,
+        check=False,
+    ).returncode

@@ -1,0 +1,474 @@
+"""Every system of the sandbox, over real TLS with an independent client: one body for each row."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import requests
+from joserfc import jwt
+from joserfc.jwk import KeySet
+
+from tokencli.sandbox.oauth2 import PASSWORD, USERNAME
+from tokencli.sandbox.server import Sandbox
+from tokencli.sandbox.systems import SYSTEMS, load
+
+
+@dataclass
+class Hands:
+    """A clock whose hands tests move."""
+
+    time: float = 1_800_000_000.0
+
+    def now(self) -> float:
+        return self.time
+
+
+@dataclass(frozen=True)
+class Case:
+    """How a person would call one system by hand, from its document."""
+
+    form: Mapping[str, str]
+    basic: tuple[str, str] | None = None
+    members: frozenset[str] = frozenset()
+    """Exactly the members of a right reply."""
+    token_type: str = "Bearer"
+    expires_in: int = 0
+    errors: frozenset[str] = frozenset(("error", "error_description"))
+    """Exactly the members of a refusal."""
+    again: Mapping[str, str] = field(default_factory=dict)
+    """What is sent beside grant_type and refresh_token to refresh."""
+
+
+GROUPID = load("groupid")
+EAGLE = load("screening-eagle")
+SOCIAL = load("socialid")
+OAUTH2 = load("oauth2")
+GROUPID_CLIENT = {
+    "client_Id": GROUPID.values["client_id"],
+    "client_secret": GROUPID.secrets["client_secret"],
+}
+CASES = {
+    "groupid": Case(
+        form={
+            "grant_type": "Password",
+            "username": GROUPID.values["username"],
+            "password": GROUPID.secrets["password"],
+            "identity_store_id": GROUPID.values["identity_store_id"],
+            **GROUPID_CLIENT,
+        },
+        members=frozenset(("access_token", "refresh_token", "scope", "token_type", "expires_in")),
+        expires_in=1200,
+        again=GROUPID_CLIENT,
+    ),
+    "screening-eagle": Case(
+        form={"grant_type": "client_credentials", "scope": "openid email profile inspect"},
+        basic=(EAGLE.values["client_id"], EAGLE.secrets["client_secret"]),
+        members=frozenset(
+            ("scope", "token_type", "access_token", "expires_in", "id_token", "refresh_token")
+        ),
+        expires_in=604800,
+        errors=frozenset(("error", "errorDescription")),
+    ),
+    "socialid": Case(
+        form={
+            "grant_type": "password",
+            "username": SOCIAL.values["username"],
+            "password": SOCIAL.secrets["password"],
+        },
+        basic=(SOCIAL.values["client_id"], SOCIAL.secrets["client_secret"]),
+        members=frozenset(("access_token", "expires_in", "token_type", "refresh_token")),
+        token_type="bearer",
+        expires_in=604800,
+    ),
+    "oauth2": Case(
+        form={"grant_type": "password", "username": USERNAME, "password": PASSWORD},
+        basic=(OAUTH2.values["client_id"], OAUTH2.secrets["client_secret"]),
+        members=frozenset(("access_token", "refresh_token", "scope", "token_type", "expires_in")),
+        expires_in=3600,
+    ),
+}
+SYSTEM = pytest.mark.parametrize("system", SYSTEMS)
+
+
+@pytest.fixture
+def clock() -> Hands:
+    """A clock that stands still until it is moved."""
+    return Hands()
+
+
+@pytest.fixture
+def sandbox(clock: Hands) -> Iterator[Sandbox]:
+    """A running sandbox where nothing goes wrong yet."""
+    with Sandbox(now=clock.now) as running:
+        yield running
+
+
+def post(
+    sandbox: Sandbox, system: str, form: Mapping[str, str] | None = None, **other: Any
+) -> requests.Response:
+    """Post to a token endpoint; without `form`, what is right."""
+    case = CASES[system]
+    return requests.post(
+        sandbox.url + load(system).token_path,
+        data=case.form if form is None else form,
+        verify=sandbox.ca_file,
+        allow_redirects=False,
+        timeout=20,
+        **{"auth": case.basic, **other},
+    )
+
+
+def refresh(sandbox: Sandbox, system: str, token: str) -> requests.Response:
+    """Spend a refresh token."""
+    form = {"grant_type": "refresh_token", "refresh_token": token, **CASES[system].again}
+    return post(sandbox, system, form)
+
+
+def resource(sandbox: Sandbox, system: str, token: str | None) -> requests.Response:
+    """Knock at the protected resource."""
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    url = sandbox.url + load(system).resource_path
+    return requests.get(url, headers=headers, verify=sandbox.ca_file, timeout=20)
+
+
+def test_every_system_has_a_case() -> None:
+    """No row of the table goes untested."""
+    assert set(CASES) == set(SYSTEMS)
+
+
+@SYSTEM
+def test_right_credentials_get_the_documented_reply(sandbox: Sandbox, system: str) -> None:
+    """The reply has the documented members, no others, and must not be cached."""
+    case = CASES[system]
+    reply = post(sandbox, system)
+    assert reply.status_code == 200
+    assert reply.headers["Content-Type"] == "application/json"
+    assert reply.headers["Cache-Control"] == "no-store"
+    assert set(reply.json()) == case.members
+    assert reply.json()["token_type"] == case.token_type
+    assert reply.json()["expires_in"] == case.expires_in
+    assert sandbox.state.tokens_issued == 1
+
+
+@SYSTEM
+def test_the_token_opens_the_resource_until_it_expires(
+    sandbox: Sandbox, clock: Hands, system: str
+) -> None:
+    """A live token is answered 200; an expired one 401 in the words of RFC 6750 section 3."""
+    token = post(sandbox, system).json()["access_token"]
+    assert resource(sandbox, system, token).status_code == 200
+    clock.time += CASES[system].expires_in - 1
+    assert resource(sandbox, system, token).status_code == 200
+    clock.time += 1
+    late = resource(sandbox, system, token)
+    assert late.status_code == 401
+    assert 'error="invalid_token"' in late.headers["WWW-Authenticate"]
+    assert 'error_description="The access token expired"' in late.headers["WWW-Authenticate"]
+
+
+@SYSTEM
+def test_without_a_token_the_challenge_names_no_error(sandbox: Sandbox, system: str) -> None:
+    """RFC 6750 section 3.1: a request without credentials learns the scheme and nothing else."""
+    bare = resource(sandbox, system, None)
+    assert bare.status_code == 401
+    assert bare.headers["WWW-Authenticate"] == f'Bearer realm="{system}"'
+
+
+@SYSTEM
+def test_a_token_opens_its_own_system_alone(sandbox: Sandbox, system: str) -> None:
+    """A live token of another system is no token here."""
+    other = next(name for name in SYSTEMS if name != system)
+    token = post(sandbox, other).json()["access_token"]
+    assert resource(sandbox, system, token).status_code == 401
+
+
+@SYSTEM
+def test_refresh_rotates(sandbox: Sandbox, system: str) -> None:
+    """A refresh token brings a new pair, and the new one works in its turn."""
+    first = post(sandbox, system).json()
+    second = refresh(sandbox, system, first["refresh_token"]).json()
+    assert second["access_token"] != first["access_token"]
+    assert second["refresh_token"] != first["refresh_token"]
+    assert sandbox.current_refresh_token(system) == second["refresh_token"]
+    assert refresh(sandbox, system, second["refresh_token"]).status_code == 200
+
+
+@SYSTEM
+def test_reuse_kills_the_family(sandbox: Sandbox, system: str) -> None:
+    """A refresh token used twice takes its successor and the access tokens with it."""
+    first = post(sandbox, system).json()
+    second = refresh(sandbox, system, first["refresh_token"]).json()
+    assert sandbox.family_alive(second["refresh_token"])
+    assert refresh(sandbox, system, first["refresh_token"]).status_code == 400
+    assert not sandbox.family_alive(second["refresh_token"])
+    assert sandbox.current_refresh_token(system) is None
+    assert refresh(sandbox, system, second["refresh_token"]).status_code == 400
+    assert (
+        "revoked" in resource(sandbox, system, second["access_token"]).headers["WWW-Authenticate"]
+    )
+
+
+@SYSTEM
+def test_grace_forgives_a_client_that_lost_the_answer(
+    sandbox: Sandbox, clock: Hands, system: str
+) -> None:
+    """Within the grace period the last spent token is answered with the current one; later not."""
+    sandbox.change(grace="30s")
+    first = post(sandbox, system).json()
+    second = refresh(sandbox, system, first["refresh_token"]).json()
+    again = refresh(sandbox, system, first["refresh_token"])
+    assert again.json()["refresh_token"] == second["refresh_token"]
+    clock.time += 30
+    assert refresh(sandbox, system, first["refresh_token"]).status_code == 400
+
+
+@SYSTEM
+def test_another_clients_refresh_token_is_unknown(sandbox: Sandbox, system: str) -> None:
+    """A refresh token goes only to the system and client that it was issued to."""
+    other = next(name for name in SYSTEMS if name != system)
+    token = post(sandbox, other).json()["refresh_token"]
+    assert refresh(sandbox, system, token).status_code == 400
+    assert sandbox.family_alive(token)
+
+
+@SYSTEM
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
+def test_only_post_gets_a_token(sandbox: Sandbox, system: str, method: str) -> None:
+    """Other verbs are answered 405 and told which would be right."""
+    url = sandbox.url + load(system).token_path
+    reply = requests.request(method, url, verify=sandbox.ca_file, timeout=20)
+    assert (reply.status_code, reply.headers["Allow"]) == (405, "POST")
+
+
+@SYSTEM
+def test_a_json_body_is_refused(sandbox: Sandbox, system: str) -> None:
+    """Every document asks for a form; JSON with the same content is no substitute."""
+    reply = post(sandbox, system, {}, json=dict(CASES[system].form))
+    assert reply.status_code in (400, 401)
+    assert sandbox.state.tokens_issued == 0
+
+
+@SYSTEM
+def test_parameters_in_the_query_do_not_count(sandbox: Sandbox, system: str) -> None:
+    """Credentials belong into the body; nothing is read from the URL, and nothing of it logged."""
+    query = "&".join(f"{name}={value}" for name, value in CASES[system].form.items())
+    url = f"{sandbox.url}{load(system).token_path}?{query}"
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    basic = CASES[system].basic
+    reply = requests.post(url, headers=headers, auth=basic, verify=sandbox.ca_file, timeout=20)
+    assert reply.status_code == 400
+    assert "made-up" not in "".join(map(str, sandbox.state.log))
+
+
+@SYSTEM
+@pytest.mark.parametrize("change", ["no grant_type", "unknown grant_type", "twice", "wrong client"])
+def test_refusals_have_the_documented_shape(sandbox: Sandbox, system: str, change: str) -> None:
+    """What is wrong with any request is refused with 400 or 401 and exactly the documented members."""
+    case = CASES[system]
+    form: dict[str, Any] = dict(case.form)
+    other: dict[str, Any] = {}
+    match change:
+        case "no grant_type":
+            del form["grant_type"]
+        case "unknown grant_type":
+            form["grant_type"] = "canary-grant-7f3a"
+        case "twice":
+            form["grant_type"] = [form["grant_type"]] * 2
+        case "wrong client" if case.basic is None:
+            form["client_secret"] = "canary-secret-7f3a"
+        case "wrong client":
+            other["auth"] = (case.basic[0], "canary-secret-7f3a")
+    reply = post(sandbox, system, form, **other)
+    assert reply.status_code == (401 if change == "wrong client" and case.basic else 400)
+    assert set(reply.json()) == case.errors
+    assert "canary" not in reply.text + "".join(map(str, sandbox.state.log))
+
+
+@SYSTEM
+def test_the_log_counts_what_happened(sandbox: Sandbox, system: str) -> None:
+    """Requests are counted by kind, system and grant."""
+    grant_type = CASES[system].form["grant_type"]
+    token = post(sandbox, system).json()
+    refresh(sandbox, system, token["refresh_token"])
+    resource(sandbox, system, token["access_token"])
+    assert sandbox.state.token_requests == 2
+    assert sandbox.state.count("token", system=system, grant_type=grant_type) == 1
+    assert sandbox.state.count("issued", grant_type="refresh_token") == 1
+    assert sandbox.state.count("resource") == 1
+    assert sandbox.state.count("refused") == 0
+
+
+@SYSTEM
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 501, 503])
+def test_fail_answers_in_the_documented_shape(sandbox: Sandbox, system: str, status: int) -> None:
+    """The first N token requests fail with the status; then all is well again."""
+    sandbox.change(fail=f"{status}:1")
+    failed = post(sandbox, system)
+    assert failed.status_code == status
+    if system == "groupid":
+        assert failed.headers["Content-Type"] == "text/plain"
+    else:
+        assert set(failed.json()) == CASES[system].errors
+    assert post(sandbox, system).status_code == 200
+
+
+@SYSTEM
+def test_lifetime_rules_the_reply_and_the_resource(
+    sandbox: Sandbox, clock: Hands, system: str
+) -> None:
+    """`expires_in` is the lifetime asked for, and the token dies after it."""
+    sandbox.change(lifetime=20)
+    reply = post(sandbox, system).json()
+    assert reply["expires_in"] == 20
+    clock.time += 20
+    assert resource(sandbox, system, reply["access_token"]).status_code == 401
+
+
+@SYSTEM
+def test_no_refresh_token_leaves_it_out_and_keeps_old_ones_good(
+    sandbox: Sandbox, system: str
+) -> None:
+    """No reply carries one; one that was issued before stays good (RFC 6749 section 6)."""
+    before = post(sandbox, system).json()["refresh_token"]
+    sandbox.change(no_refresh_token=True)
+    assert "refresh_token" not in post(sandbox, system).json()
+    for _ in range(2):
+        assert "refresh_token" not in refresh(sandbox, system, before).json()
+    assert sandbox.current_refresh_token(system) == before
+
+
+@SYSTEM
+def test_broken_json_is_broken_and_carries_the_token(sandbox: Sandbox, system: str) -> None:
+    """The slip of the samples: a JSON parser gives up, a person still sees the token."""
+    sandbox.change(broken_json=True)
+    reply = post(sandbox, system)
+    assert reply.status_code == 200
+    with pytest.raises(requests.exceptions.JSONDecodeError):
+        reply.json()
+    token = sandbox.current_refresh_token(system)
+    assert token is not None and token in reply.text
+
+
+@SYSTEM
+def test_no_token_leaves_access_token_alone_out(sandbox: Sandbox, system: str) -> None:
+    """All other members come."""
+    sandbox.change(no_token=True)
+    assert set(post(sandbox, system).json()) == CASES[system].members - {"access_token"}
+
+
+@SYSTEM
+@pytest.mark.parametrize("raw", ['"3600.0"', "null", "-1", "1e400", "true"])
+def test_expires_in_is_written_raw(sandbox: Sandbox, system: str, raw: str) -> None:
+    """The text stands in the JSON as it was given; the token lives as long as ever."""
+    sandbox.change(expires_in=raw)
+    reply = post(sandbox, system)
+    assert f'"expires_in": {raw}' in reply.text
+    assert resource(sandbox, system, reply.json()["access_token"]).status_code == 200
+
+
+@SYSTEM
+def test_expires_in_can_be_left_out(sandbox: Sandbox, system: str) -> None:
+    """An empty text leaves the member out."""
+    sandbox.change(expires_in="")
+    assert set(post(sandbox, system).json()) == CASES[system].members - {"expires_in"}
+
+
+@SYSTEM
+def test_html_is_a_page_and_no_token(sandbox: Sandbox, system: str) -> None:
+    """A captive portal's page: status 200, and nothing was issued."""
+    sandbox.change(html=True)
+    reply = post(sandbox, system)
+    assert (reply.status_code, reply.headers["Content-Type"][:9]) == (200, "text/html")
+    assert reply.text.startswith("<!doctype html>")
+    assert sandbox.state.tokens_issued == 0
+
+
+@SYSTEM
+def test_redirect_points_elsewhere(sandbox: Sandbox, system: str) -> None:
+    """The status and the target are as asked for."""
+    sandbox.change(redirect="307:https://other.example/token")
+    reply = post(sandbox, system)
+    assert (reply.status_code, reply.headers["Location"]) == (307, "https://other.example/token")
+
+
+@SYSTEM
+@pytest.mark.parametrize(("when", "issued"), [("before", 0), ("after", 1)])
+def test_drop_closes_the_connection(sandbox: Sandbox, system: str, when: str, issued: int) -> None:
+    """The client gets no answer; whether a token was issued depends on when."""
+    sandbox.change(drop=f"{when}:1")
+    with pytest.raises(requests.exceptions.ConnectionError):
+        post(sandbox, system)
+    assert (sandbox.state.token_requests, sandbox.state.tokens_issued) == (1, issued)
+    assert post(sandbox, system).status_code == 200
+
+
+@SYSTEM
+def test_slow_answers_late_after_the_work(sandbox: Sandbox, system: str) -> None:
+    """The client gives up, but the token was issued."""
+    sandbox.change(slow="1h")
+    with pytest.raises(requests.exceptions.ReadTimeout):
+        requests.post(
+            sandbox.url + load(system).token_path,
+            data=CASES[system].form,
+            auth=CASES[system].basic,
+            verify=sandbox.ca_file,
+            timeout=(20, 0.2),
+        )
+    assert sandbox.state.wait_for("issued")
+
+
+@SYSTEM
+def test_clock_skew_shifts_what_the_server_says(
+    sandbox: Sandbox, clock: Hands, system: str
+) -> None:
+    """The Date header, iat and exp are off by as much; how long the token lives is not."""
+    sandbox.change(clock_skew="-1h")
+    reply = post(sandbox, system)
+    assert reply.headers["Date"] == "Fri, 15 Jan 2027 07:00:00 GMT"
+    token = reply.json()["access_token"]
+    if token.count(".") == 2:
+        claims = decoded(sandbox, token)
+        assert claims["iat"] == clock.time - 3600
+        assert claims["exp"] - claims["iat"] == CASES[system].expires_in
+    assert resource(sandbox, system, token).status_code == 200
+
+
+def decoded(sandbox: Sandbox, token: str) -> dict[str, Any]:
+    """Return the claims; where the key is public, of a token whose signature is right."""
+    from base64 import urlsafe_b64decode
+    from json import loads
+
+    header, payload, _ = token.split(".")
+    if loads(urlsafe_b64decode(header + "=="))["alg"] == "ES256":
+        url = sandbox.url + (GROUPID.keys_path or "")
+        keys = KeySet.import_key_set(requests.get(url, verify=sandbox.ca_file, timeout=20).json())
+        return dict(jwt.decode(token, keys, algorithms=["ES256"]).claims)
+    return dict(loads(urlsafe_b64decode(payload + "==")))
+
+
+@pytest.mark.parametrize("system", ["groupid", "oauth2"])
+def test_public_keys_verify_the_tokens(sandbox: Sandbox, clock: Hands, system: str) -> None:
+    """An access token is a JWT that the published key set verifies."""
+    claims = decoded(sandbox, post(sandbox, system).json()["access_token"])
+    assert claims["iss"].startswith(sandbox.url)
+    assert (claims["iat"], claims["exp"]) == (clock.time, clock.time + CASES[system].expires_in)
+
+
+@SYSTEM
+def test_elsewhere_the_system_answers_404_in_its_own_words(sandbox: Sandbox, system: str) -> None:
+    """A path under the system's roof that is none has the documented 404; paths are case-sensitive."""
+    url = sandbox.url + load(system).token_path.replace("token", "Token")
+    reply = requests.post(url, data=CASES[system].form, verify=sandbox.ca_file, timeout=20)
+    assert reply.status_code == 404
+    if system == "groupid":
+        assert reply.text == "Not found: The URL is incorrect or object is not found\n"
+    else:
+        assert set(reply.json()) == CASES[system].errors
+
+
+def test_a_path_of_no_system_is_404(sandbox: Sandbox) -> None:
+    """Where nobody is at home there is still an answer."""
+    reply = requests.get(f"{sandbox.url}/elsewhere", verify=sandbox.ca_file, timeout=20)
+    assert reply.status_code == 404
+    assert reply.json()["systems"] == list(SYSTEMS)

@@ -1,0 +1,183 @@
+"""Completion in real shells, from the scripts as they are committed."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.completions import FILES, FOLDER
+from tests.conftest import IN_CI, Run, script
+from tests.warm import World, world
+from tokencli.cli.completions import SCRIPTS
+from tokencli.cli.completions import script as written
+
+BASH = """
+source {file}
+COMP_WORDS=({words}); COMP_CWORD=$(({count} - 1)); COMP_LINE="${{COMP_WORDS[*]}}"; COMP_POINT=${{#COMP_LINE}}
+_tokencli_complete tokencli "${{COMP_WORDS[COMP_CWORD]}}" "${{COMP_WORDS[COMP_CWORD - 1]}}"
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+ZSH = """
+zmodload zsh/zpty
+zpty -w() {{ }}
+"""
+ZSH_CHILD = """
+fpath=({folder} $fpath)
+autoload -Uz compinit && compinit -u -d {dump}
+zstyle ':completion:*' list-colors ''
+null-line () {{ BUFFER='' }}
+PS1= RPS1= LISTMAX=100000
+compadd () {{
+    local -a found; local -A opts
+    if [[ ${{@[1,(i)(-|--)]}} == *-(O|A|D)\\ * ]]; then builtin compadd "$@"; return; fi
+    builtin compadd -A found "$@"
+    local one; for one in $found; do print -r -- $one >> {out}; done
+    builtin compadd "$@"
+}}
+finish () {{ zle complete-word; print -r -- done >> {out}; exit }}
+zle -N finish
+bindkey '^I' finish
+"""
+
+
+def each(*shells: str) -> list[object]:
+    """Return parameters for the shells; one that is not installed is left out with a word about it."""
+    return [
+        pytest.param(
+            shell,
+            marks=pytest.mark.skipif(
+                shutil.which(shell) is None and not IN_CI, reason=f"apt-get install {shell}"
+            ),
+        )
+        for shell in shells
+    ]
+
+
+@pytest.fixture
+def place() -> Iterator[World]:
+    """Give the test a warm world whose shells find the program."""
+    with world() as made:
+        made.make()
+        made.environ["PATH"] = f"{Path(script()).parent}{os.pathsep}{os.environ['PATH']}"
+        yield made
+
+
+def run(command: list[str], place: World, text: str | None = None) -> str:
+    """Run a shell to its end and return its stdout."""
+    done = subprocess.run(
+        command,
+        env=place.environ,
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stderr == "", done.stderr
+    return done.stdout
+
+
+def complete(shell: str, words: list[str], place: World) -> set[str]:
+    """Return what the shell offers for the last of the words."""
+    file = FOLDER / FILES[shell]
+    if shell == "bash":
+        quoted = " ".join(f"'{word}'" for word in words)
+        text = BASH.format(file=file, words=quoted, count=len(words))
+        return set(run(["bash", "--norc", "--noprofile", "-c", text], place).split())
+    if shell == "fish":
+        text = f"source {file}; complete -C '{' '.join(words)}'"
+        out = run(["fish", "--no-config", "-c", text], place)
+        return {line.split("\t")[0] for line in out.splitlines()}
+    return _zsh(words, place)
+
+
+def _zsh(words: list[str], place: World) -> set[str]:
+    """Let an interactive zsh in a pseudo-terminal complete, and note what it adds."""
+    out = place.root / "out"
+    start = place.root / "start.zsh"
+    start.write_text(ZSH_CHILD.format(folder=FOLDER, dump=place.root / "dump", out=out))
+    out.write_text("")
+    line = " ".join(words)
+    text = f"""
+zmodload zsh/zpty
+zpty z 'zsh -f -i'
+zpty -w z 'source {start}; print ready'
+zpty -r -m z ignored '*ready*ready*' || true
+zpty -w -n z $'{line}\\t'
+while ! [[ -s {out} && "$(tail -n 1 {out})" == done ]]; do
+    zpty -r -t z ignored || zpty -t z || break
+done
+"""
+    run(["zsh", "-f", "-c", text], place)
+    return set(out.read_text().split("\n")) - {"", "done"}
+
+
+@pytest.mark.parametrize("shell", SCRIPTS)
+def test_the_committed_script_is_what_the_program_writes(shell: str, tokencli: Run) -> None:
+    """Letter by letter; `python -m tests.completions` writes it anew."""
+    committed = (FOLDER / FILES[shell]).read_text(encoding="utf-8")
+    assert committed == written(shell)
+    assert tokencli("completion", shell).out == committed
+
+
+@pytest.mark.parametrize("shell", each("bash", "zsh", "fish"))
+@pytest.mark.parametrize(
+    ("words", "expected", "unexpected"),
+    [
+        (["tokencli", "in"], {"inspect"}, {"get", "p"}),
+        (["tokencli", "get", ""], {"p", "q.2"}, {"get", "--json"}),
+        (["tokencli", "get", "q"], {"q.2"}, {"p"}),
+        (["tokencli", "get", "--for"], {"--format", "--force"}, {"p", "--shell"}),
+        (["tokencli", "get", "--format", ""], {"raw", "header", "json"}, {"p", "fish"}),
+        (["tokencli", "export", "--shell", "fi"], {"fish"}, {"p"}),
+        (["tokencli", "export", "-p", ""], {"p", "q.2"}, {"fish"}),
+        (["tokencli", "profiles", "re"], {"remove"}, {"refresh", "p"}),
+        (["tokencli", "profiles", "remove", ""], {"p", "q.2"}, {"add"}),
+        (["tokencli", "profiles", "add", "--provider", "group"], {"groupid"}, {"p"}),
+        (["tokencli", "hook", ""], {"bash", "zsh", "fish"}, {"p"}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_tab_offers_what_can_stand_there(
+    shell: str, words: list[str], expected: set[str], unexpected: set[str], place: World
+) -> None:
+    """Commands, options, their values and profiles, each in its place."""
+    offered = complete(shell, words, place)
+    assert expected <= offered
+    assert not unexpected & offered
+
+
+@pytest.mark.parametrize("shell", each("bash", "zsh", "fish"))
+def test_commands_and_options_need_no_process(shell: str, place: World) -> None:
+    """They are text: the program need not be there."""
+    place.environ["PATH"] = os.environ["PATH"].replace(str(Path(script()).parent), "/nonexistent")
+    assert "--min-ttl" in complete(shell, ["tokencli", "get", "--m"], place)
+
+
+@pytest.mark.parametrize("shell", each("bash", "zsh", "fish"))
+def test_a_configuration_that_is_broken_breaks_no_tab(shell: str, place: World) -> None:
+    """No names, and no word on stderr in the middle of somebody's line."""
+    place.write("nonsense")
+    assert complete(shell, ["tokencli", "get", ""], place) <= {""}
+
+
+def test_profile_names_come_from_the_configuration_when_nothing_is_remembered(
+    tokencli: Run, place: World
+) -> None:
+    """All of them or those with that beginning, in the order of the file."""
+    shutil.rmtree(place.run / "tokencli")
+    environ = {**place.environ, "TOKENCLI_CONFIG": str(place.config)}
+    assert tokencli("completion", "--profiles", env=environ).out == "p\nq.2\n"
+    assert tokencli("completion", "--profiles", "q", env=environ).out == "q.2\n"
+    assert tokencli("completion", "--profiles", "x", env=environ).out == ""
+
+
+@pytest.mark.parametrize("arguments", [[], ["tcsh"]])
+def test_a_shell_that_is_not_known_is_refused(arguments: list[str], tokencli: Run) -> None:
+    """With the shells that are."""
+    done = tokencli("completion", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert "bash, zsh, fish, powershell" in done.err

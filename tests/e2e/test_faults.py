@@ -1,0 +1,233 @@
+"""The whole table of faults against the program itself: every one ends in time, clearly and safely."""
+
+import os
+import subprocess
+import time
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, quote_plus
+
+import pytest
+
+from tests.conftest import script
+from tests.faults import behaviours as b
+from tests.faults.authority import ca_file
+from tests.faults.server import running
+from tests.faults.table import FAULTS, Fault, Served, serve
+from tokencli.adapters.retry import TRIES
+
+DEADLINE_S = 2.0
+SLACK_S = 1.0
+PASSWORD = "canary/password+7f3a%&"
+CLIENT_SECRET = "canary/client+secret:91be"
+ISSUED = "canary-issued-7f3a"
+FORMS = {
+    form
+    for secret in (PASSWORD, CLIENT_SECRET)
+    for form in (
+        secret,
+        quote(secret, safe=""),
+        quote_plus(secret),
+        b64encode(secret.encode()).decode().rstrip("="),
+        b64encode(f"batch:{quote_plus(secret)}".encode()).decode().rstrip("="),
+    )
+}
+SECRETS = {"CANARY_P": PASSWORD, "CANARY_C": CLIENT_SECRET}
+CONFIG = """\
+[profiles.batch]
+provider = "oauth2"
+grant = "client_credentials"
+client_id = "batch"
+client_secret = {{ env = "CANARY_C" }}
+token_url = "{url}"
+ca_file = "{ca}"
+timeout = {deadline}
+store = "none"
+{more}
+
+[profiles.person]
+provider = "groupid"
+token_url = "{url}"
+username = "jdoe"
+client_id = "batch"
+identity_store_id = "1"
+password = {{ env = "CANARY_P" }}
+client_secret = {{ env = "CANARY_C" }}
+ca_file = "{ca}"
+timeout = {deadline}
+store = "none"
+"""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended, and how long it took from its start to its end, in seconds."""
+
+    code: int
+    out: str
+    err: str
+    took: float
+
+
+def configured(url: str, folder: Path, ca: Path | None = None, more: str = "") -> Path:
+    """Write a configuration with a profile that may be repeated, `batch`, and one that may not."""
+    path = folder / "config.toml"
+    path.write_text(CONFIG.format(url=url, ca=ca or ca_file(), deadline=DEADLINE_S, more=more))
+    path.chmod(0o600)
+    return path
+
+
+def get(config: Path, profile: str, environ: Mapping[str, str] | None = None) -> Ended:
+    """Run `tokencli get` as a process."""
+    started = time.monotonic()
+    done = subprocess.run(
+        [script(), "get", profile, "--config", str(config)],
+        env={**os.environ, **SECRETS, **(environ or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr, time.monotonic() - started)
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> "Good":
+    """Return what measures how long a run takes where nothing is wrong."""
+    return Good(tmp_path_factory.mktemp("good"))
+
+
+class Good:
+    """A run against a server that answers at once: its time is the program's own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def took(self) -> float:
+        """Return the seconds that such a run takes now."""
+        with running(b.says(b.message("200 OK", b.TOKEN))) as server:
+            done = get(configured(f"https://127.0.0.1:{server.port}/t", self._folder), "batch")
+        assert (done.code, done.out, done.err) == (0, f"{ISSUED}\n", "")
+        return done.took
+
+
+def check(fault: Fault, served: Served, ended: Ended, own: float) -> None:
+    """Hold one run against the fault's row; `own` is the program's own time in seconds."""
+    assert ended.took <= own + DEADLINE_S + SLACK_S
+    assert ended.code == fault.exit_code, ended.err
+    assert "Traceback" not in ended.err
+    if served.other:
+        assert served.other.counters.connections == 0
+    assert not any(form in ended.out + ended.err for form in FORMS)
+    if fault.exit_code == 0:
+        assert (ended.out, ended.err) == (f"{ISSUED}\n", "")
+        return
+    assert ended.out == ""
+    assert ISSUED not in ended.err
+    said = ended.err.splitlines()
+    assert [line[: line.index(": ", 10)] for line in said] == ["tokencli: error", "tokencli: try"]
+    assert fault.says in said[0]
+    assert "127.0.0.1" in said[0] or "idp.example" in said[0]
+    assert all(line.isprintable() and len(line) < 700 for line in said)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def test_req_8_no_fault_holds_the_program_up_or_makes_it_talk(
+    fault: Fault, tmp_path: Path, good: Good
+) -> None:
+    """Client credentials: in time, the right code, two clear lines, no secret, few requests."""
+    own = good.took() if fault.error and fault.error.code == "timeout" else GENEROUS_S
+    with serve(fault) as served:
+        config = configured(served.url, tmp_path, served.ca_file)
+        check(fault, served, get(config, "batch", served.environ), own)
+        assert len(served.counters.requests) <= (TRIES if fault.passing else fault.requests)
+
+
+GENEROUS_S = 5.0
+"""Seconds for a start of the program, where the fault itself takes no time."""
+PASSING = [fault for fault in FAULTS if fault.passing or fault.read_as]
+
+
+@pytest.mark.parametrize("fault", PASSING, ids=str)
+def test_req_9_a_password_is_sent_once_whatever_goes_wrong(fault: Fault, tmp_path: Path) -> None:
+    """Password grant: after a request that may have arrived there is no second one."""
+    with serve(fault) as served:
+        config = configured(served.url, tmp_path, served.ca_file)
+        check(fault, served, get(config, "person", served.environ), GENEROUS_S)
+        assert len(served.counters.requests) <= fault.requests
+
+
+def test_req_30_a_server_that_counts_failures_sees_one_attempt(tmp_path: Path) -> None:
+    """A wrong password is told to the person, not tried again: no account is locked by it."""
+    refusal = b.message("400 No", b'{"error": "invalid_grant"}')
+    for status in (refusal, b.message("503 Busy", b"", "Retry-After: 0"), b.message("401 No")):
+        with running(b.says(status)) as server:
+            config = configured(f"https://127.0.0.1:{server.port}/t", tmp_path)
+            ended = get(config, "person")
+            assert (ended.code, len(server.counters.requests)) == (5, 1), ended.err
+
+
+ADVICE = {
+    "unknown CA": ("ca_file", str(ca_file())),
+    "self-signed": ("ca_file",),
+    "307 to another host": ("https://localhost:", "token_url"),
+    "308 to http": ("not https",),
+    "refused": ("HTTPS_PROXY",),
+    "body drip": ("--timeout",),
+    "expired": ("it is at least 2 days ahead",),
+    "not valid yet": ("it is at least 1 day 23 hours behind",),
+}
+
+
+@pytest.mark.parametrize("name", ADVICE)
+def test_req_8_the_message_says_what_a_person_can_do(name: str, tmp_path: Path) -> None:
+    """Which CA file, which variable, which host, how far the clock would have to be off."""
+    (fault,) = [fault for fault in FAULTS if fault.name == name]
+    with serve(fault) as served:
+        ended = get(configured(served.url, tmp_path, served.ca_file), "batch", served.environ)
+    for words in ADVICE[name]:
+        assert words in ended.err
+
+
+def test_req_33_a_dead_proxy_is_named_with_its_variable(tmp_path: Path) -> None:
+    """The proxy gets the blame, the variable is named, and its password is not shown."""
+    with serve(next(fault for fault in FAULTS if fault.name == "refused")) as served:
+        port = served.url.split(":")[2].split("/")[0]
+        proxy = f"http://user:{quote(PASSWORD, safe='')}@127.0.0.1:{port}"
+        config = configured("https://idp.example/t", tmp_path)
+        ended = get(config, "batch", {"HTTPS_PROXY": proxy})
+    assert ended.code == 6
+    assert f"127.0.0.1:{port}" in ended.err
+    assert "HTTPS_PROXY" in ended.err
+    assert not any(form in ended.err for form in FORMS)
+
+
+def test_req_10_a_ca_file_that_is_missing_is_named(tmp_path: Path) -> None:
+    """Nothing is sent, and the message names the file and the key."""
+    ended = get(configured("https://127.0.0.1:9/t", tmp_path, tmp_path / "gone.pem"), "batch")
+    assert (ended.code, ended.out) == (3, "")
+    assert str(tmp_path / "gone.pem") in ended.err
+    assert "ca_file" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("days", "words"), [(-1, "1 day ahead of"), (3, "3 days behind"), (0, None)]
+)
+def test_req_8_a_refusal_says_how_far_the_clocks_are_apart(
+    days: int, words: str | None, tmp_path: Path
+) -> None:
+    """Where the server's Date and our clock differ, a refusal that this can cause says by how much."""
+    from email.utils import formatdate
+
+    date = formatdate(time.time() + days * 86400 + (30 if days >= 0 else -30), usegmt=True)
+    reply = b.message("401 No", b'{"error": "invalid_client"}', f"Date: {date}")
+    with running(b.says(reply)) as server:
+        config = configured(f"https://127.0.0.1:{server.port}/t", tmp_path)
+        ended = get(config, "batch")
+    assert ended.code == 5
+    assert (f"this computer's clock is {words}" if words else "refused") in ended.err
+    assert ("this computer's clock" in ended.err) is (words is not None)

@@ -1,0 +1,284 @@
+"""Requirement 11: real shells evaluate what `export` writes and end up with exactly the token.
+
+Hundreds of generated values are evaluated, many in one process, in a folder full of files for a
+careless glob to match. No value may ever run: the file CANARY must not appear.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.conftest import IN_CI
+from tokencli.errors import ReplyError
+from tokencli.formats import dialect, sh
+
+POSIX: dict[str, list[str]] = {
+    "bash": ["bash", "--norc", "--noprofile"],
+    "zsh": ["zsh", "-f"],
+    "dash": ["dash"],
+    "ksh": ["ksh"],
+    "mksh": ["mksh"],
+    "busybox": ["busybox", "sh"],
+}
+WANTED = {**POSIX, "fish": ["fish", "--no-config"]}
+PACKAGES = {"ksh": "ksh93u+m"}
+"""Shell -> Debian's package, where the names differ."""
+PWSH = shutil.which("pwsh")
+
+
+def each(*shells: str, option: str | None = None) -> list[Any]:
+    """Return parameters for the shells; one that is not installed is left out with a word about it."""
+    return [
+        pytest.param(
+            *((shell,) if option is None else (shell, option)),
+            marks=pytest.mark.skipif(
+                shutil.which(WANTED[shell][0]) is None,
+                reason=f"{shell} is not installed: apt-get install {PACKAGES.get(shell, shell)}",
+            ),
+        )
+        for shell in shells
+    ]
+
+
+OPTIONS = {
+    "": list(POSIX),
+    "set -f": list(POSIX),
+    "set -u": list(POSIX),
+    "set -e": list(POSIX),
+    "shopt -s nullglob": ["bash"],
+    "shopt -s failglob": ["bash"],
+    "shopt -s extglob globstar dotglob": ["bash"],
+    "set -o posix": ["bash"],
+    "setopt shwordsplit": ["zsh"],
+    "setopt globsubst": ["zsh"],
+    "setopt nullglob globsubst": ["zsh"],
+    "setopt shwordsplit globsubst extendedglob nullglob": ["zsh"],
+    "emulate sh": ["zsh"],
+    "emulate ksh": ["zsh"],
+}
+EVERY_WAY = [param for option, those in OPTIONS.items() for param in each(*those, option=option)]
+BAIT = ("a", "b", "export", "A_TOKEN=x", "x.y", "=", "-n", "~", "A_TOKEN='stolen';", "'", "[a]")
+SCOPE = "openid read:user https://api.example.com/a.b profile"
+
+BEARER = st.text("abzAZ059._~+/=-", min_size=1, max_size=40) | st.sampled_from(
+    ["=ls", "~root", "~", "=", "-n", "--", "-e", "/etc/passwd", "../../etc", "a=b", "e", "x" * 9000]
+)
+ATTACKS = [
+    "$(touch${IFS}CANARY)", "`touch${IFS}CANARY`", "';touch${IFS}CANARY;'", "'\\'';>CANARY;'",
+    "'>CANARY", "${x:-$(>CANARY)}", "\\';>CANARY;#", "'||>CANARY||'", "$((CANARY=1))", "(>CANARY)",
+    "'&>CANARY&'", "*", "?", "[a-z]", "a*", "{a,b}", "!!", "!$", "^a^b", "#x", "x#", "\\", "\\\\",
+    "'", "''", "'''", '"', '"$HOME"', "%s%n", "$'\\x41'", "<(id)", "=(id)", "a;b", "a&b", "a|b", "$1",
+    "~+", "~-", "**", "@(a|b)", "^x", "\\'", "'\\", "$$", "x'y\"z`w$v\\u",
+]  # fmt: skip
+NASTY = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=30)
+VALUE = BEARER | NASTY | st.sampled_from(ATTACKS)
+EXAMPLES = settings(
+    max_examples=4,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+def many(values: st.SearchStrategy[str]) -> st.SearchStrategy[list[str]]:
+    """Draw enough values at a time to be worth a process."""
+    return st.lists(values, min_size=30, max_size=60)
+
+
+def evaluate(
+    command: Sequence[str], script: str, texts: Sequence[str], folder: Path
+) -> list[tuple[str, str]]:
+    """Let a shell evaluate each text (file r0, r1, …) by `script`; return what variables it then has."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for name in BAIT:
+        (folder / name).touch()
+    for number, text in enumerate(texts):
+        (folder / f"r{number}").write_text(text)
+    subprocess.run(
+        [*command, "-c", script.replace("COUNT", str(len(texts)))],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), "TERM": "dumb"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert not (folder / "CANARY").exists()
+    return [
+        tuple(_text(folder / f"{kind}{number}") for kind in ("token", "scope"))  # type: ignore[misc]
+        for number in range(len(texts))
+    ]
+
+
+def _text(file: Path) -> str:
+    return file.read_text() if file.exists() else "(the shell stopped)"
+
+
+def posix_script(option: str, way: str) -> str:
+    """Return a script that evaluates each file and writes down the variables."""
+    return f"""
+        i=0
+        {option}
+        while test "$i" -lt COUNT; do
+            A_TOKEN=stale A_TOKEN_SCOPE=stale
+            {way}
+            printf %s "$A_TOKEN" >"token$i"
+            printf %s "$A_TOKEN_SCOPE" >"scope$i"
+            i=$((i+1))
+        done
+    """
+
+
+def rendered(name: str, values: Sequence[str]) -> list[str]:
+    """Return each value as `export --all-vars` writes it: a scope with spaces comes after it."""
+    return [dialect(name).render([("A_TOKEN", v), ("A_TOKEN_SCOPE", SCOPE)]) for v in values]
+
+
+def test_every_shell_is_there_in_ci() -> None:
+    """A newcomer may lack a shell; CI may not."""
+    missing = [shell for shell, command in WANTED.items() if shutil.which(command[0]) is None]
+    assert not IN_CI or not missing
+
+
+@pytest.mark.parametrize(("shell", "option"), EVERY_WAY)
+@EXAMPLES
+@given(values=many(BEARER))
+def test_req_11_unquoted_eval_gives_exactly_the_token(
+    shell: str, option: str, values: list[str], tmp_path: Path
+) -> None:
+    """`eval $(tokencli export)`, as people type it, in every shell and under every option."""
+    script = posix_script(option, 'eval $(cat "r$i")')
+    found = evaluate(POSIX[shell], script, rendered("sh", values), tmp_path / "run")
+    assert found == [(value, SCOPE) for value in values]
+
+
+@pytest.mark.parametrize(("shell", "option"), EVERY_WAY)
+@EXAMPLES
+@given(values=many(VALUE))
+def test_req_11_quoted_eval_gives_exactly_any_value(
+    shell: str, option: str, values: list[str], tmp_path: Path
+) -> None:
+    """`eval "$(tokencli export)"` keeps every visible character."""
+    script = posix_script(option, 'eval "$(cat "r$i")"')
+    found = evaluate(POSIX[shell], script, rendered("sh", values), tmp_path / "run")
+    assert found == [(value, SCOPE) for value in values]
+
+
+@pytest.mark.parametrize("shell", each(*POSIX))
+@EXAMPLES
+@given(values=many(VALUE))
+def test_req_11_a_sourced_file_gives_exactly_any_value(
+    shell: str, values: list[str], tmp_path: Path
+) -> None:
+    """The statements are whole when read from a file, too."""
+    found = evaluate(
+        POSIX[shell], posix_script("", '. "./r$i"'), rendered("sh", values), tmp_path / "run"
+    )
+    assert found == [(value, SCOPE) for value in values]
+
+
+@pytest.mark.parametrize(("shell", "option"), EVERY_WAY)
+@EXAMPLES
+@given(values=many(VALUE))
+def test_req_11_unquoted_eval_never_runs_a_value(
+    shell: str, option: str, values: list[str], tmp_path: Path
+) -> None:
+    """What carries a caution may come out changed, where it is not quoted; it never runs."""
+    script = posix_script(option, 'eval $(cat "r$i")')
+    found = evaluate(POSIX[shell], script, rendered("sh", values), tmp_path / "run")
+    bearers = [value for value in values if sh.caution([("A_TOKEN", value)]) is None]
+    stopped = "(the shell stopped)"
+    assert all(
+        (value, SCOPE) == got or stopped in got or value not in bearers
+        for value, got in zip(values, found, strict=True)
+    )
+
+
+@pytest.mark.parametrize("way", ["cat r$i | source", "eval (cat r$i)", "source r$i"])
+@pytest.mark.parametrize("shell", each("fish"))
+@EXAMPLES
+@given(values=many(VALUE))
+def test_req_11_fish_gives_exactly_any_value(
+    shell: str, way: str, values: list[str], tmp_path: Path
+) -> None:
+    """By `| source`, by `eval ( )` and from a file."""
+    script = f"""
+        for i in (seq 0 (math COUNT - 1))
+            set -g A_TOKEN stale
+            {way}
+            printf %s "$A_TOKEN" >token$i
+            printf %s "$A_TOKEN_SCOPE" >scope$i
+        end
+    """
+    found = evaluate(WANTED[shell], script, rendered("fish", values), tmp_path / "run")
+    assert found == [(value, SCOPE) for value in values]
+
+
+if PWSH is not None:
+
+    @EXAMPLES
+    @given(values=many(VALUE))
+    def test_req_11_powershell_gives_exactly_any_value(values: list[str], tmp_path: Path) -> None:
+        """By `| Invoke-Expression`, where PowerShell is installed."""
+        script = """
+            for ($i = 0; $i -lt COUNT; $i++) {
+                Get-Content "r$i" | Invoke-Expression
+                [IO.File]::WriteAllText("$PWD/token$i", $env:A_TOKEN)
+                [IO.File]::WriteAllText("$PWD/scope$i", $env:A_TOKEN_SCOPE)
+            }
+        """
+        command = [str(PWSH), "-NoProfile"]
+        found = evaluate(command, script, rendered("powershell", values), tmp_path / "run")
+        assert found == [(value, SCOPE) for value in values]
+
+
+@pytest.mark.parametrize("shell", each(*POSIX))
+@pytest.mark.parametrize("way", ['eval "$(cat r0)"', "eval $(cat r0)"])
+def test_req_12_a_failed_export_stops_a_script(shell: str, way: str, tmp_path: Path) -> None:
+    """Under `set -e` nothing after a failed export runs; without it the status is not 0."""
+    script = f"set -e; A_TOKEN=stale; {way}; printf survived >token0"
+    assert evaluate(POSIX[shell], script, [dialect("sh").failure], tmp_path / "run") == [
+        ("(the shell stopped)", "(the shell stopped)")
+    ]
+    script = f"{way} || printf noticed >token0"
+    found = evaluate(POSIX[shell], script, [dialect("sh").failure], tmp_path / "run")
+    assert found[0][0] == "noticed"
+
+
+@pytest.mark.parametrize("shell", each("fish"))
+@pytest.mark.parametrize("way", ["cat r0 | source", "eval (cat r0)"])
+def test_req_12_a_failed_export_is_noticed_by_fish(shell: str, way: str, tmp_path: Path) -> None:
+    """fish has no `set -e`; the status tells."""
+    script = f"{way}; or printf noticed >token0"
+    found = evaluate(WANTED[shell], script, [dialect("fish").failure], tmp_path / "run")
+    assert found[0][0] == "noticed"
+
+
+@pytest.mark.parametrize("shell", each(*WANTED))
+def test_unset_unsets(shell: str, tmp_path: Path) -> None:
+    """What `--unset` prints leaves no variable behind, and is no failure where there was none."""
+    name = "fish" if shell == "fish" else "sh"
+    row = dialect(name)
+    assert row.unset is not None
+    names = ["A_TOKEN", "A_TOKEN_SCOPE"]
+    set_them = row.render([(name, "x") for name in names])
+    script = ". ./r0; . ./r1; env >token0; . ./r1; printf done >scope0"
+    found = evaluate(WANTED[shell], script, [set_them, row.unset(names)], tmp_path / "run")
+    assert "A_TOKEN" not in found[0][0]
+    assert found[0][1] == "done"
+
+
+@given(st.text(st.characters(categories=None), min_size=1))
+def test_req_11_what_no_shell_can_be_given_is_refused(value: str) -> None:
+    """Controls, characters outside ASCII, and spaces that splitting would eat."""
+    for name in ("sh", "fish", "powershell", "cmd"):
+        if not value.isascii() or not value.isprintable() or value != " ".join(value.split()):
+            with pytest.raises(ReplyError):
+                dialect(name).render([("A_TOKEN", value)])

@@ -1,0 +1,340 @@
+"""Signing in, end to end: real processes against a certified server, with a script for a person."""
+
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from tests.conftest import Run, script
+from tests.servers.oidc_provider import OidcProvider, oidc_provider  # noqa: F401 - a fixture
+from tests.servers.person import Person
+
+Write = Callable[[str], Path]
+REPOSITORY = Path(__file__).parents[2]
+OFFLINE = {"scope": '"openid offline_access email"', "params": '{ prompt = "consent" }'}
+"""What brings a refresh token (OpenID Connect Core section 11)."""
+PATIENCE_S = 60
+
+
+@pytest.fixture
+def browser(
+    tmp_path: Path,
+    oidc_provider: OidcProvider,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    """Make $BROWSER a person who signs in; what they see at the end is in the file returned."""
+    seen = tmp_path / "seen.txt"
+    program = tmp_path / "person.py"
+    program.write_text(
+        "import sys\n"
+        f"sys.path.insert(0, {str(REPOSITORY)!r})\n"
+        "from pathlib import Path\n"
+        "from tests.servers.person import Person\n"
+        "print('canary-noise-of-a-browser')\n"
+        f"where, page = Person({oidc_provider.ca_file!r}).follow(sys.argv[1])\n"
+        f"Path({str(seen)!r}).write_text(page)\n"
+    )
+    monkeypatch.setenv("BROWSER", f"{sys.executable} {program} %s")
+    return seen
+
+
+@pytest.fixture
+def write_config(write_config: Write, tmp_path: Path) -> Write:
+    """Write a configuration whose tokens and locks are this test's own."""
+    return lambda text: write_config(f'state_dir = "{tmp_path / "state"}"\n{text}')
+
+
+@dataclass
+class Shell:
+    """A program at a terminal of its own."""
+
+    process: subprocess.Popen[bytes]
+    terminal: int
+    said: str = ""
+    ended: bool = field(default=False)
+
+    def until(self, pattern: str) -> re.Match[str]:
+        """Read what it says until `pattern` stands there whole."""
+        end = monotonic() + PATIENCE_S
+        while not (found := re.search(pattern, self.said)):
+            assert not self.ended, f"no {pattern!r} in {self.said!r}"
+            self.hear(end - monotonic())
+        return found
+
+    def hear(self, seconds: float) -> None:
+        ready, _, _ = select.select([self.terminal], [], [], max(seconds, 0))
+        assert ready, f"nothing more after {self.said!r}"
+        try:
+            piece = os.read(self.terminal, 65536)
+        except OSError:  # the other end is closed
+            piece = b""
+        self.ended = not piece
+        self.said += piece.decode(errors="replace")
+
+    def type(self, text: str) -> None:
+        os.write(self.terminal, text.encode() + b"\n")
+
+    def end(self) -> int:
+        """Read to its end and return the exit code."""
+        while not self.ended:
+            self.hear(PATIENCE_S)
+        return self.process.wait(PATIENCE_S)
+
+
+@contextmanager
+def shell(*args: str, **env: str) -> Iterator[Shell]:
+    """Run tokencli at a terminal; its stdout is a pipe that has to stay empty or hold a token."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [script(), *args],
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        start_new_session=True,
+        env={**os.environ, "TERM": "xterm", **env},
+    )
+    os.close(theirs)
+    try:
+        yield Shell(process, ours)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def test_a_browser_opens_and_the_token_is_kept_and_renewed(
+    tokencli: Run,
+    write_config: Write,
+    oidc_provider: OidcProvider,  # noqa: F811
+    browser: Path,
+) -> None:
+    """login opens $BROWSER, says what came of it; get then prints the token, refresh renews it."""
+    write_config(
+        oidc_provider.profile(
+            "corp",
+            method="none",
+            grant="authorization_code",
+            token_url=None,
+            issuer=f'"{oidc_provider.issuer}"',
+            **OFFLINE,
+        )
+    )
+    login = tokencli("login", "corp")
+    assert (login.code, login.out) == (0, ""), login.err
+    assert "scope openid offline_access email" in login.err
+    assert "with a refresh token" in login.err
+    assert "You can close this page" in browser.read_text()
+    first = tokencli("get", "corp")
+    assert (first.code, len(first.out.split())) == (0, 1), first.err
+    renewed = tokencli("refresh", "corp")
+    assert renewed.code == 0, renewed.err
+    assert renewed.out != first.out
+    granted = [event["grant_type"] for event in oidc_provider.events()[-2:]]
+    assert granted == ["authorization_code", "refresh_token"]
+
+
+def test_get_signs_nobody_in_unless_it_is_told_to(
+    tokencli: Run,
+    write_config: Write,
+    oidc_provider: OidcProvider,  # noqa: F811
+    browser: Path,
+) -> None:
+    """Without --interactive, or the profile's own word, get fails at once and opens nothing."""
+    words = oidc_provider.profile(
+        "corp",
+        method="client_secret_basic",
+        grant="authorization_code",
+        authorization_url=f'"{oidc_provider.url("authorization")}"',
+        scope='"openid"',
+    )
+    write_config(words)
+    refused = tokencli("get", "corp")
+    assert (refused.code, refused.out) == (4, "")
+    assert "tokencli login corp" in refused.err
+    assert not browser.exists()
+
+    told = tokencli("get", "corp", "--interactive")
+    assert (told.code, len(told.out.split())) == (0, 1), told.err
+    assert "canary-noise" not in told.out
+    assert tokencli("get", "corp").out == told.out
+    assert tokencli("logout", "corp").code == 0
+    write_config(words + "interactive = true\n")
+    assert tokencli("get", "corp").code == 0
+
+
+def test_the_request_is_pushed_where_the_client_must_push_it(
+    tokencli: Run,
+    write_config: Write,
+    oidc_provider: OidcProvider,  # noqa: F811
+    browser: Path,
+) -> None:
+    """RFC 9126: with par = true the browser's address carries a reference; without, it is refused."""
+    words = oidc_provider.profile(
+        "corp",
+        method="none",
+        grant="authorization_code",
+        client_id='"par"',
+        token_url=None,
+        issuer=f'"{oidc_provider.issuer}"',
+        scope='"openid"',
+    )
+    write_config(words + "par = true\n")
+    login = tokencli("login", "corp")
+    assert login.code == 0, login.err
+    assert "request_uri=urn" in login.err
+    assert "code_challenge" not in login.err
+    write_config(words)
+    assert tokencli("logout", "corp").code == 0
+    refused = tokencli("login", "corp")
+    assert refused.code == 5
+    assert "Pushed Authorization Request" in refused.err
+
+
+def test_a_refusal_by_the_person_is_told_and_nothing_is_kept(
+    tokencli: Run,
+    write_config: Write,
+    oidc_provider: OidcProvider,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    """The server's word arrives by the redirect and ends the wait: exit code 5."""
+    write_config(_public(oidc_provider, "authorization_code"))
+    with shell("login", "corp", "--no-browser", BROWSER="false") as login:
+        address = login.until(r"(https://\S+)\r?\n")[1]
+        Person(oidc_provider.ca_file, denies=True).follow(address)
+        assert login.end() == 5
+        assert "access_denied" in login.said
+        assert "the person said no" in login.said
+    assert tokencli("get", "corp").code == 4
+
+
+def test_over_ssh_the_address_is_shown_and_the_redirect_pasted_back(
+    tokencli: Run,
+    write_config: Write,
+    oidc_provider: OidcProvider,  # noqa: F811
+) -> None:
+    """Paste-back: the browser elsewhere ends at an address that it can't open; pasted, it works."""
+    write_config(_public(oidc_provider, "authorization_code"))
+    with shell("login", "corp", SSH_CONNECTION="192.0.2.1 1 192.0.2.2 22") as login:
+        address = login.until(r"(https://\S+)\r?\n")[1]
+        login.until("paste that whole address here")
+        login.type("http://127.0.0.1/callback?code=canary&state=wrong")
+        login.until("not the address at which this sign-in ends")
+        login.type(Person(oidc_provider.ca_file).authorize(address))
+        assert login.end() == 0, login.said
+        assert "it works" in login.said
+    assert tokencli("get", "corp").code == 0
+
+
+def test_a_device_shows_where_to_go_and_waits_until_somebody_has_been_there(
+    tokencli: Run,
+    write_config: Write,
+    oidc_provider: OidcProvider,  # noqa: F811
+) -> None:
+    """RFC 8628: address, code and picture; the token comes once the code was typed elsewhere."""
+    write_config(_public(oidc_provider, "device_code"))
+    with shell("login", "corp", TERM="xterm-256color", LC_ALL="C.UTF-8") as login:
+        place = login.until(r"open this address on any device: (https://\S+)\r")[1]
+        code = login.until(r"type this code there: (\S+)\r")[1]
+        login.until("[█▀▄]{20}")
+        login.until("waiting for you to sign in; ")
+        Person(oidc_provider.ca_file).approve_device(place, code)
+        assert login.end() == 0, login.said
+        assert "with a refresh token" in login.said
+    assert tokencli("get", "corp").code == 0
+
+
+def test_a_device_code_that_somebody_refuses_ends_the_wait(
+    tokencli: Run,
+    write_config: Write,
+    oidc_provider: OidcProvider,  # noqa: F811
+) -> None:
+    """Any other error than pending and slow_down ends it: exit code 5."""
+    write_config(_public(oidc_provider, "device_code"))
+    with shell("login", "corp") as login:
+        place = login.until(r"open this address on any device: (https://\S+)\r")[1]
+        code = login.until(r"type this code there: (\S+)\r")[1]
+        with suppress(AssertionError):  # the server shows its form again and again
+            Person(oidc_provider.ca_file, denies=True).approve_device(place, code)
+        assert login.end() == 5, login.said
+        assert "access_denied" in login.said
+
+
+def test_one_login_at_a_time_and_ctrl_c_leaves_nothing_behind(
+    tokencli: Run,
+    write_config: Write,
+    oidc_provider: OidcProvider,  # noqa: F811
+) -> None:
+    """While one shell signs in, others are told so at once; an interrupted login blocks nobody."""
+    write_config(_public(oidc_provider, "authorization_code"))
+    with shell("login", "corp", "--no-browser") as login:
+        port = login.until(r"redirect_uri=http%3A%2F%2F127\.0\.0\.1%3A(\d+)")[1]
+        for command in (("login", "corp", "--wait", "5m"), ("get", "corp")):
+            other = tokencli(*command)
+            assert other.code == 4
+            assert f"is in progress (process {login.process.pid})" in other.err
+        login.until("paste that")
+        os.write(login.terminal, b"\x03")
+        login.process.send_signal(2)
+        assert login.end() == 130
+        assert "Traceback" not in login.said
+    after = tokencli("get", "corp")
+    assert (after.code, "in progress" in after.err) == (4, False)
+    import socket
+
+    with socket.create_server(("127.0.0.1", int(port))):
+        """The port is free again."""
+
+
+def test_where_nobody_is_nobody_is_waited_for(
+    tokencli: Run,
+    write_config: Write,
+    oidc_provider: OidcProvider,  # noqa: F811
+) -> None:
+    """No terminal and no browser: login fails at once and names what would work."""
+    for grant in ("authorization_code", "device_code"):
+        write_config(_public(oidc_provider, grant))
+        for options in ((), ("--no-input",)):
+            done = tokencli("login", "corp", *options)
+            assert (done.code, done.out) == (4, "")
+            assert "in a terminal" in done.err
+        assert tokencli("get", "corp", "--interactive").code == 4
+
+
+def test_an_issuer_that_is_named_otherwise_is_not_believed(
+    tokencli: Run,
+    write_config: Write,
+    oidc_provider: OidcProvider,  # noqa: F811
+) -> None:
+    """A trailing slash more is another issuer: exit code 7, and no request but for the metadata."""
+    before = len(oidc_provider.events())
+    write_config(
+        oidc_provider.profile(
+            "corp",
+            method="client_secret_basic",
+            grant="client_credentials",
+            token_url=None,
+            issuer=f'"{oidc_provider.issuer}/"',
+        )
+    )
+    done = tokencli("get", "corp")
+    assert (done.code, done.out) == (7, "")
+    assert "another issuer" in done.err
+    assert len(oidc_provider.events()) == before
+
+
+def _public(server: OidcProvider, grant: str) -> str:
+    """Return a profile of the public client that says nothing but the issuer."""
+    return server.profile(
+        "corp", method="none", grant=grant, token_url=None, issuer=f'"{server.issuer}"', **OFFLINE
+    )

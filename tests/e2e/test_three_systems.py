@@ -1,0 +1,164 @@
+"""The main job, end to end: real processes, a real keyring, real HTTPS, for each documented system."""
+
+import json
+import os
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Run
+from tokencli.sandbox.server import Sandbox
+from tokencli.sandbox.systems import load
+
+SYSTEMS = ("groupid", "screening-eagle", "socialid", "oauth2")
+SECRETS = {
+    "groupid": ("password", "client_secret"),
+    "screening-eagle": ("client_secret",),
+    "socialid": ("password", "client_secret"),
+    "oauth2": ("client_secret",),
+}
+CANARIES = {"password": "wrong-canary-password-7f3a", "client_secret": "wrong-canary-secret-91be"}
+
+
+def add(tokencli: Run, sandbox: Sandbox, system: str) -> None:
+    """Describe the profile as a script would: by options, without a question."""
+    address = sandbox.url.removeprefix("https://")
+    options = ["--ca-file", sandbox.ca_file]
+    for name, value in load(system).values.items():
+        filled = value.format(url=sandbox.url, address=address)
+        options += ["--set", f"{name}={filled}"]
+    done = tokencli("profiles", "add", system, "--provider", system, "--no-input", *options)
+    assert done.code == 0, done.err
+
+
+def right(system: str) -> str:
+    """Return the system's secrets, one a line, in the order in which `login` asks."""
+    return "".join(f"{load(system).secrets[name]}\n" for name in SECRETS[system])
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.usefixtures("keyring_env")
+def test_from_nothing_to_a_token_and_back(tokencli: Run, tmp_path: Path, system: str) -> None:
+    """add, login, get, get again, refresh, inspect, export, profiles, logout: the whole life."""
+    with Sandbox(lifetime=600) as sandbox:
+        add(tokencli, sandbox, system)
+        login = tokencli("login", system, "--stdin", stdin=right(system))
+        assert (login.code, login.out) == (0, ""), login.err
+        assert sandbox.state.token_requests == 1
+
+        first = tokencli("get", system)
+        assert first.code == 0, first.err
+        assert tokencli("get").out == first.out  # the only profile is the default one
+        assert sandbox.state.token_requests == 1  # the login's token is still fresh
+
+        renewed = tokencli("refresh", system)
+        assert renewed.code == 0
+        assert renewed.out != first.out
+        assert tokencli("get", system).out == renewed.out
+        how = "refresh_token" if sandbox.current_refresh_token(system) else "client_credentials"
+        assert sandbox.state.log[-1].grant_type == how
+        assert how.replace("_", " ") in renewed.err.replace("_", " ")
+
+        seen = json.loads(tokencli("inspect", system, "--json").out)
+        assert seen["kind"] in ("jwt", "opaque")
+        listed = json.loads(tokencli("profiles", "--json").out)
+        assert [row["name"] for row in listed["profiles"]] == [system]
+        exported = tokencli("export", system).out
+        assert shlex.split(exported) == ["export", f"ACCESS_TOKEN={renewed.out.strip()};"]
+
+        assert tokencli("logout", system).code == 0
+        assert tokencli("inspect", system).code == 4
+        again = tokencli("get", system)  # the secrets are still there
+        assert (again.code, again.out != renewed.out) == (0, True)
+        assert tokencli("logout", system, "--secrets").code == 0
+        gone = tokencli("get", system)
+        assert (gone.code, gone.out) == (4, "")
+        assert f"tokencli login {system}" in gone.err
+    leftovers = [p for p in tmp_path.rglob("*") if p.is_file() and p.name != "config.toml"]
+    assert leftovers == []
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.usefixtures("keyring_env")
+def test_wrong_secrets_are_refused_in_two_lines_that_show_none(tokencli: Run, system: str) -> None:
+    """Exit code 5, whose fault it likely is and what to type; the wrong secret is shown nowhere."""
+    with Sandbox() as sandbox:
+        add(tokencli, sandbox, system)
+        wrong = "".join(f"{CANARIES[name]}\n" for name in SECRETS[system])
+        login = tokencli("login", system, "--stdin", "-vvv", stdin=wrong)
+        assert (login.code, login.out) == (5, "")
+        done = tokencli("get", system)
+        assert (done.code, done.out) == (5, "")
+        said = done.err.splitlines()
+        assert len(said) == 2, done.err
+        assert "refused" in said[0]
+        assert said[1].startswith("tokencli: try: ")
+        for canary in CANARIES.values():
+            assert canary not in login.err + done.err
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_an_expired_token_is_renewed_by_itself(
+    tokencli: Run, monkeypatch: pytest.MonkeyPatch, system: str
+) -> None:
+    """With a life of zero every get asks again, by refresh token where there is one."""
+    with Sandbox(lifetime=0) as sandbox:
+        monkeypatch.setenv("TOKENCLI_CONFIG", sandbox.config_file)
+        tokens = [tokencli("get", system).out for _ in range(3)]
+        assert len(set(tokens)) == 3
+        grants = [entry.grant_type for entry in sandbox.state.log if entry.kind == "token"]
+        rest = "refresh_token" if sandbox.current_refresh_token(system) else grants[0]
+        assert grants[1:] == [rest, rest]
+
+
+@pytest.mark.usefixtures("keyring_env")
+def test_a_login_with_a_wrong_password_fails_even_beside_a_good_refresh_token(
+    tokencli: Run,
+) -> None:
+    """What was typed is what is tried: the stored refresh token would prove nothing."""
+    with Sandbox() as sandbox:
+        add(tokencli, sandbox, "groupid")
+        assert tokencli("login", "groupid", "--stdin", stdin=right("groupid")).code == 0
+        wrong = f"{CANARIES['password']}\n{load('groupid').secrets['client_secret']}\n"
+        done = tokencli("login", "groupid", "--stdin", stdin=wrong)
+        assert (done.code, done.out) == (5, "")
+
+
+def test_the_cron_like_environment_is_enough(tokencli: Run) -> None:
+    """No HOME, no PATH to speak of, no terminal, no D-Bus: a profile with file secrets works."""
+    import subprocess
+
+    from tests.conftest import script
+
+    with Sandbox() as sandbox:
+        done = subprocess.run(
+            [script(), "get", "groupid", "--config", sandbox.config_file],
+            env={"PATH": "/usr/bin:/bin"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd="/",
+            start_new_session=True,
+        )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 1
+
+
+def test_without_a_keyring_the_default_store_says_so_once_and_still_delivers(
+    tokencli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """auto: no D-Bus and no memory-backed directory: nothing is kept, stderr says so, never a file."""
+    with Sandbox() as sandbox:
+        config = tmp_path / "config.toml"
+        config.write_text(sandbox.config_text({"groupid": {"store": "auto"}}))
+        config.chmod(0o600)
+        monkeypatch.setenv("TOKENCLI_CONFIG", str(config))
+        before = set(tmp_path.rglob("*"))
+        done = tokencli("get", "groupid")
+        assert done.code == 0, done.err
+        kept = [p for p in set(tmp_path.rglob("*")) - before if p.is_file()]
+        token = done.out.strip()
+        run = Path(os.environ["XDG_RUNTIME_DIR"])
+        assert all(token not in p.read_text() for p in kept if run not in p.parents)

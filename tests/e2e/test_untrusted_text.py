@@ -1,0 +1,313 @@
+"""Requirement 14: whatever a server, a token, a file or an argument says, no terminal obeys it."""
+
+import json
+import os
+import subprocess
+import sys
+import unicodedata
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.faults import behaviours as b
+from tests.faults.authority import ca_file
+from tests.faults.server import Peer, running
+
+DANGEROUS = [
+    chr(code)
+    for code in range(sys.maxunicode + 1)
+    if unicodedata.category(chr(code)) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+]
+SIZE = 120
+"""Characters at a time: messages quote 200."""
+# Of the 2048 surrogates some will do here: the sanitiser's own test takes every code point.
+SENT = [char for char in DANGEROUS if unicodedata.category(char) != "Cs" or ord(char) % 64 == 0]
+BATCHES = ["".join(SENT[at : at + SIZE]) for at in range(0, len(SENT), SIZE)]
+ATTACKS = [
+    "\x1b]0;evil\x07\x1b[31m\x1b[2J",
+    "\x9b31m\x90q\x9c",
+    "a\r\n::add-mask::x\n##[error]y",
+    "\u202eevil\u2066\u2069\u200f",
+    "[/] [link=http://h.example]x[/link] [red]",
+    "'; rm -rf / #`id`$(id)",
+    "{0} {profile} %s %n",
+]
+TEXTS = [*ATTACKS, *BATCHES]
+ALLOWED = "\n"
+
+DRIVER = """
+import json, os, sys
+from tokencli.cli.boundary import run
+for given in json.load(sys.stdin):
+    for name, text in given.get("files", {}).items():
+        with open(name, "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(text)
+        os.chmod(name, 0o600)
+    os.environ.update(given.get("environ", {}))
+    sys.stdin = open(given["stdin"]) if "stdin" in given else sys.stdin
+    print("end", run(given["argv"]), file=sys.stderr)
+"""
+"""Many command lines through the program's own entry, in one process."""
+
+
+def drive(runs: list[dict[str, object]], folder: Path) -> tuple[str, str]:
+    """Run the command lines and return what came out of stdout and stderr."""
+    done = subprocess.run(
+        [sys.executable, "-c", DRIVER],
+        input=json.dumps(runs),
+        capture_output=True,
+        env={**os.environ, "CANARY": "canary-password-7f3a"},
+        cwd=folder,
+        encoding="utf-8",
+        timeout=240,
+        check=True,
+    )
+    assert done.stderr.count("\nend ") + done.stderr.startswith("end ") == len(runs)
+    return done.stdout, done.stderr
+
+
+def harmless(text: str) -> None:
+    """Hold a text against the promise: nothing in it moves a cursor, hides, or turns about."""
+    found = {char for char in text if char in set(DANGEROUS) and char not in ALLOWED}
+    assert found == set()
+    assert not any(line.lstrip().startswith("::") or "##[" in line for line in text.split("\n"))
+    assert "Traceback" not in text
+    assert "internal error" not in text
+
+
+def config(port: int, more: str = "") -> str:
+    """Return a configuration with one profile, for a server at that port."""
+    return (
+        '[profiles.p]\nprovider = "oauth2"\ngrant = "client_credentials"\nclient_id = "c"\n'
+        f'token_url = "https://127.0.0.1:{port}/t"\nca_file = "{ca_file()}"\nstore = "none"\n'
+        f'client_secret = {{ env = "CANARY" }}\n{more}'
+    )
+
+
+def refusal(text: str) -> bytes:
+    """Return a refusal that carries the text everywhere where one may."""
+    body = json.dumps({"error": text[:80], "error_description": text, "error_uri": text})
+    return b.message("400 Bad", body.encode())
+
+
+def strange(text: str) -> bytes:
+    """Return a reply whose members have the text for a name."""
+    return b.message("200 OK", json.dumps({text: text, "token_type": text}).encode())
+
+
+def typed(text: str) -> bytes:
+    """Return a token of a type that is the text, with other members of that kind."""
+    members = {"access_token": "x", "token_type": text, "scope": text, "expires_in": text}
+    return b.message("200 OK", json.dumps(members).encode())
+
+
+def scoped(text: str) -> bytes:
+    """Return a good token whose scope is the text."""
+    members = {"access_token": jwt(text), "token_type": "Bearer", "scope": text, "expires_in": 0}
+    return b.message("200 OK", json.dumps(members).encode())
+
+
+def page(text: str) -> bytes:
+    """Return a page of HTML, as bytes that need not be UTF-8."""
+    body = f"<html>{text}".encode(errors="replace")
+    return b.message("200 OK", body, kind="text/html")
+
+
+def plain(text: str) -> bytes:
+    """Return text where JSON should be."""
+    return b.message("200 OK", text.encode(errors="replace"))
+
+
+def header(text: str) -> bytes:
+    """Return a reply with the text, as far as it is Latin-1, in its headers."""
+    value = "".join(char for char in text if char not in "\r\n").encode("latin-1", "replace")
+    return (
+        b"HTTP/1.1 404 " + value + b"\r\nContent-Type: " + value + b"\r\nX-" + value + b": y\r\n"
+        b"WWW-Authenticate: " + value + b"\r\nRetry-After: " + value + b"\r\nDate: " + value
+        + b"\r\nContent-Length: 1\r\n\r\nx"
+    )  # fmt: skip
+
+
+def redirect(text: str) -> bytes:
+    """Return a redirect to a URL with the text in host and path."""
+    value = "".join(char for char in text if char not in "\r\n").encode("utf-8", "replace")
+    return b"HTTP/1.1 307 Go\r\nLocation: https://h" + value + b".example/" + value + b"\r\n\r\n"
+
+
+REPLIES: dict[str, tuple[Callable[[str], bytes], list[str]]] = {
+    "refusal": (refusal, ["get", "p"]),
+    "refusal as JSON": (refusal, ["get", "p", "--json"]),
+    "refusal of refresh": (refusal, ["refresh", "p"]),
+    "refusal of export": (refusal, ["export", "p"]),
+    "refusal of login": (refusal, ["login", "p", "--no-input"]),
+    "refusal of a test": (refusal, ["profiles", "test", "p"]),
+    "member names": (strange, ["get", "p", "-vv"]),
+    "token type": (typed, ["get", "p", "-vv"]),
+    "scope of login": (scoped, ["login", "p"]),
+    "scope as JSON": (scoped, ["get", "p", "--format", "json"]),
+    "scope of a test": (scoped, ["profiles", "test", "p"]),
+    "scope of export": (scoped, ["export", "p", "--shell", "fish"]),
+    "page": (page, ["get", "p"]),
+    "text": (plain, ["get", "p"]),
+    "headers": (header, ["get", "p", "-vvv"]),
+    "redirect": (redirect, ["get", "p", "-v"]),
+}
+
+
+UNSEEN = ("token type", "member names", "headers", "redirect", "scope of a test", "scope of export")
+"""Where the text is quoted in another spelling, or not shown at all."""
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("way", REPLIES)
+def test_req_14_nothing_that_a_server_says_is_obeyed(way: str, tmp_path: Path) -> None:
+    """Each command, each place of a reply, every control, format and bidi character."""
+    reply, argv = REPLIES[way]
+    left: Iterator[str] = iter(TEXTS)
+
+    def behave(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(reply(next(left)))
+
+    with running(behave) as server:
+        path = str(tmp_path / "config.toml")
+        first = {"argv": [*argv, "--config", path], "files": {path: config(server.port)}}
+        runs: list[dict[str, object]] = [first, *({"argv": first["argv"]} for _ in TEXTS[1:])]
+        out, err = drive(runs, tmp_path)
+        assert len(server.counters.requests) == len(TEXTS), err[:2000]
+    harmless(out)
+    harmless(err)
+    shown = out + err
+    if way not in UNSEEN:
+        assert "\\u001b" in shown  # so what the server said did come as far as the terminal
+
+
+def jwt(text: str) -> str:
+    """Return an unsigned token with the text wherever one may stand."""
+
+    def part(of: object) -> str:
+        return urlsafe_b64encode(json.dumps(of).encode()).decode().rstrip("=")
+
+    claims = {"iss": text, "sub": text, "scope": text, text: text, "aud": [text], "deep": {text: 1}}
+    return f"{part({'alg': text, 'kid': text, 'typ': text})}.{part(claims)}.c2ln"
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("options", [[], ["--json"], ["-v"]], ids=["page", "json", "verbose"])
+def test_req_14_nothing_that_a_token_says_is_obeyed(options: list[str], tmp_path: Path) -> None:
+    """Header, claims, names of claims: on the page, as JSON and in the remarks."""
+    runs: list[dict[str, object]] = []
+    for text in TEXTS:
+        place = str(tmp_path / f"token-{len(runs)}")
+        runs.append(
+            {"argv": ["inspect", "-", *options], "stdin": place, "files": {place: jwt(text)}}
+        )
+    out, err = drive(runs, tmp_path)
+    harmless(out)
+    harmless(err)
+    assert "\\u001b" in out
+
+
+def toml(text: str) -> str:
+    """Return the text as a TOML string, as far as TOML has its characters."""
+    return json.dumps("".join(char for char in text if unicodedata.category(char) != "Cs"))
+
+
+FILES: dict[str, Callable[[str], str]] = {
+    "profile name": lambda text: config(9).replace("[profiles.p]", f"[profiles.{toml(text)}]"),
+    "key": lambda text: config(9, f"{toml(text)} = 1\n"),
+    "scope": lambda text: config(9, f"scope = {toml(text)}\n"),
+    "url": lambda text: config(9).replace('"https://127', toml(text)[:-1] + "://127"),
+    "file": lambda text: config(9).replace('env = "CANARY"', f"file = {toml(text)}"),
+    "command": lambda text: config(9).replace('env = "CANARY"', f"command = [{toml(text)}]"),
+    "ca_file": lambda text: config(9).replace(f'"{ca_file()}"', toml(text)),
+    "provider": lambda text: config(9).replace('"oauth2"', toml(text)),
+    "default": lambda text: f"default_profile = {toml(text)}\n" + config(9),
+    "title": lambda text: f"[providers.own]\ntitle = {toml(text)}\nscope = {toml(text)}\n",
+    "rest": lambda text: text,
+}
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("place", FILES)
+def test_req_14_nothing_that_a_file_says_is_obeyed(place: str, tmp_path: Path) -> None:
+    """Names, keys and values of the configuration, in errors and in lists."""
+    path = str(tmp_path / "config.toml")
+    runs: list[dict[str, object]] = []
+    for text in TEXTS:
+        content = FILES[place](text).encode("utf-8", "replace").decode()
+        runs.append({"argv": ["get", "--config", path], "files": {path: content}})
+        runs += [
+            {"argv": [*argv, "--config", path]}
+            for argv in (["profiles"], ["profiles", "show"], ["profiles", "--json"])
+        ]
+    out, err = drive(runs, tmp_path)
+    harmless(out)
+    harmless(err)
+
+
+@pytest.mark.timeout(300)
+def test_req_14_nothing_that_an_argument_or_a_variable_says_is_obeyed(tmp_path: Path) -> None:
+    """Commands, options, names and paths come back in errors, made harmless."""
+    path = str(tmp_path / "config.toml")
+    runs: list[dict[str, object]] = [{"argv": ["profiles"], "files": {path: config(9)}}]
+    for text in TEXTS:
+        said = "".join(char for char in text if unicodedata.category(char) != "Cs" and char != "\0")
+        runs += [
+            {"argv": argv}
+            for argv in (
+                [said],
+                ["get", said, "--config", path],
+                ["get", f"--{said}"],
+                ["get", "--config", said],
+                ["get", "--timeout", said],
+                ["export", "p", "--shell", said, "--config", path],
+                ["export", "p", "--name", said, "--config", path],
+                ["inspect", said],
+                ["profiles", said],
+                ["profiles", "show", said, "--config", path],
+                ["profiles", "add", said, "--config", path, "--no-input"],
+                ["profiles", "add", "q", "--provider", said, "--config", path, "--no-input"],
+                ["profiles", "add", "q", "--set", f"{said}={said}", "--config", path],
+                ["sandbox", "--fail", said],
+                ["sandbox", "--", said],
+                ["login", said, "--config", path],
+                ["logout", said, "--config", path],
+                ["refresh", said, "--config", path],
+            )
+        ]
+        for name in ("TOKENCLI_PROFILE", "TOKENCLI_CONFIG", "XDG_RUNTIME_DIR"):
+            clean = {"TOKENCLI_PROFILE": "", "TOKENCLI_CONFIG": "", "XDG_RUNTIME_DIR": ""}
+            runs.append({"argv": ["get"], "environ": {**clean, name: said}})
+    out, err = drive(runs, tmp_path)
+    harmless(out)
+    harmless(err)
+
+
+@settings(max_examples=300)
+@given(st.text(max_size=300), st.text(max_size=300), st.booleans())
+def test_req_14_no_error_of_any_text_is_obeyed(message: str, hint: str, as_json: bool) -> None:
+    """The boundary itself, over all code points, as it prints errors, problems and notes."""
+    import io
+    from contextlib import redirect_stderr
+
+    from tokencli.adapters.terminal import StderrTerminal
+    from tokencli.cli.boundary import report
+    from tokencli.errors import ConfigError, Problem, RefusedError
+
+    said = io.StringIO()
+    terminal = StderrTerminal({}, no_input=True, quiet=False, verbose=3)
+    with redirect_stderr(said):
+        report(RefusedError(message, hint=hint, error=message, status=400), as_json=as_json)
+        report(
+            ConfigError(message, hint=hint, problems=[Problem(message, hint, 1, message)]),
+            as_json=as_json,
+        )
+        terminal.note(message)
+        terminal.warn(hint)
+        terminal.detail(message)
+    harmless(said.getvalue())

@@ -1,0 +1,1 @@
+"""A server that does everything wrong, fault by fault, and the table of its faults."""

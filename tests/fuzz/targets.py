@@ -1,0 +1,202 @@
+"""The readers: each takes bytes and may raise nothing but the project's own errors.
+
+A target says what else holds; seeds are inputs worth changing a little.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+from tests.unit.config.test_load_fuzz import VALID, use
+from tokencli import hot
+from tokencli.config.load import load
+from tokencli.errors import ConfigError, TokencliError
+from tokencli.jwt.decode import decode
+from tokencli.jwt.explain import moments, remarks, scopes
+from tokencli.model import (
+    Binding,
+    Profile,
+    Secret,
+    StoredToken,
+    TokenSet,
+    WireReply,
+    WireRequest,
+)
+from tokencli.providers import challenge, skew
+from tokencli.providers.catalog import BUILTIN, builtin
+from tokencli.providers.reply import read
+from tokencli.stores import record
+
+NOW = 1_800_000_000.0
+SECRET = Secret("canary-password-7f3a")
+
+
+@dataclass(frozen=True)
+class Target:
+    """One reader, and what to begin with."""
+
+    check: Callable[[bytes], None]
+    seeds: tuple[bytes, ...]
+
+
+@cache
+def _profiles() -> tuple[Profile, ...]:
+    return tuple(
+        Profile(
+            name="p",
+            provider=builtin(name),
+            grant="client_credentials",
+            client_auth="client_secret_basic",
+            token_url="https://id.example.com/token",
+            values={"client_id": "batch"},
+        )
+        for name in BUILTIN
+    )
+
+
+REQUEST = WireRequest("POST", "https://id.example.com/token", {}, b"", secrets=(SECRET,))
+STATUSES = (200, 200, 200, 201, 204, 400, 401, 403, 404, 429, 500, 503)
+KINDS = (
+    "application/json",
+    "application/x-www-form-urlencoded",
+    "text/html",
+    "",
+    "application/jwt",
+)
+
+
+def reply(data: bytes) -> None:
+    """Read a reply: the first bytes choose status, type, provider and Date, the rest is the body."""
+    head, body = data[:3].ljust(3, b"\0"), data[3:]
+    headers = {"content-type": KINDS[head[1] % len(KINDS)], "date": body[:40].decode("latin-1")}
+    told = WireReply(STATUSES[head[0] % len(STATUSES)], headers, body, received_at=NOW)
+    skew.told(told)
+    profiles = _profiles()
+    try:
+        found = read(profiles[head[2] % len(profiles)], REQUEST, told, NOW)
+    except TokencliError as error:
+        assert error.hint
+        assert SECRET.reveal() not in error.message
+        return
+    token = found.token.access_token.reveal()
+    assert found.unusable or (token.isascii() and token.isprintable() and " " not in token)
+
+
+def jwt(data: bytes) -> None:
+    """Take a token apart and explain it: this raises nothing at all."""
+    decoded = decode(data)
+    remarks(decoded, NOW)
+    moments(decoded.claims)
+    scopes(decoded.claims)
+    decode(data.decode("utf-8", "surrogateescape"))
+
+
+@cache
+def _folder() -> Path:
+    memory = Path("/dev/shm")
+    return Path(mkdtemp(prefix="fuzz-", dir=memory if memory.is_dir() else None))
+
+
+def config(data: bytes) -> None:
+    """Load the bytes as a configuration, and ask for all that it can tell."""
+    path = _folder() / "config.toml"
+    path.write_bytes(data)
+    path.chmod(0o600)
+    try:
+        use(load(path, {}, must_exist=True))
+    except ConfigError:
+        return
+
+
+@cache
+def _records() -> tuple[Path, Mapping[str, str], Path]:
+    """Return a configuration, an environment, and the record that a warm `get` would read."""
+    root = _folder()
+    path = root / "hot.toml"
+    path.write_text('[profiles.p]\nprovider = "oauth2"\n')
+    path.chmod(0o600)
+    place = root / "tokencli" / "hot" / hot.folder_of(str(path))
+    place.mkdir(parents=True, mode=0o700)
+    for folder in (root, root / "tokencli", root / "tokencli" / "hot", place):
+        folder.chmod(0o700)
+    environ = {"TOKENCLI_CONFIG": str(path), "XDG_RUNTIME_DIR": str(root)}
+    return path, environ, place / hot.file_of("token", "p")
+
+
+def _record(lines: bytes) -> bytes:
+    path, _, _ = _records()
+    stamp = hot.stamp_of(str(path)) or ""
+    head = "\n".join((hot.head_of("token"), str(path), stamp, "p", "")).encode()
+    return (head + lines) * 2
+
+
+def hot_copy(data: bytes) -> None:
+    """Read the bytes as the whole record, and as the lines of one whose head is right."""
+    _, environ, place = _records()
+    for content in (data, _record(data + b"\n")):
+        place.write_bytes(content)
+        place.chmod(0o600)
+        for command in ("get", "export"):
+            out = hot.answer([command, "p"], environ)
+            assert out is None or (out.isascii() and out.count("\n") == 1)
+        assert hot.answer(["completion", "--profiles"], environ) is None
+
+
+def www_authenticate(data: bytes) -> None:
+    """Read the bytes as a header."""
+    for found in challenge.parse(data.decode("latin-1")):
+        assert found.scheme
+    challenge.refusal(data.decode("utf-8", "replace"))
+
+
+def stored(data: bytes) -> None:
+    """Read the bytes as a token set at rest: none, or one that is written as it was read."""
+    try:
+        found = record.parse(data)
+    except ValueError as error:
+        assert type(error) is ValueError  # what the stores take for a damaged record
+        return
+    written = record.dump(found)
+    assert record.dump(record.parse(written)) == written
+
+
+_TOKEN = b"eyJhbGciOiJSUzI1NiJ9.eyJleHAiOjE3MTY0NjYyMTgsImlhdCI6MX0.c2ln"
+_REPLY = {
+    "access_token": _TOKEN.decode(),
+    "token_type": "Bearer",
+    "expires_in": "3600.5",
+    "refresh_token": "r",
+    "scope": ["a", "b"],
+}
+
+_STORED = StoredToken(
+    Binding("key", "p", "https://id.example.com:443", "batch"),
+    TokenSet(Secret("token"), "Bearer", NOW, NOW + 1.5, Secret("r"), Secret("i"), "a b"),
+)
+
+TARGETS: dict[str, Target] = {
+    "reply": Target(
+        reply,
+        (
+            b"\0\0\0" + json.dumps(_REPLY).encode(),
+            b"\5\0\0" + b'{"error": "invalid_grant", "error_description": "no"}',
+            b"\0\1\0" + b"access_token=a&token_type=bearer&expires_in=1e3",
+            b"\1\0\1" + b"Sat, 21 Nov 2026 21:34:35 GMT",
+        ),
+    ),
+    "jwt": Target(jwt, (_TOKEN, b"eyJhbGciOiJkaXIiLCJlbmMiOiJBMTI4R0NNIn0..a.b.c", _TOKEN + b"~W10~")),
+    "config": Target(config, (VALID.encode(),)),
+    "hot": Target(
+        hot_copy,
+        (b"0\n9999999999\nT\ntoken\n0.0\n9999999999.0\nkey\nBearer\n=scope", b"1\n2\nT\n\n"),
+    ),
+    "challenge": Target(
+        www_authenticate,
+        (b'Basic realm="a \\"b", Bearer error="invalid_token", error_description="x"', b"N abc=="),
+    ),
+    "record": Target(stored, (record.dump(_STORED), b'{"version": 1, "binding": {}, "token": {}}')),
+}  # fmt: skip
+"""Name on the command line -> reader."""

@@ -1,0 +1,235 @@
+"""A real keyring for tests: gnome-keyring on a D-Bus of its own, in scratch folders.
+
+Fixtures: `keyring_env` (unlocked) and `locked_keyring_env`. Both put the variables of the session
+into the test's environment and hand them out; the processes end with the test.
+"""
+
+import gc
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+NEEDED = ("gnome-keyring-daemon", "dbus-daemon", "secret-tool")
+INSTALL = "apt-get install -y --no-install-recommends gnome-keyring libsecret-tools dbus dbus-bin"
+BEFORE = pytest.StashKey[set[Path]]()
+IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
+"""Read before any fixture changes the environment: in CI nothing is left out."""
+BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>session</type>
+  <listen>unix:dir={place}</listen>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
+    <allow own="*"/>
+  </policy>
+</busconfig>
+"""
+"""A session bus that starts no services by itself."""
+
+
+def missing() -> list[str]:
+    """Return the programs that these tests need and that are not installed."""
+    return [name for name in NEEDED if shutil.which(name) is None]
+
+
+def summary() -> str | None:
+    """Return one line about what is left out on this machine, and how to get it; None for nothing."""
+    if not missing():
+        return None
+    if sys.platform != "linux":
+        return "left out: the tests against gnome-keyring, which is for Linux"
+    return f"left out: the tests against a real keyring; to have them: {INSTALL}"
+
+
+def require() -> None:
+    """Skip the test where its programs are not installed; in CI that is a failure."""
+    if line := summary():
+        if IN_CI:
+            pytest.fail(line)
+        pytest.skip(line)
+
+
+def state_files() -> set[Path]:
+    """Return the files in the user's own state folder.
+
+    The keyring store's locks follow the user and not the environment, so no fixture can move them.
+    """
+    from tokencli.stores.places import state_dir
+
+    return {path for path in state_dir().glob("*/*") if path.is_file()}
+
+
+def sweep(before: set[Path]) -> None:
+    """Remove what tests added to the user's own state folder since `before`, but nothing in use.
+
+    A credential is a test's if its lock is new. A lock file is removed while it is held, which
+    leaves no moment in which two processes could hold it.
+    """
+    import fcntl
+
+    for path in state_files() - before:
+        if path.parent.name != "locks":
+            continue
+        with path.open("rb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                continue
+            for other in path.parent.parent.glob(f"*/{path.stem}*"):
+                if other not in before:
+                    other.unlink()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Remember what is in the user's own state folder."""
+    session.config.stash[BEFORE] = state_files()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Leave the user's own state folder as it was, once all workers are done."""
+    if not hasattr(session.config, "workerinput"):
+        sweep(session.config.stash[BEFORE])
+
+
+@contextmanager
+def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
+    """End the process with the block."""
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                stream.close()
+
+
+@contextmanager
+def private_bus(place: Path) -> Iterator[str]:
+    """Run a session bus of one's own and hand out its address."""
+    config = place / "bus.conf"
+    config.write_text(BUS_CONFIG.format(place=place))
+    bus = subprocess.Popen(
+        ["dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile", "--print-address=1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    with ended(bus):
+        assert bus.stdout is not None
+        yield bus.stdout.readline().strip()
+
+
+@contextmanager
+def gnome_keyring(place: Path, address: str) -> Iterator[dict[str, str]]:
+    """Run an unlocked gnome-keyring on that bus, and hand out the variables of the session."""
+    (place / "data").mkdir(mode=0o700)
+    (place / "run").mkdir(mode=0o700)
+    variables = {
+        "DBUS_SESSION_BUS_ADDRESS": address,
+        "XDG_RUNTIME_DIR": str(place / "run"),
+        "XDG_DATA_HOME": str(place / "data"),
+    }
+    daemon = subprocess.Popen(
+        ["gnome-keyring-daemon", "--foreground", "--unlock", "--components=secrets"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, **variables, "HOME": str(place)},
+    )
+    with ended(daemon):
+        assert daemon.stdin is not None and daemon.stdout is not None
+        daemon.stdin.write("scratch-keyring-password")
+        daemon.stdin.close()
+        wait_for_owner(address)
+        yield variables
+
+
+def wait_for_owner(address: str) -> None:
+    """Return once a Secret Service has taken its name on the bus; the bus itself says when."""
+    import secretstorage
+    from jeepney import DBusAddress, MatchRule, message_bus, new_method_call
+    from jeepney.io.blocking import open_dbus_connection
+
+    assert secretstorage.__version__
+    with open_dbus_connection(bus=address) as connection:
+        rule = MatchRule(type="signal", interface="org.freedesktop.DBus", member="NameOwnerChanged")
+        bus = DBusAddress("/org/freedesktop/DBus", "org.freedesktop.DBus", "org.freedesktop.DBus")
+        with connection.filter(rule, bufsize=50) as changes:
+            connection.send_and_get_reply(message_bus.AddMatch(rule))
+            ask = new_method_call(bus, "NameHasOwner", "s", ("org.freedesktop.secrets",))
+            if connection.send_and_get_reply(ask).body[0]:
+                return
+            while True:
+                change = connection.recv_until_filtered(changes, timeout=20)
+                if change.body[0] == "org.freedesktop.secrets" and change.body[2]:
+                    return
+
+
+def lock(variables: Mapping[str, str]) -> None:
+    """Lock the default collection."""
+    from jeepney import DBusAddress, new_method_call
+    from jeepney.io.blocking import open_dbus_connection
+
+    service = DBusAddress(
+        "/org/freedesktop/secrets", "org.freedesktop.secrets", "org.freedesktop.Secret.Service"
+    )
+    with open_dbus_connection(bus=variables["DBUS_SESSION_BUS_ADDRESS"]) as connection:
+        ask = new_method_call(service, "ReadAlias", "s", ("default",))
+        (collection,) = connection.send_and_get_reply(ask).body
+        connection.send_and_get_reply(new_method_call(service, "Lock", "ao", ([collection],)))
+
+
+def settle() -> None:
+    """Let go of the sockets that the keyring library leaves open where it raises or never returns."""
+    for thread in threading.enumerate():
+        if thread.name == "tokencli-bounded":
+            thread.join(10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
+@pytest.fixture
+def settled() -> Iterator[None]:
+    """Leave nothing of a keyring that failed to the tests after this one."""
+    yield
+    settle()
+
+
+@pytest.fixture
+def keyring_env(
+    hermetic: None,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[dict[str, str]]:
+    """Give the test an unlocked gnome-keyring of its own."""
+    require()
+    place = tmp_path_factory.mktemp("keyring")
+    with private_bus(place) as address, gnome_keyring(place, address) as variables:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        yield variables
+    settle()
+
+
+@pytest.fixture
+def locked_keyring_env(keyring_env: dict[str, str]) -> dict[str, str]:
+    """Give the test a gnome-keyring that is locked, with nobody there to unlock it."""
+    lock(keyring_env)
+    return keyring_env

@@ -1,0 +1,1 @@
+"""Authorization servers that others wrote, run on loopback for the tests."""

@@ -1,0 +1,14 @@
+"""A configuration that keeps its tokens in the test's own folder, and not in the user's."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Configure = Callable[[str], Path]
+
+
+@pytest.fixture
+def configure(tmp_path: Path, write_config: Configure) -> Configure:
+    """Write these profiles into a configuration of the test's own."""
+    return lambda text: write_config(f'state_dir = "{tmp_path / "state"}"\n\n{text}')

@@ -1,0 +1,197 @@
+"""What others say of a token: introspection, UserInfo, and the issuer's keys."""
+
+import json
+from typing import Any
+
+import pytest
+from joserfc.jwk import ECKey
+
+from tests.fakes import FakeEdges, FakeTransport, filled_keeper, json_reply, make_profile
+from tokencli import dpop
+from tokencli.actions.checks import Wanted, check
+from tokencli.actions.introspect import introspect, userinfo
+from tokencli.actions.secrets import Wallet
+from tokencli.actions.verify import verify
+from tokencli.errors import ConfigError, RefusedError, ReplyError, TokencliError
+from tokencli.jwt.decode import decode
+from tokencli.jwt.sign import PrivateKey
+from tokencli.jwt.verify import NotValid, UnknownKey
+from tokencli.model import Profile, Secret, TokenSet, WireReply
+
+NOW = 1_800_000_000.0
+ISSUER = "https://id.example.com"
+TOKEN = Secret("canary-access-1a")
+BEARER = TokenSet(TOKEN, "Bearer", NOW)
+KEY = ECKey.generate_key("P-256")
+PROFILE = make_profile(
+    issuer=ISSUER,
+    params={"audience": "api"},
+    endpoints={name: f"{ISSUER}/{name}" for name in ("introspection", "userinfo", "jwks")},
+)
+
+
+def edges(*replies: WireReply | str) -> FakeEdges:
+    """Return edges with a server that answers so."""
+    plain = [json_reply(reply) if isinstance(reply, str) else reply for reply in replies]
+    return FakeEdges(transport=FakeTransport(list(plain)), keeper=filled_keeper())
+
+
+def keys(kid: str = "k1") -> str:
+    """Return a set with the one key."""
+    return json.dumps({"keys": [{**KEY.as_dict(private=False), "kid": kid}]})
+
+
+def signed(kid: str = "k1", **change: Any) -> str:
+    """Return a token of the issuer."""
+    claims = {"iss": ISSUER, "aud": "api", "exp": NOW + 60, **change}
+    return PrivateKey(KEY).sign({"alg": "ES256", "kid": kid}, claims)
+
+
+def asked(profile: Profile, outside: FakeEdges) -> Any:
+    """Introspect the token."""
+    return introspect(profile, outside, Wallet(profile, outside), TOKEN)
+
+
+def test_introspection_is_a_post_with_the_clients_authentication() -> None:
+    """RFC 7662 section 2.1."""
+    outside = edges('{"active":true,"sub":"jdoe"}')
+    assert asked(PROFILE, outside) == {"active": True, "sub": "jdoe"}
+    (request,) = outside.transport.requests
+    assert (request.method, request.url) == ("POST", f"{ISSUER}/introspection")
+    assert request.headers["Authorization"].startswith("Basic ")
+    assert b"token=canary-access-1a&token_type_hint=access_token" in request.body
+
+
+@pytest.mark.parametrize("body", ["{}", '{"active":"true"}', '{"active":null}', '{"sub":"jdoe"}'])
+def test_an_introspection_without_active_is_no_answer(body: str) -> None:
+    """RFC 7662 section 2.2: it is the one member that must be there."""
+    with pytest.raises(ReplyError, match="active"):
+        asked(PROFILE, edges(body))
+
+
+@pytest.mark.parametrize("which", ["introspection", "userinfo", "jwks"])
+def test_an_endpoint_that_nobody_knows_is_a_configuration_error(which: str) -> None:
+    """It says which, and what to write."""
+    profile = make_profile(issuer=ISSUER)
+    wanted = Wanted(which == "jwks", which == "introspection", which == "userinfo")
+    with pytest.raises(ConfigError, match=which):
+        check(profile, edges(), signed(), BEARER, wanted)
+
+
+def test_userinfo_gets_the_token_in_a_header() -> None:
+    """RFC 6750 section 2.1: and nowhere else."""
+    outside = edges('{"sub":"jdoe"}')
+    assert userinfo(PROFILE, outside, BEARER) == {"sub": "jdoe"}
+    (request,) = outside.transport.requests
+    assert (request.method, request.body) == ("GET", b"")
+    assert request.headers["Authorization"] == "Bearer canary-access-1a"
+
+
+def test_37_userinfo_gets_a_proof_and_once_the_nonce() -> None:
+    """RFC 9449 sections 7 and 9: ath, and one more try with the resource's own nonce."""
+    challenge = {"www-authenticate": 'DPoP error="use_dpop_nonce"', "dpop-nonce": "r1"}
+    outside = edges(WireReply(401, challenge, b""), WireReply(401, challenge, b""))
+    bound = TokenSet(TOKEN, "DPoP", NOW, proof_key=dpop.fresh())
+    with pytest.raises(RefusedError, match="use_dpop_nonce"):
+        userinfo(PROFILE, outside, bound)
+    proofs = [decode(request.headers["DPoP"]).claims for request in outside.transport.requests]
+    assert [proof.get("nonce") for proof in proofs] == [None, "r1"]
+    assert all("ath" in proof and proof["htm"] == "GET" for proof in proofs)
+    assert outside.transport.requests[0].headers["Authorization"].startswith("DPoP ")
+
+
+def test_userinfo_of_somebody_else_is_not_believed() -> None:
+    """OpenID Connect Core section 5.3.2: its sub is the ID token's."""
+    id_token = Secret(PrivateKey(KEY).sign({"alg": "ES256"}, {"sub": "jdoe"}))
+    token = TokenSet(TOKEN, "Bearer", NOW, id_token=id_token)
+    assert userinfo(PROFILE, edges('{"sub":"jdoe"}'), token)["sub"] == "jdoe"
+    with pytest.raises(ReplyError, match="ID token"):
+        userinfo(PROFILE, edges('{"sub":"mallory"}'), token)
+
+
+def test_a_signed_userinfo_is_read() -> None:
+    """Some servers answer with a JWT (OpenID Connect Core section 5.3.2)."""
+    jwt = PrivateKey(KEY).sign({"alg": "ES256"}, {"sub": "jdoe"})
+    reply = WireReply(200, {"content-type": "application/jwt"}, jwt.encode())
+    assert userinfo(PROFILE, edges(reply), BEARER) == {"sub": "jdoe"}
+
+
+def test_a_refusal_of_userinfo_says_what_the_challenge_says() -> None:
+    """RFC 6750 section 3: the reason stands in a header, the body may be empty."""
+    challenge = (
+        'Bearer realm="x", error="insufficient_scope", error_description="openid is missing"'
+    )
+    reply = WireReply(403, {"www-authenticate": challenge}, b"")
+    with pytest.raises(RefusedError, match="insufficient_scope, openid is missing"):
+        userinfo(PROFILE, edges(reply), BEARER)
+
+
+def test_28_keys_come_from_the_profiles_issuer_alone() -> None:
+    """One GET to its own address, whatever the token's header offers."""
+    outside = edges(keys())
+    token = PrivateKey(KEY).sign(
+        {"alg": "ES256", "kid": "k1", "jku": "https://evil.example.com/"},
+        {"iss": ISSUER, "aud": "api", "exp": NOW + 60},
+    )
+    assert verify(PROFILE, outside, token).kid == "k1"
+    assert [(r.method, r.url) for r in outside.transport.requests] == [("GET", f"{ISSUER}/jwks")]
+    assert "Authorization" not in outside.transport.requests[0].headers
+
+
+def test_28_an_unknown_key_is_looked_for_once_more() -> None:
+    """The issuer may just have begun to use it."""
+    outside = edges(keys("old"), keys("k1"))
+    assert verify(PROFILE, outside, signed()).kid == "k1"
+    with pytest.raises(UnknownKey):
+        verify(PROFILE, edges(keys("old"), keys("old")), signed())
+
+
+@pytest.mark.parametrize(
+    ("aud", "further", "holds"),
+    [
+        ("api", (), True),
+        ("batch", (), True),
+        ("https://r.example/", (), True),
+        ("more", ("more",), True),
+        ("more", (), False),
+    ],
+)
+def test_28_whom_a_token_may_be_for(aud: str, further: tuple[str, ...], holds: bool) -> None:
+    """The profile's audience, its resources, its client, or whom the command line names."""
+    profile = make_profile(
+        issuer=ISSUER,
+        params={"audience": "api", "resource": ("https://r.example/", "https://s.example/")},
+        endpoints=PROFILE.endpoints,
+    )
+    if holds:
+        assert verify(profile, edges(keys()), signed(aud=aud), further).audience == (aud,)
+    else:
+        with pytest.raises(NotValid, match="somebody else"):
+            verify(profile, edges(keys()), signed(aud=aud), further)
+
+
+def test_28_without_an_issuer_nobody_vouches() -> None:
+    """A profile that names none verifies nothing, even with the address of keys."""
+    with pytest.raises(ConfigError, match="no issuer"):
+        verify(make_profile(endpoints=PROFILE.endpoints), edges(keys()), signed())
+
+
+@pytest.mark.parametrize("body", ['{"keys":7}', "{}", "[]", "<html>", ""])
+def test_keys_that_are_none_are_an_error_in_words(body: str) -> None:
+    """Not a token that failed, but a server that did."""
+    with pytest.raises(TokencliError) as caught:
+        verify(PROFILE, edges(body), signed())
+    assert not isinstance(caught.value, NotValid)
+
+
+def test_what_is_refuted_is_said_once() -> None:
+    """A bad signature, or a server that no longer knows the token; else nothing."""
+    everything = Wanted(verify=True, introspect=True, userinfo=True)
+    good = check(
+        PROFILE, edges(keys(), '{"active":true}', '{"sub":"jdoe"}'), signed(), BEARER, everything
+    )
+    assert (good.refuted, good.userinfo) == (None, {"sub": "jdoe"})
+    gone = check(PROFILE, edges('{"active":false}'), "t", None, Wanted(introspect=True))
+    assert gone.refuted and "not active" in gone.refuted
+    forged = check(PROFILE, edges(keys()), signed(aud="x"), None, Wanted(verify=True))
+    assert forged.refuted and "somebody else" in forged.refuted and forged.verified is None

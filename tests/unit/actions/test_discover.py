@@ -1,0 +1,310 @@
+"""An issuer is believed about itself alone, to the letter, and remembered."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from tests.fakes import FakeEdges, FakeTerminal, json_reply, make_profile
+from tokencli.actions.discover import Memory, addresses, located, remembered
+from tokencli.errors import (
+    ConfigError,
+    DeadlineError,
+    ReplyError,
+    StorageError,
+    TokencliError,
+    UnreachableError,
+)
+from tokencli.model import Profile, SignIn, WireReply
+from tokencli.stores.key import binding
+
+ISSUER = "https://id.example.com"
+METADATA = {
+    "issuer": ISSUER,
+    "token_endpoint": f"{ISSUER}/token",
+    "authorization_endpoint": f"{ISSUER}/authorize",
+    "device_authorization_endpoint": f"{ISSUER}/device",
+    "jwks_uri": f"{ISSUER}/jwks",
+}
+NOT_FOUND = json_reply("<h1>Not Found</h1>", 404, "text/html")
+
+
+def metadata(**more: object) -> WireReply:
+    """Return metadata as a server sends them; what is None is left out."""
+    told = {**METADATA, **more}
+    return json_reply(json.dumps({key: value for key, value in told.items() if value is not None}))
+
+
+def issuer_profile(issuer: str = ISSUER, **more: object) -> Profile:
+    """Return a profile that says nothing but the issuer, as the configuration makes it."""
+    return make_profile(issuer=issuer, token_url=issuer, **more)  # type: ignore[arg-type]
+
+
+@dataclass
+class Slate:
+    """A memory for what an issuer said."""
+
+    kept: bytes | None = None
+    failure: TokencliError | None = None
+    saved: list[bytes] = field(default_factory=list)
+
+    def save(self, data: bytes) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.kept = data
+        self.saved.append(data)
+
+    @property
+    def memory(self) -> Memory:
+        """Return the slate as the action sees it."""
+        return Memory(lambda: self.kept, self.save)
+
+
+def edges(*replies: WireReply | Exception, answers: tuple[str, ...] = ()) -> FakeEdges:
+    """Return edges whose server answers so; with `answers`, a person is there."""
+    terminal = FakeTerminal(list(answers), interactive=bool(answers))
+    found = FakeEdges(terminal=terminal)
+    found.transport.replies = list(replies)
+    return found
+
+
+def known(**more: object) -> Slate:
+    """Return a slate that holds what the issuer said a moment ago."""
+    slate = Slate()
+    located(issuer_profile(), edges(metadata(**more)), slate.memory)
+    return slate
+
+
+def test_the_endpoints_are_filled_in_and_the_key_follows_them() -> None:
+    """Token endpoint and the others; the credential's key is that of the same endpoint written out."""
+    slate, around = Slate(), edges(metadata())
+    profile = located(issuer_profile(grant="authorization_code"), around, slate.memory)
+    assert profile.token_url == f"{ISSUER}/token"
+    assert profile.endpoints == {
+        "authorization": f"{ISSUER}/authorize",
+        "device_authorization": f"{ISSUER}/device",
+        "jwks": f"{ISSUER}/jwks",
+    }
+    written = make_profile(grant="authorization_code", token_url=f"{ISSUER}/token")
+    assert binding(profile) == binding(written)
+    (asked,) = around.transport.requests
+    assert (asked.method, asked.body) == ("GET", b"")
+    assert "Authorization" not in asked.headers
+
+
+@pytest.mark.parametrize(
+    ("issuer", "places"),
+    [
+        (
+            "https://id.example.com",
+            (
+                "https://id.example.com/.well-known/openid-configuration",
+                "https://id.example.com/.well-known/oauth-authorization-server",
+            ),
+        ),
+        (
+            "https://id.example.com:8443/tenant/1/",
+            (
+                "https://id.example.com:8443/tenant/1/.well-known/openid-configuration",
+                "https://id.example.com:8443/.well-known/oauth-authorization-server/tenant/1",
+            ),
+        ),
+    ],
+)
+def test_req_22_both_well_known_addresses_are_tried(issuer: str, places: tuple[str, ...]) -> None:
+    """OpenID Connect Discovery 4.1 appends, RFC 8414 section 3.1 inserts."""
+    assert tuple(addresses(issuer)) == places
+    around = edges(NOT_FOUND, metadata(issuer=issuer))
+    located(issuer_profile(issuer), around, Slate().memory)
+    assert tuple(request.url for request in around.transport.requests) == places
+
+
+NOT_BELIEVED = {
+    "a trailing slash": metadata(issuer=f"{ISSUER}/"),
+    "another case": metadata(issuer="https://ID.example.com"),
+    "a default port": metadata(issuer=f"{ISSUER}:443"),
+    "another host": metadata(issuer="https://evil.example"),
+    "no issuer": metadata(issuer=None),
+    "an issuer that is no text": metadata(issuer=[ISSUER]),
+    "no token endpoint": metadata(token_endpoint=None),
+    "an http token endpoint": metadata(token_endpoint="http://id.example.com/token"),
+    "an http loopback endpoint": metadata(token_endpoint="http://127.0.0.1/token"),
+    "an http authorization endpoint": metadata(authorization_endpoint="http://id.example.com/a"),
+    "a script for an endpoint": metadata(authorization_endpoint="javascript:alert(1)"),
+    "a file for keys": metadata(jwks_uri="file:///etc/passwd"),
+    "a user in an endpoint": metadata(token_endpoint="https://id.example.com@evil.example/token"),
+    "an endpoint that is no text": metadata(token_endpoint=7),
+    "a fragment": metadata(token_endpoint=f"{ISSUER}/token#x"),
+    "nothing but HTML": json_reply("<html>", kind="text/html"),
+    "a list": json_reply("[]"),
+    "a member twice": json_reply(f'{{"issuer": "{ISSUER}", "issuer": "{ISSUER}"}}'),
+    "not found": NOT_FOUND,
+    "an error": json_reply("{}", 500),
+    "a redirect": ReplyError("id.example.com redirects to evil.example"),
+}
+
+
+@pytest.mark.parametrize("reply", NOT_BELIEVED.values(), ids=NOT_BELIEVED)
+def test_req_22_metadata_that_are_not_exactly_the_issuers_are_not_used(
+    reply: WireReply | Exception,
+) -> None:
+    """RFC 8414 section 3.3: the next address is tried; if both are unfit nothing is remembered."""
+    slate, around = Slate(), edges(reply, reply)
+    with pytest.raises(ReplyError, match="does not say where its endpoints are"):
+        located(issuer_profile(), around, slate.memory)
+    assert slate.saved == []
+    assert len(around.transport.requests) == 2
+    profile = located(issuer_profile(), edges(reply, metadata()), slate.memory)
+    assert profile.token_url == f"{ISSUER}/token"
+
+
+def test_http_endpoints_are_for_an_http_issuer_on_loopback() -> None:
+    """An issuer for trying things out may have them; the profile has allowed http for it."""
+    issuer = "http://127.0.0.1:8080"
+    told = metadata(issuer=issuer, token_endpoint=f"{issuer}/token")
+    profile = located(issuer_profile(issuer), edges(told), Slate().memory)
+    assert profile.token_url == f"{issuer}/token"
+
+
+def test_what_is_remembered_is_not_asked_again_for_a_day() -> None:
+    """No request within a day; after it one, quick, whose failure changes nothing."""
+    slate = known()
+    quiet = edges()
+    assert located(issuer_profile(), quiet, slate.memory).token_url == f"{ISSUER}/token"
+    for failure in (DeadlineError("late"), UnreachableError("gone"), ReplyError("moved")):
+        later = edges(failure, failure)
+        later.clock.time += 25 * 3600
+        assert located(issuer_profile(), later, slate.memory).token_url == f"{ISSUER}/token"
+        assert located(issuer_profile(), later, slate.memory).token_url == f"{ISSUER}/token"
+        slate = known()
+    clock_went_back = edges(metadata())
+    clock_went_back.clock.time -= 3600
+    located(issuer_profile(), clock_went_back, slate.memory)
+    assert len(clock_went_back.transport.requests) == 1
+
+
+def test_the_first_time_silence_is_a_failure() -> None:
+    """There is nothing to go on with."""
+    with pytest.raises(DeadlineError):
+        located(issuer_profile(), edges(DeadlineError("late")), Slate().memory)
+
+
+MOVED: Mapping[str, Mapping[str, object]] = {
+    "the token endpoint": {"token_endpoint": "https://evil.example/token"},
+    "to another port": {"token_endpoint": "https://id.example.com:8443/token"},
+    "the device endpoint": {"device_authorization_endpoint": "https://evil.example/device"},
+    "the keys": {"jwks_uri": "https://evil.example/jwks"},
+    "a new endpoint": {"revocation_endpoint": "https://evil.example/revoke"},
+}
+
+
+@pytest.mark.parametrize("moved", MOVED.values(), ids=MOVED)
+def test_req_22_an_endpoint_on_a_new_origin_is_refused_until_a_person_agrees(
+    moved: Mapping[str, object],
+) -> None:
+    """Not by itself and not by get; by login, with a person who says yes."""
+    slate = known()
+    first = slate.kept
+    for answers, anew in ((("y",), False), ((), True), (("n",), True)):
+        around = edges(metadata(**moved), answers=answers)
+        around.clock.time += 25 * 3600
+        with pytest.raises(ConfigError, match="nothing was sent there") as refused:
+            located(issuer_profile(), around, slate.memory, anew=anew)
+        assert "tokencli login p" in (refused.value.hint or "")
+        assert slate.kept == first
+    agreed = edges(metadata(**moved), answers=("y",))
+    located(issuer_profile(), agreed, slate.memory, anew=True)
+    assert slate.kept != first
+    again = edges(metadata(**moved))
+    located(issuer_profile(), again, slate.memory, anew=True)
+
+
+def test_moving_within_known_origins_needs_nobody() -> None:
+    """Another path, or the issuer's own origin, is no news."""
+    slate = known(token_endpoint="https://tokens.example.com/a", jwks_uri=None)
+    for place in ("https://tokens.example.com/b", f"{ISSUER}/token"):
+        profile = located(
+            issuer_profile(), edges(metadata(token_endpoint=place)), slate.memory, anew=True
+        )
+        assert profile.token_url == place
+
+
+def test_what_the_profile_says_itself_stands() -> None:
+    """The configuration stays possible without discovery, and beside it."""
+    whole = make_profile(
+        grant="device_code",
+        issuer=ISSUER,
+        token_url="https://t.example.com/token",
+        endpoints={"device_authorization": "https://t.example.com/device"},
+    )
+    assert located(whole, edges(), Slate().memory, anew=True) is whole
+    assert located(make_profile(), edges(), Slate().memory, anew=True) == make_profile()
+    half = replace(whole, endpoints={"revocation": "https://t.example.com/revoke"})
+    found = located(half, edges(metadata(revocation_endpoint=f"{ISSUER}/r")), Slate().memory)
+    assert found.token_url == "https://t.example.com/token"
+    assert found.endpoints["device_authorization"] == f"{ISSUER}/device"
+    assert found.endpoints["revocation"] == "https://t.example.com/revoke"
+
+
+def test_an_endpoint_that_nobody_names_is_told() -> None:
+    """The grant's own, and those that a command asks for."""
+    told = metadata(device_authorization_endpoint=None)
+    with pytest.raises(ConfigError, match="device authorization endpoint"):
+        located(issuer_profile(grant="device_code"), edges(told), Slate().memory)
+    with pytest.raises(ConfigError, match="introspection endpoint"):
+        located(issuer_profile(), edges(metadata()), Slate().memory, "introspection")
+
+
+def test_what_the_server_demands_of_a_sign_in_is_taken_along() -> None:
+    """RFC 9126 section 5 and RFC 9207 section 3; the profile may ask for a push by itself."""
+    told = metadata(
+        require_pushed_authorization_requests=True,
+        authorization_response_iss_parameter_supported=True,
+    )
+    slate = Slate()
+    found = located(issuer_profile(), edges(told), slate.memory)
+    assert found.sign_in == SignIn(par=True, names_itself=True)
+    assert remembered(issuer_profile(), slate.memory).sign_in == found.sign_in
+    own = located(issuer_profile(sign_in=SignIn(par=True)), edges(metadata()), Slate().memory)
+    assert own.sign_in == SignIn(par=True)
+
+
+def test_mutual_tls_goes_to_the_aliases() -> None:
+    """RFC 8705 section 5: only for a client that authenticates by certificate."""
+    told = {"mtls_endpoint_aliases": {"token_endpoint": "https://mtls.example.com/token"}}
+    tls = located(
+        issuer_profile(client_auth="tls_client_auth"), edges(metadata(**told)), Slate().memory
+    )
+    assert tls.token_url == "https://mtls.example.com/token"
+    plain = located(issuer_profile(), edges(metadata(**told)), Slate().memory)
+    assert plain.token_url == f"{ISSUER}/token"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"{",
+        b"\xff",
+        b"[]",
+        b"{}",
+        b'{"issuer": "https://evil.example", "endpoints": {"token": "https://e/t"}, "asked_at": 1.0}',
+        b'{"issuer": "https://id.example.com", "endpoints": {}, "asked_at": 1.0}',
+        b'{"issuer": "https://id.example.com", "endpoints": {"token": "x"}, "asked_at": 1.0}',
+        b'{"issuer": "https://id.example.com", "endpoints": 7, "asked_at": 1.0}',
+        b"[" * 100_000,
+    ],
+)
+def test_a_damaged_memory_is_none(damage: bytes) -> None:
+    """It is asked for anew, and nothing in it is used."""
+    slate, around = Slate(damage), edges(metadata())
+    assert remembered(issuer_profile(), slate.memory) == issuer_profile()
+    assert located(issuer_profile(), around, slate.memory).token_url == f"{ISSUER}/token"
+    assert json.loads(slate.kept or b"")["issuer"] == ISSUER
+
+
+def test_where_nothing_can_be_remembered_it_still_works() -> None:
+    """A read-only disk costs a request each time, not the token."""
+    slate = Slate(failure=StorageError("read-only"))
+    assert located(issuer_profile(), edges(metadata()), slate.memory).token_url == f"{ISSUER}/token"

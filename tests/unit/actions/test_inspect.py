@@ -1,0 +1,158 @@
+"""What `inspect` finds out about a token, and about the one that is stored."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fakes import FakeEdges, make_profile
+from tests.unit.jwt.samples import ACCESS, EXPIRED_AT, IDENTITY, REFRESH, token
+from tokencli.actions.inspect import clean, inspect, stored_token
+from tokencli.errors import CredentialsError, TokenInvalid
+from tokencli.model import Secret, StoredToken, TokenSet
+from tokencli.stores.key import binding
+
+NOW = 1_800_000_000.0
+PROFILE = make_profile()
+
+
+def stored(
+    value: str = "opaque", *, began: float = NOW - 300, life: float | None = 1200
+) -> TokenSet:
+    """Return a token set as `get` stores it."""
+    ends = None if life is None else began + life
+    return TokenSet(Secret(value), "Bearer", began, ends, scope="read write")
+
+
+def test_the_documented_access_token() -> None:
+    """Screening Eagle's sample lived for a week, and its scopes stand in two claims."""
+    found = inspect(ACCESS, now=NOW)
+    assert (found.kind, found.state) == ("jwt", "expired")
+    assert (found.lifetime, found.used) == (604_800, 1.0)
+    assert found.scopes == ("openid", "email", "profile", "inspect", "user")
+    assert found.audience == ("integration-dev-VNZQqDt4Hv",)
+    assert (found.issuer, found.subject) == ("Screening Eagle ID", "1302")
+    assert (
+        found.verdict(EXPIRED_AT + 63_115_200) == "expired 2 years ago, at 2024-05-23 12:10:18 UTC"
+    )
+
+
+def test_the_documented_id_and_refresh_token() -> None:
+    """The other two samples of the same page are read like the first."""
+    assert inspect(IDENTITY, now=EXPIRED_AT - 302_400).used == 0.5
+    found = inspect(REFRESH, now=NOW)
+    assert (found.scopes[-1], found.lifetime) == ("offline", 15_552_000)
+
+
+@pytest.mark.parametrize(
+    ("claims", "state", "verdict"),
+    [
+        ({"iat": NOW - 60, "exp": NOW + 540}, "valid", "expires in 9 minutes, at 2027-"),
+        ({"iat": NOW - 60, "exp": NOW}, "expired", "expired now, at 2027-"),
+        ({"exp": NOW - 1}, "expired", "expired 1 second ago"),
+        ({"nbf": NOW + 120, "exp": NOW + 600}, "not_yet_valid", "begins to be valid in 2 minutes"),
+        ({"nbf": NOW + 30, "exp": NOW + 600}, "valid", "expires in 10 minutes"),
+        ({"nbf": NOW + 120}, "not_yet_valid", "begins to be valid in 2 minutes"),
+        ({"nbf": NOW + 120, "exp": NOW - 5}, "expired", "expired 5 seconds ago"),
+        ({}, "unknown", "no end known"),
+        ({"exp": "soon"}, "unknown", "no end known"),
+        ({"exp": NOW * 1000}, "valid", "expires in"),
+    ],
+)
+def test_28_the_state_follows_from_numbers_alone(
+    claims: dict[str, object], state: str, verdict: str
+) -> None:
+    """Text is no time; a small difference of clocks does not make a token of tomorrow."""
+    found = inspect(token(claims), now=NOW)
+    assert found.state == state
+    assert found.verdict(NOW).startswith(verdict)
+
+
+def test_an_opaque_token_is_explained_by_what_was_stored_with_it() -> None:
+    """Its times and scope are those of the server's reply."""
+    found = inspect("opaque", now=NOW, stored=stored())
+    assert (found.kind, found.state, found.used, found.lifetime) == ("opaque", "valid", 0.25, 1200)
+    assert found.scopes == ("read", "write")
+
+
+def test_a_stored_jwt_speaks_for_itself_and_a_contradiction_is_named() -> None:
+    """Its own exp counts; that the reply promised another end is remarked on."""
+    value = token({"iat": NOW - 300, "exp": NOW - 1, "scope": "own"})
+    found = inspect(value, now=NOW, stored=stored(value))
+    assert (found.state, found.scopes) == ("expired", ("own",))
+    assert "its exp is 15 minutes off what the server's reply said" in found.remarks
+
+
+@pytest.mark.parametrize("text", ["", "  \n\t "])
+def test_nothing_is_no_token(text: str) -> None:
+    """Empty input is refused with the code for what is not a token."""
+    with pytest.raises(TokenInvalid):
+        inspect(text, now=NOW)
+
+
+def test_28_more_than_64_kib_is_no_token() -> None:
+    """Such a text is refused, not decoded."""
+    with pytest.raises(TokenInvalid) as caught:
+        inspect("a" * 65_537, now=NOW)
+    assert "64 KiB" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        "abc.def.ghi",
+        " abc.def.ghi\r\n",
+        '"abc.def.ghi"',
+        "'Bearer abc.def.ghi'",
+        "bearer abc.def.ghi",
+        "Authorization: Bearer abc.def.ghi",
+        "authorization:BEARER  abc.def.ghi",
+        "Authorization: DPoP 'abc.def.ghi'",
+        "abc.de\n  f.ghi",
+    ],
+)
+def test_a_token_is_found_in_what_people_paste(pasted: str) -> None:
+    """Header name, scheme, quotes and line breaks are not part of it."""
+    assert clean(pasted) == "abc.def.ghi"
+
+
+@pytest.mark.parametrize(
+    "pasted", ["hello world", "a\x1bb", "caf\u00e9", "a\tb", "\ufffd\ufffd", "a\x00"]
+)
+def test_what_no_header_could_carry_is_no_token(pasted: str) -> None:
+    """Spaces inside, control characters and letters outside ASCII are told apart from an opaque token."""
+    with pytest.raises(TokenInvalid, match="this is not a token"):
+        inspect(clean(pasted), now=NOW)
+    assert inspect(clean("opaque-1~x"), now=NOW).kind == "opaque"
+
+
+@given(st.text(), st.floats(), st.none() | st.builds(stored, st.text(), began=st.floats()))
+def test_inspect_is_total(text: str, now: float, kept: TokenSet | None) -> None:
+    """Any text at any time is explained, or is TokenInvalid."""
+    try:
+        found = inspect(clean(text), now=now, stored=kept)
+    except TokenInvalid:
+        return
+    assert found.used is None or 0 <= found.used <= 1
+    assert found.verdict(now)
+
+
+def test_a_profile_without_a_token_says_how_to_get_one() -> None:
+    """Nothing is fetched to be inspected."""
+    edges = FakeEdges()
+    with pytest.raises(CredentialsError) as caught:
+        stored_token(PROFILE, edges)
+    assert caught.value.hint == "tokencli get p"
+    assert edges.transport.requests == []
+
+
+def test_16_a_token_of_another_binding_is_none_of_the_profiles() -> None:
+    """What lies under the key but came from elsewhere is not shown as this profile's."""
+    edges = FakeEdges()
+    bound = binding(PROFILE)
+    edges.the_store.kept[bound.key] = StoredToken(replace(bound, origin="https://else"), stored())
+    with pytest.raises(CredentialsError):
+        stored_token(PROFILE, edges)
+    edges.the_store.kept[bound.key] = StoredToken(bound, stored("mine"))
+    assert stored_token(PROFILE, edges).access_token.reveal() == "mine"

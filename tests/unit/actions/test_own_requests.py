@@ -1,0 +1,110 @@
+"""Issuing rules, sliding lives, one-time tokens and the provider's own logout, with fakes at the ports."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.fakes import FakeEdges, json_reply, keyring_ref, make_profile
+from tokencli.actions.calling import end
+from tokencli.actions.get import get
+from tokencli.actions.secrets import Wallet
+from tokencli.errors import RefusedError
+from tokencli.model import Profile, Secret, TokenSet
+from tokencli.providers.catalog import provider_from
+
+REQUEST = {"send": {"k": "{key}"}}
+
+
+def profile_of(**words: Any) -> Profile:
+    """Return a profile of a provider with these words."""
+    table = {
+        "title": "T",
+        "endpoints": {"token": "https://id.example.com/token"},
+        "fields": {"key": {"kind": "secret"}},
+        "request": REQUEST,
+        **words,
+    }
+    provider = provider_from(table, "t")
+    profile = make_profile(secrets={"key": keyring_ref("key")}, values={"a": "b"})
+    return replace(
+        profile, provider=provider, grant=next(iter(provider.grants)), client_auth="none"
+    )
+
+
+def edges_with(*replies: object) -> FakeEdges:
+    """Return edges whose server answers with these, and whose keyring has the key."""
+    edges = FakeEdges()
+    edges.keeper.kept[keyring_ref("key").target] = Secret("canary-key")  # type: ignore[attr-defined]
+    edges.transport.replies = list(replies)  # type: ignore[arg-type]
+    return edges
+
+
+def test_a_sticky_token_is_used_until_the_server_would_give_another() -> None:
+    """The margin follows: with sticky = 20, a token with 30 s left is served and not asked for."""
+    edges = edges_with(json_reply('{"access_token": "t", "expires_in": 7200}'))
+    profile = profile_of(issuing={"sticky": 20})
+    get(profile, edges)
+    edges.clock.time += 7200 - 30
+    assert get(profile, edges).how == "stored"
+    assert len(edges.transport.requests) == 1
+
+
+def test_an_exclusive_token_is_used_nearly_to_its_end() -> None:
+    """A new one would end it in the hands of others: ten seconds before its end are early enough."""
+    edges = edges_with(json_reply('{"access_token": "t", "expires_in": 7200}'))
+    profile = profile_of(issuing={"exclusive": True})
+    get(profile, edges)
+    edges.clock.time += 7200 - 15
+    assert get(profile, edges).how == "stored"
+
+
+def test_a_one_time_token_is_never_stored() -> None:
+    """Each get fetches its own; nothing is left in the store."""
+    reply = json_reply('{"access_token": "t", "expires_in": 7200}')
+    edges = edges_with(reply, reply)
+    profile = profile_of(issuing={"cacheable": False})
+    assert [get(profile, edges).how for _ in range(2)] == ["token", "token"]
+    assert edges.the_store.kept == {}
+
+
+def test_a_sliding_life_is_counted_from_the_last_get() -> None:
+    """Each get lengthens what the server lengthens with use; unused, it ends."""
+    reply = json_reply('{"access_token": "t"}')
+    edges = edges_with(reply, reply)
+    profile = profile_of(reply={"ttl": 1000, "sliding": True})
+    get(profile, edges)
+    for _ in range(3):
+        edges.clock.time += 600
+        assert get(profile, edges).how == "stored"
+    edges.clock.time += 1000
+    assert get(profile, edges).how == "token"
+
+
+def test_two_requests_make_one_token() -> None:
+    """What the first reply brings is named in the second; its outputs stay with the token."""
+    then = {"url": "https://id.example.com/second", "headers": {"X-C": "{csrf}"}, "send": {"n": "{csrf}"}}  # fmt: skip
+    profile = profile_of(reply={"outputs": {"csrf": "c"}}, then=then)
+    edges = edges_with(
+        json_reply('{"c": "c1"}'), json_reply('{"access_token": "t", "expires_in": 9}')
+    )
+    token = get(profile, edges).token
+    first, second = edges.transport.requests
+    assert (first.body, second.body, second.headers["X-C"]) == (b"k=canary-key", b"n=c1", "c1")
+    assert (token.access_token, token.outputs) == (Secret("t"), {"csrf": Secret("c1")})
+
+
+def test_logout_is_the_providers_own_request() -> None:
+    """It names the token and the profile's secrets; a refusal is an error."""
+    logout = {
+        "method": "DELETE",
+        "url": "https://id.example.com/s/{token}",
+        "headers": {"K": "{key}"},
+    }
+    profile, token = profile_of(logout=logout), TokenSet(Secret("t/1"), "Bearer", 0.0)
+    edges = edges_with(json_reply("", 204), json_reply("", 500))
+    assert end(profile, edges, Wallet(profile, edges), token) == ("access_token",)
+    sent = edges.transport.requests[0]
+    assert (sent.method, sent.url, sent.headers["K"]) == ("DELETE", "https://id.example.com/s/t%2F1", "canary-key")  # fmt: skip
+    with pytest.raises(RefusedError):
+        end(profile, edges, Wallet(profile, edges), token)

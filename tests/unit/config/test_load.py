@@ -1,0 +1,438 @@
+"""Configurations: what is right comes out complete, what is wrong is all told at once."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tokencli.config.load import Config, UnknownProfile
+from tokencli.errors import ConfigError, Problem
+from tokencli.model import Connection, SecretRef
+
+GROUPID = """
+[profiles.groupid]
+provider = "groupid"
+host = "demomachine"
+username = "jdoe"
+client_id = "c"
+identity_store_id = "1"
+"""
+OAUTH2 = """
+[profiles.corp]
+provider = "oauth2"
+token_url = "https://login.example.com/oauth2/token?tenant=x"
+client_id = "batch"
+"""
+
+
+def config(text: str, environ: Mapping[str, str] | None = None) -> Config:
+    """Return the configuration of that text."""
+    return Config(Path("/etc/tokencli/config.toml"), text, environ or {})
+
+
+def problems(text: str) -> dict[str, Problem]:
+    """Return the problems of a text by their place."""
+    return {problem.where: problem for problem in config(text).problems()}
+
+
+def test_the_example_of_the_design_loads() -> None:
+    """The documented example comes out with defaults filled in and everything in its place."""
+    found = config(
+        """
+        default_profile = "groupid"
+        [profiles.groupid]
+        provider = "groupid"
+        host = "demomachine:4443"
+        username = "jdoe"
+        client_id = "c"
+        identity_store_id = "1"
+        ca_file = "demo-ca.pem"
+        password = { env = "GROUPID_PASSWORD" }
+        client_secret = { file = "secret" }
+        [profiles.corp]
+        provider = "oauth2"
+        grant = "client_credentials"
+        token_url = "https://login.example.com/oauth2/token"
+        client_id = "batch"
+        scope = "read write"
+        audience = "https://api.example.com"
+        resource = ["https://a.example", "https://b.example"]
+        params = { tenant = "acme" }
+        export = "CORP_TOKEN"
+        min_ttl = "2m"
+        timeout = 5
+        """
+    )
+    assert found.problems() == ()
+    groupid, corp = found.profile("groupid"), found.profile("corp")
+    assert groupid.token_url == "https://demomachine:4443/GroupIDSecurityService/connect/token"
+    assert (groupid.grant, groupid.client_auth) == ("password", "client_secret_post")
+    assert groupid.secrets == {
+        "client_secret": SecretRef("file", "client_secret", "groupid", ("/etc/tokencli/secret",)),
+        "password": SecretRef("env", "password", "groupid", ("GROUPID_PASSWORD",)),
+    }
+    assert groupid.connection == Connection(ca_file="/etc/tokencli/demo-ca.pem")
+    assert corp.params == {
+        "tenant": "acme",
+        "audience": "https://api.example.com",
+        "resource": ("https://a.example", "https://b.example"),
+    }
+    assert (corp.export, corp.min_ttl, corp.connection.timeout) == ("CORP_TOKEN", 120.0, 5.0)
+    assert corp.secrets["client_secret"].target == (
+        "tokencli:corp:client_secret",
+        "https://login.example.com:443",
+    )
+    assert "password" not in corp.secrets
+    assert corp.origins["scope"] == "config.toml"
+    assert corp.origins["client_auth"] == "provider oauth2"
+
+
+def test_defaults_of_a_provider_are_values() -> None:
+    """A host gets the documented port, a base URL its default."""
+    found = config(
+        GROUPID + '[profiles.s]\nprovider = "socialid"\nclient_id = "1"\nusername = "j"\n'
+    )
+    assert found.profile("groupid").values["host"] == "demomachine:4443"
+    assert found.profile("s").token_url == "https://api.socialidnow.com/v2/marketing/oauth/token"
+
+
+def test_token_url_stands_over_the_template() -> None:
+    """A profile with token_url needs neither host nor base URL."""
+    text = GROUPID.replace('host = "demomachine"', 'token_url = "https://x.example/t"')
+    assert config(text).profile("groupid").token_url == "https://x.example/t"
+
+
+@pytest.mark.parametrize(
+    ("named", "origin"),
+    [
+        ('token_url = "https://ID.example:8443/token"', "https://id.example:8443"),
+        ('issuer = "https://id.example/realm"', "https://id.example:443"),
+        (
+            'issuer = "https://id.example"\ntoken_url = "https://tokens.example/t"',
+            "https://tokens.example:443",
+        ),
+    ],
+)
+def test_16_a_secret_in_the_keyring_is_for_one_server(named: str, origin: str) -> None:
+    """Its user name there is the origin of the token endpoint, or of the issuer that will name it."""
+    text = f'[profiles.corp]\nprovider = "oauth2"\nclient_id = "x"\n{named}\n'
+    ref = config(text).profile("corp").secrets["client_secret"]
+    assert ref.target == ("tokencli:corp:client_secret", origin)
+
+
+def test_a_key_that_is_none_is_told_in_a_short_line() -> None:
+    """What was meant is named if it is near, a key of the file's top is sent there; nothing is listed."""
+    found = problems(OAUTH2 + 'scpe = "a"\nzzzz = 1\nstate_dir = "/x"\ndefault_profile = "corp"\n')
+    assert found["profiles.corp.scpe"].right == "did you mean scope?"
+    assert found["profiles.corp.zzzz"].what == "is not a key of provider oauth2"
+    assert found["profiles.corp.zzzz"].right == "tokencli profiles schema lists them"
+    for key in ("state_dir", "default_profile"):
+        assert found[f"profiles.corp.{key}"].what == "belongs at the top of the file"
+
+
+def test_every_problem_is_told_at_once_and_in_order() -> None:
+    """Slips in values, missing keys, unknown keys and unknown providers come together, with lines."""
+    found = config(
+        """default_profile = "groupd"
+colour = "red"
+[profiles.groupid]
+provider = "groupid"
+host = "https://demomachine:4443/GroupID"
+client_Id = "c"
+username = 7
+[profiles.other]
+provider = "groupd"
+[profiles.third]
+client_id = "x"
+"""
+    ).problems()
+    assert [(problem.line, problem.where) for problem in found] == [
+        (1, "default_profile"),
+        (2, "colour"),
+        (3, "profiles.groupid.identity_store_id"),
+        (5, "profiles.groupid.host"),
+        (6, "profiles.groupid.client_Id"),
+        (7, "profiles.groupid.username"),
+        (9, "profiles.other.provider"),
+        (10, "profiles.third.provider"),
+    ]
+    by_place = {problem.where: problem for problem in found}
+    assert by_place["default_profile"].right == "did you mean groupid?"
+    assert by_place["profiles.groupid.host"].right == 'write "demomachine:4443"'
+    assert by_place["profiles.groupid.client_Id"].right == "did you mean client_id?"
+    assert by_place["profiles.groupid.username"].right == 'must be text in quotes: "7"'
+    assert by_place["profiles.other.provider"].right == "did you mean groupid?"
+
+
+def test_a_problem_elsewhere_does_not_stop_a_good_profile() -> None:
+    """One profile is judged without the others; a broken one raises with everything in the file."""
+    text = GROUPID + '[profiles.bad]\nprovider = "nothing"\n[profiles.worse]\nx = 1\n'
+    assert config(text).profile("groupid").name == "groupid"
+    with pytest.raises(ConfigError) as error:
+        config(text).profile("bad")
+    assert {"profiles.bad.provider", "profiles.worse.provider"} == {
+        problem.where for problem in error.value.problems
+    }
+
+
+def test_ten_thousand_other_profiles_are_not_judged() -> None:
+    """Asking for one profile validates one table, however many there are."""
+    others = "".join(f'[profiles.p{n}]\nprovider = "nothing"\n' for n in range(10_000))
+    found = config(GROUPID + others)
+    found.profile("groupid")
+    assert set(found._profiles) == {"groupid"}
+
+
+@pytest.mark.parametrize("key", ["password", "client_secret", "social_access_token"])
+def test_a_secret_in_the_file_is_refused_and_not_shown(key: str) -> None:
+    """An inline secret is an error that names the command that stores it, never the secret."""
+    text = f'[profiles.s]\nprovider = "socialid"\nclient_id = "1"\nusername = "j"\n{key} = "canary-password-7f3a"\n'
+    problem = problems(text)[f"profiles.s.{key}"]
+    assert "tokencli login s" in (problem.right or "")
+    assert "canary" not in f"{problem}"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'passwrod = "canary-password-7f3a"',
+        'password = { value = "canary-password-7f3a" }',
+        'password = { env = "canary-password-7f3a" }',
+        'password = ["canary-password-7f3a"]',
+        'password = { command = "canary-password-7f3a" }',
+        'params = { client_secret = "canary-password-7f3a" }',
+        'params = { x = 1, y = "canary-password-7f3a" }',
+        'token_url = "https://u:canary-password-7f3a@h.example/"',
+        'token_url = "ftp://h.example/?client_secret=canary-password-7f3a"',
+        'proxy = "http://u:canary-password-7f3a@proxy.example:3128"',
+    ],
+)
+def test_no_message_shows_what_may_be_a_secret(line: str) -> None:
+    """Wherever a secret is written by mistake, it is not repeated."""
+    found = config(GROUPID + line + "\n").problems()
+    assert found
+    assert "canary" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "target"),
+    [
+        ('{ env = "X" }', "env", ("X",)),
+        ('{ file = "~/s" }', "file", ("{home}/s",)),
+        ('{ file = "/abs/s" }', "file", ("/abs/s",)),
+        ('{ command = ["pass", "show", "x"] }', "command", ("pass", "show", "x")),
+        ("{ prompt = true }", "prompt", ()),
+        ('{ keyring = { service = "s", username = "u" } }', "keyring", ("s", "u")),
+    ],
+)
+def test_every_kind_of_place(line: str, kind: str, target: tuple[str, ...]) -> None:
+    """Each way to refer to a secret becomes a SecretRef, with paths made whole."""
+    ref = config(f"{GROUPID}password = {line}\n").profile("groupid").secrets["password"]
+    assert (ref.kind, ref.name) == (kind, "password")
+    assert ref.target == tuple(part.replace("{home}", str(Path.home())) for part in target)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{}", "{ prompt = false }", '{ env = "X", file = "y" }', "{ command = [] }",
+        '{ command = ["a", 1] }', '{ keyring = { service = "s" } }', '{ envy = "X" }', "true", "1979-05-27",
+        '{ keyring = { service = "tokencli:other:password", username = "password" } }',
+        '{ keyring = { service = "tokencli:groupid:password", username = "https://evil.example:443" } }',
+    ],
+)  # fmt: skip
+def test_places_that_are_none(line: str) -> None:
+    """A reference to nothing, to two places, or to another profile's or server's entry is a problem."""
+    assert problems(f"{GROUPID}password = {line}\n")
+
+
+def test_exactly_one_of_user_name_and_address() -> None:
+    """Social-ID takes one or the other; both or neither is found before anything is sent."""
+    head = '[profiles.s]\nprovider = "socialid"\nclient_id = "138"\n'
+    assert "none of username and email_address" in problems(head)["profiles.s"].what
+    both = problems(head + 'username = "a"\nemail_address = "a@b.c"\n')["profiles.s"]
+    assert both.right == "give exactly one of username and email_address"
+    for one in ('username = "a"\n', 'email_address = "a@b.c"\n'):
+        assert config(head + one).problems() == ()
+
+
+def test_host_and_token_url_are_one_too_many() -> None:
+    """GroupID's endpoint is given once."""
+    assert "profiles.groupid" in problems(GROUPID + 'token_url = "https://x.example/"\n')
+
+
+def test_the_password_grant_is_opt_in() -> None:
+    """On plain OAuth it needs a word of consent; a system that offers nothing else implies it."""
+    text = OAUTH2 + 'grant = "password"\nusername = "j"\n'
+    assert "RFC 9700" in problems(text)["profiles.corp.grant"].what
+    assert config(text + "allow_password_grant = true\n").problems() == ()
+    assert config(GROUPID).problems() == ()
+
+
+def test_insecure_does_not_send_passwords_by_itself() -> None:
+    """Any certificate and a password go together only with a second word of consent."""
+    assert "profiles.groupid.insecure" in problems(GROUPID + "insecure = true\n")
+    assert config(GROUPID + "insecure = true\nallow_insecure_password = true\n").problems() == ()
+    assert config(OAUTH2 + "insecure = true\n").problems() == ()
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed", "good"),
+    [
+        ("https://h.example/t", False, True),
+        ("http://127.0.0.1:8080/t", False, False),
+        ("http://127.0.0.1:8080/t", True, True),
+        ("http://[::1]:8080/t", True, True),
+        ("http://localhost:8080/t", True, False),
+        ("http://h.example/t", True, False),
+    ],
+)
+def test_http_is_for_loopback_with_consent(url: str, allowed: bool, good: bool) -> None:
+    """http passes to a loopback literal, and only with allow_http."""
+    text = f'[profiles.c]\nprovider = "oauth2"\nclient_id = "x"\ntoken_url = "{url}"\n'
+    found = problems(text + ("allow_http = true\n" if allowed else ""))
+    assert ("profiles.c.token_url" not in found) is good
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'export = "PATH"', 'export = "LD_PRELOAD"', 'export = "a-b"', 'export = ""', 'store = "disk"',
+        'timeout = "0s"', 'timeout = "soon"', "timeout = true", "timeout = nan", "min_ttl = -1",
+        'lock_timeout = "11y"', 'insecure = "yes"', "insecure = 1", "hot_copy = 1979-05-27",
+        'scope = " a"', 'scope = "a  b"', 'scope = "a\\tb"', 'scope = ""', "resource = []",
+        'client_id = ""', 'client_id = " x"', 'client_id = "a\\u0000b"', 'client_id = "a\\nb"',
+        'client_auth = "client_secret_jwe"', 'grant = "implicit"', 'basic_encoding = "utf8"',
+        'proxy = "socks5://h.example:1"', 'proxy = "h.example"', 'ca_file = ""', "params = 1",
+        'params = { grant_type = "x" }', 'params = { Scope = "x" }', "params = { a = 1 }",
+        'params = { a = "x\\u001by" }', 'params = { client_Id = "x" }', "tokenurl = 1",
+    ],
+)  # fmt: skip
+def test_values_that_are_wrong(line: str) -> None:
+    """Each wrong value is exactly one problem, at its own key or line."""
+    text = (GROUPID if "client_Id" in line else OAUTH2).replace(
+        'client_id = "batch"\n', "" if line.startswith("client_id") else 'client_id = "batch"\n'
+    )
+    found = config(f"{text}{line}\n").problems()
+    assert len(found) == 1
+    assert found[0].line == (text + line).count("\n") + 1
+
+
+def test_unknown_keys_are_answered_with_what_was_meant() -> None:
+    """Casing, spelling and common other words lead to the key."""
+    for written, key in {
+        "client_Id": "client_id",
+        "clientid": "client_id",
+        "user": "username",
+        "scopes": "scope",
+        "tokenurl": "token_url",
+        "CA_FILE": "ca_file",
+    }.items():
+        text = (
+            OAUTH2.replace("client_id", written)
+            if key == "client_id"
+            else f"{OAUTH2}{written} = 'x'\n"
+        )
+        assert problems(text)[f"profiles.corp.{written}"].right == f"did you mean {key}?"
+
+
+def test_a_profile_outside_profiles_is_recognised() -> None:
+    """A table that was meant to be a profile is answered with its right name."""
+    text = '[groupid]\nprovider = "groupid"\n'
+    assert problems(text)["groupid"].right == "did you mean [profiles.groupid]?"
+
+
+@pytest.mark.parametrize("name", ["../x", "a b", "", ".a", "a" * 65, "a/b", "é", "\\u001b[31m"])
+def test_names_that_could_be_something_else(name: str) -> None:
+    """A profile's name is letters, digits and a few signs: no path, no escape sequence."""
+    assert len(config(f'[profiles."{name}"]\nprovider = "oauth2"\n').problems()) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["profiles = 1", "profiles = []", "providers = 1", "default_profile = 1", "profiles.a = 1",
+     "state_dir = true", "providers.x = 1"],
+)  # fmt: skip
+def test_tables_that_are_none(text: str) -> None:
+    """Where a table belongs, anything else is a problem and no traceback."""
+    assert config(text).problems()
+
+
+def test_which_profile_is_meant() -> None:
+    """The flag, TOKENCLI_PROFILE, default_profile and the only profile count in this order."""
+    two = GROUPID + OAUTH2
+    assert (
+        config(f'default_profile = "corp"\n{two}', {"TOKENCLI_PROFILE": "x"}).choose("flag")
+        == "flag"
+    )
+    assert config(f'default_profile = "corp"\n{two}', {"TOKENCLI_PROFILE": "x"}).choose(None) == "x"
+    assert config(f'default_profile = "corp"\n{two}').choose(None) == "corp"
+    assert config(GROUPID, {"TOKENCLI_PROFILE": ""}).choose(None) == "groupid"
+    with pytest.raises(ConfigError, match="groupid, corp"):
+        config(two).choose(None)
+    with pytest.raises(ConfigError, match="no profile yet") as error:
+        config("").choose(None)
+    assert "tokencli profiles add" in (error.value.hint or "")
+
+
+def test_an_unknown_profile_is_answered_with_the_likely_one() -> None:
+    """A slip in the name gets a suggestion and the list."""
+    with pytest.raises(UnknownProfile) as error:
+        config(GROUPID + OAUTH2).profile("group-id")
+    assert "did you mean groupid?" in (error.value.hint or "")
+    assert "corp" in (error.value.hint or "")
+
+
+def test_a_providers_scope_is_a_default() -> None:
+    """A provider's scope is asked for where the profile names none."""
+    own = """
+    [providers.p]
+    title = "P"
+    scope = "api"
+    endpoints = { token = "https://p.example/token" }
+    grants = { client_credentials = {} }
+    [profiles.a]
+    provider = "p"
+    client_id = "x"
+    [profiles.b]
+    provider = "p"
+    client_id = "x"
+    scope = "other"
+    """
+    found = config(own)
+    assert (found.profile("a").scope, found.profile("b").scope) == ("api", "other")
+    assert found.profile("a").origins["scope"] == "provider p"
+
+
+def test_a_header_carries_only_what_a_header_can() -> None:
+    """A value that a provider puts into a header is refused where a header can't carry it."""
+    own = """
+    [providers.p]
+    title = "P"
+    endpoints = { token = "https://p.example/token" }
+    grants = { client_credentials = {} }
+    request = { headers = { X-Tenant = "{tenant}" } }
+    fields = { tenant = { ask = "Tenant" } }
+    [profiles.a]
+    provider = "p"
+    client_id = "x"
+    tenant = "TENANT"
+    """
+    assert config(own).problems() == ()
+    assert "header" in problems(own.replace('"TENANT"', '"é"'))["profiles.a.tenant"].what
+
+
+def test_relative_state_dir_stands_beside_the_file() -> None:
+    """Paths in the file start at the file."""
+    assert (
+        config(f'state_dir = "state"\n{GROUPID}').profile("groupid").state_dir
+        == "/etc/tokencli/state"
+    )
+
+
+def test_grant_type_is_a_value() -> None:
+    """The wire's grant_type can be overridden for servers that spell it otherwise."""
+    assert (
+        config(GROUPID + 'grant_type = "password"\n').profile("groupid").values["grant_type"]
+        == "password"
+    )

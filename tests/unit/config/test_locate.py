@@ -1,0 +1,85 @@
+"""Lines of keys in TOML files."""
+
+import tomllib
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tokencli.config.locate import line_of, lines, statements
+
+TEXT = '''# a comment
+
+default_profile = "a"  # [not.a.table]
+[profiles.a]
+host = "x"
+scopes = [
+  "one",   # a comment with ]
+  "two",
+]
+note = """
+[profiles.z]
+key = 1
+"""
+password = { env = "X" }
+"quoted.key" = 1
+deep.inner.key = 2
+
+[ profiles . "b c" ]
+host = 'y'
+[[list]]
+n = 1
+'''
+
+
+def test_every_statement_is_found_on_its_line() -> None:
+    """Headers, dotted, quoted and inline keys, arrays and texts over lines: each on its first line."""
+    found = lines(TEXT)
+    assert found[("default_profile",)] == 3
+    assert found[("profiles", "a")] == 4
+    assert found[("profiles", "a", "scopes")] == 6
+    assert found[("profiles", "a", "note")] == 10
+    assert found[("profiles", "a", "password", "env")] == 14
+    assert found[("profiles", "a", "quoted.key")] == 15
+    assert found[("profiles", "a", "deep", "inner", "key")] == 16
+    assert found[("profiles", "b c")] == 18
+    assert found[("profiles", "b c", "host")] == 19
+    assert ("profiles", "z") not in found
+
+
+def test_a_missing_key_is_placed_at_its_table() -> None:
+    """What is not written belongs to the line of the nearest table around it."""
+    found = lines(TEXT)
+    assert line_of(found, ("profiles", "a", "client_id")) == 4
+    assert line_of(found, ("nothing",)) is None
+
+
+def test_windows_line_ends_count_as_one() -> None:
+    """A file with CRLF has the same lines as with LF."""
+    assert lines(TEXT.replace("\n", "\r\n")) == lines(TEXT)
+
+
+def test_line_separators_inside_text_are_no_lines() -> None:
+    """Only line feeds end a line of TOML; U+2028 and U+0085 in a value don't."""
+    assert lines('a = "\u2028\u0085"\nb = 1\n')[("b",)] == 2
+
+
+KEYS = st.text("abc.-\"' é", min_size=1, max_size=4)
+
+
+@given(
+    st.dictionaries(
+        KEYS, st.dictionaries(KEYS, st.text("ab\n\"'#[]={}", max_size=8), max_size=3), max_size=4
+    )
+)
+def test_statements_cover_every_key(data: dict[str, dict[str, str]]) -> None:
+    """Whatever the names and texts, each written key has a line, and it is the right one."""
+    import tomlkit
+
+    text = tomlkit.dumps(data)
+    assert tomllib.loads(text) == data
+    found = lines(text)
+    for table, keys in data.items():
+        for key in keys:
+            line = text.split("\n")[found[(table, key)] - 1]
+            assert "=" in line
+    assert sum(not one.is_header for one in statements(text)) == sum(map(len, data.values()))

@@ -1,0 +1,176 @@
+"""What each dialect writes, and the readers of data read it back (requirements 11 and 34)."""
+
+import io
+import json
+
+import pytest
+from dotenv import dotenv_values
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tokencli.errors import ReplyError
+from tokencli.formats import (
+    cmd,
+    dialect,
+    docker,
+    dotenv,
+    failure,
+    fish,
+    github_actions,
+    powershell,
+    sh,
+)
+
+VISIBLE = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1)
+VALUES = st.lists(VISIBLE, max_size=4).map(" ".join)
+VARIABLES = st.dictionaries(
+    st.from_regex(r"\AMY_[A-Z0-9]{0,8}_TOKEN\Z"), VALUES, min_size=1, max_size=4
+).map(lambda found: list(found.items()))
+TWO = [("ACCESS_TOKEN", "it's"), ("ACCESS_TOKEN_SCOPE", "a b")]
+
+
+def test_what_each_shell_gets() -> None:
+    """Always quoted, each statement ended, one line, no comment."""
+    assert sh.render(TWO) == "export ACCESS_TOKEN='it'\\''s'; export ACCESS_TOKEN_SCOPE='a b';\n"
+    assert fish.render([("T", "a\\b'c")]) == "set -gx T 'a\\\\b\\'c';\n"
+    assert powershell.render([("T", "it's $x")]) == "$env:T = 'it''s $x';\n"
+    assert cmd.render([("T", "a b"), ("U", "c")]) == 'set "T=a b"\nset "U=c"\n'
+
+
+def test_what_unsets_them() -> None:
+    """Each shell has its own word for it."""
+    names = ["T", "U"]
+    assert sh.unset(names) == "unset T; unset U;\n"
+    assert fish.unset(names) == "set -e T; set -e U;\n"
+    assert powershell.unset(names) == "$env:T = $null; $env:U = $null;\n"
+    assert cmd.unset(names) == 'set "T="\nset "U="\n'
+
+
+def test_req_11_powershell_doubles_every_mark_that_ends_its_strings() -> None:
+    """PowerShell takes four typographic marks for the straight one."""
+    marks = ["'", "\u2018", "\u2019", "\u201a", "\u201b"]
+    doubled = "".join(mark * 2 for mark in marks)
+    assert powershell.quote("".join(marks)) == f"'{doubled}'"
+
+
+@pytest.mark.parametrize("mark", '%!"^&|<>')
+def test_req_11_cmd_refuses_what_it_could_obey(mark: str) -> None:
+    """There is no quoting in cmd that holds, so nothing doubtful is written."""
+    with pytest.raises(ReplyError):
+        cmd.render([("T", f"a{mark}b")])
+
+
+@pytest.mark.parametrize(
+    ("value", "warned"),
+    [
+        ("eyJ.x-y_z~+/=", False),
+        ("a:b", True),
+        ("a*b", True),
+        ("a'b", True),
+        ("{a,b}", True),
+        ("$x", True),
+    ],
+)
+def test_req_11_only_a_bearer_token_is_free_of_the_quoted_form(value: str, warned: bool) -> None:
+    """Beyond RFC 6750's characters, an unquoted eval could change the value, and that is said."""
+    assert (sh.caution([("T", value)]) is not None) == warned
+    assert (sh.caution([("T", "ok"), ("S", "read:user openid")])) is None
+    assert "S" in (sh.caution([("T", "ok"), ("S", "a ~root =ls")]) or "")
+
+
+@given(VARIABLES)
+def test_req_34_python_dotenv_reads_back_what_was_written(variables: list[tuple[str, str]]) -> None:
+    """Either a value is refused, or the real parser finds exactly it, with interpolation on."""
+    try:
+        written = dotenv.render(variables)
+    except ReplyError:
+        assert any(set("'\\$`") & set(value) for _, value in variables)
+        return
+    assert dict(variables) == dict(dotenv_values(stream=io.StringIO(written), interpolate=True))
+
+
+@pytest.mark.parametrize("value", ["${HOME}", "$HOME", "`id`", "a\\nb", "it's"])
+def test_req_34_dotenv_refuses_what_its_readers_expand(value: str) -> None:
+    """Some readers expand `$` even inside single quotes, and disagree on escapes."""
+    with pytest.raises(ReplyError):
+        dotenv.render([("T", value)])
+
+
+@given(VARIABLES)
+def test_req_34_docker_reads_back_what_was_written(variables: list[tuple[str, str]]) -> None:
+    """`--env-file`: a line each, name and value split at the first `=`, quotes kept."""
+    lines = docker.render(variables).split("\n")
+    assert lines.pop() == ""
+    assert [tuple(line.split("=", 1)) for line in lines] == variables
+
+
+def runner_environment(text: str) -> dict[str, str]:
+    """Read a $GITHUB_ENV file as the runner does: NAME=value lines, or NAME<<DELIMITER blocks."""
+    found = {}
+    lines = iter(text.split("\n")[:-1] if text.endswith("\n") else text.split("\n"))
+    for line in lines:
+        if not line:
+            continue
+        equals, arrows = line.find("="), line.find("<<")
+        if equals >= 0 and (arrows < 0 or equals < arrows):
+            found[line[:equals]] = line[equals + 1 :]
+        elif arrows > 0:
+            block: list[str] = []
+            for inner in lines:
+                if inner == line[arrows + 2 :]:
+                    break
+                block.append(inner)
+            else:
+                raise ValueError("no end")
+            found[line[:arrows]] = "\n".join(block)
+        else:
+            raise ValueError("no variable")
+    return found
+
+
+@given(VARIABLES)
+def test_req_34_the_runner_reads_back_what_was_written(variables: list[tuple[str, str]]) -> None:
+    """A value can't end its block, so no other variable comes out."""
+    assert runner_environment(github_actions.render(variables)) == dict(variables)
+
+
+def test_req_34_the_delimiter_is_random() -> None:
+    """128 bits, another one each time."""
+    found = {github_actions.render([("T", "x")]).split("\n")[2] for _ in range(50)}
+    assert len(found) == 50
+    assert all(len(delimiter) >= 32 for delimiter in found)
+
+
+def test_req_34_a_mask_survives_the_runners_unescaping() -> None:
+    """`%` is the escape character of workflow commands."""
+    assert github_actions.mask("a%0Ab") == "::add-mask::a%250Ab\n"
+
+
+def test_k8s_is_a_secret_named_after_the_variable() -> None:
+    """The manifest is JSON, which kubectl reads as YAML; the name is a DNS label."""
+    found = json.loads(dialect("k8s").render(TWO))
+    assert found["kind"] == "Secret"
+    assert found["metadata"]["name"] == "access-token"
+    assert found["stringData"] == dict(TWO)
+    assert json.loads(dialect("k8s").render([("__T_", "x")]))["metadata"]["name"] == "t"
+
+
+@pytest.mark.parametrize(
+    ("argv", "word"),
+    [
+        (["export"], "false\n"),
+        (["export", "p", "--shell", "zsh"], "false\n"),
+        (["export", "--shell=fish"], "false\n"),
+        (["export", "--shell", "powershell"], "throw 'tokencli export failed';\n"),
+        (["export", "--shell", "cmd"], "cmd /c exit 1\n"),
+        (["export", "--format", "dotenv"], ""),
+        (["export", "--format=json"], ""),
+        (["export", "--shell", "tcsh"], "false\n"),
+        (["export", "--shell"], "false\n"),
+        (["export", "--shell", "sh", "--format", "json"], "false\n"),
+        (["export", "--no-such-option"], "false\n"),
+    ],
+)
+def test_req_12_every_command_line_has_a_word_for_failure(argv: list[str], word: str) -> None:
+    """Even one that can't be parsed makes `eval` fail; data stays empty."""
+    assert failure(argv) == word

@@ -1,0 +1,62 @@
+"""What `get --format dpop` prints, and what it refuses to print."""
+
+import pytest
+
+from tests.fakes import make_profile
+from tokencli import dpop
+from tokencli.errors import UsageError
+from tokencli.formats import render_token
+from tokencli.formats.dpop import caution
+from tokencli.jwt.decode import decode
+from tokencli.model import Secret, TokenSet
+
+NOW = 1_800_000_000.0
+BOUND = TokenSet(Secret("canary-token"), "DPoP", NOW, NOW + 600, proof_key=dpop.fresh())
+URL = "https://api.example.com/orders?x=1"
+
+
+def test_37_two_headers_are_all_that_one_request_needs() -> None:
+    """As `curl -H @-` takes them; the proof is for that method, URL and token."""
+    text = render_token("dpop", make_profile(), BOUND, NOW, method="post", url=URL, nonce="n")
+    authorization, proof = text.splitlines()
+    assert authorization == "Authorization: DPoP canary-token"
+    claims = decode(proof.removeprefix("DPoP: ")).claims
+    assert (claims["htm"], claims["htu"]) == ("POST", "https://api.example.com/orders")
+    assert (claims["nonce"], "ath" in claims) == ("n", True)
+    assert text.isascii() and text.endswith("\n")
+
+
+def test_37_each_proof_is_good_for_one_request() -> None:
+    """Two calls give two proofs."""
+    texts = {render_token("dpop", make_profile(), BOUND, NOW, url=URL) for _ in range(2)}
+    assert len(texts) == 2
+
+
+@pytest.mark.parametrize("url", [None, "orders", "ftp://api.example.com/"])
+def test_without_a_request_there_is_no_proof(url: str | None) -> None:
+    """The hint is the command to type."""
+    with pytest.raises(UsageError) as caught:
+        render_token("dpop", make_profile(), BOUND, NOW, url=url)
+    assert "--url https://" in (caught.value.hint or "")
+
+
+def test_a_token_that_is_bound_to_nothing_has_no_proof() -> None:
+    """It goes into a header by itself."""
+    plain = TokenSet(Secret("t"), "Bearer", NOW)
+    with pytest.raises(UsageError, match="bound to no key") as caught:
+        render_token("dpop", make_profile(), plain, NOW, url=URL)
+    assert "--format header" in (caught.value.hint or "")
+
+
+def test_37_a_bare_token_comes_with_a_word_of_warning() -> None:
+    """Which says how to go on."""
+    assert "opens nothing without a proof" in caution("p")
+    assert "tokencli get p --format dpop" in caution("p")
+
+
+def test_what_is_no_access_token_goes_into_no_header() -> None:
+    """RFC 8693 section 2.2.1."""
+    traded = TokenSet(Secret("t"), "N_A", NOW)
+    with pytest.raises(UsageError, match="no access token"):
+        render_token("header", make_profile(), traded, NOW)
+    assert render_token("raw", make_profile(), traded, NOW) == "t\n"

@@ -1,0 +1,102 @@
+"""What `get --format` prints."""
+
+import json
+
+import pytest
+
+from tokencli.errors import ReplyError, UsageError
+from tokencli.formats import TOKEN_FORMATS, render_token, require_token_format
+from tokencli.model import Profile, Secret, TokenSet
+from tokencli.providers.spec import Endpoints, Grant, Provider
+
+NOW = 1_716_466_000.0
+PROVIDER = Provider("A server", Endpoints("https://id.example.com/token"), {"password": Grant()})
+PROFILE = Profile("corp", PROVIDER, "password", "none", "https://id.example.com/token")
+
+
+def token(value: str = "canary-token-7f3a", token_type: str = "bearer", **more: object) -> TokenSet:
+    """Return a token set around `value`."""
+    return TokenSet(Secret(value), token_type, obtained_at=NOW - 10.5, **more)  # type: ignore[arg-type]
+
+
+def test_raw_is_the_token_and_a_newline() -> None:
+    """Nothing else is printed."""
+    assert render_token("raw", PROFILE, token(), NOW) == "canary-token-7f3a\n"
+
+
+@pytest.mark.parametrize("token_type", ["bearer", "Bearer", "BEARER"])
+def test_header_spells_bearer_as_servers_expect(token_type: str) -> None:
+    """The scheme is `Bearer` however the server spelt it."""
+    found = render_token("header", PROFILE, token(token_type=token_type), NOW)
+    assert found == "Authorization: Bearer canary-token-7f3a\n"
+
+
+def test_header_keeps_other_schemes() -> None:
+    """DPoP and unknown types are named as they are."""
+    assert render_token("header", PROFILE, token(token_type="dpop"), NOW).startswith(
+        "Authorization: DPoP "
+    )
+    assert "Authorization: Custom " in render_token(
+        "header", PROFILE, token(token_type="Custom"), NOW
+    )
+
+
+def test_json_names_times_twice() -> None:
+    """Times are RFC 3339 in UTC and whole epoch seconds; the refresh token is not in it."""
+    found = render_token(
+        "json",
+        PROFILE,
+        token(expires_at=NOW + 218.9, scope="a b", refresh_token=Secret("canary-refresh")),
+        NOW,
+    )
+    assert found.endswith("}\n") and found.count("\n") == 1
+    assert json.loads(found) == {
+        "profile": "corp",
+        "access_token": "canary-token-7f3a",
+        "token_type": "bearer",
+        "scope": "a b",
+        "expires_at": "2024-05-23T12:10:18Z",
+        "expires_at_epoch": 1716466218,
+        "expires_in": 218,
+        "obtained_at": "2024-05-23T12:06:29Z",
+        "obtained_at_epoch": 1716465989,
+    }
+
+
+def test_json_says_null_where_nothing_is_known() -> None:
+    """The keys are always all there."""
+    found = json.loads(render_token("json", PROFILE, token(), NOW))
+    assert [key for key, value in found.items() if value is None] == [
+        "scope",
+        "expires_at",
+        "expires_at_epoch",
+        "expires_in",
+    ]
+
+
+@pytest.mark.parametrize("name", ["raw", "header"])
+@pytest.mark.parametrize(
+    "value", ["", "a\nb", "a\r\nX-Evil: 1", "a b", "é", "a\x00", "a\x7f", "\ud800"]
+)
+def test_req_26_no_header_is_written_that_could_carry_a_second_one(name: str, value: str) -> None:
+    """A token that is no single word of visible ASCII is the server's fault, not printed."""
+    with pytest.raises(ReplyError) as caught:
+        render_token(name, PROFILE, token(value), NOW)
+    assert not value.strip() or value not in caught.value.message
+
+
+def test_req_13_json_is_ascii_whatever_the_token_is() -> None:
+    """JSON escapes what the other formats refuse, DEL included."""
+    found = render_token("json", PROFILE, token("é\x1b\x7f\ud800##[x]"), NOW)
+    assert found.isascii() and found.rstrip("\n").isprintable() and "##" not in found
+    assert json.loads(found)["access_token"] == "é\x1b\x7f\ud800##[x]"
+
+
+def test_an_unknown_format_is_named_with_the_known_ones() -> None:
+    """A dialect of `export` is pointed to `export`."""
+    with pytest.raises(UsageError) as caught:
+        require_token_format("yaml")
+    assert all(name in caught.value.message for name in TOKEN_FORMATS)
+    with pytest.raises(UsageError) as caught:
+        render_token("fish", PROFILE, token(), NOW)
+    assert caught.value.hint == "tokencli export --help"

@@ -1,0 +1,212 @@
+"""The device flow against a fake clock: what is shown, and that the gaps are right."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from tests.fakes import FakeEdges, FakeTerminal, json_reply, make_profile
+from tokencli.actions.drive import drive
+from tokencli.actions.secrets import Wallet
+from tokencli.errors import (
+    DeadlineError,
+    LoginNeeded,
+    RefusedError,
+    ReplyError,
+    TlsError,
+    UnreachableError,
+)
+from tokencli.grants import device_code
+from tokencli.model import Connection, Profile, Secret, WireReply, WireRequest
+
+PROFILE = make_profile(
+    grant="device_code",
+    client_auth="none",
+    values={"client_id": "tv"},
+    endpoints={"device_authorization": "https://id.example.com/device"},
+    scope="read",
+)
+TOLD = {
+    "device_code": "canary-device-code-7f3a",
+    "user_code": "WDJB-MJHT",
+    "verification_uri": "https://example.com/device",
+    "verification_uri_complete": "https://example.com/device?user_code=WDJB-MJHT",
+    "expires_in": 1800,
+    "interval": 5,
+}
+GOOD = json_reply('{"access_token": "t", "token_type": "Bearer", "expires_in": 60}')
+
+
+def error(code: str, status: int = 400) -> WireReply:
+    """Return an error reply of the token endpoint."""
+    return json_reply(f'{{"error": "{code}"}}', status)
+
+
+PENDING = error("authorization_pending")
+SLOW_DOWN = error("slow_down")
+
+
+class Edges(FakeEdges):
+    """Edges that note at which time each request is sent."""
+
+    def __init__(self, told: dict[str, object], replies: list[WireReply | Exception]) -> None:
+        super().__init__(terminal=FakeTerminal(interactive=True))
+        self.times: list[float] = []
+        self.transport.replies = [json_reply(json.dumps(told)), *replies]
+        self.transport.send = self._noting(self.transport.send)  # type: ignore[method-assign]
+
+    def _noting(
+        self, send: Callable[[WireRequest, Connection], WireReply]
+    ) -> Callable[[WireRequest, Connection], WireReply]:
+        def noting(request: WireRequest, connection: Connection) -> WireReply:
+            self.times.append(self.clock.now())
+            return send(request, connection)
+
+        return noting
+
+    @property
+    def gaps(self) -> list[float]:
+        """Return the seconds between one request and the next."""
+        return [late - early for early, late in zip(self.times, self.times[1:], strict=False)]
+
+
+def run(told: dict[str, object], *replies: WireReply | Exception) -> Edges:
+    """Hold the whole conversation and return the edges that saw it."""
+    edges = Edges(told, list(replies))
+    held(edges)
+    return edges
+
+
+def held(edges: FakeEdges, profile: Profile = PROFILE) -> None:
+    """Drive the grant to its end."""
+    found = drive(device_code.run(profile), profile, edges, Wallet(profile, edges))
+    assert found.token.access_token == Secret("t")
+
+
+def test_the_code_is_asked_for_shown_and_traded() -> None:
+    """RFC 8628 sections 3.1 to 3.4: what is sent, what the person sees, what is traded."""
+    edges = run(TOLD, PENDING, GOOD)
+    asked, first, second = edges.transport.requests
+    assert (asked.url, asked.body) == ("https://id.example.com/device", b"client_id=tv&scope=read")
+    assert first.url == PROFILE.token_url
+    assert first.body == second.body
+    assert b"grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Adevice_code" in first.body
+    assert b"device_code=canary-device-code-7f3a" in first.body
+    said = "\n".join(edges.terminal.said)
+    assert "https://example.com/device\n" in said
+    assert "WDJB-MJHT [QR https://example.com/device?user_code=WDJB-MJHT]" in said
+    assert "canary" not in said
+    assert edges.browser.opened == []
+    assert "29 minutes left" in edges.terminal.states[1]
+
+
+def test_without_a_complete_address_the_picture_shows_the_plain_one() -> None:
+    """Section 3.3.1: verification_uri_complete is optional."""
+    told = {name: value for name, value in TOLD.items() if not name.endswith("complete")}
+    edges = run(told, GOOD)
+    assert any("[QR https://example.com/device]" in text for text in edges.terminal.said)
+
+
+@pytest.mark.parametrize(
+    ("interval", "gap"),
+    [(None, 5), (1, 1), (7, 7), ("9", 9), (0, 5), (-3, 5), ("soon", 5), (float("inf"), 5)],
+)
+def test_req_29_the_interval_is_the_servers_or_five_seconds(interval: object, gap: float) -> None:
+    """Section 3.2; the first question waits as long as every other."""
+    told = {**TOLD, "interval": interval}
+    assert run(told, PENDING, PENDING, GOOD).gaps == [gap] * 3
+
+
+def test_req_29_slow_down_adds_five_seconds_for_good() -> None:
+    """Section 3.5: for this and all later questions."""
+    edges = run(TOLD, PENDING, SLOW_DOWN, PENDING, SLOW_DOWN, PENDING, GOOD)
+    assert edges.gaps == [5, 5, 10, 10, 15, 15]
+
+
+def test_req_29_silence_doubles_the_pause_for_good() -> None:
+    """Section 3.5: exponential back-off on connection time-outs."""
+    silence = (DeadlineError("late"), UnreachableError("gone"), json_reply("<html>", 503))
+    assert run(TOLD, *silence, PENDING, GOOD).gaps == [5, 10, 20, 40, 40]
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        error("access_denied"),
+        error("invalid_grant"),
+        error("authorization_pending_", 400),
+        error("invalid_client", 401),
+        json_reply("", 403),
+        json_reply("<html>", 500),
+        TlsError("expired"),
+    ],
+)
+def test_req_29_any_other_error_ends_it(last: WireReply | Exception) -> None:
+    """Section 3.5: nothing is asked after it."""
+    edges = Edges(TOLD, [PENDING, last, GOOD])
+    with pytest.raises((RefusedError, TlsError)):
+        held(edges)
+    assert len(edges.times) == 3
+
+
+def test_req_29_at_its_end_the_code_is_given_up() -> None:
+    """No question is asked at or after expires_in, and the last wait is cut short."""
+    edges = Edges({**TOLD, "expires_in": 18}, [PENDING] * 20)
+    began = edges.clock.now()
+    with pytest.raises(LoginNeeded, match="expired"):
+        held(edges)
+    assert edges.gaps == [5, 5, 5]
+    assert edges.clock.now() == began + 18
+
+
+def test_a_server_may_give_up_first() -> None:
+    """expired_token is the same to the person."""
+    with pytest.raises(LoginNeeded, match="expired"):
+        held(Edges(TOLD, [error("expired_token")]))
+
+
+@pytest.mark.parametrize("name", ["device_code", "user_code", "verification_uri", "expires_in"])
+@pytest.mark.parametrize("value", [None, "", 0, [], {}])
+def test_an_answer_that_lacks_what_is_needed_is_told(name: str, value: object) -> None:
+    """All four are required (section 3.2)."""
+    edges = Edges({**TOLD, name: value}, [])
+    with pytest.raises(ReplyError, match=name):
+        held(edges)
+    assert edges.terminal.said == []
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "http://example.com/device",
+        "javascript:alert(1)",
+        "file:///etc/passwd",
+        "https://user@example.com/",
+        "https://example.com/\r\nrun this",
+        "-flag",
+    ],
+)
+def test_req_21_nobody_is_sent_to_a_page_that_is_not_https(place: str) -> None:
+    """A hostile address is neither shown nor drawn; a hostile complete one is left out."""
+    edges = Edges({**TOLD, "verification_uri": place}, [])
+    with pytest.raises(ReplyError, match="nobody should open"):
+        held(edges)
+    assert edges.terminal.said == []
+    complete = run({**TOLD, "verification_uri_complete": place}, GOOD)
+    assert any("[QR https://example.com/device]" in text for text in complete.terminal.said)
+
+
+def test_googles_older_name_for_the_address_is_understood() -> None:
+    """verification_url, of a draft."""
+    told: dict[str, object] = {**TOLD, "verification_url": "https://example.com/google"}
+    del told["verification_uri"]
+    assert any("https://example.com/google" in text for text in run(told, GOOD).terminal.said)
+
+
+def test_req_29_where_nobody_sees_the_code_nobody_is_waited_for() -> None:
+    """Without a terminal it ends before the first question."""
+    edges = Edges(TOLD, [GOOD])
+    edges.terminal.interactive = False
+    with pytest.raises(LoginNeeded, match="no terminal"):
+        held(edges)
+    assert len(edges.times) == 1

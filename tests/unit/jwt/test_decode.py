@@ -1,0 +1,120 @@
+"""Requirement 28: a token is taken apart without trust, and nothing it holds can break that."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.jwt.samples import ACCESS, IDENTITY, REFRESH, part, token
+from tokencli.jwt.decode import MAX_TOKEN, Decoded, base64url, decode
+
+
+def test_the_three_documented_tokens_decode() -> None:
+    """Screening Eagle's access, ID and refresh token are JWTs with the claims they were made with."""
+    access, identity, refresh = map(decode, (ACCESS, IDENTITY, REFRESH))
+    assert {access.kind, identity.kind, refresh.kind} == {"jwt"}
+    assert access.header == {"alg": "HS256", "typ": "JWT"}
+    assert access.claims["iss"] == "Screening Eagle ID"
+    assert access.claims["exp"] == access.claims["iat"] + 604800  # type: ignore[operator]
+    assert identity.claims["updated_at"] > identity.claims["exp"]  # type: ignore[operator]
+    assert refresh.claims["scp"] == "openid email profile offline"
+    assert access.problems == identity.problems == refresh.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "problem"),
+    [
+        pytest.param("opaque-0123456789", "opaque", None, id="opaque"),
+        pytest.param("", "opaque", None, id="empty"),
+        pytest.param("a.b.c", "opaque", None, id="three parts of nothing"),
+        pytest.param("ya29.a0AfH6SMC.x-y_z", "opaque", None, id="opaque with dots"),
+        pytest.param("été.été.été", "opaque", None, id="not ASCII"),
+        pytest.param(ACCESS.split(".")[0], "opaque", "was it cut", id="header alone"),
+        pytest.param(ACCESS.rsplit(".", 1)[0], "opaque", "was it cut", id="signature missing"),
+        pytest.param("eyJ!.e30.x", "opaque", "not base64url", id="damaged header"),
+        pytest.param("eyJhbGciOiJIUzI1NiJ9=.e30.", "opaque", "padded", id="padded header"),
+        pytest.param(f"{part({'alg': 'none'})}.{part({})}.", "jwt", None, id="unsecured"),
+        pytest.param(token([1]), "jwt", "payload is not a JSON object", id="claims are a list"),
+        pytest.param(token(b'{"a":1}x'), "jwt", "not JSON", id="text after the claims"),
+        pytest.param(token(b"\xff\xfe"), "jwt", "not UTF-8", id="not UTF-8"),
+        pytest.param(token(b'{"exp":NaN}'), "jwt", "NaN is no JSON", id="NaN"),
+        pytest.param(token(b'{"exp":-Infinity}'), "jwt", "-Infinity is no JSON", id="infinity"),
+        pytest.param(token(b'{"exp":1e999}'), "jwt", "too large", id="infinite exponent"),
+        pytest.param(token(b'{"exp":' + b"9" * 5000 + b"}"), "jwt", "too long", id="5000 digits"),
+        pytest.param(token(b"[" * 20000), "jwt", "can't be read", id="20000 brackets"),
+        pytest.param(token(b'{"a":' * 200 + b"1" + b"}" * 200), "jwt", "nested", id="200 levels"),
+        pytest.param(token(b'{"a":1,"a":2}'), "jwt", "stands twice", id="duplicate claim"),
+        pytest.param(token({}, signature="not base64!"), "jwt", "signature is damaged", id="sig"),
+        pytest.param(
+            f"{part({'alg': 'RS256', 'b64': False})}..c2ln", "jwt", "detached", id="detached"
+        ),
+        pytest.param(
+            f"{part({'alg': 'dir', 'enc': 'A256GCM'})}..aXY.Y2lwaGVy.dGFn", "jwe", None, id="JWE"
+        ),
+        pytest.param(
+            f"{token({'_sd_alg': 'sha-256'})}~{part(['salt', 'name', 'Jo'])}~",
+            "sd-jwt",
+            None,
+            id="SD",
+        ),
+        pytest.param(f"{token({})}~{part(b'[')}~", "sd-jwt", "disclosure", id="bad disclosure"),
+    ],
+)
+def test_req_28_each_kind_is_told_and_each_damage_named(
+    text: str, kind: str, problem: str | None
+) -> None:
+    """The kind follows from the form (RFC 7515, 7516, 9901), and what can't be read is said."""
+    found = decode(text)
+    assert found.kind == kind
+    if problem is None:
+        assert found.problems == ()
+    else:
+        assert any(problem in each for each in found.problems), found.problems
+
+
+def test_sd_jwt_disclosures_come_out_without_the_key_binding() -> None:
+    """What lies between the tildes is shown, and a key-binding JWT at the end is none of it."""
+    found = decode(
+        f"{token({})}~{part(['s', 'name', 'Jo'])}~{part(['s', 'x'])}~{token({'nonce': 1})}"
+    )
+    assert found.disclosures == (["s", "name", "Jo"], ["s", "x"])
+
+
+def test_req_28_a_token_beyond_64_kib_is_not_taken_apart() -> None:
+    """Length is looked at before anything else."""
+    found = decode(token({"a": "x" * MAX_TOKEN}))
+    assert found == Decoded("opaque", problems=(f"it is longer than {MAX_TOKEN} characters",))
+
+
+JSON_LIKE = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+
+
+@given(st.text() | st.binary() | st.text("eyJ.~-_=AZaz09", max_size=80))
+def test_req_28_decode_is_total_over_text_and_bytes(raw: str | bytes) -> None:
+    """Nothing is raised, and claims are always a dict."""
+    found = decode(raw)
+    assert found.kind in ("jwt", "jwe", "sd-jwt", "opaque")
+    assert isinstance(found.claims, dict)
+
+
+@given(JSON_LIKE | st.binary(), JSON_LIKE | st.binary(), st.text(max_size=20))
+def test_req_28_decode_is_total_over_well_formed_parts(
+    header: object, claims: object, end: str
+) -> None:
+    """Nothing that JSON can say in a header or in claims is raised over."""
+    found = decode(f"{part(header)}.{part(claims)}.{end}")
+    assert isinstance(found.header, dict)
+    assert isinstance(found.claims, dict)
+
+
+@given(st.binary(max_size=200))
+def test_base64url_reads_what_it_wrote_and_nothing_else(raw: bytes) -> None:
+    """Canonical base64url round-trips; any added character is refused."""
+    written = part(raw)
+    assert base64url(written) == raw
+    for strange in ("=", " ", "\n", "+", "/", "é"):
+        with pytest.raises(ValueError):
+            base64url(written + strange)

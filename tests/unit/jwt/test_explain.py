@@ -1,0 +1,93 @@
+"""What is odd about a token is said, and what is not odd is not."""
+
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.jwt.samples import ACCESS, IDENTITY, token
+from tokencli.jwt.decode import Decoded, decode
+from tokencli.jwt.explain import listed, moments, number, remarks, scopes
+
+NOW = 1_716_000_000.0
+SOUND: dict[str, object] = {"iss": "me", "iat": NOW - 60, "exp": NOW + 600}
+
+
+def test_a_sound_token_gets_no_remark() -> None:
+    """An asymmetric signature, a short life and times in order are nothing to talk about."""
+    assert remarks(decode(token(SOUND)), NOW) == ()
+
+
+@pytest.mark.parametrize(
+    ("header", "claims", "remark"),
+    [
+        ({"alg": "none"}, {}, "alg is none"),
+        ({"alg": "nOnE"}, {}, "alg is none"),
+        ({"alg": "HS256"}, {}, "can also make one"),
+        ({"typ": "JWT"}, {}, "names no alg"),
+        ({"alg": "ES256", "crit": ["exp", "b64"]}, {}, "crit names exp, b64"),
+        ({"alg": "ES256", "crit": 5}, {}, "crit names nothing that can be read"),
+        ({"alg": "ES256", "jwk": {}, "jku": "https://a"}, {}, "its own key (jwk, jku)"),
+        ({"alg": "ES256"}, {"exp": "1716466218"}, "exp is not a number"),
+        ({"alg": "ES256"}, {"exp": True}, "exp is not a number"),
+        ({"alg": "ES256"}, {"exp": 10**400}, "exp is not a number"),
+        ({"alg": "ES256"}, {"exp": NOW * 1000}, "exp looks like milliseconds: it would be 2024"),
+        ({"alg": "ES256"}, {"exp": None}, "exp is not a number"),
+        ({"alg": "ES256"}, {"iat": NOW + 300}, "iat is 5 minutes ahead"),
+        ({"alg": "ES256"}, {"exp": NOW - 61}, "ended before it began"),
+        ({"alg": "ES256"}, {"exp": NOW + 604_800}, "it lives for 7 days"),
+        ({"alg": "ES256"}, {"updated_at": NOW + 700}, "updated_at is later than exp"),
+    ],
+)
+def test_req_28_each_oddity_is_named_once(
+    header: Mapping[str, object], claims: Mapping[str, object], remark: str
+) -> None:
+    """Header and claims are judged by their own words; no key in them is used or fetched."""
+    found = remarks(decode(token(SOUND | dict(claims), header)), NOW)
+    assert [remark in each for each in found].count(True) == 1, found
+
+
+def test_a_token_without_an_end_says_so() -> None:
+    """Where there is no exp, only the server knows."""
+    found = remarks(decode(token({"sub": "1"})), NOW)
+    assert found == ("there is no exp: only the server knows when it ends",)
+
+
+def test_the_documented_tokens_are_remarked_on() -> None:
+    """The ID token was updated after it had expired, and both live for a week by HMAC."""
+    access, identity = (remarks(decode(each), NOW) for each in (ACCESS, IDENTITY))
+    assert len(access) == 2
+    assert identity[:-1] == access
+    assert "updated_at" in identity[-1]
+
+
+def test_scopes_from_each_claim_that_servers_use() -> None:
+    """`scope`, `scp` and `scopes`, as text or as a list, give each scope once."""
+    assert scopes(decode(ACCESS).claims) == ("openid", "email", "profile", "inspect", "user")
+    assert scopes({"scope": "a b  a", "scp": ["b", "c", 5], "scopes": {"d": 1}}) == ("a", "b", "c")
+    assert listed(5) == ()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+NAMES = st.sampled_from(["alg", "crit", "jwk", "exp", "iat", "nbf", "updated_at", "scope", "scp"])
+
+
+@given(
+    st.dictionaries(NAMES, JSON), st.dictionaries(NAMES, JSON), st.floats(0, 4e9), st.integers(0, 3)
+)
+def test_explaining_is_total(
+    header: dict[str, object], claims: dict[str, object], now: float, kind: int
+) -> None:
+    """No header and no claims are raised over."""
+    decoded = Decoded(("jwt", "jwe", "sd-jwt", "opaque")[kind], header, claims)  # type: ignore[arg-type]
+    assert all(isinstance(each, str) for each in remarks(decoded, now))
+    assert all(number(moment.epoch) is not None for moment in moments(claims))
+    assert all(moment.said(now) for moment in moments(claims))
+    assert all(isinstance(each, str) for each in scopes(claims))

@@ -1,0 +1,132 @@
+"""Reading private keys and signing with them."""
+
+import json
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+from joserfc.jwk import JWKRegistry
+from joserfc.jws import JWSRegistry, deserialize_compact
+
+from tokencli.jwt import sign
+from tokencli.model import Secret
+
+RSA = rsa.generate_private_key(65537, 2048)
+KEYS = {
+    "RS256": RSA,
+    "ES256": ec.generate_private_key(ec.SECP256R1()),
+    "ES384": ec.generate_private_key(ec.SECP384R1()),
+    "ES512": ec.generate_private_key(ec.SECP521R1()),
+    "EdDSA": ed25519.Ed25519PrivateKey.generate(),
+}
+PASSPHRASE = Secret("canary-passphrase-4c1d")
+
+
+def pem(key: object, form: PrivateFormat = PrivateFormat.PKCS8, lock: bool = False) -> Secret:
+    """Return a key in PEM form, encrypted if it is to be."""
+    how: KeySerializationEncryption = NoEncryption()
+    if lock:
+        how = BestAvailableEncryption(PASSPHRASE.reveal().encode())
+    return Secret(key.private_bytes(Encoding.PEM, form, how).decode())  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("alg", KEYS)
+@pytest.mark.parametrize("lock", [False, True])
+def test_every_kind_of_key_signs_by_its_usual_algorithm(alg: str, lock: bool) -> None:
+    """RSA, EC and Ed25519 from PEM, locked or not; the signature holds."""
+    key = sign.private_key(pem(KEYS[alg], lock=lock), PASSPHRASE)
+    assert key.algorithm() == alg
+    made = key.sign({"alg": alg}, {"a": 1})
+    registry = JWSRegistry(algorithms=["Ed25519" if alg == "EdDSA" else alg])
+    if alg == "EdDSA":
+        made_again = key.sign({"alg": "Ed25519"}, {"a": 1})
+        assert made.split(".")[1] == made_again.split(".")[1]
+        made = made_again
+    assert deserialize_compact(made, JWKRegistry.import_key(key.public()), registry=registry)
+
+
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+def test_older_pem_forms_and_keys_on_one_line_are_read(form: PrivateFormat) -> None:
+    """PKCS#1, and a key whose line breaks are written as \\n, as in JSON and in variables."""
+    text = pem(RSA, form)
+    on_one_line = Secret(text.reveal().replace("\n", "\\n"))
+    assert sign.private_key(text).public() == sign.private_key(on_one_line).public()
+
+
+@pytest.mark.parametrize("alg", KEYS)
+def test_a_jwk_brings_its_name_along(alg: str) -> None:
+    """`kid` of the key is the one of the assertion, where the profile says nothing."""
+    plain = sign.private_key(pem(KEYS[alg]))
+    jwk = {**plain.key.as_dict(private=True), "kid": "k1"}
+    key = sign.private_key(Secret(json.dumps(jwk)))
+    assert (key.kid, key.public()) == ("k1", plain.public())
+
+
+def test_the_json_file_of_a_service_account_is_a_key() -> None:
+    """As Google hands them out: the key in a member, and its name in another."""
+    text = json.dumps({"private_key": pem(RSA).reveal(), "private_key_id": "g1"})
+    key = sign.private_key(Secret(text))
+    assert (key.kid, key.algorithm()) == ("g1", "RS256")
+
+
+@pytest.mark.parametrize("alg", KEYS)
+def test_37_the_public_half_has_nothing_private_in_it(alg: str) -> None:
+    """Only the members that RFC 7638 counts."""
+    public = sign.private_key(pem(KEYS[alg])).public()
+    assert set(public) <= {"kty", "crv", "x", "y", "n", "e"}
+
+
+@pytest.mark.parametrize("alg", ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"])
+def test_an_rsa_key_signs_by_any_of_its_algorithms(alg: str) -> None:
+    """The one that is wanted, where it fits."""
+    assert sign.private_key(pem(RSA)).algorithm(alg) == alg
+
+
+@pytest.mark.parametrize(
+    ("text", "passphrase", "says"),
+    [
+        (pem(RSA, lock=True), None, "encrypted"),
+        (pem(RSA, lock=True), Secret("canary-wrong"), "passphrase is another"),
+        (pem(x25519.X25519PrivateKey.generate()), None, "no algorithm"),
+        (Secret(json.dumps({"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA", "d": "AA"})), None, "damaged"),
+        (Secret(json.dumps({"kty": "RSA", "n": "AQAB", "e": "AQAB"})), None, "no JWK"),
+        (Secret("[" * 100_000), None, "no private key"),
+        (Secret('{"a":' + "[" * 100_000), None, "begins like JSON"),
+        (
+            Secret(RSA.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()),
+            None,
+            "no private key",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_no_usable_key_is_said_and_never_quoted(
+    text: Secret, passphrase: Secret | None, says: str
+) -> None:
+    """Locked, public, damaged or of a foreign kind: one error type, in words."""
+    with pytest.raises(sign.BadKey, match=says) as caught:
+        sign.private_key(text, passphrase).algorithm()
+    assert "canary" not in str(caught.value) and "AAAA" not in str(caught.value)
+
+
+def test_an_open_key_does_not_mind_a_passphrase() -> None:
+    """The passphrase may be meant for the other key of the profile."""
+    assert sign.private_key(pem(RSA), PASSPHRASE).algorithm() == "RS256"
+
+
+def test_a_short_secret_signs_without_a_warning() -> None:
+    """Servers hand out short ones; whether they are good enough is theirs to say."""
+    made = sign.with_secret(Secret("short"), {"alg": "HS256"}, {"a": 1})
+    assert made.count(".") == 2
+
+
+def test_thumbprints_of_no_certificate_are_an_error() -> None:
+    """A key file in the place of the certificate is found out."""
+    with pytest.raises(sign.BadKey, match="no PEM certificate"):
+        sign.thumbprints(pem(RSA).reveal().encode())

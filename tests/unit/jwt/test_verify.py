@@ -1,0 +1,176 @@
+"""Verification: what is believed, and every trick that is not."""
+
+import hmac
+import json
+from base64 import urlsafe_b64encode
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from joserfc.jwk import ECKey, OKPKey, RSAKey
+from joserfc.jws import JWSRegistry, serialize_compact
+
+from tokencli.jwt.verify import NotValid, UnknownKey, Verified, verify
+
+NOW = 1_800_000_000.0
+ISSUER = "https://id.example.com"
+CLAIMS: dict[str, Any] = {"iss": ISSUER, "aud": "api", "exp": NOW + 60, "sub": "jdoe"}
+PRIVATE: dict[str, Any] = {
+    "RS256": RSAKey.generate_key(2048),
+    "PS384": RSAKey.generate_key(2048),
+    "ES256": ECKey.generate_key("P-256"),
+    "ES512": ECKey.generate_key("P-521"),
+    "Ed25519": OKPKey.generate_key("Ed25519"),
+}
+KEYS = {
+    "keys": [
+        {**key.as_dict(private=False), "kid": alg, "use": "sig"} for alg, key in PRIVATE.items()
+    ]
+}
+WITHOUT = object()
+
+
+def signed(alg: str, claims: dict[str, Any], key: Any = None, **header: Any) -> str:
+    """Return a JWT; `kid` is the algorithm's name unless the header says otherwise."""
+    head = {"alg": alg, "kid": alg, **header}
+    head = {name: value for name, value in head.items() if value is not WITHOUT}
+    registry = JWSRegistry(algorithms=[alg], strict_check_header=False)
+    text = json.dumps({k: v for k, v in claims.items() if v is not WITHOUT}).encode()
+    return serialize_compact(head, text, key or PRIVATE[alg], registry=registry)
+
+
+def check(token: str, keys: dict[str, Any] = KEYS, now: float = NOW) -> Verified:
+    """Verify as a profile about `api` at ISSUER does."""
+    return verify(token, keys, issuer=ISSUER, audiences=("api", "client"), now=now)
+
+
+@pytest.mark.parametrize("alg", PRIVATE)
+@pytest.mark.parametrize("kid", [True, False])
+def test_28_a_token_of_the_issuer_holds(alg: str, kid: bool) -> None:
+    """By the key of its name, or without a name by any that fits."""
+    token = signed(alg, CLAIMS) if kid else signed(alg, CLAIMS, kid=WITHOUT)
+    assert check(token) == Verified(alg, alg, ("api",))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"iss": "https://evil.example.com"}, "another issuer"),
+        ({"iss": ISSUER + "/"}, "another issuer"),
+        ({"iss": WITHOUT}, "another issuer: missing"),
+        ({"iss": [ISSUER]}, "another issuer"),
+        ({"aud": "other"}, "somebody else"),
+        ({"aud": WITHOUT}, "somebody else"),
+        ({"aud": ["other", 7]}, "somebody else"),
+        ({"exp": WITHOUT}, "no exp"),
+        ({"exp": NOW}, "has expired"),
+        ({"exp": NOW - 1}, "has expired"),
+        ({"exp": "soon"}, "no time"),
+        ({"exp": True}, "no time"),
+        ({"nbf": NOW + 3600}, "not valid yet"),
+        ({"nbf": "later"}, "no time"),
+    ],
+)
+def test_28_the_claims_must_hold_as_well(change: dict[str, Any], says: str) -> None:
+    """iss exactly; aud; exp there and ahead; nbf past where it is there."""
+    with pytest.raises(NotValid, match=says):
+        check(signed("ES256", {**CLAIMS, **change}))
+
+
+@pytest.mark.parametrize("change", [{"aud": ["x", "client"]}, {"nbf": NOW + 30}, {"exp": 1e300}])
+def test_28_claims_that_hold(change: dict[str, Any]) -> None:
+    """One audience of several is enough, and clocks may differ by a minute."""
+    assert check(signed("ES256", {**CLAIMS, **change})).alg == "ES256"
+
+
+def b64(value: object) -> str:
+    """Return JSON in base64url."""
+    return urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
+def test_28_an_unsigned_token_is_not_believed() -> None:
+    """alg none, in any spelling, and no alg at all."""
+    for alg in ("none", "None", "NONE", "", None, 7):
+        with pytest.raises(NotValid, match="algorithm"):
+            check(f"{b64({'alg': alg})}.{b64(CLAIMS)}.")
+
+
+def test_28_a_public_key_is_no_shared_secret() -> None:
+    """HS256 with the issuer's public key as the secret: the confusion of CVE-2022-29217."""
+    for private in PRIVATE.values():
+        text = f"{b64({'alg': 'HS256'})}.{b64(CLAIMS)}"
+        forged = hmac.digest(private.as_pem(private=False), text.encode(), "sha256")
+        with pytest.raises(NotValid, match="algorithm"):
+            check(f"{text}.{urlsafe_b64encode(forged).rstrip(b'=').decode()}")
+
+
+def test_28_no_key_of_the_tokens_own_is_looked_at() -> None:
+    """A forger's key in jwk, and one to be fetched from jku or x5u, count for nothing."""
+    forger = ECKey.generate_key("P-256")
+    own = {"jwk": forger.as_dict(private=False), "jku": "https://evil.example.com/jwks"}
+    token = signed("ES256", CLAIMS, forger, **own, x5u="https://evil.example.com/x5u")
+    with pytest.raises(NotValid, match="signature does not hold"):
+        check(token)
+
+
+def test_28_a_critical_extension_is_not_passed_over() -> None:
+    """RFC 7515 section 4.1.11: what is not understood is refused."""
+    token = f"{b64({'alg': 'ES256', 'kid': 'ES256', 'crit': ['x'], 'x': 1})}.{b64(CLAIMS)}.AAAA"
+    with pytest.raises(NotValid, match="crit"):
+        check(token)
+
+
+def test_28_a_key_is_used_for_its_own_kind_and_purpose_alone() -> None:
+    """An encryption key, one of another algorithm, or of another curve, verifies nothing."""
+    public = PRIVATE["ES256"].as_dict(private=False)
+    for change in ({"use": "enc"}, {"alg": "ES384"}, {"crv": "P-384"}, {"kty": "OKP"},
+                   {"key_ops": ["encrypt"]}, {"key_ops": 7}, {"kid": "other"}):  # fmt: skip
+        with pytest.raises(UnknownKey, match="no key"):
+            check(signed("ES256", CLAIMS), {"keys": [{**public, "kid": "ES256", **change}]})
+
+
+def test_28_an_unknown_kid_is_its_own_error() -> None:
+    """So that the keys can be fetched once more."""
+    with pytest.raises(UnknownKey, match="no key 'rotated' for ES256"):
+        check(signed("ES256", CLAIMS, kid="rotated"))
+
+
+@pytest.mark.parametrize(
+    "keys", [{}, {"keys": None}, {"keys": 7}, {"keys": [7, None, {}, {"kty": "EC"}]}]
+)
+def test_a_set_that_is_none_holds_no_key(keys: dict[str, Any]) -> None:
+    """Whatever a server publishes, nothing but NotValid comes of it."""
+    with pytest.raises(UnknownKey):
+        check(signed("ES256", CLAIMS), keys)
+
+
+def test_a_damaged_key_verifies_nothing() -> None:
+    """A point off the curve, a letter too few: the signature does not hold, and nothing is raised."""
+    public = {**PRIVATE["ES256"].as_dict(private=False), "kid": "ES256"}
+    for change in ({"x": "AAAA"}, {"x": "é"}, {"x": 7}, {"y": None}):
+        with pytest.raises(NotValid):
+            check(signed("ES256", CLAIMS), {"keys": [{**public, **change}]})
+
+
+def test_a_long_header_is_still_read() -> None:
+    """A chain of certificates in x5c makes headers of some kilobytes."""
+    assert check(signed("ES256", CLAIMS, x5c=["A" * 6000])).alg == "ES256"
+
+
+@given(st.text(max_size=200) | st.binary(max_size=200).map(lambda raw: raw.decode("latin-1")))
+def test_28_whatever_comes_is_not_valid_rather_than_a_crash(text: str) -> None:
+    """Nothing but NotValid is ever raised."""
+    with pytest.raises(NotValid):
+        check(text)
+
+
+@given(place=st.integers(0, 10_000), char=st.sampled_from("AZaz09-_"))
+def test_28_one_letter_changed_is_enough(place: int, char: str) -> None:
+    """No other token than the one that was signed is believed."""
+    token = signed("ES256", CLAIMS)
+    place %= len(token)
+    changed = token[:place] + char + token[place + 1 :]
+    if changed != token:
+        with pytest.raises(NotValid):
+            check(changed)

@@ -1,0 +1,121 @@
+"""Templates: values land in their place and stay in it."""
+
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tokencli.errors import ConfigError
+from tokencli.providers.template import fill, fill_url, names
+
+
+def test_names_are_listed_once_and_in_order() -> None:
+    """Placeholders come in order, doubled braces are text."""
+    assert names("{b}/{a}/{b}/{{c}}") == ("b", "a")
+    assert names("") == ()
+
+
+@pytest.mark.parametrize(
+    "template", ["{", "}", "a{b", "{a b}", "{0}", "{a.b}", "{a!r}", "{a:>3}", "{}"]
+)
+def test_a_single_brace_is_an_error(template: str) -> None:
+    """No brace passes that is neither doubled nor part of a placeholder; no code is run."""
+    with pytest.raises(ConfigError, match="stands alone"):
+        names(template)
+
+
+@given(st.text(), st.text())
+def test_fill_puts_values_in_as_they_are(first: str, second: str) -> None:
+    """A value is never looked at again, so a value with braces stays text."""
+    assert fill("<{a}|{b}|{{a}}>", {"a": first, "b": second}) == f"<{first}|{second}|{{a}}>"
+
+
+def test_an_absent_value_makes_the_whole_absent() -> None:
+    """Without one of its values a template gives None, not half a text."""
+    assert fill("{a}{b}", {"a": "x"}) is None
+    assert fill_url("https://{a}/", {}) is None
+
+
+SEGMENT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(
+    lambda text: text not in (".", "..")
+)
+
+
+@given(SEGMENT)
+def test_a_value_stays_in_its_path_segment(value: str) -> None:
+    """Whatever the value: same host, same number of segments, and it can be read back."""
+    url = fill_url("https://id.example.com/t/{v}/token", {"v": value})
+    assert url is not None
+    parts = urlsplit(url)
+    assert parts.netloc == "id.example.com"
+    assert (parts.query, parts.fragment) == ("", "")
+    _, first, second, third = parts.path.split("/")
+    assert (first, unquote(second), third) == ("t", value, "token")
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+def test_a_value_stays_in_its_query_value(value: str) -> None:
+    """Whatever the value: it is one query value, and the ones beside it are untouched."""
+    url = fill_url("https://id.example.com/t?a={v}&b=2", {"v": value})
+    assert url is not None
+    assert parse_qsl(urlsplit(url).query, keep_blank_values=True) == [("a", value), ("b", "2")]
+
+
+@given(st.text(max_size=40))
+def test_a_value_stays_in_the_authority(value: str) -> None:
+    """In the authority a value is host[:port] or refused; it can't move the request elsewhere."""
+    try:
+        url = fill_url("https://{v}.example.com/token", {"v": value})
+    except ConfigError:
+        return
+    assert url is not None
+    parts = urlsplit(url)
+    assert parts.netloc.endswith(".example.com")
+    assert parts.path == "/token"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["evil.example/", "evil.example?", "evil.example#", "u@evil.example", "evil.example:1", ""],
+)
+def test_ways_out_of_the_authority_are_closed(value: str) -> None:
+    """The known ways to turn a host into another one are refused."""
+    with pytest.raises(ConfigError):
+        fill_url("https://{v}.example.com/token", {"v": value})
+
+
+@pytest.mark.parametrize("value", [".", ".."])
+def test_dot_segments_are_refused(value: str) -> None:
+    """`.` and `..` would survive percent-encoding and turn the path around."""
+    with pytest.raises(ConfigError, match="path"):
+        fill_url("https://id.example.com/{v}/token", {"v": value})
+
+
+def test_a_base_url_starts_a_template() -> None:
+    """A base URL keeps its path and meets the rest with a single slash."""
+    assert fill_url("{b}/token", {"b": "https://h.example/api/"}) == "https://h.example/api/token"
+    assert fill_url("{b}/token", {"b": "https://h.example"}) == "https://h.example/token"
+    assert fill_url("{b}", {"b": "https://h.example/t?x=1"}) == "https://h.example/t?x=1"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "http://h.example",
+        "https://h.example?x=1",
+        "https://h.example#x",
+        "h.example",
+        "https://u@h",
+    ],
+)
+def test_a_bad_base_url_is_refused(value: str) -> None:
+    """A base URL is https, without user, query and fragment."""
+    with pytest.raises(ConfigError):
+        fill_url("{b}/token", {"b": value})
+
+
+def test_a_fragment_in_the_template_is_refused() -> None:
+    """No endpoint has a fragment, whoever wrote it."""
+    with pytest.raises(ConfigError, match="fragment"):
+        fill_url("https://h.example/#{v}", {"v": "x"})

@@ -1,0 +1,73 @@
+"""What is loaded: by a warm run nothing but the hot path, by a cold one nothing that it does not use."""
+
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.bench.scripts import empty_script
+from tests.conftest import script
+from tests.warm import TOKENS, World, world
+from tokencli.sandbox.server import Sandbox
+
+HOT = {"tokencli", "tokencli.__main__", "tokencli.hot"}
+"""All that a warm run loads beside what an empty console script does."""
+UNUSED = {
+    "typer", "pydantic", "pydantic_core", "rich", "tomllib", "tomlkit", "platformdirs", "keyring",
+    "importlib_metadata", "charset_normalizer.cd", "filelock", "asyncio", "zoneinfo", "html",
+    "jmespath", "joserfc", "truststore", "trustme", "multiprocessing", "xml", "webbrowser",
+    "tokencli.config.load", "tokencli.config.schema", "tokencli.providers.catalog", "tokencli.sandbox",
+    "tokencli.adapters.http_errors", "tokencli.adapters.browser", "tokencli.cli.main",
+}  # fmt: skip
+"""What a plain cold `get` has no use for."""
+
+
+@pytest.fixture
+def place() -> Iterator[World]:
+    """Give the test a warm world."""
+    with world() as made:
+        made.make()
+        yield made
+
+
+def loaded(path: str, *argv: str, environ: Mapping[str, str]) -> tuple[set[str], str]:
+    """Return the modules that a console script loads, and what it prints."""
+    done = subprocess.run(
+        [path, *argv],
+        env={**environ, "PYTHONPROFILEIMPORTTIME": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+    return {line.rpartition("|")[2].strip() for line in lines}, done.stdout
+
+
+@pytest.mark.parametrize(
+    "argv", [["get"], ["get", "p"], ["export", "q.2"], ["completion", "--profiles"]]
+)
+def test_a_warm_run_loads_three_modules(argv: list[str], place: World, tmp_path: Path) -> None:
+    """Exactly these three beside what an empty console script of the same environment loads."""
+    empty = empty_script(tmp_path)
+    bare, _ = loaded(str(empty), environ=place.environ)
+    warm, out = loaded(script(), *argv, environ=place.environ)
+    assert out
+    assert warm - bare == HOT
+    assert bare - warm <= {empty.stem, "empty_main"}
+
+
+def test_a_cold_run_loads_nothing_that_it_does_not_use(place: World) -> None:
+    """With the profile remembered: no TOML, no validation, no command line parser, no keyring library."""
+    with Sandbox(lifetime=0) as sandbox:
+        place.config.write_text(sandbox.config_text(state_dir=str(place.state)))
+        os.utime(place.config, (1, 1))
+        loaded(script(), "get", "groupid", environ=place.environ)
+        before = sandbox.state.token_requests
+        modules, out = loaded(script(), "get", "groupid", environ=place.environ)
+        assert sandbox.state.token_requests == before + 1
+    assert out.startswith("eyJ")
+    assert TOKENS["p"] not in out
+    tops = modules | {name.split(".")[0] for name in modules}
+    assert tops & UNUSED == set()

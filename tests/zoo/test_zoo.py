@@ -1,0 +1,147 @@
+"""Every documented endpoint that a file can describe: it gets, caches, renews, fails and uses."""
+
+import json
+import os
+import statistics
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import FakeClock
+from tests.zoo.cases import ENDPOINTS, NOT_EXPRESSIBLE, TOKENS, USES, later
+from tests.zoo.keeping import Keeping, described, keep, provider_file
+from tests.zoo.server import Zoo
+from tokencli.actions.get import get
+from tokencli.config.own_provider import checked
+from tokencli.errors import RefusedError
+from tokencli.providers.use import carried, named_secrets
+
+EXPRESSIBLE = sorted(set(ENDPOINTS) - set(NOT_EXPRESSIBLE))
+
+
+@pytest.fixture(params=EXPRESSIBLE)
+def name(request: pytest.FixtureRequest) -> str:
+    """Return each endpoint in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def app(name: str, zoo: Zoo, tmp_path: Path) -> Keeping:
+    """Return the program with that endpoint's file."""
+    return keep(name, zoo, tmp_path, os.environ)
+
+
+def test_the_zoo_is_whole() -> None:
+    """At least 55 of the 59 have a file; the others have a reason; the median file is 12 lines."""
+    files = {path.stem for path in provider_file("x").parent.glob("*.toml")}
+    assert files == set(EXPRESSIBLE) == set(TOKENS)
+    assert len(ENDPOINTS) == 59 and len(files) >= 55
+    assert statistics.median(len(lines(path)) for path in map(provider_file, files)) <= 12
+
+
+def lines(path: Path) -> list[str]:
+    """Return the lines of a file that say something."""
+    text = path.read_text(encoding="utf-8").splitlines()
+    return [line for line in text if line.strip() and not line.startswith("#")]
+
+
+def test_its_file_is_valid(name: str) -> None:
+    """The checks of a user's own provider find nothing wrong."""
+    table = tomllib.loads(provider_file(name).read_text(encoding="utf-8"))
+    assert checked(name, table) == described(name)
+
+
+def test_it_gets_a_token_and_keeps_it(app: Keeping, zoo: Zoo, name: str) -> None:
+    """The request is what the vendor documents, the token and its life are found, and one is enough."""
+    token, life = TOKENS[name]
+    profile = app.profile("p")
+    first = get(profile, app)
+    assert zoo.complaints == []
+    assert first.how == profile.grant
+    assert first.token.access_token.reveal() == token
+    asked = len(zoo.seen)
+    if life is None or not profile.provider.issuing.cacheable:
+        return
+    assert first.token.lifetime == pytest.approx(life)
+    again = get(profile, app)
+    assert (again.how, again.token.access_token.reveal()) == ("stored", token)
+    assert len(zoo.seen) == asked
+
+
+def test_it_renews_what_has_come_to_its_end(app: Keeping, zoo: Zoo, name: str) -> None:
+    """Once the token is at its end the next get renews it: by the vendor's refresh where there is one."""
+    _, life = TOKENS[name]
+    profile = app.profile("p")
+    get(profile, app)
+    clock = app.clock
+    assert isinstance(clock, FakeClock)
+    clock.time += life or 0
+    zoo.seen.clear()
+    got = get(profile, app)
+    assert zoo.complaints == []
+    assert len(zoo.seen) == 1
+    renewed = later(name)
+    assert (got.how == "refresh_token") == bool(renewed)
+    assert zoo.seen[0].url == (renewed or [zoo.asked[0]])[0].url
+
+
+def test_its_refusal_is_explained(app: Keeping, zoo: Zoo, name: str) -> None:
+    """The documented error ends in exit 5, with what the provider's table says of it and a next step."""
+    error = ENDPOINTS[name]["error"]
+    zoo.failure = {"headers": {}, **error}
+    profile = app.profile("p")
+    with pytest.raises(RefusedError) as caught:
+        get(profile, app)
+    refusal, table = caught.value, profile.provider.errors
+    assert zoo.complaints == []
+    assert (refusal.exit_code, refusal.status) == (5, error["status"])
+    meanings = [table.codes.get(refusal.error or ""), table.status.get(str(refusal.status))]
+    meaning = next(found for found in meanings if found is not None)
+    assert meaning.what in refusal.message
+    assert refusal.hint
+    said = json.dumps(error["body"])
+    assert refusal.error is None or refusal.error in said
+    if described(name).errors.codes.keys() - described_defaults():
+        assert refusal.error in described(name).errors.codes
+
+
+def described_defaults() -> set[str]:
+    """Return the error codes that every provider knows."""
+    from tokencli.providers.catalog import builtin
+
+    return set(builtin("oauth2").errors.codes)
+
+
+def test_its_token_is_used_as_documented(app: Keeping, name: str) -> None:
+    """The header, cookie or query parameter of a request, and what has to go beside it."""
+    token, _ = TOKENS[name]
+    profile = app.profile("p")
+    obtained = get(profile, app).token
+    secrets = {}
+    for each in named_secrets(profile):
+        secret = app.source("env").read(profile.secrets[each])
+        assert secret is not None
+        secrets[each] = secret
+    headers, query = carried(profile, obtained, secrets, app.clock.now())
+    seen = [
+        *(f"{key}: {value}" for key, value in headers),
+        *(f"?{key}={value}" for key, value in query),
+    ]
+    wanted = USES.get(name, ("Authorization: Bearer {token}",))
+    quoted = token.replace("=", "%3D") if wanted[0].startswith("?") else token
+    assert seen == [line.replace("{token}", quoted) for line in wanted]
+
+
+def test_no_secret_is_kept_beside_the_tokens(app: Keeping, name: str, tmp_path: Path) -> None:
+    """What the profile's secrets are is in no file that the program leaves."""
+    get(app.profile("p"), app)
+    for path in files(tmp_path):
+        if path.name != "config.toml":
+            assert b"canary-" not in path.read_bytes()
+
+
+def files(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder."""
+    return (path for path in folder.rglob("*") if path.is_file())

@@ -1,0 +1,42 @@
+"""The console script's entry point: the hot path, else the command line."""
+
+import os
+import sys
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    try:
+        from tokencli.hot import answer
+
+        text = answer(sys.argv[1:], os.environ)
+        if text is None or not _print(text):
+            from tokencli.cli.boundary import run
+
+            sys.exit(run(sys.argv[1:]))
+    except KeyboardInterrupt:  # while modules were still being loaded
+        sys.exit(130)
+
+
+def _print(text: str) -> bool:
+    """Print the text and end the process; False where that can't be done, and nothing was printed."""
+    stream = sys.stdout
+    if stream is not sys.__stdout__ or stream is None:
+        return False
+    try:
+        rest = text.encode(stream.encoding)
+        while rest:
+            rest = rest[os.write(1, rest) :]
+    except (OSError, ValueError):
+        return False  # the long way fails as well, and knows how to say it
+    if "atexit" not in sys.modules:
+        # Nobody asked to be called at the end: tidying up would take a fifth of the whole run.
+        os._exit(0)
+    return True
+
+
+if __name__ == "__main__":
+    # `python -m` puts the working directory first on the import path; a requests.py or keyring.py
+    # that lies there must not become part of this program.
+    del sys.path[0]
+    main()

@@ -1,0 +1,1 @@
+"""The verbs: one readable function per intention of the user."""

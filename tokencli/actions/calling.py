@@ -1,0 +1,47 @@
+"""Send a request that is wholly the provider's own, and read its reply."""
+
+from dataclasses import replace
+
+from tokencli import clientauth
+from tokencli.actions.secrets import Wallet
+from tokencli.grants.steps import Send
+from tokencli.model import Profile, Secret, TokenSet
+from tokencli.ports import Edges
+from tokencli.providers.call import names, write
+from tokencli.providers.places import Document
+from tokencli.providers.reply import Read, judge, read
+from tokencli.providers.spec import Call, Reply
+
+
+def end(profile: Profile, edges: Edges, wallet: Wallet, token: TokenSet) -> tuple[str, ...]:
+    """End a token at the server by the provider's own request; return what was ended.
+
+    Raises:
+        RefusedError: the server did not do it. TokencliError: it could not be asked.
+    """
+    ending = profile.provider.logout
+    if ending is None:
+        return ()
+    values: dict[str, str | Secret] = {**profile.values, **token.outputs}
+    for name in names(profile.provider, ending):
+        if name in profile.secrets and (secret := wallet.find(name, optional=True)) is not None:
+            values[name] = secret
+    values["token"] = token.access_token
+    if token.refresh_token is not None:
+        values["refresh_token"] = token.refresh_token
+    request = write(profile, ending, values, edges.clock.now())
+    reply = edges.transport.send(request, profile.connection)
+    judge(profile, request, Document(reply), ending.reply or Reply())
+    return ("access_token",)
+
+
+def call(step: Send, profile: Profile, edges: Edges, wallet: Wallet) -> Read:
+    """Send it and return what it brought; lifetimes count from before the sending."""
+    started = edges.clock.now()
+    request = write(profile, step.request, step.values, started)
+    if profile.client_cert is not None:
+        shown = clientauth.certificate(profile, wallet.find("key_passphrase", optional=True))
+        request = replace(request, certificate=shown)
+    reply = edges.transport.send(request, profile.connection)
+    where = step.request.reply if isinstance(step.request, Call) else None
+    return read(profile, request, reply, started, where)

@@ -1,0 +1,155 @@
+"""Explain a token: what it is, what it says of itself, how much of its life is used up."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from tokencli.errors import CredentialsError, TokenInvalid
+from tokencli.jwt.decode import MAX_TOKEN, Kind, decode
+from tokencli.jwt.explain import TOLERANCE_S, Moment, listed, moments, remarks, scopes
+from tokencli.jwt.times import relation, utc, words
+from tokencli.model import Profile, TokenSet
+from tokencli.ports import Edges
+from tokencli.stores.key import binding
+
+_VISIBLE = frozenset(map(chr, range(0x21, 0x7F)))
+"""What a token is made of: a header carries nothing else (RFC 6750 section 2.1 allows even less)."""
+
+State = Literal["valid", "expired", "not_yet_valid", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What can be said of a token without checking its signature."""
+
+    kind: Kind
+    state: State
+    """As its own times have it; `unknown` where it names no end."""
+    header: Mapping[str, object]
+    claims: Mapping[str, object]
+    disclosures: tuple[object, ...]
+    times: tuple[Moment, ...]
+    starts_at: float | None
+    """Epoch seconds at which its life begins, where known."""
+    expires_at: float | None
+    """Epoch seconds at which its life ends, where known."""
+    used: float | None
+    """The share of its life that is over, 0 to 1."""
+    scopes: tuple[str, ...]
+    audience: tuple[str, ...]
+    issuer: str | None
+    subject: str | None
+    remarks: tuple[str, ...]
+
+    @property
+    def lifetime(self) -> float | None:
+        """Return the whole life in seconds, where it is known."""
+        if self.starts_at is None or self.expires_at is None or self.expires_at < self.starts_at:
+            return None
+        return self.expires_at - self.starts_at
+
+    def verdict(self, now: float) -> str:
+        """Return one clause: `expired 2 years ago, at 2024-05-23 12:10:18 UTC`."""
+        starts = self.starts_at
+        if self.state == "not_yet_valid" and starts is not None:
+            return f"begins to be valid {relation(starts, now)}, at {utc(starts)}"
+        if self.expires_at is None:
+            return "no end known"
+        if self.state == "expired":
+            return f"expired {relation(self.expires_at, now)}, at {utc(self.expires_at)}"
+        return f"expires {relation(self.expires_at, now)}, at {utc(self.expires_at)}"
+
+
+def inspect(token: str, *, now: float, stored: TokenSet | None = None) -> Inspection:
+    """Explain `token`, with the times and scope that were `stored` with it where it says none.
+
+    Raises:
+        TokenInvalid: nothing is there, more than any token, or characters that no token has.
+    """
+    if not token.strip():
+        raise TokenInvalid("there is no token: the text is empty", hint="tokencli inspect --help")
+    if len(token) > MAX_TOKEN:
+        raise TokenInvalid(f"this is no token: it is longer than {MAX_TOKEN // 1024} KiB")
+    if stored is None and not _VISIBLE.issuperset(token):
+        raise TokenInvalid(
+            "this is not a token: it has spaces, control characters or letters outside ASCII",
+            hint="tokencli inspect -   takes the token alone on stdin",
+        )
+    decoded = decode(token)
+    claims = decoded.claims
+    at = {moment.name: moment for moment in moments(claims)}
+    said = [*remarks(decoded, now)]
+    expires = at["exp"].epoch if "exp" in at else None
+    not_before = at["nbf"].epoch if "nbf" in at else None
+    starts = at["iat"].epoch if "iat" in at else not_before
+    if stored is not None:
+        if expires is None:
+            expires, starts = stored.expires_at, stored.obtained_at
+        elif stored.expires_at is not None and abs(stored.expires_at - expires) > TOLERANCE_S:
+            said.append(
+                f"its exp is {words(stored.expires_at - expires)} off what the server's reply said"
+            )
+    state: State = "unknown" if expires is None else "valid"
+    if expires is not None and expires <= now:
+        state = "expired"
+    elif not_before is not None and not_before > now + TOLERANCE_S:
+        state, starts = "not_yet_valid", not_before
+    granted = scopes(claims)
+    if not granted and stored is not None:
+        granted = tuple((stored.scope or "").split())
+    return Inspection(
+        kind=decoded.kind,
+        state=state,
+        header=decoded.header,
+        claims=claims,
+        disclosures=decoded.disclosures,
+        times=tuple(at.values()),
+        starts_at=starts,
+        expires_at=expires,
+        used=_used(starts, expires, now),
+        scopes=granted,
+        audience=listed(claims.get("aud")),
+        issuer=_text(claims.get("iss")),
+        subject=_text(claims.get("sub")),
+        remarks=tuple(said),
+    )
+
+
+def stored_token(profile: Profile, edges: Edges) -> TokenSet:
+    """Return the token that is stored for the profile, fresh or not; nothing is fetched.
+
+    Raises:
+        CredentialsError: none is stored. StorageError, KeyringError: the store can't be read.
+    """
+    bound = binding(profile)
+    stored = edges.store(profile).load(bound.key)
+    if stored is None or stored.binding != bound:
+        raise CredentialsError(
+            f"no token is stored for profile {profile.name!r}", hint=f"tokencli get {profile.name}"
+        )
+    return stored.token
+
+
+def clean(pasted: str) -> str:
+    """Return the token in what somebody pasted: without header name, `Bearer`, quotes and line breaks,
+    and without spaces where that makes it one that can be read."""
+    text = pasted.strip().strip("\"'").strip()
+    for prefix in ("authorization:", "bearer ", "dpop "):
+        if f"{text} "[: len(prefix)].lower() == prefix:
+            text = text[len(prefix) :].strip()
+    text = text.strip("\"'")
+    joined = "".join(text.split())
+    lines = "".join(line.strip() for line in text.split("\n"))
+    return lines if decode(joined).kind == "opaque" else joined
+
+
+def _used(starts: float | None, expires: float | None, now: float) -> float | None:
+    if starts is None or expires is None:
+        return None
+    if expires <= starts:
+        return 1.0 if expires <= now else 0.0
+    return min(1.0, max(0.0, (now - starts) / (expires - starts)))
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,200 @@
+"""The boundary: every failure becomes one or two lines on stderr and an exit code, nothing else."""
+
+import logging
+import os
+import signal
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+
+from tokencli.adapters.terminal import say
+from tokencli.cli import stdout
+from tokencli.errors import ConfigError, Problem, StorageError, TokencliError, UsageError
+from tokencli.printable import printable
+
+INTERRUPTED = 130
+ENDING = ("SIGTERM", "SIGHUP")
+MOST_PROBLEMS = 20
+"""Problems of a file that are printed at most; the rest is counted."""
+
+
+class Terminated(BaseException):
+    """A signal to end came; like an interrupt it must not leave an `eval` thinking all is well."""
+
+
+def _terminate(number: int, _: object) -> None:
+    signal.signal(number, signal.SIG_DFL)  # a second one ends the process where it stands
+    raise Terminated(number)
+
+
+def _occupy_standard_descriptors() -> None:
+    """Let no file or socket get the number of a closed stdin, stdout or stderr.
+
+    A closed stdout stays an error for whoever writes to it; what is said to a closed stderr is lost.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115 - a descriptor, for good
+
+
+def _heed_signals() -> None:
+    for name in ENDING:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores HUP
+            signal.signal(number, _terminate)
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run the command line and return its exit code; nothing is raised."""
+    # A library's warnings and log records are its developers' business, and may quote URLs.
+    logging.getLogger().addHandler(logging.NullHandler())
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    sys.excepthook = _last_resort
+    _occupy_standard_descriptors()
+    _heed_signals()
+    try:
+        code = _run(argv)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+        say("interrupted")
+    except Terminated as end:
+        code = 128 + end.args[0]
+    if code != 0 and "export" in argv and not stdout.written():
+        _fail_the_eval(argv)
+    return code
+
+
+def _run(argv: Sequence[str]) -> int:
+    try:
+        return _invoke(argv)
+    except stdout.ReaderGone:
+        return stdout.BROKEN_PIPE
+    except TokencliError as error:
+        report(error, as_json="--json" in argv)
+        return error.exit_code
+    except BrokenPipeError:
+        return stdout.BROKEN_PIPE
+    except OSError as error:  # of a stream or a file that nobody saw fail closer by
+        refused = StorageError(f"the system refused: {error.strerror or type(error).__name__}")
+        report(refused, as_json="--json" in argv)
+        return refused.exit_code
+    except Exception as error:  # noqa: BLE001 - the catch-all that keeps tracebacks from people
+        report(_internal(error, frames=any(w.startswith("-v") for w in argv)), as_json=False)
+        return TokencliError.exit_code
+
+
+def _invoke(argv: Sequence[str]) -> int:
+    from tokencli.cli.plain import plain
+
+    at_once = plain(argv)
+    if at_once is not None:
+        at_once()
+        return 0
+    import typer
+
+    from tokencli.cli.main import build
+
+    try:
+        result = build()(args=list(argv), prog_name="tokencli", standalone_mode=False)
+    except typer.TyperException as error:
+        message = error.format_message() if hasattr(error, "format_message") else str(error)
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context is not None else _named(argv)
+        raise UsageError(message, hint=f"{command} --help") from None
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    return result if isinstance(result, int) else 0
+
+
+def _named(argv: Sequence[str]) -> str:
+    """Name the command that a command line means, as far as it goes."""
+    from tokencli.cli.main import COMMANDS
+
+    return "tokencli" + next((f" {word}" for word in argv if word in COMMANDS), "")
+
+
+def _internal(error: Exception, *, frames: bool) -> TokencliError:
+    """Name the place, not the text: an exception's text may quote a secret."""
+    trace = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in trace if "tokencli" in frame.filename] or trace
+    steps = [f"{frame.name}:{frame.lineno}" for frame in (trace if frames else own[-1:])]
+    place = f" at {' > '.join(steps)}" if steps else ""
+    return TokencliError(
+        f"internal error: {type(error).__name__}{place}; this is a fault of tokencli itself",
+        hint="the same command with -v, and report what it says",
+    )
+
+
+def report(error: TokencliError, *, as_json: bool = False) -> None:
+    """Print an error to stderr: what happened, every problem of a file, and what to type next."""
+    if as_json:
+        from tokencli.formats.json import line
+
+        say_raw(line({"error": as_object(error)}))
+        return
+    say(f"error: {error.message}")
+    if isinstance(error, ConfigError):
+        for problem in error.problems[:MOST_PROBLEMS]:
+            say(f"  {describe(problem)}")
+        if len(error.problems) > MOST_PROBLEMS:
+            say(f"  and {len(error.problems) - MOST_PROBLEMS} more")
+    if error.hint:
+        say(f"try: {error.hint}")
+
+
+def as_object(error: TokencliError) -> dict[str, object]:
+    """Return an error as the object that `--json` prints."""
+    found: dict[str, object] = {
+        "code": error.code,
+        "exit_code": error.exit_code,
+        "message": printable(error.message),
+        "hint": printable(error.hint) if error.hint else None,
+    }
+    for name in ("status", "error"):
+        if getattr(error, name, None) is not None:
+            value = getattr(error, name)
+            found[name] = printable(value) if isinstance(value, str) else value
+    if isinstance(error, ConfigError) and error.problems:
+        found["problems"] = [
+            {"where": p.where, "line": p.line, "what": p.what, "right": p.right}
+            for p in error.problems
+        ]
+    return found
+
+
+def describe(problem: Problem) -> str:
+    """Return a problem as one line: line number, key path, what is wrong, what would be right."""
+    place = f"line {problem.line}: " if problem.line else ""
+    where = f"{problem.where}: " if problem.where else ""
+    right = f"; {problem.right}" if problem.right else ""
+    return f"{place}{where}{problem.what}{right}"
+
+
+def say_raw(line: str) -> None:
+    """Write one line of JSON to stderr."""
+    try:
+        sys.stderr.write(line)
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):
+        return
+
+
+def _fail_the_eval(argv: Sequence[str]) -> None:
+    """Print what makes `eval $(tokencli export)` fail: an empty output would count as success."""
+    from tokencli.formats import failure
+
+    try:
+        stdout.emit(failure(argv))
+    except (TokencliError, stdout.ReaderGone):
+        return
+
+
+def _last_resort(kind: type[BaseException], *_: object) -> None:
+    """Stand in for Python's traceback, which could print what nobody should see."""
+    say(f"error: internal error: {kind.__name__}; this is a fault of tokencli itself")

@@ -1,0 +1,69 @@
+"""bash: from 3.2 on."""
+
+from tokencli.cli.words import COMMANDS, FILES, PROFILES, Command
+
+
+def script(known: tuple[Command, ...]) -> str:
+    """Return the script for bash, from 3.2 on."""
+    cases = []
+    for command in known:
+        rows = [
+            f"        {'|'.join(option.names)}) {_words(option.words)} ;;"
+            for option in command.options
+            if option.takes
+        ]
+        rows.append(f"        *) {_words((*command.below, *command.words))} ;;")
+        flags = " ".join(name for option in command.options for name in option.names)
+        cases += [
+            f"    {_quoted(command.name)})",
+            f"        options={_quoted(flags)}",
+            '        case "$before" in',
+            *(f"    {row}" for row in rows),
+            "        esac",
+            "        ;;",
+        ]
+    paths = " | ".join(_quoted(command.name) for command in known if command.path)
+    return _TEXT.format(paths=paths, cases="\n".join(cases))
+
+
+def _words(words: tuple[str, ...]) -> str:
+    special = {PROFILES: "kind=profiles", FILES: "kind=files", COMMANDS: "kind=commands"}
+    if words and words[0] in special:
+        return special[words[0]]
+    return f"words={_quoted(' '.join(words))}" if words else "words=''"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+_TEXT = """\
+@NOTE@
+
+_tokencli_complete() {{
+    local IFS=$' \\t\\n' current=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD - 1]}}
+    local command='' options='' words='' kind='' at
+    if [[ $current == = ]]; then current=''
+    elif [[ $before == = ]]; then before=${{COMP_WORDS[COMP_CWORD - 2]}}; fi
+    for ((at = 1; at < COMP_CWORD; at++)); do
+        case "${{command:+$command }}${{COMP_WORDS[at]}}" in
+        {paths}) command="${{command:+$command }}${{COMP_WORDS[at]}}" ;;
+        esac
+    done
+    case "$command" in
+{cases}
+    esac
+    if [[ $current == -* ]]; then
+        words=$options kind=''
+    fi
+    COMPREPLY=()
+    case "$kind" in
+    profiles) words=$("$1" completion --profiles "$current" 2>/dev/null) ;;
+    files) compopt -o filenames 2>/dev/null; IFS=$'\\n'; COMPREPLY=($(compgen -f -- "$current")); return ;;
+    commands) COMPREPLY=($(compgen -c -- "$current")); return ;;
+    esac
+    COMPREPLY=($(compgen -W "$words" -- "$current"))
+}}
+
+complete -F _tokencli_complete tokencli
+"""

@@ -1,0 +1,59 @@
+"""PowerShell: a table, and what looks things up in it."""
+
+from tokencli.cli.words import Command
+
+
+def script(known: tuple[Command, ...]) -> str:
+    """Return the script for PowerShell."""
+    rows = []
+    for command in known:
+        rows.append(f"    {_quoted(command.name)} = @{{")
+        options = {
+            name: option.words if option.takes else None
+            for option in command.options
+            for name in option.names
+        }
+        for name, words in options.items():
+            value = "$null" if words is None else _list(words)
+            rows.append(f"        {_quoted(name)} = {value}")
+        rows += [f"        '' = {_list((*command.below, *command.words))}", "    }"]
+    return _TEXT.format(rows="\n".join(rows))
+
+
+def _list(words: tuple[str, ...]) -> str:
+    return f"@({', '.join(_quoted(word) for word in words)})"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+_TEXT = """\
+@NOTE@
+
+$TokencliWords = @{{
+{rows}
+}}
+
+Register-ArgumentCompleter -Native -CommandName tokencli -ScriptBlock {{
+    param($current, $line, $position)
+    $typed = @($line.CommandElements | Where-Object {{ $_.Extent.EndOffset -lt $position }} |
+        Select-Object -Skip 1 | ForEach-Object {{ $_.ToString() }})
+    $command = ''
+    foreach ($word in $typed) {{
+        $next = "$command $word".Trim()
+        if ($TokencliWords.ContainsKey($next)) {{ $command = $next }}
+    }}
+    $known = $TokencliWords[$command]
+    $before = if ($typed.Count) {{ $typed[-1] }} else {{ '' }}
+    $words = if ($current -like '-*') {{ $known.Keys | Where-Object {{ $_ }} | Sort-Object }}
+    elseif ($before -and $known[$before] -is [array]) {{ $known[$before] }}
+    else {{ $known[''] }}
+    if ($words -contains '<profiles>') {{
+        $words = & $line.CommandElements[0].ToString() completion --profiles $current 2>$null
+    }}
+    $words | Where-Object {{ $_ -notlike '<*' -and $_ -like "$current*" }} | ForEach-Object {{
+        [System.Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $_)
+    }}
+}}
+"""

@@ -1,0 +1,155 @@
+"""`tokencli export`."""
+
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tokencli.app import App, Settings
+from tokencli.cli import stdout
+from tokencli.cli.options import (
+    ConfigOption,
+    ForceOption,
+    LockTimeoutOption,
+    MinTtlOption,
+    NoInputOption,
+    ProfileArgument,
+    ProfileOption,
+    QuietOption,
+    ScopeOption,
+    TimeoutOption,
+    VerboseOption,
+    one_profile,
+)
+from tokencli.cli.plain import caution
+from tokencli.errors import StorageError, UsageError
+from tokencli.model import Secret
+
+
+def export(
+    profile: ProfileArgument = None,
+    profile_option: ProfileOption = None,
+    shell: Annotated[
+        str | None,
+        typer.Option(
+            "--shell",
+            metavar="NAME",
+            help="sh (the default: bash, zsh, dash, ksh, busybox too), fish, powershell, cmd.",
+        ),
+    ] = None,
+    format_name: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="For other consumers: dotenv, docker, github_actions, k8s, json.",
+        ),
+    ] = None,
+    variable: Annotated[
+        str | None,
+        typer.Option("--var", metavar="NAME", help="The variable, instead of the profile's."),
+    ] = None,
+    all_variables: Annotated[
+        bool,
+        typer.Option(
+            "--all-vars", help="Set NAME_TYPE, NAME_EXPIRES_AT (epoch seconds) and NAME_SCOPE, too."
+        ),
+    ] = False,
+    unset: Annotated[
+        bool, typer.Option("--unset", help="Print what unsets the variables; get nothing.")
+    ] = False,
+    min_ttl: MinTtlOption = None,
+    force: ForceOption = False,
+    scope: ScopeOption = None,
+    config: ConfigOption = None,
+    timeout: TimeoutOption = None,
+    lock_timeout: LockTimeoutOption = None,
+    no_input: NoInputOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = 0,
+) -> None:
+    """Print statements that put a token into a variable of a shell, or of another consumer.
+
+    The variable is ACCESS_TOKEN, unless the profile or --var names another. On failure the
+    statement fails, too, so that no script goes on with an older token.
+
+    \b
+    eval "$(tokencli export groupid)"
+    tokencli export groupid --shell fish | source
+    tokencli export groupid --shell powershell | Invoke-Expression
+    tokencli export groupid --format dotenv > .env
+    tokencli export groupid --format github_actions
+    eval "$(tokencli export groupid --unset)"
+    """
+    from tokencli.actions import export as action
+
+    if shell is not None and format_name is not None:
+        raise UsageError("--shell and --format exclude each other", hint="tokencli export --help")
+    to = shell or format_name or "sh"
+    app = App(Settings(config, timeout, lock_timeout, no_input, quiet, verbose))
+    chosen = app.profile(one_profile(profile, profile_option), scope=scope)
+    if unset:
+        stdout.emit(action.unset(chosen, to=to, variable=variable, all_variables=all_variables))
+        return
+    environment = _github_env(app) if to == "github_actions" else None
+    exported = action.export(
+        chosen,
+        app,
+        to=to,
+        variable=variable,
+        all_variables=all_variables,
+        min_ttl=min_ttl,
+        force=force,
+    )
+    app.terminal.detail(f"token by {exported.obtained.how}")
+    caution(app, chosen)
+    if to == "github_actions":
+        _to_github(exported.text, exported.obtained.token.access_token, environment)
+    else:
+        stdout.emit(exported.text)
+    if exported.obtained.unsaved is not None:
+        raise exported.obtained.unsaved
+
+
+def _github_env(app: App) -> Path | None:
+    """Return the file of $GITHUB_ENV, or None where stdout is redirected to a file already."""
+    if _stdout_is_a_file():
+        return None
+    place = app.environ.get("GITHUB_ENV")
+    if not place:
+        raise UsageError(
+            "GITHUB_ENV is not set, so this is no step of GitHub Actions",
+            hint="tokencli export --help",
+        )
+    return Path(place)
+
+
+def _to_github(blocks: str, token: Secret, environment: Path | None) -> None:
+    """Mask the token in the log first, then hand over the variables.
+
+    The runner obeys commands on stdout and on stderr. So where stdout is redirected to a file, as in
+    `>> "$GITHUB_ENV"`, the blocks go there and the mask to stderr.
+    """
+    from tokencli.formats.github_actions import mask
+
+    if environment is None:
+        sys.stderr.write(mask(token.reveal()))
+        sys.stderr.flush()
+        stdout.emit(blocks)
+        return
+    stdout.emit(mask(token.reveal()))
+    try:
+        with environment.open("a", encoding="ascii", newline="\n") as file:
+            file.write(blocks)
+    except OSError as error:
+        raise StorageError(f"the file of $GITHUB_ENV can't be written: {error.strerror}") from None
+
+
+def _stdout_is_a_file() -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode)
+    except (AttributeError, OSError, ValueError):
+        return False

@@ -1,0 +1,115 @@
+"""`tokencli get`."""
+
+from typing import Annotated
+
+import typer
+
+from tokencli.app import App, Settings
+from tokencli.cli import stdout
+from tokencli.cli.options import (
+    ConfigOption,
+    ForceOption,
+    JsonOption,
+    LockTimeoutOption,
+    MinTtlOption,
+    NoInputOption,
+    ProfileArgument,
+    ProfileOption,
+    QuietOption,
+    ScopeOption,
+    TimeoutOption,
+    VerboseOption,
+    one_profile,
+)
+from tokencli.cli.plain import caution
+from tokencli.errors import UsageError
+
+
+def get(
+    profile: ProfileArgument = None,
+    profile_option: ProfileOption = None,
+    format_name: Annotated[
+        str,
+        typer.Option("--format", metavar="NAME", help="raw, header, query, json, or dpop."),
+    ] = "raw",
+    json_output: JsonOption = False,
+    method: Annotated[
+        str | None,
+        typer.Option("--method", metavar="METHOD", help="For dpop: the request's; GET by default."),
+    ] = None,
+    url: Annotated[
+        str | None, typer.Option("--url", metavar="URL", help="For dpop: where the request goes.")
+    ] = None,
+    nonce: Annotated[
+        str | None,
+        typer.Option("--nonce", metavar="NONCE", help="For dpop: what the API's DPoP-Nonce said."),
+    ] = None,
+    min_ttl: MinTtlOption = None,
+    force: ForceOption = False,
+    scope: ScopeOption = None,
+    interactive: Annotated[
+        bool,
+        typer.Option(
+            "--interactive", help="Begin a sign-in where only that brings a token, as login does."
+        ),
+    ] = False,
+    dry: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Print the request instead of sending it, secrets masked."),
+    ] = False,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="Tell on stderr what is sent and received, masked.")
+    ] = False,
+    config: ConfigOption = None,
+    timeout: TimeoutOption = None,
+    lock_timeout: LockTimeoutOption = None,
+    no_input: NoInputOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = 0,
+) -> None:
+    """Print a token, fetching it only where it must be.
+
+    The stored token while it is fresh, else a refreshed one, else a new one.
+
+    The token alone goes to stdout.
+
+    \b
+    tokencli get groupid
+    curl -H "$(tokencli get groupid --format header)" https://…
+    tokencli get groupid --min-ttl 5m --json
+    tokencli get corp --format dpop --url https://api.example.com/x | curl -H @- https://api.example.com/x
+    """
+    from tokencli.actions.get import get as obtain
+    from tokencli.actions.use import beside
+    from tokencli.formats import AS_USED, dpop, render_token, require_token_format
+
+    wanted = "json" if json_output else format_name
+    require_token_format(wanted)
+    meant = {
+        name: value
+        for name, value in {"method": method, "url": url, "nonce": nonce}.items()
+        if value is not None
+    }
+    if meant and wanted != "dpop":
+        raise UsageError(f"--{next(iter(meant))} goes with --format dpop alone")
+    app = App(Settings(config, timeout, lock_timeout, no_input, quiet, verbose))
+    chosen = app.profile(one_profile(profile, profile_option), scope=scope)
+    if wanted == "dpop":
+        dpop.require(chosen.name, url)
+    if dry:
+        from tokencli.actions.dry_run import dry_run
+
+        stdout.emit(dry_run(chosen, app))
+        return
+    if trace:
+        from tokencli.actions.trace import Traced
+
+        app.transport = Traced(app.transport, chosen, app.terminal.note)
+    obtained = obtain(chosen, app, min_ttl=min_ttl, force=force, interactive=interactive)
+    app.terminal.detail(f"token by {obtained.how}")
+    extra = beside(chosen, app) if wanted in AS_USED else None
+    stdout.emit(render_token(wanted, chosen, obtained.token, app.clock.now(), extra, **meant))
+    if wanted != "dpop":
+        caution(app, chosen)
+    if obtained.unsaved is not None:
+        raise obtained.unsaved

@@ -1,0 +1,77 @@
+"""The commands: a table, and what turns it into Typer."""
+
+import sys
+from importlib import import_module
+from typing import Annotated
+
+import typer
+
+from tokencli import __version__
+from tokencli.errors import UsageError
+
+COMMANDS: dict[str, str] = {
+    "get": "tokencli.cli.get:get",
+    "refresh": "tokencli.cli.refresh:refresh",
+    "inspect": "tokencli.cli.inspect:inspect",
+    "export": "tokencli.cli.export:export",
+    "profiles": "tokencli.cli.profiles:app",
+    "providers": "tokencli.cli.providers:app",
+    "login": "tokencli.cli.login:login",
+    "logout": "tokencli.cli.login:logout",
+    "sandbox": "tokencli.cli.sandbox:sandbox",
+    "hook": "tokencli.cli.hook:hook",
+    "completion": "tokencli.cli.completion:completion",
+}
+"""Name -> `module:attribute` of a command function or a Typer group."""
+
+
+def build() -> typer.Typer:
+    """Return the command line, ready to be called."""
+    cli = typer.Typer(
+        name="tokencli",
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        pretty_exceptions_show_locals=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+    cli.callback(invoke_without_command=True)(_top)
+    for name, place in COMMANDS.items():
+        module, _, attribute = place.partition(":")
+        command = getattr(import_module(module), attribute)
+        if isinstance(command, typer.Typer):
+            cli.add_typer(command, name=name)
+        else:
+            settings = getattr(command, "context_settings", None)
+            cli.command(name, context_settings=settings)(command)
+    return cli
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from tokencli.cli.stdout import emit
+
+        emit(f"tokencli {__version__}\n")
+        raise typer.Exit
+
+
+def _top(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Fetch, keep fresh, explain and export bearer tokens.
+
+    \b
+    tokencli profiles add groupid --provider groupid     describe an endpoint, once
+    tokencli login groupid                               store its secrets, and try them
+    tokencli get groupid                                 a token on stdout
+    eval "$(tokencli export groupid)"                    or in $ACCESS_TOKEN
+    tokencli inspect groupid                             what it says
+    tokencli sandbox -- tokencli get groupid             all of it, on a server of your own
+    """
+    if context.invoked_subcommand is None:
+        sys.stderr.write(context.get_help() + "\n")
+        raise typer.Exit(UsageError.exit_code)

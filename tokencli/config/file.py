@@ -1,0 +1,119 @@
+"""Read the configuration file's text, if it is safe to believe."""
+
+import os
+import re
+import stat
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from tokencli.errors import ConfigError, Problem
+
+LARGEST = 16 * 1024 * 1024
+"""Bytes: 10,000 profiles take about 3 MB."""
+
+_MEANT = (
+    ("Invalid value", 'text stands in quotes: host = "server.example.com"'),
+    ("Unescaped '\\", "a path with \\ stands in single quotes: 'C:\\certs\\ca.pem'"),
+    ("Invalid hex value", "a path with \\ stands in single quotes: 'C:\\certs\\ca.pem'"),
+    ("Cannot overwrite", "a key stands twice in the same table: keep one"),
+    ("Cannot declare", "a [table] stands twice: put its keys together"),
+    ("Expected '=' after a key", 'a setting is written key = "value"'),
+    ("Expected newline or end", "one setting per line; text with quotes inside needs \\\" or '…'"),
+    ("Illegal character '\\n'", "text in quotes ends on the line where it begins"),
+)
+"""How a TOML error begins -> what would be right."""
+
+
+def read(path: Path) -> tuple[str, tuple[str, ...]]:
+    """Return the file's text, and warnings about the file itself.
+
+    Raises:
+        ConfigError: it can't be read, others may change it, or it is not UTF-8.
+        FileNotFoundError: there is none.
+    """
+    try:
+        # Without O_NONBLOCK a FIFO would hold the program for ever.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(str(path)) from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a path"
+        raise ConfigError(
+            f"the configuration file {path} can't be read: {reason}",
+            hint="give another --config FILE",
+        ) from None
+    try:
+        about = os.fstat(descriptor)
+        if not stat.S_ISREG(about.st_mode):
+            raise ConfigError(
+                f"{path} is not a file", hint="give another --config FILE, such as …/config.toml"
+            )
+        warnings = _owned(path, about)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            data = file.read(LARGEST + 1)
+    except OSError as error:
+        raise ConfigError(
+            f"the configuration file {path} can't be read: {error.strerror}"
+        ) from None
+    finally:
+        os.close(descriptor)
+    if len(data) > LARGEST:
+        raise ConfigError(f"the configuration file {path} is larger than {LARGEST >> 20} MiB")
+    return _decoded(path, data), warnings
+
+
+def parse(text: str, path: Path) -> dict[str, Any]:
+    """Return what the text says as TOML.
+
+    Raises:
+        ConfigError: it is not TOML; with line and column, and never a piece of the text.
+    """
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        what, line = "arrays or tables lie too deep inside each other", None
+    except ValueError as error:  # TOMLDecodeError, and numbers of thousands of digits
+        what = str(error)[:200]
+        at = re.search(r"line (\d+)", what)
+        line = int(at[1]) if at else None
+    right = next((right for begin, right in _MEANT if what.startswith(begin)), None)
+    raise ConfigError(
+        f"{path} is not valid TOML",
+        hint=f"mend {f'line {line}' if line else 'the end'} of {path}",
+        problems=[Problem("", what, line, right)],
+    )
+
+
+def _owned(path: Path, about: os.stat_result) -> tuple[str, ...]:
+    """Refuse a file that others may write: it decides which programs are run for secrets."""
+    if os.name != "posix":
+        return ()
+    if about.st_uid not in (os.geteuid(), 0):
+        raise ConfigError(
+            f"{path} belongs to another user (uid {about.st_uid}), who could point your credentials"
+            " elsewhere",
+            hint=f"chown {os.geteuid()} {path}   if its contents are your own",
+        )
+    if about.st_mode & stat.S_IWOTH:
+        raise ConfigError(
+            f"everybody on this machine may change {path}, and so point your credentials elsewhere",
+            hint=f"look through it, then: chmod go-w {path}",
+        )
+    if about.st_mode & stat.S_IWGRP:
+        return (f"the group may change {path}; to keep it yours: chmod g-w {path}",)
+    return ()
+
+
+def _decoded(path: Path, data: bytes) -> str:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data[:2]:
+        raise ConfigError(f"{path} is written in UTF-16", hint="save it as UTF-8 in your editor")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError(
+            f"{path} is not UTF-8: line {line} has a byte from another encoding",
+            hint="save it as UTF-8 in your editor",
+            problems=[Problem("", "a letter here is not written in UTF-8", line)],
+        ) from None

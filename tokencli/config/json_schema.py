@@ -1,0 +1,83 @@
+"""Write the JSON Schema by which an editor completes and checks the configuration file."""
+
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
+from pydantic_core import core_schema
+
+from tokencli.config import rules
+from tokencli.config.schema import ProfileTable, profile_model
+from tokencli.providers.catalog import BUILTIN, builtin
+from tokencli.providers.spec import Provider
+
+
+class Toml(GenerateJsonSchema):
+    """TOML has no null: an optional key is one that may be left out."""
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        """Return the schema of what the key may hold, without the null."""
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        """Return the schema without a default that is null."""
+        if schema.get("default") is None:
+            return self.generate_inner(schema["schema"])
+        return super().default_schema(schema)
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the schema of the whole file; a profile's keys are those of its `provider`."""
+    models: list[type[BaseModel]] = [profile_model(builtin(name)) for name in BUILTIN]
+    models.append(ProfileTable)
+    references, rest = models_json_schema(
+        [(model, "validation") for model in models],
+        ref_template="#/$defs/{model}",
+        schema_generator=Toml,
+    )
+    definitions: dict[str, Any] = rest["$defs"]
+    provider = TypeAdapter(Provider).json_schema(
+        ref_template="#/$defs/{model}", schema_generator=Toml
+    )
+    definitions |= provider.pop("$defs")
+    provider["properties"].pop("name")  # the table's own name
+    definitions["Provider"] = provider
+    _open(definitions["ProfileTable"])
+    profiles = [references[(model, "validation")] for model in models]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "tokencli configuration",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "default_profile": {
+                "type": "string",
+                "pattern": rules.PROFILE_NAME,
+                "description": "The profile that is meant where none is named.",
+            },
+            "state_dir": {
+                "type": "string",
+                "description": "Where locks, journals and the file store of this configuration rest.",
+            },
+            "profiles": {
+                "type": "object",
+                "description": "Who you are to which token endpoint, by a name of your own.",
+                "propertyNames": {"pattern": rules.PROFILE_NAME},
+                "additionalProperties": {"oneOf": profiles},
+            },
+            "providers": {
+                "type": "object",
+                "description": "Token endpoints of your own, in the words of the built-in providers.",
+                "propertyNames": {"pattern": rules.PROFILE_NAME, "not": {"enum": list(BUILTIN)}},
+                "additionalProperties": {"$ref": "#/$defs/Provider"},
+            },
+        },
+        "$defs": dict(sorted(definitions.items())),
+    }
+
+
+def _open(schema: dict[str, Any]) -> None:
+    """Make the common model that of a user's own provider: any further key may be one of its fields."""
+    schema["title"] = "A profile of one of your own providers"
+    schema["additionalProperties"] = True
+    schema["properties"]["provider"] |= {"not": {"enum": list(BUILTIN)}}

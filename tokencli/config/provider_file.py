@@ -1,0 +1,65 @@
+"""Read a provider from a file of its own, and write one."""
+
+import sys
+from pathlib import Path
+
+from tokencli.config.file import LARGEST, parse
+from tokencli.config.findings import Finding
+from tokencli.config.load import Config
+from tokencli.config.locate import line_of, lines
+from tokencli.config.own_provider import checked
+from tokencli.errors import ConfigError, Problem
+from tokencli.providers.spec import Provider
+
+
+def read(path: str) -> str:
+    """Return the text of a provider's file, of stdin where it is `-`; raises ConfigError."""
+    try:
+        if path == "-":
+            return sys.stdin.read(LARGEST)
+        with Path(path).open(encoding="utf-8") as file:
+            return file.read(LARGEST)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ConfigError(f"{path[:200]!r} can't be read: {reason}") from None
+
+
+def judged(text: str, path: str) -> list[Provider]:
+    """Return the providers that a file describes: itself, or those of a configuration's [providers].
+
+    Raises:
+        ConfigError: with every problem and its line.
+    """
+    data = parse(text, Path(path))
+    tables = data.get("providers") if "endpoints" not in data else None
+    whole = isinstance(tables, dict) and bool(tables)
+    named = dict(tables) if whole and tables else {Path(path).stem or "provider": data}
+    place = lines(text)
+    found: list[Provider] = []
+    wrong: list[Problem] = []
+    for name, table in named.items():
+        judgement = checked(name, table) if isinstance(table, dict) else _no_table(name)
+        if isinstance(judgement, Provider):
+            found.append(judgement)
+            continue
+        for finding in judgement:
+            keys = finding.path if whole else finding.path[2:]
+            wrong.append(Finding(keys, finding.what, finding.right).problem(line_of(place, keys)))
+    if wrong:
+        count = "a problem" if len(wrong) == 1 else f"{len(wrong)} problems"
+        raise ConfigError(
+            f"{path} has {count}", hint="tokencli providers reference", problems=tuple(wrong)
+        )
+    return found
+
+
+def _no_table(name: str) -> list[Finding]:
+    return [Finding(("providers", name), "is not a table", f"write [providers.{name}]")]
+
+
+def own_text(config: Config, name: str) -> str:
+    """Return a user's own provider as a file of its own; raises ConfigError."""
+    import tomlkit
+
+    config.provider(name)
+    return tomlkit.dumps(dict(parse(config.text, config.path)["providers"][name]))

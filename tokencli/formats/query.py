@@ -1,0 +1,20 @@
+"""The query parameters that carry the token, for APIs that take it in the URL (RFC 6750 section 2.3)."""
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from tokencli.model import Profile, Secret, TokenSet
+from tokencli.providers.use import carried
+
+
+def render(profile: str, token: TokenSet, now: float) -> str:  # noqa: ARG001 - one signature for all
+    """Return `access_token=…`, percent-encoded, and a newline."""
+    return f"access_token={quote(token.access_token.reveal(), safe='')}\n"
+
+
+def as_used(profile: Profile, token: TokenSet, now: float, beside: Mapping[str, Secret]) -> str:
+    """Return the parameters by which the provider says that its token is used, joined by `&`."""
+    _, query = carried(profile, token, beside, now)
+    if not query:
+        return render(profile.name, token, now)
+    return "&".join(f"{name}={value}" for name, value in query) + "\n"

@@ -1,0 +1,66 @@
+"""The dataclass of this house: frozen, with slots, and cheap to make.
+
+The standard library's compiles six methods from source text for each frozen class, a third of a
+millisecond. Here they are written once for all classes, and only `__init__` is compiled. To whoever
+reads it, to a type checker, to `dataclasses.replace` and to pydantic it is a dataclass.
+"""
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass as dataclass
+else:
+
+    def dataclass(*, frozen: bool, slots: bool) -> Any:
+        """Make a class a frozen dataclass with slots; both have to be asked for, as elsewhere."""
+        assert frozen and slots, "use the standard library's for anything else"
+
+        def make(cls: type) -> type:
+            for name, method in _METHODS.items():
+                if name not in cls.__dict__:
+                    setattr(cls, name, method)
+            return dataclasses.dataclass(slots=True, repr=False, eq=False)(cls)
+
+        return make
+
+
+def _values(self: Any) -> tuple[Any, ...]:
+    return tuple(getattr(self, name) for name, field in _fields(self) if field.compare)
+
+
+def _fields(self: Any) -> Any:
+    return self.__dataclass_fields__.items()
+
+
+def _eq(self: Any, other: object) -> Any:
+    return _values(self) == _values(other) if type(other) is type(self) else NotImplemented
+
+
+def _hash(self: Any) -> int:
+    return hash(_values(self))
+
+
+def _repr(self: Any) -> str:
+    shown = (f"{name}={getattr(self, name)!r}" for name, field in _fields(self) if field.repr)
+    return f"{type(self).__qualname__}({', '.join(shown)})"
+
+
+def _setattr(self: Any, name: str, value: object) -> None:
+    """Set what has not been set yet, as `__init__` does, and nothing else."""
+    if name not in self.__dataclass_fields__ or hasattr(self, name):
+        raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+    object.__setattr__(self, name, value)
+
+
+def _delattr(self: Any, name: str) -> None:  # noqa: ARG001 - the name that dataclasses give it
+    raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
+
+
+_METHODS = {
+    "__eq__": _eq,
+    "__hash__": _hash,
+    "__repr__": _repr,
+    "__setattr__": _setattr,
+    "__delattr__": _delattr,
+}

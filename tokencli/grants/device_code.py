@@ -1,0 +1,104 @@
+"""The device authorization grant (RFC 8628): a person signs in on another device meanwhile."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tokencli.errors import (
+    ConfigError,
+    LoginNeeded,
+    RefusedError,
+    ReplyError,
+    TlsError,
+    UnreachableError,
+)
+from tokencli.grants.params import further, grant_type
+from tokencli.grants.steps import Fetch, Post, ShowUserCode, Steps, Wait
+from tokencli.model import Profile, Secret, TokenSet
+from tokencli.providers.address import page
+from tokencli.providers.expiry import seconds
+from tokencli.providers.reply import endpoint
+
+NEEDS: tuple[str, ...] = ()
+ENDPOINTS = ("device_authorization",)
+INTERACTIVE = True
+INTERVAL_S = 5.0
+"""Between two questions, where the server says nothing (section 3.2), and what slow_down adds."""
+BUSY = (429, 502, 503, 504)
+"""Statuses of a server that has not looked at the question: asked again, but less often."""
+
+
+def run(profile: Profile) -> Steps:
+    """Ask for a code, show it, and ask for the token until the person has signed in.
+
+    The pause between two questions only ever grows: by 5 s where the server says slow_down, to
+    twice as long where it does not answer (section 3.5).
+    """
+    params = yield from further(profile)
+    told = yield Fetch(
+        "device_authorization", {"client_id": profile.values.get("client_id", ""), **params}
+    )
+    begun: float = yield Wait(0)
+    shown, device_code, pause = _read(profile, told)
+    yield shown
+    now, end = begun, begun + shown.expires_in
+    while True:
+        now = yield Wait(min(pause, end - now))
+        if now >= end:
+            raise _too_late(profile)
+        try:
+            token: TokenSet = yield Post(
+                {"grant_type": grant_type(profile, "device_code"), "device_code": device_code}
+            )
+        except RefusedError as refusal:
+            if refusal.error == "expired_token":
+                raise _too_late(profile) from None
+            if refusal.error == "slow_down":
+                pause += INTERVAL_S
+            elif refusal.error is None and refusal.status in BUSY:
+                pause *= 2
+            elif refusal.error != "authorization_pending":
+                raise
+        except UnreachableError as failure:
+            if isinstance(failure, TlsError):
+                raise
+            pause *= 2
+        else:
+            return token
+
+
+def _read(profile: Profile, told: Mapping[str, Any]) -> tuple[ShowUserCode, Secret, float]:
+    """Return what to show, the device code, and the seconds between two questions (section 3.2)."""
+    where = told.get("verification_uri") or told.get("verification_url")  # Google's name for it
+    complete = told.get("verification_uri_complete")
+    texts = (told.get("device_code"), told.get("user_code"), where)
+    life, _ = seconds(told.get("expires_in"))
+    if not all(isinstance(text, str) and text for text in texts) or not life:
+        raise _useless(
+            profile, "lacks one of device_code, user_code, verification_uri and expires_in"
+        )
+    try:
+        page(str(where))
+    except ConfigError as error:
+        raise _useless(profile, f"names a page that nobody should open: {error.message}") from None
+    try:
+        complete = page(complete) if isinstance(complete, str) else None
+    except ConfigError:
+        complete = None
+    pause, _ = seconds(told.get("interval"))
+    shown = ShowUserCode(str(told["user_code"])[:100], str(where), complete, life)
+    return shown, Secret(str(told["device_code"])), pause or INTERVAL_S
+
+
+def _useless(profile: Profile, what: str) -> ReplyError:
+    return ReplyError(
+        f"{endpoint(profile)} answered the device authorization request, but the answer {what}",
+        hint="tell the server's operators, or sign in by another grant: "
+        f"tokencli profiles edit {profile.name}",
+    )
+
+
+def _too_late(profile: Profile) -> LoginNeeded:
+    return LoginNeeded(
+        "the code has expired before anybody signed in with it",
+        hint=f"tokencli login {profile.name}",
+    )

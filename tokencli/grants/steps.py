@@ -1,0 +1,114 @@
+"""What a grant may ask for, and the shape of a grant."""
+
+from collections.abc import Callable, Generator, Mapping
+from typing import Any, Literal, Protocol, TypeAlias
+
+from tokencli.browsing import Redirect
+from tokencli.frozen import dataclass
+from tokencli.model import Profile, Secret, TokenSet
+from tokencli.providers.spec import Request
+
+Value: TypeAlias = str | Secret | tuple[str, ...]
+"""A request parameter: one value, a secret one, or one repeated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Ask for a secret of the profile; a Secret is sent back, or None for an optional one."""
+
+    name: str
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Send these parameters to the token endpoint; the TokenSet is sent back, or an error thrown."""
+
+    params: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """Sign an assertion of the profile's own with its private key; a Secret is sent back."""
+
+    issuer: str
+    subject: str
+    claims: Mapping[str, str]
+    """What it says beside whose, for whom and how long it is good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send a request that is the provider's own; the TokenSet is sent back, or an error thrown."""
+
+    request: Request
+    values: Mapping[str, str | Secret]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Send these parameters to another endpoint; the reply's members are sent back as they came."""
+
+    endpoint: Literal["device_authorization", "pushed_authorization_request"]
+    params: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Open the loopback port that a browser will come back to; the redirect URI is sent back."""
+
+    accept: Callable[[str], Redirect | None]
+    """Takes a query and returns what it says, or None where it is not the one that is awaited."""
+    port: int | None = None
+    takes_code: bool = True
+    """Whether a person may paste the bare code instead of the whole address."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBrowser:
+    """Send the person to this page: in a browser of this machine, or by showing the address."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitRedirect:
+    """Wait until the person comes back to the port; the Redirect is sent back."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShowUserCode:
+    """Show where to go and what to type there (RFC 8628 section 3.3)."""
+
+    user_code: str
+    verification_uri: str
+    verification_uri_complete: str | None
+    expires_in: float
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Let so many seconds pass; the monotonic time after them is sent back."""
+
+    seconds: float
+
+
+Step: TypeAlias = (
+    Need | Post | Send | Sign | Fetch | Listen | OpenBrowser | AwaitRedirect | ShowUserCode | Wait
+)
+Steps: TypeAlias = Generator[Step, Any, TokenSet]
+
+
+class GrantModule(Protocol):
+    """What every module of the table offers.
+
+    One that needs a person says `INTERACTIVE = True`, and one that needs more than the token
+    endpoint names the others in `ENDPOINTS`. One that trades secrets which change by themselves
+    names them in `TRADES`, and those of which it needs at least one in `EITHER`.
+    """
+
+    NEEDS: tuple[str, ...]
+
+    def run(self, profile: Profile) -> Steps:
+        """Hold the conversation."""
+        ...

@@ -1,0 +1,82 @@
+"""The ports to where tokens rest."""
+
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from tokencli.model import Binding, Secret, StoredToken
+
+
+class TokenStore(Protocol):
+    """Where token sets rest: keyring, runtime directory, file or nowhere."""
+
+    @property
+    def name(self) -> str:
+        """`keyring`, `runtime`, `file` or `none`."""
+        ...
+
+    def load(self, key: str) -> StoredToken | None:
+        """Return what is stored under `key`; damage is set aside and is a miss.
+
+        Raises:
+            StorageError: the place is not safe to read. KeyringError: it does not answer.
+        """
+        ...
+
+    def prepare(self, key: str, size: int) -> None:
+        """Make sure that `size` bytes can be saved, before anything is sent.
+
+        Raises:
+            StorageError: disk full, read-only, quota. KeyringError: it does not take anything.
+        """
+        ...
+
+    def save(self, stored: StoredToken) -> None:
+        """Save durably: once this returns, a crash loses nothing.
+
+        Raises:
+            StorageError, KeyringError.
+        """
+        ...
+
+    def begin(self, key: str, refresh_token: Secret) -> None:
+        """Note durably that this refresh token is about to be spent; `save` and `conclude` end it.
+
+        Only a hash of it is kept.
+        """
+        ...
+
+    def conclude(self, key: str) -> None:
+        """Note that the spending begun is over: the server answered."""
+        ...
+
+    def interrupted(self, key: str, refresh_token: Secret) -> bool:
+        """Tell whether an earlier run began to spend this very refresh token and never concluded."""
+        ...
+
+    def forget(self, profile: str) -> int:
+        """Forget everything of that profile, shards, journals and leftovers too; count token sets."""
+        ...
+
+    def clear(self, key: str, only: Secret | None = None) -> bool:
+        """Forget what is stored under `key`; with `only`, just if its refresh token is that one."""
+        ...
+
+    def lock(self, key: str, timeout: float) -> AbstractContextManager[None]:
+        """Hold the credential's lock, whose place follows the store's.
+
+        Raises:
+            LockTimeout: somebody else holds it for longer than `timeout` seconds.
+        """
+        ...
+
+
+class HotCopy(Protocol):
+    """A profile's access token where a warm `get` finds it: derived, disposable, never an error."""
+
+    def read(self, bound: Binding) -> StoredToken | None:
+        """Return the copy without what else the store holds, or None where there is none for sure."""
+        ...
+
+    def keep(self, stored: StoredToken, store: TokenStore) -> None:
+        """Copy what was found in the store."""
+        ...

@@ -1,0 +1,230 @@
+"""Decide which hosts and endpoint URLs are fit to be sent a credential."""
+
+import ipaddress
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, urlsplit
+
+from tokencli.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tokencli.model import Profile
+
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
+_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
+_BRACKETED = re.compile(r"\[[0-9A-Fa-f:.]+\]")
+_ADDRESS = re.compile(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+")
+"""What may stand in a URI (RFC 3986 section 2)."""
+_NOT_VISIBLE = re.compile(r"[^\x21-\x7e]")
+_PORTS = {"https": 443, "http": 80}
+
+
+def host_port(value: str, port: int | None = None) -> str:
+    """Check `host` or `host:port` and return it, with `port` added where it names none.
+
+    Raises:
+        ConfigError: it is something else, such as a whole URL; the hint says what would be right.
+    """
+    if "://" in value or "/" in value:
+        meant = _authority(value)
+        raise ConfigError(
+            "a host is only a name and a port, not a URL",
+            hint=f'write "{meant}"' if meant else None,
+        )
+    name, number = _divide(value)
+    if not _is_host(name) or (number is not None and not _is_port(number)):
+        raise ConfigError(
+            "this is not a host name with an optional port from 1 to 65535",
+            hint='write it as "server.example.com:4443", in ASCII (xn--… for other scripts)',
+        )
+    if number is None and port is not None:
+        return f"{name}:{port}"
+    return value
+
+
+def endpoint(url: str, *, query: bool = True) -> str:
+    """Check an endpoint URL (RFC 6749 section 3.2) and return it.
+
+    It must be https, or http to a loopback or link-local literal; have a host, no user name or password and no
+    fragment; and, with `query=False`, no query. The message never quotes the URL.
+
+    Raises:
+        ConfigError: it is not fit; the hint says what would be right.
+    """
+    if _NOT_VISIBLE.search(url) or "\\" in url:
+        raise ConfigError(
+            "the URL has a space, a backslash, a control character or a letter outside ASCII",
+            hint="take it out, or percent-encode it",
+        )
+    parts = _split(url)
+    if parts is None or parts.scheme not in {"https", "http"} or not parts.netloc:
+        raise ConfigError(
+            "this is not an https URL", hint='write it whole: "https://server.example.com/…"'
+        )
+    if "@" in parts.netloc:
+        raise ConfigError(
+            "the URL carries a user name or password",
+            hint="take out everything between https:// and @; use client_id, username and "
+            "tokencli login",
+        )
+    host_port(parts.netloc)
+    if parts.scheme == "http" and not _is_near(url):
+        raise ConfigError(
+            "http would send credentials in the clear", hint="write https:// instead of http://"
+        )
+    if "#" in url:
+        raise ConfigError(
+            "the URL has a fragment (RFC 6749 section 3.2 allows none)",
+            hint="take out the # and everything after it",
+        )
+    if "?" in url and not query:
+        raise ConfigError(
+            "a query can't stand here, because more is put after this URL",
+            hint="take out the ? and everything after it, or give the whole URL as token_url",
+        )
+    return url
+
+
+def page(url: str) -> str:
+    """Check the address of a page that a person is sent to, and return it.
+
+    As an endpoint's, but a fragment may stand in it. What a browser would not take as an address
+    but as an option or a placeholder has no chance: only https, or http to a loopback literal.
+
+    Raises:
+        ConfigError: it is not fit.
+    """
+    endpoint(url.partition("#")[0])
+    if is_clear(url) and not is_loopback(url):
+        raise ConfigError("http can be read on the way", hint="write https:// instead of http://")
+    if not _ADDRESS.fullmatch(url) or "%action" in url:  # CVE-2026-4519: webbrowser replaces that
+        raise ConfigError(
+            "the URL has a character that no address has",
+            hint="tell the server's operators what their server sends",
+        )
+    return url
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether the URL's host is a loopback address written as a literal."""
+    parts = _split(url)
+    try:
+        return parts is not None and ipaddress.ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return False
+
+
+def _is_near(url: str) -> bool:
+    """Tell whether the host is a loopback address, or a link-local one such as a cloud's metadata.
+
+    Neither is ever routed (RFC 3927 section 7), and only literals count.
+    """
+    parts = _split(url)
+    try:
+        return is_loopback(url) or (
+            parts is not None and ipaddress.ip_address(parts.hostname or "").is_link_local
+        )
+    except ValueError:
+        return False
+
+
+def is_clear(url: str) -> bool:
+    """Tell whether the URL is http, so that what is sent can be read on the way."""
+    parts = _split(url)
+    return parts is not None and parts.scheme == "http"
+
+
+def bare(url: str) -> str:
+    """Return scheme, host and path of a URL: the parts that are never secret."""
+    parts = _split(url)
+    if parts is None:
+        return "…"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return None
+
+
+def _authority(text: str) -> str | None:
+    """Find the host that a person meant by pasting a whole URL."""
+    candidate = text.partition("://")[2] or text
+    candidate = re.split(r"[/?#]", candidate, maxsplit=1)[0].rpartition("@")[2]
+    name, number = _divide(candidate)
+    fits = _is_host(name) and (number is None or _is_port(number))
+    return candidate if fits else None
+
+
+def _divide(value: str) -> tuple[str, str | None]:
+    """Split `host:port`; the port is None where there is no colon after the host."""
+    if value.startswith("["):
+        name, bracket, rest = value.partition("]")
+        return name + bracket, None if not rest else rest.removeprefix(":") or ""
+    name, colon, number = value.partition(":")
+    return name, number if colon else None
+
+
+def _is_host(name: str) -> bool:
+    if _BRACKETED.fullmatch(name):
+        try:
+            ipaddress.IPv6Address(name[1:-1])
+        except ValueError:
+            return False
+        return True
+    return len(name) <= 253 and _NAME.fullmatch(name) is not None
+
+
+def _is_port(number: str) -> bool:
+    return number.isascii() and number.isdigit() and len(number) <= 5 and 0 < int(number) < 65536
+
+
+def origin(url: str) -> str:
+    """Return scheme, host and port of `url` in one form: `https://id.example.com:443`.
+
+    Raises:
+        ConfigError: the URL has no host, or its port is not one.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or _PORTS.get(parts.scheme)
+    except ValueError:
+        host, port = None, None
+    if not host or port is None:
+        raise ConfigError(f"{url[:200]!r} is not the URL of a token endpoint")
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def is_foreign(username: str, server: str) -> bool:
+    """Tell whether a keyring's user name is an origin, and another than that of `server`."""
+    return username.startswith(("https://", "http://")) and username != server
+
+
+def _server(url: str) -> str:
+    """Return host and port of a URL."""
+    return origin(url).partition("://")[2]
+
+
+def check_origin(url: str, profile: "Profile") -> None:
+    """Take a further address of a provider only on a server that the profile itself names.
+
+    That is the token endpoint's, or that of a URL or host which the profile, not the provider, gives.
+
+    Raises:
+        ConfigError: it is another, to which no secret goes.
+    """
+    named = {_server(profile.token_url)}
+    for name, field in profile.provider.fields.items():
+        by_profile = not profile.origins.get(name, "provider").startswith("provider")
+        if field.kind in ("url", "host") and by_profile and name in profile.values:
+            value = profile.values[name]
+            named.add(_server(value if "://" in value else f"https://{value}"))
+    scheme = urlsplit(profile.token_url).scheme
+    if _server(url) not in named or urlsplit(url).scheme not in {"https", scheme}:
+        raise ConfigError(
+            f"the provider would send this profile's secrets to {_server(url)[:200]}, which is not a"
+            f" server that the profile names; nothing was sent",
+            hint="let the profile give that address, in a field of kind url",
+        )

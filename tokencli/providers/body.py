@@ -1,0 +1,85 @@
+"""Read the body of a reply into members, or say why it can't be."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from math import nan
+from typing import Any
+from urllib.parse import parse_qsl
+
+from tokencli.model import WireReply
+
+MAX_DIGITS = 400
+"""A number with more digits than this is as good as infinite; int() itself refuses at 4300."""
+
+TOLD = 5
+"""Members given twice that are named at most."""
+
+
+class Unreadable(Exception):
+    """The body is not an object of members; the text says what it is instead."""
+
+
+def members(reply: WireReply) -> Mapping[str, Any]:
+    """Return the members of the reply's one object; raises Unreadable."""
+    found = parse(reply)
+    if not isinstance(found, dict):
+        raise Unreadable("JSON that is not an object")
+    return found
+
+
+def parse(reply: WireReply) -> Any:
+    """Return the JSON or the form fields of the body.
+
+    Strict where it protects (UTF-8, no member twice at the top) and lenient where strictness
+    would cost a token: NaN stays NaN, a number too large becomes infinite.
+
+    Raises:
+        Unreadable: HTML, text, nothing, or damaged JSON.
+    """
+    kind = reply.headers.get("content-type", "").split(";")[0].strip().lower()
+    try:
+        text = reply.body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Unreadable("bytes that are not UTF-8") from None
+    if not text.strip():
+        raise Unreadable("an empty body")
+    if kind == "application/x-www-form-urlencoded":
+        return _unique(parse_qsl(text, keep_blank_values=True))
+    if text.lstrip()[:1] == "<":
+        raise Unreadable("an HTML or XML page")
+    try:
+        found = json.loads(
+            text, object_pairs_hook=_Object, parse_constant=lambda _: nan, parse_int=_integer
+        )
+    except (ValueError, RecursionError) as error:
+        place = (
+            f": {error.msg} at line {error.lineno}"
+            if isinstance(error, json.JSONDecodeError)
+            else ""
+        )
+        raise Unreadable(f"text that is not valid JSON{place}") from None
+    return _unique(found.pairs) if isinstance(found, _Object) else found
+
+
+class _Object(dict[str, Any]):
+    """A JSON object that remembers its pairs, so that a member given twice can be seen."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.pairs = pairs
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        times = Counter(name for name, _ in pairs)
+        twice = sorted(name for name, count in times.items() if count > 1)[:TOLD]
+        raise Unreadable(f"an object that gives {', '.join(map(repr, twice))} twice")
+    return found
+
+
+def _integer(digits: str) -> int | float:
+    return (
+        int(digits) if len(digits) <= MAX_DIGITS else float("-inf" if digits[0] == "-" else "inf")
+    )

@@ -1,0 +1,113 @@
+"""Say what a reply that brings no token means: whose fault it is, and what to do next."""
+
+from urllib.parse import urlsplit
+
+from tokencli.errors import RefusedError, ReplyError
+from tokencli.model import Profile, WireReply, WireRequest
+from tokencli.providers.redact import redact
+from tokencli.providers.skew import told
+from tokencli.providers.spec import Meaning
+
+QUOTE = 200
+"""Characters of a reply that a message quotes at most."""
+TIMED = ("invalid_client", "invalid_grant", "invalid_dpop_proof")
+"""Refusals that a clock which is far off can bring about: what was signed or issued has its time."""
+
+WHOSE = {
+    "you": "Check the credentials.",
+    "profile": "Check the profile.",
+    "client": "The client's registration at the server decides this.",
+    "server": "The fault is the server's.",
+    "provider": "Check the provider's description.",
+}
+
+
+def endpoint(profile: Profile) -> str:
+    """Name the endpoint's host as a person knows it."""
+    return urlsplit(profile.token_url).netloc
+
+
+def refused(
+    profile: Profile, request: WireRequest, reply: WireReply, code: str | None, text: str | None
+) -> RefusedError:
+    """Return the error for a server's no, in the words of the provider's own table."""
+    errors = profile.provider.errors
+    meaning = (
+        errors.codes.get(code or "") or errors.status.get(str(reply.status)) or _by_class(reply)
+    )
+    said = f"HTTP {reply.status}"
+    # What was sent may come back anywhere in a refusal, in its code, too.
+    code = redact(code, request.secrets)[:80] if code else None
+    text = redact(text, request.secrets)[:QUOTE] if text else None
+    if code:
+        said += f", {code}"
+    if text:
+        said += f": {text}"
+    elif not code and reply.body.strip():
+        said += f", with {_kind(request, reply) or 'a body'} instead of an OAuth error"
+    hint = (meaning.do or "tokencli profiles show {profile}").replace("{profile}", profile.name)
+    if hint == f"tokencli login {profile.name} --again" and (places := _places(profile)):
+        hint = f"{places}; see also: tokencli profiles show {profile.name}"
+    if encoding := _encoding_hint(profile, request, reply):
+        hint = f"{hint}; {encoding}"
+    clock = told(reply) if reply.status == 401 or code in TIMED else None
+    return RefusedError(
+        f"{endpoint(profile)} refused ({said}): {meaning.what}. {WHOSE[meaning.whose]}"
+        + (f" Mind that {clock}." if clock else ""),
+        hint=hint,
+        status=reply.status,
+        error=code,
+        description=text,
+    )
+
+
+def _places(profile: Profile) -> str | None:
+    """Name where the secrets come from, where none of them could be typed anew."""
+    refs = list(profile.secrets.values())
+    if not refs or any(ref.kind in ("keyring", "prompt") for ref in refs):
+        return None
+    return "correct " + " and ".join(f"the {ref.name} in {ref.describe()}" for ref in refs)
+
+
+def _by_class(reply: WireReply) -> Meaning:
+    if reply.status >= 500:
+        return Meaning("the server failed", "server", "try again in a minute")
+    return Meaning("the server does not accept the request", "profile")
+
+
+RESERVED = set("%+&=: /?#")
+
+
+def _encoding_hint(profile: Profile, request: WireRequest, reply: WireReply) -> str | None:
+    """Offer the other Basic encoding where the client's id or secret needs encoding at all."""
+    if reply.status not in (400, 401) or profile.client_auth != "client_secret_basic":
+        return None
+    parts = [profile.values.get("client_id", ""), *(s.reveal() for s in request.secrets)]
+    parts = [part for part in parts if not part.startswith("Basic ")]
+    if not any(set(part) & RESERVED or not part.isascii() for part in parts):
+        return None
+    other = "raw" if profile.basic_encoding == "rfc6749" else "rfc6749"
+    return f'if the secret is right, its special characters may want basic_encoding = "{other}" in the profile'
+
+
+def nonsense(
+    profile: Profile, request: WireRequest, reply: WireReply, what: str, *, quote: bool = True
+) -> ReplyError:
+    """Return the error for a reply that says neither yes nor no."""
+    came = ""
+    what = redact(what, request.secrets)
+    if quote and reply.body.strip():
+        # All of it is redacted before it is cut: half a secret is no longer recognised as one.
+        text = redact(reply.body.decode("utf-8", "replace"), request.secrets)
+        came = f". It begins: {' '.join(text[: 8 * QUOTE].split())[:QUOTE]}"
+    return ReplyError(
+        f"{endpoint(profile)} answered HTTP {reply.status} with {what}, so there is no token in it"
+        f" ({_kind(request, reply) or 'no content type'}){came}",
+        hint=f"check that {profile.token_url.split('?')[0]} is the token endpoint: "
+        f"tokencli profiles show {profile.name}",
+    )
+
+
+def _kind(request: WireRequest, reply: WireReply) -> str:
+    kind = reply.headers.get("content-type", "").split(";")[0].strip()
+    return redact(kind, request.secrets)[:60]

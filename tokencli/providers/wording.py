@@ -1,0 +1,159 @@
+"""How a provider's requests are written and its replies read: words of the language in `spec`."""
+
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+
+from tokencli.frozen import dataclass
+
+STRICT: dict[str, Any] = {"extra": "forbid", "use_attribute_docstrings": True}
+
+
+class _OneOrMany:
+    """Tell pydantic, where it is at work, that one text may stand for an array of one."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        wrap = {"type": "no-info", "function": lambda v: [v] if isinstance(v, str) else v}
+        return {"type": "function-before", "function": wrap, "schema": handler(source)}
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> Any:
+        return {"anyOf": [{"type": "string"}, handler(schema)]}
+
+
+Many: TypeAlias = Annotated[tuple[str, ...], _OneOrMany()]
+"""One text, or an array of texts."""
+Places: TypeAlias = Annotated[tuple[str, ...], _OneOrMany(), "places"]
+"""One place in a reply, or several of which the first that holds something is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Describe how the token request is written.
+
+    It is OAuth's own unless `send`, `basic`, `query`, another method or a body of none, text or
+    xml says that the vendor wants something else: then it is exactly what stands here.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
+    """The HTTP method. Example: `"GET"`"""
+    body: Literal["form", "json", "query", "text", "xml", "none"] | None = None
+    """How the parameters travel: by default `query` with GET, else `form`. Example: `"json"`"""
+    send: Any = None
+    """The body as a template: a table or an array, whose numbers, booleans, nesting and constants
+    stay as they are; or one text, for `text` and `xml`. What names an absent optional value is left
+    out. Example: `{ user = "{username}", password = "{password}", remember = true }`"""
+    query: Mapping[str, str] = field(default_factory=dict)
+    """Parameters in the URL's query beside the body, as templates. Example: `{ f = "json" }`"""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Further request headers, as templates. Example: `{ X-Api-Version = "2" }`"""
+    basic: str | None = None
+    """HTTP Basic of this very text, name and password with a colon between, without the
+    form-encoding of RFC 6749. Example: `"{username}:{password}"`"""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """For OAuth's own request: logical parameter name -> name on the wire.
+    Example: `{ client_id = "clientId" }`"""
+
+    @property
+    def whole(self) -> bool:
+        """Whether the request is what stands here, and nothing of OAuth's own."""
+        return (
+            self.send is not None
+            or self.basic is not None
+            or bool(self.query)
+            or self.method != "POST"
+            or self.body in ("text", "xml", "none")
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Say where the reply keeps what.
+
+    A place is a JMESPath expression over the JSON (or form-encoded) body, such as `data.token`,
+    `errors[0].code`, `"id-token"` or `@` for the whole; or `header:NAME`, `cookie:NAME`,
+    `xml:path/of/elements` (`…/@attribute` at its end), or `text:` for the whole body. ` ~ REGEX`
+    after any of them takes the one group of a regular expression out of what is there. Of several
+    places, the first that holds something is taken.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+
+    access_token: Places = ("access_token",)
+    """Where the token is. Example: `"auth.client_token"`"""
+    token_type: Places = ("token_type",)
+    """Where its type is. Example: `"data.type"`"""
+    expires_in: Places = ("expires_in",)
+    """Where its life is, counted from now. Example: `"header:X-Token-Expires"`"""
+    expires_at: Places = ()
+    """Where the time of its end is; it is taken before `expires_in`. Example: `"expiresAt"`"""
+    issued_at: Places = ()
+    """Where the server's own time of issue is: a life is counted from there. Example: `"now"`"""
+    time_unit: Literal["s", "ms", "us", "min", "h"] = "s"
+    """The unit of lives and times that are numbers, in text or not. Example: `"ms"`"""
+    time_format: str | None = None
+    """How times that are text are written: `http`, `h:m:s` or a strptime format; else RFC 3339.
+    Example: `"%d/%m/%Y %H:%M"`"""
+    time_zone: str | None = None
+    """The zone of times that name none. Example: `"Europe/Berlin"`"""
+    ttl: float | Literal["never"] | None = None
+    """The life in seconds where the reply says none, or `"never"` for no end. Example: `1200`"""
+    sliding: bool = False
+    """Whether the server counts `ttl` from the last use; here, from the last time it was got.
+    Example: `true`"""
+    never: Many = ()
+    """Values of expires_in or expires_at that mean no end. Example: `["0", "null"]`"""
+    refresh_token: Places = ("refresh_token",)
+    """Where the refresh token is; the token's own place, where it is renewed by itself.
+    Example: `"refreshToken"`"""
+    no_refresh_token: Many = ()
+    """Values there that mean none. Example: `"not_supported"`"""
+    compose: str | None = None
+    """The token as a template, where it is made of what was found: `{token}` and the outputs.
+    Example: `"nbt_{key}.{token}"`"""
+    id_token: Places = ("id_token",)
+    """Where the ID token is. Example: `"idToken"`"""
+    scope: Places = ("scope",)
+    """Where the granted scope is. Example: `"data.scopes"`"""
+    outputs: Mapping[str, Places] = field(default_factory=dict)
+    """Further values to keep beside the token, for `use` and later requests.
+    Example: `{ csrf = "data.CSRFPreventionToken" }`"""
+    success: Places = ()
+    """What a success holds here and a failure does not: anything but null, false and emptiness.
+    Example: ``"code == `0`"``"""
+    status: tuple[int, ...] = ()
+    """Statuses other than 2xx that are a success. Example: `[302]`"""
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Request):
+    """Describe one more request to the same server: to refresh, to log out, or as a second step.
+
+    Its templates may name `{token}`, `{refresh_token}` and the reply's `outputs`, too.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+
+    url: str | None = None
+    """Its URL, where it is not the token endpoint's. Example: `"https://{host}/auth/refresh"`"""
+    reply: Reply | None = None
+    """Where its reply keeps what, where it differs from the first.
+    Example: `{ access_token = "id_token" }`"""
+
+
+@dataclass(frozen=True, slots=True)
+class Issuing:
+    """Say by which rules the server hands out tokens, so that nobody gets into trouble."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+
+    sticky: float | None = None
+    """Asking again gives the same token until this many seconds before its end; so it is not asked
+    again any earlier. Example: `60`"""
+    exclusive: bool = False
+    """A new token ends the old one: the old one is used to its end. Example: `true`"""
+    max_sessions: int | None = None
+    """The number of tokens that the server lets live side by side. Example: `5`"""
+    cacheable: bool = True
+    """Whether a token serves more than once; otherwise it is never stored. Example: `false`"""

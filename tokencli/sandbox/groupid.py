@@ -1,0 +1,127 @@
+"""GroupID, now Netwrix Directory Manager 11: "Get Token" and "Common Errors" of its REST API."""
+
+import json
+from collections.abc import Mapping
+from typing import ClassVar
+from uuid import uuid4
+
+from tokencli.sandbox.state import Grant
+from tokencli.sandbox.systems import System, phrase, whole
+from tokencli.sandbox.wire import Refusal, Reply, Request, as_json
+
+COMMON_ERRORS: Mapping[int, tuple[str, str]] = {
+    400: ("Bad request", "Wrong parameters"),
+    401: ("Unauthorized", "Wrong or expired token"),
+    404: ("Not found", "The URL is incorrect or object is not found"),
+    405: ("Method not allowed", "Wrong HTTP verb is used in the request"),
+    500: ("Internal server error", "An exception or error occurred in API"),
+    501: ("Not implemented", "Required function is not implemented by API"),
+    503: ("Service unavailable", "API service is not available"),
+}
+SCOPE = "directorymanager.api groupid_identity offline_access openid profile"
+
+
+class GroupId(System):
+    """Speak as GroupID does: credentials in the body, and `client_Id` with a capital I."""
+
+    name = "groupid"
+    roots = ("/GroupIDSecurityService/", "/GroupIDDataService/")
+    token_path = "/GroupIDSecurityService/connect/token"  # noqa: S105 - a path
+    resource_path = "/GroupIDDataService/api/me"
+    keys_path = "/GroupIDSecurityService/.well-known/openid-configuration/jwks"
+    lifetime = 1200
+    values: ClassVar = {
+        "host": "{address}",
+        "username": "jdoe",
+        "client_id": "7d1c0f52-made-up",
+        "identity_store_id": "1",
+    }
+    secrets: ClassVar = {
+        "password": "made-up-password-of-jdoe",
+        "client_secret": "made-up-secret-of-the-api",
+    }
+
+    def client(self, request: Request, form: Mapping[str, str]) -> str:
+        """Look for both credentials in the body, under their exact names."""
+        if "authorization" in request.headers:
+            raise Refusal(
+                "invalid_client", "Wrong parameters: client_Id and client_secret go into the body"
+            )
+        if "client_Id" not in form:
+            near = next((name for name in form if name.lower() == "client_id"), None)
+            hint = f" ({near} came; the name is written with a capital I)" if near else ""
+            raise Refusal("invalid_client", f"Wrong parameters: client_Id is missing{hint}")
+        if (form["client_Id"], form.get("client_secret")) != (
+            self.values["client_id"],
+            self.secrets["client_secret"],
+        ):
+            raise Refusal("invalid_client", "Wrong parameters: client_Id or client_secret")
+        return form["client_Id"]
+
+    def password(self, client: str, form: Mapping[str, str]) -> Grant:
+        """Sign a user in."""
+        missing = [
+            name for name in ("username", "password", "identity_store_id") if name not in form
+        ]
+        if missing:
+            raise Refusal("invalid_request", f"Wrong parameters: {', '.join(missing)} missing")
+        if form["identity_store_id"] != self.values["identity_store_id"]:
+            raise Refusal("invalid_grant", "Wrong parameters: identity_store_id")
+        if (form["username"], form["password"]) != (
+            self.values["username"],
+            self.secrets["password"],
+        ):
+            raise Refusal("invalid_grant", "Wrong parameters: username or password")
+        return Grant(self.name, client, form["username"], SCOPE)
+
+    # The 11.0 document writes `Password`, the 11.1 document `password`.
+    grants: ClassVar = {"Password": password, "password": password}
+
+    def access_token(self, grant: Grant, lifetime: float) -> str:
+        """Return a JWT as an OpenID Connect server writes it."""
+        now = int(self.site.now())
+        claims = {
+            "iss": f"{self.site.url}/GroupIDSecurityService",
+            "aud": "directorymanager.api",
+            "iat": now,
+            "nbf": now,
+            "exp": whole(now + lifetime),
+            "jti": uuid4().hex,
+            "client_id": grant.client_id,
+            "sub": grant.subject,
+            "scope": grant.scope.split(),
+        }
+        return self.site.keys.es256(claims, "at+jwt")
+
+    def members(
+        self, grant: Grant, access_token: str, refresh_token: str | None, lifetime: float
+    ) -> dict[str, object]:
+        """Return the five members of the sample."""
+        return {
+            "access_token": access_token,
+            "refresh_token": refresh_token,
+            "scope": grant.scope,
+            "token_type": "Bearer",
+            "expires_in": whole(lifetime),
+        }
+
+    def broken(self, members: Mapping[str, object]) -> str:
+        """Return a reply like the sample: both tokens without quotes and without a comma after them."""
+        lines = []
+        for name, value in members.items():
+            if name.endswith("_token"):
+                lines.append(f'    "{name}": {value} ')
+            else:
+                lines.append(f'    "{name}": {json.dumps(value)},')
+        return "{\n" + "\n".join(lines).rstrip(",") + "\n}"
+
+    def unauthorized(self, why: str | None) -> Reply:  # noqa: ARG002 - the document has one body for all
+        """Return the documented body, whatever is wrong with the token."""
+        return self.refused(401)
+
+    def refused(self, status: int, code: str | None = None, text: str | None = None) -> Reply:
+        """Return OpenID Connect's JSON where there is a code, else a line of the common errors."""
+        if code is not None:
+            return as_json(status, {"error": code, "error_description": text}, error=code)
+        title, description = COMMON_ERRORS.get(status, (phrase(status), "no further word on it"))
+        return Reply(status, f"{title}: {description}\n".encode(), "text/plain")

@@ -1,0 +1,88 @@
+"""A configuration of its own for everything a sandbox offers, in a directory that goes away again."""
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from tokencli.sandbox.systems import SYSTEMS, load
+
+Value = str | int | float | bool | Mapping[str, str]
+DEFAULT_PROFILE = "groupid"
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class Workspace:
+    """Hold config.toml, the CA, the secrets and the state of one sandbox."""
+
+    def __init__(self) -> None:
+        # mkdtemp makes it 0700; some systems' temporary directory is a symbolic link.
+        self.directory = Path(tempfile.mkdtemp(prefix="tokencli-sandbox-")).resolve()
+        self.config_file = self.directory / "config.toml"
+        self.ca_file = self.directory / "ca.pem"
+        self.state_dir = self.directory / "state"
+        self.state_dir.mkdir(mode=0o700)
+
+    def fill(self, url: str, ca: bytes) -> None:
+        """Write the files."""
+        self._url = url
+        self.ca_file.write_bytes(ca)
+        for name in SYSTEMS:
+            for secret, value in load(name).secrets.items():
+                _write_private(self._secret_file(name, secret), value + "\n")
+        _write_private(self.config_file, self.config_text())
+
+    def remove(self) -> None:
+        """Remove everything, whatever else was put there in the meantime."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def config_text(
+        self,
+        changes: Mapping[str, Mapping[str, Value | None]] | None = None,
+        *,
+        state_dir: str | None = None,
+    ) -> str:
+        """Return a configuration with a profile for each system.
+
+        `changes` maps profiles to keys that are other than usual, None for one that is left out;
+        a profile that no system has a name for starts from the system in its `provider`.
+        """
+        changes = changes or {}
+        lines = [
+            "# Of a running sandbox: it goes away with it.",
+            f"default_profile = {_toml(DEFAULT_PROFILE)}",
+            f"state_dir = {_toml(state_dir or str(self.state_dir))}",
+        ]
+        for name in dict.fromkeys((*SYSTEMS, *changes)):
+            change = changes.get(name, {})
+            keys = self._profile(str(change.get("provider", name))) | dict(change)
+            lines += ["", f"[profiles.{name if _BARE.fullmatch(name) else _toml(name)}]"]
+            lines += [f"{key} = {_toml(value)}" for key, value in keys.items() if value is not None]
+        return "\n".join(lines) + "\n"
+
+    def _profile(self, system: str) -> dict[str, Value | None]:
+        found = load(system)
+        address = self._url.removeprefix("https://")
+        keys: dict[str, Value | None] = {"provider": system}
+        for name, value in found.values.items():
+            keys[name] = value.format(url=self._url, address=address)
+        keys |= {name: {"file": str(self._secret_file(system, name))} for name in found.secrets}
+        return keys | {"ca_file": str(self.ca_file), "store": "file"}
+
+    def _secret_file(self, system: str, name: str) -> Path:
+        return self.directory / f"{system}.{name}"
+
+
+def _write_private(path: Path, text: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+
+
+def _toml(value: Value) -> str:
+    """Write a value as TOML, of whose strings JSON's are a part."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }"
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,111 @@
+"""Secrets from a command's output, such as `pass show work/groupid`."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from time import monotonic
+
+from tokencli.errors import CredentialsError
+from tokencli.model import Secret, SecretRef
+from tokencli.ports import Terminal
+from tokencli.sources.bounded import bounded
+from tokencli.sources.clean import CAP, clean
+
+LIMIT_S = 60.0
+"""Seconds for the command, passphrase prompts included."""
+
+
+class CommandSource:
+    """Run the command that a reference names, without a shell, and take what it prints."""
+
+    def __init__(
+        self, *, environ: Mapping[str, str], terminal: Terminal, limit: float = LIMIT_S
+    ) -> None:
+        self._environ = environ
+        self._terminal = terminal
+        self._limit = limit
+
+    def read(self, ref: SecretRef) -> Secret | None:
+        """Return the command's output, or None where it printed nothing.
+
+        Its stderr is the person's to see; its stdin is the terminal where somebody is there.
+
+        Raises:
+            CredentialsError: it can't be run, fails, takes too long, or prints too much.
+        """
+        where = f"the command {ref.target[0]!r}"
+        interactive = self._terminal.interactive
+        try:
+            process = subprocess.Popen(  # noqa: S603  # the user's own argv; no shell is involved
+                ref.target,
+                stdin=None if interactive else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                env=dict(self._environ),
+                bufsize=0,
+                # In a group of its own it can be ended with all it started; with a person there it
+                # stays in ours, or it could not read from the terminal.
+                start_new_session=not interactive,
+            )
+        except (OSError, ValueError) as error:
+            raise self._unrunnable(ref, error) from None
+        end, ended = monotonic() + self._limit, False
+        try:
+            raw = bounded(lambda: _output(process), self._limit)
+            code = process.wait(max(end - monotonic(), 0.1)) if len(raw) <= CAP else 0
+            ended = len(raw) <= CAP
+        except (TimeoutError, subprocess.TimeoutExpired):
+            raise CredentialsError(
+                f"{where}, which is to print {ref.name}, did not end within {self._limit:g} s",
+                hint="run it by hand and see what it waits for",
+            ) from None
+        finally:
+            if not ended:
+                _end(process, group=not interactive)
+            assert process.stdout is not None
+            process.stdout.close()
+        if len(raw) > CAP:
+            raise CredentialsError(
+                f"{where} prints too much to be a secret", hint="let it print the secret alone"
+            )
+        if code != 0:
+            how = f"ended with exit code {code}" if code > 0 else f"was ended by signal {-code}"
+            raise CredentialsError(
+                f"{where}, which is to print {ref.name} of profile {ref.profile!r}, {how}",
+                hint="run it by hand and see what it says",
+            )
+        return clean(raw, f"the output of {where}")
+
+    def _unrunnable(self, ref: SecretRef, error: Exception) -> CredentialsError:
+        name = ref.target[0]
+        if isinstance(error, FileNotFoundError) and not shutil.which(name):
+            reason = "is not there (it is run without a shell, so it must be a program in PATH)"
+        else:
+            reason = f"can't be run: {getattr(error, 'strerror', None) or 'not a command'}"
+        return CredentialsError(
+            f"the command {name!r}, which is to print {ref.name} of profile {ref.profile!r}, {reason}",
+            hint=f"tokencli profiles show {ref.profile}",
+        )
+
+
+def _output(process: subprocess.Popen[bytes]) -> bytes:
+    """Read stdout to its end, or until it is more than a secret can be."""
+    assert process.stdout is not None
+    raw = b""
+    while len(raw) <= CAP and (piece := process.stdout.read(CAP + 1)):
+        raw += piece
+    return raw
+
+
+def _end(process: subprocess.Popen[bytes], *, group: bool) -> None:
+    """End the command, with what it started where that is a group of its own."""
+    try:
+        if group and sys.platform != "win32":
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    except ProcessLookupError:
+        pass
+    process.wait()

@@ -1,0 +1,61 @@
+"""Which token is meant: the credential's key and binding, computed from the profile alone.
+
+Everything that changes what a token endpoint would hand out goes into the key, so that a changed
+profile is a miss. No secret does: not its value, and not where it rests.
+"""
+
+import json
+from hashlib import sha256
+
+from tokencli.model import Binding, Profile
+from tokencli.providers.address import origin as origin
+
+VERSION = 1
+"""Raised when what goes into the key changes; every stored token is then a miss, once."""
+
+TAKERS = ("revocation", "introspection", "userinfo")
+"""Endpoints beside the token endpoint that are sent tokens."""
+
+
+def credential_key(profile: Profile) -> str:
+    """Return the hash under which the profile's token set is kept: 64 hexadecimal digits."""
+    identity = [
+        VERSION,
+        profile.name,
+        profile.token_url,
+        profile.grant,
+        profile.client_auth,
+        sorted(set((profile.scope or "").split())),
+        dict(profile.values),
+        dict(profile.params),
+        *(["dpop"] if profile.dpop else []),
+        *_elsewhere(profile),
+    ]
+    text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+    return sha256(text.encode("ascii")).hexdigest()
+
+
+def _elsewhere(profile: Profile) -> list[str]:
+    """Name the other origins that the profile or its provider would have these tokens sent to.
+
+    So that no token that is stored now goes to a place that is written into the file later. What an
+    issuer says of its endpoints is pinned when it is first asked.
+    """
+    home = origin(profile.token_url)
+    told = []
+    for name in TAKERS:
+        url = profile.endpoints.get(name)
+        said = f"{name}_url" in profile.origins or getattr(profile.provider.endpoints, name)
+        if url is not None and said and origin(url) != home:
+            told.append(f"{name} {origin(url)}")
+    return told
+
+
+def binding(profile: Profile) -> Binding:
+    """Return what ties a token set of this profile to where it came from."""
+    return Binding(
+        key=credential_key(profile),
+        profile=profile.name,
+        origin=origin(profile.token_url),
+        client_id=profile.values.get("client_id", ""),
+    )
