@@ -201,43 +201,52 @@ _tokencli_complete() {
         esac
         ;;
     'providers')
-        options='--json --config --help -h'
+        options='--json --config --timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --config) kind=files ;;
+            --timeout) words='' ;;
             *) words='list show check new reference' ;;
         esac
         ;;
     'providers list')
-        options='--json --config --help -h'
+        options='--json --config --timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --config) kind=files ;;
+            --timeout) words='' ;;
             *) words='' ;;
         esac
         ;;
     'providers show')
-        options='--config --help -h'
+        options='--config --timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --config) kind=files ;;
+            --timeout) words='' ;;
             *) words='' ;;
         esac
         ;;
     'providers check')
-        options='--json --help -h'
+        options='--json --config --timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
+            --config) kind=files ;;
+            --timeout) words='' ;;
             *) kind=files ;;
         esac
         ;;
     'providers new')
-        options='--from-curl --from --no-input --quiet -q --help -h'
+        options='--from-curl --from --config --timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --from-curl) kind=commands ;;
             --from) kind=files ;;
+            --config) kind=files ;;
+            --timeout) words='' ;;
             *) words='' ;;
         esac
         ;;
     'providers reference')
-        options='--help -h'
+        options='--config --timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
+            --config) kind=files ;;
+            --timeout) words='' ;;
             *) words='' ;;
         esac
         ;;

@@ -23,7 +23,8 @@ from tokencli.ports import (
 
 if TYPE_CHECKING:
     from tokencli.config.load import Config
-    from tokencli.stores.hot import AccessCopy, Records
+    from tokencli.stores.hot import AccessCopy
+    from tokencli.stores.shelf import Records
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class App:
     @cached_property
     def records(self) -> "Records":
         """What earlier runs left for later ones, as long as the configuration stays as it is."""
-        from tokencli.stores.hot import Records
+        from tokencli.stores.shelf import Records
 
         return Records(str(self._config_path), self.environ)
 

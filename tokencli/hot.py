@@ -1,6 +1,6 @@
 """Answer a warm `get`, `export` or completion of profile names with sys, os and time alone.
 
-The long way leaves records in the user's runtime directory; see `stores.hot`, which writes them.
+The long way leaves records in the user's runtime directory; `stores.shelf` writes them.
 A record is believed only if everything about it is certain: where it lies, whose it is, that the
 configuration has not changed since, and that the token may still be handed out. Any doubt is None:
 then the long way runs, and prints the same bytes. Nothing here writes, locks or asks anybody.

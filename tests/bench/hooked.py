@@ -17,7 +17,7 @@ LOOPS = {
 """Shell -> how it is started, how it is hooked, and many calls."""
 
 
-def seconds(shell: str, environ: Mapping[str, str], rounds: int = 5) -> float | None:
+def seconds(shell: str, environ: Mapping[str, str], rounds: int = 12) -> float | None:
     """Return the least seconds that one hooked `get` takes, None where there is no such shell.
 
     The difference between many calls and one, so that starting the shell is no part of it.

@@ -17,6 +17,8 @@ import pytest
 from tests.conftest import Run, script
 from tests.servers.oidc_provider import OidcProvider, oidc_provider  # noqa: F401 - a fixture
 from tests.servers.person import Person
+from tests.servers.record import ran
+from tokencli.clientauth import METHODS
 
 Write = Callable[[str], Path]
 REPOSITORY = Path(__file__).parents[2]
@@ -142,6 +144,32 @@ def test_a_browser_opens_and_the_token_is_kept_and_renewed(
     assert renewed.out != first.out
     granted = [event["grant_type"] for event in oidc_provider.events()[-2:]]
     assert granted == ["authorization_code", "refresh_token"]
+    ran("oidc-provider", "authorization_code", "none")
+    ran("oidc-provider", "refresh_token", "none")
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "none"])
+def test_a_code_is_exchanged_with_every_client_authentication(
+    tokencli: Run,
+    write_config: Write,
+    oidc_provider: OidcProvider,  # noqa: F811
+    browser: Path,
+    method: str,
+) -> None:
+    """A confidential client signs somebody in, too: the same conversation, and its own proof."""
+    write_config(
+        oidc_provider.profile(
+            "corp",
+            method=method,
+            grant="authorization_code",
+            token_url=None,
+            issuer=f'"{oidc_provider.issuer}"',
+            scope='"openid"',
+        )
+    )
+    login = tokencli("login", "corp")
+    assert login.code == 0, login.err
+    ran("oidc-provider", "authorization_code", method)
 
 
 def test_get_signs_nobody_in_unless_it_is_told_to(
@@ -252,6 +280,7 @@ def test_a_device_shows_where_to_go_and_waits_until_somebody_has_been_there(
         assert login.end() == 0, login.said
         assert "with a refresh token" in login.said
     assert tokencli("get", "corp").code == 0
+    ran("oidc-provider", "device_code", "none")
 
 
 def test_a_device_code_that_somebody_refuses_ends_the_wait(

@@ -16,9 +16,10 @@ from tokencli.actions.logout import logout
 from tokencli.app import App
 from tokencli.config import snapshot
 from tokencli.model import Profile, ProofKey, Secret, StoredToken, TokenSet
-from tokencli.stores.hot import AccessCopy, Records
+from tokencli.stores.hot import AccessCopy
 from tokencli.stores.key import binding
 from tokencli.stores.places import memory_backed
+from tokencli.stores.shelf import Records
 
 GET = ["get", "p"]
 
@@ -97,6 +98,16 @@ def test_a_token_that_is_not_all_there_is_to_know_is_not_copied(
     app = App(environ=place.environ)
     profile = app.profile("p")
     app.store(profile).save(fresh(profile, **more))
+    assert answer(place) is None
+
+
+def test_a_token_whose_life_is_lengthened_by_use_is_not_copied(place: World) -> None:
+    """Each use has to be noted, and the hot path writes nothing."""
+    app = App(environ=place.environ)
+    profile = app.profile("p")
+    reply = replace(profile.provider.reply, sliding=True)
+    sliding = replace(profile, provider=replace(profile.provider, reply=reply))
+    app.store(sliding).save(fresh(sliding))
     assert answer(place) is None
 
 

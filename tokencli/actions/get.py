@@ -88,7 +88,8 @@ def get(
         return Obtained(at_hand.token, "stored")
     store = edges.store(profile)
     stored = None
-    if at_hand is None:  # else the store has nothing better: the copy follows each change of it
+    # Where there is a copy the store has nothing better; but a person is asked for no more than needed.
+    if at_hand is None or edges.terminal.interactive:
         stored = store.load(bound.key)
         if stored is not None and usable(stored):
             copy.keep(stored, store)

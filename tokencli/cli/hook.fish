@@ -12,7 +12,7 @@ end
 function _tokencli_warm
     # What is not exported, the program does not see.
     for name in TOKENCLI_CONFIG TOKENCLI_PROFILE XDG_CONFIG_HOME XDG_RUNTIME_DIR HOME
-        test -z "$$name"; or set -qx $name; or return 1
+        set -qx $name; or test -z "$$name"; or return 1
     end
     for name in (string match --regex '^_?TOKENCLI_.*' -- (set --names))
         contains -- $name TOKENCLI_CONFIG TOKENCLI_PROFILE; or return 1
@@ -27,9 +27,10 @@ function _tokencli_warm
     test -d "$base/tokencli/hot/$key"; or set base @RUN_USER@
     string match --quiet '/*' -- $config; and string match --quiet '/*' -- $base; or return 1
     set -l place $base/tokencli/hot/$key
-    for folder in $base $base/tokencli $base/tokencli/hot $place
-        path is --type dir --perm user -- $folder; and not test -L $folder; or return 1
-    end
+    set -l folders $base $base/tokencli $base/tokencli/hot $place
+    set -l ours (path filter --type dir --perm user -- $folders)
+    test "$ours" = "$folders"; or return 1
+    test -L $base -o -L $folders[2] -o -L $folders[3] -o -L $place; and return 1
     path is --type file --perm user,read -- $config 2>/dev/null; or return 1
     set -l changed (path mtime -- $config)
     set -l record

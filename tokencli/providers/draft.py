@@ -24,6 +24,8 @@ CONSTANT_HEADERS = re.compile(
 )
 DROPPED = frozenset(("user-agent", "host", "content-length", "connection", "accept-encoding", "origin", "referer", "cookie", "dnt", "cache-control", "pragma", "priority", "te", "upgrade-insecure-requests"))  # fmt: skip
 DROPPED_BEGIN = ("sec-", ":")
+SCHEMES = ("apikey", "basic", "bearer", "digest", "dpop", "hawk", "key", "oauth", "ssws", "token")
+"""Words that stand before a credential in a header, of IANA's registry and of vendors' pages."""
 SECRET = re.compile(r"(?i)pass|secret|token|key|pwd|credential|assertion|jwt|pin\b|otp|code\b|sign")
 KNOWN = {
     "username": "username", "user": "username", "user_name": "username", "userid": "username",
@@ -123,11 +125,10 @@ def _headers(seen: Seen, made: Draft) -> list[tuple[str, str]]:
             continue
         if low == "authorization":
             if not seen.basic:
-                scheme, space, _ = value.partition(" ")
+                scheme, _, rest = value.partition(" ")
+                known = rest and scheme.lower() in SCHEMES  # any other word may be a secret itself
                 made.fields["credential"] = "secret"
-                found.append(
-                    (name, f"{_literal(scheme)} {{credential}}" if space else "{credential}")
-                )
+                found.append((name, f"{scheme} {{credential}}" if known else "{credential}"))
         elif CONSTANT_HEADERS.fullmatch(low):
             found.append((name, _literal(value)))
         else:
