@@ -1,6 +1,7 @@
 """Fixtures for every test: an environment of their own, and the program as a process."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,6 +28,13 @@ settings.register_profile(
 )
 settings.register_profile("long", settings.get_profile("usual"), max_examples=200_000)
 settings.load_profile("usual")
+
+# Whoever runs this in the background has some signals ignored, and children inherit that: here
+# they mean what they mean at a terminal.
+for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(number, usual)
 
 FOREIGN = ("TOKENCLI_", "REQUESTS_CA", "CURL_CA", "SSL_CERT", "AWS_CA", "PYTHON", "XDG_", "DBUS_")
 """Prefixes of variables that would reach into a test from outside."""
