@@ -22,3 +22,13 @@ The map of the package, from the outside in:
 """
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    """Find the public names on first use (PEP 562): `import tokencli` itself costs nothing."""
+    if name in ("TokenAuth", "token"):
+        from tokencli import api
+
+        found: object = getattr(api, name)
+        return found
+    raise AttributeError(f"module 'tokencli' has no attribute {name!r}")

@@ -1,0 +1,75 @@
+"""The Python functions: the same token as the command line, and requests that carry it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+
+import tokencli
+from tests.conftest import Run
+from tokencli.errors import ConfigError
+from tokencli.sandbox.server import Sandbox
+from tokencli.sandbox.systems import load
+
+
+def test_the_token_is_the_one_that_get_prints(tokencli_at: Run, sandbox: Sandbox) -> None:
+    """One store, one token, one request, whichever way it is asked for."""
+    assert tokencli.token() + "\n" == tokencli_at("get").out
+    assert tokencli.token("groupid", force=True) + "\n" == tokencli_at("get").out
+    assert sandbox.state.token_requests == 2
+
+
+@pytest.mark.parametrize("system", ["groupid", "socialid", "oauth2"])
+def test_requests_carry_the_token(sandbox: Sandbox, system: str) -> None:
+    """The system's resource takes a request that TokenAuth has authenticated."""
+    reply = requests.get(
+        sandbox.url + load(system).resource_path,
+        auth=tokencli.TokenAuth(system),
+        verify=sandbox.ca_file,
+        timeout=30,
+    )
+    assert reply.status_code == 200
+
+
+def test_an_expired_token_is_renewed_between_two_requests(sandbox: Sandbox) -> None:
+    """Each request takes what is fresh at that moment."""
+    sandbox.change(lifetime=0)
+    auth = tokencli.TokenAuth("groupid")
+    seen = {
+        requests.Request("GET", "https://api.example.com/", auth=auth)
+        .prepare()
+        .headers["Authorization"]
+        for _ in range(2)
+    }
+    assert len(seen) == 2
+
+
+def test_failures_are_our_own_errors(tmp_path: Path) -> None:
+    """An unknown profile is what it is on the command line."""
+    with pytest.raises(ConfigError):
+        tokencli.token("nope", config=str(tmp_path / "none.toml"))
+
+
+def test_importing_the_package_loads_nothing_else() -> None:
+    """PEP 562: the names are found on first use, and others are none."""
+    code = "import sys, tokencli; print([n for n in sys.modules if n.startswith('tokencli.')])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+    with pytest.raises(AttributeError):
+        _ = tokencli.nothing
+
+
+@pytest.fixture
+def sandbox(monkeypatch: pytest.MonkeyPatch) -> Sandbox:  # type: ignore[misc]  # a generator
+    """Run a sandbox and use its configuration."""
+    with Sandbox() as running:
+        monkeypatch.setenv("TOKENCLI_CONFIG", running.config_file)
+        yield running
+
+
+@pytest.fixture
+def tokencli_at(tokencli: Run) -> Run:
+    """Give the console script a name that does not hide the package."""
+    return tokencli

@@ -1,0 +1,69 @@
+"""The same as Python functions: a token, and an `auth` for requests.
+
+Nothing is asked of anybody and nothing is printed but warnings; every failure is a `TokencliError`.
+"""
+
+from typing import Any
+
+from tokencli.actions.get import get
+from tokencli.actions.secrets import Wallet
+from tokencli.app import App, Settings
+from tokencli.errors import UsageError
+from tokencli.providers.use import carried, named_secrets
+
+
+def token(
+    profile: str | None = None,
+    *,
+    config: str | None = None,
+    scope: str | None = None,
+    min_ttl: float | None = None,
+    force: bool = False,
+) -> str:
+    """Return an access token of the profile, as `tokencli get` prints it.
+
+    `min_ttl` is in seconds. Without `profile` it is $TOKENCLI_PROFILE, else the default profile.
+
+    Raises:
+        TokencliError: any of its kinds.
+    """
+    app = _app(config)
+    chosen = app.profile(profile, scope=scope)
+    return get(chosen, app, min_ttl=min_ttl, force=force).token.access_token.reveal()
+
+
+class TokenAuth:
+    """Authenticate requests with a profile's token: `requests.get(url, auth=TokenAuth("corp"))`.
+
+    Each request takes the token that is fresh at that moment, in the headers in which the
+    profile's provider says that it is used.
+    """
+
+    def __init__(self, profile: str | None = None, *, config: str | None = None) -> None:
+        self._app = _app(config)
+        self._profile = self._app.profile(profile)
+        if self._profile.dpop:
+            raise UsageError(
+                f"tokens of profile {self._profile.name!r} are bound to a key: each request needs"
+                " a proof of its own",
+                hint=f"tokencli get {self._profile.name} --format dpop --url URL",
+            )
+
+    def __call__(self, request: Any) -> Any:
+        """Put the token into a `requests.PreparedRequest` and return that."""
+        wallet = Wallet(self._profile, self._app)
+        found = get(self._profile, self._app, wallet=wallet).token
+        beside = {}
+        for name in named_secrets(self._profile):
+            secret = wallet.find(name, optional=True)
+            if secret is not None:
+                beside[name] = secret
+        headers, query = carried(self._profile, found, beside, self._app.clock.now())
+        request.headers.update(headers)
+        if query:
+            request.prepare_url(request.url, query)
+        return request
+
+
+def _app(config: str | None) -> App:
+    return App(Settings(config=config, no_input=True, quiet=True))
