@@ -6,10 +6,11 @@ Nothing is asked of anybody and nothing is printed but warnings; every failure i
 from typing import Any
 
 from tokencli.actions.get import get
-from tokencli.actions.secrets import Wallet
+from tokencli.actions.use import beside
 from tokencli.app import App, Settings
 from tokencli.errors import UsageError
-from tokencli.providers.use import carried, named_secrets
+from tokencli.model import Profile, TokenSet
+from tokencli.providers.use import carried
 
 
 def token(
@@ -29,7 +30,7 @@ def token(
     """
     app = _app(config)
     chosen = app.profile(profile, scope=scope)
-    return get(chosen, app, min_ttl=min_ttl, force=force).token.access_token.reveal()
+    return _obtain(chosen, app, min_ttl=min_ttl, force=force).access_token.reveal()
 
 
 class TokenAuth:
@@ -51,14 +52,9 @@ class TokenAuth:
 
     def __call__(self, request: Any) -> Any:
         """Put the token into a `requests.PreparedRequest` and return that."""
-        wallet = Wallet(self._profile, self._app)
-        found = get(self._profile, self._app, wallet=wallet).token
-        beside = {}
-        for name in named_secrets(self._profile):
-            secret = wallet.find(name, optional=True)
-            if secret is not None:
-                beside[name] = secret
-        headers, query = carried(self._profile, found, beside, self._app.clock.now())
+        found = _obtain(self._profile, self._app)
+        secrets = beside(self._profile, self._app)
+        headers, query = carried(self._profile, found, secrets, self._app.clock.now())
         request.headers.update(headers)
         if query:
             request.prepare_url(request.url, query)
@@ -67,3 +63,13 @@ class TokenAuth:
 
 def _app(config: str | None) -> App:
     return App(Settings(config=config, no_input=True, quiet=True))
+
+
+def _obtain(
+    profile: Profile, app: App, *, min_ttl: float | None = None, force: bool = False
+) -> TokenSet:
+    """Get the token; that it could not be kept is a warning, as it is good all the same."""
+    obtained = get(profile, app, min_ttl=min_ttl, force=force)
+    if obtained.unsaved is not None:
+        app.terminal.warn(obtained.unsaved.message)
+    return obtained.token

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ SETTINGS = [
 
 
 @pytest.fixture
-def sandbox(monkeypatch: pytest.MonkeyPatch) -> "Sandbox":  # type: ignore[misc]  # a generator
+def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """Run a sandbox and use its configuration."""
     with Sandbox() as running:
         monkeypatch.setenv("TOKENCLI_CONFIG", running.config_file)

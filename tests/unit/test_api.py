@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,7 @@ def test_importing_the_package_loads_nothing_else() -> None:
 
 
 @pytest.fixture
-def sandbox(monkeypatch: pytest.MonkeyPatch) -> Sandbox:  # type: ignore[misc]  # a generator
+def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """Run a sandbox and use its configuration."""
     with Sandbox() as running:
         monkeypatch.setenv("TOKENCLI_CONFIG", running.config_file)
