@@ -16,6 +16,10 @@ def main() -> None:
             sys.exit(run(sys.argv[1:]))
     except KeyboardInterrupt:  # while modules were still being loaded
         sys.exit(130)
+    except RuntimeError as error:  # the same, where Python 3.11 was in a class statement
+        if not isinstance(error.__cause__, KeyboardInterrupt):
+            raise
+        sys.exit(130)
 
 
 def _print(text: str) -> bool:

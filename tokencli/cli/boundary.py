@@ -85,8 +85,22 @@ def _run(argv: Sequence[str]) -> int:
         report(refused, as_json="--json" in argv)
         return refused.exit_code
     except Exception as error:  # noqa: BLE001 - the catch-all that keeps tracebacks from people
+        ending = ending_behind(error)
+        if ending is not None:
+            raise ending from None
         report(_internal(error, frames=any(w.startswith("-v") for w in argv)), as_json=False)
         return TokencliError.exit_code
+
+
+def ending_behind(error: BaseException | None) -> BaseException | None:
+    """Return the signal that an error stands for, or None where there is none behind it.
+
+    Python 3.11 raises RuntimeError for whatever ends a class statement's `__set_name__`, and a C
+    extension may raise SystemError: a signal that falls while modules are loaded comes out as these.
+    """
+    while error is not None and not isinstance(error, (KeyboardInterrupt, Terminated)):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _invoke(argv: Sequence[str]) -> int:

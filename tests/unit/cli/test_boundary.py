@@ -1,0 +1,44 @@
+"""The boundary: what becomes of an end that comes as something else."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from tokencli.cli import boundary
+
+
+@pytest.mark.parametrize(
+    "end", [KeyboardInterrupt(), boundary.Terminated(15)], ids=lambda end: type(end).__name__
+)
+def test_req_5_a_signal_inside_a_class_statement_is_no_internal_error(
+    end: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python 3.11 wraps what `__set_name__` raises in a RuntimeError; it is the same end."""
+
+    class Member:
+        def __set_name__(self, owner: type, name: str) -> None:
+            raise end
+
+    def load(argv: Sequence[str]) -> int:
+        type("Loading", (), {"member": Member()})
+        return 0
+
+    monkeypatch.setattr(boundary, "_invoke", load)
+    with pytest.raises(type(end)):
+        boundary._run(["get"])
+
+
+def test_an_error_without_a_signal_behind_it_is_an_internal_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A chain of plain errors ends with exit code 1 and the place of the last."""
+
+    def fail(argv: Sequence[str]) -> int:
+        try:
+            raise KeyError("first")
+        except KeyError as first:
+            raise RuntimeError("second") from first
+
+    monkeypatch.setattr(boundary, "_invoke", fail)
+    assert boundary._run(["get"]) == 1
+    assert "internal error: RuntimeError" in capsys.readouterr().err
