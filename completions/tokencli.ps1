@@ -379,11 +379,16 @@ Register-ArgumentCompleter -Native -CommandName tokencli -ScriptBlock {
     }
     $known = $TokencliWords[$command]
     $before = if ($typed.Count) { $typed[-1] } else { '' }
-    $words = if ($current -like '-*') { $known.Keys | Where-Object { $_ } | Sort-Object }
-    elseif ($before -and $known[$before] -is [array]) { $known[$before] }
-    else { $known[''] }
+    if ($current -like '-*') {
+        $words = $known.Keys | Where-Object { $_ } | Sort-Object
+    } elseif ($before -and $known[$before] -is [array]) {
+        $words = $known[$before]
+    } else {
+        $words = $known['']
+    }
     if ($words -contains '<profiles>') {
-        $words = & $line.CommandElements[0].ToString() completion --profiles $current 2>$null
+        $program = $line.CommandElements[0].ToString()
+        $words = & $program completion --profiles $current 2>$null
     }
     $words | Where-Object { $_ -notlike '<*' -and $_ -like "$current*" } | ForEach-Object {
         [System.Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $_)

@@ -3,10 +3,13 @@
 import os
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import tree_sitter_powershell
+from tree_sitter import Language, Parser
 
 from tests.completions import FILES, FOLDER
 from tests.conftest import IN_CI, Run, script
@@ -113,6 +116,24 @@ done
 """
     run(["zsh", "-f", "-c", text], place)
     return set(out.read_text().split("\n")) - {"", "done"}
+
+
+def test_the_powershell_script_is_powershell_and_names_nothing_twice() -> None:
+    """Its grammar takes the whole of it; a hash literal that names a key twice, in either case,
+    would be refused by PowerShell, which itself is not to be had everywhere."""
+    parser = Parser(Language(tree_sitter_powershell.language()))
+    tree = parser.parse((FOLDER / FILES["powershell"]).read_bytes())
+    assert not tree.root_node.has_error
+    entries: Counter[tuple[int, bytes]] = Counter()
+    rest = [tree.root_node]
+    while rest:
+        node = rest.pop()
+        rest += node.children
+        if node.type == "hash_entry":
+            assert node.parent is not None and node.children[0].text is not None
+            entries[node.parent.id, node.children[0].text.lower()] += 1
+    assert len(entries) > 200
+    assert set(entries.values()) == {1}
 
 
 @pytest.mark.parametrize("shell", SCRIPTS)

@@ -41,6 +41,8 @@ CLIENT_IDS = {
     "none": "public",
 }
 """Client authentication method -> id of the client that uses it."""
+PLAIN_ID, PLAIN_SECRET = "plain", "canary-plain-secret-91be"
+"""A client for programs that don't encode what they put into HTTP Basic."""
 REDIRECTS = ("http://127.0.0.1/callback", "http://127.0.0.1/", "http://[::1]/callback")
 """Registered for every client, on any port (RFC 8252 section 7.3)."""
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
@@ -110,6 +112,7 @@ def registrations(keys: Keys) -> list[dict[str, Any]]:
     public = {**plain, "token_endpoint_auth_method": "none", **by_method["none"]}
     return [
         *found,
+        {**plain, "client_id": PLAIN_ID, "client_secret": PLAIN_SECRET},
         {**public, "client_id": "par", "require_pushed_authorization_requests": True},
         {**public, "client_id": "dpop", "dpop_bound_access_tokens": True},
         {
