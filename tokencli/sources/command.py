@@ -6,8 +6,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import partial
 from time import monotonic
 
+from tokencli.adapters.signals import uninterrupted
 from tokencli.errors import CredentialsError
 from tokencli.model import Secret, SecretRef
 from tokencli.ports import Terminal
@@ -38,22 +40,13 @@ class CommandSource:
         """
         where = f"the command {ref.target[0]!r}"
         interactive = self._terminal.interactive
-        try:
-            process = subprocess.Popen(  # noqa: S603  # the user's own argv; no shell is involved
-                ref.target,
-                stdin=None if interactive else subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                env=dict(self._environ),
-                bufsize=0,
-                # In a group of its own it can be ended with all it started; with a person there it
-                # stays in ours, or it could not read from the terminal.
-                start_new_session=not interactive,
-            )
-        except (OSError, ValueError) as error:
-            raise self._unrunnable(ref, error) from None
         end, ended = monotonic() + self._limit, False
+        process: subprocess.Popen[bytes] | None = None
         try:
-            raw = bounded(lambda: _output(process), self._limit)
+            # A signal between the start and the assignment would leave nobody to end the command.
+            with uninterrupted(lambda _: None):
+                process = self._started(ref, interactive=interactive)
+            raw = bounded(partial(_output, process), self._limit)
             code = process.wait(max(end - monotonic(), 0.1)) if len(raw) <= CAP else 0
             ended = len(raw) <= CAP
         except (TimeoutError, subprocess.TimeoutExpired):
@@ -62,10 +55,11 @@ class CommandSource:
                 hint="run it by hand and see what it waits for",
             ) from None
         finally:
-            if not ended:
-                _end(process, group=not interactive)
-            assert process.stdout is not None
-            process.stdout.close()
+            if process is not None:
+                if not ended:
+                    _end(process, group=not interactive)
+                assert process.stdout is not None
+                process.stdout.close()
         if len(raw) > CAP:
             raise CredentialsError(
                 f"{where} prints too much to be a secret", hint="let it print the secret alone"
@@ -77,6 +71,21 @@ class CommandSource:
                 hint="run it by hand and see what it says",
             )
         return clean(raw, f"the output of {where}")
+
+    def _started(self, ref: SecretRef, *, interactive: bool) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(  # noqa: S603  # the user's own argv; no shell is involved
+                ref.target,
+                stdin=None if interactive else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                env=dict(self._environ),
+                bufsize=0,
+                # In a group of its own it can be ended with all it started; with a person there it
+                # stays in ours, or it could not read from the terminal.
+                start_new_session=not interactive,
+            )
+        except (OSError, ValueError) as error:
+            raise self._unrunnable(ref, error) from None
 
     def _unrunnable(self, ref: SecretRef, error: Exception) -> CredentialsError:
         name = ref.target[0]

@@ -197,8 +197,9 @@ def alive(pid: int) -> bool:
         return False
 
 
-def test_ctrl_c_during_a_command_ends_it(tmp_path: Path) -> None:
-    """An interrupted run leaves no command behind."""
+@pytest.mark.parametrize("_", range(6))
+def test_ctrl_c_during_a_command_ends_it(tmp_path: Path, _: int) -> None:
+    """An interrupted run leaves no command behind, not even one that has only just been started."""
     noted = tmp_path / "pid"
     slow = (
         f"import os, time; f = open({str(noted)!r}, 'w'); f.write(str(os.getpid())); f.close();"
