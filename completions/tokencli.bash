@@ -233,10 +233,11 @@ _tokencli_complete() {
         esac
         ;;
     'providers new')
-        options='--from-curl --from --config --timeout --no-input --quiet -q --verbose -v --help -h'
+        options='--from-curl --from --pick --config --timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --from-curl) kind=commands ;;
             --from) kind=files ;;
+            --pick) words='' ;;
             --config) kind=files ;;
             --timeout) words='' ;;
             *) words='' ;;

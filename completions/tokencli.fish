@@ -82,7 +82,7 @@ complete -c tokencli -n '__tokencli_at export' -l profile -s p -r -f -a '(__toke
 complete -c tokencli -n '__tokencli_at export' -l shell -r -f -a 'sh bash zsh dash ksh mksh busybox fish powershell pwsh cmd dotenv docker github_actions k8s json' -d 'sh (the default: bash, zsh, dash, ksh, busybox too), fish, powershell, cmd.'
 complete -c tokencli -n '__tokencli_at export' -l format -r -f -a 'sh bash zsh dash ksh mksh busybox fish powershell pwsh cmd dotenv docker github_actions k8s json' -d 'For other consumers: dotenv, docker, github_actions, k8s, json.'
 complete -c tokencli -n '__tokencli_at export' -l var -r -f -d 'The variable, instead of the profile\'s.'
-complete -c tokencli -n '__tokencli_at export' -l all-vars -d 'Set NAME_TYPE, NAME_EXPIRES_AT (epoch seconds) and NAME_SCOPE, too.'
+complete -c tokencli -n '__tokencli_at export' -l all-vars -d 'Set NAME_TYPE, _EXPIRES_AT, _SCOPE, the reply\'s outputs and _HEADER or _QUERY, too.'
 complete -c tokencli -n '__tokencli_at export' -l unset -d 'Print what unsets the variables; get nothing.'
 complete -c tokencli -n '__tokencli_at export' -l min-ttl -r -f -d 'The life that a stored token must have left, as 5m.'
 complete -c tokencli -n '__tokencli_at export' -l force -d 'Get a new token even if the stored one is fresh.'
@@ -268,7 +268,8 @@ complete -c tokencli -n '__tokencli_at providers check' -l verbose -s v -d 'Say 
 complete -c tokencli -n '__tokencli_at providers check' -l help -s h -d 'Show this message and exit.'
 complete -c tokencli -n '__tokencli_at providers new' -f
 complete -c tokencli -n '__tokencli_at providers new' -l from-curl -r -f -a '(__fish_complete_command)' -d 'A curl command line that works; - reads stdin.'
-complete -c tokencli -n '__tokencli_at providers new' -l from -r -F -d 'A HAR file, a Postman collection, a .bru file, or OpenAPI as JSON; - is stdin.'
+complete -c tokencli -n '__tokencli_at providers new' -l from -r -F -d 'A HAR file, a Postman or Bruno collection, or an OpenAPI file; - is stdin.'
+complete -c tokencli -n '__tokencli_at providers new' -l pick -r -f -d 'Of several requests in it, the Nth.'
 complete -c tokencli -n '__tokencli_at providers new' -l config -r -F -d 'Configuration file, instead of $TOKENCLI_CONFIG.'
 complete -c tokencli -n '__tokencli_at providers new' -l timeout -r -f -d 'For the whole exchange, as 30s.'
 complete -c tokencli -n '__tokencli_at providers new' -l no-input -d 'Never ask anything; fail and say what is missing.'

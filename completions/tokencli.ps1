@@ -343,6 +343,7 @@ $TokencliWords = @{
     'providers new' = @{
         '--from-curl' = @('<commands>')
         '--from' = @('<files>')
+        '--pick' = @()
         '--config' = @('<files>')
         '--timeout' = @()
         '--no-input' = $null

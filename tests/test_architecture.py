@@ -59,6 +59,7 @@ ONE_DOOR = {
     "trustme": {"sandbox"},
     "jmespath": {"providers"},
     "segno": {"adapters"},
+    "yaml": {"providers"},
 }
 """Library -> the only rooms that know it."""
 

@@ -137,6 +137,8 @@ class TokenSet:
     """What else the reply brought under the provider's names for it; any of it may be secret."""
     margin: float | None = None
     """Seconds before its end at which the token is given up, where its provider says so."""
+    idle: float | None = None
+    """Seconds of life that each use gives anew, where the server counts from the last use."""
     proof_key: ProofKey | None = None
     """The key without which the tokens are of no use, where they are bound to one."""
 

@@ -61,13 +61,14 @@ def test_all_variables_survive_an_unquoted_eval(name: str, tokencli: Run, sandbo
     done = shell(
         name,
         "eval $(tokencli export groupid --all-vars --var T);"
-        ' printf "%s|%s|%s|%s" "$T" "$T_TYPE" "$T_EXPIRES_AT" "$T_SCOPE"',
+        ' printf "%s|%s|%s|%s|%s" "$T" "$T_TYPE" "$T_EXPIRES_AT" "$T_SCOPE" "$T_HEADER"',
     )
     assert done.stdout.split("|") == [
         found["access_token"],
         "Bearer",
         str(found["expires_at_epoch"]),
         found["scope"],
+        f"Authorization: Bearer {found['access_token']}",
     ]
 
 
@@ -162,7 +163,8 @@ def test_34_dotenv_is_read_back_by_python_dotenv(tokencli: Run, sandbox: Sandbox
     done = tokencli("export", "--format", "dotenv", "--all-vars")
     found = dotenv_values(stream=io.StringIO(done.out))
     assert found["ACCESS_TOKEN"] == tokencli("get").out.strip()
-    assert set(found) == {f"ACCESS_TOKEN{end}" for end in ("", "_TYPE", "_EXPIRES_AT", "_SCOPE")}
+    ends = ("", "_TYPE", "_EXPIRES_AT", "_SCOPE", "_HEADER")
+    assert set(found) == {f"ACCESS_TOKEN{end}" for end in ends}
 
 
 def test_34_github_masks_the_token_before_it_hands_it_over(
@@ -213,7 +215,9 @@ def test_unset_fetches_nothing(tokencli: Run, sandbox: Sandbox) -> None:
     """Not even a stored token is needed."""
     asked = sandbox.state.token_requests
     done = tokencli("export", "socialid", "--unset", "--all-vars", "--var", "T")
-    assert done.out == "unset T; unset T_TYPE; unset T_EXPIRES_AT; unset T_SCOPE;\n"
+    assert done.out == (
+        "unset T; unset T_TYPE; unset T_EXPIRES_AT; unset T_SCOPE; unset T_HEADER;\n"
+    )
     assert sandbox.state.token_requests == asked
 
 

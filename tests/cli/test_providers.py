@@ -1,8 +1,10 @@
 """`tokencli providers` as a process: list, show, check, new, reference; and get --dry-run, --trace."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -11,6 +13,7 @@ from tests.zoo.keeping import config_text, provider_file, secrets_of
 from tokencli.config.provider_file import judged
 from tokencli.providers.catalog import BUILTIN, text_of
 
+RECORDINGS = Path(__file__).parents[1] / "recordings"
 CURL = """curl -X POST 'https://api.example.com/v2/login/canary0a1b2c3d4e5f6a7b?f=json' \\
   -H 'Content-Type: application/json' -H 'X-Api-Key: canary-1' -H 'Authorization: Digest canary-2' \\
   -b 'sid=canary-3' --data-raw '{"user":"canary-4","password":"canary-5","pin":907431,"keep":true}'"""
@@ -60,6 +63,43 @@ def test_check_explains_a_slip_with_its_line(tokencli: Run, line: str, said: str
     assert done.code == 3
     assert "line 4" in done.err
     assert said in done.err
+
+
+def test_check_looks_at_the_profiles_of_the_file_too(tokencli: Run) -> None:
+    """A slip in a profile beside its provider is told with its line, and a secret is not quoted."""
+    text = """
+[providers.acme]
+title = "Acme"
+endpoints.token = "https://h.example/t"
+request.send = { a = "{username}", b = "{password}" }
+[profiles.acme]
+provider = "acme"
+usrname = "demo"
+password = "canary-password"
+"""
+    done = tokencli("providers", "check", "-", stdin=text)
+    assert done.code == 3
+    assert "line 8: profiles.acme.usrname" in done.err
+    assert "line 9: profiles.acme.password" in done.err
+    assert "canary" not in done.err
+    good = text.replace("usrname", "username").replace('password = "canary-password"', "")
+    assert tokencli("providers", "check", "-", stdin=good).code == 0
+
+
+def test_check_refuses_what_can_not_be_known_yet(tokencli: Run) -> None:
+    """A value made of the reply has no place in the first request."""
+    text = """title = "T"
+endpoints.token = "https://h.example/t"
+values.mark = "{token|sha256|hex}"
+request.send = { a = "{mark}" }
+"""
+    done = tokencli("providers", "check", "-", stdin=text)
+    assert done.code == 3
+    assert "line 4" in done.err
+    assert "mark" in done.err
+    use = 'request.send = { a = "b" }\nuse = "X-Mark: {mark}"'
+    later = text.replace('request.send = { a = "{mark}" }', use)
+    assert tokencli("providers", "check", "-", stdin=later).code == 0
 
 
 def test_new_from_curl_keeps_no_secret(tokencli: Run) -> None:
@@ -155,7 +195,10 @@ body:json {
     ("text", "parts"),
     [
         (json.dumps(HAR), ('access_token = "data.token"', 'refresh_token = "data.refreshToken"')),
-        (json.dumps(POSTMAN), ('basic = "{username}:{password}"', 'expires_in = "expires_in"')),
+        (
+            json.dumps(POSTMAN),
+            ('basic = "{client_id}:{client_secret}"', 'expires_in = "expires_in"'),
+        ),
         (json.dumps(OPENAPI), ('token = "https://h.example/token"', 'scope = "a"')),
         (BRUNO, ('X-Api-Key = "{x_api_key}"', 'password = "{password}"')),
     ],
@@ -169,6 +212,80 @@ def test_new_from_a_file(tokencli: Run, text: str, parts: tuple[str, ...]) -> No
         assert part in done.out
     assert "canary" not in done.out + done.err
     assert judged(done.out, "x")
+
+
+def test_new_from_several_requests_tells_of_each_and_takes_the_picked(tokencli: Run) -> None:
+    """The first is the likeliest; --pick takes another, and one too high is the caller's slip."""
+    path = str(RECORDINGS / "postman21.json")
+    done = tokencli("providers", "new", "Fleet", "--from", path)
+    assert "-> 1 POST https://fleet.example.com/oauth/token" in done.err
+    assert "2 POST https://fleet.example.com/v1/{tenant}/login" in done.err
+    other = tokencli("providers", "new", "Fleet", "--from", path, "--pick", "2")
+    assert 'title = "Fleet"' in other.out
+    assert "/v1/{tenant}/login" in other.out
+    assert "canary" not in done.out + done.err + other.out + other.err
+    assert judged(other.out, "fleet")
+    assert tokencli("providers", "new", "--from", path, "--pick", "3").code == 2
+
+
+def test_new_from_a_collections_folder(tokencli: Run) -> None:
+    """A folder of Bruno's is read as a whole: what the collection says holds for its requests."""
+    done = tokencli("providers", "new", "--from", str(RECORDINGS / "bruno"))
+    assert done.code == 0, done.err
+    assert 'endpoints.token = "https://parcels.example.com/oauth/token"' in done.out
+    assert judged(done.out, "parcels")
+
+
+@pytest.fixture
+def issuer() -> Iterator[str]:
+    """Give the test a server that says where its endpoints are, and answers at one of them."""
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.answer({"issuer": told, "token_endpoint": f"{told}/here"})
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            there = self.path == "/here"
+            self.answer({"access_token": "x" * 20, "token_type": "Bearer", "expires_in": 60} if there else {})  # fmt: skip
+
+        def answer(self, body: dict[str, object]) -> None:
+            text = json.dumps(body).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        told = f"http://127.0.0.1:{server.server_address[1]}"
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield told
+        server.shutdown()
+        thread.join()
+
+
+def test_an_api_that_names_an_openid_issuer_becomes_a_provider_that_gets_tokens(
+    tokencli: Run, write_config: Callable[[str], Path], issuer: str
+) -> None:
+    """openIdConnectUrl is enough: where the tokens are is found by the issuer's metadata."""
+    scheme = {
+        "type": "openIdConnect",
+        "openIdConnectUrl": f"{issuer}/.well-known/openid-configuration",
+    }
+    described = {"openapi": "3.1.0", "components": {"securitySchemes": {"o": scheme}}}
+    made = tokencli("providers", "new", "--from", "-", stdin=json.dumps(described)).out
+    profile = (
+        '[profiles.p]\nprovider = "own"\ngrant = "client_credentials"\nclient_id = "c"\nallow_http = true\n'
+        'client_secret = { env = "OWN_SECRET" }\nstore = "none"\n'
+    )
+    write_config(f"{profile}[providers.own]\n{made}")
+    done = tokencli("get", "p", env={"OWN_SECRET": "canary"})
+    assert (done.code, done.out) == (0, "x" * 20 + "\n"), done.err
 
 
 @pytest.mark.parametrize("text", ["", "wget x", "curl", "curl 'x", "curl -d a=canary"])

@@ -64,6 +64,15 @@ OPTIONS = {
     "emulate ksh": ["zsh"],
 }
 EVERY_WAY = [param for option, those in OPTIONS.items() for param in each(*those, option=option)]
+HEADER_OPTIONS = {
+    **OPTIONS,
+    "IFS=": list(POSIX),
+    "IFS='\n'": list(POSIX),
+    "setopt rcquotes globsubst": ["zsh"],
+    "setopt magicequalsubst globsubst": ["zsh"],
+    "setopt rcquotes magicequalsubst extendedglob nullglob globsubst": ["zsh"],
+}
+HEADER_WAYS = [p for option, those in HEADER_OPTIONS.items() for p in each(*those, option=option)]
 BAIT = ("a", "b", "export", "A_TOKEN=x", "x.y", "=", "-n", "~", "A_TOKEN='stolen';", "'", "[a]")
 SCOPE = "openid read:user https://api.example.com/a.b profile"
 
@@ -79,6 +88,18 @@ ATTACKS = [
 ]  # fmt: skip
 NASTY = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=30)
 VALUE = BEARER | NASTY | st.sampled_from(ATTACKS)
+WORDS = st.lists(
+    BEARER | st.text('abZ09._~+/=-:,;@%&"', min_size=1, max_size=30), min_size=1, max_size=5
+)
+HEADER = (
+    BEARER.map("Authorization: Bearer {}".format)
+    | WORDS.map(lambda words: f"Cookie: {' '.join(words)}")
+    | st.sampled_from(
+        ['Authorization: Token token="eyJ+/=="', "Cookie: PVEAuthCookie=PVE:root@pam:4E::a+/b==; b=c",
+         "X: ~", "X: =", "X: ~root ~+ ~- =ls == ~~", "X: a=~root a=:~root a:=ls a==ls", "X: -n --"]
+    )
+)  # fmt: skip
+"""Header lines as tokens are used: a name, a colon, a space, and the words of RFC 6750 and cookies."""
 EXAMPLES = settings(
     max_examples=4,
     deadline=None,
@@ -141,6 +162,11 @@ def rendered(name: str, values: Sequence[str]) -> list[str]:
     return [dialect(name).render([("A_TOKEN", v), ("A_TOKEN_SCOPE", SCOPE)]) for v in values]
 
 
+def with_header(name: str, lines: Sequence[str]) -> list[str]:
+    """Return header lines as `export --all-vars` writes them, after a token."""
+    return [dialect(name).render([("A_TOKEN", "t"), ("A_TOKEN_SCOPE", line)]) for line in lines]
+
+
 def test_every_shell_is_there_in_ci() -> None:
     """A newcomer may lack a shell; CI may not."""
     missing = [shell for shell, command in WANTED.items() if shutil.which(command[0]) is None]
@@ -157,6 +183,37 @@ def test_req_11_unquoted_eval_gives_exactly_the_token(
     script = posix_script(option, 'eval $(cat "r$i")')
     found = evaluate(POSIX[shell], script, rendered("sh", values), tmp_path / "run")
     assert found == [(value, SCOPE) for value in values]
+
+
+@pytest.mark.parametrize(("shell", "option"), HEADER_WAYS)
+@pytest.mark.parametrize("way", ['eval $(cat "r$i")', 'eval "$(cat "r$i")"'])
+@EXAMPLES
+@given(lines=many(HEADER))
+def test_req_11_any_eval_gives_exactly_the_header(
+    shell: str, option: str, way: str, lines: list[str], tmp_path: Path
+) -> None:
+    """`eval $(tokencli export --all-vars)`: a header line is whole, whatever the shell replaces."""
+    assert (
+        sh.caution([("A_TOKEN", "t"), *((f"H{n}", line) for n, line in enumerate(lines))]) is None
+    )
+    script = posix_script(option, way)
+    found = evaluate(POSIX[shell], script, with_header("sh", lines), tmp_path / "run")
+    assert found == [("t", line) for line in lines]
+
+
+@pytest.mark.parametrize(("shell", "option"), EVERY_WAY)
+@EXAMPLES
+@given(values=many(VALUE))
+def test_req_11_quoted_eval_gives_exactly_any_header(
+    shell: str, option: str, values: list[str], tmp_path: Path
+) -> None:
+    """Quoted, a header keeps every visible character; unquoted, it may change, and never runs."""
+    lines = [f"X-Auth: {value} {value}" for value in values]
+    texts = with_header("sh", lines)
+    script = posix_script(option, 'eval "$(cat "r$i")"')
+    found = evaluate(POSIX[shell], script, texts, tmp_path / "run")
+    assert found == [("t", line) for line in lines]
+    evaluate(POSIX[shell], posix_script(option, 'eval $(cat "r$i")'), texts, tmp_path / "run")
 
 
 @pytest.mark.parametrize(("shell", "option"), EVERY_WAY)
@@ -219,6 +276,22 @@ def test_req_11_fish_gives_exactly_any_value(
     """
     found = evaluate(WANTED[shell], script, rendered("fish", values), tmp_path / "run")
     assert found == [(value, SCOPE) for value in values]
+
+
+@pytest.mark.parametrize("shell", each("fish"))
+@EXAMPLES
+@given(lines=many(HEADER | VALUE.map("X-Auth: {}".format)))
+def test_req_11_fish_gives_exactly_the_header(shell: str, lines: list[str], tmp_path: Path) -> None:
+    """By `eval ( )`, which splits lines alone."""
+    script = """
+        for i in (seq 0 (math COUNT - 1))
+            eval (cat r$i)
+            printf %s "$A_TOKEN" >token$i
+            printf %s "$A_TOKEN_SCOPE" >scope$i
+        end
+    """
+    found = evaluate(WANTED[shell], script, with_header("fish", lines), tmp_path / "run")
+    assert found == [("t", line) for line in lines]
 
 
 if PWSH is not None:

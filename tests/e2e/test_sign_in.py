@@ -283,6 +283,32 @@ def test_a_device_shows_where_to_go_and_waits_until_somebody_has_been_there(
     ran("oidc-provider", "device_code", "none")
 
 
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "none"])
+def test_a_device_signs_in_with_every_client_authentication(
+    tokencli: Run,
+    write_config: Write,
+    oidc_provider: OidcProvider,  # noqa: F811
+    method: str,
+) -> None:
+    """A confidential client proves itself when it asks for the code and each time it polls."""
+    write_config(
+        oidc_provider.profile(
+            "corp",
+            method=method,
+            grant="device_code",
+            token_url=None,
+            issuer=f'"{oidc_provider.issuer}"',
+            scope='"openid"',
+        )
+    )
+    with shell("login", "corp") as login:
+        place = login.until(r"open this address on any device: (https://\S+)\r")[1]
+        code = login.until(r"type this code there: (\S+)\r")[1]
+        Person(oidc_provider.ca_file).approve_device(place, code)
+        assert login.end() == 0, login.said
+    ran("oidc-provider", "device_code", method)
+
+
 def test_a_device_code_that_somebody_refuses_ends_the_wait(
     tokencli: Run,
     write_config: Write,

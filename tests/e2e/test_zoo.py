@@ -1,13 +1,17 @@
 """Endpoints of the zoo by real processes: as a user has them, from the file to the header."""
 
 import json
+import os
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Run
+from tests.conftest import Run, script
+from tests.e2e.test_shells import POSIX, each
+from tests.unit.formats.test_dialects import runner_environment
 from tests.zoo.cases import first, host_of, later
 from tests.zoo.keeping import config_text, secrets_of
 from tests.zoo.server import Zoo
@@ -110,3 +114,82 @@ def test_json_has_what_came_beside_the_token(tokencli: Run, zoo: Zoo, tmp_path: 
     env = prepare("proxmox-ticket", zoo, tmp_path)
     found = json.loads(tokencli("get", "p", "--json", env=env).out)
     assert found["outputs"] == {"csrf": "4EEC61E2:fake"}
+
+
+USED = {
+    "proxmox-ticket": ["CSRF", "HEADER", "HEADER_2"],
+    "mtn-momo": ["HEADER", "HEADER_2", "HEADER_3"],
+    "bigfix-inventory": ["QUERY"],
+    "cyberark-conjur": ["HEADER"],
+}
+"""Endpoint -> the variables that its `use` and its outputs add to those of every token."""
+
+
+@pytest.mark.parametrize("name", USED)
+@pytest.mark.parametrize("shell", each(*POSIX))
+def test_a_shell_has_what_an_api_call_needs(
+    tokencli: Run, zoo: Zoo, tmp_path: Path, shell: str, name: str
+) -> None:
+    """`eval $(tokencli export --all-vars)` brings the lines of `get --format header`, or the query.
+
+    `--unset` takes every one of them away, and asks the server for nothing.
+    """
+    env = prepare(name, zoo, tmp_path)
+    query = USED[name] == ["QUERY"]
+    got = tokencli("get", "p", "--format", "query" if query else "header", env=env).out.splitlines()
+    variables = [f"T_{end}" for end in USED[name]]
+    show = "; ".join(f'printf "%s\\n" "${{{variable}-gone}}"' for variable in variables)
+    do, undo = (f"eval $(tokencli export p --all-vars --var T{more})" for more in ("", " --unset"))
+    asked = len(zoo.seen)
+    done = subprocess.run(
+        [
+            *POSIX[shell],
+            "-c",
+            f"set -e; {do}; {show}; {undo}; {show}".replace("tokencli", script()),
+        ],
+        env={**os.environ, **env},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    found = done.stdout.splitlines()
+    assert [v for v in found if v != "4EEC61E2:fake"] == [*got, *["gone"] * len(variables)], done
+    assert found.count("4EEC61E2:fake") == ("CSRF" in USED[name])
+    assert len(zoo.seen) == asked
+
+
+def test_34_every_secret_of_all_variables_is_masked_first(
+    tokencli: Run, zoo: Zoo, tmp_path: Path
+) -> None:
+    """The token, the output and the headers are out of the log before the variables are set."""
+    env = prepare("proxmox-ticket", zoo, tmp_path)
+    place = tmp_path / "github_env"
+    done = tokencli(
+        "export", "p", "--format", "github_actions", "--all-vars", "--var", "T",
+        env={**env, "GITHUB_ENV": str(place)},
+    )  # fmt: skip
+    assert (done.code, done.err) == (0, "")
+    masked = [text.removeprefix("::add-mask::") for text in done.out.splitlines()]
+    token, csrf = "PVE:root@pam:4EEC61E2::fake", "4EEC61E2:fake"
+    assert masked == [token, csrf, f"PVEAuthCookie={token}"]
+    found = runner_environment(place.read_text())
+    assert found["T_HEADER_2"] == f"CSRFPreventionToken: {csrf}"
+    assert list(found) == [
+        "T", "T_TYPE", "T_EXPIRES_AT", "T_SCOPE", "T_CSRF", "T_HEADER", "T_HEADER_2",
+    ]  # fmt: skip
+
+
+def test_a_key_beside_the_token_is_read_where_it_is_used_alone(
+    tokencli: Run, zoo: Zoo, tmp_path: Path
+) -> None:
+    """With a token in the store, its environment variable may be missing for all but `--all-vars`."""
+    env = prepare("glpi-initsession", zoo, tmp_path)
+    assert tokencli("export", "p", "--all-vars", env=env).code == 0
+    del env["ZOO_APP_TOKEN"]
+    assert tokencli("export", "p", env=env).code == 0
+    assert tokencli("export", "p", "--all-vars", "--unset", env=env).code == 0
+    done = tokencli("export", "p", "--all-vars", env=env)
+    assert (done.code, done.out) == (4, "false\n")
+    assert "app_token" in done.err

@@ -105,9 +105,7 @@ def test_a_token_whose_life_is_lengthened_by_use_is_not_copied(place: World) -> 
     """Each use has to be noted, and the hot path writes nothing."""
     app = App(environ=place.environ)
     profile = app.profile("p")
-    reply = replace(profile.provider.reply, sliding=True)
-    sliding = replace(profile, provider=replace(profile.provider, reply=reply))
-    app.store(sliding).save(fresh(sliding))
+    app.store(profile).save(fresh(profile, idle=600.0))
     assert answer(place) is None
 
 

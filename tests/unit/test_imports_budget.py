@@ -17,7 +17,7 @@ HOT = {"tokencli", "tokencli.__main__", "tokencli.hot"}
 UNUSED = {
     "typer", "pydantic", "pydantic_core", "rich", "tomllib", "tomlkit", "platformdirs", "keyring",
     "importlib_metadata", "charset_normalizer.cd", "filelock", "asyncio", "zoneinfo", "html",
-    "jmespath", "joserfc", "truststore", "trustme", "multiprocessing", "xml", "webbrowser",
+    "jmespath", "joserfc", "yaml", "truststore", "trustme", "multiprocessing", "xml", "webbrowser",
     "tokencli.config.load", "tokencli.config.schema", "tokencli.providers.catalog", "tokencli.sandbox",
     "tokencli.adapters.http_errors", "tokencli.adapters.browser", "tokencli.cli.main",
 }  # fmt: skip

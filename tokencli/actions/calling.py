@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from tokencli import clientauth
 from tokencli.actions.secrets import Wallet
+from tokencli.errors import TokencliError
 from tokencli.grants.steps import Send
-from tokencli.model import Profile, Secret, TokenSet
+from tokencli.model import Profile, Secret, StoredToken, TokenSet
 from tokencli.ports import Edges
 from tokencli.providers.call import names, write
 from tokencli.providers.places import Document
@@ -33,6 +34,23 @@ def end(profile: Profile, edges: Edges, wallet: Wallet, token: TokenSet) -> tupl
     reply = edges.transport.send(request, profile.connection)
     judge(profile, request, Document(reply), ending.reply or Reply())
     return ("access_token",)
+
+
+def retire(
+    profile: Profile, edges: Edges, wallet: Wallet, old: StoredToken | None, new: TokenSet
+) -> None:
+    """End the session that a new one has replaced, where the server lets only so many live.
+
+    It is of no use to anybody any more; that it can't be ended is no failure of the new one.
+    """
+    if profile.provider.issuing.max_sessions is None or old is None:
+        return
+    left = old.token.expires_at is None or old.token.expires_at > edges.clock.now()
+    if left and old.token.access_token and old.token.access_token != new.access_token:
+        try:
+            end(profile, edges, wallet, old.token)
+        except TokencliError as error:
+            edges.terminal.detail(f"the older session could not be ended: {error.message}")
 
 
 def call(step: Send, profile: Profile, edges: Edges, wallet: Wallet) -> Read:

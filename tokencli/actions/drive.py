@@ -22,6 +22,7 @@ from tokencli.grants.steps import (
     Sign,
     Step,
     Steps,
+    Values,
     Wait,
 )
 from tokencli.model import Profile
@@ -70,6 +71,12 @@ def _need(step: Need, stage: Stage) -> Any:
     return stage.wallet.find(step.name, optional=step.optional)
 
 
+def _values(step: Values, stage: Stage) -> Any:
+    from tokencli.providers.values import complete
+
+    return complete(stage.profile, step.given, stage.edges.clock.now())
+
+
 def _post(step: Post | Send, stage: Stage) -> Any:
     if stage.held is None:
         stage.last = _sent(step, stage)
@@ -103,6 +110,7 @@ def _sent(step: Post | Send, stage: Stage) -> Read:
 
 PERFORM: dict[type[Step], Callable[[Any, Stage], Any]] = {
     Need: _need,
+    Values: _values,
     Post: _post,
     Send: _post,
     Sign: lambda step, stage: sign(step, stage.profile, stage.edges, stage.wallet),

@@ -1,18 +1,22 @@
 """Show the request that a get would send, with every secret masked; none is read for it."""
 
-import secrets as random
 from collections.abc import Mapping
+from dataclasses import replace
+from urllib.parse import quote
 
 from tokencli import clientauth, grants
 from tokencli.errors import ConfigError, TokencliError
 from tokencli.grants import refresh_token
-from tokencli.grants.steps import Post, Send, Step, Steps, Value
+from tokencli.grants.steps import Post, Send, Step, Steps, Value, Values
 from tokencli.model import Profile, Secret, TokenSet, WireRequest
 from tokencli.ports import Edges
 from tokencli.providers import call, request, template
+from tokencli.providers.values import complete
 from tokencli.stores.key import binding
 
 MASK = str(template.MASK)
+MARKER = Secret(template.MASK)
+"""Stands for each secret: no filter of a template touches it."""
 
 
 def dry_run(profile: Profile, edges: Edges) -> str:
@@ -24,47 +28,58 @@ def dry_run(profile: Profile, edges: Edges) -> str:
         ConfigError: a person signs in first, so there is no request yet.
     """
     stored = edges.store(profile).load(binding(profile).key)
-    marker = Secret(f"masked{random.token_hex(16)}")
     if stored is not None and stored.token.fresh(edges.clock.now(), profile.min_ttl):
         edges.terminal.note("a fresh token is stored: get would send nothing")
     if stored is not None and stored.token.refresh_token:
-        known = TokenSet(marker, "", 0.0, outputs=dict.fromkeys(stored.token.outputs, marker))
-        return _written(refresh_token.run(profile, marker, known), profile, edges, marker)
+        known = TokenSet(MARKER, "", 0.0, outputs=dict.fromkeys(stored.token.outputs, MARKER))
+        return _written(refresh_token.run(profile, MARKER, known), profile, edges)
     if grants.by_person(profile.grant):
         raise ConfigError(
             f"profile {profile.name!r} gets its token when a person has signed in, so there is no"
             " request to show yet",
             hint=f"tokencli login {profile.name}",
         )
-    return _written(grants.load(profile.grant).run(profile), profile, edges, marker)
+    return _written(grants.load(profile.grant).run(profile), profile, edges)
 
 
-def _written(steps: Steps, profile: Profile, edges: Edges, marker: Secret) -> str:
+def _written(steps: Steps, profile: Profile, edges: Edges) -> str:
     step: Step = next(steps)
     while not isinstance(step, Post | Send):
-        step = steps.send(marker)
+        if isinstance(step, Values):
+            step = steps.send(_completed(profile, step.given, edges))
+        else:
+            step = steps.send(MARKER)
     steps.close()
     if isinstance(step, Send):
-        values = {**step.values, **{n: marker for n in profile.secrets if n in step.values}}
+        values = {**step.values, **{n: MARKER for n in profile.secrets if n in step.values}}
         return shown(call.write(profile, step.request, values, edges.clock.now(), masked=True))
-    return shown(_oauth(profile, step.params, edges, marker), marker)
+    return shown(_oauth(profile, step.params, edges))
 
 
-def _oauth(
-    profile: Profile, params: Mapping[str, Value], edges: Edges, marker: Secret
-) -> WireRequest:
+def _oauth(profile: Profile, params: Mapping[str, Value], edges: Edges) -> WireRequest:
     """Return OAuth's own request; what only the real key can sign is masked as a whole."""
     try:
-        drawn = dict.fromkeys(clientauth.SECRETS[profile.client_auth], marker)
+        drawn = dict.fromkeys(clientauth.SECRETS[profile.client_auth], MARKER)
         given = clientauth.Given(drawn, edges.clock.now(), b"")
         auth = clientauth.METHODS[profile.client_auth](profile, given)
     except TokencliError:
-        auth = clientauth.Applied(params={"client_assertion": marker})
-    return request.write(profile, params, auth)
+        auth = clientauth.Applied(params={"client_assertion": MARKER})
+    hidden = {n: MARKER if isinstance(v, Secret) else v for n, v in auth.params.items()}
+    known: dict[str, str | Secret] = {**profile.values, **dict.fromkeys(profile.secrets, MARKER)}
+    beside = _completed(profile, known, edges)
+    return request.write(profile, params, replace(auth, params=hidden), beside=beside)
 
 
-def shown(sent: WireRequest, marker: Secret | None = None) -> str:
-    """Return a request as text, with the marker and whatever authenticates masked."""
+def _completed(
+    profile: Profile, given: Mapping[str, str | Secret], edges: Edges
+) -> dict[str, str | Secret]:
+    """Complete the values, with the marker in the place of whatever is secret or made of a secret."""
+    found = complete(profile, given, edges.clock.now(), masked=True)
+    return {name: MARKER if isinstance(value, Secret) else value for name, value in found.items()}
+
+
+def shown(sent: WireRequest) -> str:
+    """Return a request as text, with whatever authenticates masked."""
     headers = []
     for name, value in sent.headers.items():
         if name.lower() == "authorization" and value.startswith("Basic "):
@@ -72,5 +87,4 @@ def shown(sent: WireRequest, marker: Secret | None = None) -> str:
         headers.append(f"{name}: {value}")
     body = sent.body.decode("utf-8", "replace")
     text = "\n".join((f"{sent.method} {sent.url}", *headers, "", *([body] if body else [])))
-    text = text.replace(marker.reveal(), MASK) if marker else text
-    return text.rstrip("\n") + "\n"
+    return text.replace(quote(MASK), MASK).rstrip("\n") + "\n"

@@ -11,6 +11,7 @@ from tokencli.errors import ConfigError
 from tokencli.grants.steps import Sign, Value
 from tokencli.model import Profile, Secret, WireReply, WireRequest
 from tokencli.ports import Edges
+from tokencli.providers.address import origin
 from tokencli.providers.request import write
 
 
@@ -92,6 +93,28 @@ def signing_certificate(profile: Profile) -> bytes:
         ) from None
 
 
+def beside_oauth(
+    profile: Profile, edges: Edges, wallet: Wallet, url: str | None = None
+) -> Mapping[str, str | Secret]:
+    """Return the values that the provider's own headers may name.
+
+    Secrets among them go to the token endpoint's server alone.
+    """
+    texts = profile.provider.request.headers.values()
+    if not texts:
+        return profile.values
+    from tokencli.providers.call import expanded
+    from tokencli.providers.values import complete
+
+    found: dict[str, str | Secret] = dict(profile.values)
+    if url is None or origin(url) == origin(profile.token_url):
+        for name in (one for text in texts for one in expanded(profile.provider, text)):
+            secret = wallet.find(name, optional=True) if name in profile.secrets else None
+            if secret is not None:
+                found[name] = secret
+    return complete(profile, found, edges.clock.now())
+
+
 def _once(
     profile: Profile,
     params: Mapping[str, Value],
@@ -102,7 +125,8 @@ def _once(
     proves: bool,
 ) -> Exchanged:
     auth = clientauth.METHODS[profile.client_auth](profile, given(profile, edges, wallet))
-    request = write(profile, params, auth, url=url)
+    beside = beside_oauth(profile, edges, wallet, url)
+    request = write(profile, params, auth, url=url, beside=beside)
     if request.certificate is None and profile.client_cert is not None:
         shown = clientauth.certificate(profile, wallet.find("key_passphrase", optional=True))
         request = replace(request, certificate=shown)

@@ -1,18 +1,14 @@
 """Turn a token into variables for a shell or another consumer."""
 
-from math import floor
-
 from tokencli.actions.get import Obtained, get
+from tokencli.actions.use import beside
+from tokencli.actions.variables import every_name, everything, token_alone
 from tokencli.errors import UsageError
 from tokencli.formats import dialect
 from tokencli.formats.names import check_variable
-from tokencli.formats.values import require_one_word
 from tokencli.frozen import dataclass
-from tokencli.model import Profile, TokenSet
+from tokencli.model import Profile, Secret
 from tokencli.ports import Edges
-
-SUFFIXES = ("_TYPE", "_EXPIRES_AT", "_SCOPE")
-"""What `--all-vars` adds to the token's variable, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +17,8 @@ class Exported:
 
     text: str
     obtained: Obtained
+    secrets: tuple[Secret, ...]
+    """What in it nobody may read, as it is written there."""
 
 
 def export(
@@ -44,14 +42,17 @@ def export(
     way = dialect(to)
     names(profile, variable, all_variables=all_variables)
     obtained = get(profile, edges, min_ttl=min_ttl, force=force)
-    variables = variables_of(obtained.token, variable or profile.export)
-    if not all_variables:
-        variables = variables[:1]
-    text = way.render(variables)
-    warning = way.caution(variables) if way.caution else None
-    if warning is not None:
-        edges.terminal.warn(warning)
-    return Exported(text, obtained)
+    token, name = obtained.token, variable or profile.export
+    held = (
+        everything(profile, token, name, edges.clock.now(), lambda: beside(profile, edges))
+        if all_variables
+        else token_alone(token, name)
+    )
+    text = way.render(held.variables)
+    warning = way.caution(held.variables) if way.caution else None
+    for remark in (*held.remarks, *([] if warning is None else [warning])):
+        edges.terminal.warn(remark)
+    return Exported(text, obtained, held.secrets)
 
 
 def unset(profile: Profile, *, to: str, variable: str | None, all_variables: bool) -> str:
@@ -68,25 +69,7 @@ def unset(profile: Profile, *, to: str, variable: str | None, all_variables: boo
 def names(profile: Profile, variable: str | None, *, all_variables: bool) -> list[str]:
     """Return the variables that would be set, the token's own first; raises UsageError."""
     name = variable or profile.export
-    found = [name, *(name + suffix for suffix in SUFFIXES)] if all_variables else [name]
+    found = every_name(profile, name) if all_variables else [name]
     for each in found:
         check_variable(each)
     return found
-
-
-def variables_of(token: TokenSet, name: str) -> list[tuple[str, str]]:
-    """Return the token, its type, its end in epoch seconds and its scope as variables.
-
-    What is not known is empty rather than missing, so that no older value stays in its place.
-
-    Raises:
-        ReplyError: the token is no single word of visible ASCII.
-    """
-    value = token.access_token.reveal()
-    require_one_word(value, "token")
-    ends = "" if token.expires_at is None else str(floor(token.expires_at))
-    values = (token.token_type, ends, " ".join((token.scope or "").split()))
-    return [
-        (name, value),
-        *((name + suffix, v) for suffix, v in zip(SUFFIXES, values, strict=True)),
-    ]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from tokencli import clientauth, grants
+from tokencli.actions.calling import retire
 from tokencli.actions.drive import drive
 from tokencli.actions.secrets import Wallet
 from tokencli.actions.sliding import handed_out
@@ -107,9 +108,12 @@ def get(
                     bound,
                     traded,
                 )
-                if by_grant or elsewhere:
-                    stored = None
-                return Renewal(profile, edges, store, wallet, traded).run(stored)
+                old = None if elsewhere else stored
+                obtained = Renewal(profile, edges, store, wallet, traded).run(
+                    None if by_grant else old
+                )
+                retire(profile, edges, wallet, old, obtained.token)
+                return obtained
         except PersonNeeded as due:  # a person is asked with no lock held, then all is read again
             wallet.ask(due.names)
         except SignInDue as due:

@@ -4,7 +4,7 @@ import json
 from urllib.parse import urlencode
 
 from tokencli.ports import Terminal
-from tokencli.providers.draft import Seen
+from tokencli.providers.recorded.seen import Seen
 
 BODIES = ("form", "json", "query", "none")
 

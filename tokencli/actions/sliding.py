@@ -13,14 +13,13 @@ def handed_out(
 
     Whoever gets a token uses it: its life is counted from here, as the server will count it.
     """
-    where = profile.provider.reply
-    if not where.sliding or not isinstance(where.ttl, int | float):
+    if stored.token.idle is None:
         return stored
     key = stored.binding.key
     with store.lock(key, profile.lock_timeout):
         now = store.load(key)
         if now != stored:
             return stored
-        longer = replace(stored.token, expires_at=edges.clock.now() + where.ttl)
+        longer = replace(stored.token, expires_at=edges.clock.now() + stored.token.idle)
         store.save(replace(stored, token=longer))
         return replace(stored, token=longer)

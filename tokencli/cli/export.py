@@ -3,6 +3,7 @@
 import os
 import stat
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -55,7 +56,8 @@ def export(
     all_variables: Annotated[
         bool,
         typer.Option(
-            "--all-vars", help="Set NAME_TYPE, NAME_EXPIRES_AT (epoch seconds) and NAME_SCOPE, too."
+            "--all-vars",
+            help="Set NAME_TYPE, _EXPIRES_AT, _SCOPE, the reply's outputs and _HEADER or _QUERY, too.",
         ),
     ] = False,
     unset: Annotated[
@@ -82,6 +84,7 @@ def export(
     tokencli export groupid --shell powershell | Invoke-Expression
     tokencli export groupid --format dotenv > .env
     tokencli export groupid --format github_actions
+    eval "$(tokencli export groupid --all-vars)" && curl -H "$ACCESS_TOKEN_HEADER" https://…
     eval "$(tokencli export groupid --unset)"
     """
     from tokencli.actions import export as action
@@ -107,7 +110,7 @@ def export(
     app.terminal.detail(f"token by {exported.obtained.how}")
     caution(app, chosen)
     if to == "github_actions":
-        _to_github(exported.text, exported.obtained.token.access_token, environment)
+        _to_github(exported.text, exported.secrets, environment)
     else:
         stdout.emit(exported.text)
     if exported.obtained.unsaved is not None:
@@ -127,20 +130,21 @@ def _github_env(app: App) -> Path | None:
     return Path(place)
 
 
-def _to_github(blocks: str, token: Secret, environment: Path | None) -> None:
-    """Mask the token in the log first, then hand over the variables.
+def _to_github(blocks: str, secrets: Sequence[Secret], environment: Path | None) -> None:
+    """Mask in the log what is secret first, then hand over the variables.
 
     The runner obeys commands on stdout and on stderr. So where stdout is redirected to a file, as in
-    `>> "$GITHUB_ENV"`, the blocks go there and the mask to stderr.
+    `>> "$GITHUB_ENV"`, the blocks go there and the masks to stderr.
     """
     from tokencli.formats.github_actions import mask
 
+    masks = "".join(mask(secret.reveal()) for secret in secrets)
     if environment is None:
-        sys.stderr.write(mask(token.reveal()))
+        sys.stderr.write(masks)
         sys.stderr.flush()
         stdout.emit(blocks)
         return
-    stdout.emit(mask(token.reveal()))
+    stdout.emit(masks)
     try:
         with environment.open("a", encoding="ascii", newline="\n") as file:
             file.write(blocks)

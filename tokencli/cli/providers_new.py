@@ -1,7 +1,7 @@
 """`tokencli providers new`: a provider from answers, from a curl command line, or from a file."""
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,7 +14,14 @@ from tokencli.cli.options import (
     TimeoutOption,
     VerboseOption,
 )
-from tokencli.errors import UsageError
+from tokencli.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from tokencli.providers.draft import Draft
+    from tokencli.providers.recorded.seen import Found
+
+MOST_TOLD = 20
+"""Requests of one file that are told of."""
 
 
 def new(
@@ -30,9 +37,13 @@ def new(
         typer.Option(
             "--from",
             metavar="FILE",
-            help="A HAR file, a Postman collection, a .bru file, or OpenAPI as JSON; - is stdin.",
+            help="A HAR file, a Postman or Bruno collection, or an OpenAPI file; - is stdin.",
         ),
     ] = None,
+    pick: Annotated[
+        int,
+        typer.Option("--pick", metavar="N", min=1, help="Of several requests in it, the Nth."),
+    ] = 1,
     config: ConfigOption = None,
     timeout: TimeoutOption = None,
     no_input: NoInputOption = False,
@@ -46,28 +57,47 @@ def new(
     \b
     tokencli providers new Acme --from-curl - < command.txt > acme.toml
     tokencli providers new Acme --from recording.har > acme.toml
+    tokencli providers new Acme --from openapi.yaml --pick 2 > acme.toml
     tokencli providers check acme.toml
     """
     from tokencli.actions.provider_form import asked
-    from tokencli.config.provider_file import read
-    from tokencli.providers import recorded
-    from tokencli.providers.draft import draft
+    from tokencli.config.recording import recorded
+    from tokencli.providers.recorded import from_curl as read_curl
 
     if from_curl is not None and from_file is not None:
         raise UsageError("--from-curl and --from don't go together")
     app = App(Settings(no_input=no_input, quiet=quiet))
+    found: list[Found]
     if from_curl is not None:
-        seen = recorded.from_curl(sys.stdin.read() if from_curl == "-" else from_curl)
+        found = [read_curl(sys.stdin.read() if from_curl == "-" else from_curl)]
     elif from_file is not None:
-        found = recorded.from_file(read(from_file))
-        seen = found[0]
-        if len(found) > 1:
-            app.terminal.note(
-                f"there are {len(found)} requests for a token in it; this is the first"
-            )
+        found = recorded(from_file)
     else:
-        seen = asked(app.terminal)
-    made = draft(seen, title)
+        found = [asked(app.terminal)]
+    made = _picked(app, found, pick, title)
     stdout.emit(made.text())
     for what in made.open:
         app.terminal.note(f"open: {what}")
+
+
+def _picked(app: App, found: "list[Found]", pick: int, title: str) -> "Draft":
+    """Return the draft of one request of several, and tell of the others without their values."""
+    from tokencli.config.schema import COMMON
+    from tokencli.providers.draft import draft
+
+    drafts = []
+    why = ConfigError("there is no request in it that could be for a token")
+    for one in found[:MOST_TOLD]:
+        try:
+            drafts.append(draft(one, title, COMMON))
+        except ConfigError as error:
+            why = error
+    if not drafts:
+        raise why
+    if pick > len(drafts):
+        raise UsageError(f"--pick {pick}: requests for a token in it: {len(drafts)}")
+    if len(drafts) > 1:
+        app.terminal.note(f"requests for a token in it: {len(drafts)}; --pick N takes another")
+        for number, made in enumerate(drafts, 1):
+            app.terminal.note(f"{'->' if number == pick else '  '} {number} {made.about()}")
+    return drafts[pick - 1]

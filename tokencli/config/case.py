@@ -13,7 +13,7 @@ from tokencli.config.places import SecretPlace
 from tokencli.config.schema import secret_keys
 from tokencli.config.server_keys import KEYS
 from tokencli.model import SecretRef
-from tokencli.providers.call import inputs
+from tokencli.providers.call import inputs, needed_beside
 from tokencli.providers.spec import Provider
 from tokencli.providers.template import names
 
@@ -104,6 +104,7 @@ def needed(provider: Provider, grant: str, method: str, told: Container[str]) ->
         *clientauth.needs(method),
         *grants.needs(grant),
         *spec.needs,
+        *needed_beside(provider, grant),
     )
     return tuple(dict.fromkeys(name for name in wanted if name not in grouped))
 

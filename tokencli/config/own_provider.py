@@ -18,6 +18,7 @@ from tokencli.errors import ConfigError
 from tokencli.providers.catalog import BUILTIN, provider_from
 from tokencli.providers.spec import Field, Provider
 from tokencli.providers.template import fill_url, names
+from tokencli.providers.values import GENERATED
 
 _SAMPLE = {"host": "h.example", "url": "https://h.example", "text": "x"}
 
@@ -90,6 +91,7 @@ def _default(field: Field) -> None:
 
 def _grants(provider: Provider, at: Path) -> Iterator[Finding]:
     values = {*provider.fields, *STANDARD, *secret_keys(provider)}
+    made = {*values, *GENERATED, *provider.values, *provider.signed}
     if not provider.grants:
         yield Finding((*at, "grants"), "names no grant", "such as [providers.x.grants.password]")
     if not provider.client_auth:
@@ -107,17 +109,19 @@ def _grants(provider: Provider, at: Path) -> Iterator[Finding]:
             yield from _known(group, values, path)
         for wire, template in grant.params.items():
             yield from _asking(rules.text, (*path, "params"), wire)
-            yield from _template(template, values, (*path, "params", wire))
+            yield from _template(template, made, (*path, "params", wire))
         for claim, template in grant.claims.items():
             yield from _template(template, _open_values(provider), (*path, "claims", claim))
 
 
 def _request(provider: Provider, at: Path) -> Iterator[Finding]:
     headers = {} if provider.request.whole else provider.request.headers
+    known = {*provider.fields, *STANDARD, *secret_keys(provider), *GENERATED}
+    known |= {*provider.values, *provider.signed}
     for name, template in headers.items():
         path = (*at, "request", "headers", name)
         yield from _asking(rules.header_name, path, name)
-        yield from _template(template, _open_values(provider), path)
+        yield from _template(template, known, path)
     for logical, wire in provider.request.names.items():
         yield from _asking(rules.text, (*at, "request", "names", logical), wire)
     for status in provider.errors.status:

@@ -1,7 +1,7 @@
 """Check what a provider says of its own requests, its replies and the use of its tokens."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,10 +11,11 @@ from tokencli.config import rules
 from tokencli.config.findings import Finding, Path, did_you_mean
 from tokencli.config.schema import secret_keys
 from tokencli.errors import ConfigError
+from tokencli.jwt.sign import ALGORITHMS, SHARED
 from tokencli.providers import places
-from tokencli.providers.call import leaves
-from tokencli.providers.spec import Call, Provider, Reply, Request
-from tokencli.providers.template import fill_url, names
+from tokencli.providers.call import expanded
+from tokencli.providers.spec import Call, Provider, Reply, Request, Signed
+from tokencli.providers.template import fill_url, leaves, names
 from tokencli.providers.use import LINE
 from tokencli.providers.values import FROM_REPLY, GENERATED
 
@@ -26,12 +27,16 @@ def own_request(provider: Provider, at: Path) -> Iterator[Finding]:
     """Yield everything that is wrong with a provider's templates and places."""
     yield from _names(provider, at)
     known = {*provider.fields, *STANDARD, *secret_keys(provider), *GENERATED}
+    replied = {*FROM_REPLY, *provider.outputs}
     for name, text in provider.values.items():
-        yield from template(text, known, (*at, "values", name))
+        yield from template(text, known | replied, (*at, "values", name))
         known.add(name)
-    replied = {*FROM_REPLY, *provider.reply.outputs}
+    later = {name for name in provider.values if replied & {*expanded(provider, f"{{{name}}}")}}
+    for name, signed in provider.signed.items():
+        yield from _signed(signed, known, secret_keys(provider), (*at, "signed", name))
+    known |= {*provider.signed}
     if provider.request.whole:
-        yield from _request(provider.request, known, (*at, "request"))
+        yield from _request(provider.request, known - later, (*at, "request"))
         for name in provider.grants:
             if name in grants.GRANTS:
                 what = "is OAuth's own, and [request] is not"
@@ -52,13 +57,35 @@ def _names(provider: Provider, at: Path) -> Iterator[Finding]:
     for name in provider.fields:
         if name in GENERATED or name == "token":
             yield Finding((*at, "fields", name), "is a value that the program makes", "rename it")
-    for table, written in (("values", provider.values), ("reply", provider.reply.outputs)):
-        path = (*at, table) if table == "values" else (*at, table, "outputs")
+    made: dict[Path, Iterable[str]] = {("values",): provider.values, ("signed",): provider.signed,
+                                       ("reply", "outputs"): provider.outputs}  # fmt: skip
+    for table, written in made.items():
+        path = (*at, *table)
         for name in written:
             if not re.fullmatch(rules.FIELD_NAME, name):
                 yield Finding((*path, name), "is no name for a value", "use a-z, 0-9 and _")
-            elif name in {*provider.fields, *STANDARD, *GENERATED, *FROM_REPLY}:
+            elif name in {*provider.fields, *STANDARD, *GENERATED, *FROM_REPLY} or (
+                table != ("values",) and name in provider.values
+            ):
                 yield Finding((*path, name), "is the name of another value", "rename it")
+
+
+def _signed(
+    signed: Signed, known: set[str], secrets: Collection[str], path: Path
+) -> Iterator[Finding]:
+    if signed.key not in secrets:
+        right = did_you_mean(signed.key, sorted(secrets))
+        yield Finding((*path, "key"), f"{signed.key!r} is no secret of a profile", right)
+    if signed.alg is not None and signed.alg not in (*ALGORITHMS, *SHARED):
+        right = did_you_mean(signed.alg, (*ALGORITHMS, *SHARED))
+        yield Finding((*path, "alg"), f"{signed.alg!r} is no algorithm that signs here", right)
+    if signed.life <= 0:
+        yield Finding((*path, "life"), "is not a number of seconds above 0")
+    for key, tree in (("header", signed.header), ("claims", signed.claims)):
+        if not _plain(tree):
+            yield Finding((*path, key), "holds a date or a nameless member")
+        for text in leaves(tree):
+            yield from template(text, known, (*path, key))
 
 
 def _call(call: Call, known: set[str], path: Path) -> Iterator[Finding]:
@@ -163,8 +190,8 @@ def _reply(reply: Reply, path: Path) -> Iterator[Finding]:
             datetime.strptime(written, reply.time_format)
         except ValueError:
             yield Finding((*path, "time_format"), "is no format of strptime", "such as %Y-%m-%d")
-    if reply.sliding and not isinstance(reply.ttl, int | float):
-        yield Finding((*path, "sliding"), "says nothing without ttl", "add ttl = SECONDS")
+    if reply.sliding and reply.ttl == "never":
+        yield Finding((*path, "sliding"), "says nothing of what never ends", "take one of them out")
     if isinstance(reply.ttl, int | float) and reply.ttl <= 0:
         yield Finding((*path, "ttl"), "is not a number of seconds above 0")
 

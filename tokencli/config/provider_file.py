@@ -1,6 +1,7 @@
 """Read a provider from a file of its own, and write one."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tokencli.config.file import LARGEST, parse
@@ -27,11 +28,15 @@ def read(path: str) -> str:
 def judged(text: str, path: str) -> list[Provider]:
     """Return the providers that a file describes: itself, or those of a configuration's [providers].
 
+    Where it has [profiles], too, these have to be right as well.
+
     Raises:
         ConfigError: with every problem and its line.
     """
     data = parse(text, Path(path))
     tables = data.get("providers") if "endpoints" not in data else None
+    if "profiles" in data and "endpoints" not in data:
+        raise_all(Config(Path(path), text, {}).problems(), path)
     whole = isinstance(tables, dict) and bool(tables)
     named = dict(tables) if whole and tables else {Path(path).stem or "provider": data}
     place = lines(text)
@@ -45,12 +50,17 @@ def judged(text: str, path: str) -> list[Provider]:
         for finding in judgement:
             keys = finding.path if whole else finding.path[2:]
             wrong.append(Finding(keys, finding.what, finding.right).problem(line_of(place, keys)))
+    raise_all(wrong, path)
+    return found
+
+
+def raise_all(wrong: Sequence[Problem], path: str) -> None:
+    """Raise what is wrong with a file as one ConfigError, unless that is nothing."""
     if wrong:
         count = "a problem" if len(wrong) == 1 else f"{len(wrong)} problems"
         raise ConfigError(
             f"{path} has {count}", hint="tokencli providers reference", problems=tuple(wrong)
         )
-    return found
 
 
 def _no_table(name: str) -> list[Finding]:

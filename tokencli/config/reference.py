@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from tokencli.config.json_schema import Toml
+from tokencli.config.schema import COMMON, OVERLAID
 from tokencli.providers import filters
 from tokencli.providers.spec import Provider
 from tokencli.providers.values import GENERATED
@@ -15,6 +16,7 @@ TABLES = (
     ("Endpoints", "[endpoints]"),
     ("Field", "[fields.NAME]"),
     ("Grant", "[grants.NAME]"),
+    ("Signed", "[signed.NAME]"),
     ("Request", "[request]"),
     ("Reply", "[reply]"),
     ("Call", "[then], [refresh] and [logout]: every key of [request], and"),
@@ -45,22 +47,47 @@ NAME` prints each that is built in), or a table `[providers.NAME]` of the config
     host = "acme.example.com"
     username = "demo"
 
-Templates. `{{name}}` stands for a value: one of [fields], of [values], or `client_id`, `client_secret`,
-`username`, `password`, `scope`; or a generated one: {generated}. In [then], [refresh],
-[logout] and `use` also `token`, `refresh_token` and each of `outputs`. `{{{{` and `}}}}` are braces.
-Each value is escaped for the place it lands in; a secret is one wherever it comes from the profile.
+Templates. `{{name}}` stands for a value: one of [fields], of [values], of [signed]; or `client_id`,
+`client_secret`, `username`, `password`, `scope`, `token_url`, `private_key`; or a generated one: {generated}
+(each the same wherever it stands in one request; `now` in seconds, `now_ms` in milliseconds, `nonce`
+32 hex digits, `device_id` a UUID that stays). In [values], [then], [refresh], [logout] and `use` also
+`token`, `refresh_token` and each of `outputs`. `{{{{` and `}}}}` are braces. Each value is escaped for the
+place it lands in: as one path segment, one parameter, one JSON string, one XML text; a header that
+could not carry it is refused; [values] and text bodies take it as it is.
+
+Secrets. `password`, `client_secret`, `private_key` and fields of kind secret rest in the OS keyring, or
+where the profile says: `api_key = {{ env = "KEY" }}`, `{{ file = "key.txt" }}`, `{{ command = ["pass",
+"acme"] }}`, `{{ prompt = true }}`. Everything else stands in the profile as text.
+
+Names. A field can't be called what every profile has already: {taken}.
 
 Filters. `{{name|filter|filter}}`: {filters}. A digest (md5, sha…, hmac…) is followed by hex or
-base64; `{{text|hmac_sha256:key}}` takes the value named `key`; `{{now|date:%Y-%m-%d}}` writes a time in
-UTC. int, number, bool and list (of words) give a placeholder that stands alone its JSON type.
+base64; `{{text|hmac_sha256:key}}` takes the value named `key`; what is signed of several values is put
+together in [values] first. `{{now|date:%Y-%m-%dT%H:%M:%SZ}}` writes a time in UTC, `{{now|plus:300}}` is five
+minutes later; `url` is the percent-encoding of RFC 3986. int, number, bool and list (of words) give a
+placeholder that stands alone in JSON that type.
 
 OAuth or not. Without `send`, `basic`, `query`, another method or `body = "none"`, the request is
-OAuth's own: grant_type, scope and the client's authentication are added. With one of them it is
-exactly what stands in [request]; then there is one grant, `token`, and nothing is added.
+OAuth's own: grant_type, scope and the client's authentication are added, and headers and grants'
+params stand beside them. With one of them it is exactly what stands in [request]; then there is one
+grant, `token`, and nothing is added. A JSON body of one level without such extras can stay OAuth's
+own: `body = "json"`. What `private_key_jwt` and `jwt_bearer` sign says iss = client_id, sub = client_id
+(`jwt_bearer`: the profile's username, if it has one), aud = `assertion_audience`, iat, nbf, exp and jti;
+where a vendor wants other claims, describe them in [signed] and send them. The `password` grant has to
+be allowed in the profile: `allow_password_grant = true`.
 
 Two requests. Where the first reply brings what a second one needs, [then] describes the second; where
-it brings a refresh token and no token, [refresh] is the second. Any request goes to the token
-endpoint's server, or to one that the profile itself names in a field of kind url or host.
+it brings a refresh token and no token, [refresh] is the second. Nothing of [request] goes over into
+[then], [refresh] or [logout]: each says its own body and headers. Their replies are read as [reply]
+says, or wholly by a `reply` of their own. The outputs of both replies are kept, and the token is the
+last reply's. Any request goes to the token endpoint's server, or to one that the profile itself names
+in a field of kind url or host; over https, or http to this machine's own loopback address where the
+profile says `allow_http = true`.
+
+Yes or no. A reply is a success if its status is below 400 (or in `reply.status`) and, where there is
+`success`, that holds something; without `success`, if nothing stands at `errors.code`. The first reply
+of two need bring no token. Error codes that are numbers are written as text: `codes.-22`. Where nothing
+says how long a token lives, it is fetched anew each time: say `ttl`.
 """
 
 
@@ -71,7 +98,8 @@ def reference() -> str:
     )
     classes = {"Provider": schema, **schema["$defs"]}
     generated = ", ".join(f"`{name}`" for name in GENERATED)
-    said = INTRODUCTION.format(generated=generated, filters=", ".join(filters.NAMES))
+    taken = ", ".join(f"`{name}`" for name in sorted(COMMON - OVERLAID))
+    said = INTRODUCTION.format(generated=generated, taken=taken, filters=", ".join(filters.NAMES))
     parts = [said]
     seen = set(classes["Request"]["properties"])
     for name, head in TABLES:

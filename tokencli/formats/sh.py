@@ -1,10 +1,12 @@
 """POSIX shells: `eval "$(tokencli export)"`, and unquoted as people type it.
 
 An unquoted `eval $(…)` splits the text at white space, expands `*`, `?` and `[`, and joins the words
-with single spaces. So everything stands on one line, each statement ends with `;`, there is no
-comment, and single spaces are the only ones.
+with single spaces; zsh may replace `~name` and `=command` as well. So everything stands on one line,
+each statement ends with `;`, there is no comment, single spaces are the only ones, and no word of a
+value begins with what is replaced.
 """
 
+import re
 from collections.abc import Sequence
 
 from tokencli.formats import Dialect, Variables
@@ -13,7 +15,10 @@ from tokencli.formats.values import B64TOKEN, checked
 
 FAILURE = "false\n"
 
-_HARMLESS = B64TOKEN | {":", ","}
+_HARMLESS = B64TOKEN | frozenset(':,;@%&"')
+"""What no shell changes in the words of an unquoted eval, whatever its options."""
+_REPLACED = "(?<=[ =:])[~=]+"
+"""What zsh may replace, where it begins a word, or follows an `=` or `:` in one."""
 
 
 def render(variables: Variables) -> str:
@@ -23,8 +28,17 @@ def render(variables: Variables) -> str:
 
 
 def quote(value: str) -> str:
-    r"""Return the value in single quotes, where `'\''` stands for one."""
-    return "'" + value.replace("'", "'\\''") + "'"
+    r"""Return the value in single quotes, where `'\''` stands for one.
+
+    Among several words, what a shell could replace follows a quotation mark: `'Bearer '"~"'x'`.
+    """
+    quoted = "'" + value.replace("'", "'\\''") + "'"
+    return re.sub(_REPLACED, _apart, quoted) if " " in value else quoted
+
+
+def _apart(found: re.Match[str]) -> str:
+    """Return each character in double quotes of its own, between two parts in single ones."""
+    return "'" + "".join(f'"{char}"' for char in found.group()) + "'"
 
 
 def unset(names: Sequence[str]) -> str:
@@ -46,14 +60,10 @@ def caution(variables: Variables) -> str | None:
 
 
 def _fragile(value: str, *, first: bool) -> bool:
-    """Tell whether the value is more than a token (`first`), or than words that start harmlessly."""
+    """Tell whether the value is more than a token (`first`), or than words of harmless characters."""
     if first:
         return not B64TOKEN.issuperset(value)
-    words = value.split(" ")
-    return any(
-        not _HARMLESS.issuperset(word) or (place > 0 and word[:1] in "~=")
-        for place, word in enumerate(words)
-    )
+    return not (_HARMLESS | {" "}).issuperset(value)
 
 
 DIALECT = Dialect(render, unset, failure=FAILURE, caution=caution)

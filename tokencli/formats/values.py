@@ -14,7 +14,7 @@ def checked(variables: Variables, dialect: str, refused: str = "") -> Variables:
     A value is visible ASCII with single spaces inside, and without the characters in `refused`.
 
     Raises:
-        UsageError: a name. ReplyError: a value, which came from the server.
+        UsageError: a name. ReplyError: a value.
     """
     for name, value in variables:
         check_variable(name)
@@ -22,7 +22,7 @@ def checked(variables: Variables, dialect: str, refused: str = "") -> Variables:
         if reason is not None:
             raise ReplyError(
                 f"the value for {name} {reason}, which can't be written safely for {dialect};"
-                " the server that issued the token chose it",
+                " the server that issued the token, or the profile, chose it",
                 hint="tokencli get --format json, and a program that reads JSON",
             )
     return variables

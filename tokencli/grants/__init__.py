@@ -69,10 +69,21 @@ def needed_secrets(profile: Profile) -> tuple[str, ...]:
         *either(profile.grant),
         *trades(profile.grant),
         *spec.needs,
+        *_beside(profile),
         *clientauth.needs(profile.client_auth),
         *clientauth.SECRETS[profile.client_auth],
     )
     return tuple(dict.fromkeys(name for name in names if name in profile.secrets))
+
+
+def _beside(profile: Profile) -> tuple[str, ...]:
+    """Return the secrets that the provider's own parameters and headers name."""
+    provider = profile.provider
+    if not provider.request.headers and not provider.grants[profile.grant].params:
+        return ()
+    from tokencli.providers.call import beside
+
+    return tuple(name for name in beside(provider, profile.grant) if name in profile.secrets)
 
 
 def renewing_secrets(profile: Profile) -> tuple[str, ...]:

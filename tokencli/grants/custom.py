@@ -53,7 +53,8 @@ def call(profile: Profile, request: Request, known: Mapping[str, str | Secret]) 
     for name in names(profile.provider, request):
         if name in profile.secrets and name not in known:
             field = profile.provider.fields.get(name)
-            secret = yield Need(name, optional=field is not None and field.optional)
+            may_lack = name == "key_passphrase" or (field is not None and field.optional)
+            secret = yield Need(name, optional=may_lack)
             if secret is not None:
                 values[name] = secret
     token: TokenSet = yield Send(request, {**values, **known})

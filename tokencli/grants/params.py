@@ -1,8 +1,9 @@
 """The parameters that every grant may carry: the provider's own, the scope, and the profile's."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
+from typing import Any
 
-from tokencli.grants.steps import Need, Value
+from tokencli.grants.steps import Need, Value, Values
 from tokencli.model import Profile, Secret
 from tokencli.providers import template
 
@@ -21,7 +22,7 @@ def grant_type(profile: Profile, grant: str) -> str:
     return written or (spec.grant_type if spec else None) or URNS.get(grant, grant)
 
 
-def further(profile: Profile) -> Generator[Need, Secret | None, dict[str, Value]]:
+def further(profile: Profile) -> Generator[Need | Values, Any, dict[str, Value]]:
     """Fill in the provider's extra parameters, asking for the secrets among them.
 
     A parameter whose value the profile does not give is left out.
@@ -29,23 +30,28 @@ def further(profile: Profile) -> Generator[Need, Secret | None, dict[str, Value]
     found: dict[str, Value] = {}
     if profile.scope:
         found["scope"] = profile.scope
-    for wire, text in profile.provider.grants[profile.grant].params.items():
-        value = yield from _value(profile, text)
-        if value is not None:
-            found[wire] = value
+    texts = profile.provider.grants[profile.grant].params
+    if texts:
+        found |= yield from _filled(profile, texts)
     return found | dict(profile.params)
 
 
-def _value(profile: Profile, text: str) -> Generator[Need, Secret | None, Value | None]:
-    names = template.names(text)
-    if not any(name in profile.secrets for name in names):
-        return template.fill(text, profile.values)
-    values = dict(profile.values)
-    for name in names:
+def _filled(
+    profile: Profile, texts: Mapping[str, str]
+) -> Generator[Need | Values, Any, dict[str, Value]]:
+    from tokencli.providers.call import expanded
+    from tokencli.providers.values import is_made
+
+    provider = profile.provider
+    known: dict[str, str | Secret] = dict(profile.values)
+    if profile.scope:
+        known["scope"] = profile.scope
+    for name in dict.fromkeys(one for text in texts.values() for one in expanded(provider, text)):
         if name in profile.secrets:
             secret = yield Need(name, optional=True)
-            if secret is None:
-                return None
-            values[name] = secret.reveal()
-    filled = template.fill(text, values)
-    return None if filled is None else Secret(filled)
+            if secret is not None:
+                known[name] = secret
+    if any(is_made(provider, name) for text in texts.values() for name in template.names(text)):
+        known = yield Values(known)
+    values = {wire: template.fill_secret(text, known) for wire, text in texts.items()}
+    return {wire: value for wire, value in values.items() if value is not None}

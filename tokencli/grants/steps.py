@@ -38,6 +38,13 @@ class Sign:
 
 
 @dataclass(frozen=True, slots=True)
+class Values:
+    """Complete these values by those made up for the request, computed and signed; all are sent back."""
+
+    given: Mapping[str, str | Secret]
+
+
+@dataclass(frozen=True, slots=True)
 class Send:
     """Send a request that is the provider's own; the TokenSet is sent back, or an error thrown."""
 
@@ -94,7 +101,17 @@ class Wait:
 
 
 Step: TypeAlias = (
-    Need | Post | Send | Sign | Fetch | Listen | OpenBrowser | AwaitRedirect | ShowUserCode | Wait
+    Need
+    | Values
+    | Post
+    | Send
+    | Sign
+    | Fetch
+    | Listen
+    | OpenBrowser
+    | AwaitRedirect
+    | ShowUserCode
+    | Wait
 )
 Steps: TypeAlias = Generator[Step, Any, TokenSet]
 

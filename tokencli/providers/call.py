@@ -38,6 +38,13 @@ def expanded(provider: Provider, text: str) -> Iterator[str]:
     for name in template.names(text):
         if name in provider.values:
             yield from expanded(provider, provider.values[name])
+        elif name in provider.signed:
+            signed = provider.signed[name]
+            yield signed.key
+            if signed.key == "private_key":
+                yield "key_passphrase"
+            for leaf in template.leaves((signed.header, signed.claims)):
+                yield from expanded(provider, leaf)
         else:
             yield name
 
@@ -45,33 +52,42 @@ def expanded(provider: Provider, text: str) -> Iterator[str]:
 def inputs(provider: Provider) -> tuple[str, ...]:
     """Name what a profile must give for the requests that are the provider's own."""
     calls = (provider.request, provider.then, provider.refresh, provider.logout)
-    replied = {*FROM_REPLY, *provider.reply.outputs} - set(provider.fields)
+    replied = {*FROM_REPLY, *provider.outputs} - set(provider.fields)
     found = [name for call in calls if call is not None for name in names(provider, call)]
     optional = {name for name, field in provider.fields.items() if field.optional}
-    left_out = {*GENERATED, *replied, *optional, "scope"}
+    left_out = {*GENERATED, *replied, *optional, "scope", "key_passphrase"}
     return tuple(dict.fromkeys(name for name in found if name not in left_out))
+
+
+def beside(provider: Provider, grant: str) -> tuple[str, ...]:
+    """Name the values that OAuth's own request carries beside what OAuth makes it of."""
+    texts = (*provider.grants[grant].params.values(), *provider.request.headers.values())
+    found = [name for text in texts for name in expanded(provider, text)]
+    return tuple(dict.fromkeys(name for name in found if name not in GENERATED))
+
+
+def needed_beside(provider: Provider, grant: str) -> tuple[str, ...]:
+    """Name those among them that a profile must give: fields that are not optional, and keys."""
+    spec = provider.grants[grant]
+    free = {*spec.optional, *(name for group in spec.one_of for name in group)}
+    keys = {signed.key for signed in provider.signed.values()}
+    return tuple(
+        name
+        for name in beside(provider, grant)
+        if name not in free
+        and (name in keys or (name in provider.fields and not provider.fields[name].optional))
+    )
 
 
 def _texts(request: Request) -> Iterator[str]:
     """Yield every template of a request."""
     if isinstance(request, Call) and request.url:
         yield request.url
-    yield from leaves(request.send)
+    yield from template.leaves(request.send)
     yield from request.query.values()
     yield from request.headers.values()
     if request.basic is not None:
         yield request.basic
-
-
-def leaves(tree: Any) -> Iterator[Any]:
-    """Yield the texts of a body's template."""
-    if isinstance(tree, Mapping):
-        tree = tuple(tree.values())
-    if isinstance(tree, tuple | list):
-        for branch in tree:
-            yield from leaves(branch)
-    elif isinstance(tree, str):
-        yield tree
 
 
 def renewal(provider: Provider) -> Request | None:
@@ -92,7 +108,7 @@ def write(
     Raises:
         ConfigError: a value is missing, does not fit its place, or would go to another server.
     """
-    values = complete(profile, given, now)
+    values = complete(profile, given, now, masked=masked)
     hidden = template.MASK if masked else None
     shown = {
         name: (hidden or value.reveal()) if isinstance(value, Secret) else value
@@ -155,7 +171,9 @@ class _Pen:
         if kind in ("text", "xml"):
             filled = self._needed(send, filters.xml if kind == "xml" else None)
             return filled.encode(errors="surrogatepass"), query
-        tree = self._grown(send)
+        for leaf in template.leaves(send):
+            self._require(leaf)
+        tree = template.fill_tree(send, self.values)
         if kind == "json":
             return json.dumps(tree, allow_nan=False).encode("ascii"), query
         pairs = [(name, text) for name, value in tree.items() for text in _flat(value)]
@@ -186,18 +204,6 @@ class _Pen:
             return f"Basic {template.MASK}"
         return f"Basic {b64encode(text.encode(errors='surrogatepass')).decode()}"
 
-    def _grown(self, tree: Any) -> Any:
-        """Fill the leaves of a body's template; what names an absent optional value is cut off."""
-        if isinstance(tree, Mapping):
-            grown = {name: self._grown(branch) for name, branch in tree.items()}
-            return {name: branch for name, branch in grown.items() if branch is not None}
-        if isinstance(tree, tuple | list):
-            return [twig for branch in tree if (twig := self._grown(branch)) is not None]
-        if not isinstance(tree, str):
-            return tree
-        self._require(tree)
-        return template.fill_typed(tree, self.values)
-
     def _filled(self, text: str) -> str | None:
         self._require(text)
         return template.fill(text, self.values)
@@ -211,11 +217,9 @@ class _Pen:
     def _require(self, text: str) -> None:
         """Raise where a value is absent that no profile may leave out."""
         fields = self.profile.provider.fields
-        computed = self.profile.provider.values
+        computed = {*self.profile.provider.values, *self.profile.provider.signed, "scope"}
         for name in template.names(text):
-            optional = (
-                name in computed or name == "scope" or (name in fields and fields[name].optional)
-            )
+            optional = name in computed or (name in fields and fields[name].optional)
             if name not in self.values and not optional:
                 raise self._missing(text)
 

@@ -20,6 +20,7 @@ from tokencli.providers.spec import (
     Provider,
     Reply,
     Request,
+    Signed,
 )
 
 _HERE = Path(__file__).parent
@@ -118,6 +119,7 @@ _BUILD: dict[str, Callable[[Any], Any]] = {
     "endpoints": _part(Endpoints),
     "grants": _rows(Grant),
     "fields": _fields,
+    "signed": _rows(Signed),
     "request": _part(Request),
     "reply": _reply,
     "then": _call,

@@ -48,7 +48,7 @@ KEYED: dict[str, str] = {"hmac_md5": "md5", "hmac_sha1": "sha1", "hmac_sha256": 
 TYPED = ("int", "number", "bool", "list")
 """Filters that give a placeholder standing alone in a JSON body another type than text."""
 
-NAMES = (*PLAIN, *KEYED, "date", *TYPED)
+NAMES = (*PLAIN, *KEYED, "date", "plus", *TYPED)
 
 
 def apply(value: str, steps: tuple[tuple[str, str], ...], values: Mapping[str, str]) -> str:
@@ -65,6 +65,8 @@ def apply(value: str, steps: tuple[tuple[str, str], ...], values: Mapping[str, s
             elif name in KEYED:
                 key = values.get(argument, "").encode(errors="surrogatepass")
                 data = hmac.new(key, data, KEYED[name]).digest()
+            elif name == "plus":
+                data = str(int(data) + int(argument)).encode()
             elif name == "date":
                 data = datetime.fromtimestamp(float(data), UTC).strftime(argument).encode()
             elif name not in TYPED:

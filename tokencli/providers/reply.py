@@ -131,6 +131,7 @@ def _token_set(
             scope=scope,
             outputs={name: Secret(value) for name, value in kept.items()},
             margin=_margin(profile),
+            idle=life if where.sliding else None,
         ),
         remarks,
         unusable,
@@ -158,7 +159,8 @@ def _without_token(
 def _margin(profile: Profile) -> float | None:
     """Return the seconds before its end at which the token is given up, where issuing decides it."""
     issuing = profile.provider.issuing
-    return min(EXCLUSIVE_S, issuing.sticky or EXCLUSIVE_S) if issuing.exclusive else issuing.sticky
+    scarce = issuing.exclusive or issuing.max_sessions is not None
+    return min(EXCLUSIVE_S, issuing.sticky or EXCLUSIVE_S) if scarce else issuing.sticky
 
 
 def _plain(value: Any) -> str | None:

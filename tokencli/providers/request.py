@@ -34,11 +34,18 @@ But not with an assertion, which is good for one sending."""
 
 
 def write(
-    profile: Profile, params: Mapping[str, Value], auth: Applied, *, url: str | None = None
+    profile: Profile,
+    params: Mapping[str, Value],
+    auth: Applied,
+    *,
+    url: str | None = None,
+    beside: Mapping[str, str | Secret] | None = None,
 ) -> WireRequest:
     """Return the request for these logical parameters, form-encoded (RFC 6749 appendix B).
 
-    Some servers want the same parameters as JSON or in the query instead. It goes to the token endpoint, or to another `url` of the same server.
+    Some servers want the same parameters as JSON or in the query instead. It goes to the token
+    endpoint, or to another `url` of the same server. The provider's own headers may name the
+    values `beside` OAuth's; without any, the profile's.
     """
     names = profile.provider.request.names
     pairs: list[tuple[str, str]] = []
@@ -58,9 +65,9 @@ def write(
     if way in KINDS:
         headers["Content-Type"] = KINDS[way]
     for name, text in profile.provider.request.headers.items():
-        filled = template.fill(text, profile.values)
-        if filled is not None:
-            headers[name] = filled
+        written = template.fill_secret(text, profile.values if beside is None else beside)
+        if written is not None:
+            headers[name] = reveal(written)
     headers |= {name: reveal(value) for name, value in auth.headers.items()}
     target = url or profile.token_url
     if way == "query":

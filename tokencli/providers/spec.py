@@ -17,6 +17,7 @@ from tokencli.providers.wording import Many as Many
 from tokencli.providers.wording import Places as Places
 from tokencli.providers.wording import Reply as Reply
 from tokencli.providers.wording import Request as Request
+from tokencli.providers.wording import Signed as Signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,13 @@ class Field:
     default: str | None = None
     """The value where the profile gives none. Example: `"v2"`"""
     kind: Literal["text", "host", "url", "secret"] = "text"
-    """`host` is host[:port], `url` an https URL without query, `secret` comes from a secret source."""
+    """`host` is host[:port], `url` an https URL without query; a `secret` stands in no file: a profile
+    says where it comes from. Example: `"secret"`"""
     port: int | None = None
     """For a `host` without a port: the port that the system documents. Example: `8443`"""
     optional: bool = False
-    """A profile may leave it out; whatever part of a request names it is then left out too."""
+    """A profile may leave it out; whatever part of a request names it is then left out too.
+    Example: `true`"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,8 @@ class Grant:
     """Further request parameters by wire name, as templates; one whose value is absent is left out.
     Example: `{ account_id = "{account_id}" }`"""
     claims: Mapping[str, str] = field(default_factory=dict)
-    """Further claims of an assertion that is signed here, as templates, in the same way."""
+    """For `jwt_bearer`: further claims of the assertion, as templates, in the same way.
+    Example: `{ scope = "{scope}" }`"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +78,25 @@ class Endpoints:
     token: str
     """The token endpoint (RFC 6749 section 3.2). Example: `"https://{host}/oauth/token"`"""
     authorization: str | None = None
-    """The authorization endpoint (RFC 6749 section 3.1)."""
+    """The authorization endpoint (RFC 6749 section 3.1). Example: `"https://{host}/oauth/authorize"`"""
     device_authorization: str | None = None
-    """The device authorization endpoint (RFC 8628 section 3.1)."""
+    """The device authorization endpoint (RFC 8628 section 3.1).
+    Example: `"https://{host}/oauth/device"`"""
     revocation: str | None = None
-    """The revocation endpoint (RFC 7009)."""
+    """The revocation endpoint (RFC 7009). Example: `"https://{host}/oauth/revoke"`"""
     pushed_authorization_request: str | None = None
-    """The pushed authorization request endpoint (RFC 9126 section 2)."""
+    """The pushed authorization request endpoint (RFC 9126 section 2).
+    Example: `"https://{host}/oauth/par"`"""
     introspection: str | None = None
-    """The introspection endpoint (RFC 7662)."""
+    """The introspection endpoint (RFC 7662). Example: `"https://{host}/oauth/introspect"`"""
     userinfo: str | None = None
-    """The UserInfo endpoint (OpenID Connect Core section 5.3)."""
+    """The UserInfo endpoint (OpenID Connect Core section 5.3).
+    Example: `"https://{host}/oauth/userinfo"`"""
     jwks: str | None = None
-    """The server's public keys (RFC 7517 section 5)."""
+    """The server's public keys (RFC 7517 section 5). Example: `"https://{host}/oauth/jwks"`"""
     issuer: str | None = None
-    """The server's own name, whose metadata (RFC 8414) name the endpoints that don't stand here."""
+    """The server's own name, whose metadata (RFC 8414) name the endpoints that don't stand here.
+    Example: `"https://{host}/realms/{realm}"`"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +110,8 @@ class Meaning:
     Example: `"the API key is wrong"`"""
     whose: Literal["you", "profile", "client", "server", "provider"] = "server"
     """Who can mend it: `you` (the credentials typed), `profile` (the file), `client` (the client's
-    registration at the server), `server` (its operators), `provider` (the provider's description)."""
+    registration at the server), `server` (its operators), `provider` (the provider's description).
+    Example: `"you"`"""
     do: str | None = None
     """What to do next; `{profile}` stands for the profile's name.
     Example: `"tokencli login {profile} --again"`"""
@@ -134,19 +143,25 @@ class Provider:
     title: str
     """The system's name, for people. Example: `"Acme Cloud"`"""
     endpoints: Endpoints
-    """Where the endpoints are."""
+    """Where the endpoints are. Example: `{ token = "https://{host}/api/login" }`"""
     grants: Mapping[str, Grant] = field(default_factory=dict)
-    """The grants it takes by name; the first is the default. Without any: `client_credentials`, or
-    `token` where the request is not OAuth's own."""
+    """The grants it takes by name; the first is the default. OAuth's are `client_credentials`,
+    `password`, `authorization_code`, `device_code`, `refresh_token`, `token_exchange` and
+    `jwt_bearer`; any other name is sent as `grant_type` with its `params`. Without any:
+    `client_credentials`, or `token` where the request is not OAuth's own.
+    Example: `{ client_credentials = {}, account_credentials.params = { account_id = "{account_id}" } }`"""
     name: str = ""
     """The provider's own name; filled in from the file or table name."""
     doc: str | None = None
     """The page that documents the endpoint. Example: `"https://docs.example.com/auth"`"""
     client_auth: tuple[str, ...] = ("client_secret_basic",)
-    """The client authentication methods it takes; the first is the default.
+    """The client authentication methods it takes; the first is the default: `client_secret_basic`,
+    `client_secret_post`, `client_secret_jwt`, `private_key_jwt`, `tls_client_auth`, `none`. For OAuth's
+    own request alone.
     Example: `["client_secret_post"]`"""
     assertion_audience: str | None = None
-    """The `aud` of the client's assertions: `issuer`, `token_endpoint`, or a template of the value."""
+    """The `aud` of the client's assertions: `issuer`, `token_endpoint`, or a template of the value.
+    Example: `"https://{host}/"`"""
     fields: Mapping[str, Field] = field(default_factory=dict)
     """The values that a profile gives beside the standard ones.
     Example: `{ host.kind = "host", api_key.kind = "secret", tenant = {} }`"""
@@ -155,22 +170,37 @@ class Provider:
     values: Mapping[str, str] = field(default_factory=dict)
     """Values computed from others, in this order, as templates with filters.
     Example: `{ pair = "{username}:{password|base64}" }`"""
+    signed: Mapping[str, Signed] = field(default_factory=dict)
+    """JWTs signed here, as values for the templates of requests and of `use`.
+    Example: `{ proof = { claims = { iss = "{client_id}" } } }`"""
     request: Request = field(default_factory=Request)
-    """How the request is written."""
+    """How the request is written. Example: `{ body = "json", send = { apikey = "{api_key}" } }`"""
     reply: Reply = field(default_factory=Reply)
-    """Where the reply keeps what."""
+    """Where the reply keeps what. Example: `{ access_token = "data.token", ttl = 3600 }`"""
     then: Call | None = None
     """A second request that makes the token of what the first one brought. Where the first brings a
-    refresh token alone and this is missing, `refresh` is the second."""
+    refresh token alone and this is missing, `refresh` is the second.
+    Example: `{ url = "https://{host}/api/token", send = { code = "{code}" } }`"""
     refresh: Call | None = None
-    """The request that renews a token, where it is not OAuth's own."""
+    """The request that renews a token, where it is not OAuth's own.
+    Example: `{ url = "https://{host}/api/renew", send = { refresh = "{refresh_token}" } }`"""
     logout: Call | None = None
-    """The request that ends a token at the server, where it is not RFC 7009's."""
+    """The request that ends a token at the server, where it is not RFC 7009's.
+    Example: `{ method = "DELETE", headers = { X-Auth-Token = "{token}" } }`"""
     use: Many = ()
     """How a request carries the token: `Header: template` each, or `?name=template` for the query.
-    Without it: `Authorization: Bearer {token}`, by the reply's token type.
+    What names an absent optional value is left out. Without it: `Authorization: Bearer {token}`, by the
+    reply's token type.
     Example: `["X-Auth-Token: {token}", "X-Api-Key: {api_key}"]`"""
     issuing: Issuing = field(default_factory=Issuing)
-    """By which rules tokens are handed out."""
+    """By which rules tokens are handed out. Example: `{ exclusive = true }`"""
     errors: Errors = field(default_factory=Errors)
-    """Where failures keep what, and what they mean."""
+    """Where failures keep what, and what they mean.
+    Example: `{ code = "error.code", description = "error.message" }`"""
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Name the further outputs of every reply that brings a token."""
+        calls = (self.then, self.refresh)
+        own = [call.reply for call in calls if call is not None and call.reply is not None]
+        return tuple(dict.fromkeys(name for reply in (self.reply, *own) for name in reply.outputs))

@@ -6,12 +6,14 @@ no template can run anything.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 from tokencli.errors import ConfigError
 from tokencli.frozen import dataclass
 from tokencli.providers import filters
 from tokencli.providers.address import endpoint, host_port
+from tokencli.secret import Secret
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*)((?:\|[a-z0-9_]+(?::[^|{}]*)?)*)\}|[{}]")
 
@@ -69,6 +71,15 @@ def fill(
     return filled
 
 
+def fill_secret(template: str, values: Mapping[str, str | Secret]) -> str | Secret | None:
+    """Do as `fill` with values some of which are secret: what is made of a secret is one."""
+    used = {name: values[name] for name in names(template) if name in values}
+    hidden = [value for value in used.values() if isinstance(value, Secret)]
+    plain = {n: value.reveal() if isinstance(value, Secret) else value for n, value in used.items()}
+    found = fill(template, plain)
+    return Secret(found) if hidden and found is not None else found
+
+
 def fill_typed(template: str, values: Mapping[str, str]) -> object:
     """Do as `fill`; a placeholder that stands alone may give a JSON number, boolean or array."""
     pieces = list(_pieces(template))
@@ -79,6 +90,27 @@ def fill_typed(template: str, values: Mapping[str, str]) -> object:
     if not wanted or isinstance(_value(pieces[0], values), Mask):
         return filled
     return filters.typed(filled, wanted[-1])
+
+
+def fill_tree(tree: Any, values: Mapping[str, str]) -> Any:
+    """Do as `fill_typed` in the leaves of a tree; what names an absent value is cut off, as None is."""
+    if isinstance(tree, Mapping):
+        grown = {name: fill_tree(branch, values) for name, branch in tree.items()}
+        return {name: branch for name, branch in grown.items() if branch is not None}
+    if isinstance(tree, tuple | list):
+        return [twig for branch in tree if (twig := fill_tree(branch, values)) is not None]
+    return fill_typed(tree, values) if isinstance(tree, str) else tree
+
+
+def leaves(tree: Any) -> Iterator[str]:
+    """Yield the texts of a tree."""
+    if isinstance(tree, Mapping):
+        tree = tuple(tree.values())
+    if isinstance(tree, tuple | list):
+        for branch in tree:
+            yield from leaves(branch)
+    elif isinstance(tree, str):
+        yield tree
 
 
 def fill_url(template: str, values: Mapping[str, str]) -> str | None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from tokencli.errors import ConfigError, ReplyError
+from tokencli.frozen import dataclass
 from tokencli.model import Profile, Secret, TokenSet
 from tokencli.providers import template
 
@@ -31,6 +32,20 @@ def named_secrets(profile: Profile) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in found if name in profile.secrets))
 
 
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """One header or query parameter that carries a token, or something beside it."""
+
+    name: str
+    is_query: bool
+    value: str | None
+    """None where a value that it names is absent. Of a query, percent-encoded."""
+    lacking: tuple[str, ...] = ()
+    """The absent values among those that no profile may leave out."""
+    secrets: tuple[Secret, ...] = ()
+    """The secrets in it as they are written, and the whole where there are any."""
+
+
 def carried(
     profile: Profile, token: TokenSet, secrets: Mapping[str, Secret], now: float
 ) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
@@ -40,42 +55,86 @@ def carried(
         ReplyError: a value that came with the token can't stand in a header.
         ConfigError: a value is missing.
     """
+    headers: list[tuple[str, str]] = []
+    query: list[tuple[str, str]] = []
+    for carrier in carriers(profile, token, secrets, now):
+        if carrier.lacking:
+            raise missing(profile, carrier)
+        if carrier.value is not None:
+            (query if carrier.is_query else headers).append((carrier.name, carrier.value))
+    return headers, query
+
+
+def carriers(
+    profile: Profile, token: TokenSet, secrets: Mapping[str, Secret], now: float
+) -> tuple[Carrier, ...]:
+    """Return one carrier for each line of the provider's `use`, in order, whatever is absent.
+
+    Raises:
+        ReplyError: a value that came with the token can't stand in a header.
+    """
     from tokencli.providers.values import complete
 
     given: dict[str, str | Secret] = {**profile.values, **secrets, **token.outputs}
     given["token"] = token.access_token
-    known = {
-        name: value.reveal() if isinstance(value, Secret) else value
-        for name, value in complete(profile, given, now).items()
+    known = complete(profile, given, now)
+    return tuple(_carrier(profile, line, known) for line in lines(profile, token))
+
+
+def missing(profile: Profile, carrier: Carrier) -> ConfigError:
+    """Return what is to be said where a carrier lacks something."""
+    return ConfigError(
+        f"the use of the token ({carrier.name}) needs a value that profile {profile.name!r} and the"
+        " server's reply don't have",
+        hint=f"tokencli profiles show {profile.name}",
+    )
+
+
+def _carrier(profile: Profile, line: str, known: Mapping[str, str | Secret]) -> Carrier:
+    is_query = line.startswith("?")
+    name, _, text = line[1:].partition("=") if is_query else line.partition(": ")
+    plain = {
+        n: value.reveal() if isinstance(value, Secret) else value for n, value in known.items()
     }
-    headers, query = [], []
-    for line in lines(profile, token):
-        is_query = line.startswith("?")
-        name, _, text = line[1:].partition("=") if is_query else line.partition(": ")
-        value = template.fill(text, known)
-        if value is None:
-            if _optional(profile, text, known):
-                continue
-            raise ConfigError(
-                f"the use of the token ({name}) needs a value that profile {profile.name!r} and the"
-                " server's reply don't have",
-                hint=f"tokencli profiles show {profile.name}",
-            )
-        if is_query:
-            query.append((name, quote(value, safe="")))
-        elif _VALUE.fullmatch(value):
-            headers.append((name, value))
-        else:
-            raise ReplyError(
-                f"the value of the header {name} holds what no header can carry; the server that"
-                " issued the token, or the profile, chose it",
-                hint="tokencli inspect",
-            )
-    return headers, query
+    value = template.fill(text, plain)
+    if value is None:
+        return Carrier(name, is_query, None, lacking=_lacking(profile, text, known))
+    if is_query:
+        value = quote(value, safe="")
+    elif not _VALUE.fullmatch(value):
+        raise ReplyError(
+            f"the value of the header {name} holds what no header can carry; the server that"
+            " issued the token, or the profile, chose it",
+            hint="tokencli inspect",
+        )
+    parts = _secrets(text, plain, known)
+    if is_query:
+        parts = [quote(part, safe="") for part in parts]
+    found = dict.fromkeys((*parts, value) if parts else ())
+    return Carrier(name, is_query, value, secrets=tuple(map(Secret, found)))
 
 
-def _optional(profile: Profile, text: str, known: Mapping[str, str]) -> bool:
-    """Tell whether what is missing is what a profile may leave out."""
+def _secrets(text: str, plain: Mapping[str, str], known: Mapping[str, str | Secret]) -> list[str]:
+    """Return what the placeholders of a template that take a secret are filled with."""
+    masked = {n: template.MASK if isinstance(known[n], Secret) else v for n, v in plain.items()}
+    open_to_all = _parts(text, masked)
+    return [part for part in _parts(text, plain) if part and part not in open_to_all]
+
+
+def _parts(text: str, values: Mapping[str, str]) -> list[str]:
+    """Return what the placeholders of a template are filled with, but for what is masked."""
+    found: list[str] = []
+
+    def note(part: str) -> str:
+        found.append(part)
+        return part
+
+    template.fill(text, values, note)
+    return found
+
+
+def _lacking(profile: Profile, text: str, known: Mapping[str, object]) -> tuple[str, ...]:
+    """Name what is missing, unless all of it is what a profile may leave out."""
     fields = profile.provider.fields
     absent = [name for name in template.names(text) if name not in known]
-    return all(name in fields and fields[name].optional for name in absent)
+    return tuple(name for name in absent if name not in fields or not fields[name].optional)

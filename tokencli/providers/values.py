@@ -7,40 +7,55 @@ from typing import Final
 
 from tokencli.model import Profile, Secret
 from tokencli.providers import template
+from tokencli.providers.spec import Provider
 
-GENERATED: Final = ("uuid", "nonce", "now", "now_ms", "device_id")
-"""`uuid` and `nonce` anew for each request; `now` in epoch seconds; `device_id` a UUID that is the
+GENERATED: Final = ("uuid", "uuid_2", "nonce", "now", "now_ms", "device_id")
+"""`uuid`, another `uuid_2` and `nonce` anew for each request; `now` in epoch seconds; `device_id` a UUID that is the
 same for the same profile and account."""
 FROM_REPLY: Final = ("token", "refresh_token")
 """What a later request may name of the reply before it, beside its outputs."""
 
 
+def is_made(provider: Provider, name: str) -> bool:
+    """Tell whether a value is made up or computed, and so is none that a profile gives."""
+    return name in GENERATED or name in provider.values or name in provider.signed
+
+
 def complete(
-    profile: Profile, given: Mapping[str, str | Secret], now: float
+    profile: Profile, given: Mapping[str, str | Secret], now: float, *, masked: bool = False
 ) -> dict[str, str | Secret]:
     """Return the given values, the generated ones, and what the provider computes of both.
 
-    What is made of a secret is one.
+    What is made of a secret is one. Where secrets are `masked` nothing is signed: there is no key.
     """
     found: dict[str, str | Secret] = {**_generated(profile, now), **given}
     for name, text in profile.provider.values.items():
-        used = template.names(text)
-        plain = {each: _plain(found[each]) for each in used if each in found}
-        filled = template.fill(text, plain)
-        if filled is not None:
-            secret = any(isinstance(found[each], Secret) for each in used)
-            found[name] = Secret(filled) if secret else filled
+        value = template.fill_secret(text, found)
+        if value is not None:
+            found[name] = value
+    if profile.provider.signed:
+        found |= _signed(profile, found, now, masked=masked)
     return found
 
 
-def _plain(value: str | Secret) -> str:
-    return value.reveal() if isinstance(value, Secret) else value
+def _signed(
+    profile: Profile, values: Mapping[str, str | Secret], now: float, *, masked: bool
+) -> dict[str, Secret]:
+    from tokencli.providers.signed import sign
+
+    found = {}
+    for name, signed in profile.provider.signed.items():
+        token = Secret(template.MASK) if masked else sign(profile, signed, values, now)
+        if token is not None:
+            found[name] = token
+    return found
 
 
 def _generated(profile: Profile, now: float) -> dict[str, str]:
     account = (profile.name, profile.token_url, *(profile.values.get(k, "") for k in _ACCOUNT))
     return {
         "uuid": str(uuid.uuid4()),
+        "uuid_2": str(uuid.uuid4()),
         "nonce": secrets.token_hex(16),
         "now": str(int(now)),
         "now_ms": str(int(now * 1000)),

@@ -47,7 +47,8 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict)
     """Parameters in the URL's query beside the body, as templates. Example: `{ f = "json" }`"""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Further request headers, as templates. Example: `{ X-Api-Version = "2" }`"""
+    """Further request headers, as templates; they replace the program's own, such as the Content-Type
+    (`text/plain` for text, `application/xml` for xml). Example: `{ X-Api-Version = "2" }`"""
     basic: str | None = None
     """HTTP Basic of this very text, name and password with a colon between, without the
     form-encoding of RFC 6749. Example: `"{username}:{password}"`"""
@@ -72,9 +73,11 @@ class Reply:
     """Say where the reply keeps what.
 
     A place is a JMESPath expression over the JSON (or form-encoded) body, such as `data.token`,
-    `errors[0].code`, `"id-token"` or `@` for the whole; or `header:NAME`, `cookie:NAME`,
-    `xml:path/of/elements` (`…/@attribute` at its end), or `text:` for the whole body. ` ~ REGEX`
-    after any of them takes the one group of a regular expression out of what is there. Of several
+    `errors[0].code`, `"id-token"` or `@` for the whole; or `header:NAME` (all of one name, joined by
+    commas), `cookie:NAME` (`*`: all, as a Cookie header has them), `xml:root/child` from the root
+    element on, whatever the namespaces (`…/@attribute` at its end), or `text:` for the whole body.
+    ` ~ REGEX` after any of them takes the one group of a regular expression out of what is there; it
+    repeats no group, looks neither ahead nor back, and has three `*` or `+` at most. Of several
     places, the first that holds something is taken.
     """
 
@@ -100,8 +103,8 @@ class Reply:
     ttl: float | Literal["never"] | None = None
     """The life in seconds where the reply says none, or `"never"` for no end. Example: `1200`"""
     sliding: bool = False
-    """Whether the server counts `ttl` from the last use; here, from the last time it was got.
-    Example: `true`"""
+    """Whether the server counts the life, the reply's or `ttl`, from the last use; here, from the last
+    time it was got. Example: `true`"""
     never: Many = ()
     """Values of expires_in or expires_at that mean no end. Example: `["0", "null"]`"""
     refresh_token: Places = ("refresh_token",)
@@ -143,6 +146,28 @@ class Call(Request):
 
 
 @dataclass(frozen=True, slots=True)
+class Signed:
+    """Describe a JWT that is signed anew for each request; templates name it as any other value."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+
+    key: str = "private_key"
+    """The secret that signs: `private_key` of the profile (PEM, a JWK, or the JSON file of a service
+    account), or another secret, for HS256 as the shared one. Example: `"client_secret"`"""
+    alg: str | None = None
+    """The algorithm, where the profile's `signing_alg` and the key's usual one won't do.
+    Example: `"ES256"`"""
+    header: Mapping[str, Any] = field(default_factory=dict)
+    """Further members of the header. It has `alg`, `typ` = JWT and `kid`, the profile's `key_id` or else
+    the key's own, unless they stand here. Example: `{ kid = "{key_name}" }`"""
+    claims: Mapping[str, Any] = field(default_factory=dict)
+    """The claims as a template, like `send`; `iat` and `exp` are added where they don't stand here.
+    Example: `{ iss = "{client_id}", sub = "{username}", aud = "https://acme.example", jti = "{uuid}" }`"""
+    life: int = 120
+    """Seconds from `iat` to `exp`. Example: `300`"""
+
+
+@dataclass(frozen=True, slots=True)
 class Issuing:
     """Say by which rules the server hands out tokens, so that nobody gets into trouble."""
 
@@ -154,6 +179,7 @@ class Issuing:
     exclusive: bool = False
     """A new token ends the old one: the old one is used to its end. Example: `true`"""
     max_sessions: int | None = None
-    """The number of tokens that the server lets live side by side. Example: `5`"""
+    """The number of tokens that the server lets live side by side: each is used to its end, and one
+    that is replaced earlier is ended by [logout]. Example: `5`"""
     cacheable: bool = True
     """Whether a token serves more than once; otherwise it is never stored. Example: `false`"""

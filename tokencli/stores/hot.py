@@ -67,14 +67,12 @@ class AccessCopy:
         """Write the copy of a token that is all there is to know, and tell whether it was."""
         token, profile = stored.token, self._profile
         value, ends = token.access_token.reveal(), token.expires_at
-        if token.outputs or profile.provider.reply.sliding:
+        if token.outputs or token.idle is not None:
             return False  # a copy holds no outputs, and a look at it lengthens no life
         if not profile.hot_copy or ends is None or not value or not _B64TOKEN.issuperset(value):
             return False
-        if token.outputs or token.proof_key or stored.subject or profile.dpop:
+        if token.proof_key or stored.subject or profile.dpop:
             return False  # the token alone would not do, or not be sure to be the right one
-        if profile.provider.reply.sliding:
-            return False  # each use has to be noted in the store
         lines = [
             str(ceil(token.obtained_at)),
             str(floor(ends - max(token.margin_s, profile.min_ttl or 0.0))),

@@ -33,6 +33,7 @@ def dump(stored: StoredToken) -> bytes:
             "id_token": token.id_token.reveal() if token.id_token is not None else None,
             "scope": token.scope,
             **({"margin": token.margin} if token.margin is not None else {}),
+            **({"idle": token.idle} if token.idle is not None else {}),
             **(
                 {"outputs": {name: value.reveal() for name, value in token.outputs.items()}}
                 if token.outputs
@@ -80,6 +81,7 @@ def parse(data: bytes) -> StoredToken:
             id_token=_secret(token, "id_token"),
             scope=None if token.get("scope") is None else _text(token, "scope"),
             margin=None if token.get("margin") is None else _time(token, "margin"),
+            idle=None if token.get("idle") is None else _time(token, "idle"),
             outputs=_outputs(token),
             proof_key=_proof_key(record),
         ),

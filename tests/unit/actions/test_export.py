@@ -1,9 +1,12 @@
 """The story of `export`, with hand-written fakes at the ports."""
 
+import json
+
 import pytest
 
 from tests.fakes import FakeEdges, filled_keeper, json_reply, make_profile
-from tokencli.actions.export import export, unset, variables_of
+from tokencli.actions.export import export, unset
+from tokencli.actions.variables import token_alone
 from tokencli.errors import ReplyError, UsageError
 from tokencli.model import Secret, TokenSet
 
@@ -32,14 +35,16 @@ def test_all_variables_come_after_the_token() -> None:
     found = export(PROFILE, edges, to="sh", all_variables=True).text
     assert found == (
         "export CORP_TOKEN='abc'; export CORP_TOKEN_TYPE='bearer';"
-        " export CORP_TOKEN_EXPIRES_AT='1800000060'; export CORP_TOKEN_SCOPE='a b';\n"
+        " export CORP_TOKEN_EXPIRES_AT='1800000060'; export CORP_TOKEN_SCOPE='a b';"
+        " export CORP_TOKEN_HEADER='Authorization: Bearer abc';\n"
     )
 
 
 def test_12_what_is_not_known_is_emptied_rather_than_left() -> None:
     """An older value must not stay beside a newer token."""
-    found = variables_of(TokenSet(Secret("abc"), "Bearer", 0.0), "T")
-    assert found == [("T", "abc"), ("T_TYPE", "Bearer"), ("T_EXPIRES_AT", ""), ("T_SCOPE", "")]
+    edges = edges_with('{"access_token": "abc", "token_type": "Bearer"}')
+    found = json.loads(export(PROFILE, edges, to="json", all_variables=True).text)
+    assert (found["CORP_TOKEN_EXPIRES_AT"], found["CORP_TOKEN_SCOPE"]) == ("", "")
 
 
 def test_11_a_token_beyond_rfc_6750_is_exported_with_a_warning() -> None:
@@ -57,7 +62,7 @@ def test_11_a_token_beyond_rfc_6750_is_exported_with_a_warning() -> None:
 def test_11_a_token_that_is_no_word_is_refused(value: str) -> None:
     """Controls, spaces and characters outside ASCII are never written."""
     with pytest.raises(ReplyError):
-        variables_of(TokenSet(Secret(value), "Bearer", 0.0), "T")
+        token_alone(TokenSet(Secret(value), "Bearer", 0.0), "T")
 
 
 @pytest.mark.parametrize(
@@ -75,7 +80,7 @@ def test_unset_names_the_same_variables_and_fetches_nothing() -> None:
     """What was set can be taken away again, without a profile's secrets."""
     assert unset(PROFILE, to="sh", variable=None, all_variables=False) == "unset CORP_TOKEN;\n"
     assert unset(PROFILE, to="zsh", variable="T", all_variables=True) == (
-        "unset T; unset T_TYPE; unset T_EXPIRES_AT; unset T_SCOPE;\n"
+        "unset T; unset T_TYPE; unset T_EXPIRES_AT; unset T_SCOPE; unset T_HEADER;\n"
     )
     with pytest.raises(UsageError):
         unset(PROFILE, to="dotenv", variable=None, all_variables=False)

@@ -1,5 +1,6 @@
 """Issuing rules, sliding lives, one-time tokens and the provider's own logout, with fakes at the ports."""
 
+import hashlib
 from dataclasses import replace
 from typing import Any
 
@@ -68,11 +69,18 @@ def test_a_one_time_token_is_never_stored() -> None:
     assert edges.the_store.kept == {}
 
 
-def test_a_sliding_life_is_counted_from_the_last_get() -> None:
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        ('{"access_token": "t"}', {"ttl": 1000, "sliding": True}),
+        ('{"access_token": "t", "idle": 1000}', {"expires_in": "idle", "sliding": True}),
+    ],
+    ids=["ttl", "in the reply"],
+)
+def test_a_sliding_life_is_counted_from_the_last_get(reply: str, words: dict[str, Any]) -> None:
     """Each get lengthens what the server lengthens with use; unused, it ends."""
-    reply = json_reply('{"access_token": "t"}')
-    edges = edges_with(reply, reply)
-    profile = profile_of(reply={"ttl": 1000, "sliding": True})
+    edges = edges_with(json_reply(reply), json_reply(reply))
+    profile = profile_of(reply=words)
     get(profile, edges)
     for _ in range(3):
         edges.clock.time += 600
@@ -92,6 +100,40 @@ def test_two_requests_make_one_token() -> None:
     first, second = edges.transport.requests
     assert (first.body, second.body, second.headers["X-C"]) == (b"k=canary-key", b"n=c1", "c1")
     assert (token.access_token, token.outputs) == (Secret("t"), {"csrf": Secret("c1")})
+
+
+def test_a_value_may_be_made_of_what_the_first_reply_brought() -> None:
+    """Challenge and response: the answer is computed once the challenge is there, and is secret."""
+    edges = edges_with(json_reply('{"challenge": "c1"}'), json_reply('{"access_token": "t"}'))
+    profile = profile_of(
+        values={"answer": "{challenge}:{key}"},
+        reply={"outputs": {"challenge": "challenge"}},
+        then={"send": {"a": "{answer|sha256|hex}"}},
+    )
+    get(profile, edges)
+    digest = hashlib.sha256(b"c1:canary-key").hexdigest()
+    first, second = edges.transport.requests
+    assert (first.body, second.body) == (b"k=canary-key", f"a={digest}".encode())
+    assert Secret("c1:canary-key") in second.secrets
+
+
+def test_where_sessions_are_counted_a_replaced_one_is_ended_and_none_is_replaced_early() -> None:
+    """`max_sessions`: used nearly to its end; a forced get logs the old one out, whatever that says."""
+    logout = {"method": "DELETE", "url": "https://id.example.com/s/{token}"}
+    tokens = [json_reply(f'{{"access_token": "t{n}", "expires_in": 7200}}') for n in range(3)]
+    edges = edges_with(tokens[0], tokens[1], json_reply("", 204), tokens[2], json_reply("", 500))
+    profile = profile_of(issuing={"max_sessions": 2}, logout=logout)
+    get(profile, edges)
+    edges.clock.time += 7200 - 15
+    assert get(profile, edges).how == "stored"
+    assert get(profile, edges, force=True).token.access_token == Secret("t1")
+    assert get(profile, edges, force=True).token.access_token == Secret("t2")
+    paths = [request.url.rpartition("/")[2] for request in edges.transport.requests]
+    assert paths == ["token", "token", "t0", "token", "t1"]
+    edges.transport.replies = [tokens[0]]
+    edges.clock.time += 7200  # an old one that has ended by itself needs no request
+    get(profile, edges)
+    assert len(edges.transport.requests) == 6
 
 
 def test_logout_is_the_providers_own_request() -> None:

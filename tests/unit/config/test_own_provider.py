@@ -66,7 +66,7 @@ def test_an_own_provider_works_like_a_built_in_one() -> None:
         ('ask = "Tenant"', 'ask = "Tenant"\nkind = "host"\ndefault = "a b"', "providers.own.fields.tenant.default"),
         ("[profiles.p]", '[providers.own.request.headers]\nAuthorization = "x"\n[profiles.p]', "providers.own.request.headers.Authorization"),
         ("[profiles.p]", '[providers.own.request.headers]\n"a b" = "x"\n[profiles.p]', 'providers.own.request.headers."a b"'),
-        ("[profiles.p]", '[providers.own.request.headers]\nX = "{key}"\n[profiles.p]', "providers.own.request.headers.X"),
+        ("[profiles.p]", '[providers.own.request.headers]\nX = "{kee}"\n[profiles.p]', "providers.own.request.headers.X"),
         ("[profiles.p]", '[providers.own.request.names]\nclient_id = ""\n[profiles.p]', "providers.own.request.names.client_id"),
         ("[profiles.p]", '[providers.own.errors.status.4xx]\nwhat = "x"\n[profiles.p]', "providers.own.errors.status.4xx"),
         ("[profiles.p]", '[providers.own.reply]\nacces_token = ["x"]\n[profiles.p]', "providers.own.reply.acces_token"),

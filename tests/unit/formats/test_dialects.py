@@ -37,6 +37,13 @@ def test_what_each_shell_gets() -> None:
     assert cmd.render([("T", "a b"), ("U", "c")]) == 'set "T=a b"\nset "U=c"\n'
 
 
+def test_req_11_no_word_of_a_value_begins_with_what_a_shell_replaces() -> None:
+    """Among several words `~` and `=` follow a quotation mark; a token of one word is left alone."""
+    assert sh.quote("Bearer ~a") == """'Bearer '"~"'a'"""
+    assert sh.quote("Bearer a==") == """'Bearer a='"="''"""
+    assert sh.quote("~a==") == "'~a=='"
+
+
 def test_what_unsets_them() -> None:
     """Each shell has its own word for it."""
     names = ["T", "U"]
@@ -75,7 +82,8 @@ def test_req_11_only_a_bearer_token_is_free_of_the_quoted_form(value: str, warne
     """Beyond RFC 6750's characters, an unquoted eval could change the value, and that is said."""
     assert (sh.caution([("T", value)]) is not None) == warned
     assert (sh.caution([("T", "ok"), ("S", "read:user openid")])) is None
-    assert "S" in (sh.caution([("T", "ok"), ("S", "a ~root =ls")]) or "")
+    assert (sh.caution([("T", "ok"), ("S", "a ~root =ls; x@y")])) is None
+    assert "S" in (sh.caution([("T", "ok"), ("S", "a b*")]) or "")
 
 
 @given(VARIABLES)

@@ -4,10 +4,11 @@ import json
 import shlex
 import tomllib
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tokencli.config.own_provider import checked
+from tokencli.config.schema import COMMON
 from tokencli.errors import ConfigError
 from tokencli.providers.draft import draft
 from tokencli.providers.recorded import from_curl, from_file
@@ -25,6 +26,7 @@ TREE = st.recursive(
 
 
 @settings(max_examples=60)
+@example({"timeout": "canary", ":SCOPE": "canary", "token": "canary", "uuid": "canary"}, "x", "")
 @given(
     st.dictionaries(NAME, TREE, max_size=4),
     st.sampled_from(["X-Api-Key", "Authorization", "x"]),
@@ -42,7 +44,7 @@ def test_a_json_request_becomes_a_valid_provider_without_its_values(
         "-d",
         json.dumps(body),
     ]
-    text = draft(from_curl(shlex.join(words)), "T").text()
+    text = draft(from_curl(shlex.join(words)), "T", COMMON).text()
     assert isinstance(checked("t", tomllib.loads(text)), Provider)
     assert all("canary" not in line for line in text.splitlines() if "=" not in line)
     assert "canary" not in json.dumps(

@@ -1,0 +1,98 @@
+"""Read a curl command line."""
+
+import re
+import shlex
+from collections.abc import Iterable, Iterator
+from urllib.parse import urlencode
+
+from tokencli.errors import ConfigError
+from tokencli.providers.recorded.seen import Seen
+
+_VALUED = ("-X", "--request", "-H", "--header", "-d", "--data", "--data-raw", "--data-binary",
+           "--data-ascii", "--data-urlencode", "--json", "-u", "--user", "--url", "-F", "--form",
+           "-o", "--output", "-A", "--user-agent", "-b", "--cookie", "--cacert", "-E", "--cert",
+           "--key", "-e", "--referer", "-m", "--max-time", "--connect-timeout", "-x", "--proxy",
+           "-w", "--write-out", "--retry", "-c", "--cookie-jar", "--resolve", "--oauth2-bearer")  # fmt: skip
+_DATA = (
+    "-d",
+    "--data",
+    "--data-raw",
+    "--data-binary",
+    "--data-ascii",
+    "--data-urlencode",
+    "--json",
+)
+
+
+def from_curl(text: str) -> Seen:
+    """Return the request of a curl command line; nothing is run, no file it names is read.
+
+    Raises:
+        ConfigError: it is no curl command with a URL. The message quotes nothing of it.
+    """
+    try:
+        words = shlex.split(re.sub(r"\\\r?\n|\^\r?\n", " ", text))
+    except ValueError:
+        raise ConfigError(
+            "the curl command can't be read: a quotation mark is not closed",
+            hint="paste it whole, as the browser or the documentation has it",
+        ) from None
+    if not words or not words[0].endswith("curl"):
+        raise ConfigError("this is no curl command line", hint="it begins with the word curl")
+    told = list(_options(words[1:]))
+    urls = [value for name, value in told if name in ("", "--url")]
+    if not urls:
+        raise ConfigError("the curl command names no URL")
+    data = [(name, value) for name, value in told if name in _DATA]
+    headers = [
+        (name.strip(), value.strip())
+        for option, line in told
+        if option in ("-H", "--header")
+        for name, colon, value in [line.partition(":")]
+        if colon
+    ]
+    if any(option == "--oauth2-bearer" for option, _ in told):
+        headers.append(("Authorization", "Bearer x"))
+    method = next((value for name, value in told if name in ("-X", "--request")), None)
+    as_query = any(name in ("-G", "--get") for name, _ in told)
+    body = "&".join(_encoded(name, value) for name, value in data)
+    url = urls[0]
+    if as_query and body:
+        url, body = f"{url}{'&' if '?' in url else '?'}{body}", ""
+    if any(value.startswith("@") for name, value in data if name != "--data-raw"):
+        body = ""  # a file's content is its owner's
+    parts = [value.partition("=") for name, value in told if name in ("-F", "--form")]
+    kind = "multipart" if parts and not data else ""
+    if kind:
+        body = urlencode([(name, "x") for name, equals, _ in parts if equals])
+    basic = any(name in ("-u", "--user") for name, _ in told) or has_basic(headers)
+    verb = method or ("POST" if (data or parts) and not as_query else "GET")
+    return Seen(verb.upper(), url, tuple(headers), body, basic, kind=kind)
+
+
+def _options(words: list[str]) -> Iterator[tuple[str, str]]:
+    rest = iter(words)
+    for word in rest:
+        name, equals, value = word.partition("=")
+        if word in _VALUED:
+            yield word, next(rest, "")
+        elif equals and name in _VALUED and name.startswith("--"):
+            yield name, value
+        elif word.startswith("-") and not word.startswith("--") and word[:2] in _VALUED:
+            yield word[:2], word[2:]
+        elif word.startswith("-"):
+            yield word, ""
+        else:
+            yield "", word
+
+
+def _encoded(option: str, value: str) -> str:
+    name, equals, text = value.partition("=")
+    if option == "--data-urlencode" and equals:
+        return urlencode([(name, text)])
+    return value
+
+
+def has_basic(headers: Iterable[tuple[str, str]]) -> bool:
+    """Tell whether one of the headers is HTTP Basic's."""
+    return any(n.lower() == "authorization" and v.lower().startswith("basic") for n, v in headers)

@@ -1,0 +1,162 @@
+"""Turn the text of a file into a tree: JSON, or YAML without anything that YAML could do.
+
+YAML is built of the safe loader's events, on a stack of our own: keys stay text, a date stays text,
+no tag makes an object, and what aliases add up to is counted before it is there.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tokencli.errors import ConfigError
+
+DEEPEST = 100
+LONGEST_YAML = 16 * 1024 * 1024
+MOST_ALIASED = 50_000
+"""Nodes that aliases may add: a described API has a few hundred, a bomb has billions."""
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
+_FLOAT = re.compile(r"[-+]?[0-9]{1,20}\.[0-9]{0,20}(?:[eE][-+]?[0-9]{1,2})?")
+_WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
+
+
+def parsed(text: str) -> Any:
+    """Return the tree of a JSON or YAML text.
+
+    Raises:
+        ConfigError: it is neither, or nested, large or aliased beyond all measure.
+    """
+    try:
+        tree = json.loads(text)
+    except ValueError as error:
+        if text.lstrip()[:1] in ("{", "[") and isinstance(error, json.JSONDecodeError):
+            return _flow(text, error)
+        return _yaml(text)
+    except RecursionError:
+        raise _refused("it is nested too deeply") from None
+    _check_depth(tree)
+    return tree
+
+
+def _flow(text: str, error: json.JSONDecodeError) -> Any:
+    """Read what looks like JSON and is none: YAML has braces, too."""
+    try:
+        return _yaml(text)
+    except ConfigError:
+        raise ConfigError(
+            f"this is not valid JSON: line {error.lineno} is wrong",
+            hint="was the file cut off? Export it anew",
+        ) from None
+
+
+def _check_depth(tree: Any) -> None:
+    level = [tree] if isinstance(tree, dict | list) else []
+    for _ in range(DEEPEST):
+        if not level:
+            return
+        below: list[Any] = []
+        for node in level:
+            below += node.values() if isinstance(node, dict) else node
+        level = [node for node in below if isinstance(node, dict | list)]
+    raise _refused("it is nested too deeply")
+
+
+def _refused(why: str) -> ConfigError:
+    return ConfigError(f"the file is not read: {why}", hint="is it the file that you meant?")
+
+
+@dataclass(slots=True)
+class _Node:
+    """A mapping or a list that is still being read."""
+
+    value: dict[str, Any] | list[Any]
+    anchor: str | None
+    size: int = 1
+    key: str | None = None
+    merged: list[dict[str, Any]] = field(default_factory=list)
+
+    def put(self, value: Any, word: str, size: int) -> None:
+        """Take the next node; `word` is how a scalar is written, and so what it is as a key."""
+        self.size += size
+        if isinstance(self.value, list):
+            self.value.append(value)
+        elif self.key is None:
+            self.key = word
+        else:
+            if self.key == "<<" and isinstance(value, dict | list):
+                several = value if isinstance(value, list) else [value]
+                self.merged += [one for one in several if isinstance(one, dict)]
+            else:
+                self.value[self.key] = value
+            self.key = None
+
+    def ended(self) -> Any:
+        """Return the whole; what was merged into a mapping gives way to what stands in it."""
+        for one in self.merged:
+            for key, value in one.items():
+                self.value.setdefault(key, value)  # type: ignore[union-attr]
+        return self.value
+
+
+def _yaml(text: str) -> Any:
+    import yaml
+
+    if len(text) > LONGEST_YAML:
+        raise _refused("YAML of more than 16 MB")
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        return _built(yaml.parse(text, Loader=loader), yaml)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f": line {mark.line + 1} is wrong" if mark else ""
+        raise ConfigError(f"this is neither JSON nor YAML{line}") from None
+    except (yaml.YAMLError, ValueError, RecursionError):
+        raise ConfigError("this is neither JSON nor YAML") from None
+
+
+def _built(events: Iterable[Any], yaml: Any) -> Any:
+    stack: list[_Node] = [_Node([], None)]
+    anchors: dict[str, tuple[Any, int]] = {}
+    aliased = 0
+    for event in events:
+        if isinstance(event, yaml.DocumentEndEvent):
+            break
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor not in anchors:
+                raise _refused("an alias in it names no anchor before it")
+            value, size = anchors[event.anchor]
+            aliased += size
+            if aliased > MOST_ALIASED:
+                raise _refused("its aliases grow without measure")
+            stack[-1].put(value, str(value)[:100] if isinstance(value, str | int) else "", size)
+        elif isinstance(event, yaml.ScalarEvent):
+            value = _scalar(event)
+            stack[-1].put(value, event.value, 1)
+            if event.anchor:
+                anchors[event.anchor] = value, 1
+        elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
+            if len(stack) > DEEPEST:
+                raise _refused("it is nested too deeply")
+            start: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
+            stack.append(_Node(start, event.anchor))
+        elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
+            node = stack.pop()
+            whole = node.ended()
+            stack[-1].put(whole, "", node.size)
+            if node.anchor:
+                anchors[node.anchor] = whole, node.size
+    top = stack[0].value
+    return top[0] if isinstance(top, list) and top else None
+
+
+def _scalar(event: Any) -> Any:
+    """Return the value of a plain scalar by YAML 1.2's core schema; any other is text."""
+    word = event.value
+    if event.tag is not None or not event.implicit[0]:
+        return word
+    if word.lower() in _WORDS:
+        return _WORDS[word.lower()]
+    if _INTEGER.fullmatch(word):
+        return int(word)
+    return float(word) if _FLOAT.fullmatch(word) else word

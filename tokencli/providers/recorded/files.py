@@ -1,0 +1,117 @@
+"""Tell what kind of file it is, read it, and put what is most likely for a token first."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib import import_module
+from typing import Any
+from urllib.parse import urlsplit
+
+from tokencli.errors import ConfigError
+from tokencli.providers.recorded import bru
+from tokencli.providers.recorded.curl import from_curl
+from tokencli.providers.recorded.document import parsed
+from tokencli.providers.recorded.seen import Found, Seen, Server
+
+HINT = "give a HAR file, a Postman collection, Bruno's .bru or YAML, or OpenAPI as JSON or YAML"
+FORMATS: tuple[tuple[Callable[[Mapping[str, Any]], bool], str], ...] = (
+    (lambda tree: isinstance(tree.get("log"), dict), "har"),
+    (lambda tree: "openapi" in tree or "swagger" in tree, "openapi"),
+    (lambda tree: "opencollection" in tree or "http" in tree, "opencollection"),
+    (lambda tree: "item" in tree or isinstance(tree.get("collection"), dict), "postman"),
+    (lambda tree: "info" in tree and "request" in tree, "opencollection"),
+)
+"""What a tree looks like -> the module whose `requests` reads it."""
+FOLDERS = {"bruno.json": "bruno", "opencollection.yml": "opencollection", "opencollection.yaml": "opencollection"}  # fmt: skip
+"""The file by which a collection's folder is known -> the module whose `folder` reads it."""
+_ROAD = re.compile(r"(?i)token|auth(?!ors?\b)|log-?in|log_in|sign-?in|session|ticket")
+_ASIDE = re.compile(
+    r"(?i)log-?out|sign-?out|revoke|introspect|refresh|userinfo|register|reset|forgot|verify"
+    r"|validate|callback|authorize|well-known|\.(?:js|css|png|svg|ico|woff2?|html?)$"
+)
+_BODY = re.compile(r"(?i)passw|secret|grant_type|api_?key|credential|assertion")
+_LIKELY = 2
+
+
+def from_file(text: str) -> list[Found]:
+    """Return the requests for a token that a recorded or described collection holds, best first.
+
+    Raises:
+        ConfigError: it is none that is known here, or holds none.
+    """
+    text = text.removeprefix("\ufeff")
+    if re.match(r"\s*(?:\$ )?curl(?:\.exe)?\s", text):
+        return [from_curl(text.strip().removeprefix("$ "))]
+    if bru.MARK.search(text) and text.lstrip()[:1] not in ("{", "["):
+        return _ranked(_module("bruno").requests(text))
+    tree = parsed(text)
+    if isinstance(tree, dict):
+        for fits, name in FORMATS:
+            if fits(tree):
+                return _ranked(_module(name).requests(tree))
+    raise ConfigError("this is no file of a kind that is known here", hint=HINT)
+
+
+def from_folder(files: Mapping[str, str]) -> list[Found]:
+    """Return the same of a collection's folder: its files' texts by their paths in it.
+
+    Raises:
+        ConfigError: it is no collection that is known here, or holds no request for a token.
+    """
+    for mark, name in FOLDERS.items():
+        if mark in files:
+            return _ranked(_module(name).folder(files))
+    raise ConfigError(
+        "the folder is no collection of Bruno", hint=f"there is none of {', '.join(FOLDERS)} in it"
+    )
+
+
+def _module(name: str) -> Any:
+    return import_module(f"tokencli.providers.recorded.{name}")
+
+
+def _ranked(found: Iterable[Found]) -> list[Found]:
+    """Put what is most likely for a token first, each once; leave out what is not likely at all."""
+    once = list(_once(found))
+    scored = sorted(((_score(one), one) for one in once), key=lambda row: -row[0])
+    likely = [one for score, one in scored if score >= _LIKELY]
+    if not likely and len(once) != 1:
+        count = f"none of the {len(once)} requests in it looks like" if once else "there is no"
+        what = "one for a token" if once else "request in it that could be for a token"
+        raise ConfigError(
+            f"{count} {what}", hint="give the one request alone, such as by --from-curl"
+        )
+    return likely or once
+
+
+def _once(found: Iterable[Found]) -> Iterator[Found]:
+    known = set()
+    for one in found:
+        key: tuple[Any, ...] = (one.token_url, one.issuer, one.grants) if isinstance(one, Server) else (
+            one.method, one.url.partition("?")[0], re.sub(r"[^\"&=]*=[^&]*|:\s*\"[^\"]*\"", "", one.body[:2000]))  # fmt: skip
+        if key not in known:
+            known.add(key)
+            yield one
+
+
+def _score(one: Found) -> int:
+    """Weigh how likely it is that a token comes of it."""
+    from tokencli.providers.draft.reply import holds_token
+
+    if isinstance(one, Server):
+        return 9
+    path, _, query = _path(one).partition("?")
+    score = 2 * bool(_ROAD.search(path)) - 3 * bool(_ASIDE.search(path))
+    score += 2 * bool(_BODY.search(one.body) or _BODY.search(query)) + 2 * one.basic
+    score += 4 * bool(one.reply and holds_token(one.reply)) + 3 * bool(one.place)
+    score -= 2 * (one.method == "GET") + 3 * (one.status >= 400 or one.status < 200)
+    bearer = any(name.lower() == "authorization" for name, _ in one.headers) and not one.basic
+    return score - 2 * bearer - 3 * ("refresh_token" in one.body.split("grant_type")[-1][:40])
+
+
+def _path(one: Seen) -> str:
+    """Return the URL behind its server: the word may stand in the server's name, too."""
+    try:
+        parts = urlsplit(one.url)
+    except ValueError:
+        return one.url
+    return f"{parts.netloc.partition('.')[0]}{parts.path}?{parts.query}"
