@@ -70,10 +70,11 @@ _tokencli_complete() {
         esac
         ;;
     'login')
-        options='--profile -p --stdin --again --no-browser --wait --config --timeout --lock-timeout --no-input --quiet -q --verbose -v --help -h'
+        options='--profile -p --stdin --again --no-browser --wait --scope --config --timeout --lock-timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --profile|-p) kind=profiles ;;
             --wait) words='' ;;
+            --scope) words='' ;;
             --config) kind=files ;;
             --timeout) words='' ;;
             --lock-timeout) words='' ;;

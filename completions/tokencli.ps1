@@ -101,6 +101,7 @@ $TokencliWords = @{
         '--again' = $null
         '--no-browser' = $null
         '--wait' = @()
+        '--scope' = @()
         '--config' = @('<files>')
         '--timeout' = @()
         '--lock-timeout' = @()

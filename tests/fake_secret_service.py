@@ -2,7 +2,9 @@
 
     silent          owns the name and answers nothing
     prompt-never    is locked; unlocking opens a prompt that nobody ever answers
-    keepassxc       works, but overwriting an item opens such a prompt; removing one does not
+    keepassxc       works, but creating an item over another opens such a prompt
+    keepassxc-locks as that one, but once it has an item, writing fails, as when its database locks
+    keepassxc-asks  as keepassxc, and removing an item opens such a prompt, too
     forgetful       takes what is stored and holds nothing
 
 Run as `python -m tests.fake_secret_service MODE`; it says `ready` once it owns the name.
@@ -18,7 +20,14 @@ from typing import Any
 
 from tests.keyring_session import ended, private_bus
 
-MODES = ("silent", "prompt-never", "keepassxc", "forgetful")
+MODES = (
+    "silent",
+    "prompt-never",
+    "keepassxc",
+    "keepassxc-locks",
+    "keepassxc-asks",
+    "forgetful",
+)
 COLLECTION = "/org/freedesktop/secrets/collection/fake"
 PROMPT = "/org/freedesktop/secrets/prompt/p1"
 
@@ -69,7 +78,14 @@ class Service:
                 return "(oayays)", (
                     ("/org/freedesktop/secrets/session/s1", b"", secret, "text/plain"),
                 )
+            case "SetSecret":
+                if self.mode == "keepassxc-locks":
+                    raise PermissionError
+                self.items[path] = self.items[path][0], bytes(body[0][2])
+                return "", ()
             case "Delete":
+                if self.mode == "keepassxc-asks":
+                    return "o", (PROMPT,)
                 del self.items[path]
                 return "o", ("/",)
             case _:
@@ -89,7 +105,9 @@ class Service:
         """Keep an item, or ask first."""
         attributes = properties["org.freedesktop.Secret.Item.Attributes"][1]
         same = [name for name, item in self.items.items() if item[0] == attributes]
-        if same and self.mode == "keepassxc":
+        if same and self.mode == "keepassxc-locks":
+            raise PermissionError
+        if same and self.mode.startswith("keepassxc"):
             return "/", PROMPT
         self.made += 1
         name = same[0] if same else f"{COLLECTION}/i{self.made}"
@@ -109,7 +127,7 @@ def serve(mode: str) -> None:
     from jeepney import HeaderFields, MessageType, message_bus, new_error, new_method_return
     from jeepney.io.blocking import open_dbus_connection
 
-    if mode == "keepassxc":
+    if mode.startswith("keepassxc"):
         Path("/proc/self/comm").write_text("keepassxc")
     service = Service(mode)
     with open_dbus_connection() as connection:
@@ -128,6 +146,8 @@ def serve(mode: str) -> None:
                 signature, body = service.answer(path, member, message.body)
             except KeyError:
                 connection.send(new_error(message, "org.freedesktop.Secret.Error.NoSuchObject"))
+            except PermissionError:
+                connection.send(new_error(message, "org.freedesktop.Secret.Error.IsLocked"))
             else:
                 connection.send(new_method_return(message, signature or None, body))
 

@@ -47,7 +47,7 @@ class FakeTerminal:
     """What the status line said, one after the other."""
     pasted: list[str] = field(default_factory=list)
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, *, whole: bool = False) -> None:
         self.said.append(text)
 
     def warn(self, text: str) -> None:
@@ -65,15 +65,17 @@ class FakeTerminal:
     def confirm(self, question: str, *, default: bool) -> bool:
         return self._answer(question) in ("y", "") if default else self._answer(question) == "y"
 
-    def show(self, text: str, *, qr: str | None = None) -> None:
+    def show(self, text: str, *, qr: str | None = None) -> bool:
         self.said.append(text if qr is None else f"{text} [QR {qr}]")
+        return qr is not None
 
     def status(self, text: str) -> None:
         if text:
             self.states.append(text)
 
-    def typed(self, seconds: float) -> str | None:
-        return self.pasted.pop(0) if self.interactive and self.pasted else None
+    @contextmanager
+    def keyboard(self) -> Iterator[Callable[[float], str | None]]:
+        yield lambda _: self.pasted.pop(0) if self.interactive and self.pasted else None
 
     def _answer(self, question: str) -> str:
         if not self.interactive:
@@ -114,7 +116,9 @@ class FakeBrowser:
         self.opened.append(url)
         return True
 
-    def listen(self, port: int | None, accept: Callable[[str], Redirect | None]) -> "FakeBrowser":
+    def listen(
+        self, port: int | None, accept: Callable[[str], Redirect | None], host: str = "127.0.0.1"
+    ) -> "FakeBrowser":
         self.accept = accept
         return self
 
@@ -140,10 +144,19 @@ class FakeKeeper:
         self.reads += 1
         return self.kept.get(ref.target)
 
-    def write(self, ref: SecretRef, secret: Secret) -> None:
+    def write(self, ref: SecretRef, secret: Secret) -> Callable[[], bool]:
+        before = self.kept.get(ref.target)
         self.kept[ref.target] = secret
 
-    def delete(self, ref: SecretRef) -> bool:
+        def undo() -> bool:
+            self.kept.pop(ref.target)
+            if before is not None:
+                self.kept[ref.target] = before
+            return before is not None
+
+        return undo
+
+    def delete(self, ref: SecretRef, *, everywhere: bool = False) -> bool:
         return self.kept.pop(ref.target, None) is not None
 
 
@@ -184,8 +197,11 @@ class FakeStore:
     def interrupted(self, key: str, refresh_token: Secret) -> bool:
         return self.begun.get(key) == refresh_token
 
-    def forget(self, profile: str) -> int:
-        gone = [key for key, stored in self.kept.items() if stored.binding.profile == profile]
+    def keys(self, profile: str) -> list[str]:
+        return [key for key, stored in self.kept.items() if stored.binding.profile == profile]
+
+    def forget(self, profile: str, *, force: bool = False) -> int:
+        gone = self.keys(profile)
         for key in gone:
             del self.kept[key]
         return len(gone)

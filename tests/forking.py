@@ -6,17 +6,19 @@ the child takes the environment and the streams it was told, and runs the progra
 
 import json
 import os
+import pwd
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import SimpleNamespace, TracebackType
 from typing import Any, Self
 
 from tests.conftest import Result
 
 ROOT = Path(__file__).parent.parent
+NOWHERE = "/nonexistent"
 
 
 class Forks:
@@ -51,9 +53,13 @@ class Forks:
         long: bool = False,
         stdout: str = "file",
         later: float = 0.0,
+        home: str = NOWHERE,
     ) -> Result:
-        """Run one command line; `long` leaves the hot path out, `later` moves the clock (seconds)."""
-        return self.at_once([argv], environ, long=long, stdout=stdout, later=later)[0]
+        """Run one command line; `long` leaves the hot path out, `later` moves the clock (seconds).
+
+        `home` is what the user database says of it; the tester's own is never looked into.
+        """
+        return self.at_once([argv], environ, long=long, stdout=stdout, later=later, home=home)[0]
 
     def at_once(
         self,
@@ -63,6 +69,7 @@ class Forks:
         long: bool = False,
         stdout: str = "file",
         later: float = 0.0,
+        home: str = NOWHERE,
     ) -> list[Result]:
         """Run all the command lines at the same time."""
         assert self._process.stdin and self._process.stdout
@@ -72,6 +79,7 @@ class Forks:
             "long": long,
             "stdout": stdout,
             "later": later,
+            "home": home,
         }
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
@@ -128,6 +136,7 @@ def _child(argv: list[str], request: dict[str, Any], out: int, err: int) -> int:
     closed = request["stdout"] == "closed"
     sys.stdout = None if closed else os.fdopen(1, "w", encoding="utf-8")  # type: ignore[assignment]
     sys.__stdout__ = sys.stdout  # type: ignore[misc]
+    pwd.getpwuid = lambda uid: SimpleNamespace(pw_dir=request["home"])  # type: ignore[assignment,return-value]
     real, later = time.time, request["later"]
     time.time = lambda: real() + later  # type: ignore[assignment]
     try:

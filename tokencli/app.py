@@ -12,14 +12,7 @@ from typing import TYPE_CHECKING
 from tokencli import hot
 from tokencli.browsing import Browser
 from tokencli.model import Profile
-from tokencli.ports import (
-    Clock,
-    SecretKeeper,
-    SecretSource,
-    Terminal,
-    TokenStore,
-    Transport,
-)
+from tokencli.ports import Clock, SecretKeeper, SecretSource, Terminal, TokenStore, Transport
 
 if TYPE_CHECKING:
     from tokencli.config.load import Config
@@ -79,19 +72,33 @@ class App:
             self.terminal.warn(warning)
         return found
 
+    def config_lock(self) -> AbstractContextManager[None]:
+        """Hold the lock under which configuration files are changed."""
+        from tokencli.stores.editing import editing
+
+        return editing(self.terminal.note)
+
     def profile(
-        self, name: str | None = None, *, scope: str | None = None, anew: bool = False
+        self, name: str | None = None, *, scope: str | None = None, anew: bool | None = False
     ) -> Profile:
         """Return the profile of that name, or the one that the environment or the file chooses.
 
         What the command line says stands over what the file says. What only the profile's issuer
-        can say is asked there, with `anew` even if its answer is remembered.
+        can say is asked there, with `anew` even if its answer is remembered, with None not at all.
+
+        Raises:
+            UsageError: `scope` is none. ConfigError: there is no such profile, or it is wrong.
         """
+        if scope is not None:
+            from tokencli.config.rules import given_scope
+
+            given_scope(scope)
         profile = self._remembered(name) or self._judged(name)
         if not profile.hot_copy:
             self.hot(profile).drop()
         if scope is not None:
-            profile = replace(profile, scope=scope, hot_copy=False)
+            origins = {**profile.origins, "scope": "--scope"}
+            profile = replace(profile, scope=scope, origins=origins, hot_copy=False)
         settings = self.settings
         if settings.timeout is not None:
             profile = replace(
@@ -101,7 +108,7 @@ class App:
             profile = replace(profile, lock_timeout=settings.lock_timeout)
         if settings.wait is not None:
             profile = replace(profile, sign_in=replace(profile.sign_in, wait=settings.wait))
-        return self.located(profile, anew=anew)
+        return profile if anew is None else self.located(profile, anew=anew)
 
     def located(self, profile: Profile, *names: str, anew: bool = False) -> Profile:
         """Return the profile with what its issuer says of its endpoints: those that its grant needs,

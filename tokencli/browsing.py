@@ -32,10 +32,12 @@ class Browser(Protocol):
         """
         ...
 
-    def listen(self, port: int | None, accept: Callable[[str], Redirect | None]) -> "Listener":
+    def listen(
+        self, port: int | None, accept: Callable[[str], Redirect | None], host: str = ...
+    ) -> "Listener":
         """Open a loopback port, this one or any that is free, for the redirect that `accept` takes.
 
-        Everything else that comes in is turned away and changes nothing.
+        The redirect URI calls it by its address, or `localhost` where that is the `host`. Everything else that comes in is turned away and changes nothing.
 
         Raises:
             ConfigError: another program has the port.

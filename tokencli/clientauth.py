@@ -6,13 +6,15 @@ Exactly one method is used for a request (RFC 6749 section 2.3).
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
 
 from tokencli.errors import ConfigError, CredentialsError
 from tokencli.frozen import dataclass
-from tokencli.jwt import sign
 from tokencli.model import ClientCertificate, Profile, Secret
+
+if TYPE_CHECKING:
+    from tokencli.jwt import sign
 
 ASSERTION_LIFE_S = 120
 """Seconds that an assertion of ours is good for: it is used at once, by clocks that differ a little."""
@@ -27,6 +29,8 @@ class Applied:
     params: Mapping[str, str | Secret] = field(default_factory=dict)
     headers: Mapping[str, Secret] = field(default_factory=dict)
     certificate: ClientCertificate | None = None
+    inside: tuple[Secret, ...] = ()
+    """The secrets that stand in those headers in another spelling."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +58,10 @@ def client_secret_basic(profile: Profile, given: Given) -> Applied:
             f"the client_id of profile {profile.name!r} contains a colon, which raw Basic can't carry",
             hint=f'set basic_encoding = "rfc6749" with tokencli profiles edit {profile.name}',
         )
+    pair = b64encode(":".join(parts).encode()).decode()
     return Applied(
-        headers={"Authorization": Secret(f"Basic {b64encode(':'.join(parts).encode()).decode()}")}
+        headers={"Authorization": Secret(f"Basic {pair}")},
+        inside=(given.secrets["client_secret"], Secret(pair)),
     )
 
 
@@ -69,6 +75,8 @@ def client_secret_post(profile: Profile, given: Given) -> Applied:
 
 def client_secret_jwt(profile: Profile, given: Given) -> Applied:
     """Send an assertion that the client secret signs (OpenID Connect Core section 9)."""
+    from tokencli.jwt import sign
+
     alg = profile.signing.alg or sign.SHARED[0]
     if alg not in sign.SHARED:
         raise _unfit(profile, f"a client secret signs by {', '.join(sign.SHARED)}, not by {alg!r}")
@@ -165,6 +173,8 @@ def client_claims(profile: Profile, now: float) -> dict[str, Any]:
 
 def claims(profile: Profile, now: float, *, issuer: str, subject: str) -> dict[str, Any]:
     """Return the claims of an assertion that is used at once and only once."""
+    from tokencli.jwt import sign
+
     return {
         "iss": issuer,
         "sub": subject,
@@ -182,6 +192,8 @@ def assertion(profile: Profile, given: Given, content: Mapping[str, Any]) -> str
     Raises:
         CredentialsError: the key can't be used, for whatever reason.
     """
+    from tokencli.jwt import sign
+
     try:
         key = sign.private_key(given.secrets["private_key"], given.secrets.get("key_passphrase"))
         header = _header(profile, key.algorithm(profile.signing.alg), key.kid)
@@ -207,7 +219,7 @@ def _asserted(profile: Profile, signed: str) -> Applied:
     )
 
 
-def _useless(profile: Profile, name: str, why: sign.BadKey) -> CredentialsError:
+def _useless(profile: Profile, name: str, why: "sign.BadKey") -> CredentialsError:
     ref = profile.secrets.get(name)
     where = f" (from {ref.describe()})" if ref else ""
     return CredentialsError(

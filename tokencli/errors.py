@@ -5,6 +5,7 @@
     ├── ConfigError ............... 3  config             (carries every Problem of the file)
     ├── CredentialsError .......... 4  credentials        a secret is missing or can't be read
     │   ├── KeyringError .......... 4  keyring            locked, absent, unanswering, or not to be trusted
+    │   │   └── NoKeyring ......... 4  keyring            there is none here
     │   ├── LoginNeeded ........... 4  login_needed       a person has to sign in
     │   └── PersonNeeded .......... 4  person_needed      a prompt is due while the lock is held
     ├── RefusedError .............. 5  refused            the server said no (carries its error code)
@@ -85,6 +86,13 @@ class KeyringError(CredentialsError):
 
     code = "keyring"
 
+    lasting: bool = True
+    """Whether all else in the keyring is out of reach, too; not so where one item is the trouble."""
+
+
+class NoKeyring(KeyringError):
+    """There is no OS keyring here, or one that keeps nothing; so nothing of ours is in it."""
+
 
 class LoginNeeded(CredentialsError):
     """Only a person can go on: sign in, or type a secret."""
@@ -159,6 +167,12 @@ class StorageError(TokencliError):
 
     code = "storage"
     exit_code = 8
+
+
+class NotKept(StorageError):
+    """A token came and is good, but it could not be stored."""
+
+    code = "not_kept"
 
 
 class LockTimeout(StorageError):

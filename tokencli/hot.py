@@ -48,8 +48,10 @@ def config_file(environ: "Mapping[str, str]") -> str | None:
     """Return the absolute path of the configuration file as Linux has it, or None where in doubt."""
     named = environ.get("TOKENCLI_CONFIG")
     if not named:
-        folder = environ.get("XDG_CONFIG_HOME") or f"{environ.get('HOME', '')}/.config"
-        named = f"{folder}/tokencli/config.toml"
+        folder, home = environ.get("XDG_CONFIG_HOME"), environ.get("HOME")
+        if not folder and not home:
+            return None  # the long way asks the user database
+        named = f"{folder or f'{home}/.config'}/tokencli/config.toml"
         if "//" in named:
             return None
     return named if named.startswith("/") and "\n" not in named else None

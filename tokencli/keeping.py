@@ -1,5 +1,6 @@
 """The ports to where tokens rest."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -53,8 +54,21 @@ class TokenStore(Protocol):
         """Tell whether an earlier run began to spend this very refresh token and never concluded."""
         ...
 
-    def forget(self, profile: str) -> int:
-        """Forget everything of that profile, shards, journals and leftovers too; count token sets."""
+    def keys(self, profile: str) -> Sequence[str]:
+        """Return the keys under which token sets of that profile may be stored.
+
+        Raises:
+            StorageError: the place can't be read.
+        """
+        ...
+
+    def forget(self, profile: str, *, force: bool = False) -> int:
+        """Forget everything of that profile, shards, journals and leftovers too; count token sets.
+
+        Raises:
+            KeyringError: something may be in a place that is out of reach; with `force` all that
+                points there is forgotten nevertheless.
+        """
         ...
 
     def clear(self, key: str, only: Secret | None = None) -> bool:

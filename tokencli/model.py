@@ -106,7 +106,16 @@ class Profile:
     dpop: bool = False
     """Whether tokens are bound to a key of this program's own (RFC 9449)."""
     origins: Mapping[str, str] = field(default_factory=dict)
-    """Key -> where its value came from: `config.toml:12`, `provider groupid`, `default`."""
+    """Key -> where its value came from: `config.toml:12`, `provider groupid`, `default`, `--scope`."""
+
+    @property
+    def as_typed(self) -> str:
+        """Return what names it on a command line: its name, and the scopes that were given there."""
+        if self.origins.get("scope") != "--scope":
+            return self.name
+        from shlex import quote
+
+        return f"{self.name} --scope {quote(self.scope or '')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +229,8 @@ class WireRequest:
     """What the client shows in the TLS handshake (RFC 8705)."""
     redirect_is_reply: bool = False
     """Whether a redirect is what the provider answers with; it is not followed in any case."""
+    masked: "WireRequest | None" = None
+    """The same with `***` in the place of each secret, however short, for whoever shows it."""
 
     def __repr__(self) -> str:
         return f"<{self.method} {self.url.split('?')[0]}>"

@@ -3,7 +3,7 @@
 `adapters/`, `sources/` and `stores/` hold the real ones; tests bring hand-written fakes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -61,8 +61,8 @@ class Terminal(Protocol):
         """Whether somebody is there to answer."""
         ...
 
-    def note(self, text: str) -> None:
-        """Say something worth knowing; silent under `-q`."""
+    def note(self, text: str, *, whole: bool = False) -> None:
+        """Say something worth knowing; silent under `-q`, and cut where it is long and not `whole`."""
         ...
 
     def warn(self, text: str) -> None:
@@ -85,16 +85,18 @@ class Terminal(Protocol):
         """Ask yes or no; raises LoginNeeded as `ask` does."""
         ...
 
-    def show(self, text: str, *, qr: str | None = None) -> None:
-        """Say what a person has to see to go on, even under `-q`; draw `qr` as a code to scan."""
+    def show(self, text: str, *, qr: str | None = None) -> bool:
+        """Say all of what a person has to see to go on, even under `-q`; draw `qr` as a code to scan
+        and tell whether that could be."""
         ...
 
     def status(self, text: str) -> None:
         """Replace the line that says how things stand; an empty text takes it away."""
         ...
 
-    def typed(self, seconds: float) -> str | None:
-        """Return a line that is typed within `seconds`, or None; never where nobody can type."""
+    def keyboard(self) -> AbstractContextManager[Callable[[float], str | None]]:
+        """Hand out what returns a line typed within so many seconds, or None; lines of any length,
+        and none where nobody can type."""
         ...
 
 
@@ -113,12 +115,13 @@ class SecretSource(Protocol):
 class SecretKeeper(SecretSource, Protocol):
     """A source that can also be written to: the keyring."""
 
-    def write(self, ref: SecretRef, secret: Secret) -> None:
-        """Store the secret and read it back; raises KeyringError where it did not stay."""
+    def write(self, ref: SecretRef, secret: Secret) -> Callable[[], bool]:
+        """Store the secret and read it back; return what undoes that, and tells whether it put an
+        older one back. Raises KeyringError where it did not stay."""
         ...
 
-    def delete(self, ref: SecretRef) -> bool:
-        """Forget the secret; tell whether there was one."""
+    def delete(self, ref: SecretRef, *, everywhere: bool = False) -> bool:
+        """Forget the secret, with `everywhere` for other servers, too; tell whether there was one."""
         ...
 
 

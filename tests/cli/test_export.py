@@ -94,6 +94,9 @@ FAILURES = [
     ("export --shell sh --format json", 2),
     ("export --unset --format json --shell sh", 2),
     ("export unreachable", 6),
+    ("exprt groupid", 2),
+    ("EXPORT", 2),
+    ("--no-such-option exports", 2),
 ]
 
 
@@ -219,6 +222,29 @@ def test_unset_fetches_nothing(tokencli: Run, sandbox: Sandbox) -> None:
         "unset T; unset T_TYPE; unset T_EXPIRES_AT; unset T_SCOPE; unset T_HEADER;\n"
     )
     assert sandbox.state.token_requests == asked
+
+
+@pytest.mark.parametrize("command", ["gte groupid", "hoook bash", "profile", ""])
+def test_12_what_is_no_export_prints_nothing(command: str, tokencli: Run, sandbox: Sandbox) -> None:
+    """A `false` among what another command prints would be a token to somebody."""
+    done = tokencli(*command.split())
+    assert (done.code, done.out) == (2, "")
+
+
+def test_unset_of_a_named_variable_needs_no_configuration(tokencli: Run) -> None:
+    """Only what --all-vars adds depends on the profile; without one the rest goes, and it is said."""
+    nowhere = ("--config", "/nonexistent/config.toml", "--unset")
+    alone = tokencli("export", *nowhere, "--var", "T")
+    assert (alone.code, alone.out, alone.err) == (0, "unset T;\n", "")
+    every = tokencli("export", *nowhere, "--var", "T", "--all-vars", "--shell", "fish")
+    assert every.code == 0
+    assert [line.split()[-1] for line in every.out.strip("; \n").split(";")] == [
+        "T", "T_TYPE", "T_EXPIRES_AT", "T_SCOPE", "T_HEADER", "T_QUERY"
+    ]  # fmt: skip
+    assert "there is no profile yet" in every.err and "follows from the name T" in every.err
+    unknown = tokencli("export", *nowhere)
+    assert (unknown.code, unknown.out) == (3, "false\n")
+    assert tokencli("export", *nowhere, "--var", "PATH").out == "false\n"
 
 
 def test_13_stdout_is_exact_whatever_the_environment_says(tokencli: Run, sandbox: Sandbox) -> None:

@@ -15,6 +15,8 @@ import pytest
 
 from tests.conftest import Run, script
 from tests.fakes import FakeTerminal
+from tests.warm import world
+from tokencli.app import App
 from tokencli.sources.os_keyring import OsKeyring
 from tokencli.stores.guarded import owner
 
@@ -210,7 +212,7 @@ def test_use_edit_and_remove_keep_the_rest(tokencli: Run, write_config: Write) -
     assert removed.code == 0, removed.err
     assert tomllib.loads(path.read_text()).keys() == {"profiles"}
     assert path.read_text().startswith("# mine\n")
-    assert "tokencli:social:client_secret" in removed.err
+    assert "keyring" not in removed.err  # there is none here
 
 
 def test_remove_wants_a_yes(tokencli: Run, write_config: Write) -> None:
@@ -242,7 +244,7 @@ def test_a_broken_profile_can_be_removed(
     assert done.code == 0, done.err
     assert f"removed profile corp from {path}\n" in done.err
     assert "forgot 1 token of it\n" in done.err
-    assert "secret-tool clear service tokencli:corp:password\n" in done.err
+    assert "keyring" not in done.err
     assert not kept.exists()
     assert "corp" not in path.read_text()
 
@@ -255,6 +257,19 @@ def test_no_name_of_a_broken_profile_leads_elsewhere(
     done = tokencli("profiles", "remove", "../../../precious", "--yes")
     assert done.code == 0, done.err
     assert path.read_text() == TEXT
+
+
+def test_remove_says_no_more_of_a_keyring_than_it_knows(
+    tokencli: Run, locked_keyring_env: dict[str, str], write_config: Write
+) -> None:
+    """Of a keyring that does not say what it holds, or of a profile that is not known, it says may."""
+    way = "to forget it: secret-tool clear service tokencli:social:client_secret\n"
+    write_config(TEXT)
+    locked = tokencli("profiles", "remove", "social", "--yes")
+    assert f"a client_secret stored for it may be in the OS keyring; {way}" in locked.err
+    write_config(TEXT.replace("oauth2", "oauth3"))
+    broken = tokencli("profiles", "remove", "corp", "--yes")
+    assert "the OS keyring may hold secrets of it; to forget one: secret-tool clear" in broken.err
 
 
 def test_remove_asks_what_becomes_of_the_secrets(
@@ -281,7 +296,99 @@ def test_remove_asks_what_becomes_of_the_secrets(
         assert code == 0, seen
         assert (ring.get(*item) is not None) == stays == (way in seen)
         assert "password stored" not in seen
+        assert ("stored for it stays" in seen) == stays
         assert f"removed profile social from {path}\n" in seen
+
+
+def test_a_profile_that_never_signed_in_leaves_nothing_in_a_keyring(
+    tokencli: Run, keyring_env: dict[str, str], write_config: Write
+) -> None:
+    """Where the keyring answers that it holds nothing of the profile, nothing is said of it."""
+    write_config(TEXT)
+    assert "keyring" not in tokencli("profiles", "remove", "social", "--yes").err
+
+
+OF_RACE = (
+    "--provider",
+    "oauth2",
+    "--no-input",
+    "--token-url",
+    "https://a.example/t",
+    "--client-id",
+    "b",
+)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_changes_at_the_same_time_are_all_kept(
+    write_config: Write, tmp_path: Path, there: bool
+) -> None:
+    """Who is told that a change was written finds it in the file, whoever else writes; also behind a
+    symbolic link, and where there was no file before."""
+    path = write_config(TEXT if there else "")
+    target = path.rename(tmp_path / "target.toml")
+    path.symlink_to(target)
+    if not there:
+        target.unlink()
+    commands = [["add", f"p{number}", *OF_RACE] for number in range(6)]
+    if there:
+        commands += [["edit", "corp", "--set", "scope=s"], ["remove", "social", "--yes"]]
+    running = [
+        subprocess.Popen([script(), "profiles", *command], stderr=subprocess.PIPE, text=True)
+        for command in commands
+    ]
+    for process in running:
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 0, said
+    written = tomllib.loads(path.read_text())["profiles"]
+    assert set(written) == {f"p{number}" for number in range(6)} | ({"corp"} if there else set())
+    assert not there or written["corp"]["scope"] == "s"
+    assert path.is_symlink()
+    assert not [one.name for one in tmp_path.iterdir() if one.name.startswith(".")]
+
+
+def test_two_who_add_the_same_name_are_told_apart(write_config: Write) -> None:
+    """One writes the profile, the others are told that it is there."""
+    path = write_config(TEXT)
+    running = [
+        subprocess.Popen([script(), "profiles", "add", "p", *OF_RACE], stderr=subprocess.DEVNULL)
+        for _ in range(4)
+    ]
+    assert sorted(process.wait(60) for process in running) == [0, 2, 2, 2]
+    assert path.read_text().count("[profiles.p]") == 1
+
+
+def test_an_open_editor_keeps_nobody_waiting(write_config: Write, tmp_path: Path) -> None:
+    """While a person types others change the file; what the person then saves does not undo that."""
+    path = write_config(TEXT)
+    others = f"__import__('os').system({script() + ' profiles use social'!r})"
+    program = f"text + '# mine' * ({others} == 0)"
+    code, seen = at_a_terminal(
+        "profiles", "edit", answers=[], env={"EDITOR": editor(tmp_path, program), "VISUAL": ""}
+    )
+    assert code == 8, seen
+    assert "meanwhile" in seen
+    assert path.read_text() == TEXT.replace('"corp"\n', '"social"\n', 1)
+
+
+def test_remove_leaves_no_record_of_the_profile() -> None:
+    """What earlier runs remembered of a profile in the runtime directory goes with it, by whatever path
+    its configuration was named."""
+    with world() as place:
+        place.make()
+        link = place.root / "link.toml"
+        link.symlink_to(place.config)
+        app = App(environ={**place.environ, "TOKENCLI_CONFIG": str(link)})
+        app.names()
+        app.profile("p")
+        kept = place.run / "tokencli" / "hot"
+        assert sum(one.name == ".profile.p" for one in kept.rglob("*")) == 2
+        done = subprocess.run(
+            [script(), "profiles", "remove", "p", "--yes"],
+            env=place.environ, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert not [one for one in kept.rglob("*") if one.is_file()]
 
 
 def editor(tmp_path: Path, program: str) -> str:

@@ -180,7 +180,8 @@ def test_three_ways_print_the_same(
         place.make()
         damage(place, at)
         environ = {**(place.environ if copies else place.without_copies()), **filled}
-        return forks.run(argv, environ, long=long, stdout=stdout, later=later)
+        home = str(words["home"])
+        return forks.run(argv, environ, long=long, stdout=stdout, later=later, home=home)
 
     quick = run(long=False, copies=True)
     slow = run(long=True, copies=True)
@@ -221,3 +222,22 @@ def test_the_hot_path_takes_no_lock_and_writes_nothing(place: World, forks: Fork
     before = seen()
     assert forks.run(["get", "p"], place.environ).out == TOKENS["p"] + "\n"
     assert seen() == before
+
+
+@pytest.mark.parametrize("argv", [["get"], ["export", "q.2"], ["completion", "--profiles"]])
+@pytest.mark.parametrize("folder", [None, "", "relative"])
+@pytest.mark.parametrize("home", [None, "", "relative", "~"])
+def test_without_a_home_the_user_database_is_asked(
+    home: str | None, folder: str | None, argv: list[str], forks: Forks, place: World
+) -> None:
+    """Where HOME is no whole path the hot path leaves it to the long way, which finds the same file."""
+    place.make()
+    usual = forks.run(argv, place.environ, long=True)
+    named = {"HOME": home, "XDG_CONFIG_HOME": folder}
+    environ = {name: value for name, value in place.environ.items() if name not in named}
+    environ |= {name: value for name, value in named.items() if value is not None}
+    assert hot.config_file(environ) is None
+    at_home = str(place.root / "home")
+    for long in (False, True):
+        assert forks.run(argv, environ, long=long, home=at_home) == usual
+    assert usual.code == 0 and usual.out

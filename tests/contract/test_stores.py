@@ -109,6 +109,19 @@ def test_credentials_do_not_mix(opened: Open) -> None:
     assert opened("q").forget("q") == 1
 
 
+def test_every_credential_of_a_profile_is_found(opened: Open) -> None:
+    """Under whatever key it was stored, by another store too; those of other profiles are not."""
+    keys = [key_of(), key_of(scope="read")]
+    for n, key in enumerate(keys):
+        opened().save(stored(n, key=key))
+    opened("q").save(stored(key=key_of("q"), profile="q"))
+    found = opened().keys("p")
+    assert [opened().load(key) is not None for key in found] == [True, True]
+    assert sorted(found) == sorted(keys)
+    opened().forget("p")
+    assert list(opened().keys("p")) == []
+
+
 def test_clearing_compares(opened: Open) -> None:
     """With `only`, a token set goes just if its refresh token is still that one."""
     key = key_of()

@@ -355,3 +355,29 @@ def test_what_is_no_shell_or_no_name_is_refused(arguments: list[str]) -> None:
         [script(), "hook", *arguments], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (2, "")
+
+
+NO_HOME = {
+    "bash": ["unset HOME", "export HOME=", "export HOME=relative"],
+    "zsh": ["unset HOME", "export HOME=", "export HOME=relative"],
+    "fish": ["set -e HOME", "set -gx HOME ''", "set -gx HOME relative"],
+}
+
+
+@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("shell", EACH)
+def test_without_a_home_it_is_the_program_that_speaks(
+    shell: str, number: int, place: World
+) -> None:
+    """The user database is not a shell's to ask; with the file or its folder named, HOME is not missed."""
+    load = LOAD[shell].format(program=script(), profiles="")
+    call = f"tokencli get p 2>/dev/null; {STATUS[shell]}"
+    text = f"{load}\n{NO_HOME[shell][number]}\n{NO_PATH[shell]}\n{call}"
+    assert shell_out(shell, text, place).stdout == ":127\n"
+    for name, value in (
+        ("TOKENCLI_CONFIG", str(place.config)),
+        ("XDG_CONFIG_HOME", str(place.config.parent.parent)),
+    ):
+        place.environ[name] = value
+        assert shell_out(shell, text, place).stdout == f"{TOKENS['p']}\n:0\n"
+        del place.environ[name]

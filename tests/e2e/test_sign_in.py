@@ -256,7 +256,7 @@ def test_over_ssh_the_address_is_shown_and_the_redirect_pasted_back(
     with shell("login", "corp", SSH_CONNECTION="192.0.2.1 1 192.0.2.2 22") as login:
         address = login.until(r"(https://\S+)\r?\n")[1]
         login.until("paste that whole address here")
-        login.type("http://127.0.0.1/callback?code=canary&state=wrong")
+        login.type(f"http://127.0.0.1/callback?code={'c' * 6000}&state=wrong")
         login.until("not the address at which this sign-in ends")
         login.type(Person(oidc_provider.ca_file).authorize(address))
         assert login.end() == 0, login.said
@@ -342,6 +342,7 @@ def test_one_login_at_a_time_and_ctrl_c_leaves_nothing_behind(
         os.write(login.terminal, b"\x03")
         login.process.send_signal(2)
         assert login.end() == 130
+        assert "tokencli: interrupted" in login.said
         assert "Traceback" not in login.said
     after = tokencli("get", "corp")
     assert (after.code, "in progress" in after.err) == (4, False)

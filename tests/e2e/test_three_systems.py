@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Run
+from tests.fakes import FakeTerminal
 from tokencli.sandbox.server import Sandbox
 from tokencli.sandbox.systems import load
+from tokencli.sources.os_keyring import OsKeyring
 
 SYSTEMS = ("groupid", "screening-eagle", "socialid", "oauth2")
 SECRETS = {
@@ -21,14 +23,14 @@ SECRETS = {
 CANARIES = {"password": "wrong-canary-password-7f3a", "client_secret": "wrong-canary-secret-91be"}
 
 
-def add(tokencli: Run, sandbox: Sandbox, system: str) -> None:
+def add(tokencli: Run, sandbox: Sandbox, system: str, name: str = "") -> None:
     """Describe the profile as a script would: by options, without a question."""
     address = sandbox.url.removeprefix("https://")
     options = ["--ca-file", sandbox.ca_file]
-    for name, value in load(system).values.items():
+    for key, value in load(system).values.items():
         filled = value.format(url=sandbox.url, address=address)
-        options += ["--set", f"{name}={filled}"]
-    done = tokencli("profiles", "add", system, "--provider", system, "--no-input", *options)
+        options += ["--set", f"{key}={filled}"]
+    done = tokencli("profiles", "add", name or system, "--provider", system, "--no-input", *options)
     assert done.code == 0, done.err
 
 
@@ -88,6 +90,10 @@ def test_wrong_secrets_are_refused_in_two_lines_that_show_none(tokencli: Run, sy
         wrong = "".join(f"{CANARIES[name]}\n" for name in SECRETS[system])
         login = tokencli("login", system, "--stdin", "-vvv", stdin=wrong)
         assert (login.code, login.out) == (5, "")
+        assert tokencli("get", system).code == 4  # what is refused is not kept
+        ring = OsKeyring(os.environ, FakeTerminal())
+        for name in SECRETS[system]:
+            ring.put(f"tokencli:{system}:{name}", name, CANARIES[name])
         done = tokencli("get", system)
         assert (done.code, done.out) == (5, "")
         said = done.err.splitlines()
@@ -123,6 +129,8 @@ def test_a_login_with_a_wrong_password_fails_even_beside_a_good_refresh_token(
         wrong = f"{CANARIES['password']}\n{load('groupid').secrets['client_secret']}\n"
         done = tokencli("login", "groupid", "--stdin", stdin=wrong)
         assert (done.code, done.out) == (5, "")
+        assert "put the older password back" in done.err
+        assert tokencli("profiles", "test", "groupid").code == 0  # by what is stored
 
 
 def test_the_cron_like_environment_is_enough(tokencli: Run) -> None:

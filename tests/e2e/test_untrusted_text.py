@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 import unicodedata
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
@@ -311,3 +312,26 @@ def test_req_14_no_error_of_any_text_is_obeyed(message: str, hint: str, as_json:
         terminal.warn(hint)
         terminal.detail(message)
     harmless(said.getvalue())
+
+
+def test_req_14_own_providers_are_shown_harmless_and_mean_the_same(tmp_path: Path) -> None:
+    """`providers show` is TOML with the same values; `get --dry-run` has escapes, line by line."""
+    text = "\u202e\x9b31m \u2028##[x]\n::y\t"
+    who = toml("a\u202e")
+    own = (
+        f"[providers.own]\ntitle = {toml(text)}\n[providers.own.endpoints]\n"
+        'token = "https://h.example/t"\n[providers.own.request]\nbody = "text"\n'
+        f"send = {toml(text + ' {client_id}')}\n"
+        f'[profiles.p]\nprovider = "own"\nclient_id = {who}\nstore = "none"\n'
+    )
+    path = str(tmp_path / "config.toml")
+    shown, err = drive(
+        [{"argv": ["providers", "show", "own", "--config", path], "files": {path: own}}], tmp_path
+    )
+    harmless(shown)
+    found = tomllib.loads(shown)
+    assert (found["title"], found["request"]["send"]) == (text, f"{text} {{client_id}}"), err
+    out, err = drive([{"argv": ["get", "p", "--dry-run", "--config", path]}], tmp_path)
+    assert "\\u202e\\u009b31m" in out, err
+    assert out.rstrip().endswith("a\\u202e")
+    harmless(out.replace("\t", ""))

@@ -4,6 +4,7 @@ A target says what else holds; seeds are inputs worth changing a little.
 """
 
 import json
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -12,10 +13,15 @@ from tempfile import mkdtemp
 
 from tests.unit.config.test_load_fuzz import VALID, use
 from tokencli import hot
+from tokencli.actions.inspect import inspect
+from tokencli.cli.inspect import as_object
+from tokencli.cli.inspected import page
 from tokencli.config.load import load
 from tokencli.errors import ConfigError, TokencliError
+from tokencli.formats.json import line
 from tokencli.jwt.decode import decode
 from tokencli.jwt.explain import moments, remarks, scopes
+from tokencli.jwt.verify import NotValid, verify
 from tokencli.model import (
     Binding,
     Profile,
@@ -94,6 +100,29 @@ def jwt(data: bytes) -> None:
     decode(data.decode("utf-8", "surrogateescape"))
 
 
+def inspected(data: bytes) -> None:
+    """Explain a token with the bytes as its claims, and as its header: a page, and JSON that is JSON."""
+    raw = data.decode("utf-8", "replace").encode()
+    for header, claims in ((b'{"alg":"RS256"}', raw), (raw, b'{"iss":"x","exp":1e308}')):
+        token = ".".join(_part(one) for one in (header, claims, b"signature"))
+        found = inspect(token, now=NOW)
+        assert page(found, NOW).startswith("NOT VERIFIED")
+        json.loads(line(as_object(found, NOW)), parse_constant=_no_json)
+        try:
+            verify(token, {"keys": [_KEY]}, issuer="x", audiences=("api",), now=NOW)
+        except NotValid:
+            continue
+        raise AssertionError("nobody signed this")
+
+
+def _part(raw: bytes) -> str:
+    return urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _no_json(word: str) -> None:
+    raise AssertionError(f"{word} is no JSON")
+
+
 @cache
 def _folder() -> Path:
     memory = Path("/dev/shm")
@@ -164,6 +193,7 @@ def stored(data: bytes) -> None:
 
 
 _TOKEN = b"eyJhbGciOiJSUzI1NiJ9.eyJleHAiOjE3MTY0NjYyMTgsImlhdCI6MX0.c2ln"
+_KEY = {"kty": "RSA", "kid": "k", "n": _part(b"\xff" * 256), "e": "AQAB"}
 _REPLY = {
     "access_token": _TOKEN.decode(),
     "token_type": "Bearer",
@@ -188,6 +218,13 @@ TARGETS: dict[str, Target] = {
         ),
     ),
     "jwt": Target(jwt, (_TOKEN, b"eyJhbGciOiJkaXIiLCJlbmMiOiJBMTI4R0NNIn0..a.b.c", _TOKEN + b"~W10~")),
+    "inspect": Target(
+        inspected,
+        (
+            b'{"alg":"RS256","kid":"k","typ":"JWT","crit":["x"],"jwk":{}}',
+            b'{"iss":"x","aud":["api"],"sub":"s","iat":1e308,"nbf":-1e308,"exp":1800000000}',
+        ),
+    ),
     "config": Target(config, (VALID.encode(),)),
     "hot": Target(
         hot_copy,

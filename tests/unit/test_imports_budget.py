@@ -20,6 +20,7 @@ UNUSED = {
     "jmespath", "joserfc", "yaml", "truststore", "trustme", "multiprocessing", "xml", "webbrowser",
     "tokencli.config.load", "tokencli.config.schema", "tokencli.providers.catalog", "tokencli.sandbox",
     "tokencli.adapters.http_errors", "tokencli.adapters.browser", "tokencli.cli.main",
+    "tokencli.dpop", "tokencli.jwt.sign", "tokencli.actions.calling",
 }  # fmt: skip
 """What a plain cold `get` has no use for."""
 

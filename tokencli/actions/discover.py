@@ -5,50 +5,27 @@ gets nothing until a person has said that this is right.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
-from urllib.parse import urlsplit
 
 from tokencli import grants
+from tokencli.actions.metadata import Known, addresses, read
 from tokencli.actions.person import unaddressed
 from tokencli.errors import ConfigError, ReplyError, TokencliError, UnreachableError
 from tokencli.model import CLOCK_TOLERANCE_S, Profile, WireRequest
 from tokencli.ports import Edges
 from tokencli.providers import body
-from tokencli.providers.address import endpoint, is_clear
+from tokencli.providers.address import endpoint
 from tokencli.stores.key import origin
 
 OLD_S = 24 * 3600.0
 """After so long an issuer is asked again …"""
 GLANCE_S = 5.0
 """… within this many seconds; if it does not answer, what is remembered goes on being good."""
-QUOTE = 200
-
-NAMES: dict[str, str] = {
-    "token_endpoint": "token",
-    "authorization_endpoint": "authorization",
-    "device_authorization_endpoint": "device_authorization",
-    "pushed_authorization_request_endpoint": "pushed_authorization_request",
-    "revocation_endpoint": "revocation",
-    "introspection_endpoint": "introspection",
-    "userinfo_endpoint": "userinfo",
-    "jwks_uri": "jwks",
-}
-"""Member of the metadata -> logical name of the endpoint."""
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What an issuer's metadata say, as far as it is of use here."""
-
-    issuer: str
-    endpoints: Mapping[str, str]
-    asked_at: float
-    """Epoch seconds."""
-    wants_par: bool = False
-    names_itself: bool = False
-    """Whether every redirect carries `iss` (RFC 9207 section 3)."""
+class NoMetadata(ReplyError):
+    """There is nothing at either of the issuer's well-known addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +49,7 @@ def located(
         TokencliError: the issuer can't be asked, and never was.
     """
     issuer = profile.issuer
-    wanted = ("token", *grants.endpoints(profile.grant), *names)
+    wanted = ("token", *names, *grants.endpoints(profile.grant))
     have = {*profile.endpoints, *(("token",) if profile.token_url != issuer else ())}
     if issuer is None or have.issuperset(wanted):
         return profile
@@ -82,8 +59,18 @@ def located(
     found = _with(profile, known)
     for name in wanted:
         if name != "token" and name not in found.endpoints:
-            raise unaddressed(profile, name)
+            why = known.unfit.get(name)
+            raise unaddressed(profile, name) if why is None else _unfit(profile, name, why)
     return found
+
+
+def _unfit(profile: Profile, name: str, why: str) -> ConfigError:
+    return ConfigError(
+        f"the metadata of {profile.issuer} are of no use for the {name.replace('_', ' ')} endpoint:"
+        f" {why}",
+        hint="tell the server's operators, or give the address in the profile:"
+        f" tokencli profiles edit {profile.name}",
+    )
 
 
 def remembered(profile: Profile, memory: Memory) -> Profile:
@@ -96,64 +83,28 @@ def discover(profile: Profile, edges: Edges) -> Known:
     """Ask the profile's issuer for its metadata, by both of its well-known addresses.
 
     Raises:
+        NoMetadata: there is nothing at either of them.
         ReplyError: neither brings metadata whose issuer is exactly this one (RFC 8414 section 3.3).
         UnreachableError: no answer came.
     """
     assert profile.issuer is not None
-    tried = []
+    tried, absent = [], 0
     for url in addresses(profile.issuer):
         request = WireRequest("GET", url, {"Accept": "application/json"}, retry=True)
         try:
             reply = edges.transport.send(request, profile.connection)
             if reply.status != 200:
+                absent += reply.status in (404, 410)
                 tried.append(f"{url}: HTTP {reply.status}")
                 continue
-            return _read(profile, body.members(reply), edges.clock.now())
+            return read(profile, body.members(reply), edges.clock.now())
         except (ReplyError, body.Unreadable) as error:
             tried.append(f"{url}: {error}")
-    raise ReplyError(
+    failure = NoMetadata if absent == len(tried) else ReplyError
+    raise failure(
         f"{profile.issuer} does not say where its endpoints are ({'; '.join(tried)})",
         hint="check `issuer`, letter by letter; or give token_url and the other addresses instead:"
         f" tokencli profiles edit {profile.name}",
-    )
-
-
-def addresses(issuer: str) -> Iterator[str]:
-    """Yield where an issuer's metadata may be (OpenID Connect Discovery 4.1, RFC 8414 section 3.1)."""
-    parts = urlsplit(issuer)
-    path = parts.path.rstrip("/")
-    base = f"{parts.scheme}://{parts.netloc}"
-    yield f"{base}{path}/.well-known/openid-configuration"
-    yield f"{base}/.well-known/oauth-authorization-server{path}"
-
-
-def _read(profile: Profile, found: Mapping[str, Any], now: float) -> Known:
-    """Take from the metadata what is of use; one that is not fit spoils them all."""
-    named = found.get("issuer")
-    if not isinstance(named, str) or named != profile.issuer:
-        raise ReplyError(f"it is the metadata of {str(named)[:QUOTE]!r}, another issuer")
-    if profile.client_auth.startswith(("tls_", "self_signed_tls_")):  # RFC 8705 section 5
-        aliases = found.get("mtls_endpoint_aliases")
-        found = {**found, **(aliases if isinstance(aliases, dict) else {})}
-    endpoints = {}
-    for member, name in NAMES.items():
-        url = found.get(member)
-        if url is None:
-            continue
-        try:
-            endpoints[name] = endpoint(url if isinstance(url, str) else "")
-        except ConfigError as error:
-            raise ReplyError(f"its {member} is not fit: {error.message}") from None
-        if is_clear(url) and not is_clear(named):
-            raise ReplyError(f"its {member} is http, which sends credentials in the clear")
-    if "token" not in endpoints:
-        raise ReplyError("it names no token_endpoint")
-    return Known(
-        named,
-        endpoints,
-        now,
-        wants_par=found.get("require_pushed_authorization_requests") is True,
-        names_itself=found.get("authorization_response_iss_parameter_supported") is True,
     )
 
 
@@ -178,6 +129,8 @@ def _asked(
             found = replace(known, asked_at=edges.clock.now())
         else:
             _moved(profile, edges, known, found, may_ask=anew)
+    for why in found.unfit.values():
+        edges.terminal.detail(f"of the metadata of {found.issuer}, {why}; it is left out")
     try:
         memory.save(json.dumps(asdict(found), sort_keys=True).encode("ascii"))
     except TokencliError as error:
@@ -205,7 +158,7 @@ def _moved(profile: Profile, edges: Edges, known: Known, found: Known, *, may_as
             continue
         raise ConfigError(
             f"{told}; nothing was sent there",
-            hint=f"if that is right: tokencli login {profile.name}   in a terminal, which asks you;"
+            hint=f"if that is right: tokencli login {profile.as_typed}   in a terminal, which asks you;"
             " or write the addresses into the profile",
         )
 
@@ -221,7 +174,7 @@ def _with(profile: Profile, known: Known) -> Profile:
         sign_in=replace(
             profile.sign_in,
             par=profile.sign_in.par or known.wants_par,
-            names_itself=known.names_itself,
+            names_itself=profile.sign_in.names_itself or known.names_itself,
         ),
     )
 
@@ -233,6 +186,7 @@ def _parsed(data: bytes | None, issuer: str) -> Known | None:
         fit = known.issuer == issuer and "token" in known.endpoints
         for url in known.endpoints.values():
             endpoint(url)
-        return known if fit and isinstance(known.asked_at, float) else None
+        fit = fit and isinstance(known.unfit, dict) and isinstance(known.asked_at, float)
+        return known if fit else None
     except (ValueError, TypeError, AttributeError, RecursionError, ConfigError):
         return None

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tokencli.actions import person
-from tokencli.actions.calling import call
 from tokencli.actions.exchange import exchange, sign
 from tokencli.actions.secrets import Wallet
 from tokencli.errors import TokencliError
@@ -102,6 +101,8 @@ def _sent(step: Post | Send, stage: Stage) -> Read:
     """Send one token request and read its reply; lifetimes count from before the sending."""
     profile, edges, wallet = stage.profile, stage.edges, stage.wallet
     if isinstance(step, Send):
+        from tokencli.actions.calling import call
+
         return call(step, profile, edges, wallet)
     request, reply, started = exchange(profile, step.params, edges, wallet)
     found = read(profile, request, reply, started)

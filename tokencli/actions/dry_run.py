@@ -1,5 +1,6 @@
 """Show the request that a get would send, with every secret masked; none is read for it."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import quote
@@ -10,6 +11,7 @@ from tokencli.grants import refresh_token
 from tokencli.grants.steps import Post, Send, Step, Steps, Value, Values
 from tokencli.model import Profile, Secret, TokenSet, WireRequest
 from tokencli.ports import Edges
+from tokencli.printable import printable
 from tokencli.providers import call, request, template
 from tokencli.providers.values import complete
 from tokencli.stores.key import binding
@@ -37,7 +39,7 @@ def dry_run(profile: Profile, edges: Edges) -> str:
         raise ConfigError(
             f"profile {profile.name!r} gets its token when a person has signed in, so there is no"
             " request to show yet",
-            hint=f"tokencli login {profile.name}",
+            hint=f"tokencli login {profile.as_typed}",
         )
     return _written(grants.load(profile.grant).run(profile), profile, edges)
 
@@ -79,7 +81,7 @@ def _completed(
 
 
 def shown(sent: WireRequest) -> str:
-    """Return a request as text, with whatever authenticates masked."""
+    """Return a request as text, harmless to a terminal, with whatever authenticates masked."""
     headers = []
     for name, value in sent.headers.items():
         if name.lower() == "authorization" and value.startswith("Basic "):
@@ -87,4 +89,6 @@ def shown(sent: WireRequest) -> str:
         headers.append(f"{name}: {value}")
     body = sent.body.decode("utf-8", "replace")
     text = "\n".join((f"{sent.method} {sent.url}", *headers, "", *([body] if body else [])))
-    return text.replace(quote(MASK), MASK).rstrip("\n") + "\n"
+    lines = text.replace(quote(MASK), MASK).rstrip("\n").split("\n")
+    # Line by line, as a CI runner obeys a line that begins as its commands do.
+    return "".join(f"{printable(line, sys.maxsize, multiline=True)}\n" for line in lines)

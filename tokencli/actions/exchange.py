@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from tokencli import clientauth, dpop
+from tokencli import clientauth
 from tokencli.actions.secrets import Wallet
 from tokencli.errors import ConfigError
 from tokencli.grants.steps import Sign, Value
@@ -39,7 +39,11 @@ def exchange(
     """
     proves = profile.dpop and url is None
     sent = _once(profile, params, edges, wallet, url, proves=proves)
-    if proves and _learn(sent.reply, wallet) and dpop.wants_nonce(sent.reply):
+    if not proves:
+        return sent
+    from tokencli import dpop
+
+    if _learn(sent.reply, wallet) and dpop.wants_nonce(sent.reply):
         sent = _once(profile, params, edges, wallet, url, proves=proves)
         _learn(sent.reply, wallet)
     return sent
@@ -132,6 +136,8 @@ def _once(
         request = replace(request, certificate=shown)
     started = edges.clock.now()
     if proves:
+        from tokencli import dpop
+
         key = wallet.proof_key = wallet.proof_key or dpop.fresh()
         proof = dpop.proof(key, request.method, request.url, started, nonce=key.nonce)
         # Neither a proof nor an assertion is good for a second sending.
@@ -141,6 +147,8 @@ def _once(
 
 def _learn(reply: WireReply, wallet: Wallet) -> bool:
     """Keep the nonce that a reply brings, for the proofs that follow; tell whether it is a new one."""
+    from tokencli import dpop
+
     nonce = dpop.new_nonce(reply)
     if nonce is None or wallet.proof_key is None or nonce == wallet.proof_key.nonce:
         return False

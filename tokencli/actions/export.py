@@ -1,8 +1,10 @@
 """Turn a token into variables for a shell or another consumer."""
 
+from collections.abc import Sequence
+
 from tokencli.actions.get import Obtained, get
 from tokencli.actions.use import beside
-from tokencli.actions.variables import every_name, everything, token_alone
+from tokencli.actions.variables import every_name, everything, likely_names, token_alone
 from tokencli.errors import UsageError
 from tokencli.formats import dialect
 from tokencli.formats.names import check_variable
@@ -57,13 +59,25 @@ def export(
 
 def unset(profile: Profile, *, to: str, variable: str | None, all_variables: bool) -> str:
     """Return what unsets the variables; nothing is fetched. Raises UsageError."""
+    return unsetting(names(profile, variable, all_variables=all_variables), to=to)
+
+
+def unset_by_name(variable: str, *, to: str, all_variables: bool) -> str:
+    """Return what unsets the variables as far as they follow from the name. Raises UsageError."""
+    return unsetting(likely_names(variable) if all_variables else [variable], to=to)
+
+
+def unsetting(variables: Sequence[str], *, to: str) -> str:
+    """Return what unsets these variables in a shell. Raises UsageError."""
     way = dialect(to)
     if way.unset is None:
         raise UsageError(
             f"{to} is data, and data unsets nothing: --unset goes with a shell",
             hint="tokencli export --unset --shell sh",
         )
-    return way.unset(names(profile, variable, all_variables=all_variables))
+    for each in variables:
+        check_variable(each)
+    return way.unset(variables)
 
 
 def names(profile: Profile, variable: str | None, *, all_variables: bool) -> list[str]:

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, replace
 
 from tokencli import clientauth, grants
-from tokencli.actions.calling import retire
 from tokencli.actions.drive import drive
+from tokencli.actions.keep import Obtained as Obtained
+from tokencli.actions.keep import keep
 from tokencli.actions.secrets import Wallet
 from tokencli.actions.sliding import handed_out
 from tokencli.actions.subject import subject
@@ -13,32 +14,20 @@ from tokencli.errors import (
     PersonNeeded,
     RefusedError,
     ReplyError,
-    TokencliError,
     UnreachableError,
 )
-from tokencli.grants import refresh_token
 from tokencli.model import Profile, Secret, StoredToken, TokenSet
 from tokencli.ports import Edges, TokenStore
-from tokencli.providers.reply import Read, endpoint
+from tokencli.providers.reply import endpoint
 from tokencli.stores.key import binding
 
+UNABLE = (500, 501)
+"""A server that does not do refresh tokens answers so, too (GroupID documents both)."""
 LATER = (408, 425, 429)
 """Refusals that say nothing about the refresh token, only about the moment."""
-ROOM = 64 * 1024
-"""Bytes that are reserved in the store before anything is sent: a large token set."""
-
-
-@dataclass(frozen=True, slots=True)
-class Obtained:
-    """A token, and how it came."""
-
-    token: TokenSet
-    how: str
-    """`stored`, `refresh_token`, or the grant's name."""
-    unsaved: TokencliError | None = None
-    """Why the token could not be kept, where it could not."""
-    refresh_life: float | None = None
-    """Seconds for which the refresh token is good, where the server said so."""
+ROOM = 256 * 1024
+"""Bytes that are reserved in the store before anything is sent: the largest token set that is kept
+(`providers.sizes`)."""
 
 
 class SignInDue(LoginNeeded):
@@ -112,7 +101,10 @@ def get(
                 obtained = Renewal(profile, edges, store, wallet, traded).run(
                     None if by_grant else old
                 )
-                retire(profile, edges, wallet, old, obtained.token)
+                if profile.provider.issuing.max_sessions is not None:
+                    from tokencli.actions.calling import retire
+
+                    retire(profile, edges, wallet, old, obtained.token)
                 return obtained
         except PersonNeeded as due:  # a person is asked with no lock held, then all is read again
             wallet.ask(due.names)
@@ -155,7 +147,7 @@ class Renewal:
             raise SignInDue(
                 f"there is no token for profile {self.profile.name!r}, and getting one needs a"
                 " person to sign in",
-                hint=f"tokencli login {self.profile.name}",
+                hint=f"tokencli login {self.profile.as_typed}",
             )
         return self._grant()
 
@@ -165,10 +157,14 @@ class Renewal:
             self.wallet.find(name)  # before signals are held back: a source may take its time
         with self.edges.uninterrupted(self.profile.connection.timeout):
             found = drive(module.run(self.profile), self.profile, self.edges, self.wallet)
-            return self.keep(found, self.profile.grant)
+            return keep(
+                found, self.profile.grant, self.profile, self.edges, self.store, self.traded
+            )
 
     def _refresh(self, known: TokenSet) -> Obtained | None:
         """Spend the refresh token; None means that it is dead and the grant is the way on."""
+        from tokencli.grants import refresh_token
+
         profile, store, key = self.profile, self.store, binding(self.profile).key
         spent = known.refresh_token or Secret("")
         for name in (*clientauth.SECRETS[profile.client_auth], *grants.renewing_secrets(profile)):
@@ -181,6 +177,11 @@ class Renewal:
                     refresh_token.run(profile, spent, known), profile, self.edges, self.wallet
                 )
             except RefusedError as refusal:
+                if refusal.status in UNABLE and not grants.by_person(profile.grant):
+                    # It can't, for whatever reason, and what it does with another grant is not
+                    # known yet. Spent or not: the journal stays, and what is stored as well.
+                    self._elsewise(refusal)
+                    return None
                 if refusal.status in LATER or (refusal.status or 0) >= 500:
                     raise  # it may have been spent all the same, now or before: the journal stays
                 store.conclude(key)
@@ -193,7 +194,7 @@ class Renewal:
                 raise  # the server may have spent it: the journal stays
             if found.token.refresh_token is None:  # RFC 6749 section 6: then the old one stays good
                 found = replace(found, token=replace(found.token, refresh_token=spent))
-            return self.keep(found, "refresh_token")
+            return keep(found, "refresh_token", self.profile, self.edges, self.store, self.traded)
 
     def _refused(self, refusal: RefusedError, spent: Secret, broken_off: bool) -> Obtained | None:
         key = binding(self.profile).key
@@ -221,27 +222,12 @@ class Renewal:
                 f"the refresh token of profile {self.profile.name!r} {why}"
                 f" ({endpoint(self.profile)} says {refusal.error or refusal.status}), and a new one"
                 " needs a person to sign in",
-                hint=f"tokencli login {self.profile.name}",
+                hint=f"tokencli login {self.profile.as_typed}",
             )
+        self._elsewise(refusal)
+        return None
+
+    def _elsewise(self, refusal: RefusedError) -> None:
         self.edges.terminal.detail(
             f"{refusal.message}; going on with the {self.profile.grant} grant"
         )
-        return None
-
-    def keep(self, found: Read, how: str) -> Obtained:
-        """Save first; only then look at whether the token can be used."""
-        unsaved: TokencliError | None = None
-        kept = found.token.kept(cacheable=self.profile.provider.issuing.cacheable)
-        try:
-            if kept.access_token or kept.refresh_token:
-                self.store.save(StoredToken(binding(self.profile), kept, self.traded))
-        except TokencliError as error:
-            unsaved = error
-        for remark in found.remarks:
-            self.edges.terminal.warn(f"{endpoint(self.profile)} sent a token, but {remark}")
-        if found.unusable is not None:
-            raise ReplyError(
-                f"{endpoint(self.profile)} sent a token reply, but {found.unusable}",
-                hint=f"tokencli profiles show {self.profile.name}",
-            )
-        return Obtained(found.token, how, unsaved, found.refresh_life)

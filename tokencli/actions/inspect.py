@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Literal
 
+from tokencli.actions.look import look
 from tokencli.errors import CredentialsError, TokenInvalid
 from tokencli.jwt.decode import MAX_TOKEN, Kind, decode
 from tokencli.jwt.explain import TOLERANCE_S, Moment, listed, moments, remarks, scopes
@@ -43,10 +45,11 @@ class Inspection:
 
     @property
     def lifetime(self) -> float | None:
-        """Return the whole life in seconds, where it is known."""
+        """Return the whole life in seconds, where it is known and a number can hold it."""
         if self.starts_at is None or self.expires_at is None or self.expires_at < self.starts_at:
             return None
-        return self.expires_at - self.starts_at
+        life = self.expires_at - self.starts_at
+        return life if isfinite(life) else None
 
     def verdict(self, now: float) -> str:
         """Return one clause: `expired 2 years ago, at 2024-05-23 12:10:18 UTC`."""
@@ -58,6 +61,21 @@ class Inspection:
         if self.state == "expired":
             return f"expired {relation(self.expires_at, now)}, at {utc(self.expires_at)}"
         return f"expires {relation(self.expires_at, now)}, at {utc(self.expires_at)}"
+
+    def early(self, now: float) -> str | None:
+        """Return what to do about a token that is not valid yet; None for any other."""
+        if self.state != "not_yet_valid" or self.starts_at is None:
+            return None
+        issued = next((moment.epoch for moment in self.times if moment.name == "iat"), None)
+        ahead = self.starts_at if issued is None else issued
+        if ahead <= now + TOLERANCE_S:
+            return (
+                f"wait until {utc(self.starts_at)}; or ask its issuer for one that begins at once"
+            )
+        behind = f"this computer's clock is {words(ahead - now)} behind the issuer's, at least"
+        if issued is None:
+            return f"see whether the clock here is right: date -u; if it is not meant for later, {behind}"
+        return f"{behind}, and a new token would be no better: set the wrong one right; see date -u"
 
 
 def inspect(token: str, *, now: float, stored: TokenSet | None = None) -> Inspection:
@@ -122,7 +140,7 @@ def stored_token(profile: Profile, edges: Edges) -> TokenSet:
         CredentialsError: none is stored. StorageError, KeyringError: the store can't be read.
     """
     bound = binding(profile)
-    stored = edges.store(profile).load(bound.key)
+    stored = look(profile, edges)
     if stored is None or stored.binding != bound:
         raise CredentialsError(
             f"no token is stored for profile {profile.name!r}", hint=f"tokencli get {profile.name}"
@@ -148,7 +166,8 @@ def _used(starts: float | None, expires: float | None, now: float) -> float | No
         return None
     if expires <= starts:
         return 1.0 if expires <= now else 0.0
-    return min(1.0, max(0.0, (now - starts) / (expires - starts)))
+    life = expires - starts
+    return min(1.0, max(0.0, (now - starts) / life)) if isfinite(life) else None
 
 
 def _text(value: object) -> str | None:

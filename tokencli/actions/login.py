@@ -1,16 +1,18 @@
 """Store what a profile's grant needs, and prove it with a token."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tokencli import grants
 from tokencli.actions.get import Obtained, get
 from tokencli.actions.secrets import Wallet, missing
 from tokencli.actions.sign_in import one_at_a_time, sign_in
-from tokencli.errors import LoginNeeded, UsageError
+from tokencli.errors import KeyringError, LoginNeeded, RefusedError, UsageError
 from tokencli.jwt.times import words
 from tokencli.model import Profile, Secret, SecretRef
 from tokencli.ports import Edges
+
+UNAUTHORIZED = 401
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,8 @@ def login(
     Raises:
         LoginNeeded: nobody can sign in, or a login is in progress elsewhere.
         UsageError: more or fewer lines than secrets. CredentialsError: a place can't be used.
-        RefusedError: what was typed is stored, but the server does not take it.
+        RefusedError: the server does not take it. Where it refuses the secrets themselves, they are
+            not kept, and what was stored before is put back.
     """
     with one_at_a_time(profile, edges.store(profile)):
         return _login(profile, edges, lines, again=again)
@@ -58,22 +61,51 @@ def _login(profile: Profile, edges: Edges, lines: Sequence[str] | None, *, again
         given = _from_lines(profile, lines, kept, absent)
     else:
         given = {ref.name: _ask(profile, edges, ref) for ref in absent}
-    stored = []
+    stored: dict[str, Callable[[], bool]] = {}
     for ref in kept:
         if ref.name not in given:
             continue
         if _may_keep(edges, ref, asked=lines is None):
-            edges.keeper.write(ref, given[ref.name])
+            stored[ref.name] = edges.keeper.write(ref, given[ref.name])
             edges.terminal.note(f"stored the {ref.name} in {ref.describe()}")
-            stored.append(ref)
         wallet.answers[ref.name] = given[ref.name]
     by_person = grants.by_person(profile.grant)
-    obtained = (
-        sign_in(profile, edges, wallet)
-        if by_person
-        else get(profile, edges, force=True, wallet=wallet, by_grant=True)
-    )
-    return LoggedIn(tuple(stored), obtained)
+    try:
+        obtained = (
+            sign_in(profile, edges, wallet)
+            if by_person
+            else get(profile, edges, force=True, wallet=wallet, by_grant=True)
+        )
+    except RefusedError as refusal:
+        if refuted(profile, refusal):
+            _take_back(stored, edges)
+        raise
+    return LoggedIn(tuple(profile.secrets[name] for name in stored), obtained)
+
+
+def refuted(profile: Profile, refusal: RefusedError) -> bool:
+    """Tell whether the server refuses the secrets themselves, as far as it can be told."""
+    if refusal.error == "invalid_client" or refusal.status == UNAUTHORIZED:
+        return True
+    if grants.by_person(profile.grant):
+        return False  # anything else may be about how the person signed in
+    errors = profile.provider.errors
+    meaning = errors.codes.get(refusal.error or "") or errors.status.get(str(refusal.status))
+    return refusal.error == "invalid_grant" or (meaning is not None and meaning.whose == "you")
+
+
+def _take_back(stored: Mapping[str, Callable[[], bool]], edges: Edges) -> None:
+    for name, undo in stored.items():
+        try:
+            older = undo()
+        except KeyringError as error:
+            edges.terminal.warn(f"the {name} that is refused may still be stored: {error.message}")
+            continue
+        edges.terminal.note(
+            f"put the older {name} back, since this one is refused"
+            if older
+            else f"the {name} is not kept, since it is refused"
+        )
 
 
 def summary(profile: Profile, obtained: Obtained) -> Iterator[str]:
@@ -99,7 +131,7 @@ def _ask(profile: Profile, edges: Edges, ref: SecretRef) -> Secret:
     if not edges.terminal.interactive:
         raise LoginNeeded(
             f"{missing(ref).message}, and there is no terminal to ask at",
-            hint=f"tokencli login {profile.name} --stdin < FILE   (one secret a line)",
+            hint=f"tokencli login {profile.as_typed} --stdin < FILE   (one secret a line)",
         )
     while True:
         secret = edges.terminal.ask_secret(f"{_label(profile, ref)} of profile {profile.name}")

@@ -1,33 +1,33 @@
 """Forget a profile's tokens, once their server knows, and its secrets where that is wanted."""
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from tokencli import clientauth
-from tokencli.actions.calling import end
-from tokencli.actions.revoke import revoke
-from tokencli.actions.secrets import Wallet
-from tokencli.errors import (
-    ConfigError,
-    KeyringError,
-    PersonNeeded,
-    ReplyError,
-    StorageError,
-    TokencliError,
-)
+from tokencli.actions.discover import NoMetadata
+from tokencli.actions.farewell import Farewell, Told, host
+from tokencli.actions.forget import forget
+from tokencli.actions.person import Unaddressed
+from tokencli.actions.revoke import due
+from tokencli.errors import KeyringError, StorageError, TokencliError, UnreachableError
 from tokencli.model import Profile, StoredToken
 from tokencli.ports import Edges, TokenStore
-from tokencli.providers.reply import endpoint
 from tokencli.stores.key import binding
+
+Found = tuple[TokenStore, StoredToken]
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedOut:
-    """What a logout removed, and what it could not look at."""
+    """What a logout removed, and what the server made of it."""
 
     tokens: int
     secrets: tuple[str, ...]
     revoked: tuple[str, ...] = ()
     """What the server was told to forget: `refresh_token`, `access_token`."""
+    gone: tuple[str, ...] = ()
+    """What the server was told to forget and knew no more."""
 
 
 def logout(
@@ -37,97 +37,114 @@ def logout(
     secrets, too.
 
     What the server did not revoke is kept, because it is still good; `force` forgets it anyway.
+    That counts for what was stored before the profile was changed, too, as far as it is of the same
+    server and client; what is not goes untold, with a warning.
     A keyring that can't be reached is no reason to leave the other places as they are; where it
-    holds something of the profile, it is an error all the same, once the rest is done.
+    holds something of the profile, it is an error all the same, once the rest is done, or with
+    `force` a warning.
 
     Raises:
-        TokencliError: the tokens could not be revoked; nothing is forgotten.
+        TokencliError: the tokens could not be revoked; what was not is kept.
         KeyringError: the keyring holds what is to be forgotten and does not answer.
     """
-    revoked = _told(profile, edges, force=force)
-    tokens, kept = 0, None
-    for store in edges.every_store(profile):
+    told = _told(profile, edges, force=force)
+    for bound in told.foreign:
+        edges.terminal.warn(
+            f"tokens that {host(bound)} gave to client {bound.client_id!r}, before the profile was"
+            " changed, are forgotten without telling it: they are good until they expire"
+        )
+    done = forget(profile, edges, secrets=secrets, force=force)
+    tokens = told.tokens + done.tokens
+    return LoggedOut(tokens, done.secrets, tuple(told.revoked), tuple(told.gone))
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return `the refresh token and 2 access tokens`; empty where there are none."""
+    counted = Counter(name.replace("_", " ") for name in names)
+    texts = (f"the {name}" if n == 1 else f"{n} {name}s" for name, n in counted.items())
+    return " and ".join(texts)
+
+
+def _told(profile: Profile, edges: Edges, *, force: bool) -> Told:
+    """Have the server revoke what is stored; return what came of it."""
+    told, now = Told(), edges.clock.now()
+    live = [one for one in _stored(profile, edges) if due(one[1].token, now)]
+    if not live:
+        return told
+    try:
+        there = _reached(profile, edges)
+    except TokencliError as error:
+        error.message = (
+            f"it could not be learned whether the tokens can be revoked: {error.message}"
+        )
+        _unrevoked(profile, edges, error, told, force=force)
+        return told
+    if there is None:
+        hosts = ", ".join(sorted({host(stored.binding) for _, stored in live}))
+        edges.terminal.note(
+            f"{hosts} was not told: no revocation endpoint of it is known, so what it gave stays good"
+            " until it expires"
+        )
+        return told
+    farewell, own = Farewell(there, edges, told), binding(there)
+    failures: list[TokencliError] = []
+    for store, stored in sorted(live, key=lambda one: one[1].binding != own):
         try:
-            tokens += store.forget(profile.name)
-        except (KeyringError, StorageError) as error:
-            kept = error
-    forgotten = []
-    if secrets:
-        for ref in profile.secrets.values():
-            if ref.kind == "keyring" and edges.keeper.delete(ref):
-                forgotten.append(ref.name)
-    if kept is not None:
-        kept.message = f"tokens of profile {profile.name!r} could not be forgotten: {kept.message}"
-        raise kept
-    return LoggedOut(tokens, tuple(forgotten), revoked)
+            farewell.end(store, stored.binding.key)
+        except TokencliError as error:
+            failures.append(error)
+            if isinstance(error, UnreachableError):
+                break
+    for failure in failures:
+        _unrevoked(profile, edges, failure, told, force=force)
+    return told
 
 
-def _told(profile: Profile, edges: Edges, *, force: bool) -> tuple[str, ...]:
-    """Have the server revoke what is stored; return what it revoked."""
-    key = binding(profile).key
-    kept = [(store, found) for store in edges.every_store(profile) if (found := _kept(store, key))]
-    if not kept:
-        return ()
+def _stored(profile: Profile, edges: Edges) -> Iterator[Found]:
+    """Yield every token set of the profile, under whatever key it was stored."""
+    for store in edges.every_store(profile):
+        keys = [binding(profile).key]  # a keyring may hold it though nothing notes that it does
+        with suppress(StorageError, KeyringError):
+            keys += store.keys(profile.name)
+        for key in dict.fromkeys(keys):
+            try:
+                stored = store.load(key)
+            except (StorageError, KeyringError):
+                continue  # forgetting has its own word to say on that
+            if stored is not None and stored.binding.profile == profile.name:
+                yield store, stored
+
+
+def _reached(profile: Profile, edges: Edges) -> Profile | None:
+    """Return the profile with where its tokens are revoked, None where there is no such place.
+
+    Raises:
+        TokencliError: that could not be learned.
+    """
     if profile.provider.logout is not None:
-        return _each(profile, edges, [store for store, _ in kept], key, force=force)
+        return edges.located(profile) if profile.token_url == profile.issuer else profile
     try:
         there = edges.located(profile, "revocation")
-    except (ConfigError, ReplyError):
-        there = profile  # the issuer names no such endpoint, or nothing at all
-    except TokencliError as error:
-        _unrevoked(profile, edges, error, force=force)
-        return ()
-    if "revocation" not in there.endpoints:
-        edges.terminal.detail(
-            f"{endpoint(profile)} has no revocation endpoint that is known, so it can't be told"
-        )
-        return ()
-    return _each(there, edges, [store for store, _ in kept], key, force=force)
+    except NoMetadata:
+        return None
+    except Unaddressed as error:
+        if error.endpoint != "revocation":
+            raise
+        return None
+    return there if "revocation" in there.endpoints else None
 
 
-def _each(
-    profile: Profile, edges: Edges, stores: list[TokenStore], key: str, *, force: bool
-) -> tuple[str, ...]:
-    """Have the server revoke what each of the stores keeps; return what it revoked."""
-    wallet = Wallet(profile, edges)
-    done: dict[str, None] = {}
-    for store in stores:
-        try:
-            done |= dict.fromkeys(_revoked(profile, edges, store, key, wallet))
-        except TokencliError as error:
-            _unrevoked(profile, edges, error, force=force)
-    return tuple(done)
-
-
-def _kept(store: TokenStore, key: str) -> StoredToken | None:
-    try:
-        return store.load(key)
-    except (StorageError, KeyringError):
-        return None  # forgetting has its own word to say on that
-
-
-def _revoked(
-    profile: Profile, edges: Edges, store: TokenStore, key: str, wallet: Wallet
-) -> tuple[str, ...]:
-    """Revoke under the credential's lock what is stored now: nobody refreshes it meanwhile."""
-    due: tuple[str, ...] = clientauth.SECRETS[profile.client_auth]
-    while True:
-        try:
-            with store.lock(key, profile.lock_timeout):
-                stored = store.load(key)
-                if stored is None or stored.binding != binding(profile):
-                    return ()
-                tell = end if profile.provider.logout is not None else revoke
-                return tell(profile, edges, wallet, stored.token)
-        except PersonNeeded as needed:
-            wallet.ask(needed.names or due)
-
-
-def _unrevoked(profile: Profile, edges: Edges, error: TokencliError, *, force: bool) -> None:
+def _unrevoked(
+    profile: Profile, edges: Edges, error: TokencliError, told: Told, *, force: bool
+) -> None:
     if force:
         edges.terminal.warn(f"not revoked, so still good until it expires: {error.message}")
         return
-    error.message = f"{error.message.rstrip('.')}; nothing is forgotten"
+    ended = listed([*told.revoked, *told.gone])
+    end = "nothing is forgotten"
+    if ended:
+        end = f"what was revoked ({ended}) is forgotten, the rest is kept"
+    error.message = f"{error.message.rstrip('.')}; {end}"
     error.args = (error.message,)
     error.hint = f"tokencli logout {profile.name} --force   forgets the tokens all the same"
     raise error

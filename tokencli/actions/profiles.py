@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tokencli import grants
+from tokencli.actions.look import look
 from tokencli.errors import KeyringError, Problem, TokencliError
 from tokencli.model import Profile, SecretRef
 from tokencli.ports import Edges
@@ -75,7 +76,7 @@ class _Asker:
 
     def life(self, profile: Profile) -> Life:
         if profile.store in _KEYRING:
-            if self.failure is not None:
+            if self.failure is not None and profile.store == "keyring":
                 return Life("not_asked", why=self.failure)
             if self.lookups >= MOST_LOOKUPS:
                 return Life("not_asked", why="too many to ask the keyring for all of them")
@@ -83,9 +84,10 @@ class _Asker:
             store = self.edges.store(profile)
             self.lookups += store.name == "keyring"
             bound = binding(profile)
-            stored = store.load(bound.key)
+            stored = look(profile, self.edges)
         except KeyringError as error:
-            self.failure = error.message
+            if error.lasting:
+                self.failure = error.message
             return Life("not_asked", why=error.message)
         except TokencliError as error:
             return Life("not_asked", why=error.message)
@@ -199,7 +201,8 @@ def presences(profile: Profile, edges: Edges) -> Iterator[Presence]:
         try:
             yield Presence(ref, bool(edges.source(ref.kind).read(ref)))
         except TokencliError as error:
-            failed = error.message if ref.kind == "keyring" else failed
+            if isinstance(error, KeyringError) and error.lasting:
+                failed = error.message
             yield Presence(ref, None, error.message)
 
 

@@ -1,53 +1,58 @@
 """Tell the server that tokens are no longer needed (RFC 7009)."""
 
+from dataclasses import replace
+
+from tokencli.actions.answer import Answer, check
 from tokencli.actions.exchange import exchange
 from tokencli.actions.secrets import Wallet
 from tokencli.errors import RefusedError
 from tokencli.grants.steps import Value
 from tokencli.model import Profile, Secret, TokenSet
 from tokencli.ports import Edges
-from tokencli.providers.reply import endpoint, members
+from tokencli.providers.reply import endpoint
+from tokencli.providers.spec import Reply
 
-UNSUPPORTED = "unsupported_token_type"
-"""The server can't revoke tokens of this kind (section 2.2.1); they live to their end."""
+_SAID: dict[str, Answer] = {"invalid_token": "gone", "unsupported_token_type": "unable"}
+"""Error codes of HTTP 400, or of 200, that are no failure. Section 2.2 wants a plain 200 for a token
+that the server does not know; some say `invalid_token`. What it can't revoke lives to its end
+(section 2.2.1)."""
 
 
-def revoke(profile: Profile, edges: Edges, wallet: Wallet, token: TokenSet) -> tuple[str, ...]:
-    """Revoke the refresh token first, then the access token while it lives; return what was revoked.
+def due(token: TokenSet, now: float) -> dict[str, Secret]:
+    """Return what of a token set is still good for something, in the order of its revocation."""
+    left = token.remaining(now)
+    access = token.access_token if left is None or left > 0 else None
+    found = {"refresh_token": token.refresh_token, "access_token": access}
+    return {name: secret for name, secret in found.items() if secret}
 
-    A token that the server does not know is as good as revoked (section 2.2).
+
+def revoke(profile: Profile, edges: Edges, wallet: Wallet, name: str, secret: Secret) -> Answer:
+    """Revoke a refresh token or an access token, and return what the server made of it.
 
     Raises:
-        RefusedError: the server did not do it, so the tokens are still good (section 2.2.1).
-        TokencliError: it could not be asked.
+        RefusedError: the server did not do it, so the token is still good (section 2.2.1).
+        TokencliError: it could not be asked, or said neither yes nor no.
     """
-    done = []
-    left = token.remaining(edges.clock.now())
-    for name, secret in (
-        ("refresh_token", token.refresh_token),
-        ("access_token", token.access_token if left is None or left > 0 else None),
-    ):
-        if secret and _revoked(profile, edges, wallet, name, secret):
-            done.append(name)
-    return tuple(done)
-
-
-def _revoked(profile: Profile, edges: Edges, wallet: Wallet, name: str, secret: Secret) -> bool:
-    url = profile.endpoints["revocation"]
     params: dict[str, Value] = {"token": secret, "token_type_hint": name}
-    request, reply, _ = exchange(profile, params, edges, wallet, url=url)
-    if 200 <= reply.status < 300:
-        return True
-    words = name.replace("_", " ")
-    if reply.status == 503:
+    sent = exchange(profile, params, edges, wallet, url=profile.endpoints["revocation"])
+    if sent.reply.status == 503:
         raise RefusedError(
-            f"{endpoint(profile)} can't revoke the {words} now (HTTP 503), so it is still good",
+            f"{endpoint(profile)} can't revoke the {name.replace('_', ' ')} now (HTTP 503), so it is"
+            " still good",
             status=503,
         )
     try:
-        members(profile, request, reply)
+        check(_in_oauths_words(profile), sent.request, sent.reply, Reply())
     except RefusedError as refusal:
-        if refusal.error != UNSUPPORTED:
+        answer = _SAID.get(refusal.error or "")
+        if refusal.status not in (200, 400) or answer is None:
             raise
-    edges.terminal.detail(f"{endpoint(profile)} can't revoke an {words}: it lives to its end")
-    return False
+        return answer
+    return "revoked"
+
+
+def _in_oauths_words(profile: Profile) -> Profile:
+    """Return the profile with OAuth's own place for an error beside its provider's."""
+    errors = profile.provider.errors
+    both = replace(errors, code=(*errors.code, "error"))
+    return replace(profile, provider=replace(profile.provider, errors=both))

@@ -6,7 +6,8 @@ from hashlib import sha256
 
 from tokencli import grants
 from tokencli.actions.drive import drive
-from tokencli.actions.get import ROOM, Obtained, Renewal
+from tokencli.actions.get import ROOM
+from tokencli.actions.keep import Obtained, keep, not_kept
 from tokencli.actions.secrets import Wallet
 from tokencli.actions.subject import subject
 from tokencli.errors import KeyringError, LockTimeout, LoginNeeded, StorageError
@@ -36,11 +37,11 @@ def sign_in(profile: Profile, edges: Edges, wallet: Wallet) -> Obtained:
             try:
                 with store.lock(key, profile.lock_timeout):
                     store.prepare(key, ROOM)
-                    return Renewal(profile, edges, store, wallet, subject(profile, wallet)).keep(
-                        found, profile.grant
-                    )
+                    traded = subject(profile, wallet)
+                    return keep(found, profile.grant, profile, edges, store, traded)
             except (StorageError, KeyringError) as error:
-                return Obtained(found.token, profile.grant, error, found.refresh_life)
+                lost = not_kept(error, found.token, profile.grant, profile)
+                return Obtained(found.token, profile.grant, lost, found.refresh_life)
 
 
 @contextmanager
@@ -72,5 +73,5 @@ def _busy(profile: Profile, busy: LockTimeout) -> LoginNeeded:
     who = busy.message.partition(" has been ")[0]
     return LoginNeeded(
         f"a login for profile {profile.name!r} is in progress ({who})",
-        hint=f"finish it where it runs, or end it with Ctrl-C; then tokencli get {profile.name}",
+        hint=f"finish it where it runs, or end it with Ctrl-C; then tokencli get {profile.as_typed}",
     )

@@ -37,6 +37,11 @@ def every_name(profile: Profile, name: str) -> list[str]:
     ]
 
 
+def likely_names(name: str) -> list[str]:
+    """Return the variables that `--all-vars` sets whatever the profile, or for most of them."""
+    return [name, *(name + suffix for suffix in SUFFIXES), f"{name}_HEADER", f"{name}_QUERY"]
+
+
 def token_alone(token: TokenSet, name: str) -> Held:
     """Return the token as the one variable.
 

@@ -24,6 +24,20 @@ def verify(
         ConfigError: the profile names no issuer, or where its keys are is not known.
         TokencliError: the keys can't be had.
     """
+    return _proven(profile, edges, token, (*_audiences(profile), *audiences))
+
+
+def verify_answer(profile: Profile, edges: Edges, answer: str) -> jwt.Verified:
+    """Return what was proven of a JWT with which an endpoint of the issuer answered the client.
+
+    It is for the client alone, and needs no end; raises as `verify` does.
+    """
+    return _proven(profile, edges, answer, _client(profile), endless=True)
+
+
+def _proven(
+    profile: Profile, edges: Edges, token: str, audiences: Sequence[str], *, endless: bool = False
+) -> jwt.Verified:
     found = edges.located(profile, "jwks")
     if found.issuer is None:
         raise ConfigError(
@@ -33,13 +47,16 @@ def verify(
     url = found.endpoints.get("jwks")
     if url is None:
         raise unaddressed(profile, "jwks")
-    there = replace(found, token_url=url)
-    meant = (*_audiences(found), *audiences)
+    there, issuer = replace(found, token_url=url), found.issuer
 
     def check() -> jwt.Verified:
-        keys = _keys(there, edges)
         return jwt.verify(
-            token, keys, issuer=found.issuer or "", audiences=meant, now=edges.clock.now()
+            token,
+            _keys(there, edges),
+            issuer=issuer,
+            audiences=audiences,
+            now=edges.clock.now(),
+            endless=endless,
         )
 
     try:
@@ -51,8 +68,12 @@ def verify(
 def _audiences(profile: Profile) -> tuple[str, ...]:
     told = [profile.params.get(name, ()) for name in ("audience", "resource")]
     listed = [one for value in told for one in ([value] if isinstance(value, str) else value)]
+    return tuple(dict.fromkeys((*listed, *_client(profile))))
+
+
+def _client(profile: Profile) -> tuple[str, ...]:
     client = profile.values.get("client_id")
-    return tuple(dict.fromkeys((*listed, *([client] if client else []))))
+    return (client,) if client else ()
 
 
 def _keys(there: Profile, edges: Edges) -> Mapping[str, Any]:

@@ -63,10 +63,10 @@ class SystemBrowser:
             return True
 
     def listen(
-        self, port: int | None, accept: Callable[[str], Redirect | None]
+        self, port: int | None, accept: Callable[[str], Redirect | None], host: str = "127.0.0.1"
     ) -> LoopbackListener:
         """Open a loopback port: this one, or any that is free; raises ConfigError."""
-        return LoopbackListener(port, accept)
+        return LoopbackListener(port, accept, by_name=host == "localhost")
 
 
 def _stderr() -> int:

@@ -10,6 +10,9 @@ from tokencli.adapters.trust import Trust
 from tokencli.errors import TokencliError, UnreachableError
 from tokencli.frozen import dataclass
 
+NOT_THE_ENDPOINT = (
+    "check the endpoint's address, token_url or whichever it is: tokencli profiles show"
+)
 NETWORK = (
     "check the host and port (tokencli profiles show), the network and firewall, and whether it "
     "takes a proxy (HTTPS_PROXY)"

@@ -27,7 +27,7 @@ from tokencli.adapters.trust import Trust, tls_context, trust_for
 from tokencli.errors import TokencliError
 from tokencli.frozen import dataclass
 from tokencli.model import Connection, WireReply, WireRequest
-from tokencli.providers.redact import hide, redact
+from tokencli.providers.redact import hide, redact_name
 from tokencli.providers.skew import told
 
 CONNECT_SHARE = 1 / 3
@@ -192,7 +192,7 @@ def _exchange(plan: _Plan, progress: Progress, seconds: float) -> WireReply:
 
 
 def _reply_in_words(reply: WireReply, plan: _Plan) -> str:
-    names = redact(", ".join(reply.headers), plan.request.secrets)[:400]
+    names = redact_name(", ".join(reply.headers), plan.request.secrets)[:400]
     return (
         f"HTTP {reply.status} with {len(reply.body)} bytes after {plan.waited * 1000:.0f} ms; "
         f"headers: {names}{f'; {clock}' if (clock := told(reply)) else ''}"

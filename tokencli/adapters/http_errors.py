@@ -10,7 +10,7 @@ from urllib3.exceptions import HTTPError, InvalidHeader, LocationParseError
 
 from tokencli.adapters import proxy_errors, tls_errors
 from tokencli.adapters.connection import ReplyTooLarge, Stage
-from tokencli.adapters.failure import NETWORK, Circumstances, Row
+from tokencli.adapters.failure import NETWORK, NOT_THE_ENDPOINT, Circumstances, Row
 from tokencli.errors import (
     ConfigError,
     DeadlineError,
@@ -20,7 +20,6 @@ from tokencli.errors import (
     UnreachableError,
 )
 
-NOT_THE_ENDPOINT = "check token_url, it is probably not the token endpoint: tokencli profiles show"
 LATER = "run it again; if it stays so, tell the server's operators"
 NO_ROUTE = {
     errno.ENETUNREACH,

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from tokencli.adapters.connection import MAX_BODY, ReplyTooLarge
+from tokencli.adapters.failure import NOT_THE_ENDPOINT
 from tokencli.adapters.outgoing import Target
 from tokencli.errors import ReplyError
 from tokencli.model import WireRequest
@@ -41,7 +42,7 @@ def refuse_redirect(
         raise ReplyError(
             f"{target.shown} answered with a redirect (HTTP {status}) to nowhere readable; "
             "nothing was sent on",
-            hint="check token_url, it is probably not the token endpoint: tokencli profiles show",
+            hint=NOT_THE_ENDPOINT,
         )
     authority = f"[{host}]" if ":" in host else host
     place = f"{meant.scheme}://{authority}{f':{port}' if port else ''}{meant.path}"
@@ -49,8 +50,8 @@ def refuse_redirect(
     raise ReplyError(
         f"{target.shown} redirects (HTTP {status}) to {place}; credentials are not sent on",
         hint=(
-            "if that is the right address, and you trust that host, set it as token_url: "
-            "tokencli profiles edit"
+            "if that is the right address, and you trust that host, put it into the profile, as"
+            " token_url or whichever endpoint it is: tokencli profiles edit"
             if meant.scheme == "https"
             else "that address is not https, so don't set it: ask the server's operators for theirs"
         ),

@@ -54,6 +54,8 @@ Page = tuple[int, str, str]
 class LoopbackListener:
     """Listen on 127.0.0.1, or where there is none on ::1, at `port` or any that is free.
 
+    With `by_name` the redirect URI says `localhost`, for servers that take nothing else.
+
     Raises:
         ConfigError: another program has the port, or there is no loopback address.
     """
@@ -64,12 +66,14 @@ class LoopbackListener:
         accept: Callable[[str], Redirect | None],
         *,
         slowest: float = SLOWEST_S,
+        by_name: bool = False,
     ) -> None:
         self._socket = _bound(port or 0)
         self._accept = accept
         self._slowest = slowest
         host, number = self._socket.getsockname()[:2]
-        self._authority = f"[{host}]:{number}" if ":" in host else f"{host}:{number}"
+        literal = f"[{host}]" if ":" in host else host
+        self._authority = f"{'localhost' if by_name else literal}:{number}"
         self._free = BoundedSemaphore(MOST)
         self._answer: SimpleQueue[Redirect] = SimpleQueue()
         self._over = False

@@ -42,12 +42,14 @@ class Proxy:
 
 
 def proxy_for(target: Target, connection: Connection, environ: Mapping[str, str]) -> Proxy | None:
-    """Return the profile's proxy, else the environment's, else None; loopback is never proxied.
+    """Return the profile's proxy, else the environment's, else None.
+
+    Neither loopback nor what else may be http, a cloud's metadata service, is ever proxied.
 
     Raises:
         ConfigError: what names the proxy can't be used; the value is not quoted.
     """
-    if target.is_loopback or connection.proxy == "none":
+    if target.is_loopback or target.scheme == "http" or connection.proxy == "none":
         return None
     if connection.proxy:
         return _parsed(connection.proxy, "proxy of the profile")

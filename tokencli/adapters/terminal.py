@@ -3,11 +3,17 @@
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from tokencli.errors import LoginNeeded
 from tokencli.model import Secret
 from tokencli.printable import printable
+
+USUAL = 2048
+"""Characters of a line, at most: it may quote what a server says."""
+WHOLE = 64 * 1024
+"""And of one that is of no use unless it is whole, such as the address of a page to open."""
 
 
 class StderrTerminal:
@@ -30,10 +36,10 @@ class StderrTerminal:
             return False
         return _is_terminal(sys.stdin) and _is_terminal(sys.stderr)
 
-    def note(self, text: str) -> None:
-        """Say something worth knowing; silent under `-q`."""
+    def note(self, text: str, *, whole: bool = False) -> None:
+        """Say something worth knowing; silent under `-q`, and cut where it is long and not `whole`."""
         if not self._quiet:
-            self._say(text)
+            self._say(text, WHOLE if whole else USUAL)
 
     def warn(self, text: str) -> None:
         """Say something that has to be known, once."""
@@ -61,10 +67,11 @@ class StderrTerminal:
     def ask_secret(self, question: str) -> Secret:
         """Ask for a secret without showing it."""
         self._require(question)
-        from getpass import getpass
+        from tokencli.adapters.hidden import hidden_line
 
         try:
-            return Secret(getpass(f"{printable(question)} (hidden): ", stream=sys.stderr))
+            sys.stderr.flush()
+            return Secret(hidden_line(f"{printable(question)} (hidden): "))
         except EOFError:
             raise KeyboardInterrupt from None
 
@@ -81,14 +88,16 @@ class StderrTerminal:
                 case "n" | "no":
                     return False
 
-    def show(self, text: str, *, qr: str | None = None) -> None:
-        """Say what a person has to see to go on, even under `-q`; draw `qr` as a code to scan."""
+    def show(self, text: str, *, qr: str | None = None) -> bool:
+        """Say all of what a person has to see to go on, even under `-q`; draw `qr` as a code to scan
+        and tell whether that could be."""
         self.status("")
-        self._say(text)
-        if qr is not None and _is_terminal(sys.stderr):
-            from tokencli.adapters.qr import drawn
+        self._say(text, WHOLE)
+        if qr is None or not _is_terminal(sys.stderr):
+            return False
+        from tokencli.adapters.qr import drawn
 
-            _draw(drawn(qr))
+        return _draw(drawn(qr))
 
     def status(self, text: str) -> None:
         """Replace the line that says how things stand; only on a terminal, and not under `-q`."""
@@ -100,50 +109,55 @@ class StderrTerminal:
             sys.stderr.flush()
         self._status = bool(text)
 
-    def typed(self, seconds: float) -> str | None:
-        """Return a line that is typed within `seconds`, or None; never where nobody can type."""
+    @contextmanager
+    def keyboard(self) -> Iterator[Callable[[float], str | None]]:
+        """Hand out what returns a line typed within so many seconds, or None; lines of any length,
+        and none where nobody can type."""
         if not self.interactive or sys.platform == "win32":  # no select() on a console there
-            return None
-        import select
+            yield lambda _: None
+            return
+        from tokencli.adapters.keyboard import Keyboard
 
-        ready, _, _ = select.select([sys.stdin], [], [], seconds)
-        return _read_line("") if ready else None
+        with Keyboard(sys.stdin.fileno()) as keyboard:
+            yield keyboard.typed
 
     def _require(self, question: str) -> None:
         if not self.interactive:
             raise LoginNeeded(
                 f"{question!r} would have to be asked, but there is no terminal to ask at"
                 " (or --no-input or CI forbids it)",
-                hint="give it as an option, or run the command in a terminal",
+                hint="run the command in a terminal, without --no-input and CI",
             )
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: str, limit: int = USUAL) -> None:
         self.status("")
-        say(text)
+        say(text, limit)
 
 
-def say(text: str) -> None:
+def say(text: str, limit: int = USUAL, *, anew: bool = False) -> None:
     """Write one line to stderr, made harmless; a stderr that is closed is no reason to fail."""
     if sys.stderr is None:  # closed: what is said must not end up on stdout
         return
     try:
-        sys.stderr.write(f"tokencli: {printable(text)}\n")
+        begin = "\n" if anew and _is_terminal(sys.stderr) else ""  # after the ^C of an interrupt
+        sys.stderr.write(f"{begin}tokencli: {printable(text, limit)}\n")
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
         return
 
 
-def _draw(picture: Sequence[str]) -> None:
-    """Draw lines of block characters, where they fit and the terminal's encoding has them."""
+def _draw(picture: Sequence[str]) -> bool:
+    """Draw lines of block characters, if they fit and the terminal's encoding has them."""
     text = "".join(f"  {line}\n" for line in picture)
-    if len(picture[0] if picture else "") + 2 > shutil.get_terminal_size((80, 24)).columns:
-        return
+    if not picture or len(picture[0]) + 2 > shutil.get_terminal_size((80, 24)).columns:
+        return False
     try:
         text.encode(sys.stderr.encoding)
     except (LookupError, UnicodeEncodeError):
-        return
+        return False
     sys.stderr.write(text)
     sys.stderr.flush()
+    return True
 
 
 def _is_terminal(stream: object) -> bool:

@@ -67,6 +67,15 @@ CLEAR = Flaw(
 WANTS_CERTIFICATE = Flaw(
     "{host} asks for a client certificate", "ask the server's operators for one, or another way in"
 )
+NOT_TRUSTED = Flaw(
+    "{host} does not accept the client's certificate",
+    "give one that the server's operators know as client_cert, with its whole chain: tokencli profiles"
+    " edit",
+)
+REFUSALS = ("TLSV1_ALERT_UNKNOWN_CA", "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
+            "SSLV3_ALERT_CERTIFICATE_EXPIRED", "SSLV3_ALERT_CERTIFICATE_REVOKED",
+            "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE", "TLSV1_ALERT_ACCESS_DENIED")  # fmt: skip
+"""What a server says of a certificate that it was shown: here that is the client's own."""
 
 PROTOCOL: Mapping[str, Flaw] = {
     "WRONG_VERSION_NUMBER": CLEAR,
@@ -81,6 +90,7 @@ PROTOCOL: Mapping[str, Flaw] = {
     ),
     "TLSV13_ALERT_CERTIFICATE_REQUIRED": WANTS_CERTIFICATE,
     "SSLV3_ALERT_BAD_CERTIFICATE": WANTS_CERTIFICATE,
+    **dict.fromkeys(REFUSALS, NOT_TRUSTED),
     "TLSV1_UNRECOGNIZED_NAME": Flaw("{host} is not a name that the server there knows", NAME),
     "TLSV1_ALERT_UNRECOGNIZED_NAME": Flaw("{host} is not a name that the server there knows", NAME),
     "DH_KEY_TOO_SMALL": Flaw("the keys that {host} offers are too weak", OPERATORS),

@@ -18,6 +18,8 @@ ENDING = ("SIGTERM", "SIGHUP")
 MOST_PROBLEMS = 20
 """Problems of a file that are printed at most; the rest is counted."""
 
+SCARCE = "the system has no more memory or threads for this"
+
 
 class Terminated(BaseException):
     """A signal to end came; like an interrupt it must not leave an `eval` thinking all is well."""
@@ -62,10 +64,10 @@ def run(argv: Sequence[str]) -> int:
         code = _run(argv)
     except KeyboardInterrupt:
         code = INTERRUPTED
-        say("interrupted")
+        say("interrupted", anew=True)
     except Terminated as end:
         code = 128 + end.args[0]
-    if code != 0 and "export" in argv and not stdout.written():
+    if code != 0 and _means_export(argv, code) and not stdout.written():
         _fail_the_eval(argv)
     return code
 
@@ -88,6 +90,10 @@ def _run(argv: Sequence[str]) -> int:
         ending = ending_behind(error)
         if ending is not None:
             raise ending from None
+        if _exhausted(error):
+            scarce = StorageError(SCARCE, hint="see what is allowed and left: ulimit -a; free -m")
+            report(scarce, as_json="--json" in argv)
+            return scarce.exit_code
         report(_internal(error, frames=any(w.startswith("-v") for w in argv)), as_json=False)
         return TokencliError.exit_code
 
@@ -101,6 +107,16 @@ def ending_behind(error: BaseException | None) -> BaseException | None:
     while error is not None and not isinstance(error, (KeyboardInterrupt, Terminated)):
         error = error.__cause__ or error.__context__
     return error
+
+
+def _exhausted(error: Exception) -> bool:
+    """Tell whether an error is the machine's, which gave no more memory or no more threads."""
+    if isinstance(error, MemoryError):
+        return True
+    text = str(error)
+    if isinstance(error, ImportError):  # of a compiled module
+        return "failed to map segment" in text or "allocate memory" in text
+    return isinstance(error, RuntimeError) and text == "can't start new thread"
 
 
 def _invoke(argv: Sequence[str]) -> int:
@@ -199,6 +215,18 @@ def say_raw(line: str) -> None:
         return
 
 
+def _means_export(argv: Sequence[str], code: int) -> bool:
+    """Tell whether the output may be for `eval`: of an `export`, or of what was likely meant as one."""
+    if "export" in argv or code != UsageError.exit_code:
+        return "export" in argv
+    from difflib import get_close_matches
+
+    from tokencli.cli.main import COMMANDS
+
+    word = next((word for word in argv if not word.startswith("-")), "")
+    return word not in COMMANDS and get_close_matches(word.lower(), COMMANDS, 1) == ["export"]
+
+
 def _fail_the_eval(argv: Sequence[str]) -> None:
     """Print what makes `eval $(tokencli export)` fail: an empty output would count as success."""
     from tokencli.formats import failure
@@ -211,4 +239,7 @@ def _fail_the_eval(argv: Sequence[str]) -> None:
 
 def _last_resort(kind: type[BaseException], *_: object) -> None:
     """Stand in for Python's traceback, which could print what nobody should see."""
+    if issubclass(kind, MemoryError):
+        say(f"error: {SCARCE}")
+        return
     say(f"error: internal error: {kind.__name__}; this is a fault of tokencli itself")

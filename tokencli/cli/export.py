@@ -25,8 +25,8 @@ from tokencli.cli.options import (
     VerboseOption,
     one_profile,
 )
-from tokencli.cli.plain import caution
-from tokencli.errors import StorageError, UsageError
+from tokencli.cli.plain import came, caution
+from tokencli.errors import StorageError, TokencliError, UsageError
 from tokencli.model import Secret
 
 
@@ -93,10 +93,11 @@ def export(
         raise UsageError("--shell and --format exclude each other", hint="tokencli export --help")
     to = shell or format_name or "sh"
     app = App(Settings(config, timeout, lock_timeout, no_input, quiet, verbose))
-    chosen = app.profile(one_profile(profile, profile_option), scope=scope)
+    named = one_profile(profile, profile_option)
     if unset:
-        stdout.emit(action.unset(chosen, to=to, variable=variable, all_variables=all_variables))
+        stdout.emit(_unset(app, named, to=to, variable=variable, all_variables=all_variables))
         return
+    chosen = app.profile(named, scope=scope)
     environment = _github_env(app) if to == "github_actions" else None
     exported = action.export(
         chosen,
@@ -107,7 +108,7 @@ def export(
         min_ttl=min_ttl,
         force=force,
     )
-    app.terminal.detail(f"token by {exported.obtained.how}")
+    app.terminal.detail(came(exported.obtained.how))
     caution(app, chosen)
     if to == "github_actions":
         _to_github(exported.text, exported.secrets, environment)
@@ -115,6 +116,27 @@ def export(
         stdout.emit(exported.text)
     if exported.obtained.unsaved is not None:
         raise exported.obtained.unsaved
+
+
+def _unset(
+    app: App, profile: str | None, *, to: str, variable: str | None, all_variables: bool
+) -> str:
+    """Return what unsets the variables; where one is named the profile is asked for the others alone."""
+    from tokencli.actions.export import unset, unset_by_name
+
+    if variable and not all_variables:
+        return unset_by_name(variable, to=to, all_variables=False)
+    try:
+        chosen = app.profile(profile)
+    except TokencliError as error:
+        if not variable:
+            raise
+        app.terminal.warn(
+            f"{error.message}; so unset is what follows from the name {variable}, and not what only"
+            " the profile's provider adds to it"
+        )
+        return unset_by_name(variable, to=to, all_variables=True)
+    return unset(chosen, to=to, variable=variable, all_variables=all_variables)
 
 
 def _github_env(app: App) -> Path | None:

@@ -21,7 +21,7 @@ from tokencli.cli.options import (
     VerboseOption,
     one_profile,
 )
-from tokencli.cli.plain import caution
+from tokencli.cli.plain import came, caution
 from tokencli.errors import UsageError
 
 
@@ -106,7 +106,7 @@ def get(
 
         app.transport = Traced(app.transport, chosen, app.terminal.note)
     obtained = obtain(chosen, app, min_ttl=min_ttl, force=force, interactive=interactive)
-    app.terminal.detail(f"token by {obtained.how}")
+    app.terminal.detail(came(obtained.how))
     extra = beside(chosen, app) if wanted in AS_USED else None
     stdout.emit(render_token(wanted, chosen, obtained.token, app.clock.now(), extra, **meant))
     if wanted != "dpop":

@@ -1,106 +1,175 @@
 # tokencli in bash: a warm `get` or `export` costs no process, and variables are renewed before the
 # prompt. Where anything is in doubt the program is called. `tokencli_unhook` takes it all away again.
 
+\builtin declare -F tokencli_unhook >/dev/null || \builtin unset -v _tokencli_profiles _tokencli_next
+
 function tokencli {
-    if [[ $# -le 2 && ( ${1-} == get || ${1-} == export ) ]] && _tokencli_warm "$@"; then
-        return 0
+    if [[ $# -le 2 && ( ${1-} == get || ${1-} == export ) ]]; then
+        if _tokencli_warm "$@"; then
+            \return 0
+        elif [[ $? -ne 2 ]]; then
+            \command tokencli "$@"
+        elif [[ -c /dev/full ]]; then
+            \command tokencli "$@" >/dev/full
+        else
+            \command tokencli "$@" >&-
+        fi
+    else
+        \command tokencli "$@"
     fi
-    \command tokencli "$@"
 }
 
-# Print what the program would print, or fail where that is not certain.
+# Print what the program would print, or fail where that is not certain: with 2 where a part of it may
+# have been written, which nobody is to write again.
 function _tokencli_warm {
-    ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404)) || return 1
+    ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404)) || \return 1
     \builtin local -
-    \builtin set +x +e +u # a trace would show the token
+    \builtin set +aeuvx # a trace would show the token
+    [[ a != A ]] || \return 1 # `shopt -s nocasematch`
     \builtin local config place base name now
     \builtin local -a record
     # What is not exported, the program does not see.
     for name in TOKENCLI_CONFIG TOKENCLI_PROFILE XDG_CONFIG_HOME XDG_RUNTIME_DIR HOME; do
-        [[ -z ${!name} || ${!name@a} == *x* ]] || return 1
+        [[ -z ${!name} || ${!name@a} == *x* ]] || \return 1
     done
     for name in "${!TOKENCLI_@}" "${!_TOKENCLI_COMPLETE@}"; do
-        [[ $name == TOKENCLI_CONFIG || $name == TOKENCLI_PROFILE ]] || return 1
+        [[ $name == TOKENCLI_CONFIG || $name == TOKENCLI_PROFILE ]] || \return 1
     done
+    [[ $TOKENCLI_CONFIG || $XDG_CONFIG_HOME || $HOME == /* ]] || \return 1
     config=${TOKENCLI_CONFIG:-${XDG_CONFIG_HOME:-$HOME/.config}/tokencli/config.toml}
-    [[ $config == /* && -f $config && -O $config ]] || return 1
+    [[ $config == /* && -f $config && -O $config ]] || \return 1
     for base in "$XDG_RUNTIME_DIR" "/run/user/$EUID"; do
         place=$base/tokencli/hot/${config//\//%}
         [[ $base == /* && -d $place ]] && break
     done
     for name in "$base" "$base/tokencli" "$base/tokencli/hot" "$place"; do
-        [[ -d $name && -O $name && ! -L $name ]] || return 1
+        [[ -d $name && -O $name && ! -L $name ]] || \return 1
     done
     name=${2-${TOKENCLI_PROFILE}}
     if [[ $# -eq 1 && -z $name ]]; then
-        _tokencli_read default "" .default || return 1
+        _tokencli_read default "" .default || \return 1
         name=${record[4]}
     fi
-    [[ $name == [A-Za-z0-9]* && $name != *[!A-Za-z0-9._-]* ]] || return 1
-    _tokencli_read token "$name" "$name" || return 1
-    [[ ${record[4]} == [1-9]* && ${record[5]} == [1-9]* ]] || return 1
-    [[ ${record[4]}${record[5]} != *[!0-9]* ]] || return 1
-    \builtin printf -v now '%(%s)T' -1 || return 1
-    ((record[4] <= now && now < record[5])) || return 1
-    [[ ${record[7]} && ${record[7]} != *[!A-Za-z0-9._~+/=-]* ]] || return 1
-    { : >&1; } 2>/dev/null || return 1 # stdout is closed
+    [[ $name == [A-Za-z0-9]* && $name != *[!A-Za-z0-9._-]* ]] || \return 1
+    _tokencli_read token "$name" "$name" || \return 1
+    [[ ${record[4]} == [1-9]* && ${record[5]} == [1-9]* && \
+        ${record[4]}${record[5]} != *[!0-9]* ]] || \return 1
+    \builtin printf -v now '%(%s)T' -1 || \return 1
+    ((record[4] <= now && now < record[5])) || \return 1
+    [[ ${record[7]} && ${record[7]} != *[!A-Za-z0-9._~+/=-]* ]] || \return 1
+    { \: >&1; } 2>/dev/null || \return 1 # stdout is closed
     if [[ $1 == get ]]; then
-        \builtin printf '%s\n' "${record[7]}" 2>/dev/null
+        \builtin printf '%s\n' "${record[7]}" 2>/dev/null && \return 0
     else
-        \builtin printf "export %s='%s';\n" "${record[6]}" "${record[7]}" 2>/dev/null
+        \builtin printf "export %s='%s';\n" "${record[6]}" "${record[7]}" 2>/dev/null && \return 0
     fi
+    # A pipe takes so little as a whole or not at all.
+    [[ -f /dev/fd/1 || ${#record[6]}+${#record[7]} -gt 4000 ]] && \return 2
+    \return 1
 }
 
 # Read the record KIND of NAME in FILE, written twice over, as lines.
 function _tokencli_read {
-    \builtin local file=$place/$3 half line
-    [[ -f $file && -O $file && ! -L $file ]] || return 1
+    \builtin local "file=$place/$3" half line
+    [[ -f $file && -O $file && ! -L $file ]] || \return 1
     # The program gives a record the time of its configuration.
-    [[ $file -nt $config || $file -ot $config ]] && return 1
-    { \builtin mapfile -t record <"$file"; } 2>/dev/null || return 1
+    [[ $file -nt $config || $file -ot $config ]] && \return 1
+    { \builtin mapfile -t record <"$file"; } 2>/dev/null || \return 1
     half=$((${#record[@]} / 2))
-    ((half > 4 && half * 2 == ${#record[@]})) || return 1
+    ((half > 4 && half * 2 == ${#record[@]})) || \return 1
     for ((line = 0; line < half; line++)); do
-        [[ ${record[line]} == "${record[half + line]}" ]] || return 1
+        [[ ${record[line]} == "${record[half + line]}" ]] || \return 1
     done
-    [[ ${record[0]} == "tokencli @VERSION@ $1" && ${record[1]} == "$config" ]] || return 1
+    [[ ${record[0]} == "tokencli @VERSION@ $1" && ${record[1]} == "$config" ]] || \return 1
     [[ ${record[3]} == "$2" ]]
 }
 
 function _tokencli_prompt {
-    \builtin local status=$? now
-    if \builtin printf -v now '%(%s)T' -1 2>/dev/null && ((now >= _tokencli_next)); then
-        _tokencli_next=$((now + 60)) # after a failure
-        \builtin eval "$(\command tokencli hook bash --renew "${_tokencli_profiles[@]}")"
+    \builtin local "_tokencli_status=$?" _tokencli_now
+    [[ $- != *e* ]] || _tokencli_status=0 # it would end the shell
+    \builtin local -
+    \builtin set +aeTuvx # a trace would show the token, and so would a trap
+    if \builtin printf -v _tokencli_now '%(%s)T' -1 && ((_tokencli_now >= _tokencli_next)); then
+        _tokencli_next=$((_tokencli_now + 60)) # after a failure
+        _tokencli_renew
     fi
-    \builtin return "$status"
+    \builtin return "$_tokencli_status"
+}
+
+function _tokencli_renew {
+    \builtin eval "$(\command tokencli hook bash --renew "${_tokencli_profiles[@]}")"
+}
+
+# Take our prompt function out of the commands in `entry`, with the separator that it leaves.
+function _tokencli_without {
+    \builtin local "rest=$entry" before='' blank=$' \t' left right
+    while [[ ${rest#*_tokencli_prompt} != "$rest" ]]; do
+        before+=${rest%%_tokencli_prompt*}
+        rest=${rest#*_tokencli_prompt}
+        left=${before%"${before##*[!$blank]}"}
+        right=${rest#"${rest%%[!$blank]*}"}
+        if [[ $before == *[A-Za-z0-9_./-] || $rest == [A-Za-z0-9_./-]* ]]; then
+            before+=_tokencli_prompt # is part of another name
+        elif [[ $left && $left != *[$';\n'] || $right == ';;'* || $right == [!$';\n']* ]]; then
+            before+=: # stands where there has to be a command
+        elif [[ $right ]]; then
+            rest=${right#?}
+        else
+            before=${left%?} rest=''
+        fi
+    done
+    entry=$before$rest
 }
 
 function tokencli_unhook {
+    \builtin local - 2>/dev/null && \builtin set +aeu
     \builtin local entry
-    if [[ ${PROMPT_COMMAND@a} == *a* ]]; then
-        \builtin local -a others
+    \builtin local -a others
+    if [[ ${PROMPT_COMMAND[*]-} == *_tokencli_prompt* ]]; then
         others=()
         for entry in "${PROMPT_COMMAND[@]}"; do
-            [[ $entry == _tokencli_prompt ]] || others+=("$entry")
+            [[ $entry == *_tokencli_prompt* ]] && _tokencli_without && [[ ! $entry ]] && \continue
+            others+=("$entry")
         done
-        PROMPT_COMMAND=("${others[@]}")
-    elif [[ ${PROMPT_COMMAND-} == _tokencli_prompt ]]; then
-        \builtin unset -v PROMPT_COMMAND
-    elif [[ ${PROMPT_COMMAND-} == *'_tokencli_prompt;'* ]]; then
-        PROMPT_COMMAND=${PROMPT_COMMAND/_tokencli_prompt;/}
+        if [[ $(\builtin declare -p PROMPT_COMMAND) == 'declare -a'* ]]; then
+            PROMPT_COMMAND=("${others[@]}")
+        elif [[ ${#others[@]} -eq 0 ]]; then
+            \builtin unset -v PROMPT_COMMAND
+        else
+            PROMPT_COMMAND=${others[0]}
+        fi
     fi
     \builtin unset -v _tokencli_next _tokencli_profiles
-    \builtin unset -f tokencli _tokencli_warm _tokencli_read _tokencli_prompt tokencli_unhook
-    return 0
+    \builtin unset -f tokencli _tokencli_warm _tokencli_read _tokencli_prompt _tokencli_renew \
+        _tokencli_without tokencli_unhook
+    \return 0
 }
 
-_tokencli_profiles=(@PROFILES@)
-_tokencli_next=0
-if [[ ${#_tokencli_profiles[@]} -gt 0 && ${PROMPT_COMMAND[*]-} != *_tokencli_prompt* ]]; then
-    if [[ ${PROMPT_COMMAND@a} == *a* ]]; then
+# Add profiles to those whose variables are kept.
+function _tokencli_install {
+    \builtin local - 2>/dev/null && \builtin set +aeu
+    \builtin local name known
+    _tokencli_next=${_tokencli_next-0}
+    for name in "$@"; do
+        _tokencli_next=0
+        for known in "${_tokencli_profiles[@]-}"; do
+            \builtin test "$known" = "$name" && \continue 2
+        done
+        _tokencli_profiles+=("$name")
+    done
+    if [[ ! ${_tokencli_profiles[*]-} || ${PROMPT_COMMAND[*]-} == *_tokencli_prompt* ]]; then
+        \return 0
+    elif ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 404)); then
+        \builtin printf 'tokencli: warning: only bash 4.4 or newer keeps variables\n' >&2
+    elif [[ $(\builtin declare -p PROMPT_COMMAND 2>/dev/null) == 'declare -a'* ]]; then
         PROMPT_COMMAND=(_tokencli_prompt "${PROMPT_COMMAND[@]}")
     else
         PROMPT_COMMAND=_tokencli_prompt${PROMPT_COMMAND:+;$PROMPT_COMMAND}
     fi
-fi
+}
+
+# Under `set -a` the functions would be everybody's.
+\builtin export -fn tokencli _tokencli_warm _tokencli_read _tokencli_prompt _tokencli_renew \
+    _tokencli_without _tokencli_install tokencli_unhook
+_tokencli_install @PROFILES@
+\builtin unset -f _tokencli_install

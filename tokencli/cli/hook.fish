@@ -1,69 +1,75 @@
 # tokencli in fish: a warm `get` or `export` costs no process, and variables are renewed before the
 # prompt. Where anything is in doubt the program is called. `tokencli_unhook` takes it all away again.
 
+builtin functions --query tokencli_unhook; or set --erase --global _tokencli_profiles _tokencli_next
+
 function tokencli
-    if contains -- "$argv[1]" get export; and not set -q argv[3]; and _tokencli_warm $argv
-        return 0
+    if builtin contains -- "$argv[1]" get export; and not set -q argv[3]
+        set -q fish_trace; and set -l fish_trace # which would show the token
+        _tokencli_warm $argv; and return 0
     end
     command tokencli $argv
 end
 
 # Print what the program would print, or fail where that is not certain.
 function _tokencli_warm
+    set -l IFS \n
     # What is not exported, the program does not see.
     for name in TOKENCLI_CONFIG TOKENCLI_PROFILE XDG_CONFIG_HOME XDG_RUNTIME_DIR HOME
         set -qx $name; or test -z "$$name"; or return 1
     end
     for name in (string match --regex '^_?TOKENCLI_.*' -- (set --names))
-        contains -- $name TOKENCLI_CONFIG TOKENCLI_PROFILE; or return 1
+        builtin contains -- $name TOKENCLI_CONFIG TOKENCLI_PROFILE; or return 1
     end
-    set -l config $TOKENCLI_CONFIG
+    test -n "$TOKENCLI_CONFIG$XDG_CONFIG_HOME"; or string match --quiet '/*' -- "$HOME"; or return 1
+    set -l config "$TOKENCLI_CONFIG"
     if test -z "$config"
         set config $HOME/.config/tokencli/config.toml
-        test -n "$XDG_CONFIG_HOME"; and set config $XDG_CONFIG_HOME/tokencli/config.toml
+        test -n "$XDG_CONFIG_HOME"; and set config "$XDG_CONFIG_HOME/tokencli/config.toml"
     end
     set -l key (string replace --all / % -- $config)
-    set -l base $XDG_RUNTIME_DIR
+    set -l base "$XDG_RUNTIME_DIR"
     test -d "$base/tokencli/hot/$key"; or set base @RUN_USER@
     string match --quiet '/*' -- $config; and string match --quiet '/*' -- $base; or return 1
     set -l place $base/tokencli/hot/$key
     set -l folders $base $base/tokencli $base/tokencli/hot $place
-    set -l ours (path filter --type dir --perm user -- $folders)
+    set -l ours (builtin path filter --type dir --perm user -- $folders)
     test "$ours" = "$folders"; or return 1
     test -L $base -o -L $folders[2] -o -L $folders[3] -o -L $place; and return 1
-    path is --type file --perm user,read -- $config 2>/dev/null; or return 1
-    set -l changed (path mtime -- $config)
+    builtin path is --type file --perm user,read -- $config 2>/dev/null; or return 1
+    set -l changed (builtin path mtime -- $config)
     set -l record
     set -l name $argv[2]
     if not set -q argv[2]
-        set name $TOKENCLI_PROFILE
+        set name "$TOKENCLI_PROFILE"
         if test -z "$name"
-            _tokencli_read $place/.default default "" 5; or return 1
+            _tokencli_read $place/.default default "" 5 6 11; or return 1
             set name $record[5]
         end
     end
     string match --quiet --regex '^[A-Za-z0-9][A-Za-z0-9._-]*$' -- $name; or return 1
-    _tokencli_read $place/$name token $name 14; or return 1
+    _tokencli_read $place/$name token $name 14 15 29; or return 1
     # fish has no clock among its builtins, but it knows how old a file is.
-    set -l now (math $changed + (path mtime --relative -- $config))
+    set -l now (builtin math $changed + (builtin path mtime --relative -- $config))
     string match --quiet --regex '^[1-9][0-9]* [1-9][0-9]*$' -- "$record[5..6]"; or return 1
     test $record[5] -le $now -a $now -lt $record[6]; or return 1
     string match --quiet --regex '^[A-Za-z0-9._~+/=-]+$' -- $record[8]; or return 1
     if test $argv[1] = get
-        printf '%s\n' $record[8]
+        builtin printf '%s\n' $record[8]
     else
-        printf "export %s='%s';\n" $record[7] $record[8]
+        builtin printf "export %s='%s';\n" $record[7] $record[8]
     end
 end
 
-# Read the record of a kind and a name, so many lines written twice over, into its caller's variable.
+# Read the record of a kind and a name into its caller's variable: where its first half ends, its second
+# one begins, and where both and an empty line end.
 function _tokencli_read --no-scope-shadowing
-    path is --type file --perm user,read -- $argv[1] 2>/dev/null; and not test -L $argv[1]; or return 1
+    builtin path is --type file --perm user,read -- $argv[1] 2>/dev/null; and not test -L $argv[1]; or return 1
     # The program gives a record the time of its configuration.
-    test (path mtime -- $argv[1]) = $changed; or return 1
+    test (builtin path mtime -- $argv[1]) = $changed; or return 1
     read --null --list --delimiter \n record <$argv[1]; or return 1
-    test (count $record) -eq (math $argv[4] '*' 2 + 1); or return 1
-    test "$record[1..$argv[4]]" = "$record["(math $argv[4] + 1)"..-2]"; or return 1
+    test (builtin count $record) -eq $argv[6]; or return 1
+    test "$record[1..$argv[4]]" = "$record[$argv[5]..-2]"; or return 1
     test "$record[1]" = "tokencli @VERSION@ $argv[2]" -a "$record[2]" = "$config"; or return 1
     # The stamp begins with the time of the configuration in nanoseconds.
     string match --quiet --regex "^$changed\d{9} " -- $record[3]; or return 1
@@ -73,18 +79,25 @@ end
 function tokencli_unhook
     set --erase --global _tokencli_next
     set --erase --global _tokencli_profiles
-    functions --erase tokencli _tokencli_warm _tokencli_read _tokencli_prompt tokencli_unhook
+    builtin functions --erase tokencli _tokencli_warm _tokencli_read _tokencli_prompt tokencli_unhook
 end
 
-set --global _tokencli_profiles @PROFILES@
-set --global _tokencli_next 0
+set -q _tokencli_next; or set --global _tokencli_next 0
+begin
+    set -l name
+    for name in @PROFILES@
+        builtin contains -- $name $_tokencli_profiles; or set --global --append _tokencli_profiles $name
+        set --global _tokencli_next 0
+    end
+end
 if set -q _tokencli_profiles[1]
     function _tokencli_prompt --on-event fish_prompt
         set -l before $status
-        set -l now (math (path mtime -- /) + (path mtime --relative -- /))
+        set -q fish_trace; and set -l fish_trace # which would show the token
+        set -l now (builtin math (builtin path mtime -- /) + (builtin path mtime --relative -- /))
         if test $now -ge $_tokencli_next
-            set --global _tokencli_next (math $now + 60) # after a failure
-            command tokencli hook fish --renew $_tokencli_profiles | source
+            set --global _tokencli_next (builtin math $now + 60) # after a failure
+            command tokencli hook fish --renew $_tokencli_profiles | builtin source
         end
         return $before
     end

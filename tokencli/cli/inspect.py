@@ -119,7 +119,7 @@ def inspect(
     if found.state in ("expired", "not_yet_valid"):
         raise TokenInvalid(
             f"the token {found.verdict(now)}",
-            hint=f"tokencli refresh {name}" if name else None,
+            hint=found.early(now) or (f"tokencli refresh {name}" if name else None),
         )
 
 

@@ -13,10 +13,11 @@ from tokencli.cli.options import (
     ProfileArgument,
     ProfileOption,
     QuietOption,
+    ScopeOption,
     TimeoutOption,
     VerboseOption,
-    duration,
     one_profile,
+    span,
 )
 from tokencli.errors import UsageError
 
@@ -45,10 +46,11 @@ def login(
         typer.Option(
             "--wait",
             metavar="DURATION",
-            parser=duration,
+            parser=span,
             help="How long to wait for somebody to sign in, as 15m; also without a terminal.",
         ),
     ] = None,
+    scope: ScopeOption = None,
     config: ConfigOption = None,
     timeout: TimeoutOption = None,
     lock_timeout: LockTimeoutOption = None,
@@ -58,8 +60,9 @@ def login(
 ) -> None:
     """Store a profile's secrets, or sign in, and try it.
 
-    Secrets go to the OS keyring, and are proven with a token. Asked for is only what is missing,
-    hidden; what a profile takes from elsewhere stays there.
+    Secrets go to the OS keyring, and are proven with a token: what the server refuses is not kept,
+    and what was there before is put back. Asked for is only what is missing, hidden; what a profile
+    takes from elsewhere stays there.
 
     Where the grant wants a person to sign in, a browser opens, or the address is shown.
 
@@ -74,7 +77,7 @@ def login(
     if no_input and wait is not None:
         raise UsageError("--no-input and --wait contradict each other", hint="leave one out")
     app = App(Settings(config, timeout, lock_timeout, no_input, quiet, verbose, no_browser, wait))
-    chosen = app.profile(one_profile(profile, profile_option), anew=True)
+    chosen = app.profile(one_profile(profile, profile_option), scope=scope, anew=True)
     done = log_in(chosen, app, lines=_lines() if stdin else None, again=again)
     brought = ", ".join(summary(chosen, done.obtained))
     app.terminal.note(f"{chosen.name}: it works: {brought}")
@@ -102,26 +105,25 @@ def logout(
     """Revoke and forget a profile's tokens, or its secrets too.
 
     The server is told first, where it has a revocation endpoint (RFC 7009); what it does not revoke
-    is kept, unless --force. Tokens go from wherever they rest; secrets only with --secrets.
+    is kept, unless --force, which also leaves behind what is in a keyring that can't be reached.
+    Tokens go from wherever they rest; secrets only with --secrets.
 
     \b
     tokencli logout groupid
     tokencli logout groupid --secrets
     """
+    from tokencli.actions.logout import listed
     from tokencli.actions.logout import logout as sign_out
 
     app = App(
         Settings(config=config, timeout=timeout, no_input=no_input, quiet=quiet, verbose=verbose)
     )
-    chosen = app.profile(one_profile(profile, profile_option))
+    chosen = app.profile(one_profile(profile, profile_option), anew=None)
     done = sign_out(chosen, app, secrets=secrets, force=force)
     app.terminal.note(
         f"{chosen.name}: "
-        + (
-            f"revoked the {' and the '.join(done.revoked).replace('_', ' ')}, "
-            if done.revoked
-            else ""
-        )
+        + (f"revoked {listed(done.revoked)}, " if done.revoked else "")
+        + (f"{listed(done.gone)} had ended at the server already, " if done.gone else "")
         + f"forgot {done.tokens or 'no'} token{'s' if done.tokens != 1 else ''}"
         + (f" and the secrets {', '.join(done.secrets)}" if done.secrets else "")
         + ("" if secrets else "; its secrets stay (--secrets forgets them, too)")

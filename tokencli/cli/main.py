@@ -2,9 +2,10 @@
 
 import sys
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from tokencli import __version__
 from tokencli.errors import UsageError
@@ -25,10 +26,27 @@ COMMANDS: dict[str, str] = {
 """Name -> `module:attribute` of a command function or a Typer group."""
 
 
+class _Commands(TyperGroup):
+    """The commands, by which an interrupt comes out as what it is: Typer would end with 130 unsaid."""
+
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        try:
+            return super().make_context(*args, **extra)
+        except KeyboardInterrupt:
+            raise typer.Abort from None
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise typer.Abort from None
+
+
 def build() -> typer.Typer:
     """Return the command line, ready to be called."""
     cli = typer.Typer(
         name="tokencli",
+        cls=_Commands,
         add_completion=False,
         pretty_exceptions_enable=False,
         pretty_exceptions_show_locals=False,

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from tokencli.config.duration import SHORTEST
 from tokencli.config.duration import duration as seconds
 from tokencli.errors import UsageError
 
@@ -14,6 +15,14 @@ def duration(text: str) -> float:
         return seconds(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+def span(text: str) -> float:
+    """Read a duration in which something has to happen, which takes a millisecond at least."""
+    found = duration(text)
+    if found < SHORTEST:
+        raise typer.BadParameter(f"{text!r} is too short: at least {SHORTEST:g}s")
+    return found
 
 
 ProfileArgument = Annotated[
@@ -33,7 +42,10 @@ ConfigOption = Annotated[
 TimeoutOption = Annotated[
     float | None,
     typer.Option(
-        "--timeout", metavar="DURATION", parser=duration, help="For the whole exchange, as 30s."
+        "--timeout",
+        metavar="DURATION",
+        parser=span,
+        help="For each exchange with a server, as 30s.",
     ),
 ]
 LockTimeoutOption = Annotated[

@@ -89,6 +89,11 @@ def way(how: str) -> str:
     }.get(how, f"new token by the {how} grant")
 
 
+def came(how: str) -> str:
+    """Say by which way a token came."""
+    return "the stored token" if how == "stored" else way(how)
+
+
 def names(app: App, words: Sequence[str]) -> None:
     """Print the profiles whose names begin with the word."""
     beginning = _first(words) or ""

@@ -122,10 +122,12 @@ def use(
     verbose: VerboseOption = 0,
 ) -> None:
     """Make a profile the default, the one that is meant where none is named."""
+    from tokencli.cli.changing import changing
     from tokencli.config import edit as write
 
     app = App(Settings(config=config, no_input=no_input, quiet=quiet, verbose=verbose))
-    write.use(app.config, name)
+    with changing(app) as now:
+        write.use(now, name)
     app.terminal.note(f"{name} is now the default profile")
 
 
@@ -150,6 +152,8 @@ def remove(
     tokencli profiles remove groupid --yes --secrets
     """
     from tokencli.actions import remove as action
+    from tokencli.cli.changing import changing
+    from tokencli.config import edit as write
 
     app = App(Settings(config=config, no_input=no_input, quiet=quiet, verbose=verbose))
     terminal = app.terminal
@@ -168,18 +172,23 @@ def remove(
         if there and not secrets:
             question = f"Forget what the OS keyring has for it, too ({', '.join(there)})?"
             secrets = terminal.confirm(question, default=False)
-    tokens = action.remove(name, app.config, app, secrets=secrets)
+    tokens = action.forget(name, app.config, app, secrets=secrets)
+    with changing(app) as now:
+        write.remove(now, name)
+    app.records.leave()
     terminal.note(f"removed profile {name} from {app.config.path}")
     terminal.note(f"forgot {tokens or 'no'} token{'' if tokens == 1 else 's'} of it")
     if profile is None:
-        way = action.clearing(f"tokencli:{name}:password")
-        terminal.note(f"secrets stored for it stay in the OS keyring; to forget one: {way}")
+        if action.may_be_in_keyring(name, app):
+            way = action.clearing(f"tokencli:{name}:password")
+            terminal.note(f"the OS keyring may hold secrets of it; to forget one: {way}")
         return
-    for ref, _ in action.in_keyring(profile, app):
+    for ref, sure in action.in_keyring(profile, app):
         service, username = ref.target
         own = service.startswith(f"tokencli:{name}:")
         way = action.clearing(service, "" if own else username)
-        terminal.note(f"a {ref.name} stored for it stays in the OS keyring; to forget it: {way}")
+        stays = "stays" if sure else "may be"
+        terminal.note(f"a {ref.name} stored for it {stays} in the OS keyring; to forget it: {way}")
 
 
 @app.command()
@@ -192,16 +201,20 @@ def test(
     quiet: QuietOption = False,
     verbose: VerboseOption = 0,
 ) -> None:
-    """Get a new token with a profile, and say what came of it; the token itself is not shown."""
-    from tokencli.actions.get import get
-    from tokencli.cli.profiles_view import obtained_in_words
+    """Get a new token with a profile, and say what that proves; the token itself is not shown.
+
+    It comes by the profile's own secrets, even where a refresh token is stored; only where a person
+    would have to sign in, the refresh token is tried. It replaces the stored one if it comes.
+    """
+    from tokencli.actions.prove import prove
+    from tokencli.cli.profiles_view import proof_in_words
 
     app = App(Settings(config, timeout, lock_timeout, no_input, quiet, verbose))
     profile = app.profile(name)
-    obtained = get(profile, app, force=True)
-    stdout.emit(obtained_in_words(profile, obtained))
-    if obtained.unsaved is not None:
-        raise obtained.unsaved
+    proof = prove(profile, app)
+    stdout.emit(proof_in_words(profile, proof))
+    if proof.obtained.unsaved is not None:
+        raise proof.obtained.unsaved
 
 
 @app.command()

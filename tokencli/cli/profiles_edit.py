@@ -102,6 +102,7 @@ def add(
     """
     from tokencli.actions.profile_form import Form, assignments, fill_in, places
     from tokencli.actions.profiles import next_steps
+    from tokencli.cli.changing import changing
     from tokencli.config import edit as write
 
     named = {
@@ -134,7 +135,8 @@ def add(
     ]
     keys = assignments([*told, *(set_ or [])], known) | places([*asked, *(secret or [])], known)
     keys = fill_in(Form(name, known, keys), app.terminal)
-    written = write.add(app.config, name, {"provider": known.name, **keys})
+    with changing(app) as now:
+        written = write.add(now, name, {"provider": known.name, **keys})
     app.terminal.note(f"wrote profile {name} to {written.path}")
     for step in next_steps(written.profile_alone(name)):
         app.terminal.note(f"next: {step}")
@@ -173,6 +175,7 @@ def edit(
     tokencli profiles edit groupid
     """
     from tokencli.actions.profile_form import assignments, places
+    from tokencli.cli.changing import changing
     from tokencli.config import edit as write
 
     app = App(Settings(config=config, no_input=no_input, quiet=quiet, verbose=verbose))
@@ -184,7 +187,8 @@ def edit(
     pairs = dict(pair.partition("=")[::2] for pair in set_ or [])
     provider = app.config.provider(str(pairs.get("provider", table.get("provider"))))
     keys = assignments(set_ or [], provider) | places(secret or [], provider)
-    write.change(app.config, chosen, keys, unset or [])
+    with changing(app) as now:
+        write.change(now, chosen, keys, unset or [])
     app.terminal.note(f"changed profile {chosen} in {app.config.path}")
 
 
@@ -214,7 +218,8 @@ def _in_editor(app: App) -> None:
             app.terminal.note("nothing is changed")
             return
         try:
-            rewrite(path, old, text)
+            with app.config_lock():
+                rewrite(path, old, text)
         except ConfigError as error:
             report(error)
             if not app.terminal.confirm("Edit again? (n: leave the file as it was)", default=True):

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from tokencli.actions.get import Obtained
 from tokencli.actions.profiles import Life, Presence, Row, Setting, endpoint_host
+from tokencli.actions.prove import Proof
 from tokencli.cli.view import table
 from tokencli.jwt.times import rfc3339, utc, words
 from tokencli.model import Profile
@@ -134,13 +134,15 @@ def shown_as_object(
     }
 
 
-def obtained_in_words(profile: Profile, obtained: Obtained) -> str:
-    """Say what a token request brought, without the token."""
-    token = obtained.token
+def proof_in_words(profile: Profile, proof: Proof) -> str:
+    """Say what a token request brought and proved, without the token."""
+    obtained, token = proof.obtained, proof.obtained.token
     way = "by refresh token" if obtained.how == "refresh_token" else f"by the {obtained.how} grant"
     asked = f" (asked for: {profile.scope})" if profile.scope else ""
     facts = [
         f"{profile.name}: it works, {endpoint_host(profile)} gave a token {way}",
+        f"  proven: {', '.join(proof.proven) or 'that no secret is needed'}"
+        + (f"; not tried: {', '.join(proof.unproven)}" if proof.unproven else ""),
         f"  life: {'not said' if token.lifetime is None else words(token.lifetime)}",
         f"  scope: {token.scope or 'not said'}{asked}",
         f"  refresh token: {'yes' if token.refresh_token else 'no'}",

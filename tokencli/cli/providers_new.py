@@ -52,7 +52,8 @@ def new(
 ) -> None:
     """Print a new provider as TOML, and say what it leaves open.
 
-    Every value of the request becomes a reference; none is kept or shown.
+    Every value of the request becomes a reference; what stays as it stood, such as the path, is
+    listed as open.
 
     \b
     tokencli providers new Acme --from-curl - < command.txt > acme.toml

@@ -79,9 +79,12 @@ def _all(app: App, *, json_output: bool) -> None:
     from tokencli.formats.json import line
     from tokencli.jwt.times import rfc3339
 
+    names = app.config.names()
+    if not names:
+        raise app.config.none_yet()
     first: TokencliError | None = None
     rows: list[dict[str, object]] = []
-    for outcome in refresh_all(app.config.names(), app.profile, app):
+    for outcome in refresh_all(names, app.profile, app):
         obtained = outcome.obtained
         error = outcome.error or (obtained.unsaved if obtained else None)
         first = first or error

@@ -1,7 +1,7 @@
 """One profile as it is written, beside its provider: what it needs and what it gives."""
 
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,8 @@ class Case:
         for name, field in fields.items():
             if field.kind == "host" and name in found:
                 found[name] = rules.host(field.port)(found[name])
+            if name in found and is_base(self.provider, name):
+                found[name] = found[name].rstrip("/")
         return found
 
     def needed(self) -> tuple[str, ...]:
@@ -89,6 +91,13 @@ class Case:
         if place.profile is not None:
             return SecretRef("profile", name, self.name, (place.profile,))
         return SecretRef("stdin" if place.stdin else "prompt", name, self.name)
+
+
+def is_base(provider: Provider, name: str) -> bool:
+    """Tell whether a field is a URL before the paths of endpoints: a slash at its end says nothing."""
+    points = provider.endpoints
+    templates = (getattr(points, point.name) or "" for point in fields(points))
+    return any(template.startswith(f"{{{name}}}/") for template in templates)
 
 
 def needed(provider: Provider, grant: str, method: str, told: Container[str]) -> tuple[str, ...]:

@@ -5,6 +5,8 @@ from math import isfinite
 
 _WRITTEN = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", re.ASCII)
 _WEIGHT = (86400.0, 3600.0, 60.0, 1.0)
+SHORTEST = 0.001
+"""Seconds in which anything can happen at all."""
 LONGEST = 10 * 365 * 86400.0
 """Ten years, in seconds: anything longer is a slip."""
 

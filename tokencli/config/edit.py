@@ -1,4 +1,7 @@
-"""Write the configuration file: comments and order stay, and nothing is written that would not load."""
+"""Write the configuration file: comments and order stay, and nothing is written that would not load.
+
+Whoever changes a file holds its lock from reading to writing (`App.changing`).
+"""
 
 import os
 import secrets
@@ -10,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tokencli.config import surgery
-from tokencli.config.file import parse, read
+from tokencli.config.file import byte_order_mark, parse, read
 from tokencli.config.load import Config
 from tokencli.errors import ConfigError, StorageError, UsageError
 
@@ -30,7 +33,8 @@ def add(config: Config, name: str, keys: Mapping[str, Any]) -> Config:
         text = surgery.put(text, ("default_profile",), name)
         wanted["default_profile"] = name
     wanted.setdefault("profiles", {})[name] = dict(keys)
-    return _write(config, [surgery.append(text, ("profiles", name), keys)], wanted)
+    path = ("profiles", name)
+    return _write(config, [surgery.append(text, path, keys), surgery.put(text, path, keys)], wanted)
 
 
 def change(config: Config, name: str, put: Mapping[str, Any], drop: Sequence[str]) -> Config:
@@ -40,7 +44,7 @@ def change(config: Config, name: str, put: Mapping[str, Any], drop: Sequence[str
     wanted = parse(text, config.path)
     table: Table = wanted["profiles"][name]
     for key in drop:
-        path = tuple(key.split("."))
+        path = _parts(key)
         if not _forget(table, path):
             raise UsageError(
                 f"profile {name!r} says nothing about {key[:80]}",
@@ -48,11 +52,10 @@ def change(config: Config, name: str, put: Mapping[str, Any], drop: Sequence[str
             )
         text = surgery.drop(text, ("profiles", name, *path))
     for key, value in put.items():
-        path = tuple(key.split("."))
+        path = _parts(key)
         _place(table, path, value)
-        where, what = _written(table, path, value)
-        text = surgery.put(text, ("profiles", name, *where), what)
-    return _write(config, [text, _whole(config, ("profiles", name), table)], wanted)
+        text = surgery.put(text, ("profiles", name, *path), value)
+    return _write(config, [text], wanted)
 
 
 def remove(config: Config, name: str) -> Config:
@@ -92,7 +95,7 @@ def _write(config: Config, candidates: Sequence[str], wanted: Table) -> Config:
     """Write the first candidate that says just what is wanted."""
     for text in candidates:
         with suppress(ConfigError):
-            if parse(text, config.path) == wanted:
+            if _meaning(parse(text, config.path)) == _meaning(wanted):
                 break
     else:
         raise ConfigError(
@@ -134,14 +137,24 @@ def _forget(table: Table, path: tuple[str, ...]) -> bool:
     return table.pop(path[-1], None) is not None
 
 
-def _written(table: Table, path: tuple[str, ...], value: object) -> tuple[tuple[str, ...], object]:
-    """Write a key inside a table by writing the table: it may stand there inline."""
-    return (path, value) if len(path) == 1 else (path[:1], table[path[0]])
+def _parts(key: str) -> tuple[str, ...]:
+    """Return the path of a key; the name of a parameter may have dots of its own."""
+    top, _, inner = key.partition(".")
+    return (top, inner) if top == "params" and inner else tuple(key.split("."))
 
 
-def _whole(config: Config, path: tuple[str, ...], table: Table) -> str:
-    """Write a profile anew, for a file in which it stands in an unusual way."""
-    return surgery.append(surgery.drop(config.text, path), path, table)
+def _meaning(data: Table) -> Table:
+    """Return what a file says; an empty table inside a profile says nothing."""
+    profiles = data.get("profiles")
+    if not isinstance(profiles, dict):
+        return data
+    return {**data, "profiles": {name: _lean(table) for name, table in profiles.items()}}
+
+
+def _lean(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: _lean(inner) for key, inner in value.items() if inner != {}}
 
 
 def _replace(path: Path, old: str | None, text: str) -> None:
@@ -152,7 +165,8 @@ def _replace(path: Path, old: str | None, text: str) -> None:
         if old is None:
             target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         _unchanged(path, old)
-        _swap(target, text.encode("utf-8"), mode)
+        mark = b"" if old is None else byte_order_mark(target)
+        _swap(target, mark + text.encode("utf-8"), mode)
     except OSError as error:
         raise StorageError(
             f"{path} can't be written: {error.strerror}", hint=f"look at {target.parent}"

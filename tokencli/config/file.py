@@ -1,11 +1,13 @@
 """Read the configuration file's text, if it is safe to believe."""
 
+import codecs
+import errno
 import os
 import re
 import stat
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from tokencli.errors import ConfigError, Problem
 
@@ -61,6 +63,24 @@ def read(path: Path) -> tuple[str, tuple[str, ...]]:
     if len(data) > LARGEST:
         raise ConfigError(f"the configuration file {path} is larger than {LARGEST >> 20} MiB")
     return _decoded(path, data), warnings
+
+
+def regular(path: Path, errors: str = "strict") -> TextIO:
+    """Open a file of text; what is none, such as a pipe that nobody writes to, raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file; - reads stdin", str(path))
+        return os.fdopen(descriptor, encoding="utf-8", errors=errors)
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def byte_order_mark(path: Path) -> bytes:
+    """Return the mark that some editors put before UTF-8, which is no part of the text."""
+    with path.open("rb") as file:
+        return codecs.BOM_UTF8 if file.read(3) == codecs.BOM_UTF8 else b""
 
 
 def parse(text: str, path: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Everything that can be wrong with a profile though each of its values is right."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import replace
 
 from tokencli import grants
 from tokencli.config import rules
@@ -16,7 +17,30 @@ from tokencli.providers.template import fill, names
 
 
 def judge(case: Case, values: Mapping[str, str], urls: Mapping[str, str]) -> list[Finding]:
-    """List what keeps the profile from being used; `urls` are its endpoints as far as they are known."""
+    """List what keeps the profile from being used; `urls` are its endpoints as far as they are known.
+
+    Where the grant or the client authentication is written wrongly, only what is so whichever it is.
+    """
+    unknown = case.spoiled & {"grant", "client_auth"}
+    first, *others = [_judged(one, values, urls) for one in _readings(case, unknown)]
+    sure = [found for found in first if all(found in other for other in others)]
+    return [found for found in sure if not unknown & set(found.path[2:3])]
+
+
+def _readings(case: Case, unknown: Container[str]) -> list[Case]:
+    """Return the case with each grant and client authentication that may be meant."""
+    grants_meant = case.provider.grants if "grant" in unknown else [case.grant]
+    methods_meant = case.provider.client_auth if "client_auth" in unknown else [case.client_auth]
+    if not unknown:
+        return [case]
+    return [
+        replace(case, told={**case.told, "grant": grant, "client_auth": method})
+        for grant in grants_meant
+        for method in methods_meant
+    ]
+
+
+def _judged(case: Case, values: Mapping[str, str], urls: Mapping[str, str]) -> list[Finding]:
     return [
         *_missing(case, values),
         *_groups(case, values),
@@ -69,18 +93,24 @@ def _permissions(case: Case) -> Iterator[Finding]:
             " section 2.4 forbids it)",
             "choose another grant, or add allow_password_grant = true if the server offers no other",
         )
-    exposed = "password" if sends_password else "refresh token"
-    if (
-        (sends_password or grants.by_person(case.grant))
-        and case.told.get("insecure")
-        and not case.told.get("allow_insecure_password")
-    ):
+    exposed = _exposed(case)
+    if exposed and case.told.get("insecure") and not case.told.get("allow_insecure_password"):
         yield Finding(
             ("profiles", case.name, "insecure"),
             f"would let anybody on the way read the {exposed}",
             "trust the server's own certificate with ca_file instead, or add"
             " allow_insecure_password = true",
         )
+
+
+def _exposed(case: Case) -> str | None:
+    """Name what the profile sends that is more than a client's own secret, if it does."""
+    if "password" in (*grants.needs(case.grant), *case.needed()):
+        return "password"
+    if grants.trades(case.grant):
+        return "token that is traded"
+    refreshes = grants.by_person(case.grant) or case.provider.refresh is not None
+    return "refresh token" if refreshes else None
 
 
 def _bindings(case: Case, urls: Mapping[str, str]) -> Iterator[Finding]:
@@ -132,7 +162,7 @@ def _clear(case: Case, values: Mapping[str, str], urls: Mapping[str, str]) -> li
         Finding(
             ("profiles", case.name, key),
             "is http, which sends credentials in the clear",
-            "write https://, or add allow_http = true for this loopback address",
+            "write https://, or add allow_http = true for this loopback or metadata address",
         )
         for key in told
     ]

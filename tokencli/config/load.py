@@ -95,7 +95,7 @@ class Config:
         if len(names) == 1:
             return names[0]
         if not names:
-            raise self._none()
+            raise self.none_yet()
         raise ConfigError(
             f"no profile is named, and there are {len(names)}: {self._listed()}",
             hint="name one, or set one for good: tokencli profiles use NAME",
@@ -166,15 +166,14 @@ class Config:
         from tokencli.config.schema import profile_model
 
         table = self._table("profiles")[name]
-        unfit = resolve.unfit(name, table)
-        if unfit:
-            return unfit
+        if not isinstance(table, dict):
+            return resolve.unfit(name, table)
         named = table.get("provider")
         provider = self._provider(named) if isinstance(named, str) else None
         if provider is None:
-            return [resolve.unknown_provider(name, named, self.provider_names())]
+            provider = [resolve.unknown_provider(name, named, self.provider_names())]
         if isinstance(provider, list):
-            return provider
+            return [*provider, *resolve.common(name, table)]
         if provider.name not in self._models:
             self._models[provider.name] = profile_model(provider)
         model = self._models[provider.name]
@@ -223,7 +222,7 @@ class Config:
             table = profiles[name]
             return table if isinstance(table, dict) else {}
         if not profiles:
-            raise self._none()
+            raise self.none_yet()
         likely = meant(name, profiles)
         near = f"did you mean {likely}? " if likely else ""
         raise UnknownProfile(
@@ -235,7 +234,8 @@ class Config:
         names = self.names()
         return ", ".join(names[:20]) + (" …" if len(names) > 20 else "")
 
-    def _none(self) -> ConfigError:
+    def none_yet(self) -> ConfigError:
+        """Return what to say where there is no profile."""
         why = "" if self.exists else ", which does not exist"
         return UnknownProfile(
             f"there is no profile yet in {self.path}{why}",
@@ -243,8 +243,7 @@ class Config:
         )
 
     def _broken(self) -> ConfigError:
-        problems = self.problems()
-        count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
-        return ConfigError(
-            f"{self.path} has {count}", hint="tokencli profiles edit", problems=problems
-        )
+        found = self.problems()
+        count = "a problem" if len(found) == 1 else f"{len(found)} problems"
+        hint = "tokencli profiles edit"
+        return ConfigError(f"{self.path} has {count}", hint=hint, problems=found)

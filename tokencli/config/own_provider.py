@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from types import UnionType
 from typing import Any, get_args
 
@@ -11,13 +12,16 @@ from pydantic import TypeAdapter, ValidationError
 from tokencli import clientauth
 from tokencli.config import rules
 from tokencli.config.findings import Finding, Path, Wrong, did_you_mean
+from tokencli.config.own_address import own_server
 from tokencli.config.own_request import STANDARD, own_request
+from tokencli.config.own_template import asking, header, template
 from tokencli.config.schema import COMMON, OVERLAID, secret_keys
-from tokencli.config.validation import findings
+from tokencli.config.validation import findings, loosely_typed
 from tokencli.errors import ConfigError
 from tokencli.providers.catalog import BUILTIN, provider_from
 from tokencli.providers.spec import Field, Provider
-from tokencli.providers.template import fill_url, names
+from tokencli.providers.template import names
+from tokencli.providers.url_template import fill_url
 from tokencli.providers.values import GENERATED
 
 _SAMPLE = {"host": "h.example", "url": "https://h.example", "text": "x"}
@@ -26,26 +30,37 @@ _SAMPLE = {"host": "h.example", "url": "https://h.example", "text": "x"}
 def own_provider(name: str, table: Mapping[str, Any]) -> Provider | list[Finding]:
     """Return the provider that a table describes, or everything that is wrong with it."""
     at: Path = ("providers", name)
+    wrong: list[Finding] = []
     if not re.fullmatch(rules.PROFILE_NAME, name):
-        return [Finding(at, "is no name for a provider", "use letters, digits, . _ and -")]
+        wrong.append(Finding(at, "is no name for a provider", "use letters, digits, . _ and -"))
     if name in BUILTIN:
-        return [Finding(at, "is the name of a built-in provider", "choose another name")]
+        wrong.append(Finding(at, "is the name of a built-in provider", "choose another name"))
     if "name" in table:
-        return [Finding((*at, "name"), "is already given by the table's own name", "take it out")]
-    return checked(name, table)
+        what = "is already given by the table's own name"
+        wrong.append(Finding((*at, "name"), what, "take it out"))
+    found = checked(name, {key: value for key, value in table.items() if key != "name"})
+    return [*wrong, *(found if isinstance(found, list) else [])] or found
 
 
 def checked(name: str, table: Mapping[str, Any]) -> Provider | list[Finding]:
     """Return the provider of a table under any name, or everything that is wrong with it."""
     at: Path = ("providers", name)
     try:
-        TypeAdapter(Provider).validate_python(table)
+        _adapter().validate_python(table)
     except ValidationError as error:
         return findings(error, at, _keys)
     provider = provider_from(table, name)
+    loose = list(loosely_typed(provider, at))
+    if loose:
+        return loose
     wrong = [*_fields(provider, at), *_grants(provider, at), *_request(provider, at)]
     wrong += [] if wrong else own_request(provider, at)
-    return wrong or [*_endpoints(provider, at)] or provider
+    return [*wrong, *_endpoints(provider, at), *_issuer_claims(provider, at)] or provider
+
+
+@cache
+def _adapter() -> TypeAdapter[Provider]:
+    return TypeAdapter(Provider)
 
 
 def _keys(path: Path) -> list[str]:
@@ -75,7 +90,7 @@ def _fields(provider: Provider, at: Path) -> Iterator[Finding]:
         ):
             yield Finding((*path, "kind"), "does not fit this key of every profile")
         elif field.default is not None:
-            yield from _asking(_default, (*path, "default"), field)
+            yield from asking(_default, field, (*path, "default"))
 
 
 def _default(field: Field) -> None:
@@ -102,28 +117,28 @@ def _grants(provider: Provider, at: Path) -> Iterator[Finding]:
             yield Finding((*at, "client_auth"), f"{method!r} is not a method", right)
     if provider.assertion_audience is not None:
         where = (*at, "assertion_audience")
-        yield from _template(provider.assertion_audience, _open_values(provider), where)
+        yield from template(provider.assertion_audience, _open_values(provider), where)
     for name, grant in provider.grants.items():
         path = (*at, "grants", name)
         for group in (grant.needs, grant.optional, *grant.one_of):
             yield from _known(group, values, path)
-        for wire, template in grant.params.items():
-            yield from _asking(rules.text, (*path, "params"), wire)
-            yield from _template(template, made, (*path, "params", wire))
-        for claim, template in grant.claims.items():
-            yield from _template(template, _open_values(provider), (*path, "claims", claim))
+        for wire, text in grant.params.items():
+            yield from asking(rules.text, wire, (*path, "params"))
+            yield from template(text, made, (*path, "params", wire))
+        for claim, text in grant.claims.items():
+            yield from template(text, _open_values(provider), (*path, "claims", claim))
 
 
 def _request(provider: Provider, at: Path) -> Iterator[Finding]:
     headers = {} if provider.request.whole else provider.request.headers
     known = {*provider.fields, *STANDARD, *secret_keys(provider), *GENERATED}
     known |= {*provider.values, *provider.signed}
-    for name, template in headers.items():
+    for name, text in headers.items():
         path = (*at, "request", "headers", name)
-        yield from _asking(rules.header_name, path, name)
-        yield from _template(template, known, path)
+        yield from asking(rules.header_name, name, path)
+        yield from header(text, known, path)
     for logical, wire in provider.request.names.items():
-        yield from _asking(rules.text, (*at, "request", "names", logical), wire)
+        yield from asking(rules.text, wire, (*at, "request", "names", logical))
     for status in provider.errors.status:
         if not re.fullmatch(r"[1-5][0-9][0-9]", status):
             path = (*at, "errors", "status", status)
@@ -134,11 +149,23 @@ def _endpoints(provider: Provider, at: Path) -> Iterator[Finding]:
     sample = dict.fromkeys(STANDARD, "x") | {"token_url": _SAMPLE["url"]}
     sample |= {name: _SAMPLE.get(field.kind, "") for name, field in provider.fields.items()}
     for field in fields(provider.endpoints):
-        template, path = getattr(provider.endpoints, field.name), (*at, "endpoints", field.name)
-        if template is None:
+        text, path = getattr(provider.endpoints, field.name), (*at, "endpoints", field.name)
+        if text is None:
             continue
-        wrong = list(_template(template, _open_values(provider), path))
-        yield from wrong or _asking(lambda text: fill_url(text, sample), path, template)
+        wrong = list(template(text, _open_values(provider), path))
+        wrong += own_server(text, provider, path)
+        yield from wrong or asking(lambda one: fill_url(one, sample), text, path)
+
+
+def _issuer_claims(provider: Provider, at: Path) -> Iterator[Finding]:
+    try:
+        named = names(provider.endpoints.issuer or "")
+    except ConfigError:  # which is told at endpoints.issuer
+        return
+    for name in provider.issuer_claims:
+        if name not in named:
+            what = "is not named by endpoints.issuer"
+            yield Finding((*at, "issuer_claims", name), what, "name a field that it is made of")
 
 
 def _open_values(provider: Provider) -> set[str]:
@@ -146,25 +173,8 @@ def _open_values(provider: Provider) -> set[str]:
     return {*provider.fields, *STANDARD} - secret_keys(provider)
 
 
-def _template(template: str, values: set[str], path: Path) -> Iterator[Finding]:
-    try:
-        yield from _known(names(template), values, path)
-    except ConfigError as error:
-        yield Finding(path, error.message, error.hint)
-
-
 def _known(written: Iterable[str], values: set[str], path: Path) -> Iterator[Finding]:
     for name in written:
         if name not in values:
             right = f"{did_you_mean(name, sorted(values))} Else describe it under [fields.{name}]"
             yield Finding(path, f"names {name}, which can't stand here or is no field", right)
-
-
-def _asking(check: Callable[[Any], Any], path: Path, value: object) -> Iterator[Finding]:
-    """Yield what a rule has against a value."""
-    try:
-        check(value)
-    except Wrong as wrong:
-        yield Finding(path, wrong.what, wrong.right)
-    except ConfigError as error:
-        yield Finding(path, error.message, error.hint)

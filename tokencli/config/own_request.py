@@ -1,22 +1,22 @@
-"""Check what a provider says of its own requests, its replies and the use of its tokens."""
+"""Check what a provider says of its own requests, and of the values that they are made of."""
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from datetime import datetime
+from contextlib import suppress
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from tokencli import grants
-from tokencli.config import rules
+from tokencli.config import own_reply, rules
+from tokencli.config.duration import LONGEST
 from tokencli.config.findings import Finding, Path, did_you_mean
+from tokencli.config.own_address import own_server
+from tokencli.config.own_template import asking, header, template, templates
 from tokencli.config.schema import secret_keys
 from tokencli.errors import ConfigError
 from tokencli.jwt.sign import ALGORITHMS, SHARED
-from tokencli.providers import places
-from tokencli.providers.call import expanded
-from tokencli.providers.spec import Call, Provider, Reply, Request, Signed
-from tokencli.providers.template import fill_url, leaves, names
-from tokencli.providers.use import LINE
+from tokencli.providers.spec import Call, Provider, Request, Signed
+from tokencli.providers.template import names
+from tokencli.providers.url_template import fill_url
 from tokencli.providers.values import FROM_REPLY, GENERATED
 
 STANDARD = ("client_id", "username", "token_url", "scope")
@@ -28,10 +28,9 @@ def own_request(provider: Provider, at: Path) -> Iterator[Finding]:
     yield from _names(provider, at)
     known = {*provider.fields, *STANDARD, *secret_keys(provider), *GENERATED}
     replied = {*FROM_REPLY, *provider.outputs}
-    for name, text in provider.values.items():
-        yield from template(text, known | replied, (*at, "values", name))
-        known.add(name)
-    later = {name for name in provider.values if replied & {*expanded(provider, f"{{{name}}}")}}
+    yield from _values(provider, known | replied, (*at, "values"))
+    known |= {*provider.values}
+    later = _later(provider, replied)
     for name, signed in provider.signed.items():
         yield from _signed(signed, known, secret_keys(provider), (*at, "signed", name))
     known |= {*provider.signed}
@@ -45,12 +44,72 @@ def own_request(provider: Provider, at: Path) -> Iterator[Finding]:
         call = getattr(provider, key)
         if call is not None:
             yield from _call(call, known | replied, (*at, key))
-    yield from _reply(provider.reply, (*at, "reply"))
-    for key in ("code", "description"):
-        for place in getattr(provider.errors, key):
-            yield from _place(place, (*at, "errors", key))
+            yield from own_server(call.url or "", provider, (*at, key, "url"))
+    yield from own_reply.reply(provider.reply, (*at, "reply"))
+    yield from own_reply.errors(provider.errors, (*at, "errors"))
+    yield from own_reply.issuing(provider.issuing, (*at, "issuing"))
     for line in provider.use:
-        yield from _use(line, known | replied, (*at, "use"))
+        yield from own_reply.use(line, known | replied, (*at, "use"))
+
+
+def _values(provider: Provider, known: set[str], path: Path) -> Iterator[Finding]:
+    """Check the computed values: each may name what stands above it, and so none itself."""
+    made_of = _made_of(provider)
+    in_turn = _turned(made_of)
+    above, told = set(known), set[str]()
+    for name, text in provider.values.items():
+        below = sorted({*made_of[name]} & ({*provider.values} - above))
+        yield from template(text, above | {*below}, (*path, name))
+        for other in below:
+            if {name, other} <= told:
+                continue
+            circle = _reached([other], made_of) & _reached([name], in_turn)
+            if not circle:
+                what = f"names {other}, which is computed after it"
+                yield Finding((*path, name), what, f"put {other} above it")
+            elif not told & circle:
+                what = "names itself" if other == name else f"names {other}, which is made of it"
+                yield Finding((*path, name), what, "a value can't go round in a circle")
+            told |= circle
+        above.add(name)
+
+
+_Graph = Mapping[str, Collection[str]]
+
+
+def _made_of(provider: Provider) -> dict[str, tuple[str, ...]]:
+    """Map each computed value to the names in its template; to none where that can't be read."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name, text in provider.values.items():
+        found[name] = ()
+        with suppress(ConfigError):
+            found[name] = names(text)
+    return found
+
+
+def _turned(made_of: _Graph) -> dict[str, list[str]]:
+    """Map each name to the values that are made of it."""
+    found: dict[str, list[str]] = {}
+    for name, parts in made_of.items():
+        for part in parts:
+            found.setdefault(part, []).append(name)
+    return found
+
+
+def _reached(start: Iterable[str], graph: _Graph) -> set[str]:
+    """Return some names and whatever can be reached from them."""
+    found = set(start)
+    rest = list(found)
+    while rest:
+        more = {*graph.get(rest.pop(), ())} - found
+        found |= more
+        rest += more
+    return found
+
+
+def _later(provider: Provider, replied: set[str]) -> set[str]:
+    """Name the computed values that need a reply."""
+    return _reached(replied, _turned(_made_of(provider))) & {*provider.values}
 
 
 def _names(provider: Provider, at: Path) -> Iterator[Finding]:
@@ -79,24 +138,27 @@ def _signed(
     if signed.alg is not None and signed.alg not in (*ALGORITHMS, *SHARED):
         right = did_you_mean(signed.alg, (*ALGORITHMS, *SHARED))
         yield Finding((*path, "alg"), f"{signed.alg!r} is no algorithm that signs here", right)
-    if signed.life <= 0:
-        yield Finding((*path, "life"), "is not a number of seconds above 0")
+    if not 0 < signed.life <= LONGEST:
+        yield Finding((*path, "life"), "is not a number of seconds above 0, and below ten years")
+    if "alg" in signed.header:
+        right = 'the key alg says it, beside header: alg = "ES256"'
+        yield Finding((*path, "header", "alg"), "must not stand here", right)
     for key, tree in (("header", signed.header), ("claims", signed.claims)):
         if not _plain(tree):
             yield Finding((*path, key), "holds a date or a nameless member")
-        for text in leaves(tree):
-            yield from template(text, known, (*path, key))
+        yield from templates(tree, known, (*path, key))
 
 
 def _call(call: Call, known: set[str], path: Path) -> Iterator[Finding]:
     if call.url is not None:
         yield from template(call.url, known, (*path, "url"))
-        yield from _asking(_address(known), call.url, (*path, "url"))
-    if call.names:
-        yield Finding((*path, "names"), "is only for OAuth's own request", "write send = { … }")
+        yield from asking(_address(known), call.url, (*path, "url"))
+    for key in ("names", "scope_separator"):
+        if getattr(call, key) != getattr(Request(), key):
+            yield Finding((*path, key), "is only for OAuth's own request", "write send = { … }")
     yield from _request(call, known, path)
     if call.reply is not None:
-        yield from _reply(call.reply, (*path, "reply"))
+        yield from own_reply.reply(call.reply, (*path, "reply"))
 
 
 def _address(known: set[str]) -> Callable[[str], object]:
@@ -117,7 +179,7 @@ def _request(request: Request, known: set[str], path: Path) -> Iterator[Finding]
         yield Finding((*path, "body"), "can't go with GET", 'take it out, or say method = "POST"')
     for name, text in request.headers.items():
         yield from _header(name, request, (*path, "headers", name))
-        yield from template(text, known, (*path, "headers", name))
+        yield from header(text, known, (*path, "headers", name))
     for name, text in request.query.items():
         yield from template(text, known, (*path, "query", name))
     if request.basic is not None:
@@ -130,7 +192,7 @@ def _request(request: Request, known: set[str], path: Path) -> Iterator[Finding]
 def _header(name: str, request: Request, path: Path) -> Iterator[Finding]:
     own = {"cookie", "accept-encoding", *(() if request.basic else ("authorization",))}
     if name.lower() not in own:
-        yield from _asking(rules.header_name, name, path)
+        yield from asking(rules.header_name, name, path)
 
 
 def _send(request: Request, known: set[str], path: Path) -> Iterator[Finding]:
@@ -151,8 +213,7 @@ def _send(request: Request, known: set[str], path: Path) -> Iterator[Finding]:
         yield Finding(path, "is not a flat table of parameters", right)
     if not _plain(send):
         yield Finding(path, "holds a date or a nameless member", "write dates as text in quotes")
-    for text in leaves(send):
-        yield from template(text, known, path)
+    yield from templates(send, known, path)
 
 
 def _flat(value: Any) -> bool:
@@ -167,66 +228,3 @@ def _plain(tree: Any) -> bool:
     if isinstance(tree, tuple | list):
         return all(map(_plain, tree))
     return isinstance(tree, str | int | float)
-
-
-def _reply(reply: Reply, path: Path) -> Iterator[Finding]:
-    for key in ("access_token", "token_type", "expires_in", "expires_at", "issued_at", "id_token",
-                "refresh_token", "scope", "success"):  # fmt: skip
-        for place in getattr(reply, key):
-            yield from _place(place, (*path, key))
-    for name, found in reply.outputs.items():
-        for place in found:
-            yield from _place(place, (*path, "outputs", name))
-    if reply.compose is not None:
-        yield from template(reply.compose, {"token", *reply.outputs}, (*path, "compose"))
-    if reply.time_zone is not None:
-        try:
-            ZoneInfo(reply.time_zone)
-        except (ValueError, OSError):
-            yield Finding((*path, "time_zone"), "is no time zone", 'such as "UTC"')
-    if reply.time_format not in (None, "http", "h:m:s"):
-        try:
-            written = datetime(2031, 1, 2, 3, 4, 5).strftime(reply.time_format)
-            datetime.strptime(written, reply.time_format)
-        except ValueError:
-            yield Finding((*path, "time_format"), "is no format of strptime", "such as %Y-%m-%d")
-    if reply.sliding and reply.ttl == "never":
-        yield Finding((*path, "sliding"), "says nothing of what never ends", "take one of them out")
-    if isinstance(reply.ttl, int | float) and reply.ttl <= 0:
-        yield Finding((*path, "ttl"), "is not a number of seconds above 0")
-
-
-def _place(place: str, path: Path) -> Iterator[Finding]:
-    yield from _asking(places.check, place, path)
-
-
-def _use(line: str, known: set[str], path: Path) -> Iterator[Finding]:
-    if not LINE.fullmatch(line):
-        right = 'write "Header-Name: {token}" or "?name={token}"'
-        yield Finding(path, f"{line[:60]!r} is neither a header nor a query parameter", right)
-    else:
-        yield from template(line, known, path)
-
-
-def template(text: str, known: set[str], path: Path) -> Iterator[Finding]:
-    """Yield what is wrong with a template that may name these values."""
-    try:
-        written = names(text)
-    except ConfigError as error:
-        yield Finding(path, error.message, error.hint)
-        return
-    for name in written:
-        if name not in known:
-            right = f"{did_you_mean(name, sorted(known))} Else describe it under [fields.{name}]"
-            yield Finding(path, f"names {name}, which can't stand here or is no field", right)
-
-
-def _asking(check: Callable[[str], object], value: str, path: Path) -> Iterator[Finding]:
-    from tokencli.config.findings import Wrong
-
-    try:
-        check(value)
-    except Wrong as wrong:
-        yield Finding(path, wrong.what, wrong.right)
-    except ConfigError as error:
-        yield Finding(path, error.message, error.hint)

@@ -4,12 +4,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tokencli.config.file import LARGEST, parse
+from tokencli.config.file import LARGEST, parse, regular
 from tokencli.config.findings import Finding
 from tokencli.config.load import Config
 from tokencli.config.locate import line_of, lines
 from tokencli.config.own_provider import checked
 from tokencli.errors import ConfigError, Problem
+from tokencli.printable import printable
 from tokencli.providers.spec import Provider
 
 
@@ -18,9 +19,9 @@ def read(path: str) -> str:
     try:
         if path == "-":
             return sys.stdin.read(LARGEST)
-        with Path(path).open(encoding="utf-8") as file:
+        with regular(Path(path)) as file:
             return file.read(LARGEST)
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise ConfigError(f"{path[:200]!r} can't be read: {reason}") from None
 
@@ -68,8 +69,13 @@ def _no_table(name: str) -> list[Finding]:
 
 
 def own_text(config: Config, name: str) -> str:
-    """Return a user's own provider as a file of its own; raises ConfigError."""
+    """Return a user's own provider as a file of its own; raises ConfigError.
+
+    Harmless to a terminal, and the same to whoever parses it: what does not print can stand in
+    quoted texts and keys alone, where TOML has the same escapes.
+    """
     import tomlkit
 
     config.provider(name)
-    return tomlkit.dumps(dict(parse(config.text, config.path)["providers"][name]))
+    text = tomlkit.dumps(dict(parse(config.text, config.path)["providers"][name]))
+    return printable(text, sys.maxsize, multiline=True)

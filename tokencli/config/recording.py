@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from tokencli.config.file import regular
 from tokencli.errors import ConfigError
 from tokencli.providers.recorded import from_file, from_folder
 from tokencli.providers.recorded.seen import Found
@@ -28,11 +29,12 @@ def recorded(path: str) -> list[Found]:
         elif path == "-":
             files = {"": sys.stdin.read(LARGEST + 1)}
         else:
-            with Path(path).open(encoding="utf-8") as file:
+            with regular(Path(path)) as file:
                 files = {"": file.read(LARGEST + 1)}
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ConfigError(f"{path[:200]!r} can't be read: {reason}") from None
+        which = str(getattr(error, "filename", None) or path)
+        raise ConfigError(f"{which[:200]!r} can't be read: {reason}") from None
     return from_file(_whole(files[""])) if "" in files else from_folder(files)
 
 
@@ -52,7 +54,7 @@ def _folder(top: Path) -> Iterator[tuple[str, str]]:
             if not (name.endswith(KINDS) or name == "bruno.json") or path.is_symlink():
                 continue
             count += 1
-            with path.open(encoding="utf-8", errors="replace") as file:
+            with regular(path, errors="replace") as file:
                 text = file.read(left + 1)
             left -= len(text)
             if left < 0 or count > MOST_FILES:

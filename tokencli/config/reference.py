@@ -81,8 +81,8 @@ it brings a refresh token and no token, [refresh] is the second. Nothing of [req
 [then], [refresh] or [logout]: each says its own body and headers. Their replies are read as [reply]
 says, or wholly by a `reply` of their own. The outputs of both replies are kept, and the token is the
 last reply's. Any request goes to the token endpoint's server, or to one that the profile itself names
-in a field of kind url or host; over https, or http to this machine's own loopback address where the
-profile says `allow_http = true`.
+in a field of kind url or host; over https, or http to this machine's own loopback address or a cloud's
+metadata service where the profile says `allow_http = true`.
 
 Yes or no. A reply is a success if its status is below 400 (or in `reply.status`) and, where there is
 `success`, that holds something; without `success`, if nothing stands at `errors.code`. The first reply

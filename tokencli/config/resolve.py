@@ -12,17 +12,26 @@ from pydantic import ValidationError
 from tokencli import grants
 from tokencli.config import rules
 from tokencli.config.case import Case
-from tokencli.config.findings import Finding, did_you_mean, meant
+from tokencli.config.client_keys import CLIENT_SECRETS
+from tokencli.config.findings import Finding, did_you_mean, dotted, meant
 from tokencli.config.judge import judge
 from tokencli.config.paths import expand
-from tokencli.config.schema import ProfileTable, given, keys_of, secret_keys
+from tokencli.config.schema import (
+    COMMON,
+    OVERLAID,
+    ProfileTable,
+    given,
+    keys_of,
+    secret_keys,
+)
 from tokencli.config.server_keys import KEYS, SIGN_IN_KEYS
 from tokencli.config.validation import findings
 from tokencli.errors import ConfigError
 from tokencli.model import Connection, Profile, SignIn, Signing
 from tokencli.providers.address import origin
 from tokencli.providers.spec import Provider
-from tokencli.providers.template import fill, fill_url
+from tokencli.providers.template import fill
+from tokencli.providers.url_template import fill_url
 
 _TAKEN = ("store", "export", "min_ttl", "lock_timeout", "basic_encoding")
 """Keys whose values go into the profile as they are."""
@@ -41,9 +50,8 @@ def resolve(
     name: str, table: Mapping[str, Any], provider: Provider, model: type[ProfileTable], place: Place
 ) -> Profile | list[Finding]:
     """Return the finished profile, or everything that keeps it from being one."""
-    told, spoiled, wrong = _read(name, table, provider, model)
-    if spoiled & {"grant", "client_auth"}:
-        return wrong  # what else is needed follows from these
+    told, spoiled, found = _read(name, table, provider, model)
+    wrong = [*unfit(name, table), *found]
     case = Case(name, told, provider, place.file, spoiled)
     values = case.values()
     try:
@@ -55,6 +63,25 @@ def resolve(
     if wrong or not {"token", "issuer"} & set(urls):
         return wrong
     return _finished(case, values, urls, place.state_dir)
+
+
+def common(name: str, table: Mapping[str, Any]) -> list[Finding]:
+    """List what is wrong with a profile whatever its provider may be, which is not known."""
+    wrong = unfit(name, table)
+    try:
+        ProfileTable.model_validate(table)
+    except ValidationError as error:
+        secret = frozenset(("password", "client_secret", *CLIENT_SECRETS))
+        own = OVERLAID - secret  # what these must look like is the provider's to say
+        sure = {
+            entry["loc"][0]
+            for entry in error.errors()
+            if entry["loc"][0] in COMMON - own or entry["type"] != "value_error"
+        }
+        every = findings(error, ("profiles", name), partial(keys_of, ProfileTable), secret)
+        known = (COMMON & sure) - {"provider"}
+        wrong += [_with_name(one, name) for one in every if one.path[2] in known]
+    return wrong
 
 
 def _urls(told: Mapping[str, Any], provider: Provider, values: Mapping[str, str]) -> dict[str, str]:
@@ -112,7 +139,10 @@ def _finished(
         token_url=token_url,
         issuer=urls.get("issuer"),
         endpoints={name: url for name, url in urls.items() if name not in ("token", "issuer")},
-        sign_in=SignIn(**{key: told[key] for key in SIGN_IN_KEYS if key in told}),
+        sign_in=SignIn(
+            **{key: told[key] for key in SIGN_IN_KEYS if key in told},
+            names_itself=told.get("iss_in_redirect", provider.iss_in_redirect),
+        ),
         values=values,
         secrets=case.secrets(origin(token_url)),
         scope=told.get("scope", provider.scope),
@@ -163,13 +193,13 @@ def _origins(case: Case, values: Mapping[str, str], urls: Mapping[str, str]) -> 
 
 def unfit(name: str, table: object) -> list[Finding]:
     """Return what keeps a profile from being looked at: its name, or that it is no table."""
-    path = ("profiles", name)
+    path, found = ("profiles", name), []
     if not re.fullmatch(rules.PROFILE_NAME, name):
         right = "use letters, digits, . _ and -, at most 64, beginning with a letter or digit"
-        return [Finding(path, "is no name for a profile", right)]
+        found.append(Finding(path, "is no name for a profile", right))
     if not isinstance(table, dict):
-        return [Finding(path, "is not a table", f"write [profiles.{name}]")]
-    return []
+        found.append(Finding(path, "is not a table", f"write [{dotted(path)}]"))
+    return found
 
 
 def unknown_provider(name: str, provider: object, known: tuple[str, ...]) -> Finding:

@@ -107,6 +107,14 @@ def scope(value: str) -> str:
     return value
 
 
+def given_scope(value: str) -> str:
+    """Take scopes that were given with a call or on the command line; raises UsageError."""
+    try:
+        return scope(value)
+    except Wrong as wrong:
+        raise UsageError(f"the scope given {wrong.what}", hint='--scope "openid profile"') from None
+
+
 def seconds(least: float) -> Callable[[object], float]:
     """Take a duration of at least `least` seconds."""
 
@@ -173,21 +181,34 @@ def params(value: object) -> dict[str, str | tuple[str, ...]]:
     if not isinstance(value, dict):
         raise Wrong("must be a table", 'such as params = { tenant = "acme" }', quote=False)
     found: dict[str, str | tuple[str, ...]] = {}
+    wrong: list[Wrong] = []
     for name, item in value.items():
-        text(name)
-        instead = RESERVED.get(name.casefold())
-        if instead is not None:
-            raise Wrong(
-                f"may not set {name}, which OAuth itself sets",
-                f"use the profile's key {instead}" if instead else f"take {name} out",
-                quote=False,
-            )
         try:
-            taken = strings(item)
-        except Wrong as wrong:
-            raise Wrong(f"{name} {wrong.what}", wrong.right, quote=False) from None
-        found[name] = taken if isinstance(item, list) else taken[0]
+            found[name] = _param(name, item)
+        except Wrong as one:
+            wrong.append(one)
+    if len(wrong) == 1:
+        raise wrong[0]
+    if wrong:
+        right = "; ".join(one.right for one in wrong if one.right)
+        raise Wrong("; ".join(one.what for one in wrong), right or None, quote=False)
     return found
+
+
+def _param(name: str, item: object) -> str | tuple[str, ...]:
+    text(name)
+    instead = RESERVED.get(name.casefold())
+    if instead is not None:
+        raise Wrong(
+            f"may not set {name}, which OAuth itself sets",
+            f"use the profile's key {instead}" if instead else f"take {name} out",
+            quote=False,
+        )
+    try:
+        taken = strings(item)
+    except Wrong as wrong:
+        raise Wrong(f"{name} {wrong.what}", wrong.right, quote=False) from None
+    return taken if isinstance(item, list) else taken[0]
 
 
 def header_name(value: str) -> str:

@@ -16,6 +16,7 @@ from pydantic import (
 
 from tokencli.config import rules
 from tokencli.config.client_keys import CLIENT_SECRETS, ClientKeys
+from tokencli.config.duration import SHORTEST
 from tokencli.config.places import CONFIG, KeyringPlace, SecretPlace, SecretRefTable, Text
 from tokencli.config.server_keys import ENDPOINTS, KEYS, ServerKeys, Url
 from tokencli.providers import spec
@@ -42,7 +43,7 @@ Duration: TypeAlias = Annotated[
     float, BeforeValidator(rules.seconds(0.0)), WithJsonSchema(_DURATION)
 ]
 Deadline: TypeAlias = Annotated[
-    float, BeforeValidator(rules.seconds(0.001)), WithJsonSchema(_DURATION)
+    float, BeforeValidator(rules.seconds(SHORTEST)), WithJsonSchema(_DURATION)
 ]
 Params: TypeAlias = Annotated[
     dict[str, str | tuple[str, ...]],

@@ -60,5 +60,7 @@ class ServerKeys(BaseModel):
     """Let get begin a sign-in where one is needed, as login does."""
     redirect_port: int | None = Field(default=None, ge=1, le=65535)
     """The port of the redirect URI http://127.0.0.1:PORT/callback, where the server wants one that is registered."""
+    iss_in_redirect: StrictBool = False
+    """The server puts iss into every redirect (RFC 9207), so one without it is refused; discovery finds that out by itself."""
     par: StrictBool = False
     """Push the authorization request to the server before the browser is opened (RFC 9126)."""

@@ -15,9 +15,8 @@ def objections(name: str, provider: Provider, keys: Mapping[str, Any]) -> list[F
     """List what is wrong with the profile's name and with the keys that it has; none is missed yet."""
     table = {"provider": provider.name, **keys}
     model, place = profile_model(provider), Place(Path("config.toml"), None)
-    if wrong := unfit(name, table):
-        return wrong
     found = resolve(name, table, provider, model, place)
     if isinstance(found, Profile):
         return []
-    return [one for one in found if len(one.path) > 2 and one.path[2] in keys]
+    about_keys = [one for one in found if len(one.path) > 2 and one.path[2] in keys]
+    return [*unfit(name, table), *about_keys]

@@ -1,7 +1,8 @@
 """Turn pydantic's errors into findings that a person can act on."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -14,8 +15,11 @@ _KINDS: tuple[tuple[type, str], ...] = (
     (int, "a number"),
     (float, "a number"),
     (list, "an array"),
+    (tuple, "an array"),
     (dict, "a table"),
 )
+_OR_NEVER = "literal['never']"
+"""The last of the places of an error, where a number or this word may stand."""
 _WANTED = {
     "string_type": "text in quotes",
     "bool_type": "true or false, without quotes",
@@ -28,6 +32,12 @@ _WANTED = {
     "int_type": "a whole number",
     "int_parsing": "a whole number",
     "too_short": "an array that is not empty",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "int_from_float": "a whole number",
+    "int_parsing_size": "a whole number",
+    "bool_parsing": "true or false, without quotes",
+    _OR_NEVER: 'a number of seconds or "never"',
 }
 
 _LISTED = 8
@@ -49,8 +59,22 @@ def findings(
 
     No value of a `secret` key is quoted.
     """
-    found = error.errors(include_url=False)
+    found = _whole(error.errors(include_url=False))
     return [_finding(entry, at, keys, secret, of) for entry in found]
+
+
+def _whole(entries: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Yield the errors, those of the alternatives for one value as one: one slip, one finding."""
+    kept = list(entries)
+    of_several = {entry["loc"][:-1] for entry in kept if entry["loc"][-1:] == (_OR_NEVER,)}
+    told = set()
+    for entry in kept:
+        loc = entry["loc"][:-1]
+        if loc not in of_several:
+            yield entry
+        elif loc not in told:
+            told.add(loc)
+            yield {**entry, "loc": loc, "type": _OR_NEVER}
 
 
 def _finding(
@@ -78,6 +102,45 @@ def _finding(
                 return Finding(path, str(entry["msg"]))
             seen = f": {shown(value)}" if quotable and not isinstance(value, dict | list) else ""
             return Finding(path, f"is {_kind(value)}{seen}", _right(wanted, value, quotable))
+
+
+def loosely_typed(part: Any, path: Path) -> Iterator[Finding]:
+    """Yield what pydantic lets pass in a dataclass though it is of another type: "no", "30", 1."""
+    for field in fields(part):
+        value, inside = getattr(part, field.name), (*path, field.name)
+        if field.type in _SCALARS:
+            fits, wanted = _SCALARS[field.type]
+            if value is not None and not fits(value):
+                seen = "" if isinstance(value, tuple) else f": {shown(value)}"
+                yield Finding(inside, f"is {_kind(value)}{seen}", f"must be {wanted}")
+        elif is_dataclass(value):
+            yield from loosely_typed(value, inside)
+        elif isinstance(value, Mapping):
+            for name, row in value.items():
+                if is_dataclass(row):
+                    yield from loosely_typed(row, (*inside, name))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+_SCALARS: dict[Any, tuple[Callable[[Any], bool], str]] = {
+    bool: (lambda value: isinstance(value, bool), _WANTED["bool_type"]),
+    int: (_is_whole, _WANTED["int_type"]),
+    int | None: (_is_whole, _WANTED["int_type"]),
+    float | None: (_is_number, _WANTED["float_type"]),
+    float | Literal["never"] | None: (
+        lambda value: value == "never" or _is_number(value),
+        _WANTED[_OR_NEVER],
+    ),
+    tuple[int, ...]: (lambda value: all(map(_is_whole, value)), "whole numbers, in [ ]"),
+}
+"""Type of a key -> what tells that a value is of it, and what to say otherwise."""
 
 
 def _unknown(path: Path, known: tuple[str, ...], of: str) -> Finding:

@@ -11,10 +11,11 @@ from urllib.parse import urlencode
 from tokencli.browsing import Redirect
 from tokencli.errors import ReplyError
 from tokencli.grants.params import further, grant_type
-from tokencli.grants.redirect import Expected
+from tokencli.grants.redirect import QUOTE, Expected
 from tokencli.grants.steps import AwaitRedirect, Fetch, Listen, OpenBrowser, Post, Steps, Value
 from tokencli.jwt.decode import decode
 from tokencli.model import Profile, Secret, TokenSet
+from tokencli.providers.issuer import is_issuers
 from tokencli.providers.reply import endpoint
 
 NEEDS: tuple[str, ...] = ()
@@ -36,6 +37,7 @@ def run(profile: Profile) -> Steps:
         Expected(profile, state).judge,
         profile.sign_in.redirect_port,
         takes_code=not profile.sign_in.names_itself,
+        host=profile.provider.redirect_host,
     )
     given = yield from further(profile)
     hidden = {name: value for name, value in given.items() if isinstance(value, Secret)}
@@ -95,8 +97,9 @@ def _pushed(
 
 def _address(profile: Profile, request: Mapping[str, Value]) -> str:
     """Return the authorization endpoint with the request; a query that it has stays (section 3.1)."""
-    place = profile.endpoints["authorization"]
-    return f"{place}{'&' if '?' in place else '?'}{urlencode(request, doseq=True)}"
+    place, names = profile.endpoints["authorization"], profile.provider.request.names
+    query = urlencode({names.get(name, name): value for name, value in request.items()}, doseq=True)
+    return f"{place}{'&' if '?' in place else '?'}{query}"
 
 
 def _check(profile: Profile, token: TokenSet, nonce: str | None) -> None:
@@ -119,11 +122,17 @@ def _check(profile: Profile, token: TokenSet, nonce: str | None) -> None:
         wrong = "is not of this sign-in (its nonce is another)"
     elif client_id not in (audience if isinstance(audience, list) else [audience]):
         wrong = "is meant for another client"
-    elif profile.issuer is not None and claims.get("iss") != profile.issuer:
-        wrong = f"is not from {profile.issuer}"
+    elif not is_issuers(profile, claims):
+        named = str(claims.get("iss"))[:QUOTE]
+        raise ReplyError(
+            f"the ID token that {endpoint(profile)} sent names {named!r} as its issuer instead of"
+            f" {profile.issuer!r}, so nothing of the reply is used, no refresh token either",
+            hint="if that is the server's own name, give it as `issuer`:"
+            f" tokencli profiles edit {profile.name}",
+        )
     else:
         return
     raise ReplyError(
         f"the ID token that {endpoint(profile)} sent {wrong}, so nothing of the reply is used",
-        hint=f"tokencli login {profile.name}   once more; if it stays, tell the server's operators",
+        hint=f"tokencli login {profile.as_typed}   once more; if it stays, tell the server's operators",
     )

@@ -29,7 +29,8 @@ def further(profile: Profile) -> Generator[Need | Values, Any, dict[str, Value]]
     """
     found: dict[str, Value] = {}
     if profile.scope:
-        found["scope"] = profile.scope
+        separator = profile.provider.request.scope_separator
+        found["scope"] = profile.scope.replace(" ", separator)
     texts = profile.provider.grants[profile.grant].params
     if texts:
         found |= yield from _filled(profile, texts)

@@ -9,6 +9,7 @@ from tokencli.errors import RefusedError, ReplyError, TokencliError
 from tokencli.frozen import dataclass
 from tokencli.model import Profile, Secret
 from tokencli.providers.redact import redact
+from tokencli.providers.refusal import OTHER_SCOPES, other_scopes
 
 MAX_QUERY = 16 * 1024
 """Characters; no server sends a redirect as long as that."""
@@ -50,7 +51,7 @@ class Expected:
         return ReplyError(
             f"the browser came back from {who}, though the sign-in was begun at {issuer!r}; nothing"
             " that came with it was used",
-            hint=f"tokencli login {self.profile.name}   and look at the address in the browser",
+            hint=f"tokencli login {self.profile.as_typed}   and look at the address in the browser",
         )
 
     def _refused(self, found: Mapping[str, str]) -> TokencliError | None:
@@ -66,7 +67,9 @@ class Expected:
         what = known.what if known else _MEANINGS.get(code, _UNKNOWN)
         return RefusedError(
             f"{host} ended the sign-in ({said}): {what}",
-            hint=f"tokencli login {self.profile.name}",
+            hint=OTHER_SCOPES
+            if other_scopes(self.profile, code, known)
+            else f"tokencli login {self.profile.as_typed}",
             error=code,
             description=text or None,
         )

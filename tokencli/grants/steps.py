@@ -69,6 +69,8 @@ class Listen:
     port: int | None = None
     takes_code: bool = True
     """Whether a person may paste the bare code instead of the whole address."""
+    host: str = "127.0.0.1"
+    """How the redirect URI calls this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ class ShowUserCode:
     verification_uri: str
     verification_uri_complete: str | None
     expires_in: float
+    """Seconds for which the code is waited for."""
 
 
 @dataclass(frozen=True, slots=True)

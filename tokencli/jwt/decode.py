@@ -111,7 +111,7 @@ class _Reading:
         value: object = json.loads(
             text, object_pairs_hook=unique, parse_constant=_not_json, parse_float=_finite
         )
-        if _deeper_than(value, MAX_DEPTH):
+        if deeper_than(value, MAX_DEPTH):
             raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")
         return value
 
@@ -154,7 +154,7 @@ def _finite(digits: str) -> float:
     return value
 
 
-def _deeper_than(value: object, levels: int) -> bool:
+def deeper_than(value: object, levels: int) -> bool:
     """Tell whether `value` nests deeper than that, level by level rather than by recursion."""
     level: list[object] = [value]
     for _ in range(levels):

@@ -107,7 +107,8 @@ def _of_claims(claims: Mapping[str, object], now: float) -> list[str]:
         if exp <= iat:
             found.append("exp is not later than iat: it ended before it began")
         elif exp - iat > LONG_LIFE_S:
-            found.append(f"it lives for {words(exp - iat)}, which is long for a bearer token")
+            life = words(min(exp - iat, _MILLISECONDS * 1000))  # the difference may be infinite
+            found.append(f"it lives for {life}, which is long for a bearer token")
     updated = at.get("updated_at")
     if exp is not None and updated is not None and updated > exp:
         found.append("updated_at is later than exp: one of the two can't be right")

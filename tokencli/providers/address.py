@@ -17,6 +17,9 @@ _ADDRESS = re.compile(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+
 """What may stand in a URI (RFC 3986 section 2)."""
 _NOT_VISIBLE = re.compile(r"[^\x21-\x7e]")
 _PORTS = {"https": 443, "http": 80}
+METADATA = frozenset(("169.254.169.254", "169.254.170.2", "169.254.170.23", "fd00:ec2::254",
+                      "fd00:ec2::23", "fd20:ce::254"))  # fmt: skip
+"""Where clouds' metadata services answer: on the host under this machine, and by http alone."""
 
 
 def host_port(value: str, port: int | None = None) -> str:
@@ -45,8 +48,8 @@ def host_port(value: str, port: int | None = None) -> str:
 def endpoint(url: str, *, query: bool = True) -> str:
     """Check an endpoint URL (RFC 6749 section 3.2) and return it.
 
-    It must be https, or http to a loopback or link-local literal; have a host, no user name or password and no
-    fragment; and, with `query=False`, no query. The message never quotes the URL.
+    It must be https, or http to a loopback literal or to a cloud's metadata service, which knows
+    nothing else; have a host, no user name or password and no fragment; and, with `query=False`, no query. The message never quotes the URL.
 
     Raises:
         ConfigError: it is not fit; the hint says what would be right.
@@ -115,17 +118,9 @@ def is_loopback(url: str) -> bool:
 
 
 def _is_near(url: str) -> bool:
-    """Tell whether the host is a loopback address, or a link-local one such as a cloud's metadata.
-
-    Neither is ever routed (RFC 3927 section 7), and only literals count.
-    """
+    """Tell whether the host is a loopback address or a metadata service's; only literals count."""
     parts = _split(url)
-    try:
-        return is_loopback(url) or (
-            parts is not None and ipaddress.ip_address(parts.hostname or "").is_link_local
-        )
-    except ValueError:
-        return False
+    return is_loopback(url) or (parts is not None and parts.hostname in METADATA)
 
 
 def is_clear(url: str) -> bool:

@@ -2,11 +2,12 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
-from math import nan
-from typing import Any
+from collections.abc import Callable, Mapping
+from math import isfinite, nan
+from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
+from tokencli.jwt.decode import MAX_DEPTH, deeper_than
 from tokencli.model import WireReply
 
 MAX_DIGITS = 400
@@ -21,18 +22,24 @@ class Unreadable(Exception):
 
 
 def members(reply: WireReply) -> Mapping[str, Any]:
-    """Return the members of the reply's one object; raises Unreadable."""
-    found = parse(reply)
+    """Return the members of the reply's one object, where no token is lost by being strict.
+
+    Raises:
+        Unreadable: as `parse` does; or a number in it is none or too large, or it nests too deep.
+    """
+    found = parse(reply, strict=True)
     if not isinstance(found, dict):
         raise Unreadable("JSON that is not an object")
+    if deeper_than(found, MAX_DEPTH):
+        raise Unreadable(f"JSON that is nested deeper than {MAX_DEPTH} levels")
     return found
 
 
-def parse(reply: WireReply) -> Any:
+def parse(reply: WireReply, *, strict: bool = False) -> Any:
     """Return the JSON or the form fields of the body.
 
-    Strict where it protects (UTF-8, no member twice at the top) and lenient where strictness
-    would cost a token: NaN stays NaN, a number too large becomes infinite.
+    Strict where it protects (UTF-8, no member twice at the top) and, unless asked otherwise,
+    lenient where strictness would cost a token: NaN stays NaN, a number too large becomes infinite.
 
     Raises:
         Unreadable: HTML, text, nothing, or damaged JSON.
@@ -50,7 +57,11 @@ def parse(reply: WireReply) -> Any:
         raise Unreadable("an HTML or XML page")
     try:
         found = json.loads(
-            text, object_pairs_hook=_Object, parse_constant=lambda _: nan, parse_int=_integer
+            text,
+            object_pairs_hook=_Object,
+            parse_constant=_no_json if strict else lambda _: nan,
+            parse_int=_bounded(_integer) if strict else _integer,
+            parse_float=_bounded(float) if strict else float,
         )
     except (ValueError, RecursionError) as error:
         place = (
@@ -77,6 +88,22 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = sorted(name for name, count in times.items() if count > 1)[:TOLD]
         raise Unreadable(f"an object that gives {', '.join(map(repr, twice))} twice")
     return found
+
+
+def _no_json(word: str) -> NoReturn:
+    raise Unreadable(f"text that is not valid JSON ({word} is no number)")
+
+
+def _bounded(read: Callable[[str], int | float]) -> Callable[[str], int | float]:
+    """Return the reader of numbers that refuses infinite ones."""
+
+    def number(digits: str) -> int | float:
+        value = read(digits)
+        if isinstance(value, float) and not isfinite(value):
+            raise Unreadable("JSON with a number that is too large")
+        return value
+
+    return number
 
 
 def _integer(digits: str) -> int | float:

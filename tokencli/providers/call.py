@@ -1,30 +1,15 @@
-"""Write a request that is the provider's own from method to body, by its templates.
+"""A request that is the provider's own from method to body: what it is made of, and how it is written."""
 
-Each value is escaped for the place it lands in, here and nowhere else: so no value, wherever it
-comes from, can become another parameter, header, member, element or address.
-"""
-
-import json
-from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from typing import Any
-from urllib.parse import quote_plus
+from contextlib import suppress
+from dataclasses import replace
 
 from tokencli.errors import ConfigError
-from tokencli.frozen import dataclass
 from tokencli.model import Profile, Secret, WireRequest
-from tokencli.providers import filters, template
-from tokencli.providers.address import check_origin
+from tokencli.providers import template
+from tokencli.providers.pen import Pen
 from tokencli.providers.spec import Call, Provider, Request
 from tokencli.providers.values import FROM_REPLY, GENERATED, complete
-
-KINDS = {
-    "form": "application/x-www-form-urlencoded",
-    "json": "application/json",
-    "text": "text/plain",
-    "xml": "application/xml",
-}
-"""Body -> the Content-Type that goes with it, unless the headers name another."""
 
 
 def names(provider: Provider, request: Request) -> tuple[str, ...]:
@@ -34,19 +19,24 @@ def names(provider: Provider, request: Request) -> tuple[str, ...]:
 
 
 def expanded(provider: Provider, text: str) -> Iterator[str]:
-    """Yield the names in a template; in place of a computed value, what that is made of."""
-    for name in template.names(text):
+    """Yield the names in a template, each once; in place of a computed value, what that is made of."""
+    rest, seen = list(template.names(text))[::-1], set[str]()
+    while rest:
+        name = rest.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        made_of: list[str] = []
         if name in provider.values:
-            yield from expanded(provider, provider.values[name])
+            made_of += template.names(provider.values[name])
         elif name in provider.signed:
             signed = provider.signed[name]
-            yield signed.key
-            if signed.key == "private_key":
-                yield "key_passphrase"
+            made_of += (signed.key, *(["key_passphrase"] if signed.key == "private_key" else []))
             for leaf in template.leaves((signed.header, signed.claims)):
-                yield from expanded(provider, leaf)
+                made_of += template.names(leaf)
         else:
             yield name
+        rest += made_of[::-1]
 
 
 def inputs(provider: Provider) -> tuple[str, ...]:
@@ -109,134 +99,35 @@ def write(
         ConfigError: a value is missing, does not fit its place, or would go to another server.
     """
     values = complete(profile, given, now, masked=masked)
+    if masked:
+        return _written(profile, request, values, masked=True)
+    sent = _written(profile, request, values, masked=False)
+    with suppress(ConfigError):  # a mask need not fit where the secret does, such as a host's name
+        sent = replace(sent, masked=_written(profile, request, values, masked=True))
+    return sent
+
+
+def _written(
+    profile: Profile, request: Request, values: Mapping[str, str | Secret], *, masked: bool
+) -> WireRequest:
     hidden = template.MASK if masked else None
     shown = {
         name: (hidden or value.reveal()) if isinstance(value, Secret) else value
         for name, value in values.items()
     }
-    pen = _Pen(profile, request, shown, masked)
-    headers, secrets = pen.headers(), pen.secrets(values)
+    pen = Pen(profile, request, shown, masked)
     body, parameters = pen.body()
-    url = pen.url(parameters)
+    parts = (
+        []
+        if masked
+        else [p for text in _texts(request) for p in template.secret_parts(text, values)]
+    )
     reply = (request.reply if isinstance(request, Call) else None) or profile.provider.reply
-    redirects = any(300 <= status < 400 for status in reply.status)
-    return WireRequest(request.method, url, headers, body, secrets, redirect_is_reply=redirects)
-
-
-@dataclass(frozen=True, slots=True)
-class _Pen:
-    profile: Profile
-    request: Request
-    values: Mapping[str, str]
-    masked: bool
-
-    @property
-    def kind(self) -> str:
-        return self.request.body or ("query" if self.request.method == "GET" else "form")
-
-    def secrets(self, values: Mapping[str, str | Secret]) -> tuple[Secret, ...]:
-        """Return what has to be masked wherever the request or an answer to it is shown."""
-        found = [value for value in values.values() if isinstance(value, Secret) and value]
-        basic = self._basic()
-        if basic is not None:
-            found.append(Secret(basic.removeprefix("Basic ")))
-        return tuple(found)
-
-    def headers(self) -> dict[str, str]:
-        """Return the headers; one that names an absent optional value is left out."""
-        found = {"Accept": "application/json"}
-        if self.kind in KINDS and self.request.send is not None:
-            found["Content-Type"] = KINDS[self.kind]
-        for name, text in self.request.headers.items():
-            filled = self._filled(text)
-            if filled is not None:
-                known = next((known for known in found if known.lower() == name.lower()), name)
-                found.pop(known, None)
-                found[name] = filled
-        basic = self._basic()
-        if basic is not None:
-            found["Authorization"] = basic
-        return found
-
-    def body(self) -> tuple[bytes, list[tuple[str, str]]]:
-        """Return the body and the parameters that go into the URL's query."""
-        query = [
-            (name, filled)
-            for name, text in self.request.query.items()
-            if (filled := self._filled(text)) is not None
-        ]
-        send, kind = self.request.send, self.kind
-        if send is None or kind == "none":
-            return b"", query
-        if kind in ("text", "xml"):
-            filled = self._needed(send, filters.xml if kind == "xml" else None)
-            return filled.encode(errors="surrogatepass"), query
-        for leaf in template.leaves(send):
-            self._require(leaf)
-        tree = template.fill_tree(send, self.values)
-        if kind == "json":
-            return json.dumps(tree, allow_nan=False).encode("ascii"), query
-        pairs = [(name, text) for name, value in tree.items() for text in _flat(value)]
-        if kind == "query":
-            return b"", [*query, *pairs]
-        return self._encoded(pairs).encode("ascii"), query
-
-    def url(self, parameters: list[tuple[str, str]]) -> str:
-        """Return the address; beside the token endpoint's, one on a server that the profile names."""
-        text = self.request.url if isinstance(self.request, Call) else None
-        url = self.profile.token_url
-        if text is not None:
-            filled = template.fill_url(text, self.values)
-            if filled is None:
-                raise self._missing(text)
-            url = filled
-            check_origin(url, self.profile)
-        if not parameters:
-            return url
-        return f"{url}{'&' if '?' in url else '?'}{self._encoded(parameters)}"
-
-    def _basic(self) -> str | None:
-        """Return the Basic header (RFC 7617), None where there is none or what it names is left out."""
-        text = self._filled(self.request.basic) if self.request.basic is not None else None
-        if text is None:
-            return None
-        if self.masked:
-            return f"Basic {template.MASK}"
-        return f"Basic {b64encode(text.encode(errors='surrogatepass')).decode()}"
-
-    def _filled(self, text: str) -> str | None:
-        self._require(text)
-        return template.fill(text, self.values)
-
-    def _needed(self, text: str, escape: Any = None) -> str:
-        filled = template.fill(text, self.values, escape)
-        if filled is None:
-            raise self._missing(text)
-        return filled
-
-    def _require(self, text: str) -> None:
-        """Raise where a value is absent that no profile may leave out."""
-        fields = self.profile.provider.fields
-        computed = {*self.profile.provider.values, *self.profile.provider.signed, "scope"}
-        for name in template.names(text):
-            optional = name in computed or (name in fields and fields[name].optional)
-            if name not in self.values and not optional:
-                raise self._missing(text)
-
-    def _missing(self, text: str) -> ConfigError:
-        absent = ", ".join(name for name in template.names(text) if name not in self.values)
-        return ConfigError(
-            f"the request needs {absent}, and profile {self.profile.name!r} has no such value",
-            hint=f"tokencli profiles show {self.profile.name}",
-        )
-
-    def _encoded(self, pairs: list[tuple[str, str]]) -> str:
-        safe = "*" if self.masked else ""
-        encode = [(quote_plus(name), quote_plus(text, safe=safe)) for name, text in pairs]
-        return "&".join(f"{name}={text}" for name, text in encode)
-
-
-def _flat(value: Any) -> Iterator[str]:
-    """Yield the texts of a parameter: one, or each of an array."""
-    for one in value if isinstance(value, list) else [value]:
-        yield str(one).lower() if isinstance(one, bool) else str(one)
+    return WireRequest(
+        request.method,
+        pen.url(parameters),
+        pen.headers(),
+        body,
+        (*pen.secrets(values), *map(Secret, dict.fromkeys(parts))),
+        redirect_is_reply=any(300 <= status < 400 for status in reply.status),
+    )

@@ -16,6 +16,8 @@ from tokencli.errors import ConfigError
 Filter = Callable[[bytes], bytes]
 
 _XML = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"}
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,307})(?:\.[0-9]{1,100})?")
+"""A number as JSON has it, without an exponent."""
 _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -48,6 +50,9 @@ KEYED: dict[str, str] = {"hmac_md5": "md5", "hmac_sha1": "sha1", "hmac_sha256": 
 TYPED = ("int", "number", "bool", "list")
 """Filters that give a placeholder standing alone in a JSON body another type than text."""
 
+LARGEST = 1 << 20
+"""Bytes; what filters make of a value is never more."""
+
 NAMES = (*PLAIN, *KEYED, "date", "plus", *TYPED)
 
 
@@ -71,6 +76,8 @@ def apply(value: str, steps: tuple[tuple[str, str], ...], values: Mapping[str, s
                 data = datetime.fromtimestamp(float(data), UTC).strftime(argument).encode()
             elif name not in TYPED:
                 raise unknown(name)
+            if len(data) > LARGEST:
+                raise ConfigError("the filters of a template make more than a megabyte of a value")
         return data.decode()
     except (UnicodeDecodeError, OverflowError, OSError):
         raise ConfigError(
@@ -85,14 +92,16 @@ def typed(text: str, step: str) -> object:
     """Return the JSON value that a typed filter makes of `text`; raises ConfigError."""
     try:
         match step:
-            case "int":
+            case "int" if _NUMBER.fullmatch(text) and "." not in text:
                 return int(text)
-            case "number":
+            case "number" if _NUMBER.fullmatch(text):
                 return float(text) if "." in text else int(text)
             case "bool":
                 return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
-            case _:
+            case "list":
                 return text.split()
+            case _:
+                raise ValueError(step)
     except (ValueError, KeyError):
         raise ConfigError(f"a value that has to become JSON by |{step} does not fit it") from None
 

@@ -1,7 +1,7 @@
 """When a token ends, by a provider's own rules. Total: nothing raises, and nothing is guessed."""
 
 import re
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from email.utils import parsedate_to_datetime
 from math import isfinite
 
@@ -16,6 +16,10 @@ YEAR_3000 = 32_503_680_000
 
 _NUMBER = re.compile(r"\s*-?\d{1,40}(?:\.\d*)?\s*")
 _FRACTION = re.compile(r"(\.\d{6})\d+")
+_LEAP = re.compile(r"(T\d\d:\d\d:)60")
+_NO_STRPTIME = (None, "http", "h:m:s")
+_IN_UTC = ("UTC", "GMT")
+DAY_S = 86_400
 _CLOCK = re.compile(r"(\d{1,7}):(\d{1,2})(?::(\d{1,2}(?:\.\d+)?))?")
 
 
@@ -39,7 +43,7 @@ def lifetime(
     if seconds is None and life is not None:
         seconds = _lasting(life, where, remarks)
         if seconds is not None and base is not None:
-            seconds = max(0.0, min(seconds, base + seconds - started))
+            seconds = max(0.0, seconds - max(0.0, _now(found, started) - base))
     claimed = expiry.from_claims(decode(access).claims, started) if access else None
     if claimed is not None:
         if seconds is not None and claimed > 0 and 500 <= seconds / claimed <= 2000:
@@ -53,10 +57,18 @@ def lifetime(
     return seconds, tuple(remarks)
 
 
+def _now(found: Document, started: float) -> float:
+    """Return the time of the reply by the server's own clock, by which it counts, else by ours."""
+    try:
+        return parsedate_to_datetime(found.reply.headers["date"]).timestamp()
+    except (KeyError, ValueError, TypeError, OverflowError, IndexError):
+        return started
+
+
 def _word(value: object) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    return str(value)
+    return f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _until(raw: object, where: Reply, base: float, remarks: list[str]) -> float | None:
@@ -67,6 +79,11 @@ def _until(raw: object, where: Reply, base: float, remarks: list[str]) -> float 
             "the time of its end is not written as the provider says, and was left aside"
         )
         return None
+    if moment < base - DAY_S:
+        remarks.append(
+            "its end lies more than a day back, so it is in another unit than the provider's"
+            f" time_unit ({where.time_unit}), or one of the clocks is wrong"
+        )
     if moment > YEAR_3000:
         remarks.append(
             "its end lies beyond the year 3000, so it is in another unit than the provider's"
@@ -84,26 +101,53 @@ def _lasting(raw: object, where: Reply, remarks: list[str]) -> float | None:
             return min(int(hours) * 3600 + int(minutes) * 60 + float(rest), expiry.TEN_YEARS_S)
     factor = UNITS[where.time_unit]
     number = _number(raw)
+    if number is None and factor != 1:
+        remarks.append("its life is not a number, and was left aside")
+        return None
     seconds, odd = expiry.seconds(raw if number is None or factor == 1 else number * factor)
     if odd:
         remarks.append(odd)
+    elif factor == 1 and seconds is not None and _like_milliseconds(seconds):
+        remarks.append(
+            f"its life is said to be {seconds:.0f} seconds, {seconds / DAY_S:.0f} days: if these are"
+            ' milliseconds, the provider has to say time_unit = "ms"'
+        )
     return seconds
 
 
+def _like_milliseconds(seconds: float) -> bool:
+    """Tell whether a life is round in minutes of milliseconds, and in no days that anybody gives."""
+    whole = seconds >= 20 * 60_000 and seconds % 60_000 == 0
+    return whole and (seconds % DAY_S != 0 or seconds > 2 * 366 * DAY_S)
+
+
 def _moment(raw: object, where: Reply) -> float | None:
-    """Return the epoch seconds of a time, None where it is not one."""
+    """Return the epoch seconds of a time, None where it is not one.
+
+    Where the provider says how it is written, that comes first: 20310102030405 is no number then.
+    """
     number = _number(raw)
+    if number is not None and isinstance(raw, str) and where.time_format not in _NO_STRPTIME:
+        written = _written(raw, where)
+        if written is not None:
+            return written
     if number is not None:
         factor = UNITS[where.time_unit]
         return number * factor if factor < 1 else number
-    if not isinstance(raw, str) or not raw.isascii():
-        return None
+    return _written(raw, where) if isinstance(raw, str) and raw.isascii() else None
+
+
+def _written(raw: str, where: Reply) -> float | None:
+    """Return the epoch seconds of a time in words or digits, None where it is not one."""
     try:
         moment = _parsed(raw.strip()[:100], where.time_format)
         if moment.tzinfo is None:
-            if where.time_zone is None:
+            if where.time_zone is not None:
+                moment = moment.replace(tzinfo=_zone(where.time_zone))
+            elif where.time_format == "http" or raw.rstrip().upper().endswith(_IN_UTC):
+                moment = moment.replace(tzinfo=UTC)
+            else:
                 return None
-            moment = moment.replace(tzinfo=_zone(where.time_zone))
         return moment.timestamp()
     except (ValueError, OverflowError, KeyError, TypeError, IndexError):
         return None
@@ -111,6 +155,9 @@ def _moment(raw: object, where: Reply) -> float | None:
 
 def _parsed(text: str, form: str | None) -> datetime:
     if form is None or form == "h:m:s":
+        text = _LEAP.sub(
+            r"\g<1>59", text.upper()
+        )  # RFC 3339 section 5.6: either case, and leap seconds
         return datetime.fromisoformat(_FRACTION.sub(r"\1", text))
     return parsedate_to_datetime(text) if form == "http" else datetime.strptime(text, form)
 

@@ -16,18 +16,10 @@ from tokencli.providers import body
 if TYPE_CHECKING:
     from tokencli.providers import markup
 
-LONGEST = (16 * 1024, 16 * 1024, 2048, 512)
-"""Characters that a regular expression of so many repeats is let loose upon: no reply, however
-hostile, makes one take longer than a few seconds."""
-
 _NEXT_COOKIE = re.compile(r",\s*(?=[^;,=\s]+=)")
 """Between two Set-Cookie headers that were joined; the comma of a date is followed by no name."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SPLIT = " ~ "
-_REPEATED_GROUP = re.compile(r"(?<!\\)\)[*+?{]")
-_UNBOUNDED = re.compile(r"(?<!\\)[*+]|,\}")
-_SPECIAL = re.compile(r"\(\?(?!:|i:|s:)|\\[1-9]")
-MOST_REPEATS = 3
 
 
 class Document:
@@ -73,8 +65,9 @@ class Document:
         if not tilde or found is None:
             return found
         text = found if isinstance(found, str) else str(found)
-        repeats = min(len(_UNBOUNDED.findall(pattern)), MOST_REPEATS)
-        match = re.search(pattern, text[: LONGEST[repeats]])
+        from tokencli.providers.patterns import longest
+
+        match = re.search(pattern, text[: longest(pattern)])
         return match[1] if match and match[1] else None
 
     def _raw(self, where: str) -> Any:
@@ -109,35 +102,17 @@ class Document:
 
 def check(place: str) -> None:
     """Raise ConfigError unless `place` is one that can be looked at, safely and soon."""
+    from tokencli.providers.patterns import check_path, check_pattern
+
     where, tilde, pattern = place.partition(_SPLIT)
     kind, colon, name = where.partition(":")
     if colon and kind in ("header", "cookie", "xml"):
         if not name.strip():
             raise ConfigError(f"{kind}: names nothing", hint=f"such as {kind}:Name")
     elif where.strip() != "text:":
-        _compiled(where)
+        check_path(where, _compiled(where).parsed)
     if tilde:
-        _check_pattern(pattern)
-
-
-def _check_pattern(pattern: str) -> None:
-    """Take a regular expression of one group that can't run away: nothing repeated is repeated."""
-    try:
-        groups = re.compile(pattern).groups
-    except (re.error, OverflowError, RecursionError):
-        raise ConfigError(f"{pattern[:80]!r} is no regular expression") from None
-    if groups != 1:
-        raise ConfigError(
-            f"the regular expression {pattern[:80]!r} has {groups} groups and must have one",
-            hint="put ( ) around the part that is wanted, (?: ) around others",
-        )
-    repeats = len(_UNBOUNDED.findall(pattern))
-    if _REPEATED_GROUP.search(pattern) or _SPECIAL.search(pattern) or repeats > MOST_REPEATS:
-        raise ConfigError(
-            f"the regular expression {pattern[:80]!r} might take for ever",
-            hint=f"repeat no group, look neither ahead nor back, and use * or + {MOST_REPEATS} times"
-            " at most",
-        )
+        check_pattern(pattern)
 
 
 def _search(expression: str, document: Any) -> Any:

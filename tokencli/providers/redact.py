@@ -14,11 +14,11 @@ from tokencli.model import Secret
 MASK = "***"
 FIELDS = "token|secret|password|passwd|pwd|assertion|credential|authorization|cookie|api_?key|code"
 
+_VALUE = r"""(?:"(?:[^"\\]|\\.)*+"?|'[^']*+'?|[^\s,;&}<]+)"""
 # Each word is looked through once: a server may send a megabyte of them.
 _NAMED = re.compile(
     rf"""(?ix) ( ["']? (?<![\w.-]) (?= [\w.-]* (?:{FIELDS}) )   # a name that holds a secret
-           [\w.-]++ ["']?+ \s*+ [:=] \s*+ )
-         (?: "(?:[^"\\]|\\.)*+"? | '[^']*+'? | [^\s,;&}}<]+ )   # and its value
+           [\w.-]++ ["']?+ \s*+ [:=] \s*+ ) {_VALUE}   # and its value
     """
 )
 _SCHEME = re.compile(r"(?i)\b(bearer|basic|dpop)\s+[A-Za-z0-9._~+/=-]{4,}")
@@ -43,6 +43,25 @@ def hide(text: str, secrets: Iterable[Secret]) -> str:
         for form in forms(secret):
             text = text.replace(form, MASK)
     return text
+
+
+def redact_name(name: str, secrets: Iterable[Secret]) -> str:
+    """Return the name of a header or member with secrets masked, in whatever case it came."""
+    for secret in secrets:
+        if secret and name.lower() == secret.reveal().lower():
+            return MASK
+        for form in forms(secret):
+            name = re.sub(re.escape(form), MASK, name, flags=re.IGNORECASE)
+    return redact(name)
+
+
+def redact_fields(text: str, names: Iterable[str]) -> str:
+    """Return `text` with the values of these names masked, as JSON, forms, XML and prose write them."""
+    known = "|".join(re.escape(name) for name in names)
+    if not known:
+        return text
+    field = rf"(?i)((?<![\w.-])(?:{known})[\"']?+\s*+[:=>]\s*+)"
+    return re.sub(rf"{field}{_VALUE}", rf"\g<1>{MASK}", text)
 
 
 def forms(secret: Secret) -> list[str]:

@@ -21,6 +21,11 @@ WHOSE = {
     "provider": "Check the provider's description.",
 }
 
+OTHER_SCOPES = (
+    "name other scopes after --scope, or leave it out: then those of the profile are meant"
+)
+"""What to do where the server refuses the scopes of the command line."""
+
 
 def endpoint(profile: Profile) -> str:
     """Name the endpoint's host as a person knows it."""
@@ -45,20 +50,36 @@ def refused(
         said += f": {text}"
     elif not code and reply.body.strip():
         said += f", with {_kind(request, reply) or 'a body'} instead of an OAuth error"
-    hint = (meaning.do or "tokencli profiles show {profile}").replace("{profile}", profile.name)
-    if hint == f"tokencli login {profile.name} --again" and (places := _places(profile)):
-        hint = f"{places}; see also: tokencli profiles show {profile.name}"
-    if encoding := _encoding_hint(profile, request, reply):
+    hint, whose = _mend(profile, meaning), WHOSE[meaning.whose]
+    if other_scopes(profile, code, meaning):
+        hint, whose = OTHER_SCOPES, "Check what --scope names."
+    elif encoding := _encoding_hint(profile, request, reply):
         hint = f"{hint}; {encoding}"
     clock = told(reply) if reply.status == 401 or code in TIMED else None
     return RefusedError(
-        f"{endpoint(profile)} refused ({said}): {meaning.what}. {WHOSE[meaning.whose]}"
+        f"{endpoint(profile)} refused ({said}): {meaning.what}. {whose}"
         + (f" Mind that {clock}." if clock else ""),
         hint=hint,
         status=reply.status,
         error=code,
         description=text,
     )
+
+
+def other_scopes(profile: Profile, code: str | None, meaning: Meaning | None) -> bool:
+    """Tell whether a refusal is about scopes that the command line named."""
+    about = code == "invalid_scope" or (meaning is not None and "scope" in meaning.what)
+    return about and profile.origins.get("scope") == "--scope"
+
+
+def _mend(profile: Profile, meaning: Meaning) -> str:
+    login = f"tokencli login {profile.as_typed}"
+    hint = (meaning.do or "tokencli profiles show {profile}").replace(
+        "tokencli login {profile}", login
+    )
+    if hint == f"{login} --again" and (places := _places(profile)):
+        return f"{places}; see also: tokencli profiles show {profile.name}"
+    return hint.replace("{profile}", profile.name)
 
 
 def _places(profile: Profile) -> str | None:
@@ -91,9 +112,16 @@ def _encoding_hint(profile: Profile, request: WireRequest, reply: WireReply) -> 
 
 
 def nonsense(
-    profile: Profile, request: WireRequest, reply: WireReply, what: str, *, quote: bool = True
+    profile: Profile,
+    request: WireRequest,
+    reply: WireReply,
+    what: str,
+    *,
+    quote: bool = True,
+    token: bool = True,
 ) -> ReplyError:
-    """Return the error for a reply that says neither yes nor no."""
+    """Return the error for a reply that says neither yes nor no, and should have brought a token
+    unless it is said that it need not."""
     came = ""
     what = redact(what, request.secrets)
     if quote and reply.body.strip():
@@ -101,10 +129,11 @@ def nonsense(
         text = redact(reply.body.decode("utf-8", "replace"), request.secrets)
         came = f". It begins: {' '.join(text[: 8 * QUOTE].split())[:QUOTE]}"
     return ReplyError(
-        f"{endpoint(profile)} answered HTTP {reply.status} with {what}, so there is no token in it"
+        f"{endpoint(profile)} answered HTTP {reply.status} with {what}"
+        f"{', so there is no token in it' if token else ''}"
         f" ({_kind(request, reply) or 'no content type'}){came}",
-        hint=f"check that {profile.token_url.split('?')[0]} is the token endpoint: "
-        f"tokencli profiles show {profile.name}",
+        hint=f"check that {profile.token_url.split('?')[0]} is the"
+        f" {'token ' if token else 'right '}endpoint: tokencli profiles show {profile.name}",
     )
 
 

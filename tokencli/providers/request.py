@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from urllib.parse import urlencode
 
 from tokencli.clientauth import Applied
@@ -47,15 +48,32 @@ def write(
     endpoint, or to another `url` of the same server. The provider's own headers may name the
     values `beside` OAuth's; without any, the profile's.
     """
+    secrets = list(auth.inside)
+
+    def reveal(value: Secret) -> str:
+        secrets.append(value)
+        return value.reveal()
+
+    known = profile.values if beside is None else beside
+    sent = _written(profile, params, auth, url, known, reveal)
+    masked = _written(profile, params, auth, url, known, lambda _: template.MASK)
+    return replace(sent, secrets=tuple(secrets), masked=masked)
+
+
+def _written(
+    profile: Profile,
+    params: Mapping[str, Value],
+    auth: Applied,
+    url: str | None,
+    beside: Mapping[str, str | Secret],
+    spelled: Callable[[Secret], str],
+) -> WireRequest:
+    """Return the request with each secret as it is `spelled`."""
     names = profile.provider.request.names
     pairs: list[tuple[str, str]] = []
-    secrets: list[Secret] = []
 
     def reveal(value: str | Secret) -> str:
-        if isinstance(value, Secret):
-            secrets.append(value)
-            return value.reveal()
-        return value
+        return spelled(value) if isinstance(value, Secret) else value
 
     for name, value in {**params, **auth.params}.items():
         for one in value if isinstance(value, tuple) else (value,):
@@ -65,8 +83,10 @@ def write(
     if way in KINDS:
         headers["Content-Type"] = KINDS[way]
     for name, text in profile.provider.request.headers.items():
-        written = template.fill_secret(text, profile.values if beside is None else beside)
+        written = template.fill_secret(text, beside)
         if written is not None:
+            known = next((one for one in headers if one.lower() == name.lower()), name)
+            headers.pop(known, None)
             headers[name] = reveal(written)
     headers |= {name: reveal(value) for name, value in auth.headers.items()}
     target = url or profile.token_url
@@ -77,7 +97,6 @@ def write(
         url=target,
         headers=headers,
         body=_BODIES[way](pairs).encode("ascii"),
-        secrets=tuple(secrets),
         retry=params.get("grant_type") in RETRIABLE and "client_assertion" not in auth.params,
         certificate=auth.certificate,
     )

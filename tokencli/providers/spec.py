@@ -165,6 +165,15 @@ class Provider:
     fields: Mapping[str, Field] = field(default_factory=dict)
     """The values that a profile gives beside the standard ones.
     Example: `{ host.kind = "host", api_key.kind = "secret", tenant = {} }`"""
+    issuer_claims: Mapping[str, str] = field(default_factory=dict)
+    """For a server of many tenants: field in `endpoints.issuer` -> the claim by which its tokens name
+    their own tenant. Where the profile's value is no GUID, the issuer has that claim's, which must be
+    one, in its place; any, if the claim is not there. Example: `{ tenant = "tid" }`"""
+    iss_in_redirect: bool = False
+    """Whether the server puts `iss` into every redirect (RFC 9207), so that one without it is refused;
+    metadata, where they are asked for, say it themselves. Example: `true`"""
+    redirect_host: Literal["127.0.0.1", "localhost"] = "127.0.0.1"
+    """The host of the redirect URI, for a server that takes no address. Example: `"localhost"`"""
     scope: str | None = None
     """The scope asked for where the profile names none. Example: `"openid"`"""
     values: Mapping[str, str] = field(default_factory=dict)

@@ -7,12 +7,10 @@ no template can run anything.
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, quote_plus
 
 from tokencli.errors import ConfigError
 from tokencli.frozen import dataclass
 from tokencli.providers import filters
-from tokencli.providers.address import endpoint, host_port
 from tokencli.secret import Secret
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*)((?:\|[a-z0-9_]+(?::[^|{}]*)?)*)\}|[{}]")
@@ -30,6 +28,11 @@ class Hole:
         """Name every value that is read here, the keys of HMACs among them."""
         return (self.name, *(argument for step, argument in self.steps if step in filters.KEYED))
 
+
+_COOKIE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")
+"""cookie-octets (RFC 6265 section 4.1.1)."""
+LARGEST = 1 << 20
+"""Characters; what a template makes of its values is never more."""
 
 Piece = str | Hole
 """Literal text, or a placeholder."""
@@ -50,7 +53,7 @@ def names(template: str) -> tuple[str, ...]:
     Raises:
         ConfigError: a brace stands alone, or there is no such filter.
     """
-    holes = (piece for piece in _pieces(template) if isinstance(piece, Hole))
+    holes = (piece for piece in pieces_of(template) if isinstance(piece, Hole))
     return tuple(dict.fromkeys(name for hole in holes for name in hole.names))
 
 
@@ -58,16 +61,18 @@ def fill(
     template: str, values: Mapping[str, str], escape: Callable[[str], str] | None = None
 ) -> str | None:
     """Put `values` into `template`, as they are or by `escape`; None where one of them is absent."""
-    pieces = list(_pieces(template))
-    if _lacks(pieces, values):
+    pieces = list(pieces_of(template))
+    if lacks(pieces, values):
         return None
     filled = ""
     for piece in pieces:
         if isinstance(piece, str):
             filled += piece
         else:
-            value = _value(piece, values)
+            value = value_of(piece, values)
             filled += value if escape is None or isinstance(value, Mask) else escape(value)
+        if len(filled) > LARGEST:
+            raise ConfigError("a template of the provider makes more than a megabyte of its values")
     return filled
 
 
@@ -80,14 +85,54 @@ def fill_secret(template: str, values: Mapping[str, str | Secret]) -> str | Secr
     return Secret(found) if hidden and found is not None else found
 
 
+def secret_parts(template: str, values: Mapping[str, str | Secret]) -> list[str]:
+    """Return what the placeholders that take a secret are filled with, after their filters."""
+    plain = {
+        n: value.reveal() if isinstance(value, Secret) else value for n, value in values.items()
+    }
+    masked = {n: MASK if isinstance(values[n], Secret) else text for n, text in plain.items()}
+    open_to_all = _parts(template, masked)
+    return [part for part in _parts(template, plain) if part and part not in open_to_all]
+
+
+def _parts(template: str, values: Mapping[str, str]) -> list[str]:
+    """Return what the placeholders are filled with, but for what is masked."""
+    found: list[str] = []
+
+    def note(part: str) -> str:
+        found.append(part)
+        return part
+
+    fill(template, values, note)
+    return found
+
+
+def fill_cookies(template: str, values: Mapping[str, str]) -> str | None:
+    """Do as `fill` for a Cookie header: what follows a `=` is one cookie's value (RFC 6265 section 4).
+
+    Raises:
+        ConfigError: such a value holds what would end it.
+    """
+    filled, before = fill(template, values), ""
+    for piece in pieces_of(template) if filled is not None else ():
+        if isinstance(piece, Hole) and before.endswith("="):
+            value = value_of(piece, values)
+            if not isinstance(value, Mask) and not _COOKIE.fullmatch(value):
+                raise ConfigError(
+                    f"{piece.name} goes into a cookie, and holds a character that would end it"
+                )
+        before = piece if isinstance(piece, str) else ""
+    return filled
+
+
 def fill_typed(template: str, values: Mapping[str, str]) -> object:
     """Do as `fill`; a placeholder that stands alone may give a JSON number, boolean or array."""
-    pieces = list(_pieces(template))
+    pieces = list(pieces_of(template))
     filled = fill(template, values)
     if filled is None or len(pieces) != 1 or not isinstance(pieces[0], Hole):
         return filled
     wanted = [step for step, _ in pieces[0].steps if step in filters.TYPED]
-    if not wanted or isinstance(_value(pieces[0], values), Mask):
+    if not wanted or isinstance(value_of(pieces[0], values), Mask):
         return filled
     return filters.typed(filled, wanted[-1])
 
@@ -113,40 +158,14 @@ def leaves(tree: Any) -> Iterator[str]:
         yield tree
 
 
-def fill_url(template: str, values: Mapping[str, str]) -> str | None:
-    """Put `values` into a URL template, each escaped for its place; None where one is absent.
-
-    A value that starts the template is an https base URL (or http to a loopback literal); in the
-    authority it may be `host[:port]` only; elsewhere it is percent-encoded, as one path segment or
-    one query value.
-
-    Raises:
-        ConfigError: a value does not fit its place, or the whole is no endpoint URL.
-    """
-    pieces = list(_pieces(template))
-    if _lacks(pieces, values):
-        return None
-    url = ""
-    for position, piece in enumerate(pieces):
-        if isinstance(piece, str):
-            joined = url.endswith("/") and position == 1 and piece.startswith("/")
-            url += piece[1:] if joined else piece
-        elif not url:
-            url = endpoint(_value(piece, values), query=len(pieces) == 1)
-        else:
-            url += _escaped(piece.name, _value(piece, values), _place(url))
-    _check_segments(url, pieces)
-    return endpoint(url)
-
-
-def _lacks(pieces: list[Piece], values: Mapping[str, str]) -> bool:
+def lacks(pieces: list[Piece], values: Mapping[str, str]) -> bool:
     """Tell whether a value is absent."""
     return any(
         name not in values for piece in pieces if isinstance(piece, Hole) for name in piece.names
     )
 
 
-def _value(hole: Hole, values: Mapping[str, str]) -> str:
+def value_of(hole: Hole, values: Mapping[str, str]) -> str:
     """Return the value of a placeholder after its filters."""
     masked = next((values[n] for n in hole.names if isinstance(values[n], Mask)), None)
     if masked is not None:
@@ -155,7 +174,7 @@ def _value(hole: Hole, values: Mapping[str, str]) -> str:
     return filters.apply(value, hole.steps, values) if hole.steps else value
 
 
-def _pieces(template: str) -> Iterator[Piece]:
+def pieces_of(template: str) -> Iterator[Piece]:
     """Cut a template into literal text and placeholders."""
     start = 0
     for match in _TOKEN.finditer(template):
@@ -184,38 +203,3 @@ def _steps(written: str) -> tuple[tuple[str, str], ...]:
             raise filters.unknown(name)
         steps.append((name, argument))
     return tuple(steps)
-
-
-def _place(url: str) -> str:
-    """Name the part of a URL that comes next after `url`."""
-    if "#" in url:
-        return "fragment"
-    if "?" in url:
-        return "query"
-    _, _, rest = url.partition("://")
-    return "path" if "/" in rest else "authority"
-
-
-def _escaped(name: str, value: str, place: str) -> str:
-    if isinstance(value, Mask):
-        return value
-    if not value:
-        raise ConfigError(f"{name} is empty, and the endpoint's URL needs it")
-    match place:
-        case "authority":
-            return host_port(value)
-        case "path":
-            return quote(value, safe="")
-        case "query":
-            return quote_plus(value)
-        case _:
-            raise ConfigError("an endpoint's URL has no fragment (RFC 6749 section 3.2)")
-
-
-def _check_segments(url: str, pieces: list[Piece]) -> None:
-    """Refuse `.` and `..` as path segments: no percent-encoding keeps them in their place."""
-    path = url.partition("?")[0]
-    if len(pieces) > 1 and any(part in {".", ".."} for part in path.split("/")):
-        raise ConfigError(
-            "a value would turn the endpoint's path around: . and .. can't stand in it"
-        )

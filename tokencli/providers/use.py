@@ -96,7 +96,14 @@ def _carrier(profile: Profile, line: str, known: Mapping[str, str | Secret]) -> 
     plain = {
         n: value.reveal() if isinstance(value, Secret) else value for n, value in known.items()
     }
-    value = template.fill(text, plain)
+    try:
+        value = (template.fill_cookies if name.lower() == "cookie" else template.fill)(text, plain)
+    except ConfigError as error:
+        raise ReplyError(
+            f"the value of the header {name} is none: {error.message}; the server that issued the"
+            " token, or the profile, chose it",
+            hint="tokencli inspect",
+        ) from None
     if value is None:
         return Carrier(name, is_query, None, lacking=_lacking(profile, text, known))
     if is_query:
@@ -107,30 +114,11 @@ def _carrier(profile: Profile, line: str, known: Mapping[str, str | Secret]) -> 
             " issued the token, or the profile, chose it",
             hint="tokencli inspect",
         )
-    parts = _secrets(text, plain, known)
+    parts = template.secret_parts(text, known)
     if is_query:
         parts = [quote(part, safe="") for part in parts]
     found = dict.fromkeys((*parts, value) if parts else ())
     return Carrier(name, is_query, value, secrets=tuple(map(Secret, found)))
-
-
-def _secrets(text: str, plain: Mapping[str, str], known: Mapping[str, str | Secret]) -> list[str]:
-    """Return what the placeholders of a template that take a secret are filled with."""
-    masked = {n: template.MASK if isinstance(known[n], Secret) else v for n, v in plain.items()}
-    open_to_all = _parts(text, masked)
-    return [part for part in _parts(text, plain) if part and part not in open_to_all]
-
-
-def _parts(text: str, values: Mapping[str, str]) -> list[str]:
-    """Return what the placeholders of a template are filled with, but for what is masked."""
-    found: list[str] = []
-
-    def note(part: str) -> str:
-        found.append(part)
-        return part
-
-    template.fill(text, values, note)
-    return found
 
 
 def _lacking(profile: Profile, text: str, known: Mapping[str, object]) -> tuple[str, ...]:

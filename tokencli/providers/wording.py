@@ -53,8 +53,10 @@ class Request:
     """HTTP Basic of this very text, name and password with a colon between, without the
     form-encoding of RFC 6749. Example: `"{username}:{password}"`"""
     names: Mapping[str, str] = field(default_factory=dict)
-    """For OAuth's own request: logical parameter name -> name on the wire.
+    """For OAuth's own request, and that for authorization: logical parameter name -> name on the wire.
     Example: `{ client_id = "clientId" }`"""
+    scope_separator: Literal[" ", ","] = " "
+    """For OAuth's own request: what stands between two scopes. Example: `","`"""
 
     @property
     def whole(self) -> bool:
@@ -77,7 +79,8 @@ class Reply:
     commas), `cookie:NAME` (`*`: all, as a Cookie header has them), `xml:root/child` from the root
     element on, whatever the namespaces (`…/@attribute` at its end), or `text:` for the whole body.
     ` ~ REGEX` after any of them takes the one group of a regular expression out of what is there; it
-    repeats no group, looks neither ahead nor back, and has three `*` or `+` at most. Of several
+    repeats no group, looks neither ahead nor back, and leaves three choices open at most (`*`, `+`,
+    `?`, `{m,n}`, `|`). Of several
     places, the first that holds something is taken.
     """
 
@@ -94,7 +97,8 @@ class Reply:
     issued_at: Places = ()
     """Where the server's own time of issue is: a life is counted from there. Example: `"now"`"""
     time_unit: Literal["s", "ms", "us", "min", "h"] = "s"
-    """The unit of lives and times that are numbers, in text or not. Example: `"ms"`"""
+    """The unit of lives that are numbers, in text or not, and of times as far as it is not longer
+    than a second. Example: `"ms"`"""
     time_format: str | None = None
     """How times that are text are written: `http`, `h:m:s` or a strptime format; else RFC 3339.
     Example: `"%d/%m/%Y %H:%M"`"""
@@ -119,6 +123,8 @@ class Reply:
     """Where the ID token is. Example: `"idToken"`"""
     scope: Places = ("scope",)
     """Where the granted scope is. Example: `"data.scopes"`"""
+    scope_separator: Literal[" ", ","] = " "
+    """What stands between two scopes there, beside spaces. Example: `","`"""
     outputs: Mapping[str, Places] = field(default_factory=dict)
     """Further values to keep beside the token, for `use` and later requests.
     Example: `{ csrf = "data.CSRFPreventionToken" }`"""
@@ -158,8 +164,9 @@ class Signed:
     """The algorithm, where the profile's `signing_alg` and the key's usual one won't do.
     Example: `"ES256"`"""
     header: Mapping[str, Any] = field(default_factory=dict)
-    """Further members of the header. It has `alg`, `typ` = JWT and `kid`, the profile's `key_id` or else
-    the key's own, unless they stand here. Example: `{ kid = "{key_name}" }`"""
+    """Further members of the header. It has `alg`, which is not for here; and, unless they stand here,
+    `typ` = JWT and `kid`, the profile's `key_id` or else the key's own.
+    Example: `{ kid = "{key_name}" }`"""
     claims: Mapping[str, Any] = field(default_factory=dict)
     """The claims as a template, like `send`; `iat` and `exp` are added where they don't stand here.
     Example: `{ iss = "{client_id}", sub = "{username}", aud = "https://acme.example", jti = "{uuid}" }`"""

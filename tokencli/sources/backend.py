@@ -45,9 +45,8 @@ def choose(environ: Mapping[str, str], *, person: bool) -> tuple["Backend", Serv
 
 def name_of(backend: object) -> str:
     """Return a backend's dotted name."""
-    if isinstance(backend, SecretServiceItems):
-        return backend.known_as
-    return f"{type(backend).__module__}.{type(backend).__qualname__}"
+    own = f"{type(backend).__module__}.{type(backend).__qualname__}"
+    return str(getattr(backend, "known_as", own))
 
 
 def _may_be_secret_service(backend: "Backend | None", environ: Mapping[str, str]) -> bool:
@@ -60,9 +59,9 @@ def _of_the_bus(environ: Mapping[str, str]) -> "Backend":
     """Return the Secret Service by name: the search among all that is installed takes a while."""
     if not any(name.startswith("KEYRING_PROPERTY_") for name in environ):
         return SecretServiceItems()
-    from keyring.backends.SecretService import Keyring  # it knows what these variables mean
+    from tokencli.sources.preferred import PreferredItems
 
-    return Keyring()  # type: ignore[no-untyped-call]
+    return PreferredItems()  # type: ignore[no-untyped-call]
 
 
 def _usable(service: Service, *, person: bool) -> None:

@@ -33,7 +33,11 @@ class CommandSource:
     def read(self, ref: SecretRef) -> Secret | None:
         """Return the command's output, or None where it printed nothing.
 
-        Its stderr is the person's to see; its stdin is the terminal where somebody is there.
+        Its stdin is the terminal where somebody is there, and its stderr is always ours, as it
+        comes: it asks for passphrases there (`pass`, gpg with pinentry-curses) and says why it
+        fails, and what it may do to a terminal, the program that the person has chosen could do
+        anyhow. A pipe between them would take the terminal away from it, and would stay open as
+        long as any agent that it has left running.
 
         Raises:
             CredentialsError: it can't be run, fails, takes too long, or prints too much.

@@ -4,7 +4,7 @@ Errors are recognised by the names of their classes, since they come from half a
 which most are not installed.
 """
 
-from tokencli.errors import KeyringError
+from tokencli.errors import KeyringError, NoKeyring
 from tokencli.frozen import dataclass
 
 _ELSEWHERE = 'or keep things elsewhere: password = {{ env = "…" }}, store = "runtime"'
@@ -18,10 +18,13 @@ class Trouble:
     do: str
     lasts: bool = True
     """Whether it would be the same a moment later, so that asking again in this run is no use."""
+    kind: type[KeyringError] = KeyringError
 
     def error(self, **words: object) -> KeyringError:
         """Return it as an error."""
-        return KeyringError(self.what.format(**words), hint=self.do.format(**words))
+        error = self.kind(self.what.format(**words), hint=self.do.format(**words))
+        error.lasting = self.lasts
+        return error
 
 
 LOCKED = Trouble(
@@ -32,6 +35,7 @@ ABSENT = Trouble(
     "there is no OS keyring here (no Secret Service on a D-Bus session bus, as over SSH, in cron or"
     " in a container)",
     f"run it in a desktop session or under dbus-run-session, {_ELSEWHERE}",
+    kind=NoKeyring,
 )
 SILENT = Trouble(
     "the OS keyring did not answer within {seconds:g} s: it hangs, or waits for somebody to unlock it",
@@ -52,6 +56,7 @@ BAD_CONFIG = Trouble(
 DISABLED = Trouble(
     "the keyring library is switched off ({name}): what is stored in it is gone at once",
     f"undo `keyring --disable` or unset PYTHON_KEYRING_BACKEND, {_ELSEWHERE}",
+    kind=NoKeyring,
 )
 PLAIN = Trouble(
     "the only keyring here ({name}) keeps secrets as plain text in a file, so it is not used",

@@ -25,7 +25,8 @@ _REMEMBERED_S = 60.0
 """A keyring that failed is not asked again for so long: a run says it once."""
 _DUPLICATES = 8
 """Items of one name that other programs may have left."""
-_MOST = 1000
+MOST = 1000
+"""Items of one service that are looked through."""
 
 T = TypeVar("T")
 
@@ -50,7 +51,7 @@ class OsKeyring:
         self._backend: Backend | None = None
         self._service: Service | None = None
         self._failed_until = 0.0
-        self._failure: tuple[str, str | None] = "", None
+        self._failure: tuple[type[KeyringError], str, str | None] = KeyringError, "", None
         self.limit = limit
         """UTF-16 units that one item takes, or None for no limit."""
 
@@ -76,7 +77,7 @@ class OsKeyring:
         return self._bounded(search)
 
     def put(self, service: str, username: str, text: str) -> None:
-        """Keep `text`, and see that it can be read back.
+        """Keep `text`, and see that it can be read back; until then what was there stays.
 
         Raises:
             KeyringError: it is too long, or did not stay.
@@ -87,13 +88,15 @@ class OsKeyring:
         ):
             raise diagnosis.FULL.error(size=len(text), limit=self.limit)
         self.check()
-        if self.asks_first:
-            self.drop(service, username)
         self._set(service, username, text)
-        if self.get(service, username) == text:
-            return
-        # Another program may have stored an item of the same name, and it is found first.
-        self.drop(service, username)
+        for _ in range(_DUPLICATES):
+            found = self.get(service, username)
+            if found == text:
+                return
+            # Another program stored an item of the same name, and it is found first: it goes now
+            # that ours is there, too.
+            if found is None or not self._bounded(lambda ring: _remove(ring, service, username)):
+                break
         self._set(service, username, text)
         if self.get(service, username) != text:
             raise diagnosis.FORGETFUL.error(name=self.check())
@@ -102,14 +105,10 @@ class OsKeyring:
         """Forget what is kept under service and user name, and tell whether there was anything."""
 
         def remove(backend: "Backend") -> bool:
-            from keyring.errors import PasswordDeleteError
-
             for count in range(_DUPLICATES):
                 if backend.get_password(service, username) is None:
                     return count > 0
-                try:
-                    backend.delete_password(service, username)
-                except PasswordDeleteError:
+                if not _remove(backend, service, username):
                     return count > 0
             return True
 
@@ -121,7 +120,7 @@ class OsKeyring:
         A keyring that is asked for a service alone names one item, the same one each time.
         """
         count = 0
-        while count < _MOST and (found := self.find(service)) and found[0]:
+        while count < MOST and (found := self.find(service)) and found[0]:
             if not which(found[0]) or not self.drop(service, found[0]):
                 break
             count += 1
@@ -129,7 +128,7 @@ class OsKeyring:
 
     @property
     def asks_first(self) -> bool:
-        """Whether overwriting an item would open a dialogue; removing it first does not."""
+        """Whether it may open a dialogue before an item is changed or goes, as KeePassXC's does."""
         return self._service is not None and self._service.asks_first
 
     def _set(self, service: str, username: str, text: str) -> None:
@@ -137,7 +136,8 @@ class OsKeyring:
 
     def _bounded(self, work: Callable[["Backend"], T], *, hide: str = "") -> T:
         if monotonic() < self._failed_until:
-            raise KeyringError(self._failure[0], hint=self._failure[1])
+            kind, message, hint = self._failure
+            raise kind(message, hint=hint)
         try:
             return bounded(lambda: work(self._opened()), self._patience, late=self._late)
         except KeyringError as error:
@@ -159,7 +159,7 @@ class OsKeyring:
     def _remember(self, error: KeyringError) -> None:
         """Keep what to say, not the error itself: that holds on to the connection it came from."""
         self._failed_until = monotonic() + _REMEMBERED_S
-        self._failure = error.message, error.hint
+        self._failure = type(error), error.message, error.hint
 
     def _late(self) -> None:
         if self._person:
@@ -169,6 +169,17 @@ class OsKeyring:
         if self._backend is None:
             self._backend, self._service = choose(self._environ, person=self._person)
         return self._backend
+
+
+def _remove(backend: "Backend", service: str, username: str) -> bool:
+    """Remove the first item of that name, and tell whether there was one."""
+    from keyring.errors import PasswordDeleteError
+
+    try:
+        backend.delete_password(service, username)
+    except PasswordDeleteError:
+        return False
+    return True
 
 
 _DECIDING = (

@@ -33,14 +33,23 @@ class SecretServiceItems:
     def get_credential(self, service: str, username: str | None) -> Credential | None:
         """Return the first item of the service, or of service and user name."""
         for item in self._items(service, username):
-            if item.is_locked() and item.unlock():
-                raise _locked("item")
+            _unlock(item)
             known = username or item.get_attributes().get("username")
             return Credential(known, item.get_secret().decode("utf-8"))
         return None
 
     def set_password(self, service: str, username: str, password: str) -> None:
-        """Keep the text under service and user name."""
+        """Keep the text under service and user name.
+
+        An item that is there gets it in one step: so the old text is there until the new one is,
+        and no dialogue opens, as KeePassXC's does where an item is created over another.
+        """
+        found = list(self._items(service, username))
+        for item in found:  # another program's are among them, and might be found first
+            _unlock(item)
+            item.set_secret(password.encode("utf-8"))
+        if found:
+            return
         attributes = {
             "username": username,
             "service": service,
@@ -92,6 +101,11 @@ def _works(collection: Any) -> bool:
         return not collection.is_locked()
     except Exception:  # noqa: BLE001  # whatever it is, a new connection tells it better
         return False
+
+
+def _unlock(item: Any) -> None:
+    if item.is_locked() and item.unlock():
+        raise _locked("item")
 
 
 def _locked(what: str) -> Exception:

@@ -96,7 +96,11 @@ class FileStore(Guarded):
             self.conclude(key)
             return files.remove(self._path(key), durably=True)
 
-    def forget(self, profile: str) -> int:
+    def keys(self, profile: str) -> list[str]:
+        """Return the keys under which token sets of that profile may be stored."""
+        return [] if self._root is None else self.known(profile, self._folder)
+
+    def forget(self, profile: str, *, force: bool = False) -> int:  # noqa: ARG002  # the port has it
         """Forget everything of that profile, journals and leftovers too; count token sets."""
         if self._root is None:
             return 0

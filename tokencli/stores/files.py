@@ -16,7 +16,7 @@ from pathlib import Path
 from tokencli.errors import StorageError
 from tokencli.stores.folders import flush, foreign, names, storage_error
 
-CAP = 256 * 1024
+CAP = 512 * 1024
 """Bytes; a larger file is not one of ours."""
 _KEPT_ASIDE = 3
 _DRAFT = ".draft"

@@ -10,7 +10,16 @@ from pathlib import Path
 
 from tokencli.errors import StorageError
 
+_ELSEWHERE = (
+    'keep it on a local disk: state_dir = "/…" with store = "file"; or set store = "runtime" or'
+    ' "none" in the profile'
+)
+_LACKING = ("its file system lacks what is needed here, such as locks", _ELSEWHERE)
 _CAUSES = {
+    errno.ENOLCK: ("its file system offers no locks", _ELSEWHERE),
+    errno.ENOSYS: _LACKING,
+    errno.EOPNOTSUPP: _LACKING,
+    errno.EIO: ("the disk or its network fails (input/output error)", _ELSEWHERE),
     errno.ENOSPC: ("the disk is full", "make room, then try again: df -h {place}"),
     errno.EDQUOT: ("your disk quota is used up", "make room, then try again: quota"),
     errno.EFBIG: ("the limit for the size of a file is reached", "ulimit -f unlimited"),
@@ -37,10 +46,25 @@ def storage_error(error: OSError, path: Path) -> StorageError:
 
 def foreign(path: Path, owner: int) -> StorageError:
     """Say that `path` belongs to somebody else."""
-    return StorageError(
-        f"{path} belongs to another user (uid {owner})",
-        hint=f"see whose it is, then move it out of the way: ls -ld {shlex.quote(str(path))}",
-    )
+    mend = f"see whose it is, then move it out of the way: ls -ld {shlex.quote(str(path))}"
+    if not _movable(path.parent):
+        mend = (
+            "only that user or an administrator can remove it; without them:"
+            ' state_dir = "/…", a folder of your own, with store = "file"; or set store = "runtime" or'
+            ' "none" in the profile'
+        )
+    return StorageError(f"{path} belongs to another user (uid {owner})", hint=mend)
+
+
+def _movable(folder: Path) -> bool:
+    """Tell whether we may rename what belongs to others in the folder; not so in /tmp (sticky)."""
+    if sys.platform == "win32" or os.geteuid() == 0:
+        return True
+    try:
+        found = folder.stat()
+    except OSError:
+        return True
+    return not found.st_mode & stat.S_ISVTX or found.st_uid == os.geteuid()
 
 
 def directory(path: Path, *, create: bool = True, chosen: bool = False) -> bool:
@@ -59,12 +83,12 @@ def directory(path: Path, *, create: bool = True, chosen: bool = False) -> bool:
         found = path.lstat()
         if sys.platform == "win32":  # the access list of the profile folder stands for all of this
             return True
+        if found.st_uid != os.geteuid():
+            raise foreign(path, found.st_uid)
         if stat.S_ISLNK(found.st_mode):
             raise OSError(errno.ELOOP, "symbolic link")
         if not stat.S_ISDIR(found.st_mode):
             raise OSError(errno.ENOTDIR, "not a folder")
-        if found.st_uid != os.geteuid():
-            raise foreign(path, found.st_uid)
         mode = stat.S_IMODE(found.st_mode)
         if chosen:
             _check(path, mode)

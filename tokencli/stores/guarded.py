@@ -62,7 +62,8 @@ class Guarded:
             yield
             return
         path = self.folder("locks") / f"{self.entry(key)}.lock"
-        with hold(path, profile=self._profile, timeout=timeout, note=self._terminal.note):
+        doing = f"getting a token for profile {self._profile!r}"
+        with hold(path, doing=doing, timeout=timeout, note=self._terminal.note):
             self._held[key] = get_ident()
             try:
                 yield

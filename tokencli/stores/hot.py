@@ -99,6 +99,7 @@ class Mirrored:
         self._records = records
         self.name = inner.name
         self.load = inner.load
+        self.keys = inner.keys
         self.prepare = inner.prepare
         self.begin = inner.begin
         self.conclude = inner.conclude
@@ -118,7 +119,7 @@ class Mirrored:
         self._copy.drop()
         return self._inner.clear(key, only)
 
-    def forget(self, profile: str) -> int:
+    def forget(self, profile: str, *, force: bool = False) -> int:
         """Forget the copies, then what is in the store."""
         self._records.forget(profile)
-        return self._inner.forget(profile)
+        return self._inner.forget(profile, force=force)

@@ -9,6 +9,7 @@ from hashlib import sha256
 
 from tokencli.model import Binding, Profile
 from tokencli.providers.address import origin as origin
+from tokencli.providers.spec import Grant, Reply, Request
 
 VERSION = 1
 """Raised when what goes into the key changes; every stored token is then a miss, once."""
@@ -30,9 +31,24 @@ def credential_key(profile: Profile) -> str:
         dict(profile.params),
         *(["dpop"] if profile.dpop else []),
         *_elsewhere(profile),
+        *_asked(profile),
     ]
     text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
     return sha256(text.encode("ascii")).hexdigest()
+
+
+def _asked(profile: Profile) -> list[str]:
+    """Return a digest of how a provider of one's own asks for a token, and which of the reply it takes.
+
+    So that a token that was got by another request is not handed out for this one.
+    """
+    said = profile.provider
+    grant = said.grants.get(profile.grant, Grant())
+    words = (said.request, said.then, said.values, said.signed, grant.grant_type, grant.params,
+             said.reply.access_token, said.reply.compose)  # fmt: skip
+    if words == (Request(), None, {}, {}, None, {}, Reply().access_token, None):
+        return []
+    return [f"asked {sha256(repr(words).encode(errors='surrogatepass')).hexdigest()}"]
 
 
 def _elsewhere(profile: Profile) -> list[str]:
@@ -41,14 +57,18 @@ def _elsewhere(profile: Profile) -> list[str]:
     So that no token that is stored now goes to a place that is written into the file later. What an
     issuer says of its endpoints is pinned when it is first asked.
     """
-    home = origin(profile.token_url)
-    told = []
-    for name in TAKERS:
-        url = profile.endpoints.get(name)
-        said = f"{name}_url" in profile.origins or getattr(profile.provider.endpoints, name)
-        if url is not None and said and origin(url) != home:
-            told.append(f"{name} {origin(url)}")
-    return told
+    places = ((name, elsewhere(profile, name)) for name in TAKERS)
+    return [f"{name} {place}" for name, place in places if place is not None]
+
+
+def elsewhere(profile: Profile, name: str) -> str | None:
+    """Return the origin of an endpoint that the profile or its provider puts elsewhere than the
+    token endpoint; None of any other."""
+    url = profile.endpoints.get(name)
+    said = f"{name}_url" in profile.origins or getattr(profile.provider.endpoints, name)
+    if url is None or not said or origin(url) == origin(profile.token_url):
+        return None
+    return origin(url)
 
 
 def binding(profile: Profile) -> Binding:

@@ -93,18 +93,27 @@ class KeyringStore(Guarded):
             self.conclude(key)
             return self._drop(key, self._profile)
 
-    def forget(self, profile: str) -> int:
+    def keys(self, profile: str) -> list[str]:
+        """Return the keys under which token sets of that profile may be stored."""
+        return self.known(profile, self._ledger)
+
+    def forget(self, profile: str, *, force: bool = False) -> int:
         """Forget everything of that profile, parts, journals and leftovers too; count token sets.
 
-        A keyring that can't be asked is no error where nothing was ever kept in it.
+        A keyring that can't be asked is no error where nothing was ever kept in it. Else it is, and
+        with `force` it is forgotten nevertheless that there was something.
         """
         known = self.known(profile, self._ledger, self.journal.place)
         count = 0
         for key in known:
             with self.lock(key, self._lock_timeout):
-                self._drop(key, profile, _CORRUPT)
-                self._drop(key, profile, _TRIAL)
-                count += self._drop(key, profile)
+                try:
+                    self._drop(key, profile, _CORRUPT)
+                    self._drop(key, profile, _TRIAL)
+                    count += self._drop(key, profile)
+                except KeyringError:
+                    if not force:
+                        raise
                 self.journal.conclude(self.entry(key, profile))
                 files.remove(self._ledger / self.entry(key, profile))
         try:

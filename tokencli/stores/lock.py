@@ -1,4 +1,4 @@
-"""The lock of one credential, among processes and threads: an empty file, locked by the kernel.
+"""The lock of one thing, among processes and threads: an empty file, locked by the kernel.
 
 The kernel frees it when its holder ends, however it ends. The file is never removed, since a lock on
 a removed file is no lock; while it is held it says by whom.
@@ -31,14 +31,21 @@ class _Gone(Exception):
 
 @contextmanager
 def hold(
-    path: Path, *, profile: str, timeout: float, note: Callable[[str], None]
+    path: Path,
+    *,
+    doing: str,
+    timeout: float,
+    note: Callable[[str], None],
+    longer: str = "wait for longer: --lock-timeout 2m",
 ) -> Iterator[None]:
     """Hold the lock at `path` for the block, waiting for `timeout` seconds at most.
+
+    `doing` says what its holder is doing, and `longer` what helps where that takes too long.
 
     Raises:
         LockTimeout: another process has it. StorageError: there can be no lock there.
     """
-    lock, fd = _at_once(path) or _acquire(path, profile, max(timeout, 0.0), note)
+    lock, fd = _at_once(path) or _acquire(path, doing, max(timeout, 0.0), note, longer)
     try:
         yield
     finally:
@@ -106,7 +113,7 @@ def _sign(fd: int) -> None:
 
 
 def _acquire(
-    path: Path, profile: str, timeout: float, note: Callable[[str], None]
+    path: Path, doing: str, timeout: float, note: Callable[[str], None], longer: str
 ) -> tuple["BaseFileLock", int]:
     from filelock import FileLock, Timeout
 
@@ -135,12 +142,9 @@ def _acquire(
         except Timeout:
             left = timeout - (time.monotonic() - start)
             if left <= 0:
-                raise _too_long(path, profile, timeout) from None
+                raise _too_long(path, doing, timeout, longer) from None
             told = True
-            note(
-                f"waiting for {_name(holder(path))}, which is getting a token for profile"
-                f" {profile!r}; {left:.0f} s more at most"
-            )
+            note(f"waiting for {_name(holder(path))}, which is {doing}; {left:.0f} s more at most")
         except _Gone:
             continue
         except OSError as error:
@@ -171,18 +175,15 @@ def _name(pid: int | None) -> str:
     return "another process" if pid is None else f"process {pid}"
 
 
-def _too_long(path: Path, profile: str, timeout: float) -> LockTimeout:
+def _too_long(path: Path, doing: str, timeout: float, longer: str) -> LockTimeout:
     pid = holder(path)
     if pid is not None and _stopped(pid):
         hint = f"it is stopped; let it go on: kill -CONT {pid}"
     elif pid is not None:
-        hint = f"see what it does: ps -fp {pid}   or wait for longer: --lock-timeout 2m"
+        hint = f"see what it does: ps -fp {pid}   or {longer}"
     else:
-        hint = "wait for longer: --lock-timeout 2m"
-    return LockTimeout(
-        f"{_name(pid)} has been getting a token for profile {profile!r} for more than {timeout:g} s",
-        hint=hint,
-    )
+        hint = longer
+    return LockTimeout(f"{_name(pid)} has been {doing} for more than {timeout:g} s", hint=hint)
 
 
 def _stopped(pid: int) -> bool:

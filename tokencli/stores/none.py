@@ -52,10 +52,13 @@ class MemoryStore:
         """Tell whether spending it was begun and never concluded."""
         return _SPENT.get(key) == refresh_token
 
-    def forget(self, profile: str) -> int:
+    def keys(self, profile: str) -> list[str]:
+        """Return the keys under which token sets of that profile are stored."""
+        return [key for key, stored in _TOKENS.items() if stored.binding.profile == profile]
+
+    def forget(self, profile: str, *, force: bool = False) -> int:  # noqa: ARG002  # the port has it
         """Forget everything of that profile; count token sets."""
-        keys = [key for key, stored in _TOKENS.items() if stored.binding.profile == profile]
-        return sum(self.clear(key) for key in keys)
+        return sum(self.clear(key) for key in self.keys(profile))
 
     def clear(self, key: str, only: Secret | None = None) -> bool:
         """Forget what is stored under `key`; with `only`, just if its refresh token is that one."""

@@ -11,7 +11,7 @@ from hashlib import sha256
 from tokencli.errors import KeyringError
 from tokencli.frozen import dataclass
 
-_MOST = 64
+_MOST = 256
 """Parts; more would be a token set larger than any that is kept."""
 
 

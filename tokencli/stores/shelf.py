@@ -85,10 +85,13 @@ class Records:
                 remove_folder(place)
 
     def leave(self) -> None:
-        """Remove all records of this configuration."""
-        root = self._root()
-        if root is not None and self._config is not None:
-            remove_folder(root / hot.folder_of(self._config))
+        """Remove all records of this configuration, by whatever path it was named."""
+        if self._config is None:
+            return
+        real, own = os.path.realpath(self._config), hot.folder_of(self._config)
+        for place in self._places():
+            if place.name == own or os.path.realpath(place.name.replace("%", "/")) == real:
+                remove_folder(place)
 
     def _root(self) -> Path | None:
         runtime = runtime_dir(self._environ)

@@ -7,6 +7,8 @@ import pytest
 from joserfc.jwk import ECKey
 
 from tests.fakes import FakeEdges, FakeTransport, filled_keeper, json_reply, make_profile
+from tests.unit.jwt.samples import part
+from tests.unit.jwt.samples import token as unsigned
 from tokencli import dpop
 from tokencli.actions.checks import Wanted, check
 from tokencli.actions.introspect import introspect, userinfo
@@ -22,6 +24,8 @@ NOW = 1_800_000_000.0
 ISSUER = "https://id.example.com"
 TOKEN = Secret("canary-access-1a")
 BEARER = TokenSet(TOKEN, "Bearer", NOW)
+SPOKEN = "canary.horse.battery.staple"
+"""A token of words, which looks like no token."""
 KEY = ECKey.generate_key("P-256")
 PROFILE = make_profile(
     issuer=ISSUER,
@@ -109,11 +113,111 @@ def test_userinfo_of_somebody_else_is_not_believed() -> None:
         userinfo(PROFILE, edges('{"sub":"mallory"}'), token)
 
 
-def test_a_signed_userinfo_is_read() -> None:
-    """Some servers answer with a JWT (OpenID Connect Core section 5.3.2)."""
-    jwt = PrivateKey(KEY).sign({"alg": "ES256"}, {"sub": "jdoe"})
-    reply = WireReply(200, {"content-type": "application/jwt"}, jwt.encode())
-    assert userinfo(PROFILE, edges(reply), BEARER) == {"sub": "jdoe"}
+@pytest.mark.parametrize("body", ['{"name":"J"}', '{"sub":""}', '{"sub":7}', '{"sub":null}'])
+def test_userinfo_of_nobody_is_no_answer(body: str) -> None:
+    """OpenID Connect Core section 5.3.2: sub is the one member that must be there."""
+    with pytest.raises(ReplyError, match="there is no sub"):
+        userinfo(PROFILE, edges(body), BEARER)
+
+
+def as_jwt(text: str, kind: str = "application/jwt") -> WireReply:
+    """Return a UserInfo reply that says it is a JWT."""
+    return WireReply(200, {"content-type": kind}, text.encode())
+
+
+@pytest.mark.parametrize("kind", ["application/jwt", "Application/JWT; charset=utf-8"])
+def test_a_signed_userinfo_is_read_if_its_issuer_signed_it_for_this_client(kind: str) -> None:
+    """OpenID Connect Core section 5.3.2: by the issuer's keys, with its iss and aud; exp is rare."""
+    claims = {"iss": ISSUER, "aud": PROFILE.values["client_id"], "sub": "jdoe"}
+    jwt = PrivateKey(KEY).sign({"alg": "ES256", "kid": "k1"}, claims)
+    assert userinfo(PROFILE, edges(as_jwt(f"{jwt}\n", kind), keys()), BEARER) == claims
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"iss": "https://evil.example.com"}, "another issuer"),
+        ({"aud": "other"}, "somebody else"),
+        ({"aud": "api"}, "somebody else"),
+        ({"exp": NOW - 1}, "has expired"),
+    ],
+)
+def test_a_signed_userinfo_for_somebody_else_is_not_believed(
+    change: dict[str, Any], says: str
+) -> None:
+    """A good signature alone proves nothing; nor does an API's audience: it is for the client."""
+    claims = {"iss": ISSUER, "aud": PROFILE.values["client_id"], "sub": "jdoe", **change}
+    jwt = PrivateKey(KEY).sign({"alg": "ES256", "kid": "k1"}, claims)
+    with pytest.raises(ReplyError, match=says):
+        userinfo(PROFILE, edges(as_jwt(jwt), keys()), BEARER)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("notajwt", "no JWT"),
+        ("", "no JWT"),
+        (unsigned({"sub": "evil"}, {"alg": "none"}, ""), "algorithm is 'none'"),
+        (unsigned({"sub": "evil"}, {"alg": "ES256"}), "signature does not hold"),
+        (f"{part({'alg': 'RSA-OAEP', 'enc': 'A128GCM'})}.a.b.c.d", "encrypted"),
+    ],
+)
+def test_a_userinfo_that_nobody_vouches_for_is_not_believed(text: str, says: str) -> None:
+    """Unsigned, forged, encrypted, or no JWT at all: an error in words, and nothing shown."""
+    with pytest.raises(ReplyError, match=says):
+        userinfo(PROFILE, edges(as_jwt(text), keys()), BEARER)
+
+
+def test_a_signed_userinfo_without_an_issuer_is_a_configuration_error() -> None:
+    """Nobody vouches for its keys."""
+    profile = make_profile(endpoints=PROFILE.endpoints)
+    with pytest.raises(ConfigError, match="no issuer"):
+        userinfo(profile, edges(as_jwt(unsigned({"sub": "jdoe"})), keys()), BEARER)
+
+
+LEAKS = [
+    WireReply(401, {"www-authenticate": f'Bearer error="x", error_description="{SPOKEN} is old"'}, b""),
+    WireReply(401, {"www-authenticate": f"DPoP error={SPOKEN}"}, b""),
+    json_reply(f'{{"error":"{SPOKEN}","error_description":"token {SPOKEN} is old"}}', 400),
+    json_reply(f"{SPOKEN} is old", 200, f"text/{SPOKEN}"),
+    json_reply(f'{{"{SPOKEN}":1,"{SPOKEN}":2}}'),
+    json_reply(f'["{SPOKEN}"]'),
+    json_reply(f'{{"sub":"{SPOKEN}","active":"{SPOKEN}"}}'),
+    as_jwt(unsigned({"sub": "x"}, {"alg": SPOKEN})),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("reply", LEAKS, ids=range(len(LEAKS)))
+@pytest.mark.parametrize("which", ["introspect", "userinfo"])
+def test_15_a_server_that_quotes_the_token_does_not_get_it_shown(
+    which: str, reply: WireReply
+) -> None:
+    """Nothing about a token of plain words gives it away: the value itself is what is masked."""
+    id_token = Secret(PrivateKey(KEY).sign({"alg": "ES256"}, {"sub": "jdoe"}))
+    token = TokenSet(Secret(SPOKEN), "Bearer", NOW, id_token=id_token)
+    outside = edges(reply, keys())
+    with pytest.raises(TokencliError) as caught:
+        if which == "introspect":
+            introspect(PROFILE, outside, Wallet(PROFILE, outside), token.access_token)
+        else:
+            userinfo(PROFILE, outside, token)
+    told = vars(caught.value)
+    assert SPOKEN not in str(told) and told["message"]
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "-1e999", "9" * 5000])
+@pytest.mark.parametrize("which", ["introspect", "userinfo"])
+def test_24_a_number_that_is_none_is_refused(which: str, number: str) -> None:
+    """No token is lost by it, and what is shown can be written as JSON."""
+    outside = edges(f'{{"active":true,"sub":"jdoe","x":{{"y":[{number}]}}}}')
+    with pytest.raises(ReplyError, match="number"):
+        userinfo(PROFILE, outside, BEARER) if which == "userinfo" else asked(PROFILE, outside)
+
+
+def test_24_what_nests_deeper_than_anybody_needs_is_refused() -> None:
+    """Rather than shown by recursion."""
+    with pytest.raises(ReplyError, match="nested deeper"):
+        asked(PROFILE, edges(f'{{"active":true,"x":{"[" * 500}{"]" * 500}}}'))
 
 
 def test_a_refusal_of_userinfo_says_what_the_challenge_says() -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from tests.fakes import FakeEdges, FakeTerminal, json_reply, make_profile
-from tokencli.actions.discover import Memory, addresses, located, remembered
+from tokencli.actions.discover import Memory, located, remembered
+from tokencli.actions.metadata import addresses
 from tokencli.errors import (
     ConfigError,
     DeadlineError,
@@ -130,9 +131,8 @@ NOT_BELIEVED = {
     "no token endpoint": metadata(token_endpoint=None),
     "an http token endpoint": metadata(token_endpoint="http://id.example.com/token"),
     "an http loopback endpoint": metadata(token_endpoint="http://127.0.0.1/token"),
-    "an http authorization endpoint": metadata(authorization_endpoint="http://id.example.com/a"),
-    "a script for an endpoint": metadata(authorization_endpoint="javascript:alert(1)"),
-    "a file for keys": metadata(jwks_uri="file:///etc/passwd"),
+    "a script for a token endpoint": metadata(token_endpoint="javascript:alert(1)"),
+    "an empty token endpoint": metadata(token_endpoint=""),
     "a user in an endpoint": metadata(token_endpoint="https://id.example.com@evil.example/token"),
     "an endpoint that is no text": metadata(token_endpoint=7),
     "a fragment": metadata(token_endpoint=f"{ISSUER}/token#x"),
@@ -157,6 +157,33 @@ def test_req_22_metadata_that_are_not_exactly_the_issuers_are_not_used(
     assert len(around.transport.requests) == 2
     profile = located(issuer_profile(), edges(reply, metadata()), slate.memory)
     assert profile.token_url == f"{ISSUER}/token"
+
+
+UNFIT: dict[str, tuple[str, object]] = {
+    "http": ("authorization_endpoint", "http://id.example.com/a"),
+    "http on loopback": ("authorization_endpoint", "http://127.0.0.1/a"),
+    "a script": ("authorization_endpoint", "javascript:alert(1)"),
+    "a file": ("jwks_uri", "file:///etc/passwd"),
+    "nothing": ("revocation_endpoint", ""),
+    "no text": ("userinfo_endpoint", 5),
+    "a user": ("introspection_endpoint", "https://user@id.example.com/i"),
+}
+
+
+@pytest.mark.parametrize(("member", "url"), UNFIT.values(), ids=UNFIT)
+def test_an_optional_endpoint_that_is_not_fit_is_left_out(member: str, url: object) -> None:
+    """It is neither used nor in the way; whoever needs it is told why there is none."""
+    slate, around = Slate(), edges(metadata(**{member: url}))
+    name = {"jwks_uri": "jwks"}.get(member, member.removesuffix("_endpoint"))
+    found = located(issuer_profile(), around, slate.memory)
+    assert found.token_url == f"{ISSUER}/token"
+    assert name not in found.endpoints
+    assert [text for text in around.terminal.said if member in text and "detail" in text]
+    assert "user@" not in "".join(around.terminal.said)
+    for _ in range(2):  # as it was told, and as it is remembered
+        with pytest.raises(ConfigError, match=member) as needed:
+            located(issuer_profile(), edges(), slate.memory, name)
+        assert "tokencli profiles edit p" in (needed.value.hint or "")
 
 
 def test_http_endpoints_are_for_an_http_issuer_on_loopback() -> None:
@@ -266,8 +293,9 @@ def test_what_the_server_demands_of_a_sign_in_is_taken_along() -> None:
     found = located(issuer_profile(), edges(told), slate.memory)
     assert found.sign_in == SignIn(par=True, names_itself=True)
     assert remembered(issuer_profile(), slate.memory).sign_in == found.sign_in
-    own = located(issuer_profile(sign_in=SignIn(par=True)), edges(metadata()), Slate().memory)
-    assert own.sign_in == SignIn(par=True)
+    asked = SignIn(par=True, names_itself=True)
+    own = located(issuer_profile(sign_in=asked), edges(metadata()), Slate().memory)
+    assert own.sign_in == asked
 
 
 def test_mutual_tls_goes_to_the_aliases() -> None:

@@ -229,15 +229,47 @@ def test_a_failed_save_still_hands_out_the_token_and_says_so() -> None:
     edges.the_store.failure = StorageError("disk full")
     obtained = get(PROFILE, edges)
     assert obtained.token.access_token == Secret("new")
-    assert obtained.unsaved is edges.the_store.failure
+    assert obtained.unsaved is not None
+    assert obtained.unsaved.code == "not_kept"
+    assert "could not be kept: disk full" in obtained.unsaved.message
 
 
-def test_an_unusable_token_is_refused_after_its_refresh_token_was_saved() -> None:
+def test_a_failed_save_after_a_refresh_says_what_is_lost() -> None:
+    """It must not pass for a disk that was found full before anything was sent."""
+    edges = edges_with(ROTATED)
+    keep(edges, stored(edges, age=1200, refresh="r1"))
+    edges.the_store.failure = StorageError("disk full", hint="make room")
+    unsaved = get(PROFILE, edges).unsaved
+    assert unsaved is not None
+    assert "the refresh token that it cost may be spent" in unsaved.message
+    assert "the one that came with it is lost" in unsaved.message
+    assert unsaved.hint == f"make room; then: tokencli login {PROFILE.name}"
+
+
+@pytest.mark.parametrize("status", [500, 501])
+def test_a_server_that_can_not_refresh_is_asked_by_the_grant(status: int) -> None:
+    """Two servers' documents say 501, or 500, for what they don't implement: a token comes all the
+    same, and the next failure to refresh costs nothing that is stored."""
+    edges = edges_with(json_reply("no", status), GOOD)
+    keep(edges, stored(edges, age=1200, refresh="r1"))
+    assert get(PROFILE, edges).token.access_token == Secret("new")
+    edges = edges_with(json_reply("no", status), json_reply("no", status))
+    keep(edges, stored(edges, age=1200, refresh="r1"))
+    with pytest.raises(RefusedError):
+        get(PROFILE, edges)
+    assert edges.the_store.kept[binding(PROFILE).key].token.refresh_token == Secret("r1")
+    assert edges.the_store.begun == {binding(PROFILE).key: Secret("r1")}
+
+
+@pytest.mark.parametrize(("kind", "says"), [('"mac"', "mac"), ("null", "null"), ("[]", "a list")])
+def test_an_unusable_token_is_refused_after_its_refresh_token_was_saved(
+    kind: str, says: str
+) -> None:
     """Requirement 4: save before interpreting."""
     edges = edges_with(
-        json_reply('{"access_token": "x", "token_type": "mac", "refresh_token": "r9"}')
+        json_reply(f'{{"access_token": "x", "token_type": {kind}, "refresh_token": "r9"}}')
     )
-    with pytest.raises(ReplyError, match="mac"):
+    with pytest.raises(ReplyError, match=says):
         get(PROFILE, edges)
     assert edges.the_store.kept[binding(PROFILE).key].token.refresh_token == Secret("r9")
 

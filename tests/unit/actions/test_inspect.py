@@ -84,6 +84,13 @@ def test_a_stored_jwt_speaks_for_itself_and_a_contradiction_is_named() -> None:
     assert "its exp is 15 minutes off what the server's reply said" in found.remarks
 
 
+def test_28_a_life_that_no_number_holds_is_unknown() -> None:
+    """Two good numbers may be infinitely far apart; that is no life to show a share of."""
+    found = inspect(token({"exp": 1e308, "iat": -1e308}), now=NOW)
+    assert (found.state, found.lifetime, found.used) == ("valid", None, None)
+    assert any("lives for millions of years" in remark for remark in found.remarks)
+
+
 @pytest.mark.parametrize("text", ["", "  \n\t "])
 def test_nothing_is_no_token(text: str) -> None:
     """Empty input is refused with the code for what is not a token."""
@@ -156,3 +163,22 @@ def test_16_a_token_of_another_binding_is_none_of_the_profiles() -> None:
         stored_token(PROFILE, edges)
     edges.the_store.kept[bound.key] = StoredToken(bound, stored("mine"))
     assert stored_token(PROFILE, edges).access_token.reveal() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("claims", "said"),
+    [
+        ({"iat": NOW + 7200, "nbf": NOW + 7200}, "clock is 2 hours behind the issuer's, at least"),
+        ({"nbf": NOW + 7200}, "if it is not meant for later, this computer's clock is 2 hours"),
+        ({"iat": NOW - 60, "nbf": NOW + 7200}, "wait until 2027-"),
+    ],
+    ids=["written in the future", "no iat", "meant for later"],
+)
+def test_27_a_token_of_tomorrow_says_how_the_clocks_differ(
+    claims: dict[str, object], said: str
+) -> None:
+    """Another token would begin as late: what helps is a right clock, or to wait."""
+    found = inspect(token({**claims, "exp": NOW + 9000}), now=NOW)
+    assert found.state == "not_yet_valid"
+    assert said in str(found.early(NOW))
+    assert inspect(token({"exp": NOW - 1}), now=NOW).early(NOW) is None

@@ -9,10 +9,12 @@ import pytest
 from tests.fakes import FakeEdges, json_reply, keyring_ref, make_profile
 from tokencli.actions.calling import end
 from tokencli.actions.get import get
+from tokencli.actions.logout import logout
 from tokencli.actions.secrets import Wallet
-from tokencli.errors import RefusedError
-from tokencli.model import Profile, Secret, TokenSet
+from tokencli.errors import RefusedError, ReplyError
+from tokencli.model import Profile, Secret, StoredToken, TokenSet
 from tokencli.providers.catalog import provider_from
+from tokencli.stores.key import binding
 
 REQUEST = {"send": {"k": "{key}"}}
 
@@ -145,8 +147,110 @@ def test_logout_is_the_providers_own_request() -> None:
     }
     profile, token = profile_of(logout=logout), TokenSet(Secret("t/1"), "Bearer", 0.0)
     edges = edges_with(json_reply("", 204), json_reply("", 500))
-    assert end(profile, edges, Wallet(profile, edges), token) == ("access_token",)
+    assert end(profile, edges, Wallet(profile, edges), token) == {"access_token": "revoked"}
     sent = edges.transport.requests[0]
     assert (sent.method, sent.url, sent.headers["K"]) == ("DELETE", "https://id.example.com/s/t%2F1", "canary-key")  # fmt: skip
     with pytest.raises(RefusedError):
         end(profile, edges, Wallet(profile, edges), token)
+
+
+BY_TOKEN = {"method": "DELETE", "headers": {"X-Token": "{token}"}}
+BY_ADDRESS = {"method": "DELETE", "url": "https://id.example.com/s/{token}"}
+BY_KEY = {**BY_TOKEN, "headers": {"X-Token": "{token}", "K": "{key}"}}
+PAGE = json_reply("<html>Please sign in", 200, "text/html")
+
+
+@pytest.mark.parametrize(
+    ("logout", "status", "ended"),
+    [
+        (BY_TOKEN, 401, True),
+        (BY_KEY, 401, False),  # the key may be what is wrong
+        (BY_TOKEN, 404, False),  # the address may be
+        (BY_ADDRESS, 404, True),
+        (BY_ADDRESS, 410, True),
+        (BY_TOKEN, 403, False),
+        (BY_TOKEN, 503, False),
+    ],
+)
+def test_38_a_session_that_the_server_knows_no_more_is_as_good_as_ended(
+    logout: dict[str, Any], status: int, ended: bool
+) -> None:
+    """Where nothing else than the token can be meant by the refusal."""
+    profile, token = profile_of(logout=logout), TokenSet(Secret("canary-t"), "Bearer", 0.0)
+    edges = edges_with(json_reply("", status))
+    wallet = Wallet(profile, edges)
+    if ended:
+        assert end(profile, edges, wallet, token) == {"access_token": "gone"}
+    else:
+        with pytest.raises(RefusedError):
+            end(profile, edges, wallet, token)
+
+
+def test_38_a_page_or_a_refusal_inside_200_ends_no_session() -> None:
+    """Unless the provider's description says that a logout is answered so."""
+    profile, token = profile_of(logout=BY_TOKEN), TokenSet(Secret("canary-t"), "Bearer", 0.0)
+    edges = edges_with(PAGE, json_reply('{"error": "denied"}'))
+    for failure in (ReplyError, RefusedError):
+        with pytest.raises(failure):
+            end(profile, edges, Wallet(profile, edges), token)
+    profile = profile_of(logout={**BY_TOKEN, "reply": {"success": "text:"}})
+    assert end(profile, edges_with(PAGE), Wallet(profile, edges), token)
+
+
+def test_38_a_session_that_has_ended_by_itself_is_not_ended_again() -> None:
+    """The server would refuse the expired token, and so for ever."""
+    profile, edges = profile_of(logout=BY_TOKEN), edges_with()
+    old = TokenSet(Secret("canary-t"), "Bearer", 0.0, expires_at=edges.clock.now() - 1)
+    assert end(profile, edges, Wallet(profile, edges), old) == {}
+
+
+def stored_in(edges: FakeEdges, profile: Profile, token: TokenSet) -> None:
+    """Store the token as this profile's."""
+    bound = binding(profile)
+    edges.the_store.kept[bound.key] = StoredToken(bound, token)
+
+
+def test_38_logout_by_the_providers_own_request_forgets_what_ended_alone() -> None:
+    """A refusal keeps the token; one that means the token itself lets it go."""
+    profile, token = profile_of(logout=BY_TOKEN), TokenSet(Secret("canary-t"), "Bearer", 0.0)
+    edges = edges_with(PAGE, json_reply("", 503), json_reply("", 401))
+    stored_in(edges, profile, token)
+    for failure in (ReplyError, RefusedError):
+        with pytest.raises(failure, match="nothing is forgotten"):
+            logout(profile, edges)
+        assert len(edges.the_store.kept) == 1
+    assert logout(profile, edges).gone == ("access_token",)
+    assert not edges.the_store.kept
+
+
+def test_38_a_refresh_token_that_the_logout_does_not_name_is_warned_about() -> None:
+    """It may be good for longer than the session; where it is named, it ends with it."""
+    token = TokenSet(Secret("canary-t"), "Bearer", 0.0, refresh_token=Secret("canary-r"))
+    profile, edges = profile_of(logout=BY_TOKEN), edges_with(json_reply("", 204))
+    stored_in(edges, profile, token)
+    assert logout(profile, edges).revoked == ("access_token",)
+    assert "does not name the refresh token" in edges.terminal.said[0]
+    both = {"headers": {"X-Token": "{token}"}, "send": {"r": "{refresh_token}"}}
+    profile, edges = profile_of(logout=both), edges_with(json_reply("", 204))
+    stored_in(edges, profile, token)
+    assert sorted(logout(profile, edges).revoked) == ["access_token", "refresh_token"]
+    assert edges.terminal.said == []
+
+
+@pytest.mark.parametrize(
+    ("url", "told"), [("https://id.example.com/end", 1), ("https://api.example.com/end", 0)]
+)
+def test_38_older_sessions_are_ended_at_their_own_server_alone(url: str, told: int) -> None:
+    """The address may have been written into the file after they were got."""
+    profile = profile_of(logout={**BY_TOKEN, "url": url}, fields={"other": {"kind": "host"}})
+    named = {
+        "values": {"a": "b", "other": "api.example.com"},
+        "origins": {"other": "config.toml:4"},
+    }
+    profile = replace(profile, **named)  # type: ignore[arg-type]
+    edges = edges_with(json_reply("", 204))
+    token = TokenSet(Secret("canary-t"), "Bearer", 0.0)
+    stored_in(edges, replace(profile, scope="older"), token)
+    done = logout(profile, edges)
+    assert (len(edges.transport.requests), len(done.revoked), done.tokens) == (told, told, 1)
+    assert any("without telling it" in said for said in edges.terminal.said) is not bool(told)

@@ -120,6 +120,67 @@ def test_settings_say_where_they_come_from() -> None:
 
 
 @dataclass
+class Settled(FakeEdges):
+    """Edges where `auto` came to the runtime store, since the keyring is locked."""
+
+    in_keyring: FakeStore = field(default_factory=lambda: FakeStore("keyring"))
+
+    def store(self, profile: Profile) -> TokenStore:
+        return self.in_keyring if profile.store == "keyring" else self.the_store
+
+
+@dataclass
+class LockedStore(FakeStore):
+    """The store of a keyring that is locked."""
+
+    def load(self, key: str) -> StoredToken | None:
+        raise KeyringError("the keyring is locked")
+
+
+def test_a_token_in_a_locked_keyring_is_not_none() -> None:
+    """Where `auto` had to leave the keyring out, only what never was in it is said to be missing."""
+    found = config(("a", "auto"), ("b", "auto"), ("c", "auto"))
+    edges = Settled(in_keyring=LockedStore("keyring"))
+    for name in ("a", "b"):
+        profile = found.profile(name)
+        edges.in_keyring.kept[binding(profile).key] = stored(profile, 1800.0)
+    known = found.profile("b")
+    edges.the_store.kept[binding(known).key] = stored(known, 900.0)
+    told = {row.name: (row.life.state, row.life.why) for row in rows(found, edges)}
+    assert told == {
+        "a": ("not_asked", "the keyring is locked"),
+        "b": ("fresh", None),
+        "c": ("none", None),
+    }
+
+
+@dataclass
+class Partly(FakeKeeper):
+    """A keyring in which one secret is another server's."""
+
+    def read(self, ref: SecretRef) -> Secret | None:
+        if ref.name != "client_secret":
+            return super().read(ref)
+        error = KeyringError("the client_secret was stored for https://old.example.com:443")
+        error.lasting = False
+        raise error
+
+
+def test_no_secret_is_told_anothers_trouble() -> None:
+    """What is wrong with one item of a keyring is said of that one alone."""
+    text = '[profiles.s]\nprovider = "socialid"\nclient_id = "1"\nusername = "j"\n'
+    found = Config(Path("c.toml"), text, {}).profile("s")
+    kept = ("tokencli:s:password", "https://api.socialidnow.com:443")
+    keeper = Partly({kept: Secret("canary-password-7f3a")})
+    known = {
+        one.ref.name: (one.present, one.why) for one in presences(found, FakeEdges(keeper=keeper))
+    }
+    assert known["password"] == (True, None)
+    assert known["client_secret"][0] is None
+    assert "stored for" in (known["client_secret"][1] or "")
+
+
+@dataclass
 class Locked(FakeKeeper):
     """A keyring that is locked."""
 

@@ -4,6 +4,7 @@ import json
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
@@ -24,6 +25,7 @@ from tokencli.errors import (
     UnreachableError,
 )
 from tokencli.model import Profile, Secret, SignIn, StoredToken, TokenSet
+from tokencli.providers.catalog import builtin
 from tokencli.stores.key import binding
 
 GOOD = json_reply('{"access_token": "t", "token_type": "Bearer", "expires_in": 3600}')
@@ -240,6 +242,31 @@ def test_without_a_browser_the_address_is_shown() -> None:
         assert b"code=canary-pasted-code" in around.transport.requests[0].body
 
 
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "127.0.0.1:1/callback?state=xx",
+        "127.0.0.1:43211/",
+        "localhost:8080",
+        "[::1]:80/x",
+        "app.example.com/path",
+        "/callback",
+        "state=abc",
+        "a&b",
+        "4%2F0Af",
+        "x?y",
+    ],
+)
+def test_a_piece_of_an_address_is_not_sent_as_a_code(piece: str) -> None:
+    """It would use up the sign-in; codes with slashes, dots and = pass."""
+    around = edges(GOOD, terminal=True)
+    around.browser.queries = []
+    around.terminal.pasted = [piece, "4/0Af_x.y-z=="]
+    run(around, profile(sign_in=SignIn(browser=False)))
+    assert b"code=4%2F0Af_x.y-z%3D%3D&" in around.transport.requests[0].body
+    assert any("copy it whole" in text for text in around.terminal.said)
+
+
 def test_a_bare_code_is_not_enough_where_the_server_names_itself() -> None:
     """RFC 9207: without the address there is no iss to compare."""
     around = edges(GOOD, terminal=True)
@@ -292,6 +319,39 @@ def test_a_login_ends_with_what_it_brought() -> None:
         "scope read write offline_access",
         "with a refresh token good for 1 day",
     ]
+
+
+def test_scopes_that_are_granted_with_commas_are_granted() -> None:
+    """GitHub is asked with spaces and answers with commas; so does nobody else."""
+    reply = json_reply('{"access_token": "t", "token_type": "bearer", "scope": "repo,gist"}')
+    for provider, said in (
+        ("github", ["scope repo gist"]),
+        ("oauth2", ["scope repo,gist", "asked for and not granted: repo gist"]),
+    ):
+        around = edges(reply)
+        who = replace(profile(scope="repo gist"), provider=builtin(provider))
+        done = login(who, around).obtained
+        assert [text for text in summary(who, done) if "scope" in text or "asked" in text] == said
+        assert "scope=repo+gist" in around.browser.opened[0]
+
+
+def test_slack_brings_the_users_token_inside_another_member() -> None:
+    """And at the top when it is renewed; asked for and granted with commas."""
+    inside = {"access_token": "xoxp-1", "refresh_token": "r1", "expires_in": 43200, "scope": "a,b"}
+    reply = {"ok": True, "app_id": "A", "authed_user": {"id": "U", **inside, "token_type": "user"}}
+    renewed = {"ok": True, **inside, "access_token": "xoxp-2", "token_type": "user"}
+    who = replace(profile(scope="a b"), provider=builtin("slack"))
+    around = edges(json_reply(json.dumps(reply)), json_reply(json.dumps(renewed)))
+    token = login(who, around).obtained.token
+    assert (token.access_token, token.refresh_token) == (Secret("xoxp-1"), Secret("r1"))
+    assert (token.lifetime, token.scope) == (43200, "a b")
+    around.clock.time += 43200
+    assert get(who, around).token.access_token == Secret("xoxp-2")
+    traded, refreshed = (request.body.decode() for request in around.transport.requests)
+    assert "code_verifier=" in traded
+    assert "client_id=batch" in refreshed
+    for sent in (traded, refreshed):
+        assert "client_secret" not in sent
 
 
 class Signals(FakeEdges):

@@ -1,14 +1,20 @@
 """The client's certificate: what reaches the handshake, and what is told before it."""
 
+import os
+import socket
 import ssl
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import trustme
 
 from tests.servers.keys import PASSPHRASE, Keys
 from tokencli.adapters.client_certificate import show
-from tokencli.errors import ConfigError, CredentialsError
-from tokencli.model import ClientCertificate, Secret
+from tokencli.adapters.http import HttpTransport
+from tokencli.errors import ConfigError, CredentialsError, TlsError
+from tokencli.model import ClientCertificate, Connection, Secret, WireRequest
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +65,42 @@ def test_files_that_don_t_fit_are_a_matter_of_configuration(keys: Keys, tmp_path
         with pytest.raises(ConfigError, match=says) as caught:
             show(ClientCertificate(cert_file, key_file), context())
         assert "nothing was sent" in caught.value.message
+
+
+def test_a_server_that_refuses_the_clients_certificate_is_not_blamed(
+    keys: Keys, tmp_path: Path
+) -> None:
+    """A certificate of a CA that the server does not know is the profile's to mend."""
+    stranger = trustme.CA().issue_cert("somebody.example.com")
+    (tmp_path / "c.pem").write_bytes(b"".join(b.bytes() for b in stranger.cert_chain_pems))
+    stranger.private_key_pem.write_to_path(tmp_path / "c.key")
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(keys.server_cert, keys.server_key)
+    server.load_verify_locations(keys.ca_file)
+    server.verify_mode = ssl.CERT_REQUIRED
+
+    def refuse(listening: socket.socket) -> None:
+        with (
+            listening.accept()[0] as guest,
+            server.wrap_socket(guest, server_side=True, do_handshake_on_connect=False) as tls,
+        ):
+            with suppress(ssl.SSLError):
+                tls.do_handshake()
+            # What comes is read to its end: closing before that would be a reset, not an alert.
+            with socket.socket(fileno=os.dup(tls.fileno())) as plain:
+                plain.shutdown(socket.SHUT_WR)
+                while plain.recv(4096):
+                    pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=refuse, args=(listening,))
+        thread.start()
+        url = f"https://127.0.0.1:{listening.getsockname()[1]}/t"
+        shown = ClientCertificate(str(tmp_path / "c.pem"), str(tmp_path / "c.key"))
+        with pytest.raises(TlsError, match="does not accept the client's certificate") as caught:
+            HttpTransport({}, print, lambda _: None).send(
+                WireRequest("POST", url, {}, certificate=shown),
+                Connection(ca_file=str(keys.ca_file)),
+            )
+        thread.join()
+    assert "client_cert" in (caught.value.hint or "")

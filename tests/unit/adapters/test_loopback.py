@@ -78,6 +78,18 @@ def test_the_redirect_uri_is_a_loopback_literal_with_a_port() -> None:
         assert one.redirect_uri != other.redirect_uri
 
 
+def test_where_the_redirect_uri_says_localhost_only_that_name_is_taken() -> None:
+    """The port is still open on the loopback address alone."""
+    listener = LoopbackListener(None, judge, by_name=True)
+    try:
+        assert listener.redirect_uri.startswith("http://localhost:")
+        host = authority(listener).replace("localhost", "127.0.0.1")
+        assert ask(listener, "/callback?state=right&code=c", host=host)[0].split()[1] == "400"
+        works(listener)
+    finally:
+        listener.close()
+
+
 NOT_AWAITED = {
     "favicon": "GET /favicon.ico HTTP/1.1\r\nHost: {host}\r\n\r\n",
     "root": "GET /?state=right&code=c HTTP/1.1\r\nHost: {host}\r\n\r\n",

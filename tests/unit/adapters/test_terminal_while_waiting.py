@@ -3,6 +3,7 @@
 import os
 import pty
 import sys
+import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -50,7 +51,8 @@ def test_the_status_line_is_for_terminals(capsys: pytest.CaptureFixture[str]) ->
 
 def test_a_line_that_nobody_can_type_is_not_waited_for(capsys: pytest.CaptureFixture[str]) -> None:
     """Without a terminal there is nothing to read; a pipe's content is somebody else's."""
-    assert terminal().typed(30) is None
+    with terminal().keyboard() as typed:
+        assert typed(30) is None
 
 
 @pytest.mark.parametrize(("quiet", "kind"), [(True, "xterm"), (False, "dumb")])
@@ -88,16 +90,56 @@ def test_a_typed_line_comes_whole_and_only_if_there_is_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """None while nothing is there; then the line without its end."""
-    with screen(monkeypatch) as there:
-        told = terminal(TERM="xterm")
-        assert told.typed(0) is None
+    with screen(monkeypatch) as there, terminal(TERM="xterm").keyboard() as typed:
+        assert typed(0) is None
         os.write(there, b"http://127.0.0.1/callback?code=a\n")
-        assert told.typed(30) == "http://127.0.0.1/callback?code=a"
+        assert typed(30) == "http://127.0.0.1/callback?code=a"
+
+
+def test_a_line_longer_than_a_terminal_collects_comes_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """4095 bytes are all that a terminal's own line holds; and its modes are as before after it."""
+    with screen(monkeypatch) as there:
+        before = termios.tcgetattr(sys.stdin.fileno())
+        with terminal(TERM="xterm").keyboard() as typed:
+            for piece in (b"a" * 3000, b"b" * 3000, b"c\n"):
+                os.write(there, piece)
+                line = typed(0.2)
+                os.read(there, 65536)  # the echo
+        assert line == "a" * 3000 + "b" * 3000 + "c"
+        assert termios.tcgetattr(sys.stdin.fileno()) == before
+
+
+def test_what_is_typed_is_echoed_harmless_and_can_be_corrected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Backspace and Ctrl-U work as they do in a line that the terminal collects; two lines are two."""
+    with screen(monkeypatch) as there, terminal(TERM="xterm").keyboard() as typed:
+        os.write(there, b"no\x15ax\x7fb\x1b[31m\nsecond\n")
+        assert (typed(30), typed(30)) == ("ab\x1b[31m", "second")
+        echo = os.read(there, 1000)
+    assert echo == b"no\b \b\b \bax\b \bb\\u001b[31m\r\nsecond\r\n"
 
 
 def test_the_end_of_input_is_a_person_leaving(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-D at the question is like Ctrl-C."""
-    with screen(monkeypatch) as there:
+    with (
+        screen(monkeypatch) as there,
+        pytest.raises(KeyboardInterrupt),
+        terminal(TERM="xterm").keyboard() as typed,
+    ):
         os.write(there, b"\x04")
-        with pytest.raises(KeyboardInterrupt):
-            terminal(TERM="xterm").typed(30)
+        typed(30)
+
+
+def test_an_address_is_shown_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    """However long: cut it would open nothing; other lines keep their limit."""
+    address = "https://id.example.com/?" + "a" * 5000
+    told = terminal()
+    told.show(address)
+    told.note(address, whole=True)
+    told.note(address)
+    shown = capsys.readouterr().err.splitlines()
+    assert shown[:2] == [f"tokencli: {address}"] * 2
+    assert shown[2].endswith("…")

@@ -42,3 +42,27 @@ def test_an_error_without_a_signal_behind_it_is_an_internal_error(
     monkeypatch.setattr(boundary, "_invoke", fail)
     assert boundary._run(["get"]) == 1
     assert "internal error: RuntimeError" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("can't start new thread"),
+        ImportError("_ssl.so: failed to map segment from shared object"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_want_of_memory_or_threads_is_the_machines_fault(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is not called a fault of the program, and the exit code is that of local want."""
+
+    def fail(argv: Sequence[str]) -> int:
+        raise error
+
+    monkeypatch.setattr(boundary, "_invoke", fail)
+    assert boundary._run(["get"]) == 8
+    said = capsys.readouterr().err
+    assert "no more memory or threads" in said and "ulimit" in said
+    assert "fault of tokencli" not in said

@@ -22,6 +22,11 @@ JSON = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(categories=None)), inner),
     max_leaves=8,
 )  # fmt: skip
+HUGE = st.sampled_from([10**400, -(10**400), 10**4000, 1e308, -1e308])
+NAMES = st.text() | st.sampled_from(
+    ["alg", "kid", "crit", "jwk", "iss", "sub", "aud", "scope", "scp", "scopes",
+     "iat", "nbf", "exp", "auth_time", "updated_at"]
+)  # fmt: skip
 SAMPLES = {
     "access": (ACCESS, NOW, None),
     "identity": (IDENTITY, NOW, None),
@@ -71,6 +76,17 @@ def test_14_no_claim_reaches_a_terminal_as_more_than_text(header: object, claims
     written = line(as_object(found, NOW))
     assert written.isascii() and written.removesuffix("\n").isprintable()
     assert json.loads(written)["kind"] == "jwt"
+
+
+@given(st.dictionaries(NAMES, JSON | HUGE), st.dictionaries(NAMES, JSON | HUGE))
+def test_28_any_header_and_claims_are_explained(
+    header: dict[str, object], claims: dict[str, object]
+) -> None:
+    """Whatever stands where a time, an audience or a scope belongs: a page, and JSON without NaN."""
+    found = inspect(f"{part(header)}.{part(claims)}.c2ln", now=NOW)
+    assert page(found, NOW)
+    written = json.loads(line(as_object(found, NOW)), parse_constant=pytest.fail)
+    assert written["claims"] == claims and written["header"] == header
 
 
 def test_json_has_the_same_keys_for_every_token() -> None:

@@ -269,6 +269,29 @@ def test_the_password_grant_is_opt_in() -> None:
     assert config(GROUPID).problems() == ()
 
 
+OWN_PASSWORD = """
+[providers.own]
+title = "Own"
+endpoints.token = "https://{host}/t"
+fields.host.kind = "host"
+request.send = { user = "{username}", password = "{password}" }
+[profiles.p]
+provider = "own"
+host = "h.example"
+username = "demo"
+"""
+
+
+def test_insecure_does_not_send_what_an_own_provider_sends_either() -> None:
+    """A password by whatever request, and a token that is traded for another."""
+    assert config(OWN_PASSWORD).problems() == ()
+    assert "profiles.p.insecure" in problems(OWN_PASSWORD + "insecure = true\n")
+    traded = OAUTH2 + 'grant = "token_exchange"\n'
+    traded += 'subject_token = { env = "T" }\n'
+    assert config(traded).problems() == ()
+    assert "profiles.corp.insecure" in problems(traded + "insecure = true\n")
+
+
 def test_insecure_does_not_send_passwords_by_itself() -> None:
     """Any certificate and a password go together only with a second word of consent."""
     assert "profiles.groupid.insecure" in problems(GROUPID + "insecure = true\n")
@@ -345,7 +368,46 @@ def test_a_profile_outside_profiles_is_recognised() -> None:
 @pytest.mark.parametrize("name", ["../x", "a b", "", ".a", "a" * 65, "a/b", "é", "\\u001b[31m"])
 def test_names_that_could_be_something_else(name: str) -> None:
     """A profile's name is letters, digits and a few signs: no path, no escape sequence."""
-    assert len(config(f'[profiles."{name}"]\nprovider = "oauth2"\n').problems()) == 1
+    text = OAUTH2.replace("[profiles.corp]", f'[profiles."{name}"]')
+    assert [one.what for one in config(text).problems()] == ["is no name for a profile"]
+
+
+def test_every_problem_of_a_profile_is_told_at_once() -> None:
+    """A wrong name, provider, grant or method hides nothing that is wrong whatever they should be."""
+    rest = 'client_id = 138\npassword = { envv = "X" }\ntimeout = "soon"\n'
+    both = 'username = "j"\nemail_address = "j@a.example"\n'
+    named = problems(f'[profiles."c d"]\nprovider = "socialid"\n{both}{rest}')
+    keys = {"client_id", "password.envv", "timeout"}
+    assert named.keys() == {'profiles."c d"', *(f'profiles."c d".{key}' for key in keys)}
+    every = [
+        one.what
+        for one in config(f'[profiles."c d"]\nprovider = "socialid"\n{both}{rest}').problems()
+    ]
+    assert "is no name for a profile" in every
+    assert "gives username and email_address" in every
+    for provider in ('provider = "socialidd"', "provider = 3", "", 'provider = "own"'):
+        found = problems(
+            f"[profiles.p]\n{provider}\ntenant = 'mine'\n{rest}[providers.own]\nx = 1\n"
+        )
+        told = {
+            where.removeprefix("profiles.p.") for where in found if where.startswith("profiles.p")
+        }
+        assert told - {"provider"} == keys, provider
+    found = problems(
+        f'[profiles.p]\nprovider = "socialid"\nclient_auth = "x"\n{both}client_id = 138\n'
+    )
+    assert found.keys() == {"profiles.p", "profiles.p.client_auth", "profiles.p.client_id"}
+    reserved = problems(OAUTH2 + "params = { scope = 'a', state = 'b', tenant = 'c' }\n")
+    assert "set scope" in reserved["profiles.corp.params"].what
+    assert "set state" in reserved["profiles.corp.params"].what
+
+
+def test_what_a_wrong_grant_may_need_is_not_missed() -> None:
+    """Only what every grant needs is called missing where the grant is written wrongly."""
+    found = problems('[profiles.p]\nprovider = "oauth2"\ngrant = "client-credentials"\n')
+    wanted = {"profiles.p.grant", "profiles.p.token_url", "profiles.p.client_id"}
+    assert found.keys() == wanted
+    assert found["profiles.p.grant"].right == "did you mean client_credentials?"
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,35 @@ def test_a_missing_key_is_placed_at_its_table() -> None:
     assert line_of(found, ("nothing",)) is None
 
 
+def test_keys_and_members_inside_a_value_have_lines_of_their_own() -> None:
+    """In arrays over several lines, tables in them, and arrays of tables; members by their number."""
+    text = """a = { x = 1, rows = [
+  "one", # ] and }
+  { "q.r".s = '''
+]''', t = 2 },
+  [
+    3],
+], z = 4 }
+[[list]]
+n = 1
+[[list]]
+n = 2
+[list.sub]
+m = 3
+[[list.deep]]
+k = 4
+"""
+    found = lines(text)
+    assert found[("a", "rows", "0")] == 2
+    assert found[("a", "rows", "1", "q.r", "s")] == 3
+    assert found[("a", "rows", "1", "t")] == 4
+    assert found[("a", "rows", "2", "0")] == 6
+    assert found[("a", "z")] == 7
+    assert found[("list", "1", "n")] == 11
+    assert found[("list", "1", "sub", "m")] == 13
+    assert found[("list", "1", "deep", "0", "k")] == 15
+
+
 def test_windows_line_ends_count_as_one() -> None:
     """A file with CRLF has the same lines as with LF."""
     assert lines(TEXT.replace("\n", "\r\n")) == lines(TEXT)

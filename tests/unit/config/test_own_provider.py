@@ -68,6 +68,10 @@ def test_an_own_provider_works_like_a_built_in_one() -> None:
         ("[profiles.p]", '[providers.own.request.headers]\n"a b" = "x"\n[profiles.p]', 'providers.own.request.headers."a b"'),
         ("[profiles.p]", '[providers.own.request.headers]\nX = "{kee}"\n[profiles.p]', "providers.own.request.headers.X"),
         ("[profiles.p]", '[providers.own.request.names]\nclient_id = ""\n[profiles.p]', "providers.own.request.names.client_id"),
+        ("[profiles.p]", '[providers.own.request]\nscope_separator = "x"\n[profiles.p]', "providers.own.request.scope_separator"),
+        ("[profiles.p]", '[providers.own.refresh]\nsend = { a = "b" }\nscope_separator = ","\n[profiles.p]', "providers.own.refresh.scope_separator"),
+        ('title = "Own"', 'title = "Own"\nissuer_claims = { tenant = "tid" }', "providers.own.issuer_claims.tenant"),
+        ('title = "Own"', 'title = "Own"\nredirect_host = "evil.example"', "providers.own.redirect_host"),
         ("[profiles.p]", '[providers.own.errors.status.4xx]\nwhat = "x"\n[profiles.p]', "providers.own.errors.status.4xx"),
         ("[profiles.p]", '[providers.own.reply]\nacces_token = ["x"]\n[profiles.p]', "providers.own.reply.acces_token"),
         ("[profiles.p]", '[providers.groupid]\ntitle = "x"\n[profiles.p]', "providers.groupid"),
@@ -98,3 +102,21 @@ def test_fields_may_take_any_name_that_python_uses() -> None:
     )
     assert config(text).problems() == ()
     assert config(text).profile("p").values["model_dump"] == "acme"
+
+
+def test_a_wrong_name_hides_no_other_problem() -> None:
+    """The name of a provider, its keys and its endpoints are all judged, whichever of them is wrong."""
+    text = """
+[providers."a b"]
+name = "x"
+title = "T"
+scope = "s"
+[providers."a b".endpoints]
+token = "https://{tenant}.example/t"
+[providers."a b".grants.client_credentials]
+needs = ["realm"]
+"""
+    found = {
+        one.where.removeprefix('providers."a b"') for one in Config(Path("c"), text, {}).problems()
+    }
+    assert found == {"", ".name", ".grants.client_credentials", ".endpoints.token"}

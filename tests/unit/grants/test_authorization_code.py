@@ -199,6 +199,52 @@ def test_req_20_an_id_token_of_another_sign_in_spoils_the_reply(wrong: dict[str,
         steps.send(token)
 
 
+def test_a_tenant_of_a_server_with_many_may_sign_in_by_another_name() -> None:
+    """The ID token names the tenant's GUID where the profile says `common`."""
+    host, tenant = "https://login.microsoftonline.com", "72f988bf-86f1-41af-91ab-2d7cd011db47"
+    who = make_profile(
+        "entra",
+        grant="authorization_code",
+        client_auth="none",
+        values={"client_id": "native", "tenant": "common"},
+        endpoints={"authorization": f"{ISSUER}/authorize"},
+        issuer=f"{host}/common/v2.0",
+        scope="openid offline_access",
+    )
+    for named, good in ((f"{host}/{tenant}/v2.0", True), (f"https://evil/{tenant}/v2.0", False)):
+        steps = authorization_code.run(who)
+        _, request = to_the_browser(steps)
+        claims = {"nonce": request["nonce"], "aud": "native", "iss": named, "tid": tenant}
+        token = TokenSet(
+            Secret("t"), "Bearer", 0.0, refresh_token=Secret("r"), id_token=id_token(**claims)
+        )
+        if good:
+            to_the_end(steps, token)
+            continue
+        steps.send(None)
+        steps.send(Redirect(code=CODE))
+        with pytest.raises(ReplyError, match=r"'https://evil/.*no refresh token either") as refused:
+            steps.send(token)
+        assert "`issuer`" in (refused.value.hint or "")
+
+
+def test_a_provider_names_the_parameters_and_this_machine() -> None:
+    """As its document has them: Slack's user_scope, with commas, and a redirect to localhost."""
+    who = make_profile(
+        "slack",
+        grant="authorization_code",
+        client_auth="none",
+        endpoints={"authorization": f"{ISSUER}/authorize"},
+        scope="chat:write search:read",
+    )
+    listen, request = to_the_browser(authorization_code.run(who))
+    assert listen.host == "localhost"
+    assert request["user_scope"] == "chat:write,search:read"
+    assert "scope" not in request
+    plain, usual = to_the_browser(authorization_code.run(profile(scope="a b")))
+    assert (plain.host, usual["scope"]) == ("127.0.0.1", "a b")
+
+
 def judge(query: str, **more: object) -> Redirect | None:
     """Judge a query of a sign-in whose state is `right`."""
     return Expected(profile(issuer=ISSUER, **more), "right").judge(query)

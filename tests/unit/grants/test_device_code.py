@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -17,7 +18,7 @@ from tokencli.errors import (
     UnreachableError,
 )
 from tokencli.grants import device_code
-from tokencli.model import Connection, Profile, Secret, WireReply, WireRequest
+from tokencli.model import Connection, Profile, Secret, SignIn, WireReply, WireRequest
 
 PROFILE = make_profile(
     grant="device_code",
@@ -109,10 +110,10 @@ def test_without_a_complete_address_the_picture_shows_the_plain_one() -> None:
 
 @pytest.mark.parametrize(
     ("interval", "gap"),
-    [(None, 5), (1, 1), (7, 7), ("9", 9), (0, 5), (-3, 5), ("soon", 5), (float("inf"), 5)],
+    [(None, 5), (1, 1), (7, 7), ("9", 9), (0, 5), (-3, 5), ("soon", 5), (0.0001, 1), ("0.5", 1)],
 )
 def test_req_29_the_interval_is_the_servers_or_five_seconds(interval: object, gap: float) -> None:
-    """Section 3.2; the first question waits as long as every other."""
+    """Section 3.2, and a second at least; the first question waits as long as every other."""
     told = {**TOLD, "interval": interval}
     assert run(told, PENDING, PENDING, GOOD).gaps == [gap] * 3
 
@@ -157,6 +158,29 @@ def test_req_29_at_its_end_the_code_is_given_up() -> None:
         held(edges)
     assert edges.gaps == [5, 5, 5]
     assert edges.clock.now() == began + 18
+
+
+@pytest.mark.parametrize(
+    ("life", "wait", "limit"),
+    [
+        (600, 3.0, 3),  # --wait shortens it
+        (18, 900.0, 18),  # but never outlasts the code
+        (600, None, 600),
+        (1e308, None, 1800),
+        (86400, None, 1800),
+        (7200, 3600.0, 3600),  # whoever wants to wait longer says so
+    ],
+)
+def test_nobody_is_waited_for_longer_than_somebody_said(
+    life: float, wait: float | None, limit: float
+) -> None:
+    """The shorter of --wait and the code's life; half an hour where neither says less."""
+    edges = Edges({**TOLD, "expires_in": life}, [PENDING] * 1000)
+    began = edges.clock.now()
+    waiting = "nobody signed in within" if wait == limit else "expired before"
+    with pytest.raises(LoginNeeded, match=waiting):
+        held(edges, replace(PROFILE, sign_in=SignIn(wait=wait)))
+    assert edges.clock.now() == began + limit
 
 
 def test_a_server_may_give_up_first() -> None:
@@ -210,3 +234,12 @@ def test_req_29_where_nobody_sees_the_code_nobody_is_waited_for() -> None:
     with pytest.raises(LoginNeeded, match="no terminal"):
         held(edges)
     assert len(edges.times) == 1
+
+
+@pytest.mark.parametrize(
+    "odd", [{"user_code": "A" * 101}, {"verification_uri": "https://a.example/" + "a" * 16384}]
+)
+def test_what_nobody_could_type_is_no_answer(odd: dict[str, object]) -> None:
+    """Cut it would be of no use, and nobody is waited for in vain."""
+    with pytest.raises(ReplyError, match="too long for anybody to type"):
+        run({**TOLD, **odd})

@@ -6,8 +6,11 @@ from base64 import urlsafe_b64encode
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import given
 from hypothesis import strategies as st
+from joserfc.errors import SecurityWarning
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry, serialize_compact
 
@@ -29,6 +32,15 @@ KEYS = {
     ]
 }
 WITHOUT = object()
+HUGE = st.sampled_from([10**400, -(10**400), 1e308, -1e308, 10**4000, NOW])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | HUGE
+    | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)  # fmt: skip
+HEADER = st.sampled_from(["alg", "kid", "typ", "crit", "b64", "jwk", "x5c", "cty"]) | st.text()
+CLAIM = st.sampled_from(["iss", "aud", "exp", "nbf", "iat", "sub"]) | st.text()
 
 
 def signed(alg: str, claims: dict[str, Any], key: Any = None, **header: Any) -> str:
@@ -68,8 +80,12 @@ def test_28_a_token_of_the_issuer_holds(alg: str, kid: bool) -> None:
         ({"exp": NOW - 1}, "has expired"),
         ({"exp": "soon"}, "no time"),
         ({"exp": True}, "no time"),
+        ({"exp": 10**400}, "exp is no time"),
+        ({"exp": -(10**400)}, "exp is no time"),
         ({"nbf": NOW + 3600}, "not valid yet"),
         ({"nbf": "later"}, "no time"),
+        ({"nbf": 10**400}, "nbf is no time"),
+        ({"nbf": -(10**400)}, "nbf is no time"),
     ],
 )
 def test_28_the_claims_must_hold_as_well(change: dict[str, Any], says: str) -> None:
@@ -90,8 +106,8 @@ def b64(value: object) -> str:
 
 
 def test_28_an_unsigned_token_is_not_believed() -> None:
-    """alg none, in any spelling, and no alg at all."""
-    for alg in ("none", "None", "NONE", "", None, 7):
+    """alg none, in any spelling, no alg at all, and what is no text."""
+    for alg in ("none", "None", "NONE", "", None, 7, [], {}, ["ES256"], {"ES256": 1}):
         with pytest.raises(NotValid, match="algorithm"):
             check(f"{b64({'alg': alg})}.{b64(CLAIMS)}.")
 
@@ -130,6 +146,51 @@ def test_28_a_key_is_used_for_its_own_kind_and_purpose_alone() -> None:
             check(signed("ES256", CLAIMS), {"keys": [{**public, "kid": "ES256", **change}]})
 
 
+def test_28_a_short_rsa_key_verifies_nothing() -> None:
+    """RFC 7518 section 3.3 wants 2048 bits: whoever can factor 1024 signs like the issuer."""
+    pem = rsa.generate_private_key(65537, 1024).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+    with pytest.warns(SecurityWarning):
+        short = RSAKey.import_key(pem)
+        token = signed("RS256", CLAIMS, short, kid="short")
+    own = {**short.as_dict(private=False), "kid": "short"}
+    with pytest.raises(NotValid, match="fewer than 2048 bits") as caught:
+        check(token, {"keys": [own]})
+    assert not isinstance(caught.value, UnknownKey)
+    longer = {**PRIVATE["RS256"].as_dict(private=False), "kid": "RS256"}
+    assert check(signed("RS256", CLAIMS), {"keys": [own, longer]}).kid == "RS256"
+
+
+def test_28_the_key_is_found_in_a_long_set() -> None:
+    """By its name among any number; without a name only so many are tried."""
+    public = PRIVATE["ES256"].as_dict(private=False)
+    other = ECKey.generate_key("P-256").as_dict(private=False)
+    keys = {"keys": [*({**other, "kid": f"k{n}"} for n in range(60)), {**public, "kid": "ES256"}]}
+    assert check(signed("ES256", CLAIMS), keys).kid == "ES256"
+    with pytest.raises(NotValid, match="signature does not hold"):
+        check(signed("ES256", CLAIMS, kid=WITHOUT), keys)
+
+
+def test_an_answer_needs_no_end_but_keeps_to_one_that_it_names() -> None:
+    """A signed UserInfo has no exp as a rule; all else is checked as ever."""
+
+    def answered(**change: Any) -> Verified:
+        return verify(
+            signed("ES256", {**CLAIMS, **change}),
+            KEYS,
+            issuer=ISSUER,
+            audiences=("api",),
+            now=NOW,
+            endless=True,
+        )
+
+    assert answered(exp=WITHOUT).alg == "ES256"
+    for change in ({"exp": NOW - 1}, {"exp": "x"}, {"exp": WITHOUT, "aud": "other"}):
+        with pytest.raises(NotValid):
+            answered(**change)
+
+
 def test_28_an_unknown_kid_is_its_own_error() -> None:
     """So that the keys can be fetched once more."""
     with pytest.raises(UnknownKey, match="no key 'rotated' for ES256"):
@@ -163,6 +224,22 @@ def test_28_whatever_comes_is_not_valid_rather_than_a_crash(text: str) -> None:
     """Nothing but NotValid is ever raised."""
     with pytest.raises(NotValid):
         check(text)
+
+
+@given(st.dictionaries(HEADER, JSON), st.dictionaries(CLAIM, JSON))
+def test_28_no_json_in_header_or_claims_is_a_crash(
+    header: dict[str, Any], claims: dict[str, Any]
+) -> None:
+    """Neither in a forged token nor in one that the issuer signed."""
+    for token in (
+        f"{b64(header)}.{b64(claims)}.AAAA",
+        f"{b64({**header, 'alg': 'ES256'})}.{b64(claims)}.AAAA",
+        signed("ES256", {**CLAIMS, **claims}),
+    ):
+        try:
+            check(token)
+        except NotValid:
+            continue
 
 
 @given(place=st.integers(0, 10_000), char=st.sampled_from("AZaz09-_"))

@@ -62,6 +62,8 @@ def test_a_pasted_url_is_answered_with_the_host_in_it(pasted: str) -> None:
         "http://127.0.0.1:8080/token",
         "http://127.9.9.9/token",
         "http://[::1]/token",
+        "http://169.254.169.254/latest/api/token",
+        "http://[fd00:ec2::254]/latest/api/token",
     ],
 )
 def test_endpoints_that_are_fit(url: str) -> None:
@@ -74,6 +76,8 @@ def test_endpoints_that_are_fit(url: str) -> None:
     [
         ("http://id.example.com/token", "clear"),
         ("http://localhost/token", "clear"),
+        ("http://169.254.1.1/token", "clear"),
+        ("http://[fe80::1]/token", "clear"),
         ("http://0x7f000001/token", "clear"),
         ("http://127.0.0.1.evil.example/token", "clear"),
         ("https://user:canary-password-7f3a@id.example.com/", "password"),

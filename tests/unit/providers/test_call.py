@@ -84,11 +84,72 @@ def test_xml_keeps_its_elements(value: str) -> None:
 
 @given(HEADER, HEADER)
 def test_basic_holds_its_text(name: str, password: str) -> None:
-    """HTTP Basic carries the template's text as it is."""
+    """HTTP Basic carries the template's text as it is; a name that would end early is refused."""
+    if ":" in name:
+        with pytest.raises(ConfigError, match="colon"):
+            written({"basic": "{x}:{key}"}, {"x": name, "key": Secret(password)})
+        return
     sent = written({"basic": "{x}:{key}"}, {"x": name, "key": Secret(password)})
     scheme, _, encoded = sent.headers["Authorization"].partition(" ")
     assert (scheme, b64decode(encoded).decode()) == ("Basic", f"{name}:{password}")
     assert Secret(encoded) in sent.secrets
+
+
+@given(HEADER, HEADER)
+def test_a_cookie_keeps_its_value(one: str, other: str) -> None:
+    """Two cookies stay two, each with its value, or the request is not written."""
+    words = {"body": "none", "headers": {"Cookie": "a={x}; b={y}"}}
+    try:
+        sent = written(words, {"x": one, "y": other})
+    except ConfigError as error:
+        assert "cookie" in error.message
+        assert set(one + other) & set(' ",;\\')
+        return
+    assert [part.split("=", 1) for part in sent.headers["Cookie"].split("; ")] == [
+        ["a", one],
+        ["b", other],
+    ]
+
+
+@pytest.mark.parametrize("filter_", ["upper", "hex", "md5|hex", "base64", "url", "sha256|base64"])
+def test_a_secret_is_one_after_every_filter(filter_: str) -> None:
+    """Whoever shows the request or an answer to it knows what to mask; the masked twin holds none."""
+    key = "canary-Secret 1&2"
+    words = {
+        "headers": {"X-K": f"v={{key|{filter_}}}"},
+        "query": {"q": f"{{key|{filter_}}}"},
+        "send": {"p": f"{{key|{filter_}}}"},
+    }
+    sent = written(words, {"key": Secret(key)})
+    made = sent.headers["X-K"].removeprefix("v=")
+    assert Secret(made) in sent.secrets
+    assert sent.masked is not None
+    shown = f"{sent.masked.url} {sent.masked.headers} {sent.masked.body!r}"
+    assert made not in shown
+    assert shown.count("***") == 3
+
+
+def test_values_that_grow_out_of_each_other_end_in_words() -> None:
+    """Each twice the one before: neither looking at it nor filling it goes on for ever."""
+    values = {"a0": "x{x}", "b0": "y{x}"}
+    for n in range(40):
+        values |= {f"a{n + 1}": f"{{a{n}}}{{b{n}}}", f"b{n + 1}": f"{{b{n}}}{{a{n}}}"}
+    profile = profile_of({"values": values, "request": {"send": {"p": "{a40}"}}}, x="z")
+    assert inputs(profile.provider) == ("x",)
+    with pytest.raises(ConfigError, match="megabyte"):
+        write(profile, profile.provider.request, {"x": "z"}, NOW)
+    circle = profile_of({"values": {"a": "{b}", "b": "{a}"}, "request": {"send": {"p": "{a}"}}})
+    assert inputs(circle.provider) == ()
+    long = "{x" + "|hex" * 40 + "}"
+    with pytest.raises(ConfigError, match="megabyte"):
+        written({"send": {"p": long}}, {"x": "z"})
+
+
+@pytest.mark.parametrize("text", ["1.0e999", "1e3", "NaN", "Infinity", "1_000", "\u0663", "", "1."])
+def test_what_is_no_number_of_json_becomes_none(text: str) -> None:
+    """Neither infinity nor another script's digits: the request is not written."""
+    with pytest.raises(ConfigError):
+        written({"body": "json", "send": {"n": "{x|number}"}}, {"x": text})
 
 
 @given(ANY)

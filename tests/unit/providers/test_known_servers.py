@@ -7,7 +7,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from tokencli import clientauth
+from tokencli.config.case import is_base
 from tokencli.config.load import Config
+from tokencli.model import Profile
 from tokencli.providers.catalog import builtin
 
 TOKEN_URLS = {
@@ -93,6 +95,67 @@ def test_what_is_known_saves_asking_the_issuer(name: str) -> None:
 def test_assertions_are_addressed_as_the_server_wants(name: str) -> None:
     """RFC 7523 section 3 leaves a choice, and servers differ."""
     assert clientauth.audience(config(name).profile("p")) == AUDIENCES[name]
+
+
+BASES = [
+    (name, field)
+    for name in (*TOKEN_URLS, "screening-eagle", "socialid")
+    for field in builtin(name).fields
+    if is_base(builtin(name), field)
+]
+
+
+@pytest.mark.parametrize(("name", "field"), BASES)
+def test_a_slash_at_the_end_of_a_base_url_says_nothing(name: str, field: str) -> None:
+    """Endpoints, issuer and audience are those without it, so that ID tokens fit."""
+    said = builtin(name).fields[field]
+    url = said.example or said.default or ""
+    both = [_with(name, field, written) for written in (url, f"{url}/", f"{url}//")]
+    assert both[0].issuer is None or not both[0].issuer.endswith(url + "/")
+    for profile in both[1:]:
+        assert (profile.issuer, profile.token_url) == (both[0].issuer, both[0].token_url)
+        assert profile.endpoints == both[0].endpoints
+        assert profile.signing.audience == both[0].signing.audience
+
+
+def _with(name: str, field: str, value: str) -> Profile:
+    """Return a profile of that provider whose field has that value."""
+    fields = builtin(name).fields
+    given = {key: said.example for key, said in fields.items() if said.example}
+    given = {"client_id": "c", "username": "jdoe", **given, field: value}
+    lines = "".join(f'{key} = "{text}"\n' for key, text in given.items())
+    text = f'[profiles.p]\nprovider = "{name}"\nallow_password_grant = true\n{lines}'
+    if name == "socialid":
+        text = text.replace('email_address = "john_doe@domain.com"\n', "")
+    return Config(Path("c.toml"), text, {}).profile("p")
+
+
+def test_an_issuer_with_a_slash_can_still_be_written() -> None:
+    """As the issuer, which is compared to the letter."""
+    more = 'issuer = "https://hydra.example.com/"\n'
+    assert config("hydra", more).profile("p").issuer == "https://hydra.example.com/"
+
+
+@pytest.mark.parametrize("name", ["auth0", "identityserver"])
+def test_no_certificate_is_shown_where_none_is_taken(name: str) -> None:
+    """RFC 8705 section 5: these servers take them at other addresses, which their metadata name."""
+    assert "tls_client_auth" not in builtin(name).client_auth
+
+
+def test_who_is_known_to_name_itself_in_every_redirect_has_to() -> None:
+    """RFC 9207: Google's document says so; where it depends, the profile does."""
+    assert config("google").profile("p").sign_in.names_itself
+    assert not config("keycloak").profile("p").sign_in.names_itself
+    assert config("keycloak", "iss_in_redirect = true\n").profile("p").sign_in.names_itself
+    assert not config("google", "iss_in_redirect = false\n").profile("p").sign_in.names_itself
+
+
+def test_slacks_app_is_a_public_client_with_a_redirect_to_localhost() -> None:
+    """Its document takes no secret from a PKCE app, and knows no loopback address but that name."""
+    slack = builtin("slack")
+    assert slack.client_auth == ("none",)
+    assert slack.redirect_host == "localhost"
+    assert "bot" not in slack.title
 
 
 def test_googles_service_accounts_put_the_scope_into_the_assertion() -> None:

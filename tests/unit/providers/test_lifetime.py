@@ -55,6 +55,12 @@ def lived(body: dict[str, Any], access: str | None = None, **how: Any) -> tuple[
         ({"in": 0}, {"never": ("0",)}, TEN_YEARS),
         ({"in": 0}, {}, 0),
         ({"at": None}, {"never": ("null",)}, TEN_YEARS),
+        ({"in": 0.0}, {"never": ("0",)}, TEN_YEARS),
+        ({"at": "20270115080100"}, {"time_format": "%Y%m%d%H%M%S", "time_zone": "UTC"}, 60),
+        ({"at": "2027-01-15t08:01:00z"}, {}, 60),
+        ({"at": "2027-01-15T08:00:60Z"}, {}, 59),
+        ({"at": "Fri Jan 15 08:01:00 2027"}, {"time_format": "http"}, 60),
+        ({"at": "15.01.2027 08:01 UTC"}, {"time_format": "%d.%m.%Y %H:%M %Z"}, 60),
     ],
 )  # fmt: skip
 def test_every_way_to_say_it(
@@ -73,6 +79,7 @@ def test_every_way_to_say_it(
         ({"in": "soon"}, "not a number"),
         ({"in": 10**12}, "ten years"),
         ({"in": -1}, "negative"),
+        ({"at": NOW / 1e3}, "more than a day back"),
     ],
 )
 def test_what_can_not_be_right_is_noticed_and_said(body: dict[str, Any], said: str) -> None:
@@ -80,6 +87,29 @@ def test_what_can_not_be_right_is_noticed_and_said(body: dict[str, Any], said: s
     found, remarks = lived(body, ttl=300)
     assert said in remarks
     assert found in (300, TEN_YEARS, 0)
+
+
+@pytest.mark.parametrize("life", [1_800_000, 3_600_000, 7_200_000, 86_400_000])
+def test_lives_that_look_like_milliseconds_are_taken_as_they_are_and_remarked_on(life: int) -> None:
+    """An hour in milliseconds would be 42 days: nobody can be sure, so nothing is guessed."""
+    found, said = lived({"in": life})
+    assert found == life
+    assert 'time_unit = "ms"' in said
+
+
+@pytest.mark.parametrize("days", [0.04, 1, 7, 14, 25, 30, 50, 60, 90, 100, 180, 365, 730])
+def test_lives_in_days_are_nothing_to_remark_on(days: float) -> None:
+    """What servers give."""
+    assert lived({"in": days * 86_400}) == (days * 86_400, "")
+
+
+def test_an_issue_time_counts_by_the_servers_own_clock() -> None:
+    """A server an hour behind gives a whole life all the same, where its reply says its time."""
+    where = Reply(expires_in=("in",), issued_at=("from",))
+    body = json.dumps({"in": 600, "from": "2027-01-15T07:00:00Z"}).encode()
+    headers = {"content-type": "application/json", "date": "Fri, 15 Jan 2027 07:00:10 GMT"}
+    found, _ = lifetime(where, Document(WireReply(200, headers, body)), None, NOW)
+    assert found == 590
 
 
 def test_milliseconds_in_seconds_are_noticed_by_the_token_itself() -> None:

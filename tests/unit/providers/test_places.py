@@ -94,3 +94,35 @@ def test_a_hostile_value_is_cut_before_a_pattern_sees_it() -> None:
     body = b"a" * 5000 + b"x"
     assert document(body, "text/plain").at("text: ~ a(x)") == "x"
     assert document(body, "text/plain").at("text: ~ .*.*(x)") is None
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        r"text: ~ ((?:a+|\\)+b)",
+        "text: ~ (" + "a?" * 30 + "a" * 30 + "b)",
+        "text: ~ (" + "a{0,99}" * 6 + "b)",
+        "text: ~ (" + "(?:a|a)" * 20 + "b)",
+        r"text: ~ (a)\1",
+        "text: ~ (?=a)(a)",
+        "|".join(["[@,@]"] * 60),
+        "{a:@,b:@}" + "|[@,@,@,@]" * 8,
+        "a" * 600,
+    ],
+)
+def test_a_place_that_could_cost_much_is_refused(place: str) -> None:
+    """By how it is built, before any reply is seen: repeats in repeats, many choices, copies of copies."""
+    with pytest.raises(ConfigError):
+        check(place)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        r"text: ~ id=([^;]+)", r'header:X ~ token="?([^"]+)"?', "cookie:a ~ ^([0-9a-f]{32})$",
+        "data.{a: x, b: y}", "[?type == 'x'].value | [0]", "join(' ', scopes)",
+    ],
+)  # fmt: skip
+def test_a_usual_place_is_taken(place: str) -> None:
+    """What vendors' replies need."""
+    check(place)

@@ -123,6 +123,33 @@ def test_a_missing_token_type_is_bearer_and_an_unknown_one_can_be_kept_but_not_u
 
 
 @pytest.mark.parametrize(
+    ("kind", "called"),
+    [("null", "null"), ("5", "a number"), ("0.5", "a number"), ("true", "a boolean"),
+     ("{}", "an object"), ('""', "empty"), ('["Bearer"]', "a list")],
+)  # fmt: skip
+def test_24_a_token_type_that_is_no_text_is_unknown(kind: str, called: str) -> None:
+    """RFC 6749 section 5.1 wants text; the refresh token beside it is kept all the same."""
+    body = f'{{"access_token": "a", "token_type": {kind}, "refresh_token": "r", "expires_in": 9}}'
+    found = take(body)
+    assert found.unusable and f"its token type is {called}" in found.unusable
+    assert found.token.refresh_token == Secret("r")
+    assert not found.token.fresh(STARTED)
+    bound = take(body, replace(OAUTH2, dpop=True))
+    assert bound.unusable and called in bound.unusable
+
+
+def test_a_provider_that_has_its_own_token_types_is_not_held_to_text() -> None:
+    """It says where the type is, or how the token is used: nothing rests on the member then."""
+    elsewhere = replace(OAUTH2.provider, reply=replace(OAUTH2.provider.reply, token_type=("kind",)))
+    used = replace(OAUTH2.provider, use=("X-Auth-Token: {token}",))
+    for provider in (elsewhere, used):
+        found = take(
+            '{"access_token": "a", "token_type": null}', replace(OAUTH2, provider=provider)
+        )
+        assert (found.unusable, found.token.token_type) == (None, "Bearer")
+
+
+@pytest.mark.parametrize(
     "token", ["a b", "a\\u0000b", "a\\nb", "caf\\u00e9", "\\ud800", "x" * 65537]
 )
 def test_a_token_that_no_header_can_carry_is_not_used(token: str) -> None:
@@ -322,3 +349,27 @@ def test_a_refusal_names_the_places_of_secrets_that_cant_be_typed_anew() -> None
     error = refusal('{"error": "invalid_client"}', replace(OAUTH2, secrets=refs), 401)
     assert "MY_SECRET" in (error.hint or "")
     assert "login" not in (error.hint or "")
+
+
+def test_scopes_of_the_command_line_are_corrected_there() -> None:
+    """Where the profile does not name the refused scopes, the profile is not what to edit."""
+    body = '{"error": "invalid_scope"}'
+    assert "profiles edit" in str(refusal(body, OAUTH2, 400).hint)
+    typed = replace(OAUTH2, scope="a b", origins={"scope": "--scope"})
+    wrong = refusal(body, typed, 400)
+    assert "--scope" in str(wrong.hint) and "profiles edit" not in str(wrong.hint)
+    assert "Check the profile" not in wrong.message
+    assert typed.as_typed == "p --scope 'a b'" and OAUTH2.as_typed == "p"
+
+
+def test_what_is_shown_of_a_reply_holds_neither_its_tokens_nor_the_requests_secrets() -> None:
+    """Scope, type and error texts; but a word that the profile's scope has stays."""
+    body = '{"access_token": "canary-at", "scope": "a canary-at %s", "token_type": "canary-at"}'
+    found = take(body % CANARY, replace(OAUTH2, scope="a"))
+    assert found.token.scope == "a *** ***"
+    assert "canary" not in f"{found.token.token_type}{found.unusable}"
+    kept = take(body % CANARY, replace(OAUTH2, scope=CANARY))
+    assert kept.token.scope == f"a *** {CANARY}"
+    no = refusal('{"error": "invalid_grant canary-at", "error_description": "no canary-at",'
+                 ' "access_token": "canary-at"}', OAUTH2, 400)  # fmt: skip
+    assert "canary" not in f"{no.message}{no.error}{no.description}"

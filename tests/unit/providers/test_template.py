@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokencli.errors import ConfigError
-from tokencli.providers.template import fill, fill_url, names
+from tokencli.providers.template import fill, names
+from tokencli.providers.url_template import fill_url
 
 
 def test_names_are_listed_once_and_in_order() -> None:

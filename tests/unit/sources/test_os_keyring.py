@@ -202,17 +202,89 @@ def test_a_keyring_that_never_answers_is_given_up(
         assert time.monotonic() - start < PATIENCE / 2, "it was asked again in the same run"
 
 
+@pytest.mark.parametrize("scheme", [None, "default"])
+@pytest.mark.parametrize("mode", ["keepassxc", "keepassxc-asks"])
 def test_keepassxc_is_overwritten_without_a_dialogue(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mode: str, scheme: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An item of KeePassXC is removed and set anew, since overwriting would wait for a person."""
+    """An item of KeePassXC is overwritten in one step: neither creating one over it nor removing it
+    first, since both may wait for a person, and what is removed first may be lost."""
     require()
-    with fake_secret_service("keepassxc", tmp_path) as address:
+    if scheme:
+        monkeypatch.setenv("KEYRING_PROPERTY_SCHEME", scheme)
+    with fake_secret_service(mode, tmp_path) as address:
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
         place = source(keyring(patience=5))
         place.write(REF, Secret("canary-old"))
         place.write(REF, Secret(CANARY))
         assert place.read(REF) == Secret(CANARY)
+
+
+def test_a_write_that_fails_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that locks between two writes: the older secret is still there afterwards."""
+    require()
+    with fake_secret_service("keepassxc-locks", tmp_path) as address:
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
+        place = source(keyring(patience=5))
+        place.write(REF, Secret("canary-old"))
+        with pytest.raises(KeyringError) as caught:
+            place.write(REF, Secret(CANARY))
+        assert CANARY not in str(caught.value)
+        assert place.read(REF) == Secret("canary-old")
+
+
+def test_what_another_program_stored_goes_only_once_ours_is_there(
+    backend: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a keyring with two items of one name, there is never a moment without any."""
+    (backend / "doubled_backend.py").write_text(DOUBLED)
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "doubled_backend.Keyring")
+    place = source(keyring())
+    place.write(REF, Secret(CANARY))
+    assert place.read(REF) == Secret(CANARY)
+
+
+def test_a_write_can_be_undone(keyring_env: dict[str, str]) -> None:
+    """What was there comes back, be it of this server or of another, and else nothing."""
+    place = source(keyring())
+    undo = place.write(REF, Secret(CANARY))
+    assert undo() is False
+    assert place.read(REF) is None
+    place.write(MOVED, Secret("canary-theirs"))
+    undo = place.write(REF, Secret(CANARY))
+    assert place.read(REF) == Secret(CANARY)
+    assert undo() is True
+    assert place.read(MOVED) == Secret("canary-theirs")
+    with pytest.raises(KeyringError):
+        place.read(REF)
+
+
+def test_a_secret_for_another_server_goes_where_all_is_to_go(keyring_env: dict[str, str]) -> None:
+    """Deleting gives nothing to anybody; what is left would be left for ever."""
+    place = source(keyring())
+    place.write(REF, Secret(CANARY))
+    assert place.delete(MOVED, everywhere=True) is True
+    assert place.read(REF) is None
+    theirs = SecretRef("keyring", "password", "p", ("corp", "jdoe"))
+    other = SecretRef("keyring", "password", "p", ("corp", "https://wiki.example.com"))
+    place.write(other, Secret(CANARY))
+    assert place.delete(theirs, everywhere=True) is False
+    assert place.read(other) == Secret(CANARY)
+
+
+DOUBLED = """
+from keyring.backend import KeyringBackend
+class Keyring(KeyringBackend):
+    priority = 5
+    items = ["canary-theirs"]
+    def get_password(self, service, username): return self.items[0]
+    def set_password(self, service, username, password): self.items.append(password)
+    def delete_password(self, service, username):
+        self.items.pop(0)
+        assert self.items
+"""
 
 
 def test_a_keyring_that_keeps_nothing_is_found_out(

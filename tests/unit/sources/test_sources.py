@@ -227,7 +227,11 @@ def test_ctrl_c_during_a_command_ends_it(tmp_path: Path, _: int) -> None:
 def test_a_person_is_asked_and_nobody_else() -> None:
     """The prompt source asks where somebody is, and says `login needed` where nobody is."""
     assert read("prompt", terminal=FakeTerminal([CANARY], interactive=True)) == Secret(CANARY)
-    with pytest.raises(LoginNeeded):
+    with pytest.raises(LoginNeeded) as caught:
         read("prompt")
+    # The exact place to name instead (requirement 31): there is no option for a secret.
+    assert 'password = { env = "P_PASSWORD" }' in str(caught.value.hint)
+    assert "tokencli profiles edit p" in str(caught.value.hint)
+    assert "option" not in str(caught.value.hint)
     with pytest.raises(CredentialsError, match="control character"):
         read("prompt", terminal=FakeTerminal(["a\x1b[A"], interactive=True))

@@ -395,3 +395,67 @@ def test_a_store_without_a_place_says_so() -> None:
         store.load(KEY)
     assert caught.value.hint is not None and '"keyring"' in caught.value.hint
     assert store.forget("p") == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "cause"),
+    [
+        (errno.ENOLCK, "no locks"),
+        (errno.ENOSYS, "lacks what is needed"),
+        (errno.EOPNOTSUPP, "lacks what is needed"),
+        (errno.EIO, "input/output error"),
+    ],
+)
+def test_a_lock_that_the_file_system_refuses_names_another_place(
+    number: int, cause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is nobody's, so whose it is does not matter: a local disk or another store mends it."""
+
+    def refuse(fd: int, how: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(StorageError, match=cause) as caught, file_store(tmp_path).lock(KEY, 1):
+        pass
+    assert "state_dir" in str(caught.value.hint) and 'store = "runtime"' in str(caught.value.hint)
+
+
+def test_a_disk_that_fails_to_flush_names_another_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """EIO at fsync: what was stored stays, and the hint does not ask whose it is."""
+    store = file_store(tmp_path)
+    store.save(stored(1))
+
+    def fail(fd: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(StorageError, match="input/output error") as caught:
+        store.save(stored(2))
+    assert "state_dir" in str(caught.value.hint)
+    assert store.load(KEY) == stored(1)
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "file"])
+def test_a_squatted_name_in_a_sticky_folder_names_what_works(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In /tmp nobody but its owner can move it away: then the place itself has to be another."""
+    place = tmp_path / "sticky" / "tokencli-4242"
+    place.parent.mkdir()
+    makes: dict[str, Callable[[], object]] = {
+        "folder": place.mkdir,
+        "link": lambda: place.symlink_to(tmp_path),
+        "file": place.touch,
+    }
+    makes[kind]()
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 4242)
+    with pytest.raises(StorageError, match="belongs to another user") as caught:
+        directory(place)
+    assert "move it out of the way" in str(caught.value.hint)
+    place.parent.chmod(0o1777)
+    with pytest.raises(StorageError, match="belongs to another user") as caught:
+        directory(place)
+    assert "out of the way" not in str(caught.value.hint)
+    assert "state_dir" in str(caught.value.hint)

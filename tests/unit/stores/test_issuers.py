@@ -49,7 +49,7 @@ def test_one_that_is_too_large_is_put_aside(file: IssuerFile, tmp_path: Path) ->
     """It is none of ours; the next save goes through."""
     file.save(b"canary")
     (found,) = (path for path in tmp_path.rglob("*") if path.is_file())
-    found.write_bytes(b"x" * 300_000)
+    found.write_bytes(b"x" * 600_000)
     assert file.load() is None
     file.save(b"canary")
     assert file.load() == b"canary"

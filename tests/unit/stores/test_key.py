@@ -7,6 +7,7 @@ import pytest
 from tests.fakes import keyring_ref, make_profile
 from tokencli.errors import ConfigError
 from tokencli.model import Connection, Profile, SecretRef
+from tokencli.providers.catalog import provider_from
 from tokencli.stores.key import binding, credential_key, origin
 
 PROFILE = make_profile(
@@ -38,6 +39,27 @@ PROFILE = make_profile(
 def test_whatever_decides_the_token_changes_the_key(changed: Profile) -> None:
     """Endpoint, client, user, scope, audience, resource, method and name each make another token."""
     assert credential_key(changed) != credential_key(PROFILE)
+
+
+def _asking(**words: object) -> Profile:
+    table = {"title": "T", "endpoints": {"token": PROFILE.token_url}, **words}
+    return replace(PROFILE, provider=provider_from(table, "own"), grant="token")
+
+
+def test_how_a_provider_of_ones_own_asks_decides_the_token_too() -> None:
+    """Another body, value, JWT, second request or place is another token; its words for people are not."""
+    whole = {"request": {"send": {"a": "b", "scope": "read"}}}
+    key = credential_key(_asking(**whole))
+    others = [
+        {"request": {"send": {"a": "b", "scope": "admin"}}},
+        {**whole, "values": {"v": "{client_id}"}},
+        {**whole, "signed": {"s": {"claims": {"iss": "x"}}}},
+        {**whole, "then": {"send": {"c": "d"}}},
+        {**whole, "reply": {"access_token": "other"}},
+    ]
+    assert len({key, *(credential_key(_asking(**words)) for words in others)}) == len(others) + 1
+    errors = {"codes": {"E1": {"what": "x"}}}
+    assert credential_key(_asking(**whole, errors=errors, doc="https://x.example")) == key
 
 
 @pytest.mark.parametrize(

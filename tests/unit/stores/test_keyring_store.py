@@ -122,9 +122,9 @@ def test_a_power_cut_at_any_write_leaves_old_or_new(before: int, tmp_path: Path)
 def test_what_can_not_fit_is_refused_before_the_request(tmp_path: Path) -> None:
     """A token set that no number of parts could hold is refused by `prepare`."""
     with pytest.raises(KeyringError, match="too long"):
-        store(SmallKeyring(), tmp_path).prepare(KEY, 200_000)
+        store(SmallKeyring(), tmp_path).prepare(KEY, 400_000)
     store(SmallKeyring(), tmp_path).prepare(KEY, 16 * 1024)
-    store(SmallKeyring(limit=None), tmp_path).prepare(KEY, 200_000)
+    store(SmallKeyring(limit=None), tmp_path).prepare(KEY, 400_000)
 
 
 def missing_part(keyring: SmallKeyring) -> None:

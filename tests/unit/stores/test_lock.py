@@ -20,7 +20,7 @@ HOLDER = """
 import sys
 from pathlib import Path
 from tokencli.stores.lock import hold
-with hold(Path(sys.argv[1]), profile="p", timeout=30, note=print):
+with hold(Path(sys.argv[1]), doing="getting a token for profile 'p'", timeout=30, note=print):
     print("held", flush=True)
     sys.stdin.readline()
 """
@@ -32,7 +32,7 @@ from tokencli.stores.lock import hold
 path = Path(sys.argv[1])
 count = path.with_name("count")
 sys.stdin.readline()
-with hold(path, profile="p", timeout=60, note=lambda text: None):
+with hold(path, doing="getting a token for profile 'p'", timeout=60, note=lambda text: None):
     found = int(count.read_text())
     count.write_text(str(found + 1))
 """
@@ -71,7 +71,7 @@ def other(path: Path) -> Iterator[Hold]:
 
 def take(path: Path, timeout: float = 0.0, note: Callable[[str], None] = print) -> bool:
     """Take the lock and let it go."""
-    with hold(path, profile="p", timeout=timeout, note=note):
+    with hold(path, doing="getting a token for profile 'p'", timeout=timeout, note=note):
         return True
 
 
@@ -228,14 +228,17 @@ def waiting_ended(process: subprocess.Popen[str]) -> bool:
 def test_an_error_inside_frees_the_lock(path: Path) -> None:
     """Whatever ends the block, the lock is free after it."""
     for error in (ValueError, KeyboardInterrupt, SystemExit):
-        with pytest.raises(error), hold(path, profile="p", timeout=0, note=print):
+        with (
+            pytest.raises(error),
+            hold(path, doing="getting a token for profile 'p'", timeout=0, note=print),
+        ):
             raise error
         assert take(path)
 
 
 def test_a_child_does_not_keep_the_lock(path: Path) -> None:
     """A command that is started under the lock does not hold it when we no longer do."""
-    with hold(path, profile="p", timeout=0, note=print):
+    with hold(path, doing="getting a token for profile 'p'", timeout=0, note=print):
         child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     with child:
         assert take(path)

@@ -1,7 +1,7 @@
 """Make a provider of a request that somebody has seen work, or of an OAuth server's description.
 
-What can't be a secret, by its name or its type, stays as a constant; whatever else stands in the
-request becomes a reference, and is neither kept nor shown.
+What can't be a secret, by its name, its type or its form, stays as a constant and is listed; whatever
+else stands in the request becomes a reference, and is neither kept nor shown.
 """
 
 from tokencli.providers.draft.made import Draft as Draft

@@ -45,12 +45,19 @@ class Draft:
     variables: Mapping[str, str] = field(default_factory=dict)
     optional: frozenset[str] = frozenset()
     constants: frozenset[str] = frozenset()
+    kept: list[str] = field(default_factory=list)
+    """What of the request stays as it stood."""
 
     def leave(self, what: str) -> None:
         """Note something that is open, once."""
         what = re.sub(r"[^ -~\u00a1-\u1fff]+", " ", what)[:300]
         if what not in self.open:
             self.open.append(what)
+
+    def keep(self, what: str) -> None:
+        """Note something of the request that stays as it stood, once."""
+        if what not in self.kept:
+            self.kept.append(what)
 
     def about(self) -> str:
         """Say in one line what it would send, or which grants it is for."""
@@ -78,6 +85,7 @@ class Draft:
         word = VARIABLE.sub(lambda found: self.variables.get(found[1], found[0]), text)
         vendors = re.sub(r"[^a-z@-]", "_", name.lower()) in CONSTANT or name in self.constants
         if vendors and len(word) <= LONGEST_CONSTANT and not VARIABLE.search(word):
+            self.keep(name)
             return literal(word)
         whole = VARIABLE.fullmatch(text.strip())
         if whole and whole[1].lower() in MADE:

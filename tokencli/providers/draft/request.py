@@ -5,17 +5,15 @@ from collections.abc import Collection
 from typing import Any
 
 from tokencli.providers.draft.body import body
-from tokencli.providers.draft.made import VARIABLE, Draft, literal
+from tokencli.providers.draft.header import is_vendors
+from tokencli.providers.draft.made import Draft, literal
 from tokencli.providers.draft.reply import reply
 from tokencli.providers.draft.server import server
 from tokencli.providers.draft.url import Query, address, hidden
 from tokencli.providers.inline import toml
 from tokencli.providers.recorded.seen import Found, Seen, Server
 
-CONSTANT_HEADERS = re.compile(
-    r"(?i)accept(-language)?|content-type|soapaction|x-.*version|.*-version|x-.*target|x-requested-with"
-)
-LONGEST_CONSTANT = 200
+LONGEST_LISTED = 200
 DROPPED = frozenset(
     ("user-agent", "host", "content-length", "connection", "accept-encoding", "origin", "referer",
      "cookie", "dnt", "cache-control", "pragma", "priority", "te", "upgrade-insecure-requests",
@@ -45,6 +43,9 @@ def draft(found: Found, title: str = "", taken: Collection[str] = ()) -> Draft:
         server(found, made)
     else:
         _request(found, made)
+    whole = ", ".join(made.kept)
+    for kept in [whole] if 0 < len(whole) < LONGEST_LISTED else made.kept:
+        made.leave(f"kept as it stood, for it looks like the vendor's own word: {kept}")
     if not made.title:
         host = re.search(r"://([^/{}]+)/?", "".join(made.lines[:1]))
         made.title = host[1].strip('"') if host else "A server"
@@ -99,12 +100,8 @@ def _headers(seen: Seen, made: Draft) -> list[tuple[str, str]]:
         if low == "authorization":
             if not seen.basic:
                 found[low] = name, _authorization(value, made)
-        elif (
-            CONSTANT_HEADERS.fullmatch(low)
-            and len(value) <= LONGEST_CONSTANT
-            and value.isprintable()
-            and not VARIABLE.search(value)
-        ):
+        elif is_vendors(low, value):
+            made.keep(f"the header {name}")
             found[low] = name, literal(value)
         else:
             found[low] = name, made.value(name, value)

@@ -2,17 +2,17 @@
 
 import re
 from collections.abc import Mapping
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, unquote
 
 from tokencli.errors import ConfigError
 from tokencli.providers.address import endpoint
 from tokencli.providers.draft.made import SECRET, VARIABLE, Draft, literal, snake
-from tokencli.providers.template import fill_url
+from tokencli.providers.url_template import fill_url
 
 _ADDRESS = re.compile(r"(?:https?://)?[A-Za-z0-9._-]+(?:\.|\[|:|/|$)[^\s?#@\\]*")
 _PLACE = re.compile(r"\$?\{\{?\s*([^{}]{1,100}?)\s*\}\}?|<([A-Za-z][\w .-]{0,60})>")
 """How tools and documents write a part that varies: {{name}}, {name}, ${NAME}, <name>."""
-_SOMEBODYS = re.compile(r"[0-9a-fA-F-]{16,}|\d{5,}|(?=.*\d)(?=.*[A-Za-z])[\w-]{16,}|@|.{60}")
+_SOMEBODYS = re.compile(r"[0-9a-fA-F-]{16,}|\d{5,}|^(?=.*\d)(?=.*[A-Za-z]).{10,}$|@|.{60}")
 """What looks like somebody's id or key."""
 LONGEST = 4096
 _SAFE = "%:@!$&'()*+,=~"
@@ -44,6 +44,8 @@ def address(url: str, made: Draft, defaults: Mapping[str, str] | None = None) ->
     else:
         base = _server(scheme.lower(), netloc, made, given)
     parts = [_segment(part, made, given) for part in _straight(path)]
+    if re.search(r"\w", re.sub(r"\{\w+\}", "", "".join(parts))):
+        made.keep(f"the path /{'/'.join(parts)}")
     template = base + slash + "/".join(parts)
     _check(template, made)
     return template, parse_qsl(query, keep_blank_values=True)
@@ -165,7 +167,7 @@ def _segment(part: str, made: Draft, given: Mapping[str, str]) -> str:
 
 
 def _text(text: str, made: Draft) -> str:
-    if _SOMEBODYS.search(text):
+    if _SOMEBODYS.search(unquote(text)):
         return _part(made)
     return literal(quote(text, safe=_SAFE))
 

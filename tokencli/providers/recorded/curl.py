@@ -1,11 +1,10 @@
 """Read a curl command line."""
 
-import re
-import shlex
 from collections.abc import Iterable, Iterator
 from urllib.parse import urlencode
 
 from tokencli.errors import ConfigError
+from tokencli.providers.recorded import shell
 from tokencli.providers.recorded.seen import Seen
 
 _VALUED = ("-X", "--request", "-H", "--header", "-d", "--data", "--data-raw", "--data-binary",
@@ -31,13 +30,13 @@ def from_curl(text: str) -> Seen:
         ConfigError: it is no curl command with a URL. The message quotes nothing of it.
     """
     try:
-        words = shlex.split(re.sub(r"\\\r?\n|\^\r?\n", " ", text))
+        words = shell.words(text)
     except ValueError:
         raise ConfigError(
             "the curl command can't be read: a quotation mark is not closed",
             hint="paste it whole, as the browser or the documentation has it",
         ) from None
-    if not words or not words[0].endswith("curl"):
+    if not words or not words[0].lower().removesuffix(".exe").endswith("curl"):
         raise ConfigError("this is no curl command line", hint="it begins with the word curl")
     told = list(_options(words[1:]))
     urls = [value for name, value in told if name in ("", "--url")]
@@ -55,19 +54,35 @@ def from_curl(text: str) -> Seen:
         headers.append(("Authorization", "Bearer x"))
     method = next((value for name, value in told if name in ("-X", "--request")), None)
     as_query = any(name in ("-G", "--get") for name, _ in told)
-    body = "&".join(_encoded(name, value) for name, value in data)
+    notes = list(_from_files(told))
+    body = "&".join(_encoded(name, value) for name, value in data if not _is_file(name, value))
     url = urls[0]
     if as_query and body:
         url, body = f"{url}{'&' if '?' in url else '?'}{body}", ""
-    if any(value.startswith("@") for name, value in data if name != "--data-raw"):
-        body = ""  # a file's content is its owner's
     parts = [value.partition("=") for name, value in told if name in ("-F", "--form")]
     kind = "multipart" if parts and not data else ""
     if kind:
         body = urlencode([(name, "x") for name, equals, _ in parts if equals])
     basic = any(name in ("-u", "--user") for name, _ in told) or has_basic(headers)
     verb = method or ("POST" if (data or parts) and not as_query else "GET")
-    return Seen(verb.upper(), url, tuple(headers), body, basic, kind=kind)
+    return Seen(verb.upper(), url, tuple(headers), body, basic, kind=kind, notes=tuple(notes))
+
+
+def _is_file(option: str, value: str) -> bool:
+    """Tell whether data are a file's whole content: that is its owner's, and is not read."""
+    return option in _DATA and option != "--data-raw" and value.startswith("@")
+
+
+def _from_files(told: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Yield what a file held that is not read."""
+    for option, value in told:
+        name, at, _ = value.partition("@")
+        if _is_file(option, value):
+            yield "the body that came from a file, which is not read: request.body and request.send"
+        elif option == "--data-urlencode" and at and "=" not in value:
+            yield f"{name[:60]}, whose value came from a file"
+        elif option in ("-H", "--header") and value.startswith("@"):
+            yield "the headers that came from a file, which is not read: request.headers"
 
 
 def _options(words: list[str]) -> Iterator[tuple[str, str]]:
@@ -87,10 +102,12 @@ def _options(words: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _encoded(option: str, value: str) -> str:
+    if option != "--data-urlencode":
+        return value
     name, equals, text = value.partition("=")
-    if option == "--data-urlencode" and equals:
-        return urlencode([(name, text)])
-    return value
+    if not equals:
+        name, equals, text = value.partition("@")  # what follows it is a file's name
+    return urlencode([(name, text)]) if equals else value
 
 
 def has_basic(headers: Iterable[tuple[str, str]]) -> bool:

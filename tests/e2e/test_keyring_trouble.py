@@ -1,0 +1,113 @@
+"""A keyring that is locked, gone, or holds what a profile no longer names: nothing is stuck for ever."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import Run
+from tests.e2e.test_three_systems import add, right
+from tests.keyring_session import lock
+from tests.unit.stores.samples import memory_folder
+from tokencli.sandbox.server import Sandbox
+from tokencli.sandbox.systems import load
+
+NAME = f"groupid-{os.getpid()}"
+"""A name of this process's own: what a user's logins wait for is the same for all tests of that user."""
+
+
+@pytest.fixture
+def logged_in(tokencli: Run, keyring_env: dict[str, str]) -> Iterator[Sandbox]:
+    """A sandbox, a profile and its login; secrets and token are in the keyring."""
+    with Sandbox(lifetime=600) as sandbox:
+        add(tokencli, sandbox, "groupid", NAME)
+        login = tokencli("login", NAME, "--stdin", stdin=right("groupid"))
+        assert login.code == 0, login.err
+        yield sandbox
+    tokencli("logout", NAME, "--secrets", "--force")
+
+
+def held(service: str) -> int:
+    """Return how many items the keyring has of a service."""
+    command = ["secret-tool", "search", "--all", "service", service]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.count("secret = ")
+
+
+@pytest.mark.usefixtures("logged_in")
+def test_logout_takes_the_secrets_of_a_server_that_the_profile_no_longer_names(
+    tokencli: Run,
+) -> None:
+    """They carry the profile's name, and nobody else would ever delete them."""
+    moved = tokencli("profiles", "edit", NAME, "--set", "host=id.example.com")
+    assert moved.code == 0, moved.err
+    shown = tokencli("profiles", "show", NAME).out
+    for name in ("password", "client_secret"):
+        assert held(f"tokencli:{NAME}:{name}") == 1
+        assert f"not known: the {name} of profile {NAME!r} was stored for" in shown
+    done = tokencli("logout", NAME, "--secrets", "--force")
+    assert done.code == 0, done.err
+    assert "password" in done.err and "client_secret" in done.err
+    for name in ("password", "client_secret", "token"):
+        assert held(f"tokencli:{NAME}:{name}") == 0
+
+
+@pytest.mark.usefixtures("logged_in")
+def test_a_keyring_that_is_gone_is_left_behind_by_force(
+    tokencli: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without force the hint says how; with it one line says what stays, and it is said once."""
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS")
+    refused = tokencli("logout", NAME)
+    assert refused.code == 4
+    assert f"tokencli logout {NAME} --force" in refused.err
+    done = tokencli("logout", NAME, "--force")
+    assert done.code == 0, done.err
+    assert f"secret-tool clear service tokencli:{NAME}:token" in done.err
+    assert tokencli("logout", NAME).code == 0
+
+
+@pytest.mark.usefixtures("logged_in")
+def test_a_profile_can_be_removed_without_its_keyring(
+    tokencli: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes, and what stays is said."""
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS")
+    done = tokencli("profiles", "remove", NAME, "--yes")
+    assert done.code == 0, done.err
+    assert f"secret-tool clear service tokencli:{NAME}:token" in done.err
+    assert NAME not in tokencli("profiles").out
+
+
+@pytest.mark.usefixtures("logged_in")
+def test_a_token_in_a_locked_keyring_is_said_to_be_there_perhaps(
+    tokencli: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not that there is none; the hint is to unlock it."""
+    lock(os.environ)
+    with memory_folder() as memory:
+        for runtime in (str(memory), "/nowhere"):
+            monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
+            listed = tokencli("profiles")
+            assert "not looked at" in listed.out, listed
+            assert "token: not looked at" in tokencli("profiles", "show", NAME).out
+            seen = tokencli("inspect", NAME)
+            assert seen.code == 4
+            assert "keyring is locked" in seen.err and "try: unlock it" in seen.err
+
+
+def test_a_test_of_a_profile_tries_its_own_secrets(logged_in: Sandbox, tokencli: Run) -> None:
+    """A stored refresh token does not make up for a wrong password."""
+    done = tokencli("profiles", "test", NAME)
+    assert done.code == 0, done.err
+    assert "by the password grant" in done.out
+    assert "proven: password, client_secret" in done.out
+    assert logged_in.state.log[-1].grant_type == "Password"
+    secret = load("groupid").secrets["client_secret"]
+    changed = tokencli("profiles", "edit", NAME, "--secret", "password=env:CANARY_PASSWORD")
+    assert changed.code == 0, changed.err
+    wrong = tokencli("profiles", "test", NAME, env={"CANARY_PASSWORD": "canary-wrong"})
+    assert (wrong.code, wrong.out) == (5, "")
+    assert secret not in wrong.err and "canary" not in wrong.err
+    assert tokencli("inspect", NAME).code == 0

@@ -1,0 +1,209 @@
+"""Logging out of a server that is away, that is hidden behind a portal, or that ends tokens its own way."""
+
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tests.conftest import Run
+from tests.servers.configured import Configure
+
+Answer = tuple[int, str, str]
+ISSUED = json.dumps(
+    {
+        "access_token": "canary-access-1a",
+        "token_type": "Bearer",
+        "expires_in": 3600,
+        "refresh_token": "canary-refresh-2b",
+    }
+)
+JSON, HTML = "application/json", "text/html"
+DONE: Answer = (200, "", "")
+PORTAL: Answer = (200, HTML, "<html>Please sign in to the network")
+UNKNOWN: Answer = (400, JSON, '{"error": "invalid_token"}')
+WELL_KNOWN = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")
+
+
+class Server(ThreadingHTTPServer):
+    """A server that answers by path, and remembers which tokens it was to revoke."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.base = f"http://127.0.0.1:{self.server_address[1]}"
+        self.answers: dict[str, Answer] = {"/token": (200, JSON, ISSUED)}
+        self.revocations: list[Answer] = []
+        self.asked: list[str] = []
+
+    def metadata(self, answer: Answer | None = None) -> None:
+        """Answer so at both well-known addresses, or with metadata that name a revocation endpoint."""
+        told = {
+            "issuer": self.base,
+            "token_endpoint": f"{self.base}/token",
+            "revocation_endpoint": f"{self.base}/revoke",
+        }
+        for path in WELL_KNOWN:
+            self.answers[path] = answer or (200, JSON, json.dumps(told))
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        path = urlsplit(self.path).path
+        answer = self.server.answers.get(path, (404, "", ""))
+        if path == "/revoke":
+            self.server.asked += parse_qs(body)["token"]
+            answer = self.server.revocations.pop(0)
+        status, kind, text = answer
+        self.send_response_only(status)
+        if kind:
+            self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(text)))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    do_GET = do_POST
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """Run the server."""
+    running = Server()
+    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield running
+    running.shutdown()
+    thread.join()
+    running.server_close()
+
+
+def profile(server: Server, **more: str) -> str:
+    """Return a profile of that server, and what else it says."""
+    words = {
+        "provider": "oauth2",
+        "grant": "client_credentials",
+        "client_id": "batch",
+        "client_auth": "none",
+        "token_url": f"{server.base}/token",
+        "store": "file",
+        **more,
+    }
+    return "[profiles.p]\nallow_http = true\n" + "".join(
+        f"{key} = {json.dumps(value)}\n" for key, value in words.items() if value
+    )
+
+
+@pytest.mark.parametrize(
+    "answer", [(503, "", ""), (500, "", ""), PORTAL], ids=["503", "500", "portal"]
+)
+@pytest.mark.parametrize("known", ["token_url", "issuer alone"])
+def test_38_a_server_that_does_not_say_how_to_revoke_keeps_the_tokens_alive(
+    tokencli: Run, configure: Configure, server: Server, answer: Answer, known: str
+) -> None:
+    """Not forgotten, with the cause and the way out; once the server is back, they are revoked."""
+    place = configure(profile(server, issuer=server.base))
+    assert tokencli("get", "p").code == 0
+    if known == "issuer alone":
+        place.write_text(place.read_text().replace(f'token_url = "{server.base}/token"\n', ""))
+    server.metadata(answer)
+    failed = tokencli("logout", "p")
+    assert (failed.code, "nothing is forgotten" in failed.err) == (7, True), failed.err
+    assert "tokencli logout p --force" in failed.err
+    assert server.asked == []
+
+    server.metadata()
+    server.revocations = [DONE, DONE]
+    done = tokencli("logout", "p")
+    assert (done.code, "revoked the refresh token and the access token" in done.err) == (0, True)
+    assert server.asked == ["canary-refresh-2b", "canary-access-1a"]
+    assert tokencli("inspect", "p").code == 4
+
+
+def test_38_force_forgets_though_nothing_of_the_issuer_is_known_any_more(
+    tokencli: Run, configure: Configure, server: Server, tmp_path: Path
+) -> None:
+    """A profile of the issuer alone, whose metadata are lost and not to be had: --force is obeyed."""
+    server.metadata()
+    configure(profile(server, issuer=server.base, token_url=""))
+    assert tokencli("get", "p").code == 0
+    shutil.rmtree(tmp_path / "state" / "issuers")
+    server.metadata((503, "", ""))
+    failed = tokencli("logout", "p")
+    assert (failed.code, "nothing is forgotten" in failed.err) == (7, True), failed.err
+    done = tokencli("logout", "p", "--force")
+    assert (done.code, "still good until it expires" in done.err) == (0, True), done.err
+    assert "forgot 1 token" in done.err
+    assert server.asked == []
+
+
+def test_38_a_server_without_metadata_is_not_told_and_that_is_said(
+    tokencli: Run, configure: Configure, server: Server
+) -> None:
+    """404 at both addresses: there is nobody to tell."""
+    configure(profile(server, issuer=server.base))
+    assert tokencli("get", "p").code == 0
+    done = tokencli("logout", "p")
+    assert (done.code, "was not told" in done.err, "forgot 1 token" in done.err) == (0, True, True)
+    assert tokencli("logout", "p").err.startswith("tokencli: p: forgot no tokens")
+
+
+def test_38_an_access_token_that_died_with_its_refresh_token_is_no_failure(
+    tokencli: Run, configure: Configure, server: Server
+) -> None:
+    """As at Google: 200 for the refresh token, then 400 invalid_token; a second logout succeeds, too."""
+    configure(profile(server, revocation_url=f"{server.base}/revoke"))
+    assert tokencli("get", "p").code == 0
+    server.revocations = [DONE, UNKNOWN]
+    done = tokencli("logout", "p")
+    assert done.code == 0, done.err
+    assert "revoked the refresh token, the access token had ended" in done.err
+    assert tokencli("logout", "p").code == 0
+    assert len(server.asked) == 2
+
+
+def test_38_a_portal_that_answers_200_has_revoked_nothing(
+    tokencli: Run, configure: Configure, server: Server
+) -> None:
+    """Its page is no answer; what was revoked before it came is not revoked again."""
+    configure(profile(server, revocation_url=f"{server.base}/revoke"))
+    assert tokencli("get", "p").code == 0
+    server.revocations = [PORTAL]
+    failed = tokencli("logout", "p")
+    assert (failed.code, "makes no sense" in failed.err) == (7, True), failed.err
+    server.revocations = [DONE, PORTAL]
+    failed = tokencli("logout", "p")
+    assert (failed.code, "the rest is kept" in failed.err) == (7, True), failed.err
+    server.revocations = [DONE]
+    assert tokencli("logout", "p").code == 0
+    assert server.asked[3:] == ["canary-access-1a"]
+
+
+def test_38_tokens_got_for_other_scopes_are_revoked_too(
+    tokencli: Run, configure: Configure, server: Server
+) -> None:
+    """After the scope was edited, both what was got before and what was got since."""
+    url = f"{server.base}/revoke"
+    for scope in ("read", "read write"):
+        configure(profile(server, revocation_url=url, scope=scope))
+        assert tokencli("get", "p").code == 0
+    configure(profile(server, revocation_url=url, scope="admin"))
+    server.revocations = [DONE] * 4
+    done = tokencli("logout", "p")
+    assert (done.code, "forgot 2 tokens" in done.err) == (0, True), done.err
+    assert "revoked 2 refresh tokens and 2 access tokens" in done.err
+
+    configure(profile(server, revocation_url=url))
+    assert tokencli("get", "p").code == 0
+    configure(profile(server, revocation_url=url, client_id="another"))
+    done = tokencli("logout", "p")
+    assert (done.code, "without telling it" in done.err) == (0, True), done.err
+    assert len(server.asked) == 4
