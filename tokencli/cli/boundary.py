@@ -2,7 +2,6 @@
 
 import logging
 import os
-import signal
 import sys
 import traceback
 import warnings
@@ -10,24 +9,15 @@ from collections.abc import Sequence
 
 from tokencli.adapters.terminal import say
 from tokencli.cli import stdout
+from tokencli.cli.ending import Terminated, ending_behind, heard_too_deep, heed_signals
 from tokencli.errors import ConfigError, Problem, StorageError, TokencliError, UsageError
 from tokencli.printable import printable
 
 INTERRUPTED = 130
-ENDING = ("SIGTERM", "SIGHUP")
 MOST_PROBLEMS = 20
 """Problems of a file that are printed at most; the rest is counted."""
 
 SCARCE = "the system has no more memory or threads for this"
-
-
-class Terminated(BaseException):
-    """A signal to end came; like an interrupt it must not leave an `eval` thinking all is well."""
-
-
-def _terminate(number: int, _: object) -> None:
-    signal.signal(number, signal.SIG_DFL)  # a second one ends the process where it stands
-    raise Terminated(number)
 
 
 def _occupy_standard_descriptors() -> None:
@@ -44,13 +34,6 @@ def _occupy_standard_descriptors() -> None:
         sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115 - a descriptor, for good
 
 
-def _heed_signals() -> None:
-    for name in ENDING:
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores HUP
-            signal.signal(number, _terminate)
-
-
 def run(argv: Sequence[str]) -> int:
     """Run the command line and return its exit code; nothing is raised."""
     # A library's warnings and log records are its developers' business, and may quote URLs.
@@ -58,8 +41,9 @@ def run(argv: Sequence[str]) -> int:
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     sys.excepthook = _last_resort
+    sys.unraisablehook = heard_too_deep
     _occupy_standard_descriptors()
-    _heed_signals()
+    heed_signals()
     try:
         code = _run(argv)
     except KeyboardInterrupt:
@@ -96,17 +80,6 @@ def _run(argv: Sequence[str]) -> int:
             return scarce.exit_code
         report(_internal(error, frames=any(w.startswith("-v") for w in argv)), as_json=False)
         return TokencliError.exit_code
-
-
-def ending_behind(error: BaseException | None) -> BaseException | None:
-    """Return the signal that an error stands for, or None where there is none behind it.
-
-    Python 3.11 raises RuntimeError for whatever ends a class statement's `__set_name__`, and a C
-    extension may raise SystemError: a signal that falls while modules are loaded comes out as these.
-    """
-    while error is not None and not isinstance(error, (KeyboardInterrupt, Terminated)):
-        error = error.__cause__ or error.__context__
-    return error
 
 
 def _exhausted(error: Exception) -> bool:

@@ -1,5 +1,7 @@
 """The boundary: what becomes of an end that comes as something else."""
 
+import subprocess
+import sys
 from collections.abc import Sequence
 
 import pytest
@@ -66,3 +68,37 @@ def test_want_of_memory_or_threads_is_the_machines_fault(
     said = capsys.readouterr().err
     assert "no more memory or threads" in said and "ulimit" in said
     assert "fault of tokencli" not in said
+
+
+DROPPED = """
+import os, signal, sys, time
+from tokencli.cli import boundary
+
+class Loud:
+    def __del__(self):
+        os.kill(os.getpid(), signal.{name})
+        time.sleep(0.5)  # here it is raised, and dropped
+
+def invoke(argv):
+    Loud()
+    time.sleep(30)
+    return 0
+
+boundary._invoke = invoke
+sys.exit(boundary.run(["get"]))
+"""
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129), ("SIGINT", 130)])
+def test_req_5_a_signal_inside_a_destructor_is_not_lost(name: str, code: int) -> None:
+    """Python drops what a destructor raises: the run ends all the same, and shows no frame."""
+    done = subprocess.run(
+        [sys.executable, "-c", DROPPED.format(name=name)],
+        capture_output=True,
+        text=True,
+        timeout=25,
+        check=False,
+    )
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    assert "ignored" not in done.stderr
