@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tokencli.cli.completions import script
+from tokencli.commands.completions import render_completion_script
 
 FOLDER = Path(__file__).parent.parent / "completions"
 FILES = {
@@ -17,7 +17,7 @@ FILES = {
 def main() -> None:
     """Write every script anew."""
     for shell, name in FILES.items():
-        (FOLDER / name).write_text(script(shell), encoding="utf-8")
+        (FOLDER / name).write_text(render_completion_script(shell), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -4,36 +4,36 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
-from tokencli.browsing import Redirect
-from tokencli.errors import LoginNeeded
-from tokencli.model import (
-    Binding,
+from tokencli.errors import LoginRequiredError
+from tokencli.models import (
     Connection,
+    HttpReply,
+    HttpRequest,
     Profile,
     Secret,
     SecretRef,
-    StoredToken,
-    WireReply,
-    WireRequest,
+    StoredTokenSet,
+    TokenBinding,
 )
-from tokencli.ports import HotCopy, SecretKeeper, SecretSource, TokenStore
-from tokencli.providers.catalog import builtin
+from tokencli.protocols import AccessTokenCache, SecretSource, TokenStore, WritableSecretSource
+from tokencli.protocols_browser import AuthorizationResponse
+from tokencli.providers.catalog import load_builtin
 
 
 @dataclass
 class FakeClock:
     """A clock that stands still until told otherwise."""
 
-    time: float = 1_800_000_000.0
+    current_time: float = 1_800_000_000.0
 
     def now(self) -> float:
-        return self.time
+        return self.current_time
 
     def monotonic(self) -> float:
-        return self.time
+        return self.current_time
 
     def sleep(self, seconds: float) -> None:
-        self.time += seconds
+        self.current_time += seconds
 
 
 @dataclass
@@ -42,45 +42,51 @@ class FakeTerminal:
 
     answers: list[str] = field(default_factory=list)
     interactive: bool = False
-    said: list[str] = field(default_factory=list)
-    states: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+    status_lines: list[str] = field(default_factory=list)
     """What the status line said, one after the other."""
-    pasted: list[str] = field(default_factory=list)
+    typed_lines: list[str] = field(default_factory=list)
 
-    def note(self, text: str, *, whole: bool = False) -> None:
-        self.said.append(text)
+    def print_note(self, text: str, *, whole: bool = False) -> None:
+        self.messages.append(text)
 
-    def warn(self, text: str) -> None:
-        self.said.append(f"warning: {text}")
+    def print_warning(self, text: str) -> None:
+        self.messages.append(f"warning: {text}")
 
-    def detail(self, text: str) -> None:
-        self.said.append(f"detail: {text}")
+    def print_detail(self, text: str) -> None:
+        self.messages.append(f"detail: {text}")
 
-    def ask(self, question: str, *, default: str | None = None, choices: Sequence[str] = ()) -> str:
-        return self._answer(question) or default or ""
+    def ask_line(
+        self, question: str, *, default: str | None = None, choices: Sequence[str] = ()
+    ) -> str:
+        return self._next_answer(question) or default or ""
 
     def ask_secret(self, question: str) -> Secret:
-        return Secret(self._answer(question))
+        return Secret(self._next_answer(question))
 
-    def confirm(self, question: str, *, default: bool) -> bool:
-        return self._answer(question) in ("y", "") if default else self._answer(question) == "y"
+    def ask_yes_no(self, question: str, *, default: bool) -> bool:
+        return (
+            self._next_answer(question) in ("y", "")
+            if default
+            else self._next_answer(question) == "y"
+        )
 
-    def show(self, text: str, *, qr: str | None = None) -> bool:
-        self.said.append(text if qr is None else f"{text} [QR {qr}]")
+    def show_message(self, text: str, *, qr: str | None = None) -> bool:
+        self.messages.append(text if qr is None else f"{text} [QR {qr}]")
         return qr is not None
 
-    def status(self, text: str) -> None:
+    def set_status_line(self, text: str) -> None:
         if text:
-            self.states.append(text)
+            self.status_lines.append(text)
 
     @contextmanager
-    def keyboard(self) -> Iterator[Callable[[float], str | None]]:
-        yield lambda _: self.pasted.pop(0) if self.interactive and self.pasted else None
+    def open_line_reader(self) -> Iterator[Callable[[float], str | None]]:
+        yield lambda _: self.typed_lines.pop(0) if self.interactive and self.typed_lines else None
 
-    def _answer(self, question: str) -> str:
+    def _next_answer(self, question: str) -> str:
         if not self.interactive:
-            raise LoginNeeded(f"nobody answers {question!r}")
-        self.said.append(question)
+            raise LoginRequiredError(f"nobody answers {question!r}")
+        self.messages.append(question)
         return self.answers.pop(0)
 
 
@@ -88,10 +94,10 @@ class FakeTerminal:
 class FakeTransport:
     """A server that answers from a list and remembers what it was asked."""
 
-    replies: list[WireReply | Exception] = field(default_factory=list)
-    requests: list[WireRequest] = field(default_factory=list)
+    replies: list[HttpReply | Exception] = field(default_factory=list)
+    requests: list[HttpRequest] = field(default_factory=list)
 
-    def send(self, request: WireRequest, connection: Connection) -> WireReply:
+    def send(self, request: HttpRequest, connection: Connection) -> HttpReply:
         self.requests.append(request)
         reply = self.replies.pop(0)
         if isinstance(reply, Exception):
@@ -104,60 +110,69 @@ class FakeBrowser:
     """A browser whose person comes back with queries that are known beforehand, or not at all."""
 
     clock: FakeClock
-    usable: bool = True
-    opened: list[str] = field(default_factory=list)
-    queries: list[Callable[[str], str]] = field(default_factory=list)
+    is_available: bool = True
+    opened_urls: list[str] = field(default_factory=list)
+    response_queries: list[Callable[[str], str]] = field(default_factory=list)
     """Each makes a query of the address that was opened or shown."""
     terminal: FakeTerminal | None = None
-    closed: int = 0
+    close_count: int = 0
     redirect_uri: str = "http://127.0.0.1:49152/callback"
 
-    def open(self, url: str) -> bool:
-        self.opened.append(url)
+    def open_url(self, url: str) -> bool:
+        self.opened_urls.append(url)
         return True
 
-    def listen(
-        self, port: int | None, accept: Callable[[str], Redirect | None], host: str = "127.0.0.1"
+    def listen_for_redirect(
+        self,
+        port: int | None,
+        accept: Callable[[str], AuthorizationResponse | None],
+        host: str = "127.0.0.1",
     ) -> "FakeBrowser":
         self.accept = accept
         return self
 
-    def wait(self, seconds: float) -> Redirect | None:
-        if not self.queries:
+    def wait_for_redirect(self, seconds: float) -> AuthorizationResponse | None:
+        if not self.response_queries:
             self.clock.sleep(seconds)
             return None
-        url = self.opened[-1] if self.opened else self.terminal.said[1] if self.terminal else ""
-        return self.accept(self.queries.pop(0)(url))
+        url = (
+            self.opened_urls[-1]
+            if self.opened_urls
+            else self.terminal.messages[1]
+            if self.terminal
+            else ""
+        )
+        return self.accept(self.response_queries.pop(0)(url))
 
     def close(self) -> None:
-        self.closed += 1
+        self.close_count += 1
 
 
 @dataclass
-class FakeKeeper:
+class FakeKeyring:
     """A keyring in memory."""
 
-    kept: dict[tuple[str, ...], Secret] = field(default_factory=dict)
-    reads: int = 0
+    secrets: dict[tuple[str, ...], Secret] = field(default_factory=dict)
+    read_count: int = 0
 
     def read(self, ref: SecretRef) -> Secret | None:
-        self.reads += 1
-        return self.kept.get(ref.target)
+        self.read_count += 1
+        return self.secrets.get(ref.target)
 
-    def write(self, ref: SecretRef, secret: Secret) -> Callable[[], bool]:
-        before = self.kept.get(ref.target)
-        self.kept[ref.target] = secret
+    def store_secret(self, ref: SecretRef, secret: Secret) -> Callable[[], bool]:
+        before = self.secrets.get(ref.target)
+        self.secrets[ref.target] = secret
 
         def undo() -> bool:
-            self.kept.pop(ref.target)
+            self.secrets.pop(ref.target)
             if before is not None:
-                self.kept[ref.target] = before
+                self.secrets[ref.target] = before
             return before is not None
 
         return undo
 
-    def delete(self, ref: SecretRef, *, everywhere: bool = False) -> bool:
-        return self.kept.pop(ref.target, None) is not None
+    def delete_secret(self, ref: SecretRef, *, everywhere: bool = False) -> bool:
+        return self.secrets.pop(ref.target, None) is not None
 
 
 @dataclass
@@ -165,114 +180,116 @@ class FakeStore:
     """A store in memory that counts, and can be told to fail or to be changed by somebody else."""
 
     name: str = "fake"
-    kept: dict[str, StoredToken] = field(default_factory=dict)
-    begun: dict[str, Secret] = field(default_factory=dict)
+    stored_tokens: dict[str, StoredTokenSet] = field(default_factory=dict)
+    begun_refreshes: dict[str, Secret] = field(default_factory=dict)
     events: list[str] = field(default_factory=list)
-    failure: Exception | None = None
-    on_lock: list[StoredToken] = field(default_factory=list)
+    save_error: Exception | None = None
+    saved_by_others: list[StoredTokenSet] = field(default_factory=list)
     """Token sets that another process saves while this one waits for the lock."""
 
-    def load(self, key: str) -> StoredToken | None:
+    def load(self, key: str) -> StoredTokenSet | None:
         self.events.append("load")
-        return self.kept.get(key)
+        return self.stored_tokens.get(key)
 
-    def prepare(self, key: str, size: int) -> None:
+    def reserve_space(self, key: str, size: int) -> None:
         self.events.append("prepare")
 
-    def save(self, stored: StoredToken) -> None:
+    def save(self, stored: StoredTokenSet) -> None:
         self.events.append("save")
-        if self.failure:
-            raise self.failure
-        self.kept[stored.binding.key] = stored
-        self.begun.pop(stored.binding.key, None)
+        if self.save_error:
+            raise self.save_error
+        self.stored_tokens[stored.binding.key] = stored
+        self.begun_refreshes.pop(stored.binding.key, None)
 
-    def begin(self, key: str, refresh_token: Secret) -> None:
+    def begin_refresh(self, key: str, refresh_token: Secret) -> None:
         self.events.append("begin")
-        self.begun[key] = refresh_token
+        self.begun_refreshes[key] = refresh_token
 
-    def conclude(self, key: str) -> None:
+    def end_refresh(self, key: str) -> None:
         self.events.append("conclude")
-        self.begun.pop(key, None)
+        self.begun_refreshes.pop(key, None)
 
-    def interrupted(self, key: str, refresh_token: Secret) -> bool:
-        return self.begun.get(key) == refresh_token
+    def was_refresh_interrupted(self, key: str, refresh_token: Secret) -> bool:
+        return self.begun_refreshes.get(key) == refresh_token
 
-    def keys(self, profile: str) -> list[str]:
-        return [key for key, stored in self.kept.items() if stored.binding.profile == profile]
+    def list_credential_keys(self, profile: str) -> list[str]:
+        return [
+            key for key, stored in self.stored_tokens.items() if stored.binding.profile == profile
+        ]
 
-    def forget(self, profile: str, *, force: bool = False) -> int:
-        gone = self.keys(profile)
+    def delete_profile_tokens(self, profile: str, *, force: bool = False) -> int:
+        gone = self.list_credential_keys(profile)
         for key in gone:
-            del self.kept[key]
+            del self.stored_tokens[key]
         return len(gone)
 
-    def clear(self, key: str, only: Secret | None = None) -> bool:
+    def delete_token_set(self, key: str, only: Secret | None = None) -> bool:
         self.events.append("clear")
-        stored = self.kept.get(key)
+        stored = self.stored_tokens.get(key)
         if stored is None or (only is not None and stored.token.refresh_token != only):
             return False
-        del self.kept[key]
+        del self.stored_tokens[key]
         return True
 
     @contextmanager
-    def lock(self, key: str, timeout: float) -> Iterator[None]:
+    def lock_credential(self, key: str, timeout: float) -> Iterator[None]:
         self.events.append("lock")
-        for stored in self.on_lock:
-            self.kept[stored.binding.key] = stored
-        self.on_lock = []
+        for stored in self.saved_by_others:
+            self.stored_tokens[stored.binding.key] = stored
+        self.saved_by_others = []
         yield
         self.events.append("unlock")
 
 
-class NoCopy:
+class EmptyTokenCache:
     """A hot copy that is never there."""
 
-    def read(self, bound: Binding) -> None:
+    def load_token(self, bound: TokenBinding) -> None:
         return None
 
-    def keep(self, stored: StoredToken, store: TokenStore) -> None:
+    def fill_from_store(self, stored: StoredTokenSet, store: TokenStore) -> None:
         return None
 
 
 @dataclass
-class FakeEdges:
-    """All edges at once."""
+class FakeContext:
+    """All ctx at once."""
 
     transport: FakeTransport = field(default_factory=FakeTransport)
     clock: FakeClock = field(default_factory=FakeClock)
     terminal: FakeTerminal = field(default_factory=FakeTerminal)
-    keeper: SecretKeeper = field(default_factory=FakeKeeper)
-    the_store: FakeStore = field(default_factory=FakeStore)
+    keyring: WritableSecretSource = field(default_factory=FakeKeyring)
+    fake_store: FakeStore = field(default_factory=FakeStore)
     profiles: dict[str, Profile] = field(default_factory=dict)
     browser: FakeBrowser = field(default_factory=lambda: FakeBrowser(FakeClock()))
 
     def __post_init__(self) -> None:
         self.browser.clock, self.browser.terminal = self.clock, self.terminal
 
-    def profile(self, name: str) -> Profile:
+    def get_profile(self, name: str) -> Profile:
         return self.profiles[name]
 
-    def located(self, profile: Profile, *names: str) -> Profile:
+    def with_endpoints(self, profile: Profile, *names: str) -> Profile:
         return profile
 
-    def source(self, kind: str) -> SecretSource:
-        return _Prompt(self.terminal) if kind == "prompt" else self.keeper
+    def secret_source(self, kind: str) -> SecretSource:
+        return FakePromptSource(self.terminal) if kind == "prompt" else self.keyring
 
-    def store(self, profile: Profile) -> TokenStore:
-        return self.the_store
+    def token_store(self, profile: Profile) -> TokenStore:
+        return self.fake_store
 
-    def hot(self, profile: Profile) -> HotCopy:
-        return NoCopy()
+    def token_cache(self, profile: Profile) -> AccessTokenCache:
+        return EmptyTokenCache()
 
-    def every_store(self, profile: Profile) -> Sequence[TokenStore]:
-        return [self.the_store]
+    def all_token_stores(self, profile: Profile) -> Sequence[TokenStore]:
+        return [self.fake_store]
 
-    def uninterrupted(self, at_most: float) -> AbstractContextManager[None]:
+    def defer_signals(self, at_most: float) -> AbstractContextManager[None]:
         return nullcontext()
 
 
 @dataclass
-class _Prompt:
+class FakePromptSource:
     terminal: FakeTerminal
 
     def read(self, ref: SecretRef) -> Secret | None:
@@ -288,13 +305,13 @@ def keyring_ref(name: str, profile: str = "p") -> SecretRef:
     return SecretRef("keyring", name, profile, (f"tokencli:{profile}:{name}", name))
 
 
-def filled_keeper(profile: str = "p") -> FakeKeeper:
+def filled_keyring(profile: str = "p") -> FakeKeyring:
     """Return a keyring that holds a password and a client secret."""
     kept = {
         keyring_ref("password", profile).target: PASSWORD,
         keyring_ref("client_secret", profile).target: CLIENT_SECRET,
     }
-    return FakeKeeper(kept)
+    return FakeKeyring(kept)
 
 
 def make_profile(
@@ -311,7 +328,7 @@ def make_profile(
     """Return a profile without a configuration file."""
     return Profile(
         name=name,
-        provider=builtin(provider),
+        provider=load_builtin(provider),
         grant=grant,
         client_auth=client_auth,
         token_url=token_url,
@@ -321,6 +338,6 @@ def make_profile(
     )
 
 
-def json_reply(body: str, status: int = 200, kind: str = "application/json") -> WireReply:
+def json_reply(body: str, status: int = 200, kind: str = "application/json") -> HttpReply:
     """Return a reply with that body."""
-    return WireReply(status, {"content-type": kind}, body.encode())
+    return HttpReply(status, {"content-type": kind}, body.encode())

@@ -88,14 +88,14 @@ class Forks:
 
 def _serve() -> None:
     # Everything that a run may import is loaded once, here.
-    import tokencli.actions.export
-    import tokencli.adapters.http
-    import tokencli.cli.main
+    import tokencli.commands.registry
     import tokencli.config.load
-    import tokencli.stores.file
-    import tokencli.stores.hot
+    import tokencli.core.export
+    import tokencli.fastpath.token_cache
+    import tokencli.net.transport
+    import tokencli.token_store.file
 
-    tokencli.cli.main.build()
+    tokencli.commands.registry.build_cli()
     for line in sys.stdin:
         request = json.loads(line)
         children = [_fork(argv, request) for argv in request["commands"]]
@@ -141,9 +141,9 @@ def _child(argv: list[str], request: dict[str, Any], out: int, err: int) -> int:
     time.time = lambda: real() + later  # type: ignore[assignment]
     try:
         if request["long"]:
-            from tokencli.cli.boundary import run
+            from tokencli.commands.run import run_command_line
 
-            return run(argv)
+            return run_command_line(argv)
         from tokencli.__main__ import main
 
         sys.argv = ["tokencli", *argv]

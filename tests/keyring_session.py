@@ -64,7 +64,7 @@ def state_files() -> set[Path]:
 
     The keyring store's locks follow the user and not the environment, so no fixture can move them.
     """
-    from tokencli.stores.places import state_dir
+    from tokencli.system.user_dirs import state_dir
 
     return {path for path in state_dir().glob("*/*") if path.is_file()}
 

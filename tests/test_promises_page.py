@@ -11,7 +11,6 @@ ROOT = Path(__file__).parent.parent
 PAGE = re.compile(r"<!-- promises -->\n(.*?)<!-- /promises -->", re.DOTALL)
 ROW = re.compile(r"^\| *(\d+) *\|(.*)\|(.*)\|$")
 TEST = re.compile(r"`(tests/[^`:]+\.py)::(test_\w+)`")
-NUMBERED = re.compile(r"test_(?:req_?)?(\d+)_")
 PROMISED = (*range(6, 16), *range(20, 27), *range(29, 32), *range(33, 37))
 """Numbers of the requirements that the page answers to."""
 
@@ -25,13 +24,23 @@ def rows() -> dict[int, tuple[str, list[tuple[str, str]]]]:
 
 
 @cache
-def functions(path: str) -> frozenset[str]:
-    """Return the names of the functions of a test file; none where there is no such file."""
+def requirements(path: str) -> dict[str, frozenset[int]]:
+    """Return the tests of a file: name -> the numbers in its `requirement` markers."""
     place = ROOT / path
     if not place.is_file():
-        return frozenset()
+        return {}
     tree = ast.parse(place.read_text(encoding="utf-8"))
-    return frozenset(node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+    return {
+        node.name: frozenset(
+            decorator.args[0].value
+            for decorator in node.decorator_list
+            if isinstance(decorator, ast.Call)
+            and ast.unparse(decorator.func) == "pytest.mark.requirement"
+            and isinstance(decorator.args[0], ast.Constant)
+        )
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+    }
 
 
 def test_the_page_has_every_promise() -> None:
@@ -41,11 +50,10 @@ def test_the_page_has_every_promise() -> None:
 
 @pytest.mark.parametrize("number", PROMISED)
 def test_a_promise_is_a_sentence_with_tests_that_are_there(number: int) -> None:
-    """Each test that a row names exists, and carries the row's number in its name."""
+    """Each test that a row names exists, and is marked with the row's number."""
     promise, tests = rows()[number]
     assert promise.endswith(".")
     assert tests
     for path, name in tests:
-        assert name in functions(path), f"{path} has no {name}"
-        numbered = NUMBERED.match(name)
-        assert numbered and int(numbered[1]) == number, name
+        assert name in requirements(path), f"{path} has no {name}"
+        assert number in requirements(path)[name], name

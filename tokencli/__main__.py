@@ -7,13 +7,13 @@ import sys
 def main() -> None:
     """Run the command line and leave with its exit code."""
     try:
-        from tokencli.hot import answer
+        from tokencli.fastpath.reader import fast_path_output
 
-        text = answer(sys.argv[1:], os.environ)
-        if text is None or not _print(text):
-            from tokencli.cli.boundary import run
+        text = fast_path_output(sys.argv[1:], os.environ)
+        if text is None or not _write_and_exit(text):
+            from tokencli.commands.run import run_command_line
 
-            sys.exit(run(sys.argv[1:]))
+            sys.exit(run_command_line(sys.argv[1:]))
     except KeyboardInterrupt:  # while modules were still being loaded
         sys.exit(130)
     except RuntimeError as error:  # the same, where Python 3.11 was in a class statement
@@ -22,7 +22,7 @@ def main() -> None:
         sys.exit(130)
 
 
-def _print(text: str) -> bool:
+def _write_and_exit(text: str) -> bool:
     """Print the text and end the process; False where that can't be done, and nothing was printed."""
     stream = sys.stdout
     if stream is not sys.__stdout__ or stream is None:

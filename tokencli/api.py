@@ -5,12 +5,12 @@ Nothing is asked of anybody and nothing is printed but warnings; every failure i
 
 from typing import Any
 
-from tokencli.actions.get import get
-from tokencli.actions.use import beside
-from tokencli.app import App, Settings
+from tokencli.app import App, CommonOptions
+from tokencli.core.get_token import get_token
+from tokencli.core.usage_secrets import resolve_usage_secrets
 from tokencli.errors import UsageError
-from tokencli.model import Profile, TokenSet
-from tokencli.providers.use import carried
+from tokencli.models import Profile, TokenSet
+from tokencli.oauth.token_usage import build_headers_and_query
 
 
 def token(
@@ -28,9 +28,9 @@ def token(
     Raises:
         TokencliError: any of its kinds.
     """
-    app = _app(config)
-    chosen = app.profile(profile, scope=scope)
-    return _obtain(chosen, app, min_ttl=min_ttl, force=force).access_token.reveal()
+    app = _build_app(config)
+    chosen = app.get_profile(profile, scope=scope)
+    return _get_token_set(chosen, app, min_ttl=min_ttl, force=force).access_token.reveal()
 
 
 class TokenAuth:
@@ -41,8 +41,8 @@ class TokenAuth:
     """
 
     def __init__(self, profile: str | None = None, *, config: str | None = None) -> None:
-        self._app = _app(config)
-        self._profile = self._app.profile(profile)
+        self._app = _build_app(config)
+        self._profile = self._app.get_profile(profile)
         if self._profile.dpop:
             raise UsageError(
                 f"tokens of profile {self._profile.name!r} are bound to a key: each request needs"
@@ -52,24 +52,26 @@ class TokenAuth:
 
     def __call__(self, request: Any) -> Any:
         """Put the token into a `requests.PreparedRequest` and return that."""
-        found = _obtain(self._profile, self._app)
-        secrets = beside(self._profile, self._app)
-        headers, query = carried(self._profile, found, secrets, self._app.clock.now())
+        found = _get_token_set(self._profile, self._app)
+        secrets = resolve_usage_secrets(self._profile, self._app)
+        headers, query = build_headers_and_query(
+            self._profile, found, secrets, self._app.clock.now()
+        )
         request.headers.update(headers)
         if query:
             request.prepare_url(request.url, query)
         return request
 
 
-def _app(config: str | None) -> App:
-    return App(Settings(config=config, no_input=True, quiet=True))
+def _build_app(config: str | None) -> App:
+    return App(CommonOptions(config=config, no_input=True, quiet=True))
 
 
-def _obtain(
+def _get_token_set(
     profile: Profile, app: App, *, min_ttl: float | None = None, force: bool = False
 ) -> TokenSet:
     """Get the token; that it could not be kept is a warning, as it is good all the same."""
-    obtained = get(profile, app, min_ttl=min_ttl, force=force)
-    if obtained.unsaved is not None:
-        app.terminal.warn(obtained.unsaved.message)
+    obtained = get_token(profile, app, min_ttl=min_ttl, force=force)
+    if obtained.save_error is not None:
+        app.terminal.print_warning(obtained.save_error.message)
     return obtained.token

@@ -9,19 +9,26 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tokencli import hot
-from tokencli.browsing import Browser
-from tokencli.model import Profile
-from tokencli.ports import Clock, SecretKeeper, SecretSource, Terminal, TokenStore, Transport
+from tokencli.fastpath import reader
+from tokencli.models import Profile
+from tokencli.protocols import (
+    Clock,
+    SecretSource,
+    Terminal,
+    TokenStore,
+    Transport,
+    WritableSecretSource,
+)
+from tokencli.protocols_browser import Browser
 
 if TYPE_CHECKING:
     from tokencli.config.load import Config
-    from tokencli.stores.hot import AccessCopy
-    from tokencli.stores.shelf import Records
+    from tokencli.fastpath.records import CacheRecords
+    from tokencli.fastpath.token_cache import TokenCache
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class CommonOptions:
     """What the command line says about every command."""
 
     config: str | None = None
@@ -38,7 +45,7 @@ class Settings:
 class App:
     """Everything that actions need, each part built when it is first asked for."""
 
-    settings: Settings = field(default_factory=Settings)
+    options: CommonOptions = field(default_factory=CommonOptions)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
     def __post_init__(self) -> None:
@@ -47,38 +54,38 @@ class App:
 
     @cached_property
     def _config_path(self) -> Path:
-        usual = None if self.settings.config else hot.config_file(self.environ)
+        usual = None if self.options.config else reader.config_file_path(self.environ)
         if usual is not None and sys.platform == "linux":
             return Path(usual)
-        from tokencli.config.paths import config_path
+        from tokencli.config.config_path import find_config_path
 
-        return config_path(self.settings.config, self.environ)
+        return find_config_path(self.options.config, self.environ)
 
     @cached_property
-    def records(self) -> "Records":
+    def fast_path_records(self) -> "CacheRecords":
         """What earlier runs left for later ones, as long as the configuration stays as it is."""
-        from tokencli.stores.shelf import Records
+        from tokencli.fastpath.records import CacheRecords
 
-        return Records(str(self._config_path), self.environ)
+        return CacheRecords(str(self._config_path), self.environ)
 
     @cached_property
     def config(self) -> "Config":
         """The configuration file, read once."""
-        from tokencli.config.load import load
+        from tokencli.config.load import load_config
 
-        assert self.records is not None, "the stamp is older than what is read"
-        found = load(self._config_path, self.environ, must_exist=False)
+        assert self.fast_path_records is not None, "the stamp is older than what is read"
+        found = load_config(self._config_path, self.environ, must_exist=False)
         for warning in found.warnings:
-            self.terminal.warn(warning)
+            self.terminal.print_warning(warning)
         return found
 
-    def config_lock(self) -> AbstractContextManager[None]:
+    def lock_config(self) -> AbstractContextManager[None]:
         """Hold the lock under which configuration files are changed."""
-        from tokencli.stores.editing import editing
+        from tokencli.config.config_lock import hold_config_lock
 
-        return editing(self.terminal.note)
+        return hold_config_lock(self.terminal.print_note)
 
-    def profile(
+    def get_profile(
         self, name: str | None = None, *, scope: str | None = None, anew: bool | None = False
     ) -> Profile:
         """Return the profile of that name, or the one that the environment or the file chooses.
@@ -90,16 +97,16 @@ class App:
             UsageError: `scope` is none. ConfigError: there is no such profile, or it is wrong.
         """
         if scope is not None:
-            from tokencli.config.rules import given_scope
+            from tokencli.config.validators import validate_scope_argument
 
-            given_scope(scope)
-        profile = self._remembered(name) or self._judged(name)
+            validate_scope_argument(scope)
+        profile = self._load_cached_profile(name) or self._load_validated_profile(name)
         if not profile.hot_copy:
-            self.hot(profile).drop()
+            self.token_cache(profile).delete_token()
         if scope is not None:
-            origins = {**profile.origins, "scope": "--scope"}
-            profile = replace(profile, scope=scope, origins=origins, hot_copy=False)
-        settings = self.settings
+            origins = {**profile.value_sources, "scope": "--scope"}
+            profile = replace(profile, scope=scope, value_sources=origins, hot_copy=False)
+        settings = self.options
         if settings.timeout is not None:
             profile = replace(
                 profile, connection=replace(profile.connection, timeout=settings.timeout)
@@ -108,75 +115,81 @@ class App:
             profile = replace(profile, lock_timeout=settings.lock_timeout)
         if settings.wait is not None:
             profile = replace(profile, sign_in=replace(profile.sign_in, wait=settings.wait))
-        return profile if anew is None else self.located(profile, anew=anew)
+        return profile if anew is None else self.with_endpoints(profile, anew=anew)
 
-    def located(self, profile: Profile, *names: str, anew: bool = False) -> Profile:
+    def with_endpoints(self, profile: Profile, *names: str, anew: bool = False) -> Profile:
         """Return the profile with what its issuer says of its endpoints: those that its grant needs,
         and these; with `anew` the issuer is asked even if its answer is remembered."""
         if profile.issuer is None:
             return profile
-        from tokencli.actions.discover import Memory, located
-        from tokencli.stores.issuers import IssuerFile
+        from tokencli.oauth.discovery import MetadataCache, resolve_endpoints
+        from tokencli.token_store.metadata_cache import MetadataCacheFile
 
-        file = IssuerFile(profile)
-        return located(profile, self, Memory(file.load, file.save), *names, anew=anew)
+        file = MetadataCacheFile(profile)
+        return resolve_endpoints(
+            profile, self, MetadataCache(file.load, file.save), *names, anew=anew
+        )
 
-    def known(self, profile: Profile) -> Profile:
+    def with_cached_endpoints(self, profile: Profile) -> Profile:
         """Return the profile with what is remembered of its issuer, asking nobody."""
         if profile.issuer is None:
             return profile
-        from tokencli.actions.discover import Memory, remembered
-        from tokencli.stores.issuers import IssuerFile
+        from tokencli.oauth.discovery import MetadataCache, apply_cached_metadata
+        from tokencli.token_store.metadata_cache import MetadataCacheFile
 
-        file = IssuerFile(profile)
-        return remembered(profile, Memory(file.load, file.save))
+        file = MetadataCacheFile(profile)
+        return apply_cached_metadata(profile, MetadataCache(file.load, file.save))
 
-    def names(self) -> tuple[str, ...]:
+    def list_profile_names(self) -> tuple[str, ...]:
         """List the profiles, and leave the list for the next completion."""
-        found = self.config.names()
+        found = self.config.profile_names()
         if found:
-            self.records.write("names", "", found)
+            self.fast_path_records.write("names", "", found)
         return found
 
-    def _remembered(self, name: str | None) -> Profile | None:
+    def _load_cached_profile(self, name: str | None) -> Profile | None:
         """Return the profile as an earlier run judged it, if nothing can have changed since."""
-        from tokencli.config import snapshot
+        from tokencli.fastpath import profile_cache
 
-        (default,) = self.records.read("default") or ("",)
+        (default,) = self.fast_path_records.read("default") or ("",)
         chosen = name or self.environ.get("TOKENCLI_PROFILE") or default
-        found = self.records.read("profile", chosen) if chosen else None
+        found = self.fast_path_records.read("profile", chosen) if chosen else None
         try:
             home, text = found or ("", "")
-            return snapshot.parse(text) if home == self.environ.get("HOME", "") else None
+            return (
+                profile_cache.parse_profile(text) if home == self.environ.get("HOME", "") else None
+            )
         except ValueError:
             return None
 
-    def _judged(self, name: str | None) -> Profile:
-        from tokencli.config import snapshot
+    def _load_validated_profile(self, name: str | None) -> Profile:
+        from tokencli.fastpath import profile_cache
 
-        chosen = self.config.choose(name)
-        profile = self.config.profile(chosen)
+        chosen = self.config.choose_profile(name)
+        profile = self.config.get_profile(chosen)
         if not name and not self.environ.get("TOKENCLI_PROFILE"):
-            self.records.write("default", "", [chosen])
+            self.fast_path_records.write("default", "", [chosen])
         # `~` in the file stands for HOME.
         home = self.environ.get("HOME", "")
         with suppress(ValueError):
-            self.records.write("profile", chosen, [home, snapshot.dump(profile)])
+            self.fast_path_records.write(
+                "profile", chosen, [home, profile_cache.dump_profile(profile)]
+            )
         return profile
 
     @cached_property
     def clock(self) -> Clock:
         """The machine's clock."""
-        from tokencli.adapters.clock import SystemClock
+        from tokencli.system.clock import SystemClock
 
         return SystemClock()
 
     @cached_property
     def terminal(self) -> Terminal:
         """The person at stderr."""
-        from tokencli.adapters.terminal import StderrTerminal
+        from tokencli.terminal.console import StderrTerminal
 
-        settings = self.settings
+        settings = self.options
         return StderrTerminal(
             self.environ,
             no_input=settings.no_input,
@@ -187,62 +200,71 @@ class App:
     @cached_property
     def transport(self) -> Transport:
         """HTTP, on a miss alone: its import is the dearest of all."""
-        from tokencli.adapters.http import HttpTransport
+        from tokencli.net.transport import HttpTransport
 
-        return HttpTransport(self.environ, warn=self.terminal.warn, detail=self.terminal.detail)
+        return HttpTransport(
+            self.environ, warn=self.terminal.print_warning, detail=self.terminal.print_detail
+        )
 
     @cached_property
     def browser(self) -> Browser:
         """The person's browser, which nothing opens where nobody can be asked."""
-        from tokencli.adapters.browser import SystemBrowser
+        from tokencli.terminal.browser import SystemBrowser
 
-        settings = self.settings
+        settings = self.options
         in_ci = self.environ.get("CI", "").lower() not in ("", "0", "false")
         forbidden = settings.no_browser or settings.no_input or in_ci
         return SystemBrowser(self.environ, forbidden=forbidden)
 
     @cached_property
-    def keeper(self) -> SecretKeeper:
+    def keyring(self) -> WritableSecretSource:
         """The OS keyring, as a place that can be written to."""
-        from tokencli.sources.keyring import KeyringSource
+        from tokencli.secret_sources.keyring import KeyringSource
 
-        source = self.source("keyring")
+        source = self.secret_source("keyring")
         assert isinstance(source, KeyringSource)
         return source
 
-    def source(self, kind: str) -> SecretSource:
+    def secret_source(self, kind: str) -> SecretSource:
         """Return the secret source of that kind."""
-        from tokencli.sources import open_source
+        from tokencli.secret_sources import open_secret_source
 
         if kind not in self._sources:
-            self._sources[kind] = open_source(kind, environ=self.environ, terminal=self.terminal)
+            self._sources[kind] = open_secret_source(
+                kind, environ=self.environ, terminal=self.terminal
+            )
         return self._sources[kind]
 
-    def store(self, profile: Profile) -> TokenStore:
+    def token_store(self, profile: Profile) -> TokenStore:
         """Return the store that keeps the profile's tokens; `auto` is settled here, once."""
-        from tokencli.stores import open_store
-        from tokencli.stores.hot import Mirrored
+        from tokencli.fastpath.token_cache import CachingStore
+        from tokencli.token_store import open_store
 
         key = f"{profile.store} {profile.state_dir} {profile.hot_copy} {profile.name}"
         if key not in self._stores:
             opened = open_store(
                 profile, environ=self.environ, terminal=self.terminal, clock=self.clock
             )
-            self._stores[key] = Mirrored(opened, self.hot(profile), self.records)
+            self._stores[key] = CachingStore(
+                opened, self.token_cache(profile), self.fast_path_records
+            )
         return self._stores[key]
 
-    def hot(self, profile: Profile) -> "AccessCopy":
+    def token_cache(self, profile: Profile) -> "TokenCache":
         """Return the copy of the profile's access token in memory."""
-        from tokencli.stores.hot import AccessCopy
+        from tokencli.fastpath.token_cache import TokenCache
 
-        return AccessCopy(self.records, profile)
+        return TokenCache(self.fast_path_records, profile)
 
-    def every_store(self, profile: Profile) -> Sequence[TokenStore]:
+    def all_token_stores(self, profile: Profile) -> Sequence[TokenStore]:
         """Return every place where tokens of the profile may rest."""
-        return [self.store(replace(profile, store=name)) for name in ("keyring", "runtime", "file")]
+        return [
+            self.token_store(replace(profile, store=name))
+            for name in ("keyring", "runtime", "file")
+        ]
 
-    def uninterrupted(self, at_most: float) -> AbstractContextManager[None]:
+    def defer_signals(self, at_most: float) -> AbstractContextManager[None]:
         """Hold back signals inside the block, of `at_most` seconds, and deliver them after it."""
-        from tokencli.adapters.signals import uninterrupted
+        from tokencli.system.deferred_signals import defer_signals
 
-        return uninterrupted(self.terminal.note, at_most=at_most)
+        return defer_signals(self.terminal.print_note, at_most=at_most)

@@ -25,7 +25,7 @@ No error ever carries a secret.
 from collections.abc import Sequence
 from typing import ClassVar
 
-from tokencli.frozen import dataclass
+from tokencli.fast_dataclass import dataclass
 
 
 class TokencliError(Exception):
@@ -48,7 +48,7 @@ class UsageError(TokencliError):
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class ConfigProblem:
     """One thing wrong in one place of a configuration file."""
 
     where: str
@@ -68,7 +68,7 @@ class ConfigError(TokencliError):
     exit_code = 3
 
     def __init__(
-        self, message: str, *, hint: str | None = None, problems: Sequence[Problem] = ()
+        self, message: str, *, hint: str | None = None, problems: Sequence[ConfigProblem] = ()
     ) -> None:
         super().__init__(message, hint=hint)
         self.problems = tuple(problems)
@@ -86,28 +86,28 @@ class KeyringError(CredentialsError):
 
     code = "keyring"
 
-    lasting: bool = True
+    affects_whole_keyring: bool = True
     """Whether all else in the keyring is out of reach, too; not so where one item is the trouble."""
 
 
-class NoKeyring(KeyringError):
+class NoKeyringError(KeyringError):
     """There is no OS keyring here, or one that keeps nothing; so nothing of ours is in it."""
 
 
-class LoginNeeded(CredentialsError):
+class LoginRequiredError(CredentialsError):
     """Only a person can go on: sign in, or type a secret."""
 
     code = "login_needed"
 
 
-class PersonNeeded(CredentialsError):
+class PromptRequiredError(CredentialsError):
     """A prompt is due where none may happen; the caller asks outside the lock and tries again."""
 
     code = "person_needed"
 
     def __init__(self, message: str, *, hint: str | None = None, names: Sequence[str] = ()) -> None:
         super().__init__(message, hint=hint)
-        self.names = tuple(names)
+        self.secret_names = tuple(names)
 
 
 class RefusedError(TokencliError):
@@ -139,7 +139,7 @@ class UnreachableError(TokencliError):
     code = "unreachable"
     exit_code = 6
 
-    sent: bool = False
+    request_sent: bool = False
     """Whether the request may have reached the server before the failure."""
 
 
@@ -169,19 +169,19 @@ class StorageError(TokencliError):
     exit_code = 8
 
 
-class NotKept(StorageError):
+class TokenNotStoredError(StorageError):
     """A token came and is good, but it could not be stored."""
 
     code = "not_kept"
 
 
-class LockTimeout(StorageError):
+class LockTimeoutError(StorageError):
     """Another process holds this credential's lock for too long."""
 
     code = "locked"
 
 
-class TokenInvalid(TokencliError):
+class InvalidTokenError(TokencliError):
     """The token is expired, not yet valid, or not a token."""
 
     code = "token_invalid"

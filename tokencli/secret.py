@@ -3,7 +3,7 @@
 from hmac import compare_digest
 from typing import Literal, NoReturn
 
-from tokencli.frozen import dataclass
+from tokencli.fast_dataclass import dataclass
 
 
 class Secret:
@@ -42,14 +42,14 @@ class Secret:
         raise TypeError("a Secret is not pickled")
 
 
-SourceKind = Literal["keyring", "env", "file", "command", "prompt", "stdin"]
+SecretSourceKind = Literal["keyring", "env", "file", "command", "prompt", "stdin"]
 
 
 @dataclass(frozen=True, slots=True)
 class SecretRef:
     """Say where a secret rests, never what it is."""
 
-    kind: SourceKind | Literal["profile"]
+    kind: SecretSourceKind | Literal["profile"]
     name: str
     """The secret's logical name: `password`, `client_secret`, …"""
     profile: str
@@ -57,7 +57,7 @@ class SecretRef:
     """keyring: (service, username); env: (variable,); file: (path,); command: the argv; profile: (name,),
     for the token of another profile; prompt and stdin: ()."""
 
-    def describe(self) -> str:
+    def describe_source(self) -> str:
         """Name the place as a person would look for it."""
         match self.kind:
             case "keyring":

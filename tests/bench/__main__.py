@@ -9,9 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from tests.bench import hooked, oidc
+from tests.bench import hooks, oidc
+from tests.bench.locations import bench_place
 from tests.bench.measure import Command, Measured, run, side_by_side
-from tests.bench.places import bench_place
 from tests.bench.scripts import empty_script, script_by_hand
 from tests.conftest import script
 from tests.keyring_session import INSTALL, missing
@@ -103,8 +103,8 @@ def in_shells(rounds: int) -> Iterator[Row]:
         else:
             commands["oidc-token"], own["oidc-token"] = peer
         found = side_by_side(commands, {**os.environ, **environ}, rounds, own)
-        for shell in hooked.LOOPS:
-            one = hooked.seconds(shell, environ)
+        for shell in hooks.LOOPS:
+            one = hooks.seconds(shell, environ)
             if one is not None:
                 for name, other in found.items():
                     yield Row(f"hooked `get` in {shell}", name, None, one / other.wall, "< 1")

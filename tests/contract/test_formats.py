@@ -6,16 +6,17 @@ from hypothesis import strategies as st
 
 from tests.unit.formats.test_token_formats import NOW, PROFILE, token
 from tokencli.errors import ReplyError, UsageError
-from tokencli.formats import DIALECTS, TOKEN_FORMATS, Dialect, dialect, render_token
+from tokencli.formats import DIALECTS, TOKEN_FORMATS, Dialect, load_dialect, render_token
 
 NASTY = st.text(st.characters(categories=None), max_size=30) | st.text(
     " '\"\\$`!*?[]{}~=;&|#\n\r\t%^<>"
 )
-SHELLS = [name for name in DIALECTS if dialect(name).unset is not None]
+SHELLS = [name for name in DIALECTS if load_dialect(name).render_unset is not None]
 
 
+@pytest.mark.requirement(13)
 @pytest.mark.parametrize("name", sorted(set(TOKEN_FORMATS) - {"dpop"}))  # two headers, two lines
-def test_13_every_token_format_is_one_line_of_ascii(name: str) -> None:
+def test_every_token_format_is_one_line_of_ascii(name: str) -> None:
     """A token comes out whole, on one line, and without an escape."""
     found = render_token(name, PROFILE, token("t" * 20_000), NOW)
     assert found.isascii() and found.endswith("\n") and found[:-1].isprintable()
@@ -26,18 +27,19 @@ def test_13_every_token_format_is_one_line_of_ascii(name: str) -> None:
 def test_every_dialect_writes_a_bearer_token_as_it_is(name: str) -> None:
     """The characters of RFC 6750 need no escape anywhere, and no caution."""
     variables = [("ACCESS_TOKEN", "aZ09-._~+/=")]
-    row = dialect(name)
+    row = load_dialect(name)
     assert isinstance(row, Dialect)
     assert "aZ09-._~+/=" in row.render(variables)
-    assert row.caution is None or row.caution(variables) is None
+    assert row.find_warning is None or row.find_warning(variables) is None
 
 
+@pytest.mark.requirement(11)
 @pytest.mark.parametrize("name", DIALECTS)
 @given(value=NASTY)
-def test_11_every_dialect_writes_visible_ascii_or_refuses(name: str, value: str) -> None:
+def test_every_dialect_writes_visible_ascii_or_refuses(name: str, value: str) -> None:
     """No control, no character outside ASCII, no stray white space ever comes out."""
     try:
-        found = dialect(name).render([("ACCESS_TOKEN", "t"), ("ACCESS_TOKEN_SCOPE", value)])
+        found = load_dialect(name).render([("ACCESS_TOKEN", "t"), ("ACCESS_TOKEN_SCOPE", value)])
     except ReplyError as error:
         assert error.hint
         assert not value.strip() or value.strip() not in error.message or len(value.strip()) < 12
@@ -47,30 +49,33 @@ def test_11_every_dialect_writes_visible_ascii_or_refuses(name: str, value: str)
         assert value.isascii() and value.isprintable() and "  " not in value
 
 
+@pytest.mark.requirement(11)
 @pytest.mark.parametrize("name", DIALECTS)
 @pytest.mark.parametrize("variable", ["PATH", "LD_PRELOAD", "A;id", "A b", ""])
-def test_11_no_dialect_sets_a_variable_that_runs_something(name: str, variable: str) -> None:
+def test_no_dialect_sets_a_variable_that_runs_something(name: str, variable: str) -> None:
     """Names are checked where they are written, wherever they came from."""
-    row = dialect(name)
+    row = load_dialect(name)
     with pytest.raises(UsageError):
         row.render([(variable, "x")])
-    if row.unset is not None:
+    if row.render_unset is not None:
         with pytest.raises(UsageError):
-            row.unset([variable])
+            row.render_unset([variable])
 
 
+@pytest.mark.requirement(11)
 @pytest.mark.parametrize("name", SHELLS)
-def test_11_a_shells_statements_end_and_hold_no_comment(name: str) -> None:
+def test_a_shells_statements_end_and_hold_no_comment(name: str) -> None:
     """POSIX, fish and PowerShell get one line; a comment would swallow what follows."""
-    row = dialect(name)
+    row = load_dialect(name)
     found = row.render([("A_TOKEN", "x"), ("B_TOKEN", "y")])
     assert "#" not in found
     if name != "cmd":
         assert found.count("\n") == 1 and found.endswith(";\n")
-    assert row.failure
+    assert row.failure_text
 
 
+@pytest.mark.requirement(12)
 @pytest.mark.parametrize("name", sorted(set(DIALECTS) - set(SHELLS)))
-def test_12_data_stays_empty_on_failure(name: str) -> None:
+def test_data_stays_empty_on_failure(name: str) -> None:
     """A file that failed to be written holds nothing that looks like a setting."""
-    assert dialect(name).failure == ""
+    assert load_dialect(name).failure_text == ""

@@ -29,57 +29,57 @@ class Mutant:
 
 MUTANTS = {
     "the second read under the lock": Mutant(
-        "actions/get.py",
+        "core/get_token.py",
         """                if stored is not None and usable(stored):
-                    copy.keep(stored, store)
-                    return Obtained(stored.token, "stored")
+                    copy.fill_from_store(stored, store)
+                    return TokenResult(stored.token, "stored")
                 elsewhere""",
         "                elsewhere",
-        "tests/unit/actions/test_get.py::test_who_waited_for_the_lock_takes_what_the_holder_saved",
+        "tests/unit/core/test_get_token.py::test_who_waited_for_the_lock_takes_what_the_holder_saved",
     ),
     "the flush before the rename": Mutant(
-        "stores/files.py",
+        "system/safe_file.py",
         "            os.fsync(self._fd)\n",
         "",
-        "tests/unit/stores/test_files.py::test_a_write_is_flushed_before_it_is_named",
+        "tests/unit/system/test_safe_file.py::test_a_write_is_flushed_before_it_is_named",
     ),
     "the order of flush and rename": Mutant(
-        "stores/files.py",
+        "system/safe_file.py",
         """            os.fsync(self._fd)
             fd, self._fd = self._fd, -1
             os.close(fd)
-            _replace(self._temp, self.path)
+            _replace_file(self._temp_path, self.path)
 """,
-        """            _replace(self._temp, self.path)
+        """            _replace_file(self._temp_path, self.path)
             os.fsync(self._fd)
             fd, self._fd = self._fd, -1
             os.close(fd)
 """,
-        "tests/unit/stores/test_files.py::test_a_write_is_flushed_before_it_is_named",
+        "tests/unit/system/test_safe_file.py::test_a_write_is_flushed_before_it_is_named",
     ),
     "the comparison before clearing a file": Mutant(
-        "stores/file.py",
+        "token_store/file.py",
         "if stored is None or stored.token.refresh_token != only:",
         "if stored is None:",
-        "tests/contract/test_stores.py::test_clearing_compares",
+        "tests/contract/test_token_stores.py::test_clearing_compares",
     ),
     "the comparison before clearing after a refusal": Mutant(
-        "actions/get.py",
+        "core/get_token.py",
         "if stored is not None and theirs is not None and theirs != spent:",
         "if False:",
-        "tests/unit/actions/test_get.py::test_a_loser_uses_the_winners_token_and_destroys_nothing",
+        "tests/unit/core/test_get_token.py::test_a_loser_uses_the_winners_token_and_destroys_nothing",
     ),
     "the journal before sending": Mutant(
-        "actions/get.py",
-        "            store.begin(key, spent)\n",
+        "core/get_token.py",
+        "            store.begin_refresh(key, spent)\n",
         "",
-        "tests/unit/actions/test_get.py::test_a_refresh_is_noted_before_it_is_sent_and_concluded_by_the_save",
+        "tests/unit/core/test_get_token.py::test_a_refresh_is_noted_before_it_is_sent_and_concluded_by_the_save",
     ),
     "keeping the old refresh token": Mutant(
-        "actions/get.py",
+        "core/get_token.py",
         "if found.token.refresh_token is None:",
         "if False:",
-        "tests/unit/actions/test_get.py::test_the_old_refresh_token_stays_when_the_reply_brings_none",
+        "tests/unit/core/test_get_token.py::test_the_old_refresh_token_stays_when_the_reply_brings_none",
     ),
 }
 

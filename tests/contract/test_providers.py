@@ -4,19 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from tokencli.config.case import needed
-from tokencli.config.judge import explained
 from tokencli.config.load import Config
-from tokencli.config.own_provider import checked
-from tokencli.config.schema import keys_of, profile_model, secret_keys
-from tokencli.providers.catalog import BUILTIN, builtin, words
-from tokencli.providers.spec import Provider
+from tokencli.config.profile_checks import describe_missing_key
+from tokencli.config.profile_draft import required_keys
+from tokencli.config.profile_schema import allowed_keys, build_profile_model, secret_key_names
+from tokencli.provider_schema import Provider
+from tokencli.providers.catalog import BUILTIN_NAMES, load_builtin, load_builtin_table
+from tokencli.providers.validation.provider import validate_provider
 
 
-@pytest.fixture(params=BUILTIN)
+@pytest.fixture(params=BUILTIN_NAMES)
 def provider(request: pytest.FixtureRequest) -> Provider:
     """Return each built-in provider in turn."""
-    return builtin(request.param)
+    return load_builtin(request.param)
 
 
 def sample(provider: Provider, name: str) -> str:
@@ -29,7 +29,7 @@ def sample(provider: Provider, name: str) -> str:
 
 def test_the_file_is_valid(provider: Provider) -> None:
     """The file passes the same checks as a user's own [providers.NAME] table."""
-    found = checked(provider.name, words(provider.name))
+    found = validate_provider(provider.name, load_builtin_table(provider.name))
     assert found == provider
 
 
@@ -37,32 +37,35 @@ def test_every_profile_of_it_can_be_written(provider: Provider, tmp_path: Path) 
     """For each grant and client authentication, a profile that gives what is needed loads."""
     for grant, spec in provider.grants.items():
         for method in provider.client_auth:
-            wanted = (*needed(provider, grant, method, ()), *(group[0] for group in spec.one_of))
+            wanted = (
+                *required_keys(provider, grant, method, ()),
+                *(group[0] for group in spec.one_of),
+            )
             grouped = {name for group in spec.one_of for name in group[1:]}
             values = {
                 name: sample(provider, name)
                 for name in wanted
-                if name not in grouped and name not in secret_keys(provider)
+                if name not in grouped and name not in secret_key_names(provider)
             }
             lines = [f'{key} = "{value}"' for key, value in values.items()]
             allow = "allow_password_grant = true" if grant == "password" else ""
             head = f'[profiles.p]\nprovider = "{provider.name}"\ngrant = "{grant}"\n'
             text = head + f'client_auth = "{method}"\n{allow}\n' + "\n".join(lines)
             config = Config(tmp_path / "config.toml", text, {})
-            assert config.problems() == ()
-            profile = config.profile("p")
+            assert config.find_problems() == ()
+            profile = config.get_profile("p")
             assert profile.grant == grant
             assert profile.token_url.startswith("https://")
-            assert set(profile.secrets) <= secret_keys(provider)
+            assert set(profile.secrets) <= secret_key_names(provider)
 
 
 def test_everything_it_asks_for_is_described(provider: Provider) -> None:
     """Whatever a profile must give has a key in the schema and words to ask for it."""
-    known = keys_of(profile_model(provider))
+    known = allowed_keys(build_profile_model(provider))
     for spec in provider.grants.values():
         for name in (*spec.needs, *spec.optional, *(n for group in spec.one_of for n in group)):
             assert name in known
-            assert name in explained(provider, name)
+            assert name in describe_missing_key(provider, name)
 
 
 def test_its_error_texts_are_clauses(provider: Provider) -> None:

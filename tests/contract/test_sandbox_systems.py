@@ -11,7 +11,7 @@ from joserfc.jwk import KeySet
 
 from tokencli.sandbox.oauth2 import PASSWORD, USERNAME
 from tokencli.sandbox.server import Sandbox
-from tokencli.sandbox.systems import SYSTEMS, load
+from tokencli.sandbox.system import SYSTEMS, load_system
 
 
 @dataclass
@@ -40,21 +40,21 @@ class Case:
     """What is sent beside grant_type and refresh_token to refresh."""
 
 
-GROUPID = load("groupid")
-EAGLE = load("screening-eagle")
-SOCIAL = load("socialid")
-OAUTH2 = load("oauth2")
+GROUPID = load_system("groupid")
+EAGLE = load_system("screening-eagle")
+SOCIAL = load_system("socialid")
+OAUTH2 = load_system("oauth2")
 GROUPID_CLIENT = {
-    "client_Id": GROUPID.values["client_id"],
+    "client_Id": GROUPID.profile_values["client_id"],
     "client_secret": GROUPID.secrets["client_secret"],
 }
 CASES = {
     "groupid": Case(
         form={
             "grant_type": "Password",
-            "username": GROUPID.values["username"],
+            "username": GROUPID.profile_values["username"],
             "password": GROUPID.secrets["password"],
-            "identity_store_id": GROUPID.values["identity_store_id"],
+            "identity_store_id": GROUPID.profile_values["identity_store_id"],
             **GROUPID_CLIENT,
         },
         members=frozenset(("access_token", "refresh_token", "scope", "token_type", "expires_in")),
@@ -63,7 +63,7 @@ CASES = {
     ),
     "screening-eagle": Case(
         form={"grant_type": "client_credentials", "scope": "openid email profile inspect"},
-        basic=(EAGLE.values["client_id"], EAGLE.secrets["client_secret"]),
+        basic=(EAGLE.profile_values["client_id"], EAGLE.secrets["client_secret"]),
         members=frozenset(
             ("scope", "token_type", "access_token", "expires_in", "id_token", "refresh_token")
         ),
@@ -73,17 +73,17 @@ CASES = {
     "socialid": Case(
         form={
             "grant_type": "password",
-            "username": SOCIAL.values["username"],
+            "username": SOCIAL.profile_values["username"],
             "password": SOCIAL.secrets["password"],
         },
-        basic=(SOCIAL.values["client_id"], SOCIAL.secrets["client_secret"]),
+        basic=(SOCIAL.profile_values["client_id"], SOCIAL.secrets["client_secret"]),
         members=frozenset(("access_token", "expires_in", "token_type", "refresh_token")),
         token_type="bearer",
         expires_in=604800,
     ),
     "oauth2": Case(
         form={"grant_type": "password", "username": USERNAME, "password": PASSWORD},
-        basic=(OAUTH2.values["client_id"], OAUTH2.secrets["client_secret"]),
+        basic=(OAUTH2.profile_values["client_id"], OAUTH2.secrets["client_secret"]),
         members=frozenset(("access_token", "refresh_token", "scope", "token_type", "expires_in")),
         expires_in=3600,
     ),
@@ -110,7 +110,7 @@ def post(
     """Post to a token endpoint; without `form`, what is right."""
     case = CASES[system]
     return requests.post(
-        sandbox.url + load(system).token_path,
+        sandbox.url + load_system(system).token_path,
         data=case.form if form is None else form,
         verify=sandbox.ca_file,
         allow_redirects=False,
@@ -128,7 +128,7 @@ def refresh(sandbox: Sandbox, system: str, token: str) -> requests.Response:
 def resource(sandbox: Sandbox, system: str, token: str | None) -> requests.Response:
     """Knock at the protected resource."""
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    url = sandbox.url + load(system).resource_path
+    url = sandbox.url + load_system(system).resource_path
     return requests.get(url, headers=headers, verify=sandbox.ca_file, timeout=20)
 
 
@@ -148,7 +148,7 @@ def test_right_credentials_get_the_documented_reply(sandbox: Sandbox, system: st
     assert set(reply.json()) == case.members
     assert reply.json()["token_type"] == case.token_type
     assert reply.json()["expires_in"] == case.expires_in
-    assert sandbox.state.tokens_issued == 1
+    assert sandbox.database.tokens_issued == 1
 
 
 @SYSTEM
@@ -199,9 +199,9 @@ def test_reuse_kills_the_family(sandbox: Sandbox, system: str) -> None:
     """A refresh token used twice takes its successor and the access tokens with it."""
     first = post(sandbox, system).json()
     second = refresh(sandbox, system, first["refresh_token"]).json()
-    assert sandbox.family_alive(second["refresh_token"])
+    assert sandbox.is_family_active(second["refresh_token"])
     assert refresh(sandbox, system, first["refresh_token"]).status_code == 400
-    assert not sandbox.family_alive(second["refresh_token"])
+    assert not sandbox.is_family_active(second["refresh_token"])
     assert sandbox.current_refresh_token(system) is None
     assert refresh(sandbox, system, second["refresh_token"]).status_code == 400
     assert (
@@ -214,7 +214,7 @@ def test_grace_forgives_a_client_that_lost_the_answer(
     sandbox: Sandbox, clock: Hands, system: str
 ) -> None:
     """Within the grace period the last spent token is answered with the current one; later not."""
-    sandbox.change(grace="30s")
+    sandbox.set_faults(grace="30s")
     first = post(sandbox, system).json()
     second = refresh(sandbox, system, first["refresh_token"]).json()
     again = refresh(sandbox, system, first["refresh_token"])
@@ -229,14 +229,14 @@ def test_another_clients_refresh_token_is_unknown(sandbox: Sandbox, system: str)
     other = next(name for name in SYSTEMS if name != system)
     token = post(sandbox, other).json()["refresh_token"]
     assert refresh(sandbox, system, token).status_code == 400
-    assert sandbox.family_alive(token)
+    assert sandbox.is_family_active(token)
 
 
 @SYSTEM
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
 def test_only_post_gets_a_token(sandbox: Sandbox, system: str, method: str) -> None:
     """Other verbs are answered 405 and told which would be right."""
-    url = sandbox.url + load(system).token_path
+    url = sandbox.url + load_system(system).token_path
     reply = requests.request(method, url, verify=sandbox.ca_file, timeout=20)
     assert (reply.status_code, reply.headers["Allow"]) == (405, "POST")
 
@@ -246,19 +246,19 @@ def test_a_json_body_is_refused(sandbox: Sandbox, system: str) -> None:
     """Every document asks for a form; JSON with the same content is no substitute."""
     reply = post(sandbox, system, {}, json=dict(CASES[system].form))
     assert reply.status_code in (400, 401)
-    assert sandbox.state.tokens_issued == 0
+    assert sandbox.database.tokens_issued == 0
 
 
 @SYSTEM
 def test_parameters_in_the_query_do_not_count(sandbox: Sandbox, system: str) -> None:
     """Credentials belong into the body; nothing is read from the URL, and nothing of it logged."""
     query = "&".join(f"{name}={value}" for name, value in CASES[system].form.items())
-    url = f"{sandbox.url}{load(system).token_path}?{query}"
+    url = f"{sandbox.url}{load_system(system).token_path}?{query}"
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     basic = CASES[system].basic
     reply = requests.post(url, headers=headers, auth=basic, verify=sandbox.ca_file, timeout=20)
     assert reply.status_code == 400
-    assert "made-up" not in "".join(map(str, sandbox.state.log))
+    assert "made-up" not in "".join(map(str, sandbox.database.request_log))
 
 
 @SYSTEM
@@ -282,7 +282,7 @@ def test_refusals_have_the_documented_shape(sandbox: Sandbox, system: str, chang
     reply = post(sandbox, system, form, **other)
     assert reply.status_code == (401 if change == "wrong client" and case.basic else 400)
     assert set(reply.json()) == case.errors
-    assert "canary" not in reply.text + "".join(map(str, sandbox.state.log))
+    assert "canary" not in reply.text + "".join(map(str, sandbox.database.request_log))
 
 
 @SYSTEM
@@ -292,18 +292,18 @@ def test_the_log_counts_what_happened(sandbox: Sandbox, system: str) -> None:
     token = post(sandbox, system).json()
     refresh(sandbox, system, token["refresh_token"])
     resource(sandbox, system, token["access_token"])
-    assert sandbox.state.token_requests == 2
-    assert sandbox.state.count("token", system=system, grant_type=grant_type) == 1
-    assert sandbox.state.count("issued", grant_type="refresh_token") == 1
-    assert sandbox.state.count("resource") == 1
-    assert sandbox.state.count("refused") == 0
+    assert sandbox.database.token_requests == 2
+    assert sandbox.database.count_requests("token", system=system, grant_type=grant_type) == 1
+    assert sandbox.database.count_requests("issued", grant_type="refresh_token") == 1
+    assert sandbox.database.count_requests("resource") == 1
+    assert sandbox.database.count_requests("refused") == 0
 
 
 @SYSTEM
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 501, 503])
 def test_fail_answers_in_the_documented_shape(sandbox: Sandbox, system: str, status: int) -> None:
     """The first N token requests fail with the status; then all is well again."""
-    sandbox.change(fail=f"{status}:1")
+    sandbox.set_faults(fail=f"{status}:1")
     failed = post(sandbox, system)
     assert failed.status_code == status
     if system == "groupid":
@@ -318,7 +318,7 @@ def test_lifetime_rules_the_reply_and_the_resource(
     sandbox: Sandbox, clock: Hands, system: str
 ) -> None:
     """`expires_in` is the lifetime asked for, and the token dies after it."""
-    sandbox.change(lifetime=20)
+    sandbox.set_faults(lifetime=20)
     reply = post(sandbox, system).json()
     assert reply["expires_in"] == 20
     clock.time += 20
@@ -331,7 +331,7 @@ def test_no_refresh_token_leaves_it_out_and_keeps_old_ones_good(
 ) -> None:
     """No reply carries one; one that was issued before stays good (RFC 6749 section 6)."""
     before = post(sandbox, system).json()["refresh_token"]
-    sandbox.change(no_refresh_token=True)
+    sandbox.set_faults(no_refresh_token=True)
     assert "refresh_token" not in post(sandbox, system).json()
     for _ in range(2):
         assert "refresh_token" not in refresh(sandbox, system, before).json()
@@ -341,7 +341,7 @@ def test_no_refresh_token_leaves_it_out_and_keeps_old_ones_good(
 @SYSTEM
 def test_broken_json_is_broken_and_carries_the_token(sandbox: Sandbox, system: str) -> None:
     """The slip of the samples: a JSON parser gives up, a person still sees the token."""
-    sandbox.change(broken_json=True)
+    sandbox.set_faults(broken_json=True)
     reply = post(sandbox, system)
     assert reply.status_code == 200
     with pytest.raises(requests.exceptions.JSONDecodeError):
@@ -353,7 +353,7 @@ def test_broken_json_is_broken_and_carries_the_token(sandbox: Sandbox, system: s
 @SYSTEM
 def test_no_token_leaves_access_token_alone_out(sandbox: Sandbox, system: str) -> None:
     """All other members come."""
-    sandbox.change(no_token=True)
+    sandbox.set_faults(no_token=True)
     assert set(post(sandbox, system).json()) == CASES[system].members - {"access_token"}
 
 
@@ -361,7 +361,7 @@ def test_no_token_leaves_access_token_alone_out(sandbox: Sandbox, system: str) -
 @pytest.mark.parametrize("raw", ['"3600.0"', "null", "-1", "1e400", "true"])
 def test_expires_in_is_written_raw(sandbox: Sandbox, system: str, raw: str) -> None:
     """The text stands in the JSON as it was given; the token lives as long as ever."""
-    sandbox.change(expires_in=raw)
+    sandbox.set_faults(expires_in=raw)
     reply = post(sandbox, system)
     assert f'"expires_in": {raw}' in reply.text
     assert resource(sandbox, system, reply.json()["access_token"]).status_code == 200
@@ -370,24 +370,24 @@ def test_expires_in_is_written_raw(sandbox: Sandbox, system: str, raw: str) -> N
 @SYSTEM
 def test_expires_in_can_be_left_out(sandbox: Sandbox, system: str) -> None:
     """An empty text leaves the member out."""
-    sandbox.change(expires_in="")
+    sandbox.set_faults(expires_in="")
     assert set(post(sandbox, system).json()) == CASES[system].members - {"expires_in"}
 
 
 @SYSTEM
 def test_html_is_a_page_and_no_token(sandbox: Sandbox, system: str) -> None:
     """A captive portal's page: status 200, and nothing was issued."""
-    sandbox.change(html=True)
+    sandbox.set_faults(html=True)
     reply = post(sandbox, system)
     assert (reply.status_code, reply.headers["Content-Type"][:9]) == (200, "text/html")
     assert reply.text.startswith("<!doctype html>")
-    assert sandbox.state.tokens_issued == 0
+    assert sandbox.database.tokens_issued == 0
 
 
 @SYSTEM
 def test_redirect_points_elsewhere(sandbox: Sandbox, system: str) -> None:
     """The status and the target are as asked for."""
-    sandbox.change(redirect="307:https://other.example/token")
+    sandbox.set_faults(redirect="307:https://other.example/token")
     reply = post(sandbox, system)
     assert (reply.status_code, reply.headers["Location"]) == (307, "https://other.example/token")
 
@@ -396,26 +396,26 @@ def test_redirect_points_elsewhere(sandbox: Sandbox, system: str) -> None:
 @pytest.mark.parametrize(("when", "issued"), [("before", 0), ("after", 1)])
 def test_drop_closes_the_connection(sandbox: Sandbox, system: str, when: str, issued: int) -> None:
     """The client gets no answer; whether a token was issued depends on when."""
-    sandbox.change(drop=f"{when}:1")
+    sandbox.set_faults(drop=f"{when}:1")
     with pytest.raises(requests.exceptions.ConnectionError):
         post(sandbox, system)
-    assert (sandbox.state.token_requests, sandbox.state.tokens_issued) == (1, issued)
+    assert (sandbox.database.token_requests, sandbox.database.tokens_issued) == (1, issued)
     assert post(sandbox, system).status_code == 200
 
 
 @SYSTEM
 def test_slow_answers_late_after_the_work(sandbox: Sandbox, system: str) -> None:
     """The client gives up, but the token was issued."""
-    sandbox.change(slow="1h")
+    sandbox.set_faults(slow="1h")
     with pytest.raises(requests.exceptions.ReadTimeout):
         requests.post(
-            sandbox.url + load(system).token_path,
+            sandbox.url + load_system(system).token_path,
             data=CASES[system].form,
             auth=CASES[system].basic,
             verify=sandbox.ca_file,
             timeout=(20, 0.2),
         )
-    assert sandbox.state.wait_for("issued")
+    assert sandbox.database.wait_for_requests("issued")
 
 
 @SYSTEM
@@ -423,7 +423,7 @@ def test_clock_skew_shifts_what_the_server_says(
     sandbox: Sandbox, clock: Hands, system: str
 ) -> None:
     """The Date header, iat and exp are off by as much; how long the token lives is not."""
-    sandbox.change(clock_skew="-1h")
+    sandbox.set_faults(clock_skew="-1h")
     reply = post(sandbox, system)
     assert reply.headers["Date"] == "Fri, 15 Jan 2027 07:00:00 GMT"
     token = reply.json()["access_token"]
@@ -441,7 +441,7 @@ def decoded(sandbox: Sandbox, token: str) -> dict[str, Any]:
 
     header, payload, _ = token.split(".")
     if loads(urlsafe_b64decode(header + "=="))["alg"] == "ES256":
-        url = sandbox.url + (GROUPID.keys_path or "")
+        url = sandbox.url + (GROUPID.jwks_path or "")
         keys = KeySet.import_key_set(requests.get(url, verify=sandbox.ca_file, timeout=20).json())
         return dict(jwt.decode(token, keys, algorithms=["ES256"]).claims)
     return dict(loads(urlsafe_b64decode(payload + "==")))
@@ -458,7 +458,7 @@ def test_public_keys_verify_the_tokens(sandbox: Sandbox, clock: Hands, system: s
 @SYSTEM
 def test_elsewhere_the_system_answers_404_in_its_own_words(sandbox: Sandbox, system: str) -> None:
     """A path under the system's roof that is none has the documented 404; paths are case-sensitive."""
-    url = sandbox.url + load(system).token_path.replace("token", "Token")
+    url = sandbox.url + load_system(system).token_path.replace("token", "Token")
     reply = requests.post(url, data=CASES[system].form, verify=sandbox.ca_file, timeout=20)
     assert reply.status_code == 404
     if system == "groupid":

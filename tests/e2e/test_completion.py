@@ -13,9 +13,9 @@ from tree_sitter import Language, Parser
 
 from tests.completions import FILES, FOLDER
 from tests.conftest import IN_CI, Run, script
-from tests.warm import World, world
-from tokencli.cli.completions import SCRIPTS
-from tokencli.cli.completions import script as written
+from tests.fast_path_world import World, world
+from tokencli.commands.completions import SCRIPT_RENDERERS
+from tokencli.commands.completions import render_completion_script as written
 
 BASH = """
 source {file}
@@ -136,7 +136,7 @@ def test_the_powershell_script_is_powershell_and_names_nothing_twice() -> None:
     assert set(entries.values()) == {1}
 
 
-@pytest.mark.parametrize("shell", SCRIPTS)
+@pytest.mark.parametrize("shell", SCRIPT_RENDERERS)
 def test_the_committed_script_is_what_the_program_writes(shell: str, tokencli: Run) -> None:
     """Letter by letter; `python -m tests.completions` writes it anew."""
     committed = (FOLDER / FILES[shell]).read_text(encoding="utf-8")

@@ -35,7 +35,7 @@ def all_at_once(
 def configure(sandbox: Sandbox, path: Path, **changes: object) -> Path:
     """Write a configuration whose groupid profile is changed that way."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(sandbox.config_text({"groupid": changes}))  # type: ignore[dict-item]
+    path.write_text(sandbox.render_config({"groupid": changes}))  # type: ignore[dict-item]
     path.chmod(0o600)
     return path
 
@@ -45,12 +45,12 @@ def expire(sandbox: Sandbox, environment: Mapping[str, str]) -> str:
 
     From then on tokens live, so that the next request is the last one needed.
     """
-    sandbox.change(lifetime=0)
+    sandbox.set_faults(lifetime=0)
     ((code, _, err),) = all_at_once([["get", "groupid"]], [environment])
     assert code == 0, err
     spent = sandbox.current_refresh_token("groupid")
     assert spent is not None
-    sandbox.change(lifetime=600)
+    sandbox.set_faults(lifetime=600)
     return spent
 
 
@@ -58,19 +58,20 @@ def expect_one_request(
     sandbox: Sandbox, environments: Sequence[Mapping[str, str]], spent: str
 ) -> None:
     """Let everybody ask at once: all succeed with one token, one request, and a living chain."""
-    before = sandbox.state.token_requests
+    before = sandbox.database.token_requests
     results = all_at_once(
         [["get", "groupid", "--lock-timeout", "200"]] * len(environments), environments
     )
     assert [code for code, _, _ in results] == [0] * len(results), results
     assert len({out for _, out, _ in results}) == 1
-    assert sandbox.state.token_requests - before == 1
-    assert sandbox.family_alive(spent)
+    assert sandbox.database.token_requests - before == 1
+    assert sandbox.is_family_active(spent)
     current = sandbox.current_refresh_token("groupid")
     assert current not in (None, spent)
 
 
-def test_req01_fifty_processes_cost_one_request_with_the_file_store(tmp_path: Path) -> None:
+@pytest.mark.requirement(1)
+def test_fifty_processes_cost_one_request_with_the_file_store(tmp_path: Path) -> None:
     """Grace 0 and reuse detection: 50 successes, 1 token request, chain alive."""
     with Sandbox() as sandbox:
         config = configure(sandbox, tmp_path / "c.toml")
@@ -79,18 +80,20 @@ def test_req01_fifty_processes_cost_one_request_with_the_file_store(tmp_path: Pa
         expect_one_request(sandbox, [environment] * MANY, spent)
 
 
-def test_req01_fifty_processes_cost_one_request_while_the_server_is_slow(tmp_path: Path) -> None:
+@pytest.mark.requirement(1)
+def test_fifty_processes_cost_one_request_while_the_server_is_slow(tmp_path: Path) -> None:
     """The same against a server that takes 3 s to answer, after it has rotated."""
     with Sandbox() as sandbox:
         config = configure(sandbox, tmp_path / "c.toml")
         environment = {"TOKENCLI_CONFIG": str(config)}
         spent = expire(sandbox, environment)
-        sandbox.change(lifetime=600, slow=3)
+        sandbox.set_faults(lifetime=600, slow=3)
         expect_one_request(sandbox, [environment] * MANY, spent)
 
 
+@pytest.mark.requirement(2)
 @pytest.mark.usefixtures("keyring_env")
-def test_req02_fifty_processes_of_two_environments_share_one_keyring_and_one_lock(
+def test_fifty_processes_of_two_environments_share_one_keyring_and_one_lock(
     tmp_path: Path,
 ) -> None:
     """Different HOME, XDG_* and TMPDIR, one keyring: still one request."""
@@ -119,7 +122,8 @@ def test_req02_fifty_processes_of_two_environments_share_one_keyring_and_one_loc
         expect_one_request(sandbox, environments * (MANY // 2), spent)
 
 
-def test_req03_forced_refreshes_at_once_keep_the_chain_alive(tmp_path: Path) -> None:
+@pytest.mark.requirement(3)
+def test_forced_refreshes_at_once_keep_the_chain_alive(tmp_path: Path) -> None:
     """Eight forced refreshes at once: all succeed, and what is stored is the living refresh token."""
     with Sandbox() as sandbox:
         config = configure(sandbox, tmp_path / "c.toml")
@@ -129,6 +133,6 @@ def test_req03_forced_refreshes_at_once_keep_the_chain_alive(tmp_path: Path) -> 
         assert [code for code, _, _ in results] == [0] * 8, results
         current = sandbox.current_refresh_token("groupid")
         assert current is not None
-        assert sandbox.family_alive(current)
+        assert sandbox.is_family_active(current)
         files = (sandbox.directory / "state").rglob("*")
         assert any(current in file.read_text() for file in files if file.is_file())

@@ -16,7 +16,7 @@ from tests.faults import behaviours as b
 from tests.faults.authority import ca_file
 from tests.faults.server import running
 from tests.faults.table import FAULTS, Fault, Served, serve
-from tokencli.adapters.retry import TRIES
+from tokencli.net.retry import MAX_TRIES
 
 DEADLINE_S = 2.0
 SLACK_S = 1.0
@@ -135,8 +135,9 @@ def check(fault: Fault, served: Served, ended: Ended, own: float) -> None:
     assert all(line.isprintable() and len(line) < 700 for line in said)
 
 
+@pytest.mark.requirement(8)
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
-def test_req_8_no_fault_holds_the_program_up_or_makes_it_talk(
+def test_no_fault_holds_the_program_up_or_makes_it_talk(
     fault: Fault, tmp_path: Path, good: Good
 ) -> None:
     """Client credentials: in time, the right code, two clear lines, no secret, few requests."""
@@ -144,7 +145,7 @@ def test_req_8_no_fault_holds_the_program_up_or_makes_it_talk(
     with serve(fault) as served:
         config = configured(served.url, tmp_path, served.ca_file)
         check(fault, served, get(config, "batch", served.environ), own)
-        assert len(served.counters.requests) <= (TRIES if fault.passing else fault.requests)
+        assert len(served.counters.requests) <= (MAX_TRIES if fault.passing else fault.requests)
 
 
 GENEROUS_S = 5.0
@@ -152,8 +153,9 @@ GENEROUS_S = 5.0
 PASSING = [fault for fault in FAULTS if fault.passing or fault.read_as]
 
 
+@pytest.mark.requirement(9)
 @pytest.mark.parametrize("fault", PASSING, ids=str)
-def test_req_9_a_password_is_sent_once_whatever_goes_wrong(fault: Fault, tmp_path: Path) -> None:
+def test_a_password_is_sent_once_whatever_goes_wrong(fault: Fault, tmp_path: Path) -> None:
     """Password grant: after a request that may have arrived there is no second one."""
     with serve(fault) as served:
         config = configured(served.url, tmp_path, served.ca_file)
@@ -161,7 +163,8 @@ def test_req_9_a_password_is_sent_once_whatever_goes_wrong(fault: Fault, tmp_pat
         assert len(served.counters.requests) <= fault.requests
 
 
-def test_req_30_a_server_that_counts_failures_sees_one_attempt(tmp_path: Path) -> None:
+@pytest.mark.requirement(30)
+def test_a_server_that_counts_failures_sees_one_attempt(tmp_path: Path) -> None:
     """A wrong password is told to the person, not tried again: no account is locked by it."""
     refusal = b.message("400 No", b'{"error": "invalid_grant"}')
     for status in (refusal, b.message("503 Busy", b"", "Retry-After: 0"), b.message("401 No")):
@@ -183,8 +186,9 @@ ADVICE = {
 }
 
 
+@pytest.mark.requirement(8)
 @pytest.mark.parametrize("name", ADVICE)
-def test_req_8_the_message_says_what_a_person_can_do(name: str, tmp_path: Path) -> None:
+def test_the_message_says_what_a_person_can_do(name: str, tmp_path: Path) -> None:
     """Which CA file, which variable, which host, how far the clock would have to be off."""
     (fault,) = [fault for fault in FAULTS if fault.name == name]
     with serve(fault) as served:
@@ -193,7 +197,8 @@ def test_req_8_the_message_says_what_a_person_can_do(name: str, tmp_path: Path) 
         assert words in ended.err
 
 
-def test_req_33_a_dead_proxy_is_named_with_its_variable(tmp_path: Path) -> None:
+@pytest.mark.requirement(33)
+def test_a_dead_proxy_is_named_with_its_variable(tmp_path: Path) -> None:
     """The proxy gets the blame, the variable is named, and its password is not shown."""
     with serve(next(fault for fault in FAULTS if fault.name == "refused")) as served:
         port = served.url.split(":")[2].split("/")[0]
@@ -206,7 +211,8 @@ def test_req_33_a_dead_proxy_is_named_with_its_variable(tmp_path: Path) -> None:
     assert not any(form in ended.err for form in FORMS)
 
 
-def test_req_10_a_ca_file_that_is_missing_is_named(tmp_path: Path) -> None:
+@pytest.mark.requirement(10)
+def test_a_ca_file_that_is_missing_is_named(tmp_path: Path) -> None:
     """Nothing is sent, and the message names the file and the key."""
     ended = get(configured("https://127.0.0.1:9/t", tmp_path, tmp_path / "gone.pem"), "batch")
     assert (ended.code, ended.out) == (3, "")
@@ -214,10 +220,11 @@ def test_req_10_a_ca_file_that_is_missing_is_named(tmp_path: Path) -> None:
     assert "ca_file" in ended.err
 
 
+@pytest.mark.requirement(8)
 @pytest.mark.parametrize(
     ("days", "words"), [(-1, "1 day ahead of"), (3, "3 days behind"), (0, None)]
 )
-def test_req_8_a_refusal_says_how_far_the_clocks_are_apart(
+def test_a_refusal_says_how_far_the_clocks_are_apart(
     days: int, words: str | None, tmp_path: Path
 ) -> None:
     """Where the server's Date and our clock differ, a refusal that this can cause says by how much."""

@@ -12,7 +12,7 @@ from tests.conftest import Run, script
 from tests.servers.configured import Configure
 from tests.servers.django_toolkit import DjangoToolkit
 from tests.servers.oidc_provider import PASSWORD, USER, OidcProvider
-from tokencli.jwt.decode import decode
+from tokencli.jwt.decode import decode_token
 
 
 def by_password(server: OidcProvider, name: str = "p", **more: object) -> str:
@@ -132,10 +132,10 @@ def test_a_ready_made_assertion_is_traded_as_it_is(
     )
     configure(profile)
     code = (
-        "import sys, time; from tokencli.jwt.sign import private_key; from tokencli.model import Secret\n"
-        "key = private_key(Secret(open(sys.argv[1]).read())); now = int(time.time())\n"
+        "import sys, time; from tokencli.jwt.sign import load_private_key; from tokencli.models import Secret\n"
+        "key = load_private_key(Secret(open(sys.argv[1]).read())); now = int(time.time())\n"
         "claims = dict(iss='i', sub='jdoe', aud=sys.argv[2], jti=sys.argv[3], exp=now + 60)\n"
-        "print(key.sign(dict(alg='ES256', kid='ES256'), claims))"
+        "print(key.sign_jwt(dict(alg='ES256', kid='ES256'), claims))"
     )
 
     def assertion(jti: str) -> dict[str, str]:
@@ -178,7 +178,7 @@ def test_dpop_from_the_first_token_to_the_last(
     shown = tokencli("get", "p", "--format", "dpop", "--url", f"{url}?a=b", "--nonce", "n")
     scheme, proof = (line.partition(": ")[2] for line in shown.out.splitlines())
     assert scheme == f"DPoP {renewed.out.strip()}"
-    claims = decode(proof).claims
+    claims = decode_token(proof).claims
     assert (claims["htm"], claims["htu"], claims["nonce"]) == ("GET", url, "n")
     assert (tokencli("get", "p", "--format", "dpop").code, shown.code) == (2, 0)
 

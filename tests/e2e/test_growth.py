@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Run
+from tests.fast_path_world import World, world
 from tests.forking import Forks
-from tests.warm import World, world
 from tokencli.sandbox.server import Sandbox
 
 CALLERS = 500
@@ -33,19 +33,19 @@ def write(place: World, text: str) -> None:
 def test_five_hundred_callers_at_once_cost_one_request(place: World, warmed: bool) -> None:
     """All succeed with the same token, whether there was an older one or none."""
     with Sandbox(lifetime=600) as sandbox, Forks() as forks:
-        slow = sandbox.config_text(
+        slow = sandbox.render_config(
             {"groupid": {"lock_timeout": "250s"}}, state_dir=str(place.state)
         )
         write(place, slow)
         if warmed:
-            sandbox.change(lifetime=0)
+            sandbox.set_faults(lifetime=0)
             assert forks.run(["get", "groupid"], place.environ).code == 0
-            sandbox.change(lifetime=600)
-        before = sandbox.state.token_requests
+            sandbox.set_faults(lifetime=600)
+        before = sandbox.database.token_requests
         results = forks.at_once([["get", "groupid"]] * CALLERS, place.environ)
         assert {one.code for one in results} == {0}, [one.err for one in results if one.code][:1]
         assert len({one.out for one in results}) == 1
-        assert sandbox.state.token_requests - before == 1
+        assert sandbox.database.token_requests - before == 1
 
 
 def test_ten_thousand_profiles_are_listed_without_asking_the_keyring_for_each(

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import IN_CI, script
-from tests.warm import TOKENS, World, world
+from tests.fast_path_world import TOKENS, World, world
 from tokencli import __version__
 from tokencli.app import App
-from tokencli.model import Secret, StoredToken, TokenSet
+from tokencli.models import Secret, StoredTokenSet, TokenSet
 from tokencli.sandbox.server import Sandbox
-from tokencli.stores.key import binding
+from tokencli.token_store.credential_key import derive_binding
 
 SHELLS = {
     "bash": ["bash", "--norc", "--noprofile", "-c"],
@@ -287,12 +287,12 @@ def save_newer(place: World) -> None:
     import time
 
     app = App(environ=place.environ)
-    profile = app.profile("p")
+    profile = app.get_profile("p")
     kept = {path: path.read_bytes() for path in place.state.rglob("*.json")}
     copies = {path: path.read_bytes() for path in place.hot.iterdir()}
     now = time.time()
     token = TokenSet(Secret("canary-newer-token"), "Bearer", now - 1, now + 1200)
-    app.store(profile).save(StoredToken(binding(profile), token))
+    app.token_store(profile).save(StoredTokenSet(derive_binding(profile), token))
     (place.root / "newer").mkdir()
     for path in place.state.rglob("*.json"):
         if kept.get(path) != path.read_bytes():
@@ -327,7 +327,7 @@ def test_a_renewal_that_fails_is_told_and_leaves_no_stale_token(shell: str, plac
 def test_an_interactive_bash_renews_before_its_prompt(place: World) -> None:
     """PROMPT_COMMAND as bash itself runs it, against a server whose tokens live for two seconds."""
     with Sandbox(lifetime=2) as sandbox:
-        place.config.write_text(sandbox.config_text(state_dir=str(place.state)))
+        place.config.write_text(sandbox.render_config(state_dir=str(place.state)))
         load = LOAD["bash"].format(program=script(), profiles="groupid")
         done = subprocess.run(
             ["bash", "--norc", "--noprofile", "-i"],

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import script
 from tests.e2e.test_hook import EACH, LOAD, NO_PATH, PROMPT, STATUS, hooked, place, shell_out
-from tests.warm import TOKENS, World
+from tests.fast_path_world import TOKENS, World
 
 __all__ = ["place"]
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import Run, script
 from tokencli.sandbox.server import Sandbox
-from tokencli.stores.record import parse
+from tokencli.token_store.token_record import parse_record
 
 TRIALS = 20
 SPREAD_S = 0.9
@@ -22,7 +22,7 @@ SPREAD_S = 0.9
 def stored_refresh_token(sandbox: Sandbox) -> str | None:
     """Read the one token set in the store; damage is a failure of the test."""
     found = [
-        parse(path.read_bytes()).token.refresh_token
+        parse_record(path.read_bytes()).token.refresh_token
         for path in (sandbox.directory / "state" / "tokens").iterdir()
         if path.suffix == ".json"
     ]
@@ -46,9 +46,10 @@ def interrupt(number: signal.Signals, delay: float) -> tuple[int, str]:
         return process.returncode, said
 
 
+@pytest.mark.requirement(5)
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_req05_no_maskable_signal_costs_a_refresh_token(
+def test_no_maskable_signal_costs_a_refresh_token(
     tokencli: Run, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, seed: int
 ) -> None:
     """60 random moments for each signal: what is stored is always the server's current token."""
@@ -64,8 +65,9 @@ def test_req05_no_maskable_signal_costs_a_refresh_token(
             assert "/tokencli/" not in said  # a frame of ours; before main() Python prints its own
 
 
+@pytest.mark.requirement(5)
 @pytest.mark.parametrize("seed", range(10))
-def test_req05_sigkill_never_corrupts_the_store_and_is_named_where_it_cost_the_chain(
+def test_sigkill_never_corrupts_the_store_and_is_named_where_it_cost_the_chain(
     tokencli: Run, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     """200 random moments: old or new, never torn; a chain that died did so between the server's
@@ -77,7 +79,7 @@ def test_req05_sigkill_never_corrupts_the_store_and_is_named_where_it_cost_the_c
         for _ in range(TRIALS):
             rotated = sandbox.current_refresh_token("groupid")
             interrupt(signal.SIGKILL, moments.uniform(0, SPREAD_S))
-            sandbox.state.wait_for("token", 1)
+            sandbox.database.wait_for_requests("token", 1)
             stored, current = (
                 stored_refresh_token(sandbox),
                 sandbox.current_refresh_token("groupid"),
@@ -92,16 +94,17 @@ def test_req05_sigkill_never_corrupts_the_store_and_is_named_where_it_cost_the_c
             assert stored_refresh_token(sandbox) == sandbox.current_refresh_token("groupid")
 
 
-def test_req05_a_killed_refresh_that_needs_a_person_says_what_to_type(
+@pytest.mark.requirement(5)
+def test_a_killed_refresh_that_needs_a_person_says_what_to_type(
     tokencli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed after the server's commit, certainly: the next run names the cause and goes on."""
     with Sandbox(slow=5) as sandbox:
         monkeypatch.setenv("TOKENCLI_CONFIG", sandbox.config_file)
-        sandbox.change()
+        sandbox.set_faults()
         assert tokencli("get", "groupid").code == 0
         before = sandbox.current_refresh_token("groupid")
-        sandbox.change(slow=5)
+        sandbox.set_faults(slow=5)
         with subprocess.Popen(
             [script(), "refresh", "groupid"],
             stdout=subprocess.DEVNULL,
@@ -111,7 +114,7 @@ def test_req05_a_killed_refresh_that_needs_a_person_says_what_to_type(
             while sandbox.current_refresh_token("groupid") == before:
                 assert time.monotonic() < deadline
             process.kill()
-        sandbox.change()
+        sandbox.set_faults()
         done = tokencli("get", "groupid", "--force", "--json")
         assert done.code == 0, done.err
         assert "interrupted" in done.err
@@ -139,5 +142,5 @@ def test_a_stopped_holder_is_named_and_a_killed_one_is_forgotten(
         finally:
             holder.kill()
             holder.wait()
-        sandbox.change()
+        sandbox.set_faults()
         assert tokencli("get", "groupid", "--lock-timeout", "3s").code == 0

@@ -9,9 +9,9 @@ import pytest
 from tests.conftest import Run
 from tests.e2e.test_three_systems import add, right
 from tests.keyring_session import lock
-from tests.unit.stores.samples import memory_folder
+from tests.unit.token_store.samples import memory_folder
 from tokencli.sandbox.server import Sandbox
-from tokencli.sandbox.systems import load
+from tokencli.sandbox.system import load_system
 
 NAME = f"groupid-{os.getpid()}"
 """A name of this process's own: what a user's logins wait for is the same for all tests of that user."""
@@ -103,8 +103,8 @@ def test_a_test_of_a_profile_tries_its_own_secrets(logged_in: Sandbox, tokencli:
     assert done.code == 0, done.err
     assert "by the password grant" in done.out
     assert "proven: password, client_secret" in done.out
-    assert logged_in.state.log[-1].grant_type == "Password"
-    secret = load("groupid").secrets["client_secret"]
+    assert logged_in.database.request_log[-1].grant_type == "Password"
+    secret = load_system("groupid").secrets["client_secret"]
     changed = tokencli("profiles", "edit", NAME, "--secret", "password=env:CANARY_PASSWORD")
     assert changed.code == 0, changed.err
     wrong = tokencli("profiles", "test", NAME, env={"CANARY_PASSWORD": "canary-wrong"})

@@ -102,11 +102,12 @@ def profile(server: Server, **more: str) -> str:
     )
 
 
+@pytest.mark.requirement(38)
 @pytest.mark.parametrize(
     "answer", [(503, "", ""), (500, "", ""), PORTAL], ids=["503", "500", "portal"]
 )
 @pytest.mark.parametrize("known", ["token_url", "issuer alone"])
-def test_38_a_server_that_does_not_say_how_to_revoke_keeps_the_tokens_alive(
+def test_a_server_that_does_not_say_how_to_revoke_keeps_the_tokens_alive(
     tokencli: Run, configure: Configure, server: Server, answer: Answer, known: str
 ) -> None:
     """Not forgotten, with the cause and the way out; once the server is back, they are revoked."""
@@ -128,7 +129,8 @@ def test_38_a_server_that_does_not_say_how_to_revoke_keeps_the_tokens_alive(
     assert tokencli("inspect", "p").code == 4
 
 
-def test_38_force_forgets_though_nothing_of_the_issuer_is_known_any_more(
+@pytest.mark.requirement(38)
+def test_force_forgets_though_nothing_of_the_issuer_is_known_any_more(
     tokencli: Run, configure: Configure, server: Server, tmp_path: Path
 ) -> None:
     """A profile of the issuer alone, whose metadata are lost and not to be had: --force is obeyed."""
@@ -145,7 +147,8 @@ def test_38_force_forgets_though_nothing_of_the_issuer_is_known_any_more(
     assert server.asked == []
 
 
-def test_38_a_server_without_metadata_is_not_told_and_that_is_said(
+@pytest.mark.requirement(38)
+def test_a_server_without_metadata_is_not_told_and_that_is_said(
     tokencli: Run, configure: Configure, server: Server
 ) -> None:
     """404 at both addresses: there is nobody to tell."""
@@ -156,7 +159,8 @@ def test_38_a_server_without_metadata_is_not_told_and_that_is_said(
     assert tokencli("logout", "p").err.startswith("tokencli: p: forgot no tokens")
 
 
-def test_38_an_access_token_that_died_with_its_refresh_token_is_no_failure(
+@pytest.mark.requirement(38)
+def test_an_access_token_that_died_with_its_refresh_token_is_no_failure(
     tokencli: Run, configure: Configure, server: Server
 ) -> None:
     """As at Google: 200 for the refresh token, then 400 invalid_token; a second logout succeeds, too."""
@@ -170,7 +174,8 @@ def test_38_an_access_token_that_died_with_its_refresh_token_is_no_failure(
     assert len(server.asked) == 2
 
 
-def test_38_a_portal_that_answers_200_has_revoked_nothing(
+@pytest.mark.requirement(38)
+def test_a_portal_that_answers_200_has_revoked_nothing(
     tokencli: Run, configure: Configure, server: Server
 ) -> None:
     """Its page is no answer; what was revoked before it came is not revoked again."""
@@ -187,7 +192,8 @@ def test_38_a_portal_that_answers_200_has_revoked_nothing(
     assert server.asked[3:] == ["canary-access-1a"]
 
 
-def test_38_tokens_got_for_other_scopes_are_revoked_too(
+@pytest.mark.requirement(38)
+def test_tokens_got_for_other_scopes_are_revoked_too(
     tokencli: Run, configure: Configure, server: Server
 ) -> None:
     """After the scope was edited, both what was got before and what was got since."""

@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import Result, Run, script
 from tests.fakes import (
-    FakeEdges,
+    FakeContext,
     FakeTerminal,
     FakeTransport,
     json_reply,
@@ -23,7 +23,7 @@ from tests.fakes import (
 from tests.faults import behaviours as b
 from tests.faults.authority import ca_file
 from tests.faults.server import Behaviour, Counters, running
-from tokencli.actions.login import login
+from tokencli.core.login import log_in
 
 Write = Callable[[str], Path]
 ISSUED = "canary-issued-7f3a"
@@ -85,8 +85,9 @@ Ask = Callable[..., tuple[Result, Counters]]
 GOOD = b.says(b.message("200 OK", b.TOKEN))
 
 
+@pytest.mark.requirement(6)
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_req_6_no_redirect_gets_a_second_request(status: int, ask: Ask) -> None:
+def test_no_redirect_gets_a_second_request(status: int, ask: Ask) -> None:
     """A password goes to the host of the profile and to no other, which the message names."""
     with running(GOOD) as other:
         target = f"https://localhost:{other.port}/token"
@@ -99,8 +100,9 @@ def test_req_6_no_redirect_gets_a_second_request(status: int, ask: Ask) -> None:
     assert PASSWORD not in done.err
 
 
+@pytest.mark.requirement(7)
 @pytest.mark.parametrize("entry", ["machine 127.0.0.1", "default"])
-def test_req_7_netrc_is_not_read(entry: str, ask: Ask, tmp_path: Path) -> None:
+def test_netrc_is_not_read(entry: str, ask: Ask, tmp_path: Path) -> None:
     """Neither a netrc of the home folder nor $NETRC puts a word into a request."""
     netrc = tmp_path / "home" / ".netrc"
     netrc.write_text(f"{entry} login evil password canary-netrc\n")
@@ -117,7 +119,8 @@ def test_req_7_netrc_is_not_read(entry: str, ask: Ask, tmp_path: Path) -> None:
         assert "cookie" not in request.head.lower()
 
 
-def test_req_7_a_url_with_a_password_is_refused(tokencli: Run, write_config: Write) -> None:
+@pytest.mark.requirement(7)
+def test_a_url_with_a_password_is_refused(tokencli: Run, write_config: Write) -> None:
     """user:password@ in a URL is an error of the configuration, which does not show it."""
     text = batch(9).replace("https://127", f"https://user:{PASSWORD}@127")
     write_config(text)
@@ -127,7 +130,8 @@ def test_req_7_a_url_with_a_password_is_refused(tokencli: Run, write_config: Wri
     assert PASSWORD not in done.err
 
 
-def test_req_10_insecure_is_a_word_of_the_profile_and_said_each_time(ask: Ask) -> None:
+@pytest.mark.requirement(10)
+def test_insecure_is_a_word_of_the_profile_and_said_each_time(ask: Ask) -> None:
     """Warned about on every run; with a password, or a refresh token, a second word is needed."""
     config = batch(0, "insecure = true").replace(f'ca_file = "{ca_file()}"\n', "")
     for _ in range(2):
@@ -182,8 +186,9 @@ BODIES: dict[str, tuple[bytes, int]] = {
 }
 
 
+@pytest.mark.requirement(24)
 @pytest.mark.parametrize("what", BODIES)
-def test_req_24_a_reply_is_read_strictly(what: str, ask: Ask) -> None:
+def test_a_reply_is_read_strictly(what: str, ask: Ask) -> None:
     """A token, whole and as it was sent, or one clear error: never a part of one, never a guess."""
     body, code = BODIES[what]
     done, seen = ask(b.says(b.message("200 OK", body)))
@@ -198,8 +203,9 @@ def test_req_24_a_reply_is_read_strictly(what: str, ask: Ask) -> None:
 NASTY = ["a b", "100%", "a&b=c", "a+b", "x:y/z", "£5", "€", "ä é", "ключ", "~-._*", "'\"\\"]
 
 
+@pytest.mark.requirement(25)
 @pytest.mark.parametrize("secret", NASTY)
-def test_req_25_client_credentials_arrive_as_they_are(secret: str, ask: Ask) -> None:
+def test_client_credentials_arrive_as_they_are(secret: str, ask: Ask) -> None:
     """Basic: both parts form-encoded in UTF-8, then base64; and no second method beside it."""
     done, seen = ask(GOOD, environ={"CANARY": secret})
     assert done.code == 0, done.err
@@ -219,6 +225,7 @@ def test_req_25_client_credentials_arrive_as_they_are(secret: str, ask: Ask) -> 
     assert request.header("authorization") is None
 
 
+@pytest.mark.requirement(26)
 @pytest.mark.parametrize(
     ("written", "sent"),
     [
@@ -234,7 +241,7 @@ def test_req_25_client_credentials_arrive_as_they_are(secret: str, ask: Ask) -> 
         (b"can\xe9ry", None),
     ],
 )
-def test_req_26_a_secret_file_gives_the_secret_alone(
+def test_a_secret_file_gives_the_secret_alone(
     written: bytes, sent: str | None, ask: Ask, tmp_path: Path
 ) -> None:
     """One line end is the editor's; any other control character is a slip, and nothing is sent."""
@@ -253,6 +260,7 @@ def test_req_26_a_secret_file_gives_the_secret_alone(
         assert unquote_plus(b64decode(header.split()[1]).decode()) == f"batch:{sent}"
 
 
+@pytest.mark.requirement(26)
 @pytest.mark.parametrize(
     "line",
     [
@@ -266,7 +274,7 @@ def test_req_26_a_secret_file_gives_the_secret_alone(
         'audience = " x"',
     ],
 )
-def test_req_26_a_parameter_is_text_and_none_of_oauths_own(
+def test_a_parameter_is_text_and_none_of_oauths_own(
     line: str, tokencli: Run, write_config: Write
 ) -> None:
     """Controls, other types and OAuth's own parameters are refused, with the line and the key."""
@@ -277,8 +285,9 @@ def test_req_26_a_parameter_is_text_and_none_of_oauths_own(
     assert "line 10" in done.err
 
 
+@pytest.mark.requirement(26)
 @pytest.mark.parametrize("header", ["Authorization", "Host", "Content-Length", "a b", "x\\u0000"])
-def test_req_26_a_header_that_would_break_a_request_is_refused(
+def test_a_header_that_would_break_a_request_is_refused(
     header: str, tokencli: Run, write_config: Write
 ) -> None:
     """A provider sets no header that says where a message goes, where it ends, or who sends it."""
@@ -293,7 +302,8 @@ def test_req_26_a_header_that_would_break_a_request_is_refused(
     assert "header" in done.err
 
 
-def test_req_30_the_password_grant_has_to_be_allowed(ask: Ask) -> None:
+@pytest.mark.requirement(30)
+def test_the_password_grant_has_to_be_allowed(ask: Ask) -> None:
     """Nothing is sent without `allow_password_grant`; built-in systems that have nothing else imply it."""
     plain = batch(0, 'username = "jdoe"\npassword = { env = "CANARY" }')
     plain = plain.replace('"client_credentials"', '"password"')
@@ -317,8 +327,9 @@ WAYS = {
 }
 
 
+@pytest.mark.requirement(31)
 @pytest.mark.parametrize("way", WAYS)
-def test_req_31_where_nobody_sits_nothing_is_asked(way: str, write_config: Write) -> None:
+def test_where_nobody_sits_nothing_is_asked(way: str, write_config: Write) -> None:
     """Without a terminal, in CI and with --no-input: exit 4 at once, the next step, no prompt."""
     config = write_config(PROMPTED)
     arguments, environ = WAYS[way]
@@ -346,8 +357,9 @@ def test_req_31_where_nobody_sits_nothing_is_asked(way: str, write_config: Write
     assert "(hidden)" not in done.stderr
 
 
+@pytest.mark.requirement(33)
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"])
-def test_req_33_no_proxy_sees_what_stays_on_this_machine(name: str, ask: Ask) -> None:
+def test_no_proxy_sees_what_stays_on_this_machine(name: str, ask: Ask) -> None:
     """A recording proxy in any variable hears nothing of a request to loopback."""
     with running(b.resets_at_once, tls=None) as proxy:
         address = f"http://user:{PASSWORD}@127.0.0.1:{proxy.port}"
@@ -374,8 +386,9 @@ FILES: dict[str, tuple[bytes, int, str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.requirement(35)
 @pytest.mark.parametrize("what", FILES)
-def test_req_35_a_configuration_is_right_or_told_to_be_wrong(
+def test_a_configuration_is_right_or_told_to_be_wrong(
     what: str, tokencli: Run, write_config: Write
 ) -> None:
     """Every slip of an editor ends with exit code 3, the place, and no traceback; no secret is shown."""
@@ -389,8 +402,9 @@ def test_req_35_a_configuration_is_right_or_told_to_be_wrong(
     assert "Traceback" not in done.err
 
 
+@pytest.mark.requirement(35)
 @pytest.mark.parametrize(("mode", "code"), [(0o622, 3), (0o660, 0), (0o600, 0)])
-def test_req_35_a_file_that_others_may_change_is_not_believed(
+def test_a_file_that_others_may_change_is_not_believed(
     mode: int, code: int, tokencli: Run, write_config: Write
 ) -> None:
     """Writable for everybody: refused. For the group: warned about. Each with the command that mends it."""
@@ -400,9 +414,8 @@ def test_req_35_a_file_that_others_may_change_is_not_believed(
     assert ("chmod" in done.err) is (mode != 0o600)
 
 
-def test_req_35_a_command_that_prints_a_secret_is_run_without_a_shell(
-    ask: Ask, tmp_path: Path
-) -> None:
+@pytest.mark.requirement(35)
+def test_a_command_that_prints_a_secret_is_run_without_a_shell(ask: Ask, tmp_path: Path) -> None:
     """What would be a second command in a shell is one argument."""
     command = json.dumps(["printf", "%s", f"x; touch {tmp_path}/canary $(id)"])
     text = batch(0).replace('env = "CANARY"', f"command = {command}")
@@ -413,7 +426,8 @@ def test_req_35_a_command_that_prints_a_secret_is_run_without_a_shell(
     assert not (tmp_path / "canary").exists()
 
 
-def test_req_36_nothing_in_the_working_directory_becomes_part_of_the_program(
+@pytest.mark.requirement(36)
+def test_nothing_in_the_working_directory_becomes_part_of_the_program(
     ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A fetch, which imports the most, runs no requests.py, keyring.py or rich.py that lies about."""
@@ -458,8 +472,9 @@ ECHOES: dict[str, Callable[[str], bytes]] = {
 }
 
 
+@pytest.mark.requirement(15)
 @pytest.mark.parametrize("place", ECHOES)
-def test_req_15_a_server_that_says_a_secret_back_is_not_quoted(place: str, ask: Ask) -> None:
+def test_a_server_that_says_a_secret_back_is_not_quoted(place: str, ask: Ask) -> None:
     """Whatever place of a reply it comes in, and however much the program is to say."""
     reply = b.says(ECHOES[place](PASSWORD))
     for arguments in (["get", "-vvv"], ["get", "--json", "-v"]):
@@ -468,15 +483,16 @@ def test_req_15_a_server_that_says_a_secret_back_is_not_quoted(place: str, ask: 
         assert PASSWORD not in done.err + done.out
 
 
-def test_req_26_what_a_person_types_is_taken_whole_or_asked_for_again() -> None:
+@pytest.mark.requirement(26)
+def test_what_a_person_types_is_taken_whole_or_asked_for_again() -> None:
     """A control character in a typed secret, such as an arrow key's, is a slip: it is not stored."""
-    edges = FakeEdges(
+    ctx = FakeContext(
         terminal=FakeTerminal(["canary\x1b[D", "", PASSWORD, "y"], interactive=True),
         transport=FakeTransport([json_reply('{"access_token": "x", "expires_in": 9}')]),
     )
     profile = make_profile(secrets={"client_secret": keyring_ref("client_secret")})
-    done = login(profile, edges)
-    assert [ref.name for ref in done.stored] == ["client_secret"]
-    kept = edges.keeper.read(keyring_ref("client_secret"))
+    done = log_in(profile, ctx)
+    assert [ref.name for ref in done.stored_secrets] == ["client_secret"]
+    kept = ctx.keyring.read(keyring_ref("client_secret"))
     assert kept is not None and kept.reveal() == PASSWORD
-    assert "canary\x1b[D" not in " ".join(edges.terminal.said)
+    assert "canary\x1b[D" not in " ".join(ctx.terminal.messages)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Run, lines
-from tokencli.sandbox.systems import load
+from tokencli.sandbox.system import load_system
 
 FAILING = {
     ("--fail", "503"): 5,
@@ -43,7 +43,7 @@ def test_every_profile_opens_its_resource(tokencli: Run, profile: str) -> None:
         f"token = subprocess.run(['tokencli', 'get', {profile!r}], check=True,"
         " stdout=subprocess.PIPE, text=True).stdout.strip()\n"
         "context = ssl.create_default_context(cafile=os.environ['SANDBOX_CA_FILE'])\n"
-        f"url = os.environ['SANDBOX_URL'] + {load(profile).resource_path!r}\n"
+        f"url = os.environ['SANDBOX_URL'] + {load_system(profile).resource_path!r}\n"
         "request = u.Request(url, headers={'Authorization': 'Bearer ' + token})\n"
         "with u.urlopen(request, context=context) as reply: print(reply.status)\n"
     )

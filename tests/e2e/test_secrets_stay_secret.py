@@ -54,8 +54,9 @@ def cmdlines() -> str:
     return "\n".join(found)
 
 
+@pytest.mark.requirement(15)
 @pytest.mark.parametrize("failure", FAILURES)
-def test_req15_no_failure_shows_a_secret(
+def test_no_failure_shows_a_secret(
     failure: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """-vvv, development mode and every failure: 0 sightings in stdout, stderr, files and argv."""
@@ -66,7 +67,7 @@ def test_req15_no_failure_shows_a_secret(
         config = tmp_path / "config.toml"
         place = {"file": str(secret)}
         changes = {"password": place, "client_secret": place, "timeout": 2}
-        config.write_text(sandbox.config_text({"groupid": changes}))
+        config.write_text(sandbox.render_config({"groupid": changes}))
         config.chmod(0o600)
         monkeypatch.setenv("TOKENCLI_CONFIG", str(config))
         for command in COMMANDS:
@@ -83,13 +84,14 @@ def test_req15_no_failure_shows_a_secret(
             shown = out + err + listed
             assert [form for form in FORMS if form in shown] == [], (command, err)
             assert "Traceback" not in err, (command, err)
-        assert sandbox.state.token_requests > 0 or failure == "dropped"
+        assert sandbox.database.token_requests > 0 or failure == "dropped"
     for path in tmp_path.rglob("*"):
         if path.is_file() and path != secret:
             assert not any(form.encode() in path.read_bytes() for form in FORMS), path
 
 
-def test_req15_no_option_takes_a_secret_as_its_value() -> None:
+@pytest.mark.requirement(15)
+def test_no_option_takes_a_secret_as_its_value() -> None:
     """There is no --password VALUE nor --client-secret VALUE: argv is for everybody to read."""
     for command in (["get"], ["login"], ["profiles", "add"], ["profiles", "edit"], ["export"]):
         done = subprocess.run(

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import IN_CI
 from tokencli.errors import ReplyError
-from tokencli.formats import dialect, sh
+from tokencli.formats import load_dialect, sh
 
 POSIX: dict[str, list[str]] = {
     "bash": ["bash", "--norc", "--noprofile"],
@@ -159,12 +159,14 @@ def posix_script(option: str, way: str) -> str:
 
 def rendered(name: str, values: Sequence[str]) -> list[str]:
     """Return each value as `export --all-vars` writes it: a scope with spaces comes after it."""
-    return [dialect(name).render([("A_TOKEN", v), ("A_TOKEN_SCOPE", SCOPE)]) for v in values]
+    return [load_dialect(name).render([("A_TOKEN", v), ("A_TOKEN_SCOPE", SCOPE)]) for v in values]
 
 
 def with_header(name: str, lines: Sequence[str]) -> list[str]:
     """Return header lines as `export --all-vars` writes them, after a token."""
-    return [dialect(name).render([("A_TOKEN", "t"), ("A_TOKEN_SCOPE", line)]) for line in lines]
+    return [
+        load_dialect(name).render([("A_TOKEN", "t"), ("A_TOKEN_SCOPE", line)]) for line in lines
+    ]
 
 
 def test_every_shell_is_there_in_ci() -> None:
@@ -173,10 +175,11 @@ def test_every_shell_is_there_in_ci() -> None:
     assert not IN_CI or not missing
 
 
+@pytest.mark.requirement(11)
 @pytest.mark.parametrize(("shell", "option"), EVERY_WAY)
 @EXAMPLES
 @given(values=many(BEARER))
-def test_req_11_unquoted_eval_gives_exactly_the_token(
+def test_unquoted_eval_gives_exactly_the_token(
     shell: str, option: str, values: list[str], tmp_path: Path
 ) -> None:
     """`eval $(tokencli export)`, as people type it, in every shell and under every option."""
@@ -185,26 +188,31 @@ def test_req_11_unquoted_eval_gives_exactly_the_token(
     assert found == [(value, SCOPE) for value in values]
 
 
+@pytest.mark.requirement(11)
 @pytest.mark.parametrize(("shell", "option"), HEADER_WAYS)
 @pytest.mark.parametrize("way", ['eval $(cat "r$i")', 'eval "$(cat "r$i")"'])
 @EXAMPLES
 @given(lines=many(HEADER))
-def test_req_11_any_eval_gives_exactly_the_header(
+def test_any_eval_gives_exactly_the_header(
     shell: str, option: str, way: str, lines: list[str], tmp_path: Path
 ) -> None:
     """`eval $(tokencli export --all-vars)`: a header line is whole, whatever the shell replaces."""
     assert (
-        sh.caution([("A_TOKEN", "t"), *((f"H{n}", line) for n, line in enumerate(lines))]) is None
+        sh.unquoted_eval_warning(
+            [("A_TOKEN", "t"), *((f"H{n}", line) for n, line in enumerate(lines))]
+        )
+        is None
     )
     script = posix_script(option, way)
     found = evaluate(POSIX[shell], script, with_header("sh", lines), tmp_path / "run")
     assert found == [("t", line) for line in lines]
 
 
+@pytest.mark.requirement(11)
 @pytest.mark.parametrize(("shell", "option"), EVERY_WAY)
 @EXAMPLES
 @given(values=many(VALUE))
-def test_req_11_quoted_eval_gives_exactly_any_header(
+def test_quoted_eval_gives_exactly_any_header(
     shell: str, option: str, values: list[str], tmp_path: Path
 ) -> None:
     """Quoted, a header keeps every visible character; unquoted, it may change, and never runs."""
@@ -216,10 +224,11 @@ def test_req_11_quoted_eval_gives_exactly_any_header(
     evaluate(POSIX[shell], posix_script(option, 'eval $(cat "r$i")'), texts, tmp_path / "run")
 
 
+@pytest.mark.requirement(11)
 @pytest.mark.parametrize(("shell", "option"), EVERY_WAY)
 @EXAMPLES
 @given(values=many(VALUE))
-def test_req_11_quoted_eval_gives_exactly_any_value(
+def test_quoted_eval_gives_exactly_any_value(
     shell: str, option: str, values: list[str], tmp_path: Path
 ) -> None:
     """`eval "$(tokencli export)"` keeps every visible character."""
@@ -228,10 +237,11 @@ def test_req_11_quoted_eval_gives_exactly_any_value(
     assert found == [(value, SCOPE) for value in values]
 
 
+@pytest.mark.requirement(11)
 @pytest.mark.parametrize("shell", each(*POSIX))
 @EXAMPLES
 @given(values=many(VALUE))
-def test_req_11_a_sourced_file_gives_exactly_any_value(
+def test_a_sourced_file_gives_exactly_any_value(
     shell: str, values: list[str], tmp_path: Path
 ) -> None:
     """The statements are whole when read from a file, too."""
@@ -241,16 +251,17 @@ def test_req_11_a_sourced_file_gives_exactly_any_value(
     assert found == [(value, SCOPE) for value in values]
 
 
+@pytest.mark.requirement(11)
 @pytest.mark.parametrize(("shell", "option"), EVERY_WAY)
 @EXAMPLES
 @given(values=many(VALUE))
-def test_req_11_unquoted_eval_never_runs_a_value(
+def test_unquoted_eval_never_runs_a_value(
     shell: str, option: str, values: list[str], tmp_path: Path
 ) -> None:
     """What carries a caution may come out changed, where it is not quoted; it never runs."""
     script = posix_script(option, 'eval $(cat "r$i")')
     found = evaluate(POSIX[shell], script, rendered("sh", values), tmp_path / "run")
-    bearers = [value for value in values if sh.caution([("A_TOKEN", value)]) is None]
+    bearers = [value for value in values if sh.unquoted_eval_warning([("A_TOKEN", value)]) is None]
     stopped = "(the shell stopped)"
     assert all(
         (value, SCOPE) == got or stopped in got or value not in bearers
@@ -258,11 +269,12 @@ def test_req_11_unquoted_eval_never_runs_a_value(
     )
 
 
+@pytest.mark.requirement(11)
 @pytest.mark.parametrize("way", ["cat r$i | source", "eval (cat r$i)", "source r$i"])
 @pytest.mark.parametrize("shell", each("fish"))
 @EXAMPLES
 @given(values=many(VALUE))
-def test_req_11_fish_gives_exactly_any_value(
+def test_fish_gives_exactly_any_value(
     shell: str, way: str, values: list[str], tmp_path: Path
 ) -> None:
     """By `| source`, by `eval ( )` and from a file."""
@@ -278,10 +290,11 @@ def test_req_11_fish_gives_exactly_any_value(
     assert found == [(value, SCOPE) for value in values]
 
 
+@pytest.mark.requirement(11)
 @pytest.mark.parametrize("shell", each("fish"))
 @EXAMPLES
 @given(lines=many(HEADER | VALUE.map("X-Auth: {}".format)))
-def test_req_11_fish_gives_exactly_the_header(shell: str, lines: list[str], tmp_path: Path) -> None:
+def test_fish_gives_exactly_the_header(shell: str, lines: list[str], tmp_path: Path) -> None:
     """By `eval ( )`, which splits lines alone."""
     script = """
         for i in (seq 0 (math COUNT - 1))
@@ -296,9 +309,10 @@ def test_req_11_fish_gives_exactly_the_header(shell: str, lines: list[str], tmp_
 
 if PWSH is not None:
 
+    @pytest.mark.requirement(11)
     @EXAMPLES
     @given(values=many(VALUE))
-    def test_req_11_powershell_gives_exactly_any_value(values: list[str], tmp_path: Path) -> None:
+    def test_powershell_gives_exactly_any_value(values: list[str], tmp_path: Path) -> None:
         """By `| Invoke-Expression`, where PowerShell is installed."""
         script = """
             for ($i = 0; $i -lt COUNT; $i++) {
@@ -312,25 +326,27 @@ if PWSH is not None:
         assert found == [(value, SCOPE) for value in values]
 
 
+@pytest.mark.requirement(12)
 @pytest.mark.parametrize("shell", each(*POSIX))
 @pytest.mark.parametrize("way", ['eval "$(cat r0)"', "eval $(cat r0)"])
-def test_req_12_a_failed_export_stops_a_script(shell: str, way: str, tmp_path: Path) -> None:
+def test_a_failed_export_stops_a_script(shell: str, way: str, tmp_path: Path) -> None:
     """Under `set -e` nothing after a failed export runs; without it the status is not 0."""
     script = f"set -e; A_TOKEN=stale; {way}; printf survived >token0"
-    assert evaluate(POSIX[shell], script, [dialect("sh").failure], tmp_path / "run") == [
+    assert evaluate(POSIX[shell], script, [load_dialect("sh").failure_text], tmp_path / "run") == [
         ("(the shell stopped)", "(the shell stopped)")
     ]
     script = f"{way} || printf noticed >token0"
-    found = evaluate(POSIX[shell], script, [dialect("sh").failure], tmp_path / "run")
+    found = evaluate(POSIX[shell], script, [load_dialect("sh").failure_text], tmp_path / "run")
     assert found[0][0] == "noticed"
 
 
+@pytest.mark.requirement(12)
 @pytest.mark.parametrize("shell", each("fish"))
 @pytest.mark.parametrize("way", ["cat r0 | source", "eval (cat r0)"])
-def test_req_12_a_failed_export_is_noticed_by_fish(shell: str, way: str, tmp_path: Path) -> None:
+def test_a_failed_export_is_noticed_by_fish(shell: str, way: str, tmp_path: Path) -> None:
     """fish has no `set -e`; the status tells."""
     script = f"{way}; or printf noticed >token0"
-    found = evaluate(WANTED[shell], script, [dialect("fish").failure], tmp_path / "run")
+    found = evaluate(WANTED[shell], script, [load_dialect("fish").failure_text], tmp_path / "run")
     assert found[0][0] == "noticed"
 
 
@@ -338,20 +354,21 @@ def test_req_12_a_failed_export_is_noticed_by_fish(shell: str, way: str, tmp_pat
 def test_unset_unsets(shell: str, tmp_path: Path) -> None:
     """What `--unset` prints leaves no variable behind, and is no failure where there was none."""
     name = "fish" if shell == "fish" else "sh"
-    row = dialect(name)
-    assert row.unset is not None
+    row = load_dialect(name)
+    assert row.render_unset is not None
     names = ["A_TOKEN", "A_TOKEN_SCOPE"]
     set_them = row.render([(name, "x") for name in names])
     script = ". ./r0; . ./r1; env >token0; . ./r1; printf done >scope0"
-    found = evaluate(WANTED[shell], script, [set_them, row.unset(names)], tmp_path / "run")
+    found = evaluate(WANTED[shell], script, [set_them, row.render_unset(names)], tmp_path / "run")
     assert "A_TOKEN" not in found[0][0]
     assert found[0][1] == "done"
 
 
+@pytest.mark.requirement(11)
 @given(st.text(st.characters(categories=None), min_size=1))
-def test_req_11_what_no_shell_can_be_given_is_refused(value: str) -> None:
+def test_what_no_shell_can_be_given_is_refused(value: str) -> None:
     """Controls, characters outside ASCII, and spaces that splitting would eat."""
     for name in ("sh", "fish", "powershell", "cmd"):
         if not value.isascii() or not value.isprintable() or value != " ".join(value.split()):
             with pytest.raises(ReplyError):
-                dialect(name).render([("A_TOKEN", value)])
+                load_dialect(name).render([("A_TOKEN", value)])

@@ -18,7 +18,7 @@ from tests.conftest import Run, script
 from tests.servers.oidc_provider import OidcProvider, oidc_provider  # noqa: F401 - a fixture
 from tests.servers.person import Person
 from tests.servers.record import ran
-from tokencli.clientauth import METHODS
+from tokencli.oauth.client_authentication import AUTH_METHODS
 
 Write = Callable[[str], Path]
 REPOSITORY = Path(__file__).parents[2]
@@ -148,7 +148,7 @@ def test_a_browser_opens_and_the_token_is_kept_and_renewed(
     ran("oidc-provider", "refresh_token", "none")
 
 
-@pytest.mark.parametrize("method", [name for name in METHODS if name != "none"])
+@pytest.mark.parametrize("method", [name for name in AUTH_METHODS if name != "none"])
 def test_a_code_is_exchanged_with_every_client_authentication(
     tokencli: Run,
     write_config: Write,
@@ -283,7 +283,7 @@ def test_a_device_shows_where_to_go_and_waits_until_somebody_has_been_there(
     ran("oidc-provider", "device_code", "none")
 
 
-@pytest.mark.parametrize("method", [name for name in METHODS if name != "none"])
+@pytest.mark.parametrize("method", [name for name in AUTH_METHODS if name != "none"])
 def test_a_device_signs_in_with_every_client_authentication(
     tokencli: Run,
     write_config: Write,

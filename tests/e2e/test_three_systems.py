@@ -10,8 +10,8 @@ import pytest
 from tests.conftest import Run
 from tests.fakes import FakeTerminal
 from tokencli.sandbox.server import Sandbox
-from tokencli.sandbox.systems import load
-from tokencli.sources.os_keyring import OsKeyring
+from tokencli.sandbox.system import load_system
+from tokencli.secret_sources.keyring_client import OsKeyring
 
 SYSTEMS = ("groupid", "screening-eagle", "socialid", "oauth2")
 SECRETS = {
@@ -27,7 +27,7 @@ def add(tokencli: Run, sandbox: Sandbox, system: str, name: str = "") -> None:
     """Describe the profile as a script would: by options, without a question."""
     address = sandbox.url.removeprefix("https://")
     options = ["--ca-file", sandbox.ca_file]
-    for key, value in load(system).values.items():
+    for key, value in load_system(system).profile_values.items():
         filled = value.format(url=sandbox.url, address=address)
         options += ["--set", f"{key}={filled}"]
     done = tokencli("profiles", "add", name or system, "--provider", system, "--no-input", *options)
@@ -36,7 +36,7 @@ def add(tokencli: Run, sandbox: Sandbox, system: str, name: str = "") -> None:
 
 def right(system: str) -> str:
     """Return the system's secrets, one a line, in the order in which `login` asks."""
-    return "".join(f"{load(system).secrets[name]}\n" for name in SECRETS[system])
+    return "".join(f"{load_system(system).secrets[name]}\n" for name in SECRETS[system])
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -47,19 +47,19 @@ def test_from_nothing_to_a_token_and_back(tokencli: Run, tmp_path: Path, system:
         add(tokencli, sandbox, system)
         login = tokencli("login", system, "--stdin", stdin=right(system))
         assert (login.code, login.out) == (0, ""), login.err
-        assert sandbox.state.token_requests == 1
+        assert sandbox.database.token_requests == 1
 
         first = tokencli("get", system)
         assert first.code == 0, first.err
         assert tokencli("get").out == first.out  # the only profile is the default one
-        assert sandbox.state.token_requests == 1  # the login's token is still fresh
+        assert sandbox.database.token_requests == 1  # the login's token is still fresh
 
         renewed = tokencli("refresh", system)
         assert renewed.code == 0
         assert renewed.out != first.out
         assert tokencli("get", system).out == renewed.out
         how = "refresh_token" if sandbox.current_refresh_token(system) else "client_credentials"
-        assert sandbox.state.log[-1].grant_type == how
+        assert sandbox.database.request_log[-1].grant_type == how
         assert how.replace("_", " ") in renewed.err.replace("_", " ")
 
         seen = json.loads(tokencli("inspect", system, "--json").out)
@@ -93,7 +93,7 @@ def test_wrong_secrets_are_refused_in_two_lines_that_show_none(tokencli: Run, sy
         assert tokencli("get", system).code == 4  # what is refused is not kept
         ring = OsKeyring(os.environ, FakeTerminal())
         for name in SECRETS[system]:
-            ring.put(f"tokencli:{system}:{name}", name, CANARIES[name])
+            ring.set_item(f"tokencli:{system}:{name}", name, CANARIES[name])
         done = tokencli("get", system)
         assert (done.code, done.out) == (5, "")
         said = done.err.splitlines()
@@ -113,7 +113,9 @@ def test_an_expired_token_is_renewed_by_itself(
         monkeypatch.setenv("TOKENCLI_CONFIG", sandbox.config_file)
         tokens = [tokencli("get", system).out for _ in range(3)]
         assert len(set(tokens)) == 3
-        grants = [entry.grant_type for entry in sandbox.state.log if entry.kind == "token"]
+        grants = [
+            entry.grant_type for entry in sandbox.database.request_log if entry.kind == "token"
+        ]
         rest = "refresh_token" if sandbox.current_refresh_token(system) else grants[0]
         assert grants[1:] == [rest, rest]
 
@@ -126,7 +128,7 @@ def test_a_login_with_a_wrong_password_fails_even_beside_a_good_refresh_token(
     with Sandbox() as sandbox:
         add(tokencli, sandbox, "groupid")
         assert tokencli("login", "groupid", "--stdin", stdin=right("groupid")).code == 0
-        wrong = f"{CANARIES['password']}\n{load('groupid').secrets['client_secret']}\n"
+        wrong = f"{CANARIES['password']}\n{load_system('groupid').secrets['client_secret']}\n"
         done = tokencli("login", "groupid", "--stdin", stdin=wrong)
         assert (done.code, done.out) == (5, "")
         assert "put the older password back" in done.err
@@ -160,7 +162,7 @@ def test_without_a_keyring_the_default_store_says_so_once_and_still_delivers(
     """auto: no D-Bus and no memory-backed directory: nothing is kept, stderr says so, never a file."""
     with Sandbox() as sandbox:
         config = tmp_path / "config.toml"
-        config.write_text(sandbox.config_text({"groupid": {"store": "auto"}}))
+        config.write_text(sandbox.render_config({"groupid": {"store": "auto"}}))
         config.chmod(0o600)
         monkeypatch.setenv("TOKENCLI_CONFIG", str(config))
         before = set(tmp_path.rglob("*"))

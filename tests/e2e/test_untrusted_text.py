@@ -42,7 +42,7 @@ ALLOWED = "\n"
 
 DRIVER = """
 import json, os, sys
-from tokencli.cli.boundary import run
+from tokencli.commands.run import run_command_line
 for given in json.load(sys.stdin):
     for name, text in given.get("files", {}).items():
         with open(name, "w", encoding="utf-8", errors="surrogateescape") as file:
@@ -50,7 +50,7 @@ for given in json.load(sys.stdin):
         os.chmod(name, 0o600)
     os.environ.update(given.get("environ", {}))
     sys.stdin = open(given["stdin"]) if "stdin" in given else sys.stdin
-    print("end", run(given["argv"]), file=sys.stderr)
+    print("end", run_command_line(given["argv"]), file=sys.stderr)
 """
 """Many command lines through the program's own entry, in one process."""
 
@@ -163,9 +163,10 @@ UNSEEN = ("token type", "member names", "headers", "redirect", "scope of a test"
 """Where the text is quoted in another spelling, or not shown at all."""
 
 
+@pytest.mark.requirement(14)
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("way", REPLIES)
-def test_req_14_nothing_that_a_server_says_is_obeyed(way: str, tmp_path: Path) -> None:
+def test_nothing_that_a_server_says_is_obeyed(way: str, tmp_path: Path) -> None:
     """Each command, each place of a reply, every control, format and bidi character."""
     reply, argv = REPLIES[way]
     left: Iterator[str] = iter(TEXTS)
@@ -197,9 +198,10 @@ def jwt(text: str) -> str:
     return f"{part({'alg': text, 'kid': text, 'typ': text})}.{part(claims)}.c2ln"
 
 
+@pytest.mark.requirement(14)
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("options", [[], ["--json"], ["-v"]], ids=["page", "json", "verbose"])
-def test_req_14_nothing_that_a_token_says_is_obeyed(options: list[str], tmp_path: Path) -> None:
+def test_nothing_that_a_token_says_is_obeyed(options: list[str], tmp_path: Path) -> None:
     """Header, claims, names of claims: on the page, as JSON and in the remarks."""
     runs: list[dict[str, object]] = []
     for text in TEXTS:
@@ -233,9 +235,10 @@ FILES: dict[str, Callable[[str], str]] = {
 }
 
 
+@pytest.mark.requirement(14)
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("place", FILES)
-def test_req_14_nothing_that_a_file_says_is_obeyed(place: str, tmp_path: Path) -> None:
+def test_nothing_that_a_file_says_is_obeyed(place: str, tmp_path: Path) -> None:
     """Names, keys and values of the configuration, in errors and in lists."""
     path = str(tmp_path / "config.toml")
     runs: list[dict[str, object]] = []
@@ -251,8 +254,9 @@ def test_req_14_nothing_that_a_file_says_is_obeyed(place: str, tmp_path: Path) -
     harmless(err)
 
 
+@pytest.mark.requirement(14)
 @pytest.mark.timeout(300)
-def test_req_14_nothing_that_an_argument_or_a_variable_says_is_obeyed(tmp_path: Path) -> None:
+def test_nothing_that_an_argument_or_a_variable_says_is_obeyed(tmp_path: Path) -> None:
     """Commands, options, names and paths come back in errors, made harmless."""
     path = str(tmp_path / "config.toml")
     runs: list[dict[str, object]] = [{"argv": ["profiles"], "files": {path: config(9)}}]
@@ -289,32 +293,34 @@ def test_req_14_nothing_that_an_argument_or_a_variable_says_is_obeyed(tmp_path: 
     harmless(err)
 
 
+@pytest.mark.requirement(14)
 @settings(max_examples=300)
 @given(st.text(max_size=300), st.text(max_size=300), st.booleans())
-def test_req_14_no_error_of_any_text_is_obeyed(message: str, hint: str, as_json: bool) -> None:
+def test_no_error_of_any_text_is_obeyed(message: str, hint: str, as_json: bool) -> None:
     """The boundary itself, over all code points, as it prints errors, problems and notes."""
     import io
     from contextlib import redirect_stderr
 
-    from tokencli.adapters.terminal import StderrTerminal
-    from tokencli.cli.boundary import report
-    from tokencli.errors import ConfigError, Problem, RefusedError
+    from tokencli.commands.run import report_error
+    from tokencli.errors import ConfigError, ConfigProblem, RefusedError
+    from tokencli.terminal.console import StderrTerminal
 
     said = io.StringIO()
     terminal = StderrTerminal({}, no_input=True, quiet=False, verbose=3)
     with redirect_stderr(said):
-        report(RefusedError(message, hint=hint, error=message, status=400), as_json=as_json)
-        report(
-            ConfigError(message, hint=hint, problems=[Problem(message, hint, 1, message)]),
+        report_error(RefusedError(message, hint=hint, error=message, status=400), as_json=as_json)
+        report_error(
+            ConfigError(message, hint=hint, problems=[ConfigProblem(message, hint, 1, message)]),
             as_json=as_json,
         )
-        terminal.note(message)
-        terminal.warn(hint)
-        terminal.detail(message)
+        terminal.print_note(message)
+        terminal.print_warning(hint)
+        terminal.print_detail(message)
     harmless(said.getvalue())
 
 
-def test_req_14_own_providers_are_shown_harmless_and_mean_the_same(tmp_path: Path) -> None:
+@pytest.mark.requirement(14)
+def test_own_providers_are_shown_harmless_and_mean_the_same(tmp_path: Path) -> None:
     """`providers show` is TOML with the same values; `get --dry-run` has escapes, line by line."""
     text = "\u202e\x9b31m \u2028##[x]\n::y\t"
     who = toml("a\u202e")

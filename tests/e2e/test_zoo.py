@@ -13,8 +13,8 @@ from tests.conftest import Run, script
 from tests.e2e.test_shells import POSIX, each
 from tests.unit.formats.test_dialects import runner_environment
 from tests.zoo.cases import first, host_of, later
-from tests.zoo.keeping import config_text, secrets_of
 from tests.zoo.server import Zoo
+from tests.zoo.storing import config_text, secrets_of
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,8 @@ def test_a_shell_has_what_an_api_call_needs(
     assert len(zoo.seen) == asked
 
 
-def test_34_every_secret_of_all_variables_is_masked_first(
+@pytest.mark.requirement(34)
+def test_every_secret_of_all_variables_is_masked_first(
     tokencli: Run, zoo: Zoo, tmp_path: Path
 ) -> None:
     """The token, the output and the headers are out of the log before the variables are set."""

@@ -12,29 +12,29 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from tests.unit.config.test_load_fuzz import VALID, use
-from tokencli import hot
-from tokencli.actions.inspect import inspect
-from tokencli.cli.inspect import as_object
-from tokencli.cli.inspected import page
-from tokencli.config.load import load
+from tokencli.commands.inspect import inspection_to_dict
+from tokencli.commands.inspect_view import render_inspection
+from tokencli.config.load import load_config
+from tokencli.core.inspect import inspect_token
 from tokencli.errors import ConfigError, TokencliError
-from tokencli.formats.json import line
-from tokencli.jwt.decode import decode
-from tokencli.jwt.explain import moments, remarks, scopes
-from tokencli.jwt.verify import NotValid, verify
-from tokencli.model import (
-    Binding,
+from tokencli.fastpath import reader
+from tokencli.formats.json import dump_json_line
+from tokencli.jwt.decode import decode_token
+from tokencli.jwt.explain import collect_remarks, collect_scopes, read_time_claims
+from tokencli.jwt.verify import VerificationError, verify_jwt
+from tokencli.models import (
+    HttpReply,
+    HttpRequest,
     Profile,
     Secret,
-    StoredToken,
+    StoredTokenSet,
+    TokenBinding,
     TokenSet,
-    WireReply,
-    WireRequest,
 )
-from tokencli.providers import challenge, skew
-from tokencli.providers.catalog import BUILTIN, builtin
-from tokencli.providers.reply import read
-from tokencli.stores import record
+from tokencli.oauth import clock_skew, www_authenticate
+from tokencli.oauth.token_response import read_token_response
+from tokencli.providers.catalog import BUILTIN_NAMES, load_builtin
+from tokencli.token_store import token_record
 
 NOW = 1_800_000_000.0
 SECRET = Secret("canary-password-7f3a")
@@ -53,17 +53,17 @@ def _profiles() -> tuple[Profile, ...]:
     return tuple(
         Profile(
             name="p",
-            provider=builtin(name),
+            provider=load_builtin(name),
             grant="client_credentials",
             client_auth="client_secret_basic",
             token_url="https://id.example.com/token",
             values={"client_id": "batch"},
         )
-        for name in BUILTIN
+        for name in BUILTIN_NAMES
     )
 
 
-REQUEST = WireRequest("POST", "https://id.example.com/token", {}, b"", secrets=(SECRET,))
+REQUEST = HttpRequest("POST", "https://id.example.com/token", {}, b"", secrets=(SECRET,))
 STATUSES = (200, 200, 200, 201, 204, 400, 401, 403, 404, 429, 500, 503)
 KINDS = (
     "application/json",
@@ -78,26 +78,26 @@ def reply(data: bytes) -> None:
     """Read a reply: the first bytes choose status, type, provider and Date, the rest is the body."""
     head, body = data[:3].ljust(3, b"\0"), data[3:]
     headers = {"content-type": KINDS[head[1] % len(KINDS)], "date": body[:40].decode("latin-1")}
-    told = WireReply(STATUSES[head[0] % len(STATUSES)], headers, body, received_at=NOW)
-    skew.told(told)
+    told = HttpReply(STATUSES[head[0] % len(STATUSES)], headers, body, received_at=NOW)
+    clock_skew.clock_skew_message(told)
     profiles = _profiles()
     try:
-        found = read(profiles[head[2] % len(profiles)], REQUEST, told, NOW)
+        found = read_token_response(profiles[head[2] % len(profiles)], REQUEST, told, NOW)
     except TokencliError as error:
         assert error.hint
         assert SECRET.reveal() not in error.message
         return
     token = found.token.access_token.reveal()
-    assert found.unusable or (token.isascii() and token.isprintable() and " " not in token)
+    assert found.unusable_reason or (token.isascii() and token.isprintable() and " " not in token)
 
 
 def jwt(data: bytes) -> None:
     """Take a token apart and explain it: this raises nothing at all."""
-    decoded = decode(data)
-    remarks(decoded, NOW)
-    moments(decoded.claims)
-    scopes(decoded.claims)
-    decode(data.decode("utf-8", "surrogateescape"))
+    decoded = decode_token(data)
+    collect_remarks(decoded, NOW)
+    read_time_claims(decoded.claims)
+    collect_scopes(decoded.claims)
+    decode_token(data.decode("utf-8", "surrogateescape"))
 
 
 def inspected(data: bytes) -> None:
@@ -105,12 +105,12 @@ def inspected(data: bytes) -> None:
     raw = data.decode("utf-8", "replace").encode()
     for header, claims in ((b'{"alg":"RS256"}', raw), (raw, b'{"iss":"x","exp":1e308}')):
         token = ".".join(_part(one) for one in (header, claims, b"signature"))
-        found = inspect(token, now=NOW)
-        assert page(found, NOW).startswith("NOT VERIFIED")
-        json.loads(line(as_object(found, NOW)), parse_constant=_no_json)
+        found = inspect_token(token, now=NOW)
+        assert render_inspection(found, NOW).startswith("NOT VERIFIED")
+        json.loads(dump_json_line(inspection_to_dict(found, NOW)), parse_constant=_no_json)
         try:
-            verify(token, {"keys": [_KEY]}, issuer="x", audiences=("api",), now=NOW)
-        except NotValid:
+            verify_jwt(token, {"keys": [_KEY]}, issuer="x", audiences=("api",), now=NOW)
+        except VerificationError:
             continue
         raise AssertionError("nobody signed this")
 
@@ -135,7 +135,7 @@ def config(data: bytes) -> None:
     path.write_bytes(data)
     path.chmod(0o600)
     try:
-        use(load(path, {}, must_exist=True))
+        use(load_config(path, {}, must_exist=True))
     except ConfigError:
         return
 
@@ -147,18 +147,18 @@ def _records() -> tuple[Path, Mapping[str, str], Path]:
     path = root / "hot.toml"
     path.write_text('[profiles.p]\nprovider = "oauth2"\n')
     path.chmod(0o600)
-    place = root / "tokencli" / "hot" / hot.folder_of(str(path))
+    place = root / "tokencli" / "hot" / reader.records_folder_name(str(path))
     place.mkdir(parents=True, mode=0o700)
     for folder in (root, root / "tokencli", root / "tokencli" / "hot", place):
         folder.chmod(0o700)
     environ = {"TOKENCLI_CONFIG": str(path), "XDG_RUNTIME_DIR": str(root)}
-    return path, environ, place / hot.file_of("token", "p")
+    return path, environ, place / reader.record_file_name("token", "p")
 
 
 def _record(lines: bytes) -> bytes:
     path, _, _ = _records()
-    stamp = hot.stamp_of(str(path)) or ""
-    head = "\n".join((hot.head_of("token"), str(path), stamp, "p", "")).encode()
+    stamp = reader.config_stamp(str(path)) or ""
+    head = "\n".join((reader.record_header("token"), str(path), stamp, "p", "")).encode()
     return (head + lines) * 2
 
 
@@ -169,27 +169,27 @@ def hot_copy(data: bytes) -> None:
         place.write_bytes(content)
         place.chmod(0o600)
         for command in ("get", "export"):
-            out = hot.answer([command, "p"], environ)
+            out = reader.fast_path_output([command, "p"], environ)
             assert out is None or (out.isascii() and out.count("\n") == 1)
-        assert hot.answer(["completion", "--profiles"], environ) is None
+        assert reader.fast_path_output(["completion", "--profiles"], environ) is None
 
 
-def www_authenticate(data: bytes) -> None:
+def challenge_header(data: bytes) -> None:
     """Read the bytes as a header."""
-    for found in challenge.parse(data.decode("latin-1")):
+    for found in www_authenticate.parse_challenges(data.decode("latin-1")):
         assert found.scheme
-    challenge.refusal(data.decode("utf-8", "replace"))
+    www_authenticate.find_token_error(data.decode("utf-8", "replace"))
 
 
 def stored(data: bytes) -> None:
     """Read the bytes as a token set at rest: none, or one that is written as it was read."""
     try:
-        found = record.parse(data)
+        found = token_record.parse_record(data)
     except ValueError as error:
         assert type(error) is ValueError  # what the stores take for a damaged record
         return
-    written = record.dump(found)
-    assert record.dump(record.parse(written)) == written
+    written = token_record.dump_record(found)
+    assert token_record.dump_record(token_record.parse_record(written)) == written
 
 
 _TOKEN = b"eyJhbGciOiJSUzI1NiJ9.eyJleHAiOjE3MTY0NjYyMTgsImlhdCI6MX0.c2ln"
@@ -202,8 +202,8 @@ _REPLY = {
     "scope": ["a", "b"],
 }
 
-_STORED = StoredToken(
-    Binding("key", "p", "https://id.example.com:443", "batch"),
+_STORED = StoredTokenSet(
+    TokenBinding("key", "p", "https://id.example.com:443", "batch"),
     TokenSet(Secret("token"), "Bearer", NOW, NOW + 1.5, Secret("r"), Secret("i"), "a b"),
 )
 
@@ -231,9 +231,9 @@ TARGETS: dict[str, Target] = {
         (b"0\n9999999999\nT\ntoken\n0.0\n9999999999.0\nkey\nBearer\n=scope", b"1\n2\nT\n\n"),
     ),
     "challenge": Target(
-        www_authenticate,
+        challenge_header,
         (b'Basic realm="a \\"b", Bearer error="invalid_token", error_description="x"', b"N abc=="),
     ),
-    "record": Target(stored, (record.dump(_STORED), b'{"version": 1, "binding": {}, "token": {}}')),
+    "record": Target(stored, (token_record.dump_record(_STORED), b'{"version": 1, "binding": {}, "token": {}}')),
 }  # fmt: skip
 """Name on the command line -> reader."""

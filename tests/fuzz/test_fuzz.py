@@ -13,9 +13,10 @@ from tests.fuzz.__main__ import mutated
 from tests.fuzz.targets import TARGETS
 
 
+@pytest.mark.requirement(24)
 @pytest.mark.parametrize("name", TARGETS)
 @given(st.data())
-def test_req_24_any_bytes_are_read_or_refused(name: str, data: st.DataObject) -> None:
+def test_any_bytes_are_read_or_refused(name: str, data: st.DataObject) -> None:
     """Bytes of any kind, and good inputs that were changed a little."""
     target = TARGETS[name]
     changed = st.integers(0).map(lambda seed: mutated(random.Random(seed), target.seeds))
@@ -32,12 +33,12 @@ def test_seeds_are_worth_starting_from(name: str) -> None:
 def test_the_warm_record_that_the_fuzzer_changes_is_one_that_is_believed() -> None:
     """Unchanged it is answered, so that changes to it reach all of the reader."""
     from tests.fuzz.targets import _record, _records
-    from tokencli import hot
+    from tokencli.fastpath import reader
 
     _, environ, place = _records()
     place.write_bytes(_record(TARGETS["hot"].seeds[0] + b"\n"))
     place.chmod(0o600)
-    assert hot.answer(["get", "p"], environ) == "token\n"
+    assert reader.fast_path_output(["get", "p"], environ) == "token\n"
 
 
 def test_the_long_run_is_one_command() -> None:

@@ -66,9 +66,9 @@ def shown() -> str:
 
 
 def _place(client_auth: str) -> tuple[int, str]:
-    from tokencli.clientauth import METHODS
+    from tokencli.oauth.client_authentication import AUTH_METHODS
 
-    order = list(METHODS)
+    order = list(AUTH_METHODS)
     return (order.index(client_auth) if client_auth in order else len(order)), client_auth
 
 

@@ -12,21 +12,21 @@ import tokencli
 from tests.conftest import Run
 from tokencli.errors import ConfigError
 from tokencli.sandbox.server import Sandbox
-from tokencli.sandbox.systems import load
+from tokencli.sandbox.system import load_system
 
 
 def test_the_token_is_the_one_that_get_prints(tokencli_at: Run, sandbox: Sandbox) -> None:
     """One store, one token, one request, whichever way it is asked for."""
     assert tokencli.token() + "\n" == tokencli_at("get").out
     assert tokencli.token("groupid", force=True) + "\n" == tokencli_at("get").out
-    assert sandbox.state.token_requests == 2
+    assert sandbox.database.token_requests == 2
 
 
 @pytest.mark.parametrize("system", ["groupid", "socialid", "oauth2"])
 def test_requests_carry_the_token(sandbox: Sandbox, system: str) -> None:
     """The system's resource takes a request that TokenAuth has authenticated."""
     reply = requests.get(
-        sandbox.url + load(system).resource_path,
+        sandbox.url + load_system(system).resource_path,
         auth=tokencli.TokenAuth(system),
         verify=sandbox.ca_file,
         timeout=30,
@@ -36,7 +36,7 @@ def test_requests_carry_the_token(sandbox: Sandbox, system: str) -> None:
 
 def test_an_expired_token_is_renewed_between_two_requests(sandbox: Sandbox) -> None:
     """Each request takes what is fresh at that moment."""
-    sandbox.change(lifetime=0)
+    sandbox.set_faults(lifetime=0)
     auth = tokencli.TokenAuth("groupid")
     seen = {
         requests.Request("GET", "https://api.example.com/", auth=auth)

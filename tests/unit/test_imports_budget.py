@@ -9,18 +9,18 @@ import pytest
 
 from tests.bench.scripts import empty_script
 from tests.conftest import script
-from tests.warm import TOKENS, World, world
+from tests.fast_path_world import TOKENS, World, world
 from tokencli.sandbox.server import Sandbox
 
-HOT = {"tokencli", "tokencli.__main__", "tokencli.hot"}
+HOT = {"tokencli", "tokencli.__main__", "tokencli.fastpath", "tokencli.fastpath.reader"}
 """All that a warm run loads beside what an empty console script does."""
 UNUSED = {
     "typer", "pydantic", "pydantic_core", "rich", "tomllib", "tomlkit", "platformdirs", "keyring",
     "importlib_metadata", "charset_normalizer.cd", "filelock", "asyncio", "zoneinfo", "html",
     "jmespath", "joserfc", "yaml", "truststore", "trustme", "multiprocessing", "xml", "webbrowser",
-    "tokencli.config.load", "tokencli.config.schema", "tokencli.providers.catalog", "tokencli.sandbox",
-    "tokencli.adapters.http_errors", "tokencli.adapters.browser", "tokencli.cli.main",
-    "tokencli.dpop", "tokencli.jwt.sign", "tokencli.actions.calling",
+    "tokencli.config.load", "tokencli.config.profile_schema", "tokencli.providers.catalog", "tokencli.sandbox",
+    "tokencli.net.http_errors", "tokencli.terminal.browser", "tokencli.commands.registry",
+    "tokencli.oauth.dpop", "tokencli.jwt.sign", "tokencli.core.custom_request",
 }  # fmt: skip
 """What a plain cold `get` has no use for."""
 
@@ -49,8 +49,8 @@ def loaded(path: str, *argv: str, environ: Mapping[str, str]) -> tuple[set[str],
 @pytest.mark.parametrize(
     "argv", [["get"], ["get", "p"], ["export", "q.2"], ["completion", "--profiles"]]
 )
-def test_a_warm_run_loads_three_modules(argv: list[str], place: World, tmp_path: Path) -> None:
-    """Exactly these three beside what an empty console script of the same environment loads."""
+def test_a_warm_run_loads_four_modules(argv: list[str], place: World, tmp_path: Path) -> None:
+    """Exactly these four beside what an empty console script of the same environment loads."""
     empty = empty_script(tmp_path)
     bare, _ = loaded(str(empty), environ=place.environ)
     warm, out = loaded(script(), *argv, environ=place.environ)
@@ -62,12 +62,12 @@ def test_a_warm_run_loads_three_modules(argv: list[str], place: World, tmp_path:
 def test_a_cold_run_loads_nothing_that_it_does_not_use(place: World) -> None:
     """With the profile remembered: no TOML, no validation, no command line parser, no keyring library."""
     with Sandbox(lifetime=0) as sandbox:
-        place.config.write_text(sandbox.config_text(state_dir=str(place.state)))
+        place.config.write_text(sandbox.render_config(state_dir=str(place.state)))
         os.utime(place.config, (1, 1))
         loaded(script(), "get", "groupid", environ=place.environ)
-        before = sandbox.state.token_requests
+        before = sandbox.database.token_requests
         modules, out = loaded(script(), "get", "groupid", environ=place.environ)
-        assert sandbox.state.token_requests == before + 1
+        assert sandbox.database.token_requests == before + 1
     assert out.startswith("eyJ")
     assert TOKENS["p"] not in out
     tops = modules | {name.split(".")[0] for name in modules}

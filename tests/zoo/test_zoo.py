@@ -11,12 +11,12 @@ import pytest
 
 from tests.fakes import FakeClock
 from tests.zoo.cases import ENDPOINTS, NOT_EXPRESSIBLE, TOKENS, USES, later
-from tests.zoo.keeping import Keeping, described, keep, provider_file
 from tests.zoo.server import Zoo
-from tokencli.actions.get import get
-from tokencli.config.own_provider import checked
+from tests.zoo.storing import Keeping, described, keep, provider_file
+from tokencli.core.get_token import get_token
 from tokencli.errors import RefusedError
-from tokencli.providers.use import carried, named_secrets
+from tokencli.oauth.token_usage import build_headers_and_query, list_usage_secrets
+from tokencli.providers.validation.provider import validate_provider
 
 EXPRESSIBLE = sorted(set(ENDPOINTS) - set(NOT_EXPRESSIBLE))
 
@@ -50,40 +50,40 @@ def lines(path: Path) -> list[str]:
 def test_its_file_is_valid(name: str) -> None:
     """The checks of a user's own provider find nothing wrong."""
     table = tomllib.loads(provider_file(name).read_text(encoding="utf-8"))
-    assert checked(name, table) == described(name)
+    assert validate_provider(name, table) == described(name)
 
 
 def test_it_gets_a_token_and_keeps_it(app: Keeping, zoo: Zoo, name: str) -> None:
     """The request is what the vendor documents, the token and its life are found, and one is enough."""
     token, life = TOKENS[name]
-    profile = app.profile("p")
-    first = get(profile, app)
+    profile = app.get_profile("p")
+    first = get_token(profile, app)
     assert zoo.complaints == []
-    assert first.how == profile.grant
+    assert first.source == profile.grant
     assert first.token.access_token.reveal() == token
     asked = len(zoo.seen)
     if life is None or not profile.provider.issuing.cacheable:
         return
     assert first.token.lifetime == pytest.approx(life)
-    again = get(profile, app)
-    assert (again.how, again.token.access_token.reveal()) == ("stored", token)
+    again = get_token(profile, app)
+    assert (again.source, again.token.access_token.reveal()) == ("stored", token)
     assert len(zoo.seen) == asked
 
 
 def test_it_renews_what_has_come_to_its_end(app: Keeping, zoo: Zoo, name: str) -> None:
     """Once the token is at its end the next get renews it: by the vendor's refresh where there is one."""
     _, life = TOKENS[name]
-    profile = app.profile("p")
-    get(profile, app)
+    profile = app.get_profile("p")
+    get_token(profile, app)
     clock = app.clock
     assert isinstance(clock, FakeClock)
-    clock.time += life or 0
+    clock.current_time += life or 0
     zoo.seen.clear()
-    got = get(profile, app)
+    got = get_token(profile, app)
     assert zoo.complaints == []
     assert len(zoo.seen) == 1
     renewed = later(name)
-    assert (got.how == "refresh_token") == bool(renewed)
+    assert (got.source == "refresh_token") == bool(renewed)
     assert zoo.seen[0].url == (renewed or [zoo.asked[0]])[0].url
 
 
@@ -91,9 +91,9 @@ def test_its_refusal_is_explained(app: Keeping, zoo: Zoo, name: str) -> None:
     """The documented error ends in exit 5, with what the provider's table says of it and a next step."""
     error = ENDPOINTS[name]["error"]
     zoo.failure = {"headers": {}, **error}
-    profile = app.profile("p")
+    profile = app.get_profile("p")
     with pytest.raises(RefusedError) as caught:
-        get(profile, app)
+        get_token(profile, app)
     refusal, table = caught.value, profile.provider.errors
     assert zoo.complaints == []
     assert (refusal.exit_code, refusal.status) == (5, error["status"])
@@ -109,22 +109,22 @@ def test_its_refusal_is_explained(app: Keeping, zoo: Zoo, name: str) -> None:
 
 def described_defaults() -> set[str]:
     """Return the error codes that every provider knows."""
-    from tokencli.providers.catalog import builtin
+    from tokencli.providers.catalog import load_builtin
 
-    return set(builtin("oauth2").errors.codes)
+    return set(load_builtin("oauth2").errors.codes)
 
 
 def test_its_token_is_used_as_documented(app: Keeping, name: str) -> None:
     """The header, cookie or query parameter of a request, and what has to go beside it."""
     token, _ = TOKENS[name]
-    profile = app.profile("p")
-    obtained = get(profile, app).token
+    profile = app.get_profile("p")
+    obtained = get_token(profile, app).token
     secrets = {}
-    for each in named_secrets(profile):
-        secret = app.source("env").read(profile.secrets[each])
+    for each in list_usage_secrets(profile):
+        secret = app.secret_source("env").read(profile.secrets[each])
         assert secret is not None
         secrets[each] = secret
-    headers, query = carried(profile, obtained, secrets, app.clock.now())
+    headers, query = build_headers_and_query(profile, obtained, secrets, app.clock.now())
     seen = [
         *(f"{key}: {value}" for key, value in headers),
         *(f"?{key}={value}" for key, value in query),
@@ -136,7 +136,7 @@ def test_its_token_is_used_as_documented(app: Keeping, name: str) -> None:
 
 def test_no_secret_is_kept_beside_the_tokens(app: Keeping, name: str, tmp_path: Path) -> None:
     """What the profile's secrets are is in no file that the program leaves."""
-    get(app.profile("p"), app)
+    get_token(app.get_profile("p"), app)
     for path in files(tmp_path):
         if path.name != "config.toml":
             assert b"canary-" not in path.read_bytes()

@@ -6,13 +6,13 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
-from tokencli.config import rules
-from tokencli.config.schema import ProfileTable, profile_model
-from tokencli.providers.catalog import BUILTIN, builtin
-from tokencli.providers.spec import Provider
+from tokencli.config import validators
+from tokencli.config.profile_schema import ProfileTable, build_profile_model
+from tokencli.provider_schema import Provider
+from tokencli.providers.catalog import BUILTIN_NAMES, load_builtin
 
 
-class Toml(GenerateJsonSchema):
+class TomlSchemaGenerator(GenerateJsonSchema):
     """TOML has no null: an optional key is one that may be left out."""
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
@@ -26,23 +26,25 @@ class Toml(GenerateJsonSchema):
         return super().default_schema(schema)
 
 
-def json_schema() -> dict[str, Any]:
+def build_json_schema() -> dict[str, Any]:
     """Return the schema of the whole file; a profile's keys are those of its `provider`."""
-    models: list[type[BaseModel]] = [profile_model(builtin(name)) for name in BUILTIN]
+    models: list[type[BaseModel]] = [
+        build_profile_model(load_builtin(name)) for name in BUILTIN_NAMES
+    ]
     models.append(ProfileTable)
     references, rest = models_json_schema(
         [(model, "validation") for model in models],
         ref_template="#/$defs/{model}",
-        schema_generator=Toml,
+        schema_generator=TomlSchemaGenerator,
     )
     definitions: dict[str, Any] = rest["$defs"]
     provider = TypeAdapter(Provider).json_schema(
-        ref_template="#/$defs/{model}", schema_generator=Toml
+        ref_template="#/$defs/{model}", schema_generator=TomlSchemaGenerator
     )
     definitions |= provider.pop("$defs")
     provider["properties"].pop("name")  # the table's own name
     definitions["Provider"] = provider
-    _open(definitions["ProfileTable"])
+    _allow_extra_keys(definitions["ProfileTable"])
     profiles = [references[(model, "validation")] for model in models]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -52,7 +54,7 @@ def json_schema() -> dict[str, Any]:
         "properties": {
             "default_profile": {
                 "type": "string",
-                "pattern": rules.PROFILE_NAME,
+                "pattern": validators.PROFILE_NAME_PATTERN,
                 "description": "The profile that is meant where none is named.",
             },
             "state_dir": {
@@ -62,13 +64,16 @@ def json_schema() -> dict[str, Any]:
             "profiles": {
                 "type": "object",
                 "description": "Who you are to which token endpoint, by a name of your own.",
-                "propertyNames": {"pattern": rules.PROFILE_NAME},
+                "propertyNames": {"pattern": validators.PROFILE_NAME_PATTERN},
                 "additionalProperties": {"oneOf": profiles},
             },
             "providers": {
                 "type": "object",
                 "description": "Token endpoints of your own, in the words of the built-in providers.",
-                "propertyNames": {"pattern": rules.PROFILE_NAME, "not": {"enum": list(BUILTIN)}},
+                "propertyNames": {
+                    "pattern": validators.PROFILE_NAME_PATTERN,
+                    "not": {"enum": list(BUILTIN_NAMES)},
+                },
                 "additionalProperties": {"$ref": "#/$defs/Provider"},
             },
         },
@@ -76,8 +81,8 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def _open(schema: dict[str, Any]) -> None:
+def _allow_extra_keys(schema: dict[str, Any]) -> None:
     """Make the common model that of a user's own provider: any further key may be one of its fields."""
     schema["title"] = "A profile of one of your own providers"
     schema["additionalProperties"] = True
-    schema["properties"]["provider"] |= {"not": {"enum": list(BUILTIN)}}
+    schema["properties"]["provider"] |= {"not": {"enum": list(BUILTIN_NAMES)}}

@@ -4,29 +4,29 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tokencli.config.file import LARGEST, parse, regular
-from tokencli.config.findings import Finding
+from tokencli.config.config_file import MAX_CONFIG_BYTES, open_regular_file, parse_toml
 from tokencli.config.load import Config
-from tokencli.config.locate import line_of, lines
-from tokencli.config.own_provider import checked
-from tokencli.errors import ConfigError, Problem
-from tokencli.printable import printable
-from tokencli.providers.spec import Provider
+from tokencli.config.toml_positions import find_line, map_key_lines
+from tokencli.errors import ConfigError, ConfigProblem
+from tokencli.problems import Finding
+from tokencli.provider_schema import Provider
+from tokencli.providers.validation.provider import validate_provider
+from tokencli.sanitize import sanitize_text
 
 
-def read(path: str) -> str:
+def read_provider_text(path: str) -> str:
     """Return the text of a provider's file, of stdin where it is `-`; raises ConfigError."""
     try:
         if path == "-":
-            return sys.stdin.read(LARGEST)
-        with regular(Path(path)) as file:
-            return file.read(LARGEST)
+            return sys.stdin.read(MAX_CONFIG_BYTES)
+        with open_regular_file(Path(path)) as file:
+            return file.read(MAX_CONFIG_BYTES)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise ConfigError(f"{path[:200]!r} can't be read: {reason}") from None
 
 
-def judged(text: str, path: str) -> list[Provider]:
+def load_providers(text: str, path: str) -> list[Provider]:
     """Return the providers that a file describes: itself, or those of a configuration's [providers].
 
     Where it has [profiles], too, these have to be right as well.
@@ -34,28 +34,34 @@ def judged(text: str, path: str) -> list[Provider]:
     Raises:
         ConfigError: with every problem and its line.
     """
-    data = parse(text, Path(path))
+    data = parse_toml(text, Path(path))
     tables = data.get("providers") if "endpoints" not in data else None
     if "profiles" in data and "endpoints" not in data:
-        raise_all(Config(Path(path), text, {}).problems(), path)
+        raise_problems(Config(Path(path), text, {}).find_problems(), path)
     whole = isinstance(tables, dict) and bool(tables)
     named = dict(tables) if whole and tables else {Path(path).stem or "provider": data}
-    place = lines(text)
+    place = map_key_lines(text)
     found: list[Provider] = []
-    wrong: list[Problem] = []
+    wrong: list[ConfigProblem] = []
     for name, table in named.items():
-        judgement = checked(name, table) if isinstance(table, dict) else _no_table(name)
+        judgement = (
+            validate_provider(name, table) if isinstance(table, dict) else _not_a_table(name)
+        )
         if isinstance(judgement, Provider):
             found.append(judgement)
             continue
         for finding in judgement:
-            keys = finding.path if whole else finding.path[2:]
-            wrong.append(Finding(keys, finding.what, finding.right).problem(line_of(place, keys)))
-    raise_all(wrong, path)
+            keys = finding.key_path if whole else finding.key_path[2:]
+            wrong.append(
+                Finding(keys, finding.message, finding.suggestion).to_problem(
+                    find_line(place, keys)
+                )
+            )
+    raise_problems(wrong, path)
     return found
 
 
-def raise_all(wrong: Sequence[Problem], path: str) -> None:
+def raise_problems(wrong: Sequence[ConfigProblem], path: str) -> None:
     """Raise what is wrong with a file as one ConfigError, unless that is nothing."""
     if wrong:
         count = "a problem" if len(wrong) == 1 else f"{len(wrong)} problems"
@@ -64,11 +70,11 @@ def raise_all(wrong: Sequence[Problem], path: str) -> None:
         )
 
 
-def _no_table(name: str) -> list[Finding]:
+def _not_a_table(name: str) -> list[Finding]:
     return [Finding(("providers", name), "is not a table", f"write [providers.{name}]")]
 
 
-def own_text(config: Config, name: str) -> str:
+def dump_user_provider(config: Config, name: str) -> str:
     """Return a user's own provider as a file of its own; raises ConfigError.
 
     Harmless to a terminal, and the same to whoever parses it: what does not print can stand in
@@ -76,6 +82,6 @@ def own_text(config: Config, name: str) -> str:
     """
     import tomlkit
 
-    config.provider(name)
-    text = tomlkit.dumps(dict(parse(config.text, config.path)["providers"][name]))
-    return printable(text, sys.maxsize, multiline=True)
+    config.get_provider(name)
+    text = tomlkit.dumps(dict(parse_toml(config.text, config.path)["providers"][name]))
+    return sanitize_text(text, sys.maxsize, multiline=True)

@@ -9,121 +9,131 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tokencli import grants
-from tokencli.config import rules
-from tokencli.config.case import Case
-from tokencli.config.client_keys import CLIENT_SECRETS
-from tokencli.config.findings import Finding, did_you_mean, dotted, meant
-from tokencli.config.judge import judge
-from tokencli.config.paths import expand
-from tokencli.config.schema import (
-    COMMON,
-    OVERLAID,
+from tokencli.config import validators
+from tokencli.config.client_keys import CLIENT_SECRET_KEYS
+from tokencli.config.config_path import expand_path
+from tokencli.config.profile_checks import check_profile
+from tokencli.config.profile_draft import ProfileDraft
+from tokencli.config.profile_schema import (
+    COMMON_KEYS,
+    REDEFINABLE_KEYS,
     ProfileTable,
-    given,
-    keys_of,
-    secret_keys,
+    allowed_keys,
+    explicit_values,
+    secret_key_names,
 )
-from tokencli.config.server_keys import KEYS, SIGN_IN_KEYS
-from tokencli.config.validation import findings
+from tokencli.config.pydantic_problems import convert_validation_error
+from tokencli.config.server_keys import KEY_BY_ENDPOINT, SIGN_IN_KEYS
 from tokencli.errors import ConfigError
-from tokencli.model import Connection, Profile, SignIn, Signing
-from tokencli.providers.address import origin
-from tokencli.providers.spec import Provider
-from tokencli.providers.template import fill
+from tokencli.models import Connection, Profile, SignIn, Signing
+from tokencli.oauth import grants
+from tokencli.problems import Finding, closest_match, did_you_mean, format_key_path
+from tokencli.provider_schema import Provider
+from tokencli.providers.endpoint_urls import get_url_origin
+from tokencli.providers.template import fill_template
 from tokencli.providers.url_template import fill_url
 
-_TAKEN = ("store", "export", "min_ttl", "lock_timeout", "basic_encoding")
+_COPIED_KEYS = ("store", "export", "min_ttl", "lock_timeout", "basic_encoding")
 """Keys whose values go into the profile as they are."""
-_CONNECTION = ("timeout", "insecure", "proxy")
+_CONNECTION_KEYS = ("timeout", "insecure", "proxy")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ConfigLocation:
     """Where a profile is written, and where its configuration keeps its state."""
 
-    file: Path
+    config_file: Path
     state_dir: str | None
 
 
-def resolve(
-    name: str, table: Mapping[str, Any], provider: Provider, model: type[ProfileTable], place: Place
+def resolve_profile(
+    name: str,
+    table: Mapping[str, Any],
+    provider: Provider,
+    model: type[ProfileTable],
+    place: ConfigLocation,
 ) -> Profile | list[Finding]:
     """Return the finished profile, or everything that keeps it from being one."""
-    told, spoiled, found = _read(name, table, provider, model)
-    wrong = [*unfit(name, table), *found]
-    case = Case(name, told, provider, place.file, spoiled)
-    values = case.values()
+    told, spoiled, found = _validate_table(name, table, provider, model)
+    wrong = [*check_profile_name_and_type(name, table), *found]
+    case = ProfileDraft(name, told, provider, place.config_file, spoiled)
+    values = case.template_values()
     try:
-        urls = _urls(told, provider, values)
+        urls = _resolve_endpoint_urls(told, provider, values)
     except ConfigError as error:
         wrong.append(Finding(("profiles", name), error.message, error.hint))
         urls = {}
-    wrong += judge(case, values, urls)
+    wrong += check_profile(case, values, urls)
     if wrong or not {"token", "issuer"} & set(urls):
         return wrong
-    return _finished(case, values, urls, place.state_dir)
+    return _build_profile(case, values, urls, place.state_dir)
 
 
-def common(name: str, table: Mapping[str, Any]) -> list[Finding]:
+def check_without_provider(name: str, table: Mapping[str, Any]) -> list[Finding]:
     """List what is wrong with a profile whatever its provider may be, which is not known."""
-    wrong = unfit(name, table)
+    wrong = check_profile_name_and_type(name, table)
     try:
         ProfileTable.model_validate(table)
     except ValidationError as error:
-        secret = frozenset(("password", "client_secret", *CLIENT_SECRETS))
-        own = OVERLAID - secret  # what these must look like is the provider's to say
+        secret = frozenset(("password", "client_secret", *CLIENT_SECRET_KEYS))
+        own = REDEFINABLE_KEYS - secret  # what these must look like is the provider's to say
         sure = {
             entry["loc"][0]
             for entry in error.errors()
-            if entry["loc"][0] in COMMON - own or entry["type"] != "value_error"
+            if entry["loc"][0] in COMMON_KEYS - own or entry["type"] != "value_error"
         }
-        every = findings(error, ("profiles", name), partial(keys_of, ProfileTable), secret)
-        known = (COMMON & sure) - {"provider"}
-        wrong += [_with_name(one, name) for one in every if one.path[2] in known]
+        every = convert_validation_error(
+            error, ("profiles", name), partial(allowed_keys, ProfileTable), secret
+        )
+        known = (COMMON_KEYS & sure) - {"provider"}
+        wrong += [_fill_profile_name(one, name) for one in every if one.key_path[2] in known]
     return wrong
 
 
-def _urls(told: Mapping[str, Any], provider: Provider, values: Mapping[str, str]) -> dict[str, str]:
+def _resolve_endpoint_urls(
+    told: Mapping[str, Any], provider: Provider, values: Mapping[str, str]
+) -> dict[str, str]:
     """Return the endpoints that the profile or else its provider's templates name, and the issuer."""
     found = {}
     for name in (field.name for field in fields(provider.endpoints)):
         template = getattr(provider.endpoints, name)
-        url = told.get(KEYS[name]) or (template and fill_url(template, values))
+        url = told.get(KEY_BY_ENDPOINT[name]) or (template and fill_url(template, values))
         if url:
             found[name] = url
     return found
 
 
-def _read(
+def _validate_table(
     name: str, table: Mapping[str, Any], provider: Provider, model: type[ProfileTable]
 ) -> tuple[dict[str, Any], frozenset[str], list[Finding]]:
     """Return what the table rightly says, the keys that it says wrongly, and what is wrong."""
     try:
-        return given(model.model_validate(table)), frozenset(), []
+        return explicit_values(model.model_validate(table)), frozenset(), []
     except ValidationError as error:
-        keys = partial(keys_of, model)
+        keys = partial(allowed_keys, model)
         of = f"provider {provider.name}"
-        wrong = findings(error, ("profiles", name), keys, secret_keys(provider), of=of)
+        wrong = convert_validation_error(
+            error, ("profiles", name), keys, secret_key_names(provider), of=of
+        )
         spoiled = {str(entry["loc"][0]) for entry in error.errors() if entry["loc"]}
     rest = {key: value for key, value in table.items() if key not in spoiled}
-    likely = {meant(key, keys()) or key for key in spoiled}
-    told = given(model.model_validate(rest))
-    return told, frozenset(likely), [_with_name(finding, name) for finding in wrong]
+    likely = {closest_match(key, keys()) or key for key in spoiled}
+    told = explicit_values(model.model_validate(rest))
+    return told, frozenset(likely), [_fill_profile_name(finding, name) for finding in wrong]
 
 
-def _with_name(finding: Finding, name: str) -> Finding:
-    right = finding.right and finding.right.replace("{profile}", name)
-    return Finding(finding.path, finding.what, right)
+def _fill_profile_name(finding: Finding, name: str) -> Finding:
+    right = finding.suggestion and finding.suggestion.replace("{profile}", name)
+    return Finding(finding.key_path, finding.message, right)
 
 
-def _finished(
-    case: Case, values: dict[str, str], urls: dict[str, str], state_dir: str | None
+def _build_profile(
+    case: ProfileDraft, values: dict[str, str], urls: dict[str, str], state_dir: str | None
 ) -> Profile:
-    told, provider = case.told, case.provider
-    connection = {key: told[key] for key in _CONNECTION if key in told}
+    told, provider = case.given, case.provider
+    connection = {key: told[key] for key in _CONNECTION_KEYS if key in told}
     if "ca_file" in told:
-        connection["ca_file"] = str(expand(told["ca_file"], case.file.parent))
+        connection["ca_file"] = str(expand_path(told["ca_file"], case.config_file.parent))
     further = dict(told.get("params", {}))
     if "audience" in told:
         further["audience"] = told["audience"]
@@ -141,68 +151,72 @@ def _finished(
         endpoints={name: url for name, url in urls.items() if name not in ("token", "issuer")},
         sign_in=SignIn(
             **{key: told[key] for key in SIGN_IN_KEYS if key in told},
-            names_itself=told.get("iss_in_redirect", provider.iss_in_redirect),
+            iss_in_redirect=told.get("iss_in_redirect", provider.iss_in_redirect),
         ),
         values=values,
-        secrets=case.secrets(origin(token_url)),
+        secrets=case.secret_refs(get_url_origin(token_url)),
         scope=told.get("scope", provider.scope),
         params=further,
         connection=Connection(**connection),
-        signing=_signing(case, values),
-        client_cert=_certificate(case),
+        signing=_build_signing(case, values),
+        client_cert=_client_certificate(case),
         dpop=told.get("dpop", False),
-        hot_copy=told.get("hot_copy", True) and _alone(case),
+        hot_copy=told.get("hot_copy", True) and _is_cacheable(case),
         state_dir=state_dir,
-        origins=_origins(case, values, urls),
-        **{key: told[key] for key in _TAKEN if key in told},
+        value_sources=_value_origins(case, values, urls),
+        **{key: told[key] for key in _COPIED_KEYS if key in told},
     )
 
 
-def _signing(case: Case, values: Mapping[str, str]) -> Signing:
-    told, template = case.told, case.provider.assertion_audience
-    by_provider = fill(template, values) if template else None
+def _build_signing(case: ProfileDraft, values: Mapping[str, str]) -> Signing:
+    told, template = case.given, case.provider.assertion_audience
+    by_provider = fill_template(template, values) if template else None
     cert = told.get("client_cert")
     return Signing(
         alg=told.get("signing_alg"),
         key_id=told.get("key_id"),
         audience=told.get("assertion_audience") or by_provider,
-        certificate=str(expand(cert, case.file.parent)) if cert else None,
+        certificate=str(expand_path(cert, case.config_file.parent)) if cert else None,
     )
 
 
-def _certificate(case: Case) -> tuple[str, str] | None:
-    cert, key = case.told.get("client_cert"), case.told.get("client_key")
+def _client_certificate(case: ProfileDraft) -> tuple[str, str] | None:
+    cert, key = case.given.get("client_cert"), case.given.get("client_key")
     if cert is None or key is None:
         return None
-    return str(expand(cert, case.file.parent)), str(expand(key, case.file.parent))
+    return str(expand_path(cert, case.config_file.parent)), str(
+        expand_path(key, case.config_file.parent)
+    )
 
 
-def _alone(case: Case) -> bool:
+def _is_cacheable(case: ProfileDraft) -> bool:
     """Tell whether a stored token may be handed out by itself, without looking at anything else."""
-    return not case.told.get("dpop") and not grants.trades(case.grant)
+    return not case.given.get("dpop") and not grants.exchanged_secrets(case.grant)
 
 
-def _origins(case: Case, values: Mapping[str, str], urls: Mapping[str, str]) -> dict[str, str]:
+def _value_origins(
+    case: ProfileDraft, values: Mapping[str, str], urls: Mapping[str, str]
+) -> dict[str, str]:
     """Say where each value came from; what is not named is a default of the program."""
-    by_provider = {*values, "grant", "client_auth", *(KEYS[name] for name in urls)}
+    by_provider = {*values, "grant", "client_auth", *(KEY_BY_ENDPOINT[name] for name in urls)}
     if case.provider.scope:
         by_provider.add("scope")
     origins = dict.fromkeys(sorted(by_provider), f"provider {case.provider.name}")
-    return origins | dict.fromkeys(case.told, case.file.name)
+    return origins | dict.fromkeys(case.given, case.config_file.name)
 
 
-def unfit(name: str, table: object) -> list[Finding]:
+def check_profile_name_and_type(name: str, table: object) -> list[Finding]:
     """Return what keeps a profile from being looked at: its name, or that it is no table."""
     path, found = ("profiles", name), []
-    if not re.fullmatch(rules.PROFILE_NAME, name):
+    if not re.fullmatch(validators.PROFILE_NAME_PATTERN, name):
         right = "use letters, digits, . _ and -, at most 64, beginning with a letter or digit"
         found.append(Finding(path, "is no name for a profile", right))
     if not isinstance(table, dict):
-        found.append(Finding(path, "is not a table", f"write [{dotted(path)}]"))
+        found.append(Finding(path, "is not a table", f"write [{format_key_path(path)}]"))
     return found
 
 
-def unknown_provider(name: str, provider: object, known: tuple[str, ...]) -> Finding:
+def unknown_provider_finding(name: str, provider: object, known: tuple[str, ...]) -> Finding:
     """Say that a profile names no provider, or one that there is not."""
     path = ("profiles", name, "provider")
     if not isinstance(provider, str):

@@ -4,12 +4,12 @@ from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 
-from tokencli.config import rules
+from tokencli.config import validators
 
-Url: TypeAlias = Annotated[str, AfterValidator(rules.url(query=True))]
-BareUrl: TypeAlias = Annotated[str, AfterValidator(rules.url(query=False))]
+EndpointUrl: TypeAlias = Annotated[str, AfterValidator(validators.url_validator(query=True))]
+IssuerUrl: TypeAlias = Annotated[str, AfterValidator(validators.url_validator(query=False))]
 
-ENDPOINT_KEYS: dict[str, str] = {
+ENDPOINT_BY_KEY: dict[str, str] = {
     "authorization_url": "authorization",
     "device_authorization_url": "device_authorization",
     "par_url": "pushed_authorization_request",
@@ -20,39 +20,39 @@ ENDPOINT_KEYS: dict[str, str] = {
 }
 """Key of a profile -> logical name of the endpoint whose URL it gives."""
 
-KEYS: dict[str, str] = {
+KEY_BY_ENDPOINT: dict[str, str] = {
     "token": "token_url",
     "issuer": "issuer",
-    **{name: key for key, name in ENDPOINT_KEYS.items()},
+    **{name: key for key, name in ENDPOINT_BY_KEY.items()},
 }
 """The other way round, token endpoint and issuer included."""
 
-ENDPOINTS = frozenset(KEYS.values()) - {"issuer"}
+ENDPOINT_URL_KEYS = frozenset(KEY_BY_ENDPOINT.values()) - {"issuer"}
 """The keys whose value is an endpoint's whole URL, in which a query may stand."""
 
 SIGN_IN_KEYS = ("browser", "interactive", "redirect_port", "par")
 
 
-class ServerKeys(BaseModel):
+class ServerSettings(BaseModel):
     """Where the server's endpoints are, beside the token endpoint, and how a person signs in."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
-    issuer: BareUrl | None = None
+    issuer: IssuerUrl | None = None
     """The server's own name; its metadata (RFC 8414, OpenID Connect Discovery) name its endpoints."""
-    authorization_url: Url | None = None
+    authorization_url: EndpointUrl | None = None
     """The authorization endpoint, for the grant authorization_code."""
-    device_authorization_url: Url | None = None
+    device_authorization_url: EndpointUrl | None = None
     """The device authorization endpoint, for the grant device_code."""
-    par_url: Url | None = None
+    par_url: EndpointUrl | None = None
     """The pushed authorization request endpoint (RFC 9126)."""
-    revocation_url: Url | None = None
+    revocation_url: EndpointUrl | None = None
     """The revocation endpoint (RFC 7009), for tokencli logout."""
-    introspection_url: Url | None = None
+    introspection_url: EndpointUrl | None = None
     """The introspection endpoint (RFC 7662), for tokencli inspect."""
-    userinfo_url: Url | None = None
+    userinfo_url: EndpointUrl | None = None
     """The UserInfo endpoint (OpenID Connect Core section 5.3), for tokencli inspect."""
-    jwks_url: Url | None = None
+    jwks_url: EndpointUrl | None = None
     """The server's public keys, for tokencli inspect."""
     browser: StrictBool = True
     """Open a browser for signing in; without it the address is shown, to be opened anywhere."""

@@ -9,22 +9,22 @@ from importlib import import_module
 from typing import Any, cast
 
 from tokencli.errors import UsageError
-from tokencli.frozen import dataclass
-from tokencli.model import Profile, Secret, TokenSet
+from tokencli.fast_dataclass import dataclass
+from tokencli.models import Profile, Secret, TokenSet
 
 TOKEN_FORMATS: dict[str, str] = {
     "raw": "tokencli.formats.raw:render",
     "header": "tokencli.formats.header:render",
     "query": "tokencli.formats.query:render",
-    "json": "tokencli.formats.json:token",
+    "json": "tokencli.formats.json:render_token_object",
     "dpop": "tokencli.formats.dpop:render",
 }
 """What `get --format` takes -> `module:function` of (profile's name, token, now), and for `dpop`
 of the request that is meant."""
 
-AS_USED: dict[str, str] = {
-    "header": "tokencli.formats.header:as_used",
-    "query": "tokencli.formats.query:as_used",
+PROVIDER_USAGE_FORMATS: dict[str, str] = {
+    "header": "tokencli.formats.header:render_as_used",
+    "query": "tokencli.formats.query:render_as_used",
 }
 """The same where the provider says how its token is used: of (profile, token, now, secrets)."""
 
@@ -59,11 +59,11 @@ class Dialect:
     render: Callable[[Variables], str]
     """Return what sets the variables; raises ReplyError for a value and UsageError for a name
     that can't be written safely."""
-    unset: Callable[[Sequence[str]], str] | None = None
+    render_unset: Callable[[Sequence[str]], str] | None = None
     """Return what unsets the variables; None for data."""
-    failure: str = ""
+    failure_text: str = ""
     """What to print where there is no token, so that whoever evaluates it notices."""
-    caution: Callable[[Variables], str | None] | None = None
+    find_warning: Callable[[Variables], str | None] | None = None
     """Return what somebody has to know before using what was rendered, if anything."""
 
 
@@ -92,24 +92,24 @@ def render_token(
         UsageError, ReplyError.
     """
     require_token_format(name)
-    if name in AS_USED and profile.provider.use:
-        as_used = cast(Callable[..., str], _load(AS_USED[name]))
+    if name in PROVIDER_USAGE_FORMATS and profile.provider.use:
+        as_used = cast(Callable[..., str], _load_attribute(PROVIDER_USAGE_FORMATS[name]))
         return as_used(profile, token, now, beside or {})
-    render = cast(Callable[..., str], _load(TOKEN_FORMATS[name]))
+    render = cast(Callable[..., str], _load_attribute(TOKEN_FORMATS[name]))
     return render(profile.name, token, now, **meant)
 
 
-def dialect(name: str) -> Dialect:
+def load_dialect(name: str) -> Dialect:
     """Return the dialect of that name; raises UsageError."""
     if name not in DIALECTS:
         raise UsageError(
             f"there is no shell or format {name!r}: it is one of {', '.join(DIALECTS)}",
             hint="tokencli export --help",
         )
-    return cast(Dialect, _load(DIALECTS[name]))
+    return cast(Dialect, _load_attribute(DIALECTS[name]))
 
 
-def failure(argv: Sequence[str]) -> str:
+def eval_failure_text(argv: Sequence[str]) -> str:
     """Return what a failed `export` prints, judging by its command line alone.
 
     `eval ""` succeeds and leaves the old token standing, so `eval` is given something that fails.
@@ -120,9 +120,9 @@ def failure(argv: Sequence[str]) -> str:
         option, equals, value = word.partition("=")
         said[option] = value if equals else "".join(argv[place + 1 : place + 2])
     name = said.get("--shell") or said.get("--format") or "sh"
-    return dialect(name if name in DIALECTS else "sh").failure
+    return load_dialect(name if name in DIALECTS else "sh").failure_text
 
 
-def _load(place: str) -> Any:
+def _load_attribute(place: str) -> Any:
     module, _, attribute = place.partition(":")
     return getattr(import_module(module), attribute)

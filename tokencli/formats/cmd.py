@@ -6,21 +6,24 @@ cmd has no quoting that holds, so whatever it could take for more than text is r
 from collections.abc import Sequence
 
 from tokencli.formats import Dialect, Variables
-from tokencli.formats.names import checked_names
-from tokencli.formats.values import checked
+from tokencli.formats.value_checks import check_variables
+from tokencli.formats.variable_names import check_variable_names
 
-FAILURE = "cmd /c exit 1\n"  # sets errorlevel; `exit /b 1` would close an interactive window
-REFUSED = '%!"^&|<>'
+FAILURE_TEXT = "cmd /c exit 1\n"  # sets errorlevel; `exit /b 1` would close an interactive window
+FORBIDDEN_CHARACTERS = '%!"^&|<>'
 
 
 def render(variables: Variables) -> str:
     """Return `set "NAME=value"`, a line each."""
-    return "".join(f'set "{name}={value}"\n' for name, value in checked(variables, "cmd", REFUSED))
+    return "".join(
+        f'set "{name}={value}"\n'
+        for name, value in check_variables(variables, "cmd", FORBIDDEN_CHARACTERS)
+    )
 
 
-def unset(names: Sequence[str]) -> str:
+def render_unset(names: Sequence[str]) -> str:
     """Return `set "NAME="`, a line each."""
-    return "".join(f'set "{name}="\n' for name in checked_names(names))
+    return "".join(f'set "{name}="\n' for name in check_variable_names(names))
 
 
-DIALECT = Dialect(render, unset, failure=FAILURE)
+DIALECT = Dialect(render, render_unset, failure_text=FAILURE_TEXT)

@@ -1,12 +1,12 @@
 """`docker run --env-file`: the value is everything after `=`, quotes included, so there are none."""
 
 from tokencli.formats import Dialect, Variables
-from tokencli.formats.values import checked
+from tokencli.formats.value_checks import check_variables
 
 
 def render(variables: Variables) -> str:
     """Return `NAME=value`, a line each."""
-    return "".join(f"{name}={value}\n" for name, value in checked(variables, "docker"))
+    return "".join(f"{name}={value}\n" for name, value in check_variables(variables, "docker"))
 
 
 DIALECT = Dialect(render)

@@ -1,14 +1,17 @@
 r"""A .env file. Its readers differ on escapes and on `$` even inside '…', so these are refused."""
 
 from tokencli.formats import Dialect, Variables
-from tokencli.formats.values import checked
+from tokencli.formats.value_checks import check_variables
 
-REFUSED = "'\\$`"
+FORBIDDEN_CHARACTERS = "'\\$`"
 
 
 def render(variables: Variables) -> str:
     """Return `NAME='value'`, a line each."""
-    return "".join(f"{name}='{value}'\n" for name, value in checked(variables, "dotenv", REFUSED))
+    return "".join(
+        f"{name}='{value}'\n"
+        for name, value in check_variables(variables, "dotenv", FORBIDDEN_CHARACTERS)
+    )
 
 
 DIALECT = Dialect(render)

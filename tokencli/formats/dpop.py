@@ -1,9 +1,9 @@
 """What goes along with one request where the token is bound to a key (RFC 9449 section 7)."""
 
-from tokencli import dpop
 from tokencli.errors import UsageError
 from tokencli.formats import header
-from tokencli.model import TokenSet
+from tokencli.models import TokenSet
+from tokencli.oauth import dpop
 
 
 def render(
@@ -20,37 +20,37 @@ def render(
     Raises:
         UsageError: no request is named, or the token is bound to nothing.
     """
-    require(profile, url)
-    if token.proof_key is None:
+    require_request_url(profile, url)
+    if token.dpop_key is None:
         raise UsageError(
             f"the token of profile {profile!r} is bound to no key, so there is nothing to prove",
             hint=f"tokencli get {profile} --format header",
         )
     assert url is not None, "it was just required"
-    proof = dpop.proof(
-        token.proof_key, method.upper(), url, now, nonce=nonce, token=token.access_token
+    proof = dpop.create_proof(
+        token.dpop_key, method.upper(), url, now, nonce=nonce, token=token.access_token
     )
-    return f"{header.render(profile, token, now)}{dpop.HEADER}: {proof}\n"
+    return f"{header.render(profile, token, now)}{dpop.PROOF_HEADER}: {proof}\n"
 
 
-def require(profile: str, url: str | None) -> None:
+def require_request_url(profile: str, url: str | None) -> None:
     """Raise UsageError unless a request is named that a proof can be for."""
     if url is None:
         raise UsageError(
-            "a DPoP proof is for one request, which has to be named", hint=command(profile)
+            "a DPoP proof is for one request, which has to be named", hint=usage_command(profile)
         )
-    dpop.target(url)
+    dpop.htu_of_url(url)
 
 
-def command(profile: str) -> str:
+def usage_command(profile: str) -> str:
     """Return how to use a token that is bound to a key."""
     url = "https://api.example.com/…"
     return f"tokencli get {profile} --format dpop --method GET --url {url} | curl -H @- {url}"
 
 
-def caution(profile: str) -> str:
+def bound_token_warning(profile: str) -> str:
     """Say that the token alone is not enough."""
     return (
         "this token is bound to a key, and opens nothing without a proof for each request:"
-        f" {command(profile)}"
+        f" {usage_command(profile)}"
     )

@@ -3,26 +3,26 @@ r"""fish: `tokencli export --shell fish | source`. Inside '…', `\` escapes its
 from collections.abc import Sequence
 
 from tokencli.formats import Dialect, Variables
-from tokencli.formats.names import checked_names
-from tokencli.formats.values import checked
+from tokencli.formats.value_checks import check_variables
+from tokencli.formats.variable_names import check_variable_names
 
-FAILURE = "false\n"
+FAILURE_TEXT = "false\n"
 
 
 def render(variables: Variables) -> str:
     """Return `set -gx NAME 'value';` for each, on one line."""
-    done = checked(variables, "fish")
-    return " ".join(f"set -gx {name} {quote(value)};" for name, value in done) + "\n"
+    done = check_variables(variables, "fish")
+    return " ".join(f"set -gx {name} {quote_value(value)};" for name, value in done) + "\n"
 
 
-def quote(value: str) -> str:
+def quote_value(value: str) -> str:
     """Return the value in single quotes."""
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def unset(names: Sequence[str]) -> str:
+def render_unset(names: Sequence[str]) -> str:
     """Return `set -e NAME;` for each, on one line."""
-    return " ".join(f"set -e {name};" for name in checked_names(names)) + "\n"
+    return " ".join(f"set -e {name};" for name in check_variable_names(names)) + "\n"
 
 
-DIALECT = Dialect(render, unset, failure=FAILURE)
+DIALECT = Dialect(render, render_unset, failure_text=FAILURE_TEXT)

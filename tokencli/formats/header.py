@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 
 from tokencli.errors import UsageError
-from tokencli.formats.values import require_one_word
-from tokencli.model import Profile, Secret, TokenSet
-from tokencli.providers.use import SCHEMES as SCHEMES
-from tokencli.providers.use import carried
+from tokencli.formats.value_checks import require_one_word
+from tokencli.models import Profile, Secret, TokenSet
+from tokencli.oauth.token_usage import AUTH_SCHEMES as AUTH_SCHEMES
+from tokencli.oauth.token_usage import build_headers_and_query
 
 
 def render(profile: str, token: TokenSet, now: float) -> str:  # noqa: ARG001 - one signature for all
     """Return `Authorization: Bearer …` and a newline."""
     value = token.access_token.reveal()
-    scheme = SCHEMES.get(token.token_type.lower(), token.token_type)
+    scheme = AUTH_SCHEMES.get(token.token_type.lower(), token.token_type)
     if token.token_type.lower() == "n_a":
         raise UsageError(
             f"what profile {profile!r} traded for is no access token, so no header carries it"
@@ -24,9 +24,11 @@ def render(profile: str, token: TokenSet, now: float) -> str:  # noqa: ARG001 - 
     return f"Authorization: {scheme} {value}\n"
 
 
-def as_used(profile: Profile, token: TokenSet, now: float, beside: Mapping[str, Secret]) -> str:
+def render_as_used(
+    profile: Profile, token: TokenSet, now: float, beside: Mapping[str, Secret]
+) -> str:
     """Return the headers by which the provider says that its token is used, a line each."""
-    headers, _ = carried(profile, token, beside, now)
+    headers, _ = build_headers_and_query(profile, token, beside, now)
     if not headers:
         raise UsageError(
             f"no header carries the token of profile {profile.name!r}: its provider puts it into"

@@ -5,42 +5,42 @@ from collections.abc import Mapping
 from math import floor
 
 from tokencli.formats import Dialect, Variables
-from tokencli.formats.values import checked
-from tokencli.jwt.times import rfc3339
-from tokencli.model import TokenSet
+from tokencli.formats.value_checks import check_variables
+from tokencli.jwt.humanize import format_rfc3339
+from tokencli.models import TokenSet
 
 
-def token(profile: str, token: TokenSet, now: float) -> str:
+def render_token_object(profile: str, token: TokenSet, now: float) -> str:
     """Return the token as an object: times in RFC 3339 and, as `…_epoch`, in whole seconds."""
-    left = token.remaining(now)
+    left = token.remaining_lifetime(now)
     ends = token.expires_at
-    return line(
+    return dump_json_line(
         {
             "profile": profile,
             "access_token": token.access_token.reveal(),
             "token_type": token.token_type,
             "scope": token.scope,
-            "expires_at": None if ends is None else rfc3339(ends),
+            "expires_at": None if ends is None else format_rfc3339(ends),
             "expires_at_epoch": None if ends is None else floor(ends),
             "expires_in": None if left is None else floor(left),
-            "obtained_at": rfc3339(token.obtained_at),
+            "obtained_at": format_rfc3339(token.obtained_at),
             "obtained_at_epoch": floor(token.obtained_at),
-            **({"outputs": _outputs(token)} if token.outputs else {}),
+            **({"outputs": _reveal_outputs(token)} if token.outputs else {}),
         }
     )
 
 
-def _outputs(token: TokenSet) -> dict[str, str]:
+def _reveal_outputs(token: TokenSet) -> dict[str, str]:
     """Return what the reply brought beside the token, such as the address of the API."""
     return {name: value.reveal() for name, value in token.outputs.items()}
 
 
 def render(variables: Variables) -> str:
     """Return the variables as one object of strings."""
-    return line(dict(checked(variables, "json")))
+    return dump_json_line(dict(check_variables(variables, "json")))
 
 
-def line(value: Mapping[str, object]) -> str:
+def dump_json_line(value: Mapping[str, object]) -> str:
     """Return an object as one line of visible ASCII that no terminal and no CI runner obeys."""
     text = json.dumps(value, ensure_ascii=True, allow_nan=False)
     return text.replace("\x7f", "\\u007f").replace("##", "#\\u0023") + "\n"

@@ -3,12 +3,12 @@
 import json
 
 from tokencli.formats import Dialect, Variables
-from tokencli.formats.values import checked
+from tokencli.formats.value_checks import check_variables
 
 
 def render(variables: Variables) -> str:
     """Return a Secret that is named after the first variable: ACCESS_TOKEN gives `access-token`."""
-    done = checked(variables, "k8s")
+    done = check_variables(variables, "k8s")
     name = done[0][0].lower().replace("_", "-").strip("-") if done else ""
     manifest = {
         "apiVersion": "v1",

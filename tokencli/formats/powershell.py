@@ -3,28 +3,28 @@
 from collections.abc import Sequence
 
 from tokencli.formats import Dialect, Variables
-from tokencli.formats.names import checked_names
-from tokencli.formats.values import checked
+from tokencli.formats.value_checks import check_variables
+from tokencli.formats.variable_names import check_variable_names
 
-FAILURE = "throw 'tokencli export failed';\n"
-QUOTES = "'\u2018\u2019\u201a\u201b"
+FAILURE_TEXT = "throw 'tokencli export failed';\n"
+SINGLE_QUOTES = "'\u2018\u2019\u201a\u201b"
 """PowerShell ends a single-quoted string at any of these; doubled, each stands for itself."""
 
 
 def render(variables: Variables) -> str:
     """Return `$env:NAME = 'value';` for each, on one line."""
-    done = checked(variables, "PowerShell")
-    return " ".join(f"$env:{name} = {quote(value)};" for name, value in done) + "\n"
+    done = check_variables(variables, "PowerShell")
+    return " ".join(f"$env:{name} = {quote_value(value)};" for name, value in done) + "\n"
 
 
-def quote(value: str) -> str:
+def quote_value(value: str) -> str:
     """Return the value in single quotes, which expand nothing."""
-    return "'" + "".join(mark * 2 if mark in QUOTES else mark for mark in value) + "'"
+    return "'" + "".join(mark * 2 if mark in SINGLE_QUOTES else mark for mark in value) + "'"
 
 
-def unset(names: Sequence[str]) -> str:
+def render_unset(names: Sequence[str]) -> str:
     """Return `$env:NAME = $null;` for each, on one line."""
-    return " ".join(f"$env:{name} = $null;" for name in checked_names(names)) + "\n"
+    return " ".join(f"$env:{name} = $null;" for name in check_variable_names(names)) + "\n"
 
 
-DIALECT = Dialect(render, unset, failure=FAILURE)
+DIALECT = Dialect(render, render_unset, failure_text=FAILURE_TEXT)

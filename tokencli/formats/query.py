@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from tokencli.model import Profile, Secret, TokenSet
-from tokencli.providers.use import carried
+from tokencli.models import Profile, Secret, TokenSet
+from tokencli.oauth.token_usage import build_headers_and_query
 
 
 def render(profile: str, token: TokenSet, now: float) -> str:  # noqa: ARG001 - one signature for all
@@ -12,9 +12,11 @@ def render(profile: str, token: TokenSet, now: float) -> str:  # noqa: ARG001 - 
     return f"access_token={quote(token.access_token.reveal(), safe='')}\n"
 
 
-def as_used(profile: Profile, token: TokenSet, now: float, beside: Mapping[str, Secret]) -> str:
+def render_as_used(
+    profile: Profile, token: TokenSet, now: float, beside: Mapping[str, Secret]
+) -> str:
     """Return the parameters by which the provider says that its token is used, joined by `&`."""
-    _, query = carried(profile, token, beside, now)
+    _, query = build_headers_and_query(profile, token, beside, now)
     if not query:
         return render(profile.name, token, now)
     return "&".join(f"{name}={value}" for name, value in query) + "\n"

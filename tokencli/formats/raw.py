@@ -1,7 +1,7 @@
 """The token, and nothing else."""
 
-from tokencli.formats.values import require_one_word
-from tokencli.model import TokenSet
+from tokencli.formats.value_checks import require_one_word
+from tokencli.models import TokenSet
 
 
 def render(profile: str, token: TokenSet, now: float) -> str:  # noqa: ARG001 - one signature for all

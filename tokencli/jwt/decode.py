@@ -7,21 +7,21 @@ from dataclasses import field
 from math import isfinite
 from typing import Literal, NoReturn
 
-from tokencli.frozen import dataclass
+from tokencli.fast_dataclass import dataclass
 
-MAX_TOKEN = 64 * 1024
+MAX_TOKEN_LENGTH = 64 * 1024
 """Characters; a longer token is not taken apart."""
-MAX_DEPTH = 32
+MAX_JSON_DEPTH = 32
 """Levels of nesting in a header or in claims."""
 
-Kind = Literal["jwt", "jwe", "sd-jwt", "opaque"]
+TokenKind = Literal["jwt", "jwe", "sd-jwt", "opaque"]
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
+class DecodedToken:
     """What stands in a token: claims by whoever wrote it, and nothing more."""
 
-    kind: Kind
+    kind: TokenKind
     header: Mapping[str, object] = field(default_factory=dict)
     claims: Mapping[str, object] = field(default_factory=dict)
     disclosures: tuple[object, ...] = ()
@@ -30,93 +30,100 @@ class Decoded:
     """What could not be read, as clauses without a full stop."""
 
 
-def decode(token: str | bytes) -> Decoded:
+def decode_token(token: str | bytes) -> DecodedToken:
     """Take `token` apart: JWS (RFC 7515), JWE (RFC 7516), SD-JWT (RFC 9901), else opaque.
 
     Total: whatever comes in, a Decoded comes out and nothing is raised.
     """
-    if len(token) > MAX_TOKEN:
-        return Decoded("opaque", problems=(f"it is longer than {MAX_TOKEN} characters",))
+    if len(token) > MAX_TOKEN_LENGTH:
+        return DecodedToken(
+            "opaque", problems=(f"it is longer than {MAX_TOKEN_LENGTH} characters",)
+        )
     text = token.decode("latin-1") if isinstance(token, bytes) else token
     signed, *disclosed = text.split("~")
     parts = signed.split(".")
     if len(parts) not in (3, 5):
-        return Decoded("opaque", problems=_torn(parts))
-    reading = _Reading()
-    header = reading.member("header", parts[0])
+        return DecodedToken("opaque", problems=_truncation_problems(parts))
+    reading = _PartReader()
+    header = reading.read_object("header", parts[0])
     if header is None:
         problems = tuple(reading.problems) if text.startswith("eyJ") else ()
-        return Decoded("opaque", problems=problems)
+        return DecodedToken("opaque", problems=problems)
     if len(parts) == 5:
-        return Decoded("jwe", header, problems=tuple(reading.problems))
+        return DecodedToken("jwe", header, problems=tuple(reading.problems))
     if parts[1]:
-        claims = reading.member("payload", parts[1])
+        claims = reading.read_object("payload", parts[1])
     else:
         claims = None
         reading.problems.append("its payload is detached: the token does not carry it")
-    reading.alphabet("signature", parts[2])
-    contents = tuple(reading.disclosure(part) for part in disclosed if part and "." not in part)
-    kind: Kind = "sd-jwt" if disclosed else "jwt"
-    return Decoded(kind, header, claims or {}, contents, tuple(reading.problems))
+    reading.check_base64url("signature", parts[2])
+    contents = tuple(
+        reading.read_disclosure(part) for part in disclosed if part and "." not in part
+    )
+    kind: TokenKind = "sd-jwt" if disclosed else "jwt"
+    return DecodedToken(kind, header, claims or {}, contents, tuple(reading.problems))
 
 
-def _torn(parts: list[str]) -> tuple[str, ...]:
+def _truncation_problems(parts: list[str]) -> tuple[str, ...]:
     """Say of what starts like a JWT that parts of it are missing."""
     if not parts[0].startswith("eyJ"):
         return ()
     return (f"it starts like a JWT but has {len(parts)} part(s) instead of 3: was it cut?",)
 
 
-class _Reading:
+class _PartReader:
     """Read parts of one token and collect what is wrong with them."""
 
     def __init__(self) -> None:
         self.problems: list[str] = []
 
-    def member(self, what: str, part: str) -> dict[str, object] | None:
+    def read_object(self, what: str, part: str) -> dict[str, object] | None:
         """Return the JSON object in `part`, or None with the reason noted."""
         try:
-            value = self._json(what, part)
+            value = self._parse_json(what, part)
         except (ValueError, RecursionError) as error:
-            self.problems.append(f"its {what} can't be read: {_reason(error)}")
+            self.problems.append(f"its {what} can't be read: {_describe_error(error)}")
             return None
         if not isinstance(value, dict):
             self.problems.append(f"its {what} is not a JSON object")
             return None
         return value
 
-    def disclosure(self, part: str) -> object:
+    def read_disclosure(self, part: str) -> object:
         """Return the JSON value of one disclosure, or None with the reason noted."""
         try:
-            return self._json("disclosure", part)
+            return self._parse_json("disclosure", part)
         except (ValueError, RecursionError) as error:
-            self.problems.append(f"a disclosure can't be read: {_reason(error)}")
+            self.problems.append(f"a disclosure can't be read: {_describe_error(error)}")
             return None
 
-    def alphabet(self, what: str, part: str) -> None:
+    def check_base64url(self, what: str, part: str) -> None:
         """Note whether `part` is base64url at all."""
         try:
-            base64url(part)
+            decode_base64url(part)
         except ValueError as error:
-            self.problems.append(f"its {what} is damaged: {_reason(error)}")
+            self.problems.append(f"its {what} is damaged: {_describe_error(error)}")
 
-    def _json(self, what: str, part: str) -> object:
+    def _parse_json(self, what: str, part: str) -> object:
         def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
             members = dict(pairs)
             if len(members) < len(pairs):  # RFC 7519 section 4: refuse, or take the last
                 self.problems.append(f"a name stands twice in its {what}: the last one is shown")
             return members
 
-        text = base64url(part).decode("utf-8")
+        text = decode_base64url(part).decode("utf-8")
         value: object = json.loads(
-            text, object_pairs_hook=unique, parse_constant=_not_json, parse_float=_finite
+            text,
+            object_pairs_hook=unique,
+            parse_constant=_reject_constant,
+            parse_float=_parse_finite_float,
         )
-        if deeper_than(value, MAX_DEPTH):
-            raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")
+        if is_deeper_than(value, MAX_JSON_DEPTH):
+            raise ValueError(f"it is nested deeper than {MAX_JSON_DEPTH} levels")
         return value
 
 
-def base64url(part: str) -> bytes:
+def decode_base64url(part: str) -> bytes:
     """Return the bytes of unpadded, canonical base64url (RFC 7515 section 2), else raise ValueError."""
     if "=" in part:
         raise ValueError("it is padded with =, which base64url in a token is not")
@@ -129,32 +136,32 @@ def base64url(part: str) -> bytes:
     return raw
 
 
-def _reason(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     match error:
         case UnicodeDecodeError():
             return "it is not UTF-8"
         case json.JSONDecodeError():
             return f"it is not JSON ({error.msg.lower()}, at {error.pos})"
         case RecursionError():
-            return f"it is nested deeper than {MAX_DEPTH} levels"
+            return f"it is nested deeper than {MAX_JSON_DEPTH} levels"
         case _ if type(error) is ValueError and "digits" in str(error):
             return "a number in it is too long"
         case _:
             return str(error)[:200]
 
 
-def _not_json(word: str) -> NoReturn:
+def _reject_constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is no JSON")
 
 
-def _finite(digits: str) -> float:
+def _parse_finite_float(digits: str) -> float:
     value = float(digits)
     if not isfinite(value):
         raise ValueError("a number in it is too large")
     return value
 
 
-def deeper_than(value: object, levels: int) -> bool:
+def is_deeper_than(value: object, levels: int) -> bool:
     """Tell whether `value` nests deeper than that, level by level rather than by recursion."""
     level: list[object] = [value]
     for _ in range(levels):

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
-from tokencli.frozen import dataclass
-from tokencli.model import Secret
+from tokencli.fast_dataclass import dataclass
+from tokencli.models import Secret
 
-ALGORITHMS: dict[str, tuple[str, str | None]] = {
+ASYMMETRIC_ALGORITHMS: dict[str, tuple[str, str | None]] = {
     "RS256": ("RSA", None),
     "RS384": ("RSA", None),
     "RS512": ("RSA", None),
@@ -25,15 +25,15 @@ ALGORITHMS: dict[str, tuple[str, str | None]] = {
     "Ed25519": ("OKP", "Ed25519"),
 }
 """Asymmetric algorithm -> the type and curve of its keys; a key's usual one is the first of its row."""
-SHARED = ("HS256", "HS384", "HS512")
+HMAC_ALGORITHMS = ("HS256", "HS384", "HS512")
 """Algorithms that sign with a secret that both sides know."""
-ACCOUNT_KEYS = (("private_key", "private_key_id"), ("key", "keyId"))
+SERVICE_ACCOUNT_KEY_MEMBERS = (("private_key", "private_key_id"), ("key", "keyId"))
 """Members with the key and its name in the files of service accounts: Google's, then ZITADEL's."""
-PRIVATE_MEMBERS = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
+PRIVATE_JWK_MEMBERS = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
 """Members of a JWK that must never leave (RFC 7518 section 6)."""
 
 
-class BadKey(ValueError):
+class UnusableKeyError(ValueError):
     """A key that can't be used; the text says why, and quotes nothing of it."""
 
 
@@ -44,33 +44,37 @@ class PrivateKey:
     key: Any = field(repr=False)
     kid: str | None = None
 
-    def algorithm(self, wanted: str | None = None) -> str:
+    def select_algorithm(self, wanted: str | None = None) -> str:
         """Return the algorithm to sign with; raises BadKey where the one wanted needs another key."""
-        kind = (str(self.key.key_type), _curve(self.key))
-        fitting = [alg for alg, of in ALGORITHMS.items() if of == kind]
+        kind = (str(self.key.key_type), _curve_name(self.key))
+        fitting = [alg for alg, of in ASYMMETRIC_ALGORITHMS.items() if of == kind]
         if not fitting:
-            raise BadKey(f"no algorithm is known for a key of the kind {kind[0]} {kind[1] or ''}")
+            raise UnusableKeyError(
+                f"no algorithm is known for a key of the kind {kind[0]} {kind[1] or ''}"
+            )
         if wanted is None:
             return fitting[0]
         if wanted not in fitting:
-            raise BadKey(f"the key is good for {', '.join(fitting)}, and not for {wanted[:40]!r}")
+            raise UnusableKeyError(
+                f"the key is good for {', '.join(fitting)}, and not for {wanted[:40]!r}"
+            )
         return wanted
 
-    def public(self) -> dict[str, Any]:
+    def public_jwk(self) -> dict[str, Any]:
         """Return the public half as a JWK, with nothing else in it."""
         found = dict(self.key.as_dict(private=False))
         return {
             name: value
             for name, value in found.items()
-            if name in ("kty", "crv", "x", "y", "n", "e") and name not in PRIVATE_MEMBERS
+            if name in ("kty", "crv", "x", "y", "n", "e") and name not in PRIVATE_JWK_MEMBERS
         }
 
-    def sign(self, header: Mapping[str, Any], claims: Mapping[str, Any]) -> str:
+    def sign_jwt(self, header: Mapping[str, Any], claims: Mapping[str, Any]) -> str:
         """Return the compact JWS; `alg` is in the header."""
-        return _signed(header, claims, self.key)
+        return _serialize_jws(header, claims, self.key)
 
 
-def private_key(text: Secret, passphrase: Secret | None = None) -> PrivateKey:
+def load_private_key(text: Secret, passphrase: Secret | None = None) -> PrivateKey:
     """Read a private key: PEM (encrypted or not), a JWK, or the JSON file of a service account.
 
     Raises:
@@ -78,26 +82,26 @@ def private_key(text: Secret, passphrase: Secret | None = None) -> PrivateKey:
     """
     found = text.reveal().strip()
     if not found.startswith("{"):
-        return PrivateKey(_from_pem(found, passphrase))
+        return PrivateKey(_load_pem_key(found, passphrase))
     try:
         members = json.loads(found)
     except (ValueError, RecursionError):
-        raise BadKey("it begins like JSON, and is not") from None
-    for name, kid in ACCOUNT_KEYS:
-        if inner := _text(members.get(name)):
-            return PrivateKey(_from_pem(inner, passphrase), _text(members.get(kid)))
+        raise UnusableKeyError("it begins like JSON, and is not") from None
+    for name, kid in SERVICE_ACCOUNT_KEY_MEMBERS:
+        if inner := _nonempty_text(members.get(name)):
+            return PrivateKey(_load_pem_key(inner, passphrase), _nonempty_text(members.get(kid)))
     if "d" not in members or members.get("kty") not in ("RSA", "EC", "OKP"):
-        raise BadKey("it is JSON, but no JWK of an asymmetric private key")
+        raise UnusableKeyError("it is JSON, but no JWK of an asymmetric private key")
     from joserfc.errors import JoseError
     from joserfc.jwk import JWKRegistry
 
     try:
-        return PrivateKey(JWKRegistry.import_key(members), _text(members.get("kid")))
+        return PrivateKey(JWKRegistry.import_key(members), _nonempty_text(members.get("kid")))
     except (JoseError, ValueError, TypeError, KeyError):
-        raise BadKey("it is a JWK, but a damaged one") from None
+        raise UnusableKeyError("it is a JWK, but a damaged one") from None
 
 
-def with_secret(secret: Secret, header: Mapping[str, Any], claims: Mapping[str, Any]) -> str:
+def sign_with_secret(secret: Secret, header: Mapping[str, Any], claims: Mapping[str, Any]) -> str:
     """Return the compact JWS that a shared secret signs (HS256 and its kin).
 
     Raises:
@@ -110,11 +114,13 @@ def with_secret(secret: Secret, header: Mapping[str, Any], claims: Mapping[str, 
             warnings.simplefilter("ignore")  # joserfc's, about secrets that are short
             key = OctKey.import_key(secret.reveal().encode())
     except ValueError:
-        raise BadKey("it is a key in PEM form, which is no secret that two share") from None
-    return _signed(header, claims, key)
+        raise UnusableKeyError(
+            "it is a key in PEM form, which is no secret that two share"
+        ) from None
+    return _serialize_jws(header, claims, key)
 
 
-def fresh() -> Secret:
+def generate_private_jwk() -> Secret:
     """Make a private key for ES256 and return it as a JWK in JSON."""
     from joserfc.jwk import ECKey
 
@@ -122,12 +128,12 @@ def fresh() -> Secret:
     return Secret(json.dumps({name: made[name] for name in ("kty", "crv", "x", "y", "d")}))
 
 
-def unique() -> str:
+def generate_jti() -> str:
     """Return a `jti` that nobody has used before: 192 random bits."""
-    return _b64(os.urandom(24))
+    return _encode_base64url(os.urandom(24))
 
 
-def thumbprints(pem: bytes) -> dict[str, str]:
+def certificate_thumbprints(pem: bytes) -> dict[str, str]:
     """Return `x5t` and `x5t#S256` of the first certificate in a PEM file (RFC 7515 section 4.1.7).
 
     Raises:
@@ -139,13 +145,15 @@ def thumbprints(pem: bytes) -> dict[str, str]:
     try:
         certificate = load_pem_x509_certificate(pem)
     except ValueError:
-        raise BadKey("it holds no PEM certificate") from None
+        raise UnusableKeyError("it holds no PEM certificate") from None
     # SHA-1 is what `x5t` is made of; it names the certificate and proves nothing.
     digests = {"x5t": SHA1(), "x5t#S256": SHA256()}  # noqa: S303
-    return {name: _b64(certificate.fingerprint(digest)) for name, digest in digests.items()}
+    return {
+        name: _encode_base64url(certificate.fingerprint(digest)) for name, digest in digests.items()
+    }
 
 
-def _from_pem(text: str, passphrase: Secret | None) -> Any:
+def _load_pem_key(text: str, passphrase: Secret | None) -> Any:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import (
         Encoding,
@@ -160,42 +168,42 @@ def _from_pem(text: str, passphrase: Secret | None) -> Any:
         key = load_pem_private_key(pem, passphrase.reveal().encode() if passphrase else None)
     except TypeError:
         if passphrase is not None:  # the key is open: a passphrase too many does no harm
-            return _from_pem(text, None)
-        raise BadKey("it is encrypted, and the profile names no key_passphrase") from None
+            return _load_pem_key(text, None)
+        raise UnusableKeyError("it is encrypted, and the profile names no key_passphrase") from None
     except (ValueError, UnsupportedAlgorithm):
         wrong = ", or its passphrase is another" if passphrase is not None else ""
-        raise BadKey(f"it is no private key in PEM form or as a JWK{wrong}") from None
+        raise UnusableKeyError(f"it is no private key in PEM form or as a JWK{wrong}") from None
     plain = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     for kind in (RSAKey, ECKey, OKPKey):
         if kind.binding.check_cryptography_key(key):
             return kind.import_key(plain)
-    raise BadKey("it is a key of a kind that JWTs don't know")
+    raise UnusableKeyError("it is a key of a kind that JWTs don't know")
 
 
-def _signed(header: Mapping[str, Any], claims: Mapping[str, Any], key: Any) -> str:
+def _serialize_jws(header: Mapping[str, Any], claims: Mapping[str, Any], key: Any) -> str:
     from joserfc import jws
 
     payload = json.dumps(claims, separators=(",", ":")).encode()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # joserfc's, about the name EdDSA that servers know
         return jws.serialize_compact(
-            dict(header), payload, key, registry=_registry(str(header["alg"]))
+            dict(header), payload, key, registry=_jws_registry(str(header["alg"]))
         )
 
 
-def _registry(alg: str) -> Any:
+def _jws_registry(alg: str) -> Any:
     from joserfc.jws import JWSRegistry
 
     return JWSRegistry(algorithms=[alg], strict_check_header=False)
 
 
-def _curve(key: Any) -> str | None:
-    return _text(key.as_dict(private=False).get("crv"))
+def _curve_name(key: Any) -> str | None:
+    return _nonempty_text(key.as_dict(private=False).get("crv"))
 
 
-def _b64(raw: bytes) -> str:
+def _encode_base64url(raw: bytes) -> str:
     return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def _text(value: object) -> str | None:
+def _nonempty_text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None

@@ -7,59 +7,59 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tokencli.providers.spec import (
+from tokencli.provider_schema import (
     Call,
     Endpoints,
+    ErrorMeaning,
     Errors,
     Field,
     Grant,
-    Issuing,
-    Many,
-    Meaning,
-    Places,
+    IssuanceRules,
+    Locators,
     Provider,
     Reply,
     Request,
     Signed,
+    TextOrList,
 )
 
-_HERE = Path(__file__).parent
-_DEFAULTS = "oauth2"
+_DIRECTORY = Path(__file__).parent
+_DEFAULT_ERRORS_PROVIDER = "oauth2"
 """The provider whose error meanings stand under every other's."""
 
-BUILTIN: tuple[str, ...] = tuple(sorted(path.stem for path in _HERE.glob("*.toml")))
+BUILTIN_NAMES: tuple[str, ...] = tuple(sorted(path.stem for path in _DIRECTORY.glob("*.toml")))
 """The names of the providers that come with the program."""
 
 
 @cache
-def words(name: str) -> Mapping[str, Any]:
+def load_builtin_table(name: str) -> Mapping[str, Any]:
     """Return the file of a built-in provider as parsed TOML."""
-    return tomllib.loads(text_of(name))
+    return tomllib.loads(read_builtin_text(name))
 
 
-def text_of(name: str) -> str:
+def read_builtin_text(name: str) -> str:
     """Return the file of a built-in provider as it is written."""
-    return (_HERE / f"{name}.toml").read_text(encoding="utf-8")
+    return (_DIRECTORY / f"{name}.toml").read_text(encoding="utf-8")
 
 
 @cache
-def builtin(name: str) -> Provider:
+def load_builtin(name: str) -> Provider:
     """Return a built-in provider; its file is trusted, so nothing is validated."""
-    return provider_from(words(name), name)
+    return build_provider(load_builtin_table(name), name)
 
 
-def provider_from(data: Mapping[str, object], name: str) -> Provider:
+def build_provider(data: Mapping[str, object], name: str) -> Provider:
     """Build a provider from validated words, with the RFC's error meanings under its own."""
-    built = {key: _BUILD.get(key, _frozen)(value) for key, value in data.items()}
+    built = {key: _BUILDERS.get(key, _to_tuples)(value) for key, value in data.items()}
     errors = built.get("errors") or Errors()
-    default = _errors(words(_DEFAULTS)["errors"])
+    default = _build_errors(load_builtin_table(_DEFAULT_ERRORS_PROVIDER)["errors"])
     built["errors"] = Errors(
         code=errors.code,
         description=errors.description,
         codes={**default.codes, **errors.codes},
         status={**default.status, **errors.status},
     )
-    whole = built.get("request", Request()).whole
+    whole = built.get("request", Request()).is_custom
     if not built.get("grants"):
         built["grants"] = {"token" if whole else "client_credentials": Grant()}
     if whole:
@@ -67,65 +67,65 @@ def provider_from(data: Mapping[str, object], name: str) -> Provider:
     return Provider(**{**built, "name": name})
 
 
-def _frozen(value: Any) -> Any:
+def _to_tuples(value: Any) -> Any:
     """Turn lists into tuples, at every depth."""
     if isinstance(value, list | tuple):
-        return tuple(_frozen(item) for item in value)
+        return tuple(_to_tuples(item) for item in value)
     if isinstance(value, dict):
-        return {key: _frozen(item) for key, item in value.items()}
+        return {key: _to_tuples(item) for key, item in value.items()}
     return value
 
 
-def _part(build: Callable[..., Any]) -> Callable[[Any], Any]:
-    return lambda table: build(**{key: _frozen(value) for key, value in table.items()})
+def _table_builder(build: Callable[..., Any]) -> Callable[[Any], Any]:
+    return lambda table: build(**{key: _to_tuples(value) for key, value in table.items()})
 
 
-def _rows(build: Callable[..., Any]) -> Callable[[Any], Any]:
-    return lambda table: {str(key): _part(build)(row) for key, row in table.items()}
+def _rows_builder(build: Callable[..., Any]) -> Callable[[Any], Any]:
+    return lambda table: {str(key): _table_builder(build)(row) for key, row in table.items()}
 
 
-def _fields(table: Any) -> dict[str, Field]:
+def _build_fields(table: Any) -> dict[str, Field]:
     return {
         name: Field(**{**row, "ask": row.get("ask") or name.replace("_", " ").capitalize()})
         for name, row in table.items()
     }
 
 
-def _many(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else _frozen(value)
+def _as_tuple(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else _to_tuples(value)
 
 
-def _reply(table: Any) -> Reply:
-    listed = {key: _many(table[key]) for key in table if key in LISTS}
-    outputs = {name: _many(place) for name, place in table.get("outputs", {}).items()}
-    return Reply(**{**_part(dict)(table), **listed, "outputs": outputs})
+def _build_reply(table: Any) -> Reply:
+    listed = {key: _as_tuple(table[key]) for key in table if key in LIST_KEYS}
+    outputs = {name: _as_tuple(place) for name, place in table.get("outputs", {}).items()}
+    return Reply(**{**_table_builder(dict)(table), **listed, "outputs": outputs})
 
 
-def _call(table: Any) -> Call:
-    own = {"reply": _reply(table["reply"])} if "reply" in table else {}
-    return Call(**{**_part(dict)(table), **own})
+def _build_call(table: Any) -> Call:
+    own = {"reply": _build_reply(table["reply"])} if "reply" in table else {}
+    return Call(**{**_table_builder(dict)(table), **own})
 
 
-def _errors(table: Any) -> Errors:
-    rows = {key: _rows(Meaning)(table.get(key, {})) for key in ("codes", "status")}
-    places = {key: _many(table[key]) for key in ("code", "description") if key in table}
-    return Errors(**{**_part(dict)(table), **rows, **places})
+def _build_errors(table: Any) -> Errors:
+    rows = {key: _rows_builder(ErrorMeaning)(table.get(key, {})) for key in ("codes", "status")}
+    places = {key: _as_tuple(table[key]) for key in ("code", "description") if key in table}
+    return Errors(**{**_table_builder(dict)(table), **rows, **places})
 
 
-LISTS = frozenset(field.name for field in fields(Reply) if field.type in (Many, Places))
+LIST_KEYS = frozenset(field.name for field in fields(Reply) if field.type in (TextOrList, Locators))
 """Keys of a reply whose one text stands for an array of one."""
 
-_BUILD: dict[str, Callable[[Any], Any]] = {
-    "endpoints": _part(Endpoints),
-    "grants": _rows(Grant),
-    "fields": _fields,
-    "signed": _rows(Signed),
-    "request": _part(Request),
-    "reply": _reply,
-    "then": _call,
-    "refresh": _call,
-    "logout": _call,
-    "use": _many,
-    "issuing": _part(Issuing),
-    "errors": _errors,
+_BUILDERS: dict[str, Callable[[Any], Any]] = {
+    "endpoints": _table_builder(Endpoints),
+    "grants": _rows_builder(Grant),
+    "fields": _build_fields,
+    "signed": _rows_builder(Signed),
+    "request": _table_builder(Request),
+    "reply": _build_reply,
+    "then": _build_call,
+    "refresh": _build_call,
+    "logout": _build_call,
+    "use": _as_tuple,
+    "issuing": _table_builder(IssuanceRules),
+    "errors": _build_errors,
 }

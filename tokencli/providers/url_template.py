@@ -4,8 +4,14 @@ from collections.abc import Mapping
 from urllib.parse import quote, quote_plus
 
 from tokencli.errors import ConfigError
-from tokencli.providers.address import endpoint, host_port
-from tokencli.providers.template import Mask, Piece, lacks, pieces_of, value_of
+from tokencli.providers.endpoint_urls import check_endpoint_url, check_host_port
+from tokencli.providers.template import (
+    MaskedSecret,
+    TemplatePart,
+    get_filtered_value,
+    is_missing_value,
+    parse_template,
+)
 
 
 def fill_url(template: str, values: Mapping[str, str]) -> str | None:
@@ -18,8 +24,8 @@ def fill_url(template: str, values: Mapping[str, str]) -> str | None:
     Raises:
         ConfigError: a value does not fit its place, or the whole is no endpoint URL.
     """
-    pieces = list(pieces_of(template))
-    if lacks(pieces, values):
+    pieces = list(parse_template(template))
+    if is_missing_value(pieces, values):
         return None
     url = ""
     for position, piece in enumerate(pieces):
@@ -27,14 +33,16 @@ def fill_url(template: str, values: Mapping[str, str]) -> str | None:
             joined = url.endswith("/") and position == 1 and piece.startswith("/")
             url += piece[1:] if joined else piece
         elif not url:
-            url = endpoint(value_of(piece, values), query=len(pieces) == 1)
+            url = check_endpoint_url(get_filtered_value(piece, values), query=len(pieces) == 1)
         else:
-            url += _escaped(piece.name, value_of(piece, values), _place(url))
-    _check_segments(url, pieces)
-    return endpoint(url)
+            url += _escape_for_part(
+                piece.name, get_filtered_value(piece, values), _get_next_url_part(url)
+            )
+    _check_dot_segments(url, pieces)
+    return check_endpoint_url(url)
 
 
-def _place(url: str) -> str:
+def _get_next_url_part(url: str) -> str:
     """Name the part of a URL that comes next after `url`."""
     if "#" in url:
         return "fragment"
@@ -44,14 +52,14 @@ def _place(url: str) -> str:
     return "path" if "/" in rest else "authority"
 
 
-def _escaped(name: str, value: str, place: str) -> str:
-    if isinstance(value, Mask):
+def _escape_for_part(name: str, value: str, place: str) -> str:
+    if isinstance(value, MaskedSecret):
         return value
     if not value:
         raise ConfigError(f"{name} is empty, and the endpoint's URL needs it")
     match place:
         case "authority":
-            return host_port(value)
+            return check_host_port(value)
         case "path":
             return quote(value, safe="")
         case "query":
@@ -60,7 +68,7 @@ def _escaped(name: str, value: str, place: str) -> str:
             raise ConfigError("an endpoint's URL has no fragment (RFC 6749 section 3.2)")
 
 
-def _check_segments(url: str, pieces: list[Piece]) -> None:
+def _check_dot_segments(url: str, pieces: list[TemplatePart]) -> None:
     """Refuse `.` and `..` as path segments: no percent-encoding keeps them in their place."""
     path = url.partition("?")[0]
     if len(pieces) > 1 and any(part in {".", ".."} for part in path.split("/")):

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from typing import ClassVar
 from uuid import uuid4
 
-from tokencli.sandbox.state import Grant
-from tokencli.sandbox.systems import System, phrase, whole
-from tokencli.sandbox.wire import Refusal, Reply, Request, as_json
+from tokencli.sandbox.http_messages import OAuthError, Request, Response, json_response
+from tokencli.sandbox.system import FakeSystem, integer_if_whole, reason_phrase
+from tokencli.sandbox.token_db import AuthorizationGrant
 
-COMMON_ERRORS: Mapping[int, tuple[str, str]] = {
+DOCUMENTED_ERRORS: Mapping[int, tuple[str, str]] = {
     400: ("Bad request", "Wrong parameters"),
     401: ("Unauthorized", "Wrong or expired token"),
     404: ("Not found", "The URL is incorrect or object is not found"),
@@ -18,19 +18,19 @@ COMMON_ERRORS: Mapping[int, tuple[str, str]] = {
     501: ("Not implemented", "Required function is not implemented by API"),
     503: ("Service unavailable", "API service is not available"),
 }
-SCOPE = "directorymanager.api groupid_identity offline_access openid profile"
+GRANTED_SCOPE = "directorymanager.api groupid_identity offline_access openid profile"
 
 
-class GroupId(System):
+class GroupId(FakeSystem):
     """Speak as GroupID does: credentials in the body, and `client_Id` with a capital I."""
 
     name = "groupid"
-    roots = ("/GroupIDSecurityService/", "/GroupIDDataService/")
-    token_path = "/GroupIDSecurityService/connect/token"  # noqa: S105 - a path
+    path_prefixes = ("/GroupIDSecurityService/", "/GroupIDDataService/")
+    token_path = "/GroupIDSecurityService/connect/token"
     resource_path = "/GroupIDDataService/api/me"
-    keys_path = "/GroupIDSecurityService/.well-known/openid-configuration/jwks"
-    lifetime = 1200
-    values: ClassVar = {
+    jwks_path = "/GroupIDSecurityService/.well-known/openid-configuration/jwks"
+    access_token_lifetime_s = 1200
+    profile_values: ClassVar = {
         "host": "{address}",
         "username": "jdoe",
         "client_id": "7d1c0f52-made-up",
@@ -41,60 +41,64 @@ class GroupId(System):
         "client_secret": "made-up-secret-of-the-api",
     }
 
-    def client(self, request: Request, form: Mapping[str, str]) -> str:
+    def authenticate_client(self, request: Request, form: Mapping[str, str]) -> str:
         """Look for both credentials in the body, under their exact names."""
         if "authorization" in request.headers:
-            raise Refusal(
+            raise OAuthError(
                 "invalid_client", "Wrong parameters: client_Id and client_secret go into the body"
             )
         if "client_Id" not in form:
             near = next((name for name in form if name.lower() == "client_id"), None)
             hint = f" ({near} came; the name is written with a capital I)" if near else ""
-            raise Refusal("invalid_client", f"Wrong parameters: client_Id is missing{hint}")
+            raise OAuthError("invalid_client", f"Wrong parameters: client_Id is missing{hint}")
         if (form["client_Id"], form.get("client_secret")) != (
-            self.values["client_id"],
+            self.profile_values["client_id"],
             self.secrets["client_secret"],
         ):
-            raise Refusal("invalid_client", "Wrong parameters: client_Id or client_secret")
+            raise OAuthError("invalid_client", "Wrong parameters: client_Id or client_secret")
         return form["client_Id"]
 
-    def password(self, client: str, form: Mapping[str, str]) -> Grant:
+    def grant_password(self, client: str, form: Mapping[str, str]) -> AuthorizationGrant:
         """Sign a user in."""
         missing = [
             name for name in ("username", "password", "identity_store_id") if name not in form
         ]
         if missing:
-            raise Refusal("invalid_request", f"Wrong parameters: {', '.join(missing)} missing")
-        if form["identity_store_id"] != self.values["identity_store_id"]:
-            raise Refusal("invalid_grant", "Wrong parameters: identity_store_id")
+            raise OAuthError("invalid_request", f"Wrong parameters: {', '.join(missing)} missing")
+        if form["identity_store_id"] != self.profile_values["identity_store_id"]:
+            raise OAuthError("invalid_grant", "Wrong parameters: identity_store_id")
         if (form["username"], form["password"]) != (
-            self.values["username"],
+            self.profile_values["username"],
             self.secrets["password"],
         ):
-            raise Refusal("invalid_grant", "Wrong parameters: username or password")
-        return Grant(self.name, client, form["username"], SCOPE)
+            raise OAuthError("invalid_grant", "Wrong parameters: username or password")
+        return AuthorizationGrant(self.name, client, form["username"], GRANTED_SCOPE)
 
     # The 11.0 document writes `Password`, the 11.1 document `password`.
-    grants: ClassVar = {"Password": password, "password": password}
+    grant_handlers: ClassVar = {"Password": grant_password, "password": grant_password}
 
-    def access_token(self, grant: Grant, lifetime: float) -> str:
+    def generate_access_token(self, grant: AuthorizationGrant, lifetime: float) -> str:
         """Return a JWT as an OpenID Connect server writes it."""
-        now = int(self.site.now())
+        now = int(self.context.now())
         claims = {
-            "iss": f"{self.site.url}/GroupIDSecurityService",
+            "iss": f"{self.context.url}/GroupIDSecurityService",
             "aud": "directorymanager.api",
             "iat": now,
             "nbf": now,
-            "exp": whole(now + lifetime),
+            "exp": integer_if_whole(now + lifetime),
             "jti": uuid4().hex,
             "client_id": grant.client_id,
             "sub": grant.subject,
             "scope": grant.scope.split(),
         }
-        return self.site.keys.es256(claims, "at+jwt")
+        return self.context.signing_keys.sign_es256(claims, "at+jwt")
 
-    def members(
-        self, grant: Grant, access_token: str, refresh_token: str | None, lifetime: float
+    def token_response_members(
+        self,
+        grant: AuthorizationGrant,
+        access_token: str,
+        refresh_token: str | None,
+        lifetime: float,
     ) -> dict[str, object]:
         """Return the five members of the sample."""
         return {
@@ -102,10 +106,10 @@ class GroupId(System):
             "refresh_token": refresh_token,
             "scope": grant.scope,
             "token_type": "Bearer",
-            "expires_in": whole(lifetime),
+            "expires_in": integer_if_whole(lifetime),
         }
 
-    def broken(self, members: Mapping[str, object]) -> str:
+    def malformed_token_response(self, members: Mapping[str, object]) -> str:
         """Return a reply like the sample: both tokens without quotes and without a comma after them."""
         lines = []
         for name, value in members.items():
@@ -115,13 +119,17 @@ class GroupId(System):
                 lines.append(f'    "{name}": {json.dumps(value)},')
         return "{\n" + "\n".join(lines).rstrip(",") + "\n}"
 
-    def unauthorized(self, why: str | None) -> Reply:  # noqa: ARG002 - the document has one body for all
+    def unauthorized_response(self, why: str | None) -> Response:  # noqa: ARG002 - the document has one body for all
         """Return the documented body, whatever is wrong with the token."""
-        return self.refused(401)
+        return self.error_response(401)
 
-    def refused(self, status: int, code: str | None = None, text: str | None = None) -> Reply:
+    def error_response(
+        self, status: int, code: str | None = None, text: str | None = None
+    ) -> Response:
         """Return OpenID Connect's JSON where there is a code, else a line of the common errors."""
         if code is not None:
-            return as_json(status, {"error": code, "error_description": text}, error=code)
-        title, description = COMMON_ERRORS.get(status, (phrase(status), "no further word on it"))
-        return Reply(status, f"{title}: {description}\n".encode(), "text/plain")
+            return json_response(status, {"error": code, "error_description": text}, error=code)
+        title, description = DOCUMENTED_ERRORS.get(
+            status, (reason_phrase(status), "no further word on it")
+        )
+        return Response(status, f"{title}: {description}\n".encode(), "text/plain")

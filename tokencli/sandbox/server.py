@@ -9,13 +9,13 @@ from types import TracebackType
 from typing import Self
 
 from tokencli.errors import StorageError, UsageError
-from tokencli.sandbox.faults import read
-from tokencli.sandbox.https import HOST, Server
-from tokencli.sandbox.keys import Keys
+from tokencli.sandbox.context import SandboxContext
+from tokencli.sandbox.faults import parse_faults
+from tokencli.sandbox.https_server import HOST, HttpsServer
+from tokencli.sandbox.keys import SigningKeys
 from tokencli.sandbox.router import Router
-from tokencli.sandbox.site import Site
-from tokencli.sandbox.state import State
-from tokencli.sandbox.workspace import Value, Workspace
+from tokencli.sandbox.token_db import TokenDatabase
+from tokencli.sandbox.workspace import TomlValue, Workspace
 
 
 class Sandbox:
@@ -38,27 +38,27 @@ class Sandbox:
         self, *, port: int = 0, now: Callable[[], float] = time.time, **faults: object
     ) -> None:
         self._port = port
-        self._faults = read(faults)
-        self.state = State(now)
+        self._faults = parse_faults(faults)
+        self.database = TokenDatabase(now)
 
     def __enter__(self) -> Self:
         with ExitStack() as undo:
-            with _storage():
+            with _storage_errors():
                 workspace = Workspace()
-                undo.callback(workspace.remove)
-                authority, tls = _certificates(workspace.directory)
-            server = _listen(self._port, tls)
+                undo.callback(workspace.delete_files)
+                authority, tls = _create_certificates(workspace.directory)
+            server = _open_server(self._port, tls)
             undo.callback(server.stop)
             self.url = f"https://{HOST}:{server.server_port}"
             self.directory = workspace.directory
             self.config_file = str(workspace.config_file)
             self.ca_file = str(workspace.ca_file)
-            self._site = Site(self.url, self.state, Keys(), self._faults)
+            self._context = SandboxContext(self.url, self.database, SigningKeys(), self._faults)
             self._workspace = workspace
-            with _storage():
-                workspace.fill(self.url, authority)
-            server.start(Router(self._site).reply, self._site.now)
-            self._undo = undo.pop_all()
+            with _storage_errors():
+                workspace.write_files(self.url, authority)
+            server.start(Router(self._context).handle_request, self._context.now)
+            self._exit_stack = undo.pop_all()
         return self
 
     def __exit__(
@@ -67,22 +67,22 @@ class Sandbox:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._undo.close()
+        self._exit_stack.close()
 
-    def change(self, **faults: object) -> None:
+    def set_faults(self, **faults: object) -> None:
         """Let these things go wrong from now on, and no others."""
-        self._site.change(read(faults))
+        self._context.set_faults(parse_faults(faults))
 
-    def config_text(
+    def render_config(
         self,
-        changes: Mapping[str, Mapping[str, Value | None]] | None = None,
+        changes: Mapping[str, Mapping[str, TomlValue | None]] | None = None,
         *,
         state_dir: str | None = None,
     ) -> str:
         """Return a configuration with a profile for each system; see `Workspace.config_text`."""
-        return self._workspace.config_text(changes, state_dir=state_dir)
+        return self._workspace.render_config(changes, state_dir=state_dir)
 
-    def environ(self, environ: Mapping[str, str]) -> dict[str, str]:
+    def build_environ(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return the environment in which a command finds this sandbox."""
         found = {name: value for name, value in environ.items() if name != "TOKENCLI_PROFILE"}
         return found | {
@@ -91,17 +91,17 @@ class Sandbox:
             "SANDBOX_CA_FILE": self.ca_file,
         }
 
-    def family_alive(self, refresh_token: str) -> bool:
+    def is_family_active(self, refresh_token: str) -> bool:
         """Tell whether the family of a refresh token, spent or not, is still good."""
-        return self.state.family_alive(refresh_token)
+        return self.database.is_family_active(refresh_token)
 
     def current_refresh_token(self, system: str) -> str | None:
         """Return the one good refresh token of the family that the system served last."""
-        return self.state.current_refresh_token(system)
+        return self.database.current_refresh_token(system)
 
 
 @contextmanager
-def _storage() -> Iterator[None]:
+def _storage_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -111,9 +111,9 @@ def _storage() -> Iterator[None]:
         ) from error
 
 
-def _listen(port: int, tls: ssl.SSLContext) -> Server:
+def _open_server(port: int, tls: ssl.SSLContext) -> HttpsServer:
     try:
-        return Server(port, tls)
+        return HttpsServer(port, tls)
     except OSError as error:
         raise UsageError(
             f"port {port} can't be had on {HOST}: {error.strerror}",
@@ -121,7 +121,7 @@ def _listen(port: int, tls: ssl.SSLContext) -> Server:
         ) from error
 
 
-def _certificates(directory: Path) -> tuple[bytes, ssl.SSLContext]:
+def _create_certificates(directory: Path) -> tuple[bytes, ssl.SSLContext]:
     """Make a CA and a certificate for this machine alone; return the CA's, and the server's context.
 
     ssl reads keys from files alone: the server's own is in `directory` for that moment.

@@ -8,11 +8,11 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from tokencli.sandbox.systems import SYSTEMS, load
+from tokencli.sandbox.system import SYSTEMS, load_system
 
-Value = str | int | float | bool | Mapping[str, str]
+TomlValue = str | int | float | bool | Mapping[str, str]
 DEFAULT_PROFILE = "groupid"
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class Workspace:
@@ -26,22 +26,22 @@ class Workspace:
         self.state_dir = self.directory / "state"
         self.state_dir.mkdir(mode=0o700)
 
-    def fill(self, url: str, ca: bytes) -> None:
+    def write_files(self, url: str, ca: bytes) -> None:
         """Write the files."""
-        self._url = url
+        self._server_url = url
         self.ca_file.write_bytes(ca)
         for name in SYSTEMS:
-            for secret, value in load(name).secrets.items():
-                _write_private(self._secret_file(name, secret), value + "\n")
-        _write_private(self.config_file, self.config_text())
+            for secret, value in load_system(name).secrets.items():
+                _write_private_file(self._secret_path(name, secret), value + "\n")
+        _write_private_file(self.config_file, self.render_config())
 
-    def remove(self) -> None:
+    def delete_files(self) -> None:
         """Remove everything, whatever else was put there in the meantime."""
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def config_text(
+    def render_config(
         self,
-        changes: Mapping[str, Mapping[str, Value | None]] | None = None,
+        changes: Mapping[str, Mapping[str, TomlValue | None]] | None = None,
         *,
         state_dir: str | None = None,
     ) -> str:
@@ -53,36 +53,40 @@ class Workspace:
         changes = changes or {}
         lines = [
             "# Of a running sandbox: it goes away with it.",
-            f"default_profile = {_toml(DEFAULT_PROFILE)}",
-            f"state_dir = {_toml(state_dir or str(self.state_dir))}",
+            f"default_profile = {_render_toml(DEFAULT_PROFILE)}",
+            f"state_dir = {_render_toml(state_dir or str(self.state_dir))}",
         ]
         for name in dict.fromkeys((*SYSTEMS, *changes)):
             change = changes.get(name, {})
-            keys = self._profile(str(change.get("provider", name))) | dict(change)
-            lines += ["", f"[profiles.{name if _BARE.fullmatch(name) else _toml(name)}]"]
-            lines += [f"{key} = {_toml(value)}" for key, value in keys.items() if value is not None]
+            keys = self._profile_table(str(change.get("provider", name))) | dict(change)
+            lines += ["", f"[profiles.{name if _BARE_KEY.fullmatch(name) else _render_toml(name)}]"]
+            lines += [
+                f"{key} = {_render_toml(value)}" for key, value in keys.items() if value is not None
+            ]
         return "\n".join(lines) + "\n"
 
-    def _profile(self, system: str) -> dict[str, Value | None]:
-        found = load(system)
-        address = self._url.removeprefix("https://")
-        keys: dict[str, Value | None] = {"provider": system}
-        for name, value in found.values.items():
-            keys[name] = value.format(url=self._url, address=address)
-        keys |= {name: {"file": str(self._secret_file(system, name))} for name in found.secrets}
+    def _profile_table(self, system: str) -> dict[str, TomlValue | None]:
+        found = load_system(system)
+        address = self._server_url.removeprefix("https://")
+        keys: dict[str, TomlValue | None] = {"provider": system}
+        for name, value in found.profile_values.items():
+            keys[name] = value.format(url=self._server_url, address=address)
+        keys |= {name: {"file": str(self._secret_path(system, name))} for name in found.secrets}
         return keys | {"ca_file": str(self.ca_file), "store": "file"}
 
-    def _secret_file(self, system: str, name: str) -> Path:
+    def _secret_path(self, system: str, name: str) -> Path:
         return self.directory / f"{system}.{name}"
 
 
-def _write_private(path: Path, text: str) -> None:
+def _write_private_file(path: Path, text: str) -> None:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)
 
 
-def _toml(value: Value) -> str:
+def _render_toml(value: TomlValue) -> str:
     """Write a value as TOML, of whose strings JSON's are a part."""
     if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }"
+        return (
+            "{ " + ", ".join(f"{key} = {_render_toml(item)}" for key, item in value.items()) + " }"
+        )
     return json.dumps(value, ensure_ascii=False)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tokencli.config import snapshot
 from tokencli.config.load import Config
-from tokencli.model import Profile
+from tokencli.fastpath import profile_cache
+from tokencli.models import Profile
 
 HEAD = """[profiles.p]
 provider = "oauth2"
@@ -17,12 +17,12 @@ client_id = "batch"
 
 def profile(text: str) -> Profile:
     """Return the profile with these lines more."""
-    return Config(Path("/etc/tokencli/config.toml"), HEAD + text, {}).profile("p")
+    return Config(Path("/etc/tokencli/config.toml"), HEAD + text, {}).get_profile("p")
 
 
 def problems(text: str) -> str:
     """Return what is wrong with these lines, in one text."""
-    found = Config(Path("c.toml"), HEAD + text, {}).problems()
+    found = Config(Path("c.toml"), HEAD + text, {}).find_problems()
     return "\n".join(f"{one.where} {one.what} -> {one.right}" for one in found)
 
 
@@ -37,7 +37,7 @@ def test_a_signing_client() -> None:
     assert (signing.key_id, signing.alg, signing.audience) == ("k1", "PS256", "issuer")
     assert signing.certificate == "/etc/tokencli/cert.pem"
     assert found.client_cert is None  # for TLS its key would have to be there, too
-    assert snapshot.parse(snapshot.dump(found)) == found
+    assert profile_cache.parse_profile(profile_cache.dump_profile(found)) == found
 
 
 def test_a_private_key_rests_in_the_keyring_unless_said_otherwise() -> None:
@@ -55,7 +55,7 @@ def test_a_client_with_a_certificate() -> None:
     )
     assert found.client_cert == ("/etc/tokencli/c.pem", "/etc/tokencli/k.pem")
     assert set(found.secrets) == {"key_passphrase"}
-    assert snapshot.parse(snapshot.dump(found)) == found
+    assert profile_cache.parse_profile(profile_cache.dump_profile(found)) == found
 
 
 def test_a_trading_profile() -> None:
@@ -124,12 +124,16 @@ def test_a_resource_is_any_absolute_uri(uri: str) -> None:
 
 def test_a_change_of_key_or_certificate_keeps_the_stored_token() -> None:
     """Rotating a client's key is no reason to sign in again; binding to a key of ours is."""
-    from tokencli.stores.key import credential_key
+    from tokencli.token_store.credential_key import derive_credential_key
 
     plain = profile('client_auth = "private_key_jwt"\n')
     rotated = profile('client_auth = "private_key_jwt"\nkey_id = "k2"\nclient_cert = "c.pem"\n')
     bound = profile('client_auth = "private_key_jwt"\ndpop = true\n')
-    assert credential_key(plain) == credential_key(rotated) != credential_key(bound)
+    assert (
+        derive_credential_key(plain)
+        == derive_credential_key(rotated)
+        != derive_credential_key(bound)
+    )
 
 
 def test_a_users_own_provider_is_held_to_the_same_rules() -> None:
@@ -142,21 +146,22 @@ token = "https://id.example.com/token"
 [providers.x.grants.jwt_bearer]
 claims = { scope = "{scope}", secret = "{password}" }
 """
-    found = Config(Path("c.toml"), text, {}).problems()
+    found = Config(Path("c.toml"), text, {}).find_problems()
     assert [one.where for one in found] == [
         "providers.x.assertion_audience",
         "providers.x.grants.jwt_bearer.claims.secret",
     ]
 
 
+@pytest.mark.requirement(16)
 @pytest.mark.parametrize("name", ["revocation", "introspection", "userinfo"])
-def test_16_a_token_is_never_sent_to_a_place_that_came_into_the_file_later(name: str) -> None:
+def test_a_token_is_never_sent_to_a_place_that_came_into_the_file_later(name: str) -> None:
     """Another origin there is another credential: what is stored is not found under it."""
-    from tokencli.stores.key import credential_key
+    from tokencli.token_store.credential_key import derive_credential_key
 
-    plain = credential_key(profile(""))
-    here = credential_key(profile(f'{name}_url = "https://id.example.com/{name}"\n'))
-    there = credential_key(profile(f'{name}_url = "https://elsewhere.example.com/x"\n'))
-    further = credential_key(profile(f'{name}_url = "https://further.example.com/x"\n'))
+    plain = derive_credential_key(profile(""))
+    here = derive_credential_key(profile(f'{name}_url = "https://id.example.com/{name}"\n'))
+    there = derive_credential_key(profile(f'{name}_url = "https://elsewhere.example.com/x"\n'))
+    further = derive_credential_key(profile(f'{name}_url = "https://further.example.com/x"\n'))
     assert plain == here
     assert len({plain, there, further}) == 3

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokencli.config.duration import LONGEST, duration
+from tokencli.config.duration import MAX_DURATION, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -19,22 +19,22 @@ from tokencli.config.duration import LONGEST, duration
 )  # fmt: skip
 def test_what_is_written_is_meant(written: object, seconds: float) -> None:
     """Units add up, and a bare number is seconds."""
-    assert duration(written) == seconds
+    assert parse_duration(written) == seconds
 
 
 @pytest.mark.parametrize(
     "written",
     ["", "s", "5x", "-5s", "5m5h", "1e3", "٣s", "5 m", "1_0", "9" * 41, -1, math.nan, math.inf,
-     10**400, LONGEST + 1, "99999d", True, None, [], {}, b"5s"],
+     10**400, MAX_DURATION + 1, "99999d", True, None, [], {}, b"5s"],
 )  # fmt: skip
 def test_what_is_no_duration(written: object) -> None:
     """Anything else is a ValueError that says how it is written."""
     with pytest.raises(ValueError, match="45s, 5m, 1h30m"):
-        duration(written)
+        parse_duration(written)
 
 
 @given(st.one_of(st.text(), st.integers(), st.floats(), st.none(), st.booleans()))
 def test_it_is_total(written: object) -> None:
     """Any value gives seconds between none and ten years, or a ValueError."""
     with suppress(ValueError):
-        assert 0 <= duration(written) <= LONGEST
+        assert 0 <= parse_duration(written) <= MAX_DURATION

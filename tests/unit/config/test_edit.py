@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokencli.config import edit, surgery
-from tokencli.config.load import Config, load
+from tokencli.config import edit, toml_edit
+from tokencli.config.load import Config, load_config
 from tokencli.errors import ConfigError, StorageError, UsageError
 
 TEXT = """# my endpoints
@@ -48,18 +48,18 @@ def path(tmp_path: Path) -> Path:
 
 def config(path: Path) -> Config:
     """Read the file again."""
-    return load(path, {}, must_exist=False)
+    return load_config(path, {}, must_exist=False)
 
 
 def test_setting_a_value_changes_its_line_alone(path: Path) -> None:
     """The comment behind a value stays, and so does everything else."""
-    edit.change(config(path), "a", {"provider": "oauth2", "client_id": "z"}, [])
+    edit.update_profile(config(path), "a", {"provider": "oauth2", "client_id": "z"}, [])
     assert path.read_text() == TEXT.replace('client_id = "x"', 'client_id = "z"')
 
 
 def test_a_new_key_comes_after_the_others_of_its_table(path: Path) -> None:
     """A key is added behind the table's last, before comments that belong to what follows."""
-    edit.change(config(path), "b", {"scope": "read write"}, [])
+    edit.update_profile(config(path), "b", {"scope": "read write"}, [])
     assert path.read_text() == TEXT.replace(
         'client_id = "y"\n', 'client_id = "y"\nscope = "read write"\n'
     )
@@ -67,56 +67,56 @@ def test_a_new_key_comes_after_the_others_of_its_table(path: Path) -> None:
 
 def test_taking_out_a_key(path: Path) -> None:
     """A key goes with its line; a table that stands apart goes whole."""
-    edit.change(config(path), "b", {}, ["client_secret"])
+    edit.update_profile(config(path), "b", {}, ["client_secret"])
     expected = TEXT.replace('[profiles.b.client_secret]\nenv = "B_SECRET"   # from CI\n\n', "")
     assert path.read_text() == expected
     with pytest.raises(UsageError, match="says nothing about"):
-        edit.change(config(path), "b", {}, ["client_secret"])
+        edit.update_profile(config(path), "b", {}, ["client_secret"])
 
 
 def test_changing_a_table_that_stands_apart(path: Path) -> None:
     """A reference written as a table is replaced by the new one."""
-    edit.change(config(path), "b", {"client_secret": {"file": "s"}}, [])
+    edit.update_profile(config(path), "b", {"client_secret": {"file": "s"}}, [])
     assert tomllib.loads(path.read_text())["profiles"]["b"]["client_secret"] == {"file": "s"}
     assert "# Bob's\n[profiles.b]" in path.read_text()
 
 
 def test_keys_inside_params(path: Path) -> None:
     """A dotted key reaches into a table, wherever that stands, and leaves its neighbours."""
-    edit.change(config(path), "a", {"params.region": "eu"}, [])
+    edit.update_profile(config(path), "a", {"params.region": "eu"}, [])
     assert tomllib.loads(path.read_text())["profiles"]["a"]["params"] == {
         "tenant": "acme",
         "region": "eu",
     }
-    edit.change(config(path), "a", {}, ["params.tenant"])
+    edit.update_profile(config(path), "a", {}, ["params.tenant"])
     assert tomllib.loads(path.read_text())["profiles"]["a"]["params"] == {"region": "eu"}
 
 
 def test_removing_keeps_the_neighbours_comments(path: Path) -> None:
     """A profile goes with what is inside; the comment above the next one stays."""
-    edit.remove(config(path), "a")
+    edit.remove_profile(config(path), "a")
     assert (
         path.read_text()
         == TEXT[: TEXT.index("default_profile")] + "# at work\n\n" + TEXT[TEXT.index("# Bob's") :]
     )
-    edit.remove(config(path), "b")
+    edit.remove_profile(config(path), "b")
     assert tomllib.loads(path.read_text()) == {}
     assert "# the rest" in path.read_text()
 
 
 def test_adding_appends(path: Path) -> None:
     """A new profile stands at the end; what was there is a prefix of what is there now."""
-    edit.add(config(path), "c", {"provider": "socialid", "client_id": "1", "username": "j"})
+    edit.add_profile(config(path), "c", {"provider": "socialid", "client_id": "1", "username": "j"})
     assert path.read_text().startswith(TEXT)
-    assert config(path).profile("c").values["username"] == "j"
+    assert config(path).get_profile("c").values["username"] == "j"
     with pytest.raises(UsageError, match="already"):
-        edit.add(config(path), "c", {"provider": "socialid"})
+        edit.add_profile(config(path), "c", {"provider": "socialid"})
 
 
 def test_the_first_profile_makes_file_folder_and_default(tmp_path: Path) -> None:
     """Folder 0700, file 0600, and the first profile is the default."""
     path = tmp_path / "new" / "config.toml"
-    edit.add(config(path), "c", {"provider": "socialid", "client_id": "1", "username": "j"})
+    edit.add_profile(config(path), "c", {"provider": "socialid", "client_id": "1", "username": "j"})
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert config(path).default_profile == "c"
@@ -143,8 +143,8 @@ def test_files_of_every_make_take_a_new_profile_and_default(tmp_path: Path, text
     path.write_bytes(text.encode())
     path.chmod(0o600)
     before = tomllib.loads(text)
-    edit.add(config(path), "c", {"provider": "socialid", "client_id": "1", "username": "j"})
-    edit.use(config(path), "c")
+    edit.add_profile(config(path), "c", {"provider": "socialid", "client_id": "1", "username": "j"})
+    edit.set_default_profile(config(path), "c")
     after = tomllib.loads(path.read_bytes().decode())
     assert after["profiles"].keys() == {*before.get("profiles", {}), "c"}
     assert after["default_profile"] == "c"
@@ -156,33 +156,33 @@ def test_files_of_every_make_take_a_new_profile_and_default(tmp_path: Path, text
 
 def test_using_another_profile(path: Path) -> None:
     """Only the name changes."""
-    edit.use(config(path), "b")
+    edit.set_default_profile(config(path), "b")
     assert path.read_text() == TEXT.replace('default_profile = "a"', 'default_profile = "b"')
 
 
 def test_what_would_not_load_is_not_written(path: Path) -> None:
     """A change that would break the file leaves it as it is, and says what would be wrong."""
     with pytest.raises(ConfigError, match="would not load") as error:
-        edit.change(config(path), "a", {"token_url": "http://a.example/t"}, [])
+        edit.update_profile(config(path), "a", {"token_url": "http://a.example/t"}, [])
     assert [problem.where for problem in error.value.problems] == ["profiles.a.token_url"]
     assert error.value.hint is not None
     with pytest.raises(ConfigError):
-        edit.add(config(path), "c/d", {"provider": "oauth2"})
+        edit.add_profile(config(path), "c/d", {"provider": "oauth2"})
     assert path.read_text() == TEXT
 
 
 def test_an_old_problem_elsewhere_does_not_stop_a_change(path: Path) -> None:
     """A file that was broken before in another profile can still be mended step by step."""
     path.write_text(TEXT + '[profiles.bad]\nprovider = "nothing"\n')
-    edit.change(config(path), "a", {"client_id": "z"}, [])
-    edit.remove(config(path), "bad")
-    assert config(path).problems() == ()
+    edit.update_profile(config(path), "a", {"client_id": "z"}, [])
+    edit.remove_profile(config(path), "bad")
+    assert config(path).find_problems() == ()
 
 
 def test_the_mode_stays(path: Path) -> None:
     """A file that others may read can be read by them afterwards, too."""
     path.chmod(0o644)
-    edit.use(config(path), "b")
+    edit.set_default_profile(config(path), "b")
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
 
@@ -191,7 +191,7 @@ def test_a_symlink_stays_one(path: Path, tmp_path: Path) -> None:
     (tmp_path / "dots").mkdir()
     target = path.rename(tmp_path / "dots" / "tokencli.toml")
     path.symlink_to(target)
-    edit.use(config(path), "b")
+    edit.set_default_profile(config(path), "b")
     assert path.is_symlink()
     assert 'default_profile = "b"' in target.read_text()
     assert [one.name for one in target.parent.iterdir()] == ["tokencli.toml"]
@@ -200,9 +200,9 @@ def test_a_symlink_stays_one(path: Path, tmp_path: Path) -> None:
 def test_a_change_by_somebody_else_is_not_overwritten(path: Path) -> None:
     """Who read the file before another wrote it does not write over that."""
     old = config(path)
-    edit.use(config(path), "b")
+    edit.set_default_profile(config(path), "b")
     with pytest.raises(StorageError, match="meanwhile"):
-        edit.change(old, "a", {"client_id": "z"}, [])
+        edit.update_profile(old, "a", {"client_id": "z"}, [])
     assert 'client_id = "x"' in path.read_text()
 
 
@@ -210,17 +210,17 @@ def test_a_folder_that_takes_nothing_is_a_storage_error(tmp_path: Path) -> None:
     """Where nothing can be written, the error says so and nothing is left."""
     (tmp_path / "file").write_text("")
     with pytest.raises((StorageError, ConfigError)):
-        edit.add(config(tmp_path / "file" / "config.toml"), "c", {"provider": "oauth2"})
+        edit.add_profile(config(tmp_path / "file" / "config.toml"), "c", {"provider": "oauth2"})
 
 
 def test_rewriting_checks_the_whole_file(path: Path) -> None:
     """What comes back from an editor is written once it has no problem at all."""
     with pytest.raises(ConfigError, match="a problem") as error:
-        edit.rewrite(path, TEXT, TEXT.replace("token_url", "token_ulr", 1))
+        edit.replace_config_text(path, TEXT, TEXT.replace("token_url", "token_ulr", 1))
     assert error.value.problems[0].line == 8
     with pytest.raises(ConfigError, match="not valid TOML"):
-        edit.rewrite(path, TEXT, TEXT + "[")
-    edit.rewrite(path, TEXT, TEXT + "# more\n")
+        edit.replace_config_text(path, TEXT, TEXT + "[")
+    edit.replace_config_text(path, TEXT, TEXT + "# more\n")
     assert path.read_text().endswith("# more\n")
 
 
@@ -245,10 +245,10 @@ def test_surgery_does_just_what_was_asked(
     name = data.draw(st.sampled_from(sorted(tables)))
     if data.draw(st.booleans()):
         text = text.replace("\n[", "\n# a comment\n[").replace("\n", "\r\n")
-    put = tomllib.loads(surgery.put(text, ("profiles", name, key), value))
+    put = tomllib.loads(toml_edit.set_key(text, ("profiles", name, key), value))
     assert put == {"profiles": {**tables, name: {**tables[name], key: value}}}
-    dropped = tomllib.loads(surgery.drop(text, ("profiles", name)))
+    dropped = tomllib.loads(toml_edit.delete_key(text, ("profiles", name)))
     rest = {other: table for other, table in tables.items() if other != name}
     assert dropped.get("profiles", {}) == rest
-    appended = tomllib.loads(surgery.append(text, ("other", "x.y"), tables[name]))
+    appended = tomllib.loads(toml_edit.append_table(text, ("other", "x.y"), tables[name]))
     assert appended == {"profiles": tables, "other": {"x.y": tables[name]}}

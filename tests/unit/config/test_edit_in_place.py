@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokencli.config import edit
-from tokencli.config.load import load
+from tokencli.config.load import load_config
 from tokencli.errors import ConfigError
 
 HEAD = 'provider = "oauth2"\ntoken_url = "https://a.example/t"\nclient_id = "x"\n'
@@ -27,7 +27,7 @@ def changed(text: str, put: dict[str, Any], *drop: str, raw: bytes | None = None
         path = Path(folder, "config.toml")
         path.write_bytes(text.encode() if raw is None else raw)
         path.chmod(0o600)
-        edit.change(load(path, {}, must_exist=True), "b", put, list(drop))
+        edit.update_profile(load_config(path, {}, must_exist=True), "b", put, list(drop))
         return path.read_bytes().decode()
 
 
@@ -99,9 +99,9 @@ def test_a_profile_joins_an_inline_table_of_profiles(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text(f"profiles = {{ b = {INLINE} }} # all\n")
     path.chmod(0o600)
-    config = load(path, {}, must_exist=True)
+    config = load_config(path, {}, must_exist=True)
     keys = {"provider": "oauth2", "token_url": "https://c.example/t", "client_id": "y"}
-    edit.add(config, "c", keys)
+    edit.add_profile(config, "c", keys)
     assert list(tomllib.loads(path.read_text())["profiles"]) == ["b", "c"]
     assert path.read_text().endswith("# all\n")
 

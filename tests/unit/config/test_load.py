@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tokencli.config.load import Config, UnknownProfile
-from tokencli.errors import ConfigError, Problem
-from tokencli.model import Connection, SecretRef
+from tokencli.config.load import Config, UnknownProfileError
+from tokencli.errors import ConfigError, ConfigProblem
+from tokencli.models import Connection, SecretRef
 
 GROUPID = """
 [profiles.groupid]
@@ -30,9 +30,9 @@ def config(text: str, environ: Mapping[str, str] | None = None) -> Config:
     return Config(Path("/etc/tokencli/config.toml"), text, environ or {})
 
 
-def problems(text: str) -> dict[str, Problem]:
+def problems(text: str) -> dict[str, ConfigProblem]:
     """Return the problems of a text by their place."""
-    return {problem.where: problem for problem in config(text).problems()}
+    return {problem.where: problem for problem in config(text).find_problems()}
 
 
 def test_the_example_of_the_design_loads() -> None:
@@ -63,8 +63,8 @@ def test_the_example_of_the_design_loads() -> None:
         timeout = 5
         """
     )
-    assert found.problems() == ()
-    groupid, corp = found.profile("groupid"), found.profile("corp")
+    assert found.find_problems() == ()
+    groupid, corp = found.get_profile("groupid"), found.get_profile("corp")
     assert groupid.token_url == "https://demomachine:4443/GroupIDSecurityService/connect/token"
     assert (groupid.grant, groupid.client_auth) == ("password", "client_secret_post")
     assert groupid.secrets == {
@@ -83,8 +83,8 @@ def test_the_example_of_the_design_loads() -> None:
         "https://login.example.com:443",
     )
     assert "password" not in corp.secrets
-    assert corp.origins["scope"] == "config.toml"
-    assert corp.origins["client_auth"] == "provider oauth2"
+    assert corp.value_sources["scope"] == "config.toml"
+    assert corp.value_sources["client_auth"] == "provider oauth2"
 
 
 def test_defaults_of_a_provider_are_values() -> None:
@@ -92,16 +92,19 @@ def test_defaults_of_a_provider_are_values() -> None:
     found = config(
         GROUPID + '[profiles.s]\nprovider = "socialid"\nclient_id = "1"\nusername = "j"\n'
     )
-    assert found.profile("groupid").values["host"] == "demomachine:4443"
-    assert found.profile("s").token_url == "https://api.socialidnow.com/v2/marketing/oauth/token"
+    assert found.get_profile("groupid").values["host"] == "demomachine:4443"
+    assert (
+        found.get_profile("s").token_url == "https://api.socialidnow.com/v2/marketing/oauth/token"
+    )
 
 
 def test_token_url_stands_over_the_template() -> None:
     """A profile with token_url needs neither host nor base URL."""
     text = GROUPID.replace('host = "demomachine"', 'token_url = "https://x.example/t"')
-    assert config(text).profile("groupid").token_url == "https://x.example/t"
+    assert config(text).get_profile("groupid").token_url == "https://x.example/t"
 
 
+@pytest.mark.requirement(16)
 @pytest.mark.parametrize(
     ("named", "origin"),
     [
@@ -113,10 +116,10 @@ def test_token_url_stands_over_the_template() -> None:
         ),
     ],
 )
-def test_16_a_secret_in_the_keyring_is_for_one_server(named: str, origin: str) -> None:
+def test_a_secret_in_the_keyring_is_for_one_server(named: str, origin: str) -> None:
     """Its user name there is the origin of the token endpoint, or of the issuer that will name it."""
     text = f'[profiles.corp]\nprovider = "oauth2"\nclient_id = "x"\n{named}\n'
-    ref = config(text).profile("corp").secrets["client_secret"]
+    ref = config(text).get_profile("corp").secrets["client_secret"]
     assert ref.target == ("tokencli:corp:client_secret", origin)
 
 
@@ -145,7 +148,7 @@ provider = "groupd"
 [profiles.third]
 client_id = "x"
 """
-    ).problems()
+    ).find_problems()
     assert [(problem.line, problem.where) for problem in found] == [
         (1, "default_profile"),
         (2, "colour"),
@@ -167,9 +170,9 @@ client_id = "x"
 def test_a_problem_elsewhere_does_not_stop_a_good_profile() -> None:
     """One profile is judged without the others; a broken one raises with everything in the file."""
     text = GROUPID + '[profiles.bad]\nprovider = "nothing"\n[profiles.worse]\nx = 1\n'
-    assert config(text).profile("groupid").name == "groupid"
+    assert config(text).get_profile("groupid").name == "groupid"
     with pytest.raises(ConfigError) as error:
-        config(text).profile("bad")
+        config(text).get_profile("bad")
     assert {"profiles.bad.provider", "profiles.worse.provider"} == {
         problem.where for problem in error.value.problems
     }
@@ -179,8 +182,8 @@ def test_ten_thousand_other_profiles_are_not_judged() -> None:
     """Asking for one profile validates one table, however many there are."""
     others = "".join(f'[profiles.p{n}]\nprovider = "nothing"\n' for n in range(10_000))
     found = config(GROUPID + others)
-    found.profile("groupid")
-    assert set(found._profiles) == {"groupid"}
+    found.get_profile("groupid")
+    assert set(found._resolved_profiles) == {"groupid"}
 
 
 @pytest.mark.parametrize("key", ["password", "client_secret", "social_access_token"])
@@ -209,7 +212,7 @@ def test_a_secret_in_the_file_is_refused_and_not_shown(key: str) -> None:
 )
 def test_no_message_shows_what_may_be_a_secret(line: str) -> None:
     """Wherever a secret is written by mistake, it is not repeated."""
-    found = config(GROUPID + line + "\n").problems()
+    found = config(GROUPID + line + "\n").find_problems()
     assert found
     assert "canary" not in str(found)
 
@@ -227,7 +230,7 @@ def test_no_message_shows_what_may_be_a_secret(line: str) -> None:
 )
 def test_every_kind_of_place(line: str, kind: str, target: tuple[str, ...]) -> None:
     """Each way to refer to a secret becomes a SecretRef, with paths made whole."""
-    ref = config(f"{GROUPID}password = {line}\n").profile("groupid").secrets["password"]
+    ref = config(f"{GROUPID}password = {line}\n").get_profile("groupid").secrets["password"]
     assert (ref.kind, ref.name) == (kind, "password")
     assert ref.target == tuple(part.replace("{home}", str(Path.home())) for part in target)
 
@@ -253,7 +256,7 @@ def test_exactly_one_of_user_name_and_address() -> None:
     both = problems(head + 'username = "a"\nemail_address = "a@b.c"\n')["profiles.s"]
     assert both.right == "give exactly one of username and email_address"
     for one in ('username = "a"\n', 'email_address = "a@b.c"\n'):
-        assert config(head + one).problems() == ()
+        assert config(head + one).find_problems() == ()
 
 
 def test_host_and_token_url_are_one_too_many() -> None:
@@ -265,8 +268,8 @@ def test_the_password_grant_is_opt_in() -> None:
     """On plain OAuth it needs a word of consent; a system that offers nothing else implies it."""
     text = OAUTH2 + 'grant = "password"\nusername = "j"\n'
     assert "RFC 9700" in problems(text)["profiles.corp.grant"].what
-    assert config(text + "allow_password_grant = true\n").problems() == ()
-    assert config(GROUPID).problems() == ()
+    assert config(text + "allow_password_grant = true\n").find_problems() == ()
+    assert config(GROUPID).find_problems() == ()
 
 
 OWN_PASSWORD = """
@@ -284,19 +287,21 @@ username = "demo"
 
 def test_insecure_does_not_send_what_an_own_provider_sends_either() -> None:
     """A password by whatever request, and a token that is traded for another."""
-    assert config(OWN_PASSWORD).problems() == ()
+    assert config(OWN_PASSWORD).find_problems() == ()
     assert "profiles.p.insecure" in problems(OWN_PASSWORD + "insecure = true\n")
     traded = OAUTH2 + 'grant = "token_exchange"\n'
     traded += 'subject_token = { env = "T" }\n'
-    assert config(traded).problems() == ()
+    assert config(traded).find_problems() == ()
     assert "profiles.corp.insecure" in problems(traded + "insecure = true\n")
 
 
 def test_insecure_does_not_send_passwords_by_itself() -> None:
     """Any certificate and a password go together only with a second word of consent."""
     assert "profiles.groupid.insecure" in problems(GROUPID + "insecure = true\n")
-    assert config(GROUPID + "insecure = true\nallow_insecure_password = true\n").problems() == ()
-    assert config(OAUTH2 + "insecure = true\n").problems() == ()
+    assert (
+        config(GROUPID + "insecure = true\nallow_insecure_password = true\n").find_problems() == ()
+    )
+    assert config(OAUTH2 + "insecure = true\n").find_problems() == ()
 
 
 @pytest.mark.parametrize(
@@ -336,7 +341,7 @@ def test_values_that_are_wrong(line: str) -> None:
     text = (GROUPID if "client_Id" in line else OAUTH2).replace(
         'client_id = "batch"\n', "" if line.startswith("client_id") else 'client_id = "batch"\n'
     )
-    found = config(f"{text}{line}\n").problems()
+    found = config(f"{text}{line}\n").find_problems()
     assert len(found) == 1
     assert found[0].line == (text + line).count("\n") + 1
 
@@ -369,7 +374,7 @@ def test_a_profile_outside_profiles_is_recognised() -> None:
 def test_names_that_could_be_something_else(name: str) -> None:
     """A profile's name is letters, digits and a few signs: no path, no escape sequence."""
     text = OAUTH2.replace("[profiles.corp]", f'[profiles."{name}"]')
-    assert [one.what for one in config(text).problems()] == ["is no name for a profile"]
+    assert [one.what for one in config(text).find_problems()] == ["is no name for a profile"]
 
 
 def test_every_problem_of_a_profile_is_told_at_once() -> None:
@@ -381,7 +386,7 @@ def test_every_problem_of_a_profile_is_told_at_once() -> None:
     assert named.keys() == {'profiles."c d"', *(f'profiles."c d".{key}' for key in keys)}
     every = [
         one.what
-        for one in config(f'[profiles."c d"]\nprovider = "socialid"\n{both}{rest}').problems()
+        for one in config(f'[profiles."c d"]\nprovider = "socialid"\n{both}{rest}').find_problems()
     ]
     assert "is no name for a profile" in every
     assert "gives username and email_address" in every
@@ -417,30 +422,33 @@ def test_what_a_wrong_grant_may_need_is_not_missed() -> None:
 )  # fmt: skip
 def test_tables_that_are_none(text: str) -> None:
     """Where a table belongs, anything else is a problem and no traceback."""
-    assert config(text).problems()
+    assert config(text).find_problems()
 
 
 def test_which_profile_is_meant() -> None:
     """The flag, TOKENCLI_PROFILE, default_profile and the only profile count in this order."""
     two = GROUPID + OAUTH2
     assert (
-        config(f'default_profile = "corp"\n{two}', {"TOKENCLI_PROFILE": "x"}).choose("flag")
+        config(f'default_profile = "corp"\n{two}', {"TOKENCLI_PROFILE": "x"}).choose_profile("flag")
         == "flag"
     )
-    assert config(f'default_profile = "corp"\n{two}', {"TOKENCLI_PROFILE": "x"}).choose(None) == "x"
-    assert config(f'default_profile = "corp"\n{two}').choose(None) == "corp"
-    assert config(GROUPID, {"TOKENCLI_PROFILE": ""}).choose(None) == "groupid"
+    assert (
+        config(f'default_profile = "corp"\n{two}', {"TOKENCLI_PROFILE": "x"}).choose_profile(None)
+        == "x"
+    )
+    assert config(f'default_profile = "corp"\n{two}').choose_profile(None) == "corp"
+    assert config(GROUPID, {"TOKENCLI_PROFILE": ""}).choose_profile(None) == "groupid"
     with pytest.raises(ConfigError, match="groupid, corp"):
-        config(two).choose(None)
+        config(two).choose_profile(None)
     with pytest.raises(ConfigError, match="no profile yet") as error:
-        config("").choose(None)
+        config("").choose_profile(None)
     assert "tokencli profiles add" in (error.value.hint or "")
 
 
 def test_an_unknown_profile_is_answered_with_the_likely_one() -> None:
     """A slip in the name gets a suggestion and the list."""
-    with pytest.raises(UnknownProfile) as error:
-        config(GROUPID + OAUTH2).profile("group-id")
+    with pytest.raises(UnknownProfileError) as error:
+        config(GROUPID + OAUTH2).get_profile("group-id")
     assert "did you mean groupid?" in (error.value.hint or "")
     assert "corp" in (error.value.hint or "")
 
@@ -462,8 +470,8 @@ def test_a_providers_scope_is_a_default() -> None:
     scope = "other"
     """
     found = config(own)
-    assert (found.profile("a").scope, found.profile("b").scope) == ("api", "other")
-    assert found.profile("a").origins["scope"] == "provider p"
+    assert (found.get_profile("a").scope, found.get_profile("b").scope) == ("api", "other")
+    assert found.get_profile("a").value_sources["scope"] == "provider p"
 
 
 def test_a_header_carries_only_what_a_header_can() -> None:
@@ -480,14 +488,14 @@ def test_a_header_carries_only_what_a_header_can() -> None:
     client_id = "x"
     tenant = "TENANT"
     """
-    assert config(own).problems() == ()
+    assert config(own).find_problems() == ()
     assert "header" in problems(own.replace('"TENANT"', '"é"'))["profiles.a.tenant"].what
 
 
 def test_relative_state_dir_stands_beside_the_file() -> None:
     """Paths in the file start at the file."""
     assert (
-        config(f'state_dir = "state"\n{GROUPID}').profile("groupid").state_dir
+        config(f'state_dir = "state"\n{GROUPID}').get_profile("groupid").state_dir
         == "/etc/tokencli/state"
     )
 
@@ -495,6 +503,6 @@ def test_relative_state_dir_stands_beside_the_file() -> None:
 def test_grant_type_is_a_value() -> None:
     """The wire's grant_type can be overridden for servers that spell it otherwise."""
     assert (
-        config(GROUPID + 'grant_type = "password"\n').profile("groupid").values["grant_type"]
+        config(GROUPID + 'grant_type = "password"\n').get_profile("groupid").values["grant_type"]
         == "password"
     )

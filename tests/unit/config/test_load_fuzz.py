@@ -5,7 +5,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tokencli.config.load import Config, load
+from tokencli.config.load import Config, load_config
 from tokencli.errors import ConfigError
 
 VALID = """default_profile = "a"
@@ -55,15 +55,19 @@ VALUES = st.recursive(
 
 def use(config: Config) -> None:
     """Ask for everything that a configuration can tell."""
-    config.problems()
-    for name in (*config.names(), "a"):
-        for ask in (config.profile, config.profile_alone, config.table):
+    config.find_problems()
+    for name in (*config.profile_names(), "a"):
+        for ask in (
+            config.get_profile,
+            config.get_profile_ignoring_top_level,
+            config.profile_table,
+        ):
             try:
                 ask(name)
             except ConfigError:
                 continue
     try:
-        config.profile(config.choose(None))
+        config.get_profile(config.choose_profile(None))
     except ConfigError:
         return
 
@@ -80,7 +84,7 @@ def test_arbitrary_bytes(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "config.toml"
     path.write_bytes(data)
     try:
-        use(load(path, {}, must_exist=True))
+        use(load_config(path, {}, must_exist=True))
     except ConfigError:
         return
 
@@ -100,7 +104,7 @@ def test_a_valid_file_with_a_piece_changed(tmp_path: Path, data: st.DataObject) 
     path = tmp_path / "config.toml"
     path.write_bytes(text[:start] + piece + text[end:])
     try:
-        use(load(path, {}, must_exist=True))
+        use(load_config(path, {}, must_exist=True))
     except ConfigError:
         return
 

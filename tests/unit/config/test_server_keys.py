@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tokencli.config.load import Config
-from tokencli.model import SignIn
+from tokencli.models import SignIn
 
 HEAD = '[profiles.p]\nprovider = "oauth2"\nclient_id = "c"\nclient_auth = "none"\n'
 
@@ -19,8 +19,8 @@ def config(text: str, head: str = HEAD) -> Config:
 def test_an_issuer_is_enough(grant: str) -> None:
     """Its metadata name the rest; until they are known the token endpoint is the issuer itself."""
     found = config(f'grant = "{grant}"\nissuer = "https://id.example.com/x"\n')
-    assert found.problems() == ()
-    profile = found.profile("p")
+    assert found.find_problems() == ()
+    profile = found.get_profile("p")
     assert (profile.issuer, profile.token_url) == ("https://id.example.com/x",) * 2
     assert profile.endpoints == {}
     assert "issuer" not in profile.values
@@ -36,9 +36,9 @@ def test_the_endpoints_may_be_written_out() -> None:
         'par_url = "https://id.example.com/par"\n'
         'revocation_url = "https://id.example.com/revoke"\n'
     )
-    assert found.problems() == ()
-    assert found.profile("p").issuer is None
-    assert found.profile("p").endpoints == {
+    assert found.find_problems() == ()
+    assert found.get_profile("p").issuer is None
+    assert found.get_profile("p").endpoints == {
         "authorization": "https://id.example.com/authorize?tenant=1",
         "device_authorization": "https://id.example.com/device",
         "pushed_authorization_request": "https://id.example.com/par",
@@ -49,9 +49,9 @@ def test_the_endpoints_may_be_written_out() -> None:
 def test_how_a_person_signs_in() -> None:
     """browser, interactive, redirect_port and par, with their defaults."""
     issuer = 'grant = "authorization_code"\nissuer = "https://id.example.com"\n'
-    assert config(issuer).profile("p").sign_in == SignIn()
+    assert config(issuer).get_profile("p").sign_in == SignIn()
     told = "browser = false\ninteractive = true\nredirect_port = 8765\npar = true\n"
-    assert config(issuer + told).profile("p").sign_in == SignIn(
+    assert config(issuer + told).get_profile("p").sign_in == SignIn(
         browser=False, interactive=True, redirect_port=8765, par=True
     )
 
@@ -77,17 +77,17 @@ def test_how_a_person_signs_in() -> None:
 )
 def test_what_is_wrong_is_told_with_its_key(text: str, where: str) -> None:
     """Missing endpoints, http, queries in an issuer, values of the wrong kind."""
-    assert f"profiles.p.{where}" in [problem.where for problem in config(text).problems()]
+    assert f"profiles.p.{where}" in [problem.where for problem in config(text).find_problems()]
 
 
 def test_screening_eagle_signs_people_in_where_the_profile_says_so() -> None:
     """Its document names authorization_code and no authorization endpoint: the profile does."""
     head = '[profiles.p]\nprovider = "screening-eagle"\ngrant = "authorization_code"\n'
     text = 'base_url = "https://id.example.com"\nclient_id = "c"\n'
-    (missing,) = config(text, head).problems()
+    (missing,) = config(text, head).find_problems()
     assert missing.where == "profiles.p.authorization_url"
     whole = config(text + 'authorization_url = "https://id.example.com/authorize"\n', head)
-    assert whole.problems() == ()
-    profile = whole.profile("p")
+    assert whole.find_problems() == ()
+    profile = whole.get_profile("p")
     assert profile.endpoints == {"authorization": "https://id.example.com/authorize"}
     assert profile.token_url == "https://id.example.com/api/id/v1/auth/token"

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from tokencli.errors import ReplyError
 from tokencli.formats import (
     cmd,
-    dialect,
     docker,
     dotenv,
-    failure,
+    eval_failure_text,
     fish,
     github_actions,
+    load_dialect,
     powershell,
     sh,
 )
@@ -37,36 +37,40 @@ def test_what_each_shell_gets() -> None:
     assert cmd.render([("T", "a b"), ("U", "c")]) == 'set "T=a b"\nset "U=c"\n'
 
 
-def test_req_11_no_word_of_a_value_begins_with_what_a_shell_replaces() -> None:
+@pytest.mark.requirement(11)
+def test_no_word_of_a_value_begins_with_what_a_shell_replaces() -> None:
     """Among several words `~` and `=` follow a quotation mark; a token of one word is left alone."""
-    assert sh.quote("Bearer ~a") == """'Bearer '"~"'a'"""
-    assert sh.quote("Bearer a==") == """'Bearer a='"="''"""
-    assert sh.quote("~a==") == "'~a=='"
+    assert sh.quote_value("Bearer ~a") == """'Bearer '"~"'a'"""
+    assert sh.quote_value("Bearer a==") == """'Bearer a='"="''"""
+    assert sh.quote_value("~a==") == "'~a=='"
 
 
 def test_what_unsets_them() -> None:
     """Each shell has its own word for it."""
     names = ["T", "U"]
-    assert sh.unset(names) == "unset T; unset U;\n"
-    assert fish.unset(names) == "set -e T; set -e U;\n"
-    assert powershell.unset(names) == "$env:T = $null; $env:U = $null;\n"
-    assert cmd.unset(names) == 'set "T="\nset "U="\n'
+    assert sh.render_unset(names) == "unset T; unset U;\n"
+    assert fish.render_unset(names) == "set -e T; set -e U;\n"
+    assert powershell.render_unset(names) == "$env:T = $null; $env:U = $null;\n"
+    assert cmd.render_unset(names) == 'set "T="\nset "U="\n'
 
 
-def test_req_11_powershell_doubles_every_mark_that_ends_its_strings() -> None:
+@pytest.mark.requirement(11)
+def test_powershell_doubles_every_mark_that_ends_its_strings() -> None:
     """PowerShell takes four typographic marks for the straight one."""
     marks = ["'", "\u2018", "\u2019", "\u201a", "\u201b"]
     doubled = "".join(mark * 2 for mark in marks)
-    assert powershell.quote("".join(marks)) == f"'{doubled}'"
+    assert powershell.quote_value("".join(marks)) == f"'{doubled}'"
 
 
+@pytest.mark.requirement(11)
 @pytest.mark.parametrize("mark", '%!"^&|<>')
-def test_req_11_cmd_refuses_what_it_could_obey(mark: str) -> None:
+def test_cmd_refuses_what_it_could_obey(mark: str) -> None:
     """There is no quoting in cmd that holds, so nothing doubtful is written."""
     with pytest.raises(ReplyError):
         cmd.render([("T", f"a{mark}b")])
 
 
+@pytest.mark.requirement(11)
 @pytest.mark.parametrize(
     ("value", "warned"),
     [
@@ -78,16 +82,17 @@ def test_req_11_cmd_refuses_what_it_could_obey(mark: str) -> None:
         ("$x", True),
     ],
 )
-def test_req_11_only_a_bearer_token_is_free_of_the_quoted_form(value: str, warned: bool) -> None:
+def test_only_a_bearer_token_is_free_of_the_quoted_form(value: str, warned: bool) -> None:
     """Beyond RFC 6750's characters, an unquoted eval could change the value, and that is said."""
-    assert (sh.caution([("T", value)]) is not None) == warned
-    assert (sh.caution([("T", "ok"), ("S", "read:user openid")])) is None
-    assert (sh.caution([("T", "ok"), ("S", "a ~root =ls; x@y")])) is None
-    assert "S" in (sh.caution([("T", "ok"), ("S", "a b*")]) or "")
+    assert (sh.unquoted_eval_warning([("T", value)]) is not None) == warned
+    assert (sh.unquoted_eval_warning([("T", "ok"), ("S", "read:user openid")])) is None
+    assert (sh.unquoted_eval_warning([("T", "ok"), ("S", "a ~root =ls; x@y")])) is None
+    assert "S" in (sh.unquoted_eval_warning([("T", "ok"), ("S", "a b*")]) or "")
 
 
+@pytest.mark.requirement(34)
 @given(VARIABLES)
-def test_req_34_python_dotenv_reads_back_what_was_written(variables: list[tuple[str, str]]) -> None:
+def test_python_dotenv_reads_back_what_was_written(variables: list[tuple[str, str]]) -> None:
     """Either a value is refused, or the real parser finds exactly it, with interpolation on."""
     try:
         written = dotenv.render(variables)
@@ -97,15 +102,17 @@ def test_req_34_python_dotenv_reads_back_what_was_written(variables: list[tuple[
     assert dict(variables) == dict(dotenv_values(stream=io.StringIO(written), interpolate=True))
 
 
+@pytest.mark.requirement(34)
 @pytest.mark.parametrize("value", ["${HOME}", "$HOME", "`id`", "a\\nb", "it's"])
-def test_req_34_dotenv_refuses_what_its_readers_expand(value: str) -> None:
+def test_dotenv_refuses_what_its_readers_expand(value: str) -> None:
     """Some readers expand `$` even inside single quotes, and disagree on escapes."""
     with pytest.raises(ReplyError):
         dotenv.render([("T", value)])
 
 
+@pytest.mark.requirement(34)
 @given(VARIABLES)
-def test_req_34_docker_reads_back_what_was_written(variables: list[tuple[str, str]]) -> None:
+def test_docker_reads_back_what_was_written(variables: list[tuple[str, str]]) -> None:
     """`--env-file`: a line each, name and value split at the first `=`, quotes kept."""
     lines = docker.render(variables).split("\n")
     assert lines.pop() == ""
@@ -136,33 +143,37 @@ def runner_environment(text: str) -> dict[str, str]:
     return found
 
 
+@pytest.mark.requirement(34)
 @given(VARIABLES)
-def test_req_34_the_runner_reads_back_what_was_written(variables: list[tuple[str, str]]) -> None:
+def test_the_runner_reads_back_what_was_written(variables: list[tuple[str, str]]) -> None:
     """A value can't end its block, so no other variable comes out."""
     assert runner_environment(github_actions.render(variables)) == dict(variables)
 
 
-def test_req_34_the_delimiter_is_random() -> None:
+@pytest.mark.requirement(34)
+def test_the_delimiter_is_random() -> None:
     """128 bits, another one each time."""
     found = {github_actions.render([("T", "x")]).split("\n")[2] for _ in range(50)}
     assert len(found) == 50
     assert all(len(delimiter) >= 32 for delimiter in found)
 
 
-def test_req_34_a_mask_survives_the_runners_unescaping() -> None:
+@pytest.mark.requirement(34)
+def test_a_mask_survives_the_runners_unescaping() -> None:
     """`%` is the escape character of workflow commands."""
-    assert github_actions.mask("a%0Ab") == "::add-mask::a%250Ab\n"
+    assert github_actions.mask_command("a%0Ab") == "::add-mask::a%250Ab\n"
 
 
 def test_k8s_is_a_secret_named_after_the_variable() -> None:
     """The manifest is JSON, which kubectl reads as YAML; the name is a DNS label."""
-    found = json.loads(dialect("k8s").render(TWO))
+    found = json.loads(load_dialect("k8s").render(TWO))
     assert found["kind"] == "Secret"
     assert found["metadata"]["name"] == "access-token"
     assert found["stringData"] == dict(TWO)
-    assert json.loads(dialect("k8s").render([("__T_", "x")]))["metadata"]["name"] == "t"
+    assert json.loads(load_dialect("k8s").render([("__T_", "x")]))["metadata"]["name"] == "t"
 
 
+@pytest.mark.requirement(12)
 @pytest.mark.parametrize(
     ("argv", "word"),
     [
@@ -179,6 +190,6 @@ def test_k8s_is_a_secret_named_after_the_variable() -> None:
         (["export", "--no-such-option"], "false\n"),
     ],
 )
-def test_req_12_every_command_line_has_a_word_for_failure(argv: list[str], word: str) -> None:
+def test_every_command_line_has_a_word_for_failure(argv: list[str], word: str) -> None:
     """Even one that can't be parsed makes `eval` fail; data stays empty."""
-    assert failure(argv) == word
+    assert eval_failure_text(argv) == word

@@ -3,30 +3,32 @@
 import pytest
 
 from tests.fakes import make_profile
-from tokencli import dpop
 from tokencli.errors import UsageError
 from tokencli.formats import render_token
-from tokencli.formats.dpop import caution
-from tokencli.jwt.decode import decode
-from tokencli.model import Secret, TokenSet
+from tokencli.formats.dpop import bound_token_warning
+from tokencli.jwt.decode import decode_token
+from tokencli.models import Secret, TokenSet
+from tokencli.oauth import dpop
 
 NOW = 1_800_000_000.0
-BOUND = TokenSet(Secret("canary-token"), "DPoP", NOW, NOW + 600, proof_key=dpop.fresh())
+BOUND = TokenSet(Secret("canary-token"), "DPoP", NOW, NOW + 600, dpop_key=dpop.generate_dpop_key())
 URL = "https://api.example.com/orders?x=1"
 
 
-def test_37_two_headers_are_all_that_one_request_needs() -> None:
+@pytest.mark.requirement(37)
+def test_two_headers_are_all_that_one_request_needs() -> None:
     """As `curl -H @-` takes them; the proof is for that method, URL and token."""
     text = render_token("dpop", make_profile(), BOUND, NOW, method="post", url=URL, nonce="n")
     authorization, proof = text.splitlines()
     assert authorization == "Authorization: DPoP canary-token"
-    claims = decode(proof.removeprefix("DPoP: ")).claims
+    claims = decode_token(proof.removeprefix("DPoP: ")).claims
     assert (claims["htm"], claims["htu"]) == ("POST", "https://api.example.com/orders")
     assert (claims["nonce"], "ath" in claims) == ("n", True)
     assert text.isascii() and text.endswith("\n")
 
 
-def test_37_each_proof_is_good_for_one_request() -> None:
+@pytest.mark.requirement(37)
+def test_each_proof_is_good_for_one_request() -> None:
     """Two calls give two proofs."""
     texts = {render_token("dpop", make_profile(), BOUND, NOW, url=URL) for _ in range(2)}
     assert len(texts) == 2
@@ -48,10 +50,11 @@ def test_a_token_that_is_bound_to_nothing_has_no_proof() -> None:
     assert "--format header" in (caught.value.hint or "")
 
 
-def test_37_a_bare_token_comes_with_a_word_of_warning() -> None:
+@pytest.mark.requirement(37)
+def test_a_bare_token_comes_with_a_word_of_warning() -> None:
     """Which says how to go on."""
-    assert "opens nothing without a proof" in caution("p")
-    assert "tokencli get p --format dpop" in caution("p")
+    assert "opens nothing without a proof" in bound_token_warning("p")
+    assert "tokencli get p --format dpop" in bound_token_warning("p")
 
 
 def test_what_is_no_access_token_goes_into_no_header() -> None:

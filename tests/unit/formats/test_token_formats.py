@@ -6,8 +6,8 @@ import pytest
 
 from tokencli.errors import ReplyError, UsageError
 from tokencli.formats import TOKEN_FORMATS, render_token, require_token_format
-from tokencli.model import Profile, Secret, TokenSet
-from tokencli.providers.spec import Endpoints, Grant, Provider
+from tokencli.models import Profile, Secret, TokenSet
+from tokencli.provider_schema import Endpoints, Grant, Provider
 
 NOW = 1_716_466_000.0
 PROVIDER = Provider("A server", Endpoints("https://id.example.com/token"), {"password": Grant()})
@@ -74,18 +74,20 @@ def test_json_says_null_where_nothing_is_known() -> None:
     ]
 
 
+@pytest.mark.requirement(26)
 @pytest.mark.parametrize("name", ["raw", "header"])
 @pytest.mark.parametrize(
     "value", ["", "a\nb", "a\r\nX-Evil: 1", "a b", "é", "a\x00", "a\x7f", "\ud800"]
 )
-def test_req_26_no_header_is_written_that_could_carry_a_second_one(name: str, value: str) -> None:
+def test_no_header_is_written_that_could_carry_a_second_one(name: str, value: str) -> None:
     """A token that is no single word of visible ASCII is the server's fault, not printed."""
     with pytest.raises(ReplyError) as caught:
         render_token(name, PROFILE, token(value), NOW)
     assert not value.strip() or value not in caught.value.message
 
 
-def test_req_13_json_is_ascii_whatever_the_token_is() -> None:
+@pytest.mark.requirement(13)
+def test_json_is_ascii_whatever_the_token_is() -> None:
     """JSON escapes what the other formats refuse, DEL included."""
     found = render_token("json", PROFILE, token("é\x1b\x7f\ud800##[x]"), NOW)
     assert found.isascii() and found.rstrip("\n").isprintable() and "##" not in found

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokencli.errors import ConfigError
-from tokencli.providers.template import fill, names
+from tokencli.providers.template import fill_template, list_value_names
 from tokencli.providers.url_template import fill_url
 
 
 def test_names_are_listed_once_and_in_order() -> None:
     """Placeholders come in order, doubled braces are text."""
-    assert names("{b}/{a}/{b}/{{c}}") == ("b", "a")
-    assert names("") == ()
+    assert list_value_names("{b}/{a}/{b}/{{c}}") == ("b", "a")
+    assert list_value_names("") == ()
 
 
 @pytest.mark.parametrize(
@@ -23,18 +23,20 @@ def test_names_are_listed_once_and_in_order() -> None:
 def test_a_single_brace_is_an_error(template: str) -> None:
     """No brace passes that is neither doubled nor part of a placeholder; no code is run."""
     with pytest.raises(ConfigError, match="stands alone"):
-        names(template)
+        list_value_names(template)
 
 
 @given(st.text(), st.text())
 def test_fill_puts_values_in_as_they_are(first: str, second: str) -> None:
     """A value is never looked at again, so a value with braces stays text."""
-    assert fill("<{a}|{b}|{{a}}>", {"a": first, "b": second}) == f"<{first}|{second}|{{a}}>"
+    assert (
+        fill_template("<{a}|{b}|{{a}}>", {"a": first, "b": second}) == f"<{first}|{second}|{{a}}>"
+    )
 
 
 def test_an_absent_value_makes_the_whole_absent() -> None:
     """Without one of its values a template gives None, not half a text."""
-    assert fill("{a}{b}", {"a": "x"}) is None
+    assert fill_template("{a}{b}", {"a": "x"}) is None
     assert fill_url("https://{a}/", {}) is None
 
 

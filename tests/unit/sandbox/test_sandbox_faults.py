@@ -5,7 +5,7 @@ from dataclasses import fields
 import pytest
 
 from tokencli.errors import UsageError
-from tokencli.sandbox.faults import FAULTS, Faults, option, read
+from tokencli.sandbox.faults import FAULT_OPTIONS, Faults, option_name, parse_faults
 
 GOOD = {
     "lifetime": [("20s", 20.0), ("1h30m", 5400.0), (3, 3.0), ("0", 0.0)],
@@ -34,37 +34,37 @@ BAD = {
 
 def test_every_row_has_a_place_and_a_test() -> None:
     """Table, dataclass and the good values above name the same faults."""
-    assert set(FAULTS) == {field.name for field in fields(Faults)} == set(GOOD)
+    assert set(FAULT_OPTIONS) == {field.name for field in fields(Faults)} == set(GOOD)
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("name", FAULT_OPTIONS)
 def test_every_row_explains_itself(name: str) -> None:
     """Help is a sentence, and an option that takes a value says what it looks like."""
-    row = FAULTS[name]
+    row = FAULT_OPTIONS[name]
     assert row.help.endswith(".")
-    assert (row.read is None) == (row.metavar is None)
-    assert option(name) == "--" + name.replace("_", "-")
+    assert (row.parse is None) == (row.metavar is None)
+    assert option_name(name) == "--" + name.replace("_", "-")
 
 
 @pytest.mark.parametrize(("name", "given", "wanted"), [(n, *row) for n in GOOD for row in GOOD[n]])
 def test_good_values_are_read(name: str, given: object, wanted: object) -> None:
     """Text of the command line and plain Python values mean the same."""
-    assert getattr(read({name: given}), name) == wanted
+    assert getattr(parse_faults({name: given}), name) == wanted
 
 
 @pytest.mark.parametrize(("name", "given"), [(n, text) for n in BAD for text in BAD[n]])
 def test_bad_values_are_usage_errors(name: str, given: str) -> None:
     """Nonsense names its option."""
-    with pytest.raises(UsageError, match=option(name)):
-        read({name: given})
+    with pytest.raises(UsageError, match=option_name(name)):
+        parse_faults({name: given})
 
 
 def test_an_unknown_fault_is_a_usage_error() -> None:
     """A slip in a name isn't ignored."""
     with pytest.raises(UsageError, match="lifetimes"):
-        read({"lifetimes": 3})
+        parse_faults({"lifetimes": 3})
 
 
 def test_what_is_not_asked_for_does_not_go_wrong() -> None:
     """None and False are an option that wasn't given."""
-    assert read(dict.fromkeys(FAULTS, None) | {"html": False}) == Faults()
+    assert parse_faults(dict.fromkeys(FAULT_OPTIONS, None) | {"html": False}) == Faults()

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from tokencli.sandbox import groupid, oauth2, screening_eagle, socialid
-from tokencli.sandbox.keys import Keys
+from tokencli.sandbox.context import SandboxContext
+from tokencli.sandbox.http_messages import FORM_CONTENT_TYPE, Request, Response
+from tokencli.sandbox.keys import SigningKeys
 from tokencli.sandbox.router import Router
-from tokencli.sandbox.site import Site
-from tokencli.sandbox.state import State
-from tokencli.sandbox.systems import SYSTEMS, System, load
-from tokencli.sandbox.wire import FORM, Reply, Request
+from tokencli.sandbox.system import SYSTEMS, FakeSystem, load_system
+from tokencli.sandbox.token_db import TokenDatabase
 
 GROUPID = groupid.GroupId
 EAGLE = screening_eagle.ScreeningEagle
@@ -26,15 +26,15 @@ GROUPID_FORM = {
     "grant_type": "Password",
     "username": "jdoe",
     "password": GROUPID.secrets["password"],
-    "client_Id": GROUPID.values["client_id"],
+    "client_Id": GROUPID.profile_values["client_id"],
     "client_secret": GROUPID.secrets["client_secret"],
     "identity_store_id": "1",
 }
-EAGLE_AUTH = (EAGLE.values["client_id"], EAGLE.secrets["client_secret"])
+EAGLE_AUTH = (EAGLE.profile_values["client_id"], EAGLE.secrets["client_secret"])
 EAGLE_FORM = {"grant_type": "client_credentials", "scope": "openid inspect"}
-SOCIAL_AUTH = (SOCIAL.values["client_id"], SOCIAL.secrets["client_secret"])
+SOCIAL_AUTH = (SOCIAL.profile_values["client_id"], SOCIAL.secrets["client_secret"])
 SOCIAL_FORM = {"grant_type": "password", "password": SOCIAL.secrets["password"]}
-ODD_CLIENT, ODD_SECRET = list(OAUTH2.clients.items())[1]
+ODD_CLIENT, ODD_SECRET = list(OAUTH2.client_secrets.items())[1]
 BATCH = ("batch", OAUTH2.secrets["client_secret"])
 MACHINE = {"grant_type": "client_credentials"}
 PERSON = {"grant_type": "password", "username": oauth2.USERNAME, "password": oauth2.PASSWORD}
@@ -52,19 +52,21 @@ def encoded(auth: tuple[str, str]) -> tuple[str, str]:
     return quote_plus(auth[0]), quote_plus(auth[1])
 
 
-def ask(name: str, form: Mapping[str, str], auth: Auth = None, content_type: str = FORM) -> Reply:
+def ask(
+    name: str, form: Mapping[str, str], auth: Auth = None, content_type: str = FORM_CONTENT_TYPE
+) -> Response:
     """Ask a system of a new sandbox for a token, without a socket."""
     headers = {"content-type": content_type}
     if auth is not None:
         headers["authorization"] = basic(auth)
-    return system(name).token(
-        Request("POST", load(name).token_path, headers, urlencode(form).encode())
+    return system(name).handle_token_request(
+        Request("POST", load_system(name).token_path, headers, urlencode(form).encode())
     )
 
 
-def system(name: str) -> System:
+def system(name: str) -> FakeSystem:
     """Return a system of a new sandbox."""
-    return load(name)(Site("https://127.0.0.1:1", State(), Keys()))
+    return load_system(name)(SandboxContext("https://127.0.0.1:1", TokenDatabase(), SigningKeys()))
 
 
 def but(form: Mapping[str, str], **changes: str | None) -> dict[str, str]:
@@ -139,7 +141,7 @@ REFUSED = {
     "groupid by Basic": (
         "groupid",
         but(GROUPID_FORM, client_Id=None, client_secret=None),
-        (GROUPID.values["client_id"], GROUPID.secrets["client_secret"]),
+        (GROUPID.profile_values["client_id"], GROUPID.secrets["client_secret"]),
         400,
         "invalid_client",
     ),
@@ -264,7 +266,7 @@ def test_taken(name: str, form: Mapping[str, str], auth: Auth) -> None:
     """The documents' ways of asking are answered with a token."""
     reply = ask(name, form, auth)
     assert reply.status == 200
-    assert reply.issued
+    assert reply.token_issued
     assert loads(reply.body)["access_token"]
 
 
@@ -275,7 +277,7 @@ def test_refused(name: str, form: Mapping[str, str], auth: Auth, status: int, co
     """Every other way is refused with the status and code that the document has for it."""
     reply = ask(name, form, auth)
     assert (reply.status, loads(reply.body)["error"]) == (status, code)
-    assert not reply.issued
+    assert not reply.token_issued
 
 
 def test_groupid_says_what_is_wrong_with_the_name() -> None:
@@ -288,15 +290,17 @@ def test_screening_eagle_refuses_everything_with_the_one_documented_body() -> No
     """The document shows the same body for 400, 401, 403, 404 and 500."""
     eagle = system("screening-eagle")
     body = {"error": "Forbidden", "errorDescription": "permission denied"}
-    assert all(loads(eagle.refused(status).body) == body for status in (400, 401, 403, 404, 500))
+    assert all(
+        loads(eagle.error_response(status).body) == body for status in (400, 401, 403, 404, 500)
+    )
 
 
 def test_screening_eagle_writes_the_documented_claims() -> None:
     """The access token carries the claims of the sample, the ID token those of a person."""
-    from tokencli.jwt.decode import decode
+    from tokencli.jwt.decode import decode_token
 
     reply = loads(ask("screening-eagle", EAGLE_FORM, EAGLE_AUTH).body)
-    access = decode(reply["access_token"])
+    access = decode_token(reply["access_token"])
     assert access.header == {"alg": "HS256", "typ": "JWT"}
     claims = access.claims
     assert claims is not None
@@ -305,8 +309,8 @@ def test_screening_eagle_writes_the_documented_claims() -> None:
     }  # fmt: skip
     assert claims["iss"] == "Screening Eagle ID"
     assert claims["exp"] - claims["iat"] == 604800
-    assert decode(reply["id_token"]).claims["email_verified"] is True
-    assert decode(reply["refresh_token"]).claims["scp"] == "openid inspect"
+    assert decode_token(reply["id_token"]).claims["email_verified"] is True
+    assert decode_token(reply["refresh_token"]).claims["scp"] == "openid inspect"
 
 
 def test_screening_eagle_sends_an_id_token_for_openid_alone() -> None:
@@ -331,25 +335,32 @@ def test_client_credentials_bring_no_refresh_token_by_the_book() -> None:
 def test_a_basic_header_that_cant_be_read_is_a_refusal(header: str) -> None:
     """Bad base64, bad UTF-8 and a missing colon are 401, not a crash."""
     request = Request(
-        "POST", "/", {"content-type": FORM, "authorization": header}, urlencode(MACHINE).encode()
+        "POST",
+        "/",
+        {"content-type": FORM_CONTENT_TYPE, "authorization": header},
+        urlencode(MACHINE).encode(),
     )
-    assert system("oauth2").token(request).status == 401
+    assert system("oauth2").handle_token_request(request).status == 401
 
 
 @pytest.mark.parametrize("body", [b"\xff=1", b"a", b"a=1&a=2", b"&".join([b"a=1"] * 200)])
 def test_a_form_that_cant_be_read_is_a_refusal(body: bytes) -> None:
     """Bad UTF-8, a missing equals sign, a parameter twice and far too many are 400, not a crash."""
-    request = Request("POST", "/", {"content-type": FORM}, body)
-    assert system("oauth2").token(request).status == 400
+    request = Request("POST", "/", {"content-type": FORM_CONTENT_TYPE}, body)
+    assert system("oauth2").handle_token_request(request).status == 400
 
 
 def test_the_form_may_name_its_charset() -> None:
     """What matters of the content type is the type."""
-    assert ask("oauth2", MACHINE, BATCH, f"{FORM}; charset=UTF-8").status == 200
+    assert ask("oauth2", MACHINE, BATCH, f"{FORM_CONTENT_TYPE}; charset=UTF-8").status == 200
 
 
-ROUTER = Router(Site("https://127.0.0.1:1", State(), Keys()))
-PATHS = [path for name in SYSTEMS for path in (load(name).token_path, load(name).resource_path)]
+ROUTER = Router(SandboxContext("https://127.0.0.1:1", TokenDatabase(), SigningKeys()))
+PATHS = [
+    path
+    for name in SYSTEMS
+    for path in (load_system(name).token_path, load_system(name).resource_path)
+]
 NAMES = sorted({*GROUPID_FORM, *EAGLE_FORM, *PERSON, "client_id", "refresh_token", "provider"})
 VALUES = ["password", "Password", "refresh_token", "client_credentials", "provider_credentials"]
 
@@ -370,5 +381,5 @@ def test_every_request_has_an_answer(
     path: str, authorization: str, body: bytes, method: str
 ) -> None:
     """Whatever comes is answered with a 2xx or a 4xx, never with an exception."""
-    headers = {"content-type": FORM, "authorization": authorization}
-    assert ROUTER.reply(Request(method, path, headers, body)).status // 100 in (2, 4)
+    headers = {"content-type": FORM_CONTENT_TYPE, "authorization": authorization}
+    assert ROUTER.handle_request(Request(method, path, headers, body)).status // 100 in (2, 4)

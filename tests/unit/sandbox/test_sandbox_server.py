@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 import requests
 
-from tokencli.config.load import load
+from tokencli.config.load import load_config
 from tokencli.errors import StorageError, UsageError
-from tokencli.sandbox.https import HOST
+from tokencli.sandbox.https_server import HOST
 from tokencli.sandbox.server import Sandbox
-from tokencli.sandbox.systems import SYSTEMS
+from tokencli.sandbox.system import SYSTEMS
 
 ASK = (
     "POST /oauth2/token HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n"
@@ -90,7 +90,7 @@ def test_five_hundred_clients_at_once_are_all_served() -> None:
     with Sandbox() as sandbox:
         statuses = asyncio.run(ask_all(sandbox))
         assert set(statuses) == {b"HTTP/1.1 200 OK\r\n"}
-        assert sandbox.state.tokens_issued == 500
+        assert sandbox.database.tokens_issued == 500
 
 
 def test_silent_connections_keep_nobody_waiting() -> None:
@@ -114,7 +114,7 @@ def test_the_end_waits_for_nobody() -> None:
         plain = socket.create_connection((HOST, port))
         wire = trusting(sandbox).wrap_socket(plain, server_hostname="localhost")
         wire.sendall(REQUEST)
-        assert sandbox.state.wait_for("issued")
+        assert sandbox.database.wait_for_requests("issued")
         began = time.monotonic()
     took = time.monotonic() - began
     silent.close()
@@ -191,12 +191,12 @@ def test_the_workspace_is_private_and_goes_away() -> None:
 def test_the_configuration_is_one_that_tokencli_takes() -> None:
     """It has no problems, a profile for each system, and the default is groupid."""
     with Sandbox() as sandbox:
-        config = load(Path(sandbox.config_file), {}, must_exist=True)
-        assert config.problems() == ()
-        assert set(config.names()) == set(SYSTEMS)
-        assert config.choose(None) == "groupid"
+        config = load_config(Path(sandbox.config_file), {}, must_exist=True)
+        assert config.find_problems() == ()
+        assert set(config.profile_names()) == set(SYSTEMS)
+        assert config.choose_profile(None) == "groupid"
         for name in SYSTEMS:
-            profile = config.profile(name)
+            profile = config.get_profile(name)
             assert profile.token_url.startswith(sandbox.url)
             assert profile.connection.ca_file == sandbox.ca_file
             assert profile.store == "file"
@@ -206,7 +206,7 @@ def test_the_configuration_is_one_that_tokencli_takes() -> None:
 def test_the_configuration_can_be_changed_key_by_key(tmp_path: Path) -> None:
     """Keys are replaced, taken out and added, and further profiles start from a system."""
     with Sandbox() as sandbox:
-        text = sandbox.config_text(
+        text = sandbox.render_config(
             {
                 "socialid": {"username": None, "email_address": "john_doe@domain.com"},
                 "oauth2": {"client_secret": {"env": "X"}, "min_ttl": 5},
@@ -216,18 +216,20 @@ def test_the_configuration_can_be_changed_key_by_key(tmp_path: Path) -> None:
         )
         (tmp_path / "config.toml").write_text(text)
         (tmp_path / "config.toml").chmod(0o600)
-        config = load(tmp_path / "config.toml", {}, must_exist=True)
-        assert config.problems() == ()
-        assert "username" not in config.profile("socialid").values
-        assert config.profile("oauth2").min_ttl == 5
-        assert config.profile("two.groupid").values["username"] == 'o"dd'
-        assert config.profile("groupid").state_dir == str(tmp_path)
+        config = load_config(tmp_path / "config.toml", {}, must_exist=True)
+        assert config.find_problems() == ()
+        assert "username" not in config.get_profile("socialid").values
+        assert config.get_profile("oauth2").min_ttl == 5
+        assert config.get_profile("two.groupid").values["username"] == 'o"dd'
+        assert config.get_profile("groupid").state_dir == str(tmp_path)
 
 
 def test_the_environment_of_a_command_points_here() -> None:
     """The profile that somebody chose for their own configuration doesn't reach in."""
     with Sandbox() as sandbox:
-        found = sandbox.environ({"TOKENCLI_PROFILE": "work", "HOME": "/h", "TOKENCLI_CONFIG": "/x"})
+        found = sandbox.build_environ(
+            {"TOKENCLI_PROFILE": "work", "HOME": "/h", "TOKENCLI_CONFIG": "/x"}
+        )
         assert found == {
             "HOME": "/h",
             "TOKENCLI_CONFIG": sandbox.config_file,

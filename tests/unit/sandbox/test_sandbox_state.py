@@ -5,15 +5,20 @@ from threading import Barrier, Thread
 
 import pytest
 
-from tokencli.sandbox.state import Entry, Grant, Spent, State
+from tokencli.sandbox.token_db import (
+    AuthorizationGrant,
+    InvalidRefreshTokenError,
+    RequestLogEntry,
+    TokenDatabase,
+)
 
-GRANT = Grant("oauth2", "batch", "alice", "read")
+GRANT = AuthorizationGrant("oauth2", "batch", "alice", "read")
 
 
-def rotate(state: State, spent: str, new: str, **options: object) -> str:
+def rotate(state: TokenDatabase, spent: str, new: str, **options: object) -> str:
     """Spend a refresh token on the one named `new`."""
     kept: dict[str, object] = {"system": "oauth2", "client_id": "batch", **options}
-    return state.rotate(spent, lambda grant: new, **kept)[1]  # type: ignore[arg-type]
+    return state.rotate_refresh_token(spent, lambda grant: new, **kept)[1]  # type: ignore[arg-type]
 
 
 def in_threads(number: int, work: Callable[[int], None]) -> None:
@@ -33,26 +38,26 @@ def in_threads(number: int, work: Callable[[int], None]) -> None:
 
 def test_one_of_many_simultaneous_refreshes_wins_and_its_token_is_dead() -> None:
     """Without a grace period nineteen of twenty are refused, and the family is gone."""
-    state = State()
-    state.start(GRANT, "first")
+    state = TokenDatabase()
+    state.add_family(GRANT, "first")
     won: list[str] = []
     lost: list[str] = []
 
     def spend(index: int) -> None:
         try:
             won.append(rotate(state, "first", f"second-{index}"))
-        except Spent as reason:
+        except InvalidRefreshTokenError as reason:
             lost.append(str(reason))
 
     in_threads(20, spend)
     assert (len(won), len(lost)) == (1, 19)
-    assert not state.family_alive(won[0])
+    assert not state.is_family_active(won[0])
 
 
 def test_grace_forgives_all_of_them() -> None:
     """Within the grace period everybody gets the one token that is current."""
-    state = State()
-    state.start(GRANT, "first")
+    state = TokenDatabase()
+    state.add_family(GRANT, "first")
     got: list[str] = []
     in_threads(20, lambda index: got.append(rotate(state, "first", f"second-{index}", grace=30.0)))
     assert len(got) == 20
@@ -61,48 +66,48 @@ def test_grace_forgives_all_of_them() -> None:
 
 def test_grace_covers_the_last_generation_alone() -> None:
     """A token from two rotations ago is reuse, however recent."""
-    state = State(now=lambda: 0.0)
-    state.start(GRANT, "first")
+    state = TokenDatabase(now=lambda: 0.0)
+    state.add_family(GRANT, "first")
     rotate(state, "first", "second")
     rotate(state, "second", "third")
-    with pytest.raises(Spent, match="used before"):
+    with pytest.raises(InvalidRefreshTokenError, match="used before"):
         rotate(state, "first", "fourth", grace=3600.0)
-    assert not state.family_alive("third")
+    assert not state.is_family_active("third")
 
 
 def test_a_revoked_family_stays_revoked() -> None:
     """The current token of a family that was revoked is refused, too."""
-    state = State()
-    state.start(GRANT, "first")
+    state = TokenDatabase()
+    state.add_family(GRANT, "first")
     rotate(state, "first", "second")
-    with pytest.raises(Spent, match="used before"):
+    with pytest.raises(InvalidRefreshTokenError, match="used before"):
         rotate(state, "first", "third")
-    with pytest.raises(Spent, match="revoked"):
+    with pytest.raises(InvalidRefreshTokenError, match="revoked"):
         rotate(state, "second", "third")
 
 
 @pytest.mark.parametrize("other", [{"system": "socialid"}, {"client_id": "public"}])
 def test_a_refresh_token_belongs_to_a_system_and_a_client(other: dict[str, str]) -> None:
     """Anybody else's attempt is refused and harms nobody."""
-    state = State()
-    state.start(GRANT, "first")
-    with pytest.raises(Spent, match="unknown"):
+    state = TokenDatabase()
+    state.add_family(GRANT, "first")
+    with pytest.raises(InvalidRefreshTokenError, match="unknown"):
         rotate(state, "first", "second", **other)
-    assert state.family_alive("first")
+    assert state.is_family_active("first")
 
 
 def test_kept_tokens_do_not_rotate() -> None:
     """With `keep` the same token stays current."""
-    state = State()
-    state.start(GRANT, "first")
+    state = TokenDatabase()
+    state.add_family(GRANT, "first")
     assert [rotate(state, "first", "second", keep=True) for _ in range(2)] == ["first", "first"]
 
 
 def test_the_newest_family_is_the_one_served_last() -> None:
     """The current token is of the family that was started or refreshed last."""
-    state = State()
-    state.start(GRANT, "a1")
-    state.start(GRANT, "b1")
+    state = TokenDatabase()
+    state.add_family(GRANT, "a1")
+    state.add_family(GRANT, "b1")
     assert state.current_refresh_token("oauth2") == "b1"
     rotate(state, "a1", "a2")
     assert state.current_refresh_token("oauth2") == "a2"
@@ -112,23 +117,23 @@ def test_the_newest_family_is_the_one_served_last() -> None:
 def test_access_tokens_end_with_time_or_family() -> None:
     """A token is live, expired, revoked with its family, or unknown."""
     now = [0.0]
-    state = State(now=lambda: now[0])
-    state.start(GRANT, "first")
-    state.keep("token", GRANT, 10.0, "first")
-    state.keep("lone", GRANT, 10.0, None)
-    assert state.check("token", "oauth2") is GRANT
-    assert state.check("token", "groupid") == "unknown"
-    assert state.check("other", "oauth2") == "unknown"
+    state = TokenDatabase(now=lambda: now[0])
+    state.add_family(GRANT, "first")
+    state.add_access_token("token", GRANT, 10.0, "first")
+    state.add_access_token("lone", GRANT, 10.0, None)
+    assert state.check_access_token("token", "oauth2") is GRANT
+    assert state.check_access_token("token", "groupid") == "unknown"
+    assert state.check_access_token("other", "oauth2") == "unknown"
     rotate(state, "first", "second")
-    with pytest.raises(Spent):
+    with pytest.raises(InvalidRefreshTokenError):
         rotate(state, "first", "third")
-    assert state.check("token", "oauth2") == "revoked"
-    assert state.check("lone", "oauth2") is GRANT
+    assert state.check_access_token("token", "oauth2") == "revoked"
+    assert state.check_access_token("lone", "oauth2") is GRANT
     now[0] = 10.0
-    assert state.check("lone", "oauth2") == "expired"
+    assert state.check_access_token("lone", "oauth2") == "expired"
 
 
-def entry(kind: str = "token", **changes: object) -> Entry:
+def entry(kind: str = "token", **changes: object) -> RequestLogEntry:
     """Return a log entry."""
     usual: dict[str, object] = {
         "at": 0.0,
@@ -139,27 +144,35 @@ def entry(kind: str = "token", **changes: object) -> Entry:
         "grant_type": "password",
         "status": 200,
     }
-    return Entry(**{**usual, **changes})  # type: ignore[arg-type]
+    return RequestLogEntry(**{**usual, **changes})  # type: ignore[arg-type]
 
 
 def test_counting_is_exact_from_many_threads() -> None:
     """No entry is lost, and each kind is counted apart."""
-    state = State()
-    in_threads(20, lambda index: state.record(entry(issued=index % 2 == 0)))
-    state.record(entry("resource"))
+    state = TokenDatabase()
+    in_threads(20, lambda index: state.record_request(entry(issued=index % 2 == 0)))
+    state.record_request(entry("resource"))
     assert (state.token_requests, state.tokens_issued) == (20, 10)
-    assert (state.count("refused"), state.count("resource"), state.count("other")) == (10, 1, 0)
-    assert state.count("token", system="groupid") == state.count("token", grant_type="x") == 0
+    assert (
+        state.count_requests("refused"),
+        state.count_requests("resource"),
+        state.count_requests("other"),
+    ) == (10, 1, 0)
+    assert (
+        state.count_requests("token", system="groupid")
+        == state.count_requests("token", grant_type="x")
+        == 0
+    )
 
 
 def test_waiting_ends_when_the_number_is_reached() -> None:
     """`wait_for` sees entries of other threads, and gives up at its limit."""
-    state = State()
-    thread = Thread(target=lambda: [state.record(entry()) for _ in range(3)])
+    state = TokenDatabase()
+    thread = Thread(target=lambda: [state.record_request(entry()) for _ in range(3)])
     thread.start()
-    assert state.wait_for("token", 3)
+    assert state.wait_for_requests("token", 3)
     thread.join()
-    assert not state.wait_for("token", 4, timeout=0.01)
+    assert not state.wait_for_requests("token", 4, timeout=0.01)
 
 
 def test_a_log_line_says_what_happened() -> None:
@@ -172,7 +185,7 @@ def test_a_log_line_says_what_happened() -> None:
 
 def test_the_listener_hears_every_entry() -> None:
     """Whoever listens gets each entry once it is in the log."""
-    heard: list[Entry] = []
-    state = State(listener=heard.append)
-    state.record(entry())
-    assert heard == list(state.log)
+    heard: list[RequestLogEntry] = []
+    state = TokenDatabase(on_request_logged=heard.append)
+    state.record_request(entry())
+    assert heard == list(state.request_log)

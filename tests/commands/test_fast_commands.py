@@ -1,0 +1,67 @@
+"""The command lines that leave Typer out do what the same ones do through it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.fast_path_world import World, world
+from tests.forking import Forks
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    """Give all tests one process that has loaded the program."""
+    with Forks() as running:
+        yield running
+
+
+@pytest.fixture
+def place() -> Iterator[World]:
+    """Give the test a warm world."""
+    with world() as made:
+        made.make()
+        yield made
+
+
+@pytest.mark.parametrize("command", ["get", "export", "refresh"])
+@pytest.mark.parametrize("profile", ["p", "q.2", "missing", "", "../p"])
+def test_with_and_without_typer_all_is_the_same(
+    command: str, profile: str, forks: Forks, place: World
+) -> None:
+    """stdout, stderr and exit code; `--` sends the same words through Typer.
+
+    A refresh finds nobody at the other end, in one of two ways.
+    """
+    direct = forks.run([command, profile], place.environ, long=True)
+    place.make()
+    parsed = forks.run([command, "--", profile], place.environ, long=True)
+    assert (direct.code, direct.out) == (parsed.code, parsed.out)
+    if direct.code != 6:
+        assert direct.err == parsed.err
+    assert direct.out or direct.err
+
+
+@pytest.mark.parametrize(
+    ("direct", "parsed"),
+    [
+        (["completion", "--profiles"], ["completion", "--profiles", "-q"]),
+        (["completion", "--profiles", "q"], ["completion", "-q", "--profiles", "q"]),
+        (["completion", "q", "--profiles"], ["completion", "--profiles", "--", "q"]),
+        (["hook", "zsh", "--renew", "missing"], ["hook", "--renew", "--", "zsh", "missing"]),
+        (["hook", "csh", "--renew"], ["hook", "--renew", "--", "csh"]),
+    ],
+    ids=lambda argv: " ".join(argv),
+)
+def test_what_a_shell_asks_is_the_same_too(
+    direct: list[str], parsed: list[str], forks: Forks, place: World
+) -> None:
+    """Completion and renewal, with and without Typer."""
+    one = forks.run(direct, place.environ, long=True)
+    other = forks.run(parsed, place.environ, long=True)
+    assert (one.code, one.err, len(one.out)) == (other.code, other.err, len(other.out))
+
+
+def test_a_completer_of_typers_own_is_left_to_typer(forks: Forks, place: World) -> None:
+    """With its variable set it is Typer that answers, warm or not."""
+    environ = {**place.environ, "_TOKENCLI_COMPLETE": "bash_source"}
+    assert forks.run(["get", "p"], environ) == forks.run(["get", "-v", "p"], environ)

@@ -1,0 +1,209 @@
+"""`tokencli inspect` as a process: what it prints, where, and its exit code."""
+
+import json
+import os
+import pty
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Run
+from tests.unit.jwt.samples import ACCESS, EXPIRED_AT, IDENTITY, REFRESH, token
+from tokencli.sandbox.server import Sandbox
+
+HISTORY = "this token now stands in your shell's history; next time: tokencli inspect -"
+NEVER = 4102444800
+"""An exp that these tests will not see: 2100-01-01."""
+
+
+@pytest.fixture
+def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """Run an authorization server of the test's own, and use its configuration."""
+    with Sandbox() as running:
+        monkeypatch.setenv("TOKENCLI_CONFIG", running.config_file)
+        yield running
+
+
+@pytest.mark.parametrize("sample", [ACCESS, IDENTITY, REFRESH], ids=["access", "id", "refresh"])
+def test_the_documented_tokens_on_stdin(tokencli: Run, sample: str) -> None:
+    """Screening Eagle's samples are explained, and have expired: exit code 9."""
+    done = tokencli("inspect", "-", stdin=f"Authorization: Bearer {sample}\r\n")
+    assert done.code == 9
+    assert done.out.startswith("NOT VERIFIED: the signature was not checked")
+    assert '"iss": ' in done.out and "Screening Eagle ID" in done.out
+    assert "state     expired " in done.out and " ago, at 2024-0" in done.out
+    assert done.err.startswith("tokencli: error: the token expired ")
+    assert HISTORY not in done.err
+
+
+@pytest.mark.requirement(28)
+def test_a_pasted_token_is_decoded_and_the_history_named(tokencli: Run) -> None:
+    """People do it; stderr says once what it means, and what to do instead."""
+    done = tokencli("inspect", token({"exp": NEVER, "sub": "me"}))
+    assert done.code == 0
+    assert '"sub": "me"' in done.out
+    assert done.err == f"tokencli: {HISTORY}\n"
+    assert tokencli("inspect", "-q", token({"exp": NEVER})).err == ""
+
+
+def test_json_is_one_object_with_times_twice(tokencli: Run) -> None:
+    """Keys are stable; the error is an object of its own on stderr."""
+    done = tokencli("inspect", "-", "--json", stdin=ACCESS)
+    assert done.code == 9
+    found = json.loads(done.out)
+    assert done.out.isascii() and done.out.count("\n") == 1
+    assert (found["verified"], found["kind"], found["expired"]) == (False, "jwt", True)
+    assert found["expires_at"] == "2024-05-23T12:10:18Z"
+    assert found["expires_at_epoch"] == EXPIRED_AT
+    assert found["times"]["iat"] == {"utc": "2024-05-16T12:10:18Z", "epoch": EXPIRED_AT - 604800}
+    assert found["profile"] is None
+    assert json.loads(done.err)["error"]["code"] == "token_invalid"
+
+
+def test_a_profiles_token_is_the_stored_one(tokencli: Run, sandbox: Sandbox) -> None:
+    """Nothing is fetched: without a token there is a hint, with one it is explained."""
+    done = tokencli("inspect", "groupid")
+    assert (done.code, done.out) == (4, "")
+    assert "tokencli: try: tokencli get groupid\n" in done.err
+    assert tokencli("get", "groupid").code == 0
+    for args in ((), ("groupid",), ("--profile", "groupid")):
+        done = tokencli("inspect", *args)
+        assert done.code == 0
+        assert "\nprofile   groupid\n" in done.out
+        assert "of 20 minutes used up" in done.out
+        assert done.err == ""
+
+
+def test_an_opaque_stored_token_is_explained_by_its_reply(tokencli: Run, sandbox: Sandbox) -> None:
+    """Where the token itself says nothing, the times of the server's reply do."""
+    assert tokencli("get", "socialid").code == 0
+    found = json.loads(tokencli("inspect", "socialid", "--json").out)
+    assert found["profile"] == "socialid"
+    assert found["state"] == "valid"
+    assert found["expires_in"] > 0
+
+
+@pytest.mark.parametrize(
+    ("args", "stdin", "code", "word"),
+    [
+        (("-",), "", 9, "the text is empty"),
+        (("-",), "Bearer  \n", 9, "the text is empty"),
+        (("",), None, 9, "the text is empty"),
+        (("-",), "a" * 70_000, 9, "longer than 64 KiB"),
+        (("-", "--profile", "p"), "abc", 2, "one of them"),
+        (("nosuch",), None, 3, "nosuch"),
+        (("a.b.c",), None, 3, "a.b.c"),
+        ((), None, 3, "x, y"),
+    ],
+)
+def test_what_is_no_token_and_no_profile(
+    tokencli: Run,
+    write_config: Callable[[str], Path],
+    args: tuple[str, ...],
+    stdin: str | None,
+    code: int,
+    word: str,
+) -> None:
+    """One or two lines on stderr, the documented exit code, nothing on stdout."""
+    write_config("".join(f'[profiles.{name}]\nprovider = "groupid"\n' for name in "xy"))
+    done = tokencli("inspect", *args, stdin=stdin)
+    assert (done.code, done.out) == (code, "")
+    assert word in done.err
+    assert 1 <= done.err.count("\n") <= 2
+    assert HISTORY not in done.err
+
+
+def test_a_token_needs_no_configuration(tokencli: Run, write_config: Callable[[str], Path]) -> None:
+    """A broken file does not keep anybody from looking at a token."""
+    write_config("this is no TOML")
+    assert tokencli("inspect", "-", stdin=token({"exp": NEVER})).code == 0
+    assert tokencli("inspect", token({"exp": NEVER})).code == 0
+
+
+@pytest.mark.requirement(14)
+def test_no_claim_drives_a_terminal_or_a_ci_runner(tokencli: Run) -> None:
+    """Escape sequences, bidi marks and workflow commands arrive as visible text."""
+    claims = {
+        "exp": NEVER,
+        "\x1b]0;x\x07": "\u202e\x9b31m\x7f",
+        "n": "a\n::set-env name=X::y\r##[z]",
+    }
+    for args in ((), ("--json",)):
+        done = tokencli("inspect", "-", *args, stdin=token(claims))
+        assert done.code == 0
+        assert all(line.isprintable() for line in done.out.split("\n"))
+        assert not any(line.lstrip().startswith("::") for line in done.out.split("\n"))
+        assert "##[" not in done.out
+
+
+@pytest.mark.requirement(13)
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"FORCE_COLOR": "1", "CLICOLOR_FORCE": "1", "COLUMNS": "20"},
+        {"LC_ALL": "C", "PYTHONIOENCODING": "ascii"},
+        {"TERM": "dumb", "NO_COLOR": "1"},
+    ],
+)
+def test_the_page_is_the_same_in_every_environment(tokencli: Run, environ: dict[str, str]) -> None:
+    """In a pipe there is no colour, no wrapping, no word that depends on the locale."""
+    text = token({"exp": EXPIRED_AT, "n": "x" * 300})
+    assert tokencli("inspect", "-", stdin=text, env=environ).out == (
+        tokencli("inspect", "-", stdin=text).out
+    )
+
+
+@pytest.mark.requirement(13)
+def test_what_ascii_lacks_is_escaped_rather_than_raised(tokencli: Run) -> None:
+    """A claim in any script is printed under any encoding."""
+    text = token({"exp": NEVER, "name": "Ünïcode 漢字"})
+    done = tokencli("inspect", "-", stdin=text, env={"PYTHONIOENCODING": "ascii"})
+    assert done.code == 0
+    assert "\\xdcn\\xefcode \\u6f22\\u5b57" in done.out
+
+
+@pytest.mark.requirement(28)
+def test_no_key_that_a_token_names_is_fetched(tokencli: Run) -> None:
+    """jku and x5u point at a listener that is never called."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/keys"
+        text = token(
+            {"exp": NEVER}, {"alg": "RS256", "jku": url, "x5u": url, "jwk": {"kty": "oct"}}
+        )
+        done = tokencli("inspect", "-", stdin=text)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+    assert done.code == 0
+    assert "the header brings its own key (jwk, jku, x5u): not used, not fetched" in done.out
+
+
+def test_on_a_terminal_somebody_is_told_how_to_paste(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`inspect -` at a terminal waits for a token, and says so, in colour and with a real bar."""
+    from tests.conftest import script
+
+    monkeypatch.setenv("TERM", "xterm")
+    pid, screen = pty.fork()
+    if pid == 0:
+        os.execv(script(), ["tokencli", "inspect", "-"])
+    seen = b""
+    while b"Ctrl-D" not in seen:
+        seen += os.read(screen, 4096)
+    os.write(screen, ACCESS.encode() + b"\n\x04")
+    while True:
+        try:
+            piece = os.read(screen, 4096)
+        except OSError:
+            break
+        if not piece:
+            break
+        seen += piece
+    os.close(screen)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
+    assert b"\x1b[31mexpired" in seen
+    assert "█".encode() in seen

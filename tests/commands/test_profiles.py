@@ -1,0 +1,491 @@
+"""`tokencli profiles` as people run it: real processes, real files, a real terminal."""
+
+import json
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Run, script
+from tests.fakes import FakeTerminal
+from tests.fast_path_world import world
+from tokencli.app import App
+from tokencli.secret_sources.keyring_client import OsKeyring
+from tokencli.token_store.locked_store import profile_file_prefix
+
+TEXT = """# mine
+default_profile = "corp"
+
+[profiles.corp]
+provider = "oauth2"
+token_url = "https://login.example.com/oauth2/token"
+client_id = "batch"
+client_secret = { env = "CORP_SECRET" }
+store = "none"
+
+[profiles.social]      # the team's
+provider = "socialid"
+client_id = "138"
+email_address = "john_doe@domain.com"
+password = { prompt = true }
+store = "file"
+"""
+GROUPID = (
+    "--provider",
+    "groupid",
+    "--host",
+    "demomachine",
+    "--client-id",
+    "c",
+    "--username",
+    "jdoe",
+)
+Write = Callable[[str], Path]
+
+
+def at_a_terminal(
+    *args: str, answers: list[str], env: dict[str, str] | None = None
+) -> tuple[int, str]:
+    """Run the program at a terminal of its own, typing each answer when a question stands there."""
+    terminal, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [script(), *args],
+        env={**os.environ, **(env or {})},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    seen, waiting, limit = "", list(answers), time.monotonic() + 60
+    while time.monotonic() < limit:
+        if not select.select([terminal], [], [], 0.1)[0]:
+            continue
+        try:
+            data = os.read(terminal, 4096)
+        except OSError:  # the other side is gone
+            break
+        seen += data.decode()
+        if waiting and seen.rstrip(" ").endswith((":", "[y/N]", "[Y/n]")):
+            os.write(terminal, f"{waiting.pop(0)}\n".encode())
+    os.close(terminal)
+    return process.wait(60), seen
+
+
+def test_the_list(tokencli: Run, write_config: Write) -> None:
+    """Name, provider, endpoint, grant, where secrets come from and the token's life, aligned."""
+    write_config(TEXT)
+    done = tokencli("profiles")
+    assert done.code == 0
+    heads, corp, social = done.out.splitlines()
+    assert heads.split() == ["NAME", "PROVIDER", "ENDPOINT", "GRANT", "SECRETS", "TOKEN"]
+    assert corp.split() == [
+        "corp",
+        "(default)",
+        "oauth2",
+        "login.example.com",
+        "client_credentials",
+        "env",
+        "none",
+    ]
+    assert social.split()[:4] == ["social", "socialid", "api.socialidnow.com", "password"]
+
+
+def test_a_list_keeps_nothing_and_warns_of_nothing(tokencli: Run, write_config: Write) -> None:
+    """That tokens are not kept anywhere is for whom gets one to hear."""
+    write_config(TEXT.replace('store = "file"\n', ""))
+    done = tokencli("profiles")
+    assert (done.code, done.err) == (0, "")
+    assert "none" in done.out.splitlines()[-1]
+
+
+def test_the_list_for_programs(tokencli: Run, write_config: Write) -> None:
+    """--json is one object with stable keys."""
+    write_config(TEXT)
+    found = json.loads(tokencli("profiles", "--json").out)
+    assert found["default_profile"] == "corp"
+    corp, social = found["profiles"]
+    assert corp["name"] == "corp" and corp["default"] is True
+    assert corp["secrets"] == {"client_secret": {"kind": "env", "place": "env CORP_SECRET"}}
+    assert corp["token"] == {
+        "state": "none", "expires_at": None, "expires_at_epoch": None, "remaining_s": None, "why": None,
+    }  # fmt: skip
+    assert social["endpoint"] == "api.socialidnow.com"
+
+
+def test_a_broken_profile_shows_in_the_list(tokencli: Run, write_config: Write) -> None:
+    """The list comes out whole, then every problem with its line, and the exit code is 3."""
+    write_config(TEXT.replace("client_id", "client_Id", 1))
+    done = tokencli("profiles")
+    assert done.code == 3
+    assert "1 problem" in done.out and "socialid" in done.out
+    assert "line 7: profiles.corp.client_Id" in done.err
+    assert "did you mean client_id?" in done.err
+
+
+def test_show_tells_values_origins_and_secrets(tokencli: Run, write_config: Write) -> None:
+    """Every setting with its line; of a secret its place and whether it is there, never what it is."""
+    write_config(TEXT)
+    done = tokencli("profiles", "show", env={"CORP_SECRET": "canary-client-secret-91be"})
+    assert done.code == 0
+    rows = [line.split() for line in done.out.splitlines()]
+    assert ["token_url", "https://login.example.com/oauth2/token", "config.toml:6"] in rows
+    assert ["client_secret", "env", "CORP_SECRET", "yes"] in rows
+    assert "canary" not in done.out + done.err
+    missing = json.loads(tokencli("profiles", "show", "corp", "--json").out)
+    assert missing["secrets"]["client_secret"]["present"] is False
+
+
+def test_add_for_scripts(tokencli: Run, tmp_path: Path) -> None:
+    """With options alone a first profile is written, and stderr says what to type next."""
+    done = tokencli("profiles", "add", "g", *GROUPID, "--identity-store-id", "1", "--no-input",
+                    "--password-env", "PW", "--set", "timeout=5s")  # fmt: skip
+    assert (done.code, done.out) == (0, "")
+    assert "next: tokencli login g" in done.err
+    path = tmp_path / "home/.config/tokencli/config.toml"
+    assert tomllib.loads(path.read_text()) == {
+        "default_profile": "g",
+        "profiles": {
+            "g": {
+                "provider": "groupid", "host": "demomachine", "client_id": "c", "username": "jdoe",
+                "identity_store_id": "1", "timeout": "5s", "password": {"env": "PW"},
+            }
+        },
+    }  # fmt: skip
+
+
+def test_add_says_all_that_is_missing(tokencli: Run) -> None:
+    """What lacks is told in one error with the options that give it; exit code 2."""
+    done = tokencli("profiles", "add", "g", "--provider", "groupid", "--no-input")
+    assert (done.code, done.out) == (2, "")
+    for option in ("--host", "--client-id", "--username", "--identity-store-id"):
+        assert option in done.err
+    assert tokencli("profiles", "add", "g", "--no-input").code == 2
+    assert "did you mean" not in tokencli("profiles", "add", "g", "--provider", "groupid").out
+
+
+def test_add_refuses_a_secret_on_the_command_line(tokencli: Run) -> None:
+    """There is no option for a secret's value, and --set takes none and repeats none."""
+    done = tokencli("profiles", "add", "g", *GROUPID, "--set", "password=canary-password-7f3a")
+    assert done.code == 2
+    assert "tokencli login" in done.err
+    assert "canary" not in done.err
+
+
+def test_a_pasted_url_is_explained(tokencli: Run, tmp_path: Path) -> None:
+    """Who gives a URL as host is told the host in it, and nothing is written."""
+    done = tokencli("profiles", "add", "g", "--provider", "groupid", "--client-id", "c", "--username", "j",
+                    "--identity-store-id", "1", "--host", "https://demomachine:4443/GroupID")  # fmt: skip
+    assert done.code == 3
+    assert 'write "demomachine:4443"' in done.err
+    assert not (tmp_path / "home/.config/tokencli/config.toml").exists()
+
+
+def test_add_asks_at_a_terminal(tmp_path: Path) -> None:
+    """A person is asked for what GroupID needs and nothing else; the terminal shows no traceback."""
+    code, seen = at_a_terminal(
+        "profiles", "add", "g", "--provider", "groupid", answers=["demomachine", "c", "jdoe", "1"]
+    )
+    assert code == 0, seen
+    assert seen.count(": ") >= 4
+    written = tomllib.loads((tmp_path / "home/.config/tokencli/config.toml").read_text())
+    assert written["profiles"]["g"]["host"] == "demomachine"
+
+
+def test_use_edit_and_remove_keep_the_rest(tokencli: Run, write_config: Write) -> None:
+    """Each command changes its own lines; comments and order stay."""
+    path = write_config(TEXT)
+    assert tokencli("profiles", "use", "social").code == 0
+    assert path.read_text() == TEXT.replace('"corp"\n', '"social"\n', 1)
+    assert tokencli("profiles", "edit", "corp", "--set", "scope=a b", "--unset", "store").code == 0
+    changed = 'client_secret = { env = "CORP_SECRET" }\nscope = "a b"\n'
+    assert changed in path.read_text()
+    assert "# the team's" in path.read_text()
+    removed = tokencli("profiles", "remove", "social", "--yes")
+    assert removed.code == 0, removed.err
+    assert tomllib.loads(path.read_text()).keys() == {"profiles"}
+    assert path.read_text().startswith("# mine\n")
+    assert "keyring" not in removed.err  # there is none here
+
+
+def test_remove_wants_a_yes(tokencli: Run, write_config: Write) -> None:
+    """Without a terminal --yes is needed; at one, no is the default."""
+    path = write_config(TEXT)
+    assert tokencli("profiles", "remove", "corp").code == 2
+    code, _ = at_a_terminal("profiles", "remove", "corp", answers=[""])
+    assert code == 0
+    assert path.read_text() == TEXT
+    code, seen = at_a_terminal("profiles", "remove", "corp", answers=["y"])
+    assert code == 0, seen
+    assert "corp" not in path.read_text()
+
+
+def test_a_broken_profile_can_be_removed(
+    tokencli: Run, write_config: Write, tmp_path: Path
+) -> None:
+    """What does not load can still be taken out with its tokens; its secrets are not known."""
+    state = tmp_path / "state"
+    text = f'state_dir = "{state}"\n' + TEXT.replace("oauth2", "oauth3")
+    kept = state / "tokens" / f"{profile_file_prefix('corp')}{'ab' * 32}.json"
+    for folder in (state, kept.parent):
+        folder.mkdir(mode=0o700)
+    kept.write_text("{}")
+    path = write_config(text)
+    refused = tokencli("profiles", "remove", "corp", "--yes", "--secrets")
+    assert (refused.code, path.read_text()) == (3, text)
+    done = tokencli("profiles", "remove", "corp", "--yes")
+    assert done.code == 0, done.err
+    assert f"removed profile corp from {path}\n" in done.err
+    assert "forgot 1 token of it\n" in done.err
+    assert "keyring" not in done.err
+    assert not kept.exists()
+    assert "corp" not in path.read_text()
+
+
+def test_no_name_of_a_broken_profile_leads_elsewhere(
+    tokencli: Run, write_config: Write, tmp_path: Path
+) -> None:
+    """A profile whose name is none is taken out, and no file is looked for by it."""
+    path = write_config(TEXT + '[profiles."../../../precious"]\nprovider = "oauth2"\n')
+    done = tokencli("profiles", "remove", "../../../precious", "--yes")
+    assert done.code == 0, done.err
+    assert path.read_text() == TEXT
+
+
+def test_remove_says_no_more_of_a_keyring_than_it_knows(
+    tokencli: Run, locked_keyring_env: dict[str, str], write_config: Write
+) -> None:
+    """Of a keyring that does not say what it holds, or of a profile that is not known, it says may."""
+    way = "to forget it: secret-tool clear service tokencli:social:client_secret\n"
+    write_config(TEXT)
+    locked = tokencli("profiles", "remove", "social", "--yes")
+    assert f"a client_secret stored for it may be in the OS keyring; {way}" in locked.err
+    write_config(TEXT.replace("oauth2", "oauth3"))
+    broken = tokencli("profiles", "remove", "corp", "--yes")
+    assert "the OS keyring may hold secrets of it; to forget one: secret-tool clear" in broken.err
+
+
+def test_remove_asks_what_becomes_of_the_secrets(
+    tokencli: Run, keyring_env: dict[str, str], write_config: Write
+) -> None:
+    """A person is asked; --yes keeps them and says how they go; --secrets forgets them."""
+    ring = OsKeyring(os.environ, FakeTerminal())
+    item = ("tokencli:social:client_secret", "https://api.socialidnow.com:443")
+    way = f"secret-tool clear service {item[0]}\n"
+    path = write_config(TEXT)
+    for answers, flags, stays in (
+        (["y", "n"], (), True), (["y", "y"], (), False), (None, ("--yes",), True),
+        (None, ("--yes", "--secrets"), False),
+    ):  # fmt: skip
+        path.write_text(TEXT)
+        ring.set_item(*item, "canary-client-secret-91be")
+        if answers is None:
+            done = tokencli("profiles", "remove", "social", *flags)
+            code, seen = done.code, done.err
+        else:
+            code, seen = at_a_terminal("profiles", "remove", "social", answers=answers)
+            assert "Forget what the OS keyring has for it, too (client_secret)? [y/N]" in seen
+            seen = seen.replace("\r\n", "\n")
+        assert code == 0, seen
+        assert (ring.get_item(*item) is not None) == stays == (way in seen)
+        assert "password stored" not in seen
+        assert ("stored for it stays" in seen) == stays
+        assert f"removed profile social from {path}\n" in seen
+
+
+def test_a_profile_that_never_signed_in_leaves_nothing_in_a_keyring(
+    tokencli: Run, keyring_env: dict[str, str], write_config: Write
+) -> None:
+    """Where the keyring answers that it holds nothing of the profile, nothing is said of it."""
+    write_config(TEXT)
+    assert "keyring" not in tokencli("profiles", "remove", "social", "--yes").err
+
+
+OF_RACE = (
+    "--provider",
+    "oauth2",
+    "--no-input",
+    "--token-url",
+    "https://a.example/t",
+    "--client-id",
+    "b",
+)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_changes_at_the_same_time_are_all_kept(
+    write_config: Write, tmp_path: Path, there: bool
+) -> None:
+    """Who is told that a change was written finds it in the file, whoever else writes; also behind a
+    symbolic link, and where there was no file before."""
+    path = write_config(TEXT if there else "")
+    target = path.rename(tmp_path / "target.toml")
+    path.symlink_to(target)
+    if not there:
+        target.unlink()
+    commands = [["add", f"p{number}", *OF_RACE] for number in range(6)]
+    if there:
+        commands += [["edit", "corp", "--set", "scope=s"], ["remove", "social", "--yes"]]
+    running = [
+        subprocess.Popen([script(), "profiles", *command], stderr=subprocess.PIPE, text=True)
+        for command in commands
+    ]
+    for process in running:
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 0, said
+    written = tomllib.loads(path.read_text())["profiles"]
+    assert set(written) == {f"p{number}" for number in range(6)} | ({"corp"} if there else set())
+    assert not there or written["corp"]["scope"] == "s"
+    assert path.is_symlink()
+    assert not [one.name for one in tmp_path.iterdir() if one.name.startswith(".")]
+
+
+def test_two_who_add_the_same_name_are_told_apart(write_config: Write) -> None:
+    """One writes the profile, the others are told that it is there."""
+    path = write_config(TEXT)
+    running = [
+        subprocess.Popen([script(), "profiles", "add", "p", *OF_RACE], stderr=subprocess.DEVNULL)
+        for _ in range(4)
+    ]
+    assert sorted(process.wait(60) for process in running) == [0, 2, 2, 2]
+    assert path.read_text().count("[profiles.p]") == 1
+
+
+def test_an_open_editor_keeps_nobody_waiting(write_config: Write, tmp_path: Path) -> None:
+    """While a person types others change the file; what the person then saves does not undo that."""
+    path = write_config(TEXT)
+    others = f"__import__('os').system({script() + ' profiles use social'!r})"
+    program = f"text + '# mine' * ({others} == 0)"
+    code, seen = at_a_terminal(
+        "profiles", "edit", answers=[], env={"EDITOR": editor(tmp_path, program), "VISUAL": ""}
+    )
+    assert code == 8, seen
+    assert "meanwhile" in seen
+    assert path.read_text() == TEXT.replace('"corp"\n', '"social"\n', 1)
+
+
+def test_remove_leaves_no_record_of_the_profile() -> None:
+    """What earlier runs remembered of a profile in the runtime directory goes with it, by whatever path
+    its configuration was named."""
+    with world() as place:
+        place.make()
+        link = place.root / "link.toml"
+        link.symlink_to(place.config)
+        app = App(environ={**place.environ, "TOKENCLI_CONFIG": str(link)})
+        app.list_profile_names()
+        app.get_profile("p")
+        kept = place.run / "tokencli" / "hot"
+        assert sum(one.name == ".profile.p" for one in kept.rglob("*")) == 2
+        done = subprocess.run(
+            [script(), "profiles", "remove", "p", "--yes"],
+            env=place.environ, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert not [one for one in kept.rglob("*") if one.is_file()]
+
+
+def editor(tmp_path: Path, program: str) -> str:
+    """Write an editor that is a line of Python over `text`, and return the command for it."""
+    path = tmp_path / "editor.py"
+    path.write_text(
+        "import sys, pathlib\n"
+        "path = pathlib.Path(sys.argv[1]); text = path.read_text()\n"
+        f"path.write_text({program})\n"
+    )
+    return f"{sys.executable} {path}"
+
+
+def test_edit_in_an_editor_until_it_is_right(write_config: Write, tmp_path: Path) -> None:
+    """What an editor leaves is checked first; a slip is shown with its line, and editing goes on."""
+    path = write_config(TEXT)
+    slip = "text.replace('scpe', 'scope') if 'scpe' in text else text.replace('store = \"none\"', 'scpe = \"a\"')"
+    code, seen = at_a_terminal(
+        "profiles", "edit", answers=["y"], env={"EDITOR": editor(tmp_path, slip), "VISUAL": ""}
+    )
+    assert code == 0, seen
+    assert "line 9: profiles.corp.scpe" in seen
+    assert path.read_text() == TEXT.replace('store = "none"', 'scope = "a"')
+
+
+def test_edit_mends_a_file_that_is_no_toml(write_config: Write, tmp_path: Path) -> None:
+    """The editor opens even a file that can't be read as TOML."""
+    path = write_config("[\n" + TEXT)
+    code, seen = at_a_terminal(
+        "profiles", "edit", answers=[], env={"VISUAL": editor(tmp_path, "text[2:]")}
+    )
+    assert code == 0, seen
+    assert path.read_text() == TEXT
+
+
+def test_test_gets_a_token_and_does_not_show_it(tokencli: Run) -> None:
+    """On the sandbox every profile works, in words, and stdout holds no token."""
+    for profile in ("groupid", "screening-eagle", "socialid", "oauth2"):
+        done = tokencli("sandbox", "--", script(), "profiles", "test", profile)
+        assert done.code == 0, done.err
+        assert done.out.startswith(f"{profile}: it works")
+        assert max(map(len, done.out.split())) < 40
+
+
+def test_the_list_shows_the_life_of_a_token(tokencli: Run) -> None:
+    """After a get the list says how long the token lasts, in words and for programs."""
+    command = f"{script()} get >&2 && {script()} profiles && {script()} profiles --json"
+    done = tokencli("sandbox", "--", "sh", "-c", command)
+    assert done.code == 0, done.err
+    *table, listed = done.out.splitlines()
+    assert "good for 19 minutes" in table[1] or "good for 20 minutes" in table[1]
+    token = json.loads(listed)["profiles"][0]["token"]
+    assert token["state"] == "fresh"
+    assert 0 < token["remaining_s"] <= 1200
+    assert token["expires_at"].endswith("Z")
+
+
+def test_the_schema_is_json(tokencli: Run) -> None:
+    """`profiles schema` prints one JSON document and nothing else."""
+    done = tokencli("profiles", "schema")
+    assert (done.code, done.err) == (0, "")
+    assert json.loads(done.out)["$defs"]
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        (("profiles", "show", "nobody"), 3),
+        (("profiles", "use", "nobody"), 3),
+        (("profiles", "remove", "nobody", "--yes"), 3),
+        (("profiles", "edit", "corp", "--set", "nothing=1"), 2),
+        (("profiles", "edit", "corp", "--unset", "scope"), 2),
+        (("profiles", "edit", "corp"), 2),
+        (("profiles", "add", "corp", "--provider", "oauth2"), 2),
+        (("profiles", "add", "x", "--provider", "oauth3"), 3),
+        (("profiles", "--json", "show"), 2),
+        (("profiles", "nothing"), 2),
+        (("profiles", "test", "corp"), 4),
+    ],
+)
+def test_failures_have_their_codes(
+    tokencli: Run, write_config: Write, args: tuple[str, ...], code: int
+) -> None:
+    """Each failure is one or two lines on stderr with its code; stdout stays empty, the file as it was."""
+    path = write_config(TEXT)
+    done = tokencli(*args)
+    assert (done.code, done.out) == (code, ""), done.err
+    assert "Traceback" not in done.err
+    assert 1 <= len(done.err.splitlines()) <= 3
+    assert path.read_text() == TEXT
+
+
+def test_ten_thousand_profiles_are_listed(tokencli: Run, write_config: Write) -> None:
+    """A very long list comes out whole, though no keyring answers."""
+    entry = '[profiles.p{0}]\nprovider = "oauth2"\ntoken_url = "https://h.example/{0}"\nclient_id = "x"\n'
+    write_config("".join(entry.format(number) for number in range(10_000)))
+    done = tokencli("profiles", "--json")
+    assert done.code == 0
+    assert len(json.loads(done.out)["profiles"]) == 10_000
+    assert len(done.err.splitlines()) <= 2

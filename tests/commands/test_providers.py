@@ -1,0 +1,349 @@
+"""`tokencli providers` as a process: list, show, check, new, reference; and get --dry-run, --trace."""
+
+import json
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from tests.conftest import Run
+from tests.zoo.storing import config_text, provider_file, secrets_of
+from tokencli.config.provider_file import load_providers
+from tokencli.providers.catalog import BUILTIN_NAMES, read_builtin_text
+
+RECORDINGS = Path(__file__).parents[1] / "recordings"
+CURL = """curl -X POST 'https://api.example.com/v2/login/canary0a1b2c3d4e5f6a7b?f=json' \\
+  -H 'Content-Type: application/json' -H 'X-Api-Key: canary-1' -H 'Authorization: Digest canary-2' \\
+  -b 'sid=canary-3' --data-raw '{"user":"canary-4","password":"canary-5","pin":907431,"keep":true}'"""
+
+
+def test_every_provider_is_listed_and_shown(tokencli: Run) -> None:
+    """The list has each, and `show` prints the very file."""
+    listed = json.loads(tokencli("providers", "--json").out)["providers"]
+    assert {row["name"] for row in listed} == set(BUILTIN_NAMES)
+    assert tokencli("providers", "show", "groupid").out == read_builtin_text("groupid")
+    assert tokencli("providers", "show", "nope").code == 3
+
+
+def test_a_users_own_provider_is_listed_and_shown(
+    tokencli: Run, write_config: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """What stands under [providers.NAME] is printed as a file that can be checked."""
+    write_config(config_text("vault-approle", tmp_path))
+    assert "HashiCorp Vault" in tokencli("providers", "list").out
+    shown = tokencli("providers", "show", "vault-approle").out
+    assert load_providers(shown, "vault-approle")
+
+
+def test_check_tells_what_a_profile_gives_and_where_it_goes(tokencli: Run) -> None:
+    """A good file is answered with what it asks for and the address that gets it."""
+    done = tokencli("providers", "check", str(provider_file("vault-approle")))
+    assert done.code == 0
+    assert "role_id, secret_id" in done.out
+    assert "/v1/auth/approle/login" in done.out
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('send = { a = "{usrname}" }', "did you mean username?"),
+        ('send = { a = "{username|bas64}" }', "there is no filter"),
+        ('methd = "GET"', "did you mean method?"),
+        ('method = "FETCH"', "FETCH"),
+        ('basic = "{username}"', "no colon"),
+        ("headers = { Host = \"x\" }", "the program sets itself"),
+    ],
+)  # fmt: skip
+def test_check_explains_a_slip_with_its_line(tokencli: Run, line: str, said: str) -> None:
+    """Each slip is told with the line on which it stands, and what was probably meant."""
+    text = f'title = "T"\nendpoints.token = "https://h.example/t"\n[request]\n{line}\n'
+    done = tokencli("providers", "check", "-", stdin=text)
+    assert done.code == 3
+    assert "line 4" in done.err
+    assert said in done.err
+
+
+def test_check_looks_at_the_profiles_of_the_file_too(tokencli: Run) -> None:
+    """A slip in a profile beside its provider is told with its line, and a secret is not quoted."""
+    text = """
+[providers.acme]
+title = "Acme"
+endpoints.token = "https://h.example/t"
+request.send = { a = "{username}", b = "{password}" }
+[profiles.acme]
+provider = "acme"
+usrname = "demo"
+password = "canary-password"
+"""
+    done = tokencli("providers", "check", "-", stdin=text)
+    assert done.code == 3
+    assert "line 8: profiles.acme.usrname" in done.err
+    assert "line 9: profiles.acme.password" in done.err
+    assert "canary" not in done.err
+    good = text.replace("usrname", "username").replace('password = "canary-password"', "")
+    assert tokencli("providers", "check", "-", stdin=good).code == 0
+
+
+def test_check_refuses_what_can_not_be_known_yet(tokencli: Run) -> None:
+    """A value made of the reply has no place in the first request."""
+    text = """title = "T"
+endpoints.token = "https://h.example/t"
+values.mark = "{token|sha256|hex}"
+request.send = { a = "{mark}" }
+"""
+    done = tokencli("providers", "check", "-", stdin=text)
+    assert done.code == 3
+    assert "line 4" in done.err
+    assert "mark" in done.err
+    use = 'request.send = { a = "b" }\nuse = "X-Mark: {mark}"'
+    later = text.replace('request.send = { a = "{mark}" }', use)
+    assert tokencli("providers", "check", "-", stdin=later).code == 0
+
+
+def test_new_from_curl_keeps_no_secret(tokencli: Run) -> None:
+    """Every value becomes a reference, none is printed back, and the result passes the check."""
+    done = tokencli("providers", "new", "Acme", "--from-curl", "-", stdin=CURL)
+    assert done.code == 0
+    assert "canary" not in done.out + done.err
+    assert "907431" not in done.out
+    assert 'send = { user = "{username}", password = "{password}"' in done.out
+    assert "keep = true" in done.out
+    assert "open: where the token is" in done.err
+    assert load_providers(done.out, "acme")
+
+
+HAR = {
+    "log": {
+        "entries": [
+            {"request": {"method": "GET", "url": "https://h.example/logo.png", "headers": []}},
+            {
+                "request": {
+                    "method": "POST",
+                    "url": "https://h.example/api/auth/login",
+                    "headers": [{"name": "Content-Type", "value": "application/json"}],
+                    "postData": {"text": '{"userName": "canary-1", "password": "canary-2"}'},
+                },
+                "response": {
+                    "content": {
+                        "text": '{"data": {"refreshToken": "canary-3", "token": "canary-4"}}'
+                    }
+                },
+            },
+        ]
+    }
+}
+POSTMAN = {
+    "item": [
+        {
+            "name": "folder",
+            "item": [
+                {
+                    "request": {
+                        "method": "POST",
+                        "url": {"raw": "{{host}}/oauth/token"},
+                        "auth": {"type": "basic"},
+                        "header": [],
+                        "body": {
+                            "mode": "urlencoded",
+                            "urlencoded": [{"key": "grant_type", "value": "client_credentials"}],
+                        },
+                    },
+                    "response": [{"body": '{"access_token": "canary", "expires_in": 1}'}],
+                }
+            ],
+        }
+    ]
+}
+OPENAPI = {
+    "openapi": "3.1.0",
+    "components": {
+        "securitySchemes": {
+            "o": {
+                "type": "oauth2",
+                "flows": {
+                    "clientCredentials": {
+                        "tokenUrl": "https://h.example/token",
+                        "scopes": {"a": ""},
+                    }
+                },
+            }
+        }
+    },
+}
+BRUNO = """meta {
+  name: login
+}
+
+post {
+  url: https://h.example/login
+  body: json
+}
+
+headers {
+  X-Api-Key: canary-1
+}
+
+body:json {
+  {"username": "canary-2", "password": "canary-3"}
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        (json.dumps(HAR), ('access_token = "data.token"', 'refresh_token = "data.refreshToken"')),
+        (
+            json.dumps(POSTMAN),
+            ('basic = "{client_id}:{client_secret}"', 'expires_in = "expires_in"'),
+        ),
+        (json.dumps(OPENAPI), ('token = "https://h.example/token"', 'scope = "a"')),
+        (BRUNO, ('X-Api-Key = "{x_api_key}"', 'password = "{password}"')),
+    ],
+    ids=["har", "postman", "openapi", "bruno"],
+)
+def test_new_from_a_file(tokencli: Run, text: str, parts: tuple[str, ...]) -> None:
+    """What other tools keep becomes a provider that passes the check, without a value of theirs."""
+    done = tokencli("providers", "new", "--from", "-", stdin=text)
+    assert done.code == 0, done.err
+    for part in parts:
+        assert part in done.out
+    assert "canary" not in done.out + done.err
+    assert load_providers(done.out, "x")
+
+
+def test_new_from_several_requests_tells_of_each_and_takes_the_picked(tokencli: Run) -> None:
+    """The first is the likeliest; --pick takes another, and one too high is the caller's slip."""
+    path = str(RECORDINGS / "postman21.json")
+    done = tokencli("providers", "new", "Fleet", "--from", path)
+    assert "-> 1 POST https://fleet.example.com/oauth/token" in done.err
+    assert "2 POST https://fleet.example.com/v1/{tenant}/login" in done.err
+    other = tokencli("providers", "new", "Fleet", "--from", path, "--pick", "2")
+    assert 'title = "Fleet"' in other.out
+    assert "/v1/{tenant}/login" in other.out
+    assert "canary" not in done.out + done.err + other.out + other.err
+    assert load_providers(other.out, "fleet")
+    assert tokencli("providers", "new", "--from", path, "--pick", "3").code == 2
+
+
+def test_new_from_a_collections_folder(tokencli: Run) -> None:
+    """A folder of Bruno's is read as a whole: what the collection says holds for its requests."""
+    done = tokencli("providers", "new", "--from", str(RECORDINGS / "bruno"))
+    assert done.code == 0, done.err
+    assert 'endpoints.token = "https://parcels.example.com/oauth/token"' in done.out
+    assert load_providers(done.out, "parcels")
+
+
+@pytest.fixture
+def issuer() -> Iterator[str]:
+    """Give the test a server that says where its endpoints are, and answers at one of them."""
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.answer({"issuer": told, "token_endpoint": f"{told}/here"})
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            there = self.path == "/here"
+            self.answer({"access_token": "x" * 20, "token_type": "Bearer", "expires_in": 60} if there else {})  # fmt: skip
+
+        def answer(self, body: dict[str, object]) -> None:
+            text = json.dumps(body).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        told = f"http://127.0.0.1:{server.server_address[1]}"
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield told
+        server.shutdown()
+        thread.join()
+
+
+def test_an_api_that_names_an_openid_issuer_becomes_a_provider_that_gets_tokens(
+    tokencli: Run, write_config: Callable[[str], Path], issuer: str
+) -> None:
+    """openIdConnectUrl is enough: where the tokens are is found by the issuer's metadata."""
+    scheme = {
+        "type": "openIdConnect",
+        "openIdConnectUrl": f"{issuer}/.well-known/openid-configuration",
+    }
+    described = {"openapi": "3.1.0", "components": {"securitySchemes": {"o": scheme}}}
+    made = tokencli("providers", "new", "--from", "-", stdin=json.dumps(described)).out
+    profile = (
+        '[profiles.p]\nprovider = "own"\ngrant = "client_credentials"\nclient_id = "c"\nallow_http = true\n'
+        'client_secret = { env = "OWN_SECRET" }\nstore = "none"\n'
+    )
+    write_config(f"{profile}[providers.own]\n{made}")
+    done = tokencli("get", "p", env={"OWN_SECRET": "canary"})
+    assert (done.code, done.out) == (0, "x" * 20 + "\n"), done.err
+
+
+@pytest.mark.parametrize("text", ["", "wget x", "curl", "curl 'x", "curl -d a=canary"])
+def test_what_is_no_curl_is_told_without_quoting_it(tokencli: Run, text: str) -> None:
+    """A command that can't be read ends in exit 3, and nothing of it is printed."""
+    done = tokencli("providers", "new", "--from-curl", "-", stdin=text)
+    assert (done.code, done.out) == (3, "")
+    assert "canary" not in done.err
+
+
+def test_the_reference_names_every_key(tokencli: Run) -> None:
+    """Made from the schema: each key of each table stands in it once, with its type."""
+    from dataclasses import fields
+
+    from tokencli.provider_schema import (
+        Call,
+        ErrorMeaning,
+        Errors,
+        Field,
+        Grant,
+        IssuanceRules,
+        Provider,
+        Reply,
+    )
+
+    text = tokencli("providers", "reference").out
+    for kind in (Provider, Field, Grant, Reply, Call, Errors, ErrorMeaning, IssuanceRules):
+        for each in fields(kind):
+            assert each.name == "name" or f"- `{each.name}` (" in text
+
+
+def test_a_dry_run_shows_the_request_and_reads_no_secret(
+    tokencli: Run, write_config: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """The exact request, `***` for what is secret; the secret's place is not even looked at."""
+    write_config(config_text("vault-approle", tmp_path))
+    done = tokencli("get", "p", "--dry-run")
+    assert done.code == 0, done.err
+    assert done.out.splitlines()[0] == "POST https://vault.example.test:8200/v1/auth/approle/login"
+    assert json.loads(done.out.splitlines()[-1]) == {"role_id": "role-1", "secret_id": "***"}
+    assert "X-Vault-Namespace: ns1" in done.out
+
+
+def test_a_dry_run_of_oauths_own_request(
+    tokencli: Run, write_config: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Basic and secret parameters are masked by where they stand; the rest is as it will be sent."""
+    write_config(config_text("zoom-s2s", tmp_path))
+    out = tokencli("get", "p", "--dry-run").out
+    assert "Authorization: Basic ***" in out
+    assert out.splitlines()[-1] == "grant_type=account_credentials&account_id=acc+1"
+    write_config(config_text("azure-ad-v1", tmp_path))
+    out = tokencli("get", "p", "--dry-run").out
+    assert "client_secret=***" in out
+    assert out.startswith("POST https://login.microsoftonline.com/ten%2Fant/oauth2/token\n")
+
+
+def test_secrets_come_from_the_places_that_the_profile_names(tmp_path: Path) -> None:
+    """The zoo's profiles read their secrets from the environment, each by its own variable."""
+    assert all(name.startswith("ZOO_") for name in secrets_of("vault-approle"))
+    assert "canary" not in config_text("vault-approle", tmp_path)

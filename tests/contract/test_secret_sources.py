@@ -1,0 +1,91 @@
+"""Every row of the table of secret sources keeps the same promises."""
+
+import io
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from tests.fakes import FakeTerminal
+from tests.keyring_session import require
+from tokencli.errors import CredentialsError
+from tokencli.secret import Secret, SecretRef, SecretSourceKind
+from tokencli.secret_sources import SECRET_SOURCES, default_keyring_service, open_secret_source
+
+CANARY = "canary-password-7f3a"
+Place = Callable[[str], SecretRef]
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """Put a text where a source of the kind finds it, and return the reference to it."""
+    kind = request.getfixturevalue("kind")
+    if kind == "keyring":
+        require()
+        request.getfixturevalue("keyring_env")
+
+    def put(text: str) -> SecretRef:
+        target: tuple[str, ...]
+        match kind:
+            case "keyring":
+                import keyring.backends.SecretService as service
+
+                target = (default_keyring_service("p", "password"), "password")
+                service.Keyring().set_password(*target, text)
+            case "env":
+                target = ("PW",)
+                monkeypatch.setenv("PW", text)
+            case "file":
+                target = (str(tmp_path / "pw"),)
+                (tmp_path / "pw").write_text(text)
+            case "command":
+                target = (sys.executable, "-c", f"print({text!r}, end='')")
+            case "stdin":
+                target = ()
+                stdin = io.TextIOWrapper(io.BytesIO(text.encode()))
+                monkeypatch.setattr(sys, "stdin", stdin)
+            case _:
+                target = ()
+        return SecretRef(kind, "password", "p", target)
+
+    return put
+
+
+def terminal(text: str) -> FakeTerminal:
+    """Return a terminal at which somebody would type that text."""
+    return FakeTerminal([text], interactive=True)
+
+
+def test_the_table_is_complete() -> None:
+    """Each kind that is a place outside has a row, and no row is for nothing."""
+    assert set(SECRET_SOURCES) == set(get_args(SecretSourceKind))
+
+
+@pytest.mark.parametrize("kind", SECRET_SOURCES)
+def test_a_secret_is_read_as_it_was_put(kind: str, place: Place) -> None:
+    """A source returns what its place holds, character for character."""
+    text = CANARY + " pässwörd €\U0001f511"
+    source = open_secret_source(kind, environ=os.environ, terminal=terminal(text))
+    assert source.read(place(text)) == Secret(text)
+
+
+@pytest.mark.parametrize("kind", SECRET_SOURCES)
+def test_an_empty_place_holds_no_secret(kind: str, place: Place) -> None:
+    """Nothing is None, never an empty secret."""
+    ref = place("")
+    assert open_secret_source(kind, environ=os.environ, terminal=terminal("")).read(ref) is None
+
+
+@pytest.mark.parametrize("kind", SECRET_SOURCES)
+def test_control_characters_are_refused_without_being_quoted(kind: str, place: Place) -> None:
+    """A secret that no server could take is an error that names the place and not the secret."""
+    text = CANARY + "\x07x"
+    ref = place(text)
+    with pytest.raises(CredentialsError) as caught:
+        open_secret_source(kind, environ=os.environ, terminal=terminal(text)).read(ref)
+    assert "U+0007" in caught.value.message
+    assert CANARY not in caught.value.message + str(caught.value.hint)
+    assert caught.value.__cause__ is None

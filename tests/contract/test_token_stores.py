@@ -1,0 +1,237 @@
+"""Every row of the table of stores keeps the same promises."""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import FakeClock, FakeTerminal, make_profile
+from tests.keyring_session import require
+from tests.unit.token_store.samples import memory_folder, stored
+from tokencli.errors import LockTimeoutError
+from tokencli.models import Secret
+from tokencli.protocols import TokenStore
+from tokencli.token_store import STORE_FACTORIES, open_store
+from tokencli.token_store.credential_key import derive_binding
+from tokencli.token_store.locked_store import profile_file_prefix
+
+Open = Callable[..., TokenStore]
+ROWS = [*STORE_FACTORIES, "auto, without a keyring", "auto, with nothing"]
+
+
+@pytest.fixture(params=ROWS)
+def opened(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Open]:
+    """Open stores of one kind, for this test's own places."""
+    row = request.param
+    if row in ("auto", "keyring"):
+        require()
+        request.getfixturevalue("keyring_env")
+    # What the user database says can't be changed for a test; this is where it is asked.
+    monkeypatch.setattr("tokencli.token_store.factories.state_dir", lambda: tmp_path / "state")
+    with memory_folder() as memory:
+        if row in ("runtime", "auto, without a keyring"):
+            monkeypatch.setenv("XDG_RUNTIME_DIR", str(memory))
+
+        def open_one(name: str = "p", terminal: FakeTerminal | None = None) -> TokenStore:
+            profile = make_profile(name=name, store=row.split(",")[0])
+            return open_store(
+                profile,
+                environ=os.environ,
+                terminal=terminal or FakeTerminal(),
+                clock=FakeClock(),
+            )
+
+        yield open_one
+        open_one().delete_profile_tokens("p")
+        open_one("q").delete_profile_tokens("q")
+
+
+def key_of(name: str = "p", scope: str | None = None) -> str:
+    """Return the key of a credential of that profile."""
+    return derive_binding(make_profile(name=name, scope=scope)).key
+
+
+def test_each_kind_says_its_name(opened: Open, request: pytest.FixtureRequest) -> None:
+    """`auto` is settled to the keyring, else to the runtime directory, else to none."""
+    row = request.node.callspec.params["opened"]
+    settled = {
+        "auto": "keyring",
+        "auto, without a keyring": "runtime",
+        "auto, with nothing": "none",
+    }
+    assert opened().name == settled.get(row, row)
+
+
+def test_a_token_set_comes_back_as_it_was(opened: Open) -> None:
+    """What is saved is loaded, by another store too; what is saved after it takes its place."""
+    key = key_of()
+    store = opened()
+    assert store.load(key) is None
+    with store.lock_credential(key, 5):
+        store.reserve_space(key, 4096)
+        store.save(stored(1, key=key, size=3000))
+    assert opened().load(key) == stored(1, key=key, size=3000)
+    with store.lock_credential(key, 5):
+        store.save(stored(2, key=key))
+    assert opened().load(key) == stored(2, key=key)
+
+
+def test_odd_token_sets_come_back_as_they_were(opened: Open) -> None:
+    """No expiry, no refresh token, no scope, and text that is not ASCII."""
+    key = key_of()
+    odd = stored(key=key)
+    odd = replace(
+        odd,
+        token=replace(
+            odd.token, expires_at=None, refresh_token=None, scope=None, id_token=Secret("é\ud800€")
+        ),
+    )
+    store = opened()
+    store.save(odd)
+    assert opened().load(key) == odd
+
+
+def test_credentials_do_not_mix(opened: Open) -> None:
+    """Two profiles, and two scopes of one profile, are kept apart, and forgotten by profile."""
+    keys = [("p", key_of()), ("p", key_of(scope="read")), ("q", key_of("q"))]
+    for n, (name, key) in enumerate(keys):
+        opened(name).save(stored(n, key=key, profile=name))
+    for n, (name, key) in enumerate(keys):
+        assert opened(name).load(key) == stored(n, key=key, profile=name)
+    assert opened().delete_profile_tokens("p") == 2
+    assert [opened(name).load(key) is None for name, key in keys] == [True, True, False]
+    assert opened().delete_profile_tokens("p") == 0
+    assert opened("q").delete_profile_tokens("q") == 1
+
+
+def test_every_credential_of_a_profile_is_found(opened: Open) -> None:
+    """Under whatever key it was stored, by another store too; those of other profiles are not."""
+    keys = [key_of(), key_of(scope="read")]
+    for n, key in enumerate(keys):
+        opened().save(stored(n, key=key))
+    opened("q").save(stored(key=key_of("q"), profile="q"))
+    found = opened().list_credential_keys("p")
+    assert [opened().load(key) is not None for key in found] == [True, True]
+    assert sorted(found) == sorted(keys)
+    opened().delete_profile_tokens("p")
+    assert list(opened().list_credential_keys("p")) == []
+
+
+def test_clearing_compares(opened: Open) -> None:
+    """With `only`, a token set goes just if its refresh token is still that one."""
+    key = key_of()
+    store = opened()
+    store.save(stored(2, key=key))
+    assert store.delete_token_set(key, only=Secret("canary-refresh-1")) is False
+    assert store.load(key) == stored(2, key=key)
+    assert store.delete_token_set(key, only=Secret("canary-refresh-2")) is True
+    assert store.load(key) is None
+    assert store.delete_token_set(key, only=Secret("canary-refresh-2")) is False
+    store.save(stored(3, key=key))
+    assert store.delete_token_set(key) is True
+    assert store.delete_token_set(key) is False
+
+
+def test_an_interrupted_spending_is_known(opened: Open) -> None:
+    """Between `begin` and `save` or `conclude` another run can tell which token was being spent."""
+    key = key_of()
+    spent, other = Secret("canary-refresh-1"), Secret("canary-refresh-2")
+    store = opened()
+    assert store.was_refresh_interrupted(key, spent) is False
+    store.begin_refresh(key, spent)
+    assert opened().was_refresh_interrupted(key, spent) is True
+    assert opened().was_refresh_interrupted(key, other) is False
+    store.end_refresh(key)
+    store.end_refresh(key)
+    assert opened().was_refresh_interrupted(key, spent) is False
+    store.begin_refresh(key, spent)
+    store.save(stored(1, key=key))
+    assert opened().was_refresh_interrupted(key, spent) is False
+
+
+def test_the_lock_keeps_others_out(opened: Open) -> None:
+    """A second holder waits for its time-out; the first may go on within itself."""
+    key = key_of()
+    outcome: list[object] = []
+
+    def second() -> None:
+        try:
+            with opened().lock_credential(key, 0.2):
+                outcome.append("held twice")
+        except LockTimeoutError as error:
+            outcome.append(error.hint)
+
+    store = opened()
+    with store.lock_credential(key, 5), store.lock_credential(key, 5):
+        store.save(stored(key=key))
+        assert store.delete_token_set(key) is True
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join(20)
+    assert outcome and "--lock-timeout" in str(outcome[0])
+    with opened().lock_credential(key, 0):
+        pass
+
+
+def test_nothing_stays_behind(opened: Open, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """After `forget`, no file but empty locks is left of a profile, and no keyring item."""
+    key = key_of()
+    store = opened()
+    with store.lock_credential(key, 5):
+        store.reserve_space(key, 100)
+        store.begin_refresh(key, Secret("canary-refresh-0"))
+        store.save(stored(1, key=key))
+        store.begin_refresh(key, Secret("canary-refresh-1"))
+        store.reserve_space(key, 100)
+    store.delete_profile_tokens("p")
+    places = [tmp_path, Path(os.environ["XDG_RUNTIME_DIR"])]
+    left = [path for place in places for path in place.rglob("*") if path.is_file()]
+    left = [path for path in left if "home" not in path.parts and path.name != "bus.conf"]
+    assert {path.parent.name for path in left} <= {"locks"}
+    assert [path for path in left if path.stat().st_size] == []
+    if store.name == "keyring":
+        from tokencli.secret_sources.keyring_client import get_os_keyring
+
+        assert (
+            get_os_keyring(os.environ, FakeTerminal()).find_first_item("tokencli:p:token") is None
+        )
+
+
+def test_only_the_last_resort_warns(opened: Open, request: pytest.FixtureRequest) -> None:
+    """That a token is not kept is said, with the ways out, to whom has one; otherwise nothing is."""
+    terminal = FakeTerminal()
+    store = opened(terminal=terminal)
+    store.load(key_of())
+    assert not any(text.startswith("warning: ") for text in terminal.messages)
+    with store.lock_credential(key_of(), 5):
+        store.save(stored(key=key_of()))
+    warned = [text for text in terminal.messages if text.startswith("warning: ")]
+    if request.node.callspec.params["opened"] == "auto, with nothing":
+        assert len(warned) == 1
+        assert 'store = "file"' in warned[0]
+    else:
+        assert warned == []
+
+
+def test_a_keyring_that_holds_tokens_and_can_not_be_used_is_told_of(
+    locked_keyring_env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`auto` goes on without a locked keyring, and says so to whom has tokens in it."""
+    monkeypatch.setattr("tokencli.token_store.factories.state_dir", lambda: tmp_path / "state")
+    profile = make_profile()
+    with memory_folder() as memory:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(memory))
+        terminal = FakeTerminal()
+        around = {"environ": os.environ, "terminal": terminal, "clock": FakeClock()}
+        assert open_store(profile, **around).name == "runtime"  # type: ignore[arg-type]
+        (tmp_path / "state" / "keys").mkdir(parents=True)
+        (tmp_path / "state" / "keys" / f"{profile_file_prefix('p')}{key_of()}").touch()
+        assert open_store(profile, **around).name == "runtime"  # type: ignore[arg-type]
+    quiet, told = terminal.messages
+    assert quiet.startswith("detail: the OS keyring is locked")
+    assert told.startswith("the OS keyring is locked")

@@ -1,0 +1,103 @@
+"""The page of `inspect` for a person: as the golden files have it, and harmless for any token."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.jwt.samples import ACCESS, EXPIRED_AT, IDENTITY, REFRESH, part, token
+from tokencli.commands.inspect import inspection_to_dict
+from tokencli.commands.inspect_view import render_inspection
+from tokencli.core.inspect import inspect_token
+from tokencli.formats.json import dump_json_line
+from tokencli.models import Secret, TokenSet
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+NOW = EXPIRED_AT + 2 * 366 * 86400.0
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(categories=None)),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(categories=None)), inner),
+    max_leaves=8,
+)  # fmt: skip
+HUGE = st.sampled_from([10**400, -(10**400), 10**4000, 1e308, -1e308])
+NAMES = st.text() | st.sampled_from(
+    ["alg", "kid", "crit", "jwk", "iss", "sub", "aud", "scope", "scp", "scopes",
+     "iat", "nbf", "exp", "auth_time", "updated_at"]
+)  # fmt: skip
+SAMPLES = {
+    "access": (ACCESS, NOW, None),
+    "identity": (IDENTITY, NOW, None),
+    "refresh": (REFRESH, NOW, None),
+    "half": (ACCESS, EXPIRED_AT - 302_400.0, None),
+    "opaque": (
+        "0123-opaque",
+        NOW,
+        TokenSet(Secret("x"), "Bearer", NOW - 60, NOW + 540, scope="a b"),
+    ),
+    "jwe": (f"{part({'alg': 'dir', 'enc': 'A256GCM'})}..aXY.Y2lwaGVy.dGFn", NOW, None),
+    "sd-jwt": (
+        f"{token({'iss': 'me', 'exp': NOW + 60})}~{part(['salt', 'name', 'Jo'])}~",
+        NOW,
+        None,
+    ),
+    "unsigned": (token({"exp": NOW * 1000}, {"alg": "none"}, ""), NOW, None),
+}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_page_is_as_it_was_drawn(name: str) -> None:
+    """A change of the page is a change of tests/golden, for everybody to see."""
+    text, now, kept = SAMPLES[name]
+    found = render_inspection(
+        inspect_token(text, now=now, stored=kept), now, profile="corp" if kept else None
+    )
+    assert found == (GOLDEN / f"inspect-{name}.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.requirement(28)
+@pytest.mark.parametrize("name", SAMPLES)
+def test_every_page_says_first_that_nothing_was_verified(name: str) -> None:
+    """Nobody can take claims for facts, in text or in JSON."""
+    text, now, kept = SAMPLES[name]
+    found = inspect_token(text, now=now, stored=kept)
+    assert render_inspection(found, now).startswith("NOT VERIFIED: the signature was not checked")
+    assert inspection_to_dict(found, now)["verified"] is False
+
+
+@pytest.mark.requirement(14)
+@given(JSON, JSON)
+def test_no_claim_reaches_a_terminal_as_more_than_text(header: object, claims: object) -> None:
+    """Whatever a header or claims hold, each line is printable and starts with words of ours."""
+    text = f"{part({'alg': 'x'} if not isinstance(header, dict) else header)}.{part(claims)}.x"
+    found = inspect_token(text, now=NOW)
+    for row in render_inspection(found, NOW).removesuffix("\n").split("\n"):
+        assert row.isprintable()
+        assert not row.lstrip().startswith("::")
+        assert "##[" not in row and "##vso[" not in row
+    written = dump_json_line(inspection_to_dict(found, NOW))
+    assert written.isascii() and written.removesuffix("\n").isprintable()
+    assert json.loads(written)["kind"] == "jwt"
+
+
+@pytest.mark.requirement(28)
+@given(st.dictionaries(NAMES, JSON | HUGE), st.dictionaries(NAMES, JSON | HUGE))
+def test_any_header_and_claims_are_explained(
+    header: dict[str, object], claims: dict[str, object]
+) -> None:
+    """Whatever stands where a time, an audience or a scope belongs: a page, and JSON without NaN."""
+    found = inspect_token(f"{part(header)}.{part(claims)}.c2ln", now=NOW)
+    assert render_inspection(found, NOW)
+    written = json.loads(dump_json_line(inspection_to_dict(found, NOW)), parse_constant=pytest.fail)
+    assert written["claims"] == claims and written["header"] == header
+
+
+def test_json_has_the_same_keys_for_every_token() -> None:
+    """A script need not ask whether a key is there."""
+    keys = [
+        list(inspection_to_dict(inspect_token(t, now=n, stored=k), n))
+        for t, n, k in SAMPLES.values()
+    ]
+    assert all(each == keys[0] for each in keys)

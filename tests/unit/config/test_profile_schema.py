@@ -1,0 +1,78 @@
+"""The JSON Schema: an editor completes exactly the keys that load."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tokencli.config.json_schema import build_json_schema
+from tokencli.config.profile_schema import allowed_keys, build_profile_model
+from tokencli.providers.catalog import BUILTIN_NAMES, load_builtin
+
+SCHEMA = build_json_schema()
+
+
+def nodes(schema: Any) -> Iterator[dict[str, Any]]:
+    """Yield every object inside a schema."""
+    if isinstance(schema, dict):
+        yield schema
+        for value in schema.values():
+            yield from nodes(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from nodes(value)
+
+
+def model_of(provider: str) -> dict[str, Any]:
+    """Return the schema of a provider's profiles."""
+    for definition in SCHEMA["$defs"].values():
+        if definition.get("properties", {}).get("provider", {}).get("const") == provider:
+            return dict(definition)
+    raise AssertionError(provider)
+
+
+def test_it_is_json_and_every_reference_leads_somewhere() -> None:
+    """The schema can be written down, and no $ref hangs in the air."""
+    json.dumps(SCHEMA)
+    for node in nodes(SCHEMA):
+        if isinstance(node.get("$ref"), str):
+            assert node["$ref"].removeprefix("#/$defs/") in SCHEMA["$defs"]
+
+
+def test_nothing_in_it_is_null() -> None:
+    """TOML has no null, so no key offers it."""
+    assert not any(node.get("type") == "null" for node in nodes(SCHEMA))
+
+
+@pytest.mark.parametrize("provider", BUILTIN_NAMES)
+def test_a_provider_decides_its_keys(provider: str) -> None:
+    """For each provider exactly the keys that load are completed, and each is described."""
+    properties = model_of(provider)["properties"]
+    assert set(properties) == set(allowed_keys(build_profile_model(load_builtin(provider))))
+    assert model_of(provider)["additionalProperties"] is False
+    for key, value in properties.items():
+        assert value.get("description"), key
+
+
+def test_a_users_own_provider_may_have_any_field() -> None:
+    """Profiles of other providers take the common keys and whatever their provider adds."""
+    own = SCHEMA["$defs"]["ProfileTable"]
+    assert own["additionalProperties"] is True
+    assert own["properties"]["provider"]["not"]["enum"] == list(BUILTIN_NAMES)
+
+
+def test_every_word_of_the_provider_language_is_described() -> None:
+    """The keys of [providers.NAME] carry their reference text."""
+    for name in (
+        "Provider",
+        "Grant",
+        "Field",
+        "Endpoints",
+        "Request",
+        "Reply",
+        "Errors",
+        "ErrorMeaning",
+    ):
+        for key, value in SCHEMA["$defs"][name]["properties"].items():
+            assert value.get("description"), (name, key)

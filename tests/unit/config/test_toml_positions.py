@@ -1,0 +1,114 @@
+"""Lines of keys in TOML files."""
+
+import tomllib
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tokencli.config.toml_positions import find_line, iter_statements, map_key_lines
+
+TEXT = '''# a comment
+
+default_profile = "a"  # [not.a.table]
+[profiles.a]
+host = "x"
+scopes = [
+  "one",   # a comment with ]
+  "two",
+]
+note = """
+[profiles.z]
+key = 1
+"""
+password = { env = "X" }
+"quoted.key" = 1
+deep.inner.key = 2
+
+[ profiles . "b c" ]
+host = 'y'
+[[list]]
+n = 1
+'''
+
+
+def test_every_statement_is_found_on_its_line() -> None:
+    """Headers, dotted, quoted and inline keys, arrays and texts over lines: each on its first line."""
+    found = map_key_lines(TEXT)
+    assert found[("default_profile",)] == 3
+    assert found[("profiles", "a")] == 4
+    assert found[("profiles", "a", "scopes")] == 6
+    assert found[("profiles", "a", "note")] == 10
+    assert found[("profiles", "a", "password", "env")] == 14
+    assert found[("profiles", "a", "quoted.key")] == 15
+    assert found[("profiles", "a", "deep", "inner", "key")] == 16
+    assert found[("profiles", "b c")] == 18
+    assert found[("profiles", "b c", "host")] == 19
+    assert ("profiles", "z") not in found
+
+
+def test_a_missing_key_is_placed_at_its_table() -> None:
+    """What is not written belongs to the line of the nearest table around it."""
+    found = map_key_lines(TEXT)
+    assert find_line(found, ("profiles", "a", "client_id")) == 4
+    assert find_line(found, ("nothing",)) is None
+
+
+def test_keys_and_members_inside_a_value_have_lines_of_their_own() -> None:
+    """In arrays over several lines, tables in them, and arrays of tables; members by their number."""
+    text = """a = { x = 1, rows = [
+  "one", # ] and }
+  { "q.r".s = '''
+]''', t = 2 },
+  [
+    3],
+], z = 4 }
+[[list]]
+n = 1
+[[list]]
+n = 2
+[list.sub]
+m = 3
+[[list.deep]]
+k = 4
+"""
+    found = map_key_lines(text)
+    assert found[("a", "rows", "0")] == 2
+    assert found[("a", "rows", "1", "q.r", "s")] == 3
+    assert found[("a", "rows", "1", "t")] == 4
+    assert found[("a", "rows", "2", "0")] == 6
+    assert found[("a", "z")] == 7
+    assert found[("list", "1", "n")] == 11
+    assert found[("list", "1", "sub", "m")] == 13
+    assert found[("list", "1", "deep", "0", "k")] == 15
+
+
+def test_windows_line_ends_count_as_one() -> None:
+    """A file with CRLF has the same lines as with LF."""
+    assert map_key_lines(TEXT.replace("\n", "\r\n")) == map_key_lines(TEXT)
+
+
+def test_line_separators_inside_text_are_no_lines() -> None:
+    """Only line feeds end a line of TOML; U+2028 and U+0085 in a value don't."""
+    assert map_key_lines('a = "\u2028\u0085"\nb = 1\n')[("b",)] == 2
+
+
+KEYS = st.text("abc.-\"' é", min_size=1, max_size=4)
+
+
+@given(
+    st.dictionaries(
+        KEYS, st.dictionaries(KEYS, st.text("ab\n\"'#[]={}", max_size=8), max_size=3), max_size=4
+    )
+)
+def test_statements_cover_every_key(data: dict[str, dict[str, str]]) -> None:
+    """Whatever the names and texts, each written key has a line, and it is the right one."""
+    import tomlkit
+
+    text = tomlkit.dumps(data)
+    assert tomllib.loads(text) == data
+    found = map_key_lines(text)
+    for table, keys in data.items():
+        for key in keys:
+            line = text.split("\n")[found[(table, key)] - 1]
+            assert "=" in line
+    assert sum(not one.is_header for one in iter_statements(text)) == sum(map(len, data.values()))

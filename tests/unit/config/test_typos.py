@@ -1,0 +1,142 @@
+"""Slips in a provider's file: each is told once, in plain words, with the line of the very key."""
+
+from pathlib import Path
+
+import pytest
+
+from tokencli.config.load import Config
+from tokencli.config.provider_file import load_providers
+from tokencli.errors import ConfigError, ConfigProblem
+
+HEAD = 'title = "Own"\nendpoints.token = "https://api.example.com/t"\n'
+
+
+def slips(text: str) -> list[ConfigProblem]:
+    """Return what is wrong with a provider's file of these lines below its first two."""
+    try:
+        load_providers(HEAD + text, "own.toml")
+    except ConfigError as error:
+        return list(error.problems)
+    return []
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "line"),
+    [
+        ('reply = { access_tokn = "x" }', "reply.access_tokn", 3),
+        ('reply = { access_token = "header:" }', "reply.access_token", 3),
+        ('request = { send = { a = "b" }, headers = { Host = "x" } }', "request.headers.Host", 3),
+        ('then = { methd = "GET", send = { a = "b" } }', "then.methd", 3),
+        ('[request]\nbody = "json"\n[request.send.deep]\na = "1"\nb = "{nope}"', "request.send.deep.b", 7),
+        ('[request]\n[request.send]\nlist = ["a",\n  "{nope}"]', "request.send.list.1", 6),
+        ('request.body = "json"\nrequest.send = { rows = [\n  { a = "1" },\n  { b = "{nope}" },\n] }', "request.send.rows.1.b", 6),
+        ('request.body = "json"\n[[request.send.rows]]\na = "1"\n[[request.send.rows]]\nb = "{nope}"', "request.send.rows.1.b", 7),
+    ],
+)  # fmt: skip
+def test_a_slip_has_the_line_of_its_very_key(text: str, where: str, line: int) -> None:
+    """In inline tables, in arrays over several lines and in arrays of tables, too."""
+    assert [(found.where, found.line) for found in slips(text)] == [(where, line)]
+
+
+def test_a_word_where_a_number_belongs_is_one_slip() -> None:
+    """The alternatives for one value are no findings of their own, and the words are the house's."""
+    found = slips('reply = { access_tokn = "x", ttl = "soon" }')
+    assert {one.where for one in found} == {"reply.ttl", "reply.access_tokn"}
+    assert len(found) == 2
+    ttl = next(one for one in found if one.where == "reply.ttl")
+    assert ttl.right == 'must be a number of seconds or "never"'
+    assert "Input should" not in ttl.what
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "said"),
+    [
+        ('request.send = { a = "{now|plus:soon}" }', "request.send.a", "whole number"),
+        ('request.send = { a = "{now|plus}" }', "request.send.a", "whole number"),
+        ('request.send = { a = "{username|upper:zzz}" }', "request.send.a", "takes no argument"),
+        ('request.send = { a = "{now|date}" }', "request.send.a", "takes a format"),
+        ('request.send = { a = "{now|date:YYYY}" }', "request.send.a", "takes a format"),
+        ('request.send = { a = "{password|sha256}" }', "request.send.a", "let |hex or |base64"),
+        ('request.send = { a = "{password|sha256|upper}" }', "request.send.a", "let |hex or |base64"),
+        ('request.send = { a = "{username|hmac_sha256|hex}" }', "request.send.a", "names no key"),
+        ('values = { a = "{password|md5}" }', "values.a", "let |hex or |base64"),
+        ('request.headers = { X-A = "a\\r\\nB: c" }', "request.headers.X-A", "no header can carry"),
+        ('request = { send = {}, headers = { X-A = "é" } }', "request.headers.X-A", "no header can carry"),
+        ('then = { send = {}, headers = { X-A = " {token}" } }', "then.headers.X-A", "no header can carry"),
+        ("reply.ttl = nan", "reply.ttl", "above 0"),
+        ("reply.ttl = inf", "reply.ttl", "above 0"),
+        ("reply.ttl = 0", "reply.ttl", "above 0"),
+        ("reply.ttl = -5.5", "reply.ttl", "above 0"),
+        ("reply.ttl = 1e30", "reply.ttl", "ten years"),
+        ("reply.ttl = true", "reply.ttl", "number of seconds"),
+        ('then = { send = {}, reply = { ttl = -1 } }', "then.reply.ttl", "above 0"),
+        ("issuing.sticky = -1", "issuing.sticky", "0 or more"),
+        ("issuing.sticky = inf", "issuing.sticky", "0 or more"),
+        ("issuing.sticky = nan", "issuing.sticky", "0 or more"),
+        ("issuing.max_sessions = 0", "issuing.max_sessions", "1 or more"),
+        ('issuing.max_sessions = "5"', "issuing.max_sessions", "a whole number"),
+        ('issuing.cacheable = "no"', "issuing.cacheable", "true or false"),
+        ('reply.status = ["302"]', "reply.status", "whole numbers"),
+        ("reply.status = [302, 700]", "reply.status.1", "no HTTP status"),
+        ("reply.status = [99]", "reply.status.0", "no HTTP status"),
+        ('use = "Host: {token}"', "use", "a client sets itself"),
+        ('use = ["X-A: {token}", "content-length: {token}"]', "use", "a client sets itself"),
+        ('use = "X-A: a\\u0000{token}"', "use", "no header can carry"),
+        ('errors.codes.E1 = { what = "x", do = "rm {foo}" }', "errors.codes.E1.do", "{profile} alone"),
+        ('errors.status.401 = { what = "x", do = "rm {}" }', "errors.status.401.do", "{profile} alone"),
+        ("signed.p.life = 99999999999", "signed.p.life", "ten years"),
+        ('signed.p.header = { alg = "ES256" }', "signed.p.header.alg", "the key alg says it"),
+        ('signed.p = { header.alg = "none" }', "signed.p.header.alg", "the key alg says it"),
+        ('signed.p.alg = "none"', "signed.p.alg", "no algorithm"),
+        ('values = { a = "{a}" }', "values.a", "names itself"),
+        ('values = { a = "{b}", b = "{a}" }', "values.a", "circle"),
+        ('values = { a = "{b}", b = "{c}", c = "x{a}" }', "values.a", "circle"),
+        ('values = { b = "{a}{c}", a = "{b}", c = "{b}" }', "values.b", "circle"),
+        ('values = { a = "{b}", b = "{username}" }', "values.a", "put b above it"),
+        ('values = { a = "}" }', "values.a", "stands alone"),
+        ('issuer_claims = { t = "tid" }\nendpoints.issuer = "https://{t"', "endpoints.issuer", "stands alone"),
+    ],
+)  # fmt: skip
+def test_a_slip_that_would_fail_later_is_told_now(text: str, where: str, said: str) -> None:
+    """What no request, no server and no clock could make anything of is one finding with a line."""
+    found = slips(text)
+    assert [one.where for one in found] == [where]
+    assert said in f"{found[0].what}; {found[0].right}"
+    assert found[0].line is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'request.send = { a = "{now|plus:-60|date:%H:%M}", b = "{password|sha256|sha256|hex}" }',
+        'request.send = { a = "{username|hmac_sha256:password|base64}", n = "{now|int}" }',
+        'request.send = { a = "{password|md5|url}" }',
+        'use = ["Authorization: Custom {token}", "Cookie: sid={token}", "?key={token}"]',
+        'reply = { ttl = "never", status = [302, 404] }\nissuing = { sticky = 0, max_sessions = 1 }',
+        "reply.ttl = 0.5",
+        'values = { a = "{username}", b = "{a}{a}", c = "{b}" }\nrequest.send = { x = "{c}" }',
+        'errors.codes.E1 = { what = "x", do = "tokencli login {profile} --again" }',
+    ],
+)
+def test_what_is_right_stays_right(text: str) -> None:
+    """Filters in an order that gives text, headers that carry tokens, and values that build up."""
+    assert slips(text) == []
+
+
+def test_a_provider_in_a_circle_spoils_no_other_profile() -> None:
+    """In a configuration, too, it is a finding, and the profiles of other providers are there."""
+    config = Config(
+        Path("config.toml"),
+        '[providers.own]\ntitle = "Own"\nendpoints.token = "https://api.example.com/t"\n'
+        'values = { a = "{b}", b = "{a}" }\nrequest.send = { x = "{a}" }\n'
+        '[profiles.bad]\nprovider = "own"\n'
+        '[profiles.good]\nprovider = "oauth2"\ntoken_url = "https://x.example/t"\n'
+        'grant = "client_credentials"\nclient_id = "x"\n',
+        {},
+    )
+    assert config.profile_names() == ("bad", "good")
+    assert config.find_profile_problems("good") == ()
+    assert [found.where for found in config.find_profile_problems("bad")] == [
+        "providers.own.values.a"
+    ]
+    assert config.get_profile_ignoring_top_level("good").name == "good"

@@ -1,0 +1,315 @@
+"""What others say of a token: introspection, UserInfo, and the issuer's keys."""
+
+import json
+from typing import Any
+
+import pytest
+from joserfc.jwk import ECKey
+
+from tests.fakes import FakeContext, FakeTransport, filled_keyring, json_reply, make_profile
+from tests.unit.jwt.samples import part
+from tests.unit.jwt.samples import token as unsigned
+from tokencli.core.inspect_checks import RequestedChecks, run_checks
+from tokencli.core.introspect import fetch_userinfo, introspect_token
+from tokencli.core.secret_resolver import SecretResolver
+from tokencli.core.token_verification import verify_token
+from tokencli.errors import ConfigError, RefusedError, ReplyError, TokencliError
+from tokencli.jwt.decode import decode_token
+from tokencli.jwt.sign import PrivateKey
+from tokencli.jwt.verify import UnknownKeyError, VerificationError
+from tokencli.models import HttpReply, Profile, Secret, TokenSet
+from tokencli.oauth import dpop
+
+NOW = 1_800_000_000.0
+ISSUER = "https://id.example.com"
+TOKEN = Secret("canary-access-1a")
+BEARER = TokenSet(TOKEN, "Bearer", NOW)
+SPOKEN = "canary.horse.battery.staple"
+"""A token of words, which looks like no token."""
+KEY = ECKey.generate_key("P-256")
+PROFILE = make_profile(
+    issuer=ISSUER,
+    params={"audience": "api"},
+    endpoints={name: f"{ISSUER}/{name}" for name in ("introspection", "userinfo", "jwks")},
+)
+
+
+def ctx(*replies: HttpReply | str) -> FakeContext:
+    """Return ctx with a server that answers so."""
+    plain = [json_reply(reply) if isinstance(reply, str) else reply for reply in replies]
+    return FakeContext(transport=FakeTransport(list(plain)), keyring=filled_keyring())
+
+
+def keys(kid: str = "k1") -> str:
+    """Return a set with the one key."""
+    return json.dumps({"keys": [{**KEY.as_dict(private=False), "kid": kid}]})
+
+
+def signed(kid: str = "k1", **change: Any) -> str:
+    """Return a token of the issuer."""
+    claims = {"iss": ISSUER, "aud": "api", "exp": NOW + 60, **change}
+    return PrivateKey(KEY).sign_jwt({"alg": "ES256", "kid": kid}, claims)
+
+
+def asked(profile: Profile, outside: FakeContext) -> Any:
+    """Introspect the token."""
+    return introspect_token(profile, outside, SecretResolver(profile, outside), TOKEN)
+
+
+def test_introspection_is_a_post_with_the_clients_authentication() -> None:
+    """RFC 7662 section 2.1."""
+    outside = ctx('{"active":true,"sub":"jdoe"}')
+    assert asked(PROFILE, outside) == {"active": True, "sub": "jdoe"}
+    (request,) = outside.transport.requests
+    assert (request.method, request.url) == ("POST", f"{ISSUER}/introspection")
+    assert request.headers["Authorization"].startswith("Basic ")
+    assert b"token=canary-access-1a&token_type_hint=access_token" in request.body
+
+
+@pytest.mark.parametrize("body", ["{}", '{"active":"true"}', '{"active":null}', '{"sub":"jdoe"}'])
+def test_an_introspection_without_active_is_no_answer(body: str) -> None:
+    """RFC 7662 section 2.2: it is the one member that must be there."""
+    with pytest.raises(ReplyError, match="active"):
+        asked(PROFILE, ctx(body))
+
+
+@pytest.mark.parametrize("which", ["introspection", "userinfo", "jwks"])
+def test_an_endpoint_that_nobody_knows_is_a_configuration_error(which: str) -> None:
+    """It says which, and what to write."""
+    profile = make_profile(issuer=ISSUER)
+    wanted = RequestedChecks(which == "jwks", which == "introspection", which == "userinfo")
+    with pytest.raises(ConfigError, match=which):
+        run_checks(profile, ctx(), signed(), BEARER, wanted)
+
+
+def test_userinfo_gets_the_token_in_a_header() -> None:
+    """RFC 6750 section 2.1: and nowhere else."""
+    outside = ctx('{"sub":"jdoe"}')
+    assert fetch_userinfo(PROFILE, outside, BEARER) == {"sub": "jdoe"}
+    (request,) = outside.transport.requests
+    assert (request.method, request.body) == ("GET", b"")
+    assert request.headers["Authorization"] == "Bearer canary-access-1a"
+
+
+@pytest.mark.requirement(37)
+def test_userinfo_gets_a_proof_and_once_the_nonce() -> None:
+    """RFC 9449 sections 7 and 9: ath, and one more try with the resource's own nonce."""
+    challenge = {"www-authenticate": 'DPoP error="use_dpop_nonce"', "dpop-nonce": "r1"}
+    outside = ctx(HttpReply(401, challenge, b""), HttpReply(401, challenge, b""))
+    bound = TokenSet(TOKEN, "DPoP", NOW, dpop_key=dpop.generate_dpop_key())
+    with pytest.raises(RefusedError, match="use_dpop_nonce"):
+        fetch_userinfo(PROFILE, outside, bound)
+    proofs = [
+        decode_token(request.headers["DPoP"]).claims for request in outside.transport.requests
+    ]
+    assert [proof.get("nonce") for proof in proofs] == [None, "r1"]
+    assert all("ath" in proof and proof["htm"] == "GET" for proof in proofs)
+    assert outside.transport.requests[0].headers["Authorization"].startswith("DPoP ")
+
+
+def test_userinfo_of_somebody_else_is_not_believed() -> None:
+    """OpenID Connect Core section 5.3.2: its sub is the ID token's."""
+    id_token = Secret(PrivateKey(KEY).sign_jwt({"alg": "ES256"}, {"sub": "jdoe"}))
+    token = TokenSet(TOKEN, "Bearer", NOW, id_token=id_token)
+    assert fetch_userinfo(PROFILE, ctx('{"sub":"jdoe"}'), token)["sub"] == "jdoe"
+    with pytest.raises(ReplyError, match="ID token"):
+        fetch_userinfo(PROFILE, ctx('{"sub":"mallory"}'), token)
+
+
+@pytest.mark.parametrize("body", ['{"name":"J"}', '{"sub":""}', '{"sub":7}', '{"sub":null}'])
+def test_userinfo_of_nobody_is_no_answer(body: str) -> None:
+    """OpenID Connect Core section 5.3.2: sub is the one member that must be there."""
+    with pytest.raises(ReplyError, match="there is no sub"):
+        fetch_userinfo(PROFILE, ctx(body), BEARER)
+
+
+def as_jwt(text: str, kind: str = "application/jwt") -> HttpReply:
+    """Return a UserInfo reply that says it is a JWT."""
+    return HttpReply(200, {"content-type": kind}, text.encode())
+
+
+@pytest.mark.parametrize("kind", ["application/jwt", "Application/JWT; charset=utf-8"])
+def test_a_signed_userinfo_is_read_if_its_issuer_signed_it_for_this_client(kind: str) -> None:
+    """OpenID Connect Core section 5.3.2: by the issuer's keys, with its iss and aud; exp is rare."""
+    claims = {"iss": ISSUER, "aud": PROFILE.values["client_id"], "sub": "jdoe"}
+    jwt = PrivateKey(KEY).sign_jwt({"alg": "ES256", "kid": "k1"}, claims)
+    assert fetch_userinfo(PROFILE, ctx(as_jwt(f"{jwt}\n", kind), keys()), BEARER) == claims
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"iss": "https://evil.example.com"}, "another issuer"),
+        ({"aud": "other"}, "somebody else"),
+        ({"aud": "api"}, "somebody else"),
+        ({"exp": NOW - 1}, "has expired"),
+    ],
+)
+def test_a_signed_userinfo_for_somebody_else_is_not_believed(
+    change: dict[str, Any], says: str
+) -> None:
+    """A good signature alone proves nothing; nor does an API's audience: it is for the client."""
+    claims = {"iss": ISSUER, "aud": PROFILE.values["client_id"], "sub": "jdoe", **change}
+    jwt = PrivateKey(KEY).sign_jwt({"alg": "ES256", "kid": "k1"}, claims)
+    with pytest.raises(ReplyError, match=says):
+        fetch_userinfo(PROFILE, ctx(as_jwt(jwt), keys()), BEARER)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("notajwt", "no JWT"),
+        ("", "no JWT"),
+        (unsigned({"sub": "evil"}, {"alg": "none"}, ""), "algorithm is 'none'"),
+        (unsigned({"sub": "evil"}, {"alg": "ES256"}), "signature does not hold"),
+        (f"{part({'alg': 'RSA-OAEP', 'enc': 'A128GCM'})}.a.b.c.d", "encrypted"),
+    ],
+)
+def test_a_userinfo_that_nobody_vouches_for_is_not_believed(text: str, says: str) -> None:
+    """Unsigned, forged, encrypted, or no JWT at all: an error in words, and nothing shown."""
+    with pytest.raises(ReplyError, match=says):
+        fetch_userinfo(PROFILE, ctx(as_jwt(text), keys()), BEARER)
+
+
+def test_a_signed_userinfo_without_an_issuer_is_a_configuration_error() -> None:
+    """Nobody vouches for its keys."""
+    profile = make_profile(endpoints=PROFILE.endpoints)
+    with pytest.raises(ConfigError, match="no issuer"):
+        fetch_userinfo(profile, ctx(as_jwt(unsigned({"sub": "jdoe"})), keys()), BEARER)
+
+
+LEAKS = [
+    HttpReply(401, {"www-authenticate": f'Bearer error="x", error_description="{SPOKEN} is old"'}, b""),
+    HttpReply(401, {"www-authenticate": f"DPoP error={SPOKEN}"}, b""),
+    json_reply(f'{{"error":"{SPOKEN}","error_description":"token {SPOKEN} is old"}}', 400),
+    json_reply(f"{SPOKEN} is old", 200, f"text/{SPOKEN}"),
+    json_reply(f'{{"{SPOKEN}":1,"{SPOKEN}":2}}'),
+    json_reply(f'["{SPOKEN}"]'),
+    json_reply(f'{{"sub":"{SPOKEN}","active":"{SPOKEN}"}}'),
+    as_jwt(unsigned({"sub": "x"}, {"alg": SPOKEN})),
+]  # fmt: skip
+
+
+@pytest.mark.requirement(15)
+@pytest.mark.parametrize("reply", LEAKS, ids=range(len(LEAKS)))
+@pytest.mark.parametrize("which", ["introspect", "userinfo"])
+def test_a_server_that_quotes_the_token_does_not_get_it_shown(which: str, reply: HttpReply) -> None:
+    """Nothing about a token of plain words gives it away: the value itself is what is masked."""
+    id_token = Secret(PrivateKey(KEY).sign_jwt({"alg": "ES256"}, {"sub": "jdoe"}))
+    token = TokenSet(Secret(SPOKEN), "Bearer", NOW, id_token=id_token)
+    outside = ctx(reply, keys())
+    with pytest.raises(TokencliError) as caught:
+        if which == "introspect":
+            introspect_token(PROFILE, outside, SecretResolver(PROFILE, outside), token.access_token)
+        else:
+            fetch_userinfo(PROFILE, outside, token)
+    told = vars(caught.value)
+    assert SPOKEN not in str(told) and told["message"]
+
+
+@pytest.mark.requirement(24)
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "-1e999", "9" * 5000])
+@pytest.mark.parametrize("which", ["introspect", "userinfo"])
+def test_a_number_that_is_none_is_refused(which: str, number: str) -> None:
+    """No token is lost by it, and what is shown can be written as JSON."""
+    outside = ctx(f'{{"active":true,"sub":"jdoe","x":{{"y":[{number}]}}}}')
+    with pytest.raises(ReplyError, match="number"):
+        fetch_userinfo(PROFILE, outside, BEARER) if which == "userinfo" else asked(PROFILE, outside)
+
+
+@pytest.mark.requirement(24)
+def test_what_nests_deeper_than_anybody_needs_is_refused() -> None:
+    """Rather than shown by recursion."""
+    with pytest.raises(ReplyError, match="nested deeper"):
+        asked(PROFILE, ctx(f'{{"active":true,"x":{"[" * 500}{"]" * 500}}}'))
+
+
+def test_a_refusal_of_userinfo_says_what_the_challenge_says() -> None:
+    """RFC 6750 section 3: the reason stands in a header, the body may be empty."""
+    challenge = (
+        'Bearer realm="x", error="insufficient_scope", error_description="openid is missing"'
+    )
+    reply = HttpReply(403, {"www-authenticate": challenge}, b"")
+    with pytest.raises(RefusedError, match="insufficient_scope, openid is missing"):
+        fetch_userinfo(PROFILE, ctx(reply), BEARER)
+
+
+@pytest.mark.requirement(28)
+def test_keys_come_from_the_profiles_issuer_alone() -> None:
+    """One GET to its own address, whatever the token's header offers."""
+    outside = ctx(keys())
+    token = PrivateKey(KEY).sign_jwt(
+        {"alg": "ES256", "kid": "k1", "jku": "https://evil.example.com/"},
+        {"iss": ISSUER, "aud": "api", "exp": NOW + 60},
+    )
+    assert verify_token(PROFILE, outside, token).kid == "k1"
+    assert [(r.method, r.url) for r in outside.transport.requests] == [("GET", f"{ISSUER}/jwks")]
+    assert "Authorization" not in outside.transport.requests[0].headers
+
+
+@pytest.mark.requirement(28)
+def test_an_unknown_key_is_looked_for_once_more() -> None:
+    """The issuer may just have begun to use it."""
+    outside = ctx(keys("old"), keys("k1"))
+    assert verify_token(PROFILE, outside, signed()).kid == "k1"
+    with pytest.raises(UnknownKeyError):
+        verify_token(PROFILE, ctx(keys("old"), keys("old")), signed())
+
+
+@pytest.mark.requirement(28)
+@pytest.mark.parametrize(
+    ("aud", "further", "holds"),
+    [
+        ("api", (), True),
+        ("batch", (), True),
+        ("https://r.example/", (), True),
+        ("more", ("more",), True),
+        ("more", (), False),
+    ],
+)
+def test_whom_a_token_may_be_for(aud: str, further: tuple[str, ...], holds: bool) -> None:
+    """The profile's audience, its resources, its client, or whom the command line names."""
+    profile = make_profile(
+        issuer=ISSUER,
+        params={"audience": "api", "resource": ("https://r.example/", "https://s.example/")},
+        endpoints=PROFILE.endpoints,
+    )
+    if holds:
+        assert verify_token(profile, ctx(keys()), signed(aud=aud), further).matched_audiences == (
+            aud,
+        )
+    else:
+        with pytest.raises(VerificationError, match="somebody else"):
+            verify_token(profile, ctx(keys()), signed(aud=aud), further)
+
+
+@pytest.mark.requirement(28)
+def test_without_an_issuer_nobody_vouches() -> None:
+    """A profile that names none verifies nothing, even with the address of keys."""
+    with pytest.raises(ConfigError, match="no issuer"):
+        verify_token(make_profile(endpoints=PROFILE.endpoints), ctx(keys()), signed())
+
+
+@pytest.mark.parametrize("body", ['{"keys":7}', "{}", "[]", "<html>", ""])
+def test_keys_that_are_none_are_an_error_in_words(body: str) -> None:
+    """Not a token that failed, but a server that did."""
+    with pytest.raises(TokencliError) as caught:
+        verify_token(PROFILE, ctx(body), signed())
+    assert not isinstance(caught.value, VerificationError)
+
+
+def test_what_is_refuted_is_said_once() -> None:
+    """A bad signature, or a server that no longer knows the token; else nothing."""
+    everything = RequestedChecks(verify=True, introspect=True, userinfo=True)
+    good = run_checks(
+        PROFILE, ctx(keys(), '{"active":true}', '{"sub":"jdoe"}'), signed(), BEARER, everything
+    )
+    assert (good.rejection_reason, good.userinfo) == (None, {"sub": "jdoe"})
+    gone = run_checks(PROFILE, ctx('{"active":false}'), "t", None, RequestedChecks(introspect=True))
+    assert gone.rejection_reason and "not active" in gone.rejection_reason
+    forged = run_checks(PROFILE, ctx(keys()), signed(aud="x"), None, RequestedChecks(verify=True))
+    assert (
+        forged.rejection_reason
+        and "somebody else" in forged.rejection_reason
+        and forged.verified is None
+    )

@@ -1,0 +1,98 @@
+"""Forgetting with a keyring that can't be reached: everything else goes, and what stays is said."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from tests.fakes import FakeContext, FakeKeyring, FakeStore, keyring_ref, make_profile
+from tokencli.core.local_data import delete_local_data, keyring_delete_command
+from tokencli.core.logout import log_out
+from tokencli.errors import KeyringError
+from tokencli.models import Secret, SecretRef, StoredTokenSet, TokenSet
+from tokencli.protocols import TokenStore
+from tokencli.token_store.credential_key import derive_binding
+
+PROFILE = make_profile()
+
+
+@dataclass
+class MissingKeyringStore(FakeStore):
+    """The store of a keyring that is gone, in which something was kept."""
+
+    noted: bool = True
+
+    def load(self, key: str) -> StoredTokenSet | None:
+        raise KeyringError("there is no keyring")
+
+    def delete_profile_tokens(self, profile: str, *, force: bool = False) -> int:
+        if not self.noted:
+            return 0
+        self.noted = not force
+        raise KeyringError("there is no keyring")
+
+
+@dataclass
+class MissingKeyring(FakeKeyring):
+    """The keyring itself."""
+
+    def delete_secret(self, ref: SecretRef, *, everywhere: bool = False) -> bool:
+        raise KeyringError("there is no keyring")
+
+
+@dataclass
+class KeyringGoneContext(FakeContext):
+    """Edges with a keyring that is gone, and a file beside it."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.gone = MissingKeyringStore("keyring")
+        self.keyring = MissingKeyring()
+        token = TokenSet(Secret("canary-t"), "Bearer", 0.0, 1.0)
+        self.fake_store.stored_tokens[derive_binding(PROFILE).key] = StoredTokenSet(
+            derive_binding(PROFILE), token
+        )
+
+    def all_token_stores(self, profile: object) -> list[TokenStore]:
+        return [self.gone, self.fake_store]
+
+
+@pytest.mark.parametrize("secrets", [False, True])
+def test_without_force_the_hint_names_it(secrets: bool) -> None:
+    """What can be reached is forgotten, the rest is an error that says how to go on."""
+    ctx = KeyringGoneContext()
+    with pytest.raises(
+        KeyringError, match=r"tokens.* of profile 'p' could not be forgotten"
+    ) as told:
+        log_out(PROFILE, ctx, secrets=secrets)
+    more = " --secrets" if secrets else ""
+    assert f"tokencli logout p{more} --force" in (told.value.hint or "")
+    assert not ctx.fake_store.stored_tokens
+    assert ctx.gone.noted
+
+
+@pytest.mark.parametrize("secrets", [False, True])
+def test_with_force_one_line_says_what_stays(secrets: bool) -> None:
+    """With how to clear it later; after that nothing here points to the keyring any more."""
+    ctx = KeyringGoneContext()
+    done = log_out(PROFILE, ctx, secrets=secrets, force=True)
+    assert (done.token_count, done.secret_names) == (1, ())
+    assert not ctx.gone.noted
+    (line,) = ctx.terminal.messages
+    services = ["token", *(["password", "client_secret"] if secrets else [])]
+    for name in services:
+        assert keyring_delete_command(f"tokencli:p:{name}") in line
+    assert line.count("tokencli:p:") == len(services)
+    ctx.terminal.messages.clear()
+    assert log_out(PROFILE, ctx, force=True).token_count == 0
+    assert ctx.terminal.messages == []
+
+
+def test_what_a_profile_names_itself_is_cleared_by_both_names() -> None:
+    """Other items of that service are not the profile's."""
+    theirs = SecretRef("keyring", "password", "p", ("corp", "jdoe"))
+    profile = make_profile(
+        secrets={"password": theirs, "client_secret": keyring_ref("client_secret")}
+    )
+    ctx = KeyringGoneContext()
+    delete_local_data(profile, ctx, secrets=True, force=True)
+    assert keyring_delete_command("corp", "jdoe") in ctx.terminal.messages[0]

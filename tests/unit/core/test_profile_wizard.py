@@ -1,0 +1,145 @@
+"""New profiles: what is asked is what the provider needs, and only that."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import FakeTerminal
+from tokencli.config.load import Config
+from tokencli.core.profile_wizard import (
+    PartialProfile,
+    ask_missing_values,
+    parse_assignments,
+    parse_secret_sources,
+)
+from tokencli.errors import ConfigError, UsageError
+from tokencli.providers.catalog import BUILTIN_NAMES, load_builtin
+
+
+def form(provider: str, **keys: object) -> PartialProfile:
+    """Return a form of a built-in provider."""
+    return PartialProfile("p", load_builtin(provider), keys)
+
+
+def test_groupid_asks_for_five_things() -> None:
+    """Host, client id, user name and identity store id; neither secrets nor a URL."""
+    terminal = FakeTerminal(["demomachine", "c", "jdoe", "1"], interactive=True)
+    keys = ask_missing_values(form("groupid"), terminal)
+    assert keys == {
+        "host": "demomachine",
+        "client_id": "c",
+        "username": "jdoe",
+        "identity_store_id": "1",
+    }
+    asked = " ".join(terminal.messages)
+    assert "such as demomachine:4443" in asked
+    assert "SVC.Identitystore" in asked
+    assert "assword" not in asked
+
+
+def test_what_is_given_is_not_asked() -> None:
+    """Options answer questions, and token_url stands for the host."""
+    terminal = FakeTerminal(["jdoe"], interactive=True)
+    given = {"token_url": "https://x.example/t", "client_id": "c", "identity_store_id": "1"}
+    assert ask_missing_values(form("groupid", **given), terminal) == {**given, "username": "jdoe"}
+
+
+def test_socialid_asks_which_of_two() -> None:
+    """Of user name and address one is chosen first; what has a default is not asked for."""
+    terminal = FakeTerminal(["email_address", "j@d.example", "138"], interactive=True)
+    keys = ask_missing_values(form("socialid"), terminal)
+    assert keys == {"email_address": "j@d.example", "client_id": "138"}
+
+
+def test_an_answer_that_would_not_load_is_asked_for_again() -> None:
+    """Each answer is judged at its question, by the configuration's own rules, with the reason."""
+    answers = ["https://demomachine:4443/GroupID", "demomachine:4443", "c", "j\x07d", "jdoe", "1"]
+    terminal = FakeTerminal(answers, interactive=True)
+    keys = ask_missing_values(form("groupid"), terminal)
+    assert (keys["host"], keys["username"]) == ("demomachine:4443", "jdoe")
+    first, why, second, *_ = terminal.messages
+    assert first == second
+    assert first == (
+        "Host and port of the GroupID server (as in the address of the GroupID portal; the port is"
+        " 4443 unless it was changed), such as demomachine:4443"
+    )
+    assert why.endswith('a host is only a name and a port, not a URL; write "demomachine:4443"')
+
+
+@pytest.mark.parametrize(
+    ("name", "given"), [("p", {"timeout": "soon"}), ("no name", {}), ("p", {"client_id": ""})]
+)
+def test_nobody_is_asked_in_vain(name: str, given: dict[str, str]) -> None:
+    """What is wrong with the command line is said before the first question."""
+    terminal = FakeTerminal(interactive=True)
+    with pytest.raises(ConfigError, match="nothing was asked") as caught:
+        ask_missing_values(PartialProfile(name, load_builtin("groupid"), given), terminal)
+    assert caught.value.problems and caught.value.hint
+    assert terminal.messages == []
+
+
+@pytest.mark.parametrize("provider", BUILTIN_NAMES)
+def test_a_script_is_told_everything_at_once(provider: str) -> None:
+    """Without a terminal one error names every option that is missing."""
+    with pytest.raises(UsageError) as error:
+        ask_missing_values(form(provider), FakeTerminal())
+    assert "--client-id" in error.value.message
+    assert error.value.hint and error.value.hint.startswith("tokencli profiles add p --provider")
+
+
+def test_what_a_script_gives_is_enough() -> None:
+    """With all options nothing is asked, and the profile loads."""
+    given = parse_assignments(
+        ["token_url=https://x.example/t", "client_id=c", "params.tenant=acme", "hot_copy=false",
+         "resource=https://a.example,https://b.example", "timeout=5"],
+        load_builtin("oauth2"),
+    )  # fmt: skip
+    keys = ask_missing_values(form("oauth2", **given), FakeTerminal())
+    assert keys["params"] == {"tenant": "acme"}
+    assert keys["hot_copy"] is False
+    assert keys["resource"] == ["https://a.example", "https://b.example"]
+    import tomlkit
+
+    text = tomlkit.dumps({"profiles": {"p": {"provider": "oauth2", **keys}}})
+    assert Config(Path("c.toml"), text, {}).find_problems() == ()
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "client_secret=canary-91be",
+        "password=canary-91be",
+        "clientid=x",
+        "scope",
+        "insecure=yes",
+        "scope.x=1",
+    ],
+)
+def test_assignments_that_are_refused(written: str) -> None:
+    """No secret, no unknown key, no half assignment; and no secret is repeated."""
+    with pytest.raises(UsageError) as error:
+        parse_assignments([written], load_builtin("oauth2"))
+    assert "canary" not in f"{error.value.message} {error.value.hint}"
+
+
+def test_places_of_secrets() -> None:
+    """Each kind of place is written as the file has it; a command is words, not a shell line."""
+    assert parse_secret_sources(
+        ["password=env:P", "client_secret=command:pass show 'a b'"], load_builtin("groupid")
+    ) == {"password": {"env": "P"}, "client_secret": {"command": ["pass", "show", "a b"]}}
+    assert parse_secret_sources(
+        ["password=prompt", "client_secret=file:/run/s"], load_builtin("groupid")
+    ) == {
+        "password": {"prompt": True},
+        "client_secret": {"file": "/run/s"},
+    }
+
+
+@pytest.mark.parametrize(
+    "written", ["password=canary-7f3a", "password", "passwort=env:X", "password=env:", "password=command:'", "password=command: "]
+)  # fmt: skip
+def test_places_that_are_refused(written: str) -> None:
+    """What names no place is refused and, as it may be the secret itself, not repeated."""
+    with pytest.raises(UsageError) as error:
+        parse_secret_sources([written], load_builtin("groupid"))
+    assert "canary" not in f"{error.value.message} {error.value.hint}"

@@ -1,0 +1,248 @@
+"""The records of the hot path: what is written, when, and what is never written."""
+
+import os
+import stat
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import FakeStore
+from tests.fast_path_world import TOKENS, World, world
+from tokencli.app import App
+from tokencli.core.logout import log_out
+from tokencli.fastpath import profile_cache, reader
+from tokencli.fastpath.records import CacheRecords
+from tokencli.fastpath.token_cache import TokenCache
+from tokencli.models import DpopKey, Profile, Secret, StoredTokenSet, TokenSet
+from tokencli.system.user_dirs import is_memory_backed
+from tokencli.token_store.credential_key import derive_binding
+
+GET = ["get", "p"]
+
+
+@pytest.fixture
+def place() -> Iterator[World]:
+    """Give the test a warm world."""
+    with world() as made:
+        made.make()
+        yield made
+
+
+def fresh(profile: Profile, token: str = "canary-newer-token", **more: object) -> StoredTokenSet:
+    """Return a token set that was fetched just now."""
+    now = time.time()
+    found = TokenSet(Secret(token), "Bearer", now - 1, now + 1200)
+    return StoredTokenSet(derive_binding(profile), replace(found, **more))  # type: ignore[arg-type]
+
+
+def answer(place: World, argv: list[str] = GET) -> str | None:
+    """Return what the hot path prints."""
+    return reader.fast_path_output(argv, place.environ)
+
+
+def test_a_warm_get_and_export_are_answered(place: World) -> None:
+    """With a profile named, chosen by the environment, or the default one."""
+    assert answer(place) == answer(place, ["get"]) == TOKENS["p"] + "\n"
+    assert answer(place, ["export", "p"]) == f"export P_TOKEN='{TOKENS['p']}';\n"
+    place.environ["TOKENCLI_PROFILE"] = "q.2"
+    assert answer(place, ["get"]) == TOKENS["q.2"] + "\n"
+
+
+def test_everything_there_is_closed_to_others(place: World) -> None:
+    """Folders 0700, files 0600, whatever the umask."""
+    before = os.umask(0)
+    try:
+        place.make()
+    finally:
+        os.umask(before)
+    for path in (place.run / "tokencli").rglob("*"):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        assert mode == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_no_refresh_token_and_no_secret_is_ever_there(place: World) -> None:
+    """Only the access token is copied; the snapshot of a profile holds names and places."""
+    app = App(environ=place.environ)
+    profile = app.get_profile("p")
+    secrets = {
+        "refresh_token": Secret("canary-refresh-1"),
+        "id_token": Secret("canary-identity-1"),
+    }
+    app.token_store(profile).save(fresh(profile, **secrets))
+    assert answer(place) == "canary-newer-token\n"
+    kept = b"".join(path.read_bytes() for path in place.run.rglob("*") if path.is_file())
+    for canary in (*(s.reveal() for s in secrets.values()), place.environ["SECRET"]):
+        assert canary.encode() not in kept
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"dpop_key": DpopKey(Secret("{}"))},
+        {"outputs": {"tenant": Secret("t")}},
+        {"expires_at": None},
+        {"access_token": Secret("not a b64token")},
+        {"access_token": Secret("line\nbreak")},
+        {"scope": "a\nb"},
+    ],
+    ids=lambda more: next(iter(more)),
+)
+def test_a_token_that_is_not_all_there_is_to_know_is_not_copied(
+    place: World, more: Mapping[str, object]
+) -> None:
+    """Bound to a key, with further outputs, of unknown life, or of odd characters: the long way."""
+    app = App(environ=place.environ)
+    profile = app.get_profile("p")
+    app.token_store(profile).save(fresh(profile, **more))
+    assert answer(place) is None
+
+
+def test_a_token_whose_life_is_lengthened_by_use_is_not_copied(place: World) -> None:
+    """Each use has to be noted, and the hot path writes nothing."""
+    app = App(environ=place.environ)
+    profile = app.get_profile("p")
+    app.token_store(profile).save(fresh(profile, sliding_lifetime=600.0))
+    assert answer(place) is None
+
+
+def test_a_store_that_keeps_nothing_has_no_copy(place: World) -> None:
+    """`store = "none"` means none, and a copy of before is taken away."""
+    app = App(environ=place.environ)
+    profile = replace(app.get_profile("p"), store="none")
+    app.token_store(profile).save(fresh(profile))
+    assert answer(place) is None
+
+
+def test_hot_copy_false_turns_it_off_and_takes_the_copy_away(place: World) -> None:
+    """The next long run removes what was left."""
+    text = place.config.read_text()
+    place.write(text.replace('export = "P_TOKEN"', "hot_copy = false"))
+    app = App(environ=place.environ)
+    profile = app.get_profile("p")
+    app.token_store(profile).save(fresh(profile))
+    assert answer(place) is None
+    assert not (place.hot / "p").exists()
+
+
+def test_another_scope_neither_reads_nor_writes_the_copy(place: World) -> None:
+    """`get --scope` is about another credential under the same name."""
+    app = App(environ=place.environ)
+    other = app.get_profile("p", scope="other")
+    assert app.token_cache(other).load_token(derive_binding(other)) is None
+    app.token_store(other).save(fresh(other))
+    assert answer(place) == TOKENS["p"] + "\n"
+
+
+def test_a_new_token_drops_the_copies_of_other_configurations(place: World) -> None:
+    """They share the keyring, so their copies would be older than what is stored."""
+    second = place.config.with_name("second.toml")
+    second.write_text(place.config.read_text())
+    second.chmod(0o600)
+    os.utime(second, (1, 1))
+    app = App(environ={**place.environ, "TOKENCLI_CONFIG": str(second)})
+    profile = app.get_profile("p")
+    app.token_store(profile).save(fresh(profile))
+    assert answer(place) is None
+    assert (
+        reader.fast_path_output(GET, {**place.environ, "TOKENCLI_CONFIG": str(second)}) is not None
+    )
+
+
+def test_records_of_a_configuration_that_is_gone_are_swept_away(place: World) -> None:
+    """The next token that is saved takes them along."""
+    gone = place.hot.with_name("%nowhere%config.toml")
+    gone.mkdir(mode=0o700)
+    (gone / "p").write_text("x")
+    app = App(environ=place.environ)
+    profile = app.get_profile("p")
+    app.token_store(profile).save(fresh(profile))
+    assert not gone.exists()
+
+
+def test_logout_forgets_the_copy(place: World) -> None:
+    """A token that was forgotten is not handed out again."""
+    app = App(environ=place.environ)
+    log_out(app.get_profile("p"), app)
+    assert answer(place) is None
+    assert not (place.hot / "p").exists()
+
+
+def test_a_copy_made_while_a_newer_token_was_saved_is_taken_away(place: World) -> None:
+    """Between the reading of a store and the writing of a copy another process may save."""
+    app = App(environ=place.environ)
+    profile = app.get_profile("p")
+    copy = TokenCache(app.fast_path_records, profile)
+    older, newer = fresh(profile, "canary-older"), fresh(profile, "canary-newer")
+    copy.fill_from_store(older, FakeStore(stored_tokens={older.binding.key: newer}))
+    assert answer(place) is None
+    copy.fill_from_store(newer, FakeStore(stored_tokens={newer.binding.key: newer}))
+    assert answer(place) == "canary-newer\n"
+
+
+def test_a_configuration_changed_a_moment_ago_is_not_believed_yet(place: World) -> None:
+    """A second change might bear the same time."""
+    place.config.touch()
+    records = CacheRecords(str(place.config), place.environ)
+    assert not records.write("names", "", ["p"])
+
+
+def test_a_configuration_changed_since_it_was_read_is_not_recorded(place: World) -> None:
+    """What was read is not what is there."""
+    records = CacheRecords(str(place.config), place.environ)
+    place.write(place.config.read_text() + "# more\n")
+    assert not records.write("names", "", ["p"])
+
+
+def test_without_memory_nothing_is_written(place: World, tmp_path: Path) -> None:
+    """A runtime directory that may touch a disk holds no token."""
+    disk = tmp_path / "disk"
+    disk.mkdir(mode=0o700)
+    CacheRecords(str(place.config), {"XDG_RUNTIME_DIR": str(disk)}).write("names", "", ["p"])
+    assert is_memory_backed(disk) or list(disk.iterdir()) == []
+
+
+def test_a_path_too_long_for_a_file_name_goes_the_long_way(place: World) -> None:
+    """Its records have no place, and nobody complains."""
+    deep = place.root / "home" / ("x" * 100) / ("y" * 100) / ("z" * 100)
+    deep.mkdir(parents=True)
+    config = place.config.rename(deep / "config.toml")
+    place.environ["TOKENCLI_CONFIG"] = str(config)
+    assert App(environ=place.environ).get_profile("p").name == "p"
+    assert answer(place) is None
+
+
+def test_ten_thousand_profiles_are_listed_and_change_a_warm_get_by_nothing(place: World) -> None:
+    """The names come from one record, and the token from a file of its own."""
+    names = [f"n{number}" for number in range(10_000)]
+    assert CacheRecords(str(place.config), place.environ).write("names", "", names)
+    listed = answer(place, ["completion", "--profiles", "n99"])
+    assert listed is not None
+    assert len(listed.split()) == 111
+    assert answer(place) == TOKENS["p"] + "\n"
+
+
+def test_a_profile_comes_back_from_its_snapshot(place: World) -> None:
+    """Equal to the judged one, without the file being read; and HOME is part of what it depends on."""
+    app = App(environ=place.environ)
+    judged = app.config.get_profile("p")
+    assert profile_cache.parse_profile(profile_cache.dump_profile(judged)) == judged
+    remembered = App(environ=place.environ)
+    assert remembered.get_profile("p") == judged
+    assert "config" not in vars(remembered)
+    elsewhere = {**place.environ, "HOME": "/", "TOKENCLI_CONFIG": str(place.config)}
+    moved = App(environ=elsewhere)
+    assert moved.get_profile("p") == judged
+    assert "config" in vars(moved)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{}", "[]", '{"":"model:Secret"}', '{"":"os:system"}', '{"":"model:Profile"}', "[" * 9],
+)
+def test_a_snapshot_of_anything_else_is_refused(text: str) -> None:
+    """Damage, or another version's profile, is no profile; and nothing else is built of it."""
+    with pytest.raises(ValueError, match="not a profile"):
+        profile_cache.parse_profile(text)

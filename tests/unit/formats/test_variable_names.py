@@ -1,0 +1,59 @@
+"""Requirement 11: a token goes into no variable that decides what runs."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tokencli.errors import UsageError
+from tokencli.formats.variable_names import (
+    DENIED_NAMES,
+    DENIED_PREFIXES,
+    check_variable_name,
+    check_variable_names,
+)
+
+
+@pytest.mark.parametrize(
+    "name", ["ACCESS_TOKEN", "T", "_t1", "GITHUB_TOKEN", "GIT_TOKEN", "x" * 200]
+)
+def test_ordinary_names_are_taken(name: str) -> None:
+    """What people call their tokens is fine."""
+    check_variable_name(name)
+    assert check_variable_names([name]) == [name]
+
+
+@pytest.mark.requirement(11)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "", "1A", "A-B", "A B", "A=B", "A;B", "A\n", "É", "a$b", "A'", "x" * 201,
+        "PATH", "path", "Ld_Preload", "LD_LIBRARY_PATH", "DYLD_INSERT_LIBRARIES", "BASH_ENV", "ENV",
+        "BASH_FUNC_x", "IFS", "PROMPT_COMMAND", "PYTHONPATH", "PYTHONSTARTUP", "NODE_OPTIONS",
+        "PERL5OPT", "GIT_SSH_COMMAND", "https_proxy", "REQUESTS_CA_BUNDLE", "GITHUB_ENV", "ps4", "_",
+        "UID", "TOKENCLI_CONFIG", "ComSpec",
+    ],
+)  # fmt: skip
+def test_a_name_that_could_run_something_is_refused(name: str) -> None:
+    """Neither what is no name nor what a shell, loader or interpreter obeys, in any letter case."""
+    with pytest.raises(UsageError):
+        check_variable_name(name)
+
+
+@pytest.mark.requirement(11)
+@given(st.sampled_from([*sorted(DENIED_NAMES), *DENIED_PREFIXES]), st.randoms())
+def test_letter_case_is_no_way_around(name: str, chance: object) -> None:
+    """Every row of the list holds in every mixture of cases."""
+    mixed = "".join(c.lower() if chance.random() < 0.5 else c for c in name)  # type: ignore[attr-defined]
+    with pytest.raises(UsageError):
+        check_variable_name(mixed)
+
+
+@given(st.text())
+def test_names_are_total(name: str) -> None:
+    """Whatever is given is either taken, and then is a name, or is a UsageError."""
+    try:
+        check_variable_name(name)
+    except UsageError as error:
+        assert error.message
+    else:
+        assert name.isascii() and name.isidentifier()

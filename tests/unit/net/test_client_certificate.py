@@ -1,0 +1,108 @@
+"""The client's certificate: what reaches the handshake, and what is told before it."""
+
+import os
+import socket
+import ssl
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import trustme
+
+from tests.servers.keys import PASSPHRASE, Keys
+from tokencli.errors import ConfigError, CredentialsError, TlsError
+from tokencli.models import ClientCertificate, Connection, HttpRequest, Secret
+from tokencli.net.client_certificate import load_client_certificate
+from tokencli.net.transport import HttpTransport
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    """Make one CA and the certificates."""
+    return Keys.made_in(tmp_path_factory.mktemp("keys"))
+
+
+def context() -> ssl.SSLContext:
+    """Return a context as the transport has it."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def test_a_pair_is_taken_locked_or_not(keys: Keys) -> None:
+    """With the passphrase where there is one to be had; one too many does no harm."""
+    cert, secret = str(keys.client_cert), Secret(PASSPHRASE)
+    load_client_certificate(ClientCertificate(cert, str(keys.client_key)), context())
+    load_client_certificate(ClientCertificate(cert, str(keys.client_key), secret), context())
+    load_client_certificate(
+        ClientCertificate(cert, str(keys.encrypted_client_key), secret), context()
+    )
+
+
+@pytest.mark.parametrize(
+    ("passphrase", "says"),
+    [(None, "no key_passphrase"), (Secret("canary-wrong"), "its passphrase is another")],
+)
+def test_a_locked_key_is_a_matter_of_credentials(
+    keys: Keys, passphrase: Secret | None, says: str
+) -> None:
+    """OpenSSL asks nobody; the message does not quote what was tried."""
+    shown = ClientCertificate(str(keys.client_cert), str(keys.encrypted_client_key), passphrase)
+    with pytest.raises(CredentialsError, match=says) as caught:
+        load_client_certificate(shown, context())
+    assert "canary" not in caught.value.message
+
+
+def test_files_that_don_t_fit_are_a_matter_of_configuration(keys: Keys, tmp_path: Path) -> None:
+    """Missing, a folder, text, the files exchanged, or a key of something else: each is told."""
+    cert, key = str(keys.client_cert), str(keys.client_key)
+    (tmp_path / "text").write_text("canary")
+    for cert_file, key_file, says in (
+        (str(tmp_path / "gone"), key, "can't be read"),
+        (str(tmp_path), key, "can't be read"),
+        (cert, "x\0y", "can't be read"),
+        (str(tmp_path / "text"), key, "PEM"),
+        (key, cert, "PEM"),
+        (cert, str(keys.server_key), "is not the key of"),
+    ):
+        with pytest.raises(ConfigError, match=says) as caught:
+            load_client_certificate(ClientCertificate(cert_file, key_file), context())
+        assert "nothing was sent" in caught.value.message
+
+
+def test_a_server_that_refuses_the_clients_certificate_is_not_blamed(
+    keys: Keys, tmp_path: Path
+) -> None:
+    """A certificate of a CA that the server does not know is the profile's to mend."""
+    stranger = trustme.CA().issue_cert("somebody.example.com")
+    (tmp_path / "c.pem").write_bytes(b"".join(b.bytes() for b in stranger.cert_chain_pems))
+    stranger.private_key_pem.write_to_path(tmp_path / "c.key")
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(keys.server_cert, keys.server_key)
+    server.load_verify_locations(keys.ca_file)
+    server.verify_mode = ssl.CERT_REQUIRED
+
+    def refuse(listening: socket.socket) -> None:
+        with (
+            listening.accept()[0] as guest,
+            server.wrap_socket(guest, server_side=True, do_handshake_on_connect=False) as tls,
+        ):
+            with suppress(ssl.SSLError):
+                tls.do_handshake()
+            # What comes is read to its end: closing before that would be a reset, not an alert.
+            with socket.socket(fileno=os.dup(tls.fileno())) as plain:
+                plain.shutdown(socket.SHUT_WR)
+                while plain.recv(4096):
+                    pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=refuse, args=(listening,))
+        thread.start()
+        url = f"https://127.0.0.1:{listening.getsockname()[1]}/t"
+        shown = ClientCertificate(str(tmp_path / "c.pem"), str(tmp_path / "c.key"))
+        with pytest.raises(TlsError, match="does not accept the client's certificate") as caught:
+            HttpTransport({}, print, lambda _: None).send(
+                HttpRequest("POST", url, {}, client_certificate=shown),
+                Connection(ca_file=str(keys.ca_file)),
+            )
+        thread.join()
+    assert "client_cert" in (caught.value.hint or "")

@@ -1,0 +1,80 @@
+"""The transport against the whole table of faults."""
+
+import time
+
+import pytest
+
+from tests.faults.table import FAULTS, Fault, serve
+from tokencli.errors import TokencliError, UnreachableError
+from tokencli.models import Connection, HttpReply, HttpRequest, Secret
+from tokencli.net.transport import HttpTransport
+
+TIMEOUT_S = 1.5
+SLACK_S = 1.0
+PASSWORD = "canary-password-7f3a"
+BASIC = "Y2FuYXJ5LWNsaWVudDpjYW5hcnktc2VjcmV0LTdmM2E="
+QUERY = "canary-query-7f3a"
+
+
+def post(url: str, *, retry: bool = False) -> HttpRequest:
+    """Return a token request with canaries in every place."""
+    return HttpRequest(
+        "POST",
+        f"{url}?api_key={QUERY}",
+        {
+            "Authorization": f"Basic {BASIC}",
+            "Content-Type": "application/x-www-form-urlencoded",
+        },
+        f"grant_type=password&password={PASSWORD}".encode(),
+        secrets=(Secret(PASSWORD), Secret(BASIC), Secret(QUERY)),
+        is_retry_safe=retry,
+    )
+
+
+@pytest.mark.requirement(8)
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def test_each_fault_ends_in_time_and_in_one_clear_sentence(
+    fault: Fault, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Each fault ends within the deadline plus a second, as its row says, telling no secret."""
+    said: list[str] = []
+    transport = HttpTransport({}, said.append, said.append)
+    error: TokencliError | None = None
+    reply: HttpReply | None = None
+    with serve(fault) as served:
+        started = time.monotonic()
+        try:
+            reply = transport.send(
+                post(served.url), Connection(TIMEOUT_S, ca_file=str(served.ca_file))
+            )
+        except TokencliError as raised:
+            error = raised
+        took = time.monotonic() - started
+    assert took <= TIMEOUT_S + SLACK_S
+    assert fault.error == (type(error) if error else None)
+    assert len(served.counters.requests) <= fault.requests
+    assert served.counters.connections <= fault.connections
+    if served.other:
+        assert served.other.counters.connections == 0
+    if error:
+        assert error.hint
+        assert fault.says in error.message
+        assert "127.0.0.1" in error.message or "idp.example" in error.message
+        assert error.__suppress_context__
+        said += [error.message, error.hint]
+        if isinstance(error, UnreachableError) and served.counters.requests:
+            assert error.request_sent
+    else:
+        assert reply is not None
+        assert fault.status == reply.status
+    for text in said:
+        assert "\n" not in text
+        for canary in (PASSWORD, BASIC, QUERY, "canary-issued"):
+            assert canary not in text
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_table_names_each_fault_once() -> None:
+    """No two rows have the same name, so that a failure points at one."""
+    names = [fault.name for fault in FAULTS]
+    assert sorted(set(names)) == sorted(names)

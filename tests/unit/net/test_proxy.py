@@ -1,0 +1,283 @@
+"""Which proxy a request goes through, and what that proxy and others get to see."""
+
+from base64 import b64encode
+from collections.abc import Mapping
+
+import pytest
+
+from tests.faults import behaviours as b
+from tests.faults.authority import ca_file
+from tests.faults.child.fault_resolver import resolving
+from tests.faults.proxy import tunnel, tunnel_for
+from tests.faults.server import Behaviour, running
+from tokencli.errors import ConfigError, TlsError, TokencliError, UnreachableError
+from tokencli.models import Connection, HttpRequest
+from tokencli.net.proxy import select_proxy
+from tokencli.net.request_guard import parse_target
+from tokencli.net.transport import HttpTransport
+
+GOOD = b.says(b.message("200 OK", b.TOKEN))
+PASSWORD = "canary-proxy-7f3a"
+
+
+def chosen(
+    environ: Mapping[str, str], url: str = "https://idp.example/t", proxy: str | None = None
+) -> tuple[str, str] | None:
+    """Return what is shown of the proxy chosen, and its origin."""
+    found = select_proxy(parse_target(url), Connection(proxy=proxy), environ)
+    return (found.authority, found.configured_by) if found else None
+
+
+@pytest.mark.requirement(33)
+def test_the_order_of_proxies() -> None:
+    """Profile before environment, HTTPS_PROXY before ALL_PROXY, lower case first, HTTP_PROXY never."""
+    environ = {
+        "ALL_PROXY": "http://a:1",
+        "all_proxy": "http://b:2",
+        "HTTPS_PROXY": "http://c:3",
+        "https_proxy": "http://d:4",
+        "HTTP_PROXY": "http://e:5",
+        "http_proxy": "http://e:5",
+    }
+    assert chosen(environ, proxy="http://p:9") == ("p:9", "proxy of the profile")
+    assert chosen(environ, proxy="none") is None
+    assert chosen(environ) == ("d:4", "https_proxy")
+    del environ["https_proxy"]
+    assert chosen(environ) == ("c:3", "HTTPS_PROXY")
+    del environ["HTTPS_PROXY"]
+    assert chosen(environ) == ("b:2", "all_proxy")
+    del environ["all_proxy"]
+    assert chosen(environ) == ("a:1", "ALL_PROXY")
+    del environ["ALL_PROXY"]
+    assert chosen(environ) is None
+
+
+@pytest.mark.requirement(33)
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://127.0.0.1/t",
+        "http://127.0.0.1:8080/t",
+        "https://127.9.9.9/t",
+        "https://[::1]:4443/t",
+        "https://localhost/t",
+        "https://a.localhost/t",
+    ],
+)
+def test_loopback_is_never_proxied(url: str) -> None:
+    """Neither the environment nor the profile sends a request to this machine through a proxy."""
+    assert (
+        chosen({"ALL_PROXY": "http://a:1", "HTTP_PROXY": "http://a:1"}, url, "http://p:9") is None
+    )
+
+
+@pytest.mark.requirement(33)
+@pytest.mark.parametrize(
+    ("listed", "url", "exempt"),
+    [
+        ("*", "https://idp.example/", True),
+        ("idp.example", "https://idp.example/", True),
+        ("IDP.example", "https://idp.EXAMPLE/", True),
+        ("example", "https://idp.example/", True),
+        (".example", "https://idp.example/", True),
+        ("*.example", "https://idp.example/", True),
+        ("a.example, idp.example", "https://idp.example/", True),
+        ("ample", "https://idp.example/", False),
+        ("p.example", "https://idp.example/", False),
+        ("idp.example:443", "https://idp.example/", True),
+        ("idp.example:444", "https://idp.example/", False),
+        ("idp.example:4443", "https://idp.example:4443/", True),
+        ("10.0.0.0/8", "https://10.1.2.3/", True),
+        ("10.0.0.0/8", "https://11.1.2.3/", False),
+        ("10.1.2.3", "https://10.1.2.3/", True),
+        ("fd00::/8", "https://[fd00::1]/", True),
+        ("[fd00::1]:443", "https://[fd00::1]/", True),
+        (" , ,", "https://idp.example/", False),
+        (".", "https://idp.example/", False),
+        ("300.0.0.0/99", "https://idp.example/", False),
+    ],
+)
+def test_no_proxy_is_understood(listed: str, url: str, exempt: bool) -> None:
+    """Names match whole labels, addresses and networks by value, ports where they are given."""
+    for name in ("no_proxy", "NO_PROXY"):
+        assert exempt == (chosen({"HTTPS_PROXY": "http://a:1", name: listed}, url) is None)
+
+
+@pytest.mark.requirement(33)
+@pytest.mark.parametrize(
+    "value",
+    [
+        f"ftp://user:{PASSWORD}@proxy.example",
+        f"http://user:{PASSWORD}@",
+        f"http://user:{PASSWORD}@proxy.example:99999",
+        f"http://user:{PASSWORD}@[::1",
+        f"http://user:{PASSWORD}@proxy.example/\r\nHost: evil",
+        f"http://user:{PASSWORD}@pröxy.example",
+        f"socks5://user:{PASSWORD}@proxy.example",
+    ],
+)
+def test_a_proxy_that_cant_be_used_is_named_by_its_origin(value: str) -> None:
+    """The message says which variable or key is wrong and never quotes it; SOCKS names its extra."""
+    for environ, proxy, origin in (
+        ({"HTTPS_PROXY": value}, None, "HTTPS_PROXY"),
+        ({}, value, "proxy of the profile"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            chosen(environ, proxy=proxy)
+        assert origin in caught.value.message
+        assert PASSWORD not in f"{caught.value.message} {caught.value.hint}"
+        assert ("PySocks" in (caught.value.hint or "")) == value.startswith("socks")
+
+
+@pytest.mark.requirement(33)
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("proxy.example:3128", "proxy.example:3128"),
+        ("proxy.example", "proxy.example:80"),
+        ("https://proxy.example", "proxy.example:443"),
+        (f"http://user:{PASSWORD}@proxy.example:3128/", "proxy.example:3128"),
+        ("http://[fd00::1]:3128", "[fd00::1]:3128"),
+    ],
+)
+def test_only_host_and_port_of_a_proxy_are_shown(value: str, shown: str) -> None:
+    """User name and password are in no text and no repr."""
+    assert chosen({"HTTPS_PROXY": value}) == (shown, "HTTPS_PROXY")
+    proxy = select_proxy(parse_target("https://idp.example/"), Connection(proxy=value), {})
+    assert PASSWORD not in repr(proxy)
+
+
+def through(
+    proxy: Behaviour,
+    userinfo: str = "",
+    *,
+    proxy_tls: str | None = None,
+    server_tls: str = "good",
+    origin: str = "HTTPS_PROXY",
+) -> tuple[object, list[str], list[str], list[str]]:
+    """Post to idp.example through a proxy; return outcome, what each end saw, and what was said."""
+    said: list[str] = []
+    with running(GOOD, server_tls) as server, running(proxy, proxy_tls) as middle:
+        scheme = "https" if proxy_tls else "http"
+        value = f"{scheme}://{userinfo}127.0.0.1:{middle.port}"
+        environ, key = ({}, value) if origin == "proxy" else ({origin: value}, None)
+        request = HttpRequest(
+            "POST",
+            f"https://idp.example:{server.port}/t?canary-query",
+            {"Authorization": "Bearer canary-token-7f3a"},
+            b"password=canary-password-7f3a",
+        )
+        outcome: object
+        with resolving("unknown"):
+            try:
+                outcome = HttpTransport(environ, said.append, said.append).send(
+                    request, Connection(5, ca_file=str(ca_file()), proxy=key)
+                )
+            except TokencliError as error:
+                outcome = error
+                said += [error.message, error.hint or ""]
+        seen = [[r.head for r in end.counters.requests] for end in (middle, server)]
+    assert PASSWORD not in "\n".join(said)
+    return outcome, seen[0], seen[1], said
+
+
+@pytest.mark.requirement(33)
+@pytest.mark.parametrize("origin", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "proxy"])
+def test_a_proxy_sees_a_connect_and_nothing_of_the_request(origin: str) -> None:
+    """The proxy learns host and port, resolves the name itself, and carries TLS that it can't read."""
+    outcome, proxied, served, said = through(tunnel, origin=origin)
+    assert not isinstance(outcome, TokencliError), said
+    (head,) = proxied
+    assert head.startswith("CONNECT idp.example:")
+    assert "canary" not in head
+    assert len(served) == 1
+    assert any("through the proxy 127.0.0.1:" in text for text in said)
+
+
+@pytest.mark.requirement(33)
+def test_a_proxy_may_itself_speak_tls() -> None:
+    """TLS to the proxy is checked by the same anchors, and the server's TLS runs inside it."""
+    outcome, proxied, served, said = through(tunnel, proxy_tls="good")
+    assert not isinstance(outcome, TokencliError), said
+    assert (len(proxied), len(served)) == (1, 1)
+    outcome, proxied, served, said = through(tunnel, proxy_tls="unknown CA")
+    assert isinstance(outcome, UnreachableError)
+    assert "the proxy 127.0.0.1:" in outcome.message
+    assert [] == proxied == served
+
+
+@pytest.mark.requirement(33)
+@pytest.mark.parametrize("name", ["user", "us%C3%A9r%E2%82%AC"])
+def test_credentials_go_to_the_proxy_alone(name: str) -> None:
+    """A proxy that asks for a password gets it, percent-decoded, in UTF-8; the server never does."""
+    from urllib.parse import unquote
+
+    pair = f"{unquote(name)}:{PASSWORD}@"
+    expected = f"Basic {b64encode(pair.encode()).decode()}"
+    outcome, proxied, served, said = through(tunnel_for(expected), f"{name}:{PASSWORD}%40@")
+    assert not isinstance(outcome, TokencliError), said
+    assert expected in proxied[0]
+    assert "proxy-authorization" not in served[0].lower()
+
+
+@pytest.mark.requirement(33)
+def test_a_407_says_where_the_password_belongs() -> None:
+    """The message names the proxy, the hint the variable; nothing is repeated or sent on."""
+    outcome, proxied, served, said = through(tunnel_for("Basic x"), f"user:{PASSWORD}@")
+    assert isinstance(outcome, UnreachableError)
+    assert "the proxy 127.0.0.1:" in outcome.message
+    assert "407" in outcome.message
+    assert "HTTPS_PROXY" in (outcome.hint or "")
+    assert not outcome.request_sent
+    assert (len(proxied), len(served)) == (1, 0)
+    assert not any("\x1b" in text for text in said)
+
+
+@pytest.mark.requirement(33)
+@pytest.mark.parametrize(
+    ("proxy", "says"),
+    [
+        (b.says(b.message("403 No")), "HTTP 403"),
+        (b.says(b.message("502 Gone")), "HTTP 502"),
+        (b.says(), "closed the connection"),
+        (b.resets_at_once, "closed the connection"),
+        (b.says(b"SSH-2.0-x\r\n"), "HTTP proxy"),
+        (b.floods(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * 999), "HTTP proxy"),
+    ],
+    ids=["403", "502", "FIN", "reset", "SSH", "flood"],
+)
+def test_a_proxy_that_fails_gets_the_blame(proxy: Behaviour, says: str) -> None:
+    """Whatever goes wrong before the tunnel stands is told of the proxy, with where it came from."""
+    outcome, _, served, _ = through(proxy)
+    assert isinstance(outcome, UnreachableError)
+    assert "the proxy 127.0.0.1:" in outcome.message
+    assert says in outcome.message
+    assert "HTTPS_PROXY" in f"{outcome.message} {outcome.hint}"
+    assert "NO_PROXY" in (outcome.hint or "")
+    assert not outcome.request_sent
+    assert served == []
+
+
+@pytest.mark.requirement(33)
+def test_a_proxy_that_is_not_there_is_named() -> None:
+    """A refused connection to the proxy is not blamed on the server."""
+    import socket
+
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        port = held.getsockname()[1]
+        with pytest.raises(UnreachableError) as caught:
+            HttpTransport({"ALL_PROXY": f"127.0.0.1:{port}"}, print, lambda _: None).send(
+                HttpRequest("POST", "https://idp.example/t", {}),
+                Connection(5, ca_file=str(ca_file())),
+            )
+    assert f"the proxy 127.0.0.1:{port}, from ALL_PROXY" in caught.value.message
+
+
+@pytest.mark.requirement(33)
+def test_a_proxy_that_inspects_tls_is_suspected() -> None:
+    """Where the certificate behind a proxy comes from an unknown CA, the hint says whose it may be."""
+    outcome, _, served, _ = through(tunnel, server_tls="unknown CA")
+    assert isinstance(outcome, TlsError)
+    assert "inspects TLS" in (outcome.hint or "")
+    assert served == []

@@ -1,0 +1,174 @@
+"""When a request is sent again, counted by the server."""
+
+import socket
+import time
+from collections.abc import Callable
+from email.utils import formatdate
+
+import pytest
+
+from tests.faults import behaviours as b
+from tests.faults.authority import ca_file
+from tests.faults.server import Behaviour, Peer, running
+from tokencli.errors import TokencliError, UnreachableError
+from tokencli.models import Connection, HttpReply, HttpRequest
+from tokencli.net.retry import MAX_TRIES, compute_backoff, compute_retry_delay, parse_retry_after
+from tokencli.net.transport import HttpTransport
+
+
+def busy(status: int, after: str = "0") -> Behaviour:
+    """Answer that status."""
+    return b.says(b.message(f"{status} Busy", b"", f"Retry-After: {after}"))
+
+
+def attempt(behave: Behaviour, *, retry: bool, tls: str | None = "good") -> tuple[object, int, int]:
+    """Send once and return the outcome, the requests and the connections that the server saw."""
+    with running(behave, tls) as server:
+        request = HttpRequest(
+            "POST", f"https://127.0.0.1:{server.port}/t", {}, b"a=b", is_retry_safe=retry
+        )
+        outcome: object
+        try:
+            outcome = HttpTransport({}, print, lambda _: None).send(
+                request, Connection(3.0, ca_file=str(ca_file()))
+            )
+        except TokencliError as error:
+            outcome = error
+    return outcome, len(server.counters.requests), server.counters.connections
+
+
+def once(first: Behaviour) -> Behaviour:
+    """Do `first` to the first connection, and answer the others well."""
+    left = [first]
+
+    def behave(peer: Peer) -> None:
+        (left.pop() if left else b.says(b.message("200 OK", b.TOKEN)))(peer)
+
+    return behave
+
+
+@pytest.mark.requirement(9)
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_a_busy_server_is_asked_again_only_for_what_may_be_repeated(status: int) -> None:
+    """Three requests in all where repeating is harmless, else one; the last reply is handed over."""
+    for retry, requests in ((True, MAX_TRIES), (False, 1)):
+        reply, seen, _ = attempt(busy(status), retry=retry)
+        assert isinstance(reply, HttpReply)
+        assert (status, requests) == (reply.status, seen)
+
+
+@pytest.mark.requirement(9)
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 500, 501])
+def test_a_refusal_is_never_repeated(status: int) -> None:
+    """A server that has said no is not asked again, even where it were harmless."""
+    reply, seen, _ = attempt(busy(status), retry=True)
+    assert isinstance(reply, HttpReply)
+    assert (status, 1) == (reply.status, seen)
+
+
+@pytest.mark.requirement(9)
+def test_a_wait_longer_than_the_deadline_is_not_begun() -> None:
+    """Retry-After of a day hands the 429 over at once."""
+    started = time.monotonic()
+    reply, seen, _ = attempt(busy(429, "86400"), retry=True)
+    assert isinstance(reply, HttpReply)
+    assert seen == 1
+    assert time.monotonic() - started <= 3.0
+
+
+AMBIGUOUS: dict[str, Behaviour] = {
+    "reset": b.says_and_resets(),
+    "FIN": b.says(),
+    "FIN in the body": b.says(b.LONG),
+    "reset in the headers": b.says_and_resets(b.HEAD),
+}
+
+
+@pytest.mark.requirement(9)
+@pytest.mark.parametrize("behave", AMBIGUOUS.values(), ids=AMBIGUOUS.keys())
+def test_what_may_have_been_done_is_not_done_twice(behave: Behaviour) -> None:
+    """A connection that breaks after the request was sent is tried again only where harmless."""
+    for retry, requests in ((True, MAX_TRIES), (False, 1)):
+        error, seen, _ = attempt(behave, retry=retry)
+        assert isinstance(error, UnreachableError)
+        assert error.request_sent
+        assert requests == seen
+
+
+@pytest.mark.requirement(9)
+@pytest.mark.parametrize("behave", [b.resets_at_once, b.closes_at_once])
+@pytest.mark.parametrize("retry", [True, False])
+def test_what_was_never_sent_is_tried_again(behave: Behaviour, retry: bool) -> None:
+    """A handshake that is cut off is tried three times whatever the grant; nothing was sent."""
+    error, seen, connections = attempt(behave, retry=retry, tls=None)
+    assert isinstance(error, UnreachableError)
+    assert not error.request_sent
+    assert (seen, connections) == (0, MAX_TRIES)
+
+
+@pytest.mark.requirement(9)
+def test_a_refused_connection_is_tried_again_in_http_too() -> None:
+    """Where nothing listens on loopback, nothing was sent, and the error says so."""
+    said: list[str] = []
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{held.getsockname()[1]}/t"
+        with pytest.raises(UnreachableError) as caught:
+            HttpTransport({}, said.append, said.append).send(
+                HttpRequest("POST", url, {}), Connection(5)
+            )
+    assert not caught.value.request_sent
+    assert sum("trying again" in text for text in said) == MAX_TRIES - 1
+
+
+@pytest.mark.requirement(9)
+def test_a_second_try_can_succeed() -> None:
+    """One failure in between is not noticed by the caller."""
+    reply, seen, _ = attempt(once(busy(503)), retry=True)
+    assert isinstance(reply, HttpReply)
+    assert (reply.status, seen) == (200, 2)
+
+
+@pytest.mark.requirement(9)
+def test_no_certificate_is_tried_twice() -> None:
+    """An untrusted certificate does not become better by asking again."""
+    error, _, connections = attempt(b.closes_at_once, retry=True, tls="unknown CA")
+    assert isinstance(error, UnreachableError)
+    assert connections == 1
+
+
+def test_pauses_grow_and_end() -> None:
+    """Each pause is longer than the one before on the whole, and after the last try there is none."""
+    assert compute_backoff(MAX_TRIES) is None
+    first, second = compute_backoff(1), compute_backoff(2)
+    assert first is not None
+    assert second is not None
+    assert 0.1 < first < 0.3 <= second < 0.6
+
+
+IN_AN_HOUR = "in an hour"
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ("7", lambda s: s == 7),
+        ("86400", lambda s: s == 86400),
+        ("9" * 5000, lambda s: s > 86400),
+        (IN_AN_HOUR, lambda s: 3500 < s <= 3600),
+        (formatdate(0, usegmt=True), lambda s: s == 0),
+        ("Fri, 99 Xxx 99999 99:99:99 GMT", lambda s: s == 0),
+        ("-1", lambda s: s == 0),
+        ("1e9", lambda s: s == 0),
+        ("²", lambda s: s == 0),
+        ("", lambda s: s == 0),
+        ("\x00", lambda s: s == 0),
+    ],
+    ids=range(11),
+)
+def test_retry_after_is_read_in_both_its_forms(text: str, holds: Callable[[float], bool]) -> None:
+    """Seconds and dates count, anything else is as good as absent (RFC 9110 section 10.2.3)."""
+    if text == IN_AN_HOUR:  # from when the test runs, not from when it was collected
+        text = formatdate(time.time() + 3600, usegmt=True)
+    assert holds(parse_retry_after(text))
+    assert compute_retry_delay(HttpReply(503, {"retry-after": text}, b""), MAX_TRIES) is None

@@ -1,0 +1,110 @@
+"""DPoP proofs: what RFC 9449 wants of them."""
+
+from base64 import urlsafe_b64encode
+from hashlib import sha256
+
+import pytest
+from joserfc.jwk import ECKey
+from joserfc.jws import deserialize_compact
+
+from tokencli.errors import StorageError, UsageError
+from tokencli.jwt.decode import decode_token
+from tokencli.models import DpopKey, HttpReply, Secret
+from tokencli.oauth import dpop
+
+NOW = 1_800_000_000.9
+
+
+@pytest.mark.requirement(37)
+def test_a_proof_says_which_request_and_proves_the_key() -> None:
+    """Section 4.2: typ, an asymmetric alg, the public key alone, jti, htm, htu and iat."""
+    made = dpop.create_proof(dpop.generate_dpop_key(), "POST", "https://id.example.com/token", NOW)
+    found = decode_token(made)
+    jwk = found.header["jwk"]
+    assert isinstance(jwk, dict)
+    assert (found.header["typ"], found.header["alg"]) == ("dpop+jwt", "ES256")
+    assert set(jwk) == {"kty", "crv", "x", "y"}
+    assert set(found.claims) == {"jti", "htm", "htu", "iat"}
+    assert (found.claims["htm"], found.claims["iat"]) == ("POST", 1_800_000_000)
+    assert deserialize_compact(made, ECKey.import_key(jwk), algorithms=["ES256"])
+
+
+@pytest.mark.requirement(37)
+def test_no_two_proofs_are_alike() -> None:
+    """`jti` is unique, for one key and one moment, too."""
+    key = dpop.generate_dpop_key()
+    made = {dpop.create_proof(key, "POST", "https://h.example/t", NOW) for _ in range(20)}
+    assert len({decode_token(one).claims["jti"] for one in made}) == 20
+
+
+@pytest.mark.requirement(37)
+def test_with_a_token_the_proof_is_for_that_token_and_nonce() -> None:
+    """Section 4.2: `ath` is the token's hash, `nonce` the server's."""
+    made = dpop.create_proof(
+        dpop.generate_dpop_key(),
+        "GET",
+        "https://h.example/x",
+        NOW,
+        nonce="n1",
+        token=Secret("canary"),
+    )
+    expected = urlsafe_b64encode(sha256(b"canary").digest()).rstrip(b"=").decode()
+    assert decode_token(made).claims["ath"] == expected
+    assert decode_token(made).claims["nonce"] == "n1"
+
+
+@pytest.mark.requirement(37)
+@pytest.mark.parametrize(
+    ("url", "htu"),
+    [
+        ("https://h.example/a/b?c=d#e", "https://h.example/a/b"),
+        ("HTTPS://H.Example:443", "https://h.example/"),
+        ("http://127.0.0.1:8080/x", "http://127.0.0.1:8080/x"),
+        ("https://[::1]:4443/x", "https://[::1]:4443/x"),
+        ("https://user:canary@h.example/x", "https://h.example/x"),
+    ],
+)
+def test_htu_has_neither_query_nor_fragment(url: str, htu: str) -> None:
+    """Sections 4.2 and 4.3: as the server will compare it."""
+    assert dpop.htu_of_url(url) == htu
+
+
+@pytest.mark.parametrize(
+    "url", ["", "api", "/x", "ftp://h.example/x", "https://", "https://h:x/", "https://h/\n"]
+)
+def test_a_url_that_no_request_goes_to_is_a_usage_error(url: str) -> None:
+    """Whoever asks for a proof is told what a URL looks like."""
+    with pytest.raises(UsageError) as caught:
+        dpop.htu_of_url(url)
+    assert caught.value.hint and "--url" in caught.value.hint
+
+
+def test_a_damaged_key_at_rest_is_an_error_without_its_content() -> None:
+    """It came from the store, so the store is at fault."""
+    with pytest.raises(StorageError) as caught:
+        dpop.create_proof(DpopKey(Secret("{canary-key")), "GET", "https://h.example/", NOW)
+    assert "canary" not in caught.value.message
+
+
+def reply(status: int, body: str = "", **headers: str) -> HttpReply:
+    """Return a reply with these headers, whose names have `_` for `-`."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return HttpReply(status, named, body.encode())
+
+
+@pytest.mark.requirement(37)
+@pytest.mark.parametrize(
+    ("came", "wanted"),
+    [
+        (reply(400, '{"error":"use_dpop_nonce"}', dpop_nonce="n"), True),
+        (reply(401, www_authenticate='DPoP error="use_dpop_nonce"', dpop_nonce="n"), True),
+        (reply(400, '{"error":"use_dpop_nonce"}'), False),
+        (reply(400, '{"error":"invalid_grant"}', dpop_nonce="n"), False),
+        (reply(200, '{"x":"use_dpop_nonce"}', dpop_nonce="n"), False),
+        (reply(503, '{"error":"use_dpop_nonce"}', dpop_nonce="n"), False),
+        (reply(400, '{"error":"use_dpop_nonce"}', dpop_nonce="n\x00"), False),
+    ],
+)
+def test_only_a_refusal_for_want_of_a_nonce_is_one(came: HttpReply, wanted: bool) -> None:
+    """Sections 8 and 9: status, error and the nonce itself must be there."""
+    assert dpop.requires_nonce(came) is wanted

@@ -1,0 +1,437 @@
+"""The OS keyring, real and misbehaving."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fake_secret_service import fake_secret_service
+from tests.fakes import FakeTerminal
+from tests.keyring_session import require, settled
+from tokencli.errors import KeyringError
+from tokencli.models import Secret, SecretRef
+from tokencli.secret_sources.keyring import KeyringSource
+from tokencli.secret_sources.keyring_client import OsKeyring
+
+__all__ = ["settled"]
+
+SERVER = "https://id.example.com:443"
+REF = SecretRef("keyring", "password", "p", ("tokencli:p:password", SERVER))
+MOVED = SecretRef("keyring", "password", "p", ("tokencli:p:password", "https://evil.example:443"))
+CANARY = "canary-password-7f3a"
+PATIENCE = 1.0
+
+pytestmark = pytest.mark.usefixtures("settled")
+
+
+def keyring(**more: object) -> OsKeyring:
+    """Return a keyring as this test's environment has it."""
+    return OsKeyring(os.environ, FakeTerminal(), **more)  # type: ignore[arg-type]
+
+
+def source(ring: OsKeyring) -> KeyringSource:
+    """Return the source over that keyring."""
+    return KeyringSource(environ=os.environ, terminal=FakeTerminal(), keyring=ring)
+
+
+@pytest.fixture
+def backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give a folder from which keyring backends can be imported for the length of a test."""
+    monkeypatch.syspath_prepend(tmp_path)
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+
+
+def test_a_real_keyring_keeps_gives_and_forgets(keyring_env: dict[str, str]) -> None:
+    """What is written is read back, overwritten, and gone after a delete."""
+    place = source(keyring())
+    assert place.read(REF) is None
+    place.store_secret(REF, Secret(CANARY))
+    place.store_secret(REF, Secret(CANARY + "-2"))
+    assert place.read(REF) == Secret(CANARY + "-2")
+    assert place.delete_secret(REF) is True
+    assert place.delete_secret(REF) is False
+    assert place.read(REF) is None
+
+
+def test_secret_tool_reads_what_tokencli_stores(keyring_env: dict[str, str]) -> None:
+    """An item stored here is found by secret-tool under service and username."""
+    source(keyring()).store_secret(REF, Secret(CANARY))
+    found = subprocess.run(
+        ["secret-tool", "lookup", "service", REF.target[0], "username", REF.target[1]],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout == CANARY
+
+
+@pytest.mark.parametrize("username", ["password", "jdoe", SERVER])
+def test_tokencli_reads_what_secret_tool_stores(keyring_env: dict[str, str], username: str) -> None:
+    """An item stored by secret-tool is found, under whatever user name that names no server."""
+    store_by_hand(username, CANARY + "\n")
+    place = source(keyring())
+    assert place.read(REF) == Secret(CANARY)
+    assert place.delete_secret(REF) is True
+    assert place.read(REF) is None
+
+
+def test_an_item_stored_by_hand_is_overwritten(keyring_env: dict[str, str]) -> None:
+    """A write wins over an item of the same name that another program stored."""
+    store_by_hand(SERVER, "canary-old")
+    place = source(keyring())
+    place.store_secret(REF, Secret(CANARY))
+    assert place.read(REF) == Secret(CANARY)
+
+
+@pytest.mark.requirement(19)
+@pytest.mark.parametrize("username", ["password", MOVED.target[1]])
+def test_a_write_leaves_one_item(keyring_env: dict[str, str], username: str) -> None:
+    """What was stored by hand, or for another server, goes when the secret is stored anew."""
+    store_by_hand(username, "canary-old")
+    place = source(keyring())
+    place.store_secret(REF, Secret(CANARY))
+    assert place.read(REF) == Secret(CANARY)
+    listed = subprocess.run(
+        ["secret-tool", "search", "--all", "service", REF.target[0]],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert listed.stdout.count("secret = ") == 1
+
+
+@pytest.mark.requirement(16)
+def test_a_secret_stays_with_the_server_it_was_stored_for(keyring_env: dict[str, str]) -> None:
+    """A profile of the same name that names another server neither reads nor removes it."""
+    place = source(keyring())
+    place.store_secret(REF, Secret(CANARY))
+    with pytest.raises(KeyringError, match=f"stored for {SERVER}, .* names https://evil") as caught:
+        place.read(MOVED)
+    assert caught.value.hint is not None and "tokencli login p --again" in caught.value.hint
+    assert CANARY not in caught.value.message + caught.value.hint
+    assert place.delete_secret(MOVED) is False
+    assert place.read(REF) == Secret(CANARY)
+
+
+def test_a_reference_is_used_as_written(keyring_env: dict[str, str]) -> None:
+    """Of an item that a profile names itself nothing else is read, replaced or removed."""
+    theirs = SecretRef("keyring", "password", "p", ("corp", "jdoe"))
+    other = SecretRef("keyring", "password", "p", ("corp", "https://wiki.example.com"))
+    place = source(keyring())
+    place.store_secret(other, Secret(CANARY))
+    assert place.read(theirs) is None
+    place.store_secret(theirs, Secret("canary-2"))
+    assert place.delete_secret(theirs) is True
+    assert place.read(other) == Secret(CANARY)
+
+
+def store_by_hand(username: str, text: str) -> None:
+    """Store an item as a person does."""
+    subprocess.run(
+        ["secret-tool", "store", "--label=by hand", "service", REF.target[0], "username", username],
+        input=text,
+        text=True,
+        check=True,
+    )
+
+
+def test_a_locked_keyring_says_so_at_once(locked_keyring_env: dict[str, str]) -> None:
+    """Locked with nobody there is an error that says `locked`, and no prompt is opened."""
+    start = time.monotonic()
+    with pytest.raises(KeyringError, match="locked") as caught:
+        source(keyring(patience=30)).read(REF)
+    assert time.monotonic() - start < 5
+    assert caught.value.hint is not None and "unlock" in caught.value.hint
+
+
+def test_a_locked_keyring_says_so_after_a_failed_prompt(
+    locked_keyring_env: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a person seems to be there, the keyring may ask; that it can't is told as locked too."""
+    monkeypatch.setenv("DISPLAY", ":987")
+    ring = OsKeyring(os.environ, FakeTerminal(interactive=True), patience=10)
+    with pytest.raises(KeyringError, match="locked"):
+        ring.get_item(*REF.target)
+
+
+def test_no_bus_is_an_absent_keyring() -> None:
+    """Without a session bus the message says that there is no keyring, and what to use instead."""
+    with pytest.raises(KeyringError, match="no OS keyring here") as caught:
+        keyring().get_item(*REF.target)
+    assert caught.value.hint is not None and 'env = "' in caught.value.hint
+
+
+def test_an_empty_bus_is_an_absent_keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session bus with no Secret Service on it, or a dead one, counts as no keyring."""
+    from tests.keyring_session import private_bus
+
+    require()
+    with private_bus(tmp_path) as address:
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
+        with pytest.raises(KeyringError, match="no OS keyring here"):
+            keyring().require_usable()
+    with pytest.raises(KeyringError, match="no OS keyring here"):
+        keyring().require_usable()
+
+
+@pytest.mark.parametrize("interactive", [False, True])
+@pytest.mark.parametrize("mode", ["silent", "prompt-never"])
+def test_a_keyring_that_never_answers_is_given_up(
+    mode: str, interactive: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service that never answers, or prompts for ever, costs the time-out and no more."""
+    require()
+    with fake_secret_service(mode, tmp_path) as address:
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
+        monkeypatch.setenv("DISPLAY", ":987")
+        terminal = FakeTerminal(interactive=interactive)
+        ring = OsKeyring(os.environ, terminal, patience=PATIENCE)
+        start = time.monotonic()
+        with pytest.raises(KeyringError, match=r"did not answer within 1 s|is locked"):
+            ring.get_item(*REF.target)
+        assert time.monotonic() - start <= PATIENCE + 1
+        start = time.monotonic()
+        with pytest.raises(KeyringError):
+            ring.get_item(*REF.target)
+        assert time.monotonic() - start < PATIENCE / 2, "it was asked again in the same run"
+
+
+@pytest.mark.parametrize("scheme", [None, "default"])
+@pytest.mark.parametrize("mode", ["keepassxc", "keepassxc-asks"])
+def test_keepassxc_is_overwritten_without_a_dialogue(
+    mode: str, scheme: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An item of KeePassXC is overwritten in one step: neither creating one over it nor removing it
+    first, since both may wait for a person, and what is removed first may be lost."""
+    require()
+    if scheme:
+        monkeypatch.setenv("KEYRING_PROPERTY_SCHEME", scheme)
+    with fake_secret_service(mode, tmp_path) as address:
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
+        place = source(keyring(patience=5))
+        place.store_secret(REF, Secret("canary-old"))
+        place.store_secret(REF, Secret(CANARY))
+        assert place.read(REF) == Secret(CANARY)
+
+
+def test_a_write_that_fails_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that locks between two writes: the older secret is still there afterwards."""
+    require()
+    with fake_secret_service("keepassxc-locks", tmp_path) as address:
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
+        place = source(keyring(patience=5))
+        place.store_secret(REF, Secret("canary-old"))
+        with pytest.raises(KeyringError) as caught:
+            place.store_secret(REF, Secret(CANARY))
+        assert CANARY not in str(caught.value)
+        assert place.read(REF) == Secret("canary-old")
+
+
+def test_what_another_program_stored_goes_only_once_ours_is_there(
+    backend: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a keyring with two items of one name, there is never a moment without any."""
+    (backend / "doubled_backend.py").write_text(DOUBLED)
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "doubled_backend.Keyring")
+    place = source(keyring())
+    place.store_secret(REF, Secret(CANARY))
+    assert place.read(REF) == Secret(CANARY)
+
+
+def test_a_write_can_be_undone(keyring_env: dict[str, str]) -> None:
+    """What was there comes back, be it of this server or of another, and else nothing."""
+    place = source(keyring())
+    undo = place.store_secret(REF, Secret(CANARY))
+    assert undo() is False
+    assert place.read(REF) is None
+    place.store_secret(MOVED, Secret("canary-theirs"))
+    undo = place.store_secret(REF, Secret(CANARY))
+    assert place.read(REF) == Secret(CANARY)
+    assert undo() is True
+    assert place.read(MOVED) == Secret("canary-theirs")
+    with pytest.raises(KeyringError):
+        place.read(REF)
+
+
+def test_a_secret_for_another_server_goes_where_all_is_to_go(keyring_env: dict[str, str]) -> None:
+    """Deleting gives nothing to anybody; what is left would be left for ever."""
+    place = source(keyring())
+    place.store_secret(REF, Secret(CANARY))
+    assert place.delete_secret(MOVED, everywhere=True) is True
+    assert place.read(REF) is None
+    theirs = SecretRef("keyring", "password", "p", ("corp", "jdoe"))
+    other = SecretRef("keyring", "password", "p", ("corp", "https://wiki.example.com"))
+    place.store_secret(other, Secret(CANARY))
+    assert place.delete_secret(theirs, everywhere=True) is False
+    assert place.read(other) == Secret(CANARY)
+
+
+DOUBLED = """
+from keyring.backend import KeyringBackend
+class Keyring(KeyringBackend):
+    priority = 5
+    items = ["canary-theirs"]
+    def get_password(self, service, username): return self.items[0]
+    def set_password(self, service, username, password): self.items.append(password)
+    def delete_password(self, service, username):
+        self.items.pop(0)
+        assert self.items
+"""
+
+
+def test_a_keyring_that_keeps_nothing_is_found_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write that can't be read back is an error, not a success."""
+    require()
+    with fake_secret_service("forgetful", tmp_path) as address:
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
+        with pytest.raises(KeyringError, match="does not give it back") as caught:
+            source(keyring()).store_secret(REF, Secret(CANARY))
+        assert CANARY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("keyring.backends.null.Keyring", "switched off"),
+        ("keyring.backends.fail.Keyring", "no OS keyring here"),
+        ("no.such.module.Keyring", "ModuleNotFoundError"),
+        ("keyring.backends.null.NoSuchClass", "AttributeError"),
+        ("nodots", "PYTHON_KEYRING_BACKEND"),
+        ("keyring.backends.SecretService.Keyring", "RuntimeError"),
+    ],
+)
+def test_a_backend_that_is_no_keyring_is_refused(
+    name: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """null, fail, bogus and forced backends each end in their own message, and keep nothing."""
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", name)
+    with pytest.raises(KeyringError, match=words) as caught:
+        source(keyring()).store_secret(REF, Secret(CANARY))
+    assert caught.value.hint
+
+
+PLAIN = """
+from keyring.backend import KeyringBackend
+class PlaintextKeyring(KeyringBackend):
+    priority = 0.5
+    def get_password(self, service, username): return "canary"
+    def set_password(self, service, username, password): raise AssertionError("was written to")
+"""
+
+
+@pytest.mark.parametrize("package", ["keyrings/alt", "elsewhere"])
+def test_plain_text_backends_are_refused(
+    package: str, backend: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """keyrings.alt, and whatever calls itself plain text, is neither read nor written."""
+    (backend / package).mkdir(parents=True)
+    (backend / package / "file.py").write_text(PLAIN)
+    name = f"{package.replace('/', '.')}.file.PlaintextKeyring"
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", name)
+    with pytest.raises(KeyringError, match="plain text"):
+        source(keyring()).read(REF)
+
+
+RAISING = """
+from keyring.backend import KeyringBackend
+class Keyring(KeyringBackend):
+    priority = 5
+    def get_password(self, service, username): raise OSError("pywintypes-like")
+    def set_password(self, service, username, password):
+        raise RuntimeError("could not store " + password)
+"""
+
+
+def test_whatever_a_backend_raises_is_an_error_without_the_secret(
+    backend: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exceptions of no known kind become a KeyringError, and a secret in their words is left out."""
+    (backend / "raising_backend.py").write_text(RAISING)
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "raising_backend.Keyring")
+    place = source(keyring())
+    with pytest.raises(KeyringError, match="pywintypes-like"):
+        place.read(REF)
+    with pytest.raises(KeyringError, match="RuntimeError") as caught:
+        place.store_secret(REF, Secret(CANARY))
+    assert CANARY not in caught.value.message + str(caught.value.hint)
+
+
+def test_a_broken_keyringrc_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A keyringrc.cfg that can't be parsed ends in a message with its path."""
+    config = keyringrc("no section header\n")
+    with pytest.raises(KeyringError) as caught:
+        keyring().require_usable()
+    assert str(config) in caught.value.message
+
+
+def test_keyringrc_puts_nothing_before_our_modules(backend: Path) -> None:
+    """`keyring-path` is searched last, and a relative one, which follows the folder, is refused."""
+    (backend / "own_backend.py").write_text(RAISING)
+    elsewhere = backend / "elsewhere"
+    elsewhere.mkdir()
+    keyringrc(f"[backend]\ndefault-keyring=own_backend.Keyring\nkeyring-path={elsewhere}\n")
+    first = sys.path[0]
+    try:
+        assert keyring().require_usable() == "own_backend.Keyring"
+        assert sys.path[0] == first
+        assert sys.path[-1] == str(elsewhere)
+    finally:
+        sys.path.remove(str(elsewhere))
+    keyringrc("[backend]\ndefault-keyring=own_backend.Keyring\nkeyring-path=.\n")
+    with pytest.raises(KeyringError, match="not an absolute path"):
+        keyring().require_usable()
+
+
+def keyringrc(text: str) -> Path:
+    """Write the keyring library's configuration."""
+    path = Path(os.environ["XDG_CONFIG_HOME"]) / "python_keyring" / "keyringrc.cfg"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_a_keyring_library_in_the_current_folder_is_not_used(
+    keyring_env: dict[str, str], tmp_path: Path
+) -> None:
+    """Files named like the libraries, in the folder one stands in, are never imported."""
+    for name in ("keyring", "secretstorage", "jeepney", "filelock"):
+        (tmp_path / f"{name}.py").write_text("print('HIJACKED')\n")
+    code = (
+        "import os\n"
+        "from tokencli.secret_sources.keyring_client import OsKeyring\n"
+        "from tests.fakes import FakeTerminal\n"
+        "print(OsKeyring(os.environ, FakeTerminal()).require_usable())\n"
+    )
+    root = Path(__file__).parents[3]
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", f"import sys; sys.path.insert(0, {str(root)!r})\n{code}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "keyring.backends.SecretService.Keyring\n"
+
+
+def test_a_value_over_the_platforms_limit_is_refused_before_it_is_tried(
+    keyring_env: dict[str, str],
+) -> None:
+    """The limit counts UTF-16 units: a character outside the first plane is two."""
+    ring = keyring(limit=10)
+    ring.set_item("tokencli:p:x", "x", "0123456789")
+    for text in ("0123456789a", "01234567\U0001f511\U0001f511"):
+        with pytest.raises(KeyringError, match="too long"):
+            ring.set_item("tokencli:p:x", "x", text)
+    assert ring.get_item("tokencli:p:x", "x") == "0123456789"

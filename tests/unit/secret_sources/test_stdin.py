@@ -1,0 +1,39 @@
+"""A secret from stdin."""
+
+import io
+import sys
+
+import pytest
+
+from tests.fakes import FakeTerminal
+from tokencli.errors import CredentialsError
+from tokencli.models import Secret, SecretRef
+from tokencli.secret_sources.normalize import MAX_SECRET_BYTES
+from tokencli.secret_sources.stdin import StdinSource
+
+REF = SecretRef("stdin", "subject_token", "p")
+
+
+def read(monkeypatch: pytest.MonkeyPatch, content: bytes | None) -> Secret | None:
+    """Read a stdin that holds this, or that is closed."""
+    stdin = None if content is None else io.TextIOWrapper(io.BytesIO(content))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    return StdinSource(environ={}, terminal=FakeTerminal()).read(REF)
+
+
+def test_it_is_read_to_its_end_without_the_last_newline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `tokencli get other | tokencli get p` brings it."""
+    assert read(monkeypatch, b"canary-token\n") == Secret("canary-token")
+
+
+def test_a_closed_stdin_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the command that would bring something."""
+    with pytest.raises(CredentialsError, match="closed") as caught:
+        read(monkeypatch, None)
+    assert "tokencli get p" in (caught.value.hint or "")
+
+
+def test_more_than_any_secret_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much there is, no more than a secret's worth is read."""
+    with pytest.raises(CredentialsError, match="too much"):
+        read(monkeypatch, b"x" * (MAX_SECRET_BYTES + 2))

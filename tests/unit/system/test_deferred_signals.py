@@ -1,0 +1,175 @@
+"""Signals wait for the end of the block, are told of, and then do what they would have done."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tokencli.system.deferred_signals import DEFERRED_SIGNALS, defer_signals
+
+ROOT = Path(__file__).parents[3]
+
+PROGRAM = """
+import os, select, signal, sys
+from tokencli.system.deferred_signals import defer_signals
+if {ignored}:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+try:
+    with defer_signals(lambda text: print(text, file=sys.stderr, flush=True), at_most=30):
+        print("in", flush=True)
+        # In turns: a signal just before a blocking call would be heard only after it.
+        while not select.select([sys.stdin], [], [], 0.02)[0]:
+            pass
+        print("saved", flush=True)
+    print("after", flush=True)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start programs that are in the block until they are sent a line; none outlives the test."""
+    with ExitStack() as programs:
+
+        def begin(*, ignored: bool = False) -> subprocess.Popen[str]:
+            program = programs.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", PROGRAM.format(ignored=ignored)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    cwd=ROOT,
+                )
+            )
+            programs.callback(program.kill)
+            assert program.stdout is not None
+            assert program.stdout.readline() == "in\n"
+            return program
+
+        yield begin
+
+
+def told(program: subprocess.Popen[str]) -> str:
+    """Return the next line that the program says on stderr."""
+    assert program.stderr is not None
+    return program.stderr.readline()
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "last"),
+    [
+        (signal.SIGINT, 0, "saved\ninterrupted\n"),
+        (signal.SIGTERM, -signal.SIGTERM, "saved\n"),
+        (signal.SIGHUP, -signal.SIGHUP, "saved\n"),
+        (signal.SIGQUIT, -signal.SIGQUIT, "saved\n"),
+    ],
+)
+def test_a_signal_is_delivered_after_the_block(
+    number: int, code: int, last: str, start: Start
+) -> None:
+    """The block ends, then the signal does what it would have done."""
+    program = start()
+    program.send_signal(number)
+    assert told(program) == ("waiting for the server's answer, so that the new token is not lost\n")
+    out, _ = program.communicate("\n", timeout=20)
+    assert out == last
+    assert program.returncode == code
+
+
+def test_a_second_ctrl_c_is_told_how_long_it_takes(start: Start) -> None:
+    """Ctrl-C again does not break the block either, and hears for how long at most."""
+    program = start()
+    program.send_signal(signal.SIGINT)
+    told(program)
+    assert program.stderr is not None
+    program.send_signal(signal.SIGINT)
+    while not select.select([program.stderr], [], [], 0.5)[0]:
+        program.send_signal(signal.SIGINT)  # one that comes amid the first note is not told of
+    assert told(program).startswith("still waiting for the server's answer, ")
+    out, _ = program.communicate("\n", timeout=20)
+    assert out == "saved\ninterrupted\n"
+
+
+def test_ctrl_z_stops_after_the_block(start: Start) -> None:
+    """A stop waits too: a stopped program would let the answer pass, and keep the lock."""
+    program = start()
+    program.send_signal(signal.SIGTSTP)
+    told(program)
+    assert program.stdin is not None and program.stdout is not None
+    program.stdin.write("\n")
+    program.stdin.flush()
+    assert program.stdout.readline() == "saved\n"
+    _, status = os.waitpid(program.pid, os.WUNTRACED)
+    if os.WIFSTOPPED(status):  # a group without a shell above it is not stopped (POSIX)
+        program.send_signal(signal.SIGCONT)
+    else:
+        program.returncode = os.waitstatus_to_exitcode(status)
+    out, _ = program.communicate(timeout=20)
+    assert out == "after\n"
+
+
+def test_what_is_ignored_stays_ignored(start: Start) -> None:
+    """Under nohup SIGHUP is nothing, inside the block and after it."""
+    program = start(ignored=True)
+    program.send_signal(signal.SIGHUP)
+    out, err = program.communicate("\n", timeout=20)
+    assert out == "saved\nafter\n"
+    assert err == ""
+
+
+def test_handlers_are_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the block, also after an error in it, each signal has the handler that it had."""
+    before = [signal.getsignal(number) for number in DEFERRED_SIGNALS]
+    with defer_signals(print):
+        assert [signal.getsignal(number) for number in DEFERRED_SIGNALS] != before
+    assert [signal.getsignal(number) for number in DEFERRED_SIGNALS] == before
+    with pytest.raises(ValueError, match="inside"), defer_signals(print):
+        raise ValueError("inside")
+    assert [signal.getsignal(number) for number in DEFERRED_SIGNALS] == before
+
+
+def test_ctrl_c_after_an_error_is_still_delivered() -> None:
+    """An error in the block does not swallow the signal that came during it."""
+    heard: list[str] = []
+    with pytest.raises(KeyboardInterrupt) as caught, defer_signals(heard.append):
+        signal.raise_signal(signal.SIGINT)
+        raise ValueError("inside")
+    assert isinstance(caught.value.__context__, ValueError)
+    assert len(heard) == 1
+
+
+def test_off_the_main_thread_nothing_is_done() -> None:
+    """In a thread of somebody's program the block runs, and no handler is touched."""
+    before = signal.getsignal(signal.SIGINT)
+    seen: list[object] = []
+
+    def work() -> None:
+        with defer_signals(print):
+            seen.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(20)
+    assert seen == [before]
+
+
+def test_a_note_that_can_t_be_written_is_no_reason_to_fail() -> None:
+    """stderr may be in the middle of a write when the signal comes."""
+
+    def reentrant(text: str) -> None:
+        raise RuntimeError("reentrant call")
+
+    with pytest.raises(KeyboardInterrupt), defer_signals(reentrant):
+        signal.raise_signal(signal.SIGINT)

@@ -1,0 +1,477 @@
+"""Files that hold secrets: what is refused, what is mended, and what never tears."""
+
+import errno
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.unit.token_store.samples import ROOT, file_store, memory_folder, stored, token_file
+from tokencli.errors import StorageError
+from tokencli.models import StoredTokenSet
+from tokencli.system import safe_file
+from tokencli.system.private_dir import ensure_private_dir
+from tokencli.token_store import token_record
+
+KEY = stored().binding.key
+
+
+@pytest.fixture(params=[0o000, 0o022, 0o077, 0o777])
+def umask(request: pytest.FixtureRequest) -> Iterator[int]:
+    """Run the test under a umask, wide or narrow."""
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+def mode(path: Path) -> int:
+    """Return the permission bits of a path."""
+    return stat.S_IMODE(path.lstat().st_mode)
+
+
+def test_files_are_0600_and_folders_0700_under_any_umask(tmp_path: Path, umask: int) -> None:
+    """The umask neither opens what is ours nor locks us out, also for folders above."""
+    root = tmp_path / "a" / "b" / "state"
+    store = file_store(root)
+    with store.lock_credential(KEY, 5):
+        store.reserve_space(KEY, 100)
+        store.begin_refresh(KEY, stored().token.refresh_token)  # type: ignore[arg-type]
+        store.save(stored())
+    assert store.load(KEY) == stored()
+    for path in (tmp_path / "a").rglob("*"):
+        assert mode(path) == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_a_folder_of_ours_that_is_open_is_closed(tmp_path: Path) -> None:
+    """A folder for secrets that others could enter is closed, and one that we can't enter opened."""
+    for bits in (0o755, 0o777, 0o500):
+        (tmp_path / "x").mkdir()
+        (tmp_path / "x").chmod(bits)
+        assert ensure_private_dir(tmp_path / "x") is True
+        assert mode(tmp_path / "x") == 0o700
+        (tmp_path / "x").rmdir()
+
+
+def test_a_folder_that_the_user_chose_keeps_its_readers(tmp_path: Path) -> None:
+    """`state_dir` may be a folder with other things in it: it is never changed, but refused where
+    others can write, or we can't."""
+    root = tmp_path / "chosen"
+    root.mkdir(mode=0o755)
+    file_store(root).save(stored())
+    assert mode(root) == 0o755
+    assert mode(root / "tokens") == 0o700
+    refused = {
+        0o777: "; or close this one: chmod go-w",
+        0o1777: "mkdir -m 700",
+        0o500: "chmod u+rwx",
+    }
+    for bits, mend in refused.items():
+        root.chmod(bits)
+        for use in (lambda: file_store(root).save(stored()), lambda: file_store(root).load(KEY)):
+            with pytest.raises(StorageError) as caught:
+                use()
+            assert caught.value.hint is not None and mend in caught.value.hint
+            assert ("go-w" in caught.value.hint) == (bits == 0o777)
+        assert mode(root) == bits
+    root.chmod(0o700)
+
+
+def planted(name: str) -> Callable[[Path], None]:
+    """Return what somebody may have put in the place of a file."""
+    return {
+        "symlink": lambda path: path.symlink_to(path.parent / "elsewhere"),
+        "dangling": lambda path: path.symlink_to("/nonexistent/x"),
+        "fifo": lambda path: os.mkfifo(path),
+        "folder": lambda path: path.mkdir(),
+        "readable": lambda path: (
+            path.write_bytes(token_record.dump_record(stored())),
+            path.chmod(0o644),
+        ),
+        "writable": lambda path: (
+            path.write_bytes(token_record.dump_record(stored())),
+            path.chmod(0o620),
+        ),
+        "hard link": lambda path: (
+            path.write_bytes(token_record.dump_record(stored())),
+            path.chmod(0o600),
+            path.with_name("other-name").hardlink_to(path),
+        ),
+    }[name]  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("what", "mend"),
+    [
+        ("symlink", "rm "),
+        ("dangling", "rm "),
+        ("fifo", "remove it"),
+        ("folder", "ls -la"),
+        ("readable", "chmod 600"),
+        ("writable", "chmod 600"),
+        ("hard link", "remove it"),
+    ],
+)
+def test_what_is_not_a_safe_file_is_refused(what: str, mend: str, tmp_path: Path) -> None:
+    """A link, a FIFO, a folder or an open file is not read, and the mend is named; nothing hangs."""
+    store = file_store(tmp_path)
+    store.save(stored())
+    path = token_file(tmp_path)
+    path.with_name("elsewhere").write_bytes(path.read_bytes())
+    path.with_name("elsewhere").chmod(0o600)
+    path.unlink()
+    planted(what)(path)
+    start = time.monotonic()
+    with pytest.raises(StorageError) as caught:
+        store.load(KEY)
+    assert time.monotonic() - start < 5
+    assert str(path) in caught.value.message
+    assert caught.value.hint is not None and mend in caught.value.hint
+
+
+@pytest.mark.parametrize("what", ["symlink", "dangling", "fifo", "hard link"])
+def test_a_write_never_goes_through_what_was_planted(what: str, tmp_path: Path) -> None:
+    """A save takes the name over; what a planted link leads to is not touched."""
+    store = file_store(tmp_path)
+    store.save(stored())
+    path = token_file(tmp_path)
+    elsewhere = path.with_name("elsewhere")
+    elsewhere.write_bytes(b"somebody's")
+    path.unlink()
+    planted(what)(path)
+    store.save(stored(2))
+    assert store.load(KEY) == stored(2)
+    assert elsewhere.read_bytes() == b"somebody's"
+
+
+@pytest.mark.parametrize("place", ["", "tokens"])
+def test_a_planted_folder_is_refused(place: str, tmp_path: Path) -> None:
+    """A symbolic link or a file in the place of a folder is refused, to read and to write."""
+    (tmp_path / "real").mkdir(mode=0o700)
+    root = tmp_path / "state"
+    target = root / place
+    target.parent.mkdir(exist_ok=True)
+    target.symlink_to(tmp_path / "real")
+    for _ in range(2):
+        with pytest.raises(StorageError):
+            file_store(root).save(stored())
+        with pytest.raises(StorageError):
+            file_store(root).load(KEY)
+        target.unlink()
+        target.touch()
+    assert list((tmp_path / "real").iterdir()) == []
+
+
+@pytest.mark.parametrize("whose", ["folder", "file"])
+def test_what_belongs_to_somebody_else_is_refused(
+    whose: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder or file of another user is neither read nor believed."""
+    root = tmp_path / "state"
+    file_store(root).save(stored())
+    path = token_file(root) if whose == "file" else root / "tokens"
+    if os.geteuid() == 0:
+        os.chown(path, 12345, -1)
+    else:  # only root can give files away: then another user looks at ours
+        monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(StorageError, match="belongs to another user"):
+        file_store(root).load(KEY)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"{",
+        b"\x00" * 100,
+        token_record.dump_record(stored(key="cd" * 32)),
+        b"x" * (safe_file.MAX_FILE_BYTES + 1),
+    ],
+    ids=["empty", "torn", "zeros", "another credential's", "huge"],
+)
+def test_damage_is_set_aside_and_is_a_miss(damage: bytes, tmp_path: Path) -> None:
+    """A damaged file is a miss; under the lock it is moved aside, told of, and three are kept."""
+    store = file_store(tmp_path)
+    for n in range(5):
+        store.save(stored())
+        path = token_file(tmp_path)
+        path.write_bytes(damage)
+        assert store.load(KEY) is None
+        assert path.read_bytes() == damage, "without the lock nothing is moved"
+        with store.lock_credential(KEY, 5):
+            assert store.load(KEY) is None
+        aside = sorted(path.parent.glob("*.corrupt-*"))
+        assert len(aside) == min(n + 1, 3)
+        assert aside[0].read_bytes() == damage
+    assert store.delete_profile_tokens("p") == 0
+    assert list((tmp_path / "tokens").iterdir()) == []
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from tests.unit.token_store.samples import file_store, stored, KEY
+from tokencli.errors import StorageError
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+store = file_store(Path(sys.argv[1]))
+try:
+    with store.lock_credential(KEY, 5):
+        if sys.argv[2] == "prepare":
+            store.reserve_space(KEY, 200_000)
+        store.save(stored(2, size=200_000))
+except StorageError as error:
+    print(error.message); print(error.hint)
+"""
+
+
+@pytest.mark.parametrize("step", ["prepare", "save"])
+def test_a_limit_is_met_before_anything_is_lost(step: str, tmp_path: Path) -> None:
+    """Where a file can't grow, `prepare` already fails; what was stored stays, and no draft is left."""
+    store = file_store(tmp_path)
+    store.save(stored(1))
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(tmp_path), step],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "the limit for the size of a file is reached" in done.stdout
+    assert store.load(KEY) == stored(1)
+    assert [path.name for path in (tmp_path / "tokens").iterdir()] == [token_file(tmp_path).name]
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.ENOSPC, "the disk is full"),
+        (errno.EDQUOT, "quota"),
+        (errno.EROFS, "read-only"),
+        (errno.EIO, "input/output error"),
+    ],
+)
+def test_no_room_is_found_before_the_request(
+    number: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full, read-only or failing disk, or a used-up quota, is told by `prepare`, each in its words."""
+    store = file_store(tmp_path)
+    store.save(stored(1))
+
+    def no_room(fd: int, offset: int, size: int) -> None:
+        assert size >= 5000
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "posix_fallocate", no_room)
+    with pytest.raises(StorageError, match=words) as caught:
+        store.reserve_space(KEY, 5000)
+    assert caught.value.hint
+    assert store.load(KEY) == stored(1)
+    assert len(list((tmp_path / "tokens").iterdir())) == 1
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_room_is_really_held(known: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After `prepare` the blocks are on the disk, also where the file system can't reserve them."""
+    if not known:
+
+        def unknown(fd: int, offset: int, size: int) -> None:
+            raise OSError(errno.EOPNOTSUPP, "not supported")
+
+        monkeypatch.setattr(os, "posix_fallocate", unknown)
+    store = file_store(tmp_path)
+    with store.lock_credential(KEY, 5):
+        store.reserve_space(KEY, 100_000)
+        (draft,) = (tmp_path / "tokens").iterdir()
+        assert draft.stat().st_blocks * 512 >= 100_000
+        store.save(stored(1, size=10))
+        assert token_file(tmp_path).read_bytes() == token_record.dump_record(stored(1, size=10))
+        store.reserve_space(KEY, 100_000)
+    assert len(list((tmp_path / "tokens").iterdir())) == 1, "what was not used is given back"
+
+
+def test_drafts_of_dead_runs_go_under_the_lock(tmp_path: Path) -> None:
+    """A draft that a killed run left is removed by the next one that holds the lock, and by no other."""
+    store = file_store(tmp_path)
+    store.save(stored())
+    left = safe_file.AtomicWrite(token_file(tmp_path), 10)
+    store.reserve_space(KEY, 10)
+    assert len(list(safe_file.find_leftover_drafts(token_file(tmp_path)))) == 2
+    with store.lock_credential(KEY, 5):
+        store.reserve_space(KEY, 10)
+        assert len(list(safe_file.find_leftover_drafts(token_file(tmp_path)))) == 1
+    assert list(safe_file.find_leftover_drafts(token_file(tmp_path))) == []
+    left.discard()
+
+
+def test_a_write_is_flushed_before_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order is: content, flush of the content, rename, flush of the folder."""
+    steps: list[str] = []
+    for name in ("write", "fsync", "replace"):
+        real = getattr(os, name)
+
+        def noted(*args: object, name: str = name, real: Callable[..., object] = real) -> object:
+            folder = name == "fsync" and stat.S_ISDIR(os.fstat(args[0]).st_mode)  # type: ignore[call-overload]
+            steps.append("fsync folder" if folder else name)
+            return real(*args)
+
+        monkeypatch.setattr(os, name, noted)
+    safe_file.write_atomically(tmp_path / "x", b"data")
+    assert steps == ["write", "fsync", "replace", "fsync folder"]
+
+
+READER = """
+import sys
+from pathlib import Path
+from tests.unit.token_store.samples import file_store, stored, KEY
+root, count = Path(sys.argv[1]), 0
+store, sets = file_store(root), [stored(n, size=n * 100) for n in range(20)]
+print("ready", flush=True)
+while not (root / "stop").exists():
+    assert store.load(KEY) in sets
+    count += 1
+print(count)
+"""
+
+
+def test_readers_never_see_a_torn_file() -> None:
+    """Twenty readers during a thousand writes see whole token sets, and nothing else."""
+    with memory_folder() as root, ExitStack() as readers:
+        store = file_store(root)
+        sets = [stored(n, size=n * 100) for n in range(20)]
+        store.save(sets[0])
+        running = []
+        for _ in range(20):
+            command = [sys.executable, "-c", READER, str(root)]
+            reader = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
+            running.append(readers.enter_context(reader))
+            readers.callback(reader.kill)
+        for reader in running:
+            assert reader.stdout is not None and reader.stdout.readline() == b"ready\n"
+        for n in range(1000):
+            store.save(sets[n % 20])
+        (root / "stop").touch()
+        counts = [int(reader.communicate(timeout=60)[0]) for reader in running]
+        assert min(counts) > 0
+        assert [reader.returncode for reader in running] == [0] * 20
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from tests.unit.token_store.samples import file_store, stored, KEY
+store = file_store(Path(sys.argv[1]))
+print("ready", flush=True)
+n = 0
+while True:
+    n += 1
+    with store.lock(KEY, 10):
+        store.reserve_space(KEY, 5000)
+        store.begin(KEY, stored(n).token.refresh_token)
+        store.save(stored(n, size=n % 3000))
+"""
+
+
+def test_kill_9_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> None:
+    """Writers that are killed leave a whole token set, a lock that is free, and no more than a draft."""
+    store = file_store(tmp_path)
+    store.save(stored())
+    for n in range(15):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, cwd=ROOT
+        )
+        with writer:
+            assert writer.stdout is not None
+            writer.stdout.readline()
+            threading.Event().wait(0.003 * n)  # another moment of the loop each time
+            writer.send_signal(signal.SIGKILL)
+        found = store.load(KEY)
+        assert isinstance(found, StoredTokenSet)
+        assert len(list((tmp_path / "tokens").iterdir())) <= 2
+    with store.lock_credential(KEY, 0):
+        store.reserve_space(KEY, 10)
+    assert len(list((tmp_path / "tokens").iterdir())) <= 1
+
+
+def test_a_store_without_a_place_says_so() -> None:
+    """Without a runtime directory every use is an error with a way out, but there is nothing to forget."""
+    store = file_store(None, name="runtime")
+    with pytest.raises(StorageError) as caught:
+        store.load(KEY)
+    assert caught.value.hint is not None and '"keyring"' in caught.value.hint
+    assert store.delete_profile_tokens("p") == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "cause"),
+    [
+        (errno.ENOLCK, "no locks"),
+        (errno.ENOSYS, "lacks what is needed"),
+        (errno.EOPNOTSUPP, "lacks what is needed"),
+        (errno.EIO, "input/output error"),
+    ],
+)
+def test_a_lock_that_the_file_system_refuses_names_another_place(
+    number: int, cause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is nobody's, so whose it is does not matter: a local disk or another store mends it."""
+
+    def refuse(fd: int, how: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with (
+        pytest.raises(StorageError, match=cause) as caught,
+        file_store(tmp_path).lock_credential(KEY, 1),
+    ):
+        pass
+    assert "state_dir" in str(caught.value.hint) and 'store = "runtime"' in str(caught.value.hint)
+
+
+def test_a_disk_that_fails_to_flush_names_another_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """EIO at fsync: what was stored stays, and the hint does not ask whose it is."""
+    store = file_store(tmp_path)
+    store.save(stored(1))
+
+    def fail(fd: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(StorageError, match="input/output error") as caught:
+        store.save(stored(2))
+    assert "state_dir" in str(caught.value.hint)
+    assert store.load(KEY) == stored(1)
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "file"])
+def test_a_squatted_name_in_a_sticky_folder_names_what_works(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In /tmp nobody but its owner can move it away: then the place itself has to be another."""
+    place = tmp_path / "sticky" / "tokencli-4242"
+    place.parent.mkdir()
+    makes: dict[str, Callable[[], object]] = {
+        "folder": place.mkdir,
+        "link": lambda: place.symlink_to(tmp_path),
+        "file": place.touch,
+    }
+    makes[kind]()
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 4242)
+    with pytest.raises(StorageError, match="belongs to another user") as caught:
+        ensure_private_dir(place)
+    assert "move it out of the way" in str(caught.value.hint)
+    place.parent.chmod(0o1777)
+    with pytest.raises(StorageError, match="belongs to another user") as caught:
+        ensure_private_dir(place)
+    assert "out of the way" not in str(caught.value.hint)
+    assert "state_dir" in str(caught.value.hint)

@@ -1,0 +1,80 @@
+"""Where files rest: with the user, not with the environment."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unit.token_store.samples import ROOT, memory_folder
+from tokencli.system import user_dirs
+
+
+def where(**environ: str) -> str:
+    """Return the state folder that a process with these variables uses."""
+    return subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from tokencli.system.user_dirs import state_dir; print(state_dir())",
+        ],
+        env={"PATH": os.environ["PATH"], **environ},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+def test_the_state_folder_follows_the_user_and_nothing_else(tmp_path: Path) -> None:
+    """HOME, TMPDIR and XDG variables do not move it: shells with one keyring share one lock."""
+    names = ("HOME", "TMPDIR", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")
+    assert where() == where(**{name: str(tmp_path) for name in names})
+
+
+def test_without_a_home_there_is_one_fixed_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user whose home is missing, or in no database, still has a place that all processes share."""
+    fallback = Path(f"/tmp/tokencli-{os.geteuid()}")
+    for home in (None, tmp_path / "missing"):
+        monkeypatch.setattr(
+            user_dirs, "_home_dir", lambda home=home: home if home and home.is_dir() else None
+        )
+        assert user_dirs.state_dir() == fallback
+
+
+def test_a_home_in_which_nothing_can_be_made_is_passed_by(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the folder can't be made in the home folder, the fixed place is used."""
+    (tmp_path / ".local").touch(mode=0o600)
+    monkeypatch.setattr(user_dirs, "_home_dir", lambda: tmp_path)
+    assert user_dirs.state_dir() == Path(f"/tmp/tokencli-{os.geteuid()}")
+
+
+def test_the_runtime_folder_must_be_private_and_in_memory(tmp_path: Path) -> None:
+    """It is used if it is ours, closed to others, not a link, and on a tmpfs; else there is none."""
+    with memory_folder() as memory:
+        assert user_dirs.runtime_dir({"XDG_RUNTIME_DIR": str(memory)}) == memory / "tokencli"
+        memory.chmod(0o750)
+        assert user_dirs.runtime_dir({"XDG_RUNTIME_DIR": str(memory)}) is None
+        memory.chmod(0o700)
+        (tmp_path / "link").symlink_to(memory)
+        assert user_dirs.runtime_dir({"XDG_RUNTIME_DIR": str(tmp_path / "link")}) is None
+        if os.geteuid() == 0:
+            os.chown(memory, 12345, -1)
+            assert user_dirs.runtime_dir({"XDG_RUNTIME_DIR": str(memory)}) is None
+    (tmp_path / "disk").mkdir(mode=0o700)
+    on_disk = {"XDG_RUNTIME_DIR": str(tmp_path / "disk")}
+    assert (user_dirs.runtime_dir(on_disk) is None) is not user_dirs.is_memory_backed(tmp_path)
+    for odd in ("", "relative", "/nonexistent", "/dev/null"):
+        assert user_dirs.runtime_dir({"XDG_RUNTIME_DIR": odd}) is None
+
+
+def test_memory_is_told_from_disk(tmp_path: Path) -> None:
+    """/dev/shm is memory, /proc is not, and what is not there is not."""
+    assert user_dirs.is_memory_backed(Path("/dev/shm"))
+    assert not user_dirs.is_memory_backed(Path("/proc"))
+    assert not user_dirs.is_memory_backed(tmp_path / "missing")

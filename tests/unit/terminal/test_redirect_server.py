@@ -1,0 +1,281 @@
+"""The loopback redirect takes one request in a hundred, and the others cost it nothing."""
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic
+
+import pytest
+
+from tokencli.errors import ConfigError, RefusedError
+from tokencli.models import Secret
+from tokencli.protocols_browser import AuthorizationResponse
+from tokencli.terminal import redirect_server
+from tokencli.terminal.redirect_server import LoopbackListener
+
+CODE = AuthorizationResponse(code=Secret("canary-code-7f3a"))
+REFUSED = AuthorizationResponse(error=RefusedError("no"))
+
+
+def judge(query: str) -> AuthorizationResponse | None:
+    """Stand for a grant: state=right is this sign-in's."""
+    return {"state=right&code=c": CODE, "state=right&error=e": REFUSED}.get(query)
+
+
+@contextmanager
+def listening(
+    accept: Callable[[str], AuthorizationResponse | None] = judge, slowest: float = 10.0
+) -> Iterator[LoopbackListener]:
+    """Run a listener for the block."""
+    listener = LoopbackListener(None, accept, slowest=slowest)
+    try:
+        yield listener
+    finally:
+        listener.close()
+
+
+def authority(listener: LoopbackListener) -> str:
+    """Return the host and port that a browser would name."""
+    return listener.redirect_uri.split("/")[2]
+
+
+def connect(listener: LoopbackListener) -> socket.socket:
+    """Open a connection to the listener's port."""
+    return socket.create_connection(("127.0.0.1", int(authority(listener).rpartition(":")[2])), 10)
+
+
+def ask(
+    listener: LoopbackListener, target: str, method: str = "GET", host: str | None = None
+) -> tuple[str, str]:
+    """Send one request as a browser does and return the reply's head and body."""
+    host = f"Host: {authority(listener) if host is None else host}\r\n"
+    return raw(listener, f"{method} {target} HTTP/1.1\r\n{host}Accept: */*\r\n\r\n".encode())
+
+
+def raw(listener: LoopbackListener, request: bytes) -> tuple[str, str]:
+    """Send these bytes and return what comes back."""
+    with connect(listener) as client:
+        client.sendall(request)
+        answer = b""
+        while piece := client.recv(65536):
+            answer += piece
+    head, _, body = answer.decode().partition("\r\n\r\n")
+    return head, body
+
+
+def works(listener: LoopbackListener) -> None:
+    """See that the redirect which is awaited is still taken."""
+    head, _ = ask(listener, "/callback?state=right&code=c")
+    assert head.startswith("HTTP/1.1 200 ")
+    assert listener.wait_for_redirect(10) is CODE
+
+
+def test_the_redirect_uri_is_a_loopback_literal_with_a_port() -> None:
+    """RFC 8252 section 7.3: 127.0.0.1, any port, never `localhost`; two listeners have two."""
+    with listening() as one, listening() as other:
+        assert one.redirect_uri.startswith("http://127.0.0.1:")
+        assert one.redirect_uri.endswith("/callback")
+        assert one.redirect_uri != other.redirect_uri
+
+
+def test_where_the_redirect_uri_says_localhost_only_that_name_is_taken() -> None:
+    """The port is still open on the loopback address alone."""
+    listener = LoopbackListener(None, judge, by_name=True)
+    try:
+        assert listener.redirect_uri.startswith("http://localhost:")
+        host = authority(listener).replace("localhost", "127.0.0.1")
+        assert ask(listener, "/callback?state=right&code=c", host=host)[0].split()[1] == "400"
+        works(listener)
+    finally:
+        listener.close()
+
+
+NOT_AWAITED = {
+    "favicon": "GET /favicon.ico HTTP/1.1\r\nHost: {host}\r\n\r\n",
+    "root": "GET /?state=right&code=c HTTP/1.1\r\nHost: {host}\r\n\r\n",
+    "longer path": "GET /callback/?state=right&code=c HTTP/1.1\r\nHost: {host}\r\n\r\n",
+    "other case": "GET /Callback?state=right&code=c HTTP/1.1\r\nHost: {host}\r\n\r\n",
+    "encoded path": "GET /%63allback?state=right&code=c HTTP/1.1\r\nHost: {host}\r\n\r\n",
+    "absolute form": "GET http://{host}/callback?state=right&code=c HTTP/1.1\r\nHost: {host}\r\n\r\n",
+    "wrong state": "GET /callback?state=wrong&code=c HTTP/1.1\r\nHost: {host}\r\n\r\n",
+    "no state": "GET /callback?code=c HTTP/1.1\r\nHost: {host}\r\n\r\n",
+    "no query": "GET /callback HTTP/1.1\r\nHost: {host}\r\n\r\n",
+    "POST": "POST /callback?state=right&code=c HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n",
+    "HEAD": "HEAD /callback?state=right&code=c HTTP/1.1\r\nHost: {host}\r\n\r\n",
+    "other host": "GET /callback?state=right&code=c HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+    "localhost": "GET /callback?state=right&code=c HTTP/1.1\r\nHost: localhost:80\r\n\r\n",
+    "no port": "GET /callback?state=right&code=c HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+    "no host": "GET /callback?state=right&code=c HTTP/1.1\r\nAccept: */*\r\n\r\n",
+    "two hosts": "GET /callback?state=right&code=c HTTP/1.1\r\nHost: {host}\r\nHost: evil\r\n\r\n",
+    "HTTP/0.9": "GET /callback?state=right&code=c\r\n\r\n",
+    "HTTP/2": "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "TLS": "\x16\x03\x01\r\n\r\n",
+    "bare newlines": "GET /callback?state=right&code=c HTTP/1.1\nHost: {host}\n\n\r\n\r\n",
+}
+
+
+@pytest.mark.requirement(20)
+@pytest.mark.parametrize("request_text", NOT_AWAITED.values(), ids=NOT_AWAITED)
+def test_whatever_else_comes_is_turned_away_and_the_wait_goes_on(request_text: str) -> None:
+    """Other paths, methods, hosts and states get an error page; after them the right one works."""
+    with listening() as listener:
+        text = request_text.replace("{host}", authority(listener))
+        head, body = raw(listener, text.encode("latin-1"))
+        assert head.split(" ")[1] in ("400", "404", "405")
+        assert "Nothing was changed" in body
+        assert listener.wait_for_redirect(0.01) is None
+        works(listener)
+
+
+@pytest.mark.requirement(20)
+@pytest.mark.parametrize("size", [40_000, 1_000_000])
+def test_a_query_that_is_far_too_long_is_refused(size: int) -> None:
+    """1 MB of query is neither read to its end nor judged, and the wait goes on."""
+    judged: list[str] = []
+
+    def noting(query: str) -> AuthorizationResponse | None:
+        judged.append(query)
+        return judge(query)
+
+    with listening(noting) as listener:
+        with connect(listener) as client:
+            try:
+                client.sendall(b"GET /callback?state=right&code=" + b"c" * size)
+                assert client.recv(100).startswith(b"HTTP/1.1 431 ")
+            except ConnectionError:  # it was closed while we were still sending
+                pass
+        assert judged == []
+        works(listener)
+
+
+@pytest.mark.requirement(20)
+def test_what_a_browser_leaves_idle_or_sends_slowly_keeps_nobody_waiting() -> None:
+    """Pre-connections without a byte and half requests (slowloris) don't hold the right one up."""
+    with listening() as listener:
+        idle = [connect(listener) for _ in range(20)]
+        for client in idle[10:]:
+            client.sendall(b"GET /callback?state=ri")
+        begin = monotonic()
+        works(listener)
+        assert monotonic() - begin < redirect_server.REQUEST_TIMEOUT_S / 2
+        for client in idle:
+            client.close()
+
+
+def test_a_connection_has_a_deadline_as_a_whole() -> None:
+    """One byte after the other, each in time, does not keep a connection open for ever."""
+    with listening(slowest=0.3) as listener, connect(listener) as client:
+        begin = monotonic()
+        with pytest.raises(ConnectionError):
+            while monotonic() - begin < 20:
+                client.sendall(b"x")
+                client.settimeout(0.05)
+                try:
+                    if client.recv(1) == b"":
+                        raise ConnectionResetError
+                except TimeoutError:
+                    continue
+        works(listener)
+
+
+def test_more_connections_than_there_are_places_are_closed_at_once() -> None:
+    """A flood fills its places and no more; once it ebbs the redirect is taken."""
+    with listening(slowest=0.5) as listener:
+        flood = [connect(listener) for _ in range(redirect_server.MAX_CONNECTIONS + 8)]
+        refused = 0
+        for client in flood:
+            client.settimeout(10)
+            refused += client.recv(1) == b""  # those with a place end at their deadline
+            client.close()
+        assert refused == len(flood)
+        works(listener)
+
+
+@pytest.mark.requirement(20)
+def test_one_redirect_is_taken_and_no_second() -> None:
+    """A second code, even with the right state, is told that it is too late."""
+    with listening() as listener:
+        works(listener)
+        head, body = ask(listener, "/callback?state=right&code=c")
+        assert head.startswith("HTTP/1.1 410 ")
+        assert "over" in body
+        assert listener.wait_for_redirect(0.05) is None
+
+
+def test_a_refusal_ends_the_wait_too_and_its_page_does_not_claim_success() -> None:
+    """error=… with the right state is an answer; the page sends the person to the terminal."""
+    with listening() as listener:
+        _, body = ask(listener, "/callback?state=right&error=e")
+        assert "Not signed in" in body
+        assert listener.wait_for_redirect(10) is REFUSED
+
+
+@pytest.mark.requirement(20)
+@pytest.mark.parametrize(
+    "query", ["state=right&code=c", "state=wrong&code=canary-code-7f3a<script>"]
+)
+def test_pages_are_static_and_can_do_nothing(query: str) -> None:
+    """No script, style or form may run, nothing is stored or referred, and nothing is echoed."""
+    with listening() as listener:
+        head, body = ask(listener, f"/callback?{query}")
+        for header in (
+            "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'",
+            "Cache-Control: no-store",
+            "Referrer-Policy: no-referrer",
+            "X-Content-Type-Options: nosniff",
+            "Connection: close",
+        ):
+            assert header in head
+        assert "canary" not in body
+        assert "Server:" not in head
+
+
+def test_the_port_is_given_back() -> None:
+    """After close() nobody listens there any more, and the port can be used again at once."""
+    with listening() as listener:
+        port = int(authority(listener).rpartition(":")[2])
+        works(listener)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), 10)
+    again = LoopbackListener(port, judge)
+    assert again.redirect_uri == f"http://127.0.0.1:{port}/callback"
+    again.close()
+
+
+def test_a_port_in_use_is_told() -> None:
+    """A registered port that another program has is a matter of configuration."""
+    with listening() as listener:
+        port = int(authority(listener).rpartition(":")[2])
+        with pytest.raises(ConfigError) as told:
+            LoopbackListener(port, judge)
+        assert str(port) in told.value.message
+        assert "redirect_port" in (told.value.hint or "")
+
+
+def test_without_ipv4_it_listens_on_the_ipv6_literal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 8252 section 7.3: [::1] where there is no 127.0.0.1."""
+    real = redirect_server._listen_on
+
+    def no_ipv4(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+        if family == socket.AF_INET:
+            raise OSError(99, "Cannot assign requested address")
+        return real(family, host, port)
+
+    monkeypatch.setattr(redirect_server, "_listen_on", no_ipv4)
+    with listening() as listener:
+        assert listener.redirect_uri.startswith("http://[::1]:")
+        port = int(authority(listener).rpartition(":")[2])
+        with socket.create_connection(("::1", port), 10) as client:
+            text = f"GET /callback?state=right&code=c HTTP/1.1\r\nHost: [::1]:{port}\r\n\r\n"
+            client.sendall(text.encode())
+            assert client.recv(100).startswith(b"HTTP/1.1 200 ")
+        assert listener.wait_for_redirect(10) is CODE
+
+
+@pytest.mark.requirement(20)
+def test_only_this_machine_can_reach_it() -> None:
+    """It is bound to the loopback address and to no other."""
+    with listening() as listener:
+        port = int(authority(listener).rpartition(":")[2])
+        with pytest.raises(OSError, match=r"refused|unreachable|assign"):
+            socket.create_connection(("127.0.0.2", port), 10)

@@ -1,0 +1,254 @@
+"""The lock, among real processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.unit.token_store.samples import ROOT
+from tokencli.errors import LockTimeoutError, StorageError
+from tokencli.token_store import lock
+from tokencli.token_store.lock import hold_lock, read_holder_pid
+
+HOLDER = """
+import sys
+from pathlib import Path
+from tokencli.token_store.lock import hold_lock
+with hold_lock(Path(sys.argv[1]), doing="getting a token for profile 'p'", timeout=30, note=print):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+COUNTER = """
+import sys
+from pathlib import Path
+from tokencli.token_store.lock import hold_lock
+path = Path(sys.argv[1])
+count = path.with_name("count")
+sys.stdin.readline()
+with hold_lock(path, doing="getting a token for profile 'p'", timeout=60, note=lambda text: None):
+    found = int(count.read_text())
+    count.write_text(str(found + 1))
+"""
+
+Hold = Callable[[], subprocess.Popen[str]]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Return where the lock of the test is."""
+    return tmp_path / "x.lock"
+
+
+@pytest.fixture
+def other(path: Path) -> Iterator[Hold]:
+    """Start processes that hold the lock until they are sent a line."""
+    with ExitStack() as processes:
+
+        def start() -> subprocess.Popen[str]:
+            process = processes.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", HOLDER, str(path)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    cwd=ROOT,
+                )
+            )
+            processes.callback(process.kill)
+            assert process.stdout is not None
+            assert process.stdout.readline() == "held\n"
+            return process
+
+        yield start
+
+
+def take(path: Path, timeout: float = 0.0, note: Callable[[str], None] = print) -> bool:
+    """Take the lock and let it go."""
+    with hold_lock(path, doing="getting a token for profile 'p'", timeout=timeout, note=note):
+        return True
+
+
+def test_fifty_processes_take_turns(path: Path) -> None:
+    """Fifty processes that read, add one and write under the lock lose no count."""
+    count = path.with_name("count")
+    count.write_text("0")
+    with ExitStack() as processes:
+        started = [
+            processes.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", COUNTER, str(path)], stdin=subprocess.PIPE, cwd=ROOT
+                )
+            )
+            for _ in range(50)
+        ]
+        for process in started:
+            assert process.stdin is not None
+            process.stdin.close()
+        assert [process.wait(120) for process in started] == [0] * 50
+    assert count.read_text() == "50"
+
+
+def test_a_killed_holder_frees_the_lock_at_once(path: Path, other: Hold) -> None:
+    """The kernel lets go of what a killed process held; what it wrote into the file is no matter."""
+    process = other()
+    with pytest.raises(LockTimeoutError):
+        take(path)
+    process.kill()
+    process.wait(20)
+    assert path.read_text() == str(process.pid)
+    assert read_holder_pid(path) is None
+    assert take(path)
+    assert path.read_text() == ""
+
+
+def test_a_stopped_holder_costs_the_timeout_and_is_named(path: Path, other: Hold) -> None:
+    """A holder under Ctrl-Z does not block for ever; the error names it and how to wake it."""
+    process = other()
+    process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+    start = time.monotonic()
+    with pytest.raises(LockTimeoutError) as caught:
+        take(path, 0.5)
+    assert 0.5 <= time.monotonic() - start <= 1.5
+    assert f"process {process.pid} " in caught.value.message
+    assert caught.value.hint is not None and f"kill -CONT {process.pid}" in caught.value.hint
+    process.send_signal(signal.SIGCONT)
+    process.communicate("\n", timeout=20)
+    assert take(path)
+
+
+def test_a_holder_at_work_is_named(path: Path, other: Hold) -> None:
+    """The error says which process has the lock, for which profile, and how to wait for longer."""
+    process = other()
+    with pytest.raises(LockTimeoutError) as caught:
+        take(path)
+    assert f"process {process.pid} " in caught.value.message
+    assert "profile 'p'" in caught.value.message
+    assert caught.value.hint is not None and "--lock-timeout" in caught.value.hint
+
+
+def test_whom_one_waits_for_is_said_after_a_while(
+    path: Path, other: Hold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits is told once whom for; who does not have to wait is told nothing."""
+    assert lock.WAIT_NOTICE_S == 2.0
+    monkeypatch.setattr(lock, "WAIT_NOTICE_S", 0.2)
+    process = other()
+    said: list[str] = []
+
+    def note(text: str) -> None:
+        said.append(text)
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+
+    assert take(path, 20, note)
+    assert len(said) == 1
+    assert f"process {process.pid}," in said[0]
+    assert "profile 'p'" in said[0]
+    assert take(path, 20, note)
+    assert len(said) == 1
+
+
+def test_the_file_stays_and_is_empty_and_ours_alone(path: Path) -> None:
+    """A lock file is never removed; at rest it is empty, with mode 0600 whatever it had."""
+    assert take(path)
+    first = path.stat()
+    path.chmod(0o666)
+    assert take(path)
+    assert path.stat().st_ino == first.st_ino
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.stat().st_size == 0
+
+
+def test_what_was_planted_is_refused(path: Path, tmp_path: Path) -> None:
+    """A link, a FIFO, a folder: an error at once, which is no time-out, and nothing is written."""
+    victim = tmp_path / "victim"
+    victim.write_text("content")
+    for plant in (
+        lambda: path.symlink_to(victim),
+        lambda: path.symlink_to("/nonexistent"),
+        lambda: os.mkfifo(path),
+        lambda: path.mkdir(),
+    ):
+        plant()
+        with pytest.raises(StorageError) as caught:
+            take(path, 20)
+        assert not isinstance(caught.value, LockTimeoutError)
+        assert caught.value.hint is not None and str(path) in caught.value.hint
+        path.rmdir() if path.is_dir() else path.unlink()
+    assert victim.read_text() == "content"
+
+
+def test_a_folder_that_cant_be_written_is_no_contention(tmp_path: Path) -> None:
+    """A place in which there can be no file is an error at once."""
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError) as caught:
+        take(tmp_path / "file" / "x.lock", 20)
+    assert not isinstance(caught.value, LockTimeoutError)
+
+
+def test_a_deleted_file_does_not_make_two_holders(path: Path, other: Hold) -> None:
+    """Who waited on a file that has been removed takes the new one, beside whoever has that."""
+    old = other()
+    waiter = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    with waiter:
+        path.unlink()
+        fresh = other() if not waiting_ended(waiter) else None
+        old.communicate("\n", timeout=20)
+        if fresh is not None:
+            assert not waiting_ended(waiter)
+            fresh.communicate("\n", timeout=20)
+        assert waiter.stdout is not None and waiter.stdout.readline() == "held\n"
+        with pytest.raises(LockTimeoutError):
+            take(path)
+        waiter.communicate("\n", timeout=20)
+
+
+def waiting_ended(process: subprocess.Popen[str]) -> bool:
+    """Tell whether a process has come to hold the lock."""
+    import select
+
+    return bool(select.select([process.stdout], [], [], 0.3)[0])
+
+
+def test_an_error_inside_frees_the_lock(path: Path) -> None:
+    """Whatever ends the block, the lock is free after it."""
+    for error in (ValueError, KeyboardInterrupt, SystemExit):
+        with (
+            pytest.raises(error),
+            hold_lock(path, doing="getting a token for profile 'p'", timeout=0, note=print),
+        ):
+            raise error
+        assert take(path)
+
+
+def test_a_child_does_not_keep_the_lock(path: Path) -> None:
+    """A command that is started under the lock does not hold it when we no longer do."""
+    with hold_lock(path, doing="getting a token for profile 'p'", timeout=0, note=print):
+        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    with child:
+        assert take(path)
+        child.communicate(b"\n", timeout=20)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "-1", "0", "99999999999999999999999", "\xff", "9" * 5000]
+)
+def test_nonsense_in_the_file_names_nobody(text: str, path: Path) -> None:
+    """What somebody wrote into the lock file is no process."""
+    path.write_bytes(text.encode("latin-1"))
+    assert read_holder_pid(path) is None

@@ -1,0 +1,69 @@
+"""fish: one `complete` for each word."""
+
+from tokencli.commands.completion_spec import (
+    COMMANDS_PLACEHOLDER,
+    FILES_PLACEHOLDER,
+    PROFILES_PLACEHOLDER,
+    CommandSpec,
+)
+
+
+def render_script(known: tuple[CommandSpec, ...]) -> str:
+    """Return the completions for fish."""
+    rows = []
+    for command in known:
+        at = f"complete -c tokencli -n {_quote_fish(f'__tokencli_at {command.name}'.strip())}"
+        for one in known:
+            if one.path and one.path[:-1] == command.path:
+                rows.append(f"{at} -f -a {one.path[-1]} -d {_quote_fish(one.help)}")
+        if command.path:
+            rows.append(f"{at} {_render_candidates(command.candidates)}")
+        for option in command.options:
+            names = " ".join(
+                f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}"
+                for name in option.names
+            )
+            value = f" -r {_render_candidates(option.candidates)}" if option.value_name else ""
+            rows.append(f"{at} {names}{value} -d {_quote_fish(option.help)}")
+    paths = " ".join(_quote_fish(command.name) for command in known if command.path)
+    return _TEMPLATE.format(paths=paths, rows="\n".join(rows))
+
+
+def _render_candidates(words: tuple[str, ...]) -> str:
+    special = {
+        PROFILES_PLACEHOLDER: "-f -a '(__tokencli_names)'",
+        FILES_PLACEHOLDER: "-F",
+        COMMANDS_PLACEHOLDER: "-f -a '(__fish_complete_command)'",
+    }
+    if words and words[0] in special:
+        return special[words[0]]
+    return f"-f -a {_quote_fish(' '.join(words))}" if words else "-f"
+
+
+def _quote_fish(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+_TEMPLATE = """\
+@NOTE@
+
+function __tokencli_at
+    set -l command
+    set -l words (commandline -opc)
+    for word in $words[2..-1]
+        set -l next (string trim -- "$command $word")
+        if contains -- $next {paths}
+            set command $next
+        end
+    end
+    test "$command" = "$argv"
+end
+
+function __tokencli_names
+    string match -q -- '-*' (commandline -ct); and return
+    set -l program (commandline -opc)[1]
+    command $program completion --profiles (commandline -ct) 2>/dev/null
+end
+
+{rows}
+"""

@@ -1,0 +1,67 @@
+"""PowerShell: a table, and what looks things up in it."""
+
+from tokencli.commands.completion_spec import CommandSpec
+
+
+def render_script(known: tuple[CommandSpec, ...]) -> str:
+    """Return the script for PowerShell."""
+    rows = []
+    for command in known:
+        rows.append(f"    {_quote_powershell(command.name)} = @{{")
+        options = {
+            name: option.candidates if option.value_name else None
+            for option in command.options
+            for name in option.names
+        }
+        for name, words in options.items():
+            value = "$null" if words is None else _render_array(words)
+            rows.append(f"        {_quote_powershell(name)} = {value}")
+        rows += [
+            f"        '' = {_render_array((*command.subcommands, *command.candidates))}",
+            "    }",
+        ]
+    return _TEMPLATE.format(rows="\n".join(rows))
+
+
+def _render_array(words: tuple[str, ...]) -> str:
+    return f"@({', '.join(_quote_powershell(word) for word in words)})"
+
+
+def _quote_powershell(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+_TEMPLATE = """\
+@NOTE@
+
+$TokencliWords = @{{
+{rows}
+}}
+
+Register-ArgumentCompleter -Native -CommandName tokencli -ScriptBlock {{
+    param($current, $line, $position)
+    $typed = @($line.CommandElements | Where-Object {{ $_.Extent.EndOffset -lt $position }} |
+        Select-Object -Skip 1 | ForEach-Object {{ $_.ToString() }})
+    $command = ''
+    foreach ($word in $typed) {{
+        $next = "$command $word".Trim()
+        if ($TokencliWords.ContainsKey($next)) {{ $command = $next }}
+    }}
+    $known = $TokencliWords[$command]
+    $before = if ($typed.Count) {{ $typed[-1] }} else {{ '' }}
+    if ($current -like '-*') {{
+        $words = $known.Keys | Where-Object {{ $_ }} | Sort-Object
+    }} elseif ($before -and $known[$before] -is [array]) {{
+        $words = $known[$before]
+    }} else {{
+        $words = $known['']
+    }}
+    if ($words -contains '<profiles>') {{
+        $program = $line.CommandElements[0].ToString()
+        $words = & $program completion --profiles $current 2>$null
+    }}
+    $words | Where-Object {{ $_ -notlike '<*' -and $_ -like "$current*" }} | ForEach-Object {{
+        [System.Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $_)
+    }}
+}}
+"""

@@ -1,0 +1,157 @@
+"""`tokencli providers`: list, show, check, new and reference."""
+
+from typing import Annotated
+
+import typer
+
+from tokencli.app import App, CommonOptions
+from tokencli.commands import output
+from tokencli.commands.options import (
+    ConfigOption,
+    JsonOption,
+    NoInputOption,
+    QuietOption,
+    TimeoutOption,
+    VerboseOption,
+)
+from tokencli.commands.providers_new import new
+from tokencli.errors import ConfigError
+from tokencli.formats.json import dump_json_line
+
+app = typer.Typer(
+    no_args_is_help=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+@app.callback(invoke_without_command=True)
+def providers(
+    context: typer.Context,
+    json_output: JsonOption = False,
+    config: ConfigOption = None,
+    timeout: TimeoutOption = None,
+    no_input: NoInputOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = 0,
+) -> None:
+    """Describe token endpoints: list, show, check, and make new ones.
+
+    A provider says how one kind of token endpoint speaks. It is data: a TOML file of about ten
+    lines. `tokencli providers reference` explains every key.
+
+    \b
+    tokencli providers
+    tokencli providers show groupid
+    tokencli providers new Acme --from-curl - < command.txt > acme.toml
+    tokencli providers check acme.toml
+    """
+    if context.invoked_subcommand is None:
+        list_providers(json_output, config, timeout, no_input, quiet, verbose)
+
+
+@app.command("list")
+def list_providers(
+    json_output: JsonOption = False,
+    config: ConfigOption = None,
+    timeout: TimeoutOption = None,
+    no_input: NoInputOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = 0,
+) -> None:
+    """List the providers: those built in, and your own."""
+    from tokencli.commands.tables import render_table
+    from tokencli.core.provider_list import list_providers
+
+    found = list(
+        list_providers(App(CommonOptions(config, timeout, None, no_input, quiet, verbose)).config)
+    )
+    if json_output:
+        objects = [
+            {
+                "name": row.name,
+                "title": row.title,
+                "grants": list(row.grants),
+                "gives": list(row.required_keys),
+                "builtin": row.is_builtin,
+                "broken": row.is_invalid,
+            }
+            for row in found
+        ]
+        output.write_stdout(dump_json_line({"providers": objects}))
+        return
+    cells = [
+        (row.name, row.title or "has problems: tokencli profiles", ", ".join(row.grants))
+        for row in found
+    ]
+    output.write_stdout(render_table(("PROVIDER", "SYSTEM", "GRANTS"), cells))
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The provider.")],
+    config: ConfigOption = None,
+    timeout: TimeoutOption = None,
+    no_input: NoInputOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = 0,
+) -> None:
+    """Print a provider as TOML: every built-in one is an example for your own."""
+    from tokencli.core.provider_list import read_provider_toml
+
+    output.write_stdout(
+        read_provider_toml(
+            App(CommonOptions(config, timeout, None, no_input, quiet, verbose)).config, name
+        )
+    )
+
+
+@app.command()
+def check(
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE", help="A provider's file, or a configuration; - is stdin."),
+    ],
+    json_output: JsonOption = False,
+    config: ConfigOption = None,
+    timeout: TimeoutOption = None,
+    no_input: NoInputOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = 0,
+) -> None:
+    """Check a provider's file and say what a profile has to give; every problem with its line."""
+    from tokencli.config.provider_file import load_providers, read_provider_text
+    from tokencli.core.provider_list import describe_provider
+
+    found = load_providers(read_provider_text(file), file)
+    if not found:
+        raise ConfigError(f"{file} describes no provider", hint="tokencli providers reference")
+    for provider in found:
+        told = describe_provider(provider, builtin=False)
+        sent_to = provider.endpoints.token
+        if json_output:
+            about = {"name": told.name, "gives": list(told.required_keys), "token_url": sent_to}
+            output.write_stdout(dump_json_line({**about, "grants": list(told.grants)}))
+        else:
+            gives = ", ".join(told.required_keys) or "nothing"
+            output.write_stdout(
+                f"{told.name}: good. A profile gives {gives}; they are sent to {sent_to}\n"
+            )
+
+
+app.command()(new)
+
+
+@app.command()
+def reference(
+    config: ConfigOption = None,
+    timeout: TimeoutOption = None,
+    no_input: NoInputOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = 0,
+) -> None:
+    """Print the reference of the provider language: every key, its type, default and example."""
+    from tokencli.providers.reference import render_reference as written
+
+    output.write_stdout(written())

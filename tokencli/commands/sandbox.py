@@ -1,0 +1,175 @@
+"""`tokencli sandbox`."""
+
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from inspect import Parameter, Signature, signature
+from shlex import quote
+from threading import Event
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tokencli.app import App, CommonOptions
+from tokencli.commands import output
+from tokencli.commands.options import QuietOption, VerboseOption
+from tokencli.commands.run import report_error
+from tokencli.errors import UsageError
+from tokencli.sandbox.faults import FAULT_OPTIONS, FaultOption, option_name
+
+if TYPE_CHECKING:
+    from tokencli.sandbox.server import Sandbox
+
+STARTED_TEXT = """\
+A sandbox is running at {url} until Ctrl-C.
+Paste this line into another terminal:
+
+"""
+EXAMPLES_TEXT = """\
+
+and then, there, for example:
+
+    {tokencli} get
+    {tokencli} inspect
+    {tokencli} get socialid
+    {tokencli} profiles
+    eval "$({tokencli} export)"
+    curl --cacert {ca_file} -H "Authorization: Bearer $ACCESS_TOKEN" {url}{resource}
+
+Its profiles are {profiles}; the first is the default.
+"""
+STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+EXIT_INTERRUPTED = 130
+
+
+def sandbox(
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="COMMAND", help="Run this against it, then end."),
+    ] = None,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Listen here; 0 is any free port.")
+    ] = 0,
+    config: Annotated[str | None, typer.Option("--config", hidden=True)] = None,
+    timeout: Annotated[str | None, typer.Option("--timeout", hidden=True)] = None,
+    no_input: Annotated[bool, typer.Option("--no-input", hidden=True)] = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = 0,
+    **faults: object,
+) -> int:
+    """Run a server of your own to try everything on: no account, no keyring, none of your files.
+
+    It speaks as GroupID, Screening Eagle ID, Social-ID NOW and a standard OAuth endpoint do, over
+    HTTPS on this machine alone. COMMAND finds a configuration of its own, $SANDBOX_URL and
+    $SANDBOX_CA_FILE; its exit status is passed on. Without COMMAND the server runs until Ctrl-C.
+
+    \b
+    tokencli sandbox
+    tokencli sandbox -- tokencli get groupid
+    tokencli sandbox --lifetime 20s -v -- sh -c 'tokencli get; sleep 21; tokencli get'
+    tokencli sandbox --fail 503 -- tokencli get socialid
+    """
+    from tokencli.sandbox.server import Sandbox
+
+    terminal = App(CommonOptions(quiet=quiet, verbose=verbose)).terminal
+    with _stop_on_signals() as end, Sandbox(port=port, **faults) as running:  # type: ignore[arg-type]  # no fault is named `now`
+        running.database.on_request_logged = lambda entry: terminal.print_detail(str(entry))
+        try:
+            if command:
+                return EXIT_INTERRUPTED if end.is_set() else _run_command(command, running)
+            return _serve_until_stopped(running, end, quiet=quiet)
+        finally:  # what its profiles left in memory
+            App(CommonOptions(config=str(running.config_file))).fast_path_records.delete_all()
+
+
+def _serve_until_stopped(running: "Sandbox", end: Event, *, quiet: bool) -> int:
+    """Say how to use it, and wait for the end, which is no failure."""
+    from tokencli.sandbox.groupid import GroupId
+    from tokencli.sandbox.run_command import find_tokencli_program
+    from tokencli.sandbox.system import SYSTEMS
+
+    program = find_tokencli_program()
+    on_path = shutil.which("tokencli") is not None
+    known = {
+        "tokencli": "tokencli" if on_path or program is None else quote(str(program)),
+        "url": running.url,
+        "ca_file": quote(running.ca_file),
+        "resource": GroupId.resource_path,
+        "profiles": ", ".join(SYSTEMS),
+    }
+    _write_stderr("" if quiet else STARTED_TEXT.format(**known))
+    output.write_stdout(f"export TOKENCLI_CONFIG={quote(running.config_file)}\n")
+    _write_stderr("" if quiet else EXAMPLES_TEXT.format(**known))
+    while not end.wait(1.0):  # a wait without a limit can't be interrupted on Windows
+        pass
+    return 0
+
+
+def _run_command(command: Sequence[str], running: "Sandbox") -> int:
+    """Run the command against the sandbox and return its exit status."""
+    from tokencli.sandbox.run_command import exit_status_of, find_tokencli_program, run_command
+
+    environ = running.build_environ(os.environ)
+    program = find_tokencli_program()
+    if program is not None:
+        environ["PATH"] = os.pathsep.join((str(program.parent), environ.get("PATH", os.defpath)))
+    try:
+        return run_command(command, environ)
+    except OSError as error:
+        what = "was not found" if isinstance(error, FileNotFoundError) else "can't be run"
+        report_error(
+            UsageError(
+                f"the command {command[0]!r} {what}",
+                hint="tokencli sandbox -- tokencli get groupid",
+            )
+        )
+        return exit_status_of(error)
+
+
+@contextmanager
+def _stop_on_signals() -> Iterator[Event]:
+    """Note the signals that ask for the end, so that everything is cleaned up however they come."""
+    end = Event()
+    numbers = [getattr(signal, name) for name in STOP_SIGNALS if hasattr(signal, name)]
+    before = {number: signal.signal(number, lambda *_: end.set()) for number in numbers}
+    try:
+        yield end
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _write_stderr(text: str) -> None:
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):
+        return  # a stderr that is closed is no reason to fail
+
+
+def _build_fault_parameter(name: str, fault: FaultOption) -> Parameter:
+    """Make an option of a row of the table of faults."""
+    kind = bool if fault.parse is None else str | None
+    about = typer.Option(option_name(name), help=fault.help, metavar=fault.metavar)
+    return Parameter(
+        name,
+        Parameter.KEYWORD_ONLY,
+        default=False if fault.parse is None else None,
+        annotation=Annotated[kind, about],
+    )
+
+
+def _add_fault_parameters(own: Signature) -> Signature:
+    """Put an option for each fault in the place of `**faults`, where Typer looks for them."""
+    kept = [one for one in own.parameters.values() if one.kind is not Parameter.VAR_KEYWORD]
+    return own.replace(
+        parameters=[*kept, *(_build_fault_parameter(*row) for row in FAULT_OPTIONS.items())]
+    )
+
+
+# Typer reads the signature; the boundary's table reads the settings: what follows COMMAND is its own.
+sandbox.__signature__ = _add_fault_parameters(signature(sandbox))  # type: ignore[attr-defined]  # inspect's own protocol
+sandbox.context_settings = {"allow_interspersed_args": False}  # type: ignore[attr-defined]  # read by cli.main

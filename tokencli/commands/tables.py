@@ -1,0 +1,104 @@
+"""Text for people: tables, bars and colour. Everything passes the sanitiser; machines read JSON.
+
+Colour is for a terminal alone: NO_COLOR and TERM=dumb turn it off, nothing turns it on elsewhere.
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from io import StringIO
+from typing import TYPE_CHECKING, TextIO
+
+from tokencli.sanitize import sanitize_text
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+UNBOUNDED_WIDTH = 1_000_000
+"""Columns of a pipe or a file: nothing is wrapped or cut there."""
+MIN_WIDTH = 20
+
+
+def is_colour_enabled() -> bool:
+    """Tell whether stdout is a terminal that wants colour."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM", "") in ("", "dumb"):
+        return False
+    return _is_terminal(sys.stdout)
+
+
+def output_width() -> int:
+    """Return the width to write for: the terminal's, or as wide as need be."""
+    if not _is_terminal(sys.stdout):
+        return UNBOUNDED_WIDTH
+    return max(MIN_WIDTH, shutil.get_terminal_size((100, 24)).columns)
+
+
+def render_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return aligned columns without lines; on a terminal a cell too wide is folded, never cut."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for head in heads:
+        grid.add_column(Text(sanitize_text(head)), overflow="fold")
+    for row in rows:
+        grid.add_row(*(Text(sanitize_text(cell)) for cell in row))
+    return _render_rich(grid)
+
+
+def render_styled(text: str, style: str) -> str:
+    """Return `text`, made harmless, in a style of rich such as `bold red` where there is colour."""
+    harmless = sanitize_text(text)
+    if not is_colour_enabled():
+        return harmless
+    from rich.text import Text
+
+    return _render_rich(Text(harmless, style=style), end="")
+
+
+def render_bar(fraction: float, width: int = 24) -> str:
+    """Return how much is used up as a bar; plain ASCII where stdout can't take block characters."""
+    share = min(1.0, max(0.0, fraction)) if fraction == fraction else 0.0
+    full, empty = ("█", "░") if _can_display("█░") else ("#", "-")
+    filled = int(share * width + 0.5)
+    return full * filled + empty * (width - filled)
+
+
+def _can_display(text: str) -> bool:
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "ascii")
+    except (LookupError, UnicodeEncodeError):
+        return False
+    return _is_terminal(sys.stdout)
+
+
+def _render_rich(what: "RenderableType", end: str = "\n") -> str:
+    buffer = StringIO()
+    _build_console(buffer).print(what, end=end, soft_wrap=end == "")
+    return "\n".join(line.rstrip() for line in buffer.getvalue().split("\n"))
+
+
+def _build_console(buffer: StringIO) -> "Console":
+    from rich.console import Console
+
+    colour = is_colour_enabled()
+    return Console(
+        file=buffer,
+        width=output_width(),
+        color_system="standard" if colour else None,
+        force_terminal=colour,
+        no_color=not colour,
+        markup=False,
+        emoji=False,
+        highlight=False,
+        legacy_windows=False,
+        _environ={},
+    )
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    try:
+        return stream is not None and os.isatty(stream.fileno())
+    except (OSError, ValueError):
+        return False

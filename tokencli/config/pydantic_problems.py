@@ -1,0 +1,183 @@
+"""Turn pydantic's errors into findings that a person can act on."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from tokencli.config.top_level import TOP_LEVEL_KEYS
+from tokencli.problems import (
+    Finding,
+    InvalidValueError,
+    KeyPath,
+    closest_match,
+    did_you_mean,
+    quote_value,
+)
+
+_TYPE_NAMES: tuple[tuple[type, str], ...] = (
+    (bool, "true or false"),
+    (str, "text"),
+    (int, "a number"),
+    (float, "a number"),
+    (list, "an array"),
+    (tuple, "an array"),
+    (dict, "a table"),
+)
+_NUMBER_OR_NEVER = "literal['never']"
+"""The last of the places of an error, where a number or this word may stand."""
+_EXPECTED = {
+    "string_type": "text in quotes",
+    "bool_type": "true or false, without quotes",
+    "list_type": "an array, in [ ]",
+    "tuple_type": "an array, in [ ]",
+    "dict_type": "a table",
+    "mapping_type": "a table",
+    "model_type": "a table, in { }",
+    "dataclass_type": "a table",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "too_short": "an array that is not empty",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "int_from_float": "a whole number",
+    "int_parsing_size": "a whole number",
+    "bool_parsing": "true or false, without quotes",
+    _NUMBER_OR_NEVER: 'a number of seconds or "never"',
+}
+
+_MAX_LISTED_KEYS = 8
+"""Keys that are listed where a slip is near none of them."""
+
+AllowedKeys = Callable[[KeyPath], Iterable[str]]
+"""Says which keys may stand in the table at a path below the one that is judged."""
+
+
+def convert_validation_error(
+    error: ValidationError,
+    at: KeyPath,
+    keys: AllowedKeys,
+    secret: frozenset[str] = frozenset(),
+    *,
+    of: str = "a provider",
+) -> list[Finding]:
+    """List what is wrong below the table `at`, which is one `of` what a person would call so.
+
+    No value of a `secret` key is quoted.
+    """
+    found = _merge_alternatives(error.errors(include_url=False))
+    return [_to_finding(entry, at, keys, secret, of) for entry in found]
+
+
+def _merge_alternatives(entries: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Yield the errors, those of the alternatives for one value as one: one slip, one finding."""
+    kept = list(entries)
+    of_several = {entry["loc"][:-1] for entry in kept if entry["loc"][-1:] == (_NUMBER_OR_NEVER,)}
+    told = set()
+    for entry in kept:
+        loc = entry["loc"][:-1]
+        if loc not in of_several:
+            yield entry
+        elif loc not in told:
+            told.add(loc)
+            yield {**entry, "loc": loc, "type": _NUMBER_OR_NEVER}
+
+
+def _to_finding(
+    entry: Mapping[str, Any], at: KeyPath, keys: AllowedKeys, secret: frozenset[str], of: str
+) -> Finding:
+    loc = tuple(str(part) for part in entry["loc"])
+    path = (*at, *loc)
+    value = entry.get("input")
+    quotable = bool(loc) and loc[0] not in secret
+    match entry["type"]:
+        case "missing":
+            return Finding(path, "is missing")
+        case "extra_forbidden" | "unexpected_keyword_argument":
+            return _unknown_key(path, tuple(keys(loc[:-1])), of if len(loc) == 1 else loc[-2])
+        case "literal_error":
+            choices = entry["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
+            what = f"is {quote_value(value)}" if quotable else "is something else"
+            return Finding(path, what, _suggest_choice(value, choices))
+        case "value_error" if isinstance(wrong := entry["ctx"]["error"], InvalidValueError):
+            seen = quote_value(value) if wrong.may_quote and quotable else None
+            return Finding(path, wrong.describe_value(seen), wrong.suggestion)
+        case kind:
+            wanted = _EXPECTED.get(kind)
+            if wanted is None:
+                return Finding(path, str(entry["msg"]))
+            seen = (
+                f": {quote_value(value)}" if quotable and not isinstance(value, dict | list) else ""
+            )
+            return Finding(
+                path, f"is {_toml_type_word(value)}{seen}", _suggest_type(wanted, value, quotable)
+            )
+
+
+def check_strict_types(part: Any, path: KeyPath) -> Iterator[Finding]:
+    """Yield what pydantic lets pass in a dataclass though it is of another type: "no", "30", 1."""
+    for field in fields(part):
+        value, inside = getattr(part, field.name), (*path, field.name)
+        if field.type in _STRICT_TYPES:
+            fits, wanted = _STRICT_TYPES[field.type]
+            if value is not None and not fits(value):
+                seen = "" if isinstance(value, tuple) else f": {quote_value(value)}"
+                yield Finding(inside, f"is {_toml_type_word(value)}{seen}", f"must be {wanted}")
+        elif is_dataclass(value):
+            yield from check_strict_types(value, inside)
+        elif isinstance(value, Mapping):
+            for name, row in value.items():
+                if is_dataclass(row):
+                    yield from check_strict_types(row, (*inside, name))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+_STRICT_TYPES: dict[Any, tuple[Callable[[Any], bool], str]] = {
+    bool: (lambda value: isinstance(value, bool), _EXPECTED["bool_type"]),
+    int: (_is_integer, _EXPECTED["int_type"]),
+    int | None: (_is_integer, _EXPECTED["int_type"]),
+    float | None: (_is_number, _EXPECTED["float_type"]),
+    float | Literal["never"] | None: (
+        lambda value: value == "never" or _is_number(value),
+        _EXPECTED[_NUMBER_OR_NEVER],
+    ),
+    tuple[int, ...]: (lambda value: all(map(_is_integer, value)), "whole numbers, in [ ]"),
+}
+"""Type of a key -> what tells that a value is of it, and what to say otherwise."""
+
+
+def _unknown_key(path: KeyPath, known: tuple[str, ...], of: str) -> Finding:
+    """Say that a key can't stand there, and what was probably meant; a long list is left out."""
+    if path[0] == "profiles" and len(path) == 3 and path[2] in TOP_LEVEL_KEYS:
+        return Finding(path, "belongs at the top of the file", "move it above the first [table]")
+    right = did_you_mean(path[-1], known)
+    if len(known) > _MAX_LISTED_KEYS and closest_match(path[-1], known) is None:
+        right = "tokencli profiles schema lists them"
+    return Finding(path, f"is not a key of {of}", right)
+
+
+def _suggest_choice(value: object, choices: list[str]) -> str:
+    if not isinstance(value, str):
+        return f"must be one of: {', '.join(choices)}"
+    return did_you_mean(value, choices)
+
+
+def _suggest_type(wanted: str, value: object, quotable: bool) -> str:
+    if wanted == "text in quotes" and quotable and isinstance(value, int | float):
+        return f'must be {wanted}: "{quote_value(value)}"'
+    return f"must be {wanted}"
+
+
+def _toml_type_word(value: object) -> str:
+    for kind, word in _TYPE_NAMES:
+        if isinstance(value, kind):
+            return word
+    return "a date or time"

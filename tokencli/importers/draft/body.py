@@ -1,0 +1,128 @@
+"""The body of a request as a template: its members stay, their values become references."""
+
+import json
+import re
+from typing import Any
+from urllib.parse import parse_qsl
+
+from tokencli.errors import ConfigError
+from tokencli.importers.draft.builder import (
+    LIFETIME_NAME_PATTERN,
+    SECRET_NAME_PATTERN,
+    ProviderDraft,
+)
+from tokencli.importers.draft.xml_template import draft_xml as xml_template
+from tokencli.importers.model import ImportedRequest
+from tokencli.importers.parse import parse_document
+
+_UNQUOTED_VARIABLE = re.compile(r'("(?:[^"\\]|\\.)*")|(\{\{\s*[^{}"]{1,100}?\s*\}\})')
+_FORM_PAIR = re.compile(r"[A-Za-z_@$][\w.@$:%+\[\]-]{0,60}=")
+_CONTENT_TYPE_FORMATS = (("json", "json"), ("x-www-form-urlencoded", "form"), ("multipart", "multipart"),
+          ("xml", "xml"), ("text/", "text"))  # fmt: skip
+AMBIGUOUS_NAMES = ("id", "name", "value", "key", "code")
+"""Members that say what they are only together with the one around them."""
+MAX_CONSTANT_NUMBER = 999
+"""A number above it may be somebody's: a PIN, an account."""
+
+
+def draft_body(seen: ImportedRequest, made: ProviderDraft) -> tuple[str | None, Any]:
+    """Return what kind of body the request has, and the body as a template; None for none."""
+    text = seen.body.strip()
+    if not text:
+        return None, None
+    kind = seen.body_format or _get_declared_format(seen)
+    if kind in ("", "json", "text", "form"):
+        tree = _parse_json(text, made)
+        if isinstance(tree, dict | list):
+            return "json", _draft_tree("", tree, made)
+    if kind == "xml" or (kind in ("", "text") and text.startswith("<")):
+        found = xml_template(text, made)
+        if found is not None:
+            return "xml", found
+        made.add_open_question(
+            "the XML body, which could not be read: write {name} where a value belongs"
+        )
+    elif kind in ("form", "multipart") or (kind == "" and _looks_like_form(text)):
+        if kind == "multipart":
+            made.add_open_question(
+                "the body was multipart/form-data, which no provider writes: a form is tried"
+            )
+        return "form", _draft_form(text, made)
+    made.add_open_question("the body: one text, of which nothing is kept")
+    made.add_field("credential", "secret")
+    return "xml" if kind == "xml" else "text", "{credential}"
+
+
+def _get_declared_format(seen: ImportedRequest) -> str:
+    """Return the kind of body that the request's own header tells."""
+    told = next((text for name, text in seen.headers if name.lower() == "content-type"), "").lower()
+    return next((kind for word, kind in _CONTENT_TYPE_FORMATS if word in told), "")
+
+
+def _looks_like_form(text: str) -> bool:
+    """Tell names with values from a secret that ends in = signs."""
+    pairs = text.split("&")
+    return all(map(_FORM_PAIR.match, pairs)) and not (len(pairs) == 1 and text.endswith("="))
+
+
+def _parse_json(text: str, made: ProviderDraft) -> Any:
+    """Return the JSON of a body, in which a variable may stand without quotes."""
+    if text[:1] not in ("{", "["):
+        return None
+    bare = False
+
+    def quoted(found: re.Match[str]) -> str:
+        nonlocal bare
+        bare = bare or bool(found[2])
+        return found[1] or json.dumps(found[2])
+
+    for form in (text, _UNQUOTED_VARIABLE.sub(quoted, text)):
+        try:
+            tree = json.loads(form)
+        except (ValueError, RecursionError):
+            continue
+        if form is not text and bare:
+            made.add_open_question(
+                "a value stands without quotes in the JSON: {name|number} or {name|bool}"
+            )
+        try:
+            parse_document(form)  # no deeper than a document may be
+        except ConfigError:
+            return None
+        return tree
+    return None
+
+
+def _draft_form(text: str, made: ProviderDraft) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, word in parse_qsl(text, keep_blank_values=True):
+        if not name:
+            continue
+        value = made.draft_value(name, word)
+        if name in found and found[name] != value:
+            before = found[name]
+            value = [*(before if isinstance(before, list) else [before]), value]  # type: ignore[assignment]
+        found[name] = value
+    return found
+
+
+def _draft_tree(name: str, tree: Any, made: ProviderDraft) -> Any:
+    if isinstance(tree, dict):
+        return {
+            key: _draft_tree(
+                f"{name}_{key}" if name and key.lower() in AMBIGUOUS_NAMES else key, branch, made
+            )
+            for key, branch in tree.items()
+            if branch is not None and key
+        }
+    if isinstance(tree, list):
+        return [_draft_tree(name, branch, made) for branch in tree if branch is not None]
+    if isinstance(tree, bool):
+        return tree
+    if isinstance(tree, int | float):
+        # As {name|number}: a PIN, an account's number. Small ones and lives are the vendor's.
+        small = abs(tree) <= MAX_CONSTANT_NUMBER or LIFETIME_NAME_PATTERN.search(name)
+        if name in made.constant_members or (small and not SECRET_NAME_PATTERN.search(name)):
+            return tree
+        return made.add_reference(name).replace("}", "|number}")
+    return made.draft_value(name, tree, typed=True)

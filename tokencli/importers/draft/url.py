@@ -1,0 +1,202 @@
+"""The address of a request as a template: hosts and parts that vary become fields."""
+
+import re
+from collections.abc import Mapping
+from urllib.parse import parse_qsl, quote, unquote
+
+from tokencli.errors import ConfigError
+from tokencli.importers.draft.builder import (
+    SECRET_NAME_PATTERN,
+    VARIABLE_PATTERN,
+    ProviderDraft,
+    escape_template,
+    to_snake_case,
+)
+from tokencli.providers.endpoint_urls import check_endpoint_url
+from tokencli.providers.url_template import fill_url
+
+_HOST_OR_URL = re.compile(r"(?:https?://)?[A-Za-z0-9._-]+(?:\.|\[|:|/|$)[^\s?#@\\]*")
+_VARIABLE_PART = re.compile(r"\$?\{\{?\s*([^{}]{1,100}?)\s*\}\}?|<([A-Za-z][\w .-]{0,60})>")
+"""How tools and documents write a part that varies: {{name}}, {name}, ${NAME}, <name>."""
+_IDENTIFIER_LIKE = re.compile(r"[0-9a-fA-F-]{16,}|\d{5,}|^(?=.*\d)(?=.*[A-Za-z]).{10,}$|@|.{60}")
+"""What looks like somebody's id or key."""
+MAX_URL_LENGTH = 4096
+_SAFE_CHARACTERS = "%:@!$&'()*+,=~"
+_SAMPLE_VALUES = {"host": "h.example", "url": "https://h.example"}
+QueryPairs = list[tuple[str, str]]
+
+
+def draft_url(
+    url: str, made: ProviderDraft, defaults: Mapping[str, str] | None = None
+) -> tuple[str, QueryPairs]:
+    """Return a URL as a template without its query, and the query's pairs.
+
+    Raises:
+        ConfigError: no credential may be sent to such a URL. The message does not quote it.
+    """
+    given = defaults or {}
+    if len(url) > MAX_URL_LENGTH:
+        raise ConfigError("the request's URL is longer than any token endpoint's")
+    whole = _substitute_variables(url.strip(), made.variables)
+    rest, _, _ = whole.partition("#")
+    rest, _, query = rest.partition("?")
+    scheme, colons, after = rest.partition("://")
+    if not colons:
+        scheme, after = "https", rest
+    netloc, slash, path = after.partition("/")
+    begin = _VARIABLE_PART.fullmatch(netloc) if not colons else None
+    if begin:
+        base = _add_named_field(begin, made, "url", given)
+    elif not netloc:
+        base = made.add_field("base_url", "url")
+    else:
+        base = _draft_host(scheme.lower(), netloc, made, given)
+    parts = [_draft_path_segment(part, made, given) for part in _resolve_dot_segments(path)]
+    if re.search(r"\w", re.sub(r"\{\w+\}", "", "".join(parts))):
+        made.record_kept(f"the path /{'/'.join(parts)}")
+    template = base + slash + "/".join(parts)
+    _check_url_template(template, made)
+    return template, parse_qsl(query, keep_blank_values=True)
+
+
+def _resolve_dot_segments(path: str) -> list[str]:
+    """Return the parts of a path without detours: `..` takes back the part before it."""
+    found: list[str] = []
+    for part in path.split("/"):
+        if part == "..":
+            del found[-1:]
+        elif part != ".":
+            found.append(part)
+    return found
+
+
+def has_userinfo(url: str) -> bool:
+    """Tell whether the URL carries a user name or password."""
+    return "@" in url.partition("://")[2].partition("/")[0]
+
+
+def _substitute_variables(url: str, variables: Mapping[str, str]) -> str:
+    """Put in the variables of the address that are known, before the path begins."""
+    for _ in range(5):
+        start = url.partition("://")[0] if "://" in url else ""
+        head = re.match(r"(?:[^/]*://)?[^/?#]*", url)
+        end = head.end() if head else 0
+        found = next(
+            (
+                each
+                for each in VARIABLE_PATTERN.finditer(url, 0, end)
+                if each[1] in variables and _is_url_value(variables[each[1]], start)
+            ),
+            None,
+        )
+        if found is None:
+            return url
+        word = variables[found[1]].strip()
+        after = url[found.end() :]
+        if "://" in word:
+            after = after.removeprefix("/") if word.endswith("/") else after
+            url = word + after
+        else:
+            url = url[: found.start()] + word + after
+    return url
+
+
+def _is_url_value(word: str, start: str) -> bool:
+    """Tell whether a variable's value may stand in an address: it is one, and not a secret."""
+    word = word.strip()
+    if len(word) > 300:
+        return False
+    if VARIABLE_PATTERN.search(word):
+        word = VARIABLE_PATTERN.sub("x", word)
+    if start and "://" in word and not VARIABLE_PATTERN.match(start):
+        return False
+    return bool(
+        word in ("https", "http")
+        or word.isdigit()
+        or word == "localhost"
+        or (_HOST_OR_URL.fullmatch(word) and ("." in word or "://" in word or ":" in word))
+    )
+
+
+def _draft_host(scheme: str, netloc: str, made: ProviderDraft, given: Mapping[str, str]) -> str:
+    host = netloc.rpartition("@")[2]
+    name, colon, port = host.rpartition(":")
+    if colon and _VARIABLE_PART.search(port):
+        fixed = _VARIABLE_PART.fullmatch(port)
+        number = given.get(fixed[1] or fixed[2], "") if fixed else ""
+        host = f"{name}:{number}" if number.isdigit() else name
+        host = name if number == "443" else host
+        if not number.isdigit() and not _VARIABLE_PART.fullmatch(name):
+            host = made.add_field("host", "host")
+            return f"https://{host}"
+    alone = _VARIABLE_PART.match(host)
+    if alone and host[alone.end() :].partition(":")[0] == "":
+        host = _add_named_field(alone, made, "host", given) + host[alone.end() :]
+    else:
+        host = _VARIABLE_PART.sub(lambda found: _add_named_field(found, made, "text", given), host)
+    try:
+        check_endpoint_url(f"http://{host}")
+        near = scheme == "http" and not _VARIABLE_PART.search(host)
+    except ConfigError:
+        near = False
+    if scheme == "http" and not near:
+        made.add_open_question(
+            "the address has http, and credentials go over https alone: is there https?"
+        )
+    return f"{'http' if near else 'https'}://{host}"
+
+
+def _add_named_field(
+    found: re.Match[str], made: ProviderDraft, kind: str, given: Mapping[str, str]
+) -> str:
+    """Return the placeholder for a part of the address that has a name."""
+    name = found[1] or found[2]
+    key = to_snake_case(name)
+    if SECRET_NAME_PATTERN.search(key) or made.fields.get(key, {}).get("kind", kind) != kind:
+        return _add_numbered_field(made)
+    placeholder = made.add_field(key, kind)
+    about = made.fields[placeholder[1:-1]]
+    default = given.get(name, "")
+    if kind == "text" and re.fullmatch(r"[A-Za-z0-9._-]{1,40}", default):
+        about["default"] = default
+    return placeholder
+
+
+def _add_numbered_field(made: ProviderDraft) -> str:
+    return made.add_field(f"part_{sum(key.startswith('part_') for key in made.fields) + 1}", "text")
+
+
+def _draft_path_segment(part: str, made: ProviderDraft, given: Mapping[str, str]) -> str:
+    """Return a part of the path; what looks like somebody's id or key becomes a field."""
+    part = part if _VARIABLE_PART.search(part) else part.partition(";")[0]
+    if re.fullmatch(r":[A-Za-z]\w*", part):
+        part = f"{{{part[1:]}}}"
+    pieces, start = [], 0
+    for found in _VARIABLE_PART.finditer(part):
+        pieces += [
+            _draft_path_text(part[start : found.start()], made),
+            _add_named_field(found, made, "text", given),
+        ]
+        start = found.end()
+    return "".join([*pieces, _draft_path_text(part[start:], made)])
+
+
+def _draft_path_text(text: str, made: ProviderDraft) -> str:
+    if _IDENTIFIER_LIKE.search(unquote(text)):
+        return _add_numbered_field(made)
+    return escape_template(quote(text, safe=_SAFE_CHARACTERS))
+
+
+def _check_url_template(template: str, made: ProviderDraft) -> None:
+    sample = {
+        name: _SAMPLE_VALUES.get(about.get("kind", "text"), "x")
+        for name, about in made.fields.items()
+    }
+    try:
+        if fill_url(template, sample | {"client_id": "x", "username": "x"}) is None:
+            raise ConfigError("it names a value that is none of its fields")
+    except ConfigError as error:
+        raise ConfigError(
+            f"the request's URL is none that a credential may be sent to: {error.message}",
+            hint="mend the URL in the file, or answer the questions: tokencli providers new",
+        ) from None

@@ -1,0 +1,104 @@
+"""Read a HAR file, as a browser's network panel or a proxy records one."""
+
+import base64
+import binascii
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from tokencli.importers import json_access
+from tokencli.importers.curl import has_basic_auth
+from tokencli.importers.model import ImportedRequest
+
+MAX_REPLY_LENGTH = 2 * 1024 * 1024
+REPEATING_REDIRECTS = (307, 308)
+"""A redirect after which the same request goes to another address (RFC 9110 section 15.4)."""
+
+
+def read_requests(data: Mapping[str, Any]) -> Iterator[ImportedRequest]:
+    """Yield the requests of a recording; one that failed only where it never succeeded."""
+    entries = json_access.as_rows(json_access.as_table(data.get("log")).get("entries"))
+    seen = [
+        (entry, _read_entry(entry)) for entry in entries if isinstance(entry.get("request"), dict)
+    ]
+    good = {_get_method_and_url(one) for _, one in seen if 200 <= one.status < 400}
+    asked = {one.url.partition("#")[0] for _, one in seen}
+    for entry, one in seen:
+        failed = not 200 <= one.status < 400
+        target = json_access.as_text(json_access.as_table(entry.get("response")).get("redirectURL"))
+        moved = one.status in REPEATING_REDIRECTS and any(
+            url.endswith(target) for url in asked if target
+        )
+        if one.method in ("OPTIONS", "HEAD", "CONNECT", "TRACE") or not one.url or moved:
+            continue
+        if not (failed and _get_method_and_url(one) in good):
+            yield one
+
+
+def _get_method_and_url(one: ImportedRequest) -> tuple[str, str]:
+    return one.method, one.url.partition("?")[0]
+
+
+def _read_entry(entry: dict[str, Any]) -> ImportedRequest:
+    asked, answer = (
+        json_access.as_table(entry.get("request")),
+        json_access.as_table(entry.get("response")),
+    )
+    headers = json_access.as_pairs(asked.get("headers"), name="name")
+    kind, body = _read_body(json_access.as_table(asked.get("postData")))
+    status = answer.get("status")
+    known = isinstance(status, int) and not isinstance(status, bool)
+    return ImportedRequest(
+        (json_access.as_text(asked.get("method")) or "POST").upper(),
+        json_access.as_text(asked.get("url")),
+        tuple(headers),
+        body,
+        has_basic_auth(headers),
+        _decode_text(json_access.as_table(answer.get("content"))),
+        body_format=kind,
+        reply_headers=tuple(
+            name for name, _ in json_access.as_pairs(answer.get("headers"), name="name")
+        ),
+        status=status if known and isinstance(status, int) else 200,
+    )
+
+
+def _read_body(posted: dict[str, Any]) -> tuple[str, str]:
+    """Return the kind and the text of a request's body."""
+    kind = json_access.as_text(posted.get("mimeType")).lower()
+    text = _decode_text(posted)
+    params = json_access.as_pairs(posted.get("params"), name="name")
+    if "multipart" in kind:
+        # Its text, if any, is cut by a boundary; the names of its parts are what counts.
+        return "multipart", urlencode(
+            [(name, "x") for name, _ in params or _list_multipart_names(text)]
+        )
+    if params and not text:
+        return "form", urlencode(params)
+    for word, meaning in (
+        ("json", "json"),
+        ("urlencoded", "form"),
+        ("xml", "xml"),
+        ("text/", "text"),
+    ):
+        if word in kind:
+            return meaning, text
+    return "", text
+
+
+def _list_multipart_names(text: str) -> list[tuple[str, str]]:
+    """List the names of a multipart body's parts."""
+    rows = (line.partition('name="') for line in text.splitlines()
+            if line.lower().startswith("content-disposition:"))  # fmt: skip
+    return [(rest.partition('"')[0], "") for _, found, rest in rows if found]
+
+
+def _decode_text(content: dict[str, Any]) -> str:
+    """Return the text of a body that may be kept as base64."""
+    text = json_access.as_text(content.get("text"))
+    if json_access.as_text(content.get("encoding")).lower() != "base64":
+        return text[:MAX_REPLY_LENGTH]
+    try:
+        return base64.b64decode(text[: MAX_REPLY_LENGTH * 2]).decode()
+    except (binascii.Error, ValueError):
+        return ""

@@ -1,0 +1,1 @@
+"""HTTP: the transport, TLS, proxies, and every network failure put into words."""

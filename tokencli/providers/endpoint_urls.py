@@ -1,0 +1,227 @@
+"""Decide which hosts and endpoint URLs are fit to be sent a credential."""
+
+import ipaddress
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, urlsplit
+
+from tokencli.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tokencli.models import Profile
+
+_DNS_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
+_HOST_NAME = re.compile(rf"{_DNS_LABEL}(?:\.{_DNS_LABEL})*\.?")
+_IPV6_LITERAL = re.compile(r"\[[0-9A-Fa-f:.]+\]")
+_URI_CHARACTERS = re.compile(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+")
+"""What may stand in a URI (RFC 3986 section 2)."""
+_NON_PRINTABLE_ASCII = re.compile(r"[^\x21-\x7e]")
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+METADATA_SERVICE_HOSTS = frozenset(("169.254.169.254", "169.254.170.2", "169.254.170.23", "fd00:ec2::254",
+                      "fd00:ec2::23", "fd20:ce::254"))  # fmt: skip
+"""Where clouds' metadata services answer: on the host under this machine, and by http alone."""
+
+
+def check_host_port(value: str, port: int | None = None) -> str:
+    """Check `host` or `host:port` and return it, with `port` added where it names none.
+
+    Raises:
+        ConfigError: it is something else, such as a whole URL; the hint says what would be right.
+    """
+    if "://" in value or "/" in value:
+        meant = _extract_host_port(value)
+        raise ConfigError(
+            "a host is only a name and a port, not a URL",
+            hint=f'write "{meant}"' if meant else None,
+        )
+    name, number = _split_host_port(value)
+    if not _is_host_name(name) or (number is not None and not _is_port_number(number)):
+        raise ConfigError(
+            "this is not a host name with an optional port from 1 to 65535",
+            hint='write it as "server.example.com:4443", in ASCII (xn--… for other scripts)',
+        )
+    if number is None and port is not None:
+        return f"{name}:{port}"
+    return value
+
+
+def check_endpoint_url(url: str, *, query: bool = True) -> str:
+    """Check an endpoint URL (RFC 6749 section 3.2) and return it.
+
+    It must be https, or http to a loopback literal or to a cloud's metadata service, which knows
+    nothing else; have a host, no user name or password and no fragment; and, with `query=False`, no query. The message never quotes the URL.
+
+    Raises:
+        ConfigError: it is not fit; the hint says what would be right.
+    """
+    if _NON_PRINTABLE_ASCII.search(url) or "\\" in url:
+        raise ConfigError(
+            "the URL has a space, a backslash, a control character or a letter outside ASCII",
+            hint="take it out, or percent-encode it",
+        )
+    parts = _try_urlsplit(url)
+    if parts is None or parts.scheme not in {"https", "http"} or not parts.netloc:
+        raise ConfigError(
+            "this is not an https URL", hint='write it whole: "https://server.example.com/…"'
+        )
+    if "@" in parts.netloc:
+        raise ConfigError(
+            "the URL carries a user name or password",
+            hint="take out everything between https:// and @; use client_id, username and "
+            "tokencli login",
+        )
+    check_host_port(parts.netloc)
+    if parts.scheme == "http" and not _allows_plain_http(url):
+        raise ConfigError(
+            "http would send credentials in the clear", hint="write https:// instead of http://"
+        )
+    if "#" in url:
+        raise ConfigError(
+            "the URL has a fragment (RFC 6749 section 3.2 allows none)",
+            hint="take out the # and everything after it",
+        )
+    if "?" in url and not query:
+        raise ConfigError(
+            "a query can't stand here, because more is put after this URL",
+            hint="take out the ? and everything after it, or give the whole URL as token_url",
+        )
+    return url
+
+
+def check_browser_url(url: str) -> str:
+    """Check the address of a page that a person is sent to, and return it.
+
+    As an endpoint's, but a fragment may stand in it. What a browser would not take as an address
+    but as an option or a placeholder has no chance: only https, or http to a loopback literal.
+
+    Raises:
+        ConfigError: it is not fit.
+    """
+    check_endpoint_url(url.partition("#")[0])
+    if is_plain_http(url) and not is_loopback_url(url):
+        raise ConfigError("http can be read on the way", hint="write https:// instead of http://")
+    if (
+        not _URI_CHARACTERS.fullmatch(url) or "%action" in url
+    ):  # CVE-2026-4519: webbrowser replaces that
+        raise ConfigError(
+            "the URL has a character that no address has",
+            hint="tell the server's operators what their server sends",
+        )
+    return url
+
+
+def is_loopback_url(url: str) -> bool:
+    """Tell whether the URL's host is a loopback address written as a literal."""
+    parts = _try_urlsplit(url)
+    try:
+        return parts is not None and ipaddress.ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return False
+
+
+def _allows_plain_http(url: str) -> bool:
+    """Tell whether the host is a loopback address or a metadata service's; only literals count."""
+    parts = _try_urlsplit(url)
+    return is_loopback_url(url) or (parts is not None and parts.hostname in METADATA_SERVICE_HOSTS)
+
+
+def is_plain_http(url: str) -> bool:
+    """Tell whether the URL is http, so that what is sent can be read on the way."""
+    parts = _try_urlsplit(url)
+    return parts is not None and parts.scheme == "http"
+
+
+def strip_url_secrets(url: str) -> str:
+    """Return scheme, host and path of a URL: the parts that are never secret."""
+    parts = _try_urlsplit(url)
+    if parts is None:
+        return "…"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _try_urlsplit(url: str) -> SplitResult | None:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return None
+
+
+def _extract_host_port(text: str) -> str | None:
+    """Find the host that a person meant by pasting a whole URL."""
+    candidate = text.partition("://")[2] or text
+    candidate = re.split(r"[/?#]", candidate, maxsplit=1)[0].rpartition("@")[2]
+    name, number = _split_host_port(candidate)
+    fits = _is_host_name(name) and (number is None or _is_port_number(number))
+    return candidate if fits else None
+
+
+def _split_host_port(value: str) -> tuple[str, str | None]:
+    """Split `host:port`; the port is None where there is no colon after the host."""
+    if value.startswith("["):
+        name, bracket, rest = value.partition("]")
+        return name + bracket, None if not rest else rest.removeprefix(":") or ""
+    name, colon, number = value.partition(":")
+    return name, number if colon else None
+
+
+def _is_host_name(name: str) -> bool:
+    if _IPV6_LITERAL.fullmatch(name):
+        try:
+            ipaddress.IPv6Address(name[1:-1])
+        except ValueError:
+            return False
+        return True
+    return len(name) <= 253 and _HOST_NAME.fullmatch(name) is not None
+
+
+def _is_port_number(number: str) -> bool:
+    return number.isascii() and number.isdigit() and len(number) <= 5 and 0 < int(number) < 65536
+
+
+def get_url_origin(url: str) -> str:
+    """Return scheme, host and port of `url` in one form: `https://id.example.com:443`.
+
+    Raises:
+        ConfigError: the URL has no host, or its port is not one.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)
+    except ValueError:
+        host, port = None, None
+    if not host or port is None:
+        raise ConfigError(f"{url[:200]!r} is not the URL of a token endpoint")
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def is_other_origin(username: str, server: str) -> bool:
+    """Tell whether a keyring's user name is an origin, and another than that of `server`."""
+    return username.startswith(("https://", "http://")) and username != server
+
+
+def _get_host_port(url: str) -> str:
+    """Return host and port of a URL."""
+    return get_url_origin(url).partition("://")[2]
+
+
+def check_server_is_known(url: str, profile: "Profile") -> None:
+    """Take a further address of a provider only on a server that the profile itself names.
+
+    That is the token endpoint's, or that of a URL or host which the profile, not the provider, gives.
+
+    Raises:
+        ConfigError: it is another, to which no secret goes.
+    """
+    named = {_get_host_port(profile.token_url)}
+    for name, field in profile.provider.fields.items():
+        by_profile = not profile.value_sources.get(name, "provider").startswith("provider")
+        if field.kind in ("url", "host") and by_profile and name in profile.values:
+            value = profile.values[name]
+            named.add(_get_host_port(value if "://" in value else f"https://{value}"))
+    scheme = urlsplit(profile.token_url).scheme
+    if _get_host_port(url) not in named or urlsplit(url).scheme not in {"https", scheme}:
+        raise ConfigError(
+            f"the provider would send this profile's secrets to {_get_host_port(url)[:200]}, which is not a"
+            f" server that the profile names; nothing was sent",
+            hint="let the profile give that address, in a field of kind url",
+        )

@@ -1,0 +1,1 @@
+"""Validation of provider definitions, built in or user-defined."""

@@ -1,0 +1,199 @@
+"""Check a user's own `[providers.NAME]` table, and the built-in files by the same rules."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache
+from types import UnionType
+from typing import Any, get_args
+
+from pydantic import TypeAdapter, ValidationError
+
+from tokencli.config import validators
+from tokencli.config.profile_schema import COMMON_KEYS, REDEFINABLE_KEYS, secret_key_names
+from tokencli.config.pydantic_problems import check_strict_types, convert_validation_error
+from tokencli.errors import ConfigError
+from tokencli.oauth import client_authentication
+from tokencli.problems import Finding, InvalidValueError, KeyPath, did_you_mean
+from tokencli.provider_schema import Field, Provider
+from tokencli.providers.catalog import BUILTIN_NAMES, build_provider
+from tokencli.providers.template import list_value_names
+from tokencli.providers.template_values import GENERATED_VALUES
+from tokencli.providers.url_template import fill_url
+from tokencli.providers.validation.address import check_server_placeholders
+from tokencli.providers.validation.request import STANDARD_VALUE_NAMES, check_requests
+from tokencli.providers.validation.template import check_header_template, check_template, run_check
+
+_SAMPLE_VALUES = {"host": "h.example", "url": "https://h.example", "text": "x"}
+
+
+def validate_user_provider(name: str, table: Mapping[str, Any]) -> Provider | list[Finding]:
+    """Return the provider that a table describes, or everything that is wrong with it."""
+    at: KeyPath = ("providers", name)
+    wrong: list[Finding] = []
+    if not re.fullmatch(validators.PROFILE_NAME_PATTERN, name):
+        wrong.append(Finding(at, "is no name for a provider", "use letters, digits, . _ and -"))
+    if name in BUILTIN_NAMES:
+        wrong.append(Finding(at, "is the name of a built-in provider", "choose another name"))
+    if "name" in table:
+        what = "is already given by the table's own name"
+        wrong.append(Finding((*at, "name"), what, "take it out"))
+    found = validate_provider(name, {key: value for key, value in table.items() if key != "name"})
+    return [*wrong, *(found if isinstance(found, list) else [])] or found
+
+
+def validate_provider(name: str, table: Mapping[str, Any]) -> Provider | list[Finding]:
+    """Return the provider of a table under any name, or everything that is wrong with it."""
+    at: KeyPath = ("providers", name)
+    try:
+        _provider_adapter().validate_python(table)
+    except ValidationError as error:
+        return convert_validation_error(error, at, _provider_table_keys)
+    provider = build_provider(table, name)
+    loose = list(check_strict_types(provider, at))
+    if loose:
+        return loose
+    wrong = [
+        *_check_fields(provider, at),
+        *_check_grants(provider, at),
+        *_check_oauth_request(provider, at),
+    ]
+    wrong += [] if wrong else check_requests(provider, at)
+    return [
+        *wrong,
+        *_check_endpoints(provider, at),
+        *_check_issuer_claims(provider, at),
+    ] or provider
+
+
+@cache
+def _provider_adapter() -> TypeAdapter[Provider]:
+    return TypeAdapter(Provider)
+
+
+def _provider_table_keys(path: KeyPath) -> list[str]:
+    """List the keys that may stand in the table at `path` inside a provider."""
+    kind: Any = Provider
+    for part in path:
+        if is_dataclass(kind):
+            kind = next((field.type for field in fields(kind) if field.name == part), None)
+        else:
+            kind = get_args(kind)[-1]  # the value's type of a Mapping[str, …]
+        if isinstance(kind, UnionType):
+            kind = get_args(kind)[0]  # of X | None
+    if not is_dataclass(kind):
+        return []
+    return [field.name for field in fields(kind) if kind is not Provider or field.name != "name"]
+
+
+def _check_fields(provider: Provider, at: KeyPath) -> Iterator[Finding]:
+    for name, field in provider.fields.items():
+        path = (*at, "fields", name)
+        if not re.fullmatch(validators.FIELD_NAME_PATTERN, name):
+            yield Finding(path, "is no name for a field", "use small letters, digits and _")
+        elif name in COMMON_KEYS - REDEFINABLE_KEYS:
+            yield Finding(path, "is a key of every profile", "choose another name")
+        elif name in REDEFINABLE_KEYS and (field.kind == "secret") != (
+            name in ("password", "client_secret")
+        ):
+            yield Finding((*path, "kind"), "does not fit this key of every profile")
+        elif field.default is not None:
+            yield from run_check(_check_field_default, field, (*path, "default"))
+
+
+def _check_field_default(field: Field) -> None:
+    if field.kind == "secret":
+        raise InvalidValueError(
+            "is a secret, which must not stand in this file", "take it out", quote=False
+        )
+    check: dict[str, Callable[[str], str]] = {
+        "text": validators.validate_text,
+        "host": validators.host_validator(field.port),
+        "url": validators.url_validator(query=True),
+    }
+    check[field.kind](field.default or "")
+
+
+def _check_grants(provider: Provider, at: KeyPath) -> Iterator[Finding]:
+    values = {*provider.fields, *STANDARD_VALUE_NAMES, *secret_key_names(provider)}
+    made = {*values, *GENERATED_VALUES, *provider.values, *provider.signed}
+    if not provider.grants:
+        yield Finding((*at, "grants"), "names no grant", "such as [providers.x.grants.password]")
+    if not provider.client_auth:
+        yield Finding(
+            (*at, "client_auth"), "names no method", ", ".join(client_authentication.AUTH_METHODS)
+        )
+    for method in provider.client_auth:
+        if method not in client_authentication.AUTH_METHODS:
+            right = did_you_mean(method, client_authentication.AUTH_METHODS)
+            yield Finding((*at, "client_auth"), f"{method!r} is not a method", right)
+    if provider.assertion_audience is not None:
+        where = (*at, "assertion_audience")
+        yield from check_template(provider.assertion_audience, _public_value_names(provider), where)
+    for name, grant in provider.grants.items():
+        path = (*at, "grants", name)
+        for group in (grant.needs, grant.optional, *grant.one_of):
+            yield from _check_known_names(group, values, path)
+        for wire, text in grant.params.items():
+            yield from run_check(validators.validate_text, wire, (*path, "params"))
+            yield from check_template(text, made, (*path, "params", wire))
+        for claim, text in grant.claims.items():
+            yield from check_template(text, _public_value_names(provider), (*path, "claims", claim))
+
+
+def _check_oauth_request(provider: Provider, at: KeyPath) -> Iterator[Finding]:
+    headers = {} if provider.request.is_custom else provider.request.headers
+    known = {
+        *provider.fields,
+        *STANDARD_VALUE_NAMES,
+        *secret_key_names(provider),
+        *GENERATED_VALUES,
+    }
+    known |= {*provider.values, *provider.signed}
+    for name, text in headers.items():
+        path = (*at, "request", "headers", name)
+        yield from run_check(validators.validate_header_name, name, path)
+        yield from check_header_template(text, known, path)
+    for logical, wire in provider.request.names.items():
+        yield from run_check(validators.validate_text, wire, (*at, "request", "names", logical))
+    for status in provider.errors.status:
+        if not re.fullmatch(r"[1-5][0-9][0-9]", status):
+            path = (*at, "errors", "status", status)
+            yield Finding(path, "is no HTTP status", "three digits, such as 401")
+
+
+def _check_endpoints(provider: Provider, at: KeyPath) -> Iterator[Finding]:
+    sample = dict.fromkeys(STANDARD_VALUE_NAMES, "x") | {"token_url": _SAMPLE_VALUES["url"]}
+    sample |= {name: _SAMPLE_VALUES.get(field.kind, "") for name, field in provider.fields.items()}
+    for field in fields(provider.endpoints):
+        text, path = getattr(provider.endpoints, field.name), (*at, "endpoints", field.name)
+        if text is None:
+            continue
+        wrong = list(check_template(text, _public_value_names(provider), path))
+        wrong += check_server_placeholders(text, provider, path)
+        yield from wrong or run_check(lambda one: fill_url(one, sample), text, path)
+
+
+def _check_issuer_claims(provider: Provider, at: KeyPath) -> Iterator[Finding]:
+    try:
+        named = list_value_names(provider.endpoints.issuer or "")
+    except ConfigError:  # which is told at endpoints.issuer
+        return
+    for name in provider.issuer_claims:
+        if name not in named:
+            what = "is not named by endpoints.issuer"
+            yield Finding((*at, "issuer_claims", name), what, "name a field that it is made of")
+
+
+def _public_value_names(provider: Provider) -> set[str]:
+    """Name the values that may stand in a URL or a header: none that is secret."""
+    return {*provider.fields, *STANDARD_VALUE_NAMES} - secret_key_names(provider)
+
+
+def _check_known_names(
+    written: Iterable[str], values: set[str], path: KeyPath
+) -> Iterator[Finding]:
+    for name in written:
+        if name not in values:
+            right = f"{did_you_mean(name, sorted(values))} Else describe it under [fields.{name}]"
+            yield Finding(path, f"names {name}, which can't stand here or is no field", right)

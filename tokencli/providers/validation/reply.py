@@ -1,0 +1,98 @@
+"""Check what a provider says of replies, of failures, and of the use of its tokens."""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from math import isfinite
+from zoneinfo import ZoneInfo
+
+from tokencli.config.duration import MAX_DURATION
+from tokencli.oauth.token_usage import USAGE_LINE_PATTERN
+from tokencli.problems import Finding, KeyPath
+from tokencli.provider_schema import Errors, IssuanceRules, Reply
+from tokencli.providers import reply_locator
+from tokencli.providers.validation.template import check_header_template, check_template, run_check
+
+TTL_SUGGESTION = 'must be a number of seconds or "never"'
+_CONNECTION_HEADERS = frozenset(
+    ("host", "content-length", "transfer-encoding", "connection", "expect", "te", "trailer", "upgrade")
+)  # fmt: skip
+"""Headers that whoever sends the request sets by itself."""
+
+
+def check_reply(told: Reply, path: KeyPath) -> Iterator[Finding]:
+    """Yield what is wrong with a `reply`."""
+    for key in ("access_token", "token_type", "expires_in", "expires_at", "issued_at", "id_token",
+                "refresh_token", "scope", "success"):  # fmt: skip
+        yield from _check_locators(getattr(told, key), (*path, key))
+    for name, found in told.outputs.items():
+        yield from _check_locators(found, (*path, "outputs", name))
+    if told.compose is not None:
+        yield from check_template(told.compose, {"token", *told.outputs}, (*path, "compose"))
+    if told.time_zone is not None:
+        try:
+            ZoneInfo(told.time_zone)
+        except (ValueError, OSError):
+            yield Finding((*path, "time_zone"), "is no time zone", 'such as "UTC"')
+    if told.time_format not in (None, "http", "h:m:s"):
+        try:
+            written = datetime(2031, 1, 2, 3, 4, 5).strftime(told.time_format)
+            datetime.strptime(written, told.time_format)
+        except ValueError:
+            yield Finding((*path, "time_format"), "is no format of strptime", "such as %Y-%m-%d")
+    if told.sliding and told.ttl == "never":
+        yield Finding((*path, "sliding"), "says nothing of what never ends", "take one of them out")
+    yield from _check_ttl(told, (*path, "ttl"))
+    for number, status in enumerate(told.status):
+        if not 100 <= status <= 599:
+            what = f"{status} is no HTTP status"
+            yield Finding((*path, "status", str(number)), what, "three digits, such as 302")
+
+
+def _check_ttl(told: Reply, path: KeyPath) -> Iterator[Finding]:
+    if told.ttl is None or told.ttl == "never":
+        return
+    seconds = float(told.ttl)
+    if not isfinite(seconds) or seconds <= 0:
+        yield Finding(path, "is not a number of seconds above 0", TTL_SUGGESTION)
+    elif seconds > MAX_DURATION:
+        yield Finding(path, "is longer than ten years", 'write "never", if it has no end')
+
+
+def check_issuing(told: IssuanceRules, path: KeyPath) -> Iterator[Finding]:
+    """Yield what is wrong with `issuing`."""
+    if told.sticky is not None and not 0 <= told.sticky <= MAX_DURATION:
+        yield Finding((*path, "sticky"), "is not a number of seconds, 0 or more")
+    if told.max_sessions is not None and told.max_sessions < 1:
+        yield Finding((*path, "max_sessions"), "is not a number of tokens, 1 or more")
+
+
+def check_errors(told: Errors, path: KeyPath) -> Iterator[Finding]:
+    """Yield what is wrong with `errors`."""
+    for key in ("code", "description"):
+        yield from _check_locators(getattr(told, key), (*path, key))
+    for table in ("codes", "status"):
+        for code, meaning in getattr(told, table).items():
+            for name in re.findall(r"\{(\w*)\}", meaning.do or ""):
+                if name != "profile":
+                    what = f"names {name or '{}'}, and {{profile}} alone is known here"
+                    yield Finding((*path, table, code, "do"), what, "write what to do in words")
+
+
+def check_usage_line(line: str, known: set[str], path: KeyPath) -> Iterator[Finding]:
+    """Yield what is wrong with a line of `use`."""
+    if not USAGE_LINE_PATTERN.fullmatch(line):
+        right = 'write "Header-Name: {token}" or "?name={token}"'
+        yield Finding(path, f"{line[:60]!r} is neither a header nor a query parameter", right)
+    elif line.startswith("?"):
+        yield from check_template(line, known, path)
+    else:
+        name, _, value = line.partition(": ")
+        if name.lower() in _CONNECTION_HEADERS:
+            yield Finding(path, f"{name} is a header that a client sets itself", "take it out")
+        yield from check_header_template(value, known, path)
+
+
+def _check_locators(told: tuple[str, ...], path: KeyPath) -> Iterator[Finding]:
+    for place in told:
+        yield from run_check(reply_locator.check_locator, place, path)

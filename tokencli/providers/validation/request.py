@@ -1,0 +1,246 @@
+"""Check what a provider says of its own requests, and of the values that they are made of."""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from tokencli.config import validators
+from tokencli.config.duration import MAX_DURATION
+from tokencli.config.profile_schema import secret_key_names
+from tokencli.errors import ConfigError
+from tokencli.jwt.sign import ASYMMETRIC_ALGORITHMS, HMAC_ALGORITHMS
+from tokencli.oauth import grants
+from tokencli.problems import Finding, KeyPath, did_you_mean
+from tokencli.provider_schema import Call, Provider, Request, Signed
+from tokencli.providers.template import list_value_names
+from tokencli.providers.template_values import GENERATED_VALUES, REPLY_VALUES
+from tokencli.providers.url_template import fill_url
+from tokencli.providers.validation import reply
+from tokencli.providers.validation.address import check_server_placeholders
+from tokencli.providers.validation.template import (
+    check_header_template,
+    check_template,
+    check_templates,
+    run_check,
+)
+
+STANDARD_VALUE_NAMES = ("client_id", "username", "token_url", "scope")
+"""The values of every profile that a template may name, whether or not [fields] describes them."""
+
+
+def check_requests(provider: Provider, at: KeyPath) -> Iterator[Finding]:
+    """Yield everything that is wrong with a provider's templates and places."""
+    yield from _check_value_names(provider, at)
+    known = {
+        *provider.fields,
+        *STANDARD_VALUE_NAMES,
+        *secret_key_names(provider),
+        *GENERATED_VALUES,
+    }
+    replied = {*REPLY_VALUES, *provider.output_names}
+    yield from _check_values(provider, known | replied, (*at, "values"))
+    known |= {*provider.values}
+    later = _reply_dependent_values(provider, replied)
+    for name, signed in provider.signed.items():
+        yield from _check_signed(signed, known, secret_key_names(provider), (*at, "signed", name))
+    known |= {*provider.signed}
+    if provider.request.is_custom:
+        yield from _check_request(provider.request, known - later, (*at, "request"))
+        for name in provider.grants:
+            if name in grants.GRANTS:
+                what = "is OAuth's own, and [request] is not"
+                yield Finding((*at, "grants", name), what, "call it token")
+    for key in ("then", "refresh", "logout"):
+        call = getattr(provider, key)
+        if call is not None:
+            yield from _check_call(call, known | replied, (*at, key))
+            yield from check_server_placeholders(call.url or "", provider, (*at, key, "url"))
+    yield from reply.check_reply(provider.reply, (*at, "reply"))
+    yield from reply.check_errors(provider.errors, (*at, "errors"))
+    yield from reply.check_issuing(provider.issuing, (*at, "issuing"))
+    for line in provider.use:
+        yield from reply.check_usage_line(line, known | replied, (*at, "use"))
+
+
+def _check_values(provider: Provider, known: set[str], path: KeyPath) -> Iterator[Finding]:
+    """Check the computed values: each may name what stands above it, and so none itself."""
+    made_of = _value_dependencies(provider)
+    in_turn = _invert_graph(made_of)
+    above, told = set(known), set[str]()
+    for name, text in provider.values.items():
+        below = sorted({*made_of[name]} & ({*provider.values} - above))
+        yield from check_template(text, above | {*below}, (*path, name))
+        for other in below:
+            if {name, other} <= told:
+                continue
+            circle = _reachable_names([other], made_of) & _reachable_names([name], in_turn)
+            if not circle:
+                what = f"names {other}, which is computed after it"
+                yield Finding((*path, name), what, f"put {other} above it")
+            elif not told & circle:
+                what = "names itself" if other == name else f"names {other}, which is made of it"
+                yield Finding((*path, name), what, "a value can't go round in a circle")
+            told |= circle
+        above.add(name)
+
+
+_NameGraph = Mapping[str, Collection[str]]
+
+
+def _value_dependencies(provider: Provider) -> dict[str, tuple[str, ...]]:
+    """Map each computed value to the names in its template; to none where that can't be read."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name, text in provider.values.items():
+        found[name] = ()
+        with suppress(ConfigError):
+            found[name] = list_value_names(text)
+    return found
+
+
+def _invert_graph(made_of: _NameGraph) -> dict[str, list[str]]:
+    """Map each name to the values that are made of it."""
+    found: dict[str, list[str]] = {}
+    for name, parts in made_of.items():
+        for part in parts:
+            found.setdefault(part, []).append(name)
+    return found
+
+
+def _reachable_names(start: Iterable[str], graph: _NameGraph) -> set[str]:
+    """Return some names and whatever can be reached from them."""
+    found = set(start)
+    rest = list(found)
+    while rest:
+        more = {*graph.get(rest.pop(), ())} - found
+        found |= more
+        rest += more
+    return found
+
+
+def _reply_dependent_values(provider: Provider, replied: set[str]) -> set[str]:
+    """Name the computed values that need a reply."""
+    return _reachable_names(replied, _invert_graph(_value_dependencies(provider))) & {
+        *provider.values
+    }
+
+
+def _check_value_names(provider: Provider, at: KeyPath) -> Iterator[Finding]:
+    for name in provider.fields:
+        if name in GENERATED_VALUES or name == "token":
+            yield Finding((*at, "fields", name), "is a value that the program makes", "rename it")
+    made: dict[KeyPath, Iterable[str]] = {("values",): provider.values, ("signed",): provider.signed,
+                                       ("reply", "outputs"): provider.output_names}  # fmt: skip
+    for table, written in made.items():
+        path = (*at, *table)
+        for name in written:
+            if not re.fullmatch(validators.FIELD_NAME_PATTERN, name):
+                yield Finding((*path, name), "is no name for a value", "use a-z, 0-9 and _")
+            elif name in {
+                *provider.fields,
+                *STANDARD_VALUE_NAMES,
+                *GENERATED_VALUES,
+                *REPLY_VALUES,
+            } or (table != ("values",) and name in provider.values):
+                yield Finding((*path, name), "is the name of another value", "rename it")
+
+
+def _check_signed(
+    signed: Signed, known: set[str], secrets: Collection[str], path: KeyPath
+) -> Iterator[Finding]:
+    if signed.key not in secrets:
+        right = did_you_mean(signed.key, sorted(secrets))
+        yield Finding((*path, "key"), f"{signed.key!r} is no secret of a profile", right)
+    if signed.alg is not None and signed.alg not in (*ASYMMETRIC_ALGORITHMS, *HMAC_ALGORITHMS):
+        right = did_you_mean(signed.alg, (*ASYMMETRIC_ALGORITHMS, *HMAC_ALGORITHMS))
+        yield Finding((*path, "alg"), f"{signed.alg!r} is no algorithm that signs here", right)
+    if not 0 < signed.life <= MAX_DURATION:
+        yield Finding((*path, "life"), "is not a number of seconds above 0, and below ten years")
+    if "alg" in signed.header:
+        right = 'the key alg says it, beside header: alg = "ES256"'
+        yield Finding((*path, "header", "alg"), "must not stand here", right)
+    for key, tree in (("header", signed.header), ("claims", signed.claims)):
+        if not _is_json_tree(tree):
+            yield Finding((*path, key), "holds a date or a nameless member")
+        yield from check_templates(tree, known, (*path, key))
+
+
+def _check_call(call: Call, known: set[str], path: KeyPath) -> Iterator[Finding]:
+    if call.url is not None:
+        yield from check_template(call.url, known, (*path, "url"))
+        yield from run_check(_make_url_check(known), call.url, (*path, "url"))
+    for key in ("names", "scope_separator"):
+        if getattr(call, key) != getattr(Request(), key):
+            yield Finding((*path, key), "is only for OAuth's own request", "write send = { … }")
+    yield from _check_request(call, known, path)
+    if call.reply is not None:
+        yield from reply.check_reply(call.reply, (*path, "reply"))
+
+
+def _make_url_check(known: set[str]) -> Callable[[str], object]:
+    """Return a check of a URL template; a placeholder that begins it stands for a whole URL."""
+
+    def check(text: str) -> object:
+        first = re.match(r"\{(\w+)", text)
+        sample = dict.fromkeys(known, "x")
+        if first:
+            sample[first[1]] = "https://h.example"
+        return fill_url(re.sub(r"^https://\{\w+\}", "https://h.example", text), sample)
+
+    return check
+
+
+def _check_request(request: Request, known: set[str], path: KeyPath) -> Iterator[Finding]:
+    if request.method == "GET" and request.body not in (None, "query", "none"):
+        yield Finding((*path, "body"), "can't go with GET", 'take it out, or say method = "POST"')
+    for name, text in request.headers.items():
+        yield from _check_header_name(name, request, (*path, "headers", name))
+        yield from check_header_template(text, known, (*path, "headers", name))
+    for name, text in request.query.items():
+        yield from check_template(text, known, (*path, "query", name))
+    if request.basic is not None:
+        yield from check_template(request.basic, known, (*path, "basic"))
+        if ":" not in request.basic:
+            yield Finding((*path, "basic"), "has no colon", 'such as "{username}:{password}"')
+    yield from _check_send(request, known, (*path, "send"))
+
+
+def _check_header_name(name: str, request: Request, path: KeyPath) -> Iterator[Finding]:
+    own = {"cookie", "accept-encoding", *(() if request.basic else ("authorization",))}
+    if name.lower() not in own:
+        yield from run_check(validators.validate_header_name, name, path)
+
+
+def _check_send(request: Request, known: set[str], path: KeyPath) -> Iterator[Finding]:
+    send = request.send
+    if send is None:
+        if request.body in ("text", "xml"):
+            yield Finding(path, "is missing", f'a body of {request.body} is written send = "…"')
+        return
+    if request.body == "none":
+        yield Finding(path, 'is a body, and body is "none"', "take one of them out")
+    elif request.body in ("text", "xml"):
+        if not isinstance(send, str):
+            yield Finding(path, "must be text in quotes", "because body is text or xml")
+    elif request.body != "json" and not (
+        isinstance(send, Mapping) and all(map(_is_flat_value, send.values()))
+    ):
+        right = 'write it as { name = "{value}" }, or say body = "json"'
+        yield Finding(path, "is not a flat table of parameters", right)
+    if not _is_json_tree(send):
+        yield Finding(path, "holds a date or a nameless member", "write dates as text in quotes")
+    yield from check_templates(send, known, path)
+
+
+def _is_flat_value(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return all(isinstance(one, str | int | float) for one in value)
+    return isinstance(value, str | int | float)
+
+
+def _is_json_tree(tree: Any) -> bool:
+    if isinstance(tree, Mapping):
+        return all(name and _is_json_tree(branch) for name, branch in tree.items())
+    if isinstance(tree, tuple | list):
+        return all(map(_is_json_tree, tree))
+    return isinstance(tree, str | int | float)

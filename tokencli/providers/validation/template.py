@@ -1,0 +1,101 @@
+"""Check the templates of a provider: the values that they name, and what is done to these."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from tokencli.config import validators
+from tokencli.errors import ConfigError
+from tokencli.problems import Finding, InvalidValueError, KeyPath, did_you_mean
+from tokencli.providers import template_filters
+from tokencli.providers.template import Placeholder, parse_template
+
+_DIGEST_FILTERS = frozenset(("md5", "sha1", "sha256", "sha512", *template_filters.HMAC_FILTERS))
+"""Filters that give bytes, and take any."""
+_BYTES_TO_TEXT_FILTERS = frozenset(("hex", "base64", "base64url", "url"))
+"""Filters that make text of any bytes."""
+_PLUS_ARGUMENT = re.compile(r"[+-]?[0-9]{1,15}")
+
+
+def check_template(text: str, known: set[str], path: KeyPath) -> Iterator[Finding]:
+    """Yield what is wrong with a template that may name these values."""
+    try:
+        holes = [piece for piece in parse_template(text) if isinstance(piece, Placeholder)]
+    except ConfigError as error:
+        yield Finding(path, error.message, error.hint)
+        return
+    for hole in holes:
+        yield from _check_filters(hole, path)
+    for name in dict.fromkeys(name for hole in holes for name in hole.value_names if name):
+        if name not in known:
+            right = f"{did_you_mean(name, sorted(known))} Else describe it under [fields.{name}]"
+            yield Finding(path, f"names {name}, which can't stand here or is no field", right)
+
+
+def check_templates(tree: Any, known: set[str], path: KeyPath) -> Iterator[Finding]:
+    """Yield what is wrong with the templates in a tree, each at its own place."""
+    if isinstance(tree, str):
+        yield from check_template(tree, known, path)
+    elif isinstance(tree, Mapping | list | tuple):
+        for key, branch in tree.items() if isinstance(tree, Mapping) else enumerate(tree):
+            yield from check_templates(branch, known, (*path, str(key)))
+
+
+def check_header_template(text: str, known: set[str], path: KeyPath) -> Iterator[Finding]:
+    """Do as `template` for the value of a header."""
+    wrong = list(check_template(text, known, path))
+    if not wrong:
+        # Whether a value fits is known with the value; here, what stands around it.
+        constant = "".join(
+            "x" if isinstance(one, Placeholder) else one for one in parse_template(text)
+        )
+        if not validators.is_header_value(constant):
+            what = "is empty, or holds what no header can carry"
+            right = "write ASCII, without line breaks and without spaces around it"
+            wrong.append(Finding(path, what, right))
+    yield from wrong
+
+
+def run_check(check: Callable[[Any], object], value: object, path: KeyPath) -> Iterator[Finding]:
+    """Yield what a rule has against a value."""
+    try:
+        check(value)
+    except InvalidValueError as wrong:
+        yield Finding(path, wrong.message, wrong.suggestion)
+    except ConfigError as error:
+        yield Finding(path, error.message, error.hint)
+
+
+def _check_filters(hole: Placeholder, path: KeyPath) -> Iterator[Finding]:
+    """Yield what is wrong with the filters of a placeholder, by themselves and in this order."""
+    are_bytes = False
+    for name, argument in hole.filter_steps:
+        wrong = _check_filter_argument(name, argument)
+        if wrong is not None:
+            yield Finding(path, f"{{{hole.name}}}: |{name} {wrong[0]}", wrong[1])
+        if are_bytes and name not in (*_DIGEST_FILTERS, *_BYTES_TO_TEXT_FILTERS):
+            break
+        are_bytes = name in _DIGEST_FILTERS
+    if are_bytes:
+        what = f"{{{hole.name}}}: a digest is bytes, which are no text"
+        yield Finding(path, what, "let |hex or |base64 follow it")
+
+
+def _check_filter_argument(name: str, argument: str) -> tuple[str, str] | None:
+    """Return what is wrong with a filter's argument, and what would be right."""
+    if name in template_filters.HMAC_FILTERS:
+        return None if argument else ("names no key", f"such as |{name}:client_secret")
+    if name == "plus":
+        fits = _PLUS_ARGUMENT.fullmatch(argument)
+        return None if fits else ("takes a whole number", "such as |plus:3600")
+    if name == "date":
+        return None if _is_date_format(argument) else ("takes a format", "such as |date:%Y-%m-%d")
+    return ("takes no argument", f"write |{name}") if argument else None
+
+
+def _is_date_format(text: str) -> bool:
+    try:
+        return "%" in text and bool(datetime(2031, 1, 2, 3, 4, 5, tzinfo=UTC).strftime(text))
+    except ValueError:
+        return False

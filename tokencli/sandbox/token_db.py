@@ -1,0 +1,220 @@
+"""What a sandbox has issued and what it was asked, in one thread-safe place."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Condition
+from typing import Literal
+
+
+class InvalidRefreshTokenError(Exception):
+    """The refresh token is unknown, revoked, or was used before; the text says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationGrant:
+    """What somebody may do: the thing that tokens stand for."""
+
+    system: str
+    client_id: str
+    subject: str
+    scope: str
+    refreshable: bool = True
+    """Whether a refresh token comes with it."""
+
+
+@dataclass(slots=True)
+class _RefreshTokenFamily:
+    """All refresh tokens that descend from one grant; one of them is current."""
+
+    grant: AuthorizationGrant
+    current: str
+    previous: str | None = None
+    rotated_at: float = 0.0
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _IssuedAccessToken:
+    grant: AuthorizationGrant
+    expires_at: float
+    family: _RefreshTokenFamily | None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLogEntry:
+    """One request and how it was answered, without a secret in it."""
+
+    at: float
+    kind: str
+    """`token`, `resource`, `keys` or `other`."""
+    system: str
+    """The system that answered, or `-`."""
+    method: str
+    path: str
+    grant_type: str
+    """As it was sent, `?` where it is none that the system knows, empty at other places."""
+    status: int
+    """0 where the connection was dropped instead."""
+    error: str | None = None
+    issued: bool = False
+
+    def __str__(self) -> str:
+        what = f" grant_type={self.grant_type}" if self.grant_type else ""
+        end = "connection dropped" if self.status == 0 else str(self.status)
+        return f"{self.method} {self.path[:200]}{what} -> {end}{f' {self.error}' if self.error else ''}"
+
+
+@dataclass(slots=True)
+class TokenDatabase:
+    """Keep grants, tokens and the log; every method may be called from any thread."""
+
+    now: Callable[[], float] = time.time
+    """Tell the time, in seconds since the epoch."""
+    on_request_logged: Callable[[RequestLogEntry], None] | None = None
+    """Called with each log entry, in the thread that answers."""
+    _condition: Condition = field(default_factory=Condition)
+    _families: dict[str, _RefreshTokenFamily] = field(default_factory=dict)
+    _latest_families: dict[str, _RefreshTokenFamily] = field(default_factory=dict)
+    _access_tokens: dict[str, _IssuedAccessToken] = field(default_factory=dict)
+    _request_log: list[RequestLogEntry] = field(default_factory=list)
+
+    def add_family(self, grant: AuthorizationGrant, refresh_token: str) -> None:
+        """Begin a family of refresh tokens."""
+        with self._condition:
+            family = _RefreshTokenFamily(grant, refresh_token)
+            self._families[refresh_token] = self._latest_families[grant.system] = family
+
+    def rotate_refresh_token(
+        self,
+        spent: str,
+        mint: Callable[[AuthorizationGrant], str],
+        *,
+        system: str,
+        client_id: str,
+        grace: float = 0.0,
+        keep: bool = False,
+    ) -> tuple[AuthorizationGrant, str]:
+        """Spend a refresh token; return its grant and the token that is current from now on.
+
+        A token that was spent before kills its family, access tokens included (RFC 9700 section
+        4.14.2), unless it is the one before the current and was spent less than `grace` seconds
+        ago. With `keep` the token stays good.
+
+        Raises:
+            Spent: the refresh token is no good.
+        """
+        with self._condition:
+            family = self._families.get(spent)
+            if family is None or (family.grant.system, family.grant.client_id) != (
+                system,
+                client_id,
+            ):
+                raise InvalidRefreshTokenError("the refresh token is unknown")
+            if not family.active:
+                raise InvalidRefreshTokenError("the refresh token is revoked")
+            if spent != family.current:
+                if spent == family.previous and self.now() - family.rotated_at < grace:
+                    return family.grant, family.current
+                family.active = False
+                raise InvalidRefreshTokenError(
+                    "the refresh token was used before: its whole family is revoked"
+                )
+            if not keep:
+                family.current = mint(family.grant)
+                family.previous, family.rotated_at = spent, self.now()
+                self._families[family.current] = family
+            self._latest_families[system] = family
+            return family.grant, family.current
+
+    def add_access_token(
+        self,
+        access_token: str,
+        grant: AuthorizationGrant,
+        lifetime: float,
+        refresh_token: str | None,
+    ) -> None:
+        """Remember an access token for `lifetime` seconds, as one of the refresh token's family."""
+        with self._condition:
+            family = self._families.get(refresh_token) if refresh_token is not None else None
+            self._access_tokens[access_token] = _IssuedAccessToken(
+                grant, self.now() + lifetime, family
+            )
+
+    def check_access_token(
+        self, access_token: str, system: str
+    ) -> AuthorizationGrant | Literal["unknown", "expired", "revoked"]:
+        """Return what the access token stands for, or why it stands for nothing."""
+        with self._condition:
+            access = self._access_tokens.get(access_token)
+            if access is None or access.grant.system != system:
+                return "unknown"
+            if access.family is not None and not access.family.active:
+                return "revoked"
+            return access.grant if self.now() < access.expires_at else "expired"
+
+    def is_family_active(self, refresh_token: str) -> bool:
+        """Tell whether the family of a refresh token, spent or not, is still good."""
+        with self._condition:
+            family = self._families.get(refresh_token)
+            return family is not None and family.active
+
+    def current_refresh_token(self, system: str) -> str | None:
+        """Return the one good refresh token of the family that the system served last."""
+        with self._condition:
+            family = self._latest_families.get(system)
+            return family.current if family is not None and family.active else None
+
+    def record_request(self, entry: RequestLogEntry) -> None:
+        """Add to the log."""
+        with self._condition:
+            self._request_log.append(entry)
+            self._condition.notify_all()
+        if self.on_request_logged is not None:
+            self.on_request_logged(entry)
+
+    @property
+    def request_log(self) -> tuple[RequestLogEntry, ...]:
+        """Return every request so far, in the order in which they were answered."""
+        with self._condition:
+            return tuple(self._request_log)
+
+    @property
+    def token_requests(self) -> int:
+        """Count the requests to token endpoints."""
+        return self.count_requests("token")
+
+    @property
+    def tokens_issued(self) -> int:
+        """Count the access tokens issued, whether or not they arrived."""
+        return self.count_requests("issued")
+
+    def count_requests(
+        self, kind: str, *, system: str | None = None, grant_type: str | None = None
+    ) -> int:
+        """Count requests of a kind: `token`, `resource`, `keys`, `other`, or `issued`, `refused`."""
+        return sum(
+            1
+            for entry in self.request_log
+            if _matches_kind(entry, kind)
+            and system in (None, entry.system)
+            and grant_type in (None, entry.grant_type)
+        )
+
+    def wait_for_requests(self, kind: str, number: int = 1, timeout: float = 30.0) -> bool:
+        """Wait until that many requests of a kind were answered; tell whether they were."""
+        with self._condition:
+            return self._condition.wait_for(
+                lambda: sum(_matches_kind(entry, kind) for entry in self._request_log) >= number,
+                timeout,
+            )
+
+
+def _matches_kind(entry: RequestLogEntry, kind: str) -> bool:
+    match kind:
+        case "issued":
+            return entry.issued
+        case "refused":
+            return entry.kind == "token" and not entry.issued
+        case _:
+            return entry.kind == kind

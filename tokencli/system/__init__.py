@@ -1,0 +1,1 @@
+"""The operating system: clock, signals, deadlines, private files and directories."""

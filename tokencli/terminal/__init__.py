@@ -1,0 +1,1 @@
+"""The person at the terminal: prompts, the browser and the redirect server."""

@@ -1,0 +1,184 @@
+"""The conversation with a person: questions and notes on stderr, answers from the terminal."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from tokencli.errors import LoginRequiredError
+from tokencli.models import Secret
+from tokencli.sanitize import sanitize_text
+
+MAX_LINE_CHARS = 2048
+"""Characters of a line, at most: it may quote what a server says."""
+MAX_UNCUT_LINE_CHARS = 64 * 1024
+"""And of one that is of no use unless it is whole, such as the address of a page to open."""
+
+
+class StderrTerminal:
+    """Speak on stderr; ask only where somebody can answer, and never touch stdout."""
+
+    def __init__(
+        self, environ: Mapping[str, str], *, no_input: bool, quiet: bool, verbose: int
+    ) -> None:
+        self._environ = environ
+        self._no_input = no_input
+        self._quiet = quiet
+        self._verbose = verbose
+        self._warned: set[str] = set()
+        self._status_visible = False
+
+    @property
+    def interactive(self) -> bool:
+        """Whether stdin and stderr are terminals, and neither `--no-input` nor CI says otherwise."""
+        if self._no_input or self._environ.get("CI", "").lower() not in ("", "0", "false"):
+            return False
+        return _is_terminal(sys.stdin) and _is_terminal(sys.stderr)
+
+    def print_note(self, text: str, *, whole: bool = False) -> None:
+        """Say something worth knowing; silent under `-q`, and cut where it is long and not `whole`."""
+        if not self._quiet:
+            self._write_line(text, MAX_UNCUT_LINE_CHARS if whole else MAX_LINE_CHARS)
+
+    def print_warning(self, text: str) -> None:
+        """Say something that has to be known, once."""
+        if text not in self._warned:
+            self._warned.add(text)
+            self._write_line(f"warning: {text}")
+
+    def print_detail(self, text: str) -> None:
+        """Say something for those who asked with `-v`."""
+        if self._verbose:
+            self._write_line(text)
+
+    def ask_line(
+        self, question: str, *, default: str | None = None, choices: Sequence[str] = ()
+    ) -> str:
+        """Ask for a line; an empty answer is the default, and a choice is asked for until it fits."""
+        self._require_interactive(question)
+        offer = f" ({' | '.join(choices)})" if choices else ""
+        usual = f" [{default}]" if default is not None else ""
+        while True:
+            answer = _read_line(
+                f"{sanitize_text(question)}{sanitize_text(offer)}{sanitize_text(usual)}: "
+            )
+            answer = answer.strip() or (default or "")
+            if answer and (not choices or answer in choices):
+                return answer
+            self._write_line(
+                "one of these, please" if choices else "an answer is needed; Ctrl-C leaves"
+            )
+
+    def ask_secret(self, question: str) -> Secret:
+        """Ask for a secret without showing it."""
+        self._require_interactive(question)
+        from tokencli.terminal.password_prompt import read_hidden_line
+
+        try:
+            sys.stderr.flush()
+            return Secret(read_hidden_line(f"{sanitize_text(question)} (hidden): "))
+        except EOFError:
+            raise KeyboardInterrupt from None
+
+    def ask_yes_no(self, question: str, *, default: bool) -> bool:
+        """Ask yes or no."""
+        self._require_interactive(question)
+        while True:
+            answer = _read_line(f"{sanitize_text(question)} [{'Y/n' if default else 'y/N'}]: ")
+            match answer.strip().lower():
+                case "":
+                    return default
+                case "y" | "yes":
+                    return True
+                case "n" | "no":
+                    return False
+
+    def show_message(self, text: str, *, qr: str | None = None) -> bool:
+        """Say all of what a person has to see to go on, even under `-q`; draw `qr` as a code to scan
+        and tell whether that could be."""
+        self.set_status_line("")
+        self._write_line(text, MAX_UNCUT_LINE_CHARS)
+        if qr is None or not _is_terminal(sys.stderr):
+            return False
+        from tokencli.terminal.qr_code import render_qr_code
+
+        return _draw_qr_code(render_qr_code(qr))
+
+    def set_status_line(self, text: str) -> None:
+        """Replace the line that says how things stand; only on a terminal, and not under `-q`."""
+        if self._quiet or self._environ.get("TERM") == "dumb" or not _is_terminal(sys.stderr):
+            return
+        if text or self._status_visible:
+            width = max(shutil.get_terminal_size((80, 24)).columns - 1, 1)
+            sys.stderr.write(
+                "\r\x1b[K" + (sanitize_text(f"tokencli: {text}", width) if text else "")
+            )
+            sys.stderr.flush()
+        self._status_visible = bool(text)
+
+    @contextmanager
+    def open_line_reader(self) -> Iterator[Callable[[float], str | None]]:
+        """Hand out what returns a line typed within so many seconds, or None; lines of any length,
+        and none where nobody can type."""
+        if not self.interactive or sys.platform == "win32":  # no select() on a console there
+            yield lambda _: None
+            return
+        from tokencli.terminal.line_reader import CbreakLineReader
+
+        with CbreakLineReader(sys.stdin.fileno()) as keyboard:
+            yield keyboard.read_line
+
+    def _require_interactive(self, question: str) -> None:
+        if not self.interactive:
+            raise LoginRequiredError(
+                f"{question!r} would have to be asked, but there is no terminal to ask at"
+                " (or --no-input or CI forbids it)",
+                hint="run the command in a terminal, without --no-input and CI",
+            )
+
+    def _write_line(self, text: str, limit: int = MAX_LINE_CHARS) -> None:
+        self.set_status_line("")
+        write_stderr_line(text, limit)
+
+
+def write_stderr_line(text: str, limit: int = MAX_LINE_CHARS, *, anew: bool = False) -> None:
+    """Write one line to stderr, made harmless; a stderr that is closed is no reason to fail."""
+    if sys.stderr is None:  # closed: what is said must not end up on stdout
+        return
+    try:
+        begin = "\n" if anew and _is_terminal(sys.stderr) else ""  # after the ^C of an interrupt
+        sys.stderr.write(f"{begin}tokencli: {sanitize_text(text, limit)}\n")
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):
+        return
+
+
+def _draw_qr_code(picture: Sequence[str]) -> bool:
+    """Draw lines of block characters, if they fit and the terminal's encoding has them."""
+    text = "".join(f"  {line}\n" for line in picture)
+    if not picture or len(picture[0]) + 2 > shutil.get_terminal_size((80, 24)).columns:
+        return False
+    try:
+        text.encode(sys.stderr.encoding)
+    except (LookupError, UnicodeEncodeError):
+        return False
+    sys.stderr.write(text)
+    sys.stderr.flush()
+    return True
+
+
+def _is_terminal(stream: object) -> bool:
+    try:
+        return os.isatty(stream.fileno())  # type: ignore[attr-defined]  # None has no fileno: caught
+    except (AttributeError, OSError, ValueError):
+        return False
+
+
+def _read_line(prompt: str) -> str:
+    sys.stderr.write(prompt)
+    sys.stderr.flush()
+    line = sys.stdin.readline()
+    if not line:  # end of input at a question is a person leaving
+        raise KeyboardInterrupt
+    return line.rstrip("\n")

@@ -1,0 +1,135 @@
+"""Tokens in files: on disk where that was chosen, or in the memory-backed runtime directory."""
+
+from pathlib import Path
+
+from tokencli.models import Secret, StoredTokenSet
+from tokencli.protocols import Clock, Terminal
+from tokencli.system import safe_file
+from tokencli.system.private_dir import build_storage_error, ensure_private_dir, sync_dir
+from tokencli.token_store import token_record
+from tokencli.token_store.locked_store import LockedStore
+
+_RECORD_OVERHEAD_BYTES = 1024
+"""Bytes of a record beside the tokens themselves."""
+
+
+class FileStore(LockedStore):
+    """One file for each credential in the folder `tokens` of `root`."""
+
+    def __init__(
+        self,
+        root: Path | None,
+        profile: str,
+        *,
+        terminal: Terminal,
+        clock: Clock,
+        name: str = "file",
+        lock_timeout: float = 30.0,
+    ) -> None:
+        super().__init__(root, profile, terminal=terminal, clock=clock, lock_timeout=lock_timeout)
+        self._name = name
+        self._pending_writes: dict[str, safe_file.AtomicWrite] = {}
+
+    @property
+    def name(self) -> str:
+        """`file` or `runtime`."""
+        return self._name
+
+    def load(self, key: str) -> StoredTokenSet | None:
+        """Return what is stored under `key`; damage is a miss.
+
+        It is set aside under the lock alone: without it, a good file might just have come.
+        """
+        if not ensure_private_dir(self.root, create=False, chosen=True):
+            return None
+        if not ensure_private_dir(self._tokens_dir, create=False):
+            return None
+        path = self._token_path(key)
+        try:
+            data = safe_file.read_private_file(path)
+            if data is None:
+                return None
+            stored = token_record.parse_record(data)
+            if stored.binding.key != key:
+                raise ValueError("of another credential")
+        except ValueError:
+            if self.holds_lock(key):
+                place = safe_file.set_aside_damaged_file(path)
+                self._terminal.print_warning(
+                    f"a stored token of profile {self._profile!r} could not be read; it is set aside"
+                    f" as {place}"
+                )
+            return None
+        return stored
+
+    def reserve_space(self, key: str, size: int) -> None:
+        """Hold `size` bytes on the disk for the next `save`, and clear away what dead runs left."""
+        folder = self.ensure_subdir("tokens")
+        try:
+            # A run that was killed may have left a token set that a power cut would still undo.
+            sync_dir(folder)
+        except OSError as error:
+            raise build_storage_error(error, folder) from None
+        self.release_reservation(key)
+        if self.holds_lock(key):
+            for draft in list(safe_file.find_leftover_drafts(self._token_path(key))):
+                safe_file.remove_file(draft)
+        self._pending_writes[key] = safe_file.AtomicWrite(
+            self._token_path(key), size + _RECORD_OVERHEAD_BYTES
+        )
+
+    def save(self, stored: StoredTokenSet) -> None:
+        """Save durably; what was there stays if this fails."""
+        key = stored.binding.key
+        data = token_record.dump_record(stored)
+        draft = self._pending_writes.pop(key, None)
+        if draft is None:
+            self.ensure_subdir("tokens")
+            draft = safe_file.AtomicWrite(self._token_path(key), len(data))
+        draft.commit(data)
+        self.end_refresh(key)
+
+    def delete_token_set(self, key: str, only: Secret | None = None) -> bool:
+        """Forget what is stored under `key`; with `only`, just if its refresh token is that one."""
+        with self.lock_credential(key, self._lock_timeout):
+            if only is not None:
+                stored = self.load(key)
+                if stored is None or stored.token.refresh_token != only:
+                    return False
+            self.end_refresh(key)
+            return safe_file.remove_file(self._token_path(key), durably=True)
+
+    def list_credential_keys(self, profile: str) -> list[str]:
+        """Return the keys under which token sets of that profile may be stored."""
+        return [] if self._root is None else self.list_known_keys(profile, self._tokens_dir)
+
+    def delete_profile_tokens(self, profile: str, *, force: bool = False) -> int:  # noqa: ARG002  # the port has it
+        """Forget everything of that profile, journals and leftovers too; count token sets."""
+        if self._root is None:
+            return 0
+        count = 0
+        for key in self.list_known_keys(profile, self._tokens_dir, self.journal.folder):
+            with self.lock_credential(key, self._lock_timeout):
+                count += safe_file.remove_file(self._token_path(key, profile), durably=True)
+                self.journal.record_refresh_end(self.file_stem(key, profile))
+                self._remove_leftovers(self.file_stem(key, profile))
+        return count
+
+    def release_reservation(self, key: str) -> None:
+        """Give back the room that `prepare` held and `save` did not use."""
+        draft = self._pending_writes.pop(key, None)
+        if draft is not None:
+            draft.discard()
+
+    @property
+    def _tokens_dir(self) -> Path:
+        return self.root / "tokens"
+
+    def _token_path(self, key: str, profile: str | None = None) -> Path:
+        return self._tokens_dir / f"{self.file_stem(key, profile)}.json"
+
+    def _remove_leftovers(self, entry: str) -> None:
+        """Remove drafts and what was set aside."""
+        for folder in (self._tokens_dir, self.journal.folder):
+            for path in folder.glob(f"*{entry}.*"):
+                safe_file.remove_file(path)

@@ -1,0 +1,41 @@
+"""What issuers said of themselves: one file for each profile and issuer, beside its locks."""
+
+from hashlib import sha256
+from pathlib import Path
+
+from tokencli.models import Profile
+from tokencli.system.private_dir import ensure_private_dir
+from tokencli.system.safe_file import read_private_file, set_aside_damaged_file, write_atomically
+from tokencli.system.user_dirs import state_dir
+from tokencli.token_store.locked_store import profile_file_prefix
+
+METADATA_DIR_NAME = "issuers"
+
+
+class MetadataCacheFile:
+    """The file of one profile's issuer; it holds nothing that is secret, but is trusted."""
+
+    def __init__(self, profile: Profile) -> None:
+        self._root = Path(profile.state_dir) if profile.state_dir else state_dir()
+        name = sha256((profile.issuer or "").encode()).hexdigest()[:32]
+        self._path = (
+            self._root / METADATA_DIR_NAME / f"{profile_file_prefix(profile.name)}{name}.json"
+        )
+
+    def load(self) -> bytes | None:
+        """Return what was saved; raises StorageError where the place is not safe."""
+        if not ensure_private_dir(self._root, create=False, chosen=True):
+            return None
+        if not ensure_private_dir(self._path.parent, create=False):
+            return None
+        try:
+            return read_private_file(self._path)
+        except ValueError:
+            set_aside_damaged_file(self._path)
+            return None
+
+    def save(self, data: bytes) -> None:
+        """Save it all or nothing; raises StorageError."""
+        ensure_private_dir(self._root, chosen=True)
+        ensure_private_dir(self._path.parent)
+        write_atomically(self._path, data)
