@@ -47,7 +47,7 @@ class TokenAuth:
             raise UsageError(
                 f"tokens of profile {self._profile.name!r} are bound to a key: each request needs"
                 " a proof of its own",
-                hint=f"tokencli get {self._profile.name} --format dpop --url URL",
+                fix=f"tokencli get {self._profile.name} --format dpop --url URL",
             )
 
     def __call__(self, request: Any) -> Any:

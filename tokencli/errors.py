@@ -1,25 +1,26 @@
-"""The errors of tokencli: one root; a stable code, an exit code and a next step each.
+"""The errors of tokencli: one root class; each has a stable code, an exit code, a cause and a fix.
 
     TokencliError ................. 1  internal
     ├── UsageError ................ 2  usage
-    ├── ConfigError ............... 3  config             (carries every Problem of the file)
+    ├── ConfigError ............... 3  config             carries every ConfigProblem of the file
     ├── CredentialsError .......... 4  credentials        a secret is missing or can't be read
-    │   ├── KeyringError .......... 4  keyring            locked, absent, unanswering, or not to be trusted
-    │   │   └── NoKeyring ......... 4  keyring            there is none here
-    │   ├── LoginNeeded ........... 4  login_needed       a person has to sign in
-    │   └── PersonNeeded .......... 4  person_needed      a prompt is due while the lock is held
-    ├── RefusedError .............. 5  refused            the server said no (carries its error code)
-    ├── UnreachableError .......... 6  unreachable        DNS, connection, proxy
+    │   ├── KeyringError .......... 4  keyring            locked, missing, not responding or unsafe
+    │   │   └── NoKeyringError .... 4  keyring            this machine has no keyring
+    │   ├── LoginRequiredError .... 4  login_needed       an interactive sign-in is required
+    │   └── PromptRequiredError ... 4  person_needed      a prompt is due while the lock is held
+    ├── RefusedError .............. 5  refused            carries the server's error code
+    ├── UnreachableError .......... 6  unreachable        DNS, connection or proxy
     │   ├── TlsError .............. 6  tls
     │   └── DeadlineError ......... 6  timeout
-    ├── ReplyError ................ 7  bad_reply          the reply can't be read as the provider's
+    ├── ReplyError ................ 7  bad_reply          the reply can't be read
     ├── StorageError .............. 8  storage
-    │   └── LockTimeout ........... 8  locked
-    └── TokenInvalid .............. 9  token_invalid      expired, not yet valid, or not a token (`inspect`)
+    │   ├── TokenNotStoredError ... 8  not_kept           the token was issued but couldn't be stored
+    │   └── LockTimeoutError ...... 8  locked
+    └── InvalidTokenError ......... 9  token_invalid      expired, not yet valid, or not a token
 
-A message is one sentence about what happened and whose fault it likely is; `hint` is the next
-command to type. Both may quote a server or a file: whoever prints them makes them harmless first.
-No error ever carries a secret.
+`message` is one sentence that says what happened, with the concrete names. `cause` says why, if it
+isn't obvious. `fix` is one command that helps in this very situation. All three may quote a server
+or a file, so whoever prints them sanitizes them first. An error never carries a secret.
 """
 
 from collections.abc import Sequence
@@ -29,15 +30,16 @@ from tokencli.fast_dataclass import dataclass
 
 
 class TokencliError(Exception):
-    """Say what went wrong, and what to do next."""
+    """Base class: what went wrong, why, and what to do next."""
 
     code: ClassVar[str] = "internal"
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, cause: str | None = None, fix: str | None = None) -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.cause = cause
+        self.fix = fix
 
 
 class UsageError(TokencliError):
@@ -68,9 +70,14 @@ class ConfigError(TokencliError):
     exit_code = 3
 
     def __init__(
-        self, message: str, *, hint: str | None = None, problems: Sequence[ConfigProblem] = ()
+        self,
+        message: str,
+        *,
+        cause: str | None = None,
+        fix: str | None = None,
+        problems: Sequence[ConfigProblem] = (),
     ) -> None:
-        super().__init__(message, hint=hint)
+        super().__init__(message, cause=cause, fix=fix)
         self.problems = tuple(problems)
 
 
@@ -105,8 +112,15 @@ class PromptRequiredError(CredentialsError):
 
     code = "person_needed"
 
-    def __init__(self, message: str, *, hint: str | None = None, names: Sequence[str] = ()) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(
+        self,
+        message: str,
+        *,
+        cause: str | None = None,
+        fix: str | None = None,
+        names: Sequence[str] = (),
+    ) -> None:
+        super().__init__(message, cause=cause, fix=fix)
         self.secret_names = tuple(names)
 
 
@@ -120,12 +134,13 @@ class RefusedError(TokencliError):
         self,
         message: str,
         *,
-        hint: str | None = None,
+        cause: str | None = None,
+        fix: str | None = None,
         status: int | None = None,
         error: str | None = None,
         description: str | None = None,
     ) -> None:
-        super().__init__(message, hint=hint)
+        super().__init__(message, cause=cause, fix=fix)
         self.status = status
         """HTTP status of the refusal."""
         self.error = error

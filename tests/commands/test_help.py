@@ -58,6 +58,6 @@ def test_a_command_line_that_is_wrong_ends_with_2_and_says_what_is_right(
         said = done.err.splitlines()
         assert len(said) == 2
         assert said[0].startswith("tokencli: error: ")
-        assert said[1].startswith("tokencli: try: ")
+        assert said[1].startswith("tokencli: fix: ")
     else:
         assert "Usage: tokencli" in done.err

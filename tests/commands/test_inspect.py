@@ -62,10 +62,10 @@ def test_json_is_one_object_with_times_twice(tokencli: Run) -> None:
 
 
 def test_a_profiles_token_is_the_stored_one(tokencli: Run, sandbox: Sandbox) -> None:
-    """Nothing is fetched: without a token there is a hint, with one it is explained."""
+    """Nothing is fetched: without a token there is a fix, with one it is explained."""
     done = tokencli("inspect", "groupid")
     assert (done.code, done.out) == (4, "")
-    assert "tokencli: try: tokencli get groupid\n" in done.err
+    assert "tokencli: fix: tokencli get groupid\n" in done.err
     assert tokencli("get", "groupid").code == 0
     for args in ((), ("groupid",), ("--profile", "groupid")):
         done = tokencli("inspect", *args)

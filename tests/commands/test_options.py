@@ -38,16 +38,16 @@ def test_a_scope_is_judged_as_in_the_file(command: str, scope: str, tokencli: Ru
 def test_a_token_of_other_scopes_is_signed_in_for_by_the_command_that_is_named(
     command: str, tokencli: Run, write_config: Write, tmp_path: Path
 ) -> None:
-    """The hint carries the scopes, quoted; and that very command asks the server for them."""
+    """The fix carries the scopes, quoted; and that very command asks the server for them."""
     write_config(SIGN_IN.format(state=tmp_path / "state"))
     done = tokencli(*command.split(), "dev", "--scope", "a b:c")
     assert done.code in (3, 4)
-    hint = done.err.partition("try: ")[2].strip()
-    assert hint == "tokencli login dev --scope 'a b:c'"
-    login = tokencli(*shlex.split(hint)[1:], "--no-browser", "--wait", "0.5s")
+    fix = done.err.partition("fix: ")[2].strip()
+    assert fix == "tokencli login dev --scope 'a b:c'"
+    login = tokencli(*shlex.split(fix)[1:], "--no-browser", "--wait", "0.5s")
     assert login.code == 4
     assert "scope=a+b%3Ac&" in login.err
-    assert "try: tokencli login dev --scope 'a b:c' --wait" in login.err
+    assert "fix: tokencli login dev --scope 'a b:c' --wait" in login.err
 
 
 @pytest.mark.requirement(26)

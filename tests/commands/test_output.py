@@ -113,7 +113,7 @@ def test_nothing_is_asked_without_a_terminal(tokencli: Run, write_config: object
         done = tokencli(*arguments, stdin="canary-typed-5d1e\n")
         assert (done.code, done.out) == (4, ""), done.err
         assert "canary-typed-5d1e" not in done.err
-        assert "try: " in done.err
+        assert "fix: " in done.err
 
 
 @pytest.mark.requirement(13)

@@ -41,7 +41,7 @@ def test_every_dialect_writes_visible_ascii_or_refuses(name: str, value: str) ->
     try:
         found = load_dialect(name).render([("ACCESS_TOKEN", "t"), ("ACCESS_TOKEN_SCOPE", value)])
     except ReplyError as error:
-        assert error.hint
+        assert error.fix
         assert not value.strip() or value.strip() not in error.message or len(value.strip()) < 12
     else:
         assert found.isascii() and found.endswith("\n")

@@ -87,5 +87,5 @@ def test_control_characters_are_refused_without_being_quoted(kind: str, place: P
     with pytest.raises(CredentialsError) as caught:
         open_secret_source(kind, environ=os.environ, terminal=terminal(text)).read(ref)
     assert "U+0007" in caught.value.message
-    assert CANARY not in caught.value.message + str(caught.value.hint)
+    assert CANARY not in caught.value.message + str(caught.value.fix)
     assert caught.value.__cause__ is None

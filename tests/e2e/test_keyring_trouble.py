@@ -57,7 +57,7 @@ def test_logout_takes_the_secrets_of_a_server_that_the_profile_no_longer_names(
 def test_a_keyring_that_is_gone_is_left_behind_by_force(
     tokencli: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without force the hint says how; with it one line says what stays, and it is said once."""
+    """Without force the fix says how; with it one line says what stays, and it is said once."""
     monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS")
     refused = tokencli("logout", NAME)
     assert refused.code == 4
@@ -84,7 +84,7 @@ def test_a_profile_can_be_removed_without_its_keyring(
 def test_a_token_in_a_locked_keyring_is_said_to_be_there_perhaps(
     tokencli: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not that there is none; the hint is to unlock it."""
+    """Not that there is none; the fix is to unlock it."""
     lock(os.environ)
     with memory_folder() as memory:
         for runtime in (str(memory), "/nowhere"):
@@ -94,7 +94,7 @@ def test_a_token_in_a_locked_keyring_is_said_to_be_there_perhaps(
             assert "token: not looked at" in tokencli("profiles", "show", NAME).out
             seen = tokencli("inspect", NAME)
             assert seen.code == 4
-            assert "keyring is locked" in seen.err and "try: unlock it" in seen.err
+            assert "keyring is locked" in seen.err and "fix: unlock it" in seen.err
 
 
 def test_a_test_of_a_profile_tries_its_own_secrets(logged_in: Sandbox, tokencli: Run) -> None:

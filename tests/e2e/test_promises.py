@@ -196,7 +196,7 @@ def test_a_reply_is_read_strictly(what: str, ask: Ask) -> None:
     assert done.out == (f"{ISSUED}\n" if code == 0 else "")
     assert "Traceback" not in done.err
     if code:
-        assert [line.split(": ")[1] for line in done.err.splitlines()] == ["error", "try"]
+        assert [line.split(": ")[1] for line in done.err.splitlines()] == ["error", "fix"]
     assert seen.requests[0].header("accept") == "application/json"
 
 
@@ -352,7 +352,7 @@ def test_where_nobody_sits_nothing_is_asked(way: str, write_config: Write) -> No
         os.close(ours)
         os.close(theirs)
     assert (done.returncode, done.stdout) == (4, ""), done.stderr
-    assert "tokencli: try: " in done.stderr
+    assert "tokencli: fix: " in done.stderr
     assert "canary-typed" not in done.stderr
     assert "(hidden)" not in done.stderr
 

@@ -99,7 +99,7 @@ def test_wrong_secrets_are_refused_in_two_lines_that_show_none(tokencli: Run, sy
         said = done.err.splitlines()
         assert len(said) == 2, done.err
         assert "refused" in said[0]
-        assert said[1].startswith("tokencli: try: ")
+        assert said[1].startswith("tokencli: fix: ")
         for canary in CANARIES.values():
             assert canary not in login.err + done.err
 

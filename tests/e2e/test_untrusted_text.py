@@ -296,7 +296,7 @@ def test_nothing_that_an_argument_or_a_variable_says_is_obeyed(tmp_path: Path) -
 @pytest.mark.requirement(14)
 @settings(max_examples=300)
 @given(st.text(max_size=300), st.text(max_size=300), st.booleans())
-def test_no_error_of_any_text_is_obeyed(message: str, hint: str, as_json: bool) -> None:
+def test_no_error_of_any_text_is_obeyed(message: str, fix: str, as_json: bool) -> None:
     """The boundary itself, over all code points, as it prints errors, problems and notes."""
     import io
     from contextlib import redirect_stderr
@@ -308,13 +308,13 @@ def test_no_error_of_any_text_is_obeyed(message: str, hint: str, as_json: bool) 
     said = io.StringIO()
     terminal = StderrTerminal({}, no_input=True, quiet=False, verbose=3)
     with redirect_stderr(said):
-        report_error(RefusedError(message, hint=hint, error=message, status=400), as_json=as_json)
+        report_error(RefusedError(message, fix=fix, error=message, status=400), as_json=as_json)
         report_error(
-            ConfigError(message, hint=hint, problems=[ConfigProblem(message, hint, 1, message)]),
+            ConfigError(message, fix=fix, problems=[ConfigProblem(message, fix, 1, message)]),
             as_json=as_json,
         )
         terminal.print_note(message)
-        terminal.print_warning(hint)
+        terminal.print_warning(fix)
         terminal.print_detail(message)
     harmless(said.getvalue())
 

@@ -56,6 +56,6 @@ def completion(
             f"there is no completion for {shell!r}: it is one of {', '.join(SCRIPT_RENDERERS)}"
             if shell
             else f"which shell? It is one of {', '.join(SCRIPT_RENDERERS)}",
-            hint="tokencli completion --help",
+            fix="tokencli completion --help",
         )
     output.write_stdout(render_completion_script(shell))

@@ -90,7 +90,7 @@ def export(
     from tokencli.core import export as action
 
     if shell is not None and format_name is not None:
-        raise UsageError("--shell and --format exclude each other", hint="tokencli export --help")
+        raise UsageError("--shell and --format exclude each other", fix="tokencli export --help")
     to = shell or format_name or "sh"
     app = App(CommonOptions(config, timeout, lock_timeout, no_input, quiet, verbose))
     named = select_profile_name(profile, profile_option)
@@ -149,7 +149,7 @@ def _github_env_path(app: App) -> Path | None:
     if not place:
         raise UsageError(
             "GITHUB_ENV is not set, so this is no step of GitHub Actions",
-            hint="tokencli export --help",
+            fix="tokencli export --help",
         )
     return Path(place)
 

@@ -123,7 +123,7 @@ def inspect(
     if found.state in ("expired", "not_yet_valid"):
         raise InvalidTokenError(
             f"the token {found.describe_state(now)}",
-            hint=found.suggest_fix_if_not_yet_valid(now)
+            fix=found.suggest_fix_if_not_yet_valid(now)
             or (f"tokencli refresh {name}" if name else None),
         )
 
@@ -132,7 +132,7 @@ def _require_id_token(profile: Profile, stored: TokenSet) -> Secret:
     if stored.id_token is None:
         raise CredentialsError(
             f"no ID token is stored for profile {profile.name!r}",
-            hint='the scope "openid" asks for one: tokencli profiles edit',
+            fix='the scope "openid" asks for one: tokencli profiles edit',
         )
     return stored.id_token
 
@@ -149,7 +149,7 @@ def _is_token(what: str, app: App) -> bool:
 
 def _read_token_from_stdin(app: App) -> str:
     if sys.stdin is None:
-        raise UsageError("stdin is closed, so there is no token on it", hint="tokencli inspect -")
+        raise UsageError("stdin is closed, so there is no token on it", fix="tokencli inspect -")
     if app.terminal.interactive:
         app.terminal.print_note("paste the token, then press Enter and Ctrl-D")
     return sys.stdin.buffer.read(MAX_STDIN_BYTES).decode("utf-8", "replace")

@@ -75,7 +75,7 @@ def login(
     from tokencli.core.login import log_in as log_in
 
     if no_input and wait is not None:
-        raise UsageError("--no-input and --wait contradict each other", hint="leave one out")
+        raise UsageError("--no-input and --wait contradict each other", fix="leave one out")
     app = App(
         CommonOptions(config, timeout, lock_timeout, no_input, quiet, verbose, no_browser, wait)
     )

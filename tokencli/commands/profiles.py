@@ -51,7 +51,7 @@ def profiles(
     elif given != CommonOptions() or json_output:
         raise UsageError(
             "options stand after the command's name",
-            hint=f"tokencli profiles {context.invoked_subcommand} …",
+            fix=f"tokencli profiles {context.invoked_subcommand} …",
         )
 
 
@@ -75,7 +75,7 @@ def _list_profiles(app: App, *, json_output: bool) -> None:
     if problems:
         raise ConfigError(
             f"{app.config.path} has {len(problems)} problem{'s' if len(problems) > 1 else ''}",
-            hint="tokencli profiles edit",
+            fix="tokencli profiles edit",
             problems=problems,
         )
     if not found and not json_output:
@@ -167,7 +167,7 @@ def remove(
     if not yes:
         if not terminal.interactive:
             raise UsageError(
-                f"removing {name} wants a yes", hint=f"tokencli profiles remove {name} --yes"
+                f"removing {name} wants a yes", fix=f"tokencli profiles remove {name} --yes"
             )
         if not terminal.ask_yes_no(f"Remove profile {name} and forget its tokens?", default=False):
             terminal.print_note("nothing is changed")

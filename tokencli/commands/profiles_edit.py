@@ -129,7 +129,7 @@ def add(
     app = App(CommonOptions(config=config, no_input=no_input, quiet=quiet, verbose=verbose))
     if name in app.config.profile_names():
         raise UsageError(
-            f"there is a profile {name!r} already", hint=f"tokencli profiles edit {name}"
+            f"there is a profile {name!r} already", fix=f"tokencli profiles edit {name}"
         )
     known = app.config.get_provider(_choose_provider_name(provider, name, app))
     told = [f"{key}={value}" for key, value in named.items() if value is not None]
@@ -156,7 +156,7 @@ def _choose_provider_name(given: str | None, name: str, app: App) -> str:
     if not app.terminal.interactive:
         raise UsageError(
             f"--provider is missing, one of: {', '.join(names)}",
-            hint=f"tokencli profiles add {name} --provider {names[0]}",
+            fix=f"tokencli profiles add {name} --provider {names[0]}",
         )
     usual = name if name in names else None
     return app.terminal.ask_line("What kind of endpoint is it", default=usual, choices=names)
@@ -208,7 +208,7 @@ def _edit_in_editor(app: App) -> None:
 
     if not app.terminal.interactive:
         raise UsageError(
-            "there is no terminal for an editor", hint="tokencli profiles edit NAME --set KEY=VALUE"
+            "there is no terminal for an editor", fix="tokencli profiles edit NAME --set KEY=VALUE"
         )
     path = find_config_path(app.options.config, app.environ)
     try:
@@ -216,7 +216,7 @@ def _edit_in_editor(app: App) -> None:
     except FileNotFoundError:
         raise ConfigError(
             f"there is no configuration file {path}",
-            hint="tokencli profiles add NAME --provider PROVIDER",
+            fix="tokencli profiles add NAME --provider PROVIDER",
         ) from None
     text = old
     while True:

@@ -126,7 +126,7 @@ def check(
 
     found = load_providers(read_provider_text(file), file)
     if not found:
-        raise ConfigError(f"{file} describes no provider", hint="tokencli providers reference")
+        raise ConfigError(f"{file} describes no provider", fix="tokencli providers reference")
     for provider in found:
         told = describe_provider(provider, builtin=False)
         sent_to = provider.endpoints.token

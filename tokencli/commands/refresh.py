@@ -59,7 +59,7 @@ def refresh(
     if all_profiles:
         if profile or profile_option or scope:
             raise UsageError(
-                "--all goes with no profile and no --scope", hint="tokencli refresh --all"
+                "--all goes with no profile and no --scope", fix="tokencli refresh --all"
             )
         _refresh_all_profiles(app, json_output=json_output)
         return

@@ -81,7 +81,7 @@ def _run_and_report(argv: Sequence[str]) -> int:
             raise ending from None
         if _is_resource_exhaustion(error):
             scarce = StorageError(
-                OUT_OF_RESOURCES, hint="see what is allowed and left: ulimit -a; free -m"
+                OUT_OF_RESOURCES, fix="see what is allowed and left: ulimit -a; free -m"
             )
             report_error(scarce, as_json="--json" in argv)
             return scarce.exit_code
@@ -119,7 +119,7 @@ def _dispatch_command(argv: Sequence[str]) -> int:
         message = error.format_message() if hasattr(error, "format_message") else str(error)
         context = getattr(error, "ctx", None)
         command = context.command_path if context is not None else _command_path_in(argv)
-        raise UsageError(message, hint=f"{command} --help") from None
+        raise UsageError(message, fix=f"{command} --help") from None
     except typer.Abort:
         raise KeyboardInterrupt from None
     return result if isinstance(result, int) else 0
@@ -140,7 +140,7 @@ def _build_internal_error(error: Exception, *, frames: bool) -> TokencliError:
     place = f" at {' > '.join(steps)}" if steps else ""
     return TokencliError(
         f"internal error: {type(error).__name__}{place}; this is a fault of tokencli itself",
-        hint="the same command with -v, and report what it says",
+        fix="the same command with -v, and report what it says",
     )
 
 
@@ -157,8 +157,10 @@ def report_error(error: TokencliError, *, as_json: bool = False) -> None:
             write_stderr_line(f"  {format_problem(problem)}")
         if len(error.problems) > MAX_PROBLEMS_SHOWN:
             write_stderr_line(f"  and {len(error.problems) - MAX_PROBLEMS_SHOWN} more")
-    if error.hint:
-        write_stderr_line(f"try: {error.hint}")
+    if error.cause:
+        write_stderr_line(f"cause: {error.cause}")
+    if error.fix:
+        write_stderr_line(f"fix: {error.fix}")
 
 
 def error_to_dict(error: TokencliError) -> dict[str, object]:
@@ -167,7 +169,9 @@ def error_to_dict(error: TokencliError) -> dict[str, object]:
         "code": error.code,
         "exit_code": error.exit_code,
         "message": sanitize_text(error.message),
-        "hint": sanitize_text(error.hint) if error.hint else None,
+        "cause": sanitize_text(error.cause) if error.cause else None,
+        "fix": sanitize_text(error.fix) if error.fix else None,
+        "hint": sanitize_text(error.fix) if error.fix else None,  # the name in release 0.1
     }
     for name in ("status", "error"):
         if getattr(error, name, None) is not None:

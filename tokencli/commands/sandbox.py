@@ -123,7 +123,7 @@ def _run_command(command: Sequence[str], running: "Sandbox") -> int:
         report_error(
             UsageError(
                 f"the command {command[0]!r} {what}",
-                hint="tokencli sandbox -- tokencli get groupid",
+                fix="tokencli sandbox -- tokencli get groupid",
             )
         )
         return exit_status_of(error)

@@ -43,13 +43,13 @@ def read_config_text(path: Path) -> tuple[str, tuple[str, ...]]:
         reason = error.strerror if isinstance(error, OSError) else "not a path"
         raise ConfigError(
             f"the configuration file {path} can't be read: {reason}",
-            hint="give another --config FILE",
+            fix="give another --config FILE",
         ) from None
     try:
         about = os.fstat(descriptor)
         if not stat.S_ISREG(about.st_mode):
             raise ConfigError(
-                f"{path} is not a file", hint="give another --config FILE, such as …/config.toml"
+                f"{path} is not a file", fix="give another --config FILE, such as …/config.toml"
             )
         warnings = _check_ownership(path, about)
         with os.fdopen(descriptor, "rb", closefd=False) as file:
@@ -102,7 +102,7 @@ def parse_toml(text: str, path: Path) -> dict[str, Any]:
     right = next((right for begin, right in _TOML_SUGGESTIONS if what.startswith(begin)), None)
     raise ConfigError(
         f"{path} is not valid TOML",
-        hint=f"mend {f'line {line}' if line else 'the end'} of {path}",
+        fix=f"mend {f'line {line}' if line else 'the end'} of {path}",
         problems=[ConfigProblem("", what, line, right)],
     )
 
@@ -115,12 +115,12 @@ def _check_ownership(path: Path, about: os.stat_result) -> tuple[str, ...]:
         raise ConfigError(
             f"{path} belongs to another user (uid {about.st_uid}), who could point your credentials"
             " elsewhere",
-            hint=f"chown {os.geteuid()} {path}   if its contents are your own",
+            fix=f"chown {os.geteuid()} {path}   if its contents are your own",
         )
     if about.st_mode & stat.S_IWOTH:
         raise ConfigError(
             f"everybody on this machine may change {path}, and so point your credentials elsewhere",
-            hint=f"look through it, then: chmod go-w {path}",
+            fix=f"look through it, then: chmod go-w {path}",
         )
     if about.st_mode & stat.S_IWGRP:
         return (f"the group may change {path}; to keep it yours: chmod g-w {path}",)
@@ -129,13 +129,13 @@ def _check_ownership(path: Path, about: os.stat_result) -> tuple[str, ...]:
 
 def _decode_utf8(path: Path, data: bytes) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data[:2]:
-        raise ConfigError(f"{path} is written in UTF-16", hint="save it as UTF-8 in your editor")
+        raise ConfigError(f"{path} is written in UTF-16", fix="save it as UTF-8 in your editor")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigError(
             f"{path} is not UTF-8: line {line} has a byte from another encoding",
-            hint="save it as UTF-8 in your editor",
+            fix="save it as UTF-8 in your editor",
             problems=[ConfigProblem("", "a letter here is not written in UTF-8", line)],
         ) from None

@@ -57,7 +57,7 @@ def _home_dir(environ: Mapping[str, str]) -> Path:
         raise ConfigError(
             "there is no telling where the home folder is: HOME is not set, and the user database"
             f" does not know user {os.getuid()}",
-            hint="name the configuration file: --config FILE, or set TOKENCLI_CONFIG; or set HOME",
+            fix="name the configuration file: --config FILE, or set TOKENCLI_CONFIG; or set HOME",
         )
     return found
 
@@ -71,6 +71,6 @@ def _to_absolute(path: Path, written: str) -> Path:
         raise ConfigError(
             f"the configuration file {written!r} is looked for in the working directory, which has"
             " been removed",
-            hint="go to a directory that is there: cd; or name the file by its whole path: "
+            fix="go to a directory that is there: cd; or name the file by its whole path: "
             "--config /…/config.toml",
         ) from None

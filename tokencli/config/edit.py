@@ -24,7 +24,7 @@ def add_profile(config: Config, name: str, keys: Mapping[str, Any]) -> Config:
     """Add a profile; the first one becomes the default. Raises ConfigError, UsageError, StorageError."""
     if name in config.profile_names():
         raise UsageError(
-            f"there is a profile {name!r} already", hint=f"tokencli profiles edit {name}"
+            f"there is a profile {name!r} already", fix=f"tokencli profiles edit {name}"
         )
     first = not config.profile_names()
     text = config.text
@@ -54,7 +54,7 @@ def update_profile(
         if not _delete_from_table(table, path):
             raise UsageError(
                 f"profile {name!r} says nothing about {key[:80]}",
-                hint=f"tokencli profiles show {name}",
+                fix=f"tokencli profiles show {name}",
             )
         text = toml_edit.delete_key(text, ("profiles", name, *path))
     for key, value in put.items():
@@ -108,7 +108,7 @@ def _write_checked(config: Config, candidates: Sequence[str], wanted: TomlTable)
     else:
         raise ConfigError(
             f"{config.path} is written in a way that can't be changed without rewriting it",
-            hint=f"change it by hand: {config.path}",
+            fix=f"change it by hand: {config.path}",
         )
     new = Config(config.path, text, {})
     before = {(problem.where, problem.what) for problem in config.find_problems()}
@@ -120,7 +120,7 @@ def _write_checked(config: Config, candidates: Sequence[str], wanted: TomlTable)
     if fresh:
         raise ConfigError(
             f"nothing was written to {config.path}: it would not load",
-            hint="the same command again, with what is named above put right",
+            fix="the same command again, with what is named above put right",
             problems=fresh,
         )
     _replace_file(config.path, config.text if config.exists else None, text)
@@ -180,7 +180,7 @@ def _replace_file(path: Path, old: str | None, text: str) -> None:
         _write_atomically(target, mark + text.encode("utf-8"), mode)
     except OSError as error:
         raise StorageError(
-            f"{path} can't be written: {error.strerror}", hint=f"look at {target.parent}"
+            f"{path} can't be written: {error.strerror}", fix=f"look at {target.parent}"
         ) from None
 
 
@@ -191,7 +191,7 @@ def _require_unchanged(path: Path, old: str | None) -> None:
     except FileNotFoundError:
         now = None
     if now != old:
-        raise StorageError(f"{path} was changed by somebody else meanwhile", hint="try again")
+        raise StorageError(f"{path} was changed by somebody else meanwhile", fix="try again")
 
 
 def _write_atomically(target: Path, data: bytes, mode: int) -> None:

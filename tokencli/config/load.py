@@ -36,7 +36,7 @@ def load_config(path: Path, environ: Mapping[str, str], *, must_exist: bool) -> 
         if must_exist:
             raise ConfigError(
                 f"there is no configuration file {path}",
-                hint="tokencli profiles add NAME --provider PROVIDER   writes the first profile",
+                fix="tokencli profiles add NAME --provider PROVIDER   writes the first profile",
             ) from None
         return Config(path, "", environ, exists=False)
     return Config(path, text, environ, warnings)
@@ -101,7 +101,7 @@ class Config:
             raise self.no_profile_error()
         raise ConfigError(
             f"no profile is named, and there are {len(names)}: {self._format_profile_names()}",
-            hint="name one, or set one for good: tokencli profiles use NAME",
+            fix="name one, or set one for good: tokencli profiles use NAME",
         )
 
     def get_profile(self, name: str) -> Profile:
@@ -127,7 +127,7 @@ class Config:
             likely = closest_match(name, known) or "|".join(known[:20])
             raise ConfigError(
                 f"there is no provider {name[:80]!r}",
-                hint=f"tokencli profiles add NAME --provider {likely}",
+                fix=f"tokencli profiles add NAME --provider {likely}",
             )
         return found
 
@@ -233,7 +233,7 @@ class Config:
         near = f"did you mean {likely}? " if likely else ""
         raise UnknownProfileError(
             f"there is no profile {name[:80]!r} in {self.path}",
-            hint=f"{near}there is: {self._format_profile_names()}; or add it: tokencli profiles add NAME",
+            fix=f"{near}there is: {self._format_profile_names()}; or add it: tokencli profiles add NAME",
         )
 
     def _format_profile_names(self) -> str:
@@ -245,11 +245,11 @@ class Config:
         why = "" if self.exists else ", which does not exist"
         return UnknownProfileError(
             f"there is no profile yet in {self.path}{why}",
-            hint=f"tokencli profiles add NAME --provider {'|'.join(BUILTIN_NAMES)}",
+            fix=f"tokencli profiles add NAME --provider {'|'.join(BUILTIN_NAMES)}",
         )
 
     def _invalid_config_error(self) -> ConfigError:
         found = self.find_problems()
         count = "a problem" if len(found) == 1 else f"{len(found)} problems"
-        hint = "tokencli profiles edit"
-        return ConfigError(f"{self.path} has {count}", hint=hint, problems=found)
+        fix = "tokencli profiles edit"
+        return ConfigError(f"{self.path} has {count}", fix=fix, problems=found)

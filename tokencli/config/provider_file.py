@@ -66,7 +66,7 @@ def raise_problems(wrong: Sequence[ConfigProblem], path: str) -> None:
     if wrong:
         count = "a problem" if len(wrong) == 1 else f"{len(wrong)} problems"
         raise ConfigError(
-            f"{path} has {count}", hint="tokencli providers reference", problems=tuple(wrong)
+            f"{path} has {count}", fix="tokencli providers reference", problems=tuple(wrong)
         )
 
 

@@ -61,7 +61,7 @@ def resolve_profile(
     try:
         urls = _resolve_endpoint_urls(told, provider, values)
     except ConfigError as error:
-        wrong.append(Finding(("profiles", name), error.message, error.hint))
+        wrong.append(Finding(("profiles", name), error.message, error.fix))
         urls = {}
     wrong += check_profile(case, values, urls)
     if wrong or not {"token", "issuer"} & set(urls):

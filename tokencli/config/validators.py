@@ -113,7 +113,7 @@ def validate_scope_argument(value: str) -> str:
         return validate_scope(value)
     except InvalidValueError as wrong:
         raise UsageError(
-            f"the scope given {wrong.message}", hint='--scope "openid profile"'
+            f"the scope given {wrong.message}", fix='--scope "openid profile"'
         ) from None
 
 
@@ -238,4 +238,4 @@ def _convert_config_error(check: Callable[..., str], *given: Any) -> str:
     try:
         return check(*given)
     except ConfigError as error:
-        raise InvalidValueError(error.message, error.hint, clause=True) from None
+        raise InvalidValueError(error.message, error.fix, clause=True) from None

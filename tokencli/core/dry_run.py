@@ -48,7 +48,7 @@ def render_dry_run(profile: Profile, ctx: Context) -> str:
         raise ConfigError(
             f"profile {profile.name!r} gets its token when a person has signed in, so there is no"
             " request to show yet",
-            hint=f"tokencli login {profile.command_line_name}",
+            fix=f"tokencli login {profile.command_line_name}",
         )
     return _render_first_request(grants.load_grant(profile.grant).run(profile), profile, ctx)
 

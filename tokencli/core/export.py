@@ -84,7 +84,7 @@ def render_unset(variables: Sequence[str], *, to: str) -> str:
     if way.render_unset is None:
         raise UsageError(
             f"{to} is data, and data unsets nothing: --unset goes with a shell",
-            hint="tokencli export --unset --shell sh",
+            fix="tokencli export --unset --shell sh",
         )
     for each in variables:
         check_variable_name(each)

@@ -149,7 +149,7 @@ class TokenRenewal:
             raise SignInRequiredError(
                 f"there is no token for profile {self.profile.name!r}, and getting one needs a"
                 " person to sign in",
-                hint=f"tokencli login {self.profile.command_line_name}",
+                fix=f"tokencli login {self.profile.command_line_name}",
             )
         return self._request_by_grant()
 
@@ -233,7 +233,7 @@ class TokenRenewal:
                 f"the refresh token of profile {self.profile.name!r} {why}"
                 f" ({get_endpoint_host(self.profile)} says {refusal.error or refusal.status}), and a new one"
                 " needs a person to sign in",
-                hint=f"tokencli login {self.profile.command_line_name}",
+                fix=f"tokencli login {self.profile.command_line_name}",
             )
         self._log_fallback(refusal)
         return None

@@ -93,7 +93,7 @@ def inspect_token(token: str, *, now: float, stored: TokenSet | None = None) -> 
     """
     if not token.strip():
         raise InvalidTokenError(
-            "there is no token: the text is empty", hint="tokencli inspect --help"
+            "there is no token: the text is empty", fix="tokencli inspect --help"
         )
     if len(token) > MAX_TOKEN_LENGTH:
         raise InvalidTokenError(
@@ -102,7 +102,7 @@ def inspect_token(token: str, *, now: float, stored: TokenSet | None = None) -> 
     if stored is None and not _TOKEN_CHARS.issuperset(token):
         raise InvalidTokenError(
             "this is not a token: it has spaces, control characters or letters outside ASCII",
-            hint="tokencli inspect -   takes the token alone on stdin",
+            fix="tokencli inspect -   takes the token alone on stdin",
         )
     decoded = decode_token(token)
     claims = decoded.claims
@@ -154,7 +154,7 @@ def require_stored_token(profile: Profile, ctx: Context) -> TokenSet:
     stored = find_stored_token(profile, ctx)
     if stored is None or stored.binding != bound:
         raise CredentialsError(
-            f"no token is stored for profile {profile.name!r}", hint=f"tokencli get {profile.name}"
+            f"no token is stored for profile {profile.name!r}", fix=f"tokencli get {profile.name}"
         )
     return stored.token
 

@@ -73,5 +73,5 @@ def _login_busy_error(profile: Profile, busy: LockTimeoutError) -> LoginRequired
     who = busy.message.partition(" has been ")[0]
     return LoginRequiredError(
         f"a login for profile {profile.name!r} is in progress ({who})",
-        hint=f"finish it where it runs, or end it with Ctrl-C; then tokencli get {profile.command_line_name}",
+        fix=f"finish it where it runs, or end it with Ctrl-C; then tokencli get {profile.command_line_name}",
     )

@@ -42,7 +42,7 @@ def introspect_token(
         raise ReplyError(
             f"{get_endpoint_host(replace(found, token_url=url))} answered the introspection, but does not say"
             " whether the token is active (RFC 7662 section 2.2)",
-            hint=f"check introspection_url: tokencli profiles show {profile.name}",
+            fix=f"check introspection_url: tokencli profiles show {profile.name}",
         )
     return told
 
@@ -108,7 +108,7 @@ def _verify_signed_userinfo(
 def _invalid_userinfo_error(there: Profile, what: str) -> ReplyError:
     return ReplyError(
         f"{get_endpoint_host(there)} {what} (OpenID Connect Core section 5.3.2)",
-        hint=f"check userinfo_url: tokencli profiles show {there.name}",
+        fix=f"check userinfo_url: tokencli profiles show {there.name}",
     )
 
 
@@ -151,7 +151,7 @@ def _userinfo_refused_error(there: Profile, request: HttpRequest, reply: HttpRep
     return RefusedError(
         f"{get_endpoint_host(there)} does not open to this token (HTTP {reply.status}"
         f"{', ' if why else ''}{why}); it wants one with the scope openid that is for no other API",
-        hint=f"tokencli refresh {there.name}",
+        fix=f"tokencli refresh {there.name}",
         status=reply.status,
         error=said.get("error"),
         description=said.get("error_description"),

@@ -90,7 +90,7 @@ def _report_unreachable_keyring(
         )
         return
     more = " --secrets" if secrets else ""
-    error.hint = (
+    error.fix = (
         f"unlock or start the keyring and try again, or: tokencli logout {profile.name}{more} --force"
         "   (forgets the rest, and says how to clear the keyring later)"
     )

@@ -139,7 +139,7 @@ def _prompt_secret(profile: Profile, ctx: Context, ref: SecretRef) -> Secret:
     if not ctx.terminal.interactive:
         raise LoginRequiredError(
             f"{missing_secret_error(ref).message}, and there is no terminal to ask at",
-            hint=f"tokencli login {profile.command_line_name} --stdin < FILE   (one secret a line)",
+            fix=f"tokencli login {profile.command_line_name} --stdin < FILE   (one secret a line)",
         )
     while True:
         secret = ctx.terminal.ask_secret(f"{_secret_label(profile, ref)} of profile {profile.name}")
@@ -180,5 +180,5 @@ def _secrets_from_lines(
     raise UsageError(
         f"--stdin brought {len(lines)} line(s), but profile {profile.name!r} takes one for each of:"
         f" {names}",
-        hint=f"tokencli profiles show {profile.name}",
+        fix=f"tokencli profiles show {profile.name}",
     )

@@ -152,5 +152,5 @@ def _report_not_revoked(
         end = f"what was revoked ({ended}) is forgotten, the rest is kept"
     error.message = f"{error.message.rstrip('.')}; {end}"
     error.args = (error.message,)
-    error.hint = f"tokencli logout {profile.name} --force   forgets the tokens all the same"
+    error.fix = f"tokencli logout {profile.name} --force   forgets the tokens all the same"
     raise error

@@ -136,7 +136,7 @@ def _raise_if_invalid(wrong: Sequence[Finding]) -> None:
     if wrong:
         raise ConfigError(
             "nothing was asked or written: the profile would not load",
-            hint="the same command again, with what is named above put right",
+            fix="the same command again, with what is named above put right",
             problems=[one.to_problem(None) for one in wrong],
         )
 
@@ -159,7 +159,7 @@ def _missing_options_error(form: PartialProfile, names: Iterable[str]) -> UsageE
     ]
     return UsageError(
         f"profile {form.name!r} of provider {form.provider.name} also needs {', '.join(options)}",
-        hint=f"tokencli profiles add {form.name} --provider {form.provider.name} "
+        fix=f"tokencli profiles add {form.name} --provider {form.provider.name} "
         + " ".join(each.split(" or ")[0] for each in options),
     )
 
@@ -179,17 +179,17 @@ def parse_assignments(written: Iterable[str], provider: Provider) -> dict[str, A
         if top in secret_key_names(provider):
             raise UsageError(
                 f"{top} is a secret, and a command line can be read by others",
-                hint="tokencli login NAME   stores it; or --secret "
+                fix="tokencli login NAME   stores it; or --secret "
                 f"{top}=env:VAR, file:PATH, command:'pass show x' or prompt",
             )
         if top not in known:
             likely = closest_match(top, known)
             raise UsageError(
                 f"{top[:80]!r} is not a key of {provider.name} profiles",
-                hint=f"did you mean {likely}?" if likely else "tokencli profiles schema",
+                fix=f"did you mean {likely}?" if likely else "tokencli profiles schema",
             )
         if not equals:
-            raise UsageError(f"--set {key[:80]} lacks a value", hint=f"--set {key[:80]}=VALUE")
+            raise UsageError(f"--set {key[:80]} lacks a value", fix=f"--set {key[:80]}=VALUE")
         found[key] = _parse_value(top, key, value)
     return found
 
@@ -211,7 +211,7 @@ def _parse_value(top: str, key: str, value: str) -> Any:
         raise UsageError(f"{top} is not a table, so there is no {key[:80]}")
     if top in _BOOLEAN_KEYS and top in COMMON_KEYS:
         if value not in ("true", "false"):
-            raise UsageError(f"{key} is true or false", hint=f"--set {key}=true")
+            raise UsageError(f"{key} is true or false", fix=f"--set {key}=true")
         return value == "true"
     if top == "resource" and "," in value:
         return [part.strip() for part in value.split(",")]
@@ -227,13 +227,13 @@ def parse_secret_sources(written: Iterable[str], provider: Provider) -> dict[str
         if name not in secret_key_names(provider):
             right = did_you_mean(name, sorted(secret_key_names(provider)))
             raise UsageError(
-                f"{name[:80]!r} is not a secret of {provider.name} profiles", hint=right
+                f"{name[:80]!r} is not a secret of {provider.name} profiles", fix=right
             )
         if kind not in _SECRET_SOURCES or (kind != "prompt" and not target):
             # What stands there may be the secret itself, so it is not repeated.
             raise UsageError(
                 f"--secret {name} does not say where the secret rests",
-                hint=f"--secret {name}=env:VAR, file:PATH, command:'pass show x' or prompt",
+                fix=f"--secret {name}=env:VAR, file:PATH, command:'pass show x' or prompt",
             )
         found[name] = _SECRET_SOURCES[kind](target)
     return found

@@ -43,7 +43,7 @@ def save_then_check(
     if found.unusable_reason is not None:
         raise ReplyError(
             f"{get_endpoint_host(profile)} sent a token reply, but {found.unusable_reason}",
-            hint=f"tokencli profiles show {profile.name}",
+            fix=f"tokencli profiles show {profile.name}",
         )
     return TokenResult(found.token, how, unsaved, found.refresh_lifetime)
 
@@ -59,8 +59,8 @@ def not_saved_error(
             lost += ", and the one that came with it is lost"
     elif token.refresh_token is not None:
         lost = "; its refresh token is lost"
-    mend = f"{error.hint}; then: " if error.hint else ""
+    mend = f"{error.fix}; then: " if error.fix else ""
     return TokenNotStoredError(
         f"a token of profile {profile.name!r} came, and could not be kept: {error.message}{lost}",
-        hint=f"{mend}tokencli login {profile.command_line_name}",
+        fix=f"{mend}tokencli login {profile.command_line_name}",
     )

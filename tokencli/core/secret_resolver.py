@@ -47,7 +47,7 @@ class SecretResolver:
                 return None
             raise CredentialsError(
                 f"profile {self.profile.name!r} says nothing about its {name}",
-                hint=f"tokencli profiles edit {self.profile.name}",
+                fix=f"tokencli profiles edit {self.profile.name}",
             )
         if ref.kind == "prompt" and not self.may_prompt:
             raise PromptRequiredError(f"{name} has to be typed", names=(name,))
@@ -71,7 +71,7 @@ class SecretResolver:
         if ref.target[0] in way:
             raise ConfigError(
                 f"profiles trade each other's tokens in a circle: {' -> '.join((*way, ref.target[0]))}",
-                hint=f"tokencli profiles edit {ref.profile}",
+                fix=f"tokencli profiles edit {ref.profile}",
             )
         other = self.ctx.get_profile(ref.target[0])
         return get_token(
@@ -101,7 +101,7 @@ class SecretResolver:
 
 def missing_secret_error(ref: SecretRef) -> CredentialsError:
     """Say that a place holds no secret, and how to put one there."""
-    hint = MISSING_SECRET_HINTS[ref.kind].format(profile=ref.profile, target=" ".join(ref.target))
+    fix = MISSING_SECRET_HINTS[ref.kind].format(profile=ref.profile, target=" ".join(ref.target))
     return CredentialsError(
-        f"there is no {ref.name} for profile {ref.profile!r} in {ref.describe_source()}", hint=hint
+        f"there is no {ref.name} for profile {ref.profile!r} in {ref.describe_source()}", fix=fix
     )

@@ -44,7 +44,7 @@ def _verify_with_issuer_keys(
     if found.issuer is None:
         raise ConfigError(
             f"profile {profile.name!r} names no issuer, so there is nobody to vouch for a token",
-            hint=f'add issuer = "https://…": tokencli profiles edit {profile.name}',
+            fix=f'add issuer = "https://…": tokencli profiles edit {profile.name}',
         )
     url = found.endpoints.get("jwks")
     if url is None:
@@ -86,6 +86,6 @@ def _fetch_jwks(there: Profile, ctx: Context) -> Mapping[str, Any]:
     if not isinstance(keys.get("keys"), list):
         raise ReplyError(
             f"{get_endpoint_host(there)} publishes something that is no set of keys (RFC 7517 section 5)",
-            hint=f"check jwks_url: tokencli profiles show {there.name}",
+            fix=f"check jwks_url: tokencli profiles show {there.name}",
         )
     return keys

@@ -119,7 +119,7 @@ class UserSignIn:
         raise LoginRequiredError(
             f"nobody came back from {urlsplit(self._profile.endpoints['authorization']).netloc}"
             f" within {humanize_duration(patience)}",
-            hint=f"tokencli login {self._profile.command_line_name} --wait 15m",
+            fix=f"tokencli login {self._profile.command_line_name} --wait 15m",
         )
 
     def _parse_pasted_line(
@@ -191,7 +191,7 @@ class UserSignIn:
         raise LoginRequiredError(
             f"somebody has to sign in for profile {self._profile.name!r}, and there is no terminal"
             " to show where (or --no-input or CI forbids it)",
-            hint=f"tokencli login {self._profile.command_line_name}   in a terminal; or with --wait 5m, to wait"
+            fix=f"tokencli login {self._profile.command_line_name}   in a terminal; or with --wait 5m, to wait"
             " for somebody who reads this output elsewhere",
         )
 
@@ -208,7 +208,7 @@ def endpoint_unknown_error(profile: Profile, endpoint: str) -> EndpointUnknownEr
     words_of_it = endpoint.replace("_", " ")
     found = EndpointUnknownError(
         f"the {words_of_it} endpoint of profile {profile.name!r} is not known",
-        hint=f"tokencli profiles edit {profile.name}   and give its address, or the server's issuer",
+        fix=f"tokencli profiles edit {profile.name}   and give its address, or the server's issuer",
     )
     found.endpoint = endpoint
     return found

@@ -81,11 +81,11 @@ def _validate_arguments(shell: str, profiles: Sequence[str]) -> None:
     if shell not in SCHEDULE_STATEMENTS:
         raise UsageError(
             f"there is no hook for {shell[:40]!r}: it is one of {', '.join(SCHEDULE_STATEMENTS)}",
-            hint="tokencli hook --help",
+            fix="tokencli hook --help",
         )
     for name in profiles:
         if not name[:1].isalnum() or not _NAME_CHARACTERS.issuperset(name):
-            raise UsageError(f"{name[:80]!r} is no profile's name", hint="tokencli profiles")
+            raise UsageError(f"{name[:80]!r} is no profile's name", fix="tokencli profiles")
 
 
 def _with_short_timeouts(profile: Profile) -> Profile:

@@ -72,7 +72,7 @@ def require_token_format(name: str) -> None:
     if name not in TOKEN_FORMATS:
         raise UsageError(
             f"there is no format {name!r}: it is one of {', '.join(TOKEN_FORMATS)}",
-            hint="tokencli export --help" if name in DIALECTS else "tokencli get --help",
+            fix="tokencli export --help" if name in DIALECTS else "tokencli get --help",
         )
 
 
@@ -104,7 +104,7 @@ def load_dialect(name: str) -> Dialect:
     if name not in DIALECTS:
         raise UsageError(
             f"there is no shell or format {name!r}: it is one of {', '.join(DIALECTS)}",
-            hint="tokencli export --help",
+            fix="tokencli export --help",
         )
     return cast(Dialect, _load_attribute(DIALECTS[name]))
 

@@ -24,7 +24,7 @@ def render(
     if token.dpop_key is None:
         raise UsageError(
             f"the token of profile {profile!r} is bound to no key, so there is nothing to prove",
-            hint=f"tokencli get {profile} --format header",
+            fix=f"tokencli get {profile} --format header",
         )
     assert url is not None, "it was just required"
     proof = dpop.create_proof(
@@ -37,7 +37,7 @@ def require_request_url(profile: str, url: str | None) -> None:
     """Raise UsageError unless a request is named that a proof can be for."""
     if url is None:
         raise UsageError(
-            "a DPoP proof is for one request, which has to be named", hint=usage_command(profile)
+            "a DPoP proof is for one request, which has to be named", fix=usage_command(profile)
         )
     dpop.htu_of_url(url)
 

@@ -17,7 +17,7 @@ def render(profile: str, token: TokenSet, now: float) -> str:  # noqa: ARG001 - 
         raise UsageError(
             f"what profile {profile!r} traded for is no access token, so no header carries it"
             " (RFC 8693 section 2.2.1)",
-            hint=f"tokencli get {profile}",
+            fix=f"tokencli get {profile}",
         )
     require_one_word(value, "token")
     require_one_word(scheme, "token type")
@@ -33,6 +33,6 @@ def render_as_used(
         raise UsageError(
             f"no header carries the token of profile {profile.name!r}: its provider puts it into"
             " the query of the URL",
-            hint=f"tokencli get {profile.name} --format query",
+            fix=f"tokencli get {profile.name} --format query",
         )
     return "".join(f"{name}: {value}\n" for name, value in headers)

@@ -25,7 +25,7 @@ def check_variables(variables: Variables, dialect: str, refused: str = "") -> Va
             raise ReplyError(
                 f"the value for {name} {reason}, which can't be written safely for {dialect};"
                 " the server that issued the token, or the profile, chose it",
-                hint="tokencli get --format json, and a program that reads JSON",
+                fix="tokencli get --format json, and a program that reads JSON",
             )
     return variables
 
@@ -37,7 +37,7 @@ def require_one_word(value: str, what: str) -> None:
     if reason is not None:
         raise ReplyError(
             f"the {what} {reason}, which no header can carry; the server that issued it chose it",
-            hint="tokencli inspect",
+            fix="tokencli inspect",
         )
 
 

@@ -51,7 +51,7 @@ def check_variable_name(name: str) -> None:
     ):
         raise UsageError(
             f"{name[:MAX_NAME_LENGTH]!r} is no variable name: letters, digits and _, not starting with a digit",
-            hint="such as --var API_TOKEN",
+            fix="such as --var API_TOKEN",
         )
     upper = name.upper()
     if (
@@ -61,7 +61,7 @@ def check_variable_name(name: str) -> None:
     ):
         raise UsageError(
             f"{name} decides what a shell or a program runs, so no token is put into it",
-            hint="another name, such as --var API_TOKEN",
+            fix="another name, such as --var API_TOKEN",
         )
 
 

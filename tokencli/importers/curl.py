@@ -34,10 +34,10 @@ def parse_curl(text: str) -> ImportedRequest:
     except ValueError:
         raise ConfigError(
             "the curl command can't be read: a quotation mark is not closed",
-            hint="paste it whole, as the browser or the documentation has it",
+            fix="paste it whole, as the browser or the documentation has it",
         ) from None
     if not words or not words[0].lower().removesuffix(".exe").endswith("curl"):
-        raise ConfigError("this is no curl command line", hint="it begins with the word curl")
+        raise ConfigError("this is no curl command line", fix="it begins with the word curl")
     told = list(_parse_options(words[1:]))
     urls = [value for name, value in told if name in ("", "--url")]
     if not urls:

@@ -50,7 +50,7 @@ def parse_file(text: str) -> list[Imported]:
         for fits, name in FORMAT_DETECTORS:
             if fits(tree):
                 return _rank_candidates(_load_importer(name).read_requests(tree))
-    raise ConfigError("this is no file of a kind that is known here", hint=SUPPORTED_FORMATS_HINT)
+    raise ConfigError("this is no file of a kind that is known here", fix=SUPPORTED_FORMATS_HINT)
 
 
 def parse_folder(files: Mapping[str, str]) -> list[Imported]:
@@ -64,7 +64,7 @@ def parse_folder(files: Mapping[str, str]) -> list[Imported]:
             return _rank_candidates(_load_importer(name).read_folder(files))
     raise ConfigError(
         "the folder is no collection of Bruno",
-        hint=f"there is none of {', '.join(FOLDER_MARKERS)} in it",
+        fix=f"there is none of {', '.join(FOLDER_MARKERS)} in it",
     )
 
 
@@ -81,7 +81,7 @@ def _rank_candidates(found: Iterable[Imported]) -> list[Imported]:
         count = f"none of the {len(once)} requests in it looks like" if once else "there is no"
         what = "one for a token" if once else "request in it that could be for a token"
         raise ConfigError(
-            f"{count} {what}", hint="give the one request alone, such as by --from-curl"
+            f"{count} {what}", fix="give the one request alone, such as by --from-curl"
         )
     return likely or once
 

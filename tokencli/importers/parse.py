@@ -46,7 +46,7 @@ def _parse_flow_yaml(text: str, error: json.JSONDecodeError) -> Any:
     except ConfigError:
         raise ConfigError(
             f"this is not valid JSON: line {error.lineno} is wrong",
-            hint="was the file cut off? Export it anew",
+            fix="was the file cut off? Export it anew",
         ) from None
 
 
@@ -63,7 +63,7 @@ def _check_depth(tree: Any) -> None:
 
 
 def _rejected_file_error(why: str) -> ConfigError:
-    return ConfigError(f"the file is not read: {why}", hint="is it the file that you meant?")
+    return ConfigError(f"the file is not read: {why}", fix="is it the file that you meant?")
 
 
 @dataclass(slots=True)

@@ -47,12 +47,12 @@ def _raise_encrypted_key(certificate: ClientCertificate) -> NoReturn:
     raise CredentialsError(
         f"the key {certificate.key_file[:200]!r} of the client certificate is encrypted, and {what};"
         " nothing was sent",
-        hint='key_passphrase = { file = "…" } in the profile: tokencli profiles edit',
+        fix='key_passphrase = { file = "…" } in the profile: tokencli profiles edit',
     ) from None
 
 
 def _raise_unusable_certificate(path: str, why: str) -> NoReturn:
     raise ConfigError(
         f"the client certificate can't be used: {path[:200]!r} {why}; nothing was sent",
-        hint="check client_cert and client_key: tokencli profiles edit",
+        fix="check client_cert and client_key: tokencli profiles edit",
     ) from None

@@ -51,8 +51,8 @@ def translate_exception(error: BaseException, at: FailureContext) -> tuple[Token
     for row in proxy_errors.PROXY_ERROR_RULES if proxys else HTTP_ERROR_RULES:
         for link in links:
             if isinstance(link, row.exception_type) and row.matches(link):
-                message, hint = row.describe(link, at)
-                told = row.error_type(message, hint=hint)
+                message, fix = row.describe(link, at)
+                told = row.error_type(message, fix=fix)
                 if isinstance(told, UnreachableError):
                     told.request_sent = at.request_sent
                 return told, row.transient

@@ -71,9 +71,7 @@ def select_proxy(
 
 
 def _parse_proxy(value: str, origin: str) -> Proxy:
-    hint = (
-        f'set {origin} to a URL such as "http://proxy.example.com:3128"; for none, proxy = "none"'
-    )
+    fix = f'set {origin} to a URL such as "http://proxy.example.com:3128"; for none, proxy = "none"'
     url = value if "://" in value else f"http://{value}"
     try:
         parts = urlsplit(url)
@@ -81,15 +79,15 @@ def _parse_proxy(value: str, origin: str) -> Proxy:
     except ValueError:
         host, port = None, None
     if not host or not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
-        raise ConfigError(f"{origin} does not hold the URL of a proxy", hint=hint)
+        raise ConfigError(f"{origin} does not hold the URL of a proxy", fix=fix)
     if parts.scheme not in DEFAULT_PROXY_PORTS:
         raise ConfigError(
-            f"{origin} names a kind of proxy that is not known: {parts.scheme[:40]!r}", hint=hint
+            f"{origin} names a kind of proxy that is not known: {parts.scheme[:40]!r}", fix=fix
         )
     if parts.scheme.startswith("socks") and find_spec("socks") is None:
         raise ConfigError(
             f"{origin} names a SOCKS proxy, for which PySocks has to be installed beside tokencli",
-            hint="pip install PySocks",
+            fix="pip install PySocks",
         )
     authority = f"[{host}]" if ":" in host else host
     return Proxy(Secret(url), f"{authority}:{port or DEFAULT_PROXY_PORTS[parts.scheme]}", origin)

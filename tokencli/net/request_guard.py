@@ -75,7 +75,7 @@ def parse_target(url: str) -> RequestTarget:
     except ConfigError as error:
         raise ConfigError(
             f"nothing was sent, because the endpoint's address can't be used: {error.message}",
-            hint=error.hint,
+            fix=error.fix,
         ) from None
 
 
@@ -90,18 +90,18 @@ def build_headers(request: HttpRequest) -> dict[str, str]:
         if not _HEADER_NAME_RE.fullmatch(name):
             raise ConfigError(
                 f"nothing was sent, because {name[:60]!r} can't be the name of a header",
-                hint="check [providers.NAME.request.headers]: tokencli profiles show",
+                fix="check [providers.NAME.request.headers]: tokencli profiles show",
             )
         if name.lower() in FRAMING_HEADERS:
             raise ConfigError(
                 f"nothing was sent, because the header {name} is not for a provider to set",
-                hint="take it out of [providers.NAME.request.headers]",
+                fix="take it out of [providers.NAME.request.headers]",
             )
         if not _HEADER_VALUE_RE.fullmatch(value):
             raise ConfigError(
                 f"nothing was sent, because the value of the header {name} holds a character other "
                 "than visible ASCII, or begins or ends with a space",
-                hint="look for a line end or an accented letter in the value or secret behind it",
+                fix="look for a line end or an accented letter in the value or secret behind it",
             )
         given[name] = value
     defaults = {

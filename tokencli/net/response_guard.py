@@ -42,14 +42,14 @@ def refuse_redirect(
         raise ReplyError(
             f"{target.authority} answered with a redirect (HTTP {status}) to nowhere readable; "
             "nothing was sent on",
-            hint=CHECK_ENDPOINT_HINT,
+            fix=CHECK_ENDPOINT_HINT,
         )
     authority = f"[{host}]" if ":" in host else host
     place = f"{meant.scheme}://{authority}{f':{port}' if port else ''}{meant.path}"
     place = redact_text(place, request.secrets)[:MAX_QUOTED_CHARS]
     raise ReplyError(
         f"{target.authority} redirects (HTTP {status}) to {place}; credentials are not sent on",
-        hint=(
+        fix=(
             "if that is the right address, and you trust that host, put it into the profile, as"
             " token_url or whichever endpoint it is: tokencli profiles edit"
             if meant.scheme == "https"
@@ -74,7 +74,7 @@ def read_body(response: Any, target: RequestTarget) -> bytes:
         raise ReplyError(
             f"{target.authority} sent its reply encoded {f'as {coding}' if known else 'in its own way'},"
             " which was not asked for",
-            hint="tell the server's operators, or whoever runs the proxy in front of it",
+            fix="tell the server's operators, or whoever runs the proxy in front of it",
         )
     # read() goes through http.client, which bounds the lines between chunks; stream() does not.
     body = bytearray()
@@ -96,6 +96,6 @@ def _decompress_gzip(packed: bytes, target: RequestTarget) -> bytes:
     if not unpacker.eof:
         raise ReplyError(
             f"{target.authority} said that its reply is gzip, but it can't be unpacked",
-            hint="tell the server's operators, or whoever runs the proxy in front of it",
+            fix="tell the server's operators, or whoever runs the proxy in front of it",
         )
     return body

@@ -129,6 +129,6 @@ def _raise_unusable_ca(origin: str, path: Path, why: str) -> NoReturn:
     name = origin.split()[0]
     raise ConfigError(
         f"the CA file {str(path)[:200]!r}, named by {origin}, {why}; nothing was sent",
-        hint=f'set {name} to a file of certificates that begin with "-----BEGIN CERTIFICATE-----", '
+        fix=f'set {name} to a file of certificates that begin with "-----BEGIN CERTIFICATE-----", '
         f"or take it out, {where}",
     ) from None

@@ -37,7 +37,7 @@ class TlsErrorTemplate:
     """One thing that may be wrong, and the next step."""
 
     message: str
-    hint: str
+    fix: str
 
 
 UNKNOWN_CA = TlsErrorTemplate(
@@ -130,14 +130,14 @@ def describe_certificate_error(
     off = ""
     if verdict in CLOCK_OFFSETS and proxy is None:
         off = _describe_clock_offset(verdict, fetch_validity_period(target, left))
-    hint = flaw.hint.format(
+    fix = flaw.fix.format(
         trust=trust.description, clock=time.strftime("%Y-%m-%d %H:%M %z"), off=off
     )
-    if proxy and flaw.hint is CA_FILE_HINT:
-        hint += (
+    if proxy and flaw.fix is CA_FILE_HINT:
+        fix += (
             f"; if the proxy {proxy.authority} inspects TLS, it is the proxy's CA that is missing"
         )
-    return flaw.message.format(host=target.authority), hint
+    return flaw.message.format(host=target.authority), fix
 
 
 def _describe_clock_offset(verdict: int, found: ValidityPeriod | None) -> str:
@@ -153,4 +153,4 @@ def describe_handshake_error(error: ssl.SSLError, target: RequestTarget) -> tupl
     reason = error.reason or "no reason given"
     other = TlsErrorTemplate(f"TLS with {{host}} failed ({reason})", SERVER_OPERATORS_HINT)
     flaw = HANDSHAKE_ERRORS.get(reason, other)
-    return flaw.message.format(host=target.authority), flaw.hint
+    return flaw.message.format(host=target.authority), flaw.fix

@@ -103,7 +103,7 @@ def read_signing_certificate(profile: Profile) -> bytes:
         raise ConfigError(
             f"the certificate {place[:200]!r} of profile {profile.name!r} can't be read:"
             f" {error.strerror}",
-            hint=f"tokencli profiles edit {profile.name}",
+            fix=f"tokencli profiles edit {profile.name}",
         ) from None
 
 

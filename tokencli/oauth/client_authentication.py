@@ -56,7 +56,7 @@ def client_secret_basic(profile: Profile, given: AuthInputs) -> AuthAdditions:
     elif ":" in parts[0]:
         raise ConfigError(
             f"the client_id of profile {profile.name!r} contains a colon, which raw Basic can't carry",
-            hint=f'set basic_encoding = "rfc6749" with tokencli profiles edit {profile.name}',
+            fix=f'set basic_encoding = "rfc6749" with tokencli profiles edit {profile.name}',
         )
     pair = b64encode(":".join(parts).encode()).decode()
     return AuthAdditions(
@@ -234,11 +234,11 @@ def _unusable_key_error(
     where = f" (from {ref.describe_source()})" if ref else ""
     return CredentialsError(
         f"the {name.replace('_', ' ')} of profile {profile.name!r}{where} can't be used: {why}",
-        hint=f"tokencli profiles show {profile.name}",
+        fix=f"tokencli profiles show {profile.name}",
     )
 
 
 def _cannot_sign_error(profile: Profile, why: str) -> ConfigError:
     return ConfigError(
-        f"profile {profile.name!r} can't sign: {why}", hint=f"tokencli profiles edit {profile.name}"
+        f"profile {profile.name!r} can't sign: {why}", fix=f"tokencli profiles edit {profile.name}"
     )

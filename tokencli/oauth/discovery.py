@@ -72,7 +72,7 @@ def _unusable_endpoint_error(profile: Profile, name: str, why: str) -> ConfigErr
     return ConfigError(
         f"the metadata of {profile.issuer} are of no use for the {name.replace('_', ' ')} endpoint:"
         f" {why}",
-        hint="tell the server's operators, or give the address in the profile:"
+        fix="tell the server's operators, or give the address in the profile:"
         f" tokencli profiles edit {profile.name}",
     )
 
@@ -109,7 +109,7 @@ def fetch_metadata(profile: Profile, ctx: Context) -> IssuerMetadata:
     failure = MetadataNotFoundError if absent == len(tried) else ReplyError
     raise failure(
         f"{profile.issuer} does not say where its endpoints are ({'; '.join(tried)})",
-        hint="check `issuer`, letter by letter; or give token_url and the other addresses instead:"
+        fix="check `issuer`, letter by letter; or give token_url and the other addresses instead:"
         f" tokencli profiles edit {profile.name}",
     )
 
@@ -171,7 +171,7 @@ def _confirm_moved_endpoints(
             continue
         raise ConfigError(
             f"{told}; nothing was sent there",
-            hint=f"if that is right: tokencli login {profile.command_line_name}   in a terminal, which asks you;"
+            fix=f"if that is right: tokencli login {profile.command_line_name}   in a terminal, which asks you;"
             " or write the addresses into the profile",
         )
 

@@ -40,7 +40,7 @@ def create_proof(
     except sign.UnusableKeyError as error:
         raise StorageError(
             f"the key that the token is bound to can't be used: {error}",
-            hint="tokencli logout, then login or get again",
+            fix="tokencli logout, then login or get again",
         ) from None
     claims: dict[str, object] = {
         "jti": sign.generate_jti(),
@@ -71,7 +71,7 @@ def htu_of_url(url: str) -> str:
     if not host or parts.scheme not in _DEFAULT_PORTS or not url.isascii() or not url.isprintable():
         raise UsageError(
             "a DPoP proof is for one request, and this is no URL that one can go to",
-            hint="--url https://api.example.com/orders",
+            fix="--url https://api.example.com/orders",
         )
     shown = f"[{host}]" if ":" in host else host
     if port is not None and port != _DEFAULT_PORTS[parts.scheme]:

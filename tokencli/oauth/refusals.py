@@ -52,18 +52,18 @@ def refusal_error(
         said += f": {text}"
     elif not code and reply.body.strip():
         said += f", with {_get_content_type(request, reply) or 'a body'} instead of an OAuth error"
-    hint, whose = _build_hint(profile, meaning), LIKELY_CAUSES[meaning.whose]
+    fix, whose = _build_hint(profile, meaning), LIKELY_CAUSES[meaning.whose]
     if refuses_scope_option(profile, code, meaning):
-        hint, whose = SCOPE_OPTION_HINT, "Check what --scope names."
+        fix, whose = SCOPE_OPTION_HINT, "Check what --scope names."
     elif encoding := _encoding_hint(profile, request, reply):
-        hint = f"{hint}; {encoding}"
+        fix = f"{fix}; {encoding}"
     clock = (
         clock_skew_message(reply) if reply.status == 401 or code in CLOCK_SENSITIVE_ERRORS else None
     )
     return RefusedError(
         f"{get_endpoint_host(profile)} refused ({said}): {meaning.what}. {whose}"
         + (f" Mind that {clock}." if clock else ""),
-        hint=hint,
+        fix=fix,
         status=reply.status,
         error=code,
         description=text,
@@ -78,12 +78,12 @@ def refuses_scope_option(profile: Profile, code: str | None, meaning: ErrorMeani
 
 def _build_hint(profile: Profile, meaning: ErrorMeaning) -> str:
     login = f"tokencli login {profile.command_line_name}"
-    hint = (meaning.do or "tokencli profiles show {profile}").replace(
+    fix = (meaning.do or "tokencli profiles show {profile}").replace(
         "tokencli login {profile}", login
     )
-    if hint == f"{login} --again" and (places := _secret_sources_hint(profile)):
+    if fix == f"{login} --again" and (places := _secret_sources_hint(profile)):
         return f"{places}; see also: tokencli profiles show {profile.name}"
-    return hint.replace("{profile}", profile.name)
+    return fix.replace("{profile}", profile.name)
 
 
 def _secret_sources_hint(profile: Profile) -> str | None:
@@ -136,7 +136,7 @@ def malformed_reply_error(
         f"{get_endpoint_host(profile)} answered HTTP {reply.status} with {what}"
         f"{', so there is no token in it' if token else ''}"
         f" ({_get_content_type(request, reply) or 'no content type'}){came}",
-        hint=f"check that {profile.token_url.split('?')[0]} is the"
+        fix=f"check that {profile.token_url.split('?')[0]} is the"
         f" {'token ' if token else 'right '}endpoint: tokencli profiles show {profile.name}",
     )
 

@@ -90,7 +90,7 @@ def missing_value_error(profile: Profile, carrier: UsageLine) -> ConfigError:
     return ConfigError(
         f"the use of the token ({carrier.name}) needs a value that profile {profile.name!r} and the"
         " server's reply don't have",
-        hint=f"tokencli profiles show {profile.name}",
+        fix=f"tokencli profiles show {profile.name}",
     )
 
 
@@ -108,7 +108,7 @@ def _fill_usage_line(profile: Profile, line: str, known: Mapping[str, str | Secr
         raise ReplyError(
             f"the value of the header {name} is none: {error.message}; the server that issued the"
             " token, or the profile, chose it",
-            hint="tokencli inspect",
+            fix="tokencli inspect",
         ) from None
     if value is None:
         return UsageLine(
@@ -120,7 +120,7 @@ def _fill_usage_line(profile: Profile, line: str, known: Mapping[str, str | Secr
         raise ReplyError(
             f"the value of the header {name} holds what no header can carry; the server that"
             " issued the token, or the profile, chose it",
-            hint="tokencli inspect",
+            fix="tokencli inspect",
         )
     parts = template.list_secret_parts(text, known)
     if is_query:

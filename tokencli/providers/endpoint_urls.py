@@ -26,19 +26,19 @@ def check_host_port(value: str, port: int | None = None) -> str:
     """Check `host` or `host:port` and return it, with `port` added where it names none.
 
     Raises:
-        ConfigError: it is something else, such as a whole URL; the hint says what would be right.
+        ConfigError: it is something else, such as a whole URL; the fix says what would be right.
     """
     if "://" in value or "/" in value:
         meant = _extract_host_port(value)
         raise ConfigError(
             "a host is only a name and a port, not a URL",
-            hint=f'write "{meant}"' if meant else None,
+            fix=f'write "{meant}"' if meant else None,
         )
     name, number = _split_host_port(value)
     if not _is_host_name(name) or (number is not None and not _is_port_number(number)):
         raise ConfigError(
             "this is not a host name with an optional port from 1 to 65535",
-            hint='write it as "server.example.com:4443", in ASCII (xn--… for other scripts)',
+            fix='write it as "server.example.com:4443", in ASCII (xn--… for other scripts)',
         )
     if number is None and port is not None:
         return f"{name}:{port}"
@@ -52,38 +52,38 @@ def check_endpoint_url(url: str, *, query: bool = True) -> str:
     nothing else; have a host, no user name or password and no fragment; and, with `query=False`, no query. The message never quotes the URL.
 
     Raises:
-        ConfigError: it is not fit; the hint says what would be right.
+        ConfigError: it is not fit; the fix says what would be right.
     """
     if _NON_PRINTABLE_ASCII.search(url) or "\\" in url:
         raise ConfigError(
             "the URL has a space, a backslash, a control character or a letter outside ASCII",
-            hint="take it out, or percent-encode it",
+            fix="take it out, or percent-encode it",
         )
     parts = _try_urlsplit(url)
     if parts is None or parts.scheme not in {"https", "http"} or not parts.netloc:
         raise ConfigError(
-            "this is not an https URL", hint='write it whole: "https://server.example.com/…"'
+            "this is not an https URL", fix='write it whole: "https://server.example.com/…"'
         )
     if "@" in parts.netloc:
         raise ConfigError(
             "the URL carries a user name or password",
-            hint="take out everything between https:// and @; use client_id, username and "
+            fix="take out everything between https:// and @; use client_id, username and "
             "tokencli login",
         )
     check_host_port(parts.netloc)
     if parts.scheme == "http" and not _allows_plain_http(url):
         raise ConfigError(
-            "http would send credentials in the clear", hint="write https:// instead of http://"
+            "http would send credentials in the clear", fix="write https:// instead of http://"
         )
     if "#" in url:
         raise ConfigError(
             "the URL has a fragment (RFC 6749 section 3.2 allows none)",
-            hint="take out the # and everything after it",
+            fix="take out the # and everything after it",
         )
     if "?" in url and not query:
         raise ConfigError(
             "a query can't stand here, because more is put after this URL",
-            hint="take out the ? and everything after it, or give the whole URL as token_url",
+            fix="take out the ? and everything after it, or give the whole URL as token_url",
         )
     return url
 
@@ -99,13 +99,13 @@ def check_browser_url(url: str) -> str:
     """
     check_endpoint_url(url.partition("#")[0])
     if is_plain_http(url) and not is_loopback_url(url):
-        raise ConfigError("http can be read on the way", hint="write https:// instead of http://")
+        raise ConfigError("http can be read on the way", fix="write https:// instead of http://")
     if (
         not _URI_CHARACTERS.fullmatch(url) or "%action" in url
     ):  # CVE-2026-4519: webbrowser replaces that
         raise ConfigError(
             "the URL has a character that no address has",
-            hint="tell the server's operators what their server sends",
+            fix="tell the server's operators what their server sends",
         )
     return url
 
@@ -223,5 +223,5 @@ def check_server_is_known(url: str, profile: "Profile") -> None:
         raise ConfigError(
             f"the provider would send this profile's secrets to {_get_host_port(url)[:200]}, which is not a"
             f" server that the profile names; nothing was sent",
-            hint="let the profile give that address, in a field of kind url",
+            fix="let the profile give that address, in a field of kind url",
         )

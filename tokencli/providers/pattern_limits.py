@@ -33,12 +33,12 @@ def check_regex(pattern: str) -> None:
     if groups != 1:
         raise ConfigError(
             f"the regular expression {pattern[:80]!r} has {groups} groups and must have one",
-            hint="put ( ) around the part that is wanted, (?: ) around others",
+            fix="put ( ) around the part that is wanted, (?: ) around others",
         )
     if _count_choices(tree) > MAX_CHOICES:
         raise ConfigError(
             f"the regular expression {pattern[:80]!r} might take for ever",
-            hint="repeat no group, look neither ahead nor back, and leave open"
+            fix="repeat no group, look neither ahead nor back, and leave open"
             f" {MAX_CHOICES} choices at most: * + ? {{m,n}} |",
         )
 
@@ -71,7 +71,7 @@ def check_jmespath(written: str, parsed: Any) -> None:
     if len(written) > MAX_PATH_LENGTH or _count_copies(parsed, 0) > MAX_COPIES:
         raise ConfigError(
             f"the place {written[:80]!r} might make far more of a reply than came",
-            hint="name one value, without lists and tables of its own",
+            fix="name one value, without lists and tables of its own",
         )
 
 

@@ -108,7 +108,7 @@ def check_locator(place: str) -> None:
     kind, colon, name = where.partition(":")
     if colon and kind in ("header", "cookie", "xml"):
         if not name.strip():
-            raise ConfigError(f"{kind}: names nothing", hint=f"such as {kind}:Name")
+            raise ConfigError(f"{kind}: names nothing", fix=f"such as {kind}:Name")
     elif where.strip() != "text:":
         check_jmespath(where, _compile_jmespath(where).parsed)
     if tilde:
@@ -133,6 +133,6 @@ def _compile_jmespath(expression: str) -> Any:
     except (JMESPathError, ValueError, RecursionError):
         raise ConfigError(
             f"{expression[:80]!r} is no place in a reply",
-            hint="""write data.token, items[0].token, '"a-b"' (JMESPath), header:NAME, cookie:NAME,"""
+            fix="""write data.token, items[0].token, '"a-b"' (JMESPath), header:NAME, cookie:NAME,"""
             " xml:a/b or text:",
         ) from None

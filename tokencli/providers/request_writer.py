@@ -123,7 +123,7 @@ class RequestWriter:
         if user and ":" in (template.fill_template(user[1], self.values) or ""):
             raise ConfigError(
                 "the user name of HTTP Basic holds a colon, which would end it (RFC 7617 section 2)",
-                hint=f"tokencli profiles show {self.profile.name}",
+                fix=f"tokencli profiles show {self.profile.name}",
             )
         if self.masked:
             return f"Basic {template.MASK}"
@@ -154,7 +154,7 @@ class RequestWriter:
         )
         return ConfigError(
             f"the request needs {absent}, and profile {self.profile.name!r} has no such value",
-            hint=f"tokencli profiles show {self.profile.name}",
+            fix=f"tokencli profiles show {self.profile.name}",
         )
 
     def _encode_pairs(self, pairs: list[tuple[str, str]]) -> str:

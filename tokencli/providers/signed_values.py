@@ -50,7 +50,7 @@ def sign_jwt(
         name = signed.key.replace("_", " ")
         raise CredentialsError(
             f"the {name} of profile {profile.name!r}{where} can't be used: {error}",
-            hint=f"tokencli profiles show {profile.name}",
+            fix=f"tokencli profiles show {profile.name}",
         ) from None
 
 

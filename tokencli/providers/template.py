@@ -209,7 +209,7 @@ def parse_template(template: str) -> Iterator[TemplatePart]:
         else:
             raise ConfigError(
                 f"a {brace} stands alone in the template {template[:200]!r}",
-                hint="write {name} for a value, {{ or }} for a brace itself",
+                fix="write {name} for a value, {{ or }} for a brace itself",
             )
     if start < len(template):
         yield template[start:]

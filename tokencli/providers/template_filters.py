@@ -82,7 +82,7 @@ def apply_filters(value: str, steps: tuple[tuple[str, str], ...], values: Mappin
     except (UnicodeDecodeError, OverflowError, OSError):
         raise ConfigError(
             "a filter of a template gives bytes that are no text",
-            hint="let |base64 or |hex follow it",
+            fix="let |base64 or |hex follow it",
         ) from None
     except ValueError:
         raise ConfigError("a filter of a template can't take the value it is given") from None
@@ -109,5 +109,5 @@ def convert_type(text: str, step: str) -> object:
 def unknown_filter_error(name: str) -> ConfigError:
     """Say that there is no such filter."""
     return ConfigError(
-        f"there is no filter {name[:40]!r}", hint=f"there is: {', '.join(FILTER_NAMES)}"
+        f"there is no filter {name[:40]!r}", fix=f"there is: {', '.join(FILTER_NAMES)}"
     )

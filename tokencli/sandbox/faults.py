@@ -144,7 +144,7 @@ def parse_faults(wanted: Mapping[str, object]) -> Faults:
         if name not in FAULT_OPTIONS:
             raise UsageError(
                 f"there is no fault {name!r}",
-                hint=f"choose from: {', '.join(sorted(FAULT_OPTIONS))}",
+                fix=f"choose from: {', '.join(sorted(FAULT_OPTIONS))}",
             )
         if value is None or value is False:
             continue
@@ -153,6 +153,6 @@ def parse_faults(wanted: Mapping[str, object]) -> Faults:
             found[name] = True if reader is None else reader(str(value))
         except ValueError as error:
             raise UsageError(
-                f"{option_name(name)} {str(value)[:200]}: {error}", hint="tokencli sandbox --help"
+                f"{option_name(name)} {str(value)[:200]}: {error}", fix="tokencli sandbox --help"
             ) from error
     return Faults(**found)

@@ -107,7 +107,7 @@ def _storage_errors() -> Iterator[None]:
     except OSError as error:
         raise StorageError(
             f"the sandbox's temporary directory can't be written: {error.strerror}",
-            hint="make room there, or name another by TMPDIR",
+            fix="make room there, or name another by TMPDIR",
         ) from error
 
 
@@ -117,7 +117,7 @@ def _open_server(port: int, tls: ssl.SSLContext) -> HttpsServer:
     except OSError as error:
         raise UsageError(
             f"port {port} can't be had on {HOST}: {error.strerror}",
-            hint="tokencli sandbox without --port, which takes a free one",
+            fix="tokencli sandbox without --port, which takes a free one",
         ) from error
 
 

@@ -56,7 +56,7 @@ class CommandSource:
         except (TimeoutError, subprocess.TimeoutExpired):
             raise CredentialsError(
                 f"{where}, which is to print {ref.name}, did not end within {self._timeout:g} s",
-                hint="run it by hand and see what it waits for",
+                fix="run it by hand and see what it waits for",
             ) from None
         finally:
             if process is not None:
@@ -66,13 +66,13 @@ class CommandSource:
                 process.stdout.close()
         if len(raw) > MAX_SECRET_BYTES:
             raise CredentialsError(
-                f"{where} prints too much to be a secret", hint="let it print the secret alone"
+                f"{where} prints too much to be a secret", fix="let it print the secret alone"
             )
         if code != 0:
             how = f"ended with exit code {code}" if code > 0 else f"was ended by signal {-code}"
             raise CredentialsError(
                 f"{where}, which is to print {ref.name} of profile {ref.profile!r}, {how}",
-                hint="run it by hand and see what it says",
+                fix="run it by hand and see what it says",
             )
         return normalize_secret(raw, f"the output of {where}")
 
@@ -99,7 +99,7 @@ class CommandSource:
             reason = f"can't be run: {getattr(error, 'strerror', None) or 'not a command'}"
         return CredentialsError(
             f"the command {name!r}, which is to print {ref.name} of profile {ref.profile!r}, {reason}",
-            hint=f"tokencli profiles show {ref.profile}",
+            fix=f"tokencli profiles show {ref.profile}",
         )
 
 

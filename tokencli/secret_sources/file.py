@@ -40,10 +40,10 @@ class FileSource:
             if not stat.S_ISREG(found.st_mode):
                 kind = "a directory" if stat.S_ISDIR(found.st_mode) else "not a regular file"
                 raise CredentialsError(
-                    f"{where}, which is to hold {ref.name}, is {kind}", hint=shown
+                    f"{where}, which is to hold {ref.name}, is {kind}", fix=shown
                 )
             if found.st_size > MAX_SECRET_BYTES:
-                raise CredentialsError(f"{where} is too large to be a secret", hint=shown)
+                raise CredentialsError(f"{where} is too large to be a secret", fix=shown)
             raw = os.read(fd, MAX_SECRET_BYTES + 1)
         except OSError as error:
             raise _unreadable_error(ref, path, error) from None
@@ -65,7 +65,7 @@ def _unreadable_error(ref: SecretRef, path: Path, error: Exception) -> Credentia
     mend = "write the secret to" if missing else "see whose it is: ls -la"
     return CredentialsError(
         f"the file {path}, which is to hold {ref.name} of profile {ref.profile!r}, {reason}",
-        hint=f"{mend} {shlex.quote(str(path))}",
+        fix=f"{mend} {shlex.quote(str(path))}",
     )
 
 

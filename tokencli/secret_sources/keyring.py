@@ -42,7 +42,7 @@ class KeyringSource:
                 error = KeyringError(
                     f"the {ref.name} of profile {ref.profile!r} was stored for {found[0]}, but the"
                     f" profile now names {username}",
-                    hint=f"tokencli login {ref.profile} --again   (if that change is right)",
+                    fix=f"tokencli login {ref.profile} --again   (if that change is right)",
                 )
                 error.affects_whole_keyring = False
                 raise error

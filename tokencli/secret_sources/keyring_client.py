@@ -143,8 +143,8 @@ class OsKeyring:
 
     def _call_backend(self, work: Callable[["Backend"], T], *, hide: str = "") -> T:
         if monotonic() < self._failed_until:
-            kind, message, hint = self._failure
-            raise kind(message, hint=hint)
+            kind, message, fix = self._failure
+            raise kind(message, fix=fix)
         try:
             return run_with_timeout(
                 lambda: work(self._get_backend()), self._timeout, late=self._note_unlock_prompt
@@ -168,7 +168,7 @@ class OsKeyring:
     def _remember_failure(self, error: KeyringError) -> None:
         """Keep what to say, not the error itself: that holds on to the connection it came from."""
         self._failed_until = monotonic() + _FAILURE_CACHE_S
-        self._failure = type(error), error.message, error.hint
+        self._failure = type(error), error.message, error.fix
 
     def _note_unlock_prompt(self) -> None:
         if self._can_prompt:

@@ -15,14 +15,14 @@ class KeyringErrorTemplate:
     """One way in which a keyring fails."""
 
     message: str
-    hint: str
+    fix: str
     persistent: bool = True
     """Whether it would be the same a moment later, so that asking again in this run is no use."""
     error_type: type[KeyringError] = KeyringError
 
     def build_error(self, **words: object) -> KeyringError:
         """Return it as an error."""
-        error = self.error_type(self.message.format(**words), hint=self.hint.format(**words))
+        error = self.error_type(self.message.format(**words), fix=self.fix.format(**words))
         error.affects_whole_keyring = self.persistent
         return error
 

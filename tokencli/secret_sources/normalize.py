@@ -24,7 +24,7 @@ def normalize_secret(raw: bytes | str, where: str) -> Secret | None:
     except UnicodeError:
         raise CredentialsError(
             f"{where} holds something that is not UTF-8 text",
-            hint="write it anew as UTF-8, without a byte order mark",
+            fix="write it anew as UTF-8, without a byte order mark",
         ) from None
     text = text.removesuffix("\n").removesuffix("\r")
     allowed = _KEY_WHITESPACE if text.startswith(_KEY_PREFIXES) else frozenset()
@@ -33,6 +33,6 @@ def normalize_secret(raw: bytes | str, where: str) -> Secret | None:
             what = "a line break" if char in "\n\r" else f"a control character (U+{ord(char):04X})"
             raise CredentialsError(
                 f"{where} holds a secret with {what} inside, at character {place + 1}",
-                hint="store the secret alone, on one line",
+                fix="store the secret alone, on one line",
             )
     return Secret(text) if text else None

@@ -26,11 +26,11 @@ class PromptSource:
         try:
             typed = self._terminal.ask_secret(f"{name.capitalize()} of profile {ref.profile}")
         except LoginRequiredError as error:
-            raise LoginRequiredError(error.message, hint=_other_source_hint(ref)) from None
+            raise LoginRequiredError(error.message, fix=_other_source_hint(ref)) from None
         try:
             return normalize_secret(typed.reveal(), "what was typed")
         except CredentialsError as error:
-            raise CredentialsError(error.message, hint="type it again") from None
+            raise CredentialsError(error.message, fix="type it again") from None
 
 
 def _other_source_hint(ref: SecretRef) -> str:

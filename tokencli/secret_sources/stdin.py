@@ -22,15 +22,15 @@ class StdinSource:
         Raises:
             CredentialsError: stdin is closed, or holds more than any secret.
         """
-        hint = f"… | tokencli get {ref.profile}"
+        fix = f"… | tokencli get {ref.profile}"
         if sys.stdin is None:
             raise CredentialsError(
                 f"stdin, which is to bring {ref.name} of profile {ref.profile!r}, is closed",
-                hint=hint,
+                fix=fix,
             )
         if sys.stdin.isatty():
             self._terminal.print_note(f"paste the {ref.name}, then press Enter and Ctrl-D")
         raw = sys.stdin.buffer.read(MAX_SECRET_BYTES + 1)
         if len(raw) > MAX_SECRET_BYTES:
-            raise CredentialsError("stdin holds too much to be a secret", hint=hint)
+            raise CredentialsError("stdin holds too much to be a secret", fix=fix)
         return normalize_secret(raw, "stdin")

@@ -43,8 +43,8 @@ def build_storage_error(error: OSError, path: Path) -> StorageError:
     """Say in words why `path` can't be used, and what mends it."""
     unknown = ((error.strerror or "it failed").lower(), "see whose it is: ls -la {place}")
     cause, mend = _CAUSES_BY_ERRNO.get(error.errno or 0, unknown)
-    hint = mend.format(path=shlex.quote(str(path)), place=shlex.quote(str(path.parent)))
-    return StorageError(f"{path} can't be used: {cause}", hint=hint)
+    fix = mend.format(path=shlex.quote(str(path)), place=shlex.quote(str(path.parent)))
+    return StorageError(f"{path} can't be used: {cause}", fix=fix)
 
 
 def foreign_owner_error(path: Path, owner: int) -> StorageError:
@@ -56,7 +56,7 @@ def foreign_owner_error(path: Path, owner: int) -> StorageError:
             ' state_dir = "/…", a folder of your own, with store = "file"; or set store = "runtime" or'
             ' "none" in the profile'
         )
-    return StorageError(f"{path} belongs to another user (uid {owner})", hint=mend)
+    return StorageError(f"{path} belongs to another user (uid {owner})", fix=mend)
 
 
 def _can_rename_inside(folder: Path) -> bool:
@@ -100,7 +100,7 @@ def ensure_private_dir(path: Path, *, create: bool = True, chosen: bool = False)
             if path.lstat().st_mode & 0o077:
                 raise StorageError(
                     f"{path} can't be closed to other users on this file system",
-                    hint='set store = "keyring" or "runtime", or state_dir to another place',
+                    fix='set store = "keyring" or "runtime", or state_dir to another place',
                 )
     except OSError as error:
         if isinstance(error, FileNotFoundError) and not create:
@@ -117,10 +117,10 @@ def _require_safe_mode(path: Path, mode: int) -> None:
         # /tmp and the like are meant to be so.
         mend = "" if mode & stat.S_ISVTX else f"; or close this one: chmod go-w {quoted}"
         raise StorageError(
-            f"{path} can be written to by other users, so nothing is safe in it", hint=own + mend
+            f"{path} can be written to by other users, so nothing is safe in it", fix=own + mend
         )
     if mode & 0o700 != 0o700:
-        raise StorageError(f"{path} is closed even to you", hint=f"chmod u+rwx {quoted}")
+        raise StorageError(f"{path} is closed even to you", fix=f"chmod u+rwx {quoted}")
 
 
 def list_names(folder: Path, *, beginning: str = "") -> list[str]:

@@ -153,7 +153,7 @@ def _require_private_file(path: Path, found: os.stat_result) -> None:
     quoted = shlex.quote(str(path))
     if not stat.S_ISREG(found.st_mode):
         raise StorageError(
-            f"{path} is not a regular file", hint=f"see what it is, then remove it: ls -la {quoted}"
+            f"{path} is not a regular file", fix=f"see what it is, then remove it: ls -la {quoted}"
         )
     if sys.platform == "win32":
         return
@@ -161,12 +161,12 @@ def _require_private_file(path: Path, found: os.stat_result) -> None:
         raise foreign_owner_error(path, found.st_uid)
     if found.st_mode & 0o077:
         raise StorageError(
-            f"{path} can be read or written by other users", hint=f"chmod 600 {quoted}"
+            f"{path} can be read or written by other users", fix=f"chmod 600 {quoted}"
         )
     if found.st_nlink > 1:  # none at all is fine: a writer replaced it since it was opened
         raise StorageError(
             f"{path} is also known by another name (a hard link)",
-            hint=f"remove it, and find the other name: find / -xdev -samefile {quoted}",
+            fix=f"remove it, and find the other name: find / -xdev -samefile {quoted}",
         )
 
 

@@ -134,7 +134,7 @@ class StderrTerminal:
             raise LoginRequiredError(
                 f"{question!r} would have to be asked, but there is no terminal to ask at"
                 " (or --no-input or CI forbids it)",
-                hint="run the command in a terminal, without --no-input and CI",
+                fix="run the command in a terminal, without --no-input and CI",
             )
 
     def _write_line(self, text: str, limit: int = MAX_LINE_CHARS) -> None:

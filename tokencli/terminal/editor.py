@@ -34,7 +34,7 @@ def edit_text(text: str, environ: Mapping[str, str], *, suffix: str) -> str:
         except OSError as error:
             raise UsageError(
                 f"the editor {argv[0]} can't be started: {error.strerror}",
-                hint="set $EDITOR, or use --set KEY=VALUE",
+                fix="set $EDITOR, or use --set KEY=VALUE",
             ) from None
         if done.returncode != 0:
             raise UsageError(
@@ -57,4 +57,4 @@ def _find_editor(environ: Mapping[str, str]) -> list[str]:
         found = shutil.which(name)
         if found:
             return [found]
-    raise UsageError("there is no editor", hint="set $EDITOR, or use --set KEY=VALUE")
+    raise UsageError("there is no editor", fix="set $EDITOR, or use --set KEY=VALUE")

@@ -226,7 +226,7 @@ def _open_loopback_socket(port: int) -> socket.socket:
         " program"
         if in_use
         else "no port can be opened on 127.0.0.1 or ::1, at which the browser has to come back",
-        hint="end that program, or set redirect_port to another port that the client is registered with"
+        fix="end that program, or set redirect_port to another port that the client is registered with"
         if in_use
         else 'sign in by grant = "device_code", which needs no port',
     )

@@ -46,7 +46,7 @@ def split_text(text: str, limit: int) -> list[str]:
     if len(parts) > _MAX_CHUNKS:
         raise KeyringError(
             f"a token set of {len(text)} characters is too long for this system's keyring",
-            hint='keep tokens of this profile in a file: store = "file"',
+            fix='keep tokens of this profile in a file: store = "file"',
         )
     return parts
 

@@ -159,7 +159,7 @@ def _verify_lock_file(path: Path, fd: int) -> None:
     """See that what was locked is our own file, and still the one of that name."""
     found = os.fstat(fd)
     if not stat.S_ISREG(found.st_mode):
-        raise StorageError(f"{path} is not a regular file", hint=f"rm {shlex.quote(str(path))}")
+        raise StorageError(f"{path} is not a regular file", fix=f"rm {shlex.quote(str(path))}")
     if sys.platform != "win32":
         if found.st_uid != os.geteuid():
             raise foreign_owner_error(path, found.st_uid)
@@ -180,13 +180,13 @@ def _describe_process(pid: int | None) -> str:
 def _lock_timeout_error(path: Path, doing: str, timeout: float, longer: str) -> LockTimeoutError:
     pid = read_holder_pid(path)
     if pid is not None and _is_process_stopped(pid):
-        hint = f"it is stopped; let it go on: kill -CONT {pid}"
+        fix = f"it is stopped; let it go on: kill -CONT {pid}"
     elif pid is not None:
-        hint = f"see what it does: ps -fp {pid}   or {longer}"
+        fix = f"see what it does: ps -fp {pid}   or {longer}"
     else:
-        hint = longer
+        fix = longer
     return LockTimeoutError(
-        f"{_describe_process(pid)} has been {doing} for more than {timeout:g} s", hint=hint
+        f"{_describe_process(pid)} has been {doing} for more than {timeout:g} s", fix=fix
     )
 
 

@@ -47,7 +47,7 @@ class LockedStore:
         if self._root is None:
             raise StorageError(
                 "there is no runtime directory that is yours alone and kept in memory",
-                hint='set another store in the profile: "keyring", "file" or "none"',
+                fix='set another store in the profile: "keyring", "file" or "none"',
             )
         return self._root
 

@@ -76,7 +76,7 @@ class MemoryStore:
         if not lock.acquire(timeout=timeout):
             raise LockTimeoutError(
                 f"another thread has been getting this token for more than {timeout:g} s",
-                hint="wait for longer: --lock-timeout 2m",
+                fix="wait for longer: --lock-timeout 2m",
             )
         try:
             yield

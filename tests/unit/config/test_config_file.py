@@ -31,7 +31,7 @@ def test_utf16_is_named(tmp_path: Path, encoding: str) -> None:
     """A file in UTF-16 is called that, with what to do."""
     with pytest.raises(ConfigError, match="UTF-16") as error:
         read_config_text(written(tmp_path, 'default_profile = "a"\n'.encode(encoding)))
-    assert "UTF-8" in (error.value.hint or "")
+    assert "UTF-8" in (error.value.fix or "")
 
 
 def test_latin1_is_named_with_its_line(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_a_file_that_everybody_may_write_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path, b"", 0o606)
     with pytest.raises(ConfigError, match="everybody") as error:
         load_config(path, {}, must_exist=True)
-    assert f"chmod go-w {path}" in (error.value.hint or "")
+    assert f"chmod go-w {path}" in (error.value.fix or "")
 
 
 def test_a_file_that_the_group_may_write_is_warned_about(tmp_path: Path) -> None:
@@ -139,4 +139,4 @@ def test_a_toml_error_quotes_nothing_of_the_file() -> None:
     """The line that is wrong may hold a secret, so it is not shown."""
     with pytest.raises(ConfigError) as error:
         parse_toml("password = canary-password-7f3a\n", Path("config.toml"))
-    assert "canary" not in f"{error.value} {error.value.hint} {error.value.problems}"
+    assert "canary" not in f"{error.value} {error.value.fix} {error.value.problems}"

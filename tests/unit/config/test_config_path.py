@@ -59,16 +59,16 @@ def test_a_user_without_any_home_is_told_what_to_name(monkeypatch: pytest.Monkey
     database(monkeypatch, None)
     with pytest.raises(ConfigError, match="no telling where the home folder is") as caught:
         find_config_path(None, {})
-    assert "--config FILE" in str(caught.value.hint)
+    assert "--config FILE" in str(caught.value.fix)
     assert find_config_path("/c.toml", {}) == Path("/c.toml")
 
 
 def test_a_relative_file_in_a_removed_folder_is_told(removed: None) -> None:
-    """The message names file and cause, the hint two ways on; a whole path needs no folder."""
+    """The message names file and cause, the fix two ways on; a whole path needs no folder."""
     for named, environ in (("rel.toml", {}), (None, {"TOKENCLI_CONFIG": "rel.toml"})):
         with pytest.raises(ConfigError, match=r"'rel\.toml' .* has been removed") as caught:
             find_config_path(named, environ)
-        assert "whole path" in str(caught.value.hint)
+        assert "whole path" in str(caught.value.fix)
     assert find_config_path("/c.toml", {}) == Path("/c.toml")
     assert expand_path("/x", Path("/base")) == Path("/x")
 

@@ -165,7 +165,7 @@ def test_what_would_not_load_is_not_written(path: Path) -> None:
     with pytest.raises(ConfigError, match="would not load") as error:
         edit.update_profile(config(path), "a", {"token_url": "http://a.example/t"}, [])
     assert [problem.where for problem in error.value.problems] == ["profiles.a.token_url"]
-    assert error.value.hint is not None
+    assert error.value.fix is not None
     with pytest.raises(ConfigError):
         edit.add_profile(config(path), "c/d", {"provider": "oauth2"})
     assert path.read_text() == TEXT

@@ -442,15 +442,15 @@ def test_which_profile_is_meant() -> None:
         config(two).choose_profile(None)
     with pytest.raises(ConfigError, match="no profile yet") as error:
         config("").choose_profile(None)
-    assert "tokencli profiles add" in (error.value.hint or "")
+    assert "tokencli profiles add" in (error.value.fix or "")
 
 
 def test_an_unknown_profile_is_answered_with_the_likely_one() -> None:
     """A slip in the name gets a suggestion and the list."""
     with pytest.raises(UnknownProfileError) as error:
         config(GROUPID + OAUTH2).get_profile("group-id")
-    assert "did you mean groupid?" in (error.value.hint or "")
-    assert "corp" in (error.value.hint or "")
+    assert "did you mean groupid?" in (error.value.fix or "")
+    assert "corp" in (error.value.fix or "")
 
 
 def test_a_providers_scope_is_a_default() -> None:

@@ -246,12 +246,12 @@ def test_a_failed_save_after_a_refresh_says_what_is_lost() -> None:
     """It must not pass for a disk that was found full before anything was sent."""
     ctx = edges_with(ROTATED)
     keep(ctx, stored(ctx, age=1200, refresh="r1"))
-    ctx.fake_store.save_error = StorageError("disk full", hint="make room")
+    ctx.fake_store.save_error = StorageError("disk full", fix="make room")
     unsaved = get_token(PROFILE, ctx).save_error
     assert unsaved is not None
     assert "the refresh token that it cost may be spent" in unsaved.message
     assert "the one that came with it is lost" in unsaved.message
-    assert unsaved.hint == f"make room; then: tokencli login {PROFILE.name}"
+    assert unsaved.fix == f"make room; then: tokencli login {PROFILE.name}"
 
 
 @pytest.mark.parametrize("status", [500, 501])
@@ -367,6 +367,6 @@ def test_a_missing_secret_names_its_place_and_the_command_that_fills_it() -> Non
     ctx.keyring.secrets.clear()  # type: ignore[attr-defined]
     with pytest.raises(CredentialsError, match="tokencli:p:client_secret") as caught:
         get_token(PROFILE, ctx)
-    assert caught.value.hint == "tokencli login p"
+    assert caught.value.fix == "tokencli login p"
     assert ctx.transport.requests == []
     assert not isinstance(caught.value, PromptRequiredError)

@@ -159,7 +159,7 @@ def test_a_profile_without_a_token_says_how_to_get_one() -> None:
     ctx = FakeContext()
     with pytest.raises(CredentialsError) as caught:
         require_stored_token(PROFILE, ctx)
-    assert caught.value.hint == "tokencli get p"
+    assert caught.value.fix == "tokencli get p"
     assert ctx.transport.requests == []
 
 

@@ -109,7 +109,7 @@ def test_get_begins_no_sign_in_by_itself() -> None:
     around = ctx(GOOD)
     with pytest.raises(LoginRequiredError) as due:
         get_token(profile(), around)
-    assert due.value.hint == "tokencli login p"
+    assert due.value.fix == "tokencli login p"
     assert (around.browser.opened_urls, around.transport.requests) == ([], [])
     get_token(profile(sign_in=SignIn(interactive=True)), around)
     assert len(around.browser.opened_urls) == 1

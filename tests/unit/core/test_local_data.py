@@ -65,7 +65,7 @@ def test_without_force_the_hint_names_it(secrets: bool) -> None:
     ) as told:
         log_out(PROFILE, ctx, secrets=secrets)
     more = " --secrets" if secrets else ""
-    assert f"tokencli logout p{more} --force" in (told.value.hint or "")
+    assert f"tokencli logout p{more} --force" in (told.value.fix or "")
     assert not ctx.fake_store.stored_tokens
     assert ctx.gone.noted
 

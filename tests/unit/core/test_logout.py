@@ -100,11 +100,11 @@ def test_an_access_token_without_a_refresh_token_is_revoked_itself() -> None:
     ],
 )
 def test_what_was_not_revoked_is_kept_and_said(reply: HttpReply) -> None:
-    """RFC 7009 section 2.2.1: the token must be taken for valid; the hint names --force."""
+    """RFC 7009 section 2.2.1: the token must be taken for valid; the fix names --force."""
     profile, ctx = scene(reply)
     with pytest.raises(TokencliError, match="nothing is forgotten") as caught:
         log_out(profile, ctx)
-    assert "--force" in (caught.value.hint or "")
+    assert "--force" in (caught.value.fix or "")
     assert len(ctx.fake_store.stored_tokens) == 1
     assert len(ctx.transport.requests) == 1
 
@@ -277,7 +277,7 @@ def test_where_it_can_not_be_learned_how_to_revoke_the_tokens_are_kept(
     with pytest.raises(type(failure), match="nothing is forgotten") as caught:
         log_out(profile, silent)
     assert cause in caught.value.message
-    assert "tokencli logout p --force" in (caught.value.hint or "")
+    assert "tokencli logout p --force" in (caught.value.fix or "")
     assert len(ctx.fake_store.stored_tokens) == 1
     assert log_out(profile, silent, force=True).token_count == 1
     assert "still good" in silent.terminal.messages[-1]

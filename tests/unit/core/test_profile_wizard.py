@@ -74,7 +74,7 @@ def test_nobody_is_asked_in_vain(name: str, given: dict[str, str]) -> None:
     terminal = FakeTerminal(interactive=True)
     with pytest.raises(ConfigError, match="nothing was asked") as caught:
         ask_missing_values(PartialProfile(name, load_builtin("groupid"), given), terminal)
-    assert caught.value.problems and caught.value.hint
+    assert caught.value.problems and caught.value.fix
     assert terminal.messages == []
 
 
@@ -84,7 +84,7 @@ def test_a_script_is_told_everything_at_once(provider: str) -> None:
     with pytest.raises(UsageError) as error:
         ask_missing_values(form(provider), FakeTerminal())
     assert "--client-id" in error.value.message
-    assert error.value.hint and error.value.hint.startswith("tokencli profiles add p --provider")
+    assert error.value.fix and error.value.fix.startswith("tokencli profiles add p --provider")
 
 
 def test_what_a_script_gives_is_enough() -> None:
@@ -119,7 +119,7 @@ def test_assignments_that_are_refused(written: str) -> None:
     """No secret, no unknown key, no half assignment; and no secret is repeated."""
     with pytest.raises(UsageError) as error:
         parse_assignments([written], load_builtin("oauth2"))
-    assert "canary" not in f"{error.value.message} {error.value.hint}"
+    assert "canary" not in f"{error.value.message} {error.value.fix}"
 
 
 def test_places_of_secrets() -> None:
@@ -142,4 +142,4 @@ def test_places_that_are_refused(written: str) -> None:
     """What names no place is refused and, as it may be the secret itself, not repeated."""
     with pytest.raises(UsageError) as error:
         parse_secret_sources([written], load_builtin("groupid"))
-    assert "canary" not in f"{error.value.message} {error.value.hint}"
+    assert "canary" not in f"{error.value.message} {error.value.fix}"

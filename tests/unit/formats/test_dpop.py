@@ -36,10 +36,10 @@ def test_each_proof_is_good_for_one_request() -> None:
 
 @pytest.mark.parametrize("url", [None, "orders", "ftp://api.example.com/"])
 def test_without_a_request_there_is_no_proof(url: str | None) -> None:
-    """The hint is the command to type."""
+    """The fix is the command to type."""
     with pytest.raises(UsageError) as caught:
         render_token("dpop", make_profile(), BOUND, NOW, url=url)
-    assert "--url https://" in (caught.value.hint or "")
+    assert "--url https://" in (caught.value.fix or "")
 
 
 def test_a_token_that_is_bound_to_nothing_has_no_proof() -> None:
@@ -47,7 +47,7 @@ def test_a_token_that_is_bound_to_nothing_has_no_proof() -> None:
     plain = TokenSet(Secret("t"), "Bearer", NOW)
     with pytest.raises(UsageError, match="bound to no key") as caught:
         render_token("dpop", make_profile(), plain, NOW, url=URL)
-    assert "--format header" in (caught.value.hint or "")
+    assert "--format header" in (caught.value.fix or "")
 
 
 @pytest.mark.requirement(37)

@@ -528,4 +528,4 @@ def test_a_folder_that_is_no_collection_is_refused(
     """A folder of anything else ends in an error that says what is looked for."""
     with pytest.raises(ConfigError, match=r"no collection of Bruno") as caught:
         read_token_requests(str(folder({"a.bru": "post {\n  url: x\n}\n"})))
-    assert "bruno.json" in str(caught.value.hint)
+    assert "bruno.json" in str(caught.value.fix)

@@ -105,4 +105,4 @@ def test_a_server_that_refuses_the_clients_certificate_is_not_blamed(
                 Connection(ca_file=str(keys.ca_file)),
             )
         thread.join()
-    assert "client_cert" in (caught.value.hint or "")
+    assert "client_cert" in (caught.value.fix or "")

@@ -57,11 +57,11 @@ def test_each_fault_ends_in_time_and_in_one_clear_sentence(
     if served.other:
         assert served.other.counters.connections == 0
     if error:
-        assert error.hint
+        assert error.fix
         assert fault.says in error.message
         assert "127.0.0.1" in error.message or "idp.example" in error.message
         assert error.__suppress_context__
-        said += [error.message, error.hint]
+        said += [error.message, error.fix]
         if isinstance(error, UnreachableError) and served.counters.requests:
             assert error.request_sent
     else:

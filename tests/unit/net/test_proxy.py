@@ -125,8 +125,8 @@ def test_a_proxy_that_cant_be_used_is_named_by_its_origin(value: str) -> None:
         with pytest.raises(ConfigError) as caught:
             chosen(environ, proxy=proxy)
         assert origin in caught.value.message
-        assert PASSWORD not in f"{caught.value.message} {caught.value.hint}"
-        assert ("PySocks" in (caught.value.hint or "")) == value.startswith("socks")
+        assert PASSWORD not in f"{caught.value.message} {caught.value.fix}"
+        assert ("PySocks" in (caught.value.fix or "")) == value.startswith("socks")
 
 
 @pytest.mark.requirement(33)
@@ -175,7 +175,7 @@ def through(
                 )
             except TokencliError as error:
                 outcome = error
-                said += [error.message, error.hint or ""]
+                said += [error.message, error.fix or ""]
         seen = [[r.head for r in end.counters.requests] for end in (middle, server)]
     assert PASSWORD not in "\n".join(said)
     return outcome, seen[0], seen[1], said
@@ -222,12 +222,12 @@ def test_credentials_go_to_the_proxy_alone(name: str) -> None:
 
 @pytest.mark.requirement(33)
 def test_a_407_says_where_the_password_belongs() -> None:
-    """The message names the proxy, the hint the variable; nothing is repeated or sent on."""
+    """The message names the proxy, the fix the variable; nothing is repeated or sent on."""
     outcome, proxied, served, said = through(tunnel_for("Basic x"), f"user:{PASSWORD}@")
     assert isinstance(outcome, UnreachableError)
     assert "the proxy 127.0.0.1:" in outcome.message
     assert "407" in outcome.message
-    assert "HTTPS_PROXY" in (outcome.hint or "")
+    assert "HTTPS_PROXY" in (outcome.fix or "")
     assert not outcome.request_sent
     assert (len(proxied), len(served)) == (1, 0)
     assert not any("\x1b" in text for text in said)
@@ -252,8 +252,8 @@ def test_a_proxy_that_fails_gets_the_blame(proxy: Behaviour, says: str) -> None:
     assert isinstance(outcome, UnreachableError)
     assert "the proxy 127.0.0.1:" in outcome.message
     assert says in outcome.message
-    assert "HTTPS_PROXY" in f"{outcome.message} {outcome.hint}"
-    assert "NO_PROXY" in (outcome.hint or "")
+    assert "HTTPS_PROXY" in f"{outcome.message} {outcome.fix}"
+    assert "NO_PROXY" in (outcome.fix or "")
     assert not outcome.request_sent
     assert served == []
 
@@ -276,8 +276,8 @@ def test_a_proxy_that_is_not_there_is_named() -> None:
 
 @pytest.mark.requirement(33)
 def test_a_proxy_that_inspects_tls_is_suspected() -> None:
-    """Where the certificate behind a proxy comes from an unknown CA, the hint says whose it may be."""
+    """Where the certificate behind a proxy comes from an unknown CA, the fix says whose it may be."""
     outcome, _, served, _ = through(tunnel, server_tls="unknown CA")
     assert isinstance(outcome, TlsError)
-    assert "inspects TLS" in (outcome.hint or "")
+    assert "inspects TLS" in (outcome.fix or "")
     assert served == []

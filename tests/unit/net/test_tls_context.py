@@ -39,7 +39,7 @@ def connects(
                 HttpRequest("POST", f"https://127.0.0.1:{server.port}/t", {}), connection
             )
         except TlsError as error:
-            assert "checked against" in (error.hint or "")
+            assert "checked against" in (error.fix or "")
             assert server.counters.requests == []
             return False
     return True
@@ -161,7 +161,7 @@ def test_a_ca_file_that_is_none_is_named_with_what_named_it(
     assert server.counters.connections == 0
     assert str(path) in caught.value.message
     assert origin in caught.value.message
-    assert origin in (caught.value.hint or "")
+    assert origin in (caught.value.fix or "")
 
 
 @pytest.mark.parametrize("path", ["/proc/self/mem", "nul\0here"])

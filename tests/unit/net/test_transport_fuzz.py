@@ -45,7 +45,7 @@ REPLIES = st.one_of(
 
 @pytest.mark.timeout(3600)
 def test_only_our_own_errors_escape_whatever_a_server_sends() -> None:
-    """Any reply is handed over, or ends as ReplyError or UnreachableError in one line with a hint."""
+    """Any reply is handed over, or ends as ReplyError or UnreachableError in one line with a fix."""
     data = b""
 
     def behave(peer: Peer) -> None:
@@ -62,7 +62,7 @@ def test_only_our_own_errors_escape_whatever_a_server_sends() -> None:
         try:
             reply = HttpTransport({}, print, lambda _: None).send(request, Connection(10))
         except (ReplyError, UnreachableError) as error:
-            assert error.hint
+            assert error.fix
             assert "\n" not in error.message
             assert len(error.message) < 600
         else:

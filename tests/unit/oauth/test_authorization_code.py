@@ -238,7 +238,7 @@ def test_a_tenant_of_a_server_with_many_may_sign_in_by_another_name() -> None:
         steps.send(AuthorizationResponse(code=CODE))
         with pytest.raises(ReplyError, match=r"'https://evil/.*no refresh token either") as refused:
             steps.send(token)
-        assert "`issuer`" in (refused.value.hint or "")
+        assert "`issuer`" in (refused.value.fix or "")
 
 
 def test_a_provider_names_the_parameters_and_this_machine() -> None:

@@ -185,7 +185,7 @@ def test_an_optional_endpoint_that_is_not_fit_is_left_out(member: str, url: obje
     for _ in range(2):  # as it was told, and as it is remembered
         with pytest.raises(ConfigError, match=member) as needed:
             resolve_endpoints(issuer_profile(), ctx(), slate.memory, name)
-        assert "tokencli profiles edit p" in (needed.value.hint or "")
+        assert "tokencli profiles edit p" in (needed.value.fix or "")
 
 
 def test_http_endpoints_are_for_an_http_issuer_on_loopback() -> None:
@@ -245,7 +245,7 @@ def test_an_endpoint_on_a_new_origin_is_refused_until_a_person_agrees(
         around.clock.current_time += 25 * 3600
         with pytest.raises(ConfigError, match="nothing was sent there") as refused:
             resolve_endpoints(issuer_profile(), around, slate.memory, anew=anew)
-        assert "tokencli login p" in (refused.value.hint or "")
+        assert "tokencli login p" in (refused.value.fix or "")
         assert slate.kept == first
     agreed = ctx(metadata(**moved), answers=("y",))
     resolve_endpoints(issuer_profile(), agreed, slate.memory, anew=True)

@@ -76,7 +76,7 @@ def test_a_url_that_no_request_goes_to_is_a_usage_error(url: str) -> None:
     """Whoever asks for a proof is told what a URL looks like."""
     with pytest.raises(UsageError) as caught:
         dpop.htu_of_url(url)
-    assert caught.value.hint and "--url" in caught.value.hint
+    assert caught.value.fix and "--url" in caught.value.fix
 
 
 def test_a_damaged_key_at_rest_is_an_error_without_its_content() -> None:

@@ -42,7 +42,7 @@ def nonsense(body: str, profile: Profile = OAUTH2, kind: str = "application/json
     with pytest.raises(ReplyError) as caught:
         take(body, profile, 200, kind)
     assert caught.value.exit_code == 7
-    assert caught.value.hint
+    assert caught.value.fix
     return caught.value
 
 
@@ -190,7 +190,7 @@ def test_the_documents_broken_samples_are_shown_without_what_they_hold(
     error = nonsense(body.replace("CANARY", CANARY), profile)
     assert "not valid JSON" in error.message
     assert "access_token" in error.message
-    assert CANARY not in error.message + (error.hint or "")
+    assert CANARY not in error.message + (error.fix or "")
 
 
 @pytest.mark.parametrize(
@@ -249,8 +249,8 @@ def test_each_documented_status_says_what_it_was_and_what_to_do(
     error = refusal(body, profile, status)
     assert f"HTTP {status}" in error.message
     assert profile.provider.errors.status[str(status)].what in error.message
-    assert error.hint
-    assert "{profile}" not in error.hint
+    assert error.fix
+    assert "{profile}" not in error.fix
 
 
 def test_screening_eagles_camel_case_description_is_found() -> None:
@@ -265,7 +265,7 @@ def test_a_standard_code_explains_more_than_the_status() -> None:
     """GroupID's 400s usually carry an OAuth code; it is used when it is there."""
     error = refusal('{"error": "invalid_grant"}', GROUPID, 400)
     assert "identity store" in error.message
-    assert error.hint == "tokencli login p --again"
+    assert error.fix == "tokencli login p --again"
 
 
 def test_a_description_that_quotes_secrets_is_masked() -> None:
@@ -281,8 +281,8 @@ def test_a_secret_with_reserved_characters_brings_the_encoding_hint() -> None:
     request = replace(REQUEST, secrets=(Secret("pa%ss+word"),))
     with pytest.raises(RefusedError) as caught:
         read_token_response(OAUTH2, request, json_reply("{}", 401), STARTED)
-    assert 'basic_encoding = "raw"' in (caught.value.hint or "")
-    assert "basic_encoding" not in (refusal("{}", OAUTH2, 401).hint or "")
+    assert 'basic_encoding = "raw"' in (caught.value.fix or "")
+    assert "basic_encoding" not in (refusal("{}", OAUTH2, 401).fix or "")
 
 
 @given(body=st.binary(max_size=300), status=st.sampled_from([200, 201, 400, 401, 500]))
@@ -293,7 +293,7 @@ def test_only_our_own_errors_escape_from_any_bytes(body: bytes, status: int) -> 
             OAUTH2, REQUEST, HttpReply(status, {"content-type": "application/json"}, body), STARTED
         )
     except TokencliError as error:
-        assert error.hint
+        assert error.fix
     else:
         assert b"access_token" in body
 
@@ -350,17 +350,17 @@ def test_a_refusal_names_the_places_of_secrets_that_cant_be_typed_anew() -> None
     """`login --again` asks for nothing where secrets come from variables and files."""
     refs = {"client_secret": SecretRef("env", "client_secret", "p", ("MY_SECRET",))}
     error = refusal('{"error": "invalid_client"}', replace(OAUTH2, secrets=refs), 401)
-    assert "MY_SECRET" in (error.hint or "")
-    assert "login" not in (error.hint or "")
+    assert "MY_SECRET" in (error.fix or "")
+    assert "login" not in (error.fix or "")
 
 
 def test_scopes_of_the_command_line_are_corrected_there() -> None:
     """Where the profile does not name the refused scopes, the profile is not what to edit."""
     body = '{"error": "invalid_scope"}'
-    assert "profiles edit" in str(refusal(body, OAUTH2, 400).hint)
+    assert "profiles edit" in str(refusal(body, OAUTH2, 400).fix)
     typed = replace(OAUTH2, scope="a b", value_sources={"scope": "--scope"})
     wrong = refusal(body, typed, 400)
-    assert "--scope" in str(wrong.hint) and "profiles edit" not in str(wrong.hint)
+    assert "--scope" in str(wrong.fix) and "profiles edit" not in str(wrong.fix)
     assert "Check the profile" not in wrong.message
     assert typed.command_line_name == "p --scope 'a b'" and OAUTH2.command_line_name == "p"
 

@@ -55,7 +55,7 @@ def test_a_pasted_url_is_answered_with_the_host_in_it(pasted: str) -> None:
     """Who pastes a URL is told which part of it was meant, and no more of it."""
     with pytest.raises(ConfigError) as error:
         check_host_port(pasted)
-    assert error.value.hint == 'write "demomachine:4443"'
+    assert error.value.fix == 'write "demomachine:4443"'
     assert "canary" not in str(error.value)
 
 
@@ -106,7 +106,7 @@ def test_endpoints_that_are_not(url: str, word: str) -> None:
     """Each other URL is refused with its reason, and none is quoted."""
     with pytest.raises(ConfigError, match=word) as error:
         check_endpoint_url(url)
-    assert "canary" not in f"{error.value} {error.value.hint}"
+    assert "canary" not in f"{error.value} {error.value.fix}"
 
 
 def test_a_base_url_takes_no_query() -> None:

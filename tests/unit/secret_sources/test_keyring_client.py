@@ -115,8 +115,8 @@ def test_a_secret_stays_with_the_server_it_was_stored_for(keyring_env: dict[str,
     place.store_secret(REF, Secret(CANARY))
     with pytest.raises(KeyringError, match=f"stored for {SERVER}, .* names https://evil") as caught:
         place.read(MOVED)
-    assert caught.value.hint is not None and "tokencli login p --again" in caught.value.hint
-    assert CANARY not in caught.value.message + caught.value.hint
+    assert caught.value.fix is not None and "tokencli login p --again" in caught.value.fix
+    assert CANARY not in caught.value.message + caught.value.fix
     assert place.delete_secret(MOVED) is False
     assert place.read(REF) == Secret(CANARY)
 
@@ -149,7 +149,7 @@ def test_a_locked_keyring_says_so_at_once(locked_keyring_env: dict[str, str]) ->
     with pytest.raises(KeyringError, match="locked") as caught:
         source(keyring(patience=30)).read(REF)
     assert time.monotonic() - start < 5
-    assert caught.value.hint is not None and "unlock" in caught.value.hint
+    assert caught.value.fix is not None and "unlock" in caught.value.fix
 
 
 def test_a_locked_keyring_says_so_after_a_failed_prompt(
@@ -166,7 +166,7 @@ def test_no_bus_is_an_absent_keyring() -> None:
     """Without a session bus the message says that there is no keyring, and what to use instead."""
     with pytest.raises(KeyringError, match="no OS keyring here") as caught:
         keyring().get_item(*REF.target)
-    assert caught.value.hint is not None and 'env = "' in caught.value.hint
+    assert caught.value.fix is not None and 'env = "' in caught.value.fix
 
 
 def test_an_empty_bus_is_an_absent_keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -319,7 +319,7 @@ def test_a_backend_that_is_no_keyring_is_refused(
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", name)
     with pytest.raises(KeyringError, match=words) as caught:
         source(keyring()).store_secret(REF, Secret(CANARY))
-    assert caught.value.hint
+    assert caught.value.fix
 
 
 PLAIN = """
@@ -365,7 +365,7 @@ def test_whatever_a_backend_raises_is_an_error_without_the_secret(
         place.read(REF)
     with pytest.raises(KeyringError, match="RuntimeError") as caught:
         place.store_secret(REF, Secret(CANARY))
-    assert CANARY not in caught.value.message + str(caught.value.hint)
+    assert CANARY not in caught.value.message + str(caught.value.fix)
 
 
 def test_a_broken_keyringrc_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

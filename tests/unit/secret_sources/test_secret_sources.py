@@ -125,7 +125,7 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
     for name in ("fifo", "huge", "missing", "", "/dev/zero", "a\0b"):
         with pytest.raises(CredentialsError) as caught:
             read("file", str(tmp_path / name) if name != "/dev/zero" else name)
-        assert caught.value.hint
+        assert caught.value.fix
     assert time.monotonic() - start < 5
 
 
@@ -230,8 +230,8 @@ def test_a_person_is_asked_and_nobody_else() -> None:
     with pytest.raises(LoginRequiredError) as caught:
         read("prompt")
     # The exact place to name instead (requirement 31): there is no option for a secret.
-    assert 'password = { env = "P_PASSWORD" }' in str(caught.value.hint)
-    assert "tokencli profiles edit p" in str(caught.value.hint)
-    assert "option" not in str(caught.value.hint)
+    assert 'password = { env = "P_PASSWORD" }' in str(caught.value.fix)
+    assert "tokencli profiles edit p" in str(caught.value.fix)
+    assert "option" not in str(caught.value.fix)
     with pytest.raises(CredentialsError, match="control character"):
         read("prompt", terminal=FakeTerminal(["a\x1b[A"], interactive=True))

@@ -30,7 +30,7 @@ def test_a_closed_stdin_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the command that would bring something."""
     with pytest.raises(CredentialsError, match="closed") as caught:
         read(monkeypatch, None)
-    assert "tokencli get p" in (caught.value.hint or "")
+    assert "tokencli get p" in (caught.value.fix or "")
 
 
 def test_more_than_any_secret_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,8 +78,8 @@ def test_a_folder_that_the_user_chose_keeps_its_readers(tmp_path: Path) -> None:
         for use in (lambda: file_store(root).save(stored()), lambda: file_store(root).load(KEY)):
             with pytest.raises(StorageError) as caught:
                 use()
-            assert caught.value.hint is not None and mend in caught.value.hint
-            assert ("go-w" in caught.value.hint) == (bits == 0o777)
+            assert caught.value.fix is not None and mend in caught.value.fix
+            assert ("go-w" in caught.value.fix) == (bits == 0o777)
         assert mode(root) == bits
     root.chmod(0o700)
 
@@ -133,7 +133,7 @@ def test_what_is_not_a_safe_file_is_refused(what: str, mend: str, tmp_path: Path
         store.load(KEY)
     assert time.monotonic() - start < 5
     assert str(path) in caught.value.message
-    assert caught.value.hint is not None and mend in caught.value.hint
+    assert caught.value.fix is not None and mend in caught.value.fix
 
 
 @pytest.mark.parametrize("what", ["symlink", "dangling", "fifo", "hard link"])
@@ -227,7 +227,7 @@ try:
             store.reserve_space(KEY, 200_000)
         store.save(stored(2, size=200_000))
 except StorageError as error:
-    print(error.message); print(error.hint)
+    print(error.message); print(error.fix)
 """
 
 
@@ -271,7 +271,7 @@ def test_no_room_is_found_before_the_request(
     monkeypatch.setattr(os, "posix_fallocate", no_room)
     with pytest.raises(StorageError, match=words) as caught:
         store.reserve_space(KEY, 5000)
-    assert caught.value.hint
+    assert caught.value.fix
     assert store.load(KEY) == stored(1)
     assert len(list((tmp_path / "tokens").iterdir())) == 1
 
@@ -406,7 +406,7 @@ def test_a_store_without_a_place_says_so() -> None:
     store = file_store(None, name="runtime")
     with pytest.raises(StorageError) as caught:
         store.load(KEY)
-    assert caught.value.hint is not None and '"keyring"' in caught.value.hint
+    assert caught.value.fix is not None and '"keyring"' in caught.value.fix
     assert store.delete_profile_tokens("p") == 0
 
 
@@ -433,13 +433,13 @@ def test_a_lock_that_the_file_system_refuses_names_another_place(
         file_store(tmp_path).lock_credential(KEY, 1),
     ):
         pass
-    assert "state_dir" in str(caught.value.hint) and 'store = "runtime"' in str(caught.value.hint)
+    assert "state_dir" in str(caught.value.fix) and 'store = "runtime"' in str(caught.value.fix)
 
 
 def test_a_disk_that_fails_to_flush_names_another_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """EIO at fsync: what was stored stays, and the hint does not ask whose it is."""
+    """EIO at fsync: what was stored stays, and the fix does not ask whose it is."""
     store = file_store(tmp_path)
     store.save(stored(1))
 
@@ -449,7 +449,7 @@ def test_a_disk_that_fails_to_flush_names_another_place(
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(StorageError, match="input/output error") as caught:
         store.save(stored(2))
-    assert "state_dir" in str(caught.value.hint)
+    assert "state_dir" in str(caught.value.fix)
     assert store.load(KEY) == stored(1)
 
 
@@ -469,9 +469,9 @@ def test_a_squatted_name_in_a_sticky_folder_names_what_works(
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 4242)
     with pytest.raises(StorageError, match="belongs to another user") as caught:
         ensure_private_dir(place)
-    assert "move it out of the way" in str(caught.value.hint)
+    assert "move it out of the way" in str(caught.value.fix)
     place.parent.chmod(0o1777)
     with pytest.raises(StorageError, match="belongs to another user") as caught:
         ensure_private_dir(place)
-    assert "out of the way" not in str(caught.value.hint)
-    assert "state_dir" in str(caught.value.hint)
+    assert "out of the way" not in str(caught.value.fix)
+    assert "state_dir" in str(caught.value.fix)

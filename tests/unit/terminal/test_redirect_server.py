@@ -249,7 +249,7 @@ def test_a_port_in_use_is_told() -> None:
         with pytest.raises(ConfigError) as told:
             LoopbackListener(port, judge)
         assert str(port) in told.value.message
-        assert "redirect_port" in (told.value.hint or "")
+        assert "redirect_port" in (told.value.fix or "")
 
 
 def test_without_ipv4_it_listens_on_the_ipv6_literal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,7 +118,7 @@ def test_a_stopped_holder_costs_the_timeout_and_is_named(path: Path, other: Hold
         take(path, 0.5)
     assert 0.5 <= time.monotonic() - start <= 1.5
     assert f"process {process.pid} " in caught.value.message
-    assert caught.value.hint is not None and f"kill -CONT {process.pid}" in caught.value.hint
+    assert caught.value.fix is not None and f"kill -CONT {process.pid}" in caught.value.fix
     process.send_signal(signal.SIGCONT)
     process.communicate("\n", timeout=20)
     assert take(path)
@@ -131,7 +131,7 @@ def test_a_holder_at_work_is_named(path: Path, other: Hold) -> None:
         take(path)
     assert f"process {process.pid} " in caught.value.message
     assert "profile 'p'" in caught.value.message
-    assert caught.value.hint is not None and "--lock-timeout" in caught.value.hint
+    assert caught.value.fix is not None and "--lock-timeout" in caught.value.fix
 
 
 def test_whom_one_waits_for_is_said_after_a_while(
@@ -182,7 +182,7 @@ def test_what_was_planted_is_refused(path: Path, tmp_path: Path) -> None:
         with pytest.raises(StorageError) as caught:
             take(path, 20)
         assert not isinstance(caught.value, LockTimeoutError)
-        assert caught.value.hint is not None and str(path) in caught.value.hint
+        assert caught.value.fix is not None and str(path) in caught.value.fix
         path.rmdir() if path.is_dir() else path.unlink()
     assert victim.read_text() == "content"
 

@@ -198,5 +198,5 @@ def _check_url_template(template: str, made: ProviderDraft) -> None:
     except ConfigError as error:
         raise ConfigError(
             f"the request's URL is none that a credential may be sent to: {error.message}",
-            hint="mend the URL in the file, or answer the questions: tokencli providers new",
+            fix="mend the URL in the file, or answer the questions: tokencli providers new",
         ) from None

@@ -98,7 +98,7 @@ def _push_request(
         raise ReplyError(
             f"{get_endpoint_host(profile)} took the pushed authorization request, but names no request_uri"
             " (RFC 9126 section 2.2)",
-            hint="tell the server's operators, or leave `par` out of the profile",
+            fix="tell the server's operators, or leave `par` out of the profile",
         )
     return {"client_id": request["client_id"], "request_uri": reference}
 
@@ -135,12 +135,12 @@ def _check_id_token(profile: Profile, token: TokenSet, nonce: str | None) -> Non
         raise ReplyError(
             f"the ID token that {get_endpoint_host(profile)} sent names {named!r} as its issuer instead of"
             f" {profile.issuer!r}, so nothing of the reply is used, no refresh token either",
-            hint="if that is the server's own name, give it as `issuer`:"
+            fix="if that is the server's own name, give it as `issuer`:"
             f" tokencli profiles edit {profile.name}",
         )
     else:
         return
     raise ReplyError(
         f"the ID token that {get_endpoint_host(profile)} sent {wrong}, so nothing of the reply is used",
-        hint=f"tokencli login {profile.command_line_name}   once more; if it stays, tell the server's operators",
+        fix=f"tokencli login {profile.command_line_name}   once more; if it stays, tell the server's operators",
     )

@@ -51,7 +51,7 @@ class ExpectedResponse:
         return ReplyError(
             f"the browser came back from {who}, though the sign-in was begun at {issuer!r}; nothing"
             " that came with it was used",
-            hint=f"tokencli login {self.profile.command_line_name}   and look at the address in the browser",
+            fix=f"tokencli login {self.profile.command_line_name}   and look at the address in the browser",
         )
 
     def _read_error_response(self, found: Mapping[str, str]) -> TokencliError | None:
@@ -67,7 +67,7 @@ class ExpectedResponse:
         what = known.what if known else _ERROR_MEANINGS.get(code, _DEFAULT_MEANING)
         return RefusedError(
             f"{host} ended the sign-in ({said}): {what}",
-            hint=SCOPE_OPTION_HINT
+            fix=SCOPE_OPTION_HINT
             if refuses_scope_option(self.profile, code, known)
             else f"tokencli login {self.profile.command_line_name}",
             error=code,

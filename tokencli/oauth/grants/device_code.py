@@ -118,7 +118,7 @@ def _parse_device_authorization(
 def _bad_reply_error(profile: Profile, what: str) -> ReplyError:
     return ReplyError(
         f"{get_endpoint_host(profile)} answered the device authorization request, but the answer {what}",
-        hint="tell the server's operators, or sign in by another grant: "
+        fix="tell the server's operators, or sign in by another grant: "
         f"tokencli profiles edit {profile.name}",
     )
 
@@ -128,9 +128,9 @@ def _sign_in_timeout_error(profile: Profile, waited: float | None = None) -> Log
     if limit is not None and waited == limit:
         return LoginRequiredError(
             f"nobody signed in within {humanize_duration(limit)}",
-            hint=f"tokencli login {profile.command_line_name} --wait 15m",
+            fix=f"tokencli login {profile.command_line_name} --wait 15m",
         )
     return LoginRequiredError(
         "the code has expired before anybody signed in with it",
-        hint=f"tokencli login {profile.command_line_name}",
+        fix=f"tokencli login {profile.command_line_name}",
     )

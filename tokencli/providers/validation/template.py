@@ -23,7 +23,7 @@ def check_template(text: str, known: set[str], path: KeyPath) -> Iterator[Findin
     try:
         holes = [piece for piece in parse_template(text) if isinstance(piece, Placeholder)]
     except ConfigError as error:
-        yield Finding(path, error.message, error.hint)
+        yield Finding(path, error.message, error.fix)
         return
     for hole in holes:
         yield from _check_filters(hole, path)
@@ -64,7 +64,7 @@ def run_check(check: Callable[[Any], object], value: object, path: KeyPath) -> I
     except InvalidValueError as wrong:
         yield Finding(path, wrong.message, wrong.suggestion)
     except ConfigError as error:
-        yield Finding(path, error.message, error.hint)
+        yield Finding(path, error.message, error.fix)
 
 
 def _check_filters(hole: Placeholder, path: KeyPath) -> Iterator[Finding]:
