@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from tokencli.errors import LoginRequiredError
 from tokencli.models import (
+    AuthorizationResponse,
     Connection,
     HttpReply,
     HttpRequest,
@@ -16,7 +17,6 @@ from tokencli.models import (
     TokenBinding,
 )
 from tokencli.protocols import AccessTokenCache, SecretSource, TokenStore, WritableSecretSource
-from tokencli.protocols_browser import AuthorizationResponse
 from tokencli.providers.catalog import load_builtin
 
 

@@ -12,8 +12,8 @@ PACKAGE = Path(tokencli.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 NOUNS = {
-    "errors", "fast_dataclass", "models", "problems", "protocols", "protocols_browser",
-    "protocols_store", "provider_schema", "provider_schema_parts", "sanitize", "secret",
+    "errors", "fast_dataclass", "models", "problems", "protocols", "provider_schema", "sanitize",
+    "secret",
 }  # fmt: skip
 """What every room may import: types and errors."""
 MAY_IMPORT: dict[str, set[str]] = {
@@ -21,13 +21,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "fast_dataclass": set(),
     "sanitize": set(),
     "secret": {"fast_dataclass"},
-    "provider_schema": {"fast_dataclass", "provider_schema_parts"},
-    "provider_schema_parts": {"fast_dataclass"},
-    "models": {"fast_dataclass", "provider_schema", "secret"},
+    "provider_schema": {"fast_dataclass"},
+    "models": {"errors", "fast_dataclass", "provider_schema", "secret"},
     "problems": {"errors"},
     "protocols": NOUNS,
-    "protocols_browser": NOUNS,
-    "protocols_store": NOUNS,
     "jwt": NOUNS,
     "formats": NOUNS | {"jwt", "oauth"},
     "oauth": NOUNS | {"core", "jwt", "providers", "token_store"},

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tokencli.fastpath import reader
 from tokencli.models import Profile
 from tokencli.protocols import (
+    Browser,
     Clock,
     SecretSource,
     Terminal,
@@ -19,7 +20,6 @@ from tokencli.protocols import (
     Transport,
     WritableSecretSource,
 )
-from tokencli.protocols_browser import Browser
 
 if TYPE_CHECKING:
     from tokencli.config.load import Config
@@ -57,7 +57,7 @@ class App:
         usual = None if self.options.config else reader.config_file_path(self.environ)
         if usual is not None and sys.platform == "linux":
             return Path(usual)
-        from tokencli.config.config_path import find_config_path
+        from tokencli.config.config_file import find_config_path
 
         return find_config_path(self.options.config, self.environ)
 

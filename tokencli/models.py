@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 from typing import Literal
 
+from tokencli.errors import TokencliError
 from tokencli.fast_dataclass import dataclass
 from tokencli.provider_schema import Provider
 from tokencli.secret import Secret as Secret
@@ -248,3 +249,11 @@ class HttpReply:
 
     def __repr__(self) -> str:
         return f"<HTTP {self.status}, {len(self.body)} bytes>"
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationResponse:
+    """The authorization response that a sign-in ended with (RFC 6749 section 4.1.2): a code or an error."""
+
+    code: Secret | None = None
+    error: TokencliError | None = None

@@ -1,6 +1,7 @@
-"""The ports: what the program needs of the world, as small protocols.
+"""The ports of the program: one protocol for each thing outside it.
 
-`adapters/`, `sources/` and `stores/` hold the real ones; tests bring hand-written fakes.
+`net`, `terminal`, `secret_sources`, `token_store`, `fastpath` and `system` implement them, `app`
+builds the implementations, and the tests use hand-written fakes.
 """
 
 from collections.abc import Callable, Sequence
@@ -8,20 +9,20 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from tokencli.models import (
+    AuthorizationResponse,
     Connection,
     HttpReply,
     HttpRequest,
     Profile,
     Secret,
     SecretRef,
+    StoredTokenSet,
+    TokenBinding,
 )
-from tokencli.protocols_browser import Browser
-from tokencli.protocols_store import AccessTokenCache as AccessTokenCache
-from tokencli.protocols_store import TokenStore as TokenStore
 
 
 class Clock(Protocol):
-    """Tell the time, and let it pass."""
+    """The current time, and waiting."""
 
     def now(self) -> float:
         """Return seconds since the epoch."""
@@ -32,103 +33,251 @@ class Clock(Protocol):
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Let `seconds` pass."""
+        """Wait `seconds`."""
         ...
 
 
 class Transport(Protocol):
-    """Carry one request to its endpoint and the reply back."""
+    """HTTP: send one request and return the reply."""
 
     def send(self, request: HttpRequest, connection: Connection) -> HttpReply:
         """Send `request` and return the reply, whatever its status.
 
-        No redirect is followed, no netrc read, and the whole exchange ends within
+        Redirects are not followed, netrc is not read, and the whole exchange ends within
         `connection.timeout` seconds.
 
         Raises:
-            UnreachableError, TlsError, DeadlineError: no reply came.
-            ReplyError: a redirect, or a reply that is too large or encoded.
-            ConfigError: a CA file is missing or not one.
+            UnreachableError, TlsError, DeadlineError: no reply was received.
+            ReplyError: the reply is a redirect, is too large or has a content encoding.
+            ConfigError: a CA file is missing or isn't one.
         """
         ...
 
 
 class Terminal(Protocol):
-    """Talk to the person at stderr; stdout is not touched."""
+    """The user at stderr. stdout is never written to."""
 
     @property
     def interactive(self) -> bool:
-        """Whether somebody is there to answer."""
+        """Whether the user can be prompted."""
         ...
 
     def print_note(self, text: str, *, whole: bool = False) -> None:
-        """Say something worth knowing; silent under `-q`, and cut where it is long and not `whole`."""
+        """Print information; silent under `-q`, and long text is cut unless `whole`."""
         ...
 
     def print_warning(self, text: str) -> None:
-        """Say something that has to be known; once for each text."""
+        """Print a warning, each text only once."""
         ...
 
     def print_detail(self, text: str) -> None:
-        """Say something for those who asked with `-v`."""
+        """Print a line for `-v`."""
         ...
 
     def ask_line(
         self, question: str, *, default: str | None = None, choices: Sequence[str] = ()
     ) -> str:
-        """Ask for a line of text; raises LoginNeeded where nobody is there to answer."""
+        """Prompt for a line of text; raises LoginRequiredError if the user can't be prompted."""
         ...
 
     def ask_secret(self, question: str) -> Secret:
-        """Ask for a secret without showing it; raises LoginNeeded as `ask` does."""
+        """Prompt for a secret without echo; raises LoginRequiredError as `ask_line` does."""
         ...
 
     def ask_yes_no(self, question: str, *, default: bool) -> bool:
-        """Ask yes or no; raises LoginNeeded as `ask` does."""
+        """Prompt for yes or no; raises LoginRequiredError as `ask_line` does."""
         ...
 
     def show_message(self, text: str, *, qr: str | None = None) -> bool:
-        """Say all of what a person has to see to go on, even under `-q`; draw `qr` as a code to scan
-        and tell whether that could be."""
+        """Print what the user needs in order to continue, in full and even under `-q`.
+
+        Draw `qr` as a QR code, and return whether that was possible.
+        """
         ...
 
     def set_status_line(self, text: str) -> None:
-        """Replace the line that says how things stand; an empty text takes it away."""
+        """Replace the status line; an empty text removes it."""
         ...
 
     def open_line_reader(self) -> AbstractContextManager[Callable[[float], str | None]]:
-        """Hand out what returns a line typed within so many seconds, or None; lines of any length,
-        and none where nobody can type."""
+        """Provide a function that returns a line typed within that many seconds, or None.
+
+        Lines may have any length. If the user can't type, the function always returns None.
+        """
+        ...
+
+
+class Browser(Protocol):
+    """The user's web browser, and the loopback redirect that brings the user back."""
+
+    @property
+    def is_available(self) -> bool:
+        """Whether a window can be expected to open in front of the user."""
+        ...
+
+    def open_url(self, url: str) -> bool:
+        """Open a page and return whether that worked.
+
+        Raises:
+            ConfigError: the URL is not one that may be passed to a browser.
+        """
+        ...
+
+    def listen_for_redirect(
+        self,
+        port: int | None,
+        accept: Callable[[str], AuthorizationResponse | None],
+        host: str = ...,
+    ) -> "RedirectListener":
+        """Open a loopback port, `port` or any free one, for the redirect that `accept` recognizes.
+
+        The redirect URI names it by its address, or as `localhost` if that is the `host`. Every
+        other request is rejected and has no effect.
+
+        Raises:
+            ConfigError: another program uses the port.
+        """
+        ...
+
+
+class RedirectListener(Protocol):
+    """The loopback port that one sign-in is redirected to (RFC 8252 section 7.3)."""
+
+    @property
+    def redirect_uri(self) -> str:
+        """Return the redirect URI to send to the authorization server."""
+        ...
+
+    def wait_for_redirect(self, seconds: float) -> AuthorizationResponse | None:
+        """Return the authorization response, or None if it doesn't arrive within `seconds`."""
+        ...
+
+    def close(self) -> None:
+        """Release the port."""
         ...
 
 
 class SecretSource(Protocol):
-    """Read secrets of one kind: keyring, env, file, command or prompt."""
+    """Reads secrets of one kind: keyring, env, file, command, prompt or stdin."""
 
     def read(self, ref: SecretRef) -> Secret | None:
-        """Return the secret, or None where the place exists and holds none.
+        """Return the secret, or None if the source can be read but doesn't have it.
 
         Raises:
-            CredentialsError: the place can't be read, and why.
+            CredentialsError: the source can't be read, and why.
         """
         ...
 
 
 class WritableSecretSource(SecretSource, Protocol):
-    """A source that can also be written to: the keyring."""
+    """A source that can also store secrets: the keyring."""
 
     def store_secret(self, ref: SecretRef, secret: Secret) -> Callable[[], bool]:
-        """Store the secret and read it back; return what undoes that, and tells whether it put an
-        older one back. Raises KeyringError where it did not stay."""
+        """Store the secret and read it back.
+
+        Return a function that undoes this, and returns whether it restored an older secret. Raises
+        KeyringError if the secret wasn't stored.
+        """
         ...
 
     def delete_secret(self, ref: SecretRef, *, everywhere: bool = False) -> bool:
-        """Forget the secret, with `everywhere` for other servers, too; tell whether there was one."""
+        """Delete the secret, with `everywhere` for other servers as well; return whether it existed."""
+        ...
+
+
+class TokenStore(Protocol):
+    """Where token sets are stored: keyring, runtime directory, file or nowhere."""
+
+    @property
+    def name(self) -> str:
+        """`keyring`, `runtime`, `file` or `none`."""
+        ...
+
+    def load(self, key: str) -> StoredTokenSet | None:
+        """Return what is stored under `key`; a damaged record is set aside and counts as a miss.
+
+        Raises:
+            StorageError: the location isn't safe to read. KeyringError: it doesn't respond.
+        """
+        ...
+
+    def reserve_space(self, key: str, size: int) -> None:
+        """Make sure that `size` bytes can be saved, before anything is sent.
+
+        Raises:
+            StorageError: disk full, read-only, quota. KeyringError: it doesn't store anything.
+        """
+        ...
+
+    def save(self, stored: StoredTokenSet) -> None:
+        """Save durably: once this returns, a crash loses nothing.
+
+        Raises:
+            StorageError, KeyringError.
+        """
+        ...
+
+    def begin_refresh(self, key: str, refresh_token: Secret) -> None:
+        """Record durably that this refresh token is about to be used, until `save` or `end_refresh`.
+
+        Only a hash of it is stored.
+        """
+        ...
+
+    def end_refresh(self, key: str) -> None:
+        """Record that the refresh is over: the server replied."""
+        ...
+
+    def was_refresh_interrupted(self, key: str, refresh_token: Secret) -> bool:
+        """Return whether an earlier run began to use this refresh token and never finished."""
+        ...
+
+    def list_credential_keys(self, profile: str) -> Sequence[str]:
+        """Return the keys under which token sets of that profile may be stored.
+
+        Raises:
+            StorageError: the location can't be read.
+        """
+        ...
+
+    def delete_profile_tokens(self, profile: str, *, force: bool = False) -> int:
+        """Delete everything of that profile: token sets, chunks, journals and leftover drafts.
+
+        Return the number of token sets deleted.
+
+        Raises:
+            KeyringError: something may be stored where it can't be reached; with `force` the
+                references to it are deleted nevertheless.
+        """
+        ...
+
+    def delete_token_set(self, key: str, only: Secret | None = None) -> bool:
+        """Delete what is stored under `key`; with `only`, just if its refresh token is that one."""
+        ...
+
+    def lock_credential(self, key: str, timeout: float) -> AbstractContextManager[None]:
+        """Hold the credential's lock, which is kept with the store.
+
+        Raises:
+            LockTimeoutError: another process holds it for longer than `timeout` seconds.
+        """
+        ...
+
+
+class AccessTokenCache(Protocol):
+    """A profile's access token where a warm `get` finds it: derived, disposable, never an error."""
+
+    def load_token(self, bound: TokenBinding) -> StoredTokenSet | None:
+        """Return the cached access token alone, or None if the cache can't be sure of it."""
+        ...
+
+    def fill_from_store(self, stored: StoredTokenSet, store: TokenStore) -> None:
+        """Cache what was read from the store."""
         ...
 
 
 class Context(Protocol):
-    """The ctx that an action may use; `app.App` builds each on first use."""
+    """Everything that `core` and `oauth` may use; `app.App` builds each part on first use."""
 
     @property
     def clock(self) -> Clock:
@@ -142,7 +291,7 @@ class Context(Protocol):
 
     @property
     def transport(self) -> Transport:
-        """Return the transport."""
+        """Return the HTTP transport."""
         ...
 
     @property
@@ -152,7 +301,7 @@ class Context(Protocol):
 
     @property
     def keyring(self) -> WritableSecretSource:
-        """Return the OS keyring as a place to write secrets to."""
+        """Return the OS keyring, for storing secrets."""
         ...
 
     def secret_source(self, kind: str) -> SecretSource:
@@ -164,28 +313,28 @@ class Context(Protocol):
         ...
 
     def with_endpoints(self, profile: Profile, *names: str) -> Profile:
-        """Return the profile with these endpoints, too, where its issuer names them.
+        """Return the profile with these endpoints added from its issuer's metadata.
 
         Raises:
-            ConfigError: it does not. TokencliError: it can't be asked.
+            ConfigError: the metadata don't name them. TokencliError: they can't be fetched.
         """
         ...
 
     def defer_signals(self, at_most: float) -> AbstractContextManager[None]:
         """Hold back INT, TERM, HUP, QUIT and TSTP inside the block and deliver them after it.
 
-        A person who asks twice is told that it takes `at_most` seconds.
+        The second signal prints a note that the block takes `at_most` seconds.
         """
         ...
 
     def token_store(self, profile: Profile) -> TokenStore:
-        """Return the store that keeps the profile's tokens; `auto` is settled here."""
+        """Return the profile's token store; `auto` is resolved here."""
         ...
 
     def token_cache(self, profile: Profile) -> AccessTokenCache:
-        """Return the profile's hot copy; a change of the store changes it, too."""
+        """Return the profile's token cache; writing to the store updates it as well."""
         ...
 
     def all_token_stores(self, profile: Profile) -> Sequence[TokenStore]:
-        """Return every place where tokens of the profile may rest, whatever it says today."""
+        """Return every store that may hold tokens of the profile, whatever its `store` says now."""
         ...

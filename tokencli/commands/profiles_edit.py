@@ -201,8 +201,7 @@ def edit(
 
 def _edit_in_editor(app: App) -> None:
     """Let a person change the file, valid before or not, until it is."""
-    from tokencli.config.config_file import read_config_text
-    from tokencli.config.config_path import find_config_path
+    from tokencli.config.config_file import find_config_path, read_config_text
     from tokencli.config.edit import replace_config_text
     from tokencli.terminal.editor import edit_text as open_editor
 

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tokencli.config import resolve
-from tokencli.config.config_file import parse_toml, read_config_text
-from tokencli.config.config_path import expand_path
+from tokencli.config.config_file import expand_path, parse_toml, read_config_text
 from tokencli.config.toml_positions import find_line, map_key_lines
 from tokencli.config.top_level import check_top_level as top_findings
 from tokencli.errors import ConfigError, ConfigProblem

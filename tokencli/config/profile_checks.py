@@ -4,10 +4,8 @@ from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 
 from tokencli.config import validators
-from tokencli.config.client_keys import TOKEN_SECRET_KEYS
 from tokencli.config.profile_draft import ProfileDraft
-from tokencli.config.profile_schema import secret_key_names
-from tokencli.config.server_keys import KEY_BY_ENDPOINT
+from tokencli.config.profile_schema import KEY_BY_ENDPOINT, TOKEN_SECRET_KEYS, secret_key_names
 from tokencli.oauth import grants
 from tokencli.problems import Finding
 from tokencli.provider_schema import Provider

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from tokencli.config import validators
-from tokencli.config.client_keys import TOKEN_TYPE_KEYS
-from tokencli.config.config_path import expand_path
-from tokencli.config.profile_schema import secret_key_names
-from tokencli.config.secret_ref_schema import SecretSourceTable
-from tokencli.config.server_keys import KEY_BY_ENDPOINT
+from tokencli.config.config_file import expand_path
+from tokencli.config.profile_schema import (
+    KEY_BY_ENDPOINT,
+    TOKEN_TYPE_KEYS,
+    SecretSourceTable,
+    secret_key_names,
+)
 from tokencli.models import SecretRef
 from tokencli.oauth import client_authentication, grants
 from tokencli.provider_schema import Provider

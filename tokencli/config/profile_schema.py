@@ -8,6 +8,7 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
+    ConfigDict,
     Field,
     StrictBool,
     WithJsonSchema,
@@ -16,22 +17,181 @@ from pydantic import (
 
 from tokencli import provider_schema
 from tokencli.config import validators
-from tokencli.config.client_keys import CLIENT_SECRET_KEYS, ClientSettings
 from tokencli.config.duration import MIN_DURATION
-from tokencli.config.secret_ref_schema import (
-    MODEL_CONFIG,
-    CheckedSecretSource,
-    KeyringEntryTable,
-    SecretSourceTable,
-    TextLine,
-)
-from tokencli.config.server_keys import (
-    ENDPOINT_URL_KEYS,
-    KEY_BY_ENDPOINT,
-    EndpointUrl,
-    ServerSettings,
-)
+from tokencli.jwt.sign import ASYMMETRIC_ALGORITHMS, HMAC_ALGORITHMS
+from tokencli.problems import InvalidValueError
 from tokencli.providers.template import list_value_names
+
+TextLine: TypeAlias = Annotated[str, AfterValidator(validators.validate_text)]
+MODEL_CONFIG = ConfigDict(extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
+
+
+class KeyringEntryTable(BaseModel):
+    """An entry of the OS keyring."""
+
+    model_config = MODEL_CONFIG
+
+    service: TextLine
+    """The entry's service, as other programs see it."""
+    username: TextLine
+    """The entry's user name."""
+
+
+class SecretSourceTable(BaseModel):
+    """Where a secret rests: exactly one of these. Without it: the OS keyring, by tokencli login."""
+
+    model_config = ConfigDict(
+        **MODEL_CONFIG, json_schema_extra={"minProperties": 1, "maxProperties": 1}
+    )
+
+    env: Annotated[str, AfterValidator(validators.validate_source_variable)] | None = None
+    """The environment variable that holds it."""
+    file: TextLine | None = None
+    """The file that holds it; relative to this file's folder; ~ is the home folder."""
+    command: list[TextLine] | None = Field(default=None, min_length=1)
+    """The program that prints it, and its arguments, run without a shell."""
+    prompt: Literal[True] | None = None
+    """Ask for it each time."""
+    stdin: Literal[True] | None = None
+    """Read it from stdin each time."""
+    profile: TextLine | None = None
+    """The token of another profile: for subject_token, actor_token and assertion."""
+    keyring: KeyringEntryTable | None = None
+    """An entry of the OS keyring other than tokencli's own."""
+
+
+def _reject_inline_secret(value: object) -> object:
+    """Refuse a secret that stands in the file itself, and say where it belongs."""
+    if not isinstance(value, dict):
+        raise InvalidValueError(
+            "is a secret and must not stand in this file",
+            "delete the line and store it with tokencli login {profile}; or name where it rests: "
+            '{ env = "VAR" }, { file = "path" }, { command = ["pass", "show", "x"] } or '
+            "{ prompt = true }",
+            quote=False,
+        )
+    if len(value) > 1:
+        raise InvalidValueError(
+            "names more than one place", f"keep one of {', '.join(value)}", quote=False
+        )
+    if not value:
+        raise InvalidValueError("names no place", 'such as { env = "VAR" }', quote=False)
+    return value
+
+
+CheckedSecretSource: TypeAlias = Annotated[
+    SecretSourceTable, BeforeValidator(_reject_inline_secret)
+]
+
+
+EndpointUrl: TypeAlias = Annotated[str, AfterValidator(validators.url_validator(query=True))]
+IssuerUrl: TypeAlias = Annotated[str, AfterValidator(validators.url_validator(query=False))]
+
+ENDPOINT_BY_KEY: dict[str, str] = {
+    "authorization_url": "authorization",
+    "device_authorization_url": "device_authorization",
+    "par_url": "pushed_authorization_request",
+    "revocation_url": "revocation",
+    "introspection_url": "introspection",
+    "userinfo_url": "userinfo",
+    "jwks_url": "jwks",
+}
+"""Key of a profile -> logical name of the endpoint whose URL it gives."""
+
+KEY_BY_ENDPOINT: dict[str, str] = {
+    "token": "token_url",
+    "issuer": "issuer",
+    **{name: key for key, name in ENDPOINT_BY_KEY.items()},
+}
+"""The other way round, token endpoint and issuer included."""
+
+ENDPOINT_URL_KEYS = frozenset(KEY_BY_ENDPOINT.values()) - {"issuer"}
+"""The keys whose value is an endpoint's whole URL, in which a query may stand."""
+
+SIGN_IN_KEYS = ("browser", "interactive", "redirect_port", "par")
+
+
+class ServerSettings(BaseModel):
+    """Where the server's endpoints are, beside the token endpoint, and how a person signs in."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    issuer: IssuerUrl | None = None
+    """The server's own name; its metadata (RFC 8414, OpenID Connect Discovery) name its endpoints."""
+    authorization_url: EndpointUrl | None = None
+    """The authorization endpoint, for the grant authorization_code."""
+    device_authorization_url: EndpointUrl | None = None
+    """The device authorization endpoint, for the grant device_code."""
+    par_url: EndpointUrl | None = None
+    """The pushed authorization request endpoint (RFC 9126)."""
+    revocation_url: EndpointUrl | None = None
+    """The revocation endpoint (RFC 7009), for tokencli logout."""
+    introspection_url: EndpointUrl | None = None
+    """The introspection endpoint (RFC 7662), for tokencli inspect."""
+    userinfo_url: EndpointUrl | None = None
+    """The UserInfo endpoint (OpenID Connect Core section 5.3), for tokencli inspect."""
+    jwks_url: EndpointUrl | None = None
+    """The server's public keys, for tokencli inspect."""
+    browser: StrictBool = True
+    """Open a browser for signing in; without it the address is shown, to be opened anywhere."""
+    interactive: StrictBool = False
+    """Let get begin a sign-in where one is needed, as login does."""
+    redirect_port: int | None = Field(default=None, ge=1, le=65535)
+    """The port of the redirect URI http://127.0.0.1:PORT/callback, where the server wants one that is registered."""
+    iss_in_redirect: StrictBool = False
+    """The server puts iss into every redirect (RFC 9207), so one without it is refused; discovery finds that out by itself."""
+    par: StrictBool = False
+    """Push the authorization request to the server before the browser is opened (RFC 9126)."""
+
+
+CLIENT_SECRET_KEYS = ("private_key", "key_passphrase", "subject_token", "actor_token", "assertion")
+"""Keys of every profile whose values are places of secrets."""
+TOKEN_SECRET_KEYS = ("subject_token", "actor_token", "assertion")
+"""Those among them that are tokens, and so may be another profile's."""
+TOKEN_TYPE_KEYS = ("subject_token_type", "actor_token_type", "requested_token_type")
+"""Keys that go into the profile's values."""
+
+TokenType: TypeAlias = Annotated[
+    str,
+    AfterValidator(validators.validate_token_type),
+    WithJsonSchema({"type": "string", "examples": [*validators.TOKEN_TYPES]}),
+]
+
+
+class ClientSettings(BaseModel):
+    """How the client proves who it is without a secret of a few letters, and what it trades."""
+
+    model_config = MODEL_CONFIG
+
+    private_key: CheckedSecretSource | None = None
+    """Where the client's private key rests: PEM, a JWK, or the JSON file of a service account."""
+    key_passphrase: CheckedSecretSource | None = None
+    """Where the passphrase of private_key or client_key rests, if that is encrypted."""
+    key_id: TextLine | None = None
+    """The kid by which the server knows the private key."""
+    signing_alg: Literal[*ASYMMETRIC_ALGORITHMS, *HMAC_ALGORITHMS] | None = None  # type: ignore[valid-type]
+    """The algorithm of assertions, where the key's usual one (RS256, ES256, EdDSA, HS256) won't do."""
+    assertion_audience: TextLine | None = None
+    """The aud of assertions: issuer, token_endpoint, or the value that the server wants."""
+    client_cert: TextLine | None = None
+    """The client's certificate in PEM form: for TLS with client_key, else for x5t in assertions."""
+    client_key: TextLine | None = None
+    """The PEM file of the certificate's private key, for TLS client authentication (RFC 8705)."""
+    dpop: StrictBool = False
+    """Bind tokens to a key of this program's own, so that a stolen one is of no use (RFC 9449)."""
+    subject_token: CheckedSecretSource | None = None
+    """Where the token to be traded comes from, for the grant token_exchange (RFC 8693)."""
+    subject_token_type: TokenType | None = None
+    """What the subject token is; an access token where nothing is said."""
+    actor_token: CheckedSecretSource | None = None
+    """Where the token of the one who acts comes from, where that is somebody else."""
+    actor_token_type: TokenType | None = None
+    """What the actor token is; an access token where nothing is said."""
+    requested_token_type: TokenType | None = None
+    """What is wanted in exchange, where it is not an access token."""
+    assertion: CheckedSecretSource | None = None
+    """Where a ready-made assertion comes from, for the grant jwt_bearer; else private_key signs one."""
+
 
 VariableName: TypeAlias = Annotated[
     str,

@@ -10,20 +10,22 @@ from typing import Any
 from pydantic import ValidationError
 
 from tokencli.config import validators
-from tokencli.config.client_keys import CLIENT_SECRET_KEYS
-from tokencli.config.config_path import expand_path
+from tokencli.config.config_file import expand_path
 from tokencli.config.profile_checks import check_profile
 from tokencli.config.profile_draft import ProfileDraft
 from tokencli.config.profile_schema import (
+    CLIENT_SECRET_KEYS,
     COMMON_KEYS,
+    KEY_BY_ENDPOINT,
     REDEFINABLE_KEYS,
+    SIGN_IN_KEYS,
     ProfileTable,
     allowed_keys,
+    build_profile_model,
     explicit_values,
     secret_key_names,
 )
 from tokencli.config.pydantic_problems import convert_validation_error
-from tokencli.config.server_keys import KEY_BY_ENDPOINT, SIGN_IN_KEYS
 from tokencli.errors import ConfigError
 from tokencli.models import Connection, Profile, SignIn, Signing
 from tokencli.oauth import grants
@@ -223,3 +225,14 @@ def unknown_provider_finding(name: str, provider: object, known: tuple[str, ...]
         what = "is missing" if provider is None else "must be text in quotes"
         return Finding(path, what, f'add provider = "…", one of: {", ".join(known)}')
     return Finding(path, f"{provider[:80]!r} is not a provider", did_you_mean(provider, known))
+
+
+def check_new_profile(name: str, provider: Provider, keys: Mapping[str, Any]) -> list[Finding]:
+    """List what is wrong with the profile's name and with the keys that it has; none is missed yet."""
+    table = {"provider": provider.name, **keys}
+    model, place = build_profile_model(provider), ConfigLocation(Path("config.toml"), None)
+    found = resolve_profile(name, table, provider, model, place)
+    if isinstance(found, Profile):
+        return []
+    about_keys = [one for one in found if len(one.key_path) > 2 and one.key_path[2] in keys]
+    return [*check_profile_name_and_type(name, table), *about_keys]

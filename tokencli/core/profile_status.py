@@ -115,7 +115,7 @@ class EffectiveSetting:
 
 def list_settings(profile: Profile, config: "Config") -> Iterator[EffectiveSetting]:
     """Yield everything that a profile amounts to, but its secrets, in one order for all."""
-    from tokencli.config.server_keys import ENDPOINT_BY_KEY
+    from tokencli.config.profile_schema import ENDPOINT_BY_KEY
 
     by_person = grants.is_interactive(profile.grant)
     values: dict[str, object] = {

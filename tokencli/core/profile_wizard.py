@@ -13,7 +13,7 @@ from tokencli.config.profile_schema import (
     build_profile_model,
     secret_key_names,
 )
-from tokencli.config.unwritten_profile import check_new_profile
+from tokencli.config.resolve import check_new_profile
 from tokencli.errors import ConfigError, UsageError
 from tokencli.problems import Finding, closest_match, did_you_mean
 from tokencli.protocols import Terminal

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from tokencli.errors import ConfigError, LoginRequiredError
 from tokencli.jwt.humanize import humanize_duration
-from tokencli.models import Profile, Secret
+from tokencli.models import AuthorizationResponse, Profile, Secret
 from tokencli.oauth.grants.steps import (
     AwaitAuthorizationResponse,
     ListenForRedirect,
@@ -17,8 +17,7 @@ from tokencli.oauth.grants.steps import (
     ShowUserCode,
     WaitSeconds,
 )
-from tokencli.protocols import Context
-from tokencli.protocols_browser import AuthorizationResponse, RedirectListener
+from tokencli.protocols import Context, RedirectListener
 
 SIGN_IN_TIMEOUT_S = 300.0
 """How long a redirect is waited for where nobody says otherwise."""

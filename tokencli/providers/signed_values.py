@@ -6,7 +6,7 @@ from typing import Any
 from tokencli.errors import CredentialsError
 from tokencli.jwt import sign as jws
 from tokencli.models import Profile, Secret
-from tokencli.provider_schema_parts import Signed
+from tokencli.provider_schema import Signed
 from tokencli.providers import template
 
 

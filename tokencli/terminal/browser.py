@@ -4,7 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 
-from tokencli.protocols_browser import AuthorizationResponse
+from tokencli.models import AuthorizationResponse
 from tokencli.providers.endpoint_urls import check_browser_url
 from tokencli.terminal.redirect_server import LoopbackListener
 

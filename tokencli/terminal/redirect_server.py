@@ -16,7 +16,7 @@ from threading import BoundedSemaphore, Lock, Thread
 from time import monotonic, sleep
 
 from tokencli.errors import ConfigError
-from tokencli.protocols_browser import AuthorizationResponse
+from tokencli.models import AuthorizationResponse
 
 CALLBACK_PATH = "/callback"
 MAX_REQUEST_HEAD_BYTES = 32 * 1024

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.conftest import script
-from tokencli.config.config_path import expand_path, find_config_path
+from tokencli.config.config_file import expand_path, find_config_path
 from tokencli.errors import ConfigError
 
 

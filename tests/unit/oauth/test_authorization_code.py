@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes import make_profile
 from tokencli.errors import RefusedError, ReplyError, TokencliError
-from tokencli.models import Profile, Secret, SignIn, TokenSet
+from tokencli.models import AuthorizationResponse, Profile, Secret, SignIn, TokenSet
 from tokencli.oauth.grants import authorization_code
 from tokencli.oauth.grants.authorization_response import MAX_QUERY_LENGTH, ExpectedResponse
 from tokencli.oauth.grants.steps import (
@@ -20,7 +20,6 @@ from tokencli.oauth.grants.steps import (
     PostToEndpoint,
     PostTokenRequest,
 )
-from tokencli.protocols_browser import AuthorizationResponse
 
 ISSUER = "https://id.example.com"
 REDIRECT_URI = "http://127.0.0.1:49152/callback"

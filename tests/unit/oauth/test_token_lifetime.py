@@ -7,7 +7,7 @@ import pytest
 
 from tokencli.models import HttpReply
 from tokencli.oauth.token_lifetime import compute_lifetime
-from tokencli.provider_schema_parts import Reply
+from tokencli.provider_schema import Reply
 from tokencli.providers.reply_locator import ReplyDocument
 
 NOW = 1_800_000_000.0  # 2027-01-15T08:00:00Z

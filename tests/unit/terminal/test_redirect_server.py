@@ -8,8 +8,7 @@ from time import monotonic
 import pytest
 
 from tokencli.errors import ConfigError, RefusedError
-from tokencli.models import Secret
-from tokencli.protocols_browser import AuthorizationResponse
+from tokencli.models import AuthorizationResponse, Secret
 from tokencli.terminal import redirect_server
 from tokencli.terminal.redirect_server import LoopbackListener
 

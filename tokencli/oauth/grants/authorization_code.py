@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from tokencli.errors import ReplyError
 from tokencli.jwt.decode import decode_token
-from tokencli.models import Profile, Secret, TokenSet
+from tokencli.models import AuthorizationResponse, Profile, Secret, TokenSet
 from tokencli.oauth.grants.authorization_response import MAX_QUOTED_LENGTH, ExpectedResponse
 from tokencli.oauth.grants.common_params import common_params, grant_type_value
 from tokencli.oauth.grants.steps import (
@@ -24,7 +24,6 @@ from tokencli.oauth.grants.steps import (
 )
 from tokencli.oauth.issuer_match import matches_issuer
 from tokencli.oauth.token_response import get_endpoint_host
-from tokencli.protocols_browser import AuthorizationResponse
 
 NEEDS: tuple[str, ...] = ()
 ENDPOINTS = ("authorization",)

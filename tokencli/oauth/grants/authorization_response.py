@@ -6,9 +6,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from tokencli.errors import RefusedError, ReplyError, TokencliError
 from tokencli.fast_dataclass import dataclass
-from tokencli.models import Profile, Secret
+from tokencli.models import AuthorizationResponse, Profile, Secret
 from tokencli.oauth.refusals import SCOPE_OPTION_HINT, refuses_scope_option
-from tokencli.protocols_browser import AuthorizationResponse
 from tokencli.providers.redaction import redact_text
 
 MAX_QUERY_LENGTH = 16 * 1024

@@ -4,8 +4,7 @@ from collections.abc import Callable, Generator, Mapping
 from typing import Any, Literal, Protocol, TypeAlias
 
 from tokencli.fast_dataclass import dataclass
-from tokencli.models import Profile, Secret, TokenSet
-from tokencli.protocols_browser import AuthorizationResponse
+from tokencli.models import AuthorizationResponse, Profile, Secret, TokenSet
 from tokencli.provider_schema import Request
 
 ParamValue: TypeAlias = str | Secret | tuple[str, ...]
