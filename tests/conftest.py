@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import keyring_session, long_suites
 from tests.keyring_session import (
     keyring_env,
     locked_keyring_env,
     pytest_sessionfinish,
     pytest_sessionstart,
-    summary,
 )
 
 __all__ = ["keyring_env", "locked_keyring_env", "pytest_sessionfinish", "pytest_sessionstart"]
@@ -137,10 +137,21 @@ def lines(text: str) -> Sequence[str]:
     return [line for line in text.splitlines() if line]
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say in a line what was left out on this machine, and how to get it."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Add the hooks of the long suites."""
+    config.pluginmanager.register(long_suites)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say in one line each what was left out, and how to run it."""
     from tests.servers import oidc_provider
 
-    for line in (summary(), oidc_provider.summary()):
+    for line in (
+        keyring_session.summary(),
+        oidc_provider.summary(),
+        long_suites.summary(config),
+    ):
         if line:
             terminalreporter.write_line(line)

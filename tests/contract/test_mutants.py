@@ -14,6 +14,8 @@ import pytest
 
 import tokencli
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(tokencli.__file__).parent.parent
 
 

@@ -12,6 +12,8 @@ from tests.servers.keys import KINDS
 from tests.servers.oidc_provider import CLIENT_IDS, USER, OidcProvider
 from tests.servers.record import ran
 
+pytestmark = pytest.mark.long
+
 OIDC, DJANGO = "oidc-provider", "django-oauth-toolkit"
 GRANTS = ("client_credentials", "password", "token_exchange", "jwt_bearer")
 PAIRS = [

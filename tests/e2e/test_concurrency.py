@@ -80,6 +80,7 @@ def test_fifty_processes_cost_one_request_with_the_file_store(tmp_path: Path) ->
         expect_one_request(sandbox, [environment] * MANY, spent)
 
 
+@pytest.mark.long
 @pytest.mark.requirement(1)
 def test_fifty_processes_cost_one_request_while_the_server_is_slow(tmp_path: Path) -> None:
     """The same against a server that takes 3 s to answer, after it has rotated."""
@@ -91,6 +92,7 @@ def test_fifty_processes_cost_one_request_while_the_server_is_slow(tmp_path: Pat
         expect_one_request(sandbox, [environment] * MANY, spent)
 
 
+@pytest.mark.long
 @pytest.mark.requirement(2)
 @pytest.mark.usefixtures("keyring_env")
 def test_fifty_processes_of_two_environments_share_one_keyring_and_one_lock(

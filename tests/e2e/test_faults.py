@@ -135,6 +135,7 @@ def check(fault: Fault, served: Served, ended: Ended, own: float) -> None:
     assert all(line.isprintable() and len(line) < 700 for line in said)
 
 
+@pytest.mark.long
 @pytest.mark.requirement(8)
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 def test_no_fault_holds_the_program_up_or_makes_it_talk(
@@ -153,6 +154,7 @@ GENEROUS_S = 5.0
 PASSING = [fault for fault in FAULTS if fault.passing or fault.read_as]
 
 
+@pytest.mark.long
 @pytest.mark.requirement(9)
 @pytest.mark.parametrize("fault", PASSING, ids=str)
 def test_a_password_is_sent_once_whatever_goes_wrong(fault: Fault, tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from tests.servers.django_toolkit import DjangoToolkit
 from tests.servers.oidc_provider import PASSWORD, USER, OidcProvider
 from tokencli.jwt.decode import decode_token
 
+pytestmark = pytest.mark.long
+
 
 def by_password(server: OidcProvider, name: str = "p", **more: object) -> str:
     """Return a public client's profile for the password grant."""

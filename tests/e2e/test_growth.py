@@ -11,6 +11,8 @@ from tests.fast_path_world import World, world
 from tests.forking import Forks
 from tokencli.sandbox.server import Sandbox
 
+pytestmark = pytest.mark.long
+
 CALLERS = 500
 MANY = 10_000
 

@@ -10,6 +10,8 @@ from tests.conftest import script
 from tests.e2e.test_hook import EACH, LOAD, NO_PATH, PROMPT, STATUS, hooked, place, shell_out
 from tests.fast_path_world import TOKENS, World
 
+pytestmark = pytest.mark.long
+
 __all__ = ["place"]
 
 SH = ["bash", "zsh"]

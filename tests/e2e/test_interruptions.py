@@ -46,6 +46,7 @@ def interrupt(number: signal.Signals, delay: float) -> tuple[int, str]:
         return process.returncode, said
 
 
+@pytest.mark.long
 @pytest.mark.requirement(5)
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -65,6 +66,7 @@ def test_no_maskable_signal_costs_a_refresh_token(
             assert "/tokencli/" not in said  # a frame of ours; before main() Python prints its own
 
 
+@pytest.mark.long
 @pytest.mark.requirement(5)
 @pytest.mark.parametrize("seed", range(10))
 def test_sigkill_never_corrupts_the_store_and_is_named_where_it_cost_the_chain(

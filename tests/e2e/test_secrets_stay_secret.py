@@ -54,6 +54,7 @@ def cmdlines() -> str:
     return "\n".join(found)
 
 
+@pytest.mark.long
 @pytest.mark.requirement(15)
 @pytest.mark.parametrize("failure", FAILURES)
 def test_no_failure_shows_a_secret(

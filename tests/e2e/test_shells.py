@@ -34,14 +34,20 @@ PWSH = shutil.which("pwsh")
 
 
 def each(*shells: str, option: str | None = None) -> list[Any]:
-    """Return parameters for the shells; one that is not installed is left out with a word about it."""
+    """Return parameters for the shells; a shell that is not installed is skipped with a reason.
+
+    With a shell option set, a test is part of the long suites.
+    """
     return [
         pytest.param(
             *((shell,) if option is None else (shell, option)),
-            marks=pytest.mark.skipif(
-                shutil.which(WANTED[shell][0]) is None,
-                reason=f"{shell} is not installed: apt-get install {PACKAGES.get(shell, shell)}",
-            ),
+            marks=[
+                pytest.mark.skipif(
+                    shutil.which(WANTED[shell][0]) is None,
+                    reason=f"{shell} is not installed: apt-get install {PACKAGES.get(shell, shell)}",
+                ),
+                *([pytest.mark.long] if option else []),
+            ],
         )
         for shell in shells
     ]

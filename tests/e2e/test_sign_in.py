@@ -148,6 +148,7 @@ def test_a_browser_opens_and_the_token_is_kept_and_renewed(
     ran("oidc-provider", "refresh_token", "none")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", [name for name in AUTH_METHODS if name != "none"])
 def test_a_code_is_exchanged_with_every_client_authentication(
     tokencli: Run,
@@ -283,6 +284,7 @@ def test_a_device_shows_where_to_go_and_waits_until_somebody_has_been_there(
     ran("oidc-provider", "device_code", "none")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", [name for name in AUTH_METHODS if name != "none"])
 def test_a_device_signs_in_with_every_client_authentication(
     tokencli: Run,

@@ -16,6 +16,8 @@ from tests.zoo.cases import first, host_of, later
 from tests.zoo.server import Zoo
 from tests.zoo.storing import config_text, secrets_of
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def zoo() -> Iterator[Zoo]:

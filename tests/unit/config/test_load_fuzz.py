@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tokencli.config.load import Config, load_config
 from tokencli.errors import ConfigError
+
+pytestmark = pytest.mark.long
 
 VALID = """default_profile = "a"
 state_dir = "~/s"
