@@ -7,14 +7,14 @@ _tokencli_complete() {
     elif [[ $before == = ]]; then before=${COMP_WORDS[COMP_CWORD - 2]}; fi
     for ((at = 1; at < COMP_CWORD; at++)); do
         case "${command:+$command }${COMP_WORDS[at]}" in
-        'get' | 'refresh' | 'inspect' | 'export' | 'login' | 'logout' | 'sandbox' | 'hook' | 'completion' | 'profiles' | 'profiles add' | 'profiles edit' | 'profiles show' | 'profiles use' | 'profiles remove' | 'profiles test' | 'profiles schema' | 'providers' | 'providers list' | 'providers show' | 'providers check' | 'providers new' | 'providers reference') command="${command:+$command }${COMP_WORDS[at]}" ;;
+        'get' | 'refresh' | 'inspect' | 'export' | 'login' | 'logout' | 'sandbox' | 'hook' | 'completion' | 'help' | 'profiles' | 'profiles add' | 'profiles edit' | 'profiles show' | 'profiles use' | 'profiles remove' | 'profiles test' | 'profiles schema' | 'providers' | 'providers list' | 'providers show' | 'providers check' | 'providers new' | 'providers reference') command="${command:+$command }${COMP_WORDS[at]}" ;;
         esac
     done
     case "$command" in
     '')
         options='--version --help -h'
         case "$before" in
-            *) words='get refresh inspect export login logout sandbox hook completion profiles providers' ;;
+            *) words='get refresh inspect export login logout sandbox hook completion help profiles providers' ;;
         esac
         ;;
     'get')
@@ -119,6 +119,14 @@ _tokencli_complete() {
             --config) kind=files ;;
             --timeout) words='' ;;
             *) words='bash zsh fish powershell' ;;
+        esac
+        ;;
+    'help')
+        options='--config --timeout --no-input --quiet -q --verbose -v --help -h'
+        case "$before" in
+            --config) kind=files ;;
+            --timeout) words='' ;;
+            *) words='getting-started profiles secrets scripts ci sign-in oauth any-endpoint provider-reference inspect troubleshooting security speed platforms python-api architecture get refresh export providers login logout sandbox hook completion help' ;;
         esac
         ;;
     'profiles')

@@ -5,7 +5,7 @@ function __tokencli_at
     set -l words (commandline -opc)
     for word in $words[2..-1]
         set -l next (string trim -- "$command $word")
-        if contains -- $next 'get' 'refresh' 'inspect' 'export' 'login' 'logout' 'sandbox' 'hook' 'completion' 'profiles' 'profiles add' 'profiles edit' 'profiles show' 'profiles use' 'profiles remove' 'profiles test' 'profiles schema' 'providers' 'providers list' 'providers show' 'providers check' 'providers new' 'providers reference'
+        if contains -- $next 'get' 'refresh' 'inspect' 'export' 'login' 'logout' 'sandbox' 'hook' 'completion' 'help' 'profiles' 'profiles add' 'profiles edit' 'profiles show' 'profiles use' 'profiles remove' 'profiles test' 'profiles schema' 'providers' 'providers list' 'providers show' 'providers check' 'providers new' 'providers reference'
             set command $next
         end
     end
@@ -27,6 +27,7 @@ complete -c tokencli -n '__tokencli_at' -f -a logout -d 'Revoke and forget a pro
 complete -c tokencli -n '__tokencli_at' -f -a sandbox -d 'Run a server of your own to try everything on: no account, no keyring, none of your files.'
 complete -c tokencli -n '__tokencli_at' -f -a hook -d 'Make `get` and `export` a matter of microseconds in a shell, and keep its variables fresh.'
 complete -c tokencli -n '__tokencli_at' -f -a completion -d 'Print the script that completes commands, options and profiles in a shell.'
+complete -c tokencli -n '__tokencli_at' -f -a help -d 'Show the manual: list its pages, or read one.'
 complete -c tokencli -n '__tokencli_at' -f -a profiles -d 'List the profiles: endpoint, where secrets come from, and how long the token lasts.'
 complete -c tokencli -n '__tokencli_at' -f -a providers -d 'Describe token endpoints: list, show, check, and make new ones.'
 complete -c tokencli -n '__tokencli_at' -l version -d 'Print the version.'
@@ -151,6 +152,13 @@ complete -c tokencli -n '__tokencli_at completion' -l no-input -d 'Never ask any
 complete -c tokencli -n '__tokencli_at completion' -l quiet -s q -d 'Say nothing but warnings and errors.'
 complete -c tokencli -n '__tokencli_at completion' -l verbose -s v -d 'Say more on stderr; never a secret.'
 complete -c tokencli -n '__tokencli_at completion' -l help -s h -d 'Show this message and exit.'
+complete -c tokencli -n '__tokencli_at help' -f -a 'getting-started profiles secrets scripts ci sign-in oauth any-endpoint provider-reference inspect troubleshooting security speed platforms python-api architecture get refresh export providers login logout sandbox hook completion help'
+complete -c tokencli -n '__tokencli_at help' -l config -r -F -d 'Configuration file, instead of $TOKENCLI_CONFIG.'
+complete -c tokencli -n '__tokencli_at help' -l timeout -r -f -d 'For each exchange with a server, as 30s.'
+complete -c tokencli -n '__tokencli_at help' -l no-input -d 'Never ask anything; fail and say what is missing.'
+complete -c tokencli -n '__tokencli_at help' -l quiet -s q -d 'Say nothing but warnings and errors.'
+complete -c tokencli -n '__tokencli_at help' -l verbose -s v -d 'Say more on stderr; never a secret.'
+complete -c tokencli -n '__tokencli_at help' -l help -s h -d 'Show this message and exit.'
 complete -c tokencli -n '__tokencli_at profiles' -f -a add -d 'Add a profile: asks for what its provider needs, and only that; never for a secret.'
 complete -c tokencli -n '__tokencli_at profiles' -f -a edit -d 'Change a profile: by options, or without any in $EDITOR; comments and order stay.'
 complete -c tokencli -n '__tokencli_at profiles' -f -a show -d 'Show every setting of a profile and where it comes from; of secrets only whether they are there.'

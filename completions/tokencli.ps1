@@ -5,7 +5,7 @@ $TokencliWords = @{
         '--version' = $null
         '--help' = $null
         '-h' = $null
-        '' = @('get', 'refresh', 'inspect', 'export', 'login', 'logout', 'sandbox', 'hook', 'completion', 'profiles', 'providers')
+        '' = @('get', 'refresh', 'inspect', 'export', 'login', 'logout', 'sandbox', 'hook', 'completion', 'help', 'profiles', 'providers')
     }
     'get' = @{
         '--profile' = @('<profiles>')
@@ -177,6 +177,18 @@ $TokencliWords = @{
         '--help' = $null
         '-h' = $null
         '' = @('bash', 'zsh', 'fish', 'powershell')
+    }
+    'help' = @{
+        '--config' = @('<files>')
+        '--timeout' = @()
+        '--no-input' = $null
+        '--quiet' = $null
+        '-q' = $null
+        '--verbose' = $null
+        '-v' = $null
+        '--help' = $null
+        '-h' = $null
+        '' = @('getting-started', 'profiles', 'secrets', 'scripts', 'ci', 'sign-in', 'oauth', 'any-endpoint', 'provider-reference', 'inspect', 'troubleshooting', 'security', 'speed', 'platforms', 'python-api', 'architecture', 'get', 'refresh', 'export', 'providers', 'login', 'logout', 'sandbox', 'hook', 'completion', 'help')
     }
     'profiles' = @{
         '--json' = $null

@@ -73,6 +73,8 @@ def _build_option_spec(parameter: Any, path: tuple[str, ...]) -> OptionSpec:
 
 
 def _find_candidates(option: str, metavar: str, path: tuple[str, ...]) -> tuple[str, ...]:
+    from tokencli.commands.help import list_help_topics
+    from tokencli.commands.registry import COMMANDS
     from tokencli.fastpath.hooks import SCHEDULE_STATEMENTS
     from tokencli.formats import DIALECTS, TOKEN_FORMATS
     from tokencli.providers.catalog import BUILTIN_NAMES
@@ -84,6 +86,7 @@ def _find_candidates(option: str, metavar: str, path: tuple[str, ...]) -> tuple[
         ("profiles add", "--provider"): BUILTIN_NAMES,
         ("hook", ""): tuple(SCHEDULE_STATEMENTS),
         ("completion", ""): ("bash", "zsh", "fish", "powershell"),
+        ("help", ""): list_help_topics(tuple(COMMANDS)),
         ("profiles add", ""): (),
     }
     at = (" ".join(path), option)

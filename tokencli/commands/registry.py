@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "sandbox": "tokencli.commands.sandbox:sandbox",
     "hook": "tokencli.commands.hook:hook",
     "completion": "tokencli.commands.completion:completion",
+    "help": "tokencli.commands.help:show_help",
 }
 """Name -> `module:attribute` of a command function or a Typer group."""
 
@@ -91,6 +92,7 @@ def _root_command(
     eval "$(tokencli export groupid)"                    or in $ACCESS_TOKEN
     tokencli inspect groupid                             what it says
     tokencli sandbox -- tokencli get groupid             all of it, on a server of your own
+    tokencli help                                        the manual
     """
     if context.invoked_subcommand is None:
         sys.stderr.write(context.get_help() + "\n")

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 UNBOUNDED_WIDTH = 1_000_000
 """Columns of a pipe or a file: nothing is wrapped or cut there."""
 MIN_WIDTH = 20
+MAX_TEXT_WIDTH = 100
+"""Columns of running text, at most: longer lines are hard to read."""
 
 
 def is_colour_enabled() -> bool:
@@ -65,6 +67,19 @@ def render_bar(fraction: float, width: int = 24) -> str:
     return full * filled + empty * (width - filled)
 
 
+def is_terminal_output() -> bool:
+    """Tell whether stdout is a terminal."""
+    return _is_terminal(sys.stdout)
+
+
+def render_markdown(text: str) -> str:
+    """Return Markdown of our own, formatted for the terminal."""
+    from rich.markdown import Markdown
+
+    page = Markdown(text, code_theme="ansi_dark", hyperlinks=False)
+    return _render_rich(page, width=min(output_width(), MAX_TEXT_WIDTH))
+
+
 def _can_display(text: str) -> bool:
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "ascii")
@@ -73,9 +88,9 @@ def _can_display(text: str) -> bool:
     return _is_terminal(sys.stdout)
 
 
-def _render_rich(what: "RenderableType", end: str = "\n") -> str:
+def _render_rich(what: "RenderableType", end: str = "\n", width: int | None = None) -> str:
     buffer = StringIO()
-    _build_console(buffer).print(what, end=end, soft_wrap=end == "")
+    _build_console(buffer).print(what, end=end, soft_wrap=end == "", width=width)
     return "\n".join(line.rstrip() for line in buffer.getvalue().split("\n"))
 
 

@@ -1,0 +1,58 @@
+"""Show long text through the user's pager."""
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+
+DEFAULT_PAGER = "less"
+DEFAULT_LESS_OPTIONS = "FRX"
+"""Quit if the text fits on one screen, pass colours through, and leave the text on the screen."""
+
+
+def find_pager(environ: Mapping[str, str]) -> list[str] | None:
+    """Return the pager's command line: `$PAGER`, else less; None if the text is to be printed directly.
+
+    An empty `$PAGER`, `cat`, `TERM=dumb` or a stdout that is not a terminal mean no pager.
+    """
+    if environ.get("TERM", "dumb") == "dumb" or not _is_stdout_terminal():
+        return None
+    try:
+        words = shlex.split(environ.get("PAGER", DEFAULT_PAGER))
+    except ValueError:  # an unclosed quote
+        return None
+    if not words or words == ["cat"]:
+        return None
+    program = shutil.which(words[0], path=environ.get("PATH", os.defpath))
+    return [program, *words[1:]] if program else None
+
+
+def page_text(text: str, environ: Mapping[str, str]) -> bool:
+    """Show `text` in the pager and return whether that was possible."""
+    pager = find_pager(environ)
+    if pager is None:
+        return False
+    # The pager handles Ctrl-C itself. A handler, unlike SIG_IGN, is not inherited by it.
+    previous = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        process = subprocess.Popen(  # noqa: S603 - the user's own choice of pager
+            pager,
+            stdin=subprocess.PIPE,
+            env={"LESS": DEFAULT_LESS_OPTIONS, **environ},
+        )
+        process.communicate(text.encode(sys.stdout.encoding or "utf-8", "replace"))
+    except OSError:
+        return False
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    return True
+
+
+def _is_stdout_terminal() -> bool:
+    try:
+        return os.isatty(sys.stdout.fileno())
+    except (AttributeError, OSError, ValueError):
+        return False
