@@ -91,7 +91,7 @@ _tokencli_complete() {
         esac
         ;;
     'sandbox')
-        options='--port --quiet -q --verbose -v --lifetime --fail --slow --clock-skew --grace --no-refresh-token --html --broken-json --no-token --expires-in --redirect --drop --help -h'
+        options='--port --lifetime --fail --slow --clock-skew --grace --no-refresh-token --html --broken-json --no-token --expires-in --redirect --drop --quiet -q --verbose -v --help -h'
         case "$before" in
             --port) words='' ;;
             --lifetime) words='' ;;
@@ -138,7 +138,7 @@ _tokencli_complete() {
         esac
         ;;
     'profiles add')
-        options='--provider --host --base-url --token-url --client-id --username --email-address --identity-store-id --scope --audience --grant --client-auth --ca-file --store --export --set --secret --password-env --client-secret-env --config --no-input --quiet -q --verbose -v --help -h'
+        options='--provider --host --base-url --token-url --client-id --username --email-address --identity-store-id --scope --audience --grant --client-auth --ca-file --store --export --set --secret --password-env --client-secret-env --config --timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --provider) words='auth0 authentik aws-cognito dex entra github gitlab google groupid hydra identityserver keycloak oauth2 okta ping salesforce screening-eagle slack socialid zitadel' ;;
             --host) words='' ;;
@@ -160,37 +160,42 @@ _tokencli_complete() {
             --password-env) words='' ;;
             --client-secret-env) words='' ;;
             --config) kind=files ;;
+            --timeout) words='' ;;
             *) words='' ;;
         esac
         ;;
     'profiles edit')
-        options='--set --unset --secret --config --no-input --quiet -q --verbose -v --help -h'
+        options='--set --unset --secret --config --timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --set) words='' ;;
             --unset) words='' ;;
             --secret) words='' ;;
             --config) kind=files ;;
+            --timeout) words='' ;;
             *) kind=profiles ;;
         esac
         ;;
     'profiles show')
-        options='--json --config --no-input --quiet -q --verbose -v --help -h'
+        options='--json --config --timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --config) kind=files ;;
+            --timeout) words='' ;;
             *) kind=profiles ;;
         esac
         ;;
     'profiles use')
-        options='--config --no-input --quiet -q --verbose -v --help -h'
+        options='--config --timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --config) kind=files ;;
+            --timeout) words='' ;;
             *) kind=profiles ;;
         esac
         ;;
     'profiles remove')
-        options='--yes -y --secrets --config --no-input --quiet -q --verbose -v --help -h'
+        options='--yes -y --secrets --config --timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --config) kind=files ;;
+            --timeout) words='' ;;
             *) kind=profiles ;;
         esac
         ;;
@@ -204,8 +209,10 @@ _tokencli_complete() {
         esac
         ;;
     'profiles schema')
-        options='--help -h'
+        options='--config --timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
+            --config) kind=files ;;
+            --timeout) words='' ;;
             *) words='' ;;
         esac
         ;;

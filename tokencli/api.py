@@ -5,7 +5,7 @@ Nothing is asked of anybody and nothing is printed but warnings; every failure i
 
 from typing import Any
 
-from tokencli.app import App, CommonOptions
+from tokencli.app import App, AppOptions
 from tokencli.core.get_token import get_token
 from tokencli.core.usage_secrets import resolve_usage_secrets
 from tokencli.errors import UsageError
@@ -64,7 +64,7 @@ class TokenAuth:
 
 
 def _build_app(config: str | None) -> App:
-    return App(CommonOptions(config=config, no_input=True, quiet=True))
+    return App(AppOptions(config=config, no_input=True, quiet=True))
 
 
 def _get_token_set(

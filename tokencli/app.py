@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class CommonOptions:
+class AppOptions:
     """What the command line says about every command."""
 
     config: str | None = None
@@ -45,7 +45,7 @@ class CommonOptions:
 class App:
     """Everything that actions need, each part built when it is first asked for."""
 
-    options: CommonOptions = field(default_factory=CommonOptions)
+    options: AppOptions = field(default_factory=AppOptions)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
     def __post_init__(self) -> None:

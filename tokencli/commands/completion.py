@@ -4,19 +4,18 @@ from typing import Annotated
 
 import typer
 
-from tokencli.app import App, CommonOptions
+from tokencli.app import App
 from tokencli.commands import output
 from tokencli.commands.options import (
-    ConfigOption,
-    NoInputOption,
-    QuietOption,
-    TimeoutOption,
-    VerboseOption,
+    CommonOptions,
+    common_options,
 )
 from tokencli.errors import UsageError
 
 
+@common_options()
 def completion(
+    common: CommonOptions,
     shell: Annotated[
         str | None,
         typer.Argument(metavar="SHELL", help="bash, zsh, fish or powershell."),
@@ -27,11 +26,6 @@ def completion(
             "--profiles", help="Print the profiles whose names begin with the argument instead."
         ),
     ] = False,
-    config: ConfigOption = None,
-    timeout: TimeoutOption = None,
-    no_input: NoInputOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = 0,
 ) -> None:
     """Print the script that completes commands, options and profiles in a shell.
 
@@ -47,7 +41,7 @@ def completion(
     from tokencli.commands.completions import SCRIPT_RENDERERS, render_completion_script
 
     if profiles:
-        app = App(CommonOptions(config=config, quiet=quiet, verbose=verbose))
+        app = App(common)
         names = app.list_profile_names()
         output.write_stdout("".join(f"{name}\n" for name in names if name.startswith(shell or "")))
         return

@@ -9,28 +9,26 @@ from typing import Annotated
 
 import typer
 
-from tokencli.app import App, CommonOptions
+from tokencli.app import App
 from tokencli.commands import output
 from tokencli.commands.fast_commands import describe_source, warn_if_dpop_bound
 from tokencli.commands.options import (
-    ConfigOption,
+    CommonOptions,
     ForceOption,
-    LockTimeoutOption,
     MinTtlOption,
-    NoInputOption,
     ProfileArgument,
     ProfileOption,
-    QuietOption,
     ScopeOption,
-    TimeoutOption,
-    VerboseOption,
+    common_options,
     select_profile_name,
 )
 from tokencli.errors import StorageError, TokencliError, UsageError
 from tokencli.models import Secret
 
 
+@common_options(lock_timeout=True)
 def export(
+    common: CommonOptions,
     profile: ProfileArgument = None,
     profile_option: ProfileOption = None,
     shell: Annotated[
@@ -66,12 +64,6 @@ def export(
     min_ttl: MinTtlOption = None,
     force: ForceOption = False,
     scope: ScopeOption = None,
-    config: ConfigOption = None,
-    timeout: TimeoutOption = None,
-    lock_timeout: LockTimeoutOption = None,
-    no_input: NoInputOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = 0,
 ) -> None:
     """Print statements that put a token into a variable of a shell, or of another consumer.
 
@@ -92,7 +84,7 @@ def export(
     if shell is not None and format_name is not None:
         raise UsageError("--shell and --format exclude each other", fix="tokencli export --help")
     to = shell or format_name or "sh"
-    app = App(CommonOptions(config, timeout, lock_timeout, no_input, quiet, verbose))
+    app = App(common)
     named = select_profile_name(profile, profile_option)
     if unset:
         output.write_stdout(

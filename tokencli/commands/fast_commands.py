@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from tokencli.app import App, CommonOptions
+from tokencli.app import App, AppOptions
 from tokencli.commands import output
 from tokencli.models import Profile
 
@@ -33,7 +33,7 @@ def find_fast_command(argv: Sequence[str]) -> Callable[[], None] | None:
         () if sys.warnoptions else BLOCKED_MODULES
     ):  # requests warns, which might be an error
         sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # then it can't be imported
-    return lambda: chosen(App(CommonOptions()), words)
+    return lambda: chosen(App(AppOptions()), words)
 
 
 def print_token(app: App, words: Sequence[str]) -> None:

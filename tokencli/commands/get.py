@@ -4,28 +4,26 @@ from typing import Annotated
 
 import typer
 
-from tokencli.app import App, CommonOptions
+from tokencli.app import App
 from tokencli.commands import output
 from tokencli.commands.fast_commands import describe_source, warn_if_dpop_bound
 from tokencli.commands.options import (
-    ConfigOption,
+    CommonOptions,
     ForceOption,
     JsonOption,
-    LockTimeoutOption,
     MinTtlOption,
-    NoInputOption,
     ProfileArgument,
     ProfileOption,
-    QuietOption,
     ScopeOption,
-    TimeoutOption,
-    VerboseOption,
+    common_options,
     select_profile_name,
 )
 from tokencli.errors import UsageError
 
 
+@common_options(lock_timeout=True)
 def get(
+    common: CommonOptions,
     profile: ProfileArgument = None,
     profile_option: ProfileOption = None,
     format_name: Annotated[
@@ -60,12 +58,6 @@ def get(
     trace: Annotated[
         bool, typer.Option("--trace", help="Tell on stderr what is sent and received, masked.")
     ] = False,
-    config: ConfigOption = None,
-    timeout: TimeoutOption = None,
-    lock_timeout: LockTimeoutOption = None,
-    no_input: NoInputOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = 0,
 ) -> None:
     """Print a token, fetching it only where it must be.
 
@@ -92,7 +84,7 @@ def get(
     }
     if meant and wanted != "dpop":
         raise UsageError(f"--{next(iter(meant))} goes with --format dpop alone")
-    app = App(CommonOptions(config, timeout, lock_timeout, no_input, quiet, verbose))
+    app = App(common)
     chosen = app.get_profile(select_profile_name(profile, profile_option), scope=scope)
     if wanted == "dpop":
         dpop.require_request_url(chosen.name, url)

@@ -5,19 +5,18 @@ from typing import Annotated
 
 import typer
 
-from tokencli.app import App, CommonOptions
+from tokencli.app import App
 from tokencli.commands import output
 from tokencli.commands.options import (
-    ConfigOption,
-    NoInputOption,
-    QuietOption,
-    TimeoutOption,
-    VerboseOption,
+    CommonOptions,
+    common_options,
 )
 from tokencli.fastpath.hooks import render_hook_script, render_renewal
 
 
+@common_options()
 def hook(
+    common: CommonOptions,
     shell: Annotated[str, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")],
     profiles: Annotated[
         list[str] | None,
@@ -28,11 +27,6 @@ def hook(
     renew: Annotated[
         bool, typer.Option("--renew", help="Print what renews the variables; the prompt uses it.")
     ] = False,
-    config: ConfigOption = None,
-    timeout: TimeoutOption = None,
-    no_input: NoInputOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = 0,
 ) -> None:
     """Make `get` and `export` a matter of microseconds in a shell, and keep its variables fresh.
 
@@ -47,7 +41,7 @@ def hook(
     """
     names: Sequence[str] = profiles or ()
     if renew:
-        app = App(CommonOptions(config=config, timeout=timeout, quiet=quiet, verbose=verbose))
+        app = App(common)
         output.write_stdout(render_renewal(shell, names, app))
     else:
         output.write_stdout(render_hook_script(shell, names))

@@ -6,16 +6,13 @@ from typing import Annotated
 
 import typer
 
-from tokencli.app import App, CommonOptions
+from tokencli.app import App
 from tokencli.commands import output
 from tokencli.commands.options import (
-    ConfigOption,
+    CommonOptions,
     JsonOption,
-    NoInputOption,
     ProfileOption,
-    QuietOption,
-    TimeoutOption,
-    VerboseOption,
+    common_options,
     select_profile_name,
 )
 from tokencli.core.inspect import Inspection
@@ -33,7 +30,9 @@ MAX_PROFILE_NAME_LENGTH = 64
 """Characters of a profile's name."""
 
 
+@common_options()
 def inspect(
+    common: CommonOptions,
     what: Annotated[
         str | None,
         typer.Argument(
@@ -61,11 +60,6 @@ def inspect(
         bool,
         typer.Option("--id-token", help="The profile's ID token, instead of its access token."),
     ] = False,
-    config: ConfigOption = None,
-    timeout: TimeoutOption = None,
-    no_input: NoInputOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = 0,
 ) -> None:
     """Decode and explain a token: what it is, what it says, how much of its life is used up.
 
@@ -81,11 +75,7 @@ def inspect(
     """
     from tokencli.core import inspect as action
 
-    app = App(
-        CommonOptions(
-            config=config, timeout=timeout, no_input=no_input, quiet=quiet, verbose=verbose
-        )
-    )
+    app = App(common)
     wanted = RequestedChecks(verify, introspect, userinfo, audience or ())
     stored: TokenSet | None = None
     profile: Profile | None = None

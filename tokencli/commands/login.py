@@ -1,28 +1,27 @@
 """`tokencli login` and `tokencli logout`."""
 
 import sys
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
-from tokencli.app import App, CommonOptions
+from tokencli.app import App
 from tokencli.commands.options import (
-    ConfigOption,
-    LockTimeoutOption,
-    NoInputOption,
+    CommonOptions,
     ProfileArgument,
     ProfileOption,
-    QuietOption,
     ScopeOption,
-    TimeoutOption,
-    VerboseOption,
+    common_options,
     parse_positive_duration,
     select_profile_name,
 )
 from tokencli.errors import UsageError
 
 
+@common_options(lock_timeout=True)
 def login(
+    common: CommonOptions,
     profile: ProfileArgument = None,
     profile_option: ProfileOption = None,
     stdin: Annotated[
@@ -51,12 +50,6 @@ def login(
         ),
     ] = None,
     scope: ScopeOption = None,
-    config: ConfigOption = None,
-    timeout: TimeoutOption = None,
-    lock_timeout: LockTimeoutOption = None,
-    no_input: NoInputOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = 0,
 ) -> None:
     """Store a profile's secrets, or sign in, and try it.
 
@@ -74,11 +67,9 @@ def login(
     from tokencli.core.login import describe_login
     from tokencli.core.login import log_in as log_in
 
-    if no_input and wait is not None:
+    if common.no_input and wait is not None:
         raise UsageError("--no-input and --wait contradict each other", fix="leave one out")
-    app = App(
-        CommonOptions(config, timeout, lock_timeout, no_input, quiet, verbose, no_browser, wait)
-    )
+    app = App(replace(common, no_browser=no_browser, wait=wait))
     chosen = app.get_profile(select_profile_name(profile, profile_option), scope=scope, anew=True)
     done = log_in(chosen, app, lines=_read_secret_lines() if stdin else None, again=again)
     brought = ", ".join(describe_login(chosen, done.token_result))
@@ -87,7 +78,9 @@ def login(
         raise done.token_result.save_error
 
 
+@common_options()
 def logout(
+    common: CommonOptions,
     profile: ProfileArgument = None,
     profile_option: ProfileOption = None,
     secrets: Annotated[
@@ -98,11 +91,6 @@ def logout(
         bool,
         typer.Option("--force", help="Forget them even if the server could not revoke them."),
     ] = False,
-    config: ConfigOption = None,
-    timeout: TimeoutOption = None,
-    no_input: NoInputOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = 0,
 ) -> None:
     """Revoke and forget a profile's tokens, or its secrets too.
 
@@ -117,11 +105,7 @@ def logout(
     from tokencli.core.logout import describe_tokens
     from tokencli.core.logout import log_out as sign_out
 
-    app = App(
-        CommonOptions(
-            config=config, timeout=timeout, no_input=no_input, quiet=quiet, verbose=verbose
-        )
-    )
+    app = App(common)
     chosen = app.get_profile(select_profile_name(profile, profile_option), anew=None)
     done = sign_out(chosen, app, secrets=secrets, force=force)
     app.terminal.print_note(

@@ -1,80 +1,142 @@
-"""The options that commands share, each said once."""
+"""Command-line options that several commands share, and `@common_options`, which adds those of all.
 
-from typing import Annotated
+A new option for every command is one field of `CommonOptions`.
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from copy import copy
+from dataclasses import dataclass, fields
+from functools import wraps
+from inspect import Parameter, signature
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
+from tokencli.app import AppOptions
 from tokencli.config.duration import MIN_DURATION
-from tokencli.config.duration import parse_duration as seconds
+from tokencli.config.duration import parse_duration as parse_seconds
 from tokencli.errors import UsageError
 
 
 def parse_duration(text: str) -> float:
-    """Read a duration of the command line: `45s`, `5m`, `1h30m`, or seconds."""
+    """Parse a duration from the command line: `45s`, `5m`, `1h30m`, or seconds."""
     try:
-        return seconds(text)
+        return parse_seconds(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
 
 
 def parse_positive_duration(text: str) -> float:
-    """Read a duration in which something has to happen, which takes a millisecond at least."""
-    found = parse_duration(text)
-    if found < MIN_DURATION:
+    """Parse a duration of at least one millisecond."""
+    seconds = parse_duration(text)
+    if seconds < MIN_DURATION:
         raise typer.BadParameter(f"{text!r} is too short: at least {MIN_DURATION:g}s")
-    return found
+    return seconds
+
+
+@dataclass(frozen=True, slots=True)
+class CommonOptions(AppOptions):
+    """The options that every command has; a field without `typer.Option` is not on the command line."""
+
+    config: Annotated[
+        str | None,
+        typer.Option(
+            "--config", metavar="FILE", help="Configuration file (overrides $TOKENCLI_CONFIG)."
+        ),
+    ] = None
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            "--timeout",
+            metavar="DURATION",
+            parser=parse_positive_duration,
+            help="Timeout of each request to a server, e.g. 30s.",
+        ),
+    ] = None
+    lock_timeout: Annotated[
+        float | None,
+        typer.Option(
+            "--lock-timeout",
+            metavar="DURATION",
+            parser=parse_duration,
+            help="How long to wait while another process gets the same token, e.g. 10s.",
+        ),
+    ] = None
+    """Only on commands with `@common_options(lock_timeout=True)`."""
+    no_input: Annotated[
+        bool, typer.Option("--no-input", help="Never prompt; fail and say what is missing.")
+    ] = False
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print only warnings and errors to stderr.")
+    ] = False
+    verbose: Annotated[
+        int,
+        typer.Option(
+            "--verbose",
+            "-v",
+            count=True,
+            show_default=False,
+            help="Print more to stderr, secrets masked.",
+        ),
+    ] = 0
+
+
+def common_options(
+    *, lock_timeout: bool = False, hidden: Collection[str] = ()
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add the fields of `CommonOptions` as options to a command function.
+
+    A parameter named `common` receives their values. `hidden` names fields that the help omits.
+    """
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        own = signature(command)
+        options = [
+            option
+            for option in _build_option_parameters(hidden)
+            if lock_timeout or option.name != "lock_timeout"
+        ]
+
+        @wraps(command)
+        def run_command(**values: Any) -> Any:
+            given = {option.name: values.pop(option.name) for option in options}
+            if "common" in own.parameters:
+                values["common"] = CommonOptions(**given)
+            return command(**values)
+
+        parameters = [p for p in own.parameters.values() if p.name != "common"]
+        run_command.__signature__ = own.replace(parameters=[*parameters, *options])  # type: ignore[attr-defined]  # inspect's own protocol
+        return run_command
+
+    return decorate
+
+
+def _build_option_parameters(hidden: Collection[str]) -> Iterator[Parameter]:
+    hints = get_type_hints(CommonOptions, include_extras=True)
+    for field in fields(CommonOptions):
+        if get_origin(hints[field.name]) is not Annotated:
+            continue
+        kind, option = get_args(hints[field.name])
+        option = copy(option)
+        option.hidden = field.name in hidden
+        yield Parameter(
+            field.name,
+            Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=Annotated[kind, option],
+        )
 
 
 ProfileArgument = Annotated[
     str | None,
-    typer.Argument(metavar="PROFILE", help="The profile; without it the default one."),
+    typer.Argument(metavar="PROFILE", help="Profile name; the default profile if omitted."),
 ]
 ProfileOption = Annotated[
     str | None,
-    typer.Option("--profile", "-p", metavar="NAME", help="The same, as an option."),
-]
-ConfigOption = Annotated[
-    str | None,
-    typer.Option(
-        "--config", metavar="FILE", help="Configuration file, instead of $TOKENCLI_CONFIG."
-    ),
-]
-TimeoutOption = Annotated[
-    float | None,
-    typer.Option(
-        "--timeout",
-        metavar="DURATION",
-        parser=parse_positive_duration,
-        help="For each exchange with a server, as 30s.",
-    ),
-]
-LockTimeoutOption = Annotated[
-    float | None,
-    typer.Option(
-        "--lock-timeout",
-        metavar="DURATION",
-        parser=parse_duration,
-        help="How long to wait for another process that gets the same token.",
-    ),
-]
-NoInputOption = Annotated[
-    bool, typer.Option("--no-input", help="Never ask anything; fail and say what is missing.")
-]
-QuietOption = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Say nothing but warnings and errors.")
-]
-VerboseOption = Annotated[
-    int,
-    typer.Option(
-        "--verbose",
-        "-v",
-        count=True,
-        show_default=False,
-        help="Say more on stderr; never a secret.",
-    ),
+    typer.Option("--profile", "-p", metavar="NAME", help="Profile name (same as the argument)."),
 ]
 JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object, errors included (on stderr).")
+    bool, typer.Option("--json", help="Print one JSON object; errors as JSON on stderr.")
 ]
 MinTtlOption = Annotated[
     float | None,
@@ -82,7 +144,7 @@ MinTtlOption = Annotated[
         "--min-ttl",
         metavar="DURATION",
         parser=parse_duration,
-        help="The life that a stored token must have left, as 5m.",
+        help="Minimum remaining lifetime, e.g. 5m.",
     ),
 ]
 ForceOption = Annotated[
@@ -90,12 +152,12 @@ ForceOption = Annotated[
 ]
 ScopeOption = Annotated[
     str | None,
-    typer.Option("--scope", metavar="SCOPES", help="Other scopes than the profile's."),
+    typer.Option("--scope", metavar="SCOPES", help="Request these scopes, not the profile's."),
 ]
 
 
 def select_profile_name(argument: str | None, option: str | None) -> str | None:
-    """Return the profile that the command line names, as argument or option."""
+    """Return the profile named on the command line, as an argument or with --profile."""
     if argument is not None and option is not None and argument != option:
-        raise UsageError(f"two profiles are named: {argument!r} and {option!r}")
+        raise UsageError(f"two different profiles are named: {argument!r} and {option!r}")
     return argument if argument is not None else option

@@ -5,16 +5,12 @@ from typing import Annotated
 
 import typer
 
-from tokencli.app import App, CommonOptions
+from tokencli.app import App
 from tokencli.commands import output
 from tokencli.commands.options import (
-    ConfigOption,
+    CommonOptions,
     JsonOption,
-    LockTimeoutOption,
-    NoInputOption,
-    QuietOption,
-    TimeoutOption,
-    VerboseOption,
+    common_options,
 )
 from tokencli.commands.profiles_edit import ProfileNameArgument, add, edit
 from tokencli.errors import ConfigError, UsageError
@@ -29,14 +25,11 @@ app = typer.Typer(
 
 
 @app.callback(invoke_without_command=True)
+@common_options()
 def profiles(
+    common: CommonOptions,
     context: typer.Context,
     json_output: JsonOption = False,
-    config: ConfigOption = None,
-    timeout: TimeoutOption = None,
-    no_input: NoInputOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = 0,
 ) -> None:
     """List the profiles: endpoint, where secrets come from, and how long the token lasts.
 
@@ -45,10 +38,9 @@ def profiles(
     tokencli profiles add groupid --provider groupid
     tokencli profiles show groupid
     """
-    given = CommonOptions(config, timeout, None, no_input, quiet, verbose)
     if context.invoked_subcommand is None:
-        _list_profiles(App(given), json_output=json_output)
-    elif given != CommonOptions() or json_output:
+        _list_profiles(App(common), json_output=json_output)
+    elif common != CommonOptions() or json_output:
         raise UsageError(
             "options stand after the command's name",
             fix=f"tokencli profiles {context.invoked_subcommand} …",
@@ -89,19 +81,17 @@ app.command()(edit)
 
 
 @app.command()
+@common_options()
 def show(
+    common: CommonOptions,
     name: ProfileNameArgument = None,
     json_output: JsonOption = False,
-    config: ConfigOption = None,
-    no_input: NoInputOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = 0,
 ) -> None:
     """Show every setting of a profile and where it comes from; of secrets only whether they are there."""
     from tokencli.commands.profiles_view import profile_details_to_dict, render_profile_details
     from tokencli.core.profile_status import list_secret_statuses, list_settings, read_token_status
 
-    app = App(CommonOptions(config=config, no_input=no_input, quiet=quiet, verbose=verbose))
+    app = App(common)
     profile = app.with_cached_endpoints(app.config.get_profile(app.config.choose_profile(name)))
     parts = (
         profile,
@@ -116,34 +106,30 @@ def show(
 
 
 @app.command()
+@common_options()
 def use(
+    common: CommonOptions,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The profile.")],
-    config: ConfigOption = None,
-    no_input: NoInputOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = 0,
 ) -> None:
     """Make a profile the default, the one that is meant where none is named."""
     from tokencli.commands.config_change import locked_config
     from tokencli.config import edit as write
 
-    app = App(CommonOptions(config=config, no_input=no_input, quiet=quiet, verbose=verbose))
+    app = App(common)
     with locked_config(app) as now:
         write.set_default_profile(now, name)
     app.terminal.print_note(f"{name} is now the default profile")
 
 
 @app.command()
+@common_options()
 def remove(
+    common: CommonOptions,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The profile.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
     secrets: Annotated[
         bool, typer.Option("--secrets", help="Forget its secrets in the OS keyring, too.")
     ] = False,
-    config: ConfigOption = None,
-    no_input: NoInputOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = 0,
 ) -> None:
     """Take a profile out of the configuration, and forget its tokens.
 
@@ -157,7 +143,7 @@ def remove(
     from tokencli.config import edit as write
     from tokencli.core import profile_removal as action
 
-    app = App(CommonOptions(config=config, no_input=no_input, quiet=quiet, verbose=verbose))
+    app = App(common)
     terminal = app.terminal
     profile = (
         None
@@ -202,14 +188,10 @@ def remove(
 
 
 @app.command()
+@common_options(lock_timeout=True)
 def test(
+    common: CommonOptions,
     name: ProfileNameArgument = None,
-    config: ConfigOption = None,
-    timeout: TimeoutOption = None,
-    lock_timeout: LockTimeoutOption = None,
-    no_input: NoInputOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = 0,
 ) -> None:
     """Get a new token with a profile, and say what that proves; the token itself is not shown.
 
@@ -219,7 +201,7 @@ def test(
     from tokencli.commands.profiles_view import render_test_result
     from tokencli.core.profile_test import run_profile_test
 
-    app = App(CommonOptions(config, timeout, lock_timeout, no_input, quiet, verbose))
+    app = App(common)
     profile = app.get_profile(name)
     proof = run_profile_test(profile, app)
     output.write_stdout(render_test_result(profile, proof))
@@ -228,6 +210,7 @@ def test(
 
 
 @app.command()
+@common_options()
 def schema() -> None:
     """Print the JSON Schema of the configuration, by which an editor completes and checks it.
 

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from tokencli.app import App, CommonOptions
-from tokencli.commands.options import ConfigOption, NoInputOption, QuietOption, VerboseOption
+from tokencli.app import App
+from tokencli.commands.options import CommonOptions, common_options
 from tokencli.commands.run import report_error
 from tokencli.errors import ConfigError, UsageError
 
@@ -27,7 +27,9 @@ SecretOption = Annotated[
 ]
 
 
+@common_options()
 def add(
+    common: CommonOptions,
     name: Annotated[str, typer.Argument(metavar="NAME", help="A name of your own.")],
     provider: Annotated[
         str | None,
@@ -88,10 +90,6 @@ def add(
         str | None,
         typer.Option("--client-secret-env", metavar="VAR", help="The client secret's variable."),
     ] = None,
-    config: ConfigOption = None,
-    no_input: NoInputOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = 0,
 ) -> None:
     """Add a profile: asks for what its provider needs, and only that; never for a secret.
 
@@ -126,7 +124,7 @@ def add(
         "store": store,
         "export": export,
     }
-    app = App(CommonOptions(config=config, no_input=no_input, quiet=quiet, verbose=verbose))
+    app = App(common)
     if name in app.config.profile_names():
         raise UsageError(
             f"there is a profile {name!r} already", fix=f"tokencli profiles edit {name}"
@@ -162,7 +160,9 @@ def _choose_provider_name(given: str | None, name: str, app: App) -> str:
     return app.terminal.ask_line("What kind of endpoint is it", default=usual, choices=names)
 
 
+@common_options()
 def edit(
+    common: CommonOptions,
     name: ProfileNameArgument = None,
     set_: SetOption = None,
     unset: Annotated[
@@ -170,10 +170,6 @@ def edit(
         typer.Option("--unset", metavar="KEY", help="Take a key out; several times if need be."),
     ] = None,
     secret: SecretOption = None,
-    config: ConfigOption = None,
-    no_input: NoInputOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = 0,
 ) -> None:
     """Change a profile: by options, or without any in $EDITOR; comments and order stay.
 
@@ -185,7 +181,7 @@ def edit(
     from tokencli.config import edit as write
     from tokencli.core.profile_wizard import parse_assignments, parse_secret_sources
 
-    app = App(CommonOptions(config=config, no_input=no_input, quiet=quiet, verbose=verbose))
+    app = App(common)
     if not (set_ or unset or secret):
         _edit_in_editor(app)
         return

@@ -4,15 +4,12 @@ from typing import Annotated
 
 import typer
 
-from tokencli.app import App, CommonOptions
+from tokencli.app import App
 from tokencli.commands import output
 from tokencli.commands.options import (
-    ConfigOption,
+    CommonOptions,
     JsonOption,
-    NoInputOption,
-    QuietOption,
-    TimeoutOption,
-    VerboseOption,
+    common_options,
 )
 from tokencli.commands.providers_new import new
 from tokencli.errors import ConfigError
@@ -27,14 +24,11 @@ app = typer.Typer(
 
 
 @app.callback(invoke_without_command=True)
+@common_options()
 def providers(
+    common: CommonOptions,
     context: typer.Context,
     json_output: JsonOption = False,
-    config: ConfigOption = None,
-    timeout: TimeoutOption = None,
-    no_input: NoInputOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = 0,
 ) -> None:
     """Describe token endpoints: list, show, check, and make new ones.
 
@@ -48,25 +42,24 @@ def providers(
     tokencli providers check acme.toml
     """
     if context.invoked_subcommand is None:
-        list_providers(json_output, config, timeout, no_input, quiet, verbose)
+        _list_providers(App(common), json_output=json_output)
 
 
 @app.command("list")
+@common_options()
 def list_providers(
+    common: CommonOptions,
     json_output: JsonOption = False,
-    config: ConfigOption = None,
-    timeout: TimeoutOption = None,
-    no_input: NoInputOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = 0,
 ) -> None:
-    """List the providers: those built in, and your own."""
+    """List the built-in providers and your own."""
+    _list_providers(App(common), json_output=json_output)
+
+
+def _list_providers(app: App, *, json_output: bool) -> None:
     from tokencli.commands.tables import render_table
     from tokencli.core.provider_list import list_providers
 
-    found = list(
-        list_providers(App(CommonOptions(config, timeout, None, no_input, quiet, verbose)).config)
-    )
+    found = list(list_providers(app.config))
     if json_output:
         objects = [
             {
@@ -89,36 +82,25 @@ def list_providers(
 
 
 @app.command()
+@common_options()
 def show(
+    common: CommonOptions,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The provider.")],
-    config: ConfigOption = None,
-    timeout: TimeoutOption = None,
-    no_input: NoInputOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = 0,
 ) -> None:
     """Print a provider as TOML: every built-in one is an example for your own."""
     from tokencli.core.provider_list import read_provider_toml
 
-    output.write_stdout(
-        read_provider_toml(
-            App(CommonOptions(config, timeout, None, no_input, quiet, verbose)).config, name
-        )
-    )
+    output.write_stdout(read_provider_toml(App(common).config, name))
 
 
 @app.command()
+@common_options()
 def check(
     file: Annotated[
         str,
         typer.Argument(metavar="FILE", help="A provider's file, or a configuration; - is stdin."),
     ],
     json_output: JsonOption = False,
-    config: ConfigOption = None,
-    timeout: TimeoutOption = None,
-    no_input: NoInputOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = 0,
 ) -> None:
     """Check a provider's file and say what a profile has to give; every problem with its line."""
     from tokencli.config.provider_file import load_providers, read_provider_text
@@ -144,13 +126,8 @@ app.command()(new)
 
 
 @app.command()
-def reference(
-    config: ConfigOption = None,
-    timeout: TimeoutOption = None,
-    no_input: NoInputOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = 0,
-) -> None:
+@common_options()
+def reference() -> None:
     """Print the reference of the provider language: every key, its type, default and example."""
     from tokencli.providers.reference import render_reference as written
 

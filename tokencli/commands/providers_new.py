@@ -5,14 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tokencli.app import App, CommonOptions
+from tokencli.app import App
 from tokencli.commands import output
 from tokencli.commands.options import (
-    ConfigOption,
-    NoInputOption,
-    QuietOption,
-    TimeoutOption,
-    VerboseOption,
+    CommonOptions,
+    common_options,
 )
 from tokencli.errors import ConfigError, UsageError
 
@@ -24,7 +21,9 @@ MAX_REQUESTS_LISTED = 20
 """Requests of one file that are told of."""
 
 
+@common_options()
 def new(
+    common: CommonOptions,
     title: Annotated[str, typer.Argument(metavar="[TITLE]", help="The system's name.")] = "",
     from_curl: Annotated[
         str | None,
@@ -44,11 +43,6 @@ def new(
         int,
         typer.Option("--pick", metavar="N", min=1, help="Of several requests in it, the Nth."),
     ] = 1,
-    config: ConfigOption = None,
-    timeout: TimeoutOption = None,
-    no_input: NoInputOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = 0,
 ) -> None:
     """Print a new provider as TOML, and say what it leaves open.
 
@@ -67,7 +61,7 @@ def new(
 
     if from_curl is not None and from_file is not None:
         raise UsageError("--from-curl and --from don't go together")
-    app = App(CommonOptions(no_input=no_input, quiet=quiet))
+    app = App(common)
     found: list[Imported]
     if from_curl is not None:
         found = [read_curl(sys.stdin.read() if from_curl == "-" else from_curl)]

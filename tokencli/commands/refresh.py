@@ -5,27 +5,25 @@ from typing import Annotated
 
 import typer
 
-from tokencli.app import App, CommonOptions
+from tokencli.app import App
 from tokencli.commands import output
 from tokencli.commands.fast_commands import describe_renewal, warn_if_dpop_bound
 from tokencli.commands.options import (
-    ConfigOption,
+    CommonOptions,
     JsonOption,
-    LockTimeoutOption,
-    NoInputOption,
     ProfileArgument,
     ProfileOption,
-    QuietOption,
     ScopeOption,
-    TimeoutOption,
-    VerboseOption,
+    common_options,
     select_profile_name,
 )
 from tokencli.commands.run import error_to_dict, report_error
 from tokencli.errors import TokencliError, UsageError
 
 
+@common_options(lock_timeout=True)
 def refresh(
+    common: CommonOptions,
     profile: ProfileArgument = None,
     profile_option: ProfileOption = None,
     all_profiles: Annotated[
@@ -33,12 +31,6 @@ def refresh(
     ] = False,
     json_output: JsonOption = False,
     scope: ScopeOption = None,
-    config: ConfigOption = None,
-    timeout: TimeoutOption = None,
-    lock_timeout: LockTimeoutOption = None,
-    no_input: NoInputOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = 0,
 ) -> None:
     """Get a new token now.
 
@@ -55,7 +47,7 @@ def refresh(
     from tokencli.core.usage_secrets import resolve_usage_secrets
     from tokencli.formats import PROVIDER_USAGE_FORMATS, render_token
 
-    app = App(CommonOptions(config, timeout, lock_timeout, no_input, quiet, verbose))
+    app = App(common)
     if all_profiles:
         if profile or profile_option or scope:
             raise UsageError(

@@ -76,7 +76,7 @@ def _print_version(wanted: bool) -> None:
 
 def _root_command(
     context: typer.Context,
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001 - its callback does the work
         bool,
         typer.Option(
             "--version", callback=_print_version, is_eager=True, help="Print the version."

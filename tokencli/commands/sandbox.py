@@ -4,18 +4,18 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from inspect import Parameter, Signature, signature
+from inspect import Parameter, signature
 from shlex import quote
 from threading import Event
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tokencli.app import App, CommonOptions
+from tokencli.app import App, AppOptions
 from tokencli.commands import output
-from tokencli.commands.options import QuietOption, VerboseOption
+from tokencli.commands.options import CommonOptions, common_options
 from tokencli.commands.run import report_error
 from tokencli.errors import UsageError
 from tokencli.sandbox.faults import FAULT_OPTIONS, FaultOption, option_name
@@ -45,7 +45,31 @@ STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 EXIT_INTERRUPTED = 130
 
 
+def _build_fault_parameter(name: str, fault: FaultOption) -> Parameter:
+    """Build the option of one row of the table of faults."""
+    kind = bool if fault.parse is None else str | None
+    option = typer.Option(option_name(name), help=fault.help, metavar=fault.metavar)
+    return Parameter(
+        name,
+        Parameter.KEYWORD_ONLY,
+        default=False if fault.parse is None else None,
+        annotation=Annotated[kind, option],
+    )
+
+
+def _with_fault_options(command: Callable[..., int]) -> Callable[..., int]:
+    """Replace `**faults` in a command's signature, which Typer reads, by an option for each fault."""
+    own = signature(command)
+    others = [p for p in own.parameters.values() if p.kind is not Parameter.VAR_KEYWORD]
+    faults = [_build_fault_parameter(*row) for row in FAULT_OPTIONS.items()]
+    command.__signature__ = own.replace(parameters=[*others, *faults])  # type: ignore[attr-defined]  # inspect's own protocol
+    return command
+
+
+@common_options(hidden=("config", "timeout", "no_input"))
+@_with_fault_options
 def sandbox(
+    common: CommonOptions,
     command: Annotated[
         list[str] | None,
         typer.Argument(metavar="COMMAND", help="Run this against it, then end."),
@@ -53,11 +77,6 @@ def sandbox(
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, help="Listen here; 0 is any free port.")
     ] = 0,
-    config: Annotated[str | None, typer.Option("--config", hidden=True)] = None,
-    timeout: Annotated[str | None, typer.Option("--timeout", hidden=True)] = None,
-    no_input: Annotated[bool, typer.Option("--no-input", hidden=True)] = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = 0,
     **faults: object,
 ) -> int:
     """Run a server of your own to try everything on: no account, no keyring, none of your files.
@@ -74,15 +93,15 @@ def sandbox(
     """
     from tokencli.sandbox.server import Sandbox
 
-    terminal = App(CommonOptions(quiet=quiet, verbose=verbose)).terminal
+    terminal = App(common).terminal
     with _stop_on_signals() as end, Sandbox(port=port, **faults) as running:  # type: ignore[arg-type]  # no fault is named `now`
         running.database.on_request_logged = lambda entry: terminal.print_detail(str(entry))
         try:
             if command:
                 return EXIT_INTERRUPTED if end.is_set() else _run_command(command, running)
-            return _serve_until_stopped(running, end, quiet=quiet)
+            return _serve_until_stopped(running, end, quiet=common.quiet)
         finally:  # what its profiles left in memory
-            App(CommonOptions(config=str(running.config_file))).fast_path_records.delete_all()
+            App(AppOptions(config=str(running.config_file))).fast_path_records.delete_all()
 
 
 def _serve_until_stopped(running: "Sandbox", end: Event, *, quiet: bool) -> int:
@@ -150,26 +169,5 @@ def _write_stderr(text: str) -> None:
         return  # a stderr that is closed is no reason to fail
 
 
-def _build_fault_parameter(name: str, fault: FaultOption) -> Parameter:
-    """Make an option of a row of the table of faults."""
-    kind = bool if fault.parse is None else str | None
-    about = typer.Option(option_name(name), help=fault.help, metavar=fault.metavar)
-    return Parameter(
-        name,
-        Parameter.KEYWORD_ONLY,
-        default=False if fault.parse is None else None,
-        annotation=Annotated[kind, about],
-    )
-
-
-def _add_fault_parameters(own: Signature) -> Signature:
-    """Put an option for each fault in the place of `**faults`, where Typer looks for them."""
-    kept = [one for one in own.parameters.values() if one.kind is not Parameter.VAR_KEYWORD]
-    return own.replace(
-        parameters=[*kept, *(_build_fault_parameter(*row) for row in FAULT_OPTIONS.items())]
-    )
-
-
-# Typer reads the signature; the boundary's table reads the settings: what follows COMMAND is its own.
-sandbox.__signature__ = _add_fault_parameters(signature(sandbox))  # type: ignore[attr-defined]  # inspect's own protocol
-sandbox.context_settings = {"allow_interspersed_args": False}  # type: ignore[attr-defined]  # read by cli.main
+# Everything after COMMAND belongs to it.
+sandbox.context_settings = {"allow_interspersed_args": False}  # type: ignore[attr-defined]  # read by registry
