@@ -9,13 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from tokencli.commands import output
-from tokencli.commands.options import (
-    ConfigOption,
-    NoInputOption,
-    QuietOption,
-    TimeoutOption,
-    VerboseOption,
-)
+from tokencli.commands.options import common_options
 from tokencli.errors import UsageError
 
 PAGES = (
@@ -49,17 +43,13 @@ _PAGE_LINK = re.compile(r"\[([^\]]+)\]\(([a-z0-9-]+)\.md(?:#[^)]*)?\)")
 _SECTION_LINK = re.compile(r"\[([^\]]+)\]\(#[^)]*\)")
 
 
+@common_options()
 def show_help(
     context: typer.Context,
     topic: Annotated[
         list[str] | None,
         typer.Argument(metavar="TOPIC", help="A page of the manual, or a command."),
     ] = None,
-    config: ConfigOption = None,
-    timeout: TimeoutOption = None,
-    no_input: NoInputOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = 0,
 ) -> None:
     """Show the manual: list its pages, or read one.
 
