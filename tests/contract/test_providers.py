@@ -8,9 +8,9 @@ from tokencli.config.load import Config
 from tokencli.config.profile_checks import describe_missing_key
 from tokencli.config.profile_draft import required_keys
 from tokencli.config.profile_schema import allowed_keys, build_profile_model, secret_key_names
+from tokencli.config.provider_validation import validate_provider
 from tokencli.provider_schema import Provider
 from tokencli.providers.catalog import BUILTIN_NAMES, load_builtin, load_builtin_table
-from tokencli.providers.validation.provider import validate_provider
 
 
 @pytest.fixture(params=BUILTIN_NAMES)

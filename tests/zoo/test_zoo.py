@@ -13,10 +13,10 @@ from tests.fakes import FakeClock
 from tests.zoo.cases import ENDPOINTS, NOT_EXPRESSIBLE, TOKENS, USES, later
 from tests.zoo.server import Zoo
 from tests.zoo.storing import Keeping, described, keep, provider_file
+from tokencli.config.provider_validation import validate_provider
 from tokencli.core.get_token import get_token
 from tokencli.errors import RefusedError
 from tokencli.oauth.token_usage import build_headers_and_query, list_usage_secrets
-from tokencli.providers.validation.provider import validate_provider
 
 EXPRESSIBLE = sorted(set(ENDPOINTS) - set(NOT_EXPRESSIBLE))
 

@@ -13,8 +13,8 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import typer
 
 from tokencli.app import AppOptions
-from tokencli.config.duration import MIN_DURATION
-from tokencli.config.duration import parse_duration as parse_seconds
+from tokencli.duration import MIN_DURATION
+from tokencli.duration import parse_duration as parse_seconds
 from tokencli.errors import UsageError
 
 

@@ -129,6 +129,7 @@ app.command()(new)
 @common_options()
 def reference() -> None:
     """Print the reference of the provider language: every key, its type, default and example."""
-    from tokencli.providers.reference import render_reference as written
+    from tokencli.config.provider_validation import KNOWN_NAMES
+    from tokencli.providers.reference import render_reference
 
-    output.write_stdout(written())
+    output.write_stdout(render_reference(KNOWN_NAMES.reserved_field_names))

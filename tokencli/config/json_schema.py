@@ -3,27 +3,13 @@
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
-from pydantic_core import core_schema
+from pydantic.json_schema import models_json_schema
 
 from tokencli.config import validators
 from tokencli.config.profile_schema import ProfileTable, build_profile_model
 from tokencli.provider_schema import Provider
 from tokencli.providers.catalog import BUILTIN_NAMES, load_builtin
-
-
-class TomlSchemaGenerator(GenerateJsonSchema):
-    """TOML has no null: an optional key is one that may be left out."""
-
-    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
-        """Return the schema of what the key may hold, without the null."""
-        return self.generate_inner(schema["schema"])
-
-    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        """Return the schema without a default that is null."""
-        if schema.get("default") is None:
-            return self.generate_inner(schema["schema"])
-        return super().default_schema(schema)
+from tokencli.providers.reference import TomlSchemaGenerator
 
 
 def build_json_schema() -> dict[str, Any]:

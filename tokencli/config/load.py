@@ -190,7 +190,7 @@ class Config:
         if name in BUILTIN_NAMES and not own:
             return load_builtin(name)
         if name not in self._resolved_providers:
-            from tokencli.providers.validation.provider import validate_user_provider
+            from tokencli.config.provider_validation import validate_user_provider
 
             table = self._top_level_table("providers").get(name)
             if table is None:

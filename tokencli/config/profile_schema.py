@@ -17,7 +17,7 @@ from pydantic import (
 
 from tokencli import provider_schema
 from tokencli.config import validators
-from tokencli.config.duration import MIN_DURATION
+from tokencli.duration import MIN_DURATION
 from tokencli.jwt.sign import ASYMMETRIC_ALGORITHMS, HMAC_ALGORITHMS
 from tokencli.problems import InvalidValueError
 from tokencli.providers.template import list_value_names

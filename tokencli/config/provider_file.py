@@ -6,11 +6,11 @@ from pathlib import Path
 
 from tokencli.config.config_file import MAX_CONFIG_BYTES, open_regular_file, parse_toml
 from tokencli.config.load import Config
+from tokencli.config.provider_validation import validate_provider
 from tokencli.config.toml_positions import find_line, map_key_lines
 from tokencli.errors import ConfigError, ConfigProblem
 from tokencli.problems import Finding
 from tokencli.provider_schema import Provider
-from tokencli.providers.validation.provider import validate_provider
 from tokencli.sanitize import sanitize_text
 
 

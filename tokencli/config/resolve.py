@@ -25,7 +25,7 @@ from tokencli.config.profile_schema import (
     explicit_values,
     secret_key_names,
 )
-from tokencli.config.pydantic_problems import convert_validation_error
+from tokencli.config.top_level import TOP_LEVEL_KEYS
 from tokencli.errors import ConfigError
 from tokencli.models import Connection, Profile, SignIn, Signing
 from tokencli.oauth import grants
@@ -34,6 +34,7 @@ from tokencli.provider_schema import Provider
 from tokencli.providers.endpoint_urls import get_url_origin
 from tokencli.providers.template import fill_template
 from tokencli.providers.url_template import fill_url
+from tokencli.providers.validation.pydantic_problems import convert_validation_error
 
 _COPIED_KEYS = ("store", "export", "min_ttl", "lock_timeout", "basic_encoding")
 """Keys whose values go into the profile as they are."""
@@ -85,7 +86,11 @@ def check_without_provider(name: str, table: Mapping[str, Any]) -> list[Finding]
             if entry["loc"][0] in COMMON_KEYS - own or entry["type"] != "value_error"
         }
         every = convert_validation_error(
-            error, ("profiles", name), partial(allowed_keys, ProfileTable), secret
+            error,
+            ("profiles", name),
+            partial(allowed_keys, ProfileTable),
+            secret,
+            top_level_keys=TOP_LEVEL_KEYS,
         )
         known = (COMMON_KEYS & sure) - {"provider"}
         wrong += [_fill_profile_name(one, name) for one in every if one.key_path[2] in known]
@@ -115,7 +120,12 @@ def _validate_table(
         keys = partial(allowed_keys, model)
         of = f"provider {provider.name}"
         wrong = convert_validation_error(
-            error, ("profiles", name), keys, secret_key_names(provider), of=of
+            error,
+            ("profiles", name),
+            keys,
+            secret_key_names(provider),
+            of=of,
+            top_level_keys=TOP_LEVEL_KEYS,
         )
         spoiled = {str(entry["loc"][0]) for entry in error.errors() if entry["loc"]}
     rest = {key: value for key, value in table.items() if key not in spoiled}

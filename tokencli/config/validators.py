@@ -2,27 +2,22 @@
 
 import re
 from collections.abc import Callable
-from typing import Any
 
-from tokencli.config.duration import parse_duration
-from tokencli.errors import ConfigError, UsageError
+from tokencli.duration import parse_duration
+from tokencli.errors import UsageError
 from tokencli.formats.variable_names import check_variable_name
 from tokencli.problems import InvalidValueError
-from tokencli.providers.endpoint_urls import check_endpoint_url, check_host_port
+from tokencli.providers.endpoint_urls import check_host_port
+from tokencli.providers.validation.values import PROFILE_NAME_PATTERN as PROFILE_NAME_PATTERN
+from tokencli.providers.validation.values import convert_config_error as _convert_config_error
+from tokencli.providers.validation.values import host_validator as host_validator
+from tokencli.providers.validation.values import is_header_value as is_header_value
+from tokencli.providers.validation.values import url_validator as url_validator
+from tokencli.providers.validation.values import validate_text as validate_text
 
-PROFILE_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 VARIABLE_NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
-FIELD_NAME_PATTERN = r"^[a-z][a-z0-9_]{0,63}$"
-_HEADER_NAME_PATTERN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-MAX_TEXT_LENGTH = 4096
 TOKEN_TYPES = ("access_token", "refresh_token", "id_token", "jwt", "saml1", "saml2")
 """Token types that RFC 8693 section 3 names; on the wire each has a prefix."""
-
-_RESERVED_HEADERS = frozenset(
-    ("authorization", "host", "content-length", "transfer-encoding", "connection",
-     "cookie", "proxy-authorization", "expect", "te", "trailer", "upgrade", "accept-encoding")
-)  # fmt: skip
 
 RESERVED_PARAMS: dict[str, str] = {
     "grant_type": "grant (or grant_type, for another name on the wire)",
@@ -53,19 +48,6 @@ RESERVED_PARAMS: dict[str, str] = {
     "requested_token_type": "requested_token_type",
 }
 """Request parameters that OAuth itself sets -> the profile key that stands for each, if any."""
-
-
-def validate_text(value: str) -> str:
-    """Take a line of text that may be sent: not empty, no control characters."""
-    if not value:
-        raise InvalidValueError("is empty", "give a value, or take the line out")
-    if len(value) > MAX_TEXT_LENGTH:
-        raise InvalidValueError(f"is longer than {MAX_TEXT_LENGTH} characters")
-    if _UNPRINTABLE.search(value):
-        raise InvalidValueError("contains a control character or a line break", "take it out")
-    if value != value.strip():
-        raise InvalidValueError("begins or ends with a space", "take the space out")
-    return value
 
 
 def validate_strings(value: object) -> tuple[str, ...]:
@@ -152,18 +134,6 @@ def validate_source_variable(value: str) -> str:
     return value
 
 
-def host_validator(port: int | None) -> Callable[[str], str]:
-    """Take `host[:port]`, with `port` where it names none."""
-    return lambda value: _convert_config_error(check_host_port, value, port)
-
-
-def url_validator(*, query: bool) -> Callable[[str], str]:
-    """Take an endpoint URL; whether http to a loopback literal is allowed is decided later."""
-    return lambda value: _convert_config_error(
-        lambda text: check_endpoint_url(text, query=query), value
-    )
-
-
 def validate_proxy(value: str) -> str:
     """Take a proxy's URL, or `none`."""
     if value == "none":
@@ -217,25 +187,3 @@ def _validate_param(name: str, item: object) -> str | tuple[str, ...]:
     except InvalidValueError as wrong:
         raise InvalidValueError(f"{name} {wrong.message}", wrong.suggestion, quote=False) from None
     return taken if isinstance(item, list) else taken[0]
-
-
-def validate_header_name(value: str) -> str:
-    """Take the name of a request header that a provider may set."""
-    if not _HEADER_NAME_PATTERN.fullmatch(value):
-        raise InvalidValueError("is not a header name (RFC 9110 section 5.1)")
-    if value.casefold() in _RESERVED_HEADERS:
-        raise InvalidValueError("is a header that the program sets itself", "take it out")
-    return value
-
-
-def is_header_value(value: str) -> bool:
-    """Tell whether text may stand in a header: visible ASCII with spaces and tabs inside."""
-    return re.fullmatch(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?", value) is not None
-
-
-def _convert_config_error(check: Callable[..., str], *given: Any) -> str:
-    """Turn the ConfigError of a URL rule into a `Wrong`."""
-    try:
-        return check(*given)
-    except ConfigError as error:
-        raise InvalidValueError(error.message, error.fix, clause=True) from None

@@ -9,8 +9,6 @@ from tokencli.fast_dataclass import dataclass
 from tokencli.models import Profile, Secret, TokenSet
 from tokencli.providers import template
 
-USAGE_LINE_PATTERN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+: \S.*|\?[A-Za-z0-9._~-]+=.*")
-"""`Header-Name: template`, or `?name=template`."""
 AUTH_SCHEMES = {"bearer": "Bearer", "dpop": "DPoP", "mac": "MAC"}
 """token_type in lower case -> the scheme as servers expect it, though RFC 9110 ignores its case."""
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")

@@ -1,12 +1,13 @@
 """The reference of the provider language, made of the words that pydantic validates it by."""
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
-from tokencli.config.json_schema import TomlSchemaGenerator
-from tokencli.config.profile_schema import COMMON_KEYS, REDEFINABLE_KEYS
 from tokencli.provider_schema import Provider
 from tokencli.providers import template_filters
 from tokencli.providers.template_values import GENERATED_VALUES
@@ -91,14 +92,31 @@ says how long a token lives, it is fetched anew each time: say `ttl`.
 """
 
 
-def render_reference() -> str:
-    """Return the reference as Markdown: each key with its type, default and example."""
+class TomlSchemaGenerator(GenerateJsonSchema):
+    """TOML has no null: an optional key is one that may be left out."""
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        """Return the schema of what the key may hold, without the null."""
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        """Return the schema without a default that is null."""
+        if schema.get("default") is None:
+            return self.generate_inner(schema["schema"])
+        return super().default_schema(schema)
+
+
+def render_reference(reserved_names: Collection[str]) -> str:
+    """Return the reference as Markdown: each key with its type, default and example.
+
+    No field may have one of `reserved_names`.
+    """
     schema = TypeAdapter(Provider).json_schema(
         ref_template="#/$defs/{model}", schema_generator=TomlSchemaGenerator
     )
     classes = {"Provider": schema, **schema["$defs"]}
     generated = ", ".join(f"`{name}`" for name in GENERATED_VALUES)
-    taken = ", ".join(f"`{name}`" for name in sorted(COMMON_KEYS - REDEFINABLE_KEYS))
+    taken = ", ".join(f"`{name}`" for name in sorted(reserved_names))
     said = INTRODUCTION.format(
         generated=generated, taken=taken, filters=", ".join(template_filters.FILTER_NAMES)
     )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tokencli.config.duration import parse_duration
+from tokencli.duration import parse_duration
 from tokencli.errors import UsageError
 
 _REDIRECT_STATUSES = (301, 302, 303, 307, 308)

@@ -9,11 +9,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tokencli.config.profile_schema import COMMON_KEYS
+from tokencli.config.provider_validation import validate_provider
 from tokencli.errors import ConfigError
 from tokencli.importers import parse_curl, parse_file
 from tokencli.importers.draft import draft_provider
 from tokencli.provider_schema import Provider
-from tokencli.providers.validation.provider import validate_provider
 
 NAME = st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
 VALUE = st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc"]), max_size=12).map(

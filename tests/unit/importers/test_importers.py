@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tokencli.config.profile_schema import COMMON_KEYS
+from tokencli.config.provider_validation import validate_provider, validate_user_provider
 from tokencli.errors import ConfigError, TokencliError
 from tokencli.importers import parse_file
 from tokencli.importers.draft import ProviderDraft, draft_provider
 from tokencli.importers.model import Imported
 from tokencli.importers.recording_file import read_token_requests
 from tokencli.provider_schema import Provider
-from tokencli.providers.validation.provider import validate_provider, validate_user_provider
 
 FILES = Path(__file__).parents[2] / "recordings"
 NAMES = sorted(path.name for path in FILES.iterdir())

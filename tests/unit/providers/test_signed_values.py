@@ -12,13 +12,13 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from tests.fakes import FakeContext, json_reply, keyring_ref, make_profile
+from tokencli.config.provider_validation import validate_provider
 from tokencli.core.dry_run import render_dry_run
 from tokencli.core.get_token import get_token
 from tokencli.errors import CredentialsError
 from tokencli.models import HttpRequest, Profile, Secret
 from tokencli.problems import Finding
 from tokencli.providers.catalog import build_provider
-from tokencli.providers.validation.provider import validate_provider
 
 EC = ECKey.generate_key("P-256")
 RSA = RSAKey.generate_key(2048)

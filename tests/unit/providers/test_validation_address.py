@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tokencli.providers.validation.provider import validate_provider
+from tokencli.config.provider_validation import validate_provider
 
 FIELDS = {"host": {"kind": "host"}, "base": {"kind": "url"}, "pod": {}, "key": {"kind": "secret"}}
 

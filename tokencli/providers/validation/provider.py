@@ -9,40 +9,52 @@ from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from tokencli.config import validators
-from tokencli.config.profile_schema import COMMON_KEYS, REDEFINABLE_KEYS, secret_key_names
-from tokencli.config.pydantic_problems import check_strict_types, convert_validation_error
 from tokencli.errors import ConfigError
-from tokencli.oauth import client_authentication
 from tokencli.problems import Finding, InvalidValueError, KeyPath, did_you_mean
 from tokencli.provider_schema import Field, Provider
 from tokencli.providers.catalog import BUILTIN_NAMES, build_provider
 from tokencli.providers.template import list_value_names
 from tokencli.providers.template_values import GENERATED_VALUES
 from tokencli.providers.url_template import fill_url
-from tokencli.providers.validation.address import check_server_placeholders
+from tokencli.providers.validation import values
+from tokencli.providers.validation.known_names import KnownNames
+from tokencli.providers.validation.pydantic_problems import (
+    check_strict_types,
+    convert_validation_error,
+)
 from tokencli.providers.validation.request import STANDARD_VALUE_NAMES, check_requests
-from tokencli.providers.validation.template import check_header_template, check_template, run_check
+from tokencli.providers.validation.template import (
+    check_header_template,
+    check_server_placeholders,
+    check_template,
+    run_check,
+)
 
 _SAMPLE_VALUES = {"host": "h.example", "url": "https://h.example", "text": "x"}
 
 
-def validate_user_provider(name: str, table: Mapping[str, Any]) -> Provider | list[Finding]:
+def validate_user_provider(
+    name: str, table: Mapping[str, Any], known: KnownNames
+) -> Provider | list[Finding]:
     """Return the provider that a table describes, or everything that is wrong with it."""
     at: KeyPath = ("providers", name)
     wrong: list[Finding] = []
-    if not re.fullmatch(validators.PROFILE_NAME_PATTERN, name):
+    if not re.fullmatch(values.PROFILE_NAME_PATTERN, name):
         wrong.append(Finding(at, "is no name for a provider", "use letters, digits, . _ and -"))
     if name in BUILTIN_NAMES:
         wrong.append(Finding(at, "is the name of a built-in provider", "choose another name"))
     if "name" in table:
         what = "is already given by the table's own name"
         wrong.append(Finding((*at, "name"), what, "take it out"))
-    found = validate_provider(name, {key: value for key, value in table.items() if key != "name"})
+    found = validate_provider(
+        name, {key: value for key, value in table.items() if key != "name"}, known
+    )
     return [*wrong, *(found if isinstance(found, list) else [])] or found
 
 
-def validate_provider(name: str, table: Mapping[str, Any]) -> Provider | list[Finding]:
+def validate_provider(
+    name: str, table: Mapping[str, Any], known: KnownNames
+) -> Provider | list[Finding]:
     """Return the provider of a table under any name, or everything that is wrong with it."""
     at: KeyPath = ("providers", name)
     try:
@@ -54,14 +66,14 @@ def validate_provider(name: str, table: Mapping[str, Any]) -> Provider | list[Fi
     if loose:
         return loose
     wrong = [
-        *_check_fields(provider, at),
-        *_check_grants(provider, at),
-        *_check_oauth_request(provider, at),
+        *_check_fields(provider, at, known),
+        *_check_grants(provider, at, known),
+        *_check_oauth_request(provider, at, known),
     ]
-    wrong += [] if wrong else check_requests(provider, at)
+    wrong += [] if wrong else check_requests(provider, at, known)
     return [
         *wrong,
-        *_check_endpoints(provider, at),
+        *_check_endpoints(provider, at, known),
         *_check_issuer_claims(provider, at),
     ] or provider
 
@@ -86,14 +98,14 @@ def _provider_table_keys(path: KeyPath) -> list[str]:
     return [field.name for field in fields(kind) if kind is not Provider or field.name != "name"]
 
 
-def _check_fields(provider: Provider, at: KeyPath) -> Iterator[Finding]:
+def _check_fields(provider: Provider, at: KeyPath, known: KnownNames) -> Iterator[Finding]:
     for name, field in provider.fields.items():
         path = (*at, "fields", name)
-        if not re.fullmatch(validators.FIELD_NAME_PATTERN, name):
+        if not re.fullmatch(values.FIELD_NAME_PATTERN, name):
             yield Finding(path, "is no name for a field", "use small letters, digits and _")
-        elif name in COMMON_KEYS - REDEFINABLE_KEYS:
+        elif name in known.reserved_field_names:
             yield Finding(path, "is a key of every profile", "choose another name")
-        elif name in REDEFINABLE_KEYS and (field.kind == "secret") != (
+        elif name in known.redefinable_keys and (field.kind == "secret") != (
             name in ("password", "client_secret")
         ):
             yield Finding((*path, "kind"), "does not fit this key of every profile")
@@ -107,69 +119,72 @@ def _check_field_default(field: Field) -> None:
             "is a secret, which must not stand in this file", "take it out", quote=False
         )
     check: dict[str, Callable[[str], str]] = {
-        "text": validators.validate_text,
-        "host": validators.host_validator(field.port),
-        "url": validators.url_validator(query=True),
+        "text": values.validate_text,
+        "host": values.host_validator(field.port),
+        "url": values.url_validator(query=True),
     }
     check[field.kind](field.default or "")
 
 
-def _check_grants(provider: Provider, at: KeyPath) -> Iterator[Finding]:
-    values = {*provider.fields, *STANDARD_VALUE_NAMES, *secret_key_names(provider)}
-    made = {*values, *GENERATED_VALUES, *provider.values, *provider.signed}
+def _check_grants(provider: Provider, at: KeyPath, known: KnownNames) -> Iterator[Finding]:
+    inputs = {*provider.fields, *STANDARD_VALUE_NAMES, *known.secret_names(provider)}
+    template_values = {*inputs, *GENERATED_VALUES, *provider.values, *provider.signed}
     if not provider.grants:
         yield Finding((*at, "grants"), "names no grant", "such as [providers.x.grants.password]")
     if not provider.client_auth:
-        yield Finding(
-            (*at, "client_auth"), "names no method", ", ".join(client_authentication.AUTH_METHODS)
-        )
+        yield Finding((*at, "client_auth"), "names no method", ", ".join(known.client_auth_methods))
     for method in provider.client_auth:
-        if method not in client_authentication.AUTH_METHODS:
-            right = did_you_mean(method, client_authentication.AUTH_METHODS)
+        if method not in known.client_auth_methods:
+            right = did_you_mean(method, known.client_auth_methods)
             yield Finding((*at, "client_auth"), f"{method!r} is not a method", right)
     if provider.assertion_audience is not None:
         where = (*at, "assertion_audience")
-        yield from check_template(provider.assertion_audience, _public_value_names(provider), where)
+        yield from check_template(
+            provider.assertion_audience, _public_value_names(provider, known), where
+        )
     for name, grant in provider.grants.items():
         path = (*at, "grants", name)
         for group in (grant.needs, grant.optional, *grant.one_of):
-            yield from _check_known_names(group, values, path)
+            yield from _check_known_names(group, inputs, path)
         for wire, text in grant.params.items():
-            yield from run_check(validators.validate_text, wire, (*path, "params"))
-            yield from check_template(text, made, (*path, "params", wire))
+            yield from run_check(values.validate_text, wire, (*path, "params"))
+            yield from check_template(text, template_values, (*path, "params", wire))
         for claim, text in grant.claims.items():
-            yield from check_template(text, _public_value_names(provider), (*path, "claims", claim))
+            yield from check_template(
+                text, _public_value_names(provider, known), (*path, "claims", claim)
+            )
 
 
-def _check_oauth_request(provider: Provider, at: KeyPath) -> Iterator[Finding]:
+def _check_oauth_request(provider: Provider, at: KeyPath, known: KnownNames) -> Iterator[Finding]:
     headers = {} if provider.request.is_custom else provider.request.headers
-    known = {
+    names = {
         *provider.fields,
         *STANDARD_VALUE_NAMES,
-        *secret_key_names(provider),
+        *known.secret_names(provider),
         *GENERATED_VALUES,
+        *provider.values,
+        *provider.signed,
     }
-    known |= {*provider.values, *provider.signed}
     for name, text in headers.items():
         path = (*at, "request", "headers", name)
-        yield from run_check(validators.validate_header_name, name, path)
-        yield from check_header_template(text, known, path)
+        yield from run_check(values.validate_header_name, name, path)
+        yield from check_header_template(text, names, path)
     for logical, wire in provider.request.names.items():
-        yield from run_check(validators.validate_text, wire, (*at, "request", "names", logical))
+        yield from run_check(values.validate_text, wire, (*at, "request", "names", logical))
     for status in provider.errors.status:
         if not re.fullmatch(r"[1-5][0-9][0-9]", status):
             path = (*at, "errors", "status", status)
             yield Finding(path, "is no HTTP status", "three digits, such as 401")
 
 
-def _check_endpoints(provider: Provider, at: KeyPath) -> Iterator[Finding]:
+def _check_endpoints(provider: Provider, at: KeyPath, known: KnownNames) -> Iterator[Finding]:
     sample = dict.fromkeys(STANDARD_VALUE_NAMES, "x") | {"token_url": _SAMPLE_VALUES["url"]}
     sample |= {name: _SAMPLE_VALUES.get(field.kind, "") for name, field in provider.fields.items()}
     for field in fields(provider.endpoints):
         text, path = getattr(provider.endpoints, field.name), (*at, "endpoints", field.name)
         if text is None:
             continue
-        wrong = list(check_template(text, _public_value_names(provider), path))
+        wrong = list(check_template(text, _public_value_names(provider, known), path))
         wrong += check_server_placeholders(text, provider, path)
         yield from wrong or run_check(lambda one: fill_url(one, sample), text, path)
 
@@ -185,15 +200,13 @@ def _check_issuer_claims(provider: Provider, at: KeyPath) -> Iterator[Finding]:
             yield Finding((*at, "issuer_claims", name), what, "name a field that it is made of")
 
 
-def _public_value_names(provider: Provider) -> set[str]:
+def _public_value_names(provider: Provider, known: KnownNames) -> set[str]:
     """Name the values that may stand in a URL or a header: none that is secret."""
-    return {*provider.fields, *STANDARD_VALUE_NAMES} - secret_key_names(provider)
+    return {*provider.fields, *STANDARD_VALUE_NAMES} - known.secret_names(provider)
 
 
-def _check_known_names(
-    written: Iterable[str], values: set[str], path: KeyPath
-) -> Iterator[Finding]:
-    for name in written:
-        if name not in values:
-            right = f"{did_you_mean(name, sorted(values))} Else describe it under [fields.{name}]"
+def _check_known_names(names: Iterable[str], known: set[str], path: KeyPath) -> Iterator[Finding]:
+    for name in names:
+        if name not in known:
+            right = f"{did_you_mean(name, sorted(known))} Else describe it under [fields.{name}]"
             yield Finding(path, f"names {name}, which can't stand here or is no field", right)

@@ -6,14 +6,15 @@ from datetime import datetime
 from math import isfinite
 from zoneinfo import ZoneInfo
 
-from tokencli.config.duration import MAX_DURATION
-from tokencli.oauth.token_usage import USAGE_LINE_PATTERN
+from tokencli.duration import MAX_DURATION
 from tokencli.problems import Finding, KeyPath
 from tokencli.provider_schema import Errors, IssuanceRules, Reply
 from tokencli.providers import reply_locator
 from tokencli.providers.validation.template import check_header_template, check_template, run_check
 
 TTL_SUGGESTION = 'must be a number of seconds or "never"'
+USAGE_LINE_PATTERN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+: \S.*|\?[A-Za-z0-9._~-]+=.*")
+"""`Header-Name: template`, or `?name=template`."""
 _CONNECTION_HEADERS = frozenset(
     ("host", "content-length", "transfer-encoding", "connection", "expect", "te", "trailer", "upgrade")
 )  # fmt: skip

@@ -5,21 +5,19 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from tokencli.config import validators
-from tokencli.config.duration import MAX_DURATION
-from tokencli.config.profile_schema import secret_key_names
+from tokencli.duration import MAX_DURATION
 from tokencli.errors import ConfigError
 from tokencli.jwt.sign import ASYMMETRIC_ALGORITHMS, HMAC_ALGORITHMS
-from tokencli.oauth import grants
 from tokencli.problems import Finding, KeyPath, did_you_mean
 from tokencli.provider_schema import Call, Provider, Request, Signed
 from tokencli.providers.template import list_value_names
 from tokencli.providers.template_values import GENERATED_VALUES, REPLY_VALUES
 from tokencli.providers.url_template import fill_url
-from tokencli.providers.validation import reply
-from tokencli.providers.validation.address import check_server_placeholders
+from tokencli.providers.validation import reply, values
+from tokencli.providers.validation.known_names import KnownNames
 from tokencli.providers.validation.template import (
     check_header_template,
+    check_server_placeholders,
     check_template,
     check_templates,
     run_check,
@@ -29,13 +27,13 @@ STANDARD_VALUE_NAMES = ("client_id", "username", "token_url", "scope")
 """The values of every profile that a template may name, whether or not [fields] describes them."""
 
 
-def check_requests(provider: Provider, at: KeyPath) -> Iterator[Finding]:
+def check_requests(provider: Provider, at: KeyPath, names: KnownNames) -> Iterator[Finding]:
     """Yield everything that is wrong with a provider's templates and places."""
     yield from _check_value_names(provider, at)
     known = {
         *provider.fields,
         *STANDARD_VALUE_NAMES,
-        *secret_key_names(provider),
+        *names.secret_names(provider),
         *GENERATED_VALUES,
     }
     replied = {*REPLY_VALUES, *provider.output_names}
@@ -43,12 +41,12 @@ def check_requests(provider: Provider, at: KeyPath) -> Iterator[Finding]:
     known |= {*provider.values}
     later = _reply_dependent_values(provider, replied)
     for name, signed in provider.signed.items():
-        yield from _check_signed(signed, known, secret_key_names(provider), (*at, "signed", name))
+        yield from _check_signed(signed, known, names.secret_names(provider), (*at, "signed", name))
     known |= {*provider.signed}
     if provider.request.is_custom:
         yield from _check_request(provider.request, known - later, (*at, "request"))
         for name in provider.grants:
-            if name in grants.GRANTS:
+            if name in names.grants:
                 what = "is OAuth's own, and [request] is not"
                 yield Finding((*at, "grants", name), what, "call it token")
     for key in ("then", "refresh", "logout"):
@@ -134,7 +132,7 @@ def _check_value_names(provider: Provider, at: KeyPath) -> Iterator[Finding]:
     for table, written in made.items():
         path = (*at, *table)
         for name in written:
-            if not re.fullmatch(validators.FIELD_NAME_PATTERN, name):
+            if not re.fullmatch(values.FIELD_NAME_PATTERN, name):
                 yield Finding((*path, name), "is no name for a value", "use a-z, 0-9 and _")
             elif name in {
                 *provider.fields,
@@ -208,7 +206,7 @@ def _check_request(request: Request, known: set[str], path: KeyPath) -> Iterator
 def _check_header_name(name: str, request: Request, path: KeyPath) -> Iterator[Finding]:
     own = {"cookie", "accept-encoding", *(() if request.basic else ("authorization",))}
     if name.lower() not in own:
-        yield from run_check(validators.validate_header_name, name, path)
+        yield from run_check(values.validate_header_name, name, path)
 
 
 def _check_send(request: Request, known: set[str], path: KeyPath) -> Iterator[Finding]:

@@ -5,17 +5,22 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from tokencli.config import validators
 from tokencli.errors import ConfigError
 from tokencli.problems import Finding, InvalidValueError, KeyPath, did_you_mean
+from tokencli.provider_schema import Provider
 from tokencli.providers import template_filters
 from tokencli.providers.template import Placeholder, parse_template
+from tokencli.providers.validation.values import is_header_value
 
 _DIGEST_FILTERS = frozenset(("md5", "sha1", "sha256", "sha512", *template_filters.HMAC_FILTERS))
 """Filters that give bytes, and take any."""
 _BYTES_TO_TEXT_FILTERS = frozenset(("hex", "base64", "base64url", "url"))
 """Filters that make text of any bytes."""
 _PLUS_ARGUMENT = re.compile(r"[+-]?[0-9]{1,15}")
+
+_PLACEHOLDER = re.compile(r"(?<!\{)\{(\w+)[^{}]*\}")
+_ALLOWED_SUFFIXES = {"host": ("", ":", "/", "?"), "url": ("", "/", "?")}
+"""Kind of field -> what may follow it in an address."""
 
 
 def check_template(text: str, known: set[str], path: KeyPath) -> Iterator[Finding]:
@@ -50,11 +55,37 @@ def check_header_template(text: str, known: set[str], path: KeyPath) -> Iterator
         constant = "".join(
             "x" if isinstance(one, Placeholder) else one for one in parse_template(text)
         )
-        if not validators.is_header_value(constant):
+        if not is_header_value(constant):
             what = "is empty, or holds what no header can carry"
             right = "write ASCII, without line breaks and without spaces around it"
             wrong.append(Finding(path, what, right))
     yield from wrong
+
+
+def check_server_placeholders(
+    template: str, provider: Provider, path: KeyPath
+) -> Iterator[Finding]:
+    """Yield what would turn a server that a profile names into a part of another one's address.
+
+    A `host` is a whole authority, and a `url` the beginning of an address: with something beside
+    it, `{host}.example.com`, or further on, `https://example.com/{host}`, secrets would go elsewhere
+    than to what the profile says.
+    """
+    for found in _PLACEHOLDER.finditer(template):
+        field = provider.fields.get(found[1])
+        if field is None or field.kind not in _ALLOWED_SUFFIXES:
+            continue
+        before, after = template[: found.start()], template[found.end() :]
+        begins = before in ("https://", "http://") if field.kind == "host" else not before
+        if not begins or after[:1] not in _ALLOWED_SUFFIXES[field.kind]:
+            right = (
+                'write it as "https://{%s}/…"' if field.kind == "host" else 'write it as "{%s}/…"'
+            )
+            yield Finding(
+                path,
+                f"takes the server that the profile names in {found[1]} for a part of another's address",
+                right % found[1] + ", or make it a field of kind text",
+            )
 
 
 def run_check(check: Callable[[Any], object], value: object, path: KeyPath) -> Iterator[Finding]:

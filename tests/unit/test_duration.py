@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokencli.config.duration import MAX_DURATION, parse_duration
+from tokencli.duration import MAX_DURATION, parse_duration
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,11 @@
 """Turn pydantic's errors into findings that a person can act on."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from tokencli.config.top_level import TOP_LEVEL_KEYS
 from tokencli.problems import (
     Finding,
     InvalidValueError,
@@ -61,13 +60,28 @@ def convert_validation_error(
     secret: frozenset[str] = frozenset(),
     *,
     of: str = "a provider",
+    top_level_keys: Collection[str] = (),
 ) -> list[Finding]:
-    """List what is wrong below the table `at`, which is one `of` what a person would call so.
+    """List the problems in the table at `at`, which messages call `of`.
 
-    No value of a `secret` key is quoted.
+    No value of a `secret` key is quoted. A misplaced key of `top_level_keys` is said to belong at
+    the top of the file.
     """
-    found = _merge_alternatives(error.errors(include_url=False))
-    return [_to_finding(entry, at, keys, secret, of) for entry in found]
+    table = _TableContext(at, keys, secret, of, top_level_keys)
+    return [
+        _to_finding(entry, table) for entry in _merge_alternatives(error.errors(include_url=False))
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _TableContext:
+    """The table in which errors were found."""
+
+    at: KeyPath
+    keys: AllowedKeys
+    secret_keys: frozenset[str]
+    name: str
+    top_level_keys: Collection[str]
 
 
 def _merge_alternatives(entries: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
@@ -84,18 +98,21 @@ def _merge_alternatives(entries: Iterable[Mapping[str, Any]]) -> Iterator[Mappin
             yield {**entry, "loc": loc, "type": _NUMBER_OR_NEVER}
 
 
-def _to_finding(
-    entry: Mapping[str, Any], at: KeyPath, keys: AllowedKeys, secret: frozenset[str], of: str
-) -> Finding:
+def _to_finding(entry: Mapping[str, Any], table: _TableContext) -> Finding:
     loc = tuple(str(part) for part in entry["loc"])
-    path = (*at, *loc)
+    path = (*table.at, *loc)
     value = entry.get("input")
-    quotable = bool(loc) and loc[0] not in secret
+    quotable = bool(loc) and loc[0] not in table.secret_keys
     match entry["type"]:
         case "missing":
             return Finding(path, "is missing")
         case "extra_forbidden" | "unexpected_keyword_argument":
-            return _unknown_key(path, tuple(keys(loc[:-1])), of if len(loc) == 1 else loc[-2])
+            if len(loc) == 1 and loc[0] in table.top_level_keys:
+                return Finding(
+                    path, "belongs at the top of the file", "move it above the first [table]"
+                )
+            parent = table.name if len(loc) == 1 else loc[-2]
+            return _unknown_key(path, tuple(table.keys(loc[:-1])), parent)
         case "literal_error":
             choices = entry["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
             what = f"is {quote_value(value)}" if quotable else "is something else"
@@ -155,9 +172,7 @@ _STRICT_TYPES: dict[Any, tuple[Callable[[Any], bool], str]] = {
 
 
 def _unknown_key(path: KeyPath, known: tuple[str, ...], of: str) -> Finding:
-    """Say that a key can't stand there, and what was probably meant; a long list is left out."""
-    if path[0] == "profiles" and len(path) == 3 and path[2] in TOP_LEVEL_KEYS:
-        return Finding(path, "belongs at the top of the file", "move it above the first [table]")
+    """Report an unknown key with the one that was probably meant. A long list is left out."""
     right = did_you_mean(path[-1], known)
     if len(known) > _MAX_LISTED_KEYS and closest_match(path[-1], known) is None:
         right = "tokencli profiles schema lists them"

@@ -1,0 +1,30 @@
+"""Validate provider tables against the profile keys, grants and client authentication methods."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tokencli.config.profile_schema import CLIENT_SECRET_KEYS, COMMON_KEYS, REDEFINABLE_KEYS
+from tokencli.oauth.client_authentication import AUTH_METHODS
+from tokencli.oauth.grants import GRANTS
+from tokencli.problems import Finding
+from tokencli.provider_schema import Provider
+from tokencli.providers.validation import provider as validation
+from tokencli.providers.validation.known_names import KnownNames
+
+KNOWN_NAMES = KnownNames(
+    profile_keys=COMMON_KEYS,
+    redefinable_keys=REDEFINABLE_KEYS,
+    secret_keys=frozenset(("password", "client_secret", *CLIENT_SECRET_KEYS)),
+    grants=tuple(GRANTS),
+    client_auth_methods=tuple(AUTH_METHODS),
+)
+
+
+def validate_user_provider(name: str, table: Mapping[str, Any]) -> Provider | list[Finding]:
+    """Return the provider that `[providers.NAME]` describes, or every problem in the table."""
+    return validation.validate_user_provider(name, table, KNOWN_NAMES)
+
+
+def validate_provider(name: str, table: Mapping[str, Any]) -> Provider | list[Finding]:
+    """Return the provider that a table describes under any name, or every problem in it."""
+    return validation.validate_provider(name, table, KNOWN_NAMES)
