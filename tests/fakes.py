@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
+from tokencli.core.get_token import get_subject_token
 from tokencli.errors import LoginRequiredError
 from tokencli.models import (
     AuthorizationResponse,
@@ -266,8 +267,8 @@ class FakeContext:
     def __post_init__(self) -> None:
         self.browser.clock, self.browser.terminal = self.clock, self.terminal
 
-    def get_profile(self, name: str) -> Profile:
-        return self.profiles[name]
+    def get_profile_token(self, name: str, requesters: tuple[str, ...]) -> Secret:
+        return get_subject_token(self.profiles[name], self, requesters)
 
     def with_endpoints(self, profile: Profile, *names: str) -> Profile:
         return profile

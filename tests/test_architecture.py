@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "protocols": NOUNS,
     "jwt": NOUNS,
     "formats": NOUNS | {"jwt", "oauth"},
-    "oauth": NOUNS | {"core", "jwt", "providers", "token_store"},
+    "oauth": NOUNS | {"jwt", "providers", "token_store"},
     "providers": NOUNS | {"jwt"},
     "importers": NOUNS | {"config", "providers"},
     "config": NOUNS | {"formats", "jwt", "oauth", "providers", "system", "token_store"},
@@ -41,7 +41,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "fastpath": NOUNS | {"app", "commands", "core", "system"},
     "sandbox": NOUNS | {"config"},
     "app": NOUNS
-    | {"config", "fastpath", "net", "oauth", "secret_sources", "system", "terminal", "token_store"},
+    | {
+        "config",
+        "core",
+        "fastpath",
+        "net",
+        "oauth",
+        "secret_sources",
+        "system",
+        "terminal",
+        "token_store",
+    },
     "commands": NOUNS
     | {"app", "config", "core", "fastpath", "formats", "importers", "jwt", "providers"}
     | {"sandbox", "system", "terminal"},

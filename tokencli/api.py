@@ -7,7 +7,7 @@ from typing import Any
 
 from tokencli.app import App, AppOptions
 from tokencli.core.get_token import get_token
-from tokencli.core.usage_secrets import resolve_usage_secrets
+from tokencli.core.secret_resolver import resolve_usage_secrets
 from tokencli.errors import UsageError
 from tokencli.models import Profile, TokenSet
 from tokencli.oauth.token_usage import build_headers_and_query

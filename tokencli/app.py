@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tokencli.fastpath import reader
-from tokencli.models import Profile
+from tokencli.models import Profile, Secret
 from tokencli.protocols import (
     Browser,
     Clock,
@@ -234,6 +234,12 @@ class App:
                 kind, environ=self.environ, terminal=self.terminal
             )
         return self._sources[kind]
+
+    def get_profile_token(self, name: str, requesters: tuple[str, ...]) -> Secret:
+        """Return the access token of another profile, for the profiles that exchange it."""
+        from tokencli.core.get_token import get_subject_token
+
+        return get_subject_token(self.get_profile(name), self, requesters)
 
     def token_store(self, profile: Profile) -> TokenStore:
         """Return the store that keeps the profile's tokens; `auto` is settled here, once."""

@@ -11,6 +11,7 @@ from typing import Protocol
 from tokencli.models import (
     AuthorizationResponse,
     Connection,
+    DpopKey,
     HttpReply,
     HttpRequest,
     Profile,
@@ -276,6 +277,22 @@ class AccessTokenCache(Protocol):
         ...
 
 
+class Credentials(Protocol):
+    """A profile's secrets and its proof key for one run."""
+
+    proof_key: DpopKey | None
+    """The key that this run's tokens are bound to (RFC 9449)."""
+
+    def resolve(self, name: str, *, optional: bool = False) -> Secret | None:
+        """Return the secret with that logical name; None only if it is `optional`.
+
+        Raises:
+            PromptRequiredError: it must be prompted for, but the credential's lock is held.
+            CredentialsError: it is missing, or its source can't be read.
+        """
+        ...
+
+
 class Context(Protocol):
     """Everything that `core` and `oauth` may use; `app.App` builds each part on first use."""
 
@@ -308,8 +325,12 @@ class Context(Protocol):
         """Return the secret source of that kind."""
         ...
 
-    def get_profile(self, name: str) -> Profile:
-        """Return another profile of the same configuration."""
+    def get_profile_token(self, name: str, requesters: tuple[str, ...]) -> Secret:
+        """Return the access token of another profile, for the profiles that exchange it.
+
+        Raises:
+            ConfigError: there is no such profile. TokencliError: its token can't be obtained.
+        """
         ...
 
     def with_endpoints(self, profile: Profile, *names: str) -> Profile:

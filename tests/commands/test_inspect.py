@@ -87,9 +87,9 @@ def test_an_opaque_stored_token_is_explained_by_its_reply(tokencli: Run, sandbox
 @pytest.mark.parametrize(
     ("args", "stdin", "code", "word"),
     [
-        (("-",), "", 9, "the text is empty"),
-        (("-",), "Bearer  \n", 9, "the text is empty"),
-        (("",), None, 9, "the text is empty"),
+        (("-",), "", 9, "the token is empty"),
+        (("-",), "Bearer  \n", 9, "the token is empty"),
+        (("",), None, 9, "the token is empty"),
         (("-",), "a" * 70_000, 9, "longer than 64 KiB"),
         (("-", "--profile", "p"), "abc", 2, "one of them"),
         (("nosuch",), None, 3, "nosuch"),

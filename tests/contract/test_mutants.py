@@ -32,11 +32,12 @@ class Mutant:
 MUTANTS = {
     "the second read under the lock": Mutant(
         "core/get_token.py",
-        """                if stored is not None and usable(stored):
-                    copy.fill_from_store(stored, store)
+        """                if stored is not None and is_usable(stored):
+                    cache.fill_from_store(stored, store)
                     return TokenResult(stored.token, "stored")
-                elsewhere""",
-        "                elsewhere",
+                if stored is not None and (
+""",
+        "                if stored is not None and (\n",
         "tests/unit/core/test_get_token.py::test_who_waited_for_the_lock_takes_what_the_holder_saved",
     ),
     "the flush before the rename": Mutant(
@@ -67,7 +68,7 @@ MUTANTS = {
     ),
     "the comparison before clearing after a refusal": Mutant(
         "core/get_token.py",
-        "if stored is not None and theirs is not None and theirs != spent:",
+        "if stored is not None and latest is not None and latest != spent:",
         "if False:",
         "tests/unit/core/test_get_token.py::test_a_loser_uses_the_winners_token_and_destroys_nothing",
     ),
@@ -79,7 +80,7 @@ MUTANTS = {
     ),
     "keeping the old refresh token": Mutant(
         "core/get_token.py",
-        "if found.token.refresh_token is None:",
+        "if response.token.refresh_token is None:",
         "if False:",
         "tests/unit/core/test_get_token.py::test_the_old_refresh_token_stays_when_the_reply_brings_none",
     ),

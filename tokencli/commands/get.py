@@ -72,7 +72,7 @@ def get(
     tokencli get corp --format dpop --url https://api.example.com/x | curl -H @- https://api.example.com/x
     """
     from tokencli.core.get_token import get_token as obtain
-    from tokencli.core.usage_secrets import resolve_usage_secrets
+    from tokencli.core.secret_resolver import resolve_usage_secrets
     from tokencli.formats import PROVIDER_USAGE_FORMATS, dpop, render_token, require_token_format
 
     wanted = "json" if json_output else format_name

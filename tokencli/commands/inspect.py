@@ -15,8 +15,16 @@ from tokencli.commands.options import (
     common_options,
     select_profile_name,
 )
-from tokencli.core.inspect import Inspection
-from tokencli.core.inspect_checks import NO_CHECKS, CheckResults, RequestedChecks, run_checks
+from tokencli.core.inspect import (
+    NO_CHECKS,
+    CheckResults,
+    Inspection,
+    RequestedChecks,
+    extract_pasted_token,
+    inspect_token,
+    run_checks,
+)
+from tokencli.core.stored_token import require_stored_token
 from tokencli.errors import CredentialsError, InvalidTokenError, UsageError
 from tokencli.formats.json import dump_json_line
 from tokencli.jwt.decode import decode_token
@@ -73,24 +81,22 @@ def inspect(
     tokencli inspect groupid --json
     tokencli inspect corp --verify --introspect --userinfo
     """
-    from tokencli.core import inspect as action
-
     app = App(common)
     wanted = RequestedChecks(verify, introspect, userinfo, audience or ())
     stored: TokenSet | None = None
     profile: Profile | None = None
     if what is None or not (what == "-" or _is_token(what, app)):
         profile = app.get_profile(select_profile_name(what, profile_option))
-        stored = action.require_stored_token(profile, app)
+        stored = require_stored_token(profile, app)
         token = (_require_id_token(profile, stored) if id_token else stored.access_token).reveal()
     elif profile_option is not None and not wanted.any_requested:
         raise UsageError("a token and a profile are named: one of them, please")
     elif what == "-":
-        token = action.extract_pasted_token(_read_token_from_stdin(app))
+        token = extract_pasted_token(_read_token_from_stdin(app))
     else:
-        token = action.extract_pasted_token(what)
+        token = extract_pasted_token(what)
     now = app.clock.now()
-    found = action.inspect_token(token, now=now, stored=None if id_token else stored)
+    found = inspect_token(token, now=now, stored=None if id_token else stored)
     checks = NO_CHECKS
     if wanted.any_requested:
         profile = profile or app.get_profile(profile_option)
@@ -111,10 +117,11 @@ def inspect(
     if checks.rejection_reason is not None:
         raise InvalidTokenError(f"the token is not to be believed: {checks.rejection_reason}")
     if found.state in ("expired", "not_yet_valid"):
+        cause, fix = found.explain_not_yet_valid(now)
         raise InvalidTokenError(
             f"the token {found.describe_state(now)}",
-            fix=found.suggest_fix_if_not_yet_valid(now)
-            or (f"tokencli refresh {name}" if name else None),
+            cause=cause,
+            fix=fix or (f"tokencli refresh {name}" if name else None),
         )
 
 

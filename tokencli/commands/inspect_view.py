@@ -7,8 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 
 from tokencli.commands.tables import render_bar, render_styled
-from tokencli.core.inspect import Inspection
-from tokencli.core.inspect_checks import NO_CHECKS, CheckResults
+from tokencli.core.inspect import NO_CHECKS, CheckResults, Inspection
 from tokencli.jwt.humanize import humanize_duration
 from tokencli.sanitize import sanitize_text
 

@@ -141,7 +141,12 @@ def remove(
     """
     from tokencli.commands.config_change import locked_config
     from tokencli.config import edit as write
-    from tokencli.core import profile_removal as action
+    from tokencli.core.local_data import (
+        find_keyring_secrets,
+        keyring_delete_command,
+        may_have_keyring_secrets,
+    )
+    from tokencli.core.logout import delete_profile_data
 
     app = App(common)
     terminal = app.terminal
@@ -159,28 +164,28 @@ def remove(
             terminal.print_note("nothing is changed")
             return
         there = (
-            [ref.name for ref, sure in action.find_keyring_secrets(profile, app) if sure]
+            [ref.name for ref, sure in find_keyring_secrets(profile, app) if sure]
             if profile
             else []
         )
         if there and not secrets:
             question = f"Forget what the OS keyring has for it, too ({', '.join(there)})?"
             secrets = terminal.ask_yes_no(question, default=False)
-    tokens = action.delete_profile_data(name, app.config, app, secrets=secrets)
+    tokens = delete_profile_data(name, app.config, app, secrets=secrets)
     with locked_config(app) as now:
         write.remove_profile(now, name)
     app.fast_path_records.delete_all()
     terminal.print_note(f"removed profile {name} from {app.config.path}")
     terminal.print_note(f"forgot {tokens or 'no'} token{'' if tokens == 1 else 's'} of it")
     if profile is None:
-        if action.may_have_keyring_secrets(name, app):
-            way = action.keyring_delete_command(f"tokencli:{name}:password")
+        if may_have_keyring_secrets(name, app):
+            way = keyring_delete_command(f"tokencli:{name}:password")
             terminal.print_note(f"the OS keyring may hold secrets of it; to forget one: {way}")
         return
-    for ref, sure in action.find_keyring_secrets(profile, app):
+    for ref, sure in find_keyring_secrets(profile, app):
         service, username = ref.target
         own = service.startswith(f"tokencli:{name}:")
-        way = action.keyring_delete_command(service, "" if own else username)
+        way = keyring_delete_command(service, "" if own else username)
         stays = "stays" if sure else "may be"
         terminal.print_note(
             f"a {ref.name} stored for it {stays} in the OS keyring; to forget it: {way}"

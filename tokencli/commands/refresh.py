@@ -44,7 +44,7 @@ def refresh(
     tokencli refresh --all
     """
     from tokencli.core.refresh import refresh_profile as renew
-    from tokencli.core.usage_secrets import resolve_usage_secrets
+    from tokencli.core.secret_resolver import resolve_usage_secrets
     from tokencli.formats import PROVIDER_USAGE_FORMATS, render_token
 
     app = App(common)

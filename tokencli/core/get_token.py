@@ -1,37 +1,56 @@
-"""Get a token: the stored one while it is fresh, else a refreshed one, else one by the grant."""
+"""Get a token: the stored one if it is fresh, else a refreshed one, else a new one by the grant."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from hashlib import sha256
 
 from tokencli.core.grant_runner import run_grant
-from tokencli.core.save_token import TokenResult as TokenResult
-from tokencli.core.save_token import save_then_check
 from tokencli.core.secret_resolver import SecretResolver
-from tokencli.core.sliding_expiry import extend_sliding_expiry
+from tokencli.core.stored_token import extend_sliding_expiry
 from tokencli.core.subject_hash import hash_subject
 from tokencli.errors import (
+    KeyringError,
+    LockTimeoutError,
     LoginRequiredError,
     PromptRequiredError,
     RefusedError,
     ReplyError,
+    StorageError,
+    TokencliError,
+    TokenNotStoredError,
     UnreachableError,
 )
 from tokencli.models import Profile, Secret, StoredTokenSet, TokenSet
 from tokencli.oauth import client_authentication, grants
-from tokencli.oauth.token_response import get_endpoint_host
+from tokencli.oauth.token_response import TokenResponse, get_endpoint_host
 from tokencli.protocols import Context, TokenStore
 from tokencli.token_store.credential_key import derive_binding
 
 CANNOT_REFRESH_STATUSES = (500, 501)
-"""A server that does not do refresh tokens answers so, too (GroupID documents both)."""
+"""HTTP statuses of servers that don't support refresh tokens (GroupID documents both)."""
 TRANSIENT_STATUSES = (408, 425, 429)
-"""Refusals that say nothing about the refresh token, only about the moment."""
+"""HTTP statuses of refusals that are temporary and say nothing about the refresh token."""
 RESERVED_BYTES = 256 * 1024
-"""Bytes that are reserved in the store before anything is sent: the largest token set that is kept
-(`providers.sizes`)."""
+"""Bytes to reserve in the store before a request is sent: the largest token set that is stored
+(`oauth.size_limits`)."""
 
 
 class SignInRequiredError(LoginRequiredError):
-    """Nothing but a person's sign-in brings another token."""
+    """Only an interactive sign-in can get another token."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenResult:
+    """A token and its source."""
+
+    token: TokenSet
+    source: str
+    """`stored`, `refresh_token`, or the grant's name."""
+    save_error: TokenNotStoredError | None = None
+    """Why the token couldn't be stored."""
+    refresh_token_lifetime: float | None = None
+    """Seconds for which the refresh token is valid, if the server says so."""
 
 
 def get_token(
@@ -44,82 +63,83 @@ def get_token(
     interactive: bool = False,
     by_grant: bool = False,
 ) -> TokenResult:
-    """Return a token of the profile that is fresh for `min_ttl` seconds, by the cheapest way.
+    """Return a token of the profile that is fresh for `min_ttl` seconds, in the cheapest way.
 
-    A hit takes no lock. A miss takes the credential's lock and reads again, so that however many
-    processes ask, one request is sent. With `force` a stored token counts only if another process
-    got it after this call began, and with `by_grant` no refresh token is spent: what the profile
-    says of itself is put to the test. A sign-in by a person is begun only where `interactive` or the
-    profile says so, and with no lock of the credential held meanwhile.
+    A hit takes no lock. A miss takes the credential's lock and reads the store again, so that any
+    number of concurrent processes send one request. With `force`, a stored token counts only if
+    another process obtained it after this call began. With `by_grant`, the refresh token isn't
+    used, so that the profile's own settings are tested. An interactive sign-in starts only if
+    `interactive` or the profile allows it, and the credential's lock isn't held meanwhile.
 
     Raises:
-        TokencliError: any of its kinds; what is stored stays stored, unless the server said of the
-            very refresh token in it that it is dead.
+        TokencliError: any subclass. The stored token set is kept, unless the server said that its
+            refresh token is no longer valid.
     """
-    bound = derive_binding(profile)
+    binding = derive_binding(profile)
     least = min_ttl if min_ttl is not None else profile.min_ttl
     began = ctx.clock.now()
     resolver = resolver or SecretResolver(profile, ctx)
-    traded = hash_subject(profile, resolver)
+    subject = hash_subject(profile, resolver)
 
-    def usable(stored: StoredTokenSet | None) -> bool:
+    def is_usable(stored: StoredTokenSet) -> bool:
         return (
-            stored is not None
-            and stored.binding == bound
-            and stored.subject_hash == traded
+            stored.binding == binding
+            and stored.subject_hash == subject
             and stored.token.is_fresh(ctx.clock.now(), least)
             and (not force or stored.token.obtained_at > began)
             and not by_grant
         )
 
-    copy = ctx.token_cache(profile)
-    at_hand = copy.load_token(bound)
-    if at_hand is not None and usable(at_hand):
-        return TokenResult(at_hand.token, "stored")
+    cache = ctx.token_cache(profile)
+    cached = cache.load_token(binding)
+    if cached is not None and is_usable(cached):
+        return TokenResult(cached.token, "stored")
     store = ctx.token_store(profile)
     stored = None
-    # Where there is a copy the store has nothing better; but a person is asked for no more than needed.
-    if at_hand is None or ctx.terminal.interactive:
-        stored = store.load(bound.key)
-        if stored is not None and usable(stored):
-            copy.fill_from_store(stored, store)
+    # If there is a cached copy, the store has nothing fresher. It is read all the same if prompts are
+    # possible: with a refresh token in it, fewer secrets are needed.
+    if cached is None or ctx.terminal.interactive:
+        stored = store.load(binding.key)
+        if stored is not None and is_usable(stored):
+            cache.fill_from_store(stored, store)
             return TokenResult(extend_sliding_expiry(stored, store, profile, ctx).token, "stored")
     if ctx.terminal.interactive:
         resolver.prefetch(_secrets_for_renewal(profile, None if by_grant else stored))
     while True:
         try:
-            with store.lock_credential(bound.key, profile.lock_timeout):
-                stored = store.load(bound.key)
-                if stored is not None and usable(stored):
-                    copy.fill_from_store(stored, store)
+            with store.lock_credential(binding.key, profile.lock_timeout):
+                stored = store.load(binding.key)
+                if stored is not None and is_usable(stored):
+                    cache.fill_from_store(stored, store)
                     return TokenResult(stored.token, "stored")
-                elsewhere = stored is not None and (stored.binding, stored.subject_hash) != (
-                    bound,
-                    traded,
-                )
-                old = None if elsewhere else stored
-                obtained = TokenRenewal(profile, ctx, store, resolver, traded).renew_token(
-                    None if by_grant else old
+                if stored is not None and (
+                    (stored.binding, stored.subject_hash) != (binding, subject)
+                ):
+                    stored = None  # issued for other settings or another subject
+                result = TokenRenewal(profile, ctx, store, resolver, subject).renew_token(
+                    None if by_grant else stored
                 )
                 if profile.provider.issuing.max_sessions is not None:
-                    from tokencli.core.custom_request import end_replaced_session
+                    from tokencli.core.revocation import end_replaced_session  # start-up
 
-                    end_replaced_session(profile, ctx, resolver, old, obtained.token)
-                return obtained
-        except (
-            PromptRequiredError
-        ) as due:  # a person is asked with no lock held, then all is read again
-            resolver.prompt_for(due.secret_names)
-        except SignInRequiredError as due:
-            from tokencli.core.interactive_login import login_in_progress_error, sign_in_user
-
+                    end_replaced_session(profile, ctx, resolver, stored, result.token)
+                return result
+        except PromptRequiredError as error:  # prompt with no lock held, then read the store again
+            resolver.prompt_for(error.secret_names)
+        except SignInRequiredError as error:
             if not (interactive or profile.sign_in.interactive):
-                raise login_in_progress_error(profile, store) or due from None
+                raise _login_in_progress_error(profile, store) or error from None
             return sign_in_user(profile, ctx, resolver)
 
 
+def get_subject_token(profile: Profile, ctx: Context, requesters: tuple[str, ...]) -> Secret:
+    """Return the profile's access token for other profiles that exchange it (RFC 8693)."""
+    resolver = SecretResolver(profile, ctx, requesters=requesters)
+    return get_token(profile, ctx, resolver=resolver).token.access_token
+
+
 def _secrets_for_renewal(profile: Profile, stored: StoredTokenSet | None) -> tuple[str, ...]:
-    """Return the secrets that a renewal will take."""
+    """Return the names of the secrets that a renewal needs."""
     if stored is None or stored.token.refresh_token is None:
         return grants.required_secrets(profile)
     return client_authentication.METHOD_SECRETS[profile.client_auth]
@@ -127,112 +147,115 @@ def _secrets_for_renewal(profile: Profile, stored: StoredTokenSet | None) -> tup
 
 @dataclass(frozen=True, slots=True)
 class TokenRenewal:
-    """What happens under the lock, once the store has been read again."""
+    """The renewal of a token while the credential's lock is held."""
 
     profile: Profile
     ctx: Context
     store: TokenStore
     resolver: SecretResolver
     subject_hash: str = ""
-    """Hash of what is traded for the token; see `actions.subject`."""
+    """Hash of the exchanged token's subject; see `core.subject_hash`."""
 
     def renew_token(self, stored: StoredTokenSet | None) -> TokenResult:
-        """Return a new token by refresh token or grant; raises SignInDue where neither will do."""
+        """Return a new token by refresh token or grant.
+
+        Raises:
+            SignInRequiredError: only an interactive sign-in can get one.
+            PromptRequiredError: a secret must be prompted for.
+        """
         key = derive_binding(self.profile).key
         self.store.reserve_space(key, RESERVED_BYTES)
         if stored is not None and stored.token.refresh_token:
             self.resolver.proof_key = stored.token.dpop_key
-            obtained = self._request_by_refresh_token(stored.token)
-            if obtained is not None:
-                return obtained
+            result = self._request_by_refresh_token(stored.token)
+            if result is not None:
+                return result
         if grants.is_interactive(self.profile.grant):
             raise SignInRequiredError(
-                f"there is no token for profile {self.profile.name!r}, and getting one needs a"
-                " person to sign in",
+                f"no token is stored for profile {self.profile.name!r}, and getting one requires an"
+                " interactive sign-in",
                 fix=f"tokencli login {self.profile.command_line_name}",
             )
         return self._request_by_grant()
 
     def _request_by_grant(self) -> TokenResult:
-        module = grants.load_grant(self.profile.grant)
+        grant = grants.load_grant(self.profile.grant)
         for name in grants.required_secrets(self.profile):
-            self.resolver.resolve(name)  # before signals are held back: a source may take its time
+            self.resolver.resolve(name)  # before signals are deferred: a source may be slow
         with self.ctx.defer_signals(self.profile.connection.timeout):
-            found = run_grant(module.run(self.profile), self.profile, self.ctx, self.resolver)
-            return save_then_check(
-                found, self.profile.grant, self.profile, self.ctx, self.store, self.subject_hash
-            )
+            response = run_grant(grant.run(self.profile), self.profile, self.ctx, self.resolver)
+            return self._save_then_check(response, self.profile.grant)
 
-    def _request_by_refresh_token(self, known: TokenSet) -> TokenResult | None:
-        """Spend the refresh token; None means that it is dead and the grant is the way on."""
-        from tokencli.oauth.grants import refresh_token
+    def _request_by_refresh_token(self, old: TokenSet) -> TokenResult | None:
+        """Use the refresh token; None means that it is no longer valid, so the grant must be used."""
+        from tokencli.oauth.grants import refresh_token  # start-up: not every grant issues one
 
         profile, store, key = self.profile, self.store, derive_binding(self.profile).key
-        spent = known.refresh_token or Secret("")
+        spent = old.refresh_token or Secret("")
         for name in (
             *client_authentication.METHOD_SECRETS[profile.client_auth],
             *grants.renewal_secrets(profile),
         ):
-            self.resolver.resolve(name, optional=True)  # before signals are held back
-        broken_off = store.was_refresh_interrupted(key, spent)
-        with self.ctx.defer_signals(self.profile.connection.timeout):
+            self.resolver.resolve(name, optional=True)  # before signals are deferred
+        was_interrupted = store.was_refresh_interrupted(key, spent)
+        with self.ctx.defer_signals(profile.connection.timeout):
             store.begin_refresh(key, spent)
             try:
-                found = run_grant(
-                    refresh_token.run(profile, spent, known), profile, self.ctx, self.resolver
+                response = run_grant(
+                    refresh_token.run(profile, spent, old), profile, self.ctx, self.resolver
                 )
             except RefusedError as refusal:
                 if refusal.status in CANNOT_REFRESH_STATUSES and not grants.is_interactive(
                     profile.grant
                 ):
-                    # It can't, for whatever reason, and what it does with another grant is not
-                    # known yet. Spent or not: the journal stays, and what is stored as well.
+                    # The refresh token may or may not be spent, and the grant's result isn't known
+                    # yet: keep the journal entry and the stored token set.
                     self._log_fallback(refusal)
                     return None
                 if refusal.status in TRANSIENT_STATUSES or (refusal.status or 0) >= 500:
-                    raise  # it may have been spent all the same, now or before: the journal stays
+                    raise  # the refresh token may be spent: keep the journal entry
                 store.end_refresh(key)
-                return self._handle_refused_refresh(refusal, spent, broken_off)
-            except UnreachableError as failure:
-                if not failure.request_sent and not broken_off:
+                return self._handle_refused_refresh(refusal, spent, was_interrupted=was_interrupted)
+            except UnreachableError as error:
+                if not error.request_sent and not was_interrupted:
                     store.end_refresh(key)
                 raise
             except ReplyError:
-                raise  # the server may have spent it: the journal stays
-            if found.token.refresh_token is None:  # RFC 6749 section 6: then the old one stays good
-                found = replace(found, token=replace(found.token, refresh_token=spent))
-            return save_then_check(
-                found, "refresh_token", self.profile, self.ctx, self.store, self.subject_hash
-            )
+                raise  # the refresh token may be spent: keep the journal entry
+            if response.token.refresh_token is None:  # RFC 6749 section 6: the old one stays valid
+                response = replace(response, token=replace(response.token, refresh_token=spent))
+            return self._save_then_check(response, "refresh_token")
 
     def _handle_refused_refresh(
-        self, refusal: RefusedError, spent: Secret, broken_off: bool
+        self, refusal: RefusedError, spent: Secret, *, was_interrupted: bool
     ) -> TokenResult | None:
         key = derive_binding(self.profile).key
         stored = self.store.load(key)
-        theirs = stored.token.refresh_token if stored is not None else None
-        if stored is not None and theirs is not None and theirs != spent:
+        latest = stored.token.refresh_token if stored is not None else None
+        if stored is not None and latest is not None and latest != spent:
             if stored.token.is_fresh(self.ctx.clock.now()):
-                return TokenResult(stored.token, "stored")  # another process won, by another lock
+                return TokenResult(stored.token, "stored")  # another process refreshed it meanwhile
             self.resolver.proof_key = stored.token.dpop_key
             return self._request_by_refresh_token(stored.token)
         if refusal.error == "invalid_grant":
             self.store.delete_token_set(key, only=spent)
-        if broken_off:
+        if was_interrupted:
             self.ctx.terminal.print_warning(
-                "an earlier refresh was interrupted before its answer could be saved, and the"
-                " server now refuses the refresh token that it spent"
+                "an earlier refresh was interrupted before its reply could be stored, and the server"
+                " now refuses the refresh token that it used"
             )
         if grants.is_interactive(self.profile.grant):
             if refusal.error not in ("invalid_grant", None):
-                raise refusal  # nothing that a sign-in would mend
-            why = (
-                "was spent by a refresh that was interrupted" if broken_off else "is no longer good"
+                raise refusal  # a sign-in wouldn't help
+            state = (
+                "was used by a refresh that was interrupted"
+                if was_interrupted
+                else "is no longer valid"
             )
             raise SignInRequiredError(
-                f"the refresh token of profile {self.profile.name!r} {why}"
-                f" ({get_endpoint_host(self.profile)} says {refusal.error or refusal.status}), and a new one"
-                " needs a person to sign in",
+                f"the refresh token of profile {self.profile.name!r} {state}, and getting a new one"
+                " requires an interactive sign-in",
+                cause=f"{get_endpoint_host(self.profile)} says {refusal.error or refusal.status}",
                 fix=f"tokencli login {self.profile.command_line_name}",
             )
         self._log_fallback(refusal)
@@ -240,5 +263,125 @@ class TokenRenewal:
 
     def _log_fallback(self, refusal: RefusedError) -> None:
         self.ctx.terminal.print_detail(
-            f"{refusal.message}; going on with the {self.profile.grant} grant"
+            f"{refusal.message}; falling back to the {self.profile.grant} grant"
         )
+
+    def _save_then_check(self, response: TokenResponse, source: str) -> TokenResult:
+        return _save_then_check(
+            response, source, self.profile, self.ctx, self.store, self.subject_hash
+        )
+
+
+def sign_in_user(profile: Profile, ctx: Context, resolver: SecretResolver) -> TokenResult:
+    """Run an interactive grant and store its token.
+
+    The credential's lock is held twice for a moment: before the sign-in to check that there is
+    space for a token, and after it to store the token. A token set that another process stored in
+    between is older and is replaced.
+
+    Raises:
+        LoginRequiredError: there is no user, the user didn't finish, or another login is running.
+        TokencliError: any other subclass. Nothing that is stored was changed.
+    """
+    store, key = ctx.token_store(profile), derive_binding(profile).key
+    with exclusive_login(profile, store):
+        with store.lock_credential(key, profile.lock_timeout):
+            store.reserve_space(key, RESERVED_BYTES)
+        resolver.prompt_for(grants.required_secrets(profile))
+        with ExitStack() as deferred_signals:
+            grant = grants.load_grant(profile.grant)
+            response = run_grant(grant.run(profile), profile, ctx, resolver, deferred_signals)
+            try:
+                with store.lock_credential(key, profile.lock_timeout):
+                    store.reserve_space(key, RESERVED_BYTES)
+                    subject = hash_subject(profile, resolver)
+                    return _save_then_check(response, profile.grant, profile, ctx, store, subject)
+            except (StorageError, KeyringError) as error:
+                not_stored = _not_stored_error(error, response.token, profile.grant, profile)
+                return TokenResult(
+                    response.token, profile.grant, not_stored, response.refresh_lifetime
+                )
+
+
+@contextmanager
+def exclusive_login(profile: Profile, store: TokenStore) -> Iterator[None]:
+    """Allow one login of a profile at a time; raises LoginRequiredError if another one is running."""
+    with ExitStack() as lock:
+        try:
+            lock.enter_context(store.lock_credential(_login_lock_key(profile), 0.0))
+        except LockTimeoutError as error:
+            raise _login_busy_error(profile, error) from None
+        yield
+
+
+def _login_in_progress_error(profile: Profile, store: TokenStore) -> LoginRequiredError | None:
+    """Return the error for another login of the profile that is running, or None."""
+    try:
+        with store.lock_credential(_login_lock_key(profile), 0.0):
+            return None
+    except LockTimeoutError as error:
+        return _login_busy_error(profile, error)
+
+
+def _login_lock_key(profile: Profile) -> str:
+    """Return the key of the lock that only logins of the profile hold."""
+    return sha256(f"login {profile.name}".encode()).hexdigest()
+
+
+def _login_busy_error(profile: Profile, error: LockTimeoutError) -> LoginRequiredError:
+    holder = error.message.partition(" has been ")[0]
+    return LoginRequiredError(
+        f"another login of profile {profile.name!r} is in progress ({holder})",
+        fix=f"finish it or cancel it with Ctrl-C, then: tokencli get {profile.command_line_name}",
+    )
+
+
+def _save_then_check(
+    response: TokenResponse,
+    source: str,
+    profile: Profile,
+    ctx: Context,
+    store: TokenStore,
+    subject_hash: str,
+) -> TokenResult:
+    """Store the token set first, then check whether the access token can be used.
+
+    A token that couldn't be stored is returned all the same.
+
+    Raises:
+        ReplyError: the access token can't be used.
+    """
+    not_stored: TokenNotStoredError | None = None
+    storable = response.token.storable_copy(cacheable=profile.provider.issuing.cacheable)
+    try:
+        if storable.access_token or storable.refresh_token:
+            store.save(StoredTokenSet(derive_binding(profile), storable, subject_hash))
+    except TokencliError as error:
+        not_stored = _not_stored_error(error, storable, source, profile)
+    for remark in response.remarks:
+        ctx.terminal.print_warning(f"{get_endpoint_host(profile)} sent a token, but {remark}")
+    if response.unusable_reason is not None:
+        raise ReplyError(
+            f"{get_endpoint_host(profile)} sent a token response, but {response.unusable_reason}",
+            fix=f"tokencli profiles show {profile.name}",
+        )
+    return TokenResult(response.token, source, not_stored, response.refresh_lifetime)
+
+
+def _not_stored_error(
+    error: TokencliError, token: TokenSet, source: str, profile: Profile
+) -> TokenNotStoredError:
+    """Return the error that says what is lost although the access token itself is valid."""
+    loss = ""
+    if source == "refresh_token":
+        loss = "; the old refresh token may be spent"
+        if token.refresh_token is not None:
+            loss += ", and the new one is lost"
+    elif token.refresh_token is not None:
+        loss = "; its refresh token is lost"
+    first_fix = f"{error.fix}; then: " if error.fix else ""
+    return TokenNotStoredError(
+        f"profile {profile.name!r} got a token that couldn't be stored: {error.message}{loss}",
+        cause=error.cause,
+        fix=f"{first_fix}tokencli login {profile.command_line_name}",
+    )

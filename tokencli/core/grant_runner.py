@@ -1,14 +1,15 @@
-"""Perform the steps that a grant yields: a table of step -> function."""
+"""Run a grant: perform the steps that it yields, by a table of step -> function."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tokencli.core import user_sign_in
 from tokencli.core.secret_resolver import SecretResolver
+from tokencli.core.user_sign_in import UserSignIn
 from tokencli.errors import TokencliError
 from tokencli.models import Profile
+from tokencli.oauth import client_authentication
 from tokencli.oauth.authenticated_request import send_authenticated_request, sign_assertion
 from tokencli.oauth.grants.steps import (
     AwaitAuthorizationResponse,
@@ -27,17 +28,19 @@ from tokencli.oauth.grants.steps import (
 )
 from tokencli.oauth.token_response import TokenResponse, read_object_response, read_token_response
 from tokencli.protocols import Context
+from tokencli.provider_schema import Call
+from tokencli.providers.endpoint_urls import endpoint_unknown_error
 
 
 @dataclass(slots=True)
 class GrantRun:
-    """Where one conversation is held: who speaks, through what, and what the last reply brought."""
+    """The state of one running grant."""
 
     profile: Profile
     ctx: Context
     resolver: SecretResolver
     deferred_signals: ExitStack | None
-    user_sign_in: user_sign_in.UserSignIn
+    user_sign_in: UserSignIn
     last_response: TokenResponse | None = None
 
 
@@ -46,88 +49,101 @@ def run_grant(
     profile: Profile,
     ctx: Context,
     resolver: SecretResolver,
-    held: ExitStack | None = None,
+    deferred_signals: ExitStack | None = None,
 ) -> TokenResponse:
-    """Run a grant to its end and return what the last reply brought.
+    """Run a grant to its end and return the last token response.
 
-    An error in a step is thrown into the grant, which may know what to do about it. With `held`,
-    signals are held back from each sending to the token endpoint on, and after one that brought
-    a token until the caller closes the stack: so a person can leave meanwhile, but loses no token.
+    An error in a step is thrown into the grant, which may handle it. With `deferred_signals`,
+    signals are deferred from each token request on, and after a successful one until the caller
+    closes the stack. So a user can cancel a sign-in, but no token that was issued gets lost.
     """
-    with user_sign_in.UserSignIn(profile, ctx) as somebody:
-        stage = GrantRun(profile, ctx, resolver, held, somebody)
+    with UserSignIn(profile, ctx) as user_sign_in:
+        run = GrantRun(profile, ctx, resolver, deferred_signals, user_sign_in)
         try:
             step: GrantStep = next(steps)
             while True:
                 try:
-                    came = STEP_HANDLERS[type(step)](step, stage)
+                    result = STEP_HANDLERS[type(step)](step, run)
                 except TokencliError as error:
                     step = steps.throw(error)
                 else:
-                    step = steps.send(came)
+                    step = steps.send(result)
         except StopIteration as end:
-            assert stage.last_response is not None, "a grant ends with a reply"
-            return replace(stage.last_response, token=end.value)
+            assert run.last_response is not None, "a grant ends with a token response"
+            return replace(run.last_response, token=end.value)
 
 
-def _resolve_secret(step: NeedSecret, stage: GrantRun) -> Any:
-    return stage.resolver.resolve(step.name, optional=step.optional)
+def _resolve_secret(step: NeedSecret, run: GrantRun) -> Any:
+    return run.resolver.resolve(step.name, optional=step.optional)
 
 
-def _complete_values(step: CompleteValues, stage: GrantRun) -> Any:
-    from tokencli.providers.template_values import complete_values
+def _complete_values(step: CompleteValues, run: GrantRun) -> Any:
+    from tokencli.providers.template_values import complete_values  # start-up: custom grants only
 
-    return complete_values(stage.profile, step.known_values, stage.ctx.clock.now())
+    return complete_values(run.profile, step.known_values, run.ctx.clock.now())
 
 
-def _send_request(step: PostTokenRequest | SendCustomRequest, stage: GrantRun) -> Any:
-    if stage.deferred_signals is None:
-        stage.last_response = _send_and_parse(step, stage)
-        return stage.last_response.token
-    stage.deferred_signals.enter_context(stage.ctx.defer_signals(stage.profile.connection.timeout))
+def _send_token_request(step: PostTokenRequest | SendCustomRequest, run: GrantRun) -> Any:
+    if run.deferred_signals is None:
+        run.last_response = _send_and_parse(step, run)
+        return run.last_response.token
+    run.deferred_signals.enter_context(run.ctx.defer_signals(run.profile.connection.timeout))
     try:
-        stage.last_response = _send_and_parse(step, stage)
+        run.last_response = _send_and_parse(step, run)
     except TokencliError:
-        stage.deferred_signals.close()
+        run.deferred_signals.close()
         raise
-    return stage.last_response.token
+    return run.last_response.token
 
 
-def _fetch_endpoint(step: PostToEndpoint, stage: GrantRun) -> Any:
-    url = stage.profile.endpoints.get(step.endpoint)
-    if url is None:
-        raise user_sign_in.endpoint_unknown_error(stage.profile, step.endpoint)
-    request, reply, _ = send_authenticated_request(
-        stage.profile, step.params, stage.ctx, stage.resolver, url=url
-    )
-    return read_object_response(replace(stage.profile, token_url=url), request, reply)
-
-
-def _send_and_parse(step: PostTokenRequest | SendCustomRequest, stage: GrantRun) -> TokenResponse:
-    """Send one token request and read its reply; lifetimes count from before the sending."""
-    profile, ctx, resolver = stage.profile, stage.ctx, stage.resolver
+def _send_and_parse(step: PostTokenRequest | SendCustomRequest, run: GrantRun) -> TokenResponse:
+    """Send one token request and parse its reply. Lifetimes count from before the request."""
     if isinstance(step, SendCustomRequest):
-        from tokencli.core.custom_request import send_custom_request
+        return _send_custom_request(step, run)
+    request, reply, started = send_authenticated_request(
+        run.profile, step.params, run.ctx, run.resolver
+    )
+    response = read_token_response(run.profile, request, reply, started)
+    return replace(response, token=replace(response.token, dpop_key=run.resolver.proof_key))
 
-        return send_custom_request(step, profile, ctx, resolver)
-    request, reply, started = send_authenticated_request(profile, step.params, ctx, resolver)
-    found = read_token_response(profile, request, reply, started)
-    return replace(found, token=replace(found.token, dpop_key=resolver.proof_key))
+
+def _send_custom_request(step: SendCustomRequest, run: GrantRun) -> TokenResponse:
+    """Send a request that the provider defines completely, and parse its reply."""
+    from tokencli.providers.custom_request_writer import write_custom_request  # start-up
+
+    profile, started = run.profile, run.ctx.clock.now()
+    request = write_custom_request(profile, step.request, step.values, started)
+    if profile.client_cert is not None:
+        certificate = client_authentication.tls_client_certificate(
+            profile, run.resolver.resolve("key_passphrase", optional=True)
+        )
+        request = replace(request, client_certificate=certificate)
+    reply = run.ctx.transport.send(request, profile.connection)
+    layout = step.request.reply if isinstance(step.request, Call) else None
+    return read_token_response(profile, request, reply, started, layout)
+
+
+def _post_to_endpoint(step: PostToEndpoint, run: GrantRun) -> Any:
+    url = run.profile.endpoints.get(step.endpoint)
+    if url is None:
+        raise endpoint_unknown_error(run.profile, step.endpoint)
+    request, reply, _ = send_authenticated_request(
+        run.profile, step.params, run.ctx, run.resolver, url=url
+    )
+    return read_object_response(replace(run.profile, token_url=url), request, reply)
 
 
 STEP_HANDLERS: dict[type[GrantStep], Callable[[Any, GrantRun], Any]] = {
     NeedSecret: _resolve_secret,
     CompleteValues: _complete_values,
-    PostTokenRequest: _send_request,
-    SendCustomRequest: _send_request,
-    SignAssertion: lambda step, stage: sign_assertion(
-        step, stage.profile, stage.ctx, stage.resolver
-    ),
-    PostToEndpoint: _fetch_endpoint,
-    ListenForRedirect: lambda step, stage: stage.user_sign_in.start_listener(step),
-    OpenBrowser: lambda step, stage: stage.user_sign_in.open_browser(step),
-    AwaitAuthorizationResponse: lambda step, stage: stage.user_sign_in.await_redirect(step),
-    ShowUserCode: lambda step, stage: stage.user_sign_in.show_user_code(step),
-    WaitSeconds: lambda step, stage: stage.user_sign_in.wait_interval(step),
+    PostTokenRequest: _send_token_request,
+    SendCustomRequest: _send_token_request,
+    SignAssertion: lambda step, run: sign_assertion(step, run.profile, run.ctx, run.resolver),
+    PostToEndpoint: _post_to_endpoint,
+    ListenForRedirect: lambda step, run: run.user_sign_in.start_listener(step),
+    OpenBrowser: lambda step, run: run.user_sign_in.open_browser(step),
+    AwaitAuthorizationResponse: lambda step, run: run.user_sign_in.await_redirect(step),
+    ShowUserCode: lambda step, run: run.user_sign_in.show_user_code(step),
+    WaitSeconds: lambda step, run: run.user_sign_in.wait_interval(step),
 }
-"""Step -> what performs it; its result is sent back into the grant."""
+"""Step -> function that performs it. Its result is sent back into the grant."""

@@ -1,12 +1,14 @@
-"""Explain a token: what it is, what it says of itself, how much of its life is used up."""
+"""Inspect a token: decode what it says about itself, and on request check it with its server."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import isfinite
-from typing import Literal
+from typing import Any, Literal
 
-from tokencli.core.stored_token import find_stored_token
-from tokencli.errors import CredentialsError, InvalidTokenError
+from tokencli.core.introspect import fetch_userinfo, introspect_token
+from tokencli.core.secret_resolver import SecretResolver
+from tokencli.core.token_verification import verify_token
+from tokencli.errors import InvalidTokenError, PromptRequiredError
 from tokencli.jwt.decode import MAX_TOKEN_LENGTH, TokenKind, decode_token
 from tokencli.jwt.explain import (
     CLOCK_TOLERANCE_S,
@@ -17,33 +19,33 @@ from tokencli.jwt.explain import (
     strings_of_claim,
 )
 from tokencli.jwt.humanize import format_utc, humanize_duration, humanize_relative_time
-from tokencli.models import Profile, TokenSet
+from tokencli.jwt.verify import VerificationError, VerificationResult
+from tokencli.models import Profile, Secret, TokenSet
 from tokencli.protocols import Context
-from tokencli.token_store.credential_key import derive_binding
 
 _TOKEN_CHARS = frozenset(map(chr, range(0x21, 0x7F)))
-"""What a token is made of: a header carries nothing else (RFC 6750 section 2.1 allows even less)."""
+"""The characters of a token: no others fit into a header (RFC 6750 section 2.1 allows even fewer)."""
 
 TokenState = Literal["valid", "expired", "not_yet_valid", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What can be said of a token without checking its signature."""
+    """What is known about a token without checking its signature."""
 
     kind: TokenKind
     state: TokenState
-    """As its own times have it; `unknown` where it names no end."""
+    """According to its own times; `unknown` if it has no expiry."""
     header: Mapping[str, object]
     claims: Mapping[str, object]
     disclosures: tuple[object, ...]
     times: tuple[ClaimTime, ...]
     valid_from: float | None
-    """Epoch seconds at which its life begins, where known."""
+    """Epoch seconds, if known."""
     expires_at: float | None
-    """Epoch seconds at which its life ends, where known."""
+    """Epoch seconds, if known."""
     used_fraction: float | None
-    """The share of its life that is over, 0 to 1."""
+    """The share of its lifetime that is over, 0 to 1."""
     scopes: tuple[str, ...]
     audience: tuple[str, ...]
     issuer: str | None
@@ -52,116 +54,97 @@ class Inspection:
 
     @property
     def lifetime(self) -> float | None:
-        """Return the whole life in seconds, where it is known and a number can hold it."""
+        """The whole lifetime in seconds, if it is known and finite."""
         if self.valid_from is None or self.expires_at is None or self.expires_at < self.valid_from:
             return None
-        life = self.expires_at - self.valid_from
-        return life if isfinite(life) else None
+        lifetime = self.expires_at - self.valid_from
+        return lifetime if isfinite(lifetime) else None
 
     def describe_state(self, now: float) -> str:
-        """Return one clause: `expired 2 years ago, at 2024-05-23 12:10:18 UTC`."""
-        starts = self.valid_from
-        if self.state == "not_yet_valid" and starts is not None:
-            return (
-                f"begins to be valid {humanize_relative_time(starts, now)}, at {format_utc(starts)}"
-            )
-        if self.expires_at is None:
-            return "no end known"
-        if self.state == "expired":
-            return f"expired {humanize_relative_time(self.expires_at, now)}, at {format_utc(self.expires_at)}"
-        return f"expires {humanize_relative_time(self.expires_at, now)}, at {format_utc(self.expires_at)}"
+        """Return the state as a clause, e.g. `expired 2 years ago, at 2024-05-23 12:10:18 UTC`."""
+        if self.state == "not_yet_valid" and self.valid_from is not None:
+            verb, epoch = "becomes valid", self.valid_from
+        elif self.expires_at is None:
+            return "expiry unknown"
+        else:
+            verb, epoch = "expired" if self.state == "expired" else "expires", self.expires_at
+        return f"{verb} {humanize_relative_time(epoch, now)}, at {format_utc(epoch)}"
 
-    def suggest_fix_if_not_yet_valid(self, now: float) -> str | None:
-        """Return what to do about a token that is not valid yet; None for any other."""
+    def explain_not_yet_valid(self, now: float) -> tuple[str | None, str | None]:
+        """Return the likely cause and a fix if the token isn't valid yet, else None for both."""
         if self.state != "not_yet_valid" or self.valid_from is None:
-            return None
-        issued = next((moment.epoch for moment in self.times if moment.name == "iat"), None)
-        ahead = self.valid_from if issued is None else issued
-        if ahead <= now + CLOCK_TOLERANCE_S:
-            return f"wait until {format_utc(self.valid_from)}; or ask its issuer for one that begins at once"
-        behind = f"this computer's clock is {humanize_duration(ahead - now)} behind the issuer's, at least"
+            return None, None
+        issued = next((time.epoch for time in self.times if time.name == "iat"), None)
+        issuer_time = self.valid_from if issued is None else issued
+        if issuer_time <= now + CLOCK_TOLERANCE_S:
+            until = format_utc(self.valid_from)
+            return None, f"wait until {until}, or request a token that is valid immediately"
+        skew = humanize_duration(issuer_time - now)
+        cause = f"this computer's clock is at least {skew} behind the issuer's"
         if issued is None:
-            return f"see whether the clock here is right: date -u; if it is not meant for later, {behind}"
-        return f"{behind}, and a new token would be no better: set the wrong one right; see date -u"
+            return f"unless the token is meant for later, {cause}", "check the clock: date -u"
+        return f"{cause}, so a new token wouldn't help", "check both clocks: date -u"
 
 
 def inspect_token(token: str, *, now: float, stored: TokenSet | None = None) -> Inspection:
-    """Explain `token`, with the times and scope that were `stored` with it where it says none.
+    """Decode `token`. Times and scope that it doesn't contain are taken from the `stored` token set.
 
     Raises:
-        TokenInvalid: nothing is there, more than any token, or characters that no token has.
+        InvalidTokenError: it is empty, too long, or has characters that no token has.
     """
     if not token.strip():
-        raise InvalidTokenError(
-            "there is no token: the text is empty", fix="tokencli inspect --help"
-        )
+        raise InvalidTokenError("the token is empty", fix="tokencli inspect --help")
     if len(token) > MAX_TOKEN_LENGTH:
-        raise InvalidTokenError(
-            f"this is no token: it is longer than {MAX_TOKEN_LENGTH // 1024} KiB"
-        )
+        raise InvalidTokenError(f"not a token: longer than {MAX_TOKEN_LENGTH // 1024} KiB")
     if stored is None and not _TOKEN_CHARS.issuperset(token):
         raise InvalidTokenError(
-            "this is not a token: it has spaces, control characters or letters outside ASCII",
-            fix="tokencli inspect -   takes the token alone on stdin",
+            "not a token: it has spaces, control characters or non-ASCII letters",
+            fix="tokencli inspect -",
         )
     decoded = decode_token(token)
     claims = decoded.claims
-    at = {moment.name: moment for moment in read_time_claims(claims)}
-    said = [*collect_remarks(decoded, now)]
-    expires = at["exp"].epoch if "exp" in at else None
-    not_before = at["nbf"].epoch if "nbf" in at else None
-    starts = at["iat"].epoch if "iat" in at else not_before
+    times = {time.name: time for time in read_time_claims(claims)}
+    remarks = [*collect_remarks(decoded, now)]
+    expires = times["exp"].epoch if "exp" in times else None
+    not_before = times["nbf"].epoch if "nbf" in times else None
+    starts = times["iat"].epoch if "iat" in times else not_before
     if stored is not None:
         if expires is None:
             expires, starts = stored.expires_at, stored.obtained_at
         elif stored.expires_at is not None and abs(stored.expires_at - expires) > CLOCK_TOLERANCE_S:
-            said.append(
-                f"its exp is {humanize_duration(stored.expires_at - expires)} off what the server's reply said"
-            )
+            difference = humanize_duration(stored.expires_at - expires)
+            remarks.append(f"its exp differs by {difference} from the server's reply")
     state: TokenState = "unknown" if expires is None else "valid"
     if expires is not None and expires <= now:
         state = "expired"
     elif not_before is not None and not_before > now + CLOCK_TOLERANCE_S:
         state, starts = "not_yet_valid", not_before
-    granted = collect_scopes(claims)
-    if not granted and stored is not None:
-        granted = tuple((stored.scope or "").split())
+    scopes = collect_scopes(claims)
+    if not scopes and stored is not None:
+        scopes = tuple((stored.scope or "").split())
     return Inspection(
         kind=decoded.kind,
         state=state,
         header=decoded.header,
         claims=claims,
         disclosures=decoded.disclosures,
-        times=tuple(at.values()),
+        times=tuple(times.values()),
         valid_from=starts,
         expires_at=expires,
         used_fraction=_used_fraction(starts, expires, now),
-        scopes=granted,
+        scopes=scopes,
         audience=strings_of_claim(claims.get("aud")),
         issuer=_str_or_none(claims.get("iss")),
         subject=_str_or_none(claims.get("sub")),
-        remarks=tuple(said),
+        remarks=tuple(remarks),
     )
 
 
-def require_stored_token(profile: Profile, ctx: Context) -> TokenSet:
-    """Return the token that is stored for the profile, fresh or not; nothing is fetched.
-
-    Raises:
-        CredentialsError: none is stored. StorageError, KeyringError: the store can't be read.
-    """
-    bound = derive_binding(profile)
-    stored = find_stored_token(profile, ctx)
-    if stored is None or stored.binding != bound:
-        raise CredentialsError(
-            f"no token is stored for profile {profile.name!r}", fix=f"tokencli get {profile.name}"
-        )
-    return stored.token
-
-
 def extract_pasted_token(pasted: str) -> str:
-    """Return the token in what somebody pasted: without header name, `Bearer`, quotes and line breaks,
-    and without spaces where that makes it one that can be read."""
+    """Return the token from pasted text, without header name, `Bearer`, quotes and line breaks.
+
+    Spaces inside are removed if the result is a token that can be decoded.
+    """
     text = pasted.strip().strip("\"'").strip()
     for prefix in ("authorization:", "bearer ", "dpop "):
         if f"{text} "[: len(prefix)].lower() == prefix:
@@ -177,9 +160,83 @@ def _used_fraction(starts: float | None, expires: float | None, now: float) -> f
         return None
     if expires <= starts:
         return 1.0 if expires <= now else 0.0
-    life = expires - starts
-    return min(1.0, max(0.0, (now - starts) / life)) if isfinite(life) else None
+    lifetime = expires - starts
+    return min(1.0, max(0.0, (now - starts) / lifetime)) if isfinite(lifetime) else None
 
 
 def _str_or_none(value: object) -> str | None:
     return value if isinstance(value, str) else None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedChecks:
+    """Which checks to run."""
+
+    verify: bool = False
+    introspect: bool = False
+    userinfo: bool = False
+    audiences: Sequence[str] = ()
+    """Accepted audiences in addition to the profile's."""
+
+    @property
+    def any_requested(self) -> bool:
+        """Whether any check is to be run."""
+        return self.verify or self.introspect or self.userinfo
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResults:
+    """The results of the checks; None for a check that wasn't requested."""
+
+    verified: VerificationResult | None = None
+    verification_failure: str | None = None
+    """Why the verification failed, as a clause."""
+    introspection: Mapping[str, Any] | None = None
+    userinfo: Mapping[str, Any] | None = None
+
+    @property
+    def rejection_reason(self) -> str | None:
+        """Why the token is invalid according to the issuer's keys or the server."""
+        if self.verification_failure is not None:
+            return self.verification_failure
+        if self.introspection is not None and self.introspection["active"] is False:
+            return "the server says that it is not active: expired, revoked, or never issued"
+        return None
+
+
+NO_CHECKS = CheckResults()
+"""The results if no check was requested."""
+
+
+def run_checks(
+    profile: Profile, ctx: Context, token: str, stored: TokenSet | None, checks: RequestedChecks
+) -> CheckResults:
+    """Run the requested checks.
+
+    Raises:
+        TokencliError: a check couldn't be run.
+    """
+    results = CheckResults()
+    if checks.verify:
+        try:
+            results = replace(results, verified=verify_token(profile, ctx, token, checks.audiences))
+        except VerificationError as error:
+            results = replace(results, verification_failure=str(error))
+    if checks.introspect:
+        results = replace(
+            results, introspection=_introspect_with_prompt(profile, ctx, Secret(token))
+        )
+    if checks.userinfo:
+        token_type = "DPoP" if profile.dpop else "Bearer"
+        token_set = stored or TokenSet(Secret(token), token_type, obtained_at=ctx.clock.now())
+        results = replace(results, userinfo=fetch_userinfo(profile, ctx, token_set))
+    return results
+
+
+def _introspect_with_prompt(profile: Profile, ctx: Context, token: Secret) -> Mapping[str, Any]:
+    resolver = SecretResolver(profile, ctx)
+    try:
+        return introspect_token(profile, ctx, resolver, token)
+    except PromptRequiredError as error:
+        resolver.prompt_for(error.secret_names)
+        return introspect_token(profile, ctx, resolver, token)

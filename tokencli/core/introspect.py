@@ -6,7 +6,6 @@ from typing import Any
 
 from tokencli.core.secret_resolver import SecretResolver
 from tokencli.core.token_verification import verify_signed_response
-from tokencli.core.user_sign_in import endpoint_unknown_error
 from tokencli.errors import RefusedError, ReplyError
 from tokencli.formats.header import AUTH_SCHEMES
 from tokencli.jwt.decode import decode_token
@@ -19,6 +18,7 @@ from tokencli.oauth.refusals import MAX_QUOTE
 from tokencli.oauth.token_response import get_endpoint_host, read_object_response
 from tokencli.oauth.www_authenticate import find_token_error
 from tokencli.protocols import Context
+from tokencli.providers.endpoint_urls import endpoint_unknown_error
 from tokencli.providers.redaction import redact_text
 
 

@@ -1,24 +1,25 @@
-"""Forget what is kept for a profile, wherever it may rest."""
+"""Delete and list what is stored locally for a profile: its tokens, and its secrets in the OS keyring."""
 
 import shlex
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tokencli.errors import KeyringError, StorageError
-from tokencli.models import Profile
+from tokencli.errors import KeyringError, NoKeyringError, StorageError, TokencliError
+from tokencli.models import Profile, SecretRef
 from tokencli.protocols import Context
 
 _DELETE_COMMANDS = {
     "darwin": ("security delete-generic-password -s {}", " -a {}"),
     "win32": ("cmdkey /delete:{}", ""),
 }
-"""Platform -> the command that forgets a keyring item by its service, and by its user name too."""
+"""Platform -> the command that deletes a keyring item by its service, and the option for its user name."""
 _DEFAULT_DELETE_COMMAND = "secret-tool clear service {}", " username {}"
 
 
 @dataclass(frozen=True, slots=True)
 class DeletedLocalData:
-    """What is no longer kept."""
+    """What was deleted."""
 
     token_count: int
     secret_names: tuple[str, ...]
@@ -27,48 +28,50 @@ class DeletedLocalData:
 def delete_local_data(
     profile: Profile, ctx: Context, *, secrets: bool = False, force: bool = False
 ) -> DeletedLocalData:
-    """Forget the profile's tokens, with `secrets` its secrets in the keyring, for whatever server.
+    """Delete the profile's tokens of all servers, with `secrets` also its secrets in the keyring.
 
-    A place that can't be reached is no reason to leave the others as they are. With `force` it is
-    said what stays in a keyring that can't be, and how to clear it; else that is an error, once the
-    rest is done.
+    If one store can't be reached, the others are cleared all the same. If it is a keyring, `force`
+    turns the error into a warning that says what is left in it and how to delete that.
 
     Raises:
-        StorageError: a place refused. KeyringError: what is to be forgotten is in a keyring that
-            can't be reached.
+        StorageError: a store failed. KeyringError: the keyring holds something that should be
+            deleted and can't be reached.
     """
-    tokens, refused = 0, None
-    lost: KeyringError | None = None
-    stays: dict[str, str] = {}
+    token_count = 0
+    storage_error: StorageError | None = None
+    keyring_error: KeyringError | None = None
+    left_in_keyring: dict[str, str] = {}
     for store in ctx.all_token_stores(profile):
         try:
-            tokens += store.delete_profile_tokens(profile.name, force=force)
+            token_count += store.delete_profile_tokens(profile.name, force=force)
         except KeyringError as error:
-            lost = error
-            stays["tokens"] = keyring_delete_command(f"tokencli:{profile.name}:token")
+            keyring_error = error
+            left_in_keyring["tokens"] = keyring_delete_command(f"tokencli:{profile.name}:token")
         except StorageError as error:
-            refused = error
-    forgotten = []
+            storage_error = error
+    deleted_secrets = []
     for ref in profile.secrets.values() if secrets else ():
         if ref.kind != "keyring":
             continue
         service, username = ref.target
         try:
             if ctx.keyring.delete_secret(ref, everywhere=True):
-                forgotten.append(ref.name)
+                deleted_secrets.append(ref.name)
         except KeyringError as error:
-            lost = error
-            own = service.startswith(f"tokencli:{profile.name}:")
-            stays[ref.name] = keyring_delete_command(service, "" if own else username)
-    if lost is not None:
-        _report_unreachable_keyring(profile, ctx, lost, stays, secrets=secrets, force=force)
-    if refused is not None:
-        raise _not_deleted_error(refused, profile, "tokens")
-    return DeletedLocalData(tokens, tuple(forgotten))
+            keyring_error = error
+            is_ours = service.startswith(f"tokencli:{profile.name}:")
+            left_in_keyring[ref.name] = keyring_delete_command(service, "" if is_ours else username)
+    if keyring_error is not None:
+        _report_unreachable_keyring(
+            profile, ctx, keyring_error, left_in_keyring, secrets=secrets, force=force
+        )
+    if storage_error is not None:
+        raise _not_deleted_error(storage_error, profile, "tokens")
+    return DeletedLocalData(token_count, tuple(deleted_secrets))
 
 
 def keyring_delete_command(service: str, username: str = "") -> str:
-    """Return the command of the system's own that forgets a keyring item."""
+    """Return this platform's command that deletes a keyring item."""
     by_service, by_username = _DELETE_COMMANDS.get(sys.platform, _DEFAULT_DELETE_COMMAND)
     text = by_service + by_username if username else by_service
     return text.format(shlex.quote(service), shlex.quote(username))
@@ -78,28 +81,61 @@ def _report_unreachable_keyring(
     profile: Profile,
     ctx: Context,
     error: KeyringError,
-    stays: dict[str, str],
+    left_in_keyring: dict[str, str],
     *,
     secrets: bool,
     force: bool,
 ) -> None:
     if force:
         ctx.terminal.print_warning(
-            f"what the OS keyring has of profile {profile.name!r} ({', '.join(stays)}) stays there:"
-            f" {error.message}; to clear it when it is back: {'; '.join(stays.values())}"
+            f"not deleted from the OS keyring for profile {profile.name!r}: {', '.join(left_in_keyring)}"
+            f" ({error.message}); to delete it when the keyring is available:"
+            f" {'; '.join(left_in_keyring.values())}"
         )
         return
-    more = " --secrets" if secrets else ""
-    error.fix = (
-        f"unlock or start the keyring and try again, or: tokencli logout {profile.name}{more} --force"
-        "   (forgets the rest, and says how to clear the keyring later)"
-    )
-    raise _not_deleted_error(error, profile, ", ".join(stays))
+    option = " --secrets" if secrets else ""
+    error.fix = f"unlock or start the keyring and try again, or: tokencli logout {profile.name}{option} --force"
+    raise _not_deleted_error(error, profile, ", ".join(left_in_keyring))
 
 
 def _not_deleted_error(
     error: KeyringError | StorageError, profile: Profile, what: str
 ) -> KeyringError | StorageError:
-    error.message = f"{what} of profile {profile.name!r} could not be forgotten: {error.message}"
+    error.message = f"couldn't delete the {what} of profile {profile.name!r}: {error.message}"
     error.args = (error.message,)
     return error
+
+
+def find_keyring_secrets(profile: Profile, ctx: Context) -> Iterator[tuple[SecretRef, bool]]:
+    """Yield the profile's secrets in the OS keyring, and whether that is certain."""
+    for ref in profile.secrets.values():
+        if ref.kind == "keyring":
+            is_stored = _keyring_has_secret(ref, ctx)
+            if is_stored is not False:
+                yield ref, is_stored is True
+
+
+def may_have_keyring_secrets(name: str, ctx: Context) -> bool:
+    """Whether the OS keyring may hold secrets of a profile of which only the name is known."""
+    from tokencli.config.resolve import (
+        check_profile_name_and_type,
+    )  # start-up: `profiles remove` only
+
+    if check_profile_name_and_type(name, {}):
+        return False  # a profile with such a name can't have been used
+    try:
+        ref = SecretRef("keyring", "password", name, (f"tokencli:{name}:password", ""))
+        ctx.secret_source("keyring").read(ref)
+    except TokencliError as error:
+        return not isinstance(error, NoKeyringError)
+    return True
+
+
+def _keyring_has_secret(ref: SecretRef, ctx: Context) -> bool | None:
+    """Whether the keyring has the secret; None if it can't be read."""
+    try:
+        return bool(ctx.secret_source("keyring").read(ref))
+    except NoKeyringError:
+        return False
+    except TokencliError:
+        return None

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tokencli.core.get_token import TokenResult, get_token
-from tokencli.core.interactive_login import exclusive_login, sign_in_user
+from tokencli.core.get_token import TokenResult, exclusive_login, get_token, sign_in_user
 from tokencli.core.secret_resolver import SecretResolver, missing_secret_error
 from tokencli.errors import KeyringError, LoginRequiredError, RefusedError, UsageError
 from tokencli.jwt.humanize import humanize_duration

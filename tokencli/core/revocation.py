@@ -1,137 +1,201 @@
-"""Have a server end the token sets that are stored for a profile, and keep what it does not end."""
+"""Requests that end tokens and sessions at the server when the user logs out.
 
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+They are token revocation (RFC 7009) and the provider's own logout request.
+"""
+
+from dataclasses import replace
+from typing import Literal
 from urllib.parse import urlsplit
 
-from tokencli.core.custom_request import WrongOriginError, send_custom_logout
-from tokencli.core.logout_reply import RevocationOutcome
-from tokencli.core.revoke import revoke_token, select_revocable_tokens
 from tokencli.core.secret_resolver import SecretResolver
-from tokencli.errors import PromptRequiredError, TokencliError
-from tokencli.models import Profile, Secret, StoredTokenSet, TokenBinding, TokenSet
-from tokencli.oauth import client_authentication
-from tokencli.protocols import Context, TokenStore
-from tokencli.token_store.credential_key import derive_binding, foreign_endpoint_origin
+from tokencli.errors import ConfigError, RefusedError, ReplyError, TokencliError
+from tokencli.models import HttpReply, HttpRequest, Profile, Secret, StoredTokenSet, TokenSet
+from tokencli.oauth.authenticated_request import send_authenticated_request
+from tokencli.oauth.grants.steps import ParamValue
+from tokencli.oauth.token_response import get_endpoint_host, raise_if_refused
+from tokencli.protocols import Context
+from tokencli.provider_schema import Reply
+from tokencli.providers.custom_request_writer import (
+    expand_value_names,
+    list_request_values,
+    write_custom_request,
+)
+from tokencli.providers.endpoint_urls import get_url_origin
+from tokencli.providers.reply_locator import ReplyDocument
+
+RevocationOutcome = Literal["revoked", "gone", "unable"]
+"""`gone`: the server no longer knew the token. `unable`: it can't revoke tokens of that type."""
+
+_OUTCOME_BY_ERROR: dict[str, RevocationOutcome] = {
+    "invalid_token": "gone",
+    "unsupported_token_type": "unable",
+}
+"""Error codes of HTTP 400 (or 200) that are no failure. RFC 7009 section 2.2 requires a plain 200 for a
+token that the server doesn't know, but some servers say `invalid_token`. A token that the server can't
+revoke stays valid until it expires (section 2.2.1)."""
 
 
-@dataclass(slots=True)
-class RevocationResult:
-    """What a server was told to forget, and what it made of it."""
-
-    revoked: list[str] = field(default_factory=list)
-    """`refresh_token`, `access_token`: once for each that was."""
-    already_invalid: list[str] = field(default_factory=list)
-    """Those that the server knew no more."""
-    foreign_bindings: list[TokenBinding] = field(default_factory=list)
-    """The token sets that are another server's or another client's."""
-    token_count: int = 0
-    """The token sets that are forgotten, because nothing of them is good any more."""
+class WrongOriginError(ConfigError):
+    """The request would go to another server than the one that issued the token."""
 
 
-class StoredTokenRevoker:
-    """End token sets at the server of a profile whose endpoints are known."""
+def select_revocable_tokens(token: TokenSet, now: float) -> dict[str, Secret]:
+    """Return the tokens of a token set that are still valid, in the order of their revocation."""
+    left = token.remaining_lifetime(now)
+    access = token.access_token if left is None or left > 0 else None
+    tokens = {"refresh_token": token.refresh_token, "access_token": access}
+    return {name: secret for name, secret in tokens.items() if secret}
 
-    def __init__(self, profile: Profile, ctx: Context, told: RevocationResult) -> None:
-        self._profile = profile
-        self._ctx = ctx
-        self._result = told
-        self._resolver = SecretResolver(profile, ctx)
-        self._binding = derive_binding(profile)
 
-    def revoke_stored(self, store: TokenStore, key: str) -> None:
-        """End what is stored now, under the credential's lock: nobody refreshes it meanwhile.
+def revoke_token(
+    profile: Profile, ctx: Context, resolver: SecretResolver, name: str, secret: Secret
+) -> RevocationOutcome:
+    """Revoke a refresh token or an access token at the revocation endpoint.
 
-        Raises:
-            TokencliError: the server did not end all of it; what it did is forgotten, the rest kept.
-        """
-        while True:
-            try:
-                with store.lock_credential(key, self._profile.lock_timeout):
-                    stored = store.load(key)
-                    if stored is not None and self._revoke_token_set(store, stored):
-                        self._result.token_count += store.delete_token_set(key)
-                return
-            except PromptRequiredError as needed:
-                self._resolver.prompt_for(
-                    needed.secret_names
-                    or client_authentication.METHOD_SECRETS[self._profile.client_auth]
-                )
-
-    def _revoke_token_set(self, store: TokenStore, stored: StoredTokenSet) -> bool:
-        """End a token set, unless it is not this profile's to end, and tell which it was."""
-        bound, own = stored.binding, self._binding
-        older = bound != own
-        if older and ((bound.origin, bound.client_id) != (own.origin, own.client_id)):
-            self._result.foreign_bindings.append(bound)
-            return False
-        if self._profile.provider.logout is not None:
-            return self._custom_logout(stored, only=bound.origin if older else None)
-        if older and foreign_endpoint_origin(self._profile, "revocation") is not None:
-            # Nobody knows if that place was in the profile when this token set was stored.
-            self._result.foreign_bindings.append(bound)
-            return False
-        self._revoke_oauth_tokens(store, stored)
-        return True
-
-    def _custom_logout(self, stored: StoredTokenSet, *, only: str | None) -> bool:
-        """End a token set by the provider's own request."""
-        try:
-            answers = send_custom_logout(
-                self._profile, self._ctx, self._resolver, stored.token, only=only
-            )
-        except WrongOriginError:
-            self._result.foreign_bindings.append(stored.binding)
-            return False
-        for name, answer in answers.items():
-            self._record_outcome(name, answer)
-        for name in self._select_revocable(stored.token).keys() - answers:
-            self._ctx.terminal.print_warning(
-                f"the logout of {self._profile.provider.title} does not name the {_readable_name(name)}:"
-                " if it has not ended with the session, it stays good until it expires"
-            )
-        return True
-
-    def _revoke_oauth_tokens(self, store: TokenStore, stored: StoredTokenSet) -> None:
-        """Revoke the refresh token first, then the access token while it lives (RFC 7009)."""
-        ended = False
-        try:
-            for name, secret in self._select_revocable(stored.token).items():
-                answer = revoke_token(self._profile, self._ctx, self._resolver, name, secret)
-                self._record_outcome(name, answer, with_refresh_token=ended)
-                ended = ended or answer != "unable"
-        except TokencliError:
-            if ended:
-                rest = replace(stored.token, refresh_token=None)
-                with suppress(TokencliError):
-                    store.save(replace(stored, token=rest))
+    Raises:
+        RefusedError: the server refused, so the token is still valid (RFC 7009 section 2.2.1).
+        TokencliError: the request failed, or the reply is neither a confirmation nor a refusal.
+    """
+    params: dict[str, ParamValue] = {"token": secret, "token_type_hint": name}
+    exchange = send_authenticated_request(
+        profile, params, ctx, resolver, url=profile.endpoints["revocation"]
+    )
+    if exchange.reply.status == 503:
+        raise RefusedError(
+            f"{get_endpoint_host(profile)} can't revoke the {name.replace('_', ' ')} now (HTTP 503), so it is"
+            " still valid",
+            status=503,
+        )
+    try:
+        check_logout_response(
+            _with_oauth_error_codes(profile), exchange.request, exchange.reply, Reply()
+        )
+    except RefusedError as refusal:
+        outcome = _OUTCOME_BY_ERROR.get(refusal.error or "")
+        if refusal.status not in (200, 400) or outcome is None:
             raise
-
-    def _record_outcome(
-        self, name: str, answer: RevocationOutcome, *, with_refresh_token: bool = False
-    ) -> None:
-        if answer != "unable":
-            (self._result.revoked if answer == "revoked" else self._result.already_invalid).append(
-                name
-            )
-        elif with_refresh_token:
-            self._ctx.terminal.print_note(
-                f"{server_host(self._binding)} does not revoke the {_readable_name(name)} by itself: it ended with its"
-                " refresh token, or lives to its end"
-            )
-        else:
-            self._ctx.terminal.print_warning(
-                f"{server_host(self._binding)} can't revoke the {_readable_name(name)}, so it stays good until it expires"
-            )
-
-    def _select_revocable(self, token: TokenSet) -> dict[str, Secret]:
-        return select_revocable_tokens(token, self._ctx.clock.now())
+        return outcome
+    return "revoked"
 
 
-def server_host(bound: TokenBinding) -> str:
-    """Name the server of a token set as a person knows it."""
-    return urlsplit(bound.origin).netloc.removesuffix(":443")
+def _with_oauth_error_codes(profile: Profile) -> Profile:
+    """Return the profile with OAuth's `error` member added to its provider's error locations."""
+    errors = profile.provider.errors
+    extended = replace(errors, code=(*errors.code, "error"))
+    return replace(profile, provider=replace(profile.provider, errors=extended))
 
 
-def _readable_name(name: str) -> str:
-    return name.replace("_", " ")
+def send_custom_logout(
+    profile: Profile,
+    ctx: Context,
+    resolver: SecretResolver,
+    token: TokenSet,
+    *,
+    required_origin: str | None = None,
+) -> dict[str, RevocationOutcome]:
+    """Send the provider's own logout request and return the outcome for each token that it names.
+
+    A session that the server no longer knows counts as ended. Replies that say so are 404 and 410
+    if the request names the session in its URL, and 401 if the request has no other credentials.
+
+    Raises:
+        WrongOriginError: the request would not go to `required_origin`.
+        RefusedError: the server refused.
+        TokencliError: the request failed, or the reply is neither a confirmation nor a refusal.
+    """
+    logout = profile.provider.logout
+    used_values = () if logout is None else list_request_values(profile.provider, logout)
+    ended = (
+        {"refresh_token", "access_token"} if "refresh_token" in used_values else {"access_token"}
+    )
+    revocable = select_revocable_tokens(token, ctx.clock.now())
+    if logout is None or not ended.intersection(revocable):
+        return {}
+    values: dict[str, str | Secret] = {**profile.values, **token.outputs}
+    for name in used_values:
+        if (
+            name in profile.secrets
+            and (secret := resolver.resolve(name, optional=True)) is not None
+        ):
+            values[name] = secret
+    values["token"] = token.access_token
+    if token.refresh_token is not None:
+        values["refresh_token"] = token.refresh_token
+    request = write_custom_request(profile, logout, values, ctx.clock.now())
+    if required_origin is not None and get_url_origin(request.url) != required_origin:
+        raise WrongOriginError(
+            f"the logout request of {profile.provider.title} goes to another server"
+        )
+    reply = ctx.transport.send(request, profile.connection)
+    outcome: RevocationOutcome = "revoked"
+    try:
+        check_logout_response(profile, request, reply, logout.reply or Reply())
+    except RefusedError as refusal:
+        token_values = {"token", "refresh_token", *token.outputs}
+        names_session_in_url = bool(
+            token_values.intersection(expand_value_names(profile.provider, logout.url or ""))
+        )
+        has_no_other_credentials = not profile.secrets.keys() & used_values
+        means_unknown = {
+            401: has_no_other_credentials,
+            404: names_session_in_url,
+            410: names_session_in_url,
+        }
+        if refusal.error != "invalid_token" and not means_unknown.get(reply.status):
+            raise
+        outcome = "gone"
+    return {name: outcome for name in revocable if name in ended}
+
+
+def end_replaced_session(
+    profile: Profile,
+    ctx: Context,
+    resolver: SecretResolver,
+    old: StoredTokenSet | None,
+    new: TokenSet,
+) -> None:
+    """End the session that a new one replaces at a server that limits the number of sessions.
+
+    Nobody uses the old session any more, so a failure to end it doesn't make the new token fail.
+    """
+    if old is None:
+        return
+    is_valid = old.token.expires_at is None or old.token.expires_at > ctx.clock.now()
+    if is_valid and old.token.access_token and old.token.access_token != new.access_token:
+        try:
+            send_custom_logout(profile, ctx, resolver, old.token)
+        except TokencliError as error:
+            ctx.terminal.print_detail(f"the replaced session couldn't be ended: {error.message}")
+
+
+def check_logout_response(
+    profile: Profile, request: HttpRequest, reply: HttpReply, layout: Reply
+) -> None:
+    """Raise unless the reply confirms the logout. An HTML page doesn't, whatever its status.
+
+    Raises:
+        RefusedError: the server refused. ReplyError: the reply is neither a confirmation nor a refusal.
+    """
+    document = ReplyDocument(reply)
+    raise_if_refused(profile, request, document, layout)
+    if layout.success or reply.status in layout.status:
+        return  # the provider defines what a confirmation looks like
+    if _is_html_page(document):
+        description = "a web page"
+    elif not 200 <= reply.status < 300:
+        description = "neither a confirmation nor a refusal"
+    else:
+        return
+    raise ReplyError(
+        f"{urlsplit(request.url).netloc} replied to the logout with HTTP {reply.status} and {description}",
+        cause="a proxy or a captive portal may have sent the reply",
+    )
+
+
+def _is_html_page(document: ReplyDocument) -> bool:
+    """Whether the body is HTML; an empty body and JSON with that content type aren't."""
+    if not document.body_text or document.unreadable_reason is None:
+        return False
+    media_type = document.reply.headers.get("content-type", "").split(";")[0].strip().lower()
+    opening = document.body_text[:14].lower()
+    return "html" in media_type or opening.startswith(("<html", "<!doctype html"))

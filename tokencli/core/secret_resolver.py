@@ -1,4 +1,4 @@
-"""Find the secrets that a profile names."""
+"""Resolve the secrets that a profile refers to: from the keyring, a file, a prompt and so on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,21 +7,21 @@ from tokencli.errors import ConfigError, CredentialsError, PromptRequiredError
 from tokencli.models import DpopKey, Profile, Secret, SecretRef
 from tokencli.protocols import Context
 
-MISSING_SECRET_HINTS = {
+_MISSING_SECRET_FIXES = {
     "keyring": "tokencli login {profile}",
-    "env": "export {target}=…, or store it once and for all: tokencli profiles edit {profile}",
-    "file": "write the secret to {target}, or name another place: tokencli profiles edit {profile}",
-    "command": "run {target} by hand and see what it prints",
+    "env": "export {target}=…",
+    "file": "tokencli profiles edit {profile}",
+    "command": "tokencli profiles edit {profile}",
     "prompt": "tokencli login {profile}",
     "stdin": "… | tokencli get {profile}",
     "profile": "tokencli get {target}",
 }
-"""What to do where a place holds no secret, by kind of place."""
+"""Secret source -> what to do if it has no secret."""
 
 
 @dataclass(slots=True)
 class SecretResolver:
-    """The secrets of one run: each is fetched once, and prompts only where `may_ask`."""
+    """The secrets of one run. Each is fetched once, and prompted for only if `may_prompt`."""
 
     profile: Profile
     ctx: Context
@@ -29,15 +29,15 @@ class SecretResolver:
     may_prompt: bool = False
     proof_key: DpopKey | None = None
     """The key that this run's tokens are bound to (RFC 9449)."""
-    profile_chain: tuple[str, ...] = ()
-    """The profiles that wait for this one's token, to trade it."""
+    requesters: tuple[str, ...] = ()
+    """The profiles that exchange this profile's token, outermost first."""
 
     def resolve(self, name: str, *, optional: bool = False) -> Secret | None:
-        """Return the secret of that logical name.
+        """Return the secret with that logical name; None only if it is `optional`.
 
         Raises:
-            PersonNeeded: it has to be asked for, and now is not the time.
-            CredentialsError: its place holds none, or can't be read.
+            PromptRequiredError: it must be prompted for, but `may_prompt` is off.
+            CredentialsError: it is missing, or its source can't be read.
         """
         if name in self.resolved:
             return self.resolved[name]
@@ -46,42 +46,37 @@ class SecretResolver:
             if optional:
                 return None
             raise CredentialsError(
-                f"profile {self.profile.name!r} says nothing about its {name}",
+                f"profile {self.profile.name!r} has no {name}",
                 fix=f"tokencli profiles edit {self.profile.name}",
             )
         if ref.kind == "prompt" and not self.may_prompt:
-            raise PromptRequiredError(f"{name} has to be typed", names=(name,))
-        found = (
-            self._token_of_profile(ref)
+            raise PromptRequiredError(f"{name} must be typed", names=(name,))
+        secret = (
+            self._get_profile_token(ref)
             if ref.kind == "profile"
             else self.ctx.secret_source(ref.kind).read(ref)
         )
-        if found is None or not found:
+        if not secret:
             if optional:
                 return None
             raise missing_secret_error(ref)
-        self.resolved[name] = found
-        return found
+        self.resolved[name] = secret
+        return secret
 
-    def _token_of_profile(self, ref: SecretRef) -> Secret:
-        """Return the token of another profile, by whatever way that profile gets it."""
-        from tokencli.core.get_token import get_token
-
-        way = (*self.profile_chain, self.profile.name)
-        if ref.target[0] in way:
+    def _get_profile_token(self, ref: SecretRef) -> Secret:
+        requesters = (*self.requesters, self.profile.name)
+        if ref.target[0] in requesters:
             raise ConfigError(
-                f"profiles trade each other's tokens in a circle: {' -> '.join((*way, ref.target[0]))}",
+                "profiles exchange each other's tokens in a circle:"
+                f" {' -> '.join((*requesters, ref.target[0]))}",
                 fix=f"tokencli profiles edit {ref.profile}",
             )
-        other = self.ctx.get_profile(ref.target[0])
-        return get_token(
-            other, self.ctx, resolver=SecretResolver(other, self.ctx, profile_chain=way)
-        ).token.access_token
+        return self.ctx.get_profile_token(ref.target[0], requesters)
 
     def prefetch(self, names: tuple[str, ...]) -> None:
-        """Fetch what will be needed while no lock is held: a command or a keyring may ask a person.
+        """Resolve secrets before a lock is taken, because a command or a keyring may prompt.
 
-        What is missing is not said yet: another process may bring the token first.
+        A missing secret isn't reported yet: another process may store a token first.
         """
         for name in names:
             try:
@@ -90,7 +85,7 @@ class SecretResolver:
                 continue
 
     def prompt_for(self, names: Mapping[str, object] | tuple[str, ...]) -> None:
-        """Ask the person for these secrets, now that no lock is held."""
+        """Resolve these secrets and prompt if necessary. Call it only while no lock is held."""
         self.may_prompt = True
         try:
             for name in names:
@@ -100,8 +95,27 @@ class SecretResolver:
 
 
 def missing_secret_error(ref: SecretRef) -> CredentialsError:
-    """Say that a place holds no secret, and how to put one there."""
-    fix = MISSING_SECRET_HINTS[ref.kind].format(profile=ref.profile, target=" ".join(ref.target))
+    """Return the error for a source that has no secret."""
     return CredentialsError(
-        f"there is no {ref.name} for profile {ref.profile!r} in {ref.describe_source()}", fix=fix
+        f"profile {ref.profile!r} has no {ref.name} in {ref.describe_source()}",
+        fix=_MISSING_SECRET_FIXES[ref.kind].format(
+            profile=ref.profile, target=" ".join(ref.target)
+        ),
     )
+
+
+def resolve_usage_secrets(profile: Profile, ctx: Context) -> dict[str, Secret]:
+    """Return the secrets that requests send along with the token; most profiles have none.
+
+    Raises:
+        CredentialsError: one is missing.
+    """
+    from tokencli.oauth.token_usage import list_usage_secrets  # start-up: a cold `get` skips it
+
+    resolver, secrets = SecretResolver(profile, ctx, may_prompt=True), {}
+    for name in list_usage_secrets(profile):
+        described = profile.provider.fields.get(name)
+        secret = resolver.resolve(name, optional=described is not None and described.optional)
+        if secret is not None:
+            secrets[name] = secret
+    return secrets

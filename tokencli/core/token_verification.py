@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tokencli.core.user_sign_in import endpoint_unknown_error
 from tokencli.errors import ConfigError, ReplyError
 from tokencli.jwt import verify as jwt
 from tokencli.models import HttpRequest, Profile
 from tokencli.oauth.token_response import get_endpoint_host, read_object_response
 from tokencli.protocols import Context
+from tokencli.providers.endpoint_urls import endpoint_unknown_error
 
 
 def verify_token(

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-from tokencli.errors import ConfigError, LoginRequiredError
+from tokencli.errors import LoginRequiredError
 from tokencli.jwt.humanize import humanize_duration
 from tokencli.models import AuthorizationResponse, Profile, Secret
 from tokencli.oauth.grants.steps import (
@@ -193,21 +193,3 @@ class UserSignIn:
             fix=f"tokencli login {self._profile.command_line_name}   in a terminal; or with --wait 5m, to wait"
             " for somebody who reads this output elsewhere",
         )
-
-
-class EndpointUnknownError(ConfigError):
-    """The address of an endpoint is known neither from the profile nor from the server."""
-
-    endpoint = ""
-    """Its logical name."""
-
-
-def endpoint_unknown_error(profile: Profile, endpoint: str) -> EndpointUnknownError:
-    """Say that the address of an endpoint is known neither from the profile nor from the server."""
-    words_of_it = endpoint.replace("_", " ")
-    found = EndpointUnknownError(
-        f"the {words_of_it} endpoint of profile {profile.name!r} is not known",
-        fix=f"tokencli profiles edit {profile.name}   and give its address, or the server's issuer",
-    )
-    found.endpoint = endpoint
-    return found

@@ -5,13 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from tokencli.core.secret_resolver import SecretResolver
 from tokencli.errors import ConfigError
 from tokencli.models import HttpReply, HttpRequest, Profile, Secret
 from tokencli.oauth import client_authentication
 from tokencli.oauth.form_writer import write_oauth_request
 from tokencli.oauth.grants.steps import ParamValue, SignAssertion
-from tokencli.protocols import Context
+from tokencli.protocols import Context, Credentials
 from tokencli.providers.endpoint_urls import get_url_origin
 
 
@@ -28,7 +27,7 @@ def send_authenticated_request(
     profile: Profile,
     params: Mapping[str, ParamValue],
     ctx: Context,
-    resolver: SecretResolver,
+    resolver: Credentials,
     *,
     url: str | None = None,
 ) -> HttpExchange:
@@ -50,7 +49,7 @@ def send_authenticated_request(
 
 
 def collect_auth_inputs(
-    profile: Profile, ctx: Context, resolver: SecretResolver
+    profile: Profile, ctx: Context, resolver: Credentials
 ) -> client_authentication.AuthInputs:
     """Return what the profile's client authentication may draw on.
 
@@ -70,7 +69,7 @@ def collect_auth_inputs(
 
 
 def sign_assertion(
-    step: SignAssertion, profile: Profile, ctx: Context, resolver: SecretResolver
+    step: SignAssertion, profile: Profile, ctx: Context, resolver: Credentials
 ) -> Secret:
     """Return an assertion that the profile's private key signs.
 
@@ -108,7 +107,7 @@ def read_signing_certificate(profile: Profile) -> bytes:
 
 
 def resolve_header_values(
-    profile: Profile, ctx: Context, resolver: SecretResolver, url: str | None = None
+    profile: Profile, ctx: Context, resolver: Credentials, url: str | None = None
 ) -> Mapping[str, str | Secret]:
     """Return the values that the provider's own headers may name.
 
@@ -133,7 +132,7 @@ def _send_once(
     profile: Profile,
     params: Mapping[str, ParamValue],
     ctx: Context,
-    resolver: SecretResolver,
+    resolver: Credentials,
     url: str | None,
     *,
     proves: bool,
@@ -161,7 +160,7 @@ def _send_once(
     return HttpExchange(request, ctx.transport.send(request, profile.connection), started)
 
 
-def _remember_nonce(reply: HttpReply, resolver: SecretResolver) -> bool:
+def _remember_nonce(reply: HttpReply, resolver: Credentials) -> bool:
     """Keep the nonce that a reply brings, for the proofs that follow; tell whether it is a new one."""
     from tokencli.oauth import dpop
 

@@ -8,14 +8,13 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
-from tokencli.core.user_sign_in import endpoint_unknown_error
 from tokencli.errors import ConfigError, ReplyError, TokencliError, UnreachableError
 from tokencli.models import CLOCK_TOLERANCE_S, HttpRequest, Profile
 from tokencli.oauth import grants
 from tokencli.oauth.metadata import IssuerMetadata, metadata_urls, parse_metadata
 from tokencli.protocols import Context
 from tokencli.providers import response_body
-from tokencli.providers.endpoint_urls import check_endpoint_url
+from tokencli.providers.endpoint_urls import check_endpoint_url, endpoint_unknown_error
 from tokencli.token_store.credential_key import get_url_origin
 
 METADATA_MAX_AGE_S = 24 * 3600.0

@@ -225,3 +225,21 @@ def check_server_is_known(url: str, profile: "Profile") -> None:
             f" server that the profile names; nothing was sent",
             fix="let the profile give that address, in a field of kind url",
         )
+
+
+class EndpointUnknownError(ConfigError):
+    """Neither the profile nor the issuer's metadata names an endpoint."""
+
+    endpoint = ""
+    """Its logical name."""
+
+
+def endpoint_unknown_error(profile: "Profile", endpoint: str) -> EndpointUnknownError:
+    """Return the error for an endpoint that neither the profile nor its issuer names."""
+    error = EndpointUnknownError(
+        f"profile {profile.name!r} has no {endpoint.replace('_', ' ')} endpoint",
+        cause="neither the profile nor its issuer's metadata names one",
+        fix=f"tokencli profiles edit {profile.name}",
+    )
+    error.endpoint = endpoint
+    return error

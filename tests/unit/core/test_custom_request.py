@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from tests.fakes import FakeContext, json_reply, keyring_ref, make_profile
-from tokencli.core.custom_request import send_custom_logout
 from tokencli.core.get_token import get_token
 from tokencli.core.logout import log_out
+from tokencli.core.revocation import send_custom_logout
 from tokencli.core.secret_resolver import SecretResolver
 from tokencli.errors import RefusedError, ReplyError
 from tokencli.models import Profile, Secret, StoredTokenSet, TokenSet
@@ -222,7 +222,7 @@ def test_logout_by_the_providers_own_request_forgets_what_ended_alone() -> None:
     ctx = edges_with(PAGE, json_reply("", 503), json_reply("", 401))
     stored_in(ctx, profile, token)
     for failure in (ReplyError, RefusedError):
-        with pytest.raises(failure, match="nothing is forgotten"):
+        with pytest.raises(failure, match="nothing was deleted"):
             log_out(profile, ctx)
         assert len(ctx.fake_store.stored_tokens) == 1
     assert log_out(profile, ctx).already_invalid == ("access_token",)
@@ -236,7 +236,7 @@ def test_a_refresh_token_that_the_logout_does_not_name_is_warned_about() -> None
     profile, ctx = profile_of(logout=BY_TOKEN), edges_with(json_reply("", 204))
     stored_in(ctx, profile, token)
     assert log_out(profile, ctx).revoked == ("access_token",)
-    assert "does not name the refresh token" in ctx.terminal.messages[0]
+    assert "doesn't name the refresh token" in ctx.terminal.messages[0]
     both = {"headers": {"X-Token": "{token}"}, "send": {"r": "{refresh_token}"}}
     profile, ctx = profile_of(logout=both), edges_with(json_reply("", 204))
     stored_in(ctx, profile, token)
@@ -261,4 +261,4 @@ def test_older_sessions_are_ended_at_their_own_server_alone(url: str, told: int)
     stored_in(ctx, replace(profile, scope="older"), token)
     done = log_out(profile, ctx)
     assert (len(ctx.transport.requests), len(done.revoked), done.token_count) == (told, told, 1)
-    assert any("without telling it" in said for said in ctx.terminal.messages) is not bool(told)
+    assert any("they are not revoked" in said for said in ctx.terminal.messages) is not bool(told)

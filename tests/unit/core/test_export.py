@@ -5,8 +5,7 @@ import json
 import pytest
 
 from tests.fakes import FakeContext, filled_keyring, json_reply, make_profile
-from tokencli.core.export import export_token, unset_profile_variables
-from tokencli.core.export_variables import build_token_variable
+from tokencli.core.export import build_token_variable, export_token, unset_profile_variables
 from tokencli.errors import ReplyError, UsageError
 from tokencli.models import Secret, TokenSet
 

@@ -18,11 +18,11 @@ from tests.fakes import (
 from tests.unit.formats.test_dialects import runner_environment
 from tokencli.core.export import (
     ExportResult,
+    build_all_variables,
     export_token,
     list_export_variables,
     unset_profile_variables,
 )
-from tokencli.core.export_variables import build_all_variables
 from tokencli.errors import ConfigError, CredentialsError, ReplyError, UsageError
 from tokencli.formats import DIALECTS
 from tokencli.models import Profile, Secret, SecretRef, TokenSet

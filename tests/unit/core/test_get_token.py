@@ -239,7 +239,7 @@ def test_a_failed_save_still_hands_out_the_token_and_says_so() -> None:
     assert obtained.token.access_token == Secret("new")
     assert obtained.save_error is not None
     assert obtained.save_error.code == "not_kept"
-    assert "could not be kept: disk full" in obtained.save_error.message
+    assert "couldn't be stored: disk full" in obtained.save_error.message
 
 
 def test_a_failed_save_after_a_refresh_says_what_is_lost() -> None:
@@ -249,8 +249,8 @@ def test_a_failed_save_after_a_refresh_says_what_is_lost() -> None:
     ctx.fake_store.save_error = StorageError("disk full", fix="make room")
     unsaved = get_token(PROFILE, ctx).save_error
     assert unsaved is not None
-    assert "the refresh token that it cost may be spent" in unsaved.message
-    assert "the one that came with it is lost" in unsaved.message
+    assert "the old refresh token may be spent" in unsaved.message
+    assert "and the new one is lost" in unsaved.message
     assert unsaved.fix == f"make room; then: tokencli login {PROFILE.name}"
 
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from tests.fakes import FakeContext, make_profile
 from tests.unit.jwt.samples import ACCESS, EXPIRED_AT, IDENTITY, REFRESH, token
-from tokencli.core.inspect import extract_pasted_token, inspect_token, require_stored_token
+from tokencli.core.inspect import extract_pasted_token, inspect_token
+from tokencli.core.stored_token import require_stored_token
 from tokencli.errors import CredentialsError, InvalidTokenError
 from tokencli.models import Secret, StoredTokenSet, TokenSet
 from tokencli.token_store.credential_key import derive_binding
@@ -53,12 +54,12 @@ def test_the_documented_id_and_refresh_token() -> None:
         ({"iat": NOW - 60, "exp": NOW + 540}, "valid", "expires in 9 minutes, at 2027-"),
         ({"iat": NOW - 60, "exp": NOW}, "expired", "expired now, at 2027-"),
         ({"exp": NOW - 1}, "expired", "expired 1 second ago"),
-        ({"nbf": NOW + 120, "exp": NOW + 600}, "not_yet_valid", "begins to be valid in 2 minutes"),
+        ({"nbf": NOW + 120, "exp": NOW + 600}, "not_yet_valid", "becomes valid in 2 minutes"),
         ({"nbf": NOW + 30, "exp": NOW + 600}, "valid", "expires in 10 minutes"),
-        ({"nbf": NOW + 120}, "not_yet_valid", "begins to be valid in 2 minutes"),
+        ({"nbf": NOW + 120}, "not_yet_valid", "becomes valid in 2 minutes"),
         ({"nbf": NOW + 120, "exp": NOW - 5}, "expired", "expired 5 seconds ago"),
-        ({}, "unknown", "no end known"),
-        ({"exp": "soon"}, "unknown", "no end known"),
+        ({}, "unknown", "expiry unknown"),
+        ({"exp": "soon"}, "unknown", "expiry unknown"),
         ({"exp": NOW * 1000}, "valid", "expires in"),
     ],
 )
@@ -88,7 +89,7 @@ def test_a_stored_jwt_speaks_for_itself_and_a_contradiction_is_named() -> None:
     value = token({"iat": NOW - 300, "exp": NOW - 1, "scope": "own"})
     found = inspect_token(value, now=NOW, stored=stored(value))
     assert (found.state, found.scopes) == ("expired", ("own",))
-    assert "its exp is 15 minutes off what the server's reply said" in found.remarks
+    assert "its exp differs by 15 minutes from the server's reply" in found.remarks
 
 
 @pytest.mark.requirement(28)
@@ -138,7 +139,7 @@ def test_a_token_is_found_in_what_people_paste(pasted: str) -> None:
 )
 def test_what_no_header_could_carry_is_no_token(pasted: str) -> None:
     """Spaces inside, control characters and letters outside ASCII are told apart from an opaque token."""
-    with pytest.raises(InvalidTokenError, match="this is not a token"):
+    with pytest.raises(InvalidTokenError, match="not a token"):
         inspect_token(extract_pasted_token(pasted), now=NOW)
     assert inspect_token(extract_pasted_token("opaque-1~x"), now=NOW).kind == "opaque"
 
@@ -181,8 +182,11 @@ def test_a_token_of_another_binding_is_none_of_the_profiles() -> None:
 @pytest.mark.parametrize(
     ("claims", "said"),
     [
-        ({"iat": NOW + 7200, "nbf": NOW + 7200}, "clock is 2 hours behind the issuer's, at least"),
-        ({"nbf": NOW + 7200}, "if it is not meant for later, this computer's clock is 2 hours"),
+        ({"iat": NOW + 7200, "nbf": NOW + 7200}, "clock is at least 2 hours behind the issuer's"),
+        (
+            {"nbf": NOW + 7200},
+            "unless the token is meant for later, this computer's clock is at least 2 hours",
+        ),
         ({"iat": NOW - 60, "nbf": NOW + 7200}, "wait until 2027-"),
     ],
     ids=["written in the future", "no iat", "meant for later"],
@@ -193,5 +197,7 @@ def test_a_token_of_tomorrow_says_how_the_clocks_differ(
     """Another token would begin as late: what helps is a right clock, or to wait."""
     found = inspect_token(token({**claims, "exp": NOW + 9000}), now=NOW)
     assert found.state == "not_yet_valid"
-    assert said in str(found.suggest_fix_if_not_yet_valid(NOW))
-    assert inspect_token(token({"exp": NOW - 1}), now=NOW).suggest_fix_if_not_yet_valid(NOW) is None
+    cause, fix = found.explain_not_yet_valid(NOW)
+    assert said in f"{cause}; {fix}"
+    expired = inspect_token(token({"exp": NOW - 1}), now=NOW)
+    assert expired.explain_not_yet_valid(NOW) == (None, None)
