@@ -6,9 +6,8 @@ from difflib import get_close_matches
 from urllib.parse import urlsplit
 
 from tokencli.errors import ConfigProblem
-
-KeyPath = tuple[str, ...]
-"""A key path, one part each: a profile's name may itself contain dots."""
+from tokencli.toml_writer import KeyPath as KeyPath
+from tokencli.toml_writer import format_key_path
 
 _KEY_SYNONYMS = {
     "user": "username",
@@ -67,15 +66,6 @@ class Finding:
             line=line,
             right=self.suggestion,
         )
-
-
-def format_key_path(path: KeyPath) -> str:
-    """Write a key path as TOML does."""
-    return ".".join(part if _is_bare_key(part) else f'"{part}"' for part in path)
-
-
-def _is_bare_key(part: str) -> bool:
-    return part.isascii() and part.replace("-", "").replace("_", "").isalnum()
 
 
 def closest_match(written: str, known: Iterable[str]) -> str | None:

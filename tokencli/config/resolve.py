@@ -29,12 +29,13 @@ from tokencli.config.top_level import TOP_LEVEL_KEYS
 from tokencli.errors import ConfigError
 from tokencli.models import Connection, Profile, SignIn, Signing
 from tokencli.oauth import grants
-from tokencli.problems import Finding, closest_match, did_you_mean, format_key_path
+from tokencli.problems import Finding, closest_match, did_you_mean
 from tokencli.provider_schema import Provider
 from tokencli.providers.endpoint_urls import get_url_origin
 from tokencli.providers.template import fill_template
 from tokencli.providers.url_template import fill_url
 from tokencli.providers.validation.pydantic_problems import convert_validation_error
+from tokencli.toml_writer import format_key_path
 
 _COPIED_KEYS = ("store", "export", "min_ttl", "lock_timeout", "basic_encoding")
 """Keys whose values go into the profile as they are."""

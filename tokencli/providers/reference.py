@@ -11,6 +11,7 @@ from pydantic_core import core_schema
 from tokencli.provider_schema import Provider
 from tokencli.providers import template_filters
 from tokencli.providers.template_values import GENERATED_VALUES
+from tokencli.toml_writer import format_toml_value
 
 REFERENCE_SECTIONS = (
     ("Provider", "At the top"),
@@ -141,7 +142,7 @@ def _render_entry(key: str, words: dict[str, Any], *, required: bool) -> str:
     if required:
         facts.append("required")
     elif default not in (None, [], {}, ""):
-        facts.append(f"default {_toml_literal(default)}")
+        facts.append(f"default {_format_default(default)}")
     line = f"- `{key}` ({', '.join(facts)}): {text}"
     return f"{line} Example: {example}" if example else line
 
@@ -149,7 +150,9 @@ def _render_entry(key: str, words: dict[str, Any], *, required: bool) -> str:
 def _toml_type_name(words: dict[str, Any]) -> str:
     """Name the type of a key as TOML has it."""
     if "enum" in words or "const" in words:
-        return " | ".join(_toml_literal(one) for one in words.get("enum", [words.get("const")]))
+        return " | ".join(
+            format_toml_value(choice) for choice in words.get("enum", [words.get("const")])
+        )
     if "$ref" in words or "allOf" in words:
         return "table"
     if "anyOf" in words:
@@ -159,16 +162,9 @@ def _toml_type_name(words: dict[str, Any]) -> str:
     return kinds.get(words.get("type", ""), "table | array | text")
 
 
-def _toml_literal(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list):
-        return (
-            _toml_literal(value[0])
-            if len(value) == 1
-            else f"[{', '.join(map(_toml_literal, value))}]"
-        )
-    return f'"{value}"' if isinstance(value, str) else str(value)
+def _format_default(value: Any) -> str:
+    """Return a default as TOML; an array of one string can be written as the string."""
+    return format_toml_value(value[0] if isinstance(value, list) and len(value) == 1 else value)
 
 
 def _collapse_whitespace(text: str) -> str:

@@ -1,18 +1,16 @@
 """A configuration of its own for everything a sandbox offers, in a directory that goes away again."""
 
-import json
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from tokencli.sandbox.system import SYSTEMS, load_system
+from tokencli.toml_writer import format_key_path, format_toml_value
 
 TomlValue = str | int | float | bool | Mapping[str, str]
 DEFAULT_PROFILE = "groupid"
-_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class Workspace:
@@ -53,15 +51,17 @@ class Workspace:
         changes = changes or {}
         lines = [
             "# Of a running sandbox: it goes away with it.",
-            f"default_profile = {_render_toml(DEFAULT_PROFILE)}",
-            f"state_dir = {_render_toml(state_dir or str(self.state_dir))}",
+            f"default_profile = {format_toml_value(DEFAULT_PROFILE)}",
+            f"state_dir = {format_toml_value(state_dir or str(self.state_dir))}",
         ]
         for name in dict.fromkeys((*SYSTEMS, *changes)):
             change = changes.get(name, {})
             keys = self._profile_table(str(change.get("provider", name))) | dict(change)
-            lines += ["", f"[profiles.{name if _BARE_KEY.fullmatch(name) else _render_toml(name)}]"]
+            lines += ["", f"[{format_key_path(('profiles', name))}]"]
             lines += [
-                f"{key} = {_render_toml(value)}" for key, value in keys.items() if value is not None
+                f"{key} = {format_toml_value(value)}"
+                for key, value in keys.items()
+                if value is not None
             ]
         return "\n".join(lines) + "\n"
 
@@ -81,12 +81,3 @@ class Workspace:
 def _write_private_file(path: Path, text: str) -> None:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)
-
-
-def _render_toml(value: TomlValue) -> str:
-    """Write a value as TOML, of whose strings JSON's are a part."""
-    if isinstance(value, Mapping):
-        return (
-            "{ " + ", ".join(f"{key} = {_render_toml(item)}" for key, item in value.items()) + " }"
-        )
-    return json.dumps(value, ensure_ascii=False)

@@ -68,12 +68,12 @@ b.client_id = "x" # bc
         (DOTTED, {"params.tenant": "9"}, (), '"z" # zz', '"9" # zz'),
         (DOTTED, {"params.new": "1"}, (), "# oo\n", '# oo\nparams.new = "1"\n'),
         (DOTTED, {}, ("params.o",), 'params.o = "q" # oo\n', ""),
-        (DOTTED, {"client_secret": {"file": "f"}}, (), '{ env = "A" }', '{file = "f"}'),
+        (DOTTED, {"client_secret": {"file": "f"}}, (), '{ env = "A" }', '{ file = "f" }'),
         (TWO, {"client_id": "y"}, (), 'client_id = "x" } # inline b', 'client_id = "y" } # inline b'),
         (TWO, {}, ("client_id",), "", ""),
         (PREFIXED, {"client_id": "y"}, (), '"x" # bc', '"y" # bc'),
         (PREFIXED, {"scope": "s"}, (), "# bc\n", '# bc\nb.scope = "s"\n'),
-        (PREFIXED, {"params.t": "1"}, (), "# bc\n", '# bc\nb.params = {t = "1"}\n'),
+        (PREFIXED, {"params.t": "1"}, (), "# bc\n", '# bc\nb.params = { t = "1" }\n'),
     ],
 )  # fmt: skip
 def test_only_what_was_named_changes(

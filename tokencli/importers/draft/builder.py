@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tokencli.providers.template_values import GENERATED_VALUES, REPLY_VALUES
-from tokencli.providers.toml_inline import to_inline_toml
+from tokencli.toml_writer import format_toml_value
 
 CONSTANT_PARAMETERS = frozenset(
     ("grant_type", "granttype", "scope", "scopes", "audience", "resource", "response_type", "f",
@@ -76,12 +76,12 @@ class ProviderDraft:
     def to_toml(self) -> str:
         """Return the provider as TOML, with a comment for each thing that is open."""
         fields = ", ".join(
-            f"{name}.{next(iter(about))} = {to_inline_toml(next(iter(about.values())))}"
+            f"{name}.{next(iter(about))} = {format_toml_value(next(iter(about.values())))}"
             if len(about) == 1
-            else f"{name} = {to_inline_toml(about)}"
+            else f"{name} = {format_toml_value(about)}"
             for name, about in self.fields.items()
         )
-        head = [f"title = {to_inline_toml(self.title)}", *self.top_level_lines]
+        head = [f"title = {format_toml_value(self.title)}", *self.top_level_lines]
         head += [f"fields = {{ {fields} }}"] if fields else []
         marks = [f"# OPEN: {what}" for what in self.open_questions]
         return "\n".join([*marks, *head, *self.table_lines]) + "\n"

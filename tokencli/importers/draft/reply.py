@@ -10,7 +10,7 @@ from tokencli.importers.draft.builder import ProviderDraft
 from tokencli.importers.model import ImportedRequest
 from tokencli.providers import xml_reply
 from tokencli.providers.reply_locator import check_locator
-from tokencli.providers.toml_inline import to_inline_toml
+from tokencli.toml_writer import format_toml_value
 
 TOKEN_MEMBERS = ("access_token", "accesstoken", "token", "authtoken", "auth_token", "id_token", "idtoken",
          "bearertoken", "bearer_token", "jwt", "jwttoken", "sessiontoken", "session_token",
@@ -76,7 +76,7 @@ def draft_reply(seen: ImportedRequest, made: ProviderDraft) -> None:
     made.add_open_question("where an error's code and text are, and what the codes mean: [errors]")
     made.table_lines += [
         "[reply]",
-        *(f"{name} = {to_inline_toml(place)}" for name, place in found.items()),
+        *(f"{name} = {format_toml_value(place)}" for name, place in found.items()),
     ]
 
 

@@ -11,7 +11,7 @@ from tokencli.importers.draft.server import draft_oauth_server
 from tokencli.importers.draft.url import QueryPairs, draft_url, has_userinfo
 from tokencli.importers.draft.vendor_header import is_vendor_header
 from tokencli.importers.model import Imported, ImportedRequest, OAuthServer
-from tokencli.providers.toml_inline import to_inline_toml
+from tokencli.toml_writer import format_toml_value
 
 MAX_LISTED_LENGTH = 200
 DROPPED_HEADERS = frozenset(
@@ -66,7 +66,7 @@ def draft_provider(found: Imported, title: str = "", taken: Collection[str] = ()
 def _draft_request(seen: ImportedRequest, made: ProviderDraft) -> None:
     made.optional_members, made.constant_members = seen.optional_members, seen.constant_members
     url, pairs = draft_url(seen.url, made, seen.defaults)
-    made.top_level_lines.append(f"endpoints.token = {to_inline_toml(url)}")
+    made.top_level_lines.append(f"endpoints.token = {format_toml_value(url)}")
     query = {name: made.draft_value(name, text) for name, text in pairs if name}
     method = seen.method.upper() if seen.method.upper() in HTTP_METHODS else "POST"
     request: dict[str, Any] = {"method": method} if method != "POST" else {}
@@ -93,7 +93,7 @@ def _draft_request(seen: ImportedRequest, made: ProviderDraft) -> None:
         request["headers"] = headers
     made.table_lines += [
         "[request]",
-        *(f"{name} = {to_inline_toml(value)}" for name, value in request.items()),
+        *(f"{name} = {format_toml_value(value)}" for name, value in request.items()),
     ]
     draft_reply(seen, made)
 

@@ -6,7 +6,7 @@ from tokencli.errors import ConfigError
 from tokencli.importers.draft.builder import VARIABLE_PATTERN, ProviderDraft
 from tokencli.importers.draft.url import draft_url
 from tokencli.importers.model import OAuthServer
-from tokencli.providers.toml_inline import to_inline_toml
+from tokencli.toml_writer import format_toml_value
 
 CLIENT_AUTH_METHODS = ("client_secret_basic", "client_secret_post", "none")
 GRANTS = ("client_credentials", "password", "authorization_code", "device_code")
@@ -23,25 +23,25 @@ def draft_oauth_server(found: OAuthServer, made: ProviderDraft) -> None:
     if not found.token_url and not issuer:
         raise ConfigError("the OAuth server in the file has no token endpoint")
     if issuer:
-        made.top_level_lines.append(f"endpoints.issuer = {to_inline_toml(issuer)}")
+        made.top_level_lines.append(f"endpoints.issuer = {format_toml_value(issuer)}")
         made.add_open_question(
             "the token endpoint, if it is not the one that the issuer's metadata name"
         )
     token = draft_url(found.token_url, made, found.defaults)[0] if found.token_url else issuer
-    made.top_level_lines.append(f"endpoints.token = {to_inline_toml(token)}")
+    made.top_level_lines.append(f"endpoints.token = {format_toml_value(token)}")
     for name, url, grant in (
         ("authorization", found.authorization_url, "authorization_code"),
         ("device_authorization", found.device_url, "device_code"),
     ):
         if url:
             place, _ = draft_url(url, made, found.defaults)
-            made.top_level_lines.append(f"endpoints.{name} = {to_inline_toml(place)}")
+            made.top_level_lines.append(f"endpoints.{name} = {format_toml_value(place)}")
         elif grant in grants and not found.issuer:
             made.add_open_question(
                 f"where the {name.replace('_', ' ')} endpoint is: endpoints.{name}"
             )
     made.top_level_lines.append(
-        f"client_auth = {to_inline_toml(found.client_auth or CLIENT_AUTH_METHODS)}"
+        f"client_auth = {format_toml_value(found.client_auth or CLIENT_AUTH_METHODS)}"
     )
     if not found.client_auth:
         made.add_open_question(
@@ -54,7 +54,7 @@ def draft_oauth_server(found: OAuthServer, made: ProviderDraft) -> None:
         if _PARAMETER_NAME.fullmatch(name)
     }
     for grant in grants:
-        about = f"{{ params = {to_inline_toml(params)} }}" if params else "{}"
+        about = f"{{ params = {format_toml_value(params)} }}" if params else "{}"
         made.top_level_lines.append(f"grants.{grant} = {about}")
     if not found.grants:
         made.add_open_question("which grants the server takes: grants.NAME")
@@ -67,6 +67,6 @@ def _draft_scope(found: OAuthServer, made: ProviderDraft) -> None:
     if "{{" in told:
         made.add_open_question("the scope, which is a variable there: scope")
     if scopes:
-        made.top_level_lines.append(f"scope = {to_inline_toml(' '.join(dict.fromkeys(scopes)))}")
+        made.top_level_lines.append(f"scope = {format_toml_value(' '.join(dict.fromkeys(scopes)))}")
     if len(scopes) > _MAX_SCOPES:
         made.add_open_question("which of these scopes are wanted: scope")
