@@ -1,6 +1,6 @@
-"""Say what is wrong where in a configuration, and what was probably meant."""
+"""Problems of a configuration: where they are, what is wrong, and what was probably meant."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from dataclasses import dataclass
 from difflib import get_close_matches
 from urllib.parse import urlsplit
@@ -8,6 +8,9 @@ from urllib.parse import urlsplit
 from tokencli.errors import ConfigProblem
 from tokencli.toml_writer import KeyPath as KeyPath
 from tokencli.toml_writer import format_key_path
+
+MAX_LISTED = 20
+"""Names listed in a message; more than that are counted."""
 
 _KEY_SYNONYMS = {
     "user": "username",
@@ -26,25 +29,30 @@ _KEY_SYNONYMS = {
     "profile": "profiles",
     "provider": "providers",
 }
-"""What people call a key -> what it may be called here."""
+"""Other common names of a key -> what it may be called here."""
 
 
 class InvalidValueError(ValueError):
-    """A value is wrong; the message never quotes it."""
+    """A value is wrong. The message never quotes it."""
 
     def __init__(
-        self, what: str, right: str | None = None, *, quote: bool = True, clause: bool = False
+        self,
+        message: str,
+        suggestion: str | None = None,
+        *,
+        quote: bool = True,
+        clause: bool = False,
     ) -> None:
-        super().__init__(what)
-        self.message = what
-        """`is empty`; or, with `clause`, a clause of its own: `a host has no path`."""
-        self.suggestion = right
+        super().__init__(message)
+        self.message = message
+        """A predicate such as `is empty`; with `clause`, a clause such as `a host has no path`."""
+        self.suggestion = suggestion
         self.may_quote = quote
-        """Whether the value may be shown beside the message: not where it could be a secret."""
+        """Whether the value may be shown with the message: False if it could be a secret."""
         self.is_clause = clause
 
     def describe_value(self, value: str | None) -> str:
-        """Return what is wrong, after the value where one is given."""
+        """Return the message, after the value if one is given."""
         if value is None:
             return self.message
         return f"{value}: {self.message}" if self.is_clause else f"{value} {self.message}"
@@ -52,14 +60,14 @@ class InvalidValueError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One problem, before its line is known."""
+    """A problem whose line is not known yet."""
 
     key_path: KeyPath
     message: str
     suggestion: str | None = None
 
     def to_problem(self, line: int | None) -> ConfigProblem:
-        """Return it as the error reports it."""
+        """Return the problem with its line, as a ConfigError reports it."""
         return ConfigProblem(
             where=format_key_path(self.key_path),
             what=self.message,
@@ -68,8 +76,20 @@ class Finding:
         )
 
 
+def count_problems(problems: Sized) -> str:
+    """Return `1 problem` or e.g. `3 problems`."""
+    return "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+
+
+def list_names(names: Iterable[str]) -> str:
+    """Return names separated by commas; of a long list the first 20 and the number of the others."""
+    listed = list(names)
+    more = f" and {len(listed) - MAX_LISTED} more" if len(listed) > MAX_LISTED else ""
+    return ", ".join(listed[:MAX_LISTED]) + more
+
+
 def closest_match(written: str, known: Iterable[str]) -> str | None:
-    """Return the known word that `written` is probably a slip for."""
+    """Return the known word that `written` is probably a misspelling of."""
     by_fold = {word.casefold(): word for word in known}
     fold = written.casefold()
     if fold in by_fold:
@@ -81,19 +101,16 @@ def closest_match(written: str, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(written: str, known: Iterable[str]) -> str:
-    """Offer the word that was probably meant, else list what there is."""
+    """Suggest the word that was probably meant, or list the known ones."""
     words = list(known)
     likely = closest_match(written, words)
     if likely is not None:
         return f"did you mean {likely}?"
-    if not words:
-        return "there is none yet"
-    more = f" and {len(words) - 20} more" if len(words) > 20 else ""
-    return f"there is: {', '.join(words[:20])}{more}"
+    return f"known: {list_names(words)}" if words else "none is defined yet"
 
 
 def quote_value(value: object) -> str:
-    """Quote a value that is not secret, shortened; of a URL no user, query or fragment."""
+    """Quote a value that is not secret, shortened; user info, query and fragment of a URL are cut."""
     if isinstance(value, str):
         if "://" in value:
             return repr(_strip_url_secrets(value)[:100])

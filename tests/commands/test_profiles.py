@@ -367,7 +367,7 @@ def test_an_open_editor_keeps_nobody_waiting(write_config: Write, tmp_path: Path
         "profiles", "edit", answers=[], env={"EDITOR": editor(tmp_path, program), "VISUAL": ""}
     )
     assert code == 8, seen
-    assert "meanwhile" in seen
+    assert "in the meantime" in seen
     assert path.read_text() == TEXT.replace('"corp"\n', '"social"\n', 1)
 
 

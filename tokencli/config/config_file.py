@@ -1,9 +1,10 @@
-"""Read the configuration file's text, if it is safe to believe."""
+"""Find the configuration file and read it, if it is safe to trust."""
 
 import codecs
 import errno
 import os
 import re
+import shlex
 import stat
 import sys
 import tomllib
@@ -15,10 +16,10 @@ from tokencli.errors import ConfigError, ConfigProblem
 
 
 def find_config_path(explicit: str | None, environ: Mapping[str, str]) -> Path:
-    """Return the file that `--config`, else TOKENCLI_CONFIG, else the platform names.
+    """Return the path from `--config`, else from TOKENCLI_CONFIG, else the platform's standard path.
 
     Raises:
-        ConfigError: there is no telling where it is.
+        ConfigError: the home or working directory is unknown.
     """
     named = explicit or environ.get("TOKENCLI_CONFIG")
     if named:
@@ -27,14 +28,14 @@ def find_config_path(explicit: str | None, environ: Mapping[str, str]) -> Path:
         from platformdirs import user_config_path
 
         return user_config_path("tokencli", appauthor=False) / "config.toml"
-    # A relative path counts for nothing there (XDG Base Directory Specification).
-    chosen = environ.get("XDG_CONFIG_HOME", "")
-    folder = Path(chosen) if chosen.startswith("/") else _home_dir(environ) / ".config"
-    return folder / "tokencli" / "config.toml"
+    # The XDG Base Directory Specification says to ignore a relative path.
+    xdg = environ.get("XDG_CONFIG_HOME", "")
+    parent = Path(xdg) if xdg.startswith("/") else _home_dir(environ) / ".config"
+    return parent / "tokencli" / "config.toml"
 
 
 def expand_path(written: str, base: Path) -> Path:
-    """Expand `~` and stand a relative path on the folder `base`."""
+    """Expand `~`; a relative path is relative to the directory `base`."""
     return base / _expand_user(written, os.environ)
 
 
@@ -44,28 +45,28 @@ def _expand_user(written: str, environ: Mapping[str, str]) -> Path:
         return _home_dir(environ) / rest.lstrip("/")
     try:
         return Path(written).expanduser()
-    except RuntimeError:  # `~nobody`: no such user, so the name stands for itself
+    except RuntimeError:  # there is no user of that name: a file called `~name`
         return Path(written)
 
 
 def _home_dir(environ: Mapping[str, str]) -> Path:
-    """Return the user's home: HOME, or what the user database says where that is no whole path."""
-    named = environ.get("HOME", "")
-    if named.startswith("/"):
-        return Path(named)
-    import pwd
+    """Return HOME, or the user database's entry if HOME is not an absolute path."""
+    home = environ.get("HOME", "")
+    if home.startswith("/"):
+        return Path(home)
+    import pwd  # Unix only
 
     try:
-        found = Path(pwd.getpwuid(os.getuid()).pw_dir)
-    except KeyError:  # a container's user that no database knows
-        found = Path()
-    if not found.is_absolute():
+        from_database = Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:  # e.g. an arbitrary uid in a container
+        from_database = Path()
+    if not from_database.is_absolute():
         raise ConfigError(
-            "there is no telling where the home folder is: HOME is not set, and the user database"
-            f" does not know user {os.getuid()}",
-            fix="name the configuration file: --config FILE, or set TOKENCLI_CONFIG; or set HOME",
+            "the home directory is unknown",
+            cause=f"HOME is not set and the user database has no entry for uid {os.getuid()}",
+            fix="export TOKENCLI_CONFIG=/path/to/config.toml",
         )
-    return found
+    return from_database
 
 
 def _to_absolute(path: Path, written: str) -> Path:
@@ -75,10 +76,9 @@ def _to_absolute(path: Path, written: str) -> Path:
         return Path.cwd() / path
     except FileNotFoundError:
         raise ConfigError(
-            f"the configuration file {written!r} is looked for in the working directory, which has"
-            " been removed",
-            fix="go to a directory that is there: cd; or name the file by its whole path: "
-            "--config /…/config.toml",
+            f"the configuration file {written!r} can't be found",
+            cause="the path is relative and the working directory has been deleted",
+            fix="cd",
         ) from None
 
 
@@ -86,43 +86,40 @@ MAX_CONFIG_BYTES = 16 * 1024 * 1024
 """Bytes: 10,000 profiles take about 3 MB."""
 
 _TOML_SUGGESTIONS = (
-    ("Invalid value", 'text stands in quotes: host = "server.example.com"'),
-    ("Unescaped '\\", "a path with \\ stands in single quotes: 'C:\\certs\\ca.pem'"),
-    ("Invalid hex value", "a path with \\ stands in single quotes: 'C:\\certs\\ca.pem'"),
-    ("Cannot overwrite", "a key stands twice in the same table: keep one"),
-    ("Cannot declare", "a [table] stands twice: put its keys together"),
-    ("Expected '=' after a key", 'a setting is written key = "value"'),
-    ("Expected newline or end", "one setting per line; text with quotes inside needs \\\" or '…'"),
-    ("Illegal character '\\n'", "text in quotes ends on the line where it begins"),
+    ("Invalid value", 'put text in quotes: host = "server.example.com"'),
+    ("Unescaped '\\", "put a path with \\ in single quotes: 'C:\\certs\\ca.pem'"),
+    ("Invalid hex value", "put a path with \\ in single quotes: 'C:\\certs\\ca.pem'"),
+    ("Cannot overwrite", "the key is set twice in the same table: keep one"),
+    ("Cannot declare", "the [table] appears twice: merge its keys into one"),
+    ("Expected '=' after a key", 'write a setting as key = "value"'),
+    ("Expected newline or end", "write one setting per line; quotes inside text need \\\" or '…'"),
+    ("Illegal character '\\n'", "close the quotes on the line where they open"),
 )
-"""How a TOML error begins -> what would be right."""
+"""Start of tomllib's message -> suggestion."""
 
 
 def read_config_text(path: Path) -> tuple[str, tuple[str, ...]]:
-    """Return the file's text, and warnings about the file itself.
+    """Return the file's text, and warnings about its permissions.
 
     Raises:
-        ConfigError: it can't be read, others may change it, or it is not UTF-8.
-        FileNotFoundError: there is none.
+        ConfigError: it can't be read, other users may change it, or it is not UTF-8.
+        FileNotFoundError: there is no file.
     """
     try:
-        # Without O_NONBLOCK a FIFO would hold the program for ever.
+        # Without O_NONBLOCK, opening a FIFO would block forever.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(str(path)) from None
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a path"
-        raise ConfigError(
-            f"the configuration file {path} can't be read: {reason}",
-            fix="give another --config FILE",
-        ) from None
+        reason = error.strerror if isinstance(error, OSError) else "not a valid path"
+        raise ConfigError(f"the configuration file {path} can't be read: {reason}") from None
     try:
-        about = os.fstat(descriptor)
-        if not stat.S_ISREG(about.st_mode):
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
             raise ConfigError(
-                f"{path} is not a file", fix="give another --config FILE, such as …/config.toml"
+                f"{path} is not a regular file", fix="choose a file, e.g. --config config.toml"
             )
-        warnings = _check_ownership(path, about)
+        warnings = _check_ownership(path, status)
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             data = file.read(MAX_CONFIG_BYTES + 1)
     except OSError as error:
@@ -139,11 +136,11 @@ def read_config_text(path: Path) -> tuple[str, tuple[str, ...]]:
 
 
 def open_regular_file(path: Path, errors: str = "strict") -> TextIO:
-    """Open a file of text; what is none, such as a pipe that nobody writes to, raises OSError."""
+    """Open a text file; raises OSError if it isn't a regular file, e.g. a FIFO, which would block."""
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file; - reads stdin", str(path))
+            raise OSError(errno.EINVAL, "not a regular file (use - for stdin)", str(path))
         return os.fdopen(descriptor, encoding="utf-8", errors=errors)
     except BaseException:
         os.close(descriptor)
@@ -151,62 +148,66 @@ def open_regular_file(path: Path, errors: str = "strict") -> TextIO:
 
 
 def read_byte_order_mark(path: Path) -> bytes:
-    """Return the mark that some editors put before UTF-8, which is no part of the text."""
+    """Return the UTF-8 byte order mark that the file starts with, or nothing."""
     with path.open("rb") as file:
         return codecs.BOM_UTF8 if file.read(3) == codecs.BOM_UTF8 else b""
 
 
 def parse_toml(text: str, path: Path) -> dict[str, Any]:
-    """Return what the text says as TOML.
+    """Parse TOML.
 
     Raises:
-        ConfigError: it is not TOML; with line and column, and never a piece of the text.
+        ConfigError: it is not valid; the message has line and column and quotes none of the text.
     """
     try:
         return tomllib.loads(text)
     except RecursionError:
-        what, line = "arrays or tables lie too deep inside each other", None
+        message, line = "arrays or tables are nested too deeply", None
     except ValueError as error:  # TOMLDecodeError, and numbers of thousands of digits
-        what = str(error)[:200]
-        at = re.search(r"line (\d+)", what)
-        line = int(at[1]) if at else None
-    right = next((right for begin, right in _TOML_SUGGESTIONS if what.startswith(begin)), None)
+        message = str(error)[:200]
+        match = re.search(r"line (\d+)", message)
+        line = int(match[1]) if match else None
+    suggestion = next(
+        (text for start, text in _TOML_SUGGESTIONS if message.startswith(start)), None
+    )
     raise ConfigError(
         f"{path} is not valid TOML",
-        fix=f"mend {f'line {line}' if line else 'the end'} of {path}",
-        problems=[ConfigProblem("", what, line, right)],
+        fix="tokencli profiles edit",
+        problems=[ConfigProblem("", message, line, suggestion)],
     )
 
 
-def _check_ownership(path: Path, about: os.stat_result) -> tuple[str, ...]:
-    """Refuse a file that others may write: it decides which programs are run for secrets."""
+def _check_ownership(path: Path, status: os.stat_result) -> tuple[str, ...]:
+    """Reject a file that others may write: it says which programs are run to read secrets."""
     if os.name != "posix":
         return ()
-    if about.st_uid not in (os.geteuid(), 0):
+    quoted = shlex.quote(str(path))
+    if status.st_uid not in (os.geteuid(), 0):
         raise ConfigError(
-            f"{path} belongs to another user (uid {about.st_uid}), who could point your credentials"
-            " elsewhere",
-            fix=f"chown {os.geteuid()} {path}   if its contents are your own",
+            f"{path} is owned by another user (uid {status.st_uid})",
+            cause="its owner could send your credentials to another server",
+            fix=f"sudo chown {os.geteuid()} {quoted}",
         )
-    if about.st_mode & stat.S_IWOTH:
+    if status.st_mode & stat.S_IWOTH:
         raise ConfigError(
-            f"everybody on this machine may change {path}, and so point your credentials elsewhere",
-            fix=f"look through it, then: chmod go-w {path}",
+            f"every user of this machine can change {path}",
+            cause="any of them could send your credentials to another server",
+            fix=f"chmod go-w {quoted}",
         )
-    if about.st_mode & stat.S_IWGRP:
-        return (f"the group may change {path}; to keep it yours: chmod g-w {path}",)
+    if status.st_mode & stat.S_IWGRP:
+        return (f"its group can change {path}; to prevent that: chmod g-w {quoted}",)
     return ()
 
 
 def _decode_utf8(path: Path, data: bytes) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data[:2]:
-        raise ConfigError(f"{path} is written in UTF-16", fix="save it as UTF-8 in your editor")
+        raise ConfigError(f"{path} is encoded in UTF-16", fix="save it as UTF-8 in your editor")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigError(
-            f"{path} is not UTF-8: line {line} has a byte from another encoding",
+            f"{path} is not UTF-8",
             fix="save it as UTF-8 in your editor",
-            problems=[ConfigProblem("", "a letter here is not written in UTF-8", line)],
+            problems=[ConfigProblem("", "a character here is not encoded in UTF-8", line)],
         ) from None

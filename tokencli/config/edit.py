@@ -1,10 +1,9 @@
-"""Write the configuration file: comments and order stay, and nothing is written that would not load.
+"""Change the configuration file: comments and order stay, and only a file that loads is written.
 
-Whoever changes a file holds its lock from reading to writing (`App.changing`).
+The caller holds the configuration lock from reading to writing (`App.lock_config`).
 """
 
-import os
-import secrets
+import shlex
 import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -16,6 +15,8 @@ from tokencli.config import toml_edit
 from tokencli.config.config_file import parse_toml, read_byte_order_mark, read_config_text
 from tokencli.config.load import Config
 from tokencli.errors import ConfigError, StorageError, UsageError
+from tokencli.problems import count_problems
+from tokencli.system.safe_file import write_atomically
 
 TomlTable = dict[str, Any]
 
@@ -23,13 +24,10 @@ TomlTable = dict[str, Any]
 def add_profile(config: Config, name: str, keys: Mapping[str, Any]) -> Config:
     """Add a profile; the first one becomes the default. Raises ConfigError, UsageError, StorageError."""
     if name in config.profile_names():
-        raise UsageError(
-            f"there is a profile {name!r} already", fix=f"tokencli profiles edit {name}"
-        )
-    first = not config.profile_names()
+        raise UsageError(f"profile {name!r} already exists", fix=f"tokencli profiles edit {name}")
     text = config.text
     wanted = parse_toml(text, config.path)
-    if first:
+    if not config.profile_names():
         text = toml_edit.set_key(text, ("default_profile",), name)
         wanted["default_profile"] = name
     wanted.setdefault("profiles", {})[name] = dict(keys)
@@ -44,7 +42,7 @@ def add_profile(config: Config, name: str, keys: Mapping[str, Any]) -> Config:
 def update_profile(
     config: Config, name: str, put: Mapping[str, Any], drop: Sequence[str]
 ) -> Config:
-    """Set and take out keys of a profile; a dotted key such as `params.tenant` reaches inside."""
+    """Set and remove keys of a profile; a dotted key such as `params.tenant` reaches inside a table."""
     config.profile_table(name)
     text = config.text
     wanted = parse_toml(text, config.path)
@@ -53,8 +51,7 @@ def update_profile(
         path = _split_key(key)
         if not _delete_from_table(table, path):
             raise UsageError(
-                f"profile {name!r} says nothing about {key[:80]}",
-                fix=f"tokencli profiles show {name}",
+                f"profile {name!r} doesn't set {key[:80]}", fix=f"tokencli profiles show {name}"
             )
         text = toml_edit.delete_key(text, ("profiles", name, *path))
     for key, value in put.items():
@@ -65,7 +62,7 @@ def update_profile(
 
 
 def remove_profile(config: Config, name: str) -> Config:
-    """Take a profile out; if it is the default, there is none then."""
+    """Remove a profile; if it is the default, there is no default afterwards."""
     config.profile_table(name)
     wanted = parse_toml(config.text, config.path)
     del wanted["profiles"][name]
@@ -83,45 +80,43 @@ def set_default_profile(config: Config, name: str) -> Config:
     config.profile_table(name)
     wanted = parse_toml(config.text, config.path)
     wanted["default_profile"] = name
-    return _write_checked(
-        config, [toml_edit.set_key(config.text, ("default_profile",), name)], wanted
-    )
+    text = toml_edit.set_key(config.text, ("default_profile",), name)
+    return _write_checked(config, [text], wanted)
 
 
 def replace_config_text(path: Path, old: str | None, text: str) -> Config:
-    """Replace the whole text, once it loads without a problem; `old` is the text that was edited."""
+    """Replace the whole text if the new one has no problem; `old` is the text that was edited."""
     new = Config(path, text, {})
     problems = new.find_problems()
     if problems:
-        count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
-        raise ConfigError(f"what was written has {count}", problems=problems)
+        raise ConfigError(f"the edited file has {count_problems(problems)}", problems=problems)
     _replace_file(path, old, text)
     return new
 
 
 def _write_checked(config: Config, candidates: Sequence[str], wanted: TomlTable) -> Config:
-    """Write the first candidate that says just what is wanted."""
+    """Write the first candidate that parses to `wanted`, unless it adds a problem."""
     for text in candidates:
         with suppress(ConfigError):
             if _normalize_data(parse_toml(text, config.path)) == _normalize_data(wanted):
                 break
     else:
         raise ConfigError(
-            f"{config.path} is written in a way that can't be changed without rewriting it",
-            fix=f"change it by hand: {config.path}",
+            f"{config.path} can't be changed without rewriting parts that must stay",
+            fix="tokencli profiles edit",
         )
     new = Config(config.path, text, {})
     before = {(problem.where, problem.what) for problem in config.find_problems()}
-    fresh = [
-        replace(found, line=None)  # a line of a text that nobody will ever see
-        for found in new.find_problems()
-        if (found.where, found.what) not in before
+    added = [
+        replace(problem, line=None)  # the text with these lines is never written
+        for problem in new.find_problems()
+        if (problem.where, problem.what) not in before
     ]
-    if fresh:
+    if added:
         raise ConfigError(
-            f"nothing was written to {config.path}: it would not load",
-            fix="the same command again, with what is named above put right",
-            problems=fresh,
+            f"nothing was written to {config.path}: with this change it would not load",
+            fix="run the command again with the values listed above corrected",
+            problems=added,
         )
     _replace_file(config.path, config.text if config.exists else None, text)
     return new
@@ -131,7 +126,7 @@ def _set_in_table(table: TomlTable, path: tuple[str, ...], value: object) -> Non
     for key in path[:-1]:
         inner = table.setdefault(key, {})
         if not isinstance(inner, dict):
-            raise UsageError(f"{key} is not a table, so nothing can be set inside it")
+            raise UsageError(f"{key} is not a table, so no key can be set in it")
         table = inner
     table[path[-1]] = value
 
@@ -146,13 +141,13 @@ def _delete_from_table(table: TomlTable, path: tuple[str, ...]) -> bool:
 
 
 def _split_key(key: str) -> tuple[str, ...]:
-    """Return the path of a key; the name of a parameter may have dots of its own."""
+    """Return the path of a dotted key; the name of a request parameter may itself contain dots."""
     top, _, inner = key.partition(".")
     return (top, inner) if top == "params" and inner else tuple(key.split("."))
 
 
 def _normalize_data(data: TomlTable) -> TomlTable:
-    """Return what a file says; an empty table inside a profile says nothing."""
+    """Drop the empty tables inside profiles: they mean nothing."""
     profiles = data.get("profiles")
     if not isinstance(profiles, dict):
         return data
@@ -169,7 +164,7 @@ def _drop_empty_tables(value: Any) -> Any:
 
 
 def _replace_file(path: Path, old: str | None, text: str) -> None:
-    """Put the new text in the place of the old in one step, through a symlink if there is one."""
+    """Replace the file atomically, keeping its mode; a symlink stays and its target is replaced."""
     target = path.resolve()
     try:
         mode = stat.S_IMODE(target.stat().st_mode) if old is not None else 0o600
@@ -177,41 +172,23 @@ def _replace_file(path: Path, old: str | None, text: str) -> None:
             target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         _require_unchanged(path, old)
         mark = b"" if old is None else read_byte_order_mark(target)
-        _write_atomically(target, mark + text.encode("utf-8"), mode)
     except OSError as error:
         raise StorageError(
-            f"{path} can't be written: {error.strerror}", fix=f"look at {target.parent}"
+            f"{path} can't be written: {error.strerror}",
+            fix=f"ls -ld {shlex.quote(str(target.parent))}",
         ) from None
+    write_atomically(target, mark + text.encode("utf-8"), mode)
 
 
 def _require_unchanged(path: Path, old: str | None) -> None:
-    """Make sure that nobody else has written the file since it was read."""
+    """Make sure that the file hasn't changed since it was read."""
     try:
-        now: str | None = read_config_text(path)[0]
+        current: str | None = read_config_text(path)[0]
     except FileNotFoundError:
-        now = None
-    if now != old:
-        raise StorageError(f"{path} was changed by somebody else meanwhile", fix="try again")
-
-
-def _write_atomically(target: Path, data: bytes, mode: int) -> None:
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-    descriptor = os.open(temporary, flags, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            if hasattr(os, "fchmod"):
-                os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    if os.name == "posix":
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        current = None
+    if current != old:
+        raise StorageError(
+            f"{path} was changed by another program in the meantime",
+            cause="nothing was written, so that change is not lost",
+            fix="run the command again",
+        )

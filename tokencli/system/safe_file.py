@@ -68,7 +68,7 @@ class AtomicWrite:
         StorageError: there is no room, or no permission.
     """
 
-    def __init__(self, path: Path, size: int) -> None:
+    def __init__(self, path: Path, size: int, mode: int = 0o600) -> None:
         self.path = path
         self._temp_path = path.with_name(f".{path.name}.{os.urandom(8).hex()}{_DRAFT_SUFFIX}")
         self._fd = -1
@@ -77,7 +77,7 @@ class AtomicWrite:
                 self._temp_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE_OPEN_FLAGS, 0o600
             )
             if sys.platform != "win32":
-                os.fchmod(self._fd, 0o600)  # whatever the umask took away
+                os.fchmod(self._fd, mode)  # whatever the umask took away
             _reserve_space(self._fd, size)
         except OSError as error:
             self.discard()
@@ -111,9 +111,9 @@ class AtomicWrite:
         self._temp_path.unlink(missing_ok=True)
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Put `data` in the file at `path`, durably and all or nothing; raises StorageError."""
-    AtomicWrite(path, len(data)).commit(data)
+    AtomicWrite(path, len(data), mode).commit(data)
 
 
 def remove_file(path: Path, *, durably: bool = False) -> bool:
