@@ -78,7 +78,7 @@ def _to_absolute(path: Path, written: str) -> Path:
         raise ConfigError(
             f"the configuration file {written!r} can't be found",
             cause="the path is relative and the working directory has been deleted",
-            fix="cd",
+            fix="use an absolute path: --config /…/config.toml",
         ) from None
 
 
@@ -207,7 +207,7 @@ def _decode_utf8(path: Path, data: bytes) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigError(
-            f"{path} is not UTF-8",
+            f"{path} is not UTF-8: line {line} has a byte of another encoding",
             fix="save it as UTF-8 in your editor",
             problems=[ConfigProblem("", "a character here is not encoded in UTF-8", line)],
         ) from None
