@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import field, replace
+from datetime import UTC
 from typing import Literal
 
 from tokencli.errors import TokencliError
@@ -15,7 +16,13 @@ EXPIRY_MARGIN_S = 60.0
 EXPIRY_MARGIN_SHARE = 0.10
 """… nor one with less than this share of its life left, whichever is smaller."""
 CLOCK_TOLERANCE_S = 60.0
-"""A token obtained further than this in the future means that the clock went back."""
+"""Two clocks that differ by less than this count as equal."""
+
+BUSY_STATUSES = (429, 502, 503, 504)
+"""The server did not process the request, so it can be sent again (RFC 9110 sections 15.6.3 to
+15.6.5, RFC 6585 section 4)."""
+TRANSIENT_STATUSES = (408, 425, *BUSY_STATUSES)
+"""The refusal is about the moment and says nothing about the credentials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +170,10 @@ class TokenSet:
         usual = min(EXPIRY_MARGIN_S, EXPIRY_MARGIN_SHARE * (self.lifetime or 0.0))
         return usual if self.margin is None else min(usual, self.margin)
 
+    def required_lifetime(self, min_ttl: float | None) -> float:
+        """Return the seconds of life that it must have left to be handed out."""
+        return max(self.effective_margin, min_ttl or 0.0)
+
     def storable_copy(self, *, cacheable: bool) -> "TokenSet":
         """Return what is worth keeping: all, unless the access token is good for one use alone."""
         return self if cacheable else replace(self, access_token=Secret(""), expires_at=None)
@@ -179,8 +190,8 @@ class TokenSet:
         """
         if self.expires_at is None or self.obtained_at > now + CLOCK_TOLERANCE_S:
             return False
-        margin = self.effective_margin
-        return self.expires_at - now >= max(margin, min_ttl or 0.0) and self.expires_at > now
+        left = self.expires_at - now
+        return left >= self.required_lifetime(min_ttl) and self.expires_at > now
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +256,33 @@ class HttpReply:
     headers: Mapping[str, str]
     body: bytes
     received_at: float | None = None
-    """Epoch seconds at which it had come, by this computer's clock, where that is known."""
+    """Epoch seconds at which it arrived, by this computer's clock; None if not recorded."""
+
+    @property
+    def server_time(self) -> float | None:
+        """Return its Date header in epoch seconds; None if it is missing or malformed."""
+        text = self.headers.get("date")
+        if text is None:
+            return None
+        from email.utils import parsedate_to_datetime  # start-up cost: it imports socket
+
+        try:
+            date = parsedate_to_datetime(text)
+            return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, TypeError, IndexError, OverflowError):
+            return None
+
+    @property
+    def clock_skew(self) -> float | None:
+        """Return how many seconds this computer's clock is ahead of the server's; negative: behind.
+
+        None if it is unknown, or within `CLOCK_TOLERANCE_S` (the reply took time to arrive).
+        """
+        server_time = self.server_time
+        if server_time is None or self.received_at is None:
+            return None
+        skew = self.received_at - server_time
+        return skew if abs(skew) > CLOCK_TOLERANCE_S else None
 
     def __repr__(self) -> str:
         return f"<HTTP {self.status}, {len(self.body)} bytes>"

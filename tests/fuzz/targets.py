@@ -31,7 +31,7 @@ from tokencli.models import (
     TokenBinding,
     TokenSet,
 )
-from tokencli.oauth import clock_skew, www_authenticate
+from tokencli.oauth import www_authenticate
 from tokencli.oauth.token_response import read_token_response
 from tokencli.providers.catalog import BUILTIN_NAMES, load_builtin
 from tokencli.token_store import token_record
@@ -79,7 +79,7 @@ def reply(data: bytes) -> None:
     head, body = data[:3].ljust(3, b"\0"), data[3:]
     headers = {"content-type": KINDS[head[1] % len(KINDS)], "date": body[:40].decode("latin-1")}
     told = HttpReply(STATUSES[head[0] % len(STATUSES)], headers, body, received_at=NOW)
-    clock_skew.clock_skew_message(told)
+    assert told.clock_skew is None or abs(told.clock_skew) > 60
     profiles = _profiles()
     try:
         found = read_token_response(profiles[head[2] % len(profiles)], REQUEST, told, NOW)

@@ -27,8 +27,8 @@ from tokencli.core.inspect import (
 from tokencli.core.stored_token import require_stored_token
 from tokencli.errors import CredentialsError, InvalidTokenError, UsageError
 from tokencli.formats.json import dump_json_line
+from tokencli.humanize import format_rfc3339
 from tokencli.jwt.decode import decode_token
-from tokencli.jwt.humanize import format_rfc3339
 from tokencli.models import Profile, Secret, TokenSet
 from tokencli.sanitize import sanitize_text
 

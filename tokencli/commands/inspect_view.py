@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from tokencli.commands.tables import render_bar, render_styled
 from tokencli.core.inspect import NO_CHECKS, CheckResults, Inspection
-from tokencli.jwt.humanize import humanize_duration
+from tokencli.humanize import humanize_duration
 from tokencli.sanitize import sanitize_text
 
 KIND_DESCRIPTIONS = {

@@ -11,7 +11,7 @@ from tokencli.core.profile_status import (
     endpoint_host,
 )
 from tokencli.core.profile_test import ProfileTestResult
-from tokencli.jwt.humanize import format_rfc3339, format_utc, humanize_duration
+from tokencli.humanize import format_rfc3339, format_utc, humanize_duration
 from tokencli.models import Profile
 from tokencli.sanitize import sanitize_text
 

@@ -69,7 +69,7 @@ def refresh(
 def _refresh_all_profiles(app: App, *, json_output: bool) -> None:
     from tokencli.core.refresh import refresh_profiles
     from tokencli.formats.json import dump_json_line
-    from tokencli.jwt.humanize import format_rfc3339
+    from tokencli.humanize import format_rfc3339
 
     names = app.config.profile_names()
     if not names:

@@ -89,7 +89,7 @@ def _check_one_of_groups(case: ProfileDraft, values: Mapping[str, str]) -> Itera
 def _check_permissions(case: ProfileDraft) -> Iterator[Finding]:
     """Ask for a person's explicit word where a profile gives up protection."""
     own_way = case.provider.name in BUILTIN_NAMES and next(iter(case.provider.grants)) == "password"
-    sends_password = "password" in grants.required_inputs(case.grant)
+    sends_password = "password" in grants.load_grant(case.grant).required_inputs
     if sends_password and not own_way and not case.given.get("allow_password_grant"):
         yield Finding(
             ("profiles", case.name, "grant"),
@@ -109,9 +109,9 @@ def _check_permissions(case: ProfileDraft) -> Iterator[Finding]:
 
 def _exposed_credential(case: ProfileDraft) -> str | None:
     """Name what the profile sends that is more than a client's own secret, if it does."""
-    if "password" in (*grants.required_inputs(case.grant), *case.required_keys()):
+    if "password" in (*grants.load_grant(case.grant).required_inputs, *case.required_keys()):
         return "password"
-    if grants.exchanged_secrets(case.grant):
+    if grants.load_grant(case.grant).exchanged_secrets:
         return "token that is traded"
     refreshes = grants.is_interactive(case.grant) or case.provider.refresh is not None
     return "refresh token" if refreshes else None

@@ -69,7 +69,7 @@ class ProfileDraft:
         secret = secret_key_names(self.provider)
         grouped = {name for group in self.provider.grants[self.grant].one_of for name in group}
         wanted = [name for name in self.required_keys() if name in secret and name not in grouped]
-        either = grants.one_of_secrets(self.grant)
+        either = grants.load_grant(self.grant).one_of_secrets
         if either and not set(either) & set(self.given):
             wanted.append(either[-1])
         mentioned = [name for name in self.given if name in secret]
@@ -117,7 +117,7 @@ def required_keys(
     wanted = (
         *_required_endpoint_keys(provider, grant, told),
         *client_authentication.required_inputs(method),
-        *grants.required_inputs(grant),
+        *grants.load_grant(grant).required_inputs,
         *spec.needs,
         *list_required_extra_values(provider, grant),
     )
@@ -128,7 +128,7 @@ def _required_endpoint_keys(provider: Provider, grant: str, told: Container[str]
     """Name what a profile must give for its grant's endpoints to be known; an issuer knows them all."""
     if "issuer" in told:
         return
-    for name in ("token", *grants.required_endpoints(grant)):
+    for name in ("token", *grants.load_grant(grant).endpoints):
         if KEY_BY_ENDPOINT[name] not in told:
             template = getattr(provider.endpoints, name) or provider.endpoints.issuer
             yield from list_value_names(template) if template else (KEY_BY_ENDPOINT[name],)

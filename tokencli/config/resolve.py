@@ -204,7 +204,7 @@ def _client_certificate(case: ProfileDraft) -> tuple[str, str] | None:
 
 def _is_cacheable(case: ProfileDraft) -> bool:
     """Tell whether a stored token may be handed out by itself, without looking at anything else."""
-    return not case.given.get("dpop") and not grants.exchanged_secrets(case.grant)
+    return not case.given.get("dpop") and not grants.load_grant(case.grant).exchanged_secrets
 
 
 def _value_origins(

@@ -226,7 +226,7 @@ def _usage_variables(profile: Profile, name: str) -> Iterator[tuple[str, list[in
 def _bearer_header(profile: Profile, token: TokenSet) -> list[_HeaderOrQuery]:
     """Return the one header that carries a token by default; none carries what is no access token."""
     from tokencli.formats import header
-    from tokencli.oauth.token_response import TOKEN_TYPE_NOT_APPLICABLE
+    from tokencli.oauth.grants.token_exchange import TOKEN_TYPE_NOT_APPLICABLE
 
     if token.token_type.lower() == TOKEN_TYPE_NOT_APPLICABLE:
         return [_HeaderOrQuery("")]

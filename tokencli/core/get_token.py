@@ -21,7 +21,7 @@ from tokencli.errors import (
     TokenNotStoredError,
     UnreachableError,
 )
-from tokencli.models import Profile, Secret, StoredTokenSet, TokenSet
+from tokencli.models import TRANSIENT_STATUSES, Profile, Secret, StoredTokenSet, TokenSet
 from tokencli.oauth import client_authentication, grants
 from tokencli.oauth.token_response import TokenResponse, get_endpoint_host
 from tokencli.protocols import Context, TokenStore
@@ -29,11 +29,9 @@ from tokencli.token_store.credential_key import derive_binding
 
 CANNOT_REFRESH_STATUSES = (500, 501)
 """HTTP statuses of servers that don't support refresh tokens (GroupID documents both)."""
-TRANSIENT_STATUSES = (408, 425, 429)
-"""HTTP statuses of refusals that are temporary and say nothing about the refresh token."""
 RESERVED_BYTES = 256 * 1024
 """Bytes to reserve in the store before a request is sent: the largest token set that is stored
-(`oauth.size_limits`)."""
+(`oauth.token_response`)."""
 
 
 class SignInRequiredError(LoginRequiredError):

@@ -9,6 +9,7 @@ from tokencli.core.introspect import fetch_userinfo, introspect_token
 from tokencli.core.secret_resolver import SecretResolver
 from tokencli.core.token_verification import verify_token
 from tokencli.errors import InvalidTokenError, PromptRequiredError
+from tokencli.humanize import format_utc, humanize_duration, humanize_relative_time
 from tokencli.jwt.decode import MAX_TOKEN_LENGTH, TokenKind, decode_token
 from tokencli.jwt.explain import (
     CLOCK_TOLERANCE_S,
@@ -18,7 +19,6 @@ from tokencli.jwt.explain import (
     read_time_claims,
     strings_of_claim,
 )
-from tokencli.jwt.humanize import format_utc, humanize_duration, humanize_relative_time
 from tokencli.jwt.verify import VerificationError, VerificationResult
 from tokencli.models import Profile, Secret, TokenSet
 from tokencli.protocols import Context

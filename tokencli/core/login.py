@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tokencli.core.get_token import TokenResult, exclusive_login, get_token, sign_in_user
 from tokencli.core.secret_resolver import SecretResolver, missing_secret_error
 from tokencli.errors import KeyringError, LoginRequiredError, RefusedError, UsageError
-from tokencli.jwt.humanize import humanize_duration
+from tokencli.humanize import humanize_duration
 from tokencli.models import Profile, Secret, SecretRef
 from tokencli.oauth import grants
 from tokencli.protocols import Context

@@ -19,7 +19,11 @@ def hash_subject(profile: Profile, resolver: SecretResolver) -> str:
     Raises:
         CredentialsError: what is to be traded can't be had.
     """
-    traded = [name for name in grants.exchanged_secrets(profile.grant) if name in profile.secrets]
+    traded = [
+        name
+        for name in grants.load_grant(profile.grant).exchanged_secrets
+        if name in profile.secrets
+    ]
     if not traded:
         return ""
     try:

@@ -8,7 +8,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from tokencli.errors import LoginRequiredError
-from tokencli.jwt.humanize import humanize_duration
+from tokencli.humanize import humanize_duration
 from tokencli.models import AuthorizationResponse, Profile, Secret
 from tokencli.oauth.grants.steps import (
     AwaitAuthorizationResponse,

@@ -102,4 +102,4 @@ def _renewal_time(profile: Profile, obtained: TokenResult, now: float) -> float:
     token = obtained.token
     if token.expires_at is None:
         return now + UNKNOWN_EXPIRY_RENEWAL_S
-    return max(now + 1.0, token.expires_at - max(token.effective_margin, profile.min_ttl or 0.0))
+    return max(now + 1.0, token.expires_at - token.required_lifetime(profile.min_ttl))

@@ -80,7 +80,7 @@ class TokenCache:
             return False  # the token alone would not do, or not be sure to be the right one
         lines = [
             str(ceil(token.obtained_at)),
-            str(floor(ends - max(token.effective_margin, profile.min_ttl or 0.0))),
+            str(floor(ends - token.required_lifetime(profile.min_ttl))),
             profile.export,
             value,
             repr(token.obtained_at),

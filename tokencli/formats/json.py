@@ -6,7 +6,7 @@ from math import floor
 
 from tokencli.formats import Dialect, Variables
 from tokencli.formats.value_checks import check_variables
-from tokencli.jwt.humanize import format_rfc3339
+from tokencli.humanize import format_rfc3339
 from tokencli.models import TokenSet
 
 

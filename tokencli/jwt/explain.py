@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from math import isfinite
 
 from tokencli.fast_dataclass import dataclass
+from tokencli.humanize import format_utc, humanize_duration, humanize_relative_time
 from tokencli.jwt.decode import DecodedToken
-from tokencli.jwt.humanize import format_utc, humanize_duration, humanize_relative_time
 
 TIME_CLAIMS = ("iat", "nbf", "exp", "auth_time", "updated_at")
 """Claims that are NumericDates (RFC 7519 section 2; OpenID Connect Core sections 2 and 5.1)."""

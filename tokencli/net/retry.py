@@ -4,14 +4,12 @@ import random
 from email.utils import parsedate_to_datetime
 from time import time
 
-from tokencli.models import HttpReply
+from tokencli.models import BUSY_STATUSES, HttpReply
 
 MAX_TRIES = 3
 """How often one request is tried at most."""
 FIRST_BACKOFF_S = 0.2
 """Seconds before the second try; each further wait is twice as long."""
-RETRYABLE_STATUSES = (429, 502, 503, 504)
-"""Statuses that pass (RFC 9110 sections 15.6.3 to 15.6.5, RFC 6585 section 4)."""
 
 
 def compute_backoff(tried: int) -> float | None:
@@ -25,7 +23,7 @@ def compute_backoff(tried: int) -> float | None:
 def compute_retry_delay(reply: HttpReply, tried: int) -> float | None:
     """Return how long a busy server wants to be left alone; None: take the reply as it is."""
     wait = compute_backoff(tried)
-    if wait is None or reply.status not in RETRYABLE_STATUSES:
+    if wait is None or reply.status not in BUSY_STATUSES:
         return None
     return max(wait, parse_retry_after(reply.headers.get("retry-after", "")))
 

@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable, Mapping
 
 from tokencli.fast_dataclass import dataclass
+from tokencli.humanize import describe_clock_skew
 from tokencli.net.certificate_dates import ValidityPeriod, fetch_validity_period
 from tokencli.net.proxy import Proxy
 from tokencli.net.request_guard import RequestTarget
 from tokencli.net.tls_context import TrustConfig
-from tokencli.oauth.clock_skew import describe_clock_skew
 
 NOT_YET_VALID_CODE, EXPIRED_CODE = 9, 10
 CHECK_CLOCK_HINT = (

@@ -17,6 +17,7 @@ from urllib3.exceptions import SystemTimeWarning
 
 from tokencli.errors import TokencliError
 from tokencli.fast_dataclass import dataclass
+from tokencli.humanize import describe_clock_skew
 from tokencli.models import Connection, HttpReply, HttpRequest
 from tokencli.net import retry
 from tokencli.net.client_certificate import load_client_certificate
@@ -26,7 +27,6 @@ from tokencli.net.proxy import Proxy, select_proxy
 from tokencli.net.request_guard import RequestTarget, build_headers, parse_target
 from tokencli.net.response_guard import read_body, refuse_redirect
 from tokencli.net.tls_context import TrustConfig, build_tls_context, resolve_trust_config
-from tokencli.oauth.clock_skew import clock_skew_message
 from tokencli.providers.redaction import mask_secrets, redact_name
 from tokencli.system.deadline import WORKER_THREAD_NAME, run_with_deadline
 
@@ -203,9 +203,11 @@ def _perform_exchange(
 
 def _describe_reply(reply: HttpReply, plan: _PreparedExchange) -> str:
     names = redact_name(", ".join(reply.headers), plan.request.secrets)[:400]
+    skew = reply.clock_skew
+    clock = "" if skew is None else f"; this computer's clock is {describe_clock_skew(skew)}"
     return (
         f"HTTP {reply.status} with {len(reply.body)} bytes after {plan.elapsed_s * 1000:.0f} ms; "
-        f"headers: {names}{f'; {clock}' if (clock := clock_skew_message(reply)) else ''}"
+        f"headers: {names}{clock}"
     )
 
 

@@ -1,4 +1,4 @@
-"""When a token ends, by a provider's own rules. Total: nothing raises, and nothing is guessed."""
+"""How long a token lives, from what the reply and the token say. Nothing raises, nothing is guessed."""
 
 import re
 from datetime import UTC, datetime, tzinfo
@@ -6,65 +6,109 @@ from email.utils import parsedate_to_datetime
 from math import isfinite
 
 from tokencli.jwt.decode import decode_token
-from tokencli.oauth import expires_in
+from tokencli.models import Profile
 from tokencli.provider_schema import Reply
 from tokencli.providers.reply_locator import ReplyDocument
 
+DAY_S = 86_400
+TEN_YEARS_S = 10 * 365.25 * DAY_S
+"""The longest lifetime that is assumed; it also stands for `never`."""
+EXCLUSIVE_MARGIN_S = 10.0
+"""The longest expiry margin, in seconds, of a token that a newer one would end."""
 UNIT_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "min": 60.0, "h": 3600.0}
 YEAR_3000_S = 32_503_680_000
-"""Epoch seconds beyond this are another unit."""
+"""Epoch seconds beyond this must be in another unit."""
 
 _DECIMAL = re.compile(r"\s*-?\d{1,40}(?:\.\d*)?\s*")
 _LONG_FRACTION = re.compile(r"(\.\d{6})\d+")
 _LEAP_SECOND = re.compile(r"(T\d\d:\d\d:)60")
 _NON_STRPTIME_FORMATS = (None, "http", "h:m:s")
 _UTC_SUFFIXES = ("UTC", "GMT")
-DAY_S = 86_400
 _H_M_S = re.compile(r"(\d{1,7}):(\d{1,2})(?::(\d{1,2}(?:\.\d+)?))?")
 
 
 def compute_lifetime(
-    where: Reply, found: ReplyDocument, access: str | None, started: float
+    places: Reply, document: ReplyDocument, access_token: str | None, started_at: float
 ) -> tuple[float | None, tuple[str, ...]]:
-    """Return the token's life in seconds from `started`, and what was odd about what was said.
+    """Return the token's lifetime in seconds from `started_at`, and remarks on what looks wrong.
 
-    The reply's own word, or the token's own claims where they are shorter; `ttl` where both are
-    silent.
+    It is the lifetime that the reply states, or that of the token's own claims if that is shorter;
+    if neither says anything, the provider's `ttl`.
     """
-    end, life = found.first_match(where.expires_at), found.first_match(where.expires_in)
-    said = next((value for value in (end, life) if value is not None), None)
-    if _to_comparable_text(said) in where.never:
-        return expires_in.TEN_YEARS_S, ()
+    end, duration = document.first_match(places.expires_at), document.first_match(places.expires_in)
+    stated = next((value for value in (end, duration) if value is not None), None)
+    if _to_comparable_text(stated) in places.never:
+        return TEN_YEARS_S, ()
     remarks: list[str] = []
-    base = _parse_time(found.first_match(where.issued_at), where)
+    issued_at = _parse_time(document.first_match(places.issued_at), places)
     seconds: float | None = None
     if end is not None:
-        seconds = _seconds_until(end, where, started if base is None else base, remarks)
-    if seconds is None and life is not None:
-        seconds = _parse_duration(life, where, remarks)
-        if seconds is not None and base is not None:
-            seconds = max(0.0, seconds - max(0.0, _get_server_time(found, started) - base))
+        base = started_at if issued_at is None else issued_at
+        seconds = _seconds_until(end, places, base, remarks)
+    if seconds is None and duration is not None:
+        seconds = _parse_duration(duration, places, remarks)
+        if seconds is not None and issued_at is not None:
+            # The server counts from its own issue time, so its own clock says how much has passed.
+            server_time = document.reply.server_time
+            now = started_at if server_time is None else server_time
+            seconds = max(0.0, seconds - max(0.0, now - issued_at))
     claimed = (
-        expires_in.lifetime_from_claims(decode_token(access).claims, started) if access else None
+        lifetime_from_claims(decode_token(access_token).claims, started_at)
+        if access_token
+        else None
     )
     if claimed is not None:
         if seconds is not None and claimed > 0 and 500 <= seconds / claimed <= 2000:
             remarks.append(
-                "its life is a thousand times that of the token itself: it is in milliseconds, and"
-                ' the provider should say time_unit = "ms"'
+                "its stated lifetime is a thousand times that of the token itself, so it is in"
+                ' milliseconds and the provider needs time_unit = "ms"'
             )
         seconds = claimed if seconds is None else min(seconds, claimed)
-    if seconds is None and where.ttl is not None:
-        seconds = expires_in.TEN_YEARS_S if where.ttl == "never" else float(where.ttl)
+    if seconds is None and places.ttl is not None:
+        seconds = TEN_YEARS_S if places.ttl == "never" else float(places.ttl)
     return seconds, tuple(remarks)
 
 
-def _get_server_time(found: ReplyDocument, started: float) -> float:
-    """Return the time of the reply by the server's own clock, by which it counts, else by ours."""
-    try:
-        return parsedate_to_datetime(found.reply.headers["date"]).timestamp()
-    except (KeyError, ValueError, TypeError, OverflowError, IndexError):
-        return started
+def parse_expires_in(raw: object) -> tuple[float | None, str | None]:
+    """Return the seconds that `expires_in` states, and a remark if they look wrong.
+
+    Numbers and numeric strings are accepted: RFC 6749 section 5.1 requires a number, several servers
+    send a string. None means that it states nothing usable. A negative lifetime counts as 0.
+    """
+    if raw is None:
+        return None, None
+    value = _parse_number(raw)
+    if value is None:
+        return None, "its expires_in is not a number of seconds, and was ignored"
+    if value < 0:
+        return 0.0, "its expires_in is negative, so the token counts as expired"
+    if value > TEN_YEARS_S:
+        return TEN_YEARS_S, (
+            "its expires_in is more than ten years (in milliseconds?); ten years are assumed"
+        )
+    return value, None
+
+
+def lifetime_from_claims(claims: object, started_at: float | None = None) -> float | None:
+    """Return exp - iat of a JWT's claims in seconds: its lifetime by its issuer's own clock.
+
+    Without `iat` it is counted from `started_at`, by this computer's clock.
+    """
+    if not isinstance(claims, dict):
+        return None
+    exp, iat = (_parse_number(claims.get(name)) for name in ("exp", "iat"))
+    iat = started_at if iat is None else iat
+    if exp is None or iat is None:
+        return None
+    return max(0.0, min(exp - iat, TEN_YEARS_S))
+
+
+def get_expiry_margin(profile: Profile) -> float | None:
+    """Return the seconds before expiry at which the token is replaced, if its provider decides that."""
+    issuing = profile.provider.issuing
+    if issuing.exclusive or issuing.max_sessions is not None:
+        return min(EXCLUSIVE_MARGIN_S, issuing.sticky or EXCLUSIVE_MARGIN_S)
+    return issuing.sticky
 
 
 def _to_comparable_text(value: object) -> str:
@@ -73,86 +117,81 @@ def _to_comparable_text(value: object) -> str:
     return f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _seconds_until(raw: object, where: Reply, base: float, remarks: list[str]) -> float | None:
-    """Return the seconds from `base` to the time that is written."""
-    moment = _parse_time(raw, where)
+def _seconds_until(raw: object, places: Reply, base: float, remarks: list[str]) -> float | None:
+    """Return the seconds from `base` to the time in the reply."""
+    moment = _parse_time(raw, places)
     if moment is None:
-        remarks.append(
-            "the time of its end is not written as the provider says, and was left aside"
-        )
+        remarks.append("its expiry time is not in the provider's time_format, and was ignored")
         return None
     if moment < base - DAY_S:
         remarks.append(
-            "its end lies more than a day back, so it is in another unit than the provider's"
-            f" time_unit ({where.time_unit}), or one of the clocks is wrong"
+            "its expiry is more than a day in the past, so it is in another unit than the"
+            f" provider's time_unit ({places.time_unit}), or one of the clocks is wrong"
         )
     if moment > YEAR_3000_S:
         remarks.append(
-            "its end lies beyond the year 3000, so it is in another unit than the provider's"
-            f" time_unit ({where.time_unit}), and was left aside"
+            "its expiry is after the year 3000, so it is in another unit than the provider's"
+            f" time_unit ({places.time_unit}), and was ignored"
         )
         return None
-    return max(0.0, min(moment - base, expires_in.TEN_YEARS_S))
+    return max(0.0, min(moment - base, TEN_YEARS_S))
 
 
-def _parse_duration(raw: object, where: Reply, remarks: list[str]) -> float | None:
-    if where.time_format == "h:m:s" and isinstance(raw, str):
-        clock = _H_M_S.fullmatch(raw.strip())
-        if clock is not None:
-            hours, minutes, rest = clock.groups("0")
-            return min(int(hours) * 3600 + int(minutes) * 60 + float(rest), expires_in.TEN_YEARS_S)
-    factor = UNIT_SECONDS[where.time_unit]
-    number = _parse_finite_number(raw)
+def _parse_duration(raw: object, places: Reply, remarks: list[str]) -> float | None:
+    if places.time_format == "h:m:s" and isinstance(raw, str):
+        match = _H_M_S.fullmatch(raw.strip())
+        if match is not None:
+            hours, minutes, seconds_text = match.groups("0")
+            return min(int(hours) * 3600 + int(minutes) * 60 + float(seconds_text), TEN_YEARS_S)
+    factor = UNIT_SECONDS[places.time_unit]
+    number = _parse_decimal(raw)
     if number is None and factor != 1:
-        remarks.append("its life is not a number, and was left aside")
+        remarks.append("its lifetime is not a number, and was ignored")
         return None
-    seconds, odd = expires_in.parse_expires_in(
-        raw if number is None or factor == 1 else number * factor
-    )
-    if odd:
-        remarks.append(odd)
+    seconds, remark = parse_expires_in(raw if number is None or factor == 1 else number * factor)
+    if remark:
+        remarks.append(remark)
     elif factor == 1 and seconds is not None and _looks_like_milliseconds(seconds):
         remarks.append(
-            f"its life is said to be {seconds:.0f} seconds, {seconds / DAY_S:.0f} days: if these are"
-            ' milliseconds, the provider has to say time_unit = "ms"'
+            f"its stated lifetime is {seconds:.0f} seconds, {seconds / DAY_S:.0f} days; if these are"
+            ' milliseconds, the provider needs time_unit = "ms"'
         )
     return seconds
 
 
 def _looks_like_milliseconds(seconds: float) -> bool:
-    """Tell whether a life is round in minutes of milliseconds, and in no days that anybody gives."""
-    whole = seconds >= 20 * 60_000 and seconds % 60_000 == 0
-    return whole and (seconds % DAY_S != 0 or seconds > 2 * 366 * DAY_S)
+    """Return whether it is whole minutes in milliseconds, but no usual number of days."""
+    whole_minutes = seconds >= 20 * 60_000 and seconds % 60_000 == 0
+    return whole_minutes and (seconds % DAY_S != 0 or seconds > 2 * 366 * DAY_S)
 
 
-def _parse_time(raw: object, where: Reply) -> float | None:
-    """Return the epoch seconds of a time, None where it is not one.
+def _parse_time(raw: object, places: Reply) -> float | None:
+    """Return a time in epoch seconds, or None if it is none.
 
-    Where the provider says how it is written, that comes first: 20310102030405 is no number then.
+    The provider's `time_format` is tried before a number: 20310102030405 may be a date.
     """
-    number = _parse_finite_number(raw)
+    number = _parse_decimal(raw)
     if (
         number is not None
         and isinstance(raw, str)
-        and where.time_format not in _NON_STRPTIME_FORMATS
+        and places.time_format not in _NON_STRPTIME_FORMATS
     ):
-        written = _parse_time_text(raw, where)
-        if written is not None:
-            return written
+        moment = _parse_time_text(raw, places)
+        if moment is not None:
+            return moment
     if number is not None:
-        factor = UNIT_SECONDS[where.time_unit]
+        factor = UNIT_SECONDS[places.time_unit]
         return number * factor if factor < 1 else number
-    return _parse_time_text(raw, where) if isinstance(raw, str) and raw.isascii() else None
+    return _parse_time_text(raw, places) if isinstance(raw, str) and raw.isascii() else None
 
 
-def _parse_time_text(raw: str, where: Reply) -> float | None:
-    """Return the epoch seconds of a time in words or digits, None where it is not one."""
+def _parse_time_text(raw: str, places: Reply) -> float | None:
     try:
-        moment = _parse_datetime(raw.strip()[:100], where.time_format)
+        moment = _parse_datetime(raw.strip()[:100], places.time_format)
         if moment.tzinfo is None:
-            if where.time_zone is not None:
-                moment = moment.replace(tzinfo=_load_time_zone(where.time_zone))
-            elif where.time_format == "http" or raw.rstrip().upper().endswith(_UTC_SUFFIXES):
+            if places.time_zone is not None:
+                moment = moment.replace(tzinfo=_load_time_zone(places.time_zone))
+            elif places.time_format == "http" or raw.rstrip().upper().endswith(_UTC_SUFFIXES):
                 moment = moment.replace(tzinfo=UTC)
             else:
                 return None
@@ -161,25 +200,32 @@ def _parse_time_text(raw: str, where: Reply) -> float | None:
         return None
 
 
-def _parse_datetime(text: str, form: str | None) -> datetime:
-    if form is None or form == "h:m:s":
-        text = _LEAP_SECOND.sub(
-            r"\g<1>59", text.upper()
-        )  # RFC 3339 section 5.6: either case, and leap seconds
+def _parse_datetime(text: str, time_format: str | None) -> datetime:
+    if time_format is None or time_format == "h:m:s":
+        # RFC 3339 section 5.6 allows lower case and leap seconds.
+        text = _LEAP_SECOND.sub(r"\g<1>59", text.upper())
         return datetime.fromisoformat(_LONG_FRACTION.sub(r"\1", text))
-    return parsedate_to_datetime(text) if form == "http" else datetime.strptime(text, form)
+    if time_format == "http":
+        return parsedate_to_datetime(text)
+    return datetime.strptime(text, time_format)
 
 
 def _load_time_zone(name: str) -> tzinfo:
-    from zoneinfo import ZoneInfo  # it looks for the machine's data: few providers need any
+    from zoneinfo import (
+        ZoneInfo,  # start-up cost: it reads the system's data, few providers need it
+    )
 
     return ZoneInfo(name)
 
 
-def _parse_finite_number(raw: object) -> float | None:
+def _parse_decimal(raw: object) -> float | None:
+    """Return a number, or a string in plain decimal notation, as a float."""
+    return None if isinstance(raw, str) and not _DECIMAL.fullmatch(raw) else _parse_number(raw)
+
+
+def _parse_number(raw: object) -> float | None:
+    """Return a number or a numeric string as a finite float."""
     if isinstance(raw, bool) or not isinstance(raw, int | float | str):
-        return None
-    if isinstance(raw, str) and not _DECIMAL.fullmatch(raw):
         return None
     try:
         value = float(raw)

@@ -1,5 +1,6 @@
-"""Read a token reply (RFC 6749 sections 5.1 and 5.2, and what providers make of them)."""
+"""Read a token response (RFC 6749 sections 5.1 and 5.2) and its provider-specific variants."""
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -8,75 +9,83 @@ from tokencli.errors import ReplyError
 from tokencli.fast_dataclass import dataclass
 from tokencli.jwt.decode import decode_token
 from tokencli.models import HttpReply, HttpRequest, Profile, Secret, TokenSet
-from tokencli.oauth import expires_in
+from tokencli.oauth import grants
 from tokencli.oauth.refusals import MAX_QUOTE, malformed_reply_error, refusal_error
 from tokencli.oauth.refusals import get_endpoint_host as get_endpoint_host
-from tokencli.oauth.size_limits import (
-    MAX_TOKEN_LENGTH,
-    MAX_TOKEN_TYPE_LENGTH,
-    drop_excess_outputs,
-    drop_if_too_long,
-    stored_length,
+from tokencli.oauth.token_lifetime import (
+    compute_lifetime,
+    get_expiry_margin,
+    lifetime_from_claims,
+    parse_expires_in,
 )
-from tokencli.oauth.token_lifetime import compute_lifetime
 from tokencli.provider_schema import Reply
 from tokencli.providers import response_body, template
 from tokencli.providers.redaction import mask_secrets, redact_text
 from tokencli.providers.reply_locator import ReplyDocument
 from tokencli.providers.reply_redaction import find_reply_tokens, redact_reply_text
 
-EXCLUSIVE_MARGIN_S = 10.0
-"""A token that dies of its successor is used until so shortly before its end."""
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-_MEMBER_NAME = re.compile(r"[A-Za-z_@$][A-Za-z_@$.:0-9-]{0,39}")
-"""What the name of a member looks like; anything else may be a secret that was sent as one."""
+MAX_TOKEN_LENGTH = 64 * 1024
+"""Characters of an access token or a refresh token in a stored record."""
+MAX_TOKEN_TYPE_LENGTH = 100
+"""Characters of a token type that are stored; a longer one can't be used in any case."""
+MAX_MEMBER_LENGTHS = {"id_token": 48 * 1024, "scope": 16 * 1024}
+"""Optional member -> its maximum length in a stored record."""
+MAX_OUTPUTS_LENGTH = 48 * 1024
+"""Maximum length of all further outputs together in a stored record."""
 INVALID_TOKEN_TYPES: Mapping[type, str] = {
     str: "empty", list: "a list", dict: "an object", bool: "a boolean", int: "a number",
     float: "a number", type(None): "null",
 }  # fmt: skip
-"""What may stand in the place of a token type and is none -> how it is called; bool before int."""
-TOKEN_TYPE_NOT_APPLICABLE = "n_a"
-"""The type of what is traded for another token and is no access token (RFC 8693 section 2.2.1)."""
+"""Type of a `token_type` that isn't non-empty text -> how messages call it; bool before int."""
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_MEMBER_NAME = re.compile(r"[A-Za-z_@$][A-Za-z_@$.:0-9-]{0,39}")
+"""Names of members that messages show; any other could be a secret that was sent as a name."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenResponse:
-    """A token set, and what was odd about the reply."""
+    """A token set, and what looked wrong about the reply."""
 
     token: TokenSet
     remarks: tuple[str, ...] = ()
     unusable_reason: str | None = None
-    """Why the access token can't be used, though there may be a refresh token worth keeping."""
+    """Why the access token can't be used; there may still be a refresh token worth storing."""
     refresh_lifetime: float | None = None
-    """Seconds for which the refresh token is good, where the reply or the token itself says so."""
+    """Seconds for which the refresh token is valid, if the reply or the token itself says so."""
 
 
 def read_token_response(
     profile: Profile,
     request: HttpRequest,
     reply: HttpReply,
-    started: float,
-    where: Reply | None = None,
+    started_at: float,
+    places: Reply | None = None,
 ) -> TokenResponse:
-    """Return the token set of a reply to a request sent at `started` (epoch seconds).
+    """Return the token set in the reply to a request sent at `started_at` (epoch seconds).
 
-    Once a reply carries token material nothing in it raises any more: a field that is wrong is left
-    out and remarked upon, so that a refresh token is never lost to its neighbours.
+    Once a reply has brought a token nothing in it raises any more: a bad member is dropped with a
+    remark, so that it never costs the refresh token.
 
     Raises:
-        RefusedError: the server said no, in whatever words.
-        ReplyError: it said neither yes nor no.
+        RefusedError: the server refused.
+        ReplyError: it neither refused nor sent a token.
     """
-    where = where or profile.provider.reply
-    found = ReplyDocument(reply)
-    raise_if_refused(profile, request, found, where)
-    return _build_token_response(profile, request, found, where, started)
+    places = places or profile.provider.reply
+    document = ReplyDocument(reply)
+    raise_if_refused(profile, request, document, places)
+    return _build_token_response(profile, request, document, places, started_at)
 
 
 def read_object_response(
     profile: Profile, request: HttpRequest, reply: HttpReply
 ) -> Mapping[str, Any]:
-    """Return the members of a reply that is no refusal and need bring no token; raises as `read` does."""
+    """Return the members of a reply that need not contain a token.
+
+    Raises:
+        RefusedError: the server refused.
+        ReplyError: the body is not an object.
+    """
     raise_if_refused(profile, request, ReplyDocument(reply), Reply())
     try:
         return response_body.parse_object(reply)
@@ -85,98 +94,152 @@ def read_object_response(
 
 
 def raise_if_refused(
-    profile: Profile, request: HttpRequest, found: ReplyDocument, where: Reply
+    profile: Profile, request: HttpRequest, document: ReplyDocument, places: Reply
 ) -> None:
-    """Raise unless the reply says yes, by its status and by what the provider says of its body."""
-    reply, errors = found.reply, profile.provider.errors
-    code = _to_error_code(found.first_match(errors.code))
-    good = _is_present(found.first_match(where.success)) if where.success else code is None
-    if good and (reply.status < 400 or reply.status in where.status):
+    """Raise unless the reply means success, by its status and by the provider's rules for its body."""
+    reply, errors = document.reply, profile.provider.errors
+    code = _to_error_code(document.first_match(errors.code))
+    success = _is_present(document.first_match(places.success)) if places.success else code is None
+    if success and (reply.status < 400 or reply.status in places.status):
         return
-    text = found.first_match(errors.description)
+    text = document.first_match(errors.description)
     if isinstance(text, list):
-        text = "; ".join(str(one) for one in text)
-    if reply.status < 400 and code is None and text is None and (why := found.unreadable_reason):
-        raise malformed_reply_error(profile, request, reply, why)
-    own = find_reply_tokens(found, where, code, text)
-    text = mask_secrets(text, own) if isinstance(text, str) else None
-    raise refusal_error(profile, request, reply, mask_secrets(code, own) if code else None, text)
+        text = "; ".join(str(item) for item in text)
+    if (
+        reply.status < 400
+        and code is None
+        and text is None
+        and (problem := document.unreadable_reason)
+    ):
+        raise malformed_reply_error(profile, request, reply, problem)
+    tokens = find_reply_tokens(document, places, code, text)
+    text = mask_secrets(text, tokens) if isinstance(text, str) else None
+    raise refusal_error(profile, request, reply, mask_secrets(code, tokens) if code else None, text)
 
 
 def _is_present(value: Any) -> bool:
-    """Tell whether a value counts as there: a zero does, an emptiness doesn't (as in JMESPath)."""
+    """Return whether a value counts as present: 0 does, an empty one doesn't (as in JMESPath)."""
     return value is not None and value is not False and value not in ("", [], {})
 
 
 def _build_token_response(
-    profile: Profile, request: HttpRequest, found: ReplyDocument, where: Reply, started: float
+    profile: Profile,
+    request: HttpRequest,
+    document: ReplyDocument,
+    places: Reply,
+    started_at: float,
 ) -> TokenResponse:
-    access, refresh, id_token = (
-        _non_empty_text(found.first_match(places))
-        for places in (where.access_token, where.refresh_token, where.id_token)
+    access_token, refresh_token, id_token = (
+        _non_empty_text(document.first_match(member_places))
+        for member_places in (places.access_token, places.refresh_token, places.id_token)
     )
-    then = profile.provider.then
-    if refresh in where.no_refresh_token or not (then or _can_refresh(profile)):
-        refresh = None
-    if access is None and refresh is None and not (then and where is profile.provider.reply):
-        raise _missing_token_error(profile, request, found, where)
-    outputs = {
-        name: _to_output_text(found.first_match(places)) for name, places in where.outputs.items()
-    }
-    kept = {name: value for name, value in outputs.items() if value is not None}
-    if access is not None and where.compose is not None:
-        access = template.fill_template(where.compose, {**kept, "token": access}) or access
-    kind = (
-        _non_empty_text(found.first_match(where.token_type))
-        or _describe_invalid_type(profile, found, where)
+    followup = profile.provider.then
+    if refresh_token in places.no_refresh_token or not (followup or _can_refresh(profile)):
+        refresh_token = None
+    if (
+        access_token is None
+        and refresh_token is None
+        and not (followup and places is profile.provider.reply)
+    ):
+        raise _missing_token_error(profile, request, document, places)
+    outputs = _read_outputs(document, places)
+    if access_token is not None and places.compose is not None:
+        values = {**outputs, "token": access_token}
+        access_token = template.fill_template(places.compose, values) or access_token
+    token_type = (
+        _non_empty_text(document.first_match(places.token_type))
+        or _describe_invalid_type(profile, document, places)
         or "Bearer"
     )
-    life, said = compute_lifetime(where, found, access, started)
-    remarks = list(said)
-    if refresh is not None and stored_length(refresh) > MAX_TOKEN_LENGTH:
-        refresh = None
+    lifetime, lifetime_remarks = compute_lifetime(places, document, access_token, started_at)
+    remarks = list(lifetime_remarks)
+    if refresh_token is not None and stored_length(refresh_token) > MAX_TOKEN_LENGTH:
+        refresh_token = None
         remarks.append(
-            f"its refresh token is longer than {MAX_TOKEN_LENGTH} characters, and was left"
+            f"its refresh token is longer than {MAX_TOKEN_LENGTH} characters, and was dropped"
         )
-    scope = found.first_match(where.scope)
-    if isinstance(scope, list) and all(isinstance(one, str) for one in scope):
-        scope = " ".join(scope)
-    if isinstance(scope, str) and where.scope_separator != " ":
-        scope = " ".join(scope.replace(where.scope_separator, " ").split())
-    if scope is not None and not isinstance(scope, str):
-        remarks.append("its scope is not text, and was left aside")
-        scope = None
-    own = find_reply_tokens(found, where)
-    scope = redact_reply_text(profile, request, scope, own) if scope else scope
-    scope, id_token = (
-        drop_if_too_long(n, v, remarks) for n, v in (("scope", scope), ("id_token", id_token))
-    )
-    kept = drop_excess_outputs(kept, remarks)
-    kind = redact_reply_text(profile, request, kind, own)
-    unusable = _find_unusable_reason(profile, access, kind, redact_text(kind)[:40])
+    scope = _read_scope(document, places, remarks)
+    tokens = find_reply_tokens(document, places)
+    scope = redact_reply_text(profile, request, scope, tokens) if scope else scope
+    scope = _drop_if_too_long("scope", scope, remarks)
+    id_token = _drop_if_too_long("id_token", id_token, remarks)
+    outputs = _drop_excess_outputs(outputs, remarks)
+    token_type = redact_reply_text(profile, request, token_type, tokens)
+    unusable_reason = _find_unusable_reason(profile, access_token, token_type)
+    if access_token is None or stored_length(access_token) > MAX_TOKEN_LENGTH:
+        access_token = ""
     return TokenResponse(
         TokenSet(
-            access_token=Secret(
-                access if access and stored_length(access) <= MAX_TOKEN_LENGTH else ""
-            ),
-            token_type=kind[:MAX_TOKEN_TYPE_LENGTH],
-            obtained_at=started,
-            expires_at=None if life is None or unusable else started + life,
-            refresh_token=Secret(refresh) if refresh else None,
+            access_token=Secret(access_token),
+            token_type=token_type[:MAX_TOKEN_TYPE_LENGTH],
+            obtained_at=started_at,
+            expires_at=None if lifetime is None or unusable_reason else started_at + lifetime,
+            refresh_token=Secret(refresh_token) if refresh_token else None,
             id_token=Secret(id_token) if id_token else None,
             scope=scope,
-            outputs={name: Secret(value) for name, value in kept.items()},
-            margin=_get_expiry_margin(profile),
-            sliding_lifetime=life if where.sliding else None,
+            outputs={name: Secret(value) for name, value in outputs.items()},
+            margin=get_expiry_margin(profile),
+            sliding_lifetime=lifetime if places.sliding else None,
         ),
         tuple(remarks),
-        unusable,
-        _find_refresh_lifetime(found, refresh),
+        unusable_reason,
+        _find_refresh_lifetime(document, refresh_token),
     )
+
+
+def _read_outputs(document: ReplyDocument, places: Reply) -> dict[str, str]:
+    outputs = {
+        name: _to_output_text(document.first_match(output_places))
+        for name, output_places in places.outputs.items()
+    }
+    return {name: value for name, value in outputs.items() if value is not None}
+
+
+def _read_scope(document: ReplyDocument, places: Reply, remarks: list[str]) -> str | None:
+    """Return the granted scope, separated by spaces."""
+    scope = document.first_match(places.scope)
+    if isinstance(scope, list) and all(isinstance(name, str) for name in scope):
+        scope = " ".join(scope)
+    if isinstance(scope, str) and places.scope_separator != " ":
+        scope = " ".join(scope.replace(places.scope_separator, " ").split())
+    if scope is None or isinstance(scope, str):
+        return scope
+    remarks.append("its scope is not text, and was ignored")
+    return None
+
+
+def stored_length(text: str) -> int:
+    """Return the characters that a text takes in a stored record, which is JSON in ASCII."""
+    return len(json.dumps(text))
+
+
+def _drop_if_too_long(name: str, value: str | None, remarks: list[str]) -> str | None:
+    """Return an optional member, or None if it is too long to be stored."""
+    if value is None or stored_length(value) <= MAX_MEMBER_LENGTHS[name]:
+        return value
+    remarks.append(
+        f"its {name.replace('_', ' ')} is longer than {MAX_MEMBER_LENGTHS[name]} characters, and was"
+        " dropped"
+    )
+    return None
+
+
+def _drop_excess_outputs(outputs: Mapping[str, str], remarks: list[str]) -> dict[str, str]:
+    """Return the first of the outputs that fit together into a stored record."""
+    stored, left = {}, MAX_OUTPUTS_LENGTH
+    for name, value in outputs.items():
+        left -= stored_length(name) + stored_length(value) + 2
+        if left < 0:
+            remarks.append(
+                f"its outputs are longer than {MAX_OUTPUTS_LENGTH} characters, and {name} was dropped"
+            )
+            break
+        stored[name] = value
+    return stored
 
 
 def _can_refresh(profile: Profile) -> bool:
-    """Tell whether there is a use for a refresh token."""
+    """Return whether the profile's provider can spend a refresh token."""
     if profile.provider.refresh is not None or not profile.provider.request.is_custom:
         return True
     from tokencli.providers.custom_request_writer import find_renewal_request
@@ -185,31 +248,23 @@ def _can_refresh(profile: Profile) -> bool:
 
 
 def _missing_token_error(
-    profile: Profile, request: HttpRequest, found: ReplyDocument, where: Reply
+    profile: Profile, request: HttpRequest, document: ReplyDocument, places: Reply
 ) -> ReplyError:
-    if found.unreadable_reason and not any(":" in place for place in where.access_token):
-        return malformed_reply_error(profile, request, found.reply, found.unreadable_reason)
+    if document.unreadable_reason and not any(":" in place for place in places.access_token):
+        return malformed_reply_error(profile, request, document.reply, document.unreadable_reason)
     members = ""
-    if found.unreadable_reason is None and isinstance(found.parsed_body, dict):
-        shown = (
-            name if _MEMBER_NAME.fullmatch(name) else "***" for name in map(str, found.parsed_body)
+    if document.unreadable_reason is None and isinstance(document.parsed_body, dict):
+        names = (
+            name if _MEMBER_NAME.fullmatch(name) else "***"
+            for name in map(str, document.parsed_body)
         )
-        names = ", ".join(sorted(shown))[:MAX_QUOTE] or "none at all"
-        members = f" (its members: {names})"
-    elif found.unreadable_reason is None and where.access_token == Reply().access_token:
-        return malformed_reply_error(profile, request, found.reply, "JSON that is not an object")
-    wanted = (*where.access_token, *where.refresh_token)
-    what = f"nothing at {wanted[0]!r}{members}" if wanted else "nothing that is looked for"
-    return malformed_reply_error(profile, request, found.reply, what, quote=False)
-
-
-def _get_expiry_margin(profile: Profile) -> float | None:
-    """Return the seconds before its end at which the token is given up, where issuing decides it."""
-    issuing = profile.provider.issuing
-    scarce = issuing.exclusive or issuing.max_sessions is not None
-    return (
-        min(EXCLUSIVE_MARGIN_S, issuing.sticky or EXCLUSIVE_MARGIN_S) if scarce else issuing.sticky
-    )
+        listed = ", ".join(sorted(names))[:MAX_QUOTE] or "none at all"
+        members = f" (its members: {listed})"
+    elif document.unreadable_reason is None and places.access_token == Reply().access_token:
+        return malformed_reply_error(profile, request, document.reply, "JSON that is not an object")
+    token_places = (*places.access_token, *places.refresh_token)
+    what = f"nothing at {token_places[0]!r}{members}" if token_places else "no token"
+    return malformed_reply_error(profile, request, document.reply, what, quote=False)
 
 
 def _to_output_text(value: Any) -> str | None:
@@ -217,60 +272,61 @@ def _to_output_text(value: Any) -> str | None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     text = str(value)
-    return (
-        None if _LONE_SURROGATE.search(text) else text
-    )  # half a character is none, and nobody can send it
+    return None if _LONE_SURROGATE.search(text) else text  # it could not be encoded and sent
 
 
-def _find_refresh_lifetime(found: ReplyDocument, refresh: str | None) -> float | None:
-    """Return what is said of the refresh token's life; no RFC has a name for it, servers have two."""
-    said, _ = expires_in.parse_expires_in(
-        found.first_match(("refresh_expires_in", "refresh_token_expires_in"))
+def _find_refresh_lifetime(document: ReplyDocument, refresh_token: str | None) -> float | None:
+    """Return the refresh token's lifetime; no RFC names a member for it, servers use two names."""
+    stated, _ = parse_expires_in(
+        document.first_match(("refresh_expires_in", "refresh_token_expires_in"))
     )
-    claimed = expires_in.lifetime_from_claims(decode_token(refresh).claims) if refresh else None
-    return said or claimed or None
+    claimed = lifetime_from_claims(decode_token(refresh_token).claims) if refresh_token else None
+    return stated or claimed or None
 
 
 def _find_unusable_reason(
-    profile: Profile, access: str | None, kind: str, shown: str
+    profile: Profile, access_token: str | None, token_type: str
 ) -> str | None:
-    if access is None:
-        return "it brings no access token"
-    if stored_length(access) > MAX_TOKEN_LENGTH:
+    if access_token is None:
+        return "it contains no access token"
+    if stored_length(access_token) > MAX_TOKEN_LENGTH:
         return f"its access token is longer than {MAX_TOKEN_LENGTH} characters"
-    if not all("\x21" <= char <= "\x7e" for char in access):
-        return "its access token holds characters that no HTTP header can carry"
-    named = profile.provider.use and not profile.dpop
-    if not named and kind.lower() not in _usable_types(profile):
-        if kind in INVALID_TOKEN_TYPES.values():
-            return f"its token type is {kind}, where a text belongs (RFC 6749 section 5.1)"
-        if profile.dpop:  # RFC 9449 section 5: a token that is not bound must not pass for one
-            return f"its token type is {shown!r}, so it is not bound to this program's key"
-        return f"its token type {shown!r} is not one that this program can use"
+    if not all("\x21" <= char <= "\x7e" for char in access_token):
+        return "its access token contains characters that an HTTP header can't carry"
+    uses_type = profile.dpop or not profile.provider.use
+    if uses_type and token_type.lower() not in _list_usable_types(profile):
+        if token_type in INVALID_TOKEN_TYPES.values():
+            return f"its token type is {token_type} instead of text (RFC 6749 section 5.1)"
+        shown = redact_text(token_type)[:40]
+        if profile.dpop:  # RFC 9449 section 5: a token that isn't bound must not pass for one
+            return f"its token type is {shown!r}, so it is not bound to the DPoP key"
+        return f"its token type {shown!r} is not supported"
     return None
 
 
-def _describe_invalid_type(profile: Profile, found: ReplyDocument, where: Reply) -> str | None:
-    """Name what stands where RFC 6749 section 5.1 wants the type as text; None where nothing does.
+def _describe_invalid_type(profile: Profile, document: ReplyDocument, places: Reply) -> str | None:
+    """Describe a `token_type` that is not text, as RFC 6749 section 5.1 requires; None if absent.
 
-    A provider that says itself where the type is, or how the token is used, is not held to that.
+    Not checked if the provider has its own place for the type, or its own `use` of the token.
     """
-    if where.token_type != Reply().token_type or (profile.provider.use and not profile.dpop):
+    if places.token_type != Reply().token_type or (profile.provider.use and not profile.dpop):
         return None
     if (
-        found.unreadable_reason
-        or not isinstance(found.parsed_body, dict)
-        or "token_type" not in found.parsed_body
+        document.unreadable_reason
+        or not isinstance(document.parsed_body, dict)
+        or "token_type" not in document.parsed_body
     ):
         return None
-    value = found.parsed_body["token_type"]
-    return next(called for kind, called in INVALID_TOKEN_TYPES.items() if isinstance(value, kind))
+    value = document.parsed_body["token_type"]
+    return next(
+        description for kind, description in INVALID_TOKEN_TYPES.items() if isinstance(value, kind)
+    )
 
 
-def _usable_types(profile: Profile) -> tuple[str, ...]:
-    """Return the token types that the profile has a use for (RFC 6749 section 7.1)."""
-    traded = (TOKEN_TYPE_NOT_APPLICABLE,) if profile.grant == "token_exchange" else ()
-    return ("dpop" if profile.dpop else "bearer", *traded)
+def _list_usable_types(profile: Profile) -> tuple[str, ...]:
+    """Return the token types that the profile can use, in lower case (RFC 6749 section 7.1)."""
+    expected = "dpop" if profile.dpop else "bearer"
+    return (expected, *grants.load_grant(profile.grant).extra_token_types)
 
 
 def _non_empty_text(value: Any) -> str | None:

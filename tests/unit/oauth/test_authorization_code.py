@@ -11,7 +11,7 @@ from tests.fakes import make_profile
 from tokencli.errors import RefusedError, ReplyError, TokencliError
 from tokencli.models import AuthorizationResponse, Profile, Secret, SignIn, TokenSet
 from tokencli.oauth.grants import authorization_code
-from tokencli.oauth.grants.authorization_response import MAX_QUERY_LENGTH, ExpectedResponse
+from tokencli.oauth.grants.authorization_code import MAX_QUERY_LENGTH, ExpectedResponse
 from tokencli.oauth.grants.steps import (
     AwaitAuthorizationResponse,
     GrantSteps,
@@ -235,9 +235,11 @@ def test_a_tenant_of_a_server_with_many_may_sign_in_by_another_name() -> None:
             continue
         steps.send(None)
         steps.send(AuthorizationResponse(code=CODE))
-        with pytest.raises(ReplyError, match=r"'https://evil/.*no refresh token either") as refused:
+        with pytest.raises(
+            ReplyError, match=r"'https://evil/.*including any refresh token"
+        ) as refused:
             steps.send(token)
-        assert "`issuer`" in (refused.value.fix or "")
+        assert "`issuer`" in (refused.value.cause or "")
 
 
 def test_a_provider_names_the_parameters_and_this_machine() -> None:
@@ -336,7 +338,7 @@ def test_errors_are_put_into_words_and_quote_no_more_than_needed() -> None:
     wrong = failure(f"error=access_denied&state=right&{long}")
     assert isinstance(wrong, RefusedError)
     assert (wrong.error, wrong.exit_code) == ("access_denied", 5)
-    assert "refused, by you or by the server" in wrong.message
+    assert "you or the server denied it" in wrong.message
     assert len(wrong.message) < 500
     named = failure("error=invalid_scope&error_description=token%3Dcanary-secret-91be&state=right")
     assert "a scope is unknown" in named.message

@@ -16,8 +16,12 @@ from tokencli.errors import (
     UnreachableError,
 )
 from tokencli.models import HttpReply, Profile, SignIn
-from tokencli.oauth.discovery import MetadataCache, apply_cached_metadata, resolve_endpoints
-from tokencli.oauth.metadata import metadata_urls
+from tokencli.oauth.discovery import (
+    MetadataCache,
+    apply_cached_metadata,
+    metadata_urls,
+    resolve_endpoints,
+)
 from tokencli.token_store.credential_key import derive_binding
 
 ISSUER = "https://id.example.com"
@@ -153,7 +157,7 @@ def test_metadata_that_are_not_exactly_the_issuers_are_not_used(
 ) -> None:
     """RFC 8414 section 3.3: the next address is tried; if both are unfit nothing is remembered."""
     slate, around = Slate(), ctx(reply, reply)
-    with pytest.raises(ReplyError, match="does not say where its endpoints are"):
+    with pytest.raises(ReplyError, match="no usable metadata"):
         resolve_endpoints(issuer_profile(), around, slate.memory)
     assert slate.saved == []
     assert len(around.transport.requests) == 2

@@ -4,7 +4,7 @@ import pytest
 
 from tests.fakes import make_profile
 from tokencli.models import Profile
-from tokencli.oauth.issuer_match import matches_issuer
+from tokencli.oauth.discovery import matches_issuer
 
 HOST = "https://login.microsoftonline.com"
 MINE = "11111111-2222-3333-4444-555555555555"

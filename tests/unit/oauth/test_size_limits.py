@@ -9,8 +9,7 @@ import pytest
 from tests.fakes import FakeClock, FakeTerminal, json_reply, make_profile
 from tokencli.core.get_token import RESERVED_BYTES
 from tokencli.models import HttpRequest, Secret, StoredTokenSet
-from tokencli.oauth.size_limits import MAX_TOKEN_LENGTH
-from tokencli.oauth.token_response import TokenResponse, read_token_response
+from tokencli.oauth.token_response import MAX_TOKEN_LENGTH, TokenResponse, read_token_response
 from tokencli.providers.catalog import build_provider
 from tokencli.token_store import token_record
 from tokencli.token_store.credential_key import derive_binding

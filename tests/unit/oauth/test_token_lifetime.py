@@ -74,12 +74,12 @@ def test_every_way_to_say_it(
     ("body", "said"),
     [
         ({"at": (NOW + 60) * 1e3}, "year 3000"),
-        ({"at": "15/01/2027"}, "not written as the provider says"),
-        ({"at": "2027-01-15T08:01:00"}, "not written as the provider says"),
+        ({"at": "15/01/2027"}, "not in the provider's time_format"),
+        ({"at": "2027-01-15T08:01:00"}, "not in the provider's time_format"),
         ({"in": "soon"}, "not a number"),
         ({"in": 10**12}, "ten years"),
         ({"in": -1}, "negative"),
-        ({"at": NOW / 1e3}, "more than a day back"),
+        ({"at": NOW / 1e3}, "more than a day in the past"),
     ],
 )
 def test_what_can_not_be_right_is_noticed_and_said(body: dict[str, Any], said: str) -> None:

@@ -1,4 +1,4 @@
-"""The authorization code grant with PKCE, for a native program (RFC 6749 section 4.1, 7636, 8252)."""
+"""The authorization code grant with PKCE, for a native app (RFC 6749 section 4.1, RFC 7636, RFC 8252)."""
 
 from base64 import urlsafe_b64encode
 from collections.abc import Generator, Mapping
@@ -6,15 +6,17 @@ from hashlib import sha256
 from hmac import compare_digest
 from secrets import token_urlsafe
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from tokencli.errors import ReplyError
+from tokencli.errors import RefusedError, ReplyError, TokencliError
+from tokencli.fast_dataclass import dataclass
 from tokencli.jwt.decode import decode_token
 from tokencli.models import AuthorizationResponse, Profile, Secret, TokenSet
-from tokencli.oauth.grants.authorization_response import MAX_QUOTED_LENGTH, ExpectedResponse
-from tokencli.oauth.grants.common_params import common_params, grant_type_value
+from tokencli.oauth.discovery import matches_issuer
+from tokencli.oauth.grants.request_params import build_common_params, resolve_grant_type
 from tokencli.oauth.grants.steps import (
     AwaitAuthorizationResponse,
+    GrantSpec,
     GrantSteps,
     ListenForRedirect,
     OpenBrowser,
@@ -22,22 +24,27 @@ from tokencli.oauth.grants.steps import (
     PostToEndpoint,
     PostTokenRequest,
 )
-from tokencli.oauth.issuer_match import matches_issuer
-from tokencli.oauth.token_response import get_endpoint_host
+from tokencli.oauth.refusals import (
+    MAX_QUOTE,
+    SCOPE_OPTION_HINT,
+    get_endpoint_host,
+    refuses_scope_option,
+)
+from tokencli.providers.redaction import redact_text
 
-NEEDS: tuple[str, ...] = ()
-ENDPOINTS = ("authorization",)
-INTERACTIVE = True
 RANDOM_BYTES = 32
 """Random bytes in the verifier (43 characters, RFC 7636 section 4.1), in `state` and in `nonce`."""
+MAX_QUERY_LENGTH = 16 * 1024
+"""Characters of a redirect's query; a longer one is ignored."""
+MAX_QUERY_PARAMS = 64
 
 
 def run(profile: Profile) -> GrantSteps:
-    """Send a person to the server's page and trade the code that they bring back for a token.
+    """Send the user to the authorization endpoint and exchange the returned code for a token.
 
-    The profile's parameters go into the authorization request, which is where servers look for an
-    `audience` or a `prompt`; `resource` is said to both endpoints (RFC 8707 section 2). What is
-    secret among them has no place in an address and goes to the token endpoint alone.
+    The profile's parameters go into the authorization request, e.g. `audience` or `prompt`;
+    `resource` goes to both endpoints (RFC 8707 section 2). Secret parameters must not appear in a
+    URL, so they go to the token endpoint only.
     """
     verifier, state, nonce = (token_urlsafe(RANDOM_BYTES) for _ in range(3))
     redirect_uri: str = yield ListenForRedirect(
@@ -46,12 +53,12 @@ def run(profile: Profile) -> GrantSteps:
         accepts_bare_code=not profile.sign_in.iss_in_redirect,
         host=profile.provider.redirect_host,
     )
-    given = yield from common_params(profile)
-    hidden = {name: value for name, value in given.items() if isinstance(value, Secret)}
-    shown = {name: value for name, value in given.items() if not isinstance(value, Secret)}
+    params = yield from build_common_params(profile)
+    secret = {name: value for name, value in params.items() if isinstance(value, Secret)}
+    public = {name: value for name, value in params.items() if not isinstance(value, Secret)}
     with_openid = "openid" in (profile.scope or "").split()
     request: dict[str, ParamValue] = {
-        **shown,
+        **public,
         "response_type": "code",
         "client_id": profile.values.get("client_id", ""),
         "redirect_uri": redirect_uri,
@@ -62,24 +69,26 @@ def run(profile: Profile) -> GrantSteps:
     }
     if profile.sign_in.par:
         request = yield from _push_request(profile, request)
-    yield OpenBrowser(_authorization_url(profile, request))
-    redirect: AuthorizationResponse = yield AwaitAuthorizationResponse()
-    if redirect.error is not None:
-        raise redirect.error
-    assert redirect.code is not None, "a redirect without a failure brings a code"
-    again = {"resource": shown["resource"]} if "resource" in shown else {}
+    yield OpenBrowser(_build_authorization_url(profile, request))
+    response: AuthorizationResponse = yield AwaitAuthorizationResponse()
+    if response.error is not None:
+        raise response.error
+    assert response.code is not None, "an authorization response without an error has a code"
     token: TokenSet = yield PostTokenRequest(
         {
-            "grant_type": grant_type_value(profile, "authorization_code"),
-            "code": redirect.code,
+            "grant_type": resolve_grant_type(profile, "authorization_code"),
+            "code": response.code,
             "redirect_uri": redirect_uri,
             "code_verifier": Secret(verifier),
-            **again,
-            **hidden,
+            **({"resource": public["resource"]} if "resource" in public else {}),
+            **secret,
         }
     )
     _check_id_token(profile, token, nonce if with_openid else None)
     return token
+
+
+GRANT = GrantSpec(run, endpoints=("authorization",), is_interactive=True)
 
 
 def s256_code_challenge(verifier: str) -> str:
@@ -90,30 +99,32 @@ def s256_code_challenge(verifier: str) -> str:
 def _push_request(
     profile: Profile, request: Mapping[str, ParamValue]
 ) -> Generator[PostToEndpoint, Any, dict[str, ParamValue]]:
-    """Push the request (RFC 9126 section 2) and return what then stands for it in the address."""
-    found = yield PostToEndpoint("pushed_authorization_request", request)
-    reference = found.get("request_uri")
-    if not isinstance(reference, str) or not reference:
+    """Push the request (RFC 9126 section 2) and return the parameters that refer to it."""
+    reply = yield PostToEndpoint("pushed_authorization_request", request)
+    request_uri = reply.get("request_uri")
+    if not isinstance(request_uri, str) or not request_uri:
         raise ReplyError(
-            f"{get_endpoint_host(profile)} took the pushed authorization request, but names no request_uri"
-            " (RFC 9126 section 2.2)",
-            fix="tell the server's operators, or leave `par` out of the profile",
+            f"{get_endpoint_host(profile)} accepted the pushed authorization request, but its reply"
+            " has no request_uri (RFC 9126 section 2.2)",
+            cause="the server doesn't support pushed authorization requests properly; unless it"
+            " requires them, remove `par` from the profile",
+            fix=f"tokencli profiles edit {profile.name}",
         )
-    return {"client_id": request["client_id"], "request_uri": reference}
+    return {"client_id": request["client_id"], "request_uri": request_uri}
 
 
-def _authorization_url(profile: Profile, request: Mapping[str, ParamValue]) -> str:
-    """Return the authorization endpoint with the request; a query that it has stays (section 3.1)."""
-    place, names = profile.endpoints["authorization"], profile.provider.request.names
+def _build_authorization_url(profile: Profile, request: Mapping[str, ParamValue]) -> str:
+    """Add the request to the authorization endpoint, keeping a query that it has (section 3.1)."""
+    url, names = profile.endpoints["authorization"], profile.provider.request.names
     query = urlencode({names.get(name, name): value for name, value in request.items()}, doseq=True)
-    return f"{place}{'&' if '?' in place else '?'}{query}"
+    return f"{url}{'&' if '?' in url else '?'}{query}"
 
 
 def _check_id_token(profile: Profile, token: TokenSet, nonce: str | None) -> None:
-    """Check that the ID token is of this sign-in, client and server (OpenID Connect Core 3.1.3.7).
+    """Check that the ID token belongs to this sign-in, client and issuer (OpenID Connect Core 3.1.3.7).
 
-    It came over TLS from the token endpoint, so its signature proves nothing more. One that is
-    encrypted, or missing because `openid` was not granted, can't be looked at.
+    It came over TLS from the token endpoint, so its signature need not be verified. An encrypted
+    one can't be checked, and there is none if the server did not grant `openid`.
     """
     if nonce is None or token.id_token is None:
         return
@@ -123,23 +134,111 @@ def _check_id_token(profile: Profile, token: TokenSet, nonce: str | None) -> Non
     claims = decoded.claims
     audience = claims.get("aud")
     client_id = profile.values.get("client_id", "")
-    if not compare_digest(
-        str(claims.get("nonce", "")).encode(errors="surrogatepass"), nonce.encode()
-    ):
-        wrong = "is not of this sign-in (its nonce is another)"
+    host = get_endpoint_host(profile)
+    if not _equals_in_constant_time(str(claims.get("nonce", "")), nonce):
+        problem = "does not belong to this sign-in (its nonce is different)"
     elif client_id not in (audience if isinstance(audience, list) else [audience]):
-        wrong = "is meant for another client"
+        problem = "was issued to another client"
     elif not matches_issuer(profile, claims):
-        named = str(claims.get("iss"))[:MAX_QUOTED_LENGTH]
+        issuer = str(claims.get("iss"))[:MAX_QUOTE]
         raise ReplyError(
-            f"the ID token that {get_endpoint_host(profile)} sent names {named!r} as its issuer instead of"
-            f" {profile.issuer!r}, so nothing of the reply is used, no refresh token either",
-            fix="if that is the server's own name, give it as `issuer`:"
-            f" tokencli profiles edit {profile.name}",
+            f"the ID token from {host} names {issuer!r} as its issuer instead of"
+            f" {profile.issuer!r}; the whole reply was discarded, including any refresh token",
+            cause="if that is the server's real name, the profile needs it as `issuer`",
+            fix=f"tokencli profiles edit {profile.name}",
         )
     else:
         return
     raise ReplyError(
-        f"the ID token that {get_endpoint_host(profile)} sent {wrong}, so nothing of the reply is used",
-        fix=f"tokencli login {profile.command_line_name}   once more; if it stays, tell the server's operators",
+        f"the ID token from {host} {problem}; the whole reply was discarded",
+        cause="if a second sign-in fails in the same way, the fault is the server's",
+        fix=f"tokencli login {profile.command_line_name}",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedResponse:
+    """The authorization response that one sign-in waits for."""
+
+    profile: Profile
+    state: str
+
+    def parse_response(self, query: str) -> AuthorizationResponse | None:
+        """Return the response in a redirect's query, or None if it isn't of this sign-in.
+
+        Without the right `state`, or with a parameter given twice, it is ignored. With it the wait
+        is over, whether it brings a code or an error.
+        """
+        params = _parse_query_params(query)
+        if params is None or not _equals_in_constant_time(params.get("state", ""), self.state):
+            return None
+        error = self._check_issuer(params) or self._read_error_response(params)
+        if error is not None:
+            return AuthorizationResponse(error=error)
+        return AuthorizationResponse(Secret(params["code"])) if params.get("code") else None
+
+    def _check_issuer(self, params: Mapping[str, str]) -> TokencliError | None:
+        """Compare `iss` with the issuer to the letter, in error responses as well (RFC 9207 section 2.4)."""
+        issuer = self.profile.issuer
+        sender = params.get("iss")
+        if sender is None and not self.profile.sign_in.iss_in_redirect:
+            return None
+        if issuer is None or sender == issuer:
+            return None
+        named = "no issuer" if sender is None else f"the issuer {sender[:MAX_QUOTE]!r}"
+        return ReplyError(
+            f"the redirect after the sign-in names {named} instead of {issuer!r}; it was discarded",
+            cause="another server may have sent it; sign in again and check the address in the"
+            " browser",
+            fix=f"tokencli login {self.profile.command_line_name}",
+        )
+
+    def _read_error_response(self, params: Mapping[str, str]) -> TokencliError | None:
+        """Return the error of an error response (RFC 6749 section 4.1.2.1)."""
+        code = params.get("error")
+        if not code:
+            return None
+        code = redact_text(code)[:80]
+        text = redact_text(params.get("error_description", ""))[:MAX_QUOTE]
+        quoted = code + (f": {text}" if text else "")
+        host = urlsplit(self.profile.endpoints.get("authorization", "")).netloc
+        meaning = self.profile.provider.errors.codes.get(code)
+        what = meaning.what if meaning else _ERROR_MEANINGS.get(code, _DEFAULT_MEANING)
+        return RefusedError(
+            f"{host} ended the sign-in ({quoted}): {what}",
+            fix=SCOPE_OPTION_HINT
+            if refuses_scope_option(self.profile, code, meaning)
+            else f"tokencli login {self.profile.command_line_name}",
+            error=code,
+            description=text or None,
+        )
+
+
+_DEFAULT_MEANING = "the server does not allow it"
+_ERROR_MEANINGS = {
+    "access_denied": "you or the server denied it",
+    "unsupported_response_type": "this client is not allowed to use authorization codes",
+    "consent_required": "the server could not ask for your consent",
+    "login_required": "the server could not ask you to sign in",
+    "interaction_required": "the server could not ask for the input that it needs",
+}
+"""Codes that only the authorization endpoint sends (RFC 6749 section 4.1.2.1, OpenID Connect Core
+section 3.1.2.6) -> what they mean."""
+
+
+def _parse_query_params(query: str) -> dict[str, str] | None:
+    """Return the parameters, or None if the query is too long, malformed, or has one twice."""
+    if len(query) > MAX_QUERY_LENGTH:
+        return None
+    try:
+        pairs = parse_qsl(
+            query, keep_blank_values=True, max_num_fields=MAX_QUERY_PARAMS, errors="strict"
+        )
+    except ValueError:
+        return None
+    params = dict(pairs)
+    return params if len(params) == len(pairs) else None
+
+
+def _equals_in_constant_time(received: str, expected: str) -> bool:
+    return compare_digest(received.encode(errors="surrogatepass"), expected.encode())

@@ -1,28 +1,32 @@
-"""A provider's own grant: its name, or a request that is wholly the provider's."""
+"""Provider-specific grants: another `grant_type`, or a request that is not OAuth's at all."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 
 from tokencli.models import Profile, Secret, TokenSet
-from tokencli.oauth.grants.common_params import common_params, grant_type_value
-from tokencli.oauth.grants.steps import GrantSteps, NeedSecret, PostTokenRequest, SendCustomRequest
+from tokencli.oauth.grants.request_params import build_common_params, resolve_grant_type
+from tokencli.oauth.grants.steps import (
+    GrantSpec,
+    GrantSteps,
+    NeedSecret,
+    PostTokenRequest,
+    SendCustomRequest,
+)
 from tokencli.provider_schema import Request
 from tokencli.providers.custom_request_writer import list_request_values
 
-NEEDS: tuple[str, ...] = ()
-
 
 def run(profile: Profile) -> GrantSteps:
-    """Send what the provider describes, and after it the second request where there is one.
+    """Send the provider's request, then its second one (`then`), if there is one.
 
-    A reply that brings a refresh token alone is followed by the request that spends it.
+    If the reply has only a refresh token, the provider's `refresh` request spends it.
     """
     provider = profile.provider
     if not provider.request.is_custom:
         token: TokenSet = yield PostTokenRequest(
             {
-                "grant_type": grant_type_value(profile, profile.grant),
-                **(yield from common_params(profile)),
+                "grant_type": resolve_grant_type(profile, profile.grant),
+                **(yield from build_common_params(profile)),
             }
         )
     else:
@@ -33,34 +37,37 @@ def run(profile: Profile) -> GrantSteps:
     return token if second is None else (yield from send_followup_request(profile, second, token))
 
 
-def send_followup_request(profile: Profile, request: Request, known: TokenSet) -> GrantSteps:
-    """Send a request that may name what an earlier reply brought; what it renews not, stays."""
-    values: dict[str, str | Secret] = {**known.outputs}
-    if known.access_token:
-        values["token"] = known.access_token
-    if known.refresh_token:
-        values["refresh_token"] = known.refresh_token
+def send_followup_request(profile: Profile, request: Request, earlier: TokenSet) -> GrantSteps:
+    """Send a request that may use values of an earlier reply; keep those that it doesn't renew."""
+    values: dict[str, str | Secret] = {**earlier.outputs}
+    if earlier.access_token:
+        values["token"] = earlier.access_token
+    if earlier.refresh_token:
+        values["refresh_token"] = earlier.refresh_token
     token = yield from send_custom_request(profile, request, values)
     return replace(
         token,
-        refresh_token=token.refresh_token or known.refresh_token,
-        outputs={**known.outputs, **token.outputs},
+        refresh_token=token.refresh_token or earlier.refresh_token,
+        outputs={**earlier.outputs, **token.outputs},
     )
 
 
 def send_custom_request(
-    profile: Profile, request: Request, known: Mapping[str, str | Secret]
+    profile: Profile, request: Request, reply_values: Mapping[str, str | Secret]
 ) -> GrantSteps:
-    """Send one request of the provider's own, with the profile's secrets that it names."""
+    """Send one provider-specific request, with the secrets of the profile that it uses."""
     values: dict[str, str | Secret] = dict(profile.values)
     if profile.scope:
         values["scope"] = profile.scope
     for name in list_request_values(profile.provider, request):
-        if name in profile.secrets and name not in known:
+        if name in profile.secrets and name not in reply_values:
             field = profile.provider.fields.get(name)
-            may_lack = name == "key_passphrase" or (field is not None and field.optional)
-            secret = yield NeedSecret(name, optional=may_lack)
+            optional = name == "key_passphrase" or (field is not None and field.optional)
+            secret = yield NeedSecret(name, optional=optional)
             if secret is not None:
                 values[name] = secret
-    token: TokenSet = yield SendCustomRequest(request, {**values, **known})
+    token: TokenSet = yield SendCustomRequest(request, {**values, **reply_values})
     return token
+
+
+GRANT = GrantSpec(run)

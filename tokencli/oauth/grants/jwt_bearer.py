@@ -1,39 +1,50 @@
-"""An assertion as the grant (RFC 7523 section 2.1): ready-made, or signed here for this once."""
+"""The JWT bearer grant (RFC 7523 section 2.1), with a ready-made assertion or one signed here."""
 
 from tokencli.models import Profile, Secret, TokenSet
-from tokencli.oauth.grants.common_params import common_params, grant_type_value
-from tokencli.oauth.grants.steps import GrantSteps, NeedSecret, PostTokenRequest, SignAssertion
+from tokencli.oauth.grants.request_params import build_common_params, resolve_grant_type
+from tokencli.oauth.grants.steps import (
+    GrantSpec,
+    GrantSteps,
+    NeedSecret,
+    PostTokenRequest,
+    SignAssertion,
+)
 from tokencli.providers import template
 
-NEEDS: tuple[str, ...] = ()
-ONE_OF_SECRETS = ("assertion", "private_key")
-EXCHANGED_SECRETS = ("assertion",)
+GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
 def run(profile: Profile) -> GrantSteps:
-    """Trade an assertion for a token.
+    """Exchange an assertion for a token.
 
-    What is signed here names the client as its issuer, and as its subject the profile's user,
-    else the client itself (section 3).
+    An assertion that is signed here has the client as its issuer. Its subject is the profile's
+    username, or the client if there is none (section 3).
     """
     assertion: Secret | None = yield NeedSecret("assertion", optional=True)
     if assertion is None:
-        client = profile.values.get("client_id", "")
-        assertion = yield SignAssertion(
-            client, profile.values.get("username") or client, _extra_assertion_claims(profile)
-        )
-    found: TokenSet = yield PostTokenRequest(
+        client_id = profile.values.get("client_id", "")
+        subject = profile.values.get("username") or client_id
+        assertion = yield SignAssertion(client_id, subject, _extra_assertion_claims(profile))
+    token: TokenSet = yield PostTokenRequest(
         {
-            "grant_type": grant_type_value(profile, "jwt_bearer"),
+            "grant_type": resolve_grant_type(profile, "jwt_bearer", GRANT_TYPE),
             "assertion": assertion,
-            **(yield from common_params(profile)),
+            **(yield from build_common_params(profile)),
         }
     )
-    return found
+    return token
 
 
 def _extra_assertion_claims(profile: Profile) -> dict[str, str]:
     values = {**profile.values, **({"scope": profile.scope} if profile.scope else {})}
-    texts = profile.provider.grants[profile.grant].claims
-    filled = {name: template.fill_template(text, values) for name, text in texts.items()}
-    return {name: value for name, value in filled.items() if value is not None}
+    templates = profile.provider.grants[profile.grant].claims
+    claims = {name: template.fill_template(text, values) for name, text in templates.items()}
+    return {name: value for name, value in claims.items() if value is not None}
+
+
+GRANT = GrantSpec(
+    run,
+    GRANT_TYPE,
+    one_of_secrets=("assertion", "private_key"),
+    exchanged_secrets=("assertion",),
+)

@@ -1,37 +1,38 @@
-"""Refreshing (RFC 6749 section 6)."""
+"""The refresh token grant (RFC 6749 section 6)."""
 
 from dataclasses import replace
 
 from tokencli.models import Profile, Secret, TokenSet
-from tokencli.oauth.grants.common_params import grant_type_value
 from tokencli.oauth.grants.custom import send_followup_request
-from tokencli.oauth.grants.steps import GrantSteps, NeedSecret, PostTokenRequest
+from tokencli.oauth.grants.request_params import resolve_grant_type
+from tokencli.oauth.grants.steps import GrantSpec, GrantSteps, NeedSecret, PostTokenRequest
 from tokencli.providers.custom_request_writer import find_renewal_request
-
-NEEDS: tuple[str, ...] = ()
 
 
 def run(
     profile: Profile,
     refresh_token: Secret = Secret(""),  # noqa: B008 - immutable
-    known: TokenSet | None = None,
+    token_set: TokenSet | None = None,
 ) -> GrantSteps:
-    """Spend a refresh token on a new token set, in the provider's own words where it has any.
+    """Spend a refresh token, with the provider's own request if it has one.
 
-    No scope is sent: the server grants what it granted before, and asking for the same set in
-    other words is refused by some. Without a token the profile's own is spent: one that a person
-    got elsewhere.
+    No scope is sent: the server then grants the same scope as before, and some servers refuse the
+    same scope in another order. Without a `refresh_token` the profile's own is used, one that was
+    obtained elsewhere.
     """
-    own = find_renewal_request(profile.provider)
-    if own is not None and own.is_custom and known is not None:
-        return (
-            yield from send_followup_request(
-                profile, own, replace(known, refresh_token=refresh_token)
-            )
-        )
+    request = find_renewal_request(profile.provider)
+    if request is not None and request.is_custom and token_set is not None:
+        token_set = replace(token_set, refresh_token=refresh_token)
+        return (yield from send_followup_request(profile, request, token_set))
     if not refresh_token:
         refresh_token = yield NeedSecret("refresh_token")
     token: TokenSet = yield PostTokenRequest(
-        {"grant_type": grant_type_value(profile, "refresh_token"), "refresh_token": refresh_token}
+        {
+            "grant_type": resolve_grant_type(profile, "refresh_token"),
+            "refresh_token": refresh_token,
+        }
     )
     return token
+
+
+GRANT = GrantSpec(run)

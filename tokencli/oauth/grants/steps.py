@@ -1,19 +1,19 @@
-"""What a grant may ask for, and the shape of a grant."""
+"""The declaration of a grant, and the steps that a grant yields."""
 
 from collections.abc import Callable, Generator, Mapping
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from tokencli.fast_dataclass import dataclass
 from tokencli.models import AuthorizationResponse, Profile, Secret, TokenSet
 from tokencli.provider_schema import Request
 
 ParamValue: TypeAlias = str | Secret | tuple[str, ...]
-"""A request parameter: one value, a secret one, or one repeated."""
+"""A request parameter: one value, a secret one, or several values of the same name."""
 
 
 @dataclass(frozen=True, slots=True)
 class NeedSecret:
-    """Ask for a secret of the profile; a Secret is sent back, or None for an optional one."""
+    """Look up a secret of the profile; sends back a Secret, or None if it is optional and missing."""
 
     name: str
     optional: bool = False
@@ -21,31 +21,31 @@ class NeedSecret:
 
 @dataclass(frozen=True, slots=True)
 class PostTokenRequest:
-    """Send these parameters to the token endpoint; the TokenSet is sent back, or an error thrown."""
+    """Send these parameters to the token endpoint; sends back the TokenSet, or throws the error."""
 
     params: Mapping[str, ParamValue]
 
 
 @dataclass(frozen=True, slots=True)
 class SignAssertion:
-    """Sign an assertion of the profile's own with its private key; a Secret is sent back."""
+    """Sign an assertion with the profile's private key; sends back a Secret."""
 
     issuer: str
     subject: str
     claims: Mapping[str, str]
-    """What it says beside whose, for whom and how long it is good."""
+    """Claims besides issuer, subject, audience and times."""
 
 
 @dataclass(frozen=True, slots=True)
 class CompleteValues:
-    """Complete these values by those made up for the request, computed and signed; all are sent back."""
+    """Add the generated, computed and signed values to these; sends back all of them."""
 
     known_values: Mapping[str, str | Secret]
 
 
 @dataclass(frozen=True, slots=True)
 class SendCustomRequest:
-    """Send a request that is the provider's own; the TokenSet is sent back, or an error thrown."""
+    """Send a provider-specific request; sends back the TokenSet, or throws the error."""
 
     request: Request
     values: Mapping[str, str | Secret]
@@ -53,7 +53,7 @@ class SendCustomRequest:
 
 @dataclass(frozen=True, slots=True)
 class PostToEndpoint:
-    """Send these parameters to another endpoint; the reply's members are sent back as they came."""
+    """Send these parameters to another endpoint; sends back the members of the reply."""
 
     endpoint: Literal["device_authorization", "pushed_authorization_request"]
     params: Mapping[str, ParamValue]
@@ -61,43 +61,43 @@ class PostToEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class ListenForRedirect:
-    """Open the loopback port that a browser will come back to; the redirect URI is sent back."""
+    """Listen on the loopback port that the browser is redirected to; sends back the redirect URI."""
 
     parse_response: Callable[[str], AuthorizationResponse | None]
-    """Takes a query and returns what it says, or None where it is not the one that is awaited."""
+    """Maps a query string to the authorization response; None if it belongs to another sign-in."""
     port: int | None = None
     accepts_bare_code: bool = True
-    """Whether a person may paste the bare code instead of the whole address."""
+    """Whether the user may paste the code alone instead of the whole URL."""
     host: str = "127.0.0.1"
-    """How the redirect URI calls this machine."""
+    """The name of this computer in the redirect URI."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenBrowser:
-    """Send the person to this page: in a browser of this machine, or by showing the address."""
+    """Open this URL in a browser on this computer, or show it."""
 
     url: str
 
 
 @dataclass(frozen=True, slots=True)
 class AwaitAuthorizationResponse:
-    """Wait until the person comes back to the port; the Redirect is sent back."""
+    """Wait for the redirect; sends back the AuthorizationResponse."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShowUserCode:
-    """Show where to go and what to type there (RFC 8628 section 3.3)."""
+    """Show the verification URI and the user code (RFC 8628 section 3.3)."""
 
     user_code: str
     verification_uri: str
     verification_uri_complete: str | None
     expires_in: float
-    """Seconds for which the code is waited for."""
+    """Seconds until the sign-in is given up."""
 
 
 @dataclass(frozen=True, slots=True)
 class WaitSeconds:
-    """Let so many seconds pass; the monotonic time after them is sent back."""
+    """Sleep; sends back the monotonic time afterwards."""
 
     seconds: float
 
@@ -118,16 +118,24 @@ GrantStep: TypeAlias = (
 GrantSteps: TypeAlias = Generator[GrantStep, Any, TokenSet]
 
 
-class GrantModule(Protocol):
-    """What every module of the table offers.
+@dataclass(frozen=True, slots=True)
+class GrantSpec:
+    """One grant: how it runs and what it needs. Each module of the table has one, named `GRANT`."""
 
-    One that needs a person says `INTERACTIVE = True`, and one that needs more than the token
-    endpoint names the others in `ENDPOINTS`. One that trades secrets which change by themselves
-    names them in `EXCHANGED_SECRETS`, and those of which it needs at least one in `ONE_OF_SECRETS`.
-    """
-
-    NEEDS: tuple[str, ...]
-
-    def run(self, profile: Profile) -> GrantSteps:
-        """Hold the conversation."""
-        ...
+    run: Callable[[Profile], GrantSteps]
+    """Carries out the grant for a profile."""
+    grant_type: str = ""
+    """The value of `grant_type` in the request; empty: the grant's name."""
+    required_inputs: tuple[str, ...] = ()
+    """Logical names of the values and secrets that a profile must have."""
+    one_of_secrets: tuple[str, ...] = ()
+    """Secrets of which a profile must have at least one."""
+    exchanged_secrets: tuple[str, ...] = ()
+    """Secrets that are exchanged for the token. They can change while the profile stays the same,
+    so a stored token is bound to their hash."""
+    endpoints: tuple[str, ...] = ()
+    """Endpoints that it needs besides the token endpoint."""
+    is_interactive: bool = False
+    """Whether the user has to sign in."""
+    extra_token_types: tuple[str, ...] = ()
+    """Token types in lower case that a reply may have besides Bearer or DPoP."""

@@ -1,24 +1,43 @@
-"""Token exchange (RFC 8693): trade somebody's token for another, for oneself or on their behalf."""
+"""The token exchange grant (RFC 8693), for impersonation and delegation."""
 
 from tokencli.models import Profile, Secret, TokenSet
-from tokencli.oauth.grants.common_params import common_params, grant_type_value
-from tokencli.oauth.grants.steps import GrantSteps, NeedSecret, ParamValue, PostTokenRequest
+from tokencli.oauth.grants.request_params import build_common_params, resolve_grant_type
+from tokencli.oauth.grants.steps import (
+    GrantSpec,
+    GrantSteps,
+    NeedSecret,
+    ParamValue,
+    PostTokenRequest,
+)
 
-NEEDS: tuple[str, ...] = ("subject_token",)
-EXCHANGED_SECRETS = ("subject_token", "actor_token")
+GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"
 """Section 3."""
+TOKEN_TYPE_NOT_APPLICABLE = "n_a"
+"""`token_type` of an issued token that is not an access token (section 2.2.1)."""
 
 
 def run(profile: Profile) -> GrantSteps:
-    """Trade the subject token, with the actor's beside it where the profile names one."""
-    params: dict[str, ParamValue] = {"grant_type": grant_type_value(profile, "token_exchange")}
-    for name in EXCHANGED_SECRETS:
-        token: Secret | None = yield NeedSecret(name, optional=name not in NEEDS)
-        if token is not None:
-            params[name] = token
+    """Exchange the subject token, with the actor token if the profile has one."""
+    params: dict[str, ParamValue] = {
+        "grant_type": resolve_grant_type(profile, "token_exchange", GRANT_TYPE)
+    }
+    for name in GRANT.exchanged_secrets:
+        secret: Secret | None = yield NeedSecret(name, optional=name not in GRANT.required_inputs)
+        if secret is not None:
+            params[name] = secret
             params[f"{name}_type"] = profile.values.get(f"{name}_type", ACCESS_TOKEN_TYPE)
-    if wanted := profile.values.get("requested_token_type"):
-        params["requested_token_type"] = wanted
-    found: TokenSet = yield PostTokenRequest({**params, **(yield from common_params(profile))})
-    return found
+    if requested_type := profile.values.get("requested_token_type"):
+        params["requested_token_type"] = requested_type
+    common = yield from build_common_params(profile)
+    token: TokenSet = yield PostTokenRequest({**params, **common})
+    return token
+
+
+GRANT = GrantSpec(
+    run,
+    GRANT_TYPE,
+    required_inputs=("subject_token",),
+    exchanged_secrets=("subject_token", "actor_token"),
+    extra_token_types=(TOKEN_TYPE_NOT_APPLICABLE,),
+)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokencli.jwt.humanize import (
+from tokencli.humanize import (
     format_rfc3339,
     format_utc,
     humanize_duration,
@@ -66,7 +66,7 @@ def test_a_time_outside_the_calendar_is_no_time(epoch: float) -> None:
         (15_552_000, "180 days"),
         (63_115_200, "2 years"),
         (1e15, "millions of years"),
-        (float("inf"), "for ever"),
+        (float("inf"), "forever"),
         (float("nan"), "an unknown time"),
     ],
 )

@@ -1,0 +1,73 @@
+"""Format times and durations. Every float is accepted, including NaN; nothing raises."""
+
+from datetime import datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1)  # naive, so that isoformat() adds no offset; all times are UTC
+_YEAR_S = 365.25 * 86400
+_UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+
+
+def format_rfc3339(epoch: float) -> str | None:
+    """Return `2024-05-23T12:10:18Z`, or None for a time outside the years 1 to 9999."""
+    try:
+        moment = _EPOCH + timedelta(seconds=epoch // 1)
+    except (OverflowError, ValueError):
+        return None
+    return f"{moment.isoformat(timespec='seconds')}Z"
+
+
+def format_utc(epoch: float) -> str:
+    """Return `2024-05-23 12:10:18 UTC`, or a phrase for a time outside the years 1 to 9999."""
+    text = format_rfc3339(epoch)
+    if text is None:
+        return "a time outside the calendar"
+    return f"{text[:10]} {text[11:19]} UTC"
+
+
+def humanize_duration(seconds: float) -> str:
+    """Return `2 years`, `7 days` or `1 hour 30 minutes`; the sign is ignored."""
+    span = abs(seconds)
+    if not span < float("inf"):
+        return "an unknown time" if span != span else "forever"
+    if span >= 1e6 * _YEAR_S:
+        return "millions of years"
+    if span >= 2 * _YEAR_S:
+        return f"{span / _YEAR_S:.0f} years"
+    if span < 1:
+        return "less than a second"
+    whole = int(span)
+    for (size, unit), (smaller_size, smaller_unit) in zip(
+        _UNITS, (*_UNITS[1:], (0, "")), strict=True
+    ):
+        count, remainder = divmod(whole, size)
+        if count:
+            smaller = remainder // smaller_size if smaller_size and count < 3 else 0
+            return _pluralize_unit(count, unit) + (
+                f" {_pluralize_unit(smaller, smaller_unit)}" if smaller else ""
+            )
+    return "less than a second"
+
+
+def humanize_relative_time(epoch: float, now: float) -> str:
+    """Return when `epoch` is relative to `now`: `2 years ago`, `in 9 minutes`, `now`."""
+    distance = epoch - now
+    if distance == float("inf"):
+        return "never"
+    if not distance > float("-inf"):
+        return "at an unknown time"
+    if abs(distance) < 1:
+        return "now"
+    return (
+        f"in {humanize_duration(distance)}"
+        if distance > 0
+        else f"{humanize_duration(distance)} ago"
+    )
+
+
+def describe_clock_skew(seconds: float) -> str:
+    """Return `3 hours ahead`, or `3 hours behind` for a negative skew."""
+    return f"{humanize_duration(seconds)} {'ahead' if seconds > 0 else 'behind'}"
+
+
+def _pluralize_unit(count: int, unit: str) -> str:
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
