@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from tokencli.core.get_token import get_subject_token
 from tokencli.errors import LoginRequiredError
@@ -17,7 +18,13 @@ from tokencli.models import (
     StoredTokenSet,
     TokenBinding,
 )
-from tokencli.protocols import AccessTokenCache, SecretSource, TokenStore, WritableSecretSource
+from tokencli.protocols import (
+    AccessTokenCache,
+    Interaction,
+    SecretSource,
+    TokenStore,
+    WritableSecretSource,
+)
 from tokencli.providers.catalog import load_builtin
 
 
@@ -153,6 +160,8 @@ class FakeBrowser:
 class FakeKeyring:
     """A keyring in memory."""
 
+    interaction: ClassVar[Interaction] = "none"
+    missing_secret_fix: ClassVar[str] = "tokencli login {profile}"
     secrets: dict[tuple[str, ...], Secret] = field(default_factory=dict)
     read_count: int = 0
 
@@ -291,6 +300,8 @@ class FakeContext:
 
 @dataclass
 class FakePromptSource:
+    interaction: ClassVar[Interaction] = "prompt"
+    missing_secret_fix: ClassVar[str] = "tokencli login {profile}"
     terminal: FakeTerminal
 
     def read(self, ref: SecretRef) -> Secret | None:

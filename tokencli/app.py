@@ -263,11 +263,10 @@ class App:
         return TokenCache(self.fast_path_records, profile)
 
     def all_token_stores(self, profile: Profile) -> Sequence[TokenStore]:
-        """Return every place where tokens of the profile may rest."""
-        return [
-            self.token_store(replace(profile, store=name))
-            for name in ("keyring", "runtime", "file")
-        ]
+        """Return every store that may hold tokens of the profile."""
+        from tokencli.token_store import PERSISTENT_STORES
+
+        return [self.token_store(replace(profile, store=name)) for name in PERSISTENT_STORES]
 
     def defer_signals(self, at_most: float) -> AbstractContextManager[None]:
         """Hold back signals inside the block, of `at_most` seconds, and deliver them after it."""

@@ -6,7 +6,7 @@ builds the implementations, and the tests use hand-written fakes.
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import ClassVar, Literal, Protocol
 
 from tokencli.models import (
     AuthorizationResponse,
@@ -158,14 +158,23 @@ class RedirectListener(Protocol):
         ...
 
 
+Interaction = Literal["none", "program", "stdin", "prompt"]
+"""What reading a secret involves besides this process: nothing, another program, this run's stdin,
+or a question to the user."""
+
+
 class SecretSource(Protocol):
-    """Reads secrets of one kind: keyring, env, file, command, prompt or stdin."""
+    """Reads secrets from one kind of source: keyring, env, file, command, prompt or stdin."""
+
+    interaction: ClassVar[Interaction]
+    missing_secret_fix: ClassVar[str]
+    """Fix to show if there is no secret; may contain `{profile}` and `{target}`."""
 
     def read(self, ref: SecretRef) -> Secret | None:
-        """Return the secret, or None if the source can be read but doesn't have it.
+        """Return the secret, or None if the source is readable and holds none.
 
         Raises:
-            CredentialsError: the source can't be read, and why.
+            CredentialsError: the source can't be read.
         """
         ...
 

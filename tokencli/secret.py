@@ -1,13 +1,13 @@
-"""A secret, and where one rests."""
+"""A secret, and the reference to where it is stored."""
 
 from hmac import compare_digest
-from typing import Literal, NoReturn
+from typing import NoReturn
 
 from tokencli.fast_dataclass import dataclass
 
 
 class Secret:
-    """Hold a secret that prints as `***` in every way of printing; `reveal()` is the only way out."""
+    """A secret that prints as `***` however it is printed; only `reveal()` returns it."""
 
     __slots__ = ("_value",)
 
@@ -42,29 +42,19 @@ class Secret:
         raise TypeError("a Secret is not pickled")
 
 
-SecretSourceKind = Literal["keyring", "env", "file", "command", "prompt", "stdin"]
-
-
 @dataclass(frozen=True, slots=True)
 class SecretRef:
-    """Say where a secret rests, never what it is."""
+    """Where a secret is stored; never the secret itself."""
 
-    kind: SecretSourceKind | Literal["profile"]
+    kind: str
+    """A key of `secret_sources.SECRET_SOURCES`, or `profile` for the token of another profile."""
     name: str
     """The secret's logical name: `password`, `client_secret`, …"""
     profile: str
     target: tuple[str, ...] = ()
-    """keyring: (service, username); env: (variable,); file: (path,); command: the argv; profile: (name,),
-    for the token of another profile; prompt and stdin: ()."""
+    """keyring: (service, username); env: (variable,); file: (path,); command: the argv; profile:
+    (name,); prompt and stdin: ()."""
 
     def describe_source(self) -> str:
-        """Name the place as a person would look for it."""
-        match self.kind:
-            case "keyring":
-                return f"keyring {self.target[0]}"
-            case "command":
-                return f"command {self.target[0]}"
-            case "prompt" | "stdin":
-                return self.kind
-            case _:
-                return f"{self.kind} {self.target[0]}"
+        """Return the kind and, if there is one, the variable, file, program, service or profile."""
+        return " ".join((self.kind, *self.target[:1]))

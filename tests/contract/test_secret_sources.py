@@ -5,14 +5,13 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
 from tests.fakes import FakeTerminal
 from tests.keyring_session import require
 from tokencli.errors import CredentialsError
-from tokencli.secret import Secret, SecretRef, SecretSourceKind
+from tokencli.secret import Secret, SecretRef
 from tokencli.secret_sources import SECRET_SOURCES, default_keyring_service, open_secret_source
 
 CANARY = "canary-password-7f3a"
@@ -57,11 +56,6 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
 def terminal(text: str) -> FakeTerminal:
     """Return a terminal at which somebody would type that text."""
     return FakeTerminal([text], interactive=True)
-
-
-def test_the_table_is_complete() -> None:
-    """Each kind that is a place outside has a row, and no row is for nothing."""
-    assert set(SECRET_SOURCES) == set(get_args(SecretSourceKind))
 
 
 @pytest.mark.parametrize("kind", SECRET_SOURCES)

@@ -14,12 +14,12 @@ from tests.unit.token_store.samples import memory_folder, stored
 from tokencli.errors import LockTimeoutError
 from tokencli.models import Secret
 from tokencli.protocols import TokenStore
-from tokencli.token_store import STORE_FACTORIES, open_store
+from tokencli.token_store import TOKEN_STORES, open_store
 from tokencli.token_store.credential_key import derive_binding
 from tokencli.token_store.locked_store import profile_file_prefix
 
 Open = Callable[..., TokenStore]
-ROWS = [*STORE_FACTORIES, "auto, without a keyring", "auto, with nothing"]
+ROWS = [*TOKEN_STORES, "auto, without a keyring", "auto, with nothing"]
 
 
 @pytest.fixture(params=ROWS)
@@ -31,8 +31,7 @@ def opened(
     if row in ("auto", "keyring"):
         require()
         request.getfixturevalue("keyring_env")
-    # What the user database says can't be changed for a test; this is where it is asked.
-    monkeypatch.setattr("tokencli.token_store.factories.state_dir", lambda: tmp_path / "state")
+    use_state_dir(tmp_path / "state", monkeypatch)
     with memory_folder() as memory:
         if row in ("runtime", "auto, without a keyring"):
             monkeypatch.setenv("XDG_RUNTIME_DIR", str(memory))
@@ -49,6 +48,12 @@ def opened(
         yield open_one
         open_one().delete_profile_tokens("p")
         open_one("q").delete_profile_tokens("q")
+
+
+def use_state_dir(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the stores use that state directory; the user database can't be changed for a test."""
+    for module in ("auto", "file", "keyring"):
+        monkeypatch.setattr(f"tokencli.token_store.{module}.state_dir", lambda: path)
 
 
 def key_of(name: str = "p", scope: str | None = None) -> str:
@@ -222,7 +227,7 @@ def test_a_keyring_that_holds_tokens_and_can_not_be_used_is_told_of(
     locked_keyring_env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`auto` goes on without a locked keyring, and says so to whom has tokens in it."""
-    monkeypatch.setattr("tokencli.token_store.factories.state_dir", lambda: tmp_path / "state")
+    use_state_dir(tmp_path / "state", monkeypatch)
     profile = make_profile()
     with memory_folder() as memory:
         monkeypatch.setenv("XDG_RUNTIME_DIR", str(memory))

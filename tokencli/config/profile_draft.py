@@ -18,6 +18,7 @@ from tokencli.oauth import client_authentication, grants
 from tokencli.provider_schema import Provider
 from tokencli.providers.custom_request_writer import list_profile_inputs, list_required_extra_values
 from tokencli.providers.template import list_value_names
+from tokencli.secret_sources import SECRET_SOURCES
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +82,22 @@ class ProfileDraft:
         if place is None:
             return SecretRef("keyring", name, self.name, (f"tokencli:{self.name}:{name}", server))
         assert isinstance(place, SecretSourceTable)
-        if place.env is not None:
-            return SecretRef("env", name, self.name, (place.env,))
-        if place.file is not None:
-            return SecretRef(
-                "file", name, self.name, (str(expand_path(place.file, self.config_file.parent)),)
-            )
-        if place.command is not None:
-            return SecretRef("command", name, self.name, tuple(place.command))
-        if place.keyring is not None:
-            target = (place.keyring.service, place.keyring.username)
-            return SecretRef("keyring", name, self.name, target)
-        if place.profile is not None:
-            return SecretRef("profile", name, self.name, (place.profile,))
-        return SecretRef("stdin" if place.stdin else "prompt", name, self.name)
+        (kind,) = place.model_fields_set
+        return SecretRef(kind, name, self.name, self._secret_target(kind, getattr(place, kind)))
+
+    def _secret_target(self, kind: str, value: Any) -> tuple[str, ...]:
+        source = SECRET_SOURCES.get(kind)  # None for `profile`
+        match source.target_type if source else "profile":
+            case "path":
+                return (str(expand_path(value, self.config_file.parent)),)
+            case "argv":
+                return tuple(value)
+            case "keyring_item":
+                return value.service, value.username
+            case "flag":
+                return ()
+            case _:
+                return (value,)
 
 
 def is_base_url_field(provider: Provider, name: str) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -21,6 +21,13 @@ from tokencli.duration import MIN_DURATION
 from tokencli.jwt.sign import ASYMMETRIC_ALGORITHMS, HMAC_ALGORITHMS
 from tokencli.problems import InvalidValueError
 from tokencli.providers.template import list_value_names
+from tokencli.secret_sources import SECRET_SOURCES
+from tokencli.token_store import TOKEN_STORES
+
+if TYPE_CHECKING:
+    StoreName: TypeAlias = str
+else:
+    StoreName = Literal[tuple(TOKEN_STORES)]
 
 TextLine: TypeAlias = Annotated[str, AfterValidator(validators.validate_text)]
 MODEL_CONFIG = ConfigDict(extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
@@ -37,27 +44,38 @@ class KeyringEntryTable(BaseModel):
     """The entry's user name."""
 
 
-class SecretSourceTable(BaseModel):
-    """Where a secret rests: exactly one of these. Without it: the OS keyring, by tokencli login."""
+_TARGET_TYPES: Mapping[str, Any] = {
+    "variable": Annotated[str, AfterValidator(validators.validate_source_variable)],
+    "path": TextLine,
+    "argv": Annotated[list[TextLine], Field(min_length=1)],
+    "flag": Literal[True],
+    "keyring_item": KeyringEntryTable,
+}
+_SOURCE_FIELDS: dict[str, Any] = {
+    kind: (_TARGET_TYPES[source.target_type] | None, Field(default=None, description=source.help))
+    for kind, source in SECRET_SOURCES.items()
+}
+_PROFILE_FIELD: Any = (
+    TextLine | None,
+    Field(
+        default=None,
+        description="The token of another profile: for subject_token, actor_token and assertion.",
+    ),
+)
 
-    model_config = ConfigDict(
-        **MODEL_CONFIG, json_schema_extra={"minProperties": 1, "maxProperties": 1}
+if TYPE_CHECKING:
+    SecretSourceTable: TypeAlias = BaseModel
+else:
+    SecretSourceTable = create_model(
+        "SecretSourceTable",
+        __config__=ConfigDict(
+            **MODEL_CONFIG, json_schema_extra={"minProperties": 1, "maxProperties": 1}
+        ),
+        __doc__="Where a secret is stored: exactly one of these. Without it: the OS keyring, filled by"
+        " tokencli login.",
+        **_SOURCE_FIELDS,
+        profile=_PROFILE_FIELD,
     )
-
-    env: Annotated[str, AfterValidator(validators.validate_source_variable)] | None = None
-    """The environment variable that holds it."""
-    file: TextLine | None = None
-    """The file that holds it; relative to this file's folder; ~ is the home folder."""
-    command: list[TextLine] | None = Field(default=None, min_length=1)
-    """The program that prints it, and its arguments, run without a shell."""
-    prompt: Literal[True] | None = None
-    """Ask for it each time."""
-    stdin: Literal[True] | None = None
-    """Read it from stdin each time."""
-    profile: TextLine | None = None
-    """The token of another profile: for subject_token, actor_token and assertion."""
-    keyring: KeyringEntryTable | None = None
-    """An entry of the OS keyring other than tokencli's own."""
 
 
 def _reject_inline_secret(value: object) -> object:
@@ -268,7 +286,7 @@ class ProfileTable(ServerSettings, ClientSettings):
     """The value of grant_type on the wire, where the server wants another."""
     allow_password_grant: StrictBool = False
     """Allow the password grant, which RFC 9700 section 2.4 forbids where there is any other way."""
-    store: Literal["auto", "keyring", "runtime", "file", "none"] = "auto"
+    store: StoreName = "auto"
     """Where tokens rest: the OS keyring, the runtime directory, a file on disk, or nowhere."""
     hot_copy: StrictBool = True
     """Keep the access token in the memory-backed runtime directory too, so that get is quick."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tokencli.core.get_token import TokenResult, exclusive_login, get_token, sign_in_user
-from tokencli.core.secret_resolver import SecretResolver, missing_secret_error
+from tokencli.core.secret_resolver import SecretResolver, missing_secret_error, source_interaction
 from tokencli.errors import KeyringError, LoginRequiredError, RefusedError, UsageError
 from tokencli.humanize import humanize_duration
 from tokencli.models import Profile, Secret, SecretRef
@@ -55,7 +55,7 @@ def _log_in_exclusively(
     refs = [profile.secrets[name] for name in grants.required_secrets(profile)]
     kept = [ref for ref in refs if ref.kind == "keyring"]
     for ref in refs:
-        if ref.kind not in ("keyring", "prompt"):
+        if ref.kind != "keyring" and source_interaction(ref, ctx) != "prompt":
             resolver.resolve(ref.name)
     absent = [ref for ref in kept if again or not ctx.keyring.read(ref)]
     if lines is not None:
@@ -137,7 +137,7 @@ def describe_login(profile: Profile, obtained: TokenResult) -> Iterator[str]:
 def _prompt_secret(profile: Profile, ctx: Context, ref: SecretRef) -> Secret:
     if not ctx.terminal.interactive:
         raise LoginRequiredError(
-            f"{missing_secret_error(ref).message}, and there is no terminal to ask at",
+            f"{missing_secret_error(ref, ctx).message}, and there is no terminal to ask at",
             fix=f"tokencli login {profile.command_line_name} --stdin < FILE   (one secret a line)",
         )
     while True:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tokencli.core.secret_resolver import source_interaction
 from tokencli.core.stored_token import find_stored_token
 from tokencli.errors import ConfigProblem, KeyringError, TokencliError
 from tokencli.models import Profile, SecretRef
@@ -198,7 +199,7 @@ def list_secret_statuses(profile: Profile, ctx: Context) -> Iterator[SecretStatu
     """Yield each secret of the profile; no prompt is shown and no command run."""
     failed: str | None = None
     for ref in profile.secrets.values():
-        if ref.kind in ("prompt", "command", "stdin", "profile"):
+        if source_interaction(ref, ctx) != "none":
             yield SecretStatus(ref, None, "asked for when it is needed")
             continue
         if ref.kind == "keyring" and failed is not None:

@@ -1,13 +1,11 @@
 """Put a profile to the test: whether what it says of itself brings a token."""
 
 from tokencli.core.get_token import TokenResult, get_token
+from tokencli.core.secret_resolver import source_interaction
 from tokencli.fast_dataclass import dataclass
 from tokencli.models import Profile
 from tokencli.oauth import client_authentication, grants
 from tokencli.protocols import Context
-
-INTERACTIVE_SOURCES = ("prompt", "stdin")
-"""Kinds of places that take a person, or one run's pipe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +29,7 @@ def run_profile_test(profile: Profile, ctx: Context) -> ProfileTestResult:
     """
     needed = grants.required_secrets(profile)
     asked = any(
-        profile.secrets[name].kind in INTERACTIVE_SOURCES
+        source_interaction(profile.secrets[name], ctx) in ("prompt", "stdin")
         for name in needed
         if name in profile.secrets
     )

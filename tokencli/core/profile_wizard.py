@@ -1,7 +1,7 @@
 """Find out what a new profile has to say: ask for what its provider needs, and only that."""
 
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from tokencli.errors import ConfigError, UsageError
 from tokencli.problems import Finding, closest_match, did_you_mean
 from tokencli.protocols import Terminal
 from tokencli.provider_schema import Field, Provider
+from tokencli.secret_sources import SECRET_SOURCES
 
 OPTION_NAMES = {
     "host": "--host",
@@ -44,13 +45,6 @@ _DEFAULT_FIELDS = {
     "client_id": Field(ask="Client id"),
     "username": Field(ask="User name"),
     "token_url": Field(ask="URL of the token endpoint"),
-}
-
-_SECRET_SOURCES: dict[str, Callable[[str], dict[str, Any]]] = {
-    "env": lambda target: {"env": target},
-    "file": lambda target: {"file": target},
-    "command": lambda target: {"command": _split_command(target)},
-    "prompt": lambda _: {"prompt": True},
 }
 
 
@@ -229,13 +223,16 @@ def parse_secret_sources(written: Iterable[str], provider: Provider) -> dict[str
             raise UsageError(
                 f"{name[:80]!r} is not a secret of {provider.name} profiles", fix=right
             )
-        if kind not in _SECRET_SOURCES or (kind != "prompt" and not target):
+        source = SECRET_SOURCES.get(kind)
+        target_type = source.target_type if source else "keyring_item"
+        if target_type == "keyring_item" or (target_type != "flag" and not target):
             # What stands there may be the secret itself, so it is not repeated.
             raise UsageError(
                 f"--secret {name} does not say where the secret rests",
                 fix=f"--secret {name}=env:VAR, file:PATH, command:'pass show x' or prompt",
             )
-        found[name] = _SECRET_SOURCES[kind](target)
+        value: Any = _split_command(target) if target_type == "argv" else target
+        found[name] = {kind: True if target_type == "flag" else value}
     return found
 
 

@@ -1,22 +1,12 @@
 """Resolve the secrets that a profile refers to: from the keyring, a file, a prompt and so on."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tokencli.errors import ConfigError, CredentialsError, PromptRequiredError
 from tokencli.models import DpopKey, Profile, Secret, SecretRef
-from tokencli.protocols import Context
-
-_MISSING_SECRET_FIXES = {
-    "keyring": "tokencli login {profile}",
-    "env": "export {target}=…",
-    "file": "tokencli profiles edit {profile}",
-    "command": "tokencli profiles edit {profile}",
-    "prompt": "tokencli login {profile}",
-    "stdin": "… | tokencli get {profile}",
-    "profile": "tokencli get {target}",
-}
-"""Secret source -> what to do if it has no secret."""
+from tokencli.protocols import Context, Interaction
 
 
 @dataclass(slots=True)
@@ -49,17 +39,17 @@ class SecretResolver:
                 f"profile {self.profile.name!r} has no {name}",
                 fix=f"tokencli profiles edit {self.profile.name}",
             )
-        if ref.kind == "prompt" and not self.may_prompt:
-            raise PromptRequiredError(f"{name} must be typed", names=(name,))
-        secret = (
-            self._get_profile_token(ref)
-            if ref.kind == "profile"
-            else self.ctx.secret_source(ref.kind).read(ref)
-        )
+        if ref.kind == "profile":
+            secret: Secret | None = self._get_profile_token(ref)
+        else:
+            source = self.ctx.secret_source(ref.kind)
+            if source.interaction == "prompt" and not self.may_prompt:
+                raise PromptRequiredError(f"{name} must be typed", names=(name,))
+            secret = source.read(ref)
         if not secret:
             if optional:
                 return None
-            raise missing_secret_error(ref)
+            raise missing_secret_error(ref, self.ctx)
         self.resolved[name] = secret
         return secret
 
@@ -94,13 +84,23 @@ class SecretResolver:
             self.may_prompt = False
 
 
-def missing_secret_error(ref: SecretRef) -> CredentialsError:
-    """Return the error for a source that has no secret."""
+def source_interaction(ref: SecretRef, ctx: Context) -> Interaction:
+    """Return what reading the secret involves; getting another profile's token counts as a program."""
+    return "program" if ref.kind == "profile" else ctx.secret_source(ref.kind).interaction
+
+
+def missing_secret_error(ref: SecretRef, ctx: Context) -> CredentialsError:
+    """Return the error for a source that holds no secret, with the source's own fix."""
+    fix = (
+        f"tokencli get {ref.target[0]}"
+        if ref.kind == "profile"
+        else ctx.secret_source(ref.kind).missing_secret_fix.format(
+            profile=ref.profile, target=shlex.join(ref.target)
+        )
+    )
     return CredentialsError(
         f"profile {ref.profile!r} has no {ref.name} in {ref.describe_source()}",
-        fix=_MISSING_SECRET_FIXES[ref.kind].format(
-            profile=ref.profile, target=" ".join(ref.target)
-        ),
+        fix=fix,
     )
 
 

@@ -1,31 +1,75 @@
-"""Where secrets come from: one file for each kind of place, opened by name."""
+"""Secret sources: one file and one row in this table for each.
+
+To add a source, write a module with a class that implements `protocols.SecretSource` and add its
+row here. The configuration key, its validation, the JSON Schema and `--secret NAME=KIND:TARGET`
+follow from the row. What a user is told if the secret is missing is in the class.
+"""
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import cast
+from typing import TYPE_CHECKING, Literal, cast
 
-from tokencli.protocols import SecretSource, Terminal
+from tokencli.fast_dataclass import dataclass
 
-SECRET_SOURCES: dict[str, str] = {
-    "keyring": "tokencli.secret_sources.keyring:KeyringSource",
-    "env": "tokencli.secret_sources.env:EnvSource",
-    "file": "tokencli.secret_sources.file:FileSource",
-    "command": "tokencli.secret_sources.command:CommandSource",
-    "prompt": "tokencli.secret_sources.prompt:PromptSource",
-    "stdin": "tokencli.secret_sources.stdin:StdinSource",
+if TYPE_CHECKING:
+    from tokencli.protocols import SecretSource, Terminal
+
+TargetType = Literal["variable", "path", "argv", "flag", "keyring_item"]
+"""What the configuration names: an environment variable, a file relative to the configuration, a
+program with its arguments, only `true`, or a table with `service` and `username`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretSourceSpec:
+    """A row of the table."""
+
+    implementation: str
+    """`module:class`; the class is called with the keywords `environ` and `terminal`."""
+    target_type: TargetType
+    help: str
+    """Description of the configuration key."""
+
+
+SECRET_SOURCES: dict[str, SecretSourceSpec] = {
+    "env": SecretSourceSpec(
+        "tokencli.secret_sources.env:EnvSource",
+        "variable",
+        "The environment variable that holds it.",
+    ),
+    "file": SecretSourceSpec(
+        "tokencli.secret_sources.file:FileSource",
+        "path",
+        "The file that holds it; relative to this file's folder; ~ is the home folder.",
+    ),
+    "command": SecretSourceSpec(
+        "tokencli.secret_sources.command:CommandSource",
+        "argv",
+        "The program that prints it, and its arguments, run without a shell.",
+    ),
+    "prompt": SecretSourceSpec(
+        "tokencli.secret_sources.prompt:PromptSource", "flag", "Ask for it each time."
+    ),
+    "stdin": SecretSourceSpec(
+        "tokencli.secret_sources.stdin:StdinSource", "flag", "Read it from stdin each time."
+    ),
+    "keyring": SecretSourceSpec(
+        "tokencli.secret_sources.keyring:KeyringSource",
+        "keyring_item",
+        "An entry of the OS keyring other than tokencli's own.",
+    ),
 }
-"""Kind of place -> the class that reads it, called with `environ` and `terminal`."""
+"""Kind -> source."""
 
 
 def open_secret_source(
-    kind: str, *, environ: Mapping[str, str], terminal: Terminal
-) -> SecretSource:
-    """Return the source that reads secrets of that kind; KeyError for a kind that is not there."""
-    module, _, name = SECRET_SOURCES[kind].partition(":")
+    kind: str, *, environ: Mapping[str, str], terminal: "Terminal"
+) -> "SecretSource":
+    """Return the secret source of that kind; raises KeyError for an unknown kind."""
+    module, _, name = SECRET_SOURCES[kind].implementation.partition(":")
     source = getattr(import_module(module), name)
-    return cast(SecretSource, source(environ=environ, terminal=terminal))
+    return cast("SecretSource", source(environ=environ, terminal=terminal))
 
 
 def default_keyring_service(profile: str, name: str) -> str:
-    """Return the keyring service under which a profile's secret rests, one service for each."""
+    """Return the keyring service of a profile's secret; each secret has its own service."""
     return f"tokencli:{profile}:{name}"

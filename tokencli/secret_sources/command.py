@@ -1,4 +1,4 @@
-"""Secrets from a command's output, such as `pass show work/groupid`."""
+"""Secrets from the output of a command, e.g. `pass show work/groupid`."""
 
 import os
 import shutil
@@ -8,56 +8,58 @@ import sys
 from collections.abc import Mapping
 from functools import partial
 from time import monotonic
+from typing import ClassVar
 
 from tokencli.errors import CredentialsError
 from tokencli.models import Secret, SecretRef
-from tokencli.protocols import Terminal
+from tokencli.protocols import Interaction, Terminal
 from tokencli.secret_sources.normalize import MAX_SECRET_BYTES, normalize_secret
 from tokencli.system.bounded_call import run_with_timeout
 from tokencli.system.deferred_signals import defer_signals
 
 COMMAND_TIMEOUT_S = 60.0
-"""Seconds for the command, passphrase prompts included."""
+"""Includes the time for typing a passphrase."""
 
 
 class CommandSource:
-    """Run the command that a reference names, without a shell, and take what it prints."""
+    """Runs a command without a shell and reads the secret from its stdout."""
+
+    interaction: ClassVar[Interaction] = "program"
+    missing_secret_fix: ClassVar[str] = "run the command yourself and check what it prints"
 
     def __init__(
-        self, *, environ: Mapping[str, str], terminal: Terminal, limit: float = COMMAND_TIMEOUT_S
+        self, *, environ: Mapping[str, str], terminal: Terminal, timeout: float = COMMAND_TIMEOUT_S
     ) -> None:
         self._environ = environ
         self._terminal = terminal
-        self._timeout = limit
+        self._timeout = timeout
 
     def read(self, ref: SecretRef) -> Secret | None:
-        """Return the command's output, or None where it printed nothing.
+        """Return the command's output, or None if it printed nothing.
 
-        Its stdin is the terminal where somebody is there, and its stderr is always ours, as it
-        comes: it asks for passphrases there (`pass`, gpg with pinentry-curses) and says why it
-        fails, and what it may do to a terminal, the program that the person has chosen could do
-        anyhow. A pipe between them would take the terminal away from it, and would stay open as
-        long as any agent that it has left running.
+        Its stdin is the terminal if a user is there, and its stderr is always ours, unfiltered: it
+        asks for passphrases (`pass`, gpg with pinentry-curses) and reports errors there. Whatever it
+        may do to the terminal, the program that the user chose could do anyway. A pipe in between
+        would take the terminal away from it, and would stay open as long as any agent that it
+        started.
 
         Raises:
             CredentialsError: it can't be run, fails, takes too long, or prints too much.
         """
-        where = f"the command {ref.target[0]!r}"
         interactive = self._terminal.interactive
-        end, ended = monotonic() + self._timeout, False
+        deadline, ended = monotonic() + self._timeout, False
         process: subprocess.Popen[bytes] | None = None
         try:
-            # A signal between the start and the assignment would leave nobody to end the command.
+            # A signal between the start and the assignment would leave the command running.
             with defer_signals(lambda _: None):
                 process = self._start_process(ref, interactive=interactive)
             raw = run_with_timeout(partial(_read_output, process), self._timeout)
-            code = process.wait(max(end - monotonic(), 0.1)) if len(raw) <= MAX_SECRET_BYTES else 0
-            ended = len(raw) <= MAX_SECRET_BYTES
+            code = 0
+            if len(raw) <= MAX_SECRET_BYTES:
+                code = process.wait(max(deadline - monotonic(), 0.1))
+                ended = True
         except (TimeoutError, subprocess.TimeoutExpired):
-            raise CredentialsError(
-                f"{where}, which is to print {ref.name}, did not end within {self._timeout:g} s",
-                fix="run it by hand and see what it waits for",
-            ) from None
+            raise _command_error(ref, f"did not end within {self._timeout:g} s") from None
         finally:
             if process is not None:
                 if not ended:
@@ -65,16 +67,11 @@ class CommandSource:
                 assert process.stdout is not None
                 process.stdout.close()
         if len(raw) > MAX_SECRET_BYTES:
-            raise CredentialsError(
-                f"{where} prints too much to be a secret", fix="let it print the secret alone"
-            )
+            raise _command_error(ref, "printed too much to be a secret")
         if code != 0:
-            how = f"ended with exit code {code}" if code > 0 else f"was ended by signal {-code}"
-            raise CredentialsError(
-                f"{where}, which is to print {ref.name} of profile {ref.profile!r}, {how}",
-                fix="run it by hand and see what it says",
-            )
-        return normalize_secret(raw, f"the output of {where}")
+            outcome = f"exited with code {code}" if code > 0 else f"was killed by signal {-code}"
+            raise _command_error(ref, outcome)
+        return normalize_secret(raw, f"the output of the command {ref.target[0]!r}")
 
     def _start_process(self, ref: SecretRef, *, interactive: bool) -> subprocess.Popen[bytes]:
         try:
@@ -84,36 +81,46 @@ class CommandSource:
                 stdout=subprocess.PIPE,
                 env=dict(self._environ),
                 bufsize=0,
-                # In a group of its own it can be ended with all it started; with a person there it
-                # stays in ours, or it could not read from the terminal.
+                # In its own session it can be killed with everything it started. If a user is
+                # there, it stays in ours, or it could not read from the terminal.
                 start_new_session=not interactive,
             )
         except (OSError, ValueError) as error:
-            raise self._start_error(ref, error) from None
+            raise _start_error(ref, error) from None
 
-    def _start_error(self, ref: SecretRef, error: Exception) -> CredentialsError:
-        name = ref.target[0]
-        if isinstance(error, FileNotFoundError) and not shutil.which(name):
-            reason = "is not there (it is run without a shell, so it must be a program in PATH)"
-        else:
-            reason = f"can't be run: {getattr(error, 'strerror', None) or 'not a command'}"
-        return CredentialsError(
-            f"the command {name!r}, which is to print {ref.name} of profile {ref.profile!r}, {reason}",
-            fix=f"tokencli profiles show {ref.profile}",
-        )
+
+def _command_error(ref: SecretRef, outcome: str) -> CredentialsError:
+    return CredentialsError(
+        f"can't read {ref.name} of profile {ref.profile!r}: the command {ref.target[0]!r} {outcome}",
+        fix=CommandSource.missing_secret_fix,  # not the argv: it may contain a secret
+    )
+
+
+def _start_error(ref: SecretRef, error: Exception) -> CredentialsError:
+    cause = None
+    if isinstance(error, FileNotFoundError) and not shutil.which(ref.target[0]):
+        reason = "does not exist"
+        cause = "it is run without a shell, so it must be a program in PATH"
+    else:
+        reason = f"can't be run: {getattr(error, 'strerror', None) or 'not a command'}"
+    return CredentialsError(
+        f"can't read {ref.name} of profile {ref.profile!r}: the command {ref.target[0]!r} {reason}",
+        cause=cause,
+        fix=f"tokencli profiles edit {ref.profile}",
+    )
 
 
 def _read_output(process: subprocess.Popen[bytes]) -> bytes:
-    """Read stdout to its end, or until it is more than a secret can be."""
+    """Read stdout to its end, or until it is too long for a secret."""
     assert process.stdout is not None
     raw = b""
-    while len(raw) <= MAX_SECRET_BYTES and (piece := process.stdout.read(MAX_SECRET_BYTES + 1)):
-        raw += piece
+    while len(raw) <= MAX_SECRET_BYTES and (chunk := process.stdout.read(MAX_SECRET_BYTES + 1)):
+        raw += chunk
     return raw
 
 
 def _kill_process(process: subprocess.Popen[bytes], *, group: bool) -> None:
-    """End the command, with what it started where that is a group of its own."""
+    """Kill the command, and everything it started if it has its own process group."""
     try:
         if group and sys.platform != "win32":
             os.killpg(process.pid, signal.SIGKILL)

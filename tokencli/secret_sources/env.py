@@ -1,20 +1,24 @@
 """Secrets from environment variables."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from tokencli.models import Secret, SecretRef
-from tokencli.protocols import Terminal
+from tokencli.protocols import Interaction, Terminal
 from tokencli.secret_sources.normalize import normalize_secret
 
 
 class EnvSource:
-    """Read the variable that a reference names; an empty one counts as missing."""
+    """Reads the secret from an environment variable; an empty variable counts as missing."""
 
-    # Every source is opened alike, whether it needs both or not.
+    interaction: ClassVar[Interaction] = "none"
+    missing_secret_fix: ClassVar[str] = "export {target}=…"
+
+    # Every source is called with the same keywords.
     def __init__(self, *, environ: Mapping[str, str], terminal: Terminal) -> None:  # noqa: ARG002
         self._environ = environ
 
     def read(self, ref: SecretRef) -> Secret | None:
-        """Return the variable's value, or None where it is not set or empty."""
+        """Return the variable's value, or None if it is empty or not set."""
         name = ref.target[0]
         return normalize_secret(self._environ.get(name, ""), f"the environment variable {name}")

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
+from typing import ClassVar
 
 from tokencli.errors import KeyringError
 from tokencli.models import Secret, SecretRef
-from tokencli.protocols import Terminal
+from tokencli.protocols import Interaction, Terminal
 from tokencli.providers.endpoint_urls import is_other_origin
 from tokencli.secret_sources import default_keyring_service
 from tokencli.secret_sources.keyring_client import MAX_ITEMS, OsKeyring, get_os_keyring
@@ -14,7 +15,10 @@ from tokencli.secret_sources.normalize import normalize_secret
 
 
 class KeyringSource:
-    """Read, write and remove secrets in the OS keyring."""
+    """Reads, writes and deletes secrets in the OS keyring."""
+
+    interaction: ClassVar[Interaction] = "none"
+    missing_secret_fix: ClassVar[str] = "tokencli login {profile}"
 
     def __init__(
         self,

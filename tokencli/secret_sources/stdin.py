@@ -2,35 +2,42 @@
 
 import sys
 from collections.abc import Mapping
+from typing import ClassVar
 
 from tokencli.errors import CredentialsError
 from tokencli.models import Secret, SecretRef
-from tokencli.protocols import Terminal
+from tokencli.protocols import Interaction, Terminal
 from tokencli.secret_sources.normalize import MAX_SECRET_BYTES, normalize_secret
 
 
 class StdinSource:
-    """Read stdin to its end; it holds one secret, and can be read once."""
+    """Reads stdin to its end; it holds one secret and can be read once."""
 
-    # Every source is opened alike, whether it needs both or not.
+    interaction: ClassVar[Interaction] = "stdin"
+    missing_secret_fix: ClassVar[str] = "… | tokencli get {profile}"
+
+    # Every source is called with the same keywords.
     def __init__(self, *, environ: Mapping[str, str], terminal: Terminal) -> None:  # noqa: ARG002
         self._terminal = terminal
 
     def read(self, ref: SecretRef) -> Secret | None:
-        """Return what stands on stdin, or None where that is nothing.
+        """Return the content of stdin, or None if it is empty.
 
         Raises:
-            CredentialsError: stdin is closed, or holds more than any secret.
+            CredentialsError: stdin is closed or too large for a secret.
         """
-        fix = f"… | tokencli get {ref.profile}"
+        fix = self.missing_secret_fix.format(profile=ref.profile)
         if sys.stdin is None:
             raise CredentialsError(
-                f"stdin, which is to bring {ref.name} of profile {ref.profile!r}, is closed",
-                fix=fix,
+                f"can't read {ref.name} of profile {ref.profile!r}: stdin is closed", fix=fix
             )
         if sys.stdin.isatty():
             self._terminal.print_note(f"paste the {ref.name}, then press Enter and Ctrl-D")
         raw = sys.stdin.buffer.read(MAX_SECRET_BYTES + 1)
         if len(raw) > MAX_SECRET_BYTES:
-            raise CredentialsError("stdin holds too much to be a secret", fix=fix)
+            raise CredentialsError(
+                f"stdin is too large to be {ref.name} of profile {ref.profile!r}",
+                cause=f"a secret has at most {MAX_SECRET_BYTES // 1024} KiB",
+                fix=fix,
+            )
         return normalize_secret(raw, "stdin")

@@ -1,37 +1,54 @@
-"""Where tokens rest: one file for each kind of place, opened by name.
+"""Token stores: one file and one row in this table for each.
 
-`keyring`: the OS keyring. `runtime`: the user's memory-backed runtime directory. `file`: files with
-mode 0600 on disk. `none`: nowhere. `auto` is the first of keyring and runtime that works, else none.
-Opening a store touches nothing; using it may say why it can't be used.
+To add a store, write a module with a function `open_store` that returns a `protocols.TokenStore`
+and add its row here. The values of the configuration key `store` follow from the table. Opening a
+store touches nothing; using it may raise why it can't be used.
 """
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from tokencli.models import Profile
-from tokencli.protocols import Clock, Terminal, TokenStore
+from tokencli.fast_dataclass import dataclass
 
-STORE_FACTORIES: dict[str, str] = {
-    "auto": "tokencli.token_store.factories:open_auto_store",
-    "keyring": "tokencli.token_store.factories:open_keyring_store",
-    "runtime": "tokencli.token_store.factories:open_runtime_store",
-    "file": "tokencli.token_store.factories:open_file_store",
-    "none": "tokencli.token_store.factories:open_memory_store",
+if TYPE_CHECKING:
+    from tokencli.models import Profile
+    from tokencli.protocols import Clock, Terminal, TokenStore
+
+TOKEN_STORES: dict[str, str] = {
+    "auto": "tokencli.token_store.auto:open_store",
+    "keyring": "tokencli.token_store.keyring:open_store",
+    "runtime": "tokencli.token_store.runtime:open_store",
+    "file": "tokencli.token_store.file:open_store",
+    "none": "tokencli.token_store.memory:open_store",
 }
-"""A profile's `store` -> the function that opens it for that profile."""
+"""A profile's `store` -> the function that opens it, called with the profile and a `StoreContext`.
+
+`keyring`: the OS keyring. `runtime`: the user's memory-backed runtime directory. `file`: files with
+mode 0600 on disk. `none`: this process's memory. `auto`: the first of keyring and runtime that
+works, else none.
+"""
+PERSISTENT_STORES = tuple(name for name in TOKEN_STORES if name not in ("auto", "none"))
+"""Stores that may still hold tokens from an earlier run."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreContext:
+    """What a store may need besides the profile."""
+
+    environ: Mapping[str, str]
+    terminal: "Terminal"
+    clock: "Clock"
 
 
 def open_store(
-    profile: Profile, *, environ: Mapping[str, str], terminal: Terminal, clock: Clock
-) -> TokenStore:
-    """Return the store that keeps the profile's tokens; `auto` is settled here.
+    profile: "Profile", *, environ: Mapping[str, str], terminal: "Terminal", clock: "Clock"
+) -> "TokenStore":
+    """Return the profile's token store; `auto` is resolved here.
 
     Raises:
-        KeyError: there is no such kind of store.
+        KeyError: there is no store of that name.
     """
-    from tokencli.token_store.factories import StoreContext
-
-    module, _, name = STORE_FACTORIES[profile.store].partition(":")
+    module, _, name = TOKEN_STORES[profile.store].partition(":")
     opener = getattr(import_module(module), name)
-    return cast(TokenStore, opener(profile, StoreContext(environ, terminal, clock)))
+    return cast("TokenStore", opener(profile, StoreContext(environ, terminal, clock)))

@@ -2,15 +2,28 @@
 
 from pathlib import Path
 
-from tokencli.models import Secret, StoredTokenSet
-from tokencli.protocols import Clock, Terminal
+from tokencli.models import Profile, Secret, StoredTokenSet
+from tokencli.protocols import Clock, Terminal, TokenStore
 from tokencli.system import safe_file
 from tokencli.system.private_dir import build_storage_error, ensure_private_dir, sync_dir
-from tokencli.token_store import token_record
+from tokencli.system.user_dirs import state_dir
+from tokencli.token_store import StoreContext, token_record
 from tokencli.token_store.locked_store import LockedStore
 
 _RECORD_OVERHEAD_BYTES = 1024
 """Bytes of a record beside the tokens themselves."""
+
+
+def open_store(profile: Profile, context: StoreContext) -> TokenStore:
+    """Return the store in the profile's `state_dir`, or the user's; locks and journals are there too."""
+    root = Path(profile.state_dir).expanduser() if profile.state_dir else state_dir()
+    return FileStore(
+        root,
+        profile.name,
+        terminal=context.terminal,
+        clock=context.clock,
+        lock_timeout=profile.lock_timeout,
+    )
 
 
 class FileStore(LockedStore):

@@ -3,16 +3,33 @@
 from pathlib import Path
 
 from tokencli.errors import KeyringError
-from tokencli.models import Secret, StoredTokenSet
-from tokencli.protocols import Clock, Terminal
-from tokencli.secret_sources.keyring_client import OsKeyring
+from tokencli.models import Profile, Secret, StoredTokenSet
+from tokencli.protocols import Clock, Terminal, TokenStore
+from tokencli.secret_sources.keyring_client import OsKeyring, get_os_keyring
 from tokencli.system import safe_file
-from tokencli.token_store import chunks, token_record
+from tokencli.system.user_dirs import state_dir
+from tokencli.token_store import StoreContext, chunks, token_record
 from tokencli.token_store.locked_store import LockedStore
 
 _RECORD_OVERHEAD_CHARS = 1024
 """Characters of a record beside the tokens themselves."""
 _CORRUPT_ITEM, _PROBE_ITEM = "corrupt", "trial"
+
+
+def open_store(profile: Profile, context: StoreContext) -> TokenStore:
+    """Return the store in the OS keyring.
+
+    Its locks are in the user's own state directory, whatever the environment says: two shells with
+    different variables, or two configurations, share the keyring and so must share the lock.
+    """
+    return KeyringStore(
+        state_dir(),
+        profile.name,
+        keyring=get_os_keyring(context.environ, context.terminal),
+        terminal=context.terminal,
+        clock=context.clock,
+        lock_timeout=profile.lock_timeout,
+    )
 
 
 class KeyringStore(LockedStore):

@@ -5,11 +5,17 @@ from contextlib import contextmanager
 from threading import RLock
 
 from tokencli.errors import LockTimeoutError
-from tokencli.models import Secret, StoredTokenSet
+from tokencli.models import Profile, Secret, StoredTokenSet
+from tokencli.token_store import StoreContext
 
 _STORED_TOKENS: dict[str, StoredTokenSet] = {}
 _STARTED_REFRESHES: dict[str, Secret] = {}
 _CREDENTIAL_LOCKS: dict[str, RLock] = {}
+
+
+def open_store(profile: Profile, context: StoreContext) -> "MemoryStore":  # noqa: ARG001  # every store has both
+    """Return the store; it needs nothing."""
+    return MemoryStore()
 
 
 class MemoryStore:

@@ -1,4 +1,4 @@
-"""Secrets from variables, files, commands and people: what is read, and what is refused."""
+"""Secrets from variables, files, commands and prompts: what is read, and what is refused."""
 
 import os
 import signal
@@ -21,9 +21,9 @@ PEM = "-----BEGIN PRIVATE KEY-----\ncanary\tkey\n-----END PRIVATE KEY-----"
 
 
 def read(kind: str, *target: str, terminal: FakeTerminal | None = None) -> Secret | None:
-    """Read a secret of that kind from that place."""
+    """Read a secret from a source of that kind."""
     source = open_secret_source(kind, environ=os.environ, terminal=terminal or FakeTerminal())
-    return source.read(SecretRef(kind, "password", "p", target))  # type: ignore[arg-type]
+    return source.read(SecretRef(kind, "password", "p", target))
 
 
 @pytest.mark.parametrize(
@@ -43,8 +43,8 @@ def read(kind: str, *target: str, terminal: FakeTerminal | None = None) -> Secre
         (b"", None),
     ],
 )
-def test_one_trailing_newline_is_taken_off(raw: bytes | str, secret: str | None) -> None:
-    """One newline at the end is not part of a secret; everything else is."""
+def test_one_trailing_newline_is_removed(raw: bytes | str, secret: str | None) -> None:
+    """One newline at the end is not part of the secret; everything else is."""
     found = normalize_secret(raw, "it")
     assert (found.reveal() if found else None) == secret
 
@@ -63,8 +63,8 @@ def test_one_trailing_newline_is_taken_off(raw: bytes | str, secret: str | None)
         b"\xff\xfea",
     ],
 )
-def test_control_characters_inside_are_refused(raw: bytes | str) -> None:
-    """Line breaks, NUL, escapes and what is not UTF-8 end in an error that does not quote them."""
+def test_control_characters_are_refused(raw: bytes | str) -> None:
+    """Line breaks, NUL, escapes and invalid UTF-8 end in an error that does not quote them."""
     with pytest.raises(CredentialsError) as caught:
         normalize_secret(raw, "the file x")
     assert caught.value.message.startswith("the file x ")
@@ -72,17 +72,17 @@ def test_control_characters_inside_are_refused(raw: bytes | str) -> None:
 
 
 @pytest.mark.parametrize(("value", "found"), [(CANARY, True), ("", False), (None, False)])
-def test_an_empty_variable_is_a_missing_one(
+def test_an_empty_variable_counts_as_missing(
     value: str | None, found: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A variable that is set to nothing holds no secret."""
+    """A variable that is empty holds no secret."""
     if value is not None:
         monkeypatch.setenv("PW", value)
     assert read("env", "PW") == (Secret(CANARY) if found else None)
 
 
-def test_a_file_is_read_through_links(tmp_path: Path) -> None:
-    """Kubernetes hands secrets out as symbolic links, and they are followed."""
+def test_symbolic_links_to_a_file_are_followed(tmp_path: Path) -> None:
+    """Kubernetes provides secrets as symbolic links."""
     (tmp_path / "real").write_text(CANARY + "\n")
     (tmp_path / "real").chmod(0o600)
     (tmp_path / "link").symlink_to("real")
@@ -91,14 +91,14 @@ def test_a_file_is_read_through_links(tmp_path: Path) -> None:
     assert terminal.messages == []
 
 
-def test_a_file_in_the_home_folder_is_meant_by_a_tilde() -> None:
-    """`~` is the home folder."""
+def test_a_tilde_is_the_home_directory() -> None:
+    """`~` is expanded in a file's path."""
     (Path(os.environ["HOME"]) / "pw").write_text(CANARY)
     assert read("file", "~/pw") == Secret(CANARY)
 
 
-def test_an_open_file_is_read_and_warned_about(tmp_path: Path) -> None:
-    """A file that every user can reach and read is used, with a warning and the mend."""
+def test_a_world_readable_file_causes_a_warning(tmp_path: Path) -> None:
+    """A file that every user can reach and read is used, with a warning that says how to fix it."""
     place = Path("/dev/shm") / f"tokencli-test-{os.getpid()}"
     try:
         place.write_text(CANARY)
@@ -117,8 +117,8 @@ def test_an_open_file_is_read_and_warned_about(tmp_path: Path) -> None:
     assert quiet.messages == []
 
 
-def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
-    """A FIFO without a writer, a folder, a device, a huge or a missing file: an error, no waiting."""
+def test_anything_but_a_regular_file_is_refused_at_once(tmp_path: Path) -> None:
+    """A FIFO without a writer, a directory, a device, a huge or a missing file is an error at once."""
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "huge").write_bytes(b"x" * (MAX_SECRET_BYTES + 1))
     start = time.monotonic()
@@ -130,14 +130,14 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
 
 
 def test_a_command_is_run_without_a_shell(tmp_path: Path) -> None:
-    """What would be special to a shell is an argument like any other."""
+    """Characters that are special to a shell are passed on unchanged."""
     print_it = "import sys; print(sys.argv[1])"
     odd = "$HOME `id` ; *"
     assert read("command", sys.executable, "-c", print_it, odd) == Secret(odd)
 
 
-def test_a_commands_output_goes_nowhere_else(capfd: pytest.CaptureFixture[str]) -> None:
-    """stdout is the secret and is shown to nobody; stderr is the command's to talk on."""
+def test_a_commands_stdout_is_not_shown(capfd: pytest.CaptureFixture[str]) -> None:
+    """stdout is the secret and is not shown; the command may write to stderr."""
     talk = f"import sys; print('{CANARY}'); print('unlocking', file=sys.stderr)"
     assert read("command", sys.executable, "-c", talk) == Secret(CANARY)
     shown = capfd.readouterr()
@@ -145,8 +145,8 @@ def test_a_commands_output_goes_nowhere_else(capfd: pytest.CaptureFixture[str]) 
     assert shown.err == "unlocking\n"
 
 
-def test_a_command_without_a_person_reads_nothing() -> None:
-    """Where nobody is there, the command's stdin is empty, so that it can't wait for input."""
+def test_stdin_is_empty_if_no_user_is_there() -> None:
+    """Without a terminal the command's stdin is empty, so it can't wait for input."""
     ask = "import sys; print(repr(sys.stdin.read()))"
     assert read("command", sys.executable, "-c", ask) == Secret("''")
 
@@ -154,10 +154,10 @@ def test_a_command_without_a_person_reads_nothing() -> None:
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        (("no-such-command-here",), "is not there"),
+        (("no-such-command-here",), "does not exist"),
         (("/",), "can't be run"),
         (("a\0b",), "can't be run"),
-        ((sys.executable, "-c", "raise SystemExit(3)"), "exit code 3"),
+        ((sys.executable, "-c", "raise SystemExit(3)"), "exited with code 3"),
         ((sys.executable, "-c", "import os; os.kill(os.getpid(), 15)"), "signal 15"),
         ((sys.executable, "-c", "print('canary' * 100000)"), "too much"),
         (("cat", "/dev/zero"), "too much"),
@@ -171,15 +171,15 @@ def test_a_command_that_fails_is_named(argv: tuple[str, ...], words: str) -> Non
     assert "canary" not in caught.value.message
 
 
-def test_a_command_that_hangs_is_ended_with_all_it_started(tmp_path: Path) -> None:
-    """After the limit the command and its children are gone, also if only a child kept stdout."""
+def test_a_command_that_hangs_is_killed_with_its_children(tmp_path: Path) -> None:
+    """After the timeout the command and its children are gone, even if only a child holds stdout."""
     noted = tmp_path / "pid"
     code = (
         "import subprocess, sys\n"
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
         f"open({str(noted)!r}, 'w').write(str(child.pid))\n"
     )
-    source = CommandSource(environ=os.environ, terminal=FakeTerminal(), limit=2.0)
+    source = CommandSource(environ=os.environ, terminal=FakeTerminal(), timeout=2.0)
     start = time.monotonic()
     with pytest.raises(CredentialsError, match="did not end within 2 s"):
         source.read(SecretRef("command", "password", "p", (sys.executable, "-c", code)))
@@ -190,7 +190,7 @@ def test_a_command_that_hangs_is_ended_with_all_it_started(tmp_path: Path) -> No
 
 
 def alive(pid: int) -> bool:
-    """Tell whether a process is there and is not a zombie."""
+    """Tell whether a process exists and is not a zombie."""
     try:
         return b") Z" not in Path(f"/proc/{pid}/stat").read_bytes()
     except FileNotFoundError:
@@ -198,8 +198,8 @@ def alive(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("_", range(6))
-def test_ctrl_c_during_a_command_ends_it(tmp_path: Path, _: int) -> None:
-    """An interrupted run leaves no command behind, not even one that has only just been started."""
+def test_ctrl_c_kills_the_command(tmp_path: Path, _: int) -> None:
+    """An interrupted run leaves no command behind, not even one that has only just started."""
     noted = tmp_path / "pid"
     slow = (
         f"import os, time; f = open({str(noted)!r}, 'w'); f.write(str(os.getpid())); f.close();"
@@ -224,14 +224,12 @@ def test_ctrl_c_during_a_command_ends_it(tmp_path: Path, _: int) -> None:
         assert time.monotonic() < end + 20
 
 
-def test_a_person_is_asked_and_nobody_else() -> None:
-    """The prompt source asks where somebody is, and says `login needed` where nobody is."""
+def test_the_prompt_needs_a_terminal() -> None:
+    """The prompt source asks at a terminal; without one it raises LoginRequiredError."""
     assert read("prompt", terminal=FakeTerminal([CANARY], interactive=True)) == Secret(CANARY)
     with pytest.raises(LoginRequiredError) as caught:
         read("prompt")
-    # The exact place to name instead (requirement 31): there is no option for a secret.
-    assert 'password = { env = "P_PASSWORD" }' in str(caught.value.fix)
-    assert "tokencli profiles edit p" in str(caught.value.fix)
-    assert "option" not in str(caught.value.fix)
+    # A command that works without a terminal (requirement 31); no option takes the secret itself.
+    assert caught.value.fix == "tokencli profiles edit p --secret password=env:P_PASSWORD"
     with pytest.raises(CredentialsError, match="control character"):
         read("prompt", terminal=FakeTerminal(["a\x1b[A"], interactive=True))

@@ -35,5 +35,5 @@ def test_a_closed_stdin_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_more_than_any_secret_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """However much there is, no more than a secret's worth is read."""
-    with pytest.raises(CredentialsError, match="too much"):
+    with pytest.raises(CredentialsError, match="too large"):
         read(monkeypatch, b"x" * (MAX_SECRET_BYTES + 2))
