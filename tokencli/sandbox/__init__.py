@@ -1,11 +1,13 @@
-"""A loopback authorization server that behaves as the documented systems do.
+"""A fake authorization server on loopback HTTPS that behaves as the documented systems do.
 
-server      `Sandbox`: everything started and stopped together
-https       the server: TLS, threads, HTTP
-router      which system answers a path, and what goes wrong on purpose
-systems     what the systems have in common, and the table of them
-faults      the table of what can go wrong on purpose
-state       what was issued, and what was asked
-workspace   a configuration of its own, in a directory that goes away again
-child       a command that runs against it
+server         `Sandbox`, which starts and stops everything together
+https_server   TLS, one thread per connection, HTTP/1.1
+http_messages  requests and responses, independent of sockets
+router         which system answers a path, and injected faults
+system         `FakeSystem`, the base class of the systems, and the table of them
+faults         the table of faults that can be injected
+token_db       issued grants and tokens, and the request log
+keys           signing keys
+workspace      the temporary directory with a configuration for the sandbox
+run_command    run a command with the sandbox's environment
 """

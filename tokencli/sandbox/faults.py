@@ -1,4 +1,4 @@
-"""What can go wrong on purpose: one row each, of which the command line makes its options."""
+"""The faults that the sandbox can inject, one row each; the command's options are made of them."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -13,11 +13,11 @@ _REDIRECT_STATUSES = (301, 302, 303, 307, 308)
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """What goes wrong: the rows of FAULTS, read."""
+    """The parsed options of FAULT_OPTIONS."""
 
     lifetime: float | None = None
     fail: tuple[int, int | None] | None = None
-    """Status, and for how many requests; None for all."""
+    """Status and number of requests; None means all requests."""
     slow: float = 0.0
     clock_skew: float = 0.0
     grace: float = 0.0
@@ -29,21 +29,21 @@ class Faults:
     redirect: tuple[int, str] | None = None
     """Status and target."""
     drop: tuple[str, int | None] | None = None
-    """`before` or `after`, and for how many requests; None for all."""
+    """`before` or `after`, and number of requests; None means all requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class FaultOption:
-    """One row: how a fault is asked for."""
+    """One fault's command-line option."""
 
     help: str
     parse: Callable[[str], Any] | None = None
-    """Reads the option's value; None for a flag."""
+    """Parses the option's value; None for a flag."""
     metavar: str | None = None
 
 
 def _parse_signed_duration(text: str) -> float:
-    """Read a duration with a sign before it."""
+    """Parse a duration with an optional sign."""
     return (
         -parse_duration(text[1:])
         if text.startswith("-")
@@ -55,9 +55,7 @@ def _split_count(text: str) -> tuple[str, int | None]:
     """Split `WHAT[:N]`."""
     what, colon, number = text.partition(":")
     if colon and not number.isdecimal():
-        raise ValueError(
-            f"what stands after the colon must be a number of requests, not {number!r}"
-        )
+        raise ValueError(f"expected a number of requests after the colon, not {number!r}")
     return what, int(number) if colon else None
 
 
@@ -75,45 +73,45 @@ def _parse_fail(text: str) -> tuple[int, int | None]:
 def _parse_redirect(text: str) -> tuple[int, str]:
     status, _, target = text.partition(":")
     if _parse_status(status) not in _REDIRECT_STATUSES or not re.fullmatch(r"[!-~]+", target):
-        raise ValueError("it must be STATUS:URL, as in 307:https://127.0.0.1:8443/elsewhere")
+        raise ValueError("expected STATUS:URL, e.g. 307:https://127.0.0.1:8443/elsewhere")
     return int(status), target
 
 
 def _parse_drop(text: str) -> tuple[str, int | None]:
     when, times = _split_count(text)
     if when not in ("before", "after"):
-        raise ValueError(f"it is `before` or `after`, not {when!r}")
+        raise ValueError(f"expected before or after, not {when!r}")
     return when, times
 
 
 FAULT_OPTIONS: Mapping[str, FaultOption] = {
     "lifetime": FaultOption(
-        "Let tokens live this long instead of as documented.", parse_duration, "DURATION"
+        "Token lifetime, instead of the documented one.", parse_duration, "DURATION"
     ),
     "fail": FaultOption(
-        "Answer token requests (the first N of them) with this HTTP status.",
+        "Fail token requests (only the first N) with this HTTP status.",
         _parse_fail,
         "STATUS[:N]",
     ),
     "slow": FaultOption(
-        "Answer token requests late, after having done the work.", parse_duration, "DURATION"
+        "Delay the response to token requests, after processing them.", parse_duration, "DURATION"
     ),
     "clock_skew": FaultOption(
-        "Let the server's clock be wrong by this much, either way.",
+        "Set the server's clock ahead (or, with -, behind) by this much.",
         _parse_signed_duration,
         "[-]DURATION",
     ),
     "grace": FaultOption(
-        "Forgive a refresh token that is used again for this long; else its family dies at once.",
+        "How long a spent refresh token may be reused; after that, reuse revokes its whole family.",
         parse_duration,
         "DURATION",
     ),
-    "no_refresh_token": FaultOption("Hand out no refresh tokens."),
+    "no_refresh_token": FaultOption("Issue no refresh tokens."),
     "html": FaultOption("Answer token requests with an HTML page and status 200."),
-    "broken_json": FaultOption("Answer with JSON that is broken as in the documents' samples."),
-    "no_token": FaultOption("Leave access_token out of the reply."),
+    "broken_json": FaultOption("Answer with the malformed JSON of the vendors' sample responses."),
+    "no_token": FaultOption("Omit access_token from the response."),
     "expires_in": FaultOption(
-        "Put this raw JSON in the place of expires_in, such as '\"3600.0\"'; empty leaves it out.",
+        "Raw JSON to send as expires_in, e.g. '\"3600.0\"'; an empty value omits it.",
         str,
         "RAW",
     ),
@@ -121,7 +119,7 @@ FAULT_OPTIONS: Mapping[str, FaultOption] = {
         "Answer token requests with a redirect.", _parse_redirect, "STATUS:URL"
     ),
     "drop": FaultOption(
-        "Close the connection (the first N times) without an answer, before or after the work.",
+        "Close the connection (only the first N times) without a response, before or after processing.",
         _parse_drop,
         "before|after[:N]",
     ),
@@ -129,30 +127,30 @@ FAULT_OPTIONS: Mapping[str, FaultOption] = {
 
 
 def option_name(name: str) -> str:
-    """Return a fault's name on the command line."""
+    """Return a fault's command-line option, e.g. `--clock-skew`."""
     return "--" + name.replace("_", "-")
 
 
-def parse_faults(wanted: Mapping[str, object]) -> Faults:
-    """Read options by name, as text or as plain numbers; None and False mean that it wasn't asked for.
+def parse_faults(options: Mapping[str, object]) -> Faults:
+    """Parse options by name, given as text or numbers; None and False mean the option wasn't given.
 
     Raises:
-        UsageError: no such fault, or a value that can't be read.
+        UsageError: an unknown fault, or an invalid value.
     """
-    found: dict[str, Any] = {}
-    for name, value in wanted.items():
+    parsed: dict[str, Any] = {}
+    for name, value in options.items():
         if name not in FAULT_OPTIONS:
             raise UsageError(
-                f"there is no fault {name!r}",
+                f"unknown fault {name!r}",
                 fix=f"choose from: {', '.join(sorted(FAULT_OPTIONS))}",
             )
         if value is None or value is False:
             continue
-        reader = FAULT_OPTIONS[name].parse
+        parse = FAULT_OPTIONS[name].parse
         try:
-            found[name] = True if reader is None else reader(str(value))
+            parsed[name] = True if parse is None else parse(str(value))
         except ValueError as error:
             raise UsageError(
                 f"{option_name(name)} {str(value)[:200]}: {error}", fix="tokencli sandbox --help"
             ) from error
-    return Faults(**found)
+    return Faults(**parsed)

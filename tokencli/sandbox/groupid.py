@@ -1,4 +1,4 @@
-"""GroupID, now Netwrix Directory Manager 11: "Get Token" and "Common Errors" of its REST API."""
+"""GroupID, now Netwrix Directory Manager 11, by "Get Token" and "Common Errors" of its REST API."""
 
 import json
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ GRANTED_SCOPE = "directorymanager.api groupid_identity offline_access openid pro
 
 
 class GroupId(FakeSystem):
-    """Speak as GroupID does: credentials in the body, and `client_Id` with a capital I."""
+    """Credentials in the body, with `client_Id` spelled with a capital I."""
 
     name = "groupid"
     path_prefixes = ("/GroupIDSecurityService/", "/GroupIDDataService/")
@@ -42,14 +42,14 @@ class GroupId(FakeSystem):
     }
 
     def authenticate_client(self, request: Request, form: Mapping[str, str]) -> str:
-        """Look for both credentials in the body, under their exact names."""
+        """Accept client credentials in the body only, under their exact names."""
         if "authorization" in request.headers:
             raise OAuthError(
-                "invalid_client", "Wrong parameters: client_Id and client_secret go into the body"
+                "invalid_client", "Wrong parameters: send client_Id and client_secret in the body"
             )
         if "client_Id" not in form:
             near = next((name for name in form if name.lower() == "client_id"), None)
-            hint = f" ({near} came; the name is written with a capital I)" if near else ""
+            hint = f" (got {near}; the name is spelled with a capital I)" if near else ""
             raise OAuthError("invalid_client", f"Wrong parameters: client_Id is missing{hint}")
         if (form["client_Id"], form.get("client_secret")) != (
             self.profile_values["client_id"],
@@ -59,7 +59,7 @@ class GroupId(FakeSystem):
         return form["client_Id"]
 
     def grant_password(self, client: str, form: Mapping[str, str]) -> AuthorizationGrant:
-        """Sign a user in."""
+        """Authenticate a user."""
         missing = [
             name for name in ("username", "password", "identity_store_id") if name not in form
         ]
@@ -78,7 +78,7 @@ class GroupId(FakeSystem):
     grant_handlers: ClassVar = {"Password": grant_password, "password": grant_password}
 
     def generate_access_token(self, grant: AuthorizationGrant, lifetime: float) -> str:
-        """Return a JWT as an OpenID Connect server writes it."""
+        """Return a JWT like that of an OpenID Connect server."""
         now = int(self.context.now())
         claims = {
             "iss": f"{self.context.url}/GroupIDSecurityService",
@@ -100,7 +100,7 @@ class GroupId(FakeSystem):
         refresh_token: str | None,
         lifetime: float,
     ) -> dict[str, object]:
-        """Return the five members of the sample."""
+        """Return the five members of the documented sample."""
         return {
             "access_token": access_token,
             "refresh_token": refresh_token,
@@ -110,7 +110,7 @@ class GroupId(FakeSystem):
         }
 
     def malformed_token_response(self, members: Mapping[str, object]) -> str:
-        """Return a reply like the sample: both tokens without quotes and without a comma after them."""
+        """Return JSON like the documented sample: tokens unquoted and without a comma after them."""
         lines = []
         for name, value in members.items():
             if name.endswith("_token"):
@@ -119,17 +119,17 @@ class GroupId(FakeSystem):
                 lines.append(f'    "{name}": {json.dumps(value)},')
         return "{\n" + "\n".join(lines).rstrip(",") + "\n}"
 
-    def unauthorized_response(self, why: str | None) -> Response:  # noqa: ARG002 - the document has one body for all
-        """Return the documented body, whatever is wrong with the token."""
+    def unauthorized_response(self) -> Response:
+        """Return the one documented body, whatever is wrong with the token."""
         return self.error_response(401)
 
     def error_response(
         self, status: int, code: str | None = None, text: str | None = None
     ) -> Response:
-        """Return OpenID Connect's JSON where there is a code, else a line of the common errors."""
+        """Return OpenID Connect's JSON if there is an error code, else a line of "Common Errors"."""
         if code is not None:
             return json_response(status, {"error": code, "error_description": text}, error=code)
         title, description = DOCUMENTED_ERRORS.get(
-            status, (reason_phrase(status), "no further word on it")
+            status, (reason_phrase(status), "no description")
         )
         return Response(status, f"{title}: {description}\n".encode(), "text/plain")

@@ -1,4 +1,4 @@
-"""Requests as they arrive and replies as they leave, apart from any socket."""
+"""HTTP requests and responses, independent of sockets."""
 
 import json
 from base64 import b64decode
@@ -11,7 +11,7 @@ MAX_PARAMETERS = 100
 
 
 class OAuthError(Exception):
-    """Say no, with the error code of RFC 6749 section 5.2; each system words it in its own way."""
+    """A refusal with an error code of RFC 6749 section 5.2; each system words it its own way."""
 
     def __init__(self, code: str, text: str, status: int = 400) -> None:
         super().__init__(text)
@@ -22,20 +22,20 @@ class OAuthError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request, read to its end."""
+    """One complete HTTP request."""
 
     method: str
     path: str
-    """The path as it came, without the query."""
+    """The path as received, without the query."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Names in lower case."""
     body: bytes = b""
 
     def parse_form(self) -> dict[str, str]:
-        """Return the body's parameters; one without a value counts as left out (RFC 6749 section 3.2).
+        """Return the body's parameters, without those that have no value (RFC 6749 section 3.2).
 
         Raises:
-            Refusal: not a form, or a parameter that is given twice.
+            OAuthError: the body is no form, or has a parameter twice.
         """
         content_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
         if content_type != FORM_CONTENT_TYPE:
@@ -49,21 +49,21 @@ class Request:
                 max_num_fields=MAX_PARAMETERS,
             )
         except ValueError as error:
-            raise OAuthError("invalid_request", "the form in the body can't be read") from error
-        found: dict[str, str] = {}
+            raise OAuthError("invalid_request", "the body is not a valid form") from error
+        parameters: dict[str, str] = {}
         for name, value in pairs:
-            if name in found:
-                raise OAuthError("invalid_request", "a parameter is given more than once")
-            found[name] = value
-        return {name: value for name, value in found.items() if value}
+            if name in parameters:
+                raise OAuthError("invalid_request", "a parameter is repeated")
+            parameters[name] = value
+        return {name: value for name, value in parameters.items() if value}
 
     def basic_credentials(self, *, form_encoded: bool) -> tuple[str, str] | None:
-        """Return user and password of a Basic header, or None where there is no such header.
+        """Return user and password of the Basic header, or None if there is none.
 
-        With `form_encoded` both were form-encoded first, as RFC 6749 section 2.3.1 has it.
+        With `form_encoded` both are form-decoded after splitting (RFC 6749 section 2.3.1).
 
         Raises:
-            Refusal: the header is there and can't be read.
+            OAuthError: the header is malformed.
         """
         scheme, _, encoded = self.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "basic":
@@ -73,37 +73,37 @@ class Request:
                 b64decode(encoded.strip(), validate=True).decode().partition(":")
             )
         except ValueError as error:
-            raise OAuthError("invalid_client", "the Basic header can't be read", 401) from error
+            raise OAuthError("invalid_client", "the Basic header is malformed", 401) from error
         if not colon:
-            raise OAuthError("invalid_client", "the Basic header has no colon in it", 401)
+            raise OAuthError("invalid_client", "the Basic header has no colon", 401)
         return (unquote_plus(user), unquote_plus(password)) if form_encoded else (user, password)
 
     def bearer_token(self) -> str | None:
-        """Return the token of a Bearer header (RFC 6750 section 2.1), or None."""
+        """Return the token of the Bearer header (RFC 6750 section 2.1), or None."""
         scheme, _, token = self.headers.get("authorization", "").partition(" ")
         return token.strip() if scheme.lower() == "bearer" and token.strip() else None
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One HTTP reply."""
+    """One HTTP response."""
 
     status: int
     body: bytes
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
     delay_s: float = 0.0
-    """Seconds to wait before it is sent."""
+    """Seconds to wait before sending it."""
     error_code: str | None = None
-    """The error code in it, for the log."""
+    """Its error code, for the log."""
     token_issued: bool = False
-    """Whether a token was issued, for the log."""
+    """Whether it issues a token, for the log."""
     drop_connection: bool = False
-    """Whether the connection is closed instead of sending it."""
+    """Whether to close the connection instead of sending it."""
 
 
 def json_response(
     status: int, members: Mapping[str, object], *, error: str | None = None
 ) -> Response:
-    """Return a JSON reply."""
+    """Return a JSON response."""
     return Response(status, json.dumps(members, indent=2).encode(), error_code=error)

@@ -1,4 +1,4 @@
-"""The server itself: TLS on a loopback port, one thread for each connection, HTTP/1.1."""
+"""The HTTPS server: HTTP/1.1 over TLS on a loopback port, one thread per connection."""
 
 import socket
 import ssl
@@ -15,13 +15,13 @@ from tokencli.sandbox.http_messages import Request, Response
 
 HOST = "127.0.0.1"
 IDLE_TIMEOUT_S = 15.0
-"""Seconds after which a connection that says nothing is closed, in the TLS handshake too."""
+"""Seconds after which an idle connection is closed, also during the TLS handshake."""
 CLOSE_TIMEOUT_S = 5.0
 MAX_BODY_BYTES = 1 << 20
 
 
 class RequestHandler(BaseHTTPRequestHandler):
-    """Read a request whole, have it answered, and write the reply."""
+    """Read a complete request, let the server respond to it, and write the response."""
 
     protocol_version = default_request_version = "HTTP/1.1"
     timeout = IDLE_TIMEOUT_S
@@ -30,7 +30,7 @@ class RequestHandler(BaseHTTPRequestHandler):
     server: "HttpsServer"
 
     def answer_request(self) -> None:
-        """Answer one request of any method."""
+        """Handle one request of any method."""
         body = self._read_body()
         if body is None:
             self.close_connection = True
@@ -41,20 +41,20 @@ class RequestHandler(BaseHTTPRequestHandler):
             self.send_error(400)
             return
         headers = {name.lower(): value for name, value in self.headers.items()}
-        reply = self.server.respond(Request(self.command, path, headers, body))
-        if reply.delay_s:
-            self.server.closing.wait(reply.delay_s)
-        if reply.drop_connection or self.server.closing.is_set():
+        response = self.server.respond(Request(self.command, path, headers, body))
+        if response.delay_s:
+            self.server.closing.wait(response.delay_s)
+        if response.drop_connection or self.server.closing.is_set():
             self.close_connection = True
             return
-        self.send_response(reply.status)
-        self.send_header("Content-Type", reply.content_type)
-        self.send_header("Content-Length", str(len(reply.body)))
-        for name, value in reply.headers.items():
+        self.send_response(response.status)
+        self.send_header("Content-Type", response.content_type)
+        self.send_header("Content-Length", str(len(response.body)))
+        for name, value in response.headers.items():
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(reply.body)
+            self.wfile.write(response.body)
 
     do_GET = do_POST = do_HEAD = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer_request
 
@@ -63,14 +63,14 @@ class RequestHandler(BaseHTTPRequestHandler):
         return "tokencli-sandbox"
 
     def date_time_string(self, timestamp: float | None = None) -> str:
-        """Return the time as the server believes it to be, in the form of a Date header."""
+        """Return the server's time in the format of a Date header."""
         return super().date_time_string(self.server.now() if timestamp is None else timestamp)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Keep quiet: the state has its own log."""
+        """Log nothing here: requests are logged in the token database."""
 
     def _read_body(self) -> bytes | None:
-        """Return the body, or None where there can be no answer but an error."""
+        """Return the body, or None if an error was sent or the body is incomplete."""
         if "transfer-encoding" in self.headers:
             self.send_error(411)
             return None
@@ -83,7 +83,7 @@ class RequestHandler(BaseHTTPRequestHandler):
 
 
 class HttpsServer(ThreadingHTTPServer):
-    """Answer each request with what `reply` returns, in the thread of its connection."""
+    """Answer each request with what `respond` returns, in the connection's own thread."""
 
     request_queue_size = 1024
     daemon_threads = True
@@ -98,9 +98,9 @@ class HttpsServer(ThreadingHTTPServer):
         self._thread: Thread | None = None
         super().__init__((HOST, port), RequestHandler)
 
-    def start(self, reply: Callable[[Request], Response], now: Callable[[], float]) -> None:
-        """Serve from a thread of its own; `now` is what the Date header says."""
-        self.respond, self.now = reply, now
+    def start(self, respond: Callable[[Request], Response], now: Callable[[], float]) -> None:
+        """Serve in a background thread; `now` provides the time for the Date header."""
+        self.respond, self.now = respond, now
         self._thread = Thread(
             target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True, name="sandbox"
         )
@@ -113,36 +113,36 @@ class HttpsServer(ThreadingHTTPServer):
             self._thread.join()
         self.closing.set()
         with self._connections_changed:
-            for wire in self._open_connections:
-                with suppress(OSError):  # SSLSocket's own shutdown would race with its reader
-                    socket.socket.shutdown(wire, socket.SHUT_RDWR)
+            for connection in self._open_connections:
+                with suppress(OSError):  # SSLSocket.shutdown would race with the reading thread
+                    socket.socket.shutdown(connection, socket.SHUT_RDWR)
             self._connections_changed.wait_for(lambda: not self._open_connections, CLOSE_TIMEOUT_S)
         self.server_close()
 
     def server_bind(self) -> None:
-        """Bind without the look-up of the host's name that http.server makes."""
+        """Bind without the host name lookup of http.server."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = HOST, self.server_address[1]
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        """Shake hands and answer; this runs in the connection's own thread."""
+        """Perform the TLS handshake and handle requests, in the connection's own thread."""
         request.settimeout(IDLE_TIMEOUT_S)
         with self.tls_context.wrap_socket(
             request, server_side=True, do_handshake_on_connect=False
-        ) as wire:
+        ) as connection:
             with self._connections_changed:
-                self._open_connections.add(wire)
+                self._open_connections.add(connection)
             try:
                 if not self.closing.is_set():
-                    wire.do_handshake()
-                    RequestHandler(wire, client_address, self)
+                    connection.do_handshake()
+                    RequestHandler(connection, client_address, self)
             finally:
                 with self._connections_changed:
-                    self._open_connections.discard(wire)
+                    self._open_connections.discard(connection)
                     self._connections_changed.notify_all()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - socketserver's signature
-        """Let a broken connection be; say of anything else what it was."""
+        """Ignore broken connections; report other exceptions by type."""
         error = sys.exception()
         if not isinstance(error, OSError):
-            sys.stderr.write(f"tokencli sandbox: {type(error).__name__} while answering\n")
+            sys.stderr.write(f"tokencli sandbox: {type(error).__name__} while handling a request\n")

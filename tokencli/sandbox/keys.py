@@ -1,4 +1,4 @@
-"""The keys that a sandbox signs its tokens with, new each time it starts."""
+"""The sandbox's signing keys, generated at each start."""
 
 import secrets
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class SigningKeys:
-    """Sign JWTs; the import of joserfc waits until a sandbox starts."""
+    """Sign JWTs. joserfc is imported only when a sandbox starts."""
 
     def __init__(self) -> None:
         from joserfc import jwk
@@ -16,14 +16,14 @@ class SigningKeys:
         self._hmac_key = jwk.OctKey.generate_key(256)
 
     def sign_es256(self, claims: Mapping[str, object], typ: str) -> str:
-        """Sign with the key whose public half `jwks` shows."""
+        """Sign with the key whose public part is in `public_jwks`."""
         from joserfc import jwt
 
         header = {"alg": "ES256", "kid": self._ec_key.kid, "typ": typ}
         return jwt.encode(header, dict(claims), self._ec_key)
 
     def sign_hs256(self, claims: Mapping[str, object]) -> str:
-        """Sign with a key that only the server has."""
+        """Sign with a symmetric key that only the server has."""
         from joserfc import jwt
 
         return jwt.encode({"alg": "HS256", "typ": "JWT"}, dict(claims), self._hmac_key)

@@ -1,4 +1,4 @@
-"""A token endpoint by the book: RFC 6749, with RFC 9068 access tokens."""
+"""A standard token endpoint: RFC 6749, with RFC 9068 access tokens."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,7 +21,7 @@ DEFAULT_ERROR_CODES: Mapping[int, str] = {
 
 
 class OAuth2(FakeSystem):
-    """Speak as RFC 6749 says, to confidential clients and to a public one."""
+    """RFC 6749 for two confidential clients and a public one."""
 
     name = "oauth2"
     path_prefixes = ("/oauth2/",)
@@ -36,19 +36,19 @@ class OAuth2(FakeSystem):
         "scope": "read write",
     }
     secrets: ClassVar = {"client_secret": "made-up-secret-of-batch"}
-    # The second one's id and secret arrive whole only if Basic encodes them (section 2.3.1).
+    # The second client's id and secret survive Basic only if form-encoded first (section 2.3.1).
     client_secrets: ClassVar = {
         profile_values["client_id"]: secrets["client_secret"],
         "odd client:1": "100% made up: a+b & c=d / £ €",
     }
 
     def authenticate_client(self, request: Request, form: Mapping[str, str]) -> str:
-        """Take exactly one method of client authentication (section 2.3)."""
+        """Accept exactly one method of client authentication (section 2.3)."""
         basic = request.basic_credentials(form_encoded=True)
         if basic is not None:
             client_id, secret = basic
             if "client_secret" in form or form.get("client_id", client_id) != client_id:
-                raise OAuthError("invalid_request", "more than one client authentication")
+                raise OAuthError("invalid_request", "more than one client authentication method")
         else:
             client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
         if not client_id:
@@ -57,24 +57,28 @@ class OAuth2(FakeSystem):
             return client_id
         if self.client_secrets.get(client_id) != secret:
             encoded = quote_plus(client_id) != client_id or quote_plus(secret) != secret
-            hint = "; Basic wants both form-encoded first" if basic is not None and encoded else ""
-            raise OAuthError("invalid_client", f"client id or secret is wrong{hint}", 401)
+            hint = (
+                "; Basic requires both to be form-encoded first"
+                if basic is not None and encoded
+                else ""
+            )
+            raise OAuthError("invalid_client", f"wrong client id or secret{hint}", 401)
         return client_id
 
     def grant_client_credentials(self, client: str, form: Mapping[str, str]) -> AuthorizationGrant:
         """Grant a confidential client its own token (section 4.4); no refresh token (4.4.3)."""
         if client == PUBLIC_CLIENT_ID:
-            raise OAuthError("unauthorized_client", "a public client can't have this grant")
+            raise OAuthError("unauthorized_client", "this grant is not available to public clients")
         return AuthorizationGrant(
             self.name, client, client, _validated_scope(form), refreshable=False
         )
 
     def grant_password(self, client: str, form: Mapping[str, str]) -> AuthorizationGrant:
-        """Sign a user in (section 4.3)."""
+        """Authenticate a user (section 4.3)."""
         if "username" not in form or "password" not in form:
             raise OAuthError("invalid_request", "username or password is missing")
         if (form["username"], form["password"]) != (USERNAME, PASSWORD):
-            raise OAuthError("invalid_grant", "user name or password is wrong")
+            raise OAuthError("invalid_grant", "wrong user name or password")
         return AuthorizationGrant(self.name, client, form["username"], _validated_scope(form))
 
     grant_handlers: ClassVar = {
@@ -116,20 +120,20 @@ class OAuth2(FakeSystem):
     def error_response(
         self, status: int, code: str | None = None, text: str | None = None
     ) -> Response:
-        """Return the body of section 5.2, which wants a challenge beside 401."""
+        """Return the body of section 5.2, with the challenge that a 401 requires."""
         code = code or DEFAULT_ERROR_CODES.get(
             status, "server_error" if status >= 500 else "invalid_request"
         )
-        reply = json_response(
+        response = json_response(
             status, {"error": code, "error_description": text or reason_phrase(status)}, error=code
         )
         if status == 401:
-            return replace(reply, headers={"WWW-Authenticate": 'Basic realm="oauth2"'})
-        return reply
+            return replace(response, headers={"WWW-Authenticate": 'Basic realm="oauth2"'})
+        return response
 
 
 def _validated_scope(form: Mapping[str, str]) -> str:
-    asked = form.get("scope", "read").split()
-    if not set(asked) <= set(SCOPES):
-        raise OAuthError("invalid_scope", f"the scopes are: {' '.join(SCOPES)}")
-    return " ".join(asked)
+    scopes = form.get("scope", "read").split()
+    if not set(scopes) <= set(SCOPES):
+        raise OAuthError("invalid_scope", f"supported scopes: {' '.join(SCOPES)}")
+    return " ".join(scopes)

@@ -1,4 +1,4 @@
-"""Run a command against a sandbox: its streams are ours, its exit status too."""
+"""Run a command with the sandbox's environment and pass on its exit status."""
 
 import os
 import shutil
@@ -13,24 +13,24 @@ from types import FrameType
 EXIT_NOT_FOUND = 127
 EXIT_NOT_EXECUTABLE = 126
 TERMINAL_SIGNALS = ("SIGINT", "SIGQUIT")
-"""Signals that a terminal sends to the command as well as to us."""
+"""Signals that a terminal sends to the command as well as to this process."""
 FORWARDED_SIGNALS = ("SIGTERM", "SIGHUP")
 
 
 def run_command(command: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Run a command to its end and return its exit status, 128+n for signal n, as a shell does.
+    """Run a command and return its exit status, 128+n for signal n, as a shell does.
 
     Raises:
-        OSError: there is no such command, or it can't be run; `failure` has the status for it.
+        OSError: the command doesn't exist or can't be run; `exit_status_of` has the exit status.
     """
     program = shutil.which(command[0], path=environ.get("PATH", os.defpath))
     if program is None:
-        there = os.sep in command[0] and Path(command[0]).exists()
-        raise PermissionError if there else FileNotFoundError
+        exists = os.sep in command[0] and Path(command[0]).exists()
+        raise PermissionError if exists else FileNotFoundError
     child: subprocess.Popen[bytes] | None = None
     early: list[int] = []
 
-    def pass_on(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal's signature
+    def forward_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal's signature
         if child is None:
             early.append(number)
         elif signal.Signals(number).name in FORWARDED_SIGNALS or not _is_foreground_group():
@@ -41,7 +41,7 @@ def run_command(command: Sequence[str], environ: Mapping[str, str]) -> int:
         for name in (*TERMINAL_SIGNALS, *FORWARDED_SIGNALS)
         if hasattr(signal, name)
     ]
-    before = {number: signal.signal(number, pass_on) for number in numbers}
+    before = {number: signal.signal(number, forward_signal) for number in numbers}
     try:
         child = subprocess.Popen(list(command), executable=program, env=dict(environ))  # noqa: S603 - the user's own command
         for number in early:
@@ -54,10 +54,10 @@ def run_command(command: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _wait_for_exit(child: "subprocess.Popen[bytes]") -> int:
-    """Wait for the command's end and return its return code.
+    """Wait for the command to end and return its return code.
 
-    A signal that comes just before a blocking waitpid is seen only after it: so that waits in a
-    thread of its own, and this one looks up at least once a second.
+    A signal that arrives just before a blocking waitpid is handled only after it. So a second
+    thread waits, and this one wakes up at least once a second.
     """
     ended = Event()
 
@@ -72,21 +72,21 @@ def _wait_for_exit(child: "subprocess.Popen[bytes]") -> int:
 
 
 def exit_status_of(error: OSError) -> int:
-    """Return the exit status with which a shell says that a command could not be run."""
+    """Return the exit status of a shell for a command that could not be run."""
     return EXIT_NOT_FOUND if isinstance(error, FileNotFoundError) else EXIT_NOT_EXECUTABLE
 
 
 def find_tokencli_program() -> Path | None:
-    """Return the path of the `tokencli` that runs now, if there is such a program."""
-    for place in (sys.argv[0], sys.executable):
-        found = shutil.which("tokencli", path=str(Path(place).absolute().parent))
-        if found is not None:
-            return Path(found)
+    """Return the path of the running `tokencli` program, if there is one."""
+    for neighbour in (sys.argv[0], sys.executable):
+        program = shutil.which("tokencli", path=str(Path(neighbour).absolute().parent))
+        if program is not None:
+            return Path(program)
     return None
 
 
 def _is_foreground_group() -> bool:
-    """Tell whether we are in the foreground of a terminal, whose Ctrl-C the command hears itself."""
+    """Tell whether we are in the terminal's foreground, so that the command gets Ctrl-C itself."""
     try:
         terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
     except OSError:

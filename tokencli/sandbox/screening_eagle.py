@@ -1,4 +1,4 @@
-"""Screening Eagle ID: "Generate Auth Access Token"."""
+"""Screening Eagle ID, by "Generate Auth Access Token"."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -13,7 +13,7 @@ REFRESH_TOKEN_LIFETIME_S = 180 * 86400
 
 
 class ScreeningEagle(FakeSystem):
-    """Speak as Screening Eagle ID does: Basic, a mandatory scope, JWTs throughout, camelCase errors."""
+    """Basic authentication, a mandatory scope, JWTs only, camelCase errors."""
 
     name = "screening-eagle"
     path_prefixes = ("/api/",)
@@ -27,33 +27,33 @@ class ScreeningEagle(FakeSystem):
     }
     secrets: ClassVar = {"client_secret": "made-up-secret-of-the-integration"}
 
-    def authenticate_client(self, request: Request, form: Mapping[str, str]) -> str:  # noqa: ARG002 - not there
-        """Want id and secret as they are in the Basic header, which is how the document writes it."""
-        found = request.basic_credentials(form_encoded=False)
-        if found != (self.profile_values["client_id"], self.secrets["client_secret"]):
+    def authenticate_client(self, request: Request, form: Mapping[str, str]) -> str:  # noqa: ARG002 - not in the form
+        """Expect id and secret unencoded in the Basic header, as documented."""
+        credentials = request.basic_credentials(form_encoded=False)
+        if credentials != (self.profile_values["client_id"], self.secrets["client_secret"]):
             raise OAuthError("invalid_client", "", 401)
-        return found[0]
+        return credentials[0]
 
     def grant_client_credentials(self, client: str, form: Mapping[str, str]) -> AuthorizationGrant:
-        """Grant a machine what it asks for, if it may have it."""
-        asked = form.get("scope", "").split()
-        if not asked:
+        """Grant the requested scopes if they are allowed."""
+        scopes = form.get("scope", "").split()
+        if not scopes:
             raise OAuthError("invalid_request", "")
-        if not set(asked) <= set(SCOPES):
+        if not set(scopes) <= set(SCOPES):
             raise OAuthError("invalid_scope", "", 403)
-        return AuthorizationGrant(self.name, client, "1302", " ".join(asked))
+        return AuthorizationGrant(self.name, client, "1302", " ".join(scopes))
 
     grant_handlers: ClassVar = {"client_credentials": grant_client_credentials}
 
     def generate_access_token(self, grant: AuthorizationGrant, lifetime: float) -> str:
-        """Return a JWT with the claims of the sample."""
+        """Return a JWT with the claims of the documented sample."""
         more = {"scp": grant.scope, "scopes": ["user"], "userID": 1302, "userRegion": "SG"}
         return self.context.signing_keys.sign_hs256(
             self._common_claims(grant, lifetime) | {"jti": str(uuid4())} | more
         )
 
     def generate_refresh_token(self, grant: AuthorizationGrant) -> str:
-        """Return a JWT too."""
+        """Return a JWT."""
         claims = self._common_claims(grant, REFRESH_TOKEN_LIFETIME_S)
         return self.context.signing_keys.sign_hs256(
             claims | {"jti": str(uuid4()), "scp": grant.scope}
@@ -66,10 +66,10 @@ class ScreeningEagle(FakeSystem):
         refresh_token: str | None,
         lifetime: float,
     ) -> dict[str, object]:
-        """Return the members of the sample; the ID token comes with the scope `openid`."""
+        """Return the members of the documented sample; the scope `openid` adds an ID token."""
         id_token = None
         if "openid" in grant.scope.split():
-            person = {
+            user_claims = {
                 "email": "sandbox@example.com",
                 "email_verified": True,
                 "name": "Sandbox User",
@@ -80,7 +80,7 @@ class ScreeningEagle(FakeSystem):
                 "updated_at": int(self.context.now()),
             }
             id_token = self.context.signing_keys.sign_hs256(
-                self._common_claims(grant, lifetime) | person
+                self._common_claims(grant, lifetime) | user_claims
             )
         return {
             "scope": grant.scope,
@@ -91,17 +91,17 @@ class ScreeningEagle(FakeSystem):
             "refresh_token": refresh_token,
         }
 
-    def unauthorized_response(self, why: str | None) -> Response:  # noqa: ARG002 - the document has one body for all
-        """Return the documented body, whatever is wrong with the token."""
+    def unauthorized_response(self) -> Response:
+        """Return the one documented body, whatever is wrong with the token."""
         return self.error_response(401)
 
     def error_response(
         self,
         status: int,
         code: str | None = None,
-        text: str | None = None,  # noqa: ARG002 - the document has one body for all errors
+        text: str | None = None,  # noqa: ARG002 - one documented body for all errors
     ) -> Response:
-        """Return the one body that the document shows for every status."""
+        """Return the body documented for every status."""
         body = {"error": "Forbidden", "errorDescription": "permission denied"}
         return json_response(status, body, error=code)
 

@@ -1,4 +1,4 @@
-"""A sandbox as one thing: certificates, server, systems and workspace, started and stopped together."""
+"""`Sandbox`: certificates, server, systems and workspace, started and stopped together."""
 
 import ssl
 import time
@@ -9,26 +9,27 @@ from types import TracebackType
 from typing import Self
 
 from tokencli.errors import StorageError, UsageError
-from tokencli.sandbox.context import SandboxContext
 from tokencli.sandbox.faults import parse_faults
 from tokencli.sandbox.https_server import HOST, HttpsServer
 from tokencli.sandbox.keys import SigningKeys
 from tokencli.sandbox.router import Router
+from tokencli.sandbox.system import SandboxContext
 from tokencli.sandbox.token_db import TokenDatabase
 from tokencli.sandbox.workspace import TomlValue, Workspace
 
 
 class Sandbox:
-    """Run an authorization server inside `with`; the options are the rows of `faults.FAULTS`.
+    """Run an authorization server in a `with` block; the options are those of `FAULT_OPTIONS`.
 
     Raises:
-        UsageError: an option can't be read, or the port is taken. StorageError: no room for it.
+        UsageError: an option is invalid, or the port is in use.
+        StorageError: the temporary directory can't be written.
     """
 
     url: str
-    """The address, without a slash at the end."""
+    """Base URL, without a trailing slash."""
     directory: Path
-    """The workspace, which is removed at the end."""
+    """The workspace, removed at the end."""
     config_file: str
     """The path of a configuration with a profile for each system."""
     ca_file: str
@@ -70,7 +71,7 @@ class Sandbox:
         self._exit_stack.close()
 
     def set_faults(self, **faults: object) -> None:
-        """Let these things go wrong from now on, and no others."""
+        """Replace the injected faults."""
         self._context.set_faults(parse_faults(faults))
 
     def render_config(
@@ -79,24 +80,24 @@ class Sandbox:
         *,
         state_dir: str | None = None,
     ) -> str:
-        """Return a configuration with a profile for each system; see `Workspace.config_text`."""
+        """Return a configuration with a profile for each system; see `Workspace.render_config`."""
         return self._workspace.render_config(changes, state_dir=state_dir)
 
     def build_environ(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """Return the environment in which a command finds this sandbox."""
-        found = {name: value for name, value in environ.items() if name != "TOKENCLI_PROFILE"}
-        return found | {
+        """Return the environment for commands that use this sandbox."""
+        inherited = {name: value for name, value in environ.items() if name != "TOKENCLI_PROFILE"}
+        return inherited | {
             "TOKENCLI_CONFIG": self.config_file,
             "SANDBOX_URL": self.url,
             "SANDBOX_CA_FILE": self.ca_file,
         }
 
     def is_family_active(self, refresh_token: str) -> bool:
-        """Tell whether the family of a refresh token, spent or not, is still good."""
+        """Tell whether the family of a refresh token, spent or not, is still active."""
         return self.database.is_family_active(refresh_token)
 
     def current_refresh_token(self, system: str) -> str | None:
-        """Return the one good refresh token of the family that the system served last."""
+        """Return the current refresh token of the family that the system used last."""
         return self.database.current_refresh_token(system)
 
 
@@ -106,8 +107,8 @@ def _storage_errors() -> Iterator[None]:
         yield
     except OSError as error:
         raise StorageError(
-            f"the sandbox's temporary directory can't be written: {error.strerror}",
-            fix="make room there, or name another by TMPDIR",
+            f"can't write the sandbox's temporary directory: {error.strerror}",
+            fix="free some space there, or set TMPDIR to another directory",
         ) from error
 
 
@@ -116,15 +117,15 @@ def _open_server(port: int, tls: ssl.SSLContext) -> HttpsServer:
         return HttpsServer(port, tls)
     except OSError as error:
         raise UsageError(
-            f"port {port} can't be had on {HOST}: {error.strerror}",
-            fix="tokencli sandbox without --port, which takes a free one",
+            f"can't listen on {HOST}:{port}: {error.strerror}",
+            fix="tokencli sandbox",
         ) from error
 
 
 def _create_certificates(directory: Path) -> tuple[bytes, ssl.SSLContext]:
-    """Make a CA and a certificate for this machine alone; return the CA's, and the server's context.
+    """Create a CA and a certificate for loopback; return the CA in PEM form and the TLS context.
 
-    ssl reads keys from files alone: the server's own is in `directory` for that moment.
+    ssl loads keys only from files, so the server's key is in `directory` for a moment.
     """
     import trustme
 

@@ -1,4 +1,4 @@
-"""Social-ID NOW: "POST /oauth/token" of its marketing API, v2, one page for each grant."""
+"""Social-ID NOW, by "POST /oauth/token" of its marketing API, v2, one page per grant."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -13,7 +13,7 @@ OAUTH2_NETWORKS = ("facebook", "gplus", "linkedin", "instagram")
 OIDC_NETWORKS = ("apple",)
 EMAIL_ADDRESS = "john_doe@domain.com"
 USER_ID = "123"
-# Status -> code and description; the document's table of codes covers 400 and 401.
+# Status -> code and description; only 400 and 401 are documented.
 DOCUMENTED_ERRORS: Mapping[int, tuple[str, str]] = {
     400: ("invalid_request", "A required parameter was not informed."),
     401: ("invalid_client", "The request authentication is invalid."),
@@ -22,7 +22,7 @@ DOCUMENTED_ERRORS: Mapping[int, tuple[str, str]] = {
 
 
 class SocialId(FakeSystem):
-    """Speak as Social-ID NOW does: Basic, opaque tokens, exactly one of two ways to name the user."""
+    """Basic authentication, opaque tokens, and exactly one of two ways to name the user."""
 
     name = "socialid"
     path_prefixes = ("/v2/",)
@@ -35,32 +35,32 @@ class SocialId(FakeSystem):
         "client_secret": "made-up-secret-of-app-138",
     }
 
-    def authenticate_client(self, request: Request, form: Mapping[str, str]) -> str:  # noqa: ARG002 - not there
-        """Want what `curl --user` sends."""
-        found = request.basic_credentials(form_encoded=False)
-        if found != (self.profile_values["client_id"], self.secrets["client_secret"]):
+    def authenticate_client(self, request: Request, form: Mapping[str, str]) -> str:  # noqa: ARG002 - not in the form
+        """Expect what `curl --user` sends."""
+        credentials = request.basic_credentials(form_encoded=False)
+        if credentials != (self.profile_values["client_id"], self.secrets["client_secret"]):
             raise OAuthError("invalid_client", "The client authentication is invalid.", 401)
-        return found[0]
+        return credentials[0]
 
     def grant_password(self, client: str, form: Mapping[str, str]) -> AuthorizationGrant:
-        """Sign a user in by user name or by e-mail address, never by both."""
+        """Authenticate a user by user name or by e-mail address, but not both."""
         if ("username" in form) == ("email_address" in form):
             raise OAuthError(
                 "invalid_request", "Exactly one of username and email_address is required."
             )
         _require_parameter(form, "password")
         user = form.get("username", form.get("email_address"))
-        right = user in (self.profile_values["username"], EMAIL_ADDRESS)
-        if not right or form["password"] != self.secrets["password"]:
+        known = user in (self.profile_values["username"], EMAIL_ADDRESS)
+        if not known or form["password"] != self.secrets["password"]:
             raise OAuthError("invalid_client", "User and password do not match.", 401)
         return AuthorizationGrant(self.name, client, USER_ID, "")
 
-    def grant_client_credentials(self, client: str, form: Mapping[str, str]) -> AuthorizationGrant:  # noqa: ARG002 - needs none
-        """Grant the app itself a token."""
+    def grant_client_credentials(self, client: str, form: Mapping[str, str]) -> AuthorizationGrant:  # noqa: ARG002 - no parameters
+        """Issue a token for the app itself."""
         return AuthorizationGrant(self.name, client, client, "", refreshable=False)
 
     def grant_user_id(self, client: str, form: Mapping[str, str]) -> AuthorizationGrant:
-        """Grant the app a token of a user whose id it knows."""
+        """Issue a token for a user, named by id."""
         _require_parameter(form, "user_id")
         if form["user_id"] != USER_ID:
             raise OAuthError("invalid_request", "The informed user_id is invalid.")
@@ -69,7 +69,7 @@ class SocialId(FakeSystem):
     def grant_provider_credentials(
         self, client: str, form: Mapping[str, str]
     ) -> AuthorizationGrant:
-        """Exchange a token of another network; which parameters it takes depends on the network."""
+        """Exchange a token of another network; the parameters depend on the network."""
         _require_parameter(form, "provider")
         network = form["provider"]
         if network not in (*OAUTH1_NETWORKS, *OAUTH2_NETWORKS, *OIDC_NETWORKS):
@@ -91,7 +91,7 @@ class SocialId(FakeSystem):
     }
 
     def invalid_refresh_token_error(self, reason: str) -> OAuthError:
-        """Refuse with a code of the documented table, which has no `invalid_grant`."""
+        """Return a refusal with a documented code; `invalid_grant` is not one of them."""
         return OAuthError("invalid_request", f"The informed refresh_token is invalid: {reason}.")
 
     def generate_access_token(self, grant: AuthorizationGrant, lifetime: float) -> str:  # noqa: ARG002 - an opaque token
@@ -105,7 +105,7 @@ class SocialId(FakeSystem):
         refresh_token: str | None,
         lifetime: float,
     ) -> dict[str, object]:
-        """Return the members of the sample."""
+        """Return the members of the documented sample."""
         return {
             "access_token": access_token,
             "expires_in": integer_if_whole(lifetime),
@@ -116,11 +116,11 @@ class SocialId(FakeSystem):
     def error_response(
         self, status: int, code: str | None = None, text: str | None = None
     ) -> Response:
-        """Return code and description."""
-        usual = DOCUMENTED_ERRORS.get(
+        """Return the documented members, code and description."""
+        default_code, default_text = DOCUMENTED_ERRORS.get(
             status, (reason_phrase(status).lower().replace(" ", "_"), reason_phrase(status))
         )
-        code, text = code or usual[0], text or usual[1]
+        code, text = code or default_code, text or default_text
         return json_response(status, {"error": code, "error_description": text}, error=code)
 
 

@@ -1,17 +1,19 @@
-"""What the systems have in common, and the table of them."""
+"""`FakeSystem`, what the systems have in common, and the table of systems."""
 
 import json
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from importlib import import_module
+from threading import Lock
 from typing import ClassVar
 
-from tokencli.sandbox.context import SandboxContext
+from tokencli.sandbox.faults import Faults
 from tokencli.sandbox.http_messages import OAuthError, Request, Response, json_response
-from tokencli.sandbox.keys import generate_opaque_token
-from tokencli.sandbox.token_db import AuthorizationGrant, InvalidRefreshTokenError
+from tokencli.sandbox.keys import SigningKeys, generate_opaque_token
+from tokencli.sandbox.token_db import AuthorizationGrant, InvalidRefreshTokenError, TokenDatabase
 
 SYSTEMS: Mapping[str, str] = {
     "groupid": "tokencli.sandbox.groupid:GroupId",
@@ -24,7 +26,7 @@ REFRESH_TOKEN = "refresh_token"
 INVALID_TOKEN_REASONS = {
     "expired": "The access token expired",
     "revoked": "The access token was revoked",
-    "unknown": "The access token is not one of this server's",
+    "unknown": "The access token was not issued by this server",
 }
 
 
@@ -35,30 +37,58 @@ def load_system(name: str) -> "type[FakeSystem]":
     return found
 
 
+@dataclass(slots=True)
+class SandboxContext:
+    """What all systems of one sandbox share."""
+
+    url: str
+    database: TokenDatabase
+    signing_keys: SigningKeys
+    faults: Faults = field(default_factory=Faults)
+    _fault_counts: Counter[str] = field(default_factory=Counter)
+    _lock: Lock = field(default_factory=Lock)
+
+    def now(self) -> float:
+        """Return the server's time, including its skew, in seconds since the epoch."""
+        return self.database.now() + self.faults.clock_skew
+
+    def set_faults(self, faults: Faults) -> None:
+        """Replace the faults and reset their counts."""
+        with self._lock:
+            self.faults = faults
+            self._fault_counts.clear()
+
+    def fault_applies(self, name: str, times: int | None) -> bool:
+        """Count a request and tell whether the fault of the first `times` requests applies to it."""
+        with self._lock:
+            self._fault_counts[name] += 1
+            return times is None or self._fault_counts[name] <= times
+
+
 class FakeSystem(ABC):
-    """One documented system: a token endpoint, and a resource that its tokens open."""
+    """One documented system: a token endpoint, and a resource protected by its tokens."""
 
     name: ClassVar[str]
     path_prefixes: ClassVar[tuple[str, ...]]
-    """Path prefixes that are this system's, so that it answers 404 there in its own words."""
+    """Path prefixes of this system; it answers 404 under them in its own format."""
     token_path: ClassVar[str]
     resource_path: ClassVar[str]
     jwks_path: ClassVar[str | None] = None
     access_token_lifetime_s: ClassVar[int]
-    """Seconds that an access token lives, as documented."""
+    """Documented lifetime of an access token, in seconds."""
     profile_values: ClassVar[Mapping[str, str]]
-    """What a profile says; `{url}` and `{address}` are the sandbox's own."""
+    """Keys of a profile; `{url}` and `{address}` are replaced by the sandbox's."""
     secrets: ClassVar[Mapping[str, str]]
     """Made-up secrets, by logical name."""
     grant_handlers: ClassVar[Mapping[str, Callable[..., AuthorizationGrant]]]
-    """`grant_type` -> method that takes the client and the form, beside `refresh_token`."""
+    """`grant_type` -> method with the arguments client and form; `refresh_token` is built in."""
 
-    def __init__(self, site: SandboxContext) -> None:
-        self.context = site
+    def __init__(self, context: SandboxContext) -> None:
+        self.context = context
 
     @abstractmethod
     def authenticate_client(self, request: Request, form: Mapping[str, str]) -> str:
-        """Return the id of the client that authenticated itself; raise Refusal otherwise."""
+        """Return the id of the authenticated client; raise OAuthError otherwise."""
 
     @abstractmethod
     def generate_access_token(self, grant: AuthorizationGrant, lifetime: float) -> str:
@@ -72,77 +102,75 @@ class FakeSystem(ABC):
         refresh_token: str | None,
         lifetime: float,
     ) -> dict[str, object]:
-        """Return the members of a token reply, in the documented order."""
+        """Return the members of a token response, in the documented order."""
 
     @abstractmethod
     def error_response(
         self, status: int, code: str | None = None, text: str | None = None
     ) -> Response:
-        """Return a refusal in the documented shape."""
+        """Return an error response in the documented format."""
 
-    def generate_refresh_token(self, grant: AuthorizationGrant) -> str:  # noqa: ARG002 - some put the grant into it
+    def generate_refresh_token(self, grant: AuthorizationGrant) -> str:  # noqa: ARG002 - some systems use the grant
         """Return a new refresh token."""
         return generate_opaque_token()
 
     def malformed_token_response(self, members: Mapping[str, object]) -> str:
-        """Return a reply with the slip of the documents' samples: a comma after the last member."""
+        """Return JSON with the mistake of the vendors' samples: a trailing comma."""
         return json.dumps(members, indent=2)[:-2] + ",\n}"
 
     def invalid_refresh_token_error(self, reason: str) -> OAuthError:
-        """Return the refusal of a refresh token that is no good."""
+        """Return the error for an invalid refresh token."""
         return OAuthError("invalid_grant", reason)
 
-    def unauthorized_response(self, why: str | None) -> Response:
-        """Return the body that the resource answers 401 with; `why` is None without a token."""
-        return json_response(
-            401, {} if why is None else {"error": "invalid_token", "error_description": why}
-        )
+    def unauthorized_response(self) -> Response:
+        """Return the 401 of the protected resource, without its challenge."""
+        return json_response(401, {})
 
     def handle_token_request(self, request: Request) -> Response:
-        """Answer at the token endpoint."""
+        """Answer a request to the token endpoint."""
         if request.method != "POST":
             return self.method_not_allowed_response("POST")
         try:
             form = request.parse_form()
             client = self.authenticate_client(request, form)
-            asked = form.get("grant_type")
-            if asked is None:
+            grant_type = form.get("grant_type")
+            if grant_type is None:
                 raise OAuthError("invalid_request", "grant_type is missing")
-            if asked == REFRESH_TOKEN:
+            if grant_type == REFRESH_TOKEN:
                 return self._refresh_tokens(client, form)
-            if asked not in self.grant_handlers:
+            if grant_type not in self.grant_handlers:
                 raise OAuthError("unsupported_grant_type", "the grant type is not supported")
-            return self._start_family(self.grant_handlers[asked](self, client, form))
+            return self._start_family(self.grant_handlers[grant_type](self, client, form))
         except OAuthError as refusal:
             return self.error_response(refusal.status, refusal.code, refusal.description)
 
     def handle_resource_request(self, request: Request) -> Response:
-        """Answer at the protected resource (RFC 6750 section 3)."""
+        """Answer a request to the protected resource (RFC 6750 section 3)."""
         if request.method != "GET":
             return self.method_not_allowed_response("GET")
         token = request.bearer_token()
-        if token is None:  # RFC 6750 section 3.1: without a token there is no error code either
+        if token is None:  # RFC 6750 section 3.1: no error code without a token
             return _add_headers(
-                self.unauthorized_response(None),
+                self.unauthorized_response(),
                 {"WWW-Authenticate": f'Bearer realm="{self.name}"'},
             )
-        found = self.context.database.check_access_token(token, self.name)
-        if not isinstance(found, AuthorizationGrant):
+        result = self.context.database.check_access_token(token, self.name)
+        if not isinstance(result, AuthorizationGrant):
             challenge = (
                 f'Bearer realm="{self.name}", error="invalid_token",'
-                f' error_description="{INVALID_TOKEN_REASONS[found]}"'
+                f' error_description="{INVALID_TOKEN_REASONS[result]}"'
             )
-            return _add_headers(self.unauthorized_response(None), {"WWW-Authenticate": challenge})
+            return _add_headers(self.unauthorized_response(), {"WWW-Authenticate": challenge})
         return json_response(
-            200, {"subject": found.subject, "client": found.client_id, "scope": found.scope}
+            200, {"subject": result.subject, "client": result.client_id, "scope": result.scope}
         )
 
-    def method_not_allowed_response(self, right: str) -> Response:
-        """Return 405 and say which method would be right."""
-        return _add_headers(self.error_response(405), {"Allow": right})
+    def method_not_allowed_response(self, allowed: str) -> Response:
+        """Return 405 with the allowed method."""
+        return _add_headers(self.error_response(405), {"Allow": allowed})
 
     def supports_grant(self, grant_type: str) -> bool:
-        """Tell whether the system has this grant."""
+        """Tell whether the system supports this grant."""
         return grant_type == REFRESH_TOKEN or grant_type in self.grant_handlers
 
     def _start_family(self, grant: AuthorizationGrant) -> Response:
@@ -187,7 +215,7 @@ class FakeSystem(ABC):
         )
 
     def _encode_token_response(self, members: dict[str, object]) -> bytes:
-        """Write the reply down, with what is to go wrong in it."""
+        """Encode the response, with the faults injected."""
         faults = self.context.faults
         if faults.no_token:
             del members["access_token"]
@@ -197,13 +225,13 @@ class FakeSystem(ABC):
             return self.malformed_token_response(members).encode()
         if not faults.expires_in:
             return json.dumps(members, indent=2).encode()
-        place = generate_opaque_token()
-        written = json.dumps(members | {"expires_in": place}, indent=2)
-        return written.replace(f'"{place}"', faults.expires_in).encode()
+        placeholder = generate_opaque_token()
+        encoded = json.dumps(members | {"expires_in": placeholder}, indent=2)
+        return encoded.replace(f'"{placeholder}"', faults.expires_in).encode()
 
 
 def reason_phrase(status: int) -> str:
-    """Return the standard words for an HTTP status."""
+    """Return the standard reason phrase of an HTTP status."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:
@@ -211,9 +239,9 @@ def reason_phrase(status: int) -> str:
 
 
 def integer_if_whole(seconds: float) -> int | float:
-    """Return seconds as the integer that RFC 6749 section 4.2.2 wants, where they are one."""
+    """Return whole seconds as an integer, as `expires_in` requires (RFC 6749 section 4.2.2)."""
     return int(seconds) if seconds == int(seconds) else seconds
 
 
-def _add_headers(reply: Response, headers: Mapping[str, str]) -> Response:
-    return replace(reply, headers={**reply.headers, **headers})
+def _add_headers(response: Response, headers: Mapping[str, str]) -> Response:
+    return replace(response, headers={**response.headers, **headers})

@@ -1,4 +1,4 @@
-"""What a sandbox has issued and what it was asked, in one thread-safe place."""
+"""The grants and tokens that a sandbox has issued, and its request log; thread-safe."""
 
 import time
 from collections.abc import Callable
@@ -8,24 +8,24 @@ from typing import Literal
 
 
 class InvalidRefreshTokenError(Exception):
-    """The refresh token is unknown, revoked, or was used before; the text says which."""
+    """The refresh token is unknown, revoked, or was used before; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationGrant:
-    """What somebody may do: the thing that tokens stand for."""
+    """An authorization that tokens are issued for."""
 
     system: str
     client_id: str
     subject: str
     scope: str
     refreshable: bool = True
-    """Whether a refresh token comes with it."""
+    """Whether a refresh token is issued for it."""
 
 
 @dataclass(slots=True)
 class _RefreshTokenFamily:
-    """All refresh tokens that descend from one grant; one of them is current."""
+    """All refresh tokens of one grant; one of them is current."""
 
     grant: AuthorizationGrant
     current: str
@@ -43,7 +43,7 @@ class _IssuedAccessToken:
 
 @dataclass(frozen=True, slots=True)
 class RequestLogEntry:
-    """One request and how it was answered, without a secret in it."""
+    """One request and its response, without secrets."""
 
     at: float
     kind: str
@@ -53,9 +53,9 @@ class RequestLogEntry:
     method: str
     path: str
     grant_type: str
-    """As it was sent, `?` where it is none that the system knows, empty at other places."""
+    """As sent; `?` if the system doesn't know it; empty for other requests than token requests."""
     status: int
-    """0 where the connection was dropped instead."""
+    """0 if the connection was dropped instead."""
     error: str | None = None
     issued: bool = False
 
@@ -67,12 +67,12 @@ class RequestLogEntry:
 
 @dataclass(slots=True)
 class TokenDatabase:
-    """Keep grants, tokens and the log; every method may be called from any thread."""
+    """Grants, tokens and the request log; every method may be called from any thread."""
 
     now: Callable[[], float] = time.time
-    """Tell the time, in seconds since the epoch."""
+    """Returns the time, in seconds since the epoch."""
     on_request_logged: Callable[[RequestLogEntry], None] | None = None
-    """Called with each log entry, in the thread that answers."""
+    """Called with each log entry, in the thread that handles the request."""
     _condition: Condition = field(default_factory=Condition)
     _families: dict[str, _RefreshTokenFamily] = field(default_factory=dict)
     _latest_families: dict[str, _RefreshTokenFamily] = field(default_factory=dict)
@@ -80,7 +80,7 @@ class TokenDatabase:
     _request_log: list[RequestLogEntry] = field(default_factory=list)
 
     def add_family(self, grant: AuthorizationGrant, refresh_token: str) -> None:
-        """Begin a family of refresh tokens."""
+        """Start a family of refresh tokens."""
         with self._condition:
             family = _RefreshTokenFamily(grant, refresh_token)
             self._families[refresh_token] = self._latest_families[grant.system] = family
@@ -88,21 +88,21 @@ class TokenDatabase:
     def rotate_refresh_token(
         self,
         spent: str,
-        mint: Callable[[AuthorizationGrant], str],
+        generate: Callable[[AuthorizationGrant], str],
         *,
         system: str,
         client_id: str,
         grace: float = 0.0,
         keep: bool = False,
     ) -> tuple[AuthorizationGrant, str]:
-        """Spend a refresh token; return its grant and the token that is current from now on.
+        """Spend a refresh token; return its grant and the new current token.
 
-        A token that was spent before kills its family, access tokens included (RFC 9700 section
-        4.14.2), unless it is the one before the current and was spent less than `grace` seconds
-        ago. With `keep` the token stays good.
+        Reuse of a spent token revokes its family, including access tokens (RFC 9700 section
+        4.14.2), unless it is the previous token and was spent less than `grace` seconds ago.
+        With `keep` the token is not rotated.
 
         Raises:
-            Spent: the refresh token is no good.
+            InvalidRefreshTokenError: the refresh token is unknown, revoked or was used before.
         """
         with self._condition:
             family = self._families.get(spent)
@@ -118,10 +118,10 @@ class TokenDatabase:
                     return family.grant, family.current
                 family.active = False
                 raise InvalidRefreshTokenError(
-                    "the refresh token was used before: its whole family is revoked"
+                    "the refresh token was used before, so its whole family is revoked"
                 )
             if not keep:
-                family.current = mint(family.grant)
+                family.current = generate(family.grant)
                 family.previous, family.rotated_at = spent, self.now()
                 self._families[family.current] = family
             self._latest_families[system] = family
@@ -134,7 +134,7 @@ class TokenDatabase:
         lifetime: float,
         refresh_token: str | None,
     ) -> None:
-        """Remember an access token for `lifetime` seconds, as one of the refresh token's family."""
+        """Add an access token that lives for `lifetime` seconds to the refresh token's family."""
         with self._condition:
             family = self._families.get(refresh_token) if refresh_token is not None else None
             self._access_tokens[access_token] = _IssuedAccessToken(
@@ -144,7 +144,7 @@ class TokenDatabase:
     def check_access_token(
         self, access_token: str, system: str
     ) -> AuthorizationGrant | Literal["unknown", "expired", "revoked"]:
-        """Return what the access token stands for, or why it stands for nothing."""
+        """Return the access token's grant, or why the token is not valid."""
         with self._condition:
             access = self._access_tokens.get(access_token)
             if access is None or access.grant.system != system:
@@ -154,19 +154,19 @@ class TokenDatabase:
             return access.grant if self.now() < access.expires_at else "expired"
 
     def is_family_active(self, refresh_token: str) -> bool:
-        """Tell whether the family of a refresh token, spent or not, is still good."""
+        """Tell whether the family of a refresh token, spent or not, is still active."""
         with self._condition:
             family = self._families.get(refresh_token)
             return family is not None and family.active
 
     def current_refresh_token(self, system: str) -> str | None:
-        """Return the one good refresh token of the family that the system served last."""
+        """Return the current refresh token of the family that the system used last."""
         with self._condition:
             family = self._latest_families.get(system)
             return family.current if family is not None and family.active else None
 
     def record_request(self, entry: RequestLogEntry) -> None:
-        """Add to the log."""
+        """Add an entry to the log."""
         with self._condition:
             self._request_log.append(entry)
             self._condition.notify_all()
@@ -175,7 +175,7 @@ class TokenDatabase:
 
     @property
     def request_log(self) -> tuple[RequestLogEntry, ...]:
-        """Return every request so far, in the order in which they were answered."""
+        """Return all requests so far, in the order of their responses."""
         with self._condition:
             return tuple(self._request_log)
 
@@ -186,7 +186,7 @@ class TokenDatabase:
 
     @property
     def tokens_issued(self) -> int:
-        """Count the access tokens issued, whether or not they arrived."""
+        """Count the access tokens issued, even if the response was dropped."""
         return self.count_requests("issued")
 
     def count_requests(
@@ -202,7 +202,7 @@ class TokenDatabase:
         )
 
     def wait_for_requests(self, kind: str, number: int = 1, timeout: float = 30.0) -> bool:
-        """Wait until that many requests of a kind were answered; tell whether they were."""
+        """Wait until `number` requests of a kind are logged; return False after `timeout` seconds."""
         with self._condition:
             return self._condition.wait_for(
                 lambda: sum(_matches_kind(entry, kind) for entry in self._request_log) >= number,

@@ -1,4 +1,4 @@
-"""A configuration of its own for everything a sandbox offers, in a directory that goes away again."""
+"""The sandbox's temporary directory, with a configuration that has a profile for each system."""
 
 import os
 import shutil
@@ -14,10 +14,10 @@ DEFAULT_PROFILE = "groupid"
 
 
 class Workspace:
-    """Hold config.toml, the CA, the secrets and the state of one sandbox."""
+    """The files of one sandbox: config.toml, CA certificate, secrets and state."""
 
     def __init__(self) -> None:
-        # mkdtemp makes it 0700; some systems' temporary directory is a symbolic link.
+        # mkdtemp sets mode 0700. On some systems the temporary directory is a symbolic link.
         self.directory = Path(tempfile.mkdtemp(prefix="tokencli-sandbox-")).resolve()
         self.config_file = self.directory / "config.toml"
         self.ca_file = self.directory / "ca.pem"
@@ -25,7 +25,7 @@ class Workspace:
         self.state_dir.mkdir(mode=0o700)
 
     def write_files(self, url: str, ca: bytes) -> None:
-        """Write the files."""
+        """Write the configuration, the CA certificate and the secrets."""
         self._server_url = url
         self.ca_file.write_bytes(ca)
         for name in SYSTEMS:
@@ -34,7 +34,7 @@ class Workspace:
         _write_private_file(self.config_file, self.render_config())
 
     def delete_files(self) -> None:
-        """Remove everything, whatever else was put there in the meantime."""
+        """Delete the directory and everything in it."""
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def render_config(
@@ -45,12 +45,12 @@ class Workspace:
     ) -> str:
         """Return a configuration with a profile for each system.
 
-        `changes` maps profiles to keys that are other than usual, None for one that is left out;
-        a profile that no system has a name for starts from the system in its `provider`.
+        `changes` maps profile names to keys to set, or to omit if None. A profile that isn't named
+        after a system is based on the system in its `provider`.
         """
         changes = changes or {}
         lines = [
-            "# Of a running sandbox: it goes away with it.",
+            "# The configuration of a running sandbox, deleted when it stops.",
             f"default_profile = {format_toml_value(DEFAULT_PROFILE)}",
             f"state_dir = {format_toml_value(state_dir or str(self.state_dir))}",
         ]
@@ -66,12 +66,14 @@ class Workspace:
         return "\n".join(lines) + "\n"
 
     def _profile_table(self, system: str) -> dict[str, TomlValue | None]:
-        found = load_system(system)
+        system_class = load_system(system)
         address = self._server_url.removeprefix("https://")
         keys: dict[str, TomlValue | None] = {"provider": system}
-        for name, value in found.profile_values.items():
+        for name, value in system_class.profile_values.items():
             keys[name] = value.format(url=self._server_url, address=address)
-        keys |= {name: {"file": str(self._secret_path(system, name))} for name in found.secrets}
+        keys |= {
+            name: {"file": str(self._secret_path(system, name))} for name in system_class.secrets
+        }
         return keys | {"ca_file": str(self.ca_file), "store": "file"}
 
     def _secret_path(self, system: str, name: str) -> Path:
