@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import field, replace
 from datetime import UTC
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from tokencli.errors import TokencliError
 from tokencli.fast_dataclass import dataclass
@@ -11,6 +11,8 @@ from tokencli.provider_schema import Provider
 from tokencli.secret import Secret as Secret
 from tokencli.secret import SecretRef as SecretRef
 
+ParamValue: TypeAlias = str | Secret | tuple[str, ...]
+"""A request parameter: one value, a secret one, or a repeated one."""
 EXPIRY_MARGIN_S = 60.0
 """A stored token this close to its end is not handed out …"""
 EXPIRY_MARGIN_SHARE = 0.10
@@ -223,6 +225,17 @@ class ClientCertificate:
     cert_file: str
     key_file: str
     passphrase: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuthAdditions:
+    """What client authentication adds to a request."""
+
+    params: Mapping[str, str | Secret] = field(default_factory=dict)
+    headers: Mapping[str, Secret] = field(default_factory=dict)
+    certificate: ClientCertificate | None = None
+    encoded_secrets: tuple[Secret, ...] = ()
+    """The secrets that those headers contain in another spelling."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ from tokencli.net.transport import HttpTransport
 from tokencli.protocols import Clock, Transport
 from tokencli.provider_schema import Provider
 from tokencli.providers.catalog import build_provider
-from tokencli.providers.custom_request_writer import list_profile_inputs
 from tokencli.providers.template import list_value_names
+from tokencli.providers.template_values import list_profile_inputs
 
 
 def provider_file(name: str) -> Path:

@@ -16,8 +16,8 @@ from tokencli.config.profile_schema import (
 from tokencli.models import SecretRef
 from tokencli.oauth import client_authentication, grants
 from tokencli.provider_schema import Provider
-from tokencli.providers.custom_request_writer import list_profile_inputs, list_required_extra_values
 from tokencli.providers.template import list_value_names
+from tokencli.providers.template_values import list_profile_inputs, list_required_extra_values
 from tokencli.secret_sources import SECRET_SOURCES
 
 

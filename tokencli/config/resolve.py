@@ -32,8 +32,7 @@ from tokencli.oauth import grants
 from tokencli.problems import Finding, closest_match, did_you_mean
 from tokencli.provider_schema import Provider
 from tokencli.providers.endpoint_urls import get_url_origin
-from tokencli.providers.template import fill_template
-from tokencli.providers.url_template import fill_url
+from tokencli.providers.template import fill_template, fill_url
 from tokencli.providers.validation.pydantic_problems import convert_validation_error
 from tokencli.toml_writer import format_key_path
 

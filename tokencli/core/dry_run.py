@@ -6,19 +6,19 @@ from dataclasses import replace
 from urllib.parse import quote
 
 from tokencli.errors import ConfigError, TokencliError
-from tokencli.models import HttpRequest, Profile, Secret, TokenSet
-from tokencli.oauth import client_authentication, form_writer, grants
+from tokencli.models import AuthAdditions, HttpRequest, ParamValue, Profile, Secret, TokenSet
+from tokencli.oauth import client_authentication, grants
 from tokencli.oauth.grants import refresh_token
 from tokencli.oauth.grants.steps import (
     CompleteValues,
     GrantStep,
     GrantSteps,
-    ParamValue,
     PostTokenRequest,
     SendCustomRequest,
 )
 from tokencli.protocols import Context
-from tokencli.providers import custom_request_writer, template
+from tokencli.providers import template
+from tokencli.providers.request_writer import write_custom_request, write_oauth_request
 from tokencli.providers.template_values import complete_values
 from tokencli.sanitize import sanitize_text
 from tokencli.token_store.credential_key import derive_binding
@@ -64,9 +64,7 @@ def _render_first_request(steps: GrantSteps, profile: Profile, ctx: Context) -> 
     if isinstance(step, SendCustomRequest):
         values = {**step.values, **{n: MASKED_SECRET for n in profile.secrets if n in step.values}}
         return render_request(
-            custom_request_writer.write_custom_request(
-                profile, step.request, values, ctx.clock.now(), masked=True
-            )
+            write_custom_request(profile, step.request, values, ctx.clock.now(), masked=True)
         )
     return render_request(_build_oauth_request(profile, step.params, ctx))
 
@@ -82,15 +80,15 @@ def _build_oauth_request(
         given = client_authentication.AuthInputs(drawn, ctx.clock.now(), b"")
         auth = client_authentication.AUTH_METHODS[profile.client_auth](profile, given)
     except TokencliError:
-        auth = client_authentication.AuthAdditions(params={"client_assertion": MASKED_SECRET})
+        auth = AuthAdditions(params={"client_assertion": MASKED_SECRET})
     hidden = {n: MASKED_SECRET if isinstance(v, Secret) else v for n, v in auth.params.items()}
     known: dict[str, str | Secret] = {
         **profile.values,
         **dict.fromkeys(profile.secrets, MASKED_SECRET),
     }
-    beside = _complete_masked_values(profile, known, ctx)
-    return form_writer.write_oauth_request(
-        profile, params, replace(auth, params=hidden), beside=beside
+    header_values = _complete_masked_values(profile, known, ctx)
+    return write_oauth_request(
+        profile, params, replace(auth, params=hidden), header_values=header_values
     )
 
 

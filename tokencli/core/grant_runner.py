@@ -30,6 +30,8 @@ from tokencli.oauth.token_response import TokenResponse, read_object_response, r
 from tokencli.protocols import Context
 from tokencli.provider_schema import Call
 from tokencli.providers.endpoint_urls import endpoint_unknown_error
+from tokencli.providers.request_writer import write_custom_request
+from tokencli.providers.template_values import complete_values
 
 
 @dataclass(slots=True)
@@ -78,8 +80,6 @@ def _resolve_secret(step: NeedSecret, run: GrantRun) -> Any:
 
 
 def _complete_values(step: CompleteValues, run: GrantRun) -> Any:
-    from tokencli.providers.template_values import complete_values  # start-up: custom grants only
-
     return complete_values(run.profile, step.known_values, run.ctx.clock.now())
 
 
@@ -109,8 +109,6 @@ def _send_and_parse(step: PostTokenRequest | SendCustomRequest, run: GrantRun) -
 
 def _send_custom_request(step: SendCustomRequest, run: GrantRun) -> TokenResponse:
     """Send a request that the provider defines completely, and parse its reply."""
-    from tokencli.providers.custom_request_writer import write_custom_request  # start-up
-
     profile, started = run.profile, run.ctx.clock.now()
     request = write_custom_request(profile, step.request, step.values, started)
     if profile.client_cert is not None:

@@ -10,10 +10,9 @@ from tokencli.errors import RefusedError, ReplyError
 from tokencli.formats.header import AUTH_SCHEMES
 from tokencli.jwt.decode import decode_token
 from tokencli.jwt.verify import VerificationError
-from tokencli.models import DpopKey, HttpReply, HttpRequest, Profile, Secret, TokenSet
+from tokencli.models import DpopKey, HttpReply, HttpRequest, ParamValue, Profile, Secret, TokenSet
 from tokencli.oauth import dpop
 from tokencli.oauth.authenticated_request import send_authenticated_request
-from tokencli.oauth.grants.steps import ParamValue
 from tokencli.oauth.refusals import MAX_QUOTE
 from tokencli.oauth.token_response import get_endpoint_host, read_object_response
 from tokencli.oauth.www_authenticate import find_token_error

@@ -9,19 +9,23 @@ from urllib.parse import urlsplit
 
 from tokencli.core.secret_resolver import SecretResolver
 from tokencli.errors import ConfigError, RefusedError, ReplyError, TokencliError
-from tokencli.models import HttpReply, HttpRequest, Profile, Secret, StoredTokenSet, TokenSet
+from tokencli.models import (
+    HttpReply,
+    HttpRequest,
+    ParamValue,
+    Profile,
+    Secret,
+    StoredTokenSet,
+    TokenSet,
+)
 from tokencli.oauth.authenticated_request import send_authenticated_request
-from tokencli.oauth.grants.steps import ParamValue
 from tokencli.oauth.token_response import get_endpoint_host, raise_if_refused
 from tokencli.protocols import Context
 from tokencli.provider_schema import Reply
-from tokencli.providers.custom_request_writer import (
-    expand_value_names,
-    list_request_values,
-    write_custom_request,
-)
 from tokencli.providers.endpoint_urls import get_url_origin
 from tokencli.providers.reply_locator import ReplyDocument
+from tokencli.providers.request_writer import write_custom_request
+from tokencli.providers.template_values import expand_value_names, list_request_values
 
 RevocationOutcome = Literal["revoked", "gone", "unable"]
 """`gone`: the server no longer knew the token. `unable`: it can't revoke tokens of that type."""

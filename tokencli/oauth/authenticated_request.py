@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tokencli.errors import ConfigError
-from tokencli.models import HttpReply, HttpRequest, Profile, Secret
+from tokencli.models import HttpReply, HttpRequest, ParamValue, Profile, Secret
 from tokencli.oauth import client_authentication
-from tokencli.oauth.form_writer import write_oauth_request
-from tokencli.oauth.grants.steps import ParamValue, SignAssertion
+from tokencli.oauth.grants.steps import SignAssertion
 from tokencli.protocols import Context, Credentials
 from tokencli.providers.endpoint_urls import get_url_origin
+from tokencli.providers.request_writer import write_oauth_request
+from tokencli.providers.template_values import complete_values, expand_value_names
 
 
 class HttpExchange(NamedTuple):
@@ -116,9 +117,6 @@ def resolve_header_values(
     texts = profile.provider.request.headers.values()
     if not texts:
         return profile.values
-    from tokencli.providers.custom_request_writer import expand_value_names
-    from tokencli.providers.template_values import complete_values
-
     found: dict[str, str | Secret] = dict(profile.values)
     if url is None or get_url_origin(url) == get_url_origin(profile.token_url):
         for name in (one for text in texts for one in expand_value_names(profile.provider, text)):
@@ -140,8 +138,8 @@ def _send_once(
     auth = client_authentication.AUTH_METHODS[profile.client_auth](
         profile, collect_auth_inputs(profile, ctx, resolver)
     )
-    beside = resolve_header_values(profile, ctx, resolver, url)
-    request = write_oauth_request(profile, params, auth, url=url, beside=beside)
+    header_values = resolve_header_values(profile, ctx, resolver, url)
+    request = write_oauth_request(profile, params, auth, url=url, header_values=header_values)
     if request.client_certificate is None and profile.client_cert is not None:
         shown = client_authentication.tls_client_certificate(
             profile, resolver.resolve("key_passphrase", optional=True)

@@ -11,7 +11,7 @@ from urllib.parse import quote_plus
 
 from tokencli.errors import ConfigError, CredentialsError
 from tokencli.fast_dataclass import dataclass
-from tokencli.models import ClientCertificate, Profile, Secret
+from tokencli.models import AuthAdditions, ClientCertificate, Profile, Secret
 
 if TYPE_CHECKING:
     from tokencli.jwt import sign
@@ -20,17 +20,6 @@ ASSERTION_LIFETIME_S = 120
 """Seconds that an assertion of ours is good for: it is used at once, by clocks that differ a little."""
 CLIENT_ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 """RFC 7523 section 2.2."""
-
-
-@dataclass(frozen=True, slots=True)
-class AuthAdditions:
-    """What a method adds to a request."""
-
-    params: Mapping[str, str | Secret] = field(default_factory=dict)
-    headers: Mapping[str, Secret] = field(default_factory=dict)
-    certificate: ClientCertificate | None = None
-    encoded_secrets: tuple[Secret, ...] = ()
-    """The secrets that stand in those headers in another spelling."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from tokencli.providers.endpoint_urls import (
     get_url_origin,
     is_plain_http,
 )
-from tokencli.providers.url_template import fill_url
+from tokencli.providers.template import fill_url
 
 METADATA_MAX_AGE_S = 24 * 3600.0
 """Cached metadata older than this is fetched again …"""

@@ -20,9 +20,9 @@ from tokencli.oauth.token_lifetime import (
 )
 from tokencli.provider_schema import Reply
 from tokencli.providers import response_body, template
-from tokencli.providers.redaction import mask_secrets, redact_text
+from tokencli.providers.redaction import mask_secrets, redact_reply_text, redact_text
 from tokencli.providers.reply_locator import ReplyDocument
-from tokencli.providers.reply_redaction import find_reply_tokens, redact_reply_text
+from tokencli.providers.request_writer import find_renewal_request
 
 MAX_TOKEN_LENGTH = 64 * 1024
 """Characters of an access token or a refresh token in a stored record."""
@@ -112,7 +112,7 @@ def raise_if_refused(
         and (problem := document.unreadable_reason)
     ):
         raise malformed_reply_error(profile, request, reply, problem)
-    tokens = find_reply_tokens(document, places, code, text)
+    tokens = document.find_tokens(places, code, text)
     text = mask_secrets(text, tokens) if isinstance(text, str) else None
     raise refusal_error(profile, request, reply, mask_secrets(code, tokens) if code else None, text)
 
@@ -159,7 +159,7 @@ def _build_token_response(
             f"its refresh token is longer than {MAX_TOKEN_LENGTH} characters, and was dropped"
         )
     scope = _read_scope(document, places, remarks)
-    tokens = find_reply_tokens(document, places)
+    tokens = document.find_tokens(places)
     scope = redact_reply_text(profile, request, scope, tokens) if scope else scope
     scope = _drop_if_too_long("scope", scope, remarks)
     id_token = _drop_if_too_long("id_token", id_token, remarks)
@@ -242,8 +242,6 @@ def _can_refresh(profile: Profile) -> bool:
     """Return whether the profile's provider can spend a refresh token."""
     if profile.provider.refresh is not None or not profile.provider.request.is_custom:
         return True
-    from tokencli.providers.custom_request_writer import find_renewal_request
-
     return find_renewal_request(profile.provider) is not None
 
 

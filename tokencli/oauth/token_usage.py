@@ -8,6 +8,7 @@ from tokencli.errors import ConfigError, ReplyError
 from tokencli.fast_dataclass import dataclass
 from tokencli.models import Profile, Secret, TokenSet
 from tokencli.providers import template
+from tokencli.providers.template_values import complete_values, expand_value_names
 
 AUTH_SCHEMES = {"bearer": "Bearer", "dpop": "DPoP", "mac": "MAC"}
 """token_type in lower case -> the scheme as servers expect it, though RFC 9110 ignores its case."""
@@ -24,8 +25,6 @@ def list_usage_templates(profile: Profile, token: TokenSet) -> tuple[str, ...]:
 
 def list_usage_secrets(profile: Profile) -> tuple[str, ...]:
     """Return the profile's secrets that the use of a token takes beside it."""
-    from tokencli.providers.custom_request_writer import expand_value_names
-
     found = [
         name for line in profile.provider.use for name in expand_value_names(profile.provider, line)
     ]
@@ -73,8 +72,6 @@ def fill_usage_lines(
     Raises:
         ReplyError: a value that came with the token can't stand in a header.
     """
-    from tokencli.providers.template_values import complete_values
-
     given: dict[str, str | Secret] = {**profile.values, **secrets, **token.outputs}
     given["token"] = token.access_token
     known = complete_values(profile, given, now)

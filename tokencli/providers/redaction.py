@@ -1,6 +1,7 @@
-"""Take secrets out of text that a server sent, before it is quoted anywhere.
+"""Remove secrets from text that a server sent, before it is quoted.
 
-By field and by form, not by value alone: a server may quote tokens that were never seen here.
+Names and shapes count as well as known values, because a server may quote a token that tokencli has
+never seen.
 """
 
 import json
@@ -9,7 +10,7 @@ from base64 import b64encode
 from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
 
-from tokencli.models import Secret
+from tokencli.models import HttpRequest, Profile, Secret
 
 MASK = "***"
 SECRET_NAME_PATTERN = (
@@ -17,7 +18,7 @@ SECRET_NAME_PATTERN = (
 )
 
 _VALUE_PATTERN = r"""(?:"(?:[^"\\]|\\.)*+"?|'[^']*+'?|[^\s,;&}<]+)"""
-# Each word is looked through once: a server may send a megabyte of them.
+# Possessive, so each word is read once: a server may send a megabyte of them.
 _NAMED_SECRET = re.compile(
     rf"""(?ix) ( ["']? (?<![\w.-]) (?= [\w.-]* (?:{SECRET_NAME_PATTERN}) )   # a name that holds a secret
            [\w.-]++ ["']?+ \s*+ [:=] \s*+ ) {_VALUE_PATTERN}   # and its value
@@ -31,24 +32,36 @@ _ERROR_CODE = re.compile(r"(?i)^[\"']?(?:error|status|error_|http_)[\w.-]*code")
 
 
 def redact_text(text: str, secrets: Iterable[Secret] = ()) -> str:
-    """Return `text` with known secrets, named values and token-like words masked."""
+    """Return `text` with known secrets, values of secret names and token-like words masked."""
     text = mask_secrets(text, secrets)
     text = _NAMED_SECRET.sub(_mask_named_secret, text)
-    text = _AUTH_CREDENTIALS.sub(lambda found: f"{found[1]} {MASK}", text)
+    text = _AUTH_CREDENTIALS.sub(lambda match: f"{match[1]} {MASK}", text)
     text = _JWT.sub(MASK, text)
     return _TOKEN_LIKE.sub(_mask_token_like, text)
 
 
 def mask_secrets(text: str, secrets: Iterable[Secret]) -> str:
-    """Return `text` with these secrets masked, and nothing else: for what was written here."""
+    """Return `text` with only these secrets masked, for text that tokencli wrote itself."""
     for secret in secrets:
         for form in list_spellings(secret):
             text = text.replace(form, MASK)
     return text
 
 
+def redact_reply_text(
+    profile: Profile, request: HttpRequest, text: str, reply_tokens: tuple[Secret, ...]
+) -> str:
+    """Return text from a token reply with its tokens and the request's secrets masked.
+
+    A word of the profile's scope is kept.
+    """
+    scopes = (profile.scope or "").split()
+    secrets = (*request.secrets, *reply_tokens)
+    return mask_secrets(text, [secret for secret in secrets if secret.reveal() not in scopes])
+
+
 def redact_name(name: str, secrets: Iterable[Secret]) -> str:
-    """Return the name of a header or member with secrets masked, in whatever case it came."""
+    """Return the name of a header or member with secrets masked, in upper or lower case."""
     for secret in secrets:
         if secret and name.lower() == secret.reveal().lower():
             return MASK
@@ -58,25 +71,25 @@ def redact_name(name: str, secrets: Iterable[Secret]) -> str:
 
 
 def redact_fields(text: str, names: Iterable[str]) -> str:
-    """Return `text` with the values of these names masked, as JSON, forms, XML and prose write them."""
-    known = "|".join(re.escape(name) for name in names)
-    if not known:
+    """Return `text` with the values of these names masked, as in JSON, forms, XML and prose."""
+    alternatives = "|".join(re.escape(name) for name in names)
+    if not alternatives:
         return text
-    field = rf"(?i)((?<![\w.-])(?:{known})[\"']?+\s*+[:=>]\s*+)"
+    field = rf"(?i)((?<![\w.-])(?:{alternatives})[\"']?+\s*+[:=>]\s*+)"
     return re.sub(rf"{field}{_VALUE_PATTERN}", rf"\g<1>{MASK}", text)
 
 
 def list_spellings(secret: Secret) -> list[str]:
-    """Return the ways in which a secret may be spelled, the longest first.
+    """Return the spellings of a secret, longest first.
 
-    Plain, percent-encoded, base64, and as HTML and JSON escape it.
+    These are the plain text, percent-encoding, base64, and the escapes of HTML and JSON.
     """
     plain = secret.reveal()
     if len(plain) < 4:  # masking every "a" would hide the message and show the secret's length
         return []
     raw = plain.encode(errors="surrogatepass")
     escaped = plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    spelled = {
+    spellings = {
         plain,
         quote(raw, safe=""),
         quote_plus(raw),
@@ -86,16 +99,16 @@ def list_spellings(secret: Secret) -> list[str]:
         json.dumps(plain)[1:-1],
         json.dumps(plain, ensure_ascii=False)[1:-1],
     }
-    return sorted(spelled, key=len, reverse=True)
+    return sorted(spellings, key=len, reverse=True)
 
 
-def _mask_named_secret(found: re.Match[str]) -> str:
-    return found[0] if _ERROR_CODE.match(found[1]) else found[1] + MASK
+def _mask_named_secret(match: re.Match[str]) -> str:
+    return match[0] if _ERROR_CODE.match(match[1]) else match[1] + MASK
 
 
-def _mask_token_like(found: re.Match[str]) -> str:
-    word = found[0]
-    plain = _UUID.fullmatch(word) or not (
+def _mask_token_like(match: re.Match[str]) -> str:
+    word = match[0]
+    is_plain = _UUID.fullmatch(word) or not (
         any(map(str.isdigit, word)) and any(map(str.isalpha, word))
     )
-    return word if plain else MASK
+    return word if is_plain else MASK

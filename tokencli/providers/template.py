@@ -1,54 +1,53 @@
-"""Fill `{placeholders}` with values that can't break out of the place they land in.
+"""Fill `{placeholders}` so that no value can break out of the place it goes into.
 
-A placeholder is a name and any filters: `{client_id}`, `{pair|base64}`. There is nothing else, so
-no template can run anything.
+A placeholder is a name and optional filters: `{client_id}`, `{pair|base64}`. Templates have no other
+syntax, so none can run code.
 """
 
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 from tokencli.errors import ConfigError
 from tokencli.fast_dataclass import dataclass
 from tokencli.providers import template_filters
+from tokencli.providers.endpoint_urls import check_endpoint_url, check_host_port
 from tokencli.secret import Secret
 
+MAX_FILLED_LENGTH = 1 << 20
+"""The most characters that a filled template may have."""
 _PLACEHOLDER_OR_BRACE = re.compile(
     r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*)((?:\|[a-z0-9_]+(?::[^|{}]*)?)*)\}|[{}]"
 )
+_COOKIE_VALUE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")
+"""cookie-octets (RFC 6265 section 4.1.1)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placeholder:
-    """A placeholder: the value's name, and the filters that it goes through."""
+    """A placeholder: the value's name, and the filters applied to the value."""
 
     name: str
     filter_steps: tuple[tuple[str, str], ...] = ()
 
     @property
     def value_names(self) -> tuple[str, ...]:
-        """Name every value that is read here, the keys of HMACs among them."""
-        return (
-            self.name,
-            *(
-                argument
-                for step, argument in self.filter_steps
-                if step in template_filters.HMAC_FILTERS
-            ),
+        """The names of every value read here, including the keys of HMACs."""
+        keys = (
+            argument
+            for step, argument in self.filter_steps
+            if step in template_filters.HMAC_FILTERS
         )
+        return (self.name, *keys)
 
-
-_COOKIE_VALUE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")
-"""cookie-octets (RFC 6265 section 4.1.1)."""
-MAX_FILLED_LENGTH = 1 << 20
-"""Characters; what a template makes of its values is never more."""
 
 TemplatePart = str | Placeholder
 """Literal text, or a placeholder."""
 
 
 class MaskedSecret(str):
-    """Stands for a secret where a request is shown: no filter and no escaping touches it."""
+    """Replaces a secret in a request that is shown. No filter and no escaping changes it."""
 
     __slots__ = ()
 
@@ -56,146 +55,12 @@ class MaskedSecret(str):
 MASK = MaskedSecret("***")
 
 
-def list_value_names(template: str) -> tuple[str, ...]:
-    """List the placeholders of `template` in order; `{{` and `}}` are literal braces.
-
-    Raises:
-        ConfigError: a brace stands alone, or there is no such filter.
-    """
-    holes = (piece for piece in parse_template(template) if isinstance(piece, Placeholder))
-    return tuple(dict.fromkeys(name for hole in holes for name in hole.value_names))
-
-
-def fill_template(
-    template: str, values: Mapping[str, str], escape: Callable[[str], str] | None = None
-) -> str | None:
-    """Put `values` into `template`, as they are or by `escape`; None where one of them is absent."""
-    pieces = list(parse_template(template))
-    if is_missing_value(pieces, values):
-        return None
-    filled = ""
-    for piece in pieces:
-        if isinstance(piece, str):
-            filled += piece
-        else:
-            value = get_filtered_value(piece, values)
-            filled += value if escape is None or isinstance(value, MaskedSecret) else escape(value)
-        if len(filled) > MAX_FILLED_LENGTH:
-            raise ConfigError("a template of the provider makes more than a megabyte of its values")
-    return filled
-
-
-def fill_with_secrets(template: str, values: Mapping[str, str | Secret]) -> str | Secret | None:
-    """Do as `fill` with values some of which are secret: what is made of a secret is one."""
-    used = {name: values[name] for name in list_value_names(template) if name in values}
-    hidden = [value for value in used.values() if isinstance(value, Secret)]
-    plain = {n: value.reveal() if isinstance(value, Secret) else value for n, value in used.items()}
-    found = fill_template(template, plain)
-    return Secret(found) if hidden and found is not None else found
-
-
-def list_secret_parts(template: str, values: Mapping[str, str | Secret]) -> list[str]:
-    """Return what the placeholders that take a secret are filled with, after their filters."""
-    plain = {
-        n: value.reveal() if isinstance(value, Secret) else value for n, value in values.items()
-    }
-    masked = {n: MASK if isinstance(values[n], Secret) else text for n, text in plain.items()}
-    open_to_all = _list_filled_parts(template, masked)
-    return [
-        part for part in _list_filled_parts(template, plain) if part and part not in open_to_all
-    ]
-
-
-def _list_filled_parts(template: str, values: Mapping[str, str]) -> list[str]:
-    """Return what the placeholders are filled with, but for what is masked."""
-    found: list[str] = []
-
-    def note(part: str) -> str:
-        found.append(part)
-        return part
-
-    fill_template(template, values, note)
-    return found
-
-
-def fill_cookie_header(template: str, values: Mapping[str, str]) -> str | None:
-    """Do as `fill` for a Cookie header: what follows a `=` is one cookie's value (RFC 6265 section 4).
-
-    Raises:
-        ConfigError: such a value holds what would end it.
-    """
-    filled, before = fill_template(template, values), ""
-    for piece in parse_template(template) if filled is not None else ():
-        if isinstance(piece, Placeholder) and before.endswith("="):
-            value = get_filtered_value(piece, values)
-            if not isinstance(value, MaskedSecret) and not _COOKIE_VALUE.fullmatch(value):
-                raise ConfigError(
-                    f"{piece.name} goes into a cookie, and holds a character that would end it"
-                )
-        before = piece if isinstance(piece, str) else ""
-    return filled
-
-
-def fill_typed(template: str, values: Mapping[str, str]) -> object:
-    """Do as `fill`; a placeholder that stands alone may give a JSON number, boolean or array."""
-    pieces = list(parse_template(template))
-    filled = fill_template(template, values)
-    if filled is None or len(pieces) != 1 or not isinstance(pieces[0], Placeholder):
-        return filled
-    wanted = [step for step, _ in pieces[0].filter_steps if step in template_filters.TYPE_FILTERS]
-    if not wanted or isinstance(get_filtered_value(pieces[0], values), MaskedSecret):
-        return filled
-    return template_filters.convert_type(filled, wanted[-1])
-
-
-def fill_tree(tree: Any, values: Mapping[str, str]) -> Any:
-    """Do as `fill_typed` in the leaves of a tree; what names an absent value is cut off, as None is."""
-    if isinstance(tree, Mapping):
-        grown = {name: fill_tree(branch, values) for name, branch in tree.items()}
-        return {name: branch for name, branch in grown.items() if branch is not None}
-    if isinstance(tree, tuple | list):
-        return [twig for branch in tree if (twig := fill_tree(branch, values)) is not None]
-    return fill_typed(tree, values) if isinstance(tree, str) else tree
-
-
-def iter_tree_texts(tree: Any) -> Iterator[str]:
-    """Yield the texts of a tree."""
-    if isinstance(tree, Mapping):
-        tree = tuple(tree.values())
-    if isinstance(tree, tuple | list):
-        for branch in tree:
-            yield from iter_tree_texts(branch)
-    elif isinstance(tree, str):
-        yield tree
-
-
-def is_missing_value(pieces: list[TemplatePart], values: Mapping[str, str]) -> bool:
-    """Tell whether a value is absent."""
-    return any(
-        name not in values
-        for piece in pieces
-        if isinstance(piece, Placeholder)
-        for name in piece.value_names
-    )
-
-
-def get_filtered_value(hole: Placeholder, values: Mapping[str, str]) -> str:
-    """Return the value of a placeholder after its filters."""
-    masked = next(
-        (values[n] for n in hole.value_names if isinstance(values[n], MaskedSecret)), None
-    )
-    if masked is not None:
-        return masked
-    value = values[hole.name]
-    return (
-        template_filters.apply_filters(value, hole.filter_steps, values)
-        if hole.filter_steps
-        else value
-    )
-
-
 def parse_template(template: str) -> Iterator[TemplatePart]:
-    """Cut a template into literal text and placeholders."""
+    """Split a template into literal text and placeholders; `{{` and `}}` are literal braces.
+
+    Raises:
+        ConfigError: a brace is unpaired, or a filter does not exist.
+    """
     start = 0
     for match in _PLACEHOLDER_OR_BRACE.finditer(template):
         if match.start() > start:
@@ -208,18 +73,208 @@ def parse_template(template: str) -> Iterator[TemplatePart]:
             yield brace[0]
         else:
             raise ConfigError(
-                f"a {brace} stands alone in the template {template[:200]!r}",
-                fix="write {name} for a value, {{ or }} for a brace itself",
+                f"unpaired {brace} in the template {template[:200]!r}",
+                fix="write {name} for a value, and {{ or }} for a literal brace",
             )
     if start < len(template):
         yield template[start:]
 
 
-def _parse_filter_steps(written: str) -> tuple[tuple[str, str], ...]:
+def _parse_filter_steps(text: str) -> tuple[tuple[str, str], ...]:
     steps = []
-    for step in written.split("|")[1:]:
+    for step in text.split("|")[1:]:
         name, _, argument = step.partition(":")
         if name not in template_filters.FILTER_NAMES:
             raise template_filters.unknown_filter_error(name)
         steps.append((name, argument))
     return tuple(steps)
+
+
+def list_value_names(template: str) -> tuple[str, ...]:
+    """List the values that a template names, each once and in order; raises ConfigError."""
+    placeholders = (part for part in parse_template(template) if isinstance(part, Placeholder))
+    return tuple(dict.fromkeys(name for part in placeholders for name in part.value_names))
+
+
+def iter_tree_texts(tree: Any) -> Iterator[str]:
+    """Yield the texts of a tree of tables and arrays."""
+    if isinstance(tree, Mapping):
+        tree = tuple(tree.values())
+    if isinstance(tree, tuple | list):
+        for branch in tree:
+            yield from iter_tree_texts(branch)
+    elif isinstance(tree, str):
+        yield tree
+
+
+def fill_template(
+    template: str, values: Mapping[str, str], escape: Callable[[str], str] | None = None
+) -> str | None:
+    """Fill a template, escaping each value with `escape`; return None if a value is absent."""
+    parts = list(parse_template(template))
+    if _is_value_missing(parts, values):
+        return None
+    filled = ""
+    for part in parts:
+        if isinstance(part, str):
+            filled += part
+        else:
+            value = _get_filtered_value(part, values)
+            filled += value if escape is None or isinstance(value, MaskedSecret) else escape(value)
+        if len(filled) > MAX_FILLED_LENGTH:
+            raise ConfigError("a template of the provider produces more than a megabyte of text")
+    return filled
+
+
+def fill_with_secrets(template: str, values: Mapping[str, str | Secret]) -> str | Secret | None:
+    """Fill a template from values that may be secret. A text made from a secret is a Secret."""
+    used = {name: values[name] for name in list_value_names(template) if name in values}
+    filled = fill_template(template, reveal_values(used))
+    has_secret = any(isinstance(value, Secret) for value in used.values())
+    return Secret(filled) if has_secret and filled is not None else filled
+
+
+def reveal_values(values: Mapping[str, str | Secret]) -> dict[str, str]:
+    """Return the values as plain text."""
+    return {
+        n: value.reveal() if isinstance(value, Secret) else value for n, value in values.items()
+    }
+
+
+def list_secret_parts(template: str, values: Mapping[str, str | Secret]) -> list[str]:
+    """Return the texts that fill those placeholders which read a secret, after their filters."""
+    plain = reveal_values(values)
+    masked = {n: MASK if isinstance(values[n], Secret) else text for n, text in plain.items()}
+    public = _list_filled_parts(template, masked)
+    return [part for part in _list_filled_parts(template, plain) if part and part not in public]
+
+
+def _list_filled_parts(template: str, values: Mapping[str, str]) -> list[str]:
+    """Return the texts that fill the placeholders, without masked ones."""
+    parts: list[str] = []
+
+    def record(part: str) -> str:
+        parts.append(part)
+        return part
+
+    fill_template(template, values, record)
+    return parts
+
+
+def fill_cookie_header(template: str, values: Mapping[str, str]) -> str | None:
+    """Fill a Cookie header, in which a placeholder after `=` is one cookie's value (RFC 6265 section 4).
+
+    Raises:
+        ConfigError: a cookie's value contains a character that would end it.
+    """
+    filled, before = fill_template(template, values), ""
+    for part in parse_template(template) if filled is not None else ():
+        if isinstance(part, Placeholder) and before.endswith("="):
+            value = _get_filtered_value(part, values)
+            if not isinstance(value, MaskedSecret) and not _COOKIE_VALUE.fullmatch(value):
+                raise ConfigError(
+                    f"{part.name} goes into a cookie and contains a character that would end it"
+                )
+        before = part if isinstance(part, str) else ""
+    return filled
+
+
+def fill_typed(template: str, values: Mapping[str, str]) -> object:
+    """Fill a template. A placeholder that stands alone may become a JSON number, boolean or array."""
+    parts = list(parse_template(template))
+    filled = fill_template(template, values)
+    if filled is None or len(parts) != 1 or not isinstance(parts[0], Placeholder):
+        return filled
+    types = [step for step, _ in parts[0].filter_steps if step in template_filters.TYPE_FILTERS]
+    if not types or isinstance(_get_filtered_value(parts[0], values), MaskedSecret):
+        return filled
+    return template_filters.convert_type(filled, types[-1])
+
+
+def fill_tree(tree: Any, values: Mapping[str, str]) -> Any:
+    """Fill every text of a tree with `fill_typed`, and drop what names an absent value."""
+    if isinstance(tree, Mapping):
+        branches = {name: fill_tree(branch, values) for name, branch in tree.items()}
+        return {name: branch for name, branch in branches.items() if branch is not None}
+    if isinstance(tree, tuple | list):
+        return [item for branch in tree if (item := fill_tree(branch, values)) is not None]
+    return fill_typed(tree, values) if isinstance(tree, str) else tree
+
+
+def fill_url(template: str, values: Mapping[str, str]) -> str | None:
+    """Fill a URL template, escaping each value for its part of the URL; return None if one is absent.
+
+    A value at the start is an https base URL (or http to a loopback literal). In the authority it is
+    `host[:port]`. Elsewhere it is percent-encoded, as one path segment or one query value.
+
+    Raises:
+        ConfigError: a value does not fit its place, or the result is not an endpoint URL.
+    """
+    parts = list(parse_template(template))
+    if _is_value_missing(parts, values):
+        return None
+    url = ""
+    for position, part in enumerate(parts):
+        if isinstance(part, str):
+            has_slash = url.endswith("/") and position == 1 and part.startswith("/")
+            url += part[1:] if has_slash else part
+        elif not url:
+            url = check_endpoint_url(_get_filtered_value(part, values), query=len(parts) == 1)
+        else:
+            url += _escape_for_url(
+                part.name, _get_filtered_value(part, values), _get_next_url_part(url)
+            )
+    _check_dot_segments(url, parts)
+    return check_endpoint_url(url)
+
+
+def _get_next_url_part(url: str) -> str:
+    """Name the part of a URL that text appended to `url` belongs to."""
+    if "#" in url:
+        return "fragment"
+    if "?" in url:
+        return "query"
+    return "path" if "/" in url.partition("://")[2] else "authority"
+
+
+def _escape_for_url(name: str, value: str, url_part: str) -> str:
+    if isinstance(value, MaskedSecret):
+        return value
+    if not value:
+        raise ConfigError(f"{name} is empty, and the endpoint's URL needs it")
+    match url_part:
+        case "authority":
+            return check_host_port(value)
+        case "path":
+            return quote(value, safe="")
+        case "query":
+            return quote_plus(value)
+        case _:
+            raise ConfigError("an endpoint URL has no fragment (RFC 6749 section 3.2)")
+
+
+def _check_dot_segments(url: str, parts: list[TemplatePart]) -> None:
+    """Refuse `.` and `..` as path segments, which percent-encoding does not neutralise."""
+    path = url.partition("?")[0]
+    if len(parts) > 1 and any(segment in {".", ".."} for segment in path.split("/")):
+        raise ConfigError("a value would change the endpoint's path: it is . or ..")
+
+
+def _is_value_missing(parts: list[TemplatePart], values: Mapping[str, str]) -> bool:
+    return any(
+        name not in values
+        for part in parts
+        if isinstance(part, Placeholder)
+        for name in part.value_names
+    )
+
+
+def _get_filtered_value(placeholder: Placeholder, values: Mapping[str, str]) -> str:
+    for name in placeholder.value_names:
+        value = values[name]
+        if isinstance(value, MaskedSecret):
+            return value
+    value = values[placeholder.name]
+    if not placeholder.filter_steps:
+        return value
+    return template_filters.apply_filters(value, placeholder.filter_steps, values)

@@ -1,6 +1,6 @@
-"""What may be done to a value inside a template, as `{name|filter}`: pure functions, no code to run.
+"""The filters of `{name|filter}`: pure functions on one value.
 
-A filter takes bytes and gives bytes, so that a digest can be followed by `base64` or `hex`.
+A filter maps bytes to bytes, so a digest can be followed by `base64` or `hex`.
 """
 
 import base64
@@ -17,14 +17,14 @@ Filter = Callable[[bytes], bytes]
 
 _XML_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"}
 _JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,307})(?:\.[0-9]{1,100})?")
-"""A number as JSON has it, without an exponent."""
+"""A JSON number without an exponent."""
 _INVALID_XML_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def escape_xml(text: str) -> str:
     """Escape text for an element or an attribute (XML 1.0 section 2.4); raises ConfigError."""
     if _INVALID_XML_CHARACTERS.search(text):
-        raise ConfigError("a value holds a character that XML can't carry")
+        raise ConfigError("a value contains a character that XML can't carry")
     return "".join(_XML_ESCAPES.get(char, char) for char in text)
 
 
@@ -41,26 +41,26 @@ SIMPLE_FILTERS: dict[str, Filter] = {
     "url": lambda data: quote(data, safe="").encode(),
     "xml": lambda data: escape_xml(data.decode()).encode(),
 }
-"""Filters without an argument; a digest is raw bytes, to be followed by `hex` or `base64`."""
+"""Filters without an argument. A digest is raw bytes: `hex` or `base64` must follow it."""
 
 HMAC_FILTERS: dict[str, str] = {"hmac_md5": "md5", "hmac_sha1": "sha1", "hmac_sha256": "sha256",
                          "hmac_sha512": "sha512"}  # fmt: skip
-"""`{text|hmac_sha256:key}`: an HMAC under the value of that name -> the digest."""
+"""`{text|hmac_sha256:key}`, an HMAC keyed with the value named `key` -> its digest."""
 
 TYPE_FILTERS = ("int", "number", "bool", "list")
 """Filters that give a placeholder standing alone in a JSON body another type than text."""
 
 MAX_OUTPUT_BYTES = 1 << 20
-"""Bytes; what filters make of a value is never more."""
+"""The most bytes that filters may produce from a value."""
 
 FILTER_NAMES = (*SIMPLE_FILTERS, *HMAC_FILTERS, "date", "plus", *TYPE_FILTERS)
 
 
 def apply_filters(value: str, steps: tuple[tuple[str, str], ...], values: Mapping[str, str]) -> str:
-    """Return `value` after these filters, each a name and an argument (empty where there is none).
+    """Return `value` after these filters, each a name and an argument (empty if it has none).
 
     Raises:
-        ConfigError: a filter is unknown, or what comes out is no text.
+        ConfigError: a filter is unknown, or the result is not text.
     """
     data = value.encode(errors="surrogatepass")
     try:
@@ -77,19 +77,19 @@ def apply_filters(value: str, steps: tuple[tuple[str, str], ...], values: Mappin
             elif name not in TYPE_FILTERS:
                 raise unknown_filter_error(name)
             if len(data) > MAX_OUTPUT_BYTES:
-                raise ConfigError("the filters of a template make more than a megabyte of a value")
+                raise ConfigError("the filters of a template produce more than a megabyte")
         return data.decode()
     except (UnicodeDecodeError, OverflowError, OSError):
         raise ConfigError(
-            "a filter of a template gives bytes that are no text",
-            fix="let |base64 or |hex follow it",
+            "a filter of a template produces bytes that are not text",
+            fix="add |base64 or |hex after the digest",
         ) from None
     except ValueError:
-        raise ConfigError("a filter of a template can't take the value it is given") from None
+        raise ConfigError("a filter of a template can't handle the value it is given") from None
 
 
 def convert_type(text: str, step: str) -> object:
-    """Return the JSON value that a typed filter makes of `text`; raises ConfigError."""
+    """Return `text` as the JSON value of a type filter; raises ConfigError."""
     try:
         match step:
             case "int" if _JSON_NUMBER.fullmatch(text) and "." not in text:
@@ -103,11 +103,9 @@ def convert_type(text: str, step: str) -> object:
             case _:
                 raise ValueError(step)
     except (ValueError, KeyError):
-        raise ConfigError(f"a value that has to become JSON by |{step} does not fit it") from None
+        raise ConfigError(f"a value can't be converted by the filter |{step}") from None
 
 
 def unknown_filter_error(name: str) -> ConfigError:
-    """Say that there is no such filter."""
-    return ConfigError(
-        f"there is no filter {name[:40]!r}", fix=f"there is: {', '.join(FILTER_NAMES)}"
-    )
+    """Return the error for a filter that does not exist."""
+    return ConfigError(f"unknown filter {name[:40]!r}", fix="tokencli providers reference")

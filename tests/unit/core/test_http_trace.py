@@ -6,9 +6,8 @@ import pytest
 
 from tests.fakes import FakeTransport, make_profile
 from tokencli.core.http_trace import TracingTransport
-from tokencli.models import Connection, HttpReply, HttpRequest, Secret
-from tokencli.oauth.client_authentication import AuthAdditions
-from tokencli.oauth.form_writer import write_oauth_request
+from tokencli.models import AuthAdditions, Connection, HttpReply, HttpRequest, Secret
+from tokencli.providers.request_writer import write_oauth_request
 
 LONG = "canary-Secret-Value"
 

@@ -11,7 +11,7 @@ from tests.fakes import make_profile
 from tokencli.errors import ConfigError, CredentialsError
 from tokencli.jwt import sign
 from tokencli.jwt.decode import decode_token
-from tokencli.models import Profile, Secret, Signing
+from tokencli.models import AuthAdditions, Profile, Secret, Signing
 from tokencli.oauth import client_authentication
 from tokencli.oauth.client_authentication import AuthInputs
 
@@ -59,9 +59,9 @@ def test_post_puts_both_in_the_body_and_nothing_in_a_header() -> None:
 
 def test_none_names_the_public_client_alone() -> None:
     """RFC 6749 section 3.2.1: an unauthenticated client sends its id."""
-    assert client_authentication.public_client(
-        make_profile(), AuthInputs()
-    ) == client_authentication.AuthAdditions({"client_id": "batch"})
+    assert client_authentication.public_client(make_profile(), AuthInputs()) == AuthAdditions(
+        {"client_id": "batch"}
+    )
 
 
 def test_every_method_says_what_it_needs() -> None:

@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 
 from tokencli.errors import ConfigError
 from tokencli.models import HttpReply
-from tokencli.providers.reply_locator import ReplyDocument, check_locator
-from tokencli.providers.xml_reply import parse_xml
+from tokencli.providers.reply_locator import ReplyDocument, check_locator, parse_xml
 
 BODY = b'{"a": {"b-c": ["x", "y"]}, "n": 7, "s": "Token-> T: abc= <- for", "": 1, "id-token": "i"}'
 

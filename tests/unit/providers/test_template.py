@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokencli.errors import ConfigError
-from tokencli.providers.template import fill_template, list_value_names
-from tokencli.providers.url_template import fill_url
+from tokencli.providers.template import fill_template, fill_url, list_value_names
 
 
 def test_names_are_listed_once_and_in_order() -> None:

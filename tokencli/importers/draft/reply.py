@@ -8,8 +8,7 @@ from typing import Any
 from tokencli.errors import ConfigError
 from tokencli.importers.draft.builder import ProviderDraft
 from tokencli.importers.model import ImportedRequest
-from tokencli.providers import xml_reply
-from tokencli.providers.reply_locator import check_locator
+from tokencli.providers.reply_locator import XmlElement, check_locator, parse_xml
 from tokencli.toml_writer import format_toml_value
 
 TOKEN_MEMBERS = ("access_token", "accesstoken", "token", "authtoken", "auth_token", "id_token", "idtoken",
@@ -121,7 +120,7 @@ def _iter_members(text: str) -> Iterator[tuple[str, str, Any]]:
         tree = json.loads(text) if text else None
     except (ValueError, RecursionError):
         if text.startswith("<"):
-            yield from _iter_xml_values(xml_reply.parse_xml(text.encode(errors="replace")), "xml:")
+            yield from _iter_xml_values(parse_xml(text.encode(errors="replace")), "xml:")
         elif re.fullmatch(r"[\w.~+/=:|-]{16,8192}", text, re.ASCII):
             yield "text:", "token", text
         return
@@ -150,7 +149,7 @@ def _iter_json_leaves(tree: Any, path: str, depth: int) -> Iterator[tuple[str, s
 
 
 def _iter_xml_values(
-    element: xml_reply.XmlElement | None, path: str, depth: int = 0
+    element: XmlElement | None, path: str, depth: int = 0
 ) -> Iterator[tuple[str, str, Any]]:
     if element is None or depth > 20:
         return

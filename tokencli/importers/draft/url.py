@@ -13,7 +13,7 @@ from tokencli.importers.draft.builder import (
     to_snake_case,
 )
 from tokencli.providers.endpoint_urls import check_endpoint_url
-from tokencli.providers.url_template import fill_url
+from tokencli.providers.template import fill_url
 
 _HOST_OR_URL = re.compile(r"(?:https?://)?[A-Za-z0-9._-]+(?:\.|\[|:|/|$)[^\s?#@\\]*")
 _VARIABLE_PART = re.compile(r"\$?\{\{?\s*([^{}]{1,100}?)\s*\}\}?|<([A-Za-z][\w .-]{0,60})>")

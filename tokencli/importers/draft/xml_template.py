@@ -1,87 +1,53 @@
-"""An XML body as a template: elements and namespaces stay, texts and attributes become references."""
+"""Turn an XML body into a template: elements and namespaces stay, texts and attributes become references."""
 
 import re
-from dataclasses import dataclass, field
-from xml.parsers import expat
 
 from tokencli.importers.draft.builder import ProviderDraft, escape_template
+from tokencli.providers.reply_locator import get_local_name, read_xml_events
 from tokencli.providers.template_filters import escape_xml
 
-MAX_DEPTH = 100
 _VENDOR_ATTRIBUTE = re.compile(
     r"xmlns(:.*)?|(xsi|xml|soap|soapenv|env|s|SOAP-ENV|wsse|wsu):[A-Za-z]+"
 )
-"""Attributes that the vendor writes."""
+"""Attributes whose values belong to the protocol."""
+_MAX_VENDOR_ATTRIBUTE = 200
 
 
-class _UnsupportedXmlError(Exception):
-    """The document is not one that is read here."""
+def draft_xml(text: str, draft: ProviderDraft) -> str | None:
+    """Return the document as a template, or None if it is not XML that is accepted."""
+    output: list[str] = []
+    open_elements: list[str] = []
+    pending_text = ""
+    fields_before = dict(draft.fields)
 
+    def start_element(name: str, attributes: dict[str, str]) -> None:
+        flush_text()
+        open_elements.append(name)
+        written = (f' {key}="{draft_attribute(key, value)}"' for key, value in attributes.items())
+        output.append(f"<{escape_template(name)}{''.join(written)}>")
 
-@dataclass(slots=True)
-class _XmlTemplateWriter:
-    """Write the document again as its parts come by."""
-
-    draft: ProviderDraft
-    output: list[str] = field(default_factory=list)
-    open_elements: list[str] = field(default_factory=list)
-    text: str = ""
-
-    def start_element(self, name: str, attributes: dict[str, str]) -> None:
-        """Begin an element."""
-        if len(self.open_elements) >= MAX_DEPTH:
-            raise _UnsupportedXmlError
-        self.flush_text()
-        self.open_elements.append(name)
-        words = [f'{key}="{self.draft_attribute(key, value)}"' for key, value in attributes.items()]
-        self.output.append(f"<{escape_template(name)}{''.join(' ' + word for word in words)}>")
-
-    def draft_attribute(self, name: str, value: str) -> str:
-        """Return an attribute's value as a template."""
-        if _VENDOR_ATTRIBUTE.fullmatch(name) and len(value) <= 200:
+    def draft_attribute(name: str, value: str) -> str:
+        if _VENDOR_ATTRIBUTE.fullmatch(name) and len(value) <= _MAX_VENDOR_ATTRIBUTE:
             return escape_template(escape_xml(value))
-        return self.draft.draft_value(_local_name(name), escape_xml(value))
+        return draft.draft_value(get_local_name(name), escape_xml(value))
 
-    def end_element(self, name: str) -> None:
-        """End an element."""
-        self.flush_text()
-        self.open_elements.pop()
-        self.output.append(f"</{escape_template(name)}>")
+    def end_element(name: str) -> None:
+        flush_text()
+        open_elements.pop()
+        output.append(f"</{escape_template(name)}>")
 
-    def flush_text(self) -> None:
-        """Write the text that has come by; white space alone is the document's dress."""
-        if self.text.strip() and self.open_elements:
-            self.output.append(
-                self.draft.draft_value(
-                    _local_name(self.open_elements[-1]), escape_xml(self.text.strip())
-                )
-            )
-        self.text = ""
+    def add_text(piece: str) -> None:
+        nonlocal pending_text
+        pending_text += piece
 
-    def add_characters(self, piece: str) -> None:
-        """Take a piece of text."""
-        self.text += piece
+    def flush_text() -> None:
+        nonlocal pending_text
+        word, pending_text = pending_text.strip(), ""
+        if word and open_elements:
+            output.append(draft.draft_value(get_local_name(open_elements[-1]), escape_xml(word)))
 
-    def reject_doctype(self, *_: object) -> None:
-        """End the reading: a document type declaration may bring entities."""
-        raise _UnsupportedXmlError
-
-
-def draft_xml(text: str, made: ProviderDraft) -> str | None:
-    """Return the document as a template, or None where it is not XML that is read here."""
-    parser, writer, before = expat.ParserCreate(), _XmlTemplateWriter(made), dict(made.fields)
-    parser.buffer_text = True
-    parser.StartElementHandler = writer.start_element
-    parser.EndElementHandler = writer.end_element
-    parser.CharacterDataHandler = writer.add_characters
-    parser.StartDoctypeDeclHandler = writer.reject_doctype
-    try:
-        parser.Parse(re.sub(r"^<\?xml[^>]*\?>", "", text).encode(), True)
-    except (expat.ExpatError, _UnsupportedXmlError, ValueError):
-        made.fields = before
+    body = re.sub(r"^<\?xml[^>]*\?>", "", text).encode()
+    if not read_xml_events(body, start_element, end_element, add_text):
+        draft.fields = fields_before
         return None
-    return "".join(writer.output)
-
-
-def _local_name(name: str) -> str:
-    return name.rpartition(":")[2]
+    return "".join(output)

@@ -9,6 +9,12 @@ from importlib import import_module
 from tokencli.models import Profile
 from tokencli.oauth import client_authentication
 from tokencli.oauth.grants.steps import GrantSpec
+from tokencli.providers.request_writer import find_renewal_request
+from tokencli.providers.template_values import (
+    list_extra_values,
+    list_profile_inputs,
+    list_request_values,
+)
 
 GRANTS: dict[str, str] = {
     "authorization_code": "tokencli.oauth.grants.authorization_code",
@@ -39,8 +45,6 @@ def is_interactive(name: str) -> bool:
 def required_secrets(profile: Profile) -> tuple[str, ...]:
     """Return the secrets that grant and client authentication use, in the order of prompting."""
     if profile.provider.request.is_custom:
-        from tokencli.providers.custom_request_writer import list_profile_inputs
-
         names = list_profile_inputs(profile.provider)
     else:
         grant = load_grant(profile.grant)
@@ -58,8 +62,6 @@ def required_secrets(profile: Profile) -> tuple[str, ...]:
 
 def renewal_secrets(profile: Profile) -> tuple[str, ...]:
     """Return the secrets in the provider's own request that renews a token."""
-    from tokencli.providers.custom_request_writer import find_renewal_request, list_request_values
-
     request = find_renewal_request(profile.provider)
     if request is None or not request.is_custom:
         return ()
@@ -72,6 +74,4 @@ def _list_extra_values(profile: Profile) -> tuple[str, ...]:
     provider = profile.provider
     if not provider.request.headers and not provider.grants[profile.grant].params:
         return ()
-    from tokencli.providers.custom_request_writer import list_extra_values
-
     return list_extra_values(provider, profile.grant)

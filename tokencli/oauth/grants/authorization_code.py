@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from tokencli.errors import RefusedError, ReplyError, TokencliError
 from tokencli.fast_dataclass import dataclass
 from tokencli.jwt.decode import decode_token
-from tokencli.models import AuthorizationResponse, Profile, Secret, TokenSet
+from tokencli.models import AuthorizationResponse, ParamValue, Profile, Secret, TokenSet
 from tokencli.oauth.discovery import matches_issuer
 from tokencli.oauth.grants.request_params import build_common_params, resolve_grant_type
 from tokencli.oauth.grants.steps import (
@@ -20,7 +20,6 @@ from tokencli.oauth.grants.steps import (
     GrantSteps,
     ListenForRedirect,
     OpenBrowser,
-    ParamValue,
     PostToEndpoint,
     PostTokenRequest,
 )

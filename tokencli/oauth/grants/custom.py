@@ -13,7 +13,7 @@ from tokencli.oauth.grants.steps import (
     SendCustomRequest,
 )
 from tokencli.provider_schema import Request
-from tokencli.providers.custom_request_writer import list_request_values
+from tokencli.providers.template_values import list_request_values
 
 
 def run(profile: Profile) -> GrantSteps:

@@ -3,15 +3,9 @@
 RFC 9700 section 2.4 forbids it for new systems; two of the documented systems have no other grant.
 """
 
-from tokencli.models import Profile, Secret, TokenSet
+from tokencli.models import ParamValue, Profile, Secret, TokenSet
 from tokencli.oauth.grants.request_params import build_common_params, resolve_grant_type
-from tokencli.oauth.grants.steps import (
-    GrantSpec,
-    GrantSteps,
-    NeedSecret,
-    ParamValue,
-    PostTokenRequest,
-)
+from tokencli.oauth.grants.steps import GrantSpec, GrantSteps, NeedSecret, PostTokenRequest
 
 
 def run(profile: Profile) -> GrantSteps:

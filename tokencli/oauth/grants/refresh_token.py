@@ -6,7 +6,7 @@ from tokencli.models import Profile, Secret, TokenSet
 from tokencli.oauth.grants.custom import send_followup_request
 from tokencli.oauth.grants.request_params import resolve_grant_type
 from tokencli.oauth.grants.steps import GrantSpec, GrantSteps, NeedSecret, PostTokenRequest
-from tokencli.providers.custom_request_writer import find_renewal_request
+from tokencli.providers.request_writer import find_renewal_request
 
 
 def run(

@@ -3,9 +3,10 @@
 from collections.abc import Generator, Mapping
 from typing import Any
 
-from tokencli.models import Profile, Secret
-from tokencli.oauth.grants.steps import CompleteValues, NeedSecret, ParamValue
+from tokencli.models import ParamValue, Profile, Secret
+from tokencli.oauth.grants.steps import CompleteValues, NeedSecret
 from tokencli.providers import template
+from tokencli.providers.template_values import expand_value_names, is_derived_value
 
 
 def resolve_grant_type(profile: Profile, name: str, grant_type: str = "") -> str:
@@ -39,9 +40,6 @@ def build_common_params(
 def _fill_grant_params(
     profile: Profile, templates: Mapping[str, str]
 ) -> Generator[NeedSecret | CompleteValues, Any, dict[str, ParamValue]]:
-    from tokencli.providers.custom_request_writer import expand_value_names
-    from tokencli.providers.template_values import is_derived_value
-
     provider = profile.provider
     values: dict[str, str | Secret] = dict(profile.values)
     if profile.scope:

@@ -4,11 +4,8 @@ from collections.abc import Callable, Generator, Mapping
 from typing import Any, Literal, TypeAlias
 
 from tokencli.fast_dataclass import dataclass
-from tokencli.models import AuthorizationResponse, Profile, Secret, TokenSet
+from tokencli.models import AuthorizationResponse, ParamValue, Profile, Secret, TokenSet
 from tokencli.provider_schema import Request
-
-ParamValue: TypeAlias = str | Secret | tuple[str, ...]
-"""A request parameter: one value, a secret one, or several values of the same name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,8 @@
 """The token exchange grant (RFC 8693), for impersonation and delegation."""
 
-from tokencli.models import Profile, Secret, TokenSet
+from tokencli.models import ParamValue, Profile, Secret, TokenSet
 from tokencli.oauth.grants.request_params import build_common_params, resolve_grant_type
-from tokencli.oauth.grants.steps import (
-    GrantSpec,
-    GrantSteps,
-    NeedSecret,
-    ParamValue,
-    PostTokenRequest,
-)
+from tokencli.oauth.grants.steps import GrantSpec, GrantSteps, NeedSecret, PostTokenRequest
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"

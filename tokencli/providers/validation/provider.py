@@ -13,9 +13,8 @@ from tokencli.errors import ConfigError
 from tokencli.problems import Finding, InvalidValueError, KeyPath, did_you_mean
 from tokencli.provider_schema import Field, Provider
 from tokencli.providers.catalog import BUILTIN_NAMES, build_provider
-from tokencli.providers.template import list_value_names
+from tokencli.providers.template import fill_url, list_value_names
 from tokencli.providers.template_values import GENERATED_VALUES
-from tokencli.providers.url_template import fill_url
 from tokencli.providers.validation import values
 from tokencli.providers.validation.known_names import KnownNames
 from tokencli.providers.validation.pydantic_problems import (

@@ -10,9 +10,8 @@ from tokencli.errors import ConfigError
 from tokencli.jwt.sign import ASYMMETRIC_ALGORITHMS, HMAC_ALGORITHMS
 from tokencli.problems import Finding, KeyPath, did_you_mean
 from tokencli.provider_schema import Call, Provider, Request, Signed
-from tokencli.providers.template import list_value_names
+from tokencli.providers.template import fill_url, list_value_names
 from tokencli.providers.template_values import GENERATED_VALUES, REPLY_VALUES
-from tokencli.providers.url_template import fill_url
 from tokencli.providers.validation import reply, values
 from tokencli.providers.validation.known_names import KnownNames
 from tokencli.providers.validation.template import (

@@ -14,13 +14,9 @@ from tests.fakes import keyring_ref, make_profile
 from tokencli.errors import ConfigError
 from tokencli.models import HttpRequest, Profile, Secret
 from tokencli.providers.catalog import build_provider
-from tokencli.providers.custom_request_writer import (
-    find_renewal_request,
-    list_profile_inputs,
-    list_request_values,
-    write_custom_request,
-)
-from tokencli.providers.xml_reply import parse_xml
+from tokencli.providers.reply_locator import parse_xml
+from tokencli.providers.request_writer import find_renewal_request, write_custom_request
+from tokencli.providers.template_values import list_profile_inputs, list_request_values
 
 NOW = 1_800_000_000.0
 ANY = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=40)
