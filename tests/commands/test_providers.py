@@ -49,7 +49,7 @@ def test_check_tells_what_a_profile_gives_and_where_it_goes(tokencli: Run) -> No
     ("line", "said"),
     [
         ('send = { a = "{usrname}" }', "did you mean username?"),
-        ('send = { a = "{username|bas64}" }', "there is no filter"),
+        ('send = { a = "{username|bas64}" }', "unknown filter"),
         ('methd = "GET"', "did you mean method?"),
         ('method = "FETCH"', "FETCH"),
         ('basic = "{username}"', "no colon"),

@@ -93,8 +93,8 @@ def test_a_word_where_a_number_belongs_is_one_slip() -> None:
         ('values = { a = "{b}", b = "{c}", c = "x{a}" }', "values.a", "circle"),
         ('values = { b = "{a}{c}", a = "{b}", c = "{b}" }', "values.b", "circle"),
         ('values = { a = "{b}", b = "{username}" }', "values.a", "put b above it"),
-        ('values = { a = "}" }', "values.a", "stands alone"),
-        ('issuer_claims = { t = "tid" }\nendpoints.issuer = "https://{t"', "endpoints.issuer", "stands alone"),
+        ('values = { a = "}" }', "values.a", "unpaired"),
+        ('issuer_claims = { t = "tid" }\nendpoints.issuer = "https://{t"', "endpoints.issuer", "unpaired"),
     ],
 )  # fmt: skip
 def test_a_slip_that_would_fail_later_is_told_now(text: str, where: str, said: str) -> None:

@@ -21,7 +21,7 @@ def test_names_are_listed_once_and_in_order() -> None:
 )
 def test_a_single_brace_is_an_error(template: str) -> None:
     """No brace passes that is neither doubled nor part of a placeholder; no code is run."""
-    with pytest.raises(ConfigError, match="stands alone"):
+    with pytest.raises(ConfigError, match="unpaired"):
         list_value_names(template)
 
 
