@@ -201,7 +201,7 @@ def test_values_keep_their_type_only_by_a_filter() -> None:
     send = {"a": "{x|int}", "b": "{y|bool}", "c": "{key|list}", "d": "{x}", "e": "n{x|int}"}
     sent = written({"body": "json", "send": send}, {"x": "7", "y": "true", "key": "p q"})
     assert json.loads(sent.body) == {"a": 7, "b": True, "c": ["p", "q"], "d": "7", "e": "n7"}
-    with pytest.raises(ConfigError, match="does not fit"):
+    with pytest.raises(ConfigError, match="converted by the filter"):
         written({"body": "json", "send": {"a": "{x|int}"}}, {"x": "seven"})
 
 
