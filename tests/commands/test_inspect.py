@@ -178,7 +178,10 @@ def test_no_key_that_a_token_names_is_fetched(tokencli: Run) -> None:
         with pytest.raises(BlockingIOError):
             listener.accept()
     assert done.code == 0
-    assert "the header brings its own key (jwk, jku, x5u): not used, not fetched" in done.out
+    assert (
+        "the header brings its own key (jwk, jku, x5u), which is neither used nor fetched"
+        in done.out
+    )
 
 
 def test_on_a_terminal_somebody_is_told_how_to_paste(

@@ -12,7 +12,6 @@ from tokencli.errors import InvalidTokenError, PromptRequiredError
 from tokencli.humanize import format_utc, humanize_duration, humanize_relative_time
 from tokencli.jwt.decode import MAX_TOKEN_LENGTH, TokenKind, decode_token
 from tokencli.jwt.explain import (
-    CLOCK_TOLERANCE_S,
     ClaimTime,
     collect_remarks,
     collect_scopes,
@@ -20,7 +19,7 @@ from tokencli.jwt.explain import (
     strings_of_claim,
 )
 from tokencli.jwt.verify import VerificationError, VerificationResult
-from tokencli.models import Profile, Secret, TokenSet
+from tokencli.models import CLOCK_TOLERANCE_S, Profile, Secret, TokenSet
 from tokencli.protocols import Context
 
 _TOKEN_CHARS = frozenset(map(chr, range(0x21, 0x7F)))

@@ -1,5 +1,1 @@
-"""What a token says of itself: `decode` reads it, `times` words its times, `explain` judges it.
-
-Nothing here checks a signature, and nothing here touches a network: what comes out is a claim by
-whoever wrote the token.
-"""
+"""JSON Web Tokens: decode and explain them without trust, verify them, sign them. No I/O."""

@@ -1,4 +1,4 @@
-"""Take a token apart without checking its signature, and without trusting a byte of it."""
+"""Decode a token without verifying its signature: JWS, JWE or SD-JWT. Nothing in it is trusted."""
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -10,75 +10,76 @@ from typing import Literal, NoReturn
 from tokencli.fast_dataclass import dataclass
 
 MAX_TOKEN_LENGTH = 64 * 1024
-"""Characters; a longer token is not taken apart."""
+"""Characters; a longer token is not decoded."""
 MAX_JSON_DEPTH = 32
-"""Levels of nesting in a header or in claims."""
+"""Levels of nesting in a header or in claims; deeper JSON is rejected."""
 
 TokenKind = Literal["jwt", "jwe", "sd-jwt", "opaque"]
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedToken:
-    """What stands in a token: claims by whoever wrote it, and nothing more."""
+    """The content of a token, unverified."""
 
     kind: TokenKind
     header: Mapping[str, object] = field(default_factory=dict)
     claims: Mapping[str, object] = field(default_factory=dict)
     disclosures: tuple[object, ...] = ()
-    """What an SD-JWT discloses, each as [salt, name, value] or [salt, value], in order."""
+    """The disclosures of an SD-JWT in order, each as [salt, name, value] or [salt, value]."""
     problems: tuple[str, ...] = ()
-    """What could not be read, as clauses without a full stop."""
+    """What could not be decoded, as clauses without a full stop."""
 
 
 def decode_token(token: str | bytes) -> DecodedToken:
-    """Take `token` apart: JWS (RFC 7515), JWE (RFC 7516), SD-JWT (RFC 9901), else opaque.
+    """Decode a JWS (RFC 7515), JWE (RFC 7516) or SD-JWT (RFC 9901); anything else is opaque.
 
-    Total: whatever comes in, a Decoded comes out and nothing is raised.
+    Never raises.
     """
     if len(token) > MAX_TOKEN_LENGTH:
         return DecodedToken(
             "opaque", problems=(f"it is longer than {MAX_TOKEN_LENGTH} characters",)
         )
     text = token.decode("latin-1") if isinstance(token, bytes) else token
-    signed, *disclosed = text.split("~")
-    parts = signed.split(".")
+    jws, *disclosures = text.split("~")
+    parts = jws.split(".")
     if len(parts) not in (3, 5):
         return DecodedToken("opaque", problems=_truncation_problems(parts))
-    reading = _PartReader()
-    header = reading.read_object("header", parts[0])
+    reader = _PartReader()
+    header = reader.read_object("header", parts[0])
     if header is None:
-        problems = tuple(reading.problems) if text.startswith("eyJ") else ()
+        problems = tuple(reader.problems) if text.startswith("eyJ") else ()
         return DecodedToken("opaque", problems=problems)
     if len(parts) == 5:
-        return DecodedToken("jwe", header, problems=tuple(reading.problems))
+        return DecodedToken("jwe", header, problems=tuple(reader.problems))
     if parts[1]:
-        claims = reading.read_object("payload", parts[1])
+        claims = reader.read_object("payload", parts[1])
     else:
         claims = None
-        reading.problems.append("its payload is detached: the token does not carry it")
-    reading.check_base64url("signature", parts[2])
-    contents = tuple(
-        reading.read_disclosure(part) for part in disclosed if part and "." not in part
+        reader.problems.append("its payload is detached: the token does not contain it")
+    reader.check_base64url("signature", parts[2])
+    # The part with dots, if any, is the key-binding JWT.
+    disclosed = tuple(
+        reader.read_disclosure(part) for part in disclosures if part and "." not in part
     )
-    kind: TokenKind = "sd-jwt" if disclosed else "jwt"
-    return DecodedToken(kind, header, claims or {}, contents, tuple(reading.problems))
+    kind: TokenKind = "sd-jwt" if disclosures else "jwt"
+    return DecodedToken(kind, header, claims or {}, disclosed, tuple(reader.problems))
 
 
 def _truncation_problems(parts: list[str]) -> tuple[str, ...]:
-    """Say of what starts like a JWT that parts of it are missing."""
+    """Return the problem of a JWT that lost parts; nothing if it doesn't start like a JWT."""
     if not parts[0].startswith("eyJ"):
         return ()
-    return (f"it starts like a JWT but has {len(parts)} part(s) instead of 3: was it cut?",)
+    return (f"it starts like a JWT but has {len(parts)} part(s) instead of 3: was it cut off?",)
 
 
 class _PartReader:
-    """Read parts of one token and collect what is wrong with them."""
+    """Decode the parts of one token and collect their problems."""
 
     def __init__(self) -> None:
         self.problems: list[str] = []
 
     def read_object(self, what: str, part: str) -> dict[str, object] | None:
-        """Return the JSON object in `part`, or None with the reason noted."""
+        """Return the JSON object in `part`, or None and add the problem."""
         try:
             value = self._parse_json(what, part)
         except (ValueError, RecursionError) as error:
@@ -90,7 +91,7 @@ class _PartReader:
         return value
 
     def read_disclosure(self, part: str) -> object:
-        """Return the JSON value of one disclosure, or None with the reason noted."""
+        """Return the JSON value of one disclosure, or None and add the problem."""
         try:
             return self._parse_json("disclosure", part)
         except (ValueError, RecursionError) as error:
@@ -98,23 +99,23 @@ class _PartReader:
             return None
 
     def check_base64url(self, what: str, part: str) -> None:
-        """Note whether `part` is base64url at all."""
+        """Add a problem if `part` is not base64url."""
         try:
             decode_base64url(part)
         except ValueError as error:
             self.problems.append(f"its {what} is damaged: {_describe_error(error)}")
 
     def _parse_json(self, what: str, part: str) -> object:
-        def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        def to_object(pairs: list[tuple[str, object]]) -> dict[str, object]:
             members = dict(pairs)
-            if len(members) < len(pairs):  # RFC 7519 section 4: refuse, or take the last
-                self.problems.append(f"a name stands twice in its {what}: the last one is shown")
+            if len(members) < len(pairs):  # RFC 7519 section 4: reject it, or use the last
+                self.problems.append(f"a name occurs twice in its {what}: the last one is shown")
             return members
 
         text = decode_base64url(part).decode("utf-8")
         value: object = json.loads(
             text,
-            object_pairs_hook=unique,
+            object_pairs_hook=to_object,
             parse_constant=_reject_constant,
             parse_float=_parse_finite_float,
         )
@@ -124,16 +125,21 @@ class _PartReader:
 
 
 def decode_base64url(part: str) -> bytes:
-    """Return the bytes of unpadded, canonical base64url (RFC 7515 section 2), else raise ValueError."""
+    """Return the bytes of unpadded, canonical base64url (RFC 7515 section 2); raises ValueError."""
     if "=" in part:
-        raise ValueError("it is padded with =, which base64url in a token is not")
+        raise ValueError("it is padded with =, which a token must not be")
     try:
         raw = urlsafe_b64decode(part + "=" * (-len(part) % 4))
     except ValueError:
         raw = b""
-    if urlsafe_b64encode(raw).rstrip(b"=").decode() != part:  # it skips what it doesn't know
+    if encode_base64url(raw) != part:  # the standard library skips unknown characters
         raise ValueError("it is not base64url")
     return raw
+
+
+def encode_base64url(raw: bytes) -> str:
+    """Return unpadded base64url (RFC 7515 section 2)."""
+    return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def _describe_error(error: Exception) -> str:
@@ -151,7 +157,7 @@ def _describe_error(error: Exception) -> str:
 
 
 def _reject_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no JSON")
+    raise ValueError(f"{word} is not valid JSON")
 
 
 def _parse_finite_float(digits: str) -> float:
@@ -162,7 +168,7 @@ def _parse_finite_float(digits: str) -> float:
 
 
 def is_deeper_than(value: object, levels: int) -> bool:
-    """Tell whether `value` nests deeper than that, level by level rather than by recursion."""
+    """Return whether `value` is nested deeper than `levels`, without recursion."""
     level: list[object] = [value]
     for _ in range(levels):
         below: list[object] = []

@@ -1,4 +1,4 @@
-"""Judge what a token says of itself: its times, its scopes, and what is odd about it."""
+"""Explain a decoded token: its times, its scopes, and remarks on what looks wrong."""
 
 from collections.abc import Mapping
 from math import isfinite
@@ -6,48 +6,47 @@ from math import isfinite
 from tokencli.fast_dataclass import dataclass
 from tokencli.humanize import format_utc, humanize_duration, humanize_relative_time
 from tokencli.jwt.decode import DecodedToken
+from tokencli.models import CLOCK_TOLERANCE_S
 
 TIME_CLAIMS = ("iat", "nbf", "exp", "auth_time", "updated_at")
 """Claims that are NumericDates (RFC 7519 section 2; OpenID Connect Core sections 2 and 5.1)."""
 LONG_LIFETIME_S = 24 * 3600
-"""A bearer token that lives longer than this is remarked on."""
-CLOCK_TOLERANCE_S = 60.0
-"""How far clocks may be apart before a time in the future is called one."""
+"""A bearer token with a longer lifetime gets a remark."""
 _MILLISECONDS_THRESHOLD = 1e11
-"""A date beyond this many seconds (year 5138) was most likely meant in milliseconds."""
+"""A date beyond this many seconds (year 5138) is most likely in milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimTime:
-    """A time that a token names."""
+    """A time in a token's claims."""
 
     name: str
     epoch: float
 
     def as_text(self, now: float) -> str:
-        """Return it in UTC and in words."""
+        """Return it in UTC and relative to `now`."""
         return f"{format_utc(self.epoch)}, {humanize_relative_time(self.epoch, now)}"
 
 
 def finite_number(value: object) -> float | None:
-    """Return a JSON number as a float; None for text, booleans, and what no float holds."""
+    """Return a JSON number as a float; None for text, booleans and numbers too large for a float."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
-        found = float(value)
+        number = float(value)
     except OverflowError:
         return None
-    return found if isfinite(found) else None
+    return number if isfinite(number) else None
 
 
 def read_time_claims(claims: Mapping[str, object]) -> tuple[ClaimTime, ...]:
-    """Return the times that the claims name, in the order of TIMES."""
-    found = ((name, finite_number(claims.get(name))) for name in TIME_CLAIMS)
-    return tuple(ClaimTime(name, epoch) for name, epoch in found if epoch is not None)
+    """Return the times in the claims, in the order of `TIME_CLAIMS`."""
+    times = ((name, finite_number(claims.get(name))) for name in TIME_CLAIMS)
+    return tuple(ClaimTime(name, epoch) for name, epoch in times if epoch is not None)
 
 
 def strings_of_claim(value: object) -> tuple[str, ...]:
-    """Return the strings of a claim that is one string or a list of them, such as `aud`."""
+    """Return the strings of a claim that is one string or a list of them, e.g. `aud`."""
     if isinstance(value, str):
         return (value,)
     if isinstance(value, list):
@@ -56,16 +55,15 @@ def strings_of_claim(value: object) -> tuple[str, ...]:
 
 
 def collect_scopes(claims: Mapping[str, object]) -> tuple[str, ...]:
-    """Return every scope that `scope`, `scp` and `scopes` name (RFC 9068 section 2.2.3), once each."""
-    found: dict[str, None] = {}
-    for name in ("scope", "scp", "scopes"):
-        for text in strings_of_claim(claims.get(name)):
-            found.update(dict.fromkeys(text.split()))
-    return tuple(found)
+    """Return every scope in `scope`, `scp` and `scopes` (RFC 9068 section 2.2.3), once each."""
+    texts = [
+        text for name in ("scope", "scp", "scopes") for text in strings_of_claim(claims.get(name))
+    ]
+    return tuple(dict.fromkeys(scope for text in texts for scope in text.split()))
 
 
 def collect_remarks(decoded: DecodedToken, now: float) -> tuple[str, ...]:
-    """Return what somebody should know about the token, as sentences without a full stop."""
+    """Return what looks wrong or risky about the token, as sentences without a full stop."""
     if decoded.kind not in ("jwt", "sd-jwt"):
         return decoded.problems
     return (
@@ -76,48 +74,54 @@ def collect_remarks(decoded: DecodedToken, now: float) -> tuple[str, ...]:
 
 
 def _header_remarks(header: Mapping[str, object]) -> list[str]:
-    found = []
+    remarks = []
     alg = header.get("alg")
     if not isinstance(alg, str):
-        found.append("the header names no alg, which every signed token must")
+        remarks.append("the header has no alg, which every signed token needs")
     elif alg.lower() == "none":
-        found.append("alg is none: nobody signed this token, and nothing should accept it")
+        remarks.append("alg is none: the token is not signed, so nothing should accept it")
     elif alg.upper().startswith("HS"):
-        found.append(f"alg is {alg[:20]}: whoever can check this token can also make one")
+        remarks.append(f"alg is {alg[:20]}: anyone who can verify this token can also forge one")
     if "crit" in header:
-        names = ", ".join(strings_of_claim(header["crit"]))[:200] or "nothing that can be read"
-        found.append(f"crit names {names}: who doesn't know them must refuse the token")
+        names = ", ".join(strings_of_claim(header["crit"]))[:200] or "nothing readable"
+        remarks.append(
+            f"crit lists {names}: a recipient that doesn't support this must reject the token"
+        )
     keys = [name for name in ("jwk", "jku", "x5u", "x5c") if name in header]
     if keys:
-        found.append(f"the header brings its own key ({', '.join(keys)}): not used, not fetched")
-    return found
+        remarks.append(
+            f"the header brings its own key ({', '.join(keys)}), which is neither used nor fetched"
+        )
+    return remarks
 
 
 def _claim_remarks(claims: Mapping[str, object], now: float) -> list[str]:
-    found = []
+    remarks = []
     for name in TIME_CLAIMS:
         if name in claims and finite_number(claims[name]) is None:
-            found.append(f"{name} is not a number of seconds, so it may count for nothing")
-    at = {moment.name: moment.epoch for moment in read_time_claims(claims)}
-    for name, epoch in at.items():
+            remarks.append(f"{name} is not a number of seconds, so recipients may ignore it")
+    times = {time.name: time.epoch for time in read_time_claims(claims)}
+    for name, epoch in times.items():
         if epoch > _MILLISECONDS_THRESHOLD:
-            found.append(f"{name} looks like milliseconds: it would be {format_utc(epoch / 1000)}")
-    exp, iat = at.get("exp"), at.get("iat")
+            remarks.append(
+                f"{name} looks like milliseconds: it would be {format_utc(epoch / 1000)}"
+            )
+    exp, iat = times.get("exp"), times.get("iat")
     if claims and "exp" not in claims:
-        found.append("there is no exp: only the server knows when it ends")
+        remarks.append("there is no exp: only the server knows when it expires")
     if iat is not None and iat > now + CLOCK_TOLERANCE_S:
-        found.append(
-            f"iat is {humanize_duration(iat - now)} ahead of this machine's clock: one of them is off"
+        remarks.append(
+            f"iat is {humanize_duration(iat - now)} ahead of this computer's clock: one of the clocks"
+            " is wrong"
         )
     if exp is not None and iat is not None:
         if exp <= iat:
-            found.append("exp is not later than iat: it ended before it began")
+            remarks.append("exp is not later than iat: it expired before it was issued")
         elif exp - iat > LONG_LIFETIME_S:
-            life = humanize_duration(
-                min(exp - iat, _MILLISECONDS_THRESHOLD * 1000)
-            )  # the difference may be infinite
-            found.append(f"it lives for {life}, which is long for a bearer token")
-    updated = at.get("updated_at")
+            # The difference may be infinite.
+            lifetime = humanize_duration(min(exp - iat, _MILLISECONDS_THRESHOLD * 1000))
+            remarks.append(f"its lifetime is {lifetime}, which is long for a bearer token")
+    updated = times.get("updated_at")
     if exp is not None and updated is not None and updated > exp:
-        found.append("updated_at is later than exp: one of the two can't be right")
-    return found
+        remarks.append("updated_at is later than exp: one of the two must be wrong")
+    return remarks

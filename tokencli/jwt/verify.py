@@ -1,7 +1,7 @@
-"""Check a JWT's signature and its main claims, with keys that somebody else vouches for (RFC 8725).
+"""Verify a JWT's signature and its main claims with the issuer's JWK Set (RFC 8725).
 
-Nothing is fetched here, and no key of the token's own is ever looked at: not `jwk`, `jku`, `x5c`
-or `x5u`. Algorithms are asymmetric, and each key is used for its own kind alone.
+Nothing is fetched, and keys in the token's own header (`jwk`, `jku`, `x5c`, `x5u`) are ignored.
+Only asymmetric algorithms are accepted, and each key only for its own algorithms.
 """
 
 import warnings
@@ -13,34 +13,33 @@ from tokencli.fast_dataclass import dataclass
 from tokencli.jwt.decode import DecodedToken, decode_token
 from tokencli.jwt.explain import finite_number, strings_of_claim
 from tokencli.jwt.sign import ASYMMETRIC_ALGORITHMS, PRIVATE_JWK_MEMBERS
+from tokencli.models import CLOCK_TOLERANCE_S
 
-CLOCK_TOLERANCE_S = 60.0
-"""Seconds by which two clocks may differ."""
 MAX_HEADER_BYTES = 16 * 1024
-"""Bytes; a header may carry a chain of certificates, which is not used."""
+"""Maximum size of a header; it may contain a certificate chain, which is not used."""
 MAX_CANDIDATE_KEYS = 50
-"""Keys of a set that are tried at most, of those that can have signed."""
+"""Maximum number of matching keys that are tried."""
 MIN_RSA_BITS = 2048
-"""A shorter RSA key can be broken (RFC 7518 sections 3.3 and 3.5)."""
+"""Minimum size of an RSA key (RFC 7518 sections 3.3 and 3.5)."""
 
 
 class VerificationError(ValueError):
-    """The token does not hold; the text says why, as a clause."""
+    """The token is not valid; the text says why, as a clause."""
 
 
 class UnknownKeyError(VerificationError):
-    """No key of the set can be the one that signed: a newer set may hold it."""
+    """No key of the set matches; a newer version of the set may have it."""
 
 
 @dataclass(frozen=True, slots=True)
 class VerificationResult:
-    """What was proven."""
+    """What was verified."""
 
     alg: str
     kid: str | None
-    """The name of the key that signed, where it has one."""
+    """The ID of the key that signed it, if it has one."""
     matched_audiences: tuple[str, ...]
-    """Those of the audiences that were expected whom the token is for."""
+    """The expected audiences that the token is for."""
 
 
 def verify_jwt(
@@ -52,17 +51,17 @@ def verify_jwt(
     now: float,
     endless: bool = False,
 ) -> VerificationResult:
-    """Check the signature against a JWK Set, then `iss`, `aud`, `exp` and, where it is there, `nbf`.
+    """Verify the signature with a JWK Set, then `iss`, `aud`, `exp` and, if present, `nbf`.
 
-    Only what is `endless` may lack `exp`: an answer that was asked for just now.
+    With `endless` a missing `exp` is accepted, for a response that was requested just now.
 
     Raises:
-        UnknownKey: no key of the set fits.
-        NotValid: anything else that keeps the token from being believed.
+        UnknownKeyError: no key of the set matches.
+        VerificationError: the token is not valid for another reason.
     """
-    found = decode_token(token)
-    alg = _checked_algorithm(found)
-    kid = found.header.get("kid")
+    decoded = decode_token(token)
+    alg = _checked_algorithm(decoded)
+    kid = decoded.header.get("kid")
     candidates = _candidate_keys(keys, alg, kid if isinstance(kid, str) else None)
     if not candidates:
         named = f" {kid[:80]!r}" if isinstance(kid, str) else ""
@@ -70,42 +69,41 @@ def verify_jwt(
     strong = [key for key in candidates if not _is_weak_key(key)][:MAX_CANDIDATE_KEYS]
     if not strong:
         raise VerificationError(
-            f"the issuer's key has fewer than {MIN_RSA_BITS} bits, so that others can sign like it"
+            f"the issuer's key has fewer than {MIN_RSA_BITS} bits, so its signatures can be forged"
             " (RFC 7518 section 3.3)"
         )
     for key in strong:
         if _is_signed_by(token, key, alg):
             aud = _check_claims(
-                found.claims, issuer=issuer, audiences=audiences, now=now, endless=endless
+                decoded.claims, issuer=issuer, audiences=audiences, now=now, endless=endless
             )
             name = key.get("kid")
             return VerificationResult(alg, name if isinstance(name, str) else None, aud)
     raise VerificationError(
-        "its signature does not hold: it was changed, or signed by somebody else"
+        "the signature is wrong: the token was changed, or signed with another key"
     )
 
 
-def _checked_algorithm(found: DecodedToken) -> str:
-    if found.kind != "jwt":
-        raise VerificationError(f"it is no signed JWT but {found.kind}")
-    if found.problems:
-        raise VerificationError(found.problems[0])
-    alg = found.header.get("alg")
+def _checked_algorithm(decoded: DecodedToken) -> str:
+    if decoded.kind != "jwt":
+        raise VerificationError(f"it is not a signed JWT ({decoded.kind})")
+    if decoded.problems:
+        raise VerificationError(decoded.problems[0])
+    alg = decoded.header.get("alg")
     if not isinstance(alg, str) or alg not in ASYMMETRIC_ALGORITHMS:
         raise VerificationError(
-            f"its algorithm is {str(alg)[:40]!r}, and only a signature by the issuer's private key"
-            " proves anything"
+            f"its algorithm is {str(alg)[:40]!r}, and only an asymmetric one proves who signed it"
         )
-    if "crit" in found.header or found.header.get("b64", True) is not True:
-        raise VerificationError("it uses extensions of JWS that are not understood here (crit)")
+    if "crit" in decoded.header or decoded.header.get("b64", True) is not True:
+        raise VerificationError("it uses JWS extensions that tokencli doesn't support (crit)")
     return alg
 
 
 def _candidate_keys(keys: Mapping[str, Any], alg: str, kid: str | None) -> Sequence[dict[str, Any]]:
-    """Return the public keys of the set that may have made such a signature."""
+    """Return the public keys of the set that could have made the signature."""
     listed_keys = keys.get("keys")
     kind, curve = ASYMMETRIC_ALGORITHMS[alg]
-    found = []
+    candidates = []
     for key in listed_keys if isinstance(listed_keys, list) else ():
         if not isinstance(key, dict) or key.get("kty") != kind or key.get("crv") != curve:
             continue
@@ -116,24 +114,24 @@ def _candidate_keys(keys: Mapping[str, Any], alg: str, kid: str | None) -> Seque
             continue
         if kid is not None and key.get("kid") != kid:
             continue
-        found.append(
+        candidates.append(
             {name: value for name, value in key.items() if name not in PRIVATE_JWK_MEMBERS}
         )
-    return found
+    return candidates
 
 
 def _algorithm_names(alg: str) -> tuple[str, ...]:
-    """Return an algorithm's names: Ed25519 has two (RFC 8037, RFC 9864)."""
+    """Return the names of an algorithm: Ed25519 has two (RFC 8037, RFC 9864)."""
     return ("EdDSA", "Ed25519") if alg in ("EdDSA", "Ed25519") else (alg,)
 
 
 def _is_weak_key(key: Mapping[str, Any]) -> bool:
-    """Tell whether it is an RSA key that is too short; one that can't be read fails elsewhere."""
+    """Return whether it is a short RSA key; an unreadable key fails when it is used."""
     modulus = key.get("n")
     if key.get("kty") != "RSA" or not isinstance(modulus, str):
         return False
     try:
-        raw = urlsafe_b64decode(modulus + "=" * (-len(modulus) % 4))
+        raw = urlsafe_b64decode(modulus + "=" * (-len(modulus) % 4))  # lenient, as joserfc is
     except ValueError:
         return False
     return int.from_bytes(raw).bit_length() < MIN_RSA_BITS
@@ -151,7 +149,7 @@ def _is_signed_by(token: str, key: Mapping[str, Any], alg: str) -> bool:
     }
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # joserfc's, about the name EdDSA that servers use
+            warnings.simplefilter("ignore")  # joserfc warns about the name EdDSA, which servers use
             deserialize_compact(token, JWKRegistry.import_key(public), registry=registry)
     except (JoseError, ValueError, TypeError, KeyError, OverflowError):
         return False
@@ -166,28 +164,29 @@ def _check_claims(
     now: float,
     endless: bool,
 ) -> tuple[str, ...]:
-    """Check the claims that say whose token it is, for whom and when; return for whom."""
+    """Check issuer, audience and times; return the matching audiences."""
     if claims.get("iss") != issuer:
         raise VerificationError(
-            f"its signature holds, but it names another issuer: {_quote_value(claims.get('iss'))}"
-            f" instead of {issuer!r}"
+            f"the signature is valid, but the issuer is {_quote_value(claims.get('iss'))}"
+            f" (expected: {issuer!r})"
         )
-    aud = strings_of_claim(claims.get("aud"))
-    meant = tuple(one for one in aud if one in audiences)
-    if not meant:
+    matched = tuple(aud for aud in strings_of_claim(claims.get("aud")) if aud in audiences)
+    if not matched:
         raise VerificationError(
-            f"its signature holds, but it is for somebody else: its aud is {_quote_value(claims.get('aud'))},"
-            f" and the profile is about {', '.join(audiences)[:200] or 'nobody'}"
+            f"the signature is valid, but the audience is {_quote_value(claims.get('aud'))}"
+            f" (expected: {', '.join(audiences)[:200] or 'none is configured'})"
         )
     expires = _read_numeric_date(claims, "exp")
     if expires is None and not endless:
-        raise VerificationError("its signature holds, but it has no exp, so it would hold for ever")
+        raise VerificationError(
+            "the signature is valid, but there is no exp, so the token would never expire"
+        )
     if expires is not None and expires <= now:
-        raise VerificationError("its signature holds, but it has expired")
-    begins = _read_numeric_date(claims, "nbf")
-    if begins is not None and begins > now + CLOCK_TOLERANCE_S:
-        raise VerificationError("its signature holds, but it is not valid yet")
-    return meant
+        raise VerificationError("the signature is valid, but the token has expired")
+    not_before = _read_numeric_date(claims, "nbf")
+    if not_before is not None and not_before > now + CLOCK_TOLERANCE_S:
+        raise VerificationError("the signature is valid, but the token is not valid yet")
+    return matched
 
 
 def _read_numeric_date(claims: Mapping[str, object], name: str) -> float | None:
@@ -196,7 +195,7 @@ def _read_numeric_date(claims: Mapping[str, object], name: str) -> float | None:
         return None
     seconds = finite_number(value)
     if seconds is None:
-        raise VerificationError(f"its signature holds, but its {name} is no time")
+        raise VerificationError(f"the signature is valid, but {name} is not a time")
     return seconds
 
 

@@ -31,10 +31,10 @@ def test_a_sound_token_gets_no_remark() -> None:
     [
         ({"alg": "none"}, {}, "alg is none"),
         ({"alg": "nOnE"}, {}, "alg is none"),
-        ({"alg": "HS256"}, {}, "can also make one"),
-        ({"typ": "JWT"}, {}, "names no alg"),
-        ({"alg": "ES256", "crit": ["exp", "b64"]}, {}, "crit names exp, b64"),
-        ({"alg": "ES256", "crit": 5}, {}, "crit names nothing that can be read"),
+        ({"alg": "HS256"}, {}, "can also forge one"),
+        ({"typ": "JWT"}, {}, "has no alg"),
+        ({"alg": "ES256", "crit": ["exp", "b64"]}, {}, "crit lists exp, b64"),
+        ({"alg": "ES256", "crit": 5}, {}, "crit lists nothing readable"),
         ({"alg": "ES256", "jwk": {}, "jku": "https://a"}, {}, "its own key (jwk, jku)"),
         ({"alg": "ES256"}, {"exp": "1716466218"}, "exp is not a number"),
         ({"alg": "ES256"}, {"exp": True}, "exp is not a number"),
@@ -42,8 +42,8 @@ def test_a_sound_token_gets_no_remark() -> None:
         ({"alg": "ES256"}, {"exp": NOW * 1000}, "exp looks like milliseconds: it would be 2024"),
         ({"alg": "ES256"}, {"exp": None}, "exp is not a number"),
         ({"alg": "ES256"}, {"iat": NOW + 300}, "iat is 5 minutes ahead"),
-        ({"alg": "ES256"}, {"exp": NOW - 61}, "ended before it began"),
-        ({"alg": "ES256"}, {"exp": NOW + 604_800}, "it lives for 7 days"),
+        ({"alg": "ES256"}, {"exp": NOW - 61}, "expired before it was issued"),
+        ({"alg": "ES256"}, {"exp": NOW + 604_800}, "its lifetime is 7 days"),
         ({"alg": "ES256"}, {"updated_at": NOW + 700}, "updated_at is later than exp"),
     ],
 )
@@ -58,7 +58,7 @@ def test_each_oddity_is_named_once(
 def test_a_token_without_an_end_says_so() -> None:
     """Where there is no exp, only the server knows."""
     found = collect_remarks(decode_token(token({"sub": "1"})), NOW)
-    assert found == ("there is no exp: only the server knows when it ends",)
+    assert found == ("there is no exp: only the server knows when it expires",)
 
 
 def test_the_documented_tokens_are_remarked_on() -> None:

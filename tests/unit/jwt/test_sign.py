@@ -96,16 +96,16 @@ def test_an_rsa_key_signs_by_any_of_its_algorithms(alg: str) -> None:
     ("text", "passphrase", "says"),
     [
         (pem(RSA, lock=True), None, "encrypted"),
-        (pem(RSA, lock=True), Secret("canary-wrong"), "passphrase is another"),
+        (pem(RSA, lock=True), Secret("canary-wrong"), "passphrase is wrong"),
         (pem(x25519.X25519PrivateKey.generate()), None, "no algorithm"),
         (Secret(json.dumps({"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA", "d": "AA"})), None, "damaged"),
-        (Secret(json.dumps({"kty": "RSA", "n": "AQAB", "e": "AQAB"})), None, "no JWK"),
-        (Secret("[" * 100_000), None, "no private key"),
-        (Secret('{"a":' + "[" * 100_000), None, "begins like JSON"),
+        (Secret(json.dumps({"kty": "RSA", "n": "AQAB", "e": "AQAB"})), None, "not a JWK"),
+        (Secret("[" * 100_000), None, "not a private key"),
+        (Secret('{"a":' + "[" * 100_000), None, "starts like JSON"),
         (
             Secret(RSA.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()),
             None,
-            "no private key",
+            "not a private key",
         ),
     ],
 )  # fmt: skip

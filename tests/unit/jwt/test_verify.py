@@ -70,24 +70,24 @@ def test_a_token_of_the_issuer_holds(alg: str, kid: bool) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"iss": "https://evil.example.com"}, "another issuer"),
-        ({"iss": ISSUER + "/"}, "another issuer"),
-        ({"iss": WITHOUT}, "another issuer: missing"),
-        ({"iss": [ISSUER]}, "another issuer"),
-        ({"aud": "other"}, "somebody else"),
-        ({"aud": WITHOUT}, "somebody else"),
-        ({"aud": ["other", 7]}, "somebody else"),
+        ({"iss": "https://evil.example.com"}, "the issuer is"),
+        ({"iss": ISSUER + "/"}, "the issuer is"),
+        ({"iss": WITHOUT}, "the issuer is missing"),
+        ({"iss": [ISSUER]}, "the issuer is"),
+        ({"aud": "other"}, "the audience is"),
+        ({"aud": WITHOUT}, "the audience is"),
+        ({"aud": ["other", 7]}, "the audience is"),
         ({"exp": WITHOUT}, "no exp"),
         ({"exp": NOW}, "has expired"),
         ({"exp": NOW - 1}, "has expired"),
-        ({"exp": "soon"}, "no time"),
-        ({"exp": True}, "no time"),
-        ({"exp": 10**400}, "exp is no time"),
-        ({"exp": -(10**400)}, "exp is no time"),
+        ({"exp": "soon"}, "is not a time"),
+        ({"exp": True}, "is not a time"),
+        ({"exp": 10**400}, "exp is not a time"),
+        ({"exp": -(10**400)}, "exp is not a time"),
         ({"nbf": NOW + 3600}, "not valid yet"),
-        ({"nbf": "later"}, "no time"),
-        ({"nbf": 10**400}, "nbf is no time"),
-        ({"nbf": -(10**400)}, "nbf is no time"),
+        ({"nbf": "later"}, "is not a time"),
+        ({"nbf": 10**400}, "nbf is not a time"),
+        ({"nbf": -(10**400)}, "nbf is not a time"),
     ],
 )
 def test_the_claims_must_hold_as_well(change: dict[str, Any], says: str) -> None:
@@ -132,7 +132,7 @@ def test_no_key_of_the_tokens_own_is_looked_at() -> None:
     forger = ECKey.generate_key("P-256")
     own = {"jwk": forger.as_dict(private=False), "jku": "https://evil.example.com/jwks"}
     token = signed("ES256", CLAIMS, forger, **own, x5u="https://evil.example.com/x5u")
-    with pytest.raises(VerificationError, match="signature does not hold"):
+    with pytest.raises(VerificationError, match="signature is wrong"):
         check(token)
 
 
@@ -178,7 +178,7 @@ def test_the_key_is_found_in_a_long_set() -> None:
     other = ECKey.generate_key("P-256").as_dict(private=False)
     keys = {"keys": [*({**other, "kid": f"k{n}"} for n in range(60)), {**public, "kid": "ES256"}]}
     assert check(signed("ES256", CLAIMS), keys).kid == "ES256"
-    with pytest.raises(VerificationError, match="signature does not hold"):
+    with pytest.raises(VerificationError, match="signature is wrong"):
         check(signed("ES256", CLAIMS, kid=WITHOUT), keys)
 
 
