@@ -1,4 +1,4 @@
-"""Write the JSON Schema by which an editor completes and checks the configuration file."""
+"""The JSON Schema of the configuration file, for completion and checks in an editor."""
 
 from typing import Any
 
@@ -6,24 +6,24 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
 from tokencli.config import validators
-from tokencli.config.profile_schema import ProfileTable, build_profile_model
+from tokencli.config.profile_schema import TOP_LEVEL_KEYS, ProfileTable, build_profile_model
 from tokencli.provider_schema import Provider
 from tokencli.providers.catalog import BUILTIN_NAMES, load_builtin
 from tokencli.providers.reference import TomlSchemaGenerator
 
 
 def build_json_schema() -> dict[str, Any]:
-    """Return the schema of the whole file; a profile's keys are those of its `provider`."""
+    """Return the schema of the whole file; the keys of a profile depend on its `provider`."""
     models: list[type[BaseModel]] = [
         build_profile_model(load_builtin(name)) for name in BUILTIN_NAMES
     ]
     models.append(ProfileTable)
-    references, rest = models_json_schema(
+    references, schema = models_json_schema(
         [(model, "validation") for model in models],
         ref_template="#/$defs/{model}",
         schema_generator=TomlSchemaGenerator,
     )
-    definitions: dict[str, Any] = rest["$defs"]
+    definitions: dict[str, Any] = schema["$defs"]
     provider = TypeAdapter(Provider).json_schema(
         ref_template="#/$defs/{model}", schema_generator=TomlSchemaGenerator
     )
@@ -41,21 +41,21 @@ def build_json_schema() -> dict[str, Any]:
             "default_profile": {
                 "type": "string",
                 "pattern": validators.PROFILE_NAME_PATTERN,
-                "description": "The profile that is meant where none is named.",
+                "description": TOP_LEVEL_KEYS["default_profile"].description,
             },
             "state_dir": {
                 "type": "string",
-                "description": "Where locks, journals and the file store of this configuration rest.",
+                "description": TOP_LEVEL_KEYS["state_dir"].description,
             },
             "profiles": {
                 "type": "object",
-                "description": "Who you are to which token endpoint, by a name of your own.",
+                "description": TOP_LEVEL_KEYS["profiles"].description,
                 "propertyNames": {"pattern": validators.PROFILE_NAME_PATTERN},
                 "additionalProperties": {"oneOf": profiles},
             },
             "providers": {
                 "type": "object",
-                "description": "Token endpoints of your own, in the words of the built-in providers.",
+                "description": TOP_LEVEL_KEYS["providers"].description,
                 "propertyNames": {
                     "pattern": validators.PROFILE_NAME_PATTERN,
                     "not": {"enum": list(BUILTIN_NAMES)},
@@ -68,7 +68,7 @@ def build_json_schema() -> dict[str, Any]:
 
 
 def _allow_extra_keys(schema: dict[str, Any]) -> None:
-    """Make the common model that of a user's own provider: any further key may be one of its fields."""
-    schema["title"] = "A profile of one of your own providers"
+    """Turn the common model into that of a user-defined provider, whose fields are additional keys."""
+    schema["title"] = "A profile of a user-defined provider"
     schema["additionalProperties"] = True
     schema["properties"]["provider"] |= {"not": {"enum": list(BUILTIN_NAMES)}}

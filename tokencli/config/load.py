@@ -1,22 +1,35 @@
-"""Read the configuration: files and environment, judged only as far as somebody asks."""
+"""Load the configuration: a profile and its provider are validated when they are first used."""
 
+import shlex
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tokencli.config import resolve
-from tokencli.config.config_file import expand_path, parse_toml, read_config_text
+from tokencli.config.config_file import (
+    expand_path,
+    find_config_path,
+    parse_toml,
+    read_config_text,
+)
+from tokencli.config.profile_schema import TOP_LEVEL_KEYS, ProfileTable, build_profile_model
+from tokencli.config.provider_validation import validate_user_provider
 from tokencli.config.toml_positions import find_line, map_key_lines
-from tokencli.config.top_level import check_top_level as top_findings
 from tokencli.errors import ConfigError, ConfigProblem
 from tokencli.models import Profile
-from tokencli.problems import Finding, closest_match
+from tokencli.problems import (
+    Finding,
+    closest_match,
+    count_problems,
+    did_you_mean,
+    list_names,
+    quote_value,
+)
 from tokencli.provider_schema import Provider
 from tokencli.providers.catalog import BUILTIN_NAMES, load_builtin
 
-if TYPE_CHECKING:
-    from tokencli.config.profile_schema import ProfileTable
+_ADD_PROFILE = "tokencli profiles add NAME --provider PROVIDER"
 
 
 class UnknownProfileError(ConfigError):
@@ -24,25 +37,24 @@ class UnknownProfileError(ConfigError):
 
 
 def load_config(path: Path, environ: Mapping[str, str], *, must_exist: bool) -> "Config":
-    """Read the configuration at `path`; where there is none and none is demanded, it is empty.
+    """Read the configuration at `path`; without a file it is empty, unless it `must_exist`.
 
     Raises:
-        ConfigError: it can't be read, others may write it, or it is not TOML.
+        ConfigError: it can't be read, other users may write it, or it is not TOML.
     """
     try:
         text, warnings = read_config_text(path)
     except FileNotFoundError:
         if must_exist:
             raise ConfigError(
-                f"there is no configuration file {path}",
-                fix="tokencli profiles add NAME --provider PROVIDER   writes the first profile",
+                f"the configuration file {path} does not exist", fix=_ADD_PROFILE
             ) from None
         return Config(path, "", environ, exists=False)
     return Config(path, text, environ, warnings)
 
 
 class Config:
-    """One configuration file; a profile is judged when it is asked for, and no other with it."""
+    """One configuration file."""
 
     def __init__(
         self, path: Path, text: str, environ: Mapping[str, str], warnings: tuple[str, ...] = (),
@@ -52,124 +64,137 @@ class Config:
         self.exists = exists
         self.text = text
         self.warnings = warnings
-        """What is not good about the file itself, but no reason to stop."""
+        """Warnings about the file's permissions."""
         self._environ = environ
         self._data = parse_toml(text, path)
         self._profile_models: dict[str, type[ProfileTable]] = {}
-        self._resolved_providers: dict[str, Provider | list[Finding]] = {}
+        self._validated_providers: dict[str, Provider | list[Finding]] = {}
         self._resolved_profiles: dict[str, Profile | list[Finding]] = {}
 
     @property
     def default_profile(self) -> str | None:
-        """Return the profile that is meant where none is named."""
+        """Return the profile used if none is named."""
         name = self._data.get("default_profile")
         return name if isinstance(name, str) else None
+
+    @property
+    def state_dir(self) -> str | None:
+        """Return the directory that the file sets for locks, journals and the file store."""
+        written = self._data.get("state_dir")
+        if not isinstance(written, str) or not written:
+            return None
+        return str(expand_path(written, self.path.parent))
 
     def profile_names(self) -> tuple[str, ...]:
         """List the profiles in the order of the file."""
         return tuple(self._top_level_table("profiles"))
 
     def provider_names(self) -> tuple[str, ...]:
-        """List the providers: those built in, then the user's own."""
-        return (
-            *BUILTIN_NAMES,
-            *(name for name in self._top_level_table("providers") if name not in BUILTIN_NAMES),
-        )
+        """List the built-in providers, then the user's."""
+        user_defined = self._top_level_table("providers")
+        return (*BUILTIN_NAMES, *(name for name in user_defined if name not in BUILTIN_NAMES))
 
     def profile_table(self, name: str) -> Mapping[str, Any]:
-        """Return what the file says of a profile, as it stands there."""
-        return self._find_profile_table(name)
+        """Return a profile's keys as they are written; raises UnknownProfileError."""
+        profiles = self._top_level_table("profiles")
+        if name not in profiles:
+            raise self._unknown_profile_error(name) if profiles else self.no_profile_error()
+        table = profiles[name]
+        return table if isinstance(table, dict) else {}
 
     def line_number(self, *path: str) -> int | None:
-        """Return the line of a key, or of the table around it."""
+        """Return the 1-based line of a key, or of the table around it."""
         return find_line(self._key_lines, path)
 
     def choose_profile(self, flag: str | None) -> str:
-        """Return the profile meant: by flag, TOKENCLI_PROFILE, `default_profile`, or the only one.
+        """Return the profile named by flag, TOKENCLI_PROFILE or `default_profile`, else the only one.
 
         Raises:
             ConfigError: none is named and there is not exactly one.
         """
-        named = flag or self._environ.get("TOKENCLI_PROFILE") or self.default_profile
-        if named:
-            return named
+        chosen = flag or self._environ.get("TOKENCLI_PROFILE") or self.default_profile
+        if chosen:
+            return chosen
         names = self.profile_names()
         if len(names) == 1:
             return names[0]
         if not names:
             raise self.no_profile_error()
         raise ConfigError(
-            f"no profile is named, and there are {len(names)}: {self._format_profile_names()}",
-            fix="name one, or set one for good: tokencli profiles use NAME",
+            f"no profile is named, and there is no default among {list_names(names)}",
+            fix=f"tokencli profiles use {shlex.quote(names[0])}",
         )
 
     def get_profile(self, name: str) -> Profile:
-        """Return a profile with everything filled in.
+        """Return a profile with all defaults filled in.
 
         Raises:
-            UnknownProfile: there is none of that name.
-            ConfigError: it, its provider or the top of the file is wrong; with every problem of
-                the whole file.
+            UnknownProfileError: there is no profile of that name.
+            ConfigError: it, its provider or the top level of the file has a problem; carries every
+                problem of the whole file.
         """
-        found = self._resolve_profile(name)
-        if isinstance(found, list) or self._top_level_findings:
+        profile = self._resolve_profile(name)
+        if isinstance(profile, list) or self._top_level_findings:
             raise self._invalid_config_error()
-        return found
-
-    def get_provider(self, name: str) -> Provider:
-        """Return a provider, built in or the user's own; raises ConfigError."""
-        found = self._find_provider(name)
-        if isinstance(found, list):
-            raise self._invalid_config_error()
-        if found is None:
-            known = self.provider_names()
-            likely = closest_match(name, known) or "|".join(known[:20])
-            raise ConfigError(
-                f"there is no provider {name[:80]!r}",
-                fix=f"tokencli profiles add NAME --provider {likely}",
-            )
-        return found
-
-    def find_problems(self) -> tuple[ConfigProblem, ...]:
-        """List everything that is wrong in the whole file."""
-        found = list(self._top_level_findings)
-        for name in self._top_level_table("providers"):
-            judged = self._find_provider(name, own=True)
-            found += judged if isinstance(judged, list) else []
-        for name in self._top_level_table("profiles"):
-            resolved = self._resolve_profile(name)
-            found += resolved if isinstance(resolved, list) else []
-        return self._to_problems(found)
-
-    def find_profile_problems(self, name: str) -> tuple[ConfigProblem, ...]:
-        """List what keeps one profile from being used."""
-        found = self._resolve_profile(name)
-        return self._to_problems(found if isinstance(found, list) else [])
+        return profile
 
     def get_profile_ignoring_top_level(self, name: str) -> Profile:
-        """Return a profile whatever else is wrong in the file; raises ConfigError."""
-        found = self._resolve_profile(name)
-        if isinstance(found, list):
+        """Return a profile even if the top level of the file has a problem; raises ConfigError."""
+        profile = self._resolve_profile(name)
+        if isinstance(profile, list):
             raise self._invalid_config_error()
-        return found
+        return profile
 
-    def _to_problems(self, found: list[Finding]) -> tuple[ConfigProblem, ...]:
-        """Give each problem its line, and put them in the order of the file."""
+    def get_provider(self, name: str) -> Provider:
+        """Return a built-in or user-defined provider; raises ConfigError."""
+        provider = self._find_provider(name)
+        if isinstance(provider, list):
+            raise self._invalid_config_error()
+        if provider is None:
+            likely = closest_match(name, self.provider_names())
+            hint = f"; did you mean {likely}?" if likely else ""
+            raise ConfigError(
+                f"there is no provider {name[:80]!r}{hint}",
+                fix=f"tokencli providers show {likely}" if likely else "tokencli providers",
+            )
+        return provider
+
+    def find_problems(self) -> tuple[ConfigProblem, ...]:
+        """List every problem of the whole file."""
+        findings = list(self._top_level_findings)
+        for name in self._top_level_table("providers"):
+            provider = self._find_provider(name, user_defined=True)
+            findings += provider if isinstance(provider, list) else []
+        for name in self._top_level_table("profiles"):
+            profile = self._resolve_profile(name)
+            findings += profile if isinstance(profile, list) else []
+        return self._to_problems(findings)
+
+    def find_profile_problems(self, name: str) -> tuple[ConfigProblem, ...]:
+        """List the problems that keep one profile from being used."""
+        profile = self._resolve_profile(name)
+        return self._to_problems(profile if isinstance(profile, list) else [])
+
+    def no_profile_error(self) -> ConfigError:
+        """Return the error for a configuration without any profile."""
+        where = f"{self.path} has no profiles" if self.exists else f"{self.path} does not exist"
+        return UnknownProfileError("there is no profile yet", cause=where, fix=_ADD_PROFILE)
+
+    def _to_problems(self, findings: list[Finding]) -> tuple[ConfigProblem, ...]:
+        """Give each problem its line, and sort them in the order of the file."""
         problems = [
             finding.to_problem(self.line_number(*finding.key_path))
-            for finding in dict.fromkeys(found)
+            for finding in dict.fromkeys(findings)
         ]
         return tuple(sorted(problems, key=lambda problem: problem.line or 0))
 
     def _resolve_profile(self, name: str) -> Profile | list[Finding]:
-        self._find_profile_table(name)
+        self.profile_table(name)
         if name not in self._resolved_profiles:
             self._resolved_profiles[name] = self._validate_profile(name)
         return self._resolved_profiles[name]
 
     def _validate_profile(self, name: str) -> Profile | list[Finding]:
-        from tokencli.config.profile_schema import build_profile_model
-
         table = self._top_level_table("profiles")[name]
         if not isinstance(table, dict):
             return resolve.check_profile_name_and_type(name, table)
@@ -182,36 +207,29 @@ class Config:
         if provider.name not in self._profile_models:
             self._profile_models[provider.name] = build_profile_model(provider)
         model = self._profile_models[provider.name]
-        place = resolve.ConfigLocation(self.path, self.state_dir)
-        return resolve.resolve_profile(name, table, provider, model, place)
+        location = resolve.ConfigLocation(self.path, self.state_dir)
+        return resolve.resolve_profile(name, table, provider, model, location)
 
-    def _find_provider(self, name: str, *, own: bool = False) -> Provider | list[Finding] | None:
-        """Return a provider, what is wrong with it, or None where there is none of that name."""
-        if name in BUILTIN_NAMES and not own:
+    def _find_provider(
+        self, name: str, *, user_defined: bool = False
+    ) -> Provider | list[Finding] | None:
+        """Return a provider, its problems, or None if there is none of that name."""
+        if name in BUILTIN_NAMES and not user_defined:
             return load_builtin(name)
-        if name not in self._resolved_providers:
-            from tokencli.config.provider_validation import validate_user_provider
-
+        if name not in self._validated_providers:
             table = self._top_level_table("providers").get(name)
             if table is None:
                 return None
-            if not isinstance(table, dict):
-                wrong = Finding(("providers", name), "is not a table", f"write [providers.{name}]")
-                self._resolved_providers[name] = [wrong]
-            else:
-                self._resolved_providers[name] = validate_user_provider(name, table)
-        return self._resolved_providers[name]
+            self._validated_providers[name] = (
+                validate_user_provider(name, table)
+                if isinstance(table, dict)
+                else [Finding(("providers", name), "is not a table", f"write [providers.{name}]")]
+            )
+        return self._validated_providers[name]
 
     @cached_property
     def _top_level_findings(self) -> list[Finding]:
-        return top_findings(self._data, self.profile_names())
-
-    @property
-    def state_dir(self) -> str | None:
-        """Return the folder that the file chooses for locks, journals and the file store."""
-        written = self._data.get("state_dir")
-        fits = isinstance(written, str) and bool(written)
-        return str(expand_path(str(written), self.path.parent)) if fits else None
+        return _check_top_level(self._data, self.profile_names())
 
     @cached_property
     def _key_lines(self) -> dict[tuple[str, ...], int]:
@@ -221,34 +239,52 @@ class Config:
         table = self._data.get(key)
         return table if isinstance(table, dict) else {}
 
-    def _find_profile_table(self, name: str) -> Mapping[str, Any]:
-        profiles = self._top_level_table("profiles")
-        if name in profiles:
-            table = profiles[name]
-            return table if isinstance(table, dict) else {}
-        if not profiles:
-            raise self.no_profile_error()
-        likely = closest_match(name, profiles)
-        near = f"did you mean {likely}? " if likely else ""
-        raise UnknownProfileError(
-            f"there is no profile {name[:80]!r} in {self.path}",
-            fix=f"{near}there is: {self._format_profile_names()}; or add it: tokencli profiles add NAME",
-        )
-
-    def _format_profile_names(self) -> str:
+    def _unknown_profile_error(self, name: str) -> ConfigError:
         names = self.profile_names()
-        return ", ".join(names[:20]) + (" …" if len(names) > 20 else "")
-
-    def no_profile_error(self) -> ConfigError:
-        """Return what to say where there is no profile."""
-        why = "" if self.exists else ", which does not exist"
+        likely = closest_match(name, names)
+        hint = f"; did you mean {likely}?" if likely else ""
         return UnknownProfileError(
-            f"there is no profile yet in {self.path}{why}",
-            fix=f"tokencli profiles add NAME --provider {'|'.join(BUILTIN_NAMES)}",
+            f"there is no profile {name[:80]!r} in {self.path}{hint}",
+            cause=f"its profiles: {list_names(names)}",
+            fix="tokencli profiles",
         )
 
     def _invalid_config_error(self) -> ConfigError:
-        found = self.find_problems()
-        count = "a problem" if len(found) == 1 else f"{len(found)} problems"
-        fix = "tokencli profiles edit"
-        return ConfigError(f"{self.path} has {count}", fix=fix, problems=found)
+        problems = self.find_problems()
+        return ConfigError(
+            f"{self.path} has {count_problems(problems)}",
+            fix=edit_command(self.path, self._environ),
+            problems=problems,
+        )
+
+
+def edit_command(path: Path, environ: Mapping[str, str]) -> str:
+    """Return the command that opens the configuration file at `path` in an editor."""
+    try:
+        is_default = find_config_path(None, environ) == path
+    except ConfigError:
+        is_default = False
+    command = "tokencli profiles edit"
+    return command if is_default else f"{command} --config {shlex.quote(str(path))}"
+
+
+def _check_top_level(data: Mapping[str, object], names: tuple[str, ...]) -> list[Finding]:
+    """List the problems outside the profiles and providers; the profiles are `names`."""
+    findings = []
+    for key, value in data.items():
+        if key not in TOP_LEVEL_KEYS:
+            findings.append(_unknown_top_level_key(key, value))
+        elif not isinstance(value, TOP_LEVEL_KEYS[key].kind):
+            wanted = TOP_LEVEL_KEYS[key].wanted
+            findings.append(Finding((key,), f"is {quote_value(value)}", f"must be {wanted}"))
+    default = data.get("default_profile")
+    if isinstance(default, str) and default not in names:
+        message = f"is {default[:80]!r}, but there is no such profile"
+        findings.append(Finding(("default_profile",), message, did_you_mean(default, names)))
+    return findings
+
+
+def _unknown_top_level_key(key: str, value: object) -> Finding:
+    if isinstance(value, dict) and "provider" in value:
+        return Finding((key,), "is not a key of this file", f"did you mean [profiles.{key}]?")
+    return Finding((key,), "is not a key of this file", did_you_mean(key, TOP_LEVEL_KEYS))

@@ -1,8 +1,11 @@
-"""What may stand in a profile: one pydantic model per provider, and the JSON Schema made of them."""
+"""The keys of a profile, as pydantic models: one per provider, made from one common model.
+
+The docstring below each key is its description in the JSON Schema and in the manual.
+"""
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -29,81 +32,16 @@ if TYPE_CHECKING:
 else:
     StoreName = Literal[tuple(TOKEN_STORES)]
 
-TextLine: TypeAlias = Annotated[str, AfterValidator(validators.validate_text)]
 MODEL_CONFIG = ConfigDict(extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
 
-
-class KeyringEntryTable(BaseModel):
-    """An entry of the OS keyring."""
-
-    model_config = MODEL_CONFIG
-
-    service: TextLine
-    """The entry's service, as other programs see it."""
-    username: TextLine
-    """The entry's user name."""
-
-
-_TARGET_TYPES: Mapping[str, Any] = {
-    "variable": Annotated[str, AfterValidator(validators.validate_source_variable)],
-    "path": TextLine,
-    "argv": Annotated[list[TextLine], Field(min_length=1)],
-    "flag": Literal[True],
-    "keyring_item": KeyringEntryTable,
-}
-_SOURCE_FIELDS: dict[str, Any] = {
-    kind: (_TARGET_TYPES[source.target_type] | None, Field(default=None, description=source.help))
-    for kind, source in SECRET_SOURCES.items()
-}
-_PROFILE_FIELD: Any = (
-    TextLine | None,
-    Field(
-        default=None,
-        description="The token of another profile: for subject_token, actor_token and assertion.",
-    ),
-)
-
-if TYPE_CHECKING:
-    SecretSourceTable: TypeAlias = BaseModel
-else:
-    SecretSourceTable = create_model(
-        "SecretSourceTable",
-        __config__=ConfigDict(
-            **MODEL_CONFIG, json_schema_extra={"minProperties": 1, "maxProperties": 1}
-        ),
-        __doc__="Where a secret is stored: exactly one of these. Without it: the OS keyring, filled by"
-        " tokencli login.",
-        **_SOURCE_FIELDS,
-        profile=_PROFILE_FIELD,
-    )
-
-
-def _reject_inline_secret(value: object) -> object:
-    """Refuse a secret that stands in the file itself, and say where it belongs."""
-    if not isinstance(value, dict):
-        raise InvalidValueError(
-            "is a secret and must not stand in this file",
-            "delete the line and store it with tokencli login {profile}; or name where it rests: "
-            '{ env = "VAR" }, { file = "path" }, { command = ["pass", "show", "x"] } or '
-            "{ prompt = true }",
-            quote=False,
-        )
-    if len(value) > 1:
-        raise InvalidValueError(
-            "names more than one place", f"keep one of {', '.join(value)}", quote=False
-        )
-    if not value:
-        raise InvalidValueError("names no place", 'such as { env = "VAR" }', quote=False)
-    return value
-
-
-CheckedSecretSource: TypeAlias = Annotated[
-    SecretSourceTable, BeforeValidator(_reject_inline_secret)
-]
-
-
-EndpointUrl: TypeAlias = Annotated[str, AfterValidator(validators.url_validator(query=True))]
-IssuerUrl: TypeAlias = Annotated[str, AfterValidator(validators.url_validator(query=False))]
+CLIENT_SECRET_KEYS = ("private_key", "key_passphrase", "subject_token", "actor_token", "assertion")
+"""Keys of every profile whose values are references to secrets."""
+TOKEN_SECRET_KEYS = ("subject_token", "actor_token", "assertion")
+"""Those of them that are tokens, so they may be the token of another profile."""
+TOKEN_TYPE_KEYS = ("subject_token_type", "actor_token_type", "requested_token_type")
+"""Keys that become template values of the profile."""
+SIGN_IN_KEYS = ("browser", "interactive", "redirect_port", "par")
+"""Keys that become `models.SignIn`."""
 
 ENDPOINT_BY_KEY: dict[str, str] = {
     "authorization_url": "authorization",
@@ -114,103 +52,55 @@ ENDPOINT_BY_KEY: dict[str, str] = {
     "userinfo_url": "userinfo",
     "jwks_url": "jwks",
 }
-"""Key of a profile -> logical name of the endpoint whose URL it gives."""
-
+"""Key of a profile -> logical name of the endpoint whose URL it is."""
 KEY_BY_ENDPOINT: dict[str, str] = {
     "token": "token_url",
     "issuer": "issuer",
     **{name: key for key, name in ENDPOINT_BY_KEY.items()},
 }
-"""The other way round, token endpoint and issuer included."""
-
+"""Logical name of an endpoint -> key of a profile, including the token endpoint and the issuer."""
 ENDPOINT_URL_KEYS = frozenset(KEY_BY_ENDPOINT.values()) - {"issuer"}
-"""The keys whose value is an endpoint's whole URL, in which a query may stand."""
-
-SIGN_IN_KEYS = ("browser", "interactive", "redirect_port", "par")
+"""Keys whose value is the whole URL of an endpoint, so it may have a query."""
 
 
-class ServerSettings(BaseModel):
-    """Where the server's endpoints are, beside the token endpoint, and how a person signs in."""
+class TopLevelKey(NamedTuple):
+    """A key at the top level of the configuration file."""
 
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
-
-    issuer: IssuerUrl | None = None
-    """The server's own name; its metadata (RFC 8414, OpenID Connect Discovery) name its endpoints."""
-    authorization_url: EndpointUrl | None = None
-    """The authorization endpoint, for the grant authorization_code."""
-    device_authorization_url: EndpointUrl | None = None
-    """The device authorization endpoint, for the grant device_code."""
-    par_url: EndpointUrl | None = None
-    """The pushed authorization request endpoint (RFC 9126)."""
-    revocation_url: EndpointUrl | None = None
-    """The revocation endpoint (RFC 7009), for tokencli logout."""
-    introspection_url: EndpointUrl | None = None
-    """The introspection endpoint (RFC 7662), for tokencli inspect."""
-    userinfo_url: EndpointUrl | None = None
-    """The UserInfo endpoint (OpenID Connect Core section 5.3), for tokencli inspect."""
-    jwks_url: EndpointUrl | None = None
-    """The server's public keys, for tokencli inspect."""
-    browser: StrictBool = True
-    """Open a browser for signing in; without it the address is shown, to be opened anywhere."""
-    interactive: StrictBool = False
-    """Let get begin a sign-in where one is needed, as login does."""
-    redirect_port: int | None = Field(default=None, ge=1, le=65535)
-    """The port of the redirect URI http://127.0.0.1:PORT/callback, where the server wants one that is registered."""
-    iss_in_redirect: StrictBool = False
-    """The server puts iss into every redirect (RFC 9207), so one without it is refused; discovery finds that out by itself."""
-    par: StrictBool = False
-    """Push the authorization request to the server before the browser is opened (RFC 9126)."""
+    kind: type
+    wanted: str
+    """What its value must be, for a message."""
+    description: str
 
 
-CLIENT_SECRET_KEYS = ("private_key", "key_passphrase", "subject_token", "actor_token", "assertion")
-"""Keys of every profile whose values are places of secrets."""
-TOKEN_SECRET_KEYS = ("subject_token", "actor_token", "assertion")
-"""Those among them that are tokens, and so may be another profile's."""
-TOKEN_TYPE_KEYS = ("subject_token_type", "actor_token_type", "requested_token_type")
-"""Keys that go into the profile's values."""
+TOP_LEVEL_KEYS: dict[str, TopLevelKey] = {
+    "default_profile": TopLevelKey(
+        str, "text in quotes", "The profile used if a command names none."
+    ),
+    "state_dir": TopLevelKey(
+        str,
+        "text in quotes",
+        "The directory for the locks, journals and file store of this configuration.",
+    ),
+    "profiles": TopLevelKey(
+        dict,
+        "tables: [profiles.NAME]",
+        "Profiles by name: who you are to which token endpoint.",
+    ),
+    "providers": TopLevelKey(
+        dict,
+        "tables: [providers.NAME]",
+        "Your own providers by name, in the same language as the built-in ones.",
+    ),
+}
 
+TextLine: TypeAlias = Annotated[str, AfterValidator(validators.validate_text)]
+EndpointUrl: TypeAlias = Annotated[str, AfterValidator(validators.url_validator(query=True))]
+IssuerUrl: TypeAlias = Annotated[str, AfterValidator(validators.url_validator(query=False))]
 TokenType: TypeAlias = Annotated[
     str,
     AfterValidator(validators.validate_token_type),
     WithJsonSchema({"type": "string", "examples": [*validators.TOKEN_TYPES]}),
 ]
-
-
-class ClientSettings(BaseModel):
-    """How the client proves who it is without a secret of a few letters, and what it trades."""
-
-    model_config = MODEL_CONFIG
-
-    private_key: CheckedSecretSource | None = None
-    """Where the client's private key rests: PEM, a JWK, or the JSON file of a service account."""
-    key_passphrase: CheckedSecretSource | None = None
-    """Where the passphrase of private_key or client_key rests, if that is encrypted."""
-    key_id: TextLine | None = None
-    """The kid by which the server knows the private key."""
-    signing_alg: Literal[*ASYMMETRIC_ALGORITHMS, *HMAC_ALGORITHMS] | None = None  # type: ignore[valid-type]
-    """The algorithm of assertions, where the key's usual one (RS256, ES256, EdDSA, HS256) won't do."""
-    assertion_audience: TextLine | None = None
-    """The aud of assertions: issuer, token_endpoint, or the value that the server wants."""
-    client_cert: TextLine | None = None
-    """The client's certificate in PEM form: for TLS with client_key, else for x5t in assertions."""
-    client_key: TextLine | None = None
-    """The PEM file of the certificate's private key, for TLS client authentication (RFC 8705)."""
-    dpop: StrictBool = False
-    """Bind tokens to a key of this program's own, so that a stolen one is of no use (RFC 9449)."""
-    subject_token: CheckedSecretSource | None = None
-    """Where the token to be traded comes from, for the grant token_exchange (RFC 8693)."""
-    subject_token_type: TokenType | None = None
-    """What the subject token is; an access token where nothing is said."""
-    actor_token: CheckedSecretSource | None = None
-    """Where the token of the one who acts comes from, where that is somebody else."""
-    actor_token_type: TokenType | None = None
-    """What the actor token is; an access token where nothing is said."""
-    requested_token_type: TokenType | None = None
-    """What is wanted in exchange, where it is not an access token."""
-    assertion: CheckedSecretSource | None = None
-    """Where a ready-made assertion comes from, for the grant jwt_bearer; else private_key signs one."""
-
-
 VariableName: TypeAlias = Annotated[
     str,
     AfterValidator(validators.validate_variable_name),
@@ -253,75 +143,214 @@ RequestParams: TypeAlias = Annotated[
 ]
 
 
-class ProfileTable(ServerSettings, ClientSettings):
-    """Who somebody is to which token endpoint."""
+class KeyringEntryTable(BaseModel):
+    """An entry of the OS keyring."""
+
+    model_config = MODEL_CONFIG
+
+    service: TextLine
+    """The service of the entry, as other programs see it."""
+    username: TextLine
+    """The user name of the entry."""
+
+
+_TARGET_TYPES: Mapping[str, Any] = {
+    "variable": Annotated[str, AfterValidator(validators.validate_source_variable)],
+    "path": TextLine,
+    "argv": Annotated[list[TextLine], Field(min_length=1)],
+    "flag": Literal[True],
+    "keyring_item": KeyringEntryTable,
+}
+_SOURCE_FIELDS: dict[str, Any] = {
+    kind: (_TARGET_TYPES[source.target_type] | None, Field(default=None, description=source.help))
+    for kind, source in SECRET_SOURCES.items()
+}
+_PROFILE_FIELD: Any = (
+    TextLine | None,
+    Field(
+        default=None,
+        description="The token of another profile: for subject_token, actor_token and assertion.",
+    ),
+)
+
+if TYPE_CHECKING:
+    SecretSourceTable: TypeAlias = BaseModel
+else:
+    SecretSourceTable = create_model(
+        "SecretSourceTable",
+        __config__=ConfigDict(
+            **MODEL_CONFIG, json_schema_extra={"minProperties": 1, "maxProperties": 1}
+        ),
+        __doc__="Where a secret is stored: exactly one of these keys. Without the table, the secret is"
+        " in the OS keyring, where tokencli login stores it.",
+        **_SOURCE_FIELDS,
+        profile=_PROFILE_FIELD,
+    )
+
+
+def _reject_inline_secret(value: object) -> object:
+    """Reject a secret written into the file itself, and say where to store it."""
+    if not isinstance(value, dict):
+        raise InvalidValueError(
+            "is a secret, which must not be written in this file",
+            "delete the line and store it with tokencli login {profile}; or say where it is stored: "
+            '{ env = "VAR" }, { file = "path" }, { command = ["pass", "show", "x"] } or '
+            "{ prompt = true }",
+            quote=False,
+        )
+    if len(value) > 1:
+        raise InvalidValueError(
+            "names more than one secret source", f"keep one of {', '.join(value)}", quote=False
+        )
+    if not value:
+        raise InvalidValueError("names no secret source", 'e.g. { env = "VAR" }', quote=False)
+    return value
+
+
+CheckedSecretSource: TypeAlias = Annotated[
+    SecretSourceTable, BeforeValidator(_reject_inline_secret)
+]
+
+
+class ProfileTable(BaseModel):
+    """A profile: who you are to which token endpoint."""
 
     model_config = MODEL_CONFIG
 
     provider: str
-    """How the endpoint speaks: a built-in provider or one of [providers]."""
+    """The provider, built-in or from [providers], that describes the token endpoint."""
     grant: str | None = None
-    """The OAuth conversation to have; the provider's first where none is named."""
-    token_url: EndpointUrl | None = None
-    """The token endpoint, where the provider's own template does not give it."""
-    client_id: TextLine | None = None
-    """The client's id."""
-    username: TextLine | None = None
-    """The user's name, for the password grant."""
-    password: CheckedSecretSource | None = None
-    """Where the user's password rests."""
-    client_secret: CheckedSecretSource | None = None
-    """Where the client's secret rests."""
-    scope: Annotated[TextLine, AfterValidator(validators.validate_scope)] | None = None
-    """The scopes to ask for, separated by spaces."""
-    audience: TextLine | None = None
-    """The API that the token is for, where the server wants it named."""
-    resource: Annotated[StringOrList, AfterValidator(validators.validate_resources)] | None = None
-    """The resource, or resources, that the token is for (RFC 8707)."""
+    """The OAuth grant to use; by default the provider's first."""
     client_auth: str | None = None
-    """How the client proves who it is; the provider's first where none is named."""
+    """How the client authenticates at the token endpoint; by default the provider's first method."""
+
+    # Who you are.
+    client_id: TextLine | None = None
+    """The client ID that the server registered for this client."""
+    client_secret: CheckedSecretSource | None = None
+    """Where the client secret is stored."""
+    username: TextLine | None = None
+    """The user name, for the password grant and as the subject of a jwt_bearer assertion."""
+    password: CheckedSecretSource | None = None
+    """Where the user's password is stored."""
+
+    # What to ask for.
+    scope: Annotated[TextLine, AfterValidator(validators.validate_scope)] | None = None
+    """The scopes to request, separated by single spaces."""
+    audience: TextLine | None = None
+    """The API that the token is for, if the server expects an audience parameter."""
+    resource: Annotated[StringOrList, AfterValidator(validators.validate_resources)] | None = None
+    """The resource that the token is for, or an array of them (RFC 8707)."""
     params: RequestParams | None = None
-    """Further request parameters by their names on the wire."""
+    """Additional parameters of the token request, by their names on the wire."""
     grant_type: TextLine | None = None
-    """The value of grant_type on the wire, where the server wants another."""
+    """The value of the grant_type parameter, if the server expects a non-standard one."""
+
+    # Endpoints.
+    token_url: EndpointUrl | None = None
+    """The URL of the token endpoint, if the provider's template doesn't give it."""
+    issuer: IssuerUrl | None = None
+    """The issuer, whose metadata supply the endpoints (RFC 8414 and OpenID Connect Discovery)."""
+    authorization_url: EndpointUrl | None = None
+    """The URL of the authorization endpoint, for the grant authorization_code."""
+    device_authorization_url: EndpointUrl | None = None
+    """The URL of the device authorization endpoint, for the grant device_code."""
+    par_url: EndpointUrl | None = None
+    """The URL of the pushed authorization request endpoint (RFC 9126)."""
+    revocation_url: EndpointUrl | None = None
+    """The URL of the revocation endpoint (RFC 7009), for tokencli logout."""
+    introspection_url: EndpointUrl | None = None
+    """The URL of the introspection endpoint (RFC 7662), for tokencli inspect."""
+    userinfo_url: EndpointUrl | None = None
+    """The URL of the UserInfo endpoint (OpenID Connect Core section 5.3), for tokencli inspect."""
+    jwks_url: EndpointUrl | None = None
+    """The URL of the server's public keys, for tokencli inspect."""
+
+    # Interactive sign-in.
+    browser: StrictBool = True
+    """Open a browser to sign in; if false, only show the URL to open."""
+    interactive: StrictBool = False
+    """Let tokencli get start an interactive sign-in when one is needed."""
+    redirect_port: int | None = Field(default=None, ge=1, le=65535)
+    """The port of the redirect URI http://127.0.0.1:PORT/callback, if the client registered one."""
+    iss_in_redirect: StrictBool = False
+    """Require iss in the authorization response (RFC 9207); discovery turns it on if supported."""
+    par: StrictBool = False
+    """Push the authorization request to the server before the browser opens (RFC 9126)."""
     allow_password_grant: StrictBool = False
-    """Allow the password grant, which RFC 9700 section 2.4 forbids where there is any other way."""
-    store: StoreName = "auto"
-    """Where tokens rest: the OS keyring, the runtime directory, a file on disk, or nowhere."""
-    hot_copy: StrictBool = True
-    """Keep the access token in the memory-backed runtime directory too, so that get is quick."""
-    export: VariableName = "ACCESS_TOKEN"
-    """The variable that tokencli export sets."""
-    min_ttl: Duration | None = None
-    """The life that a stored token must have left."""
-    timeout: PositiveDuration = 30.0
-    """The longest that one exchange with the server may take."""
-    lock_timeout: Duration = 30.0
-    """The longest to wait for another process that is fetching the same token."""
-    ca_file: TextLine | None = None
-    """A CA bundle in PEM form, used instead of every other trust anchor."""
-    proxy: Annotated[TextLine, AfterValidator(validators.validate_proxy)] | None = None
-    """The proxy's URL, or none; the environment decides where this is absent."""
-    insecure: StrictBool = False
-    """Accept any certificate. Anybody on the way can then read and change what is sent."""
-    allow_insecure_password: StrictBool = False
-    """Send a password, or a refresh token, even though insecure is set."""
-    allow_http: StrictBool = False
-    """Allow http to a loopback address such as 127.0.0.1."""
+    """Allow the password grant, which RFC 9700 section 2.4 forbids."""
+
+    # Keys, certificates and assertions.
+    private_key: CheckedSecretSource | None = None
+    """Where the client's private key is stored: PEM, a JWK or a service account's JSON file."""
+    key_passphrase: CheckedSecretSource | None = None
+    """Where the passphrase of an encrypted private_key or client_key is stored."""
+    key_id: TextLine | None = None
+    """The key ID (kid) under which the server registered the private key."""
+    signing_alg: Literal[*ASYMMETRIC_ALGORITHMS, *HMAC_ALGORITHMS] | None = None  # type: ignore[valid-type]
+    """The JWS algorithm of assertions; by default RS256, ES256, EdDSA or HS256, as the key requires."""
+    assertion_audience: TextLine | None = None
+    """The audience (aud) of assertions: issuer, token_endpoint, or any other value."""
+    client_cert: TextLine | None = None
+    """The client certificate (PEM file): for mutual TLS with client_key, else for x5t in assertions."""
+    client_key: TextLine | None = None
+    """The private key of client_cert (PEM file), for mutual TLS (RFC 8705)."""
+    dpop: StrictBool = False
+    """Bind tokens to a key that tokencli generates, so that a stolen token is useless (RFC 9449)."""
     basic_encoding: Literal["rfc6749", "raw"] = "rfc6749"
-    """How id and secret are written into HTTP Basic: form-encoded (RFC 6749 section 2.3.1) or not."""
+    """Encoding of ID and secret in HTTP Basic: form-encoded (RFC 6749 section 2.3.1) or raw."""
+
+    # Token exchange and assertions.
+    subject_token: CheckedSecretSource | None = None
+    """Where the token to exchange comes from, for the grant token_exchange (RFC 8693)."""
+    subject_token_type: TokenType | None = None
+    """The type of the subject token; by default access_token."""
+    actor_token: CheckedSecretSource | None = None
+    """Where the token of the acting party comes from, for delegation with token_exchange."""
+    actor_token_type: TokenType | None = None
+    """The type of the actor token; by default access_token."""
+    requested_token_type: TokenType | None = None
+    """The type of token to request in exchange; by default access_token."""
+    assertion: CheckedSecretSource | None = None
+    """Where a ready-made assertion comes from, for jwt_bearer; by default private_key signs one."""
+
+    # Storage and output.
+    store: StoreName = "auto"
+    """Where tokens are stored: OS keyring, runtime directory, file, or nowhere."""
+    hot_copy: StrictBool = True
+    """Cache the access token in the memory-backed runtime directory, which makes get fast."""
+    export: VariableName = "ACCESS_TOKEN"
+    """The environment variable that tokencli export sets."""
+    min_ttl: Duration | None = None
+    """The minimum remaining lifetime of a stored token, e.g. 5m."""
+
+    # Connection.
+    timeout: PositiveDuration = 30.0
+    """The timeout of one exchange with the server, e.g. 30s."""
+    lock_timeout: Duration = 30.0
+    """How long to wait for another process that is fetching the same token."""
+    ca_file: TextLine | None = None
+    """A CA bundle (PEM file) to trust instead of the system's certificate authorities."""
+    proxy: Annotated[TextLine, AfterValidator(validators.validate_proxy)] | None = None
+    """The URL of the proxy, or none; by default the environment decides."""
+    insecure: StrictBool = False
+    """Accept any TLS certificate; anyone on the network path can then read and change traffic."""
+    allow_insecure_password: StrictBool = False
+    """Allow sending a password or a refresh token although insecure is set."""
+    allow_http: StrictBool = False
+    """Allow http to a loopback address such as 127.0.0.1 or to a cloud's metadata service."""
 
 
 COMMON_KEYS: frozenset[str] = frozenset(ProfileTable.model_fields)
 REDEFINABLE_KEYS = frozenset(
     ("client_id", "username", "password", "client_secret", *KEY_BY_ENDPOINT.values())
 )
-"""Common keys that a provider may describe in its own words."""
+"""Common keys that a provider may redefine as its own fields."""
 
 
 def build_profile_model(provider: provider_schema.Provider) -> type[ProfileTable]:
-    """Build the model of that provider's profiles: the common keys and its own."""
-    whole = {
+    """Build the model of that provider's profiles: the common keys and the provider's fields."""
+    whole_urls = {
         list_value_names(t)[0]
         for t in _endpoint_templates(provider)
         if t.startswith("{") and t.endswith("}")
@@ -332,10 +361,10 @@ def build_profile_model(provider: provider_schema.Provider) -> type[ProfileTable
         "client_auth": _choice_field("client_auth", provider.client_auth),
     }
     for name, field in provider.fields.items():
-        # Under a name of its own, so that no field can hide an attribute of pydantic's.
+        # Prefixed, so that no field can hide an attribute of pydantic.
         key = name if name in COMMON_KEYS else f"field_{name}"
         keys[key] = (
-            _field_type(field, whole=name in whole or name in ENDPOINT_URL_KEYS) | None,
+            _field_type(field, whole=name in whole_urls or name in ENDPOINT_URL_KEYS) | None,
             Field(
                 default=None,
                 alias=name,
@@ -348,33 +377,33 @@ def build_profile_model(provider: provider_schema.Provider) -> type[ProfileTable
 
 
 def explicit_values(model: ProfileTable) -> dict[str, Any]:
-    """Return what a profile says itself, by key: no defaults."""
+    """Return the keys that a profile sets, without defaults."""
     fields = type(model).model_fields
     return {fields[key].alias or key: getattr(model, key) for key in model.model_fields_set}
 
 
 def allowed_keys(model: type[BaseModel], path: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """List the keys that may stand in such a table, or in the secret's place at `path` inside."""
+    """List the keys allowed in the table, or in the secret reference at `path` inside it."""
     if path:
         model = KeyringEntryTable if path[-1] == "keyring" else SecretSourceTable
     return tuple(field.alias or key for key, field in model.model_fields.items())
 
 
 def secret_key_names(provider: provider_schema.Provider) -> frozenset[str]:
-    """Name the keys whose values must never be shown."""
-    own = (name for name, field in provider.fields.items() if field.kind == "secret")
-    return frozenset(("password", "client_secret", *CLIENT_SECRET_KEYS, *own))
+    """Return the keys whose values must never be shown."""
+    fields = (name for name, field in provider.fields.items() if field.kind == "secret")
+    return frozenset(("password", "client_secret", *CLIENT_SECRET_KEYS, *fields))
 
 
 def _choice_field(name: str, choices: tuple[str, ...]) -> tuple[Any, Any]:
-    about = ProfileTable.model_fields[name].description
-    return Literal[choices] | None, Field(default=None, description=about)
+    description = ProfileTable.model_fields[name].description
+    return Literal[choices] | None, Field(default=None, description=description)
 
 
 def _endpoint_templates(provider: provider_schema.Provider) -> tuple[str, ...]:
-    points = provider.endpoints
-    all_of_them = (getattr(points, field.name) for field in fields(points))
-    return tuple(template for template in all_of_them if template)
+    endpoints = provider.endpoints
+    templates = (getattr(endpoints, field.name) for field in fields(endpoints))
+    return tuple(template for template in templates if template)
 
 
 def _field_type(field: provider_schema.Field, *, whole: bool) -> Any:
@@ -392,5 +421,5 @@ def _field_description(field: provider_schema.Field) -> str:
 
 
 def _field_examples(field: provider_schema.Field) -> dict[str, Any]:
-    shown = [text for text in (field.example, field.default) if text]
-    return {"examples": shown} if shown and field.kind != "secret" else {}
+    examples = [text for text in (field.example, field.default) if text]
+    return {"examples": examples} if examples and field.kind != "secret" else {}

@@ -19,13 +19,13 @@ from tokencli.config.profile_schema import (
     KEY_BY_ENDPOINT,
     REDEFINABLE_KEYS,
     SIGN_IN_KEYS,
+    TOP_LEVEL_KEYS,
     ProfileTable,
     allowed_keys,
     build_profile_model,
     explicit_values,
     secret_key_names,
 )
-from tokencli.config.top_level import TOP_LEVEL_KEYS
 from tokencli.errors import ConfigError
 from tokencli.models import Connection, Profile, SignIn, Signing
 from tokencli.oauth import grants
