@@ -95,7 +95,7 @@ def test_a_token_that_is_not_enough_by_itself_has_no_hot_copy(text: str) -> None
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ('private_key = "-----BEGIN canary-key"\n', "must not stand in this file"),
+        ('private_key = "-----BEGIN canary-key"\n', "must not be written in this file"),
         ('signing_alg = "none"\n', "signing_alg"),
         ('signing_alg = "HS1"\n', "signing_alg"),
         ('subject_token_type = "access"\n', "no type of token"),

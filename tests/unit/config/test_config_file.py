@@ -93,7 +93,7 @@ def test_directory_and_fifo_are_rejected_at_once(tmp_path: Path) -> None:
 def test_missing_file_is_an_empty_configuration(tmp_path: Path) -> None:
     """Without a file there are no profiles; a file that the user named must exist."""
     assert load_config(tmp_path / "none.toml", {}, must_exist=False).profile_names() == ()
-    with pytest.raises(ConfigError, match="there is no configuration file"):
+    with pytest.raises(ConfigError, match="does not exist"):
         load_config(tmp_path / "none.toml", {}, must_exist=True)
     with pytest.raises(FileNotFoundError):
         read_config_text(write_config_file(tmp_path, b"") / "below")

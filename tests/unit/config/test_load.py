@@ -449,8 +449,9 @@ def test_an_unknown_profile_is_answered_with_the_likely_one() -> None:
     """A slip in the name gets a suggestion and the list."""
     with pytest.raises(UnknownProfileError) as error:
         config(GROUPID + OAUTH2).get_profile("group-id")
-    assert "did you mean groupid?" in (error.value.fix or "")
-    assert "corp" in (error.value.fix or "")
+    assert "did you mean groupid?" in error.value.message
+    assert "groupid, corp" in (error.value.cause or "")
+    assert error.value.fix == "tokencli profiles"
 
 
 def test_a_providers_scope_is_a_default() -> None:
