@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tokencli.commands.command_specs import list_command_specs
 from tokencli.commands.completions import render_completion_script
 
 FOLDER = Path(__file__).parent.parent / "completions"
@@ -15,9 +16,10 @@ FILES = {
 
 
 def main() -> None:
-    """Write every script anew."""
+    """Write every script again."""
+    commands = list_command_specs()
     for shell, name in FILES.items():
-        (FOLDER / name).write_text(render_completion_script(shell), encoding="utf-8")
+        (FOLDER / name).write_text(render_completion_script(shell, commands), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -84,6 +84,15 @@ class App:
         from tokencli.config.config_lock import hold_config_lock
 
         return hold_config_lock(self.terminal.print_note)
+
+    @contextmanager
+    def locked_config(self) -> Iterator["Config"]:
+        """Yield the configuration, read anew under the lock, for a change that no other overlaps."""
+        from tokencli.config.load import load_config
+
+        path = self.config.path
+        with self.lock_config():
+            yield load_config(path, self.environ, must_exist=False)
 
     def get_profile(
         self, name: str | None = None, *, scope: str | None = None, anew: bool | None = False

@@ -7,16 +7,13 @@ from typing import Literal, TypeAlias
 
 from tokencli.errors import TokencliError
 from tokencli.fast_dataclass import dataclass
+from tokencli.fastpath.reader import fresh_until
 from tokencli.provider_schema import Provider
 from tokencli.secret import Secret as Secret
 from tokencli.secret import SecretRef as SecretRef
 
 ParamValue: TypeAlias = str | Secret | tuple[str, ...]
 """A request parameter: one value, a secret one, or a repeated one."""
-EXPIRY_MARGIN_S = 60.0
-"""A stored token this close to its end is not handed out …"""
-EXPIRY_MARGIN_SHARE = 0.10
-"""… nor one with less than this share of its life left, whichever is smaller."""
 CLOCK_TOLERANCE_S = 60.0
 """Two clocks that differ by less than this count as equal."""
 
@@ -166,16 +163,6 @@ class TokenSet:
         """Return the whole life in seconds, where it is known."""
         return None if self.expires_at is None else self.expires_at - self.obtained_at
 
-    @property
-    def effective_margin(self) -> float:
-        """Return the seconds before its end at which it is no longer handed out."""
-        usual = min(EXPIRY_MARGIN_S, EXPIRY_MARGIN_SHARE * (self.lifetime or 0.0))
-        return usual if self.margin is None else min(usual, self.margin)
-
-    def required_lifetime(self, min_ttl: float | None) -> float:
-        """Return the seconds of life that it must have left to be handed out."""
-        return max(self.effective_margin, min_ttl or 0.0)
-
     def storable_copy(self, *, cacheable: bool) -> "TokenSet":
         """Return what is worth keeping: all, unless the access token is good for one use alone."""
         return self if cacheable else replace(self, access_token=Secret(""), expires_at=None)
@@ -184,16 +171,23 @@ class TokenSet:
         """Return the seconds left at `now`, negative once expired, None where not known."""
         return None if self.expires_at is None else self.expires_at - now
 
-    def is_fresh(self, now: float, min_ttl: float | None = None) -> bool:
-        """Tell whether the token may be handed out at `now`, with `min_ttl` seconds of life left.
+    def fresh_until(self, min_ttl: float | None = None) -> float | None:
+        """Return the epoch second from which the token is stale; None if its expiry is unknown."""
+        if self.expires_at is None:
+            return None
+        return fresh_until(self.obtained_at, self.expires_at, self.margin, min_ttl)
 
-        The margin is min(60 s, 10 % of the lifetime). A token from the future is stale: the clock
-        went back, so how old it is can't be known.
+    def is_fresh(self, now: float, min_ttl: float | None = None) -> bool:
+        """Tell whether the token can be used at `now`: see `fastpath.reader.fresh_until`.
+
+        A token from the future is stale: the clock was set back, so its age is unknown.
         """
-        if self.expires_at is None or self.obtained_at > now + CLOCK_TOLERANCE_S:
+        until = self.fresh_until(min_ttl)
+        if until is None or self.expires_at is None:
             return False
-        left = self.expires_at - now
-        return left >= self.required_lifetime(min_ttl) and self.expires_at > now
+        return (
+            self.obtained_at <= now + CLOCK_TOLERANCE_S and now <= until and now < self.expires_at
+        )
 
 
 @dataclass(frozen=True, slots=True)

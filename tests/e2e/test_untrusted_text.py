@@ -301,7 +301,7 @@ def test_no_error_of_any_text_is_obeyed(message: str, fix: str, as_json: bool) -
     import io
     from contextlib import redirect_stderr
 
-    from tokencli.commands.run import report_error
+    from tokencli.commands.error_report import report_error
     from tokencli.errors import ConfigError, ConfigProblem, RefusedError
     from tokencli.terminal.console import StderrTerminal
 

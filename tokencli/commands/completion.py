@@ -6,10 +6,9 @@ import typer
 
 from tokencli.app import App
 from tokencli.commands import output
-from tokencli.commands.options import (
-    CommonOptions,
-    common_options,
-)
+from tokencli.commands.completions import SCRIPT_RENDERERS, render_completion_script
+from tokencli.commands.fast_commands import print_profile_names
+from tokencli.commands.options import CommonOptions, common_options
 from tokencli.errors import UsageError
 
 
@@ -18,19 +17,19 @@ def completion(
     common: CommonOptions,
     shell: Annotated[
         str | None,
-        typer.Argument(metavar="SHELL", help="bash, zsh, fish or powershell."),
+        typer.Argument(metavar="SHELL", help=f"{', '.join(SCRIPT_RENDERERS)}."),
     ] = None,
     profiles: Annotated[
         bool,
         typer.Option(
-            "--profiles", help="Print the profiles whose names begin with the argument instead."
+            "--profiles", help="Print the names of profiles that start with the argument instead."
         ),
     ] = False,
 ) -> None:
-    """Print the script that completes commands, options and profiles in a shell.
+    """Print a shell's completion script.
 
-    The script is text: nothing is run at the start of the shell, and only names of profiles are
-    asked of the program.
+    The script completes commands, options and profile names. Loading it runs nothing; completing a
+    profile name runs tokencli.
 
     \b
     tokencli completion bash > ~/.local/share/bash-completion/completions/tokencli
@@ -38,18 +37,17 @@ def completion(
     tokencli completion fish > ~/.config/fish/completions/tokencli.fish
     tokencli completion powershell >> $PROFILE
     """
-    from tokencli.commands.completions import SCRIPT_RENDERERS, render_completion_script
-
     if profiles:
-        app = App(common)
-        names = app.list_profile_names()
-        output.write_stdout("".join(f"{name}\n" for name in names if name.startswith(shell or "")))
+        print_profile_names(App(common), [shell] if shell else [])
         return
     if shell not in SCRIPT_RENDERERS:
+        shells = ", ".join(SCRIPT_RENDERERS)
         raise UsageError(
-            f"there is no completion for {shell!r}: it is one of {', '.join(SCRIPT_RENDERERS)}"
+            f"no completion for shell {shell!r}: use {shells}"
             if shell
-            else f"which shell? It is one of {', '.join(SCRIPT_RENDERERS)}",
+            else f"name a shell: {shells}",
             fix="tokencli completion --help",
         )
-    output.write_stdout(render_completion_script(shell))
+    from tokencli.commands.command_specs import list_command_specs  # loads every command
+
+    output.write_stdout(render_completion_script(shell, list_command_specs()))

@@ -5,8 +5,6 @@ from typing import Annotated
 import typer
 
 from tokencli.app import App
-from tokencli.commands import output
-from tokencli.commands.fast_commands import describe_source, warn_if_dpop_bound
 from tokencli.commands.options import (
     CommonOptions,
     ForceOption,
@@ -18,7 +16,9 @@ from tokencli.commands.options import (
     common_options,
     select_profile_name,
 )
+from tokencli.commands.token_output import print_token
 from tokencli.errors import UsageError
+from tokencli.formats import require_token_format
 
 
 @common_options(lock_timeout=True)
@@ -28,19 +28,21 @@ def get(
     profile_option: ProfileOption = None,
     format_name: Annotated[
         str,
-        typer.Option("--format", metavar="NAME", help="raw, header, query, json, or dpop."),
+        typer.Option("--format", metavar="NAME", help="raw, header, query, json or dpop."),
     ] = "raw",
     json_output: JsonOption = False,
     method: Annotated[
         str | None,
-        typer.Option("--method", metavar="METHOD", help="For dpop: the request's; GET by default."),
+        typer.Option(
+            "--method", metavar="METHOD", help="For dpop: the request's method (default: GET)."
+        ),
     ] = None,
     url: Annotated[
-        str | None, typer.Option("--url", metavar="URL", help="For dpop: where the request goes.")
+        str | None, typer.Option("--url", metavar="URL", help="For dpop: the request's URL.")
     ] = None,
     nonce: Annotated[
         str | None,
-        typer.Option("--nonce", metavar="NONCE", help="For dpop: what the API's DPoP-Nonce said."),
+        typer.Option("--nonce", metavar="NONCE", help="For dpop: the API's DPoP-Nonce header."),
     ] = None,
     min_ttl: MinTtlOption = None,
     force: ForceOption = False,
@@ -48,62 +50,47 @@ def get(
     interactive: Annotated[
         bool,
         typer.Option(
-            "--interactive", help="Begin a sign-in where only that brings a token, as login does."
+            "--interactive", help="If the grant needs an interactive sign-in, start it like login."
         ),
     ] = False,
-    dry: Annotated[
+    dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Print the request instead of sending it, secrets masked."),
+        typer.Option("--dry-run", help="Print the request, secrets masked, without sending it."),
     ] = False,
     trace: Annotated[
-        bool, typer.Option("--trace", help="Tell on stderr what is sent and received, masked.")
+        bool,
+        typer.Option("--trace", help="Log requests and responses to stderr, secrets masked."),
     ] = False,
 ) -> None:
-    """Print a token, fetching it only where it must be.
+    """Print a token, fetching a new one only if needed.
 
-    The stored token while it is fresh, else a refreshed one, else a new one.
-
-    The token alone goes to stdout.
+    A stored token is printed while it is fresh; otherwise it is refreshed, or a new one is
+    requested. Only the token goes to stdout.
 
     \b
     tokencli get groupid
-    curl -H "$(tokencli get groupid --format header)" https://…
+    curl -H "$(tokencli get groupid --format header)" https://api.example.com/
     tokencli get groupid --min-ttl 5m --json
     tokencli get corp --format dpop --url https://api.example.com/x | curl -H @- https://api.example.com/x
     """
-    from tokencli.core.get_token import get_token as obtain
-    from tokencli.core.secret_resolver import resolve_usage_secrets
-    from tokencli.formats import PROVIDER_USAGE_FORMATS, dpop, render_token, require_token_format
-
-    wanted = "json" if json_output else format_name
-    require_token_format(wanted)
-    meant = {
+    format_name = "json" if json_output else format_name
+    require_token_format(format_name)
+    proof_request = {
         name: value
         for name, value in {"method": method, "url": url, "nonce": nonce}.items()
         if value is not None
     }
-    if meant and wanted != "dpop":
-        raise UsageError(f"--{next(iter(meant))} goes with --format dpop alone")
-    app = App(common)
-    chosen = app.get_profile(select_profile_name(profile, profile_option), scope=scope)
-    if wanted == "dpop":
-        dpop.require_request_url(chosen.name, url)
-    if dry:
-        from tokencli.core.dry_run import render_dry_run
-
-        output.write_stdout(render_dry_run(chosen, app))
-        return
-    if trace:
-        from tokencli.core.http_trace import TracingTransport
-
-        app.transport = TracingTransport(app.transport, chosen, app.terminal.print_note)
-    obtained = obtain(chosen, app, min_ttl=min_ttl, force=force, interactive=interactive)
-    app.terminal.print_detail(describe_source(obtained.source))
-    extra = resolve_usage_secrets(chosen, app) if wanted in PROVIDER_USAGE_FORMATS else None
-    output.write_stdout(
-        render_token(wanted, chosen, obtained.token, app.clock.now(), extra, **meant)
+    if proof_request and format_name != "dpop":
+        raise UsageError(f"--{next(iter(proof_request))} requires --format dpop")
+    print_token(
+        App(common),
+        select_profile_name(profile, profile_option),
+        format_name=format_name,
+        proof_request=proof_request,
+        scope=scope,
+        min_ttl=min_ttl,
+        force=force,
+        interactive=interactive,
+        dry_run=dry_run,
+        trace=trace,
     )
-    if wanted != "dpop":
-        warn_if_dpop_bound(app, chosen)
-    if obtained.save_error is not None:
-        raise obtained.save_error

@@ -1,47 +1,44 @@
 """`tokencli hook`."""
 
-from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from tokencli.app import App
 from tokencli.commands import output
-from tokencli.commands.options import (
-    CommonOptions,
-    common_options,
-)
-from tokencli.fastpath.hooks import render_hook_script, render_renewal
+from tokencli.commands.hook_renewal import render_renewal
+from tokencli.commands.options import CommonOptions, common_options
+from tokencli.fastpath.hooks import HOOK_SHELLS, render_hook_script
 
 
 @common_options()
 def hook(
     common: CommonOptions,
-    shell: Annotated[str, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")],
+    shell: Annotated[str, typer.Argument(metavar="SHELL", help=f"{', '.join(HOOK_SHELLS)}.")],
     profiles: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[PROFILE]...", help="Profiles whose variables this shell is to have, and keep."
+            metavar="[PROFILE]...", help="Profiles whose variables to set and keep fresh."
         ),
     ] = None,
     renew: Annotated[
-        bool, typer.Option("--renew", help="Print what renews the variables; the prompt uses it.")
+        bool,
+        typer.Option("--renew", help="Print statements that renew the variables (for the prompt)."),
     ] = False,
 ) -> None:
-    """Make `get` and `export` a matter of microseconds in a shell, and keep its variables fresh.
+    """Speed up `get` and `export` in your shell.
 
-    In that shell a warm `tokencli get` starts no process: a function reads what the last one left in
-    memory, and calls the program where anything is in doubt. The variables of the profiles named here
-    are exported, and renewed before the prompt when they near their end. `tokencli_unhook` undoes it.
+    In a hooked shell, `tokencli get` and `tokencli export` read a fresh token from memory without
+    starting a process; in any doubt they run the program. The variables of the profiles named here
+    are set, and renewed at the prompt before they expire. `tokencli_unhook` undoes all of it.
 
     \b
     eval "$(tokencli hook bash)"                 in ~/.bashrc
     eval "$(tokencli hook zsh groupid corp)"     in ~/.zshrc, with the variables of two profiles
     tokencli hook fish | source                  in ~/.config/fish/config.fish
     """
-    names: Sequence[str] = profiles or ()
+    names = profiles or ()
     if renew:
-        app = App(common)
-        output.write_stdout(render_renewal(shell, names, app))
+        output.write_stdout(render_renewal(shell, names, App(common)))
     else:
         output.write_stdout(render_hook_script(shell, names))

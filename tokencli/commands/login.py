@@ -1,4 +1,4 @@
-"""`tokencli login` and `tokencli logout`."""
+"""`tokencli login`."""
 
 import sys
 from dataclasses import replace
@@ -18,6 +18,8 @@ from tokencli.commands.options import (
 )
 from tokencli.errors import UsageError
 
+MAX_STDIN_BYTES = 1 << 20
+
 
 @common_options(lock_timeout=True)
 def login(
@@ -28,16 +30,17 @@ def login(
         bool,
         typer.Option(
             "--stdin",
-            help="Read the secrets from stdin, one a line: the user's before the client's.",
+            help="Read secrets from stdin, one per line, the user's before the client's.",
         ),
     ] = False,
     again: Annotated[
-        bool, typer.Option("--again", help="Ask for secrets that are stored already, too.")
+        bool, typer.Option("--again", help="Also ask for secrets that are already stored.")
     ] = False,
     no_browser: Annotated[
         bool,
         typer.Option(
-            "--no-browser", help="Open no browser: show the address, take it pasted back."
+            "--no-browser",
+            help="Show the sign-in URL instead of opening a browser, and ask for the result.",
         ),
     ] = False,
     wait: Annotated[
@@ -46,95 +49,52 @@ def login(
             "--wait",
             metavar="DURATION",
             parser=parse_positive_duration,
-            help="How long to wait for somebody to sign in, as 15m; also without a terminal.",
+            help="How long to wait for the sign-in, e.g. 15m; also without a terminal.",
         ),
     ] = None,
     scope: ScopeOption = None,
 ) -> None:
-    """Store a profile's secrets, or sign in, and try it.
+    """Store a profile's secrets, or sign in.
 
-    Secrets go to the OS keyring, and are proven with a token: what the server refuses is not kept,
-    and what was there before is put back. Asked for is only what is missing, hidden; what a profile
-    takes from elsewhere stays there.
+    You are asked only for secrets that are missing and that the profile doesn't read from elsewhere.
+    They are tried with a token request and then stored in the OS keyring. If the server refuses
+    them, they are not stored, and earlier ones are kept.
 
-    Where the grant wants a person to sign in, a browser opens, or the address is shown.
+    If the grant needs an interactive sign-in, a browser opens, or the URL is shown.
 
     \b
     tokencli login groupid
     tokencli login corp --no-browser
     printf '%s\\n' "$PASSWORD" "$CLIENT_SECRET" | tokencli login groupid --stdin
     """
-    from tokencli.core.login import describe_login
-    from tokencli.core.login import log_in as log_in
+    from tokencli.core.login import describe_login, log_in
 
     if common.no_input and wait is not None:
-        raise UsageError("--no-input and --wait contradict each other", fix="leave one out")
+        raise UsageError("--no-input and --wait can't be combined")
     app = App(replace(common, no_browser=no_browser, wait=wait))
     chosen = app.get_profile(select_profile_name(profile, profile_option), scope=scope, anew=True)
-    done = log_in(chosen, app, lines=_read_secret_lines() if stdin else None, again=again)
-    brought = ", ".join(describe_login(chosen, done.token_result))
-    app.terminal.print_note(f"{chosen.name}: it works: {brought}")
-    if done.token_result.save_error is not None:
-        raise done.token_result.save_error
-
-
-@common_options()
-def logout(
-    common: CommonOptions,
-    profile: ProfileArgument = None,
-    profile_option: ProfileOption = None,
-    secrets: Annotated[
-        bool,
-        typer.Option("--secrets", help="Forget the profile's secrets in the OS keyring, too."),
-    ] = False,
-    force: Annotated[
-        bool,
-        typer.Option("--force", help="Forget them even if the server could not revoke them."),
-    ] = False,
-) -> None:
-    """Revoke and forget a profile's tokens, or its secrets too.
-
-    The server is told first, where it has a revocation endpoint (RFC 7009); what it does not revoke
-    is kept, unless --force, which also leaves behind what is in a keyring that can't be reached.
-    Tokens go from wherever they rest; secrets only with --secrets.
-
-    \b
-    tokencli logout groupid
-    tokencli logout groupid --secrets
-    """
-    from tokencli.core.logout import describe_tokens
-    from tokencli.core.logout import log_out as sign_out
-
-    app = App(common)
-    chosen = app.get_profile(select_profile_name(profile, profile_option), anew=None)
-    done = sign_out(chosen, app, secrets=secrets, force=force)
-    app.terminal.print_note(
-        f"{chosen.name}: "
-        + (f"revoked {describe_tokens(done.revoked)}, " if done.revoked else "")
-        + (
-            f"{describe_tokens(done.already_invalid)} had ended at the server already, "
-            if done.already_invalid
-            else ""
-        )
-        + f"forgot {done.token_count or 'no'} token{'s' if done.token_count != 1 else ''}"
-        + (f" and the secrets {', '.join(done.secret_names)}" if done.secret_names else "")
-        + ("" if secrets else "; its secrets stay (--secrets forgets them, too)")
-    )
+    result = log_in(chosen, app, lines=_read_secret_lines() if stdin else None, again=again)
+    received = ", ".join(describe_login(chosen, result.token_result))
+    app.terminal.print_note(f"{chosen.name}: login succeeded: {received}")
+    if result.token_result.save_error is not None:
+        raise result.token_result.save_error
 
 
 def _read_secret_lines() -> list[str]:
     if sys.stdin is None:
         raise UsageError("--stdin was given, but stdin is closed")
     try:
-        text = sys.stdin.buffer.read(1 << 20).decode("utf-8")
+        text = sys.stdin.buffer.read(MAX_STDIN_BYTES).decode("utf-8")
     except UnicodeDecodeError:
         raise UsageError("stdin is not UTF-8 text") from None
     lines = [line.rstrip("\r") for line in text.split("\n")]
     if lines and not lines[-1]:
         lines.pop()
-    for line in lines:
-        if not line or not line.isprintable():
+    for number, line in enumerate(lines, 1):
+        if not line:
+            raise UsageError(f"line {number} of stdin is empty, which no secret can be")
+        if not line.isprintable():
             raise UsageError(
-                "a line of stdin is empty or holds a control character; a secret does not"
+                f"line {number} of stdin holds a control character, which no secret can"
             )
     return lines

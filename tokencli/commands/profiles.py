@@ -1,4 +1,4 @@
-"""`tokencli profiles`: list, show, use, remove, test and schema; `add` and `edit` are next door."""
+"""`tokencli profiles`: list, show, use, remove, test and schema; for add and edit see profiles_edit."""
 
 import json
 from typing import Annotated
@@ -13,15 +13,12 @@ from tokencli.commands.options import (
     common_options,
 )
 from tokencli.commands.profiles_edit import ProfileNameArgument, add, edit
+from tokencli.commands.registry import create_command_group
 from tokencli.errors import ConfigError, UsageError
 from tokencli.formats.json import dump_json_line
+from tokencli.models import Profile
 
-app = typer.Typer(
-    no_args_is_help=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
+app = create_command_group()
 
 
 @app.callback(invoke_without_command=True)
@@ -31,7 +28,7 @@ def profiles(
     context: typer.Context,
     json_output: JsonOption = False,
 ) -> None:
-    """List the profiles: endpoint, where secrets come from, and how long the token lasts.
+    """List profiles with their secrets and tokens, or manage them.
 
     \b
     tokencli profiles
@@ -42,8 +39,8 @@ def profiles(
         _list_profiles(App(common), json_output=json_output)
     elif common != CommonOptions() or json_output:
         raise UsageError(
-            "options stand after the command's name",
-            fix=f"tokencli profiles {context.invoked_subcommand} …",
+            f"options go after the subcommand: tokencli profiles {context.invoked_subcommand} …",
+            fix=f"tokencli profiles {context.invoked_subcommand} --help",
         )
 
 
@@ -51,18 +48,18 @@ def _list_profiles(app: App, *, json_output: bool) -> None:
     from tokencli.commands.profiles_view import profiles_to_dicts, render_profile_table
     from tokencli.core.profile_status import list_profiles
 
-    found = list(list_profiles(app.config, app, app.with_cached_endpoints))
+    rows = list(list_profiles(app.config, app, app.with_cached_endpoints))
     now = app.clock.now()
     if json_output:
-        listed = {
-            "profiles": profiles_to_dicts(found, now),
+        members = {
+            "profiles": profiles_to_dicts(rows, now),
             "default_profile": app.config.default_profile,
         }
-        output.write_stdout(dump_json_line(listed))
-    elif found:
-        output.write_stdout(render_profile_table(found, now))
-    for why in dict.fromkeys(row.token_status.reason for row in found if row.token_status.reason):
-        app.terminal.print_warning(f"some tokens were not looked at: {why}")
+        output.write_stdout(dump_json_line(members))
+    elif rows:
+        output.write_stdout(render_profile_table(rows, now))
+    for reason in dict.fromkeys(row.token_status.reason for row in rows if row.token_status.reason):
+        app.terminal.print_warning(f"some tokens were not read: {reason}")
     problems = app.config.find_problems()
     if problems:
         raise ConfigError(
@@ -70,9 +67,9 @@ def _list_profiles(app: App, *, json_output: bool) -> None:
             fix="tokencli profiles edit",
             problems=problems,
         )
-    if not found and not json_output:
+    if not rows and not json_output:
         app.terminal.print_note(
-            "there is no profile yet: tokencli profiles add NAME --provider PROVIDER"
+            "no profiles yet; add one: tokencli profiles add NAME --provider PROVIDER"
         )
 
 
@@ -87,7 +84,10 @@ def show(
     name: ProfileNameArgument = None,
     json_output: JsonOption = False,
 ) -> None:
-    """Show every setting of a profile and where it comes from; of secrets only whether they are there."""
+    """Show a profile's settings, their origin, and its secrets.
+
+    Of each secret only its source is shown, and whether it is there.
+    """
     from tokencli.commands.profiles_view import profile_details_to_dict, render_profile_details
     from tokencli.core.profile_status import list_secret_statuses, list_settings, read_token_status
 
@@ -109,15 +109,14 @@ def show(
 @common_options()
 def use(
     common: CommonOptions,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The profile.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Profile name.")],
 ) -> None:
-    """Make a profile the default, the one that is meant where none is named."""
-    from tokencli.commands.config_change import locked_config
-    from tokencli.config import edit as write
+    """Make a profile the default."""
+    from tokencli.config.edit import set_default_profile
 
     app = App(common)
-    with locked_config(app) as now:
-        write.set_default_profile(now, name)
+    with app.locked_config() as config:
+        set_default_profile(config, name)
     app.terminal.print_note(f"{name} is now the default profile")
 
 
@@ -125,27 +124,22 @@ def use(
 @common_options()
 def remove(
     common: CommonOptions,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The profile.")],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Profile name.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask for confirmation.")] = False,
     secrets: Annotated[
-        bool, typer.Option("--secrets", help="Forget its secrets in the OS keyring, too.")
+        bool, typer.Option("--secrets", help="Also delete its secrets from the OS keyring.")
     ] = False,
 ) -> None:
-    """Take a profile out of the configuration, and forget its tokens.
+    """Remove a profile from the configuration, and delete its tokens.
 
-    Its secrets in the OS keyring stay, unless --secrets or an answer says otherwise.
+    Its secrets in the OS keyring are kept unless you give --secrets or confirm their deletion.
 
     \b
     tokencli profiles remove groupid
     tokencli profiles remove groupid --yes --secrets
     """
-    from tokencli.commands.config_change import locked_config
-    from tokencli.config import edit as write
-    from tokencli.core.local_data import (
-        find_keyring_secrets,
-        keyring_delete_command,
-        may_have_keyring_secrets,
-    )
+    from tokencli.config.edit import remove_profile
+    from tokencli.core.local_data import find_keyring_secrets
     from tokencli.core.logout import delete_profile_data
 
     app = App(common)
@@ -158,38 +152,50 @@ def remove(
     if not yes:
         if not terminal.interactive:
             raise UsageError(
-                f"removing {name} wants a yes", fix=f"tokencli profiles remove {name} --yes"
+                f"removing profile {name} needs confirmation",
+                fix=f"tokencli profiles remove {name} --yes",
             )
-        if not terminal.ask_yes_no(f"Remove profile {name} and forget its tokens?", default=False):
-            terminal.print_note("nothing is changed")
+        if not terminal.ask_yes_no(f"Remove profile {name} and delete its tokens?", default=False):
+            terminal.print_note("nothing changed")
             return
-        there = (
-            [ref.name for ref, sure in find_keyring_secrets(profile, app) if sure]
+        stored = (
+            [ref.name for ref, is_stored in find_keyring_secrets(profile, app) if is_stored]
             if profile
             else []
         )
-        if there and not secrets:
-            question = f"Forget what the OS keyring has for it, too ({', '.join(there)})?"
+        if stored and not secrets:
+            question = f"Also delete its secrets from the OS keyring ({', '.join(stored)})?"
             secrets = terminal.ask_yes_no(question, default=False)
     tokens = delete_profile_data(name, app.config, app, secrets=secrets)
-    with locked_config(app) as now:
-        write.remove_profile(now, name)
+    with app.locked_config() as config:
+        remove_profile(config, name)
     app.fast_path_records.delete_all()
     terminal.print_note(f"removed profile {name} from {app.config.path}")
-    terminal.print_note(f"forgot {tokens or 'no'} token{'' if tokens == 1 else 's'} of it")
+    terminal.print_note(f"deleted {tokens or 'no'} token{'' if tokens == 1 else 's'}")
+    _print_remaining_secrets(app, name, profile)
+
+
+def _print_remaining_secrets(app: App, name: str, profile: Profile | None) -> None:
+    """Name the secrets that the OS keyring still holds for a removed profile."""
+    from tokencli.core.local_data import (
+        find_keyring_secrets,
+        keyring_delete_command,
+        may_have_keyring_secrets,
+    )
+
     if profile is None:
         if may_have_keyring_secrets(name, app):
-            way = keyring_delete_command(f"tokencli:{name}:password")
-            terminal.print_note(f"the OS keyring may hold secrets of it; to forget one: {way}")
+            command = keyring_delete_command(f"tokencli:{name}:password")
+            app.terminal.print_note(
+                f"the OS keyring may still hold its secrets; to delete one: {command}"
+            )
         return
-    for ref, sure in find_keyring_secrets(profile, app):
+    for ref, is_stored in find_keyring_secrets(profile, app):
         service, username = ref.target
-        own = service.startswith(f"tokencli:{name}:")
-        way = keyring_delete_command(service, "" if own else username)
-        stays = "stays" if sure else "may be"
-        terminal.print_note(
-            f"a {ref.name} stored for it {stays} in the OS keyring; to forget it: {way}"
-        )
+        is_own_service = service.startswith(f"tokencli:{name}:")
+        command = keyring_delete_command(service, "" if is_own_service else username)
+        holds = "still holds" if is_stored else "may still hold"
+        app.terminal.print_note(f"the OS keyring {holds} its {ref.name}; to delete it: {command}")
 
 
 @app.command()
@@ -198,30 +204,30 @@ def test(
     common: CommonOptions,
     name: ProfileNameArgument = None,
 ) -> None:
-    """Get a new token with a profile, and say what that proves; the token itself is not shown.
+    """Get a new token with the profile's secrets, and report the result.
 
-    It comes by the profile's own secrets, even where a refresh token is stored; only where a person
-    would have to sign in, the refresh token is tried. It replaces the stored one if it comes.
+    The stored refresh token is used only if the grant needs an interactive sign-in. The new token
+    replaces the stored one; it is not printed.
     """
     from tokencli.commands.profiles_view import render_test_result
     from tokencli.core.profile_test import run_profile_test
 
     app = App(common)
     profile = app.get_profile(name)
-    proof = run_profile_test(profile, app)
-    output.write_stdout(render_test_result(profile, proof))
-    if proof.token_result.save_error is not None:
-        raise proof.token_result.save_error
+    result = run_profile_test(profile, app)
+    output.write_stdout(render_test_result(profile, result))
+    if result.token_result.save_error is not None:
+        raise result.token_result.save_error
 
 
 @app.command()
 @common_options()
 def schema() -> None:
-    """Print the JSON Schema of the configuration, by which an editor completes and checks it.
+    """Print the JSON Schema of the configuration, for editors.
 
     \b
     tokencli profiles schema > ~/.config/tokencli/schema.json
-    and as the first line of config.toml:  #:schema ./schema.json
+    then make this the first line of config.toml:  #:schema ./schema.json
     """
     from tokencli.config.json_schema import build_json_schema
 

@@ -5,24 +5,24 @@ from typing import Annotated
 import typer
 
 from tokencli.app import App
+from tokencli.commands.error_report import report_error
 from tokencli.commands.options import CommonOptions, common_options
-from tokencli.commands.run import report_error
 from tokencli.errors import ConfigError, UsageError
 
 ProfileNameArgument = Annotated[
     str | None,
-    typer.Argument(metavar="[NAME]", help="The profile; without it the default one."),
+    typer.Argument(metavar="[NAME]", help="Profile name; the default profile if omitted."),
 ]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Set any key; can be given several times."),
+    typer.Option("--set", metavar="KEY=VALUE", help="Set a configuration key; repeatable."),
 ]
 SecretOption = Annotated[
     list[str] | None,
     typer.Option(
         "--secret",
-        metavar="NAME=PLACE",
-        help="Where a secret rests: env:VAR, file:PATH, command:'pass show x' or prompt.",
+        metavar="NAME=SOURCE",
+        help="Source of a secret: env:VAR, file:PATH, command:'pass show x' or prompt; repeatable.",
     ),
 ]
 
@@ -30,76 +30,93 @@ SecretOption = Annotated[
 @common_options()
 def add(
     common: CommonOptions,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A name of your own.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the new profile.")],
     provider: Annotated[
         str | None,
-        typer.Option("--provider", metavar="PROVIDER", help="What kind of endpoint it is."),
+        typer.Option(
+            "--provider", metavar="PROVIDER", help="Kind of endpoint; see: tokencli providers."
+        ),
     ] = None,
     host: Annotated[
-        str | None, typer.Option("--host", metavar="HOST[:PORT]", help="The server.")
+        str | None, typer.Option("--host", metavar="HOST[:PORT]", help="The server's host name.")
     ] = None,
     base_url: Annotated[
-        str | None, typer.Option("--base-url", metavar="URL", help="The API's base URL.")
+        str | None, typer.Option("--base-url", metavar="URL", help="Base URL of the API.")
     ] = None,
     token_url: Annotated[
-        str | None, typer.Option("--token-url", metavar="URL", help="The whole token endpoint.")
+        str | None, typer.Option("--token-url", metavar="URL", help="URL of the token endpoint.")
     ] = None,
     client_id: Annotated[
-        str | None, typer.Option("--client-id", metavar="ID", help="The client's id.")
+        str | None, typer.Option("--client-id", metavar="ID", help="Client ID.")
     ] = None,
     username: Annotated[
-        str | None, typer.Option("--username", metavar="NAME", help="The user's name.")
+        str | None, typer.Option("--username", metavar="NAME", help="User name.")
     ] = None,
     email_address: Annotated[
         str | None,
-        typer.Option("--email-address", metavar="ADDRESS", help="The user's e-mail address."),
+        typer.Option("--email-address", metavar="ADDRESS", help="E-mail address of the user."),
     ] = None,
     identity_store_id: Annotated[
         str | None,
-        typer.Option("--identity-store-id", metavar="ID", help="GroupID's identity store."),
+        typer.Option("--identity-store-id", metavar="ID", help="ID of the GroupID identity store."),
     ] = None,
     scope: Annotated[
-        str | None, typer.Option("--scope", metavar="SCOPES", help="Scopes to ask for.")
+        str | None,
+        typer.Option("--scope", metavar="SCOPES", help="Scopes to request, separated by spaces."),
     ] = None,
     audience: Annotated[
-        str | None, typer.Option("--audience", metavar="API", help="The API it is for.")
+        str | None, typer.Option("--audience", metavar="API", help="The API that the token is for.")
     ] = None,
     grant: Annotated[
-        str | None, typer.Option("--grant", metavar="GRANT", help="The grant to use.")
+        str | None, typer.Option("--grant", metavar="GRANT", help="OAuth grant.")
     ] = None,
     client_auth: Annotated[
         str | None,
-        typer.Option("--client-auth", metavar="METHOD", help="How the client authenticates."),
+        typer.Option("--client-auth", metavar="METHOD", help="Client authentication method."),
     ] = None,
     ca_file: Annotated[
-        str | None, typer.Option("--ca-file", metavar="FILE", help="A CA bundle of its own.")
+        str | None,
+        typer.Option(
+            "--ca-file", metavar="FILE", help="CA bundle to trust for this profile (PEM)."
+        ),
     ] = None,
     store: Annotated[
-        str | None, typer.Option("--store", metavar="STORE", help="Where tokens rest.")
+        str | None,
+        typer.Option(
+            "--store", metavar="STORE", help="Token store: auto, keyring, runtime, file or none."
+        ),
     ] = None,
     export: Annotated[
-        str | None, typer.Option("--export", metavar="VARIABLE", help="What export sets.")
+        str | None, typer.Option("--export", metavar="VARIABLE", help="Variable that export sets.")
     ] = None,
     set_: SetOption = None,
     secret: SecretOption = None,
     password_env: Annotated[
         str | None,
-        typer.Option("--password-env", metavar="VAR", help="Variable that holds the password."),
+        typer.Option(
+            "--password-env", metavar="VAR", help="Environment variable that holds the password."
+        ),
     ] = None,
     client_secret_env: Annotated[
         str | None,
-        typer.Option("--client-secret-env", metavar="VAR", help="The client secret's variable."),
+        typer.Option(
+            "--client-secret-env",
+            metavar="VAR",
+            help="Environment variable that holds the client secret.",
+        ),
     ] = None,
 ) -> None:
-    """Add a profile: asks for what its provider needs, and only that; never for a secret.
+    """Add a profile to the configuration.
+
+    You are asked for required settings that are missing. Secrets are stored later, by
+    `tokencli login`.
 
     \b
     tokencli profiles add groupid --provider groupid
     tokencli profiles add ci --provider oauth2 --no-input \\
         --token-url https://id.example.com/token --client-id batch --client-secret-env CI_SECRET
     """
-    from tokencli.commands.config_change import locked_config
-    from tokencli.config import edit as write
+    from tokencli.config.edit import add_profile
     from tokencli.core.profile_status import suggest_next_commands
     from tokencli.core.profile_wizard import (
         PartialProfile,
@@ -126,38 +143,37 @@ def add(
     }
     app = App(common)
     if name in app.config.profile_names():
-        raise UsageError(
-            f"there is a profile {name!r} already", fix=f"tokencli profiles edit {name}"
-        )
-    known = app.config.get_provider(_choose_provider_name(provider, name, app))
-    told = [f"{key}={value}" for key, value in named.items() if value is not None]
-    asked = [
-        f"{key}=env:{variable}"
-        for key, variable in (("password", password_env), ("client_secret", client_secret_env))
-        if variable is not None
+        raise UsageError(f"profile {name!r} already exists", fix=f"tokencli profiles edit {name}")
+    provider_spec = app.config.get_provider(_choose_provider_name(provider, name, app))
+    assignments = [f"{key}={value}" for key, value in named.items() if value is not None]
+    sources = [
+        f"{key}=env:{env_name}"
+        for key, env_name in (("password", password_env), ("client_secret", client_secret_env))
+        if env_name is not None
     ]
-    keys = parse_assignments([*told, *(set_ or [])], known) | parse_secret_sources(
-        [*asked, *(secret or [])], known
+    keys = parse_assignments([*assignments, *(set_ or [])], provider_spec) | parse_secret_sources(
+        [*sources, *(secret or [])], provider_spec
     )
-    keys = ask_missing_values(PartialProfile(name, known, keys), app.terminal)
-    with locked_config(app) as now:
-        written = write.add_profile(now, name, {"provider": known.name, **keys})
-    app.terminal.print_note(f"wrote profile {name} to {written.path}")
-    for step in suggest_next_commands(written.get_profile_ignoring_top_level(name)):
-        app.terminal.print_note(f"next: {step}")
+    keys = ask_missing_values(PartialProfile(name, provider_spec, keys), app.terminal)
+    with app.locked_config() as current:
+        config = add_profile(current, name, {"provider": provider_spec.name, **keys})
+    app.terminal.print_note(f"added profile {name} to {config.path}")
+    for command in suggest_next_commands(config.get_profile_ignoring_top_level(name)):
+        app.terminal.print_note(f"next: {command}")
 
 
 def _choose_provider_name(given: str | None, name: str, app: App) -> str:
-    names = app.config.provider_names()
     if given is not None:
         return given
+    names = app.config.provider_names()
     if not app.terminal.interactive:
         raise UsageError(
-            f"--provider is missing, one of: {', '.join(names)}",
-            fix=f"tokencli profiles add {name} --provider {names[0]}",
+            "--provider is required",
+            cause=f"providers: {', '.join(names)}",
+            fix=f"tokencli profiles add {name} --provider {name if name in names else names[0]}",
         )
-    usual = name if name in names else None
-    return app.terminal.ask_line("What kind of endpoint is it", default=usual, choices=names)
+    default = name if name in names else None
+    return app.terminal.ask_line("Kind of endpoint", default=default, choices=names)
 
 
 @common_options()
@@ -167,18 +183,19 @@ def edit(
     set_: SetOption = None,
     unset: Annotated[
         list[str] | None,
-        typer.Option("--unset", metavar="KEY", help="Take a key out; several times if need be."),
+        typer.Option("--unset", metavar="KEY", help="Remove a configuration key; repeatable."),
     ] = None,
     secret: SecretOption = None,
 ) -> None:
-    """Change a profile: by options, or without any in $EDITOR; comments and order stay.
+    """Change a profile with options, or in $EDITOR.
+
+    Comments and the order of keys are kept.
 
     \b
     tokencli profiles edit groupid --set host=demomachine:4443 --unset ca_file
     tokencli profiles edit groupid
     """
-    from tokencli.commands.config_change import locked_config
-    from tokencli.config import edit as write
+    from tokencli.config.edit import update_profile
     from tokencli.core.profile_wizard import parse_assignments, parse_secret_sources
 
     app = App(common)
@@ -187,37 +204,38 @@ def edit(
         return
     chosen = app.config.choose_profile(name)
     table = app.config.profile_table(chosen)
-    pairs = dict(pair.partition("=")[::2] for pair in set_ or [])
-    provider = app.config.get_provider(str(pairs.get("provider", table.get("provider"))))
+    assigned = dict(pair.partition("=")[::2] for pair in set_ or [])
+    provider = app.config.get_provider(str(assigned.get("provider", table.get("provider"))))
     keys = parse_assignments(set_ or [], provider) | parse_secret_sources(secret or [], provider)
-    with locked_config(app) as now:
-        write.update_profile(now, chosen, keys, unset or [])
+    with app.locked_config() as config:
+        update_profile(config, chosen, keys, unset or [])
     app.terminal.print_note(f"changed profile {chosen} in {app.config.path}")
 
 
 def _edit_in_editor(app: App) -> None:
-    """Let a person change the file, valid before or not, until it is."""
+    """Open the configuration, valid or not, in the user's editor until it is valid or unchanged."""
     from tokencli.config.config_file import find_config_path, read_config_text
     from tokencli.config.edit import replace_config_text
-    from tokencli.terminal.editor import edit_text as open_editor
+    from tokencli.terminal.editor import edit_text
 
     if not app.terminal.interactive:
         raise UsageError(
-            "there is no terminal for an editor", fix="tokencli profiles edit NAME --set KEY=VALUE"
+            "can't open an editor without a terminal",
+            fix="tokencli profiles edit NAME --set KEY=VALUE",
         )
     path = find_config_path(app.options.config, app.environ)
     try:
         old, _ = read_config_text(path)
     except FileNotFoundError:
         raise ConfigError(
-            f"there is no configuration file {path}",
+            f"no configuration file at {path}",
             fix="tokencli profiles add NAME --provider PROVIDER",
         ) from None
     text = old
     while True:
-        text = open_editor(text, app.environ, suffix=".toml")
+        text = edit_text(text, app.environ, suffix=".toml")
         if text == old:
-            app.terminal.print_note("nothing is changed")
+            app.terminal.print_note("nothing changed")
             return
         try:
             with app.lock_config():
@@ -225,9 +243,9 @@ def _edit_in_editor(app: App) -> None:
         except ConfigError as error:
             report_error(error)
             if not app.terminal.ask_yes_no(
-                "Edit again? (n: leave the file as it was)", default=True
+                "Edit again? (n keeps the file as it was)", default=True
             ):
                 raise
         else:
-            app.terminal.print_note(f"wrote {path}")
+            app.terminal.print_note(f"changed {path}")
             return

@@ -1,13 +1,12 @@
 """`tokencli refresh`."""
 
-from math import floor
 from typing import Annotated
 
 import typer
 
 from tokencli.app import App
 from tokencli.commands import output
-from tokencli.commands.fast_commands import describe_renewal, warn_if_dpop_bound
+from tokencli.commands.error_report import error_to_dict, report_error
 from tokencli.commands.options import (
     CommonOptions,
     JsonOption,
@@ -17,7 +16,7 @@ from tokencli.commands.options import (
     common_options,
     select_profile_name,
 )
-from tokencli.commands.run import error_to_dict, report_error
+from tokencli.commands.token_output import describe_renewal, print_refreshed_token
 from tokencli.errors import TokencliError, UsageError
 
 
@@ -27,75 +26,61 @@ def refresh(
     profile: ProfileArgument = None,
     profile_option: ProfileOption = None,
     all_profiles: Annotated[
-        bool, typer.Option("--all", help="Every profile of the configuration, one after the other.")
+        bool, typer.Option("--all", help="Refresh every profile, one after the other.")
     ] = False,
     json_output: JsonOption = False,
     scope: ScopeOption = None,
 ) -> None:
-    """Get a new token now.
+    """Get a new token now, even if the stored one is fresh.
 
-    By refresh token where there is one, else by the grant.
-
-    Prints the token; stderr says which way it came. With --all nothing but the report is printed,
-    and the exit code is that of the first failure.
+    The refresh token is used if there is one, otherwise the profile's grant. The token goes to
+    stdout; stderr says how it was obtained. With --all no tokens are printed, and the exit code is
+    that of the first failure.
 
     \b
     tokencli refresh groupid
     tokencli refresh --all
     """
-    from tokencli.core.refresh import refresh_profile as renew
-    from tokencli.core.secret_resolver import resolve_usage_secrets
-    from tokencli.formats import PROVIDER_USAGE_FORMATS, render_token
-
     app = App(common)
-    if all_profiles:
-        if profile or profile_option or scope:
-            raise UsageError(
-                "--all goes with no profile and no --scope", fix="tokencli refresh --all"
-            )
+    if not all_profiles:
+        print_refreshed_token(
+            app,
+            select_profile_name(profile, profile_option),
+            format_name="json" if json_output else "raw",
+            scope=scope,
+        )
+    elif profile or profile_option or scope:
+        raise UsageError(
+            "--all can't be combined with a profile or --scope", fix="tokencli refresh --all"
+        )
+    else:
         _refresh_all_profiles(app, json_output=json_output)
-        return
-    chosen = app.get_profile(select_profile_name(profile, profile_option), scope=scope)
-    obtained = renew(chosen, app)
-    app.terminal.print_note(f"{chosen.name}: {describe_renewal(obtained.source)}")
-    wanted = "json" if json_output else "raw"
-    extra = resolve_usage_secrets(chosen, app) if wanted in PROVIDER_USAGE_FORMATS else None
-    output.write_stdout(render_token(wanted, chosen, obtained.token, app.clock.now(), extra))
-    warn_if_dpop_bound(app, chosen)
-    if obtained.save_error is not None:
-        raise obtained.save_error
 
 
 def _refresh_all_profiles(app: App, *, json_output: bool) -> None:
     from tokencli.core.refresh import refresh_profiles
-    from tokencli.formats.json import dump_json_line
-    from tokencli.humanize import format_rfc3339
+    from tokencli.formats.json import dump_json_line, expiry_to_dict
 
     names = app.config.profile_names()
     if not names:
         raise app.config.no_profile_error()
-    first: TokencliError | None = None
+    first_error: TokencliError | None = None
     rows: list[dict[str, object]] = []
     for outcome in refresh_profiles(names, app.get_profile, app):
-        obtained = outcome.token_result
-        error = outcome.error or (obtained.save_error if obtained else None)
-        first = first or error
+        result = outcome.token_result
+        error = outcome.error or (result.save_error if result else None)
+        first_error = first_error or error
         row: dict[str, object] = {"name": outcome.profile_name}
-        if obtained is not None:
-            app.terminal.print_note(f"{outcome.profile_name}: {describe_renewal(obtained.source)}")
-            ends = obtained.token.expires_at
-            row |= {
-                "how": obtained.source,
-                "expires_at": None if ends is None else format_rfc3339(ends),
-                "expires_at_epoch": None if ends is None else floor(ends),
-            }
+        if result is not None:
+            app.terminal.print_note(f"{outcome.profile_name}: {describe_renewal(result.source)}")
+            row |= {"how": result.source, **expiry_to_dict(result.token.expires_at)}
         if error is not None:
             row["error"] = error_to_dict(error)
             if not json_output:
-                app.terminal.print_warning(f"{outcome.profile_name}:")
+                app.terminal.print_warning(f"{outcome.profile_name}: not refreshed")
                 report_error(error)
         rows.append(row)
     if json_output:
         output.write_stdout(dump_json_line({"profiles": rows}))
-    if first is not None:
-        raise typer.Exit(first.exit_code)
+    if first_error is not None:
+        raise typer.Exit(first_error.exit_code)

@@ -1,4 +1,4 @@
-"""The commands: a table, and what turns it into Typer."""
+"""The table of commands, and the Typer application built from it."""
 
 import sys
 from importlib import import_module
@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from tokencli import __version__
+from tokencli.commands import output
 from tokencli.errors import UsageError
 
 COMMANDS: dict[str, str] = {
@@ -18,7 +19,7 @@ COMMANDS: dict[str, str] = {
     "profiles": "tokencli.commands.profiles:app",
     "providers": "tokencli.commands.providers:app",
     "login": "tokencli.commands.login:login",
-    "logout": "tokencli.commands.login:logout",
+    "logout": "tokencli.commands.logout:logout",
     "sandbox": "tokencli.commands.sandbox:sandbox",
     "hook": "tokencli.commands.hook:hook",
     "completion": "tokencli.commands.completion:completion",
@@ -28,7 +29,7 @@ COMMANDS: dict[str, str] = {
 
 
 class _CommandGroup(TyperGroup):
-    """The commands, by which an interrupt comes out as what it is: Typer would end with 130 unsaid."""
+    """A group that raises `typer.Abort` on Ctrl-C; Typer itself would exit with 130 without a word."""
 
     def make_context(self, *args: Any, **extra: Any) -> Any:
         try:
@@ -44,19 +45,15 @@ class _CommandGroup(TyperGroup):
 
 
 def build_cli() -> typer.Typer:
-    """Return the command line, ready to be called."""
-    cli = typer.Typer(
+    """Return the whole command line."""
+    cli = create_command_group(
         name="tokencli",
         cls=_CommandGroup,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        pretty_exceptions_show_locals=False,
-        rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
     cli.callback(invoke_without_command=True)(_root_command)
-    for name, place in COMMANDS.items():
-        module, _, attribute = place.partition(":")
+    for name, target in COMMANDS.items():
+        module, _, attribute = target.partition(":")
         command = getattr(import_module(module), attribute)
         if isinstance(command, typer.Typer):
             cli.add_typer(command, name=name)
@@ -66,11 +63,16 @@ def build_cli() -> typer.Typer:
     return cli
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        from tokencli.commands.output import write_stdout
+def create_command_group(**settings: Any) -> typer.Typer:
+    """Return a Typer application without commands, without Typer's own completion and tracebacks."""
+    return typer.Typer(
+        add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, **settings
+    )
 
-        write_stdout(f"tokencli {__version__}\n")
+
+def _print_version(requested: bool) -> None:
+    if requested:
+        output.write_stdout(f"tokencli {__version__}\n")
         raise typer.Exit
 
 
@@ -83,16 +85,16 @@ def _root_command(
         ),
     ] = False,
 ) -> None:
-    """Fetch, keep fresh, explain and export bearer tokens.
+    """Fetch, refresh, inspect and export bearer tokens.
 
     \b
-    tokencli profiles add groupid --provider groupid     describe an endpoint, once
-    tokencli login groupid                               store its secrets, and try them
-    tokencli get groupid                                 a token on stdout
-    eval "$(tokencli export groupid)"                    or in $ACCESS_TOKEN
-    tokencli inspect groupid                             what it says
-    tokencli sandbox -- tokencli get groupid             all of it, on a server of your own
-    tokencli help                                        the manual
+    tokencli profiles add groupid --provider groupid     describe an endpoint once
+    tokencli login groupid                               store and try its secrets
+    tokencli get groupid                                 print a token
+    eval "$(tokencli export groupid)"                    set $ACCESS_TOKEN
+    tokencli inspect groupid                             show what the token says
+    tokencli sandbox -- tokencli get groupid             try it on a local test server
+    tokencli help                                        read the manual
     """
     if context.invoked_subcommand is None:
         sys.stderr.write(context.get_help() + "\n")

@@ -1,4 +1,4 @@
-"""The boundary: every failure becomes one or two lines on stderr and an exit code, nothing else."""
+"""Run the command line: every failure becomes a report on stderr and an exit code."""
 
 import logging
 import os
@@ -8,8 +8,8 @@ import warnings
 from collections.abc import Sequence
 
 from tokencli.commands import output
-from tokencli.errors import ConfigError, ConfigProblem, StorageError, TokencliError, UsageError
-from tokencli.sanitize import sanitize_text
+from tokencli.commands.error_report import report_error
+from tokencli.errors import StorageError, TokencliError, UsageError
 from tokencli.system.termination import (
     Terminated,
     find_signal_cause,
@@ -19,16 +19,13 @@ from tokencli.system.termination import (
 from tokencli.terminal.console import write_stderr_line
 
 EXIT_INTERRUPTED = 130
-MAX_PROBLEMS_SHOWN = 20
-"""Problems of a file that are printed at most; the rest is counted."""
-
-OUT_OF_RESOURCES = "the system has no more memory or threads for this"
+OUT_OF_RESOURCES = "the system is out of memory or threads"
 
 
 def _reserve_standard_descriptors() -> None:
-    """Let no file or socket get the number of a closed stdin, stdout or stderr.
+    """Open /dev/null in place of a closed stdin, stdout or stderr, so that no file gets its number.
 
-    A closed stdout stays an error for whoever writes to it; what is said to a closed stderr is lost.
+    Writing the result to a closed stdout stays an error; messages to a closed stderr are lost.
     """
     for number in range(3):
         try:
@@ -36,12 +33,12 @@ def _reserve_standard_descriptors() -> None:
         except OSError:
             os.open(os.devnull, os.O_RDWR)
     if sys.stderr is None:
-        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115 - a descriptor, for good
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115 - stays open until the process ends
 
 
 def run_command_line(argv: Sequence[str]) -> int:
-    """Run the command line and return its exit code; nothing is raised."""
-    # A library's warnings and log records are its developers' business, and may quote URLs.
+    """Run the command line and return its exit code; no exception leaves it."""
+    # Warnings and log records of libraries are of no use to users, and may quote URLs.
     logging.getLogger().addHandler(logging.NullHandler())
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
@@ -71,33 +68,28 @@ def _run_and_report(argv: Sequence[str]) -> int:
         return error.exit_code
     except BrokenPipeError:
         return output.EXIT_BROKEN_PIPE
-    except OSError as error:  # of a stream or a file that nobody saw fail closer by
-        refused = StorageError(f"the system refused: {error.strerror or type(error).__name__}")
-        report_error(refused, as_json="--json" in argv)
-        return refused.exit_code
-    except Exception as error:  # noqa: BLE001 - the catch-all that keeps tracebacks from people
-        ending = find_signal_cause(error)
-        if ending is not None:
-            raise ending from None
+    except OSError as error:  # of a stream or a file, not handled closer to its cause
+        failure = StorageError(f"system error: {error.strerror or type(error).__name__}")
+        report_error(failure, as_json="--json" in argv)
+        return failure.exit_code
+    except Exception as error:  # noqa: BLE001 - the catch-all that keeps tracebacks from users
+        signal_cause = find_signal_cause(error)
+        if signal_cause is not None:
+            raise signal_cause from None
         if _is_resource_exhaustion(error):
-            scarce = StorageError(
-                OUT_OF_RESOURCES, fix="see what is allowed and left: ulimit -a; free -m"
-            )
-            report_error(scarce, as_json="--json" in argv)
-            return scarce.exit_code
-        report_error(
-            _build_internal_error(error, frames=any(w.startswith("-v") for w in argv)),
-            as_json=False,
-        )
+            exhaustion = StorageError(OUT_OF_RESOURCES, fix="ulimit -a; free -m")
+            report_error(exhaustion, as_json="--json" in argv)
+            return exhaustion.exit_code
+        report_error(_build_internal_error(error, all_frames=any(w.startswith("-v") for w in argv)))
         return TokencliError.exit_code
 
 
 def _is_resource_exhaustion(error: Exception) -> bool:
-    """Tell whether an error is the machine's, which gave no more memory or no more threads."""
+    """Tell whether the system refused more memory or another thread."""
     if isinstance(error, MemoryError):
         return True
     text = str(error)
-    if isinstance(error, ImportError):  # of a compiled module
+    if isinstance(error, ImportError):  # of a compiled module that could not be mapped
         return "failed to map segment" in text or "allocate memory" in text
     return isinstance(error, RuntimeError) and text == "can't start new thread"
 
@@ -105,9 +97,9 @@ def _is_resource_exhaustion(error: Exception) -> bool:
 def _dispatch_command(argv: Sequence[str]) -> int:
     from tokencli.commands.fast_commands import find_fast_command
 
-    at_once = find_fast_command(argv)
-    if at_once is not None:
-        at_once()
+    run_fast = find_fast_command(argv)
+    if run_fast is not None:
+        run_fast()
         return 0
     import typer
 
@@ -126,84 +118,28 @@ def _dispatch_command(argv: Sequence[str]) -> int:
 
 
 def _command_path_in(argv: Sequence[str]) -> str:
-    """Name the command that a command line means, as far as it goes."""
+    """Return the command of a command line that could not be parsed: `tokencli get`, or `tokencli`."""
     from tokencli.commands.registry import COMMANDS
 
     return "tokencli" + next((f" {word}" for word in argv if word in COMMANDS), "")
 
 
-def _build_internal_error(error: Exception, *, frames: bool) -> TokencliError:
-    """Name the place, not the text: an exception's text may quote a secret."""
+def _build_internal_error(error: Exception, *, all_frames: bool) -> TokencliError:
+    """Name the exception's type and code location, but not its text, which may quote a secret."""
     trace = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in trace if "tokencli" in frame.filename] or trace
-    steps = [f"{frame.name}:{frame.lineno}" for frame in (trace if frames else own[-1:])]
-    place = f" at {' > '.join(steps)}" if steps else ""
+    own_frames = [frame for frame in trace if "tokencli" in frame.filename] or trace
+    shown = trace if all_frames else own_frames[-1:]
+    steps = [f"{frame.name}:{frame.lineno}" for frame in shown]
+    location = f" at {' > '.join(steps)}" if steps else ""
     return TokencliError(
-        f"internal error: {type(error).__name__}{place}; this is a fault of tokencli itself",
-        fix="the same command with -v, and report what it says",
+        f"internal error: {type(error).__name__}{location}",
+        cause="this is a bug in tokencli",
+        fix="run the same command with -v and report what it prints",
     )
 
 
-def report_error(error: TokencliError, *, as_json: bool = False) -> None:
-    """Print an error to stderr: what happened, every problem of a file, and what to type next."""
-    if as_json:
-        from tokencli.formats.json import dump_json_line
-
-        write_stderr(dump_json_line({"error": error_to_dict(error)}))
-        return
-    write_stderr_line(f"error: {error.message}")
-    if isinstance(error, ConfigError):
-        for problem in error.problems[:MAX_PROBLEMS_SHOWN]:
-            write_stderr_line(f"  {format_problem(problem)}")
-        if len(error.problems) > MAX_PROBLEMS_SHOWN:
-            write_stderr_line(f"  and {len(error.problems) - MAX_PROBLEMS_SHOWN} more")
-    if error.cause:
-        write_stderr_line(f"cause: {error.cause}")
-    if error.fix:
-        write_stderr_line(f"fix: {error.fix}")
-
-
-def error_to_dict(error: TokencliError) -> dict[str, object]:
-    """Return an error as the object that `--json` prints."""
-    found: dict[str, object] = {
-        "code": error.code,
-        "exit_code": error.exit_code,
-        "message": sanitize_text(error.message),
-        "cause": sanitize_text(error.cause) if error.cause else None,
-        "fix": sanitize_text(error.fix) if error.fix else None,
-        "hint": sanitize_text(error.fix) if error.fix else None,  # the name in release 0.1
-    }
-    for name in ("status", "error"):
-        if getattr(error, name, None) is not None:
-            value = getattr(error, name)
-            found[name] = sanitize_text(value) if isinstance(value, str) else value
-    if isinstance(error, ConfigError) and error.problems:
-        found["problems"] = [
-            {"where": p.where, "line": p.line, "what": p.what, "right": p.right}
-            for p in error.problems
-        ]
-    return found
-
-
-def format_problem(problem: ConfigProblem) -> str:
-    """Return a problem as one line: line number, key path, what is wrong, what would be right."""
-    place = f"line {problem.line}: " if problem.line else ""
-    where = f"{problem.where}: " if problem.where else ""
-    right = f"; {problem.right}" if problem.right else ""
-    return f"{place}{where}{problem.what}{right}"
-
-
-def write_stderr(line: str) -> None:
-    """Write one line of JSON to stderr."""
-    try:
-        sys.stderr.write(line)
-        sys.stderr.flush()
-    except (OSError, ValueError, AttributeError):
-        return
-
-
 def _is_export_intended(argv: Sequence[str], code: int) -> bool:
-    """Tell whether the output may be for `eval`: of an `export`, or of what was likely meant as one."""
+    """Tell whether stdout may be read by `eval`: the command is `export`, or a likely typo of it."""
     if "export" in argv or code != UsageError.exit_code:
         return "export" in argv
     from difflib import get_close_matches
@@ -215,7 +151,7 @@ def _is_export_intended(argv: Sequence[str], code: int) -> bool:
 
 
 def _print_eval_failure(argv: Sequence[str]) -> None:
-    """Print what makes `eval $(tokencli export)` fail: an empty output would count as success."""
+    """Print a statement that fails in `eval "$(tokencli export)"`; empty output would succeed."""
     from tokencli.formats import eval_failure_text
 
     try:
@@ -225,8 +161,9 @@ def _print_eval_failure(argv: Sequence[str]) -> None:
 
 
 def _report_uncaught(kind: type[BaseException], *_: object) -> None:
-    """Stand in for Python's traceback, which could print what nobody should see."""
+    """Replace Python's traceback, which could print secrets."""
     if issubclass(kind, MemoryError):
         write_stderr_line(f"error: {OUT_OF_RESOURCES}")
         return
-    write_stderr_line(f"error: internal error: {kind.__name__}; this is a fault of tokencli itself")
+    write_stderr_line(f"error: internal error: {kind.__name__}")
+    write_stderr_line("cause: this is a bug in tokencli")

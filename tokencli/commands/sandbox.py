@@ -15,8 +15,8 @@ import typer
 
 from tokencli.app import App, AppOptions
 from tokencli.commands import output
+from tokencli.commands.error_report import report_error
 from tokencli.commands.options import CommonOptions, common_options
-from tokencli.commands.run import report_error
 from tokencli.errors import UsageError
 from tokencli.sandbox.faults import FAULT_OPTIONS, FaultOption, option_name
 

@@ -1,1 +1,1 @@
-"""What a warm call reads and writes: the answer of an earlier run, checked against the files it came from."""
+"""The fast path: cached tokens that a warm `get` prints, and shell hooks read, without the program."""

@@ -1,7 +1,7 @@
-"""A validated profile as JSON, so that the next run need not read and judge the whole file again.
+"""A validated profile as JSON, so that the next run doesn't have to read and validate the file.
 
-It holds what the profile holds: names and places, no secret. Whoever keeps it vouches that neither
-the configuration nor the program has changed since.
+It holds names and sources, but no secret. The record that carries it is only used while the
+configuration and the program's version are unchanged.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any
 from tokencli.models import Profile
 
 _CLASS_KEY = ""
-"""The key under which an object names its class; no other key is empty."""
+"""The key that holds an object's class; no other key is empty."""
 _PACKAGE_PREFIX = "tokencli."
 
 
@@ -21,20 +21,20 @@ def dump_profile(profile: Profile) -> str:
     """Return the profile as one line of ASCII.
 
     Raises:
-        ValueError: it holds something else than text, numbers and tables of them.
+        ValueError: it holds anything but text, numbers, tuples, mappings and dataclasses of this package.
     """
     return json.dumps(_to_json_value(profile), separators=(",", ":"))
 
 
 def parse_profile(text: str) -> Profile:
-    """Return the profile that `dump` wrote; raises ValueError where it did not."""
+    """Return a profile from the output of `dump_profile`; raises ValueError for anything else."""
     try:
-        found = _from_json_value(json.loads(text))
+        profile = _from_json_value(json.loads(text))
     except (ValueError, TypeError, AttributeError, ImportError, RecursionError):
         raise ValueError("not a profile") from None
-    if not isinstance(found, Profile):
+    if not isinstance(profile, Profile):
         raise ValueError("not a profile")
-    return found
+    return profile
 
 
 def _to_json_value(value: Any) -> Any:
@@ -49,7 +49,7 @@ def _to_json_value(value: Any) -> Any:
         return {_CLASS_KEY: name} | {
             field.name: _to_json_value(getattr(value, field.name)) for field in fields(value)
         }
-    raise ValueError(f"{type(value).__name__} is nothing that a profile holds")
+    raise ValueError(f"a profile can't hold a {type(value).__name__}")
 
 
 def _from_json_value(value: Any) -> Any:
@@ -57,11 +57,11 @@ def _from_json_value(value: Any) -> Any:
         return tuple([_from_json_value(item) for item in value])
     if not isinstance(value, dict):
         return value
-    built = {key: _from_json_value(item) for key, item in value.items() if key != _CLASS_KEY}
+    members = {key: _from_json_value(item) for key, item in value.items() if key != _CLASS_KEY}
     if _CLASS_KEY not in value:
-        return built
+        return members
     module, _, name = str(value[_CLASS_KEY]).partition(":")
-    kind = getattr(import_module(_PACKAGE_PREFIX + module), name)
-    if not isinstance(kind, type) or not is_dataclass(kind):
-        raise ValueError(f"{name} is no class of nouns")
-    return kind(**built)
+    cls = getattr(import_module(_PACKAGE_PREFIX + module), name)
+    if not isinstance(cls, type) or not is_dataclass(cls):
+        raise ValueError(f"{name} is not a dataclass")
+    return cls(**members)

@@ -1,96 +1,131 @@
-"""Answer a warm `get`, `export` or completion of profile names with sys, os and time alone.
+"""Print a cached token or the profile names with only sys, os and time imported.
 
-The long way leaves records in the user's runtime directory; `stores.shelf` writes them.
-A record is believed only if everything about it is certain: where it lies, whose it is, that the
-configuration has not changed since, and that the token may still be handed out. Any doubt is None:
-then the long way runs, and prints the same bytes. Nothing here writes, locks or asks anybody.
+Runs of the full program leave records in the user's runtime directory; `fastpath.records` writes
+them. A record is used only if all of this is certain: its folder and file are private to the user,
+the configuration hasn't changed since it was written, and the token is still fresh. In any doubt
+the functions return None, and the full program runs, which prints the same bytes. Nothing here
+writes, locks or prompts.
 
-A record is text: the kind and the program's version, the configuration's path, its stamp, the name,
-then what the kind holds, a line each; and all of it once more. So damage is seen without a checksum,
-by a shell's builtins, too.
+A record is text, one item per line: its kind and the program's version, the configuration's path
+and stamp, the name, and the data of that kind. All of it is written twice, so that shell builtins
+can also detect damage without a checksum.
+
+Two rules that other modules follow are defined here, because this module imports nothing: until
+when a token counts as fresh (`fresh_until`), and where the records are (`runtime_base_dirs`,
+`APP_DIR`, `RECORDS_DIR`, `records_folder_name`, `record_file_name`).
 """
 
 import os
 import sys
 import time
 
-TYPE_CHECKING = False  # typing's own would cost more than everything here
+TYPE_CHECKING = False  # importing typing would cost more than everything here
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+EXPIRY_MARGIN_S = 60.0
+"""Seconds before its expiry from which a token is no longer used, at most."""
+EXPIRY_MARGIN_SHARE = 0.10
+"""The same as a share of its lifetime; the smaller of the two counts."""
+
+APP_DIR = "tokencli"
+"""The program's folder in a runtime directory."""
+RECORDS_DIR = "hot"
+"""The folder in `APP_DIR` that has one folder of records per configuration."""
+
 OUTPUT_FORMATS = {"get": "%s\n", "export": "export %s='%s';\n"}
-"""Command -> what it prints, with the variable and the token."""
+"""Command -> its output, given the variable (`export` only) and the token."""
 KNOWN_VARIABLES = ("TOKENCLI_CONFIG", "TOKENCLI_PROFILE")
-"""The program's own variables that are understood here; any other is for the long way."""
+"""The program's environment variables that are handled here; any other needs the full program."""
 MAX_RECORD_BYTES = 4 << 20
-"""Bytes; no record is larger."""
 
 _NAME_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 _B64TOKEN_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/="
 
 
 def fast_path_output(argv: "Sequence[str]", environ: "Mapping[str, str]") -> str | None:
-    """Return what the command line prints to stdout with exit code 0, or None where in doubt."""
+    """Return what the command line prints to stdout with exit code 0, or None if in doubt."""
     if sys.platform != "linux" or not 1 <= len(argv) <= 3 or _has_unknown_variables(environ):
         return None
     try:
         if argv[0] in OUTPUT_FORMATS and len(argv) <= 2:
             return _token_output(argv[0], argv[1] if len(argv) == 2 else None, environ)
         if list(argv[:2]) == ["completion", "--profiles"]:
-            beginning = argv[2] if len(argv) == 3 else ""
-            return None if beginning.startswith("-") else _profile_names_output(beginning, environ)
+            prefix = argv[2] if len(argv) == 3 else ""
+            return None if prefix.startswith("-") else _profile_names_output(prefix, environ)
     except (OSError, ValueError):
         pass
     return None
 
 
+def fresh_until(
+    obtained_at: float, expires_at: float, margin: float | None, min_ttl: float | None
+) -> float:
+    """Return the epoch second from which a token counts as stale and is replaced.
+
+    It is the expiry minus the larger of the margin and `min_ttl`. The margin is 60 s or 10 % of the
+    lifetime, whichever is less; a provider can set a smaller one.
+    """
+    usual_margin = min(EXPIRY_MARGIN_S, EXPIRY_MARGIN_SHARE * (expires_at - obtained_at))
+    margin = usual_margin if margin is None else min(usual_margin, margin)
+    return expires_at - max(margin, min_ttl or 0.0)
+
+
+def runtime_base_dirs(environ: "Mapping[str, str]") -> tuple[str, str]:
+    """Return the candidates for the user's runtime directory in order of preference."""
+    return environ.get("XDG_RUNTIME_DIR", ""), f"/run/user/{os.geteuid()}"
+
+
 def config_file_path(environ: "Mapping[str, str]") -> str | None:
-    """Return the absolute path of the configuration file as Linux has it, or None where in doubt."""
-    named = environ.get("TOKENCLI_CONFIG")
-    if not named:
+    """Return the absolute path of the configuration file on Linux, or None if in doubt."""
+    path = environ.get("TOKENCLI_CONFIG")
+    if not path:
         folder, home = environ.get("XDG_CONFIG_HOME"), environ.get("HOME")
         if not folder and not home:
-            return None  # the long way asks the user database
-        named = f"{folder or f'{home}/.config'}/tokencli/config.toml"
-        if "//" in named:
+            return None  # the full program asks the user database
+        path = f"{folder or f'{home}/.config'}/tokencli/config.toml"
+        if "//" in path:
             return None
-    return named if named.startswith("/") and "\n" not in named else None
+    return path if path.startswith("/") and "\n" not in path else None
 
 
 def records_folder_name(config: str) -> str:
-    """Return the name of the folder with the records of a configuration: its path in one word."""
+    """Return the name of the folder with a configuration's records: its path, `%` for `/`."""
     return config.replace("/", "%")
 
 
 def config_stamp(config: str) -> str | None:
-    """Return what changes when the configuration does, or None where it may not be believed.
+    """Return what changes whenever the configuration does, or None if it can't be trusted.
 
-    What the long way would refuse or warn about is for the long way.
+    A file that the full program would reject or warn about is left to it.
     """
-    found = os.stat(config)  # noqa: PTH116 - pathlib is not loaded here
-    mode, user = found.st_mode, os.geteuid()
-    if mode & 0o170022 != 0o100000 or found.st_uid not in (user, 0):
+    status = os.stat(config)  # noqa: PTH116 - pathlib is not loaded here
+    mode, user = status.st_mode, os.geteuid()
+    if mode & 0o170022 != 0o100000 or status.st_uid not in (user, 0):
         return None
-    if user and not mode & (0o400 if found.st_uid == user else 0o004):
+    if user and not mode & (0o400 if status.st_uid == user else 0o004):
         return None
-    return f"{found.st_mtime_ns} {found.st_ctime_ns} {found.st_size} {found.st_ino} {found.st_dev}"
+    return (
+        f"{status.st_mtime_ns} {status.st_ctime_ns} {status.st_size} {status.st_ino}"
+        f" {status.st_dev}"
+    )
 
 
 def read_record(
     kind: str, name: str, config: str, environ: "Mapping[str, str]", stamp: str | None = None
 ) -> list[str] | None:
-    """Return the lines of a record, or None where there is none that is certain.
+    """Return the data lines of a record, or None if there is none that is certain.
 
     Raises:
-        OSError, ValueError: the same, in other words.
+        OSError, ValueError: there is none, either.
     """
     if name.strip(_NAME_CHARACTERS) or name.startswith((".", "-", "_")):
         return None
     stamp = stamp or config_stamp(config)
-    place = _records_folder(config, environ)
-    if place is None or stamp is None:
+    folder = _records_folder(config, environ)
+    if folder is None or stamp is None:
         return None
-    data = _read_private_file(f"{place}/{record_file_name(kind, name)}")
+    data = _read_private_file(f"{folder}/{record_file_name(kind, name)}")
     half = len(data) // 2
     if not half or data[:half] != data[half:]:
         return None
@@ -102,21 +137,21 @@ def read_record(
 
 
 def record_file_name(kind: str, name: str) -> str:
-    """Return the file name of a record; no profile's name begins with a dot."""
+    """Return the file name of a record; profile names don't start with a dot."""
     if kind == "token":
         return name
     return f".{kind}.{name}" if name else f".{kind}"
 
 
 def record_header(kind: str) -> str:
-    """Return the first line of a record: a record of another version is none."""
+    """Return the first line of a record; records of other versions are ignored."""
     from tokencli import __version__
 
     return f"tokencli {__version__} {kind}"
 
 
 def _has_unknown_variables(environ: "Mapping[str, str]") -> bool:
-    """Tell whether a variable might make the long way print something else."""
+    """Tell whether a variable might make the full program print something else."""
     return "_TOKENCLI_COMPLETE" in environ or any(
         name.startswith("TOKENCLI_") and name not in KNOWN_VARIABLES for name in environ
     )
@@ -133,54 +168,56 @@ def _token_output(command: str, name: str | None, environ: "Mapping[str, str]") 
     fields = read_record("token", name, config, environ, stamp) if name else None
     if fields is None:
         return None
-    first, last, variable, token = fields[:4]
-    if not int(first) <= time.time() < int(last) or not token or token.strip(_B64TOKEN_CHARACTERS):
+    fresh_from, stale_from, variable, token = fields[:4]
+    if not int(fresh_from) <= time.time() < int(stale_from):
+        return None
+    if not token or token.strip(_B64TOKEN_CHARACTERS):
         return None
     if not variable.isascii() or not variable.isidentifier():
         return None
     return OUTPUT_FORMATS[command] % ((variable, token) if command == "export" else token)
 
 
-def _profile_names_output(beginning: str, environ: "Mapping[str, str]") -> str | None:
+def _profile_names_output(prefix: str, environ: "Mapping[str, str]") -> str | None:
     config = config_file_path(environ)
-    found = read_record("names", "", config, environ) if config else None
-    if found is None:
+    names = read_record("names", "", config, environ) if config else None
+    if names is None:
         return None
-    return "".join(f"{name}\n" for name in found if name.startswith(beginning))
+    return "".join(f"{name}\n" for name in names if name.startswith(prefix))
 
 
 def _records_folder(config: str, environ: "Mapping[str, str]") -> str | None:
-    """Return the folder of a configuration's records, if it and all above it are closed to others."""
-    for base in (environ.get("XDG_RUNTIME_DIR", ""), f"/run/user/{os.geteuid()}"):
-        place = base
+    """Return the folder of a configuration's records if it and its parents are private."""
+    for base in runtime_base_dirs(environ):
+        folder = base
         try:
             if not base.startswith("/") or not _is_private_folder(base):
                 continue
-            for part in ("tokencli", "hot", records_folder_name(config)):
-                place = f"{place}/{part}"
-                if not _is_private_folder(place):
+            for part in (APP_DIR, RECORDS_DIR, records_folder_name(config)):
+                folder = f"{folder}/{part}"
+                if not _is_private_folder(folder):
                     return None
         except OSError:
             continue
-        return place
+        return folder
     return None
 
 
 def _is_private_folder(folder: str) -> bool:
-    found = os.lstat(folder)
-    return found.st_mode & 0o170077 == 0o040000 and found.st_uid == os.geteuid()
+    status = os.lstat(folder)
+    return status.st_mode & 0o170077 == 0o040000 and status.st_uid == os.geteuid()
 
 
 def _read_private_file(path: str) -> bytes:
-    """Return the content of a file that is ours alone, empty where it is not."""
+    """Return the content of a file that only the user can access; empty for any other."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        found = os.fstat(descriptor)
-        if found.st_mode & 0o170077 != 0o100000 or found.st_uid != os.geteuid():
+        status = os.fstat(descriptor)
+        if status.st_mode & 0o170077 != 0o100000 or status.st_uid != os.geteuid():
             return b""
-        if found.st_nlink > 1 or found.st_size > MAX_RECORD_BYTES:
+        if status.st_nlink > 1 or status.st_size > MAX_RECORD_BYTES:
             return b""
-        data = os.read(descriptor, found.st_size + 1)
+        data = os.read(descriptor, status.st_size + 1)
     finally:
         os.close(descriptor)
-    return data if len(data) == found.st_size else b""
+    return data if len(data) == status.st_size else b""

@@ -1,9 +1,9 @@
-"""Write what `tokencli.fastpath.reader` reads: disposable records in the user's memory-backed runtime directory.
+"""Write the records that `tokencli.fastpath.reader` reads, in the user's memory-backed runtime directory.
 
 `<runtime>/tokencli/hot/<path of the configuration, % for />/` holds, for one configuration: the
-access token of each profile (never a refresh token, never a secret) under the profile's name; which
-profile is the default; the names of all; and what each profile amounts to. Everything there is
-derived, good only while the configuration is unchanged, and may be removed at any time.
+access token of each profile (never a refresh token or a secret) under the profile's name, the name
+of the default profile, the names of all profiles, and each validated profile. All of it is derived,
+is only used while the configuration is unchanged, and may be deleted at any time.
 """
 
 import os
@@ -19,16 +19,16 @@ from tokencli.system.private_dir import ensure_private_dir, list_names
 from tokencli.system.user_dirs import runtime_dir
 
 _MIN_CONFIG_AGE_S = 0.05, 3.0
-"""A configuration changed less than so long ago might change again without a later time on it: on
-file systems that count fractions of a second, and on those that don't."""
+"""Seconds, on file systems with and without fractions of a second in their times. A configuration
+changed more recently could change again without a new modification time."""
 
 
 class CacheRecords:
-    """The records of one configuration, as it was when `stamp` was taken."""
+    """The records of one configuration, valid for its state when the object was created."""
 
     def __init__(self, config: str | None, environ: Mapping[str, str]) -> None:
-        known = sys.platform == "linux" and config is not None and "\n" not in config
-        self._config = config if known else None
+        supported = sys.platform == "linux" and config is not None and "\n" not in config
+        self._config = config if supported else None
         self._environ = environ
         self._stamp: str | None = None
         try:
@@ -37,7 +37,7 @@ class CacheRecords:
             return
 
     def read(self, kind: str, name: str = "") -> list[str] | None:
-        """Return the lines of a record, or None where there is none that is certain."""
+        """Return the data lines of a record, or None if there is none that is certain."""
         if self._config is None or self._stamp is None:
             return None
         try:
@@ -46,29 +46,29 @@ class CacheRecords:
             return None
 
     def write(self, kind: str, name: str, lines: Sequence[str]) -> bool:
-        """Write a record and tell whether it could be; nothing depends on one, so nothing is raised."""
+        """Write a record and tell whether that succeeded; failures are not errors, as nothing needs it."""
         root = self._cache_root()
         if root is None or self._config is None or self._stamp is None:
             return False
-        whole = [reader.record_header(kind), self._config, self._stamp, name, *lines]
-        if any("\n" in line for line in whole) or not self._is_config_unchanged():
+        record = [reader.record_header(kind), self._config, self._stamp, name, *lines]
+        if any("\n" in line for line in record) or not self._is_config_unchanged():
             return False
-        place = root / reader.records_folder_name(self._config)
-        path = place / reader.record_file_name(kind, name)
-        data = "".join(f"{line}\n" for line in whole).encode("utf-8", "surrogateescape") * 2
-        changed = int(self._stamp.split()[0])
+        records_dir = root / reader.records_folder_name(self._config)
+        path = records_dir / reader.record_file_name(kind, name)
+        data = "".join(f"{line}\n" for line in record).encode("utf-8", "surrogateescape") * 2
+        config_mtime_ns = int(self._stamp.split()[0])
         try:
-            for folder in (root.parent, root, place):
+            for folder in (root.parent, root, records_dir):
                 ensure_private_dir(folder)
             safe_file.write_atomically(path, data)
-            # A shell can compare two files' times, and nothing else of a configuration.
-            os.utime(path, ns=(changed, changed))
+            # The times of two files are all that a shell can compare of a configuration.
+            os.utime(path, ns=(config_mtime_ns, config_mtime_ns))
         except (StorageError, OSError, ValueError):
             return False
         return True
 
     def delete_record(self, kind: str, name: str) -> None:
-        """Remove a record."""
+        """Delete a record."""
         root = self._cache_root()
         if root is not None and self._config is not None:
             _remove_quietly(
@@ -78,28 +78,32 @@ class CacheRecords:
             )
 
     def delete_tokens(self, name: str) -> None:
-        """Remove the token that any configuration has for a profile of that name."""
-        for place in self._iterate_record_dirs():
-            _remove_quietly(place / reader.record_file_name("token", name))
+        """Delete the token that any configuration has for a profile of that name."""
+        for records_dir in self._iterate_record_dirs():
+            _remove_quietly(records_dir / reader.record_file_name("token", name))
 
     def delete_orphans(self) -> None:
-        """Remove the records of configurations that are no longer there."""
-        for place in self._iterate_record_dirs():
-            if not os.path.lexists(place.name.replace("%", "/")):
-                remove_record_dir(place)
+        """Delete the records of configurations that no longer exist."""
+        for records_dir in self._iterate_record_dirs():
+            if not os.path.lexists(_config_of(records_dir)):
+                remove_record_dir(records_dir)
 
     def delete_all(self) -> None:
-        """Remove all records of this configuration, by whatever path it was named."""
+        """Delete all records of this configuration, under whatever path it was given."""
         if self._config is None:
             return
-        real, own = os.path.realpath(self._config), reader.records_folder_name(self._config)
-        for place in self._iterate_record_dirs():
-            if place.name == own or os.path.realpath(place.name.replace("%", "/")) == real:
-                remove_record_dir(place)
+        real_path = os.path.realpath(self._config)
+        folder_name = reader.records_folder_name(self._config)
+        for records_dir in self._iterate_record_dirs():
+            if (
+                records_dir.name == folder_name
+                or os.path.realpath(_config_of(records_dir)) == real_path
+            ):
+                remove_record_dir(records_dir)
 
     def _cache_root(self) -> Path | None:
         runtime = runtime_dir(self._environ)
-        return None if runtime is None else runtime / "hot"
+        return None if runtime is None else runtime / reader.RECORDS_DIR
 
     def _iterate_record_dirs(self) -> Iterator[Path]:
         root = self._cache_root()
@@ -112,9 +116,9 @@ class CacheRecords:
 
     def _is_config_unchanged(self) -> bool:
         assert self._config is not None and self._stamp is not None
-        changed = int(self._stamp.split()[0])
-        coarse = changed % 1_000_000_000 == 0
-        if 0 <= time.time() - changed / 1e9 < _MIN_CONFIG_AGE_S[coarse]:
+        mtime_ns = int(self._stamp.split()[0])
+        has_whole_seconds = mtime_ns % 1_000_000_000 == 0
+        if 0 <= time.time() - mtime_ns / 1e9 < _MIN_CONFIG_AGE_S[has_whole_seconds]:
             return False
         try:
             return reader.config_stamp(self._config) == self._stamp
@@ -122,11 +126,16 @@ class CacheRecords:
             return False
 
 
-def remove_record_dir(place: Path) -> None:
-    """Remove a folder of records and what is in it."""
-    import shutil
+def remove_record_dir(records_dir: Path) -> None:
+    """Delete a configuration's records."""
+    import shutil  # costs a cold `get` a millisecond, and is rarely needed
 
-    shutil.rmtree(place, ignore_errors=True)
+    shutil.rmtree(records_dir, ignore_errors=True)
+
+
+def _config_of(records_dir: Path) -> str:
+    """Return the path of the configuration that the records are of."""
+    return records_dir.name.replace("%", "/")
 
 
 def _remove_quietly(path: Path) -> None:

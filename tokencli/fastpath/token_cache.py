@@ -1,4 +1,4 @@
-"""The hot copy: a profile's access token where a warm `get` finds it, kept in step with its store."""
+"""The token cache of the fast path: a copy of each profile's access token, kept in step with its store."""
 
 from math import ceil, floor
 
@@ -10,14 +10,14 @@ _B64TOKEN_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy
 
 
 class TokenCache:
-    """The access token of one profile, where a warm `get` finds it."""
+    """The cached access token of one profile."""
 
     def __init__(self, records: CacheRecords, profile: Profile) -> None:
         self._records = records
         self._profile = profile
 
     def load_token(self, bound: TokenBinding) -> StoredTokenSet | None:
-        """Return the copy, fresh or not, or None where there is none of that credential."""
+        """Return the cached token of that credential, fresh or not, or None."""
         if not self._profile.hot_copy:
             return None
         fields = self._records.read("token", self._profile.name)
@@ -25,7 +25,7 @@ class TokenCache:
             _, _, _, token, obtained_at, expires_at, margin, key, token_type, scope = fields or []
             if key != bound.key:
                 return None
-            found = TokenSet(
+            token_set = TokenSet(
                 access_token=Secret(token),
                 token_type=token_type,
                 obtained_at=float(obtained_at),
@@ -35,24 +35,24 @@ class TokenCache:
             )
         except ValueError:
             return None
-        return StoredTokenSet(bound, found)
+        return StoredTokenSet(bound, token_set)
 
     def fill_from_store(self, stored: StoredTokenSet, store: TokenStore) -> None:
-        """Copy what was found in the store, where there is no copy of it.
+        """Cache a token that was loaded from the store, unless it is cached already.
 
-        No lock is held: a newer token may have been saved and copied in the meantime. So the store is
-        asked once more after the copy is made, and a copy of something else is taken away again.
+        No lock is held, so another process may have saved and cached a newer token meanwhile. The
+        store is therefore read again afterwards, and the cached token deleted if it differs.
         """
-        known = self.load_token(stored.binding)
+        cached = self.load_token(stored.binding)
         if store.name == "none" or (
-            known is not None and known.token.access_token == stored.token.access_token
+            cached is not None and cached.token.access_token == stored.token.access_token
         ):
             return
         if self._write_record(stored) and store.load(stored.binding.key) != stored:
             self._records.delete_record("token", self._profile.name)
 
     def replace_token(self, stored: StoredTokenSet) -> None:
-        """Copy what was just saved in the store, and let no older copy stay."""
+        """Cache a token that was just saved in the store, and delete all older copies."""
         if not self._profile.hot_copy:
             return
         self._records.delete_tokens(self._profile.name)
@@ -60,31 +60,33 @@ class TokenCache:
         self._write_record(stored)
 
     def delete_token(self) -> None:
-        """Forget the copy."""
+        """Delete the cached token."""
         self._records.delete_record("token", self._profile.name)
 
     def _write_record(self, stored: StoredTokenSet) -> bool:
-        """Write the copy of a token that is all there is to know, and tell whether it was."""
+        """Cache the token if it is all that a request needs, and tell whether it was cached."""
         token, profile = stored.token, self._profile
-        value, ends = token.access_token.reveal(), token.expires_at
+        value, expires_at = token.access_token.reveal(), token.expires_at
+        fresh_until = token.fresh_until(profile.min_ttl)
         if token.outputs or token.sliding_lifetime is not None:
-            return False  # a copy holds no outputs, and a look at it lengthens no life
+            return False  # outputs are not cached, and use must extend a sliding lifetime
         if (
             not profile.hot_copy
-            or ends is None
+            or expires_at is None
+            or fresh_until is None
             or not value
             or not _B64TOKEN_CHARS.issuperset(value)
         ):
             return False
         if token.dpop_key or stored.subject_hash or profile.dpop:
-            return False  # the token alone would not do, or not be sure to be the right one
+            return False  # the token needs a proof, or depends on a subject that can change
         lines = [
             str(ceil(token.obtained_at)),
-            str(floor(ends - token.required_lifetime(profile.min_ttl))),
+            str(floor(fresh_until)),
             profile.export,
             value,
             repr(token.obtained_at),
-            repr(ends),
+            repr(expires_at),
             "" if token.margin is None else repr(token.margin),
             stored.binding.key,
             token.token_type,
@@ -96,11 +98,11 @@ class TokenCache:
 
 
 class CachingStore:
-    """A store whose every change is followed by the hot copy."""
+    """A token store that keeps the token cache in step with every change."""
 
-    def __init__(self, inner: TokenStore, copy: TokenCache, records: CacheRecords) -> None:
+    def __init__(self, inner: TokenStore, cache: TokenCache, records: CacheRecords) -> None:
         self._inner_store = inner
-        self._token_cache = copy
+        self._token_cache = cache
         self._records = records
         self.name = inner.name
         self.load = inner.load
@@ -112,7 +114,7 @@ class CachingStore:
         self.lock_credential = inner.lock_credential
 
     def save(self, stored: StoredTokenSet) -> None:
-        """Save in the store, then copy."""
+        """Save in the store, then cache."""
         self._inner_store.save(stored)
         if self._inner_store.name == "none":
             self._token_cache.delete_token()
@@ -120,11 +122,11 @@ class CachingStore:
             self._token_cache.replace_token(stored)
 
     def delete_token_set(self, key: str, only: Secret | None = None) -> bool:
-        """Forget the copy, then what is in the store."""
+        """Delete the cached token, then the stored one."""
         self._token_cache.delete_token()
         return self._inner_store.delete_token_set(key, only)
 
     def delete_profile_tokens(self, profile: str, *, force: bool = False) -> int:
-        """Forget the copies, then what is in the store."""
+        """Delete the cached tokens, then the stored ones."""
         self._records.delete_tokens(profile)
         return self._inner_store.delete_profile_tokens(profile, force=force)

@@ -13,21 +13,27 @@ from tokencli.models import TokenSet
 def render_token_object(profile: str, token: TokenSet, now: float) -> str:
     """Return the token as an object: times in RFC 3339 and, as `…_epoch`, in whole seconds."""
     left = token.remaining_lifetime(now)
-    ends = token.expires_at
     return dump_json_line(
         {
             "profile": profile,
             "access_token": token.access_token.reveal(),
             "token_type": token.token_type,
             "scope": token.scope,
-            "expires_at": None if ends is None else format_rfc3339(ends),
-            "expires_at_epoch": None if ends is None else floor(ends),
+            **expiry_to_dict(token.expires_at),
             "expires_in": None if left is None else floor(left),
             "obtained_at": format_rfc3339(token.obtained_at),
             "obtained_at_epoch": floor(token.obtained_at),
             **({"outputs": _reveal_outputs(token)} if token.outputs else {}),
         }
     )
+
+
+def expiry_to_dict(expires_at: float | None) -> dict[str, object]:
+    """Return an expiry as the two members that every JSON output has for it."""
+    return {
+        "expires_at": None if expires_at is None else format_rfc3339(expires_at),
+        "expires_at_epoch": None if expires_at is None else floor(expires_at),
+    }
 
 
 def _reveal_outputs(token: TokenSet) -> dict[str, str]:

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tokencli.fastpath.reader import APP_DIR, runtime_base_dirs
+
 _MEMORY_FILE_SYSTEMS = frozenset({"tmpfs", "ramfs"})
 
 
@@ -40,9 +42,9 @@ def runtime_dir(environ: Mapping[str, str]) -> Path | None:
     """
     if sys.platform != "linux":
         return None
-    for place in (environ.get("XDG_RUNTIME_DIR", ""), f"/run/user/{os.geteuid()}"):
-        if place.startswith("/") and _is_private_dir(Path(place)) and is_memory_backed(Path(place)):
-            return Path(place) / "tokencli"
+    for base in runtime_base_dirs(environ):
+        if base.startswith("/") and _is_private_dir(Path(base)) and is_memory_backed(Path(base)):
+            return Path(base) / APP_DIR
     return None
 
 

@@ -1,6 +1,6 @@
 """bash: from 3.2 on."""
 
-from tokencli.commands.completion_spec import (
+from tokencli.commands.completions.spec import (
     COMMANDS_PLACEHOLDER,
     FILES_PLACEHOLDER,
     PROFILES_PLACEHOLDER,

@@ -1,6 +1,6 @@
 """fish: one `complete` for each word."""
 
-from tokencli.commands.completion_spec import (
+from tokencli.commands.completions.spec import (
     COMMANDS_PLACEHOLDER,
     FILES_PLACEHOLDER,
     PROFILES_PLACEHOLDER,

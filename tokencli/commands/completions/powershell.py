@@ -1,6 +1,6 @@
 """PowerShell: a table, and what looks things up in it."""
 
-from tokencli.commands.completion_spec import CommandSpec
+from tokencli.commands.completions.spec import CommandSpec
 
 
 def render_script(known: tuple[CommandSpec, ...]) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from tokencli.commands.completion_spec import (
+from tokencli.commands.completions.spec import (
     COMMANDS_PLACEHOLDER,
     FILES_PLACEHOLDER,
     PROFILES_PLACEHOLDER,

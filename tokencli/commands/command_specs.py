@@ -1,0 +1,73 @@
+"""Derive the completion specs of all commands from Typer's command tree."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import typer
+
+from tokencli.commands.completions import SCRIPT_RENDERERS
+from tokencli.commands.completions.spec import (
+    COMMANDS_PLACEHOLDER,
+    FILES_PLACEHOLDER,
+    PROFILES_PLACEHOLDER,
+    CommandSpec,
+    OptionSpec,
+)
+from tokencli.commands.help import list_help_topics
+from tokencli.commands.registry import COMMANDS, build_cli
+from tokencli.fastpath.hooks import HOOK_SHELLS
+from tokencli.formats import DIALECTS, TOKEN_FORMATS
+from tokencli.providers.catalog import BUILTIN_NAMES
+
+_CANDIDATES = {
+    ("get", "--format"): tuple(TOKEN_FORMATS),
+    ("export", "--format"): tuple(DIALECTS),
+    ("export", "--shell"): tuple(DIALECTS),
+    ("profiles add", "--provider"): BUILTIN_NAMES,
+    ("profiles add", ""): (),
+    ("hook", ""): tuple(HOOK_SHELLS),
+    ("completion", ""): tuple(SCRIPT_RENDERERS),
+    ("help", ""): list_help_topics(tuple(COMMANDS)),
+}
+"""Command and option (empty: its first argument) -> candidates that their metavar doesn't imply."""
+
+
+def list_command_specs() -> tuple[CommandSpec, ...]:
+    """Return the spec of every visible command, `tokencli` itself first."""
+    return tuple(_walk_commands(typer.main.get_command(build_cli()), ()))
+
+
+def _walk_commands(command: Any, path: tuple[str, ...]) -> Iterator[CommandSpec]:
+    subcommands: Mapping[str, Any] = getattr(command, "commands", {})
+    visible = {name: sub for name, sub in subcommands.items() if not sub.hidden}
+    parameters = [p for p in command.params if not getattr(p, "hidden", False)]
+    options = [_build_option_spec(p, path) for p in parameters if p.param_type_name == "option"]
+    options.append(OptionSpec(("--help", "-h"), "Show this message and exit.", None))
+    arguments = [p for p in parameters if p.param_type_name == "argument"]
+    candidates = _find_candidates("", arguments[0].metavar or "", path) if arguments else ()
+    yield CommandSpec(path, _first_line(command.help), tuple(options), candidates, tuple(visible))
+    for name, sub in visible.items():
+        yield from _walk_commands(sub, (*path, name))
+
+
+def _build_option_spec(parameter: Any, path: tuple[str, ...]) -> OptionSpec:
+    names, text = tuple(parameter.opts), _first_line(parameter.help)
+    if parameter.is_flag or parameter.count:
+        return OptionSpec(names, text, None)
+    metavar = parameter.metavar or parameter.name.upper()
+    return OptionSpec(names, text, metavar, _find_candidates(parameter.opts[0], metavar, path))
+
+
+def _find_candidates(option: str, metavar: str, path: tuple[str, ...]) -> tuple[str, ...]:
+    key = (" ".join(path), option)
+    if key in _CANDIDATES:
+        return _CANDIDATES[key]
+    if option == "--profile" or metavar.strip("[").startswith("PROFILE"):
+        return (PROFILES_PLACEHOLDER,)
+    if path[:1] == ("profiles",) and not option and metavar.strip("[]") == "NAME":
+        return (PROFILES_PLACEHOLDER,)
+    return {"FILE": (FILES_PLACEHOLDER,), "COMMAND": (COMMANDS_PLACEHOLDER,)}.get(metavar, ())
+
+
+def _first_line(text: str | None) -> str:
+    return (text or "").strip().split("\n")[0].strip()

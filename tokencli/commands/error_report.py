@@ -1,0 +1,72 @@
+"""How an error reaches the user: as `error:`, `cause:` and `fix:` on stderr, or as a JSON object."""
+
+import sys
+from collections.abc import Iterable
+
+from tokencli.errors import ConfigError, ConfigProblem, TokencliError
+from tokencli.sanitize import sanitize_text
+from tokencli.terminal.console import write_stderr_line
+
+MAX_PROBLEMS_SHOWN = 20
+"""Problems of a configuration that are printed; the rest are counted."""
+
+
+def report_error(error: TokencliError, *, as_json: bool = False) -> None:
+    """Print an error to stderr: the message, every problem of a file, the cause and the fix."""
+    if as_json:
+        from tokencli.formats.json import dump_json_line
+
+        write_stderr(dump_json_line({"error": error_to_dict(error)}))
+        return
+    write_stderr_line(f"error: {error.message}")
+    if isinstance(error, ConfigError):
+        for problem in error.problems[:MAX_PROBLEMS_SHOWN]:
+            write_stderr_line(f"  {format_problem(problem)}")
+        if len(error.problems) > MAX_PROBLEMS_SHOWN:
+            write_stderr_line(f"  and {len(error.problems) - MAX_PROBLEMS_SHOWN} more")
+    if error.cause:
+        write_stderr_line(f"cause: {error.cause}")
+    if error.fix:
+        write_stderr_line(f"fix: {error.fix}")
+
+
+def error_to_dict(error: TokencliError) -> dict[str, object]:
+    """Return an error as the object that `--json` prints."""
+    fix = sanitize_text(error.fix) if error.fix else None
+    members: dict[str, object] = {
+        "code": error.code,
+        "exit_code": error.exit_code,
+        "message": sanitize_text(error.message),
+        "cause": sanitize_text(error.cause) if error.cause else None,
+        "fix": fix,
+        "hint": fix,  # the name of `fix` in release 0.1
+    }
+    for name in ("status", "error"):  # of a RefusedError
+        value = getattr(error, name, None)
+        if value is not None:
+            members[name] = sanitize_text(value) if isinstance(value, str) else value
+    if isinstance(error, ConfigError) and error.problems:
+        members["problems"] = problems_to_dicts(error.problems)
+    return members
+
+
+def problems_to_dicts(problems: Iterable[ConfigProblem]) -> list[dict[str, object]]:
+    """Return problems of a configuration as the objects that `--json` prints."""
+    return [{"where": p.where, "line": p.line, "what": p.what, "right": p.right} for p in problems]
+
+
+def format_problem(problem: ConfigProblem) -> str:
+    """Return a problem as one line: line number, key path, what is wrong, what would be right."""
+    line = f"line {problem.line}: " if problem.line else ""
+    where = f"{problem.where}: " if problem.where else ""
+    right = f"; {problem.right}" if problem.right else ""
+    return f"{line}{where}{problem.what}{right}"
+
+
+def write_stderr(text: str) -> None:
+    """Write text to stderr as it is; a closed or failing stderr is ignored."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):
+        return

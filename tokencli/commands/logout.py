@@ -1,0 +1,60 @@
+"""`tokencli logout`."""
+
+from typing import Annotated
+
+import typer
+
+from tokencli.app import App
+from tokencli.commands.options import (
+    CommonOptions,
+    ProfileArgument,
+    ProfileOption,
+    common_options,
+    select_profile_name,
+)
+from tokencli.core.logout import LogoutResult, describe_tokens, log_out
+
+
+@common_options()
+def logout(
+    common: CommonOptions,
+    profile: ProfileArgument = None,
+    profile_option: ProfileOption = None,
+    secrets: Annotated[
+        bool,
+        typer.Option("--secrets", help="Also delete the profile's secrets from the OS keyring."),
+    ] = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Delete tokens even if the server couldn't revoke them."),
+    ] = False,
+) -> None:
+    """Revoke and delete a profile's tokens.
+
+    Tokens are first revoked at the server, if it has a revocation endpoint (RFC 7009), and then
+    deleted from every store. A token that can't be revoked is kept unless --force is given. --force
+    also skips a keyring that can't be reached. Secrets are deleted only with --secrets.
+
+    \b
+    tokencli logout groupid
+    tokencli logout groupid --secrets
+    """
+    app = App(common)
+    chosen = app.get_profile(select_profile_name(profile, profile_option), anew=None)
+    result = log_out(chosen, app, secrets=secrets, force=force)
+    app.terminal.print_note(f"{chosen.name}: {_describe_logout(result, secrets=secrets)}")
+
+
+def _describe_logout(result: LogoutResult, *, secrets: bool) -> str:
+    parts = []
+    if result.revoked:
+        parts.append(f"revoked {describe_tokens(result.revoked)}")
+    if result.already_invalid:
+        parts.append(f"already invalid at the server: {describe_tokens(result.already_invalid)}")
+    count = result.token_count
+    parts.append(f"deleted {count or 'no'} token{'' if count == 1 else 's'}")
+    if result.secret_names:
+        parts.append(f"deleted the secrets {', '.join(result.secret_names)}")
+    if not secrets:
+        parts.append("kept the secrets (--secrets deletes them)")
+    return "; ".join(parts)

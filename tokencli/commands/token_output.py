@@ -1,0 +1,138 @@
+"""Get a token and print it: what `get`, `export` and `refresh` do with and without Typer."""
+
+from collections.abc import Mapping
+
+from tokencli.app import App
+from tokencli.commands import output
+from tokencli.core.get_token import TokenResult
+from tokencli.models import Profile
+
+
+def print_token(
+    app: App,
+    profile_name: str | None,
+    *,
+    format_name: str = "raw",
+    proof_request: Mapping[str, str] | None = None,
+    scope: str | None = None,
+    min_ttl: float | None = None,
+    force: bool = False,
+    interactive: bool = False,
+    dry_run: bool = False,
+    trace: bool = False,
+) -> None:
+    """Print a token as `get` does; `proof_request` has method, url and nonce for format `dpop`."""
+    from tokencli.core.get_token import get_token
+
+    profile = app.get_profile(profile_name, scope=scope)
+    if format_name == "dpop":
+        from tokencli.formats.dpop import require_request_url
+
+        require_request_url(profile.name, (proof_request or {}).get("url"))
+    if dry_run:
+        from tokencli.core.dry_run import render_dry_run
+
+        output.write_stdout(render_dry_run(profile, app))
+        return
+    if trace:
+        from tokencli.core.http_trace import TracingTransport
+
+        app.transport = TracingTransport(app.transport, profile, app.terminal.print_note)
+    result = get_token(profile, app, min_ttl=min_ttl, force=force, interactive=interactive)
+    app.terminal.print_detail(describe_source(result.source))
+    _print_rendered(app, profile, result, format_name, proof_request or {})
+    _finish(app, profile, result, warn_if_dpop=format_name != "dpop")
+
+
+def print_refreshed_token(
+    app: App, profile_name: str | None, *, format_name: str = "raw", scope: str | None = None
+) -> None:
+    """Get a new token, print it as `refresh` does, and say on stderr how it was obtained."""
+    from tokencli.core.refresh import refresh_profile
+
+    profile = app.get_profile(profile_name, scope=scope)
+    result = refresh_profile(profile, app)
+    app.terminal.print_note(f"{profile.name}: {describe_renewal(result.source)}")
+    _print_rendered(app, profile, result, format_name, {})
+    _finish(app, profile, result)
+
+
+def print_export(
+    app: App,
+    profile_name: str | None,
+    *,
+    to: str = "sh",
+    variable: str | None = None,
+    all_variables: bool = False,
+    scope: str | None = None,
+    min_ttl: float | None = None,
+    force: bool = False,
+) -> None:
+    """Print the statements that set a token's variables in the shell or format `to`."""
+    from tokencli.core.export import export_token
+
+    profile = app.get_profile(profile_name, scope=scope)
+    github_env = None
+    if to == "github_actions":
+        from tokencli.commands.github_env import find_github_env
+
+        github_env = find_github_env(app.environ)
+    exported = export_token(
+        profile,
+        app,
+        to=to,
+        variable=variable,
+        all_variables=all_variables,
+        min_ttl=min_ttl,
+        force=force,
+    )
+    app.terminal.print_detail(describe_source(exported.token_result.source))
+    if to == "github_actions":
+        from tokencli.commands.github_env import write_github_env
+
+        write_github_env(exported.text, exported.secrets, github_env)
+    else:
+        output.write_stdout(exported.text)
+    _finish(app, profile, exported.token_result)
+
+
+def describe_renewal(source: str) -> str:
+    """Describe how a new token was obtained."""
+    return {
+        "stored": "another process just got a new token",
+        "refresh_token": "new token (refresh token)",
+    }.get(source, f"new token ({source} grant)")
+
+
+def describe_source(source: str) -> str:
+    """Describe where a token came from."""
+    return "stored token" if source == "stored" else describe_renewal(source)
+
+
+def _print_rendered(
+    app: App,
+    profile: Profile,
+    result: TokenResult,
+    format_name: str,
+    proof_request: Mapping[str, str],
+) -> None:
+    from tokencli.formats import PROVIDER_USAGE_FORMATS, render_token
+
+    secrets = None
+    if format_name in PROVIDER_USAGE_FORMATS:
+        from tokencli.core.secret_resolver import resolve_usage_secrets
+
+        secrets = resolve_usage_secrets(profile, app)
+    output.write_stdout(
+        render_token(format_name, profile, result.token, app.clock.now(), secrets, **proof_request)
+    )
+
+
+def _finish(app: App, profile: Profile, result: TokenResult, *, warn_if_dpop: bool = True) -> None:
+    """Warn about a DPoP-bound token, and raise if the printed token could not be stored."""
+    if profile.dpop and warn_if_dpop:
+        from tokencli.formats.dpop import bound_token_warning
+
+        app.terminal.print_warning(bound_token_warning(profile.name))
+    if result.save_error is not None:
+        raise result.save_error
