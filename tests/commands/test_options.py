@@ -85,5 +85,5 @@ def test_verbose_says_how_a_token_came(tokencli: Run) -> None:
     """In words, of a new token and of one that was stored."""
     with Sandbox() as sandbox:
         environ = {"TOKENCLI_CONFIG": sandbox.config_file}
-        assert "new token by the password grant" in tokencli("get", "-v", env=environ).err
-        assert "the stored token" in tokencli("export", "-v", env=environ).err
+        assert "new token (password grant)" in tokencli("get", "-v", env=environ).err
+        assert "stored token" in tokencli("export", "-v", env=environ).err

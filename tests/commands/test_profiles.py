@@ -243,7 +243,7 @@ def test_a_broken_profile_can_be_removed(
     done = tokencli("profiles", "remove", "corp", "--yes")
     assert done.code == 0, done.err
     assert f"removed profile corp from {path}\n" in done.err
-    assert "forgot 1 token of it\n" in done.err
+    assert "deleted 1 token\n" in done.err
     assert "keyring" not in done.err
     assert not kept.exists()
     assert "corp" not in path.read_text()
@@ -263,13 +263,15 @@ def test_remove_says_no_more_of_a_keyring_than_it_knows(
     tokencli: Run, locked_keyring_env: dict[str, str], write_config: Write
 ) -> None:
     """Of a keyring that does not say what it holds, or of a profile that is not known, it says may."""
-    way = "to forget it: secret-tool clear service tokencli:social:client_secret\n"
+    way = "to delete it: secret-tool clear service tokencli:social:client_secret\n"
     write_config(TEXT)
     locked = tokencli("profiles", "remove", "social", "--yes")
-    assert f"a client_secret stored for it may be in the OS keyring; {way}" in locked.err
+    assert f"the OS keyring may still hold its client_secret; {way}" in locked.err
     write_config(TEXT.replace("oauth2", "oauth3"))
     broken = tokencli("profiles", "remove", "corp", "--yes")
-    assert "the OS keyring may hold secrets of it; to forget one: secret-tool clear" in broken.err
+    assert (
+        "the OS keyring may still hold its secrets; to delete one: secret-tool clear" in broken.err
+    )
 
 
 def test_remove_asks_what_becomes_of_the_secrets(
@@ -291,12 +293,12 @@ def test_remove_asks_what_becomes_of_the_secrets(
             code, seen = done.code, done.err
         else:
             code, seen = at_a_terminal("profiles", "remove", "social", answers=answers)
-            assert "Forget what the OS keyring has for it, too (client_secret)? [y/N]" in seen
+            assert "Also delete its secrets from the OS keyring (client_secret)? [y/N]" in seen
             seen = seen.replace("\r\n", "\n")
         assert code == 0, seen
         assert (ring.get_item(*item) is not None) == stays == (way in seen)
-        assert "password stored" not in seen
-        assert ("stored for it stays" in seen) == stays
+        assert "hold its password" not in seen
+        assert ("still holds its client_secret" in seen) == stays
         assert f"removed profile social from {path}\n" in seen
 
 
@@ -429,7 +431,7 @@ def test_test_gets_a_token_and_does_not_show_it(tokencli: Run) -> None:
     for profile in ("groupid", "screening-eagle", "socialid", "oauth2"):
         done = tokencli("sandbox", "--", script(), "profiles", "test", profile)
         assert done.code == 0, done.err
-        assert done.out.startswith(f"{profile}: it works")
+        assert done.out.startswith(f"{profile}: test succeeded")
         assert max(map(len, done.out.split())) < 40
 
 
@@ -439,7 +441,7 @@ def test_the_list_shows_the_life_of_a_token(tokencli: Run) -> None:
     done = tokencli("sandbox", "--", "sh", "-c", command)
     assert done.code == 0, done.err
     *table, listed = done.out.splitlines()
-    assert "good for 19 minutes" in table[1] or "good for 20 minutes" in table[1]
+    assert "expires in 19 minutes" in table[1] or "expires in 20 minutes" in table[1]
     token = json.loads(listed)["profiles"][0]["token"]
     assert token["state"] == "fresh"
     assert 0 < token["remaining_s"] <= 1200

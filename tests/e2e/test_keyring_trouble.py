@@ -45,7 +45,7 @@ def test_logout_takes_the_secrets_of_a_server_that_the_profile_no_longer_names(
     shown = tokencli("profiles", "show", NAME).out
     for name in ("password", "client_secret"):
         assert held(f"tokencli:{NAME}:{name}") == 1
-        assert f"not known: the {name} of profile {NAME!r} was stored for" in shown
+        assert f"unknown: the {name} of profile {NAME!r} was stored for" in shown
     done = tokencli("logout", NAME, "--secrets", "--force")
     assert done.code == 0, done.err
     assert "password" in done.err and "client_secret" in done.err
@@ -90,8 +90,8 @@ def test_a_token_in_a_locked_keyring_is_said_to_be_there_perhaps(
         for runtime in (str(memory), "/nowhere"):
             monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
             listed = tokencli("profiles")
-            assert "not looked at" in listed.out, listed
-            assert "token: not looked at" in tokencli("profiles", "show", NAME).out
+            assert "not read" in listed.out, listed
+            assert "token: not read" in tokencli("profiles", "show", NAME).out
             seen = tokencli("inspect", NAME)
             assert seen.code == 4
             assert "keyring is locked" in seen.err and "fix: unlock it" in seen.err
@@ -102,7 +102,7 @@ def test_a_test_of_a_profile_tries_its_own_secrets(logged_in: Sandbox, tokencli:
     done = tokencli("profiles", "test", NAME)
     assert done.code == 0, done.err
     assert "by the password grant" in done.out
-    assert "proven: password, client_secret" in done.out
+    assert "verified: password, client_secret" in done.out
     assert logged_in.database.request_log[-1].grant_type == "Password"
     secret = load_system("groupid").secrets["client_secret"]
     changed = tokencli("profiles", "edit", NAME, "--secret", "password=env:CANARY_PASSWORD")

@@ -143,7 +143,7 @@ def test_force_forgets_though_nothing_of_the_issuer_is_known_any_more(
     assert (failed.code, "nothing was deleted" in failed.err) == (7, True), failed.err
     done = tokencli("logout", "p", "--force")
     assert (done.code, "stays valid until it expires" in done.err) == (0, True), done.err
-    assert "forgot 1 token" in done.err
+    assert "deleted 1 token" in done.err
     assert server.asked == []
 
 
@@ -155,8 +155,12 @@ def test_a_server_without_metadata_is_not_told_and_that_is_said(
     configure(profile(server, issuer=server.base))
     assert tokencli("get", "p").code == 0
     done = tokencli("logout", "p")
-    assert (done.code, "not revoked: " in done.err, "forgot 1 token" in done.err) == (0, True, True)
-    assert tokencli("logout", "p").err.startswith("tokencli: p: forgot no tokens")
+    assert (done.code, "not revoked: " in done.err, "deleted 1 token" in done.err) == (
+        0,
+        True,
+        True,
+    )
+    assert tokencli("logout", "p").err.startswith("tokencli: p: deleted no tokens")
 
 
 @pytest.mark.requirement(38)
@@ -204,7 +208,7 @@ def test_tokens_got_for_other_scopes_are_revoked_too(
     configure(profile(server, revocation_url=url, scope="admin"))
     server.revocations = [DONE] * 4
     done = tokencli("logout", "p")
-    assert (done.code, "forgot 2 tokens" in done.err) == (0, True), done.err
+    assert (done.code, "deleted 2 tokens" in done.err) == (0, True), done.err
     assert "revoked 2 refresh tokens and 2 access tokens" in done.err
 
     configure(profile(server, revocation_url=url))

@@ -261,7 +261,7 @@ def test_over_ssh_the_address_is_shown_and_the_redirect_pasted_back(
         login.until("not the address at which this sign-in ends")
         login.type(Person(oidc_provider.ca_file).authorize(address))
         assert login.end() == 0, login.said
-        assert "it works" in login.said
+        assert "login succeeded" in login.said
     assert tokencli("get", "corp").code == 0
 
 

@@ -1,8 +1,10 @@
-"""Profiles as tables and objects."""
+"""Profiles as tables for people and objects for `--json`."""
 
 from collections.abc import Iterable, Sequence
 
+from tokencli.commands.error_report import problems_to_dicts
 from tokencli.commands.tables import render_table
+from tokencli.commands.token_output import describe_renewal
 from tokencli.core.profile_status import (
     EffectiveSetting,
     ProfileRow,
@@ -11,13 +13,14 @@ from tokencli.core.profile_status import (
     endpoint_host,
 )
 from tokencli.core.profile_test import ProfileTestResult
-from tokencli.humanize import format_rfc3339, format_utc, humanize_duration
+from tokencli.formats.json import expiry_to_dict
+from tokencli.humanize import format_utc, humanize_duration
 from tokencli.models import Profile
 from tokencli.sanitize import sanitize_text
 
 
 def render_profile_table(rows: Iterable[ProfileRow], now: float) -> str:
-    """Return the list of profiles for a person."""
+    """Return the table of profiles."""
     heads = ("NAME", "PROVIDER", "ENDPOINT", "GRANT", "SECRETS", "TOKEN")
     return render_table(heads, [_profile_cells(row, now) for row in rows])
 
@@ -39,35 +42,27 @@ def _profile_cells(row: ProfileRow, now: float) -> tuple[str, ...]:
     )
 
 
-def _describe_expiry(life: TokenStatus, now: float) -> str:
-    if life.expires_at is None:
-        return {"not_asked": "not looked at", "unknown": "of unknown life"}.get(life.state, "none")
-    left = life.expires_at - now
-    if left > 0 and life.state == "fresh":
-        return f"good for {humanize_duration(left)}"
-    return (
-        f"ends in {humanize_duration(left)}"
-        if left > 0
-        else f"expired {humanize_duration(left)} ago"
-    )
+def _describe_expiry(status: TokenStatus, now: float) -> str:
+    if status.expires_at is None:
+        return {"not_asked": "not read", "unknown": "expiry unknown"}.get(status.state, "none")
+    left = status.expires_at - now
+    if left <= 0:
+        return f"expired {humanize_duration(left)} ago"
+    stale = "" if status.state == "fresh" else "stale, "
+    return f"{stale}expires in {humanize_duration(left)}"
 
 
 def profiles_to_dicts(rows: Iterable[ProfileRow], now: float) -> list[dict[str, object]]:
-    """Return the list of profiles for a program."""
+    """Return the list of profiles as objects."""
     return [_profile_to_dict(row, now) for row in rows]
 
 
 def _profile_to_dict(row: ProfileRow, now: float) -> dict[str, object]:
-    found: dict[str, object] = {"name": row.name, "default": row.is_default}
+    members: dict[str, object] = {"name": row.name, "default": row.is_default}
     profile = row.profile
     if profile is None:
-        return found | {
-            "problems": [
-                {"where": p.where, "line": p.line, "what": p.what, "right": p.right}
-                for p in row.problems
-            ]
-        }
-    return found | {
+        return members | {"problems": problems_to_dicts(row.problems)}
+    return members | {
         "provider": profile.provider.name,
         "grant": profile.grant,
         "token_url": profile.token_url,
@@ -78,93 +73,86 @@ def _profile_to_dict(row: ProfileRow, now: float) -> dict[str, object]:
             name: {"kind": ref.kind, "place": ref.describe_source()}
             for name, ref in profile.secrets.items()
         },
-        "token": lifetime_to_dict(row.token_status, now),
+        "token": token_status_to_dict(row.token_status, now),
     }
 
 
-def lifetime_to_dict(life: TokenStatus, now: float) -> dict[str, object]:
-    """Return a token's life for a program."""
-    ends = life.expires_at
+def token_status_to_dict(status: TokenStatus, now: float) -> dict[str, object]:
+    """Return a token's state and expiry as an object."""
     return {
-        "state": life.state,
-        "expires_at": None if ends is None else format_rfc3339(ends),
-        "expires_at_epoch": None if ends is None else int(ends),
-        "remaining_s": None if ends is None else int(ends - now),
-        "why": life.reason,
+        "state": status.state,
+        **expiry_to_dict(status.expires_at),
+        "remaining_s": None if status.expires_at is None else int(status.expires_at - now),
+        "why": status.reason,
     }
 
 
 def render_profile_details(
     profile: Profile,
     settings: Sequence[EffectiveSetting],
-    presences: Sequence[SecretStatus],
-    life: TokenStatus,
+    secret_statuses: Sequence[SecretStatus],
+    token_status: TokenStatus,
     now: float,
 ) -> str:
-    """Return one profile for a person: settings, secrets, token."""
-    lines = [f"profile {sanitize_text(profile.name)}: {sanitize_text(profile.provider.title)}", ""]
-    values = [(one.key, one.value, one.origin) for one in settings]
-    text = "\n".join(lines) + "\n" + render_table(("SETTING", "VALUE", "FROM"), values)
-    if presences:
+    """Return one profile's settings, secrets and token as tables."""
+    title = f"profile {sanitize_text(profile.name)}: {sanitize_text(profile.provider.title)}"
+    rows = [(setting.key, setting.value, setting.origin) for setting in settings]
+    text = f"{title}\n\n" + render_table(("SETTING", "VALUE", "FROM"), rows)
+    if secret_statuses:
         secrets = [
-            (one.ref.name, one.ref.describe_source(), _describe_presence(one)) for one in presences
+            (s.ref.name, s.ref.describe_source(), _describe_presence(s)) for s in secret_statuses
         ]
-        text += "\n" + render_table(("SECRET", "PLACE", "THERE"), secrets)
-    when = f", until {format_utc(life.expires_at)}" if life.expires_at is not None else ""
-    why = f" ({sanitize_text(life.reason)})" if life.reason else ""
-    return text + f"\ntoken: {_describe_expiry(life, now)}{when}{why}\n"
+        text += "\n" + render_table(("SECRET", "SOURCE", "PRESENT"), secrets)
+    expires_at = token_status.expires_at
+    when = f", at {format_utc(expires_at)}" if expires_at is not None else ""
+    reason = f" ({sanitize_text(token_status.reason)})" if token_status.reason else ""
+    return text + f"\ntoken: {_describe_expiry(token_status, now)}{when}{reason}\n"
 
 
-def _describe_presence(presence: SecretStatus) -> str:
-    if presence.present is None:
-        return f"not known: {presence.reason}"
-    return "yes" if presence.present else "missing"
+def _describe_presence(status: SecretStatus) -> str:
+    if status.present is None:
+        return f"unknown: {status.reason}"
+    return "yes" if status.present else "missing"
 
 
 def profile_details_to_dict(
     profile: Profile,
     settings: Sequence[EffectiveSetting],
-    presences: Sequence[SecretStatus],
-    life: TokenStatus,
+    secret_statuses: Sequence[SecretStatus],
+    token_status: TokenStatus,
     now: float,
 ) -> dict[str, object]:
-    """Return one profile for a program."""
+    """Return one profile's settings, secrets and token as an object."""
     return {
         "name": profile.name,
         "provider": profile.provider.name,
-        "settings": {one.key: {"value": one.value, "from": one.origin} for one in settings},
+        "settings": {s.key: {"value": s.value, "from": s.origin} for s in settings},
         "secrets": {
-            one.ref.name: {
-                "kind": one.ref.kind,
-                "place": one.ref.describe_source(),
-                "present": one.present,
-                "why": one.reason,
+            status.ref.name: {
+                "kind": status.ref.kind,
+                "place": status.ref.describe_source(),
+                "present": status.present,
+                "why": status.reason,
             }
-            for one in presences
+            for status in secret_statuses
         },
-        "token": lifetime_to_dict(life, now),
+        "token": token_status_to_dict(token_status, now),
     }
 
 
-def render_test_result(profile: Profile, proof: ProfileTestResult) -> str:
-    """Say what a token request brought and proved, without the token."""
-    obtained, token = proof.token_result, proof.token_result.token
-    way = (
-        "by refresh token"
-        if obtained.source == "refresh_token"
-        else f"by the {obtained.source} grant"
-    )
-    asked = f" (asked for: {profile.scope})" if profile.scope else ""
-    facts = [
-        f"{profile.name}: it works, {endpoint_host(profile)} gave a token {way}",
-        f"  proven: {', '.join(proof.verified_secrets) or 'that no secret is needed'}"
-        + (
-            f"; not tried: {', '.join(proof.unverified_secrets)}"
-            if proof.unverified_secrets
-            else ""
-        ),
-        f"  life: {'not said' if token.lifetime is None else humanize_duration(token.lifetime)}",
-        f"  scope: {token.scope or 'not said'}{asked}",
+def render_test_result(profile: Profile, result: ProfileTestResult) -> str:
+    """Describe the new token and what it proves, without showing it."""
+    token = result.token_result.token
+    unverified = ", ".join(result.unverified_secrets)
+    lifetime = "unknown" if token.lifetime is None else humanize_duration(token.lifetime)
+    requested = f" (requested: {profile.scope})" if profile.scope else ""
+    lines = [
+        f"{profile.name}: test succeeded: {endpoint_host(profile)} issued a"
+        f" {describe_renewal(result.token_result.source)}",
+        f"  verified: {', '.join(result.verified_secrets) or 'no secret needed'}"
+        + (f"; not tried: {unverified}" if unverified else ""),
+        f"  lifetime: {lifetime}",
+        f"  scope: {token.scope or 'not stated'}{requested}",
         f"  refresh token: {'yes' if token.refresh_token else 'no'}",
     ]
-    return "".join(f"{sanitize_text(fact)}\n" for fact in facts)
+    return "".join(f"{sanitize_text(line)}\n" for line in lines)

@@ -67,8 +67,8 @@ def test_want_of_memory_or_threads_is_the_machines_fault(
     monkeypatch.setattr(run, "_dispatch_command", fail)
     assert run._run_and_report(["get"]) == 8
     said = capsys.readouterr().err
-    assert "no more memory or threads" in said and "ulimit" in said
-    assert "fault of tokencli" not in said
+    assert "out of memory or threads" in said and "ulimit" in said
+    assert "bug in tokencli" not in said
 
 
 DROPPED = """
