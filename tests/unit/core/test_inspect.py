@@ -97,7 +97,7 @@ def test_a_life_that_no_number_holds_is_unknown() -> None:
     """Two good numbers may be infinitely far apart; that is no life to show a share of."""
     found = inspect_token(token({"exp": 1e308, "iat": -1e308}), now=NOW)
     assert (found.state, found.lifetime, found.used_fraction) == ("valid", None, None)
-    assert any("lives for millions of years" in remark for remark in found.remarks)
+    assert any("lifetime is millions of years" in remark for remark in found.remarks)
 
 
 @pytest.mark.parametrize("text", ["", "  \n\t "])
