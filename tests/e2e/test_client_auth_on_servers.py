@@ -1,4 +1,4 @@
-"""Every client authentication method, with every grant that needs no person, on servers of others."""
+"""Every client authentication method with every non-interactive grant, against third-party servers."""
 
 import json
 from collections.abc import Iterator
@@ -24,8 +24,8 @@ PAIRS = [
 ]
 
 
-def by_password(server: OidcProvider, name: str, method: str, **more: object) -> str:
-    """Return a profile that has everything of the password grant."""
+def password_profile(server: OidcProvider, name: str, method: str, **more: object) -> str:
+    """Return a profile for the password grant."""
     return server.profile(
         name,
         method=method,
@@ -38,10 +38,10 @@ def by_password(server: OidcProvider, name: str, method: str, **more: object) ->
 
 
 def profiles(server: OidcProvider, grant: str, method: str) -> str:
-    """Return the configuration of a profile `p` for that grant, and whatever else it takes."""
+    """Return the configuration of a profile `p` for the grant, and the profiles it refers to."""
     match grant:
         case "password":
-            return by_password(server, "p", method)
+            return password_profile(server, "p", method)
         case "client_credentials":
             return server.profile("p", method=method, grant=grant, scope='"read"')
         case "token_exchange":
@@ -49,7 +49,7 @@ def profiles(server: OidcProvider, grant: str, method: str) -> str:
             exchange = server.profile(
                 "p", method=method, grant=grant, subject_token=subject, audience='"an-api"'
             )
-            return exchange + by_password(server, "subject", "client_secret_post")
+            return exchange + password_profile(server, "subject", "client_secret_post")
         case _:
             key = f'{{ file = "{server.keys.path("ES256")}" }}'
             more: dict[str, object] = {"username": f'"{USER}"', "scope": '"openid"'}
@@ -57,14 +57,14 @@ def profiles(server: OidcProvider, grant: str, method: str) -> str:
 
 
 @pytest.mark.parametrize(("grant", "method"), PAIRS, ids=["-".join(pair) for pair in PAIRS])
-def test_a_token_by_each_grant_and_method(
+def test_token_by_each_grant_and_method(
     oidc_provider: OidcProvider,
     tokencli: Run,
     configure: Configure,
     grant: str,
     method: str,
 ) -> None:
-    """A token comes, whoever asks for it and however, and the server saw the method named."""
+    """A token is issued, and the server logged the authentication method in use."""
     configure(profiles(oidc_provider, grant, method))
     done = tokencli("get", "p")
     assert (done.code, len(done.out) > 20) == (0, True), done.err
@@ -75,14 +75,14 @@ def test_a_token_by_each_grant_and_method(
 
 
 @pytest.mark.parametrize("method", CLIENT_IDS)
-def test_a_refresh_by_each_method(
+def test_refresh_by_each_method(
     oidc_provider: OidcProvider,
     tokencli: Run,
     configure: Configure,
     method: str,
 ) -> None:
-    """The refresh token rotates, and each new one is good for the next refresh."""
-    configure(by_password(oidc_provider, "p", method))
+    """The refresh token rotates, and each new one can be used for the next refresh."""
+    configure(password_profile(oidc_provider, "p", method))
     assert tokencli("get", "p").code == 0
     tokens = {tokencli("refresh", "p").out for _ in range(3)}
     assert len(tokens - {""}) == 3
@@ -98,7 +98,7 @@ def test_private_key_jwt_by_each_algorithm(
     configure: Configure,
     alg: str,
 ) -> None:
-    """RS, PS, ES and EdDSA alike, with the key's name and its certificate's thumbprints."""
+    """RS, PS, ES and EdDSA algorithms work, with the key id and the certificate thumbprints."""
     keys = oidc_provider.keys
     text = oidc_provider.profile(
         "p",
@@ -115,13 +115,13 @@ def test_private_key_jwt_by_each_algorithm(
 
 
 @pytest.mark.parametrize("audience", ["issuer", "token_endpoint"])
-def test_an_assertion_is_addressed_as_the_profile_says(
+def test_assertion_audience(
     oidc_provider: OidcProvider,
     tokencli: Run,
     configure: Configure,
     audience: str,
 ) -> None:
-    """The server takes assertions for its name and for its token endpoint; for others it does not."""
+    """The server accepts its issuer and its token endpoint as the audience, and nothing else."""
     of_issuer = {"issuer": f'"{oidc_provider.issuer}"', "assertion_audience": f'"{audience}"'}
     elsewhere = {"assertion_audience": '"https://other.example.com"'}
     method, grant = "client_secret_jwt", "client_credentials"
@@ -136,13 +136,13 @@ def test_an_assertion_is_addressed_as_the_profile_says(
 
 
 @pytest.mark.parametrize("place", ["env", "command"])
-def test_a_private_key_rests_wherever_a_secret_may(
+def test_private_key_from_every_secret_source(
     oidc_provider: OidcProvider,
     tokencli: Run,
     configure: Configure,
     place: str,
 ) -> None:
-    """A key of several lines comes whole from a variable and from a command."""
+    """A multi-line key is read completely from a variable and from a command."""
     path = oidc_provider.keys.path("RS256")
     where = {"env": '{ env = "SIGNING_KEY" }', "command": f'{{ command = ["cat", "{path}"] }}'}
     configure(
@@ -159,14 +159,14 @@ def test_a_private_key_rests_wherever_a_secret_may(
     ("passphrase", "says"),
     [("the wrong one", "its passphrase is another"), (None, "there is no key_passphrase")],
 )
-def test_an_encrypted_key_without_its_passphrase_is_an_error_in_words(
+def test_encrypted_key_without_passphrase(
     oidc_provider: OidcProvider,
     tokencli: Run,
     configure: Configure,
     passphrase: str | None,
     says: str,
 ) -> None:
-    """OpenSSL asks nobody at the terminal, and nothing is sent."""
+    """It is an error, OpenSSL doesn't prompt, and nothing is sent."""
     place = '{ env = "KEY_PASSPHRASE" }' if passphrase else None
     before = len(oidc_provider.events())
     configure(
@@ -180,12 +180,12 @@ def test_an_encrypted_key_without_its_passphrase_is_an_error_in_words(
     assert len(oidc_provider.events()) == before
 
 
-def test_a_certificate_bound_token(
+def test_certificate_bound_token(
     oidc_provider: OidcProvider,
     tokencli: Run,
     configure: Configure,
 ) -> None:
-    """The token is bound to the certificate that was shown (RFC 8705 section 3)."""
+    """The token is bound to the client certificate (RFC 8705 section 3)."""
     configure(
         oidc_provider.profile(
             "p",
@@ -211,14 +211,14 @@ def django_toolkit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DjangoT
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
 @pytest.mark.parametrize("grant", ["password", "client_credentials"])
-def test_django_oauth_toolkits_own_grants(
+def test_django_oauth_toolkit_grants(
     django_toolkit: DjangoToolkit,
     tokencli: Run,
     configure: Configure,
     grant: str,
     method: str,
 ) -> None:
-    """Its own password grant and client credentials, with reserved characters in id and secret."""
+    """Its password and client credentials grants, with reserved characters in id and secret."""
     configure(django_toolkit.profile("p", grant=grant, method=method))
     done = tokencli("get", "p")
     assert (done.code, len(done.out) > 20) == (0, True), done.err

@@ -1,4 +1,4 @@
-"""Completion in real shells, from the scripts as they are committed."""
+"""The committed completion scripts in real shells."""
 
 import os
 import shutil
@@ -47,7 +47,7 @@ bindkey '^I' finish
 
 
 def each(*shells: str) -> list[object]:
-    """Return parameters for the shells; one that is not installed is left out with a word about it."""
+    """Return parameters for the shells; a shell that is not installed is skipped with a reason."""
     return [
         pytest.param(
             shell,
@@ -61,7 +61,7 @@ def each(*shells: str) -> list[object]:
 
 @pytest.fixture
 def place() -> Iterator[World]:
-    """Give the test a warm world whose shells find the program."""
+    """Provide a warm world whose shells find the program."""
     with world() as made:
         made.make()
         made.environ["PATH"] = f"{Path(script()).parent}{os.pathsep}{os.environ['PATH']}"
@@ -69,7 +69,7 @@ def place() -> Iterator[World]:
 
 
 def run(command: list[str], place: World, text: str | None = None) -> str:
-    """Run a shell to its end and return its stdout."""
+    """Run a shell and return its stdout."""
     done = subprocess.run(
         command,
         env=place.environ,
@@ -84,7 +84,7 @@ def run(command: list[str], place: World, text: str | None = None) -> str:
 
 
 def complete(shell: str, words: list[str], place: World) -> set[str]:
-    """Return what the shell offers for the last of the words."""
+    """Return the shell's completions for the last word."""
     file = FOLDER / FILES[shell]
     if shell == "bash":
         quoted = " ".join(f"'{word}'" for word in words)
@@ -98,7 +98,7 @@ def complete(shell: str, words: list[str], place: World) -> set[str]:
 
 
 def _zsh(words: list[str], place: World) -> set[str]:
-    """Let an interactive zsh in a pseudo-terminal complete, and note what it adds."""
+    """Complete in an interactive zsh in a pseudo-terminal and record the candidates."""
     out = place.root / "out"
     start = place.root / "start.zsh"
     start.write_text(ZSH_CHILD.format(folder=FOLDER, dump=place.root / "dump", out=out))
@@ -118,9 +118,11 @@ done
     return set(out.read_text().split("\n")) - {"", "done"}
 
 
-def test_the_powershell_script_is_powershell_and_names_nothing_twice() -> None:
-    """Its grammar takes the whole of it; a hash literal that names a key twice, in either case,
-    would be refused by PowerShell, which itself is not to be had everywhere."""
+def test_powershell_script_parses() -> None:
+    """A PowerShell grammar parses the script, and no hash literal has a duplicate key.
+
+    PowerShell rejects keys that differ only in case, and is not installed everywhere.
+    """
     parser = Parser(Language(tree_sitter_powershell.language()))
     tree = parser.parse((FOLDER / FILES["powershell"]).read_bytes())
     assert not tree.root_node.has_error
@@ -137,8 +139,8 @@ def test_the_powershell_script_is_powershell_and_names_nothing_twice() -> None:
 
 
 @pytest.mark.parametrize("shell", SCRIPT_RENDERERS)
-def test_the_committed_script_is_what_the_program_writes(shell: str, tokencli: Run) -> None:
-    """Letter by letter; `python -m tests.completions` writes it anew."""
+def test_committed_scripts_are_current(shell: str, tokencli: Run) -> None:
+    """They equal the program's output; `python -m tests.completions` rewrites them."""
     committed = (FOLDER / FILES[shell]).read_text(encoding="utf-8")
     assert committed == render_completion_script(shell, list_command_specs())
     assert tokencli("completion", shell).out == committed
@@ -162,33 +164,31 @@ def test_the_committed_script_is_what_the_program_writes(shell: str, tokencli: R
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_tab_offers_what_can_stand_there(
+def test_tab_completes(
     shell: str, words: list[str], expected: set[str], unexpected: set[str], place: World
 ) -> None:
-    """Commands, options, their values and profiles, each in its place."""
+    """Commands, options, option values and profiles, each where it is valid."""
     offered = complete(shell, words, place)
     assert expected <= offered
     assert not unexpected & offered
 
 
 @pytest.mark.parametrize("shell", each("bash", "zsh", "fish"))
-def test_commands_and_options_need_no_process(shell: str, place: World) -> None:
-    """They are text: the program need not be there."""
+def test_commands_and_options_complete_without_the_program(shell: str, place: World) -> None:
+    """They are part of the script, so the program need not be installed."""
     place.environ["PATH"] = os.environ["PATH"].replace(str(Path(script()).parent), "/nonexistent")
     assert "--min-ttl" in complete(shell, ["tokencli", "get", "--m"], place)
 
 
 @pytest.mark.parametrize("shell", each("bash", "zsh", "fish"))
-def test_a_configuration_that_is_broken_breaks_no_tab(shell: str, place: World) -> None:
-    """No names, and no word on stderr in the middle of somebody's line."""
+def test_broken_configuration_completes_nothing(shell: str, place: World) -> None:
+    """No profile names, and nothing on stderr that would disturb the command line."""
     place.write("nonsense")
     assert complete(shell, ["tokencli", "get", ""], place) <= {""}
 
 
-def test_profile_names_come_from_the_configuration_when_nothing_is_remembered(
-    tokencli: Run, place: World
-) -> None:
-    """All of them or those with that beginning, in the order of the file."""
+def test_profile_names_without_cached_records(tokencli: Run, place: World) -> None:
+    """All names, or those with the typed prefix, in file order."""
     shutil.rmtree(place.run / "tokencli")
     environ = {**place.environ, "TOKENCLI_CONFIG": str(place.config)}
     assert tokencli("completion", "--profiles", env=environ).out == "p\nq.2\n"
@@ -197,8 +197,8 @@ def test_profile_names_come_from_the_configuration_when_nothing_is_remembered(
 
 
 @pytest.mark.parametrize("arguments", [[], ["tcsh"]])
-def test_a_shell_that_is_not_known_is_refused(arguments: list[str], tokencli: Run) -> None:
-    """With the shells that are."""
+def test_unknown_shell(arguments: list[str], tokencli: Run) -> None:
+    """The error lists the supported shells."""
     done = tokencli("completion", *arguments)
     assert (done.code, done.out) == (2, "")
     assert "bash, zsh, fish, powershell" in done.err

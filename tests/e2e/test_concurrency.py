@@ -1,4 +1,4 @@
-"""Requirements 1 to 3 with real processes: one token request per expiry, and the chain stays alive."""
+"""Many processes at once: one token request per expiry, and no refresh token is lost."""
 
 import os
 import subprocess
@@ -13,10 +13,10 @@ from tokencli.sandbox.server import Sandbox
 MANY = 50
 
 
-def all_at_once(
+def run_all_at_once(
     commands: Sequence[Sequence[str]], environments: Sequence[Mapping[str, str]]
 ) -> list[tuple[int, str, str]]:
-    """Start all processes, then wait for all of them: exit code, stdout and stderr of each."""
+    """Start all processes, wait for them, and return exit code, stdout and stderr of each."""
     running = [
         subprocess.Popen(
             [script(), *command],
@@ -33,7 +33,7 @@ def all_at_once(
 
 
 def configure(sandbox: Sandbox, path: Path, **changes: object) -> Path:
-    """Write a configuration whose groupid profile is changed that way."""
+    """Write a configuration with changed keys in its groupid profile."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(sandbox.render_config({"groupid": changes}))  # type: ignore[dict-item]
     path.chmod(0o600)
@@ -41,12 +41,12 @@ def configure(sandbox: Sandbox, path: Path, **changes: object) -> Path:
 
 
 def expire(sandbox: Sandbox, environment: Mapping[str, str]) -> str:
-    """Get a token of no life with a rotating refresh token; return the refresh token.
+    """Fetch a token that has expired already, with a rotating refresh token, and return the latter.
 
-    From then on tokens live, so that the next request is the last one needed.
+    Tokens issued from then on live for 10 minutes, so one more request is enough.
     """
     sandbox.set_faults(lifetime=0)
-    ((code, _, err),) = all_at_once([["get", "groupid"]], [environment])
+    ((code, _, err),) = run_all_at_once([["get", "groupid"]], [environment])
     assert code == 0, err
     spent = sandbox.current_refresh_token("groupid")
     assert spent is not None
@@ -57,9 +57,9 @@ def expire(sandbox: Sandbox, environment: Mapping[str, str]) -> str:
 def expect_one_request(
     sandbox: Sandbox, environments: Sequence[Mapping[str, str]], spent: str
 ) -> None:
-    """Let everybody ask at once: all succeed with one token, one request, and a living chain."""
+    """Run all processes at once: all succeed with one token and one request, and the family stays active."""
     before = sandbox.database.token_requests
-    results = all_at_once(
+    results = run_all_at_once(
         [["get", "groupid", "--lock-timeout", "200"]] * len(environments), environments
     )
     assert [code for code, _, _ in results] == [0] * len(results), results
@@ -71,8 +71,8 @@ def expect_one_request(
 
 
 @pytest.mark.requirement(1)
-def test_fifty_processes_cost_one_request_with_the_file_store(tmp_path: Path) -> None:
-    """Grace 0 and reuse detection: 50 successes, 1 token request, chain alive."""
+def test_fifty_processes_cost_one_request(tmp_path: Path) -> None:
+    """With reuse detection and no grace period: 50 successes, 1 token request, active family."""
     with Sandbox() as sandbox:
         config = configure(sandbox, tmp_path / "c.toml")
         environment = {"TOKENCLI_CONFIG": str(config)}
@@ -82,8 +82,8 @@ def test_fifty_processes_cost_one_request_with_the_file_store(tmp_path: Path) ->
 
 @pytest.mark.long
 @pytest.mark.requirement(1)
-def test_fifty_processes_cost_one_request_while_the_server_is_slow(tmp_path: Path) -> None:
-    """The same against a server that takes 3 s to answer, after it has rotated."""
+def test_fifty_processes_and_a_slow_server(tmp_path: Path) -> None:
+    """Still one request if the server takes 3 s to respond after rotating."""
     with Sandbox() as sandbox:
         config = configure(sandbox, tmp_path / "c.toml")
         environment = {"TOKENCLI_CONFIG": str(config)}
@@ -95,10 +95,10 @@ def test_fifty_processes_cost_one_request_while_the_server_is_slow(tmp_path: Pat
 @pytest.mark.long
 @pytest.mark.requirement(2)
 @pytest.mark.usefixtures("keyring_env")
-def test_fifty_processes_of_two_environments_share_one_keyring_and_one_lock(
+def test_two_environments_share_one_keyring(
     tmp_path: Path,
 ) -> None:
-    """Different HOME, XDG_* and TMPDIR, one keyring: still one request."""
+    """One request for one keyring, despite different HOME, XDG_* and TMPDIR."""
     with Sandbox() as sandbox:
         config = configure(sandbox, tmp_path / "c.toml", store="keyring")
         environments = []
@@ -125,13 +125,13 @@ def test_fifty_processes_of_two_environments_share_one_keyring_and_one_lock(
 
 
 @pytest.mark.requirement(3)
-def test_forced_refreshes_at_once_keep_the_chain_alive(tmp_path: Path) -> None:
-    """Eight forced refreshes at once: all succeed, and what is stored is the living refresh token."""
+def test_simultaneous_forced_refreshes(tmp_path: Path) -> None:
+    """All eight succeed, and the stored refresh token is the current one."""
     with Sandbox() as sandbox:
         config = configure(sandbox, tmp_path / "c.toml")
         environment = {"TOKENCLI_CONFIG": str(config)}
         expire(sandbox, environment)
-        results = all_at_once([["refresh", "groupid"]] * 8, [environment] * 8)
+        results = run_all_at_once([["refresh", "groupid"]] * 8, [environment] * 8)
         assert [code for code, _, _ in results] == [0] * 8, results
         current = sandbox.current_refresh_token("groupid")
         assert current is not None

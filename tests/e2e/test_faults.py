@@ -1,4 +1,4 @@
-"""The whole table of faults against the program itself: every one ends in time, clearly and safely."""
+"""The table of faults, end to end: every one ends in time, with a clear message and no leaked secret."""
 
 import os
 import subprocess
@@ -63,7 +63,7 @@ store = "none"
 
 @dataclass(frozen=True)
 class Ended:
-    """How a run ended, and how long it took from its start to its end, in seconds."""
+    """The result of a run and its total duration in seconds."""
 
     code: int
     out: str
@@ -72,7 +72,7 @@ class Ended:
 
 
 def configured(url: str, folder: Path, ca: Path | None = None, more: str = "") -> Path:
-    """Write a configuration with a profile that may be repeated, `batch`, and one that may not."""
+    """Write a configuration with a retryable profile, `batch`, and one that isn't, `person`."""
     path = folder / "config.toml"
     path.write_text(CONFIG.format(url=url, ca=ca or ca_file(), deadline=DEADLINE_S, more=more))
     path.chmod(0o600)
@@ -96,13 +96,13 @@ def get(config: Path, profile: str, environ: Mapping[str, str] | None = None) ->
 
 
 @pytest.fixture(scope="module")
-def good(tmp_path_factory: pytest.TempPathFactory) -> "Good":
-    """Return what measures how long a run takes where nothing is wrong."""
-    return Good(tmp_path_factory.mktemp("good"))
+def baseline(tmp_path_factory: pytest.TempPathFactory) -> "Baseline":
+    """Return what measures the duration of a run without faults."""
+    return Baseline(tmp_path_factory.mktemp("baseline"))
 
 
-class Good:
-    """A run against a server that answers at once: its time is the program's own."""
+class Baseline:
+    """A run against a server that responds at once, which takes only the program's own time."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -116,7 +116,7 @@ class Good:
 
 
 def check(fault: Fault, served: Served, ended: Ended, own: float) -> None:
-    """Hold one run against the fault's row; `own` is the program's own time in seconds."""
+    """Check a run against the fault's row; `own` is the program's own time in seconds."""
     assert ended.took <= own + DEADLINE_S + SLACK_S
     assert ended.code == fault.exit_code, ended.err
     assert "Traceback" not in ended.err
@@ -138,11 +138,9 @@ def check(fault: Fault, served: Served, ended: Ended, own: float) -> None:
 @pytest.mark.long
 @pytest.mark.requirement(8)
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
-def test_no_fault_holds_the_program_up_or_makes_it_talk(
-    fault: Fault, tmp_path: Path, good: Good
-) -> None:
-    """Client credentials: in time, the right code, two clear lines, no secret, few requests."""
-    own = good.took() if fault.error and fault.error.code == "timeout" else GENEROUS_S
+def test_every_fault_ends_in_time(fault: Fault, tmp_path: Path, baseline: Baseline) -> None:
+    """Client credentials: in time, right exit code, two clear lines, no secret, few requests."""
+    own = baseline.took() if fault.error and fault.error.code == "timeout" else GENEROUS_S
     with serve(fault) as served:
         config = configured(served.url, tmp_path, served.ca_file)
         check(fault, served, get(config, "batch", served.environ), own)
@@ -157,8 +155,8 @@ PASSING = [fault for fault in FAULTS if fault.passing or fault.read_as]
 @pytest.mark.long
 @pytest.mark.requirement(9)
 @pytest.mark.parametrize("fault", PASSING, ids=str)
-def test_a_password_is_sent_once_whatever_goes_wrong(fault: Fault, tmp_path: Path) -> None:
-    """Password grant: after a request that may have arrived there is no second one."""
+def test_password_is_sent_once(fault: Fault, tmp_path: Path) -> None:
+    """Password grant: no second request after one that may have arrived."""
     with serve(fault) as served:
         config = configured(served.url, tmp_path, served.ca_file)
         check(fault, served, get(config, "person", served.environ), GENEROUS_S)
@@ -166,8 +164,8 @@ def test_a_password_is_sent_once_whatever_goes_wrong(fault: Fault, tmp_path: Pat
 
 
 @pytest.mark.requirement(30)
-def test_a_server_that_counts_failures_sees_one_attempt(tmp_path: Path) -> None:
-    """A wrong password is told to the person, not tried again: no account is locked by it."""
+def test_wrong_password_is_not_retried(tmp_path: Path) -> None:
+    """A wrong password is reported, not sent again, so no account gets locked."""
     refusal = b.message("400 No", b'{"error": "invalid_grant"}')
     for status in (refusal, b.message("503 Busy", b"", "Retry-After: 0"), b.message("401 No")):
         with running(b.says(status)) as server:
@@ -190,8 +188,8 @@ ADVICE = {
 
 @pytest.mark.requirement(8)
 @pytest.mark.parametrize("name", ADVICE)
-def test_the_message_says_what_a_person_can_do(name: str, tmp_path: Path) -> None:
-    """Which CA file, which variable, which host, how far the clock would have to be off."""
+def test_message_names_the_fix(name: str, tmp_path: Path) -> None:
+    """It names the CA file, variable or host, or how far off the clock must be."""
     (fault,) = [fault for fault in FAULTS if fault.name == name]
     with serve(fault) as served:
         ended = get(configured(served.url, tmp_path, served.ca_file), "batch", served.environ)
@@ -200,8 +198,8 @@ def test_the_message_says_what_a_person_can_do(name: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.requirement(33)
-def test_a_dead_proxy_is_named_with_its_variable(tmp_path: Path) -> None:
-    """The proxy gets the blame, the variable is named, and its password is not shown."""
+def test_dead_proxy_is_named(tmp_path: Path) -> None:
+    """The error names the proxy and its variable, but not its password."""
     with serve(next(fault for fault in FAULTS if fault.name == "refused")) as served:
         port = served.url.split(":")[2].split("/")[0]
         proxy = f"http://user:{quote(PASSWORD, safe='')}@127.0.0.1:{port}"
@@ -214,8 +212,8 @@ def test_a_dead_proxy_is_named_with_its_variable(tmp_path: Path) -> None:
 
 
 @pytest.mark.requirement(10)
-def test_a_ca_file_that_is_missing_is_named(tmp_path: Path) -> None:
-    """Nothing is sent, and the message names the file and the key."""
+def test_missing_ca_file_is_named(tmp_path: Path) -> None:
+    """Nothing is sent, and the error names the file and the key."""
     ended = get(configured("https://127.0.0.1:9/t", tmp_path, tmp_path / "gone.pem"), "batch")
     assert (ended.code, ended.out) == (3, "")
     assert str(tmp_path / "gone.pem") in ended.err
@@ -226,10 +224,8 @@ def test_a_ca_file_that_is_missing_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("days", "words"), [(-1, "1 day ahead of"), (3, "3 days behind"), (0, None)]
 )
-def test_a_refusal_says_how_far_the_clocks_are_apart(
-    days: int, words: str | None, tmp_path: Path
-) -> None:
-    """Where the server's Date and our clock differ, a refusal that this can cause says by how much."""
+def test_refusal_states_the_clock_skew(days: int, words: str | None, tmp_path: Path) -> None:
+    """If the server's Date differs from our clock, a refusal states the difference."""
     from email.utils import formatdate
 
     date = formatdate(time.time() + days * 86400 + (30 if days >= 0 else -30), usegmt=True)

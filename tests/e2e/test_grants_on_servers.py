@@ -1,4 +1,4 @@
-"""What surrounds the grants, on servers of others: trading, DPoP, revocation, verification, refresh."""
+"""Token exchange, DPoP, revocation, verification and refresh against third-party servers."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ from tokencli.jwt.decode import decode_token
 pytestmark = pytest.mark.long
 
 
-def by_password(server: OidcProvider, name: str = "p", **more: object) -> str:
+def password_profile(server: OidcProvider, name: str = "p", **more: object) -> str:
     """Return a public client's profile for the password grant."""
     told: dict[str, object] = {
         "username": f'"{USER}"',
@@ -29,12 +29,12 @@ def by_password(server: OidcProvider, name: str = "p", **more: object) -> str:
     return server.profile(name, grant="password", **{"method": "none", **told, **more})  # type: ignore[arg-type]
 
 
-def test_an_exchanged_token_speaks_of_its_subject_and_for_its_audience(
+def test_token_exchange(
     oidc_provider: OidcProvider,
     tokencli: Run,
     configure: Configure,
 ) -> None:
-    """The subject's token comes from another profile, the actor's too; the new one says so."""
+    """Subject and actor tokens come from other profiles, and the new token names both."""
     exchange = oidc_provider.profile(
         "p",
         method="client_secret_post",
@@ -47,7 +47,9 @@ def test_an_exchanged_token_speaks_of_its_subject_and_for_its_audience(
         introspection_url=f'"{oidc_provider.url("introspection")}"',
     )
     configure(
-        exchange + by_password(oidc_provider, "subject") + by_password(oidc_provider, "actor")
+        exchange
+        + password_profile(oidc_provider, "subject")
+        + password_profile(oidc_provider, "actor")
     )
     done = tokencli("get", "p")
     assert done.code == 0, done.err
@@ -58,19 +60,19 @@ def test_an_exchanged_token_speaks_of_its_subject_and_for_its_audience(
     assert (seen["aud"], seen["scope"]) == ("https://api.example.com/", "read")
 
 
-def test_a_token_for_another_subject_is_never_handed_out(
+def test_stored_token_belongs_to_its_subject_token(
     oidc_provider: OidcProvider,
     tokencli: Run,
     configure: Configure,
 ) -> None:
-    """A stored token counts for the subject token that it was traded for, and for no other."""
+    """A stored token is used only for the subject token that it was issued for."""
     one = oidc_provider.profile(
         "p",
         method="client_secret_post",
         grant="token_exchange",
         subject_token="{ stdin = true }",
     )
-    configure(one + by_password(oidc_provider, "a") + by_password(oidc_provider, "b"))
+    configure(one + password_profile(oidc_provider, "a") + password_profile(oidc_provider, "b"))
     subjects = [tokencli("get", name).out for name in ("a", "b")]
     first = tokencli("get", "p", stdin=subjects[0])
     assert first.code == 0, first.err
@@ -81,12 +83,12 @@ def test_a_token_for_another_subject_is_never_handed_out(
     assert (nobody.code, nobody.out) == (4, "")
 
 
-def test_what_is_traded_for_need_not_be_an_access_token(
+def test_exchanged_token_that_is_no_access_token(
     oidc_provider: OidcProvider,
     tokencli: Run,
     configure: Configure,
 ) -> None:
-    """A reply of type N_A is taken, and no header is made of it (RFC 8693 section 2.2.1)."""
+    """A response of type N_A is accepted, but gives no header (RFC 8693 section 2.2.1)."""
     exchange = oidc_provider.profile(
         "p",
         method="client_secret_post",
@@ -94,19 +96,19 @@ def test_what_is_traded_for_need_not_be_an_access_token(
         subject_token='{ profile = "subject" }',
         requested_token_type='"jwt"',
     )
-    configure(exchange + by_password(oidc_provider, "subject"))
+    configure(exchange + password_profile(oidc_provider, "subject"))
     assert tokencli("get", "p").code == 0
     header = tokencli("get", "p", "--format", "header")
     assert (header.code, header.out) == (2, "")
     assert "no access token" in header.err
 
 
-def test_profiles_that_trade_in_a_circle_are_told_so(
+def test_circular_subject_profiles(
     oidc_provider: OidcProvider,
     tokencli: Run,
     configure: Configure,
 ) -> None:
-    """Nothing is sent, and nothing hangs."""
+    """It is an error: nothing is sent, and nothing hangs."""
     configure(
         "".join(
             oidc_provider.profile(
@@ -123,12 +125,12 @@ def test_profiles_that_trade_in_a_circle_are_told_so(
     assert "a -> b -> a" in done.err
 
 
-def test_a_ready_made_assertion_is_traded_as_it_is(
+def test_ready_made_assertion(
     oidc_provider: OidcProvider,
     tokencli: Run,
     configure: Configure,
 ) -> None:
-    """One assertion is good for one token; what is stored answers while its subject is the same."""
+    """One assertion gives one token, which is reused while the assertion's subject is the same."""
     profile = oidc_provider.profile(
         "p", method="none", grant="jwt_bearer", assertion='{ env = "ASSERTION" }', scope='"openid"'
     )
@@ -154,13 +156,13 @@ def test_a_ready_made_assertion_is_traded_as_it_is(
     assert tokencli("refresh", "p", env=two).code == 0
 
 
-def test_dpop_from_the_first_token_to_the_last(
+def test_dpop(
     oidc_provider: OidcProvider,
     tokencli: Run,
     configure: Configure,
 ) -> None:
-    """The nonce costs one refusal and is kept; the key outlives the process; a proof opens userinfo."""
-    configure(by_password(oidc_provider, client_id='"dpop"', dpop="true"))
+    """The nonce costs one refusal and is stored, the key is reused, and a proof opens userinfo."""
+    configure(password_profile(oidc_provider, client_id='"dpop"', dpop="true"))
     before = len(oidc_provider.events())
     first = tokencli("get", "p")
     assert first.code == 0, first.err
@@ -185,13 +187,13 @@ def test_dpop_from_the_first_token_to_the_last(
     assert (tokencli("get", "p", "--format", "dpop").code, shown.code) == (2, 0)
 
 
-def test_a_server_that_binds_nothing_is_found_out(
+def test_unbound_token_is_rejected(
     oidc_provider: OidcProvider,
     tokencli: Run,
     configure: Configure,
     tmp_path: Path,
 ) -> None:
-    """A Bearer token for a DPoP profile is not handed out (RFC 9449 section 5)."""
+    """A Bearer token for a DPoP profile is an error (RFC 9449 section 5)."""
     with DjangoToolkit(tmp_path) as server:
         configure(server.profile("p", grant="client_credentials") + "dpop = true\n")
         done = tokencli("get", "p")
@@ -199,13 +201,13 @@ def test_a_server_that_binds_nothing_is_found_out(
     assert "not bound" in done.err
 
 
-def test_logout_has_the_server_forget_first(
+def test_logout_revokes(
     oidc_provider: OidcProvider,
     tokencli: Run,
     configure: Configure,
 ) -> None:
-    """After a logout neither token is any good; before it, both were."""
-    configure(by_password(oidc_provider))
+    """Both tokens are valid before a logout and invalid after it."""
+    configure(password_profile(oidc_provider))
     token = tokencli("get", "p").out
     check = ("inspect", "-", "--profile", "p", "--introspect", "--json")
     assert json.loads(tokencli(*check, stdin=token).out)["introspection"]["active"] is True
@@ -218,13 +220,13 @@ def test_logout_has_the_server_forget_first(
 
 
 @pytest.mark.parametrize("alg", ["RS256", "PS256", "ES256", "ES512", "EdDSA"])
-def test_verify_by_the_issuers_keys(
+def test_verification_by_the_issuers_keys(
     oidc_provider: OidcProvider,
     tokencli: Run,
     configure: Configure,
     alg: str,
 ) -> None:
-    """A JWT access token holds; with a letter changed, for another audience, or of HS256 it does not."""
+    """A JWT access token is valid; altered, for another audience or with HS256 it isn't."""
     resource = f"https://api.example.com/{alg}"
     more = {"resource": f'"{resource}"', "scope": '"read"', "issuer": f'"{oidc_provider.issuer}"'}
     configure(
@@ -244,17 +246,17 @@ def test_verify_by_the_issuers_keys(
 
 
 @pytest.fixture
-def forgiving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DjangoToolkit]:
+def server_with_grace_period(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DjangoToolkit]:
     """Run a server with a grace period for spent refresh tokens."""
-    with DjangoToolkit(tmp_path_factory.mktemp("forgiving"), grace=120) as server:
+    with DjangoToolkit(tmp_path_factory.mktemp("server_with_grace_period"), grace=120) as server:
         yield server
 
 
-def test_twenty_refreshes_at_once_within_a_grace_period(
-    forgiving: DjangoToolkit, tokencli: Run, configure: Configure
+def test_simultaneous_refreshes_within_a_grace_period(
+    server_with_grace_period: DjangoToolkit, tokencli: Run, configure: Configure
 ) -> None:
-    """Each of twenty processes has a token, and the one that is stored can be refreshed again."""
-    configure(forgiving.profile("p", grant="password"))
+    """All twenty processes get a token, and the stored one can be refreshed again."""
+    configure(server_with_grace_period.profile("p", grant="password"))
     assert tokencli("get", "p").code == 0
     running = [
         subprocess.Popen(
@@ -267,12 +269,12 @@ def test_twenty_refreshes_at_once_within_a_grace_period(
     assert tokencli("refresh", "p").code == 0
 
 
-def test_no_secret_of_these_grants_is_ever_told(
+def test_no_secret_is_shown(
     oidc_provider: OidcProvider,
     tokencli: Run,
     configure: Configure,
 ) -> None:
-    """Keys, assertions, proofs and passwords stay out of -vv, of the page and of errors."""
+    """Keys, assertions, proofs and passwords appear neither in -vv output, in dry runs nor in errors."""
     key = oidc_provider.keys.path("ES256")
     configure(
         oidc_provider.profile(
@@ -281,7 +283,7 @@ def test_no_secret_of_these_grants_is_ever_told(
             grant="token_exchange",
             subject_token='{ profile = "subject" }',
         )
-        + by_password(oidc_provider, "subject", dpop="true")
+        + password_profile(oidc_provider, "subject", dpop="true")
     )
     done = tokencli("get", "p", "-vv")
     assert done.code == 0, done.err

@@ -19,21 +19,21 @@ MANY = 10_000
 
 @pytest.fixture
 def place() -> Iterator[World]:
-    """Give the test a warm world."""
+    """Provide a warm world."""
     with world() as made:
         made.make()
         yield made
 
 
 def write(place: World, text: str) -> None:
-    """Write the configuration with another process' lock waited for as long as it takes."""
+    """Write the configuration with a lock timeout that is long enough for all callers."""
     place.config.write_text(text)
     os.utime(place.config, (1, 1))
 
 
 @pytest.mark.parametrize("warmed", [False, True], ids=["cold", "expired"])
-def test_five_hundred_callers_at_once_cost_one_request(place: World, warmed: bool) -> None:
-    """All succeed with the same token, whether there was an older one or none."""
+def test_five_hundred_callers_cost_one_request(place: World, warmed: bool) -> None:
+    """All get the same token, with and without an older one in the store."""
     with Sandbox(lifetime=600) as sandbox, Forks() as forks:
         slow = sandbox.render_config(
             {"groupid": {"lock_timeout": "250s"}}, state_dir=str(place.state)
@@ -50,10 +50,10 @@ def test_five_hundred_callers_at_once_cost_one_request(place: World, warmed: boo
         assert sandbox.database.token_requests - before == 1
 
 
-def test_ten_thousand_profiles_are_listed_without_asking_the_keyring_for_each(
+def test_ten_thousand_profiles_cost_few_keyring_reads(
     tokencli: Run, tmp_path: Path, write_config: object
 ) -> None:
-    """A backend that counts what it is asked."""
+    """Listing them reads at most 100 keyring items."""
     (tmp_path / "counting_backend.py").write_text(
         f"""
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The hook in real shells: no process where all is well, the program where anything is in doubt."""
+"""The shell hook in real shells: no process for a warm token, and the program for everything else."""
 
 import os
 import shlex
@@ -47,7 +47,7 @@ EACH = [
 
 @pytest.fixture
 def place() -> Iterator[World]:
-    """Give the test a warm world whose shells find the program."""
+    """Provide a warm world whose shells find the program."""
     with world() as made:
         made.make()
         made.environ["PATH"] = f"{Path(script()).parent}{os.pathsep}{os.environ['PATH']}"
@@ -68,7 +68,7 @@ def shell_out(shell: str, text: str, place: World) -> subprocess.CompletedProces
 
 
 def hooked(shell: str, text: str, place: World, profiles: str = "") -> str:
-    """Run a script in a hooked shell and return its stdout; stderr has to be empty."""
+    """Run a script in a shell with the hook and return its stdout; stderr must be empty."""
     load = LOAD[shell].format(program=script(), profiles=profiles)
     done = shell_out(shell, f"{load}\n{text}", place)
     assert done.stderr == ""
@@ -76,8 +76,8 @@ def hooked(shell: str, text: str, place: World, profiles: str = "") -> str:
 
 
 @pytest.mark.parametrize("shell", EACH)
-def test_a_warm_get_costs_no_process(shell: str, place: World) -> None:
-    """With nothing on PATH: by name, by default, by the environment; and export, too."""
+def test_warm_get_starts_no_process(shell: str, place: World) -> None:
+    """With an empty PATH: profile by name, by default, by the environment; also `export`."""
     out = hooked(
         shell,
         f"{NO_PATH[shell]}\ntokencli get p\ntokencli get\ntokencli get q.2\ntokencli export p",
@@ -88,8 +88,8 @@ def test_a_warm_get_costs_no_process(shell: str, place: World) -> None:
 
 
 @pytest.mark.parametrize("shell", EACH)
-def test_what_it_prints_is_what_the_program_prints(shell: str, place: World) -> None:
-    """Byte for byte and status for status, warm or not, for command lines of every kind."""
+def test_output_equals_the_programs(shell: str, place: World) -> None:
+    """Same bytes and exit status, warm or not, for all kinds of command lines."""
     lines = ["get", "get p", "get missing", "get ''", "get p q", "export q.2", "get ../p", "get -h"]
     calls = "\n".join(f"tokencli {line} 2>&1; {STATUS[shell]}" for line in lines)
     with_hook = hooked(shell, calls, place)
@@ -98,7 +98,7 @@ def test_what_it_prints_is_what_the_program_prints(shell: str, place: World) -> 
 
 
 def damages() -> dict[str, Callable[[World], object]]:
-    """Return what may happen to the copy or to the configuration, by name."""
+    """Return changes to the hot copy or the configuration, by name."""
 
     def swapped(place: World) -> None:
         (place.hot / "p").write_bytes((place.hot / "q.2").read_bytes())
@@ -143,8 +143,8 @@ def damages() -> dict[str, Callable[[World], object]]:
 
 @pytest.mark.parametrize("damage", damages())
 @pytest.mark.parametrize("shell", EACH)
-def test_in_doubt_it_is_the_program_that_speaks(shell: str, damage: str, place: World) -> None:
-    """Whatever happens to the copy or the configuration: the program's bytes and status."""
+def test_program_answers_in_doubt(shell: str, damage: str, place: World) -> None:
+    """After any change to the hot copy or the configuration, output and status are the program's."""
     call = f"tokencli get p 2>/dev/null; {STATUS[shell]}"
     damages()[damage](place)
     with_hook = hooked(shell, call, place)
@@ -155,7 +155,7 @@ def test_in_doubt_it_is_the_program_that_speaks(shell: str, damage: str, place: 
 
 @pytest.mark.parametrize("damage", [name for name in damages() if name != "edited"])
 @pytest.mark.parametrize("shell", EACH)
-def test_no_damaged_copy_is_handed_out(shell: str, damage: str, place: World) -> None:
+def test_damaged_hot_copy_is_not_printed(shell: str, damage: str, place: World) -> None:
     """Without the program there is no token then."""
     damages()[damage](place)
     load = LOAD[shell].format(program=script(), profiles="")
@@ -172,8 +172,8 @@ VARIABLES = {
 
 @pytest.mark.parametrize("number", range(3))
 @pytest.mark.parametrize("shell", EACH)
-def test_a_variable_that_is_not_exported_is_none(shell: str, number: int, place: World) -> None:
-    """The program does not see it, so the function does not obey it."""
+def test_unexported_variable_is_ignored(shell: str, number: int, place: World) -> None:
+    """The program doesn't see it, so the function ignores it."""
     out = hooked(shell, f"{VARIABLES[shell][number]}\ntokencli get", place)
     assert out == TOKENS["p"] + "\n"
 
@@ -182,8 +182,8 @@ def test_a_variable_that_is_not_exported_is_none(shell: str, number: int, place:
 @pytest.mark.parametrize(
     "option", ["set -u", "set -e", "set -f", "set -o noclobber", "IFS=e", "set -o posix", "set -x"]
 )
-def test_it_works_under_any_option_and_changes_none(shell: str, option: str, place: World) -> None:
-    """The shell's options are as before, the output is, and a trace does not show the token."""
+def test_any_shell_option(shell: str, option: str, place: World) -> None:
+    """The hook works under any option, leaves options as they were, and no trace shows the token."""
     if (shell, option) == ("zsh", "set -o posix"):
         option = "setopt shwordsplit ksharrays"
     load = LOAD[shell].format(program=script(), profiles="")
@@ -195,8 +195,8 @@ def test_it_works_under_any_option_and_changes_none(shell: str, option: str, pla
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
-def test_a_full_or_closed_stdout_ends_as_the_programs_does(shell: str, place: World) -> None:
-    """Exit code 8 and its words, and 141 for a reader that has gone."""
+def test_full_or_closed_stdout(shell: str, place: World) -> None:
+    """Exit code 8 and the program's message, or 141 if the reader has gone."""
     calls = f"tokencli get p >/dev/full; {STATUS[shell]}\ntokencli get p >&-; {STATUS[shell]}"
     load = LOAD[shell].format(program=script(), profiles="")
     with_hook = shell_out(shell, f"{load}\n{calls}", place)
@@ -218,8 +218,8 @@ SEEN = {
 
 @pytest.mark.parametrize("profiles", ["", "p"])
 @pytest.mark.parametrize("shell", EACH)
-def test_unhooked_nothing_is_left(shell: str, profiles: str, place: World) -> None:
-    """Variables, functions, options, traps and prompt commands are as they were, once or twice hooked."""
+def test_unhook_restores_the_shell(shell: str, profiles: str, place: World) -> None:
+    """Variables, functions, options, traps and prompt commands are as before, hooked once or twice."""
     load = LOAD[shell].format(program=script(), profiles=profiles)
     text = (
         f"begin\n{SEEN[shell]}\nend > {place.root}/before"
@@ -243,8 +243,8 @@ def test_unhooked_nothing_is_left(shell: str, profiles: str, place: World) -> No
         "PROMPT_COMMAND='a;'",
     ],
 )
-def test_bashs_own_prompt_commands_stay(prompt: str, place: World) -> None:
-    """One string or several: ours stands beside them once, and goes without a trace."""
+def test_other_bash_prompt_commands_stay(prompt: str, place: World) -> None:
+    """PROMPT_COMMAND as a string or an array: ours is added once and removed without a trace."""
     load = LOAD["bash"].format(program=script(), profiles="p")
     show = "declare -p PROMPT_COMMAND 2>/dev/null || echo none"
     done = shell_out(
@@ -256,10 +256,8 @@ def test_bashs_own_prompt_commands_stay(prompt: str, place: World) -> None:
 
 
 @pytest.mark.parametrize("shell", EACH)
-def test_variables_are_there_at_the_first_prompt_and_renewed_near_their_end(
-    shell: str, place: World
-) -> None:
-    """The prompt's function exports them, does nothing while they last, and renews them in time."""
+def test_prompt_exports_and_renews_variables(shell: str, place: World) -> None:
+    """It exports them at the first prompt, and again shortly before the token expires."""
     variable = {"bash": '"$P_TOKEN"', "zsh": '"$P_TOKEN"', "fish": '"$P_TOKEN"'}[shell]
     late = {
         "bash": "_tokencli_next=0",
@@ -283,7 +281,7 @@ sh -c 'echo "$P_TOKEN"'
 
 
 def save_newer(place: World) -> None:
-    """Lay ready what another process might have stored in the meantime."""
+    """Store a newer token, as another process would."""
     import time
 
     app = App(environ=place.environ)
@@ -302,8 +300,8 @@ def save_newer(place: World) -> None:
 
 
 @pytest.mark.parametrize("shell", EACH)
-def test_the_prompt_costs_no_process_and_keeps_the_status(shell: str, place: World) -> None:
-    """While nothing is due: nothing on PATH is needed, and `$?` is what it was."""
+def test_prompt_starts_no_process_and_keeps_the_status(shell: str, place: World) -> None:
+    """If nothing is due, an empty PATH is enough, and `$?` is unchanged."""
     text = f"{PROMPT[shell]}\n{NO_PATH[shell]}\nfalse\n{PROMPT[shell]}\n{STATUS[shell]}"
     if shell == "zsh":  # zsh itself keeps the status around its prompt functions
         text = f"{PROMPT[shell]}\n{NO_PATH[shell]}\n{PROMPT[shell]}\necho :1"
@@ -311,8 +309,8 @@ def test_the_prompt_costs_no_process_and_keeps_the_status(shell: str, place: Wor
 
 
 @pytest.mark.parametrize("shell", EACH)
-def test_a_renewal_that_fails_is_told_and_leaves_no_stale_token(shell: str, place: World) -> None:
-    """The variable goes, stderr says why, and the next try is a minute away."""
+def test_failed_renewal_unsets_the_variable(shell: str, place: World) -> None:
+    """stderr says why, and the next attempt is a minute later."""
     place.write(place.config.read_text())
     shutil.rmtree(place.run / "tokencli")
     shutil.rmtree(place.state)
@@ -324,8 +322,8 @@ def test_a_renewal_that_fails_is_told_and_leaves_no_stale_token(shell: str, plac
     assert done.stderr.count("tokencli: error: ") == 1
 
 
-def test_an_interactive_bash_renews_before_its_prompt(place: World) -> None:
-    """PROMPT_COMMAND as bash itself runs it, against a server whose tokens live for two seconds."""
+def test_interactive_bash_renews_before_its_prompt(place: World) -> None:
+    """bash itself runs PROMPT_COMMAND, against a server whose tokens live for two seconds."""
     with Sandbox(lifetime=2) as sandbox:
         place.config.write_text(sandbox.render_config(state_dir=str(place.state)))
         load = LOAD["bash"].format(program=script(), profiles="groupid")
@@ -349,8 +347,8 @@ def test_an_interactive_bash_renews_before_its_prompt(place: World) -> None:
 @pytest.mark.parametrize(
     "arguments", [["tcsh"], ["bash", "a b"], ["bash", "$(id)"], ["bash", "';x"]]
 )
-def test_what_is_no_shell_or_no_name_is_refused(arguments: list[str]) -> None:
-    """The script is evaluated, so nothing of the command line goes into it unseen."""
+def test_invalid_shell_or_name_is_refused(arguments: list[str]) -> None:
+    """The script is evaluated, so no argument gets into it unchecked."""
     done = subprocess.run(
         [script(), "hook", *arguments], capture_output=True, text=True, check=False
     )
@@ -366,10 +364,8 @@ NO_HOME = {
 
 @pytest.mark.parametrize("number", range(3))
 @pytest.mark.parametrize("shell", EACH)
-def test_without_a_home_it_is_the_program_that_speaks(
-    shell: str, number: int, place: World
-) -> None:
-    """The user database is not a shell's to ask; with the file or its folder named, HOME is not missed."""
+def test_program_answers_without_home(shell: str, number: int, place: World) -> None:
+    """A shell can't look up the home directory; HOME isn't needed if the file or its folder is named."""
     load = LOAD[shell].format(program=script(), profiles="")
     call = f"tokencli get p 2>/dev/null; {STATUS[shell]}"
     text = f"{load}\n{NO_HOME[shell][number]}\n{NO_PATH[shell]}\n{call}"

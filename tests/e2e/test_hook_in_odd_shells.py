@@ -1,4 +1,4 @@
-"""The hook where a shell is set up unlike others: odd paths, options, traces, prompts and outputs."""
+"""The shell hook with unusual paths, options, traces, prompts and outputs."""
 
 import shlex
 from collections.abc import Iterator
@@ -24,8 +24,8 @@ IFS = {
 
 
 @pytest.fixture
-def spaced(place: World) -> Iterator[World]:
-    """Give the test a world whose paths have spaces."""
+def world_with_spaces(place: World) -> Iterator[World]:
+    """Provide a world whose paths contain spaces."""
     root = place.root / "a  b"
     root.mkdir()
     made = World(root)
@@ -36,24 +36,24 @@ def spaced(place: World) -> Iterator[World]:
 
 @pytest.mark.parametrize("number", range(5))
 @pytest.mark.parametrize("shell", EACH)
-def test_neither_spaces_in_paths_nor_ifs_hold_it_up(shell: str, number: int, spaced: World) -> None:
-    """Warm, without a process and without a word on stderr; a prompt and `tokencli_unhook`, too."""
+def test_spaces_and_ifs(shell: str, number: int, world_with_spaces: World) -> None:
+    """A warm `get`, a prompt and `tokencli_unhook` work without a process or a message."""
     ifs = IFS[shell][number]
     text = f"{ifs}\n{PROMPT[shell]}\n{NO_PATH[shell]}\n{PROMPT[shell]}\n"
     text += "tokencli get p\ntokencli get\ntokencli export q.2\ntokencli_unhook"
-    found = hooked(shell, text, spaced, "p")
+    found = hooked(shell, text, world_with_spaces, "p")
     assert found.splitlines()[:2] == [TOKENS["p"]] * 2
     assert found.count(TOKENS["q.2"]) == 1
-    spaced.environ["TOKENCLI_CONFIG"] = str(spaced.config)
-    assert hooked(shell, text, spaced, "p") == found
+    world_with_spaces.environ["TOKENCLI_CONFIG"] = str(world_with_spaces.config)
+    assert hooked(shell, text, world_with_spaces, "p") == found
 
 
 @pytest.mark.parametrize(
     "option", ["set -u", "set -e", "set -o noclobber", "set -a", "set -euo noclobber"]
 )
 @pytest.mark.parametrize("shell", EACH_SH)
-def test_it_is_hooked_and_unhooked_under_any_option(shell: str, option: str, place: World) -> None:
-    """Installed, prompted, asked and taken away without a complaint, and the options stay."""
+def test_hook_and_unhook_under_any_option(shell: str, option: str, place: World) -> None:
+    """Hook, prompt, `get` and unhook print no error, and the options stay."""
     load = LOAD[shell].format(program=script(), profiles="p")
     text = f"""{option}
 unset PROMPT_COMMAND precmd_functions
@@ -72,8 +72,8 @@ if [ "$before" = "$-" ]; then echo same; fi
 
 
 @pytest.mark.parametrize("shell", EACH_SH)
-def test_nothing_of_it_goes_to_other_programs_under_allexport(shell: str, place: World) -> None:
-    """Neither functions nor its variables: only what was asked for."""
+def test_allexport_exports_nothing_else(shell: str, place: World) -> None:
+    """Neither functions nor internal variables, only the requested ones."""
     names = "for name in $(env | grep -i -e '[P_]tokencli' -e PROMPT_COMMAND); do echo $name; done"
     load = LOAD[shell].format(program=script(), profiles="p")
     text = f"set -a\n{load}\n{PROMPT[shell]}\nsh -c {shlex.quote(names)}\nsh -c 'echo $P_TOKEN'"
@@ -82,8 +82,8 @@ def test_nothing_of_it_goes_to_other_programs_under_allexport(shell: str, place:
 
 
 @pytest.mark.parametrize("shell", EACH_SH)
-def test_under_errexit_a_prompt_does_not_end_the_shell(shell: str, place: World) -> None:
-    """A status that the option let pass is no reason to go."""
+def test_errexit_and_the_prompt(shell: str, place: World) -> None:
+    """A status that errexit tolerates doesn't end the shell at the prompt."""
     text = f"set -e\n! true\n{PROMPT[shell]}\necho on"
     assert hooked(shell, text, place, "p") == "on\n"
 
@@ -106,10 +106,8 @@ OURS = "_tokencli_prompt"
         (f"{OURS};", None),
     ],
 )
-def test_unhooked_the_other_prompt_commands_are_as_they_were(
-    text: str, left: str | None, place: World
-) -> None:
-    """Wherever ours stands, in a string or in an array, with a status or without: no broken prompt."""
+def test_unhook_keeps_other_prompt_commands(text: str, left: str | None, place: World) -> None:
+    """Wherever ours is, in a string or an array: the others stay as they were."""
     show = "declare -p PROMPT_COMMAND 2>/dev/null || echo none"
     for name, value in (("string", shlex.quote(text)), ("array", f"(x {shlex.quote(text)} 'y;')")):
         want = {
@@ -156,8 +154,8 @@ TRACES = {
 
 @pytest.mark.parametrize("number", range(5))
 @pytest.mark.parametrize("shell", EACH)
-def test_no_trace_shows_a_token(shell: str, number: int, place: World) -> None:
-    """Neither at the prompt nor at a `get`; the variable is global, and the trace goes on."""
+def test_xtrace_shows_no_token(shell: str, number: int, place: World) -> None:
+    """Neither at the prompt nor in `get`; the variable is set, and the trace continues."""
     trace = TRACES[shell][number]
     text = f"""{LOAD[shell].format(program=script(), profiles="p")}
 {trace}
@@ -183,8 +181,8 @@ OUTPUTS = [">/dev/full", ">&-", "1</dev/null"]
 
 
 @pytest.mark.parametrize("shell", EACH_SH)
-def test_an_output_that_takes_nothing_ends_as_the_programs_does(shell: str, place: World) -> None:
-    """Status and words are the program's: full, closed, not for writing, and its reader gone."""
+def test_unwritable_stdout(shell: str, place: World) -> None:
+    """Status and message are the program's: full, closed, read-only, or its reader gone."""
     calls = "\n".join(f"tokencli get p {to}; {STATUS[shell]}" for to in OUTPUTS)
     gone = "trap '' PIPE\n{ sleep 1; tokencli get p; echo :$? >&2; } | true"
     load = LOAD[shell].format(program=script(), profiles="")
@@ -195,8 +193,8 @@ def test_an_output_that_takes_nothing_ends_as_the_programs_does(shell: str, plac
 
 
 @pytest.mark.parametrize("shell", EACH_SH)
-def test_what_was_written_in_part_is_not_written_again(shell: str, place: World) -> None:
-    """A file that takes ten bytes has ten bytes of the token, and the status says so."""
+def test_partial_write_is_not_repeated(shell: str, place: World) -> None:
+    """A file limited to ten bytes has ten bytes of the token, and the status reports failure."""
     blocks, programs = {"bash": 1, "zsh": 2}[shell], place.root / "programs"
     programs.mkdir()
     again = programs / "tokencli"
@@ -214,8 +212,8 @@ tokencli get p >>{shlex.quote(str(out))} 2>/dev/null
     assert out.read_text() == "-" * 1014 + TOKENS["p"][:10]
 
 
-def test_fish_calls_the_program_where_nothing_can_be_written(place: World) -> None:
-    """fish itself has its word to say about that, too."""
+def test_fish_with_unwritable_stdout(place: World) -> None:
+    """fish adds its own message."""
     load = LOAD["fish"].format(program=script(), profiles="")
     call = f"tokencli get p >/dev/full; {STATUS['fish']}"
     with_hook, without = (shell_out("fish", text, place) for text in (f"{load}\n{call}", call))
@@ -224,8 +222,8 @@ def test_fish_calls_the_program_where_nothing_can_be_written(place: World) -> No
 
 
 @pytest.mark.parametrize("shell", EACH)
-def test_hooked_again_it_keeps_the_variables_of_both(shell: str, place: World) -> None:
-    """Profiles are added, once each; a hook without names takes none away."""
+def test_hooking_twice_keeps_all_variables(shell: str, place: World) -> None:
+    """Profiles are added once each; a hook without profiles removes none."""
     loads = [
         LOAD[shell].format(program=script(), profiles=names) for names in ("p", "p q.2", "p", "")
     ]
@@ -238,8 +236,8 @@ def test_hooked_again_it_keeps_the_variables_of_both(shell: str, place: World) -
     assert done.stdout.endswith("\n2\n")
 
 
-def test_zsh_keeps_the_modules_that_it_had(place: World) -> None:
-    """What the hook loaded goes with it, unless others have come to use it; the rest stays."""
+def test_zsh_modules_are_restored(place: World) -> None:
+    """Modules loaded by the hook are unloaded, unless others use them; the rest stay."""
     load = LOAD["zsh"].format(program=script(), profiles="p")
     text = f"zmodload\n{load}\n{load}\ntokencli_unhook\nzmodload\necho $+parameters $+commands"
     assert shell_out("zsh", text, place).stdout == "zsh/main\nzsh/main\n1 1\n"
@@ -247,8 +245,8 @@ def test_zsh_keeps_the_modules_that_it_had(place: World) -> None:
     assert shell_out("zsh", text, place).stdout == "zsh/datetime\nzsh/main\nzsh/stat\n"
 
 
-def test_zsh_keeps_the_prompt_functions_of_others(place: World) -> None:
-    """Even where arrays are those of ksh."""
+def test_zsh_prompt_functions_stay(place: World) -> None:
+    """Also with ksh arrays."""
     text = (
         "precmd_functions+=(mine)\nsetopt ksharrays\ntokencli_unhook\necho ${precmd_functions[@]}"
     )
@@ -268,10 +266,8 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("shell", EACH)
-def test_commands_of_ones_own_by_the_names_of_builtins_are_not_called(
-    shell: str, place: World
-) -> None:
-    """Aliases, and in fish functions."""
+def test_aliases_of_builtins_are_not_called(shell: str, place: World) -> None:
+    """Aliases, and in fish functions, with the names of builtins."""
     load = (
         LOAD[shell].format(program=script(), profiles="p").replace("| source", "| builtin source")
     )
@@ -283,14 +279,14 @@ def test_commands_of_ones_own_by_the_names_of_builtins_are_not_called(
     assert (done.stdout, done.stderr) == (TOKENS["p"] + "\n", "")
 
 
-def test_bash_has_no_answer_of_its_own_where_case_is_no_matter(place: World) -> None:
-    """`GET` is no command."""
+def test_nocasematch_calls_the_program(place: World) -> None:
+    """`GET` is not a command."""
     out = hooked("bash", "shopt -s nocasematch\ntokencli GET p 2>/dev/null\ntokencli get p", place)
     assert out == TOKENS["p"] + "\n"
 
 
-def test_a_profiles_variable_may_have_any_name(place: World) -> None:
-    """Also that of something local to the prompt function."""
+def test_any_variable_name(place: World) -> None:
+    """Even the name of a variable local to the prompt function."""
     text = Path(place.config).read_text().replace("P_TOKEN", "now")
     place.write(text)
     out = hooked("bash", "_tokencli_prompt\nsh -c 'echo $now'", place, "p")

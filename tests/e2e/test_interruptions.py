@@ -1,4 +1,4 @@
-"""Requirements 4 and 5 with real processes: what a signal at a random moment costs."""
+"""Signals at random moments of a refresh, and what they cost."""
 
 import json
 import os
@@ -20,7 +20,7 @@ SPREAD_S = 0.9
 
 
 def stored_refresh_token(sandbox: Sandbox) -> str | None:
-    """Read the one token set in the store; damage is a failure of the test."""
+    """Return the refresh token in the store; fail if the store is damaged."""
     found = [
         parse_record(path.read_bytes()).token.refresh_token
         for path in (sandbox.directory / "state" / "tokens").iterdir()
@@ -31,7 +31,7 @@ def stored_refresh_token(sandbox: Sandbox) -> str | None:
 
 
 def interrupt(number: signal.Signals, delay: float) -> tuple[int, str]:
-    """Start a refresh and send the signal after `delay` seconds; return exit code and stderr."""
+    """Start a refresh, send the signal after `delay` seconds, and return exit code and stderr."""
     with subprocess.Popen(
         [script(), "refresh", "groupid"],
         stdin=subprocess.DEVNULL,
@@ -53,7 +53,7 @@ def interrupt(number: signal.Signals, delay: float) -> tuple[int, str]:
 def test_no_maskable_signal_costs_a_refresh_token(
     tokencli: Run, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, seed: int
 ) -> None:
-    """60 random moments for each signal: what is stored is always the server's current token."""
+    """60 random moments per signal: the stored refresh token is always the server's current one."""
     moments = random.Random(f"{number}-{seed}")
     with Sandbox(slow=0.1) as sandbox:
         monkeypatch.setenv("TOKENCLI_CONFIG", sandbox.config_file)
@@ -69,11 +69,13 @@ def test_no_maskable_signal_costs_a_refresh_token(
 @pytest.mark.long
 @pytest.mark.requirement(5)
 @pytest.mark.parametrize("seed", range(10))
-def test_sigkill_never_corrupts_the_store_and_is_named_where_it_cost_the_chain(
+def test_sigkill_never_corrupts_the_store(
     tokencli: Run, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    """200 random moments: old or new, never torn; a chain that died did so between the server's
-    commit and the client's save, and the next run says that a refresh was interrupted."""
+    """200 random moments: the old or the new token, never a torn file.
+
+    If the server had committed and nothing was saved, the next run says that a refresh was interrupted.
+    """
     moments = random.Random(f"kill-{seed}")
     with Sandbox(slow=0.1) as sandbox:
         monkeypatch.setenv("TOKENCLI_CONFIG", sandbox.config_file)
@@ -97,10 +99,10 @@ def test_sigkill_never_corrupts_the_store_and_is_named_where_it_cost_the_chain(
 
 
 @pytest.mark.requirement(5)
-def test_a_killed_refresh_that_needs_a_person_says_what_to_type(
+def test_killed_refresh_is_reported(
     tokencli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed after the server's commit, certainly: the next run names the cause and goes on."""
+    """Killed after the server's commit: the next run names the cause and fetches a token."""
     with Sandbox(slow=5) as sandbox:
         monkeypatch.setenv("TOKENCLI_CONFIG", sandbox.config_file)
         sandbox.set_faults()
@@ -123,10 +125,8 @@ def test_a_killed_refresh_that_needs_a_person_says_what_to_type(
         assert json.loads(done.out)["access_token"]
 
 
-def test_a_stopped_holder_is_named_and_a_killed_one_is_forgotten(
-    tokencli: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Requirement 32: SIGSTOP: time-out that names the holder, exit 8; SIGKILL: free at once."""
+def test_stopped_and_killed_lock_holders(tokencli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGSTOP: a timeout names the holder, exit code 8. SIGKILL: the lock is free at once."""
     with Sandbox(slow=20) as sandbox:
         monkeypatch.setenv("TOKENCLI_CONFIG", sandbox.config_file)
         holder = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""A keyring that is locked, gone, or holds what a profile no longer names: nothing is stuck for ever."""
+"""A keyring that is locked, gone, or holds secrets that no profile names any more."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ NAME = f"groupid-{os.getpid()}"
 
 @pytest.fixture
 def logged_in(tokencli: Run, keyring_env: dict[str, str]) -> Iterator[Sandbox]:
-    """A sandbox, a profile and its login; secrets and token are in the keyring."""
+    """A sandbox, a profile and its login, with secrets and token in the keyring."""
     with Sandbox(lifetime=600) as sandbox:
         add(tokencli, sandbox, "groupid", NAME)
         login = tokencli("login", NAME, "--stdin", stdin=right("groupid"))
@@ -29,17 +29,17 @@ def logged_in(tokencli: Run, keyring_env: dict[str, str]) -> Iterator[Sandbox]:
 
 
 def held(service: str) -> int:
-    """Return how many items the keyring has of a service."""
+    """Return the number of keyring items of a service."""
     command = ["secret-tool", "search", "--all", "service", service]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.count("secret = ")
 
 
 @pytest.mark.usefixtures("logged_in")
-def test_logout_takes_the_secrets_of_a_server_that_the_profile_no_longer_names(
+def test_logout_deletes_secrets_of_an_old_server(
     tokencli: Run,
 ) -> None:
-    """They carry the profile's name, and nobody else would ever delete them."""
+    """They are stored under the profile's name, and nothing else would delete them."""
     moved = tokencli("profiles", "edit", NAME, "--set", "host=id.example.com")
     assert moved.code == 0, moved.err
     shown = tokencli("profiles", "show", NAME).out
@@ -54,10 +54,8 @@ def test_logout_takes_the_secrets_of_a_server_that_the_profile_no_longer_names(
 
 
 @pytest.mark.usefixtures("logged_in")
-def test_a_keyring_that_is_gone_is_left_behind_by_force(
-    tokencli: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Without force the fix says how; with it one line says what stays, and it is said once."""
+def test_forced_logout_without_a_keyring(tokencli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without --force the fix suggests it; with it, one line says what stays."""
     monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS")
     refused = tokencli("logout", NAME)
     assert refused.code == 4
@@ -69,10 +67,10 @@ def test_a_keyring_that_is_gone_is_left_behind_by_force(
 
 
 @pytest.mark.usefixtures("logged_in")
-def test_a_profile_can_be_removed_without_its_keyring(
+def test_profile_is_removed_without_a_keyring(
     tokencli: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It goes, and what stays is said."""
+    """The profile is removed, and a line says what stays."""
     monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS")
     done = tokencli("profiles", "remove", NAME, "--yes")
     assert done.code == 0, done.err
@@ -81,10 +79,8 @@ def test_a_profile_can_be_removed_without_its_keyring(
 
 
 @pytest.mark.usefixtures("logged_in")
-def test_a_token_in_a_locked_keyring_is_said_to_be_there_perhaps(
-    tokencli: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Not that there is none; the fix is to unlock it."""
+def test_locked_keyring_may_hold_a_token(tokencli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It doesn't claim that there is none; the fix is to unlock the keyring."""
     lock(os.environ)
     with memory_folder() as memory:
         for runtime in (str(memory), "/nowhere"):
@@ -97,8 +93,8 @@ def test_a_token_in_a_locked_keyring_is_said_to_be_there_perhaps(
             assert "keyring is locked" in seen.err and "fix: unlock it" in seen.err
 
 
-def test_a_test_of_a_profile_tries_its_own_secrets(logged_in: Sandbox, tokencli: Run) -> None:
-    """A stored refresh token does not make up for a wrong password."""
+def test_profiles_test_uses_the_secrets(logged_in: Sandbox, tokencli: Run) -> None:
+    """A stored refresh token doesn't hide a wrong password."""
     done = tokencli("profiles", "test", NAME)
     assert done.code == 0, done.err
     assert "by the password grant" in done.out

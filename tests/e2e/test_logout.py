@@ -1,4 +1,4 @@
-"""Logging out of a server that is away, that is hidden behind a portal, or that ends tokens its own way."""
+"""Logout from a server that is unreachable, behind a portal, or revokes in its own way."""
 
 import json
 import shutil
@@ -30,7 +30,7 @@ WELL_KNOWN = ("/.well-known/openid-configuration", "/.well-known/oauth-authoriza
 
 
 class Server(ThreadingHTTPServer):
-    """A server that answers by path, and remembers which tokens it was to revoke."""
+    """A server that answers by path and records the tokens to revoke."""
 
     daemon_threads = True
 
@@ -42,7 +42,7 @@ class Server(ThreadingHTTPServer):
         self.asked: list[str] = []
 
     def metadata(self, answer: Answer | None = None) -> None:
-        """Answer so at both well-known addresses, or with metadata that name a revocation endpoint."""
+        """Answer both well-known URLs like this, or with metadata that has a revocation endpoint."""
         told = {
             "issuer": self.base,
             "token_endpoint": f"{self.base}/token",
@@ -87,7 +87,7 @@ def server() -> Iterator[Server]:
 
 
 def profile(server: Server, **more: str) -> str:
-    """Return a profile of that server, and what else it says."""
+    """Return a profile for that server, with more keys."""
     words = {
         "provider": "oauth2",
         "grant": "client_credentials",
@@ -107,10 +107,10 @@ def profile(server: Server, **more: str) -> str:
     "answer", [(503, "", ""), (500, "", ""), PORTAL], ids=["503", "500", "portal"]
 )
 @pytest.mark.parametrize("known", ["token_url", "issuer alone"])
-def test_a_server_that_does_not_say_how_to_revoke_keeps_the_tokens_alive(
+def test_unavailable_metadata_keeps_the_tokens(
     tokencli: Run, configure: Configure, server: Server, answer: Answer, known: str
 ) -> None:
-    """Not forgotten, with the cause and the way out; once the server is back, they are revoked."""
+    """The error has a cause and a fix; once the server is back, the tokens are revoked."""
     place = configure(profile(server, issuer=server.base))
     assert tokencli("get", "p").code == 0
     if known == "issuer alone":
@@ -130,10 +130,10 @@ def test_a_server_that_does_not_say_how_to_revoke_keeps_the_tokens_alive(
 
 
 @pytest.mark.requirement(38)
-def test_force_forgets_though_nothing_of_the_issuer_is_known_any_more(
+def test_force_without_issuer_metadata(
     tokencli: Run, configure: Configure, server: Server, tmp_path: Path
 ) -> None:
-    """A profile of the issuer alone, whose metadata are lost and not to be had: --force is obeyed."""
+    """A profile with only an issuer, whose metadata are unavailable: --force is obeyed."""
     server.metadata()
     configure(profile(server, issuer=server.base, token_url=""))
     assert tokencli("get", "p").code == 0
@@ -148,10 +148,8 @@ def test_force_forgets_though_nothing_of_the_issuer_is_known_any_more(
 
 
 @pytest.mark.requirement(38)
-def test_a_server_without_metadata_is_not_told_and_that_is_said(
-    tokencli: Run, configure: Configure, server: Server
-) -> None:
-    """404 at both addresses: there is nobody to tell."""
+def test_server_without_metadata(tokencli: Run, configure: Configure, server: Server) -> None:
+    """404 at both addresses: there is no revocation endpoint, and the output says so."""
     configure(profile(server, issuer=server.base))
     assert tokencli("get", "p").code == 0
     done = tokencli("logout", "p")
@@ -164,10 +162,10 @@ def test_a_server_without_metadata_is_not_told_and_that_is_said(
 
 
 @pytest.mark.requirement(38)
-def test_an_access_token_that_died_with_its_refresh_token_is_no_failure(
+def test_access_token_revoked_with_its_refresh_token(
     tokencli: Run, configure: Configure, server: Server
 ) -> None:
-    """As at Google: 200 for the refresh token, then 400 invalid_token; a second logout succeeds, too."""
+    """As at Google: 200, then 400 invalid_token. Not an error, also in a second logout."""
     configure(profile(server, revocation_url=f"{server.base}/revoke"))
     assert tokencli("get", "p").code == 0
     server.revocations = [DONE, UNKNOWN]
@@ -179,10 +177,8 @@ def test_an_access_token_that_died_with_its_refresh_token_is_no_failure(
 
 
 @pytest.mark.requirement(38)
-def test_a_portal_that_answers_200_has_revoked_nothing(
-    tokencli: Run, configure: Configure, server: Server
-) -> None:
-    """Its page is no answer; what was revoked before it came is not revoked again."""
+def test_portal_page_is_no_revocation(tokencli: Run, configure: Configure, server: Server) -> None:
+    """A captive portal's 200 is an error; tokens revoked before it aren't revoked again."""
     configure(profile(server, revocation_url=f"{server.base}/revoke"))
     assert tokencli("get", "p").code == 0
     server.revocations = [PORTAL]
@@ -197,10 +193,10 @@ def test_a_portal_that_answers_200_has_revoked_nothing(
 
 
 @pytest.mark.requirement(38)
-def test_tokens_got_for_other_scopes_are_revoked_too(
+def test_tokens_of_former_scopes_are_revoked(
     tokencli: Run, configure: Configure, server: Server
 ) -> None:
-    """After the scope was edited, both what was got before and what was got since."""
+    """After the scope was edited, tokens from before and since are revoked."""
     url = f"{server.base}/revoke"
     for scope in ("read", "read write"):
         configure(profile(server, revocation_url=url, scope=scope))
