@@ -1,4 +1,4 @@
-"""The committed completion scripts: compared by a test, written by `python -m tests.completions`."""
+"""The committed completion scripts: compared by a test, rewritten by `python -m tests.completions`."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ FILES = {
 
 
 def main() -> None:
-    """Write every script again."""
+    """Rewrite every script."""
     commands = list_command_specs()
     for shell, name in FILES.items():
         (FOLDER / name).write_text(render_completion_script(shell, commands), encoding="utf-8")

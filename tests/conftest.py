@@ -1,4 +1,4 @@
-"""Fixtures for every test: an environment of their own, and the program as a process."""
+"""Fixtures for every test: a hermetic environment, and the program as a process."""
 
 import os
 import signal
@@ -55,7 +55,7 @@ IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 
 @pytest.fixture(autouse=True)
 def hermetic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Give the test a home of its own and nothing of the machine's proxies, CAs and settings."""
+    """Give the test its own home, without the machine's proxies, CAs and settings."""
     for name in list(os.environ):
         if name.startswith(FOREIGN) or name.upper() in PROXIES or name in ALONE:
             monkeypatch.delenv(name)
@@ -75,7 +75,7 @@ def hermetic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Result:
-    """What a finished process left behind."""
+    """The result of a finished process."""
 
     code: int
     out: str
@@ -114,7 +114,7 @@ def tokencli() -> Run:
 
 
 def script() -> str:
-    """Return the console script that belongs to the interpreter of this run."""
+    """Return the console script of the running interpreter."""
     return str(Path(sys.executable).with_name("tokencli"))
 
 
@@ -133,7 +133,7 @@ def write_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[s
 
 
 def lines(text: str) -> Sequence[str]:
-    """Return the lines of a text that are not empty."""
+    """Return the non-empty lines of a text."""
     return [line for line in text.splitlines() if line]
 
 

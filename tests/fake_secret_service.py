@@ -34,7 +34,7 @@ PROMPT = "/org/freedesktop/secrets/prompt/p1"
 
 @contextmanager
 def fake_secret_service(mode: str, place: Path) -> Iterator[str]:
-    """Run one on a bus of its own and hand out the bus's address."""
+    """Run one on its own bus and yield the bus's address."""
     with private_bus(place) as address:
         service = subprocess.Popen(
             [sys.executable, "-m", "tests.fake_secret_service", mode],
@@ -102,7 +102,7 @@ class Service:
         return ("a{ss}", attributes) if name == "Attributes" else values[name]
 
     def create(self, properties: dict[str, Any], secret: tuple[Any, ...]) -> tuple[str, str]:
-        """Keep an item, or ask first."""
+        """Store an item, or prompt first."""
         attributes = properties["org.freedesktop.Secret.Item.Attributes"][1]
         same = [name for name, item in self.items.items() if item[0] == attributes]
         if same and self.mode == "keepassxc-locks":
@@ -123,7 +123,7 @@ def _in(wanted: dict[str, str], attributes: dict[str, str]) -> bool:
 
 
 def serve(mode: str) -> None:
-    """Own the name and answer for ever."""
+    """Own the name and answer until killed."""
     from jeepney import HeaderFields, MessageType, message_bus, new_error, new_method_return
     from jeepney.io.blocking import open_dbus_connection
 

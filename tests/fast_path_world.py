@@ -1,4 +1,4 @@
-"""A configuration, a stored token and its hot copy in memory, made anew in a moment."""
+"""A configuration, a stored token and its hot copy in memory, created in a moment."""
 
 import os
 import shutil
@@ -57,7 +57,7 @@ class World:
         }
 
     def make(self, *, age: float = 10.0, life: float = 1200.0) -> None:
-        """Make everything as if a token had been fetched `age` seconds ago."""
+        """Create everything as if a token had been fetched `age` seconds ago."""
         for place in self.root.iterdir():
             if place.is_dir() and not place.is_symlink():
                 shutil.rmtree(place)
@@ -76,7 +76,7 @@ class World:
             app.token_store(profile).save(StoredTokenSet(derive_binding(profile), found))
 
     def write(self, text: str) -> None:
-        """Write the configuration, and let it be a while ago."""
+        """Write the configuration with a modification time in the past."""
         self.config.write_text(text)
         self.config.chmod(0o600)
         past = time.time() - 3600.123456789
@@ -84,17 +84,17 @@ class World:
 
     @property
     def hot(self) -> Path:
-        """Return the folder of the configuration's records."""
+        """Return the folder of the configuration's fast-path records."""
         return self.run / "tokencli" / "hot" / str(self.config).replace("/", "%")
 
     def without_copies(self) -> Mapping[str, str]:
-        """Return an environment in which there is no runtime directory."""
+        """Return an environment without a runtime directory."""
         return {**self.environ, "XDG_RUNTIME_DIR": str(self.root / "none")}
 
 
 @contextmanager
 def world() -> Iterator[World]:
-    """Make a world in memory, and take it away again."""
+    """Create a world in memory, and delete it afterwards."""
     root = Path(tempfile.mkdtemp(prefix="tokencli-test-", dir=MEMORY))
     assert is_memory_backed(root), f"{MEMORY} is not in memory, and these tests need some that is"
     try:

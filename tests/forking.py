@@ -1,7 +1,7 @@
-"""The program run over and over by forks of one process that has loaded it: many runs cost little.
+"""Run the program in forks of one process that has imported it, so that many runs cost little.
 
 `Forks` is the test's end. The other end is this module run as a script: for each request it forks;
-the child takes the environment and the streams it was told, and runs the program to its end.
+the child sets the requested environment and streams and runs the program to its end.
 """
 
 import json
@@ -22,7 +22,7 @@ NOWHERE = "/nonexistent"
 
 
 class Forks:
-    """A process that runs `tokencli` as often as it is asked."""
+    """A process that runs `tokencli` on request."""
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
@@ -55,9 +55,9 @@ class Forks:
         later: float = 0.0,
         home: str = NOWHERE,
     ) -> Result:
-        """Run one command line; `long` leaves the hot path out, `later` moves the clock (seconds).
+        """Run one command line; `long` skips the fast path, `later` moves the clock (seconds).
 
-        `home` is what the user database says of it; the tester's own is never looked into.
+        `home` is the home directory in the user database; the real one is never read.
         """
         return self.at_once([argv], environ, long=long, stdout=stdout, later=later, home=home)[0]
 
@@ -71,7 +71,7 @@ class Forks:
         later: float = 0.0,
         home: str = NOWHERE,
     ) -> list[Result]:
-        """Run all the command lines at the same time."""
+        """Run all command lines at the same time."""
         assert self._process.stdin and self._process.stdout
         request = {
             "commands": [list(argv) for argv in commands],

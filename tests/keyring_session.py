@@ -1,7 +1,7 @@
-"""A real keyring for tests: gnome-keyring on a D-Bus of its own, in scratch folders.
+"""A real keyring for tests: gnome-keyring on a private D-Bus, in scratch folders.
 
-Fixtures: `keyring_env` (unlocked) and `locked_keyring_env`. Both put the variables of the session
-into the test's environment and hand them out; the processes end with the test.
+The fixtures `keyring_env` (unlocked) and `locked_keyring_env` put the session's variables into the
+test's environment and return them; the processes end with the test.
 """
 
 import gc
@@ -38,12 +38,12 @@ BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Config
 
 
 def missing() -> list[str]:
-    """Return the programs that these tests need and that are not installed."""
+    """Return the required programs that are not installed."""
     return [name for name in NEEDED if shutil.which(name) is None]
 
 
 def summary() -> str | None:
-    """Return one line about what is left out on this machine, and how to get it; None for nothing."""
+    """Return one line about the tests that are left out and how to install what they need, or None."""
     if not missing():
         return None
     if sys.platform != "linux":
@@ -52,7 +52,7 @@ def summary() -> str | None:
 
 
 def require() -> None:
-    """Skip the test where its programs are not installed; in CI that is a failure."""
+    """Skip the test if a program is missing; in CI, fail it."""
     if line := summary():
         if IN_CI:
             pytest.fail(line)
@@ -62,7 +62,7 @@ def require() -> None:
 def state_files() -> set[Path]:
     """Return the files in the user's own state folder.
 
-    The keyring store's locks follow the user and not the environment, so no fixture can move them.
+    The keyring store's locks belong to the user, not to the environment, so no fixture can move them.
     """
     from tokencli.system.user_dirs import state_dir
 
@@ -70,7 +70,7 @@ def state_files() -> set[Path]:
 
 
 def sweep(before: set[Path]) -> None:
-    """Remove what tests added to the user's own state folder since `before`, but nothing in use.
+    """Remove what tests added to the user's own state folder since `before`, except files in use.
 
     A credential is a test's if its lock is new. A lock file is removed while it is held, which
     leaves no moment in which two processes could hold it.
@@ -91,19 +91,19 @@ def sweep(before: set[Path]) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Remember what is in the user's own state folder."""
+    """Record the files in the user's own state folder."""
     session.config.stash[BEFORE] = state_files()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Leave the user's own state folder as it was, once all workers are done."""
+    """Restore the user's own state folder once all workers are done."""
     if not hasattr(session.config, "workerinput"):
         sweep(session.config.stash[BEFORE])
 
 
 @contextmanager
 def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
-    """End the process with the block."""
+    """Terminate the process at the end of the block."""
     try:
         yield process
     finally:
@@ -120,7 +120,7 @@ def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
 
 @contextmanager
 def private_bus(place: Path) -> Iterator[str]:
-    """Run a session bus of one's own and hand out its address."""
+    """Run a private session bus and yield its address."""
     config = place / "bus.conf"
     config.write_text(BUS_CONFIG.format(place=place))
     bus = subprocess.Popen(
@@ -136,7 +136,7 @@ def private_bus(place: Path) -> Iterator[str]:
 
 @contextmanager
 def gnome_keyring(place: Path, address: str) -> Iterator[dict[str, str]]:
-    """Run an unlocked gnome-keyring on that bus, and hand out the variables of the session."""
+    """Run an unlocked gnome-keyring on that bus, and yield the session's variables."""
     (place / "data").mkdir(mode=0o700)
     (place / "run").mkdir(mode=0o700)
     variables = {
@@ -161,7 +161,7 @@ def gnome_keyring(place: Path, address: str) -> Iterator[dict[str, str]]:
 
 
 def wait_for_owner(address: str) -> None:
-    """Return once a Secret Service has taken its name on the bus; the bus itself says when."""
+    """Wait until a Secret Service owns its name on the bus."""
     import secretstorage
     from jeepney import DBusAddress, MatchRule, message_bus, new_method_call
     from jeepney.io.blocking import open_dbus_connection
@@ -196,7 +196,7 @@ def lock(variables: Mapping[str, str]) -> None:
 
 
 def settle() -> None:
-    """Let go of the sockets that the keyring library leaves open where it raises or never returns."""
+    """Close the sockets that the keyring library leaves open when it raises or hangs."""
     for thread in threading.enumerate():
         if thread.name == "tokencli-bounded":
             thread.join(10)
@@ -207,7 +207,7 @@ def settle() -> None:
 
 @pytest.fixture
 def settled() -> Iterator[None]:
-    """Leave nothing of a keyring that failed to the tests after this one."""
+    """Run `settle` after the test."""
     yield
     settle()
 
@@ -218,7 +218,7 @@ def keyring_env(
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[dict[str, str]]:
-    """Give the test an unlocked gnome-keyring of its own."""
+    """Provide an unlocked gnome-keyring for the test."""
     require()
     place = tmp_path_factory.mktemp("keyring")
     with private_bus(place) as address, gnome_keyring(place, address) as variables:
@@ -230,6 +230,6 @@ def keyring_env(
 
 @pytest.fixture
 def locked_keyring_env(keyring_env: dict[str, str]) -> dict[str, str]:
-    """Give the test a gnome-keyring that is locked, with nobody there to unlock it."""
+    """Provide a locked gnome-keyring that nobody unlocks."""
     lock(keyring_env)
     return keyring_env

@@ -1,7 +1,7 @@
-"""The generated blocks of README.md: compared by a test, written by `python -m tests.readme`.
+"""The generated blocks of README.md: compared by a test, rewritten by `python -m tests.readme`.
 
-A block stands between a comment that names the command whose output it is and an end:
-`<!-- help: tokencli get -->`, shown as it is, or `<!-- output: tokencli … -->`, which is Markdown.
+A block lies between a comment with the command whose output it is and an end comment:
+`<!-- help: tokencli get -->`, shown verbatim, or `<!-- output: tokencli … -->`, which is Markdown.
 """
 
 import os

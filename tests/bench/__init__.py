@@ -1,1 +1,1 @@
-"""How fast it is, against others, side by side in one run: `python -m tests.bench`."""
+"""Benchmarks against other programs, side by side in one run: `python -m tests.bench`."""

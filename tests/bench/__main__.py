@@ -1,4 +1,4 @@
-"""Print the ratios: `python -m tests.bench [ROUNDS]`."""
+"""Print the benchmark's ratios: `python -m tests.bench [ROUNDS]`."""
 
 import os
 import platform
@@ -20,7 +20,7 @@ MANY = 10_000
 
 
 class Row(NamedTuple):
-    """One line of the table."""
+    """One row of the table."""
 
     what: str
     against: str
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def warm(folder: Path, rounds: int) -> Iterator[Row]:
-    """Compare warm runs with an empty console script of the same environment."""
+    """Compare warm runs with an empty console script in the same environment."""
     commands: dict[str, Command] = {
         "empty": [str(empty_script(folder))],
         "`get`": [script(), "get"],
@@ -70,7 +70,7 @@ def warm(folder: Path, rounds: int) -> Iterator[Row]:
 
 
 def cold(folder: Path, rounds: int) -> Iterator[Row]:
-    """Compare a run that has to ask the server with the script that a person would write."""
+    """Compare a run that sends a token request with a handwritten script."""
     if missing():
         say(f"cold `get`: left out, for it needs a keyring: {INSTALL}")
         return
@@ -93,7 +93,7 @@ def cold(folder: Path, rounds: int) -> Iterator[Row]:
 
 
 def in_shells(rounds: int) -> Iterator[Row]:
-    """Compare a hooked `get` with the best peer, which has the token in its memory as well."""
+    """Compare a hooked `get` with the best peer, which also has the token in memory."""
     with bench_place(lifetime=3600) as environ, oidc.loaded_agent() as peer:
         commands: dict[str, Command] = {"a warm `get` without the hook": [script(), "get"]}
         run(commands["a warm `get` without the hook"], environ)
@@ -133,12 +133,12 @@ def row(what: str, against: str, one: Measured, other: Measured, aim: str) -> Ro
 
 
 def shown(ratio: float | None) -> str:
-    """Return a ratio as it stands in the table."""
+    """Format a ratio for the table."""
     return "-" if ratio is None else f"{ratio:.2f}"
 
 
 def say(text: str) -> None:
-    """Print a line at once: it takes a while until all are there."""
+    """Print a line at once, since the whole run takes a while."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 

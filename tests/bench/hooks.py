@@ -1,4 +1,4 @@
-"""A hooked `get` in bash, zsh and fish, timed inside the shell: there is no process to measure."""
+"""The time of a hooked `get` in bash, zsh and fish, measured in the shell: it starts no process."""
 
 import shutil
 import subprocess
@@ -18,9 +18,9 @@ LOOPS = {
 
 
 def seconds(shell: str, environ: Mapping[str, str], rounds: int = 12) -> float | None:
-    """Return the least seconds that one hooked `get` takes, None where there is no such shell.
+    """Return the least time of one hooked `get` in seconds, or None without that shell.
 
-    The difference between many calls and one, so that starting the shell is no part of it.
+    It is the difference between many calls and one, which excludes the shell's own start.
     """
     if shutil.which(shell) is None:
         return None

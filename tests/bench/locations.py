@@ -1,4 +1,4 @@
-"""Where the benchmarks run: a keyring, a server and a runtime directory in memory, all their own."""
+"""The environment of the benchmarks: a keyring, a server and a runtime directory in memory."""
 
 import os
 import shutil
@@ -28,7 +28,7 @@ store = "{store}"
 
 @contextmanager
 def bench_place(*, lifetime: float, profiles: int = 1) -> Iterator[dict[str, str]]:
-    """Hand out an environment with a configuration whose profile `bench` gets tokens of that life."""
+    """Provide an environment with a profile `bench` whose tokens have the given lifetime."""
     folder = Path(mkdtemp(prefix="tokencli-bench-", dir=MEMORY))
     environ = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     # The package's compiled modules have to be kept, as they are for everybody else.
@@ -84,7 +84,7 @@ def _configure(
 
 
 def _keep(secret: str, environ: dict[str, str]) -> None:
-    """Store the secret as `login` would, for both sides to find."""
+    """Store the secret as `login` would, for both sides."""
     import subprocess
     import sys
 

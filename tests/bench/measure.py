@@ -1,4 +1,4 @@
-"""Measure commands side by side: in turns, so that whatever the machine does meets all of them alike."""
+"""Measure commands in turns, so that load on the machine affects all of them alike."""
 
 import os
 import shutil
@@ -27,9 +27,9 @@ def side_by_side(
     rounds: int,
     own: Mapping[str, Mapping[str, str]] | None = None,
 ) -> dict[str, Measured]:
-    """Run the commands in turns, each `rounds` times after one to warm up.
+    """Run the commands in turns, each `rounds` times after one warm-up.
 
-    All in one environment, but for those that have their `own`.
+    All share one environment, except those with an environment in `own`.
     """
     environs = {name: (own or {}).get(name, environ) for name in commands}
     for name, command in commands.items():
@@ -48,13 +48,13 @@ def side_by_side(
 
 
 def run(command: Command, environ: Mapping[str, str]) -> None:
-    """Run a command to its end; what it prints is lost, and it has to succeed."""
+    """Run a command, discard its output, and require success."""
     done = subprocess.run(command, env=environ, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode(errors="replace")
 
 
 def instructions(command: Command, environ: Mapping[str, str], rounds: int = 5) -> float | None:
-    """Return the median of the instructions that a command takes, where `perf` can count them."""
+    """Return the median number of instructions of a command, or None without `perf`."""
     perf = shutil.which("perf")
     if perf is None:
         return None

@@ -1,4 +1,4 @@
-"""The best peer, where it is installed: `oidc-token` of oidc-agent, a C program with a daemon."""
+"""The fastest peer, if installed: `oidc-token` of oidc-agent, a C program with a daemon."""
 
 import os
 import shutil
@@ -28,7 +28,7 @@ LONG = 86_400
 
 
 class Peer(NamedTuple):
-    """A command that hands out a token from an agent's memory."""
+    """A command that prints a token from an agent's memory."""
 
     command: list[str]
     environ: dict[str, str]
@@ -36,7 +36,7 @@ class Peer(NamedTuple):
 
 @contextmanager
 def loaded_agent() -> Iterator[Peer | None]:
-    """Run an agent with an account of a server of our own; None where it is not installed."""
+    """Run an agent with an account at a local server; None if it is not installed."""
     if summary() or not all(map(shutil.which, ("oidc-agent", "oidc-gen", "oidc-token"))):
         yield None
         return
@@ -72,7 +72,7 @@ def loaded_agent() -> Iterator[Peer | None]:
 
 
 def _load(server: OidcProvider, environ: dict[str, str]) -> None:
-    """Give the agent an account by a refresh token."""
+    """Add an account to the agent by a refresh token."""
     reply = requests.post(
         server.url("token"),
         data={"grant_type": "password", "username": USER, "password": PASSWORD, "scope": SCOPE},

@@ -1,4 +1,4 @@
-"""What the program is measured against: an empty console script, and one that a person would write."""
+"""The programs to compare with: an empty console script, and a handwritten one."""
 
 import sys
 from pathlib import Path
@@ -27,7 +27,7 @@ print(reply.json()["access_token"])
 
 
 def empty_script(folder: Path) -> Path:
-    """Write a console script like the program's own whose `main` returns at once."""
+    """Write a console script like tokencli's, whose `main` returns at once."""
     own = Path(script()).read_text(encoding="utf-8")
     assert "from tokencli.__main__ import main" in own
     path = folder / "empty"

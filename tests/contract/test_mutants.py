@@ -1,6 +1,6 @@
-"""The tests that guard credentials do fail when what they guard is taken away.
+"""The tests that guard credentials fail when the code they guard is removed.
 
-Each row takes one thing out of a copy of the package and runs the tests that must notice.
+Each row removes one thing from a copy of the package and names the test that must fail.
 """
 
 import os
@@ -21,7 +21,7 @@ ROOT = Path(tokencli.__file__).parent.parent
 
 @dataclass(frozen=True)
 class Mutant:
-    """What is taken out, and which test notices."""
+    """What is removed, and the test that must fail."""
 
     file: str
     old: str
@@ -88,8 +88,8 @@ MUTANTS = {
 
 
 @pytest.mark.parametrize("name", MUTANTS)
-def test_a_mutant_is_noticed(name: str, tmp_path: Path) -> None:
-    """The named test passes as it is, and fails once that one thing is gone."""
+def test_mutant_is_detected(name: str, tmp_path: Path) -> None:
+    """The test passes on the original and fails on the mutant."""
     mutant = MUTANTS[name]
     shutil.copytree(
         ROOT / "tokencli", tmp_path / "tokencli", ignore=shutil.ignore_patterns("__pycache__")

@@ -1,4 +1,4 @@
-"""Every system of the sandbox, over real TLS with an independent client: one body for each row."""
+"""Every system of the sandbox, over real TLS, with an independent client."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,8 +15,8 @@ from tokencli.sandbox.system import SYSTEMS, load_system
 
 
 @dataclass
-class Hands:
-    """A clock whose hands tests move."""
+class FakeClock:
+    """A clock that tests set."""
 
     time: float = 1_800_000_000.0
 
@@ -26,7 +26,7 @@ class Hands:
 
 @dataclass(frozen=True)
 class Case:
-    """How a person would call one system by hand, from its document."""
+    """A valid token request to one system, and the documented response."""
 
     form: Mapping[str, str]
     basic: tuple[str, str] | None = None
@@ -92,14 +92,14 @@ SYSTEM = pytest.mark.parametrize("system", SYSTEMS)
 
 
 @pytest.fixture
-def clock() -> Hands:
-    """A clock that stands still until it is moved."""
-    return Hands()
+def clock() -> FakeClock:
+    """A clock that stands still until a test moves it."""
+    return FakeClock()
 
 
 @pytest.fixture
-def sandbox(clock: Hands) -> Iterator[Sandbox]:
-    """A running sandbox where nothing goes wrong yet."""
+def sandbox(clock: FakeClock) -> Iterator[Sandbox]:
+    """A running sandbox without faults."""
     with Sandbox(now=clock.now) as running:
         yield running
 
@@ -107,7 +107,7 @@ def sandbox(clock: Hands) -> Iterator[Sandbox]:
 def post(
     sandbox: Sandbox, system: str, form: Mapping[str, str] | None = None, **other: Any
 ) -> requests.Response:
-    """Post to a token endpoint; without `form`, what is right."""
+    """Post to a token endpoint, by default a valid form."""
     case = CASES[system]
     return requests.post(
         sandbox.url + load_system(system).token_path,
@@ -126,20 +126,20 @@ def refresh(sandbox: Sandbox, system: str, token: str) -> requests.Response:
 
 
 def resource(sandbox: Sandbox, system: str, token: str | None) -> requests.Response:
-    """Knock at the protected resource."""
+    """Request the protected resource."""
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     url = sandbox.url + load_system(system).resource_path
     return requests.get(url, headers=headers, verify=sandbox.ca_file, timeout=20)
 
 
 def test_every_system_has_a_case() -> None:
-    """No row of the table goes untested."""
+    """Every system of the table is tested."""
     assert set(CASES) == set(SYSTEMS)
 
 
 @SYSTEM
-def test_right_credentials_get_the_documented_reply(sandbox: Sandbox, system: str) -> None:
-    """The reply has the documented members, no others, and must not be cached."""
+def test_valid_request(sandbox: Sandbox, system: str) -> None:
+    """The response has exactly the documented members and must not be cached."""
     case = CASES[system]
     reply = post(sandbox, system)
     assert reply.status_code == 200
@@ -152,10 +152,10 @@ def test_right_credentials_get_the_documented_reply(sandbox: Sandbox, system: st
 
 
 @SYSTEM
-def test_the_token_opens_the_resource_until_it_expires(
-    sandbox: Sandbox, clock: Hands, system: str
+def test_token_opens_the_resource_until_it_expires(
+    sandbox: Sandbox, clock: FakeClock, system: str
 ) -> None:
-    """A live token is answered 200; an expired one 401 in the words of RFC 6750 section 3."""
+    """A valid token gets 200, an expired one 401 as in RFC 6750 section 3."""
     token = post(sandbox, system).json()["access_token"]
     assert resource(sandbox, system, token).status_code == 200
     clock.time += CASES[system].expires_in - 1
@@ -168,16 +168,16 @@ def test_the_token_opens_the_resource_until_it_expires(
 
 
 @SYSTEM
-def test_without_a_token_the_challenge_names_no_error(sandbox: Sandbox, system: str) -> None:
-    """RFC 6750 section 3.1: a request without credentials learns the scheme and nothing else."""
+def test_challenge_without_a_token(sandbox: Sandbox, system: str) -> None:
+    """RFC 6750 section 3.1: a request without credentials gets the scheme and no error code."""
     bare = resource(sandbox, system, None)
     assert bare.status_code == 401
     assert bare.headers["WWW-Authenticate"] == f'Bearer realm="{system}"'
 
 
 @SYSTEM
-def test_a_token_opens_its_own_system_alone(sandbox: Sandbox, system: str) -> None:
-    """A live token of another system is no token here."""
+def test_token_of_another_system(sandbox: Sandbox, system: str) -> None:
+    """A valid token of another system is rejected."""
     other = next(name for name in SYSTEMS if name != system)
     token = post(sandbox, other).json()["access_token"]
     assert resource(sandbox, system, token).status_code == 401
@@ -185,7 +185,7 @@ def test_a_token_opens_its_own_system_alone(sandbox: Sandbox, system: str) -> No
 
 @SYSTEM
 def test_refresh_rotates(sandbox: Sandbox, system: str) -> None:
-    """A refresh token brings a new pair, and the new one works in its turn."""
+    """A refresh token gives new tokens, and the new refresh token works as well."""
     first = post(sandbox, system).json()
     second = refresh(sandbox, system, first["refresh_token"]).json()
     assert second["access_token"] != first["access_token"]
@@ -195,8 +195,8 @@ def test_refresh_rotates(sandbox: Sandbox, system: str) -> None:
 
 
 @SYSTEM
-def test_reuse_kills_the_family(sandbox: Sandbox, system: str) -> None:
-    """A refresh token used twice takes its successor and the access tokens with it."""
+def test_reuse_revokes_the_family(sandbox: Sandbox, system: str) -> None:
+    """A reused refresh token revokes its successor and the access tokens."""
     first = post(sandbox, system).json()
     second = refresh(sandbox, system, first["refresh_token"]).json()
     assert sandbox.is_family_active(second["refresh_token"])
@@ -210,10 +210,8 @@ def test_reuse_kills_the_family(sandbox: Sandbox, system: str) -> None:
 
 
 @SYSTEM
-def test_grace_forgives_a_client_that_lost_the_answer(
-    sandbox: Sandbox, clock: Hands, system: str
-) -> None:
-    """Within the grace period the last spent token is answered with the current one; later not."""
+def test_grace_period(sandbox: Sandbox, clock: FakeClock, system: str) -> None:
+    """Within it the previous token is answered with the current one; afterwards not."""
     sandbox.set_faults(grace="30s")
     first = post(sandbox, system).json()
     second = refresh(sandbox, system, first["refresh_token"]).json()
@@ -224,8 +222,8 @@ def test_grace_forgives_a_client_that_lost_the_answer(
 
 
 @SYSTEM
-def test_another_clients_refresh_token_is_unknown(sandbox: Sandbox, system: str) -> None:
-    """A refresh token goes only to the system and client that it was issued to."""
+def test_refresh_token_of_another_client(sandbox: Sandbox, system: str) -> None:
+    """A refresh token is valid only for the system and client that it was issued to."""
     other = next(name for name in SYSTEMS if name != system)
     token = post(sandbox, other).json()["refresh_token"]
     assert refresh(sandbox, system, token).status_code == 400
@@ -234,24 +232,24 @@ def test_another_clients_refresh_token_is_unknown(sandbox: Sandbox, system: str)
 
 @SYSTEM
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
-def test_only_post_gets_a_token(sandbox: Sandbox, system: str, method: str) -> None:
-    """Other verbs are answered 405 and told which would be right."""
+def test_token_request_must_be_post(sandbox: Sandbox, system: str, method: str) -> None:
+    """Other methods get 405 with the allowed one."""
     url = sandbox.url + load_system(system).token_path
     reply = requests.request(method, url, verify=sandbox.ca_file, timeout=20)
     assert (reply.status_code, reply.headers["Allow"]) == (405, "POST")
 
 
 @SYSTEM
-def test_a_json_body_is_refused(sandbox: Sandbox, system: str) -> None:
-    """Every document asks for a form; JSON with the same content is no substitute."""
+def test_json_body_is_refused(sandbox: Sandbox, system: str) -> None:
+    """The documents require a form; JSON with the same content is rejected."""
     reply = post(sandbox, system, {}, json=dict(CASES[system].form))
     assert reply.status_code in (400, 401)
     assert sandbox.database.tokens_issued == 0
 
 
 @SYSTEM
-def test_parameters_in_the_query_do_not_count(sandbox: Sandbox, system: str) -> None:
-    """Credentials belong into the body; nothing is read from the URL, and nothing of it logged."""
+def test_query_parameters_are_ignored(sandbox: Sandbox, system: str) -> None:
+    """Credentials belong into the body; the query is neither read nor logged."""
     query = "&".join(f"{name}={value}" for name, value in CASES[system].form.items())
     url = f"{sandbox.url}{load_system(system).token_path}?{query}"
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -263,8 +261,8 @@ def test_parameters_in_the_query_do_not_count(sandbox: Sandbox, system: str) -> 
 
 @SYSTEM
 @pytest.mark.parametrize("change", ["no grant_type", "unknown grant_type", "twice", "wrong client"])
-def test_refusals_have_the_documented_shape(sandbox: Sandbox, system: str, change: str) -> None:
-    """What is wrong with any request is refused with 400 or 401 and exactly the documented members."""
+def test_documented_error_responses(sandbox: Sandbox, system: str, change: str) -> None:
+    """An invalid request gets 400 or 401 with exactly the documented members."""
     case = CASES[system]
     form: dict[str, Any] = dict(case.form)
     other: dict[str, Any] = {}
@@ -286,7 +284,7 @@ def test_refusals_have_the_documented_shape(sandbox: Sandbox, system: str, chang
 
 
 @SYSTEM
-def test_the_log_counts_what_happened(sandbox: Sandbox, system: str) -> None:
+def test_request_counts(sandbox: Sandbox, system: str) -> None:
     """Requests are counted by kind, system and grant."""
     grant_type = CASES[system].form["grant_type"]
     token = post(sandbox, system).json()
@@ -301,8 +299,8 @@ def test_the_log_counts_what_happened(sandbox: Sandbox, system: str) -> None:
 
 @SYSTEM
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 501, 503])
-def test_fail_answers_in_the_documented_shape(sandbox: Sandbox, system: str, status: int) -> None:
-    """The first N token requests fail with the status; then all is well again."""
+def test_fault_fail(sandbox: Sandbox, system: str, status: int) -> None:
+    """The first N token requests fail with the status; later ones succeed."""
     sandbox.set_faults(fail=f"{status}:1")
     failed = post(sandbox, system)
     assert failed.status_code == status
@@ -314,10 +312,8 @@ def test_fail_answers_in_the_documented_shape(sandbox: Sandbox, system: str, sta
 
 
 @SYSTEM
-def test_lifetime_rules_the_reply_and_the_resource(
-    sandbox: Sandbox, clock: Hands, system: str
-) -> None:
-    """`expires_in` is the lifetime asked for, and the token dies after it."""
+def test_fault_lifetime(sandbox: Sandbox, clock: FakeClock, system: str) -> None:
+    """`expires_in` is the lifetime set, and the token expires after it."""
     sandbox.set_faults(lifetime=20)
     reply = post(sandbox, system).json()
     assert reply["expires_in"] == 20
@@ -326,10 +322,8 @@ def test_lifetime_rules_the_reply_and_the_resource(
 
 
 @SYSTEM
-def test_no_refresh_token_leaves_it_out_and_keeps_old_ones_good(
-    sandbox: Sandbox, system: str
-) -> None:
-    """No reply carries one; one that was issued before stays good (RFC 6749 section 6)."""
+def test_fault_no_refresh_token(sandbox: Sandbox, system: str) -> None:
+    """No response has one; those issued before stay valid (RFC 6749 section 6)."""
     before = post(sandbox, system).json()["refresh_token"]
     sandbox.set_faults(no_refresh_token=True)
     assert "refresh_token" not in post(sandbox, system).json()
@@ -339,8 +333,8 @@ def test_no_refresh_token_leaves_it_out_and_keeps_old_ones_good(
 
 
 @SYSTEM
-def test_broken_json_is_broken_and_carries_the_token(sandbox: Sandbox, system: str) -> None:
-    """The slip of the samples: a JSON parser gives up, a person still sees the token."""
+def test_fault_broken_json(sandbox: Sandbox, system: str) -> None:
+    """A JSON parser fails, but the token is in the text, as in the documented samples."""
     sandbox.set_faults(broken_json=True)
     reply = post(sandbox, system)
     assert reply.status_code == 200
@@ -351,16 +345,16 @@ def test_broken_json_is_broken_and_carries_the_token(sandbox: Sandbox, system: s
 
 
 @SYSTEM
-def test_no_token_leaves_access_token_alone_out(sandbox: Sandbox, system: str) -> None:
-    """All other members come."""
+def test_fault_no_token(sandbox: Sandbox, system: str) -> None:
+    """All members but access_token are there."""
     sandbox.set_faults(no_token=True)
     assert set(post(sandbox, system).json()) == CASES[system].members - {"access_token"}
 
 
 @SYSTEM
 @pytest.mark.parametrize("raw", ['"3600.0"', "null", "-1", "1e400", "true"])
-def test_expires_in_is_written_raw(sandbox: Sandbox, system: str, raw: str) -> None:
-    """The text stands in the JSON as it was given; the token lives as long as ever."""
+def test_fault_expires_in(sandbox: Sandbox, system: str, raw: str) -> None:
+    """The text is in the JSON as given; the token's real lifetime is unchanged."""
     sandbox.set_faults(expires_in=raw)
     reply = post(sandbox, system)
     assert f'"expires_in": {raw}' in reply.text
@@ -368,15 +362,15 @@ def test_expires_in_is_written_raw(sandbox: Sandbox, system: str, raw: str) -> N
 
 
 @SYSTEM
-def test_expires_in_can_be_left_out(sandbox: Sandbox, system: str) -> None:
-    """An empty text leaves the member out."""
+def test_fault_empty_expires_in(sandbox: Sandbox, system: str) -> None:
+    """An empty text omits the member."""
     sandbox.set_faults(expires_in="")
     assert set(post(sandbox, system).json()) == CASES[system].members - {"expires_in"}
 
 
 @SYSTEM
-def test_html_is_a_page_and_no_token(sandbox: Sandbox, system: str) -> None:
-    """A captive portal's page: status 200, and nothing was issued."""
+def test_fault_html(sandbox: Sandbox, system: str) -> None:
+    """A captive portal's page with status 200, and no token is issued."""
     sandbox.set_faults(html=True)
     reply = post(sandbox, system)
     assert (reply.status_code, reply.headers["Content-Type"][:9]) == (200, "text/html")
@@ -385,8 +379,8 @@ def test_html_is_a_page_and_no_token(sandbox: Sandbox, system: str) -> None:
 
 
 @SYSTEM
-def test_redirect_points_elsewhere(sandbox: Sandbox, system: str) -> None:
-    """The status and the target are as asked for."""
+def test_fault_redirect(sandbox: Sandbox, system: str) -> None:
+    """The response has the status and target set."""
     sandbox.set_faults(redirect="307:https://other.example/token")
     reply = post(sandbox, system)
     assert (reply.status_code, reply.headers["Location"]) == (307, "https://other.example/token")
@@ -394,8 +388,8 @@ def test_redirect_points_elsewhere(sandbox: Sandbox, system: str) -> None:
 
 @SYSTEM
 @pytest.mark.parametrize(("when", "issued"), [("before", 0), ("after", 1)])
-def test_drop_closes_the_connection(sandbox: Sandbox, system: str, when: str, issued: int) -> None:
-    """The client gets no answer; whether a token was issued depends on when."""
+def test_fault_drop(sandbox: Sandbox, system: str, when: str, issued: int) -> None:
+    """The client gets no response; `after` issues a token, `before` doesn't."""
     sandbox.set_faults(drop=f"{when}:1")
     with pytest.raises(requests.exceptions.ConnectionError):
         post(sandbox, system)
@@ -404,8 +398,8 @@ def test_drop_closes_the_connection(sandbox: Sandbox, system: str, when: str, is
 
 
 @SYSTEM
-def test_slow_answers_late_after_the_work(sandbox: Sandbox, system: str) -> None:
-    """The client gives up, but the token was issued."""
+def test_fault_slow(sandbox: Sandbox, system: str) -> None:
+    """The client times out, but the token was issued."""
     sandbox.set_faults(slow="1h")
     with pytest.raises(requests.exceptions.ReadTimeout):
         requests.post(
@@ -419,10 +413,8 @@ def test_slow_answers_late_after_the_work(sandbox: Sandbox, system: str) -> None
 
 
 @SYSTEM
-def test_clock_skew_shifts_what_the_server_says(
-    sandbox: Sandbox, clock: Hands, system: str
-) -> None:
-    """The Date header, iat and exp are off by as much; how long the token lives is not."""
+def test_fault_clock_skew(sandbox: Sandbox, clock: FakeClock, system: str) -> None:
+    """Date header, iat and exp are shifted; the token's lifetime is not."""
     sandbox.set_faults(clock_skew="-1h")
     reply = post(sandbox, system)
     assert reply.headers["Date"] == "Fri, 15 Jan 2027 07:00:00 GMT"
@@ -435,7 +427,7 @@ def test_clock_skew_shifts_what_the_server_says(
 
 
 def decoded(sandbox: Sandbox, token: str) -> dict[str, Any]:
-    """Return the claims; where the key is public, of a token whose signature is right."""
+    """Return the claims, with the signature verified if the key is public."""
     from base64 import urlsafe_b64decode
     from json import loads
 
@@ -448,7 +440,7 @@ def decoded(sandbox: Sandbox, token: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("system", ["groupid", "oauth2"])
-def test_public_keys_verify_the_tokens(sandbox: Sandbox, clock: Hands, system: str) -> None:
+def test_published_keys_verify_tokens(sandbox: Sandbox, clock: FakeClock, system: str) -> None:
     """An access token is a JWT that the published key set verifies."""
     claims = decoded(sandbox, post(sandbox, system).json()["access_token"])
     assert claims["iss"].startswith(sandbox.url)
@@ -456,8 +448,8 @@ def test_public_keys_verify_the_tokens(sandbox: Sandbox, clock: Hands, system: s
 
 
 @SYSTEM
-def test_elsewhere_the_system_answers_404_in_its_own_words(sandbox: Sandbox, system: str) -> None:
-    """A path under the system's roof that is none has the documented 404; paths are case-sensitive."""
+def test_unknown_path_of_a_system(sandbox: Sandbox, system: str) -> None:
+    """The documented 404 under the system's prefixes; paths are case-sensitive."""
     url = sandbox.url + load_system(system).token_path.replace("token", "Token")
     reply = requests.post(url, data=CASES[system].form, verify=sandbox.ca_file, timeout=20)
     assert reply.status_code == 404
@@ -467,8 +459,8 @@ def test_elsewhere_the_system_answers_404_in_its_own_words(sandbox: Sandbox, sys
         assert set(reply.json()) == CASES[system].errors
 
 
-def test_a_path_of_no_system_is_404(sandbox: Sandbox) -> None:
-    """Where nobody is at home there is still an answer."""
+def test_unknown_path(sandbox: Sandbox) -> None:
+    """404 outside all systems' prefixes."""
     reply = requests.get(f"{sandbox.url}/elsewhere", verify=sandbox.ca_file, timeout=20)
     assert reply.status_code == 404
     assert reply.json()["systems"] == list(SYSTEMS)

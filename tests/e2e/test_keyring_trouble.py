@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import Run
-from tests.e2e.test_three_systems import add, right
+from tests.e2e.test_three_systems import add, right_secrets
 from tests.keyring_session import lock
 from tests.unit.token_store.samples import memory_folder
 from tokencli.sandbox.server import Sandbox
@@ -22,7 +22,7 @@ def logged_in(tokencli: Run, keyring_env: dict[str, str]) -> Iterator[Sandbox]:
     """A sandbox, a profile and its login, with secrets and token in the keyring."""
     with Sandbox(lifetime=600) as sandbox:
         add(tokencli, sandbox, "groupid", NAME)
-        login = tokencli("login", NAME, "--stdin", stdin=right("groupid"))
+        login = tokencli("login", NAME, "--stdin", stdin=right_secrets("groupid"))
         assert login.code == 0, login.err
         yield sandbox
     tokencli("logout", NAME, "--secrets", "--force")

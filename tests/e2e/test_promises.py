@@ -1,4 +1,4 @@
-"""Promises of the README that are kept by several rooms together, each shown through the program itself."""
+"""Security promises that several modules keep together, checked through the program itself."""
 
 import json
 import os
@@ -65,7 +65,7 @@ store = "none"
 
 @pytest.fixture
 def ask(tokencli: Run, write_config: Write, monkeypatch: pytest.MonkeyPatch) -> "Ask":
-    """Return what runs the program against a server of that behaviour."""
+    """Return a function that runs the program against a server with that behaviour."""
     monkeypatch.setenv("CANARY", PASSWORD)
 
     def run(
@@ -87,8 +87,8 @@ GOOD = b.says(b.message("200 OK", b.TOKEN))
 
 @pytest.mark.requirement(6)
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_no_redirect_gets_a_second_request(status: int, ask: Ask) -> None:
-    """A password goes to the host of the profile and to no other, which the message names."""
+def test_redirects_are_not_followed(status: int, ask: Ask) -> None:
+    """A password is sent to the profile's host only; the error names the other host."""
     with running(GOOD) as other:
         target = f"https://localhost:{other.port}/token"
         reply = b.says(b.message(f"{status} Elsewhere", b"", f"Location: {target}"))
@@ -103,7 +103,7 @@ def test_no_redirect_gets_a_second_request(status: int, ask: Ask) -> None:
 @pytest.mark.requirement(7)
 @pytest.mark.parametrize("entry", ["machine 127.0.0.1", "default"])
 def test_netrc_is_not_read(entry: str, ask: Ask, tmp_path: Path) -> None:
-    """Neither a netrc of the home folder nor $NETRC puts a word into a request."""
+    """Neither ~/.netrc nor $NETRC adds anything to a request."""
     netrc = tmp_path / "home" / ".netrc"
     netrc.write_text(f"{entry} login evil password canary-netrc\n")
     netrc.chmod(0o600)
@@ -120,8 +120,8 @@ def test_netrc_is_not_read(entry: str, ask: Ask, tmp_path: Path) -> None:
 
 
 @pytest.mark.requirement(7)
-def test_a_url_with_a_password_is_refused(tokencli: Run, write_config: Write) -> None:
-    """user:password@ in a URL is an error of the configuration, which does not show it."""
+def test_url_with_a_password_is_refused(tokencli: Run, write_config: Write) -> None:
+    """user:password@ in a URL is a configuration error that doesn't show the password."""
     text = batch(9).replace("https://127", f"https://user:{PASSWORD}@127")
     write_config(text)
     done = tokencli("get")
@@ -131,8 +131,8 @@ def test_a_url_with_a_password_is_refused(tokencli: Run, write_config: Write) ->
 
 
 @pytest.mark.requirement(10)
-def test_insecure_is_a_word_of_the_profile_and_said_each_time(ask: Ask) -> None:
-    """Warned about on every run; with a password, or a refresh token, a second word is needed."""
+def test_insecure_warns_on_every_run(ask: Ask) -> None:
+    """With a password or a refresh token, a second key is required."""
     config = batch(0, "insecure = true").replace(f'ca_file = "{ca_file()}"\n', "")
     for _ in range(2):
         done, _seen = ask(GOOD, config=lambda port: config.replace(":0/", f":{port}/"))
@@ -142,13 +142,13 @@ def test_insecure_is_a_word_of_the_profile_and_said_each_time(ask: Ask) -> None:
     done, seen = ask(GOOD, config=lambda port: groupid(port) + "insecure = true\n")
     assert (done.code, done.out, seen.connections) == (3, "", 0)
     assert "allow_insecure_password" in done.err
-    done, seen = ask(GOOD, "profiles", "show", config=by_browser)
+    done, seen = ask(GOOD, "profiles", "show", config=browser_profile)
     assert (done.code, seen.connections) == (3, 0)
     assert "allow_insecure_password" in done.err
 
 
-def by_browser(port: int) -> str:
-    """Return a profile whose refresh tokens would cross the net unprotected."""
+def browser_profile(port: int) -> str:
+    """Return a profile whose refresh tokens would be sent unprotected."""
     return (
         batch(port, 'insecure = true\nauthorization_url = "https://h.example/authorize"')
         .replace("client_credentials", "authorization_code")
@@ -188,8 +188,8 @@ BODIES: dict[str, tuple[bytes, int]] = {
 
 @pytest.mark.requirement(24)
 @pytest.mark.parametrize("what", BODIES)
-def test_a_reply_is_read_strictly(what: str, ask: Ask) -> None:
-    """A token, whole and as it was sent, or one clear error: never a part of one, never a guess."""
+def test_responses_are_read_strictly(what: str, ask: Ask) -> None:
+    """Either the complete token as sent or one clear error, never a part or a guess."""
     body, code = BODIES[what]
     done, seen = ask(b.says(b.message("200 OK", body)))
     assert (done.code, len(seen.requests)) == (code, 1), done.err
@@ -205,8 +205,8 @@ NASTY = ["a b", "100%", "a&b=c", "a+b", "x:y/z", "£5", "€", "ä é", "клю�
 
 @pytest.mark.requirement(25)
 @pytest.mark.parametrize("secret", NASTY)
-def test_client_credentials_arrive_as_they_are(secret: str, ask: Ask) -> None:
-    """Basic: both parts form-encoded in UTF-8, then base64; and no second method beside it."""
+def test_client_credentials_arrive_unchanged(secret: str, ask: Ask) -> None:
+    """Basic: both parts form-encoded in UTF-8, then base64, and no second method."""
     done, seen = ask(GOOD, environ={"CANARY": secret})
     assert done.code == 0, done.err
     (request,) = seen.requests
@@ -241,10 +241,10 @@ def test_client_credentials_arrive_as_they_are(secret: str, ask: Ask) -> None:
         (b"can\xe9ry", None),
     ],
 )
-def test_a_secret_file_gives_the_secret_alone(
+def test_secret_file_is_read_exactly(
     written: bytes, sent: str | None, ask: Ask, tmp_path: Path
 ) -> None:
-    """One line end is the editor's; any other control character is a slip, and nothing is sent."""
+    """One final line end is ignored; any other control character is an error, and nothing is sent."""
     place = tmp_path / "secret"
     place.write_bytes(written)
     place.chmod(0o600)
@@ -274,10 +274,8 @@ def test_a_secret_file_gives_the_secret_alone(
         'audience = " x"',
     ],
 )
-def test_a_parameter_is_text_and_none_of_oauths_own(
-    line: str, tokencli: Run, write_config: Write
-) -> None:
-    """Controls, other types and OAuth's own parameters are refused, with the line and the key."""
+def test_invalid_parameters_are_refused(line: str, tokencli: Run, write_config: Write) -> None:
+    """Control characters, other types and OAuth's own parameters, with the line and the key."""
     write_config(batch(9, line))
     done = tokencli("get")
     assert (done.code, done.out) == (3, "")
@@ -287,10 +285,8 @@ def test_a_parameter_is_text_and_none_of_oauths_own(
 
 @pytest.mark.requirement(26)
 @pytest.mark.parametrize("header", ["Authorization", "Host", "Content-Length", "a b", "x\\u0000"])
-def test_a_header_that_would_break_a_request_is_refused(
-    header: str, tokencli: Run, write_config: Write
-) -> None:
-    """A provider sets no header that says where a message goes, where it ends, or who sends it."""
+def test_forbidden_headers_are_refused(header: str, tokencli: Run, write_config: Write) -> None:
+    """A provider sets no header for framing, routing or the sender's identity."""
     write_config(
         batch(9).replace('"oauth2"', '"own"')
         + '[providers.own]\n[providers.own.endpoints]\ntoken = "{token_url}"\n'
@@ -303,8 +299,8 @@ def test_a_header_that_would_break_a_request_is_refused(
 
 
 @pytest.mark.requirement(30)
-def test_the_password_grant_has_to_be_allowed(ask: Ask) -> None:
-    """Nothing is sent without `allow_password_grant`; built-in systems that have nothing else imply it."""
+def test_password_grant_must_be_allowed(ask: Ask) -> None:
+    """Nothing is sent without `allow_password_grant`, which systems with no other grant imply."""
     plain = batch(0, 'username = "jdoe"\npassword = { env = "CANARY" }')
     plain = plain.replace('"client_credentials"', '"password"')
     done, seen = ask(GOOD, config=lambda port: plain.replace(":0/", f":{port}/"))
@@ -329,8 +325,8 @@ WAYS = {
 
 @pytest.mark.requirement(31)
 @pytest.mark.parametrize("way", WAYS)
-def test_where_nobody_sits_nothing_is_asked(way: str, write_config: Write) -> None:
-    """Without a terminal, in CI and with --no-input: exit 4 at once, the next step, no prompt."""
+def test_no_prompt_without_a_terminal(way: str, write_config: Write) -> None:
+    """Without a terminal, in CI and with --no-input: exit 4 at once, with the next step."""
     config = write_config(PROMPTED)
     arguments, environ = WAYS[way]
     if environ is None:
@@ -359,8 +355,8 @@ def test_where_nobody_sits_nothing_is_asked(way: str, write_config: Write) -> No
 
 @pytest.mark.requirement(33)
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"])
-def test_no_proxy_sees_what_stays_on_this_machine(name: str, ask: Ask) -> None:
-    """A recording proxy in any variable hears nothing of a request to loopback."""
+def test_loopback_requests_bypass_proxies(name: str, ask: Ask) -> None:
+    """A recording proxy, set by any variable, sees no request to loopback."""
     with running(b.resets_at_once, tls=None) as proxy:
         address = f"http://user:{PASSWORD}@127.0.0.1:{proxy.port}"
         done, seen = ask(GOOD, "get", "-vvv", environ={name: address})
@@ -388,10 +384,8 @@ FILES: dict[str, tuple[bytes, int, str]] = {
 
 @pytest.mark.requirement(35)
 @pytest.mark.parametrize("what", FILES)
-def test_a_configuration_is_right_or_told_to_be_wrong(
-    what: str, tokencli: Run, write_config: Write
-) -> None:
-    """Every slip of an editor ends with exit code 3, the place, and no traceback; no secret is shown."""
+def test_configuration_errors_name_the_line(what: str, tokencli: Run, write_config: Write) -> None:
+    """Every mistake ends with exit code 3 and its line, without a traceback or a secret."""
     content, code, words = FILES[what]
     path = write_config("")
     path.write_bytes(content)
@@ -404,10 +398,8 @@ def test_a_configuration_is_right_or_told_to_be_wrong(
 
 @pytest.mark.requirement(35)
 @pytest.mark.parametrize(("mode", "code"), [(0o622, 3), (0o660, 0), (0o600, 0)])
-def test_a_file_that_others_may_change_is_not_believed(
-    mode: int, code: int, tokencli: Run, write_config: Write
-) -> None:
-    """Writable for everybody: refused. For the group: warned about. Each with the command that mends it."""
+def test_files_writable_by_others(mode: int, code: int, tokencli: Run, write_config: Write) -> None:
+    """World-writable is an error, group-writable a warning, each with the command that fixes it."""
     write_config(batch(9)).chmod(mode)
     done = tokencli("profiles", "show")
     assert done.code == code
@@ -415,8 +407,8 @@ def test_a_file_that_others_may_change_is_not_believed(
 
 
 @pytest.mark.requirement(35)
-def test_a_command_that_prints_a_secret_is_run_without_a_shell(ask: Ask, tmp_path: Path) -> None:
-    """What would be a second command in a shell is one argument."""
+def test_secret_command_runs_without_a_shell(ask: Ask, tmp_path: Path) -> None:
+    """What a shell would run as a second command is one argument."""
     command = json.dumps(["printf", "%s", f"x; touch {tmp_path}/canary $(id)"])
     text = batch(0).replace('env = "CANARY"', f"command = {command}")
     done, seen = ask(GOOD, config=lambda port: text.replace(":0/", f":{port}/"))
@@ -427,10 +419,10 @@ def test_a_command_that_prints_a_secret_is_run_without_a_shell(ask: Ask, tmp_pat
 
 
 @pytest.mark.requirement(36)
-def test_nothing_in_the_working_directory_becomes_part_of_the_program(
+def test_working_directory_is_not_imported(
     ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A fetch, which imports the most, runs no requests.py, keyring.py or rich.py that lies about."""
+    """A fetch imports no requests.py, keyring.py or rich.py from there."""
     trap = tmp_path / "trap"
     trap.mkdir()
     for name in (
@@ -474,8 +466,8 @@ ECHOES: dict[str, Callable[[str], bytes]] = {
 
 @pytest.mark.requirement(15)
 @pytest.mark.parametrize("place", ECHOES)
-def test_a_server_that_says_a_secret_back_is_not_quoted(place: str, ask: Ask) -> None:
-    """Whatever place of a reply it comes in, and however much the program is to say."""
+def test_echoed_secrets_are_masked(place: str, ask: Ask) -> None:
+    """Anywhere in a response, at any verbosity."""
     reply = b.says(ECHOES[place](PASSWORD))
     for arguments in (["get", "-vvv"], ["get", "--json", "-v"]):
         done, _ = ask(reply, *arguments, config=groupid)
@@ -484,8 +476,8 @@ def test_a_server_that_says_a_secret_back_is_not_quoted(place: str, ask: Ask) ->
 
 
 @pytest.mark.requirement(26)
-def test_what_a_person_types_is_taken_whole_or_asked_for_again() -> None:
-    """A control character in a typed secret, such as an arrow key's, is a slip: it is not stored."""
+def test_typed_secret_with_control_characters() -> None:
+    """E.g. an arrow key's: it is not stored, and the prompt is repeated."""
     ctx = FakeContext(
         terminal=FakeTerminal(["canary\x1b[D", "", PASSWORD, "y"], interactive=True),
         transport=FakeTransport([json_reply('{"access_token": "x", "expires_in": 9}')]),

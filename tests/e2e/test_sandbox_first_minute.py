@@ -1,4 +1,4 @@
-"""The newcomer's first minute: one command, no account, no keyring, nothing of theirs touched."""
+"""The first minute with the sandbox: one command, no account, no keyring, no file changed."""
 
 import os
 import sys
@@ -25,8 +25,8 @@ def home() -> set[str]:
     return {str(path) for path in Path(os.environ["HOME"]).rglob("*")}
 
 
-def test_the_readmes_command_prints_a_token(tokencli: Run) -> None:
-    """`tokencli sandbox -- tokencli get groupid`: a token alone on stdout, and HOME stays as it was."""
+def test_readme_command_prints_a_token(tokencli: Run) -> None:
+    """Only a token on stdout, and HOME stays as it was."""
     before = home()
     done = tokencli("sandbox", "--", "tokencli", "get", "groupid")
     assert done.code == 0, done.err
@@ -37,7 +37,7 @@ def test_the_readmes_command_prints_a_token(tokencli: Run) -> None:
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_every_profile_opens_its_resource(tokencli: Run, profile: str) -> None:
-    """The token that `get` prints is one that the system's resource takes."""
+    """The system's protected resource accepts the token that `get` prints."""
     program = (
         "import os, ssl, subprocess, urllib.request as u\n"
         f"token = subprocess.run(['tokencli', 'get', {profile!r}], check=True,"
@@ -51,16 +51,16 @@ def test_every_profile_opens_its_resource(tokencli: Run, profile: str) -> None:
     assert (done.code, done.out) == (0, "200\n"), done.err
 
 
-def test_the_second_get_is_served_from_the_store(tokencli: Run) -> None:
-    """Two gets print the same token, and the server was asked once."""
+def test_second_get_uses_the_store(tokencli: Run) -> None:
+    """Both print the same token, for one request."""
     done = tokencli("sandbox", "-v", "--", "sh", "-c", "tokencli get; tokencli get")
     first, second = lines(done.out)
     assert first == second
     assert done.err.count("POST /GroupIDSecurityService/connect/token") == 1
 
 
-def test_an_expired_token_is_refreshed(tokencli: Run) -> None:
-    """A life of no seconds makes every get a miss: the grant first, then the refresh token."""
+def test_expired_token_is_refreshed(tokencli: Run) -> None:
+    """Every get with too high a --min-ttl is a miss: first the grant, then the refresh token."""
     done = tokencli(
         "sandbox", "-v", "--lifetime", "1s", "--",
         "sh", "-c", "tokencli get; tokencli get --min-ttl 1h; tokencli get --min-ttl 1h",
@@ -72,10 +72,8 @@ def test_an_expired_token_is_refreshed(tokencli: Run) -> None:
 
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("fault", FAILING, ids=" ".join)
-def test_what_goes_wrong_ends_in_a_sentence(
-    tokencli: Run, fault: tuple[str, ...], profile: str
-) -> None:
-    """Nothing on stdout, one or two lines on stderr, the exit code of the design."""
+def test_faults_end_in_a_clear_error(tokencli: Run, fault: tuple[str, ...], profile: str) -> None:
+    """Nothing on stdout, a short error on stderr, and the documented exit code."""
     done = tokencli("sandbox", *fault, "--", "tokencli", "get", profile)
     assert (done.code, done.out) == (FAILING[fault], ""), done.err
     assert 1 <= len(lines(done.err)) <= 2

@@ -1,4 +1,4 @@
-"""Requirement 15: a canary secret goes through every failure and is seen nowhere."""
+"""A canary secret goes through every failure and is never shown."""
 
 import os
 import subprocess
@@ -60,7 +60,7 @@ def cmdlines() -> str:
 def test_no_failure_shows_a_secret(
     failure: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """-vvv, development mode and every failure: 0 sightings in stdout, stderr, files and argv."""
+    """With -vvv and in development mode, it is in no stdout, stderr, file or argv."""
     secret = tmp_path / "canary.secret"
     secret.write_text(CANARY + "\n")
     secret.chmod(0o600)
@@ -93,7 +93,7 @@ def test_no_failure_shows_a_secret(
 
 @pytest.mark.requirement(15)
 def test_no_option_takes_a_secret_as_its_value() -> None:
-    """There is no --password VALUE nor --client-secret VALUE: argv is for everybody to read."""
+    """No --password VALUE or --client-secret VALUE, since other users can read argv."""
     for command in (["get"], ["login"], ["profiles", "add"], ["profiles", "edit"], ["export"]):
         done = subprocess.run(
             [script(), *command, "--help"], capture_output=True, text=True, check=True

@@ -1,6 +1,6 @@
-"""Requirement 11: real shells evaluate what `export` writes and end up with exactly the token.
+"""Real shells evaluate what `export` writes and get exactly the token.
 
-Hundreds of generated values are evaluated, many in one process, in a folder full of files for a
+Hundreds of generated values are evaluated, many per process, in a folder full of files for a
 careless glob to match. No value may ever run: the file CANARY must not appear.
 """
 
@@ -121,7 +121,7 @@ def many(values: st.SearchStrategy[str]) -> st.SearchStrategy[list[str]]:
 def evaluate(
     command: Sequence[str], script: str, texts: Sequence[str], folder: Path
 ) -> list[tuple[str, str]]:
-    """Let a shell evaluate each text (file r0, r1, …) by `script`; return what variables it then has."""
+    """Let a shell evaluate each text (file r0, r1, …) by `script`; return the variables it then has."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     for name in BAIT:
@@ -149,7 +149,7 @@ def _text(file: Path) -> str:
 
 
 def posix_script(option: str, way: str) -> str:
-    """Return a script that evaluates each file and writes down the variables."""
+    """Return a script that evaluates each file and writes the variables to files."""
     return f"""
         i=0
         {option}
@@ -164,7 +164,7 @@ def posix_script(option: str, way: str) -> str:
 
 
 def rendered(name: str, values: Sequence[str]) -> list[str]:
-    """Return each value as `export --all-vars` writes it: a scope with spaces comes after it."""
+    """Return each value as `export --all-vars` writes it, followed by a scope with spaces."""
     return [load_dialect(name).render([("A_TOKEN", v), ("A_TOKEN_SCOPE", SCOPE)]) for v in values]
 
 
@@ -175,8 +175,8 @@ def with_header(name: str, lines: Sequence[str]) -> list[str]:
     ]
 
 
-def test_every_shell_is_there_in_ci() -> None:
-    """A newcomer may lack a shell; CI may not."""
+def test_all_shells_are_installed_in_ci() -> None:
+    """Elsewhere a shell may be missing; in CI it may not."""
     missing = [shell for shell, command in WANTED.items() if shutil.which(command[0]) is None]
     assert not IN_CI or not missing
 
@@ -202,7 +202,7 @@ def test_unquoted_eval_gives_exactly_the_token(
 def test_any_eval_gives_exactly_the_header(
     shell: str, option: str, way: str, lines: list[str], tmp_path: Path
 ) -> None:
-    """`eval $(tokencli export --all-vars)`: a header line is whole, whatever the shell replaces."""
+    """`eval $(tokencli export --all-vars)` keeps a header line intact, whatever the shell expands."""
     assert (
         sh.unquoted_eval_warning(
             [("A_TOKEN", "t"), *((f"H{n}", line) for n, line in enumerate(lines))]
@@ -221,7 +221,7 @@ def test_any_eval_gives_exactly_the_header(
 def test_quoted_eval_gives_exactly_any_header(
     shell: str, option: str, values: list[str], tmp_path: Path
 ) -> None:
-    """Quoted, a header keeps every visible character; unquoted, it may change, and never runs."""
+    """Quoted, a header keeps every visible character; unquoted, it may change but never runs."""
     lines = [f"X-Auth: {value} {value}" for value in values]
     texts = with_header("sh", lines)
     script = posix_script(option, 'eval "$(cat "r$i")"')
@@ -247,10 +247,10 @@ def test_quoted_eval_gives_exactly_any_value(
 @pytest.mark.parametrize("shell", each(*POSIX))
 @EXAMPLES
 @given(values=many(VALUE))
-def test_a_sourced_file_gives_exactly_any_value(
+def test_sourced_file_gives_exactly_any_value(
     shell: str, values: list[str], tmp_path: Path
 ) -> None:
-    """The statements are whole when read from a file, too."""
+    """The statements also work from a file."""
     found = evaluate(
         POSIX[shell], posix_script("", '. "./r$i"'), rendered("sh", values), tmp_path / "run"
     )
@@ -264,7 +264,7 @@ def test_a_sourced_file_gives_exactly_any_value(
 def test_unquoted_eval_never_runs_a_value(
     shell: str, option: str, values: list[str], tmp_path: Path
 ) -> None:
-    """What carries a caution may come out changed, where it is not quoted; it never runs."""
+    """A value with a warning may change if it isn't quoted, but it never runs."""
     script = posix_script(option, 'eval $(cat "r$i")')
     found = evaluate(POSIX[shell], script, rendered("sh", values), tmp_path / "run")
     bearers = [value for value in values if sh.unquoted_eval_warning([("A_TOKEN", value)]) is None]
@@ -301,7 +301,7 @@ def test_fish_gives_exactly_any_value(
 @EXAMPLES
 @given(lines=many(HEADER | VALUE.map("X-Auth: {}".format)))
 def test_fish_gives_exactly_the_header(shell: str, lines: list[str], tmp_path: Path) -> None:
-    """By `eval ( )`, which splits lines alone."""
+    """By `eval ( )`, which splits lines only."""
     script = """
         for i in (seq 0 (math COUNT - 1))
             eval (cat r$i)
@@ -319,7 +319,7 @@ if PWSH is not None:
     @EXAMPLES
     @given(values=many(VALUE))
     def test_powershell_gives_exactly_any_value(values: list[str], tmp_path: Path) -> None:
-        """By `| Invoke-Expression`, where PowerShell is installed."""
+        """By `| Invoke-Expression`, if PowerShell is installed."""
         script = """
             for ($i = 0; $i -lt COUNT; $i++) {
                 Get-Content "r$i" | Invoke-Expression
@@ -335,8 +335,8 @@ if PWSH is not None:
 @pytest.mark.requirement(12)
 @pytest.mark.parametrize("shell", each(*POSIX))
 @pytest.mark.parametrize("way", ['eval "$(cat r0)"', "eval $(cat r0)"])
-def test_a_failed_export_stops_a_script(shell: str, way: str, tmp_path: Path) -> None:
-    """Under `set -e` nothing after a failed export runs; without it the status is not 0."""
+def test_failed_export_stops_a_script(shell: str, way: str, tmp_path: Path) -> None:
+    """Under `set -e` nothing runs after a failed export; otherwise its status isn't 0."""
     script = f"set -e; A_TOKEN=stale; {way}; printf survived >token0"
     assert evaluate(POSIX[shell], script, [load_dialect("sh").failure_text], tmp_path / "run") == [
         ("(the shell stopped)", "(the shell stopped)")
@@ -349,8 +349,8 @@ def test_a_failed_export_stops_a_script(shell: str, way: str, tmp_path: Path) ->
 @pytest.mark.requirement(12)
 @pytest.mark.parametrize("shell", each("fish"))
 @pytest.mark.parametrize("way", ["cat r0 | source", "eval (cat r0)"])
-def test_a_failed_export_is_noticed_by_fish(shell: str, way: str, tmp_path: Path) -> None:
-    """fish has no `set -e`; the status tells."""
+def test_failed_export_in_fish(shell: str, way: str, tmp_path: Path) -> None:
+    """fish has no `set -e`, but the status shows the failure."""
     script = f"{way}; or printf noticed >token0"
     found = evaluate(WANTED[shell], script, [load_dialect("fish").failure_text], tmp_path / "run")
     assert found[0][0] == "noticed"
@@ -358,7 +358,7 @@ def test_a_failed_export_is_noticed_by_fish(shell: str, way: str, tmp_path: Path
 
 @pytest.mark.parametrize("shell", each(*WANTED))
 def test_unset_unsets(shell: str, tmp_path: Path) -> None:
-    """What `--unset` prints leaves no variable behind, and is no failure where there was none."""
+    """What `--unset` prints leaves no variable, and works if there was none."""
     name = "fish" if shell == "fish" else "sh"
     row = load_dialect(name)
     assert row.render_unset is not None
@@ -372,8 +372,8 @@ def test_unset_unsets(shell: str, tmp_path: Path) -> None:
 
 @pytest.mark.requirement(11)
 @given(st.text(st.characters(categories=None), min_size=1))
-def test_what_no_shell_can_be_given_is_refused(value: str) -> None:
-    """Controls, characters outside ASCII, and spaces that splitting would eat."""
+def test_unsafe_values_are_refused(value: str) -> None:
+    """Control characters, characters outside ASCII, and spaces lost by word splitting."""
     for name in ("sh", "fish", "powershell", "cmd"):
         if not value.isascii() or not value.isprintable() or value != " ".join(value.split()):
             with pytest.raises(ReplyError):

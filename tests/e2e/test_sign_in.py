@@ -1,4 +1,4 @@
-"""Signing in, end to end: real processes against a certified server, with a script for a person."""
+"""Interactive sign-in with real processes, a certified server, and a scripted user."""
 
 import os
 import pty
@@ -33,7 +33,7 @@ def browser(
     oidc_provider: OidcProvider,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
-    """Make $BROWSER a person who signs in; what they see at the end is in the file returned."""
+    """Make $BROWSER a scripted user; the last page they see is in the file returned."""
     seen = tmp_path / "seen.txt"
     program = tmp_path / "person.py"
     program.write_text(
@@ -51,13 +51,13 @@ def browser(
 
 @pytest.fixture
 def write_config(write_config: Write, tmp_path: Path) -> Write:
-    """Write a configuration whose tokens and locks are this test's own."""
+    """Write a configuration whose tokens and locks belong to this test."""
     return lambda text: write_config(f'state_dir = "{tmp_path / "state"}"\n{text}')
 
 
 @dataclass
-class Shell:
-    """A program at a terminal of its own."""
+class Terminal:
+    """A program in its own terminal."""
 
     process: subprocess.Popen[bytes]
     terminal: int
@@ -65,7 +65,7 @@ class Shell:
     ended: bool = field(default=False)
 
     def until(self, pattern: str) -> re.Match[str]:
-        """Read what it says until `pattern` stands there whole."""
+        """Read its output until `pattern` matches."""
         end = monotonic() + PATIENCE_S
         while not (found := re.search(pattern, self.said)):
             assert not self.ended, f"no {pattern!r} in {self.said!r}"
@@ -86,15 +86,15 @@ class Shell:
         os.write(self.terminal, text.encode() + b"\n")
 
     def end(self) -> int:
-        """Read to its end and return the exit code."""
+        """Read to the end and return the exit code."""
         while not self.ended:
             self.hear(PATIENCE_S)
         return self.process.wait(PATIENCE_S)
 
 
 @contextmanager
-def shell(*args: str, **env: str) -> Iterator[Shell]:
-    """Run tokencli at a terminal; its stdout is a pipe that has to stay empty or hold a token."""
+def run_in_terminal(*args: str, **env: str) -> Iterator[Terminal]:
+    """Run tokencli in a terminal; its stdout is a pipe."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [script(), *args],
@@ -106,7 +106,7 @@ def shell(*args: str, **env: str) -> Iterator[Shell]:
     )
     os.close(theirs)
     try:
-        yield Shell(process, ours)
+        yield Terminal(process, ours)
     finally:
         process.kill()
         process.wait()
@@ -115,13 +115,13 @@ def shell(*args: str, **env: str) -> Iterator[Shell]:
         process.stdout.close()
 
 
-def test_a_browser_opens_and_the_token_is_kept_and_renewed(
+def test_login_in_a_browser(
     tokencli: Run,
     write_config: Write,
     oidc_provider: OidcProvider,  # noqa: F811
     browser: Path,
 ) -> None:
-    """login opens $BROWSER, says what came of it; get then prints the token, refresh renews it."""
+    """login opens $BROWSER and reports the result; then get prints the token, refresh renews it."""
     write_config(
         oidc_provider.profile(
             "corp",
@@ -150,14 +150,14 @@ def test_a_browser_opens_and_the_token_is_kept_and_renewed(
 
 @pytest.mark.long
 @pytest.mark.parametrize("method", [name for name in AUTH_METHODS if name != "none"])
-def test_a_code_is_exchanged_with_every_client_authentication(
+def test_authorization_code_with_every_client_auth(
     tokencli: Run,
     write_config: Write,
     oidc_provider: OidcProvider,  # noqa: F811
     browser: Path,
     method: str,
 ) -> None:
-    """A confidential client signs somebody in, too: the same conversation, and its own proof."""
+    """A confidential client authenticates itself in the token request."""
     write_config(
         oidc_provider.profile(
             "corp",
@@ -173,13 +173,13 @@ def test_a_code_is_exchanged_with_every_client_authentication(
     ran("oidc-provider", "authorization_code", method)
 
 
-def test_get_signs_nobody_in_unless_it_is_told_to(
+def test_get_needs_interactive_to_sign_in(
     tokencli: Run,
     write_config: Write,
     oidc_provider: OidcProvider,  # noqa: F811
     browser: Path,
 ) -> None:
-    """Without --interactive, or the profile's own word, get fails at once and opens nothing."""
+    """Without --interactive or the profile's `interactive`, get fails and opens nothing."""
     words = oidc_provider.profile(
         "corp",
         method="client_secret_basic",
@@ -202,13 +202,13 @@ def test_get_signs_nobody_in_unless_it_is_told_to(
     assert tokencli("get", "corp").code == 0
 
 
-def test_the_request_is_pushed_where_the_client_must_push_it(
+def test_pushed_authorization_request(
     tokencli: Run,
     write_config: Write,
     oidc_provider: OidcProvider,  # noqa: F811
     browser: Path,
 ) -> None:
-    """RFC 9126: with par = true the browser's address carries a reference; without, it is refused."""
+    """RFC 9126: with par = true the URL has a reference only; without it, the server refuses."""
     words = oidc_provider.profile(
         "corp",
         method="none",
@@ -230,15 +230,15 @@ def test_the_request_is_pushed_where_the_client_must_push_it(
     assert "Pushed Authorization Request" in refused.err
 
 
-def test_a_refusal_by_the_person_is_told_and_nothing_is_kept(
+def test_denied_consent(
     tokencli: Run,
     write_config: Write,
     oidc_provider: OidcProvider,  # noqa: F811
     tmp_path: Path,
 ) -> None:
-    """The server's word arrives by the redirect and ends the wait: exit code 5."""
+    """The error arrives in the redirect and ends the wait: exit code 5, nothing stored."""
     write_config(_public(oidc_provider, "authorization_code"))
-    with shell("login", "corp", "--no-browser", BROWSER="false") as login:
+    with run_in_terminal("login", "corp", "--no-browser", BROWSER="false") as login:
         address = login.until(r"(https://\S+)\r?\n")[1]
         Person(oidc_provider.ca_file, denies=True).follow(address)
         assert login.end() == 5
@@ -247,14 +247,14 @@ def test_a_refusal_by_the_person_is_told_and_nothing_is_kept(
     assert tokencli("get", "corp").code == 4
 
 
-def test_over_ssh_the_address_is_shown_and_the_redirect_pasted_back(
+def test_redirect_pasted_over_ssh(
     tokencli: Run,
     write_config: Write,
     oidc_provider: OidcProvider,  # noqa: F811
 ) -> None:
-    """Paste-back: the browser elsewhere ends at an address that it can't open; pasted, it works."""
+    """The remote browser ends at a URL it can't open; pasting that URL completes the login."""
     write_config(_public(oidc_provider, "authorization_code"))
-    with shell("login", "corp", SSH_CONNECTION="192.0.2.1 1 192.0.2.2 22") as login:
+    with run_in_terminal("login", "corp", SSH_CONNECTION="192.0.2.1 1 192.0.2.2 22") as login:
         address = login.until(r"(https://\S+)\r?\n")[1]
         login.until("paste that whole address here")
         login.type(f"http://127.0.0.1/callback?code={'c' * 6000}&state=wrong")
@@ -265,14 +265,14 @@ def test_over_ssh_the_address_is_shown_and_the_redirect_pasted_back(
     assert tokencli("get", "corp").code == 0
 
 
-def test_a_device_shows_where_to_go_and_waits_until_somebody_has_been_there(
+def test_device_code(
     tokencli: Run,
     write_config: Write,
     oidc_provider: OidcProvider,  # noqa: F811
 ) -> None:
-    """RFC 8628: address, code and picture; the token comes once the code was typed elsewhere."""
+    """RFC 8628: URL, code and QR code are shown; the token arrives after the code was entered."""
     write_config(_public(oidc_provider, "device_code"))
-    with shell("login", "corp", TERM="xterm-256color", LC_ALL="C.UTF-8") as login:
+    with run_in_terminal("login", "corp", TERM="xterm-256color", LC_ALL="C.UTF-8") as login:
         place = login.until(r"open this address on any device: (https://\S+)\r")[1]
         code = login.until(r"type this code there: (\S+)\r")[1]
         login.until("[█▀▄]{20}")
@@ -286,13 +286,13 @@ def test_a_device_shows_where_to_go_and_waits_until_somebody_has_been_there(
 
 @pytest.mark.long
 @pytest.mark.parametrize("method", [name for name in AUTH_METHODS if name != "none"])
-def test_a_device_signs_in_with_every_client_authentication(
+def test_device_code_with_every_client_auth(
     tokencli: Run,
     write_config: Write,
     oidc_provider: OidcProvider,  # noqa: F811
     method: str,
 ) -> None:
-    """A confidential client proves itself when it asks for the code and each time it polls."""
+    """A confidential client authenticates itself in every request."""
     write_config(
         oidc_provider.profile(
             "corp",
@@ -303,7 +303,7 @@ def test_a_device_signs_in_with_every_client_authentication(
             scope='"openid"',
         )
     )
-    with shell("login", "corp") as login:
+    with run_in_terminal("login", "corp") as login:
         place = login.until(r"open this address on any device: (https://\S+)\r")[1]
         code = login.until(r"type this code there: (\S+)\r")[1]
         Person(oidc_provider.ca_file).approve_device(place, code)
@@ -311,14 +311,14 @@ def test_a_device_signs_in_with_every_client_authentication(
     ran("oidc-provider", "device_code", method)
 
 
-def test_a_device_code_that_somebody_refuses_ends_the_wait(
+def test_denied_device_code(
     tokencli: Run,
     write_config: Write,
     oidc_provider: OidcProvider,  # noqa: F811
 ) -> None:
-    """Any other error than pending and slow_down ends it: exit code 5."""
+    """Any error other than pending and slow_down ends the wait: exit code 5."""
     write_config(_public(oidc_provider, "device_code"))
-    with shell("login", "corp") as login:
+    with run_in_terminal("login", "corp") as login:
         place = login.until(r"open this address on any device: (https://\S+)\r")[1]
         code = login.until(r"type this code there: (\S+)\r")[1]
         with suppress(AssertionError):  # the server shows its form again and again
@@ -327,14 +327,14 @@ def test_a_device_code_that_somebody_refuses_ends_the_wait(
         assert "access_denied" in login.said
 
 
-def test_one_login_at_a_time_and_ctrl_c_leaves_nothing_behind(
+def test_one_login_at_a_time(
     tokencli: Run,
     write_config: Write,
     oidc_provider: OidcProvider,  # noqa: F811
 ) -> None:
-    """While one shell signs in, others are told so at once; an interrupted login blocks nobody."""
+    """During a login others fail at once; after Ctrl-C nothing blocks them."""
     write_config(_public(oidc_provider, "authorization_code"))
-    with shell("login", "corp", "--no-browser") as login:
+    with run_in_terminal("login", "corp", "--no-browser") as login:
         port = login.until(r"redirect_uri=http%3A%2F%2F127\.0\.0\.1%3A(\d+)")[1]
         for command in (("login", "corp", "--wait", "5m"), ("get", "corp")):
             other = tokencli(*command)
@@ -354,12 +354,12 @@ def test_one_login_at_a_time_and_ctrl_c_leaves_nothing_behind(
         """The port is free again."""
 
 
-def test_where_nobody_is_nobody_is_waited_for(
+def test_login_without_terminal_and_browser(
     tokencli: Run,
     write_config: Write,
     oidc_provider: OidcProvider,  # noqa: F811
 ) -> None:
-    """No terminal and no browser: login fails at once and names what would work."""
+    """It fails at once and says what would work."""
     for grant in ("authorization_code", "device_code"):
         write_config(_public(oidc_provider, grant))
         for options in ((), ("--no-input",)):
@@ -369,12 +369,12 @@ def test_where_nobody_is_nobody_is_waited_for(
         assert tokencli("get", "corp", "--interactive").code == 4
 
 
-def test_an_issuer_that_is_named_otherwise_is_not_believed(
+def test_issuer_mismatch(
     tokencli: Run,
     write_config: Write,
     oidc_provider: OidcProvider,  # noqa: F811
 ) -> None:
-    """A trailing slash more is another issuer: exit code 7, and no request but for the metadata."""
+    """An extra trailing slash makes another issuer: exit code 7, after one request for metadata."""
     before = len(oidc_provider.events())
     write_config(
         oidc_provider.profile(
@@ -392,7 +392,7 @@ def test_an_issuer_that_is_named_otherwise_is_not_believed(
 
 
 def _public(server: OidcProvider, grant: str) -> str:
-    """Return a profile of the public client that says nothing but the issuer."""
+    """Return a profile of the public client that has only the issuer."""
     return server.profile(
         "corp", method="none", grant=grant, token_url=None, issuer=f'"{server.issuer}"', **OFFLINE
     )

@@ -1,4 +1,4 @@
-"""The main job, end to end: real processes, a real keyring, real HTTPS, for each documented system."""
+"""The documented systems end to end, with real processes, a real keyring and real HTTPS."""
 
 import json
 import os
@@ -24,7 +24,7 @@ CANARIES = {"password": "wrong-canary-password-7f3a", "client_secret": "wrong-ca
 
 
 def add(tokencli: Run, sandbox: Sandbox, system: str, name: str = "") -> None:
-    """Describe the profile as a script would: by options, without a question."""
+    """Add the profile as a script would: by options, without prompts."""
     address = sandbox.url.removeprefix("https://")
     options = ["--ca-file", sandbox.ca_file]
     for key, value in load_system(system).profile_values.items():
@@ -34,18 +34,18 @@ def add(tokencli: Run, sandbox: Sandbox, system: str, name: str = "") -> None:
     assert done.code == 0, done.err
 
 
-def right(system: str) -> str:
-    """Return the system's secrets, one a line, in the order in which `login` asks."""
+def right_secrets(system: str) -> str:
+    """Return the system's secrets, one per line, in the order in which `login` asks."""
     return "".join(f"{load_system(system).secrets[name]}\n" for name in SECRETS[system])
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
 @pytest.mark.usefixtures("keyring_env")
-def test_from_nothing_to_a_token_and_back(tokencli: Run, tmp_path: Path, system: str) -> None:
-    """add, login, get, get again, refresh, inspect, export, profiles, logout: the whole life."""
+def test_life_of_a_profile(tokencli: Run, tmp_path: Path, system: str) -> None:
+    """add, login, get, get again, refresh, inspect, export, profiles, logout."""
     with Sandbox(lifetime=600) as sandbox:
         add(tokencli, sandbox, system)
-        login = tokencli("login", system, "--stdin", stdin=right(system))
+        login = tokencli("login", system, "--stdin", stdin=right_secrets(system))
         assert (login.code, login.out) == (0, ""), login.err
         assert sandbox.database.token_requests == 1
 
@@ -83,8 +83,8 @@ def test_from_nothing_to_a_token_and_back(tokencli: Run, tmp_path: Path, system:
 
 @pytest.mark.parametrize("system", SYSTEMS)
 @pytest.mark.usefixtures("keyring_env")
-def test_wrong_secrets_are_refused_in_two_lines_that_show_none(tokencli: Run, system: str) -> None:
-    """Exit code 5, whose fault it likely is and what to type; the wrong secret is shown nowhere."""
+def test_wrong_secrets(tokencli: Run, system: str) -> None:
+    """Exit code 5, the likely cause and a fix; the wrong secret is never shown."""
     with Sandbox() as sandbox:
         add(tokencli, sandbox, system)
         wrong = "".join(f"{CANARIES[name]}\n" for name in SECRETS[system])
@@ -105,10 +105,10 @@ def test_wrong_secrets_are_refused_in_two_lines_that_show_none(tokencli: Run, sy
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_an_expired_token_is_renewed_by_itself(
+def test_expired_token_is_renewed(
     tokencli: Run, monkeypatch: pytest.MonkeyPatch, system: str
 ) -> None:
-    """With a life of zero every get asks again, by refresh token where there is one."""
+    """With a lifetime of zero every get renews, by refresh token if there is one."""
     with Sandbox(lifetime=0) as sandbox:
         monkeypatch.setenv("TOKENCLI_CONFIG", sandbox.config_file)
         tokens = [tokencli("get", system).out for _ in range(3)]
@@ -121,13 +121,13 @@ def test_an_expired_token_is_renewed_by_itself(
 
 
 @pytest.mark.usefixtures("keyring_env")
-def test_a_login_with_a_wrong_password_fails_even_beside_a_good_refresh_token(
+def test_login_tries_the_typed_password(
     tokencli: Run,
 ) -> None:
-    """What was typed is what is tried: the stored refresh token would prove nothing."""
+    """It fails with a wrong one, although a valid refresh token is stored."""
     with Sandbox() as sandbox:
         add(tokencli, sandbox, "groupid")
-        assert tokencli("login", "groupid", "--stdin", stdin=right("groupid")).code == 0
+        assert tokencli("login", "groupid", "--stdin", stdin=right_secrets("groupid")).code == 0
         wrong = f"{CANARIES['password']}\n{load_system('groupid').secrets['client_secret']}\n"
         done = tokencli("login", "groupid", "--stdin", stdin=wrong)
         assert (done.code, done.out) == (5, "")
@@ -135,8 +135,8 @@ def test_a_login_with_a_wrong_password_fails_even_beside_a_good_refresh_token(
         assert tokencli("profiles", "test", "groupid").code == 0  # by what is stored
 
 
-def test_the_cron_like_environment_is_enough(tokencli: Run) -> None:
-    """No HOME, no PATH to speak of, no terminal, no D-Bus: a profile with file secrets works."""
+def test_cron_environment(tokencli: Run) -> None:
+    """Without HOME, terminal and D-Bus, a profile with file secrets works."""
     import subprocess
 
     from tests.conftest import script
@@ -156,10 +156,10 @@ def test_the_cron_like_environment_is_enough(tokencli: Run) -> None:
     assert len(done.stdout.splitlines()) == 1
 
 
-def test_without_a_keyring_the_default_store_says_so_once_and_still_delivers(
+def test_default_store_without_a_keyring(
     tokencli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """auto: no D-Bus and no memory-backed directory: nothing is kept, stderr says so, never a file."""
+    """The token is printed and never written to disk in plain text."""
     with Sandbox() as sandbox:
         config = tmp_path / "config.toml"
         config.write_text(sandbox.render_config({"groupid": {"store": "auto"}}))

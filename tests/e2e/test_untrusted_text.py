@@ -1,4 +1,4 @@
-"""Requirement 14: whatever a server, a token, a file or an argument says, no terminal obeys it."""
+"""Text from servers, tokens, files and arguments never controls the terminal."""
 
 import json
 import os
@@ -55,8 +55,8 @@ for given in json.load(sys.stdin):
 """Many command lines through the program's own entry, in one process."""
 
 
-def drive(runs: list[dict[str, object]], folder: Path) -> tuple[str, str]:
-    """Run the command lines and return what came out of stdout and stderr."""
+def run_commands(runs: list[dict[str, object]], folder: Path) -> tuple[str, str]:
+    """Run the command lines and return their stdout and stderr."""
     done = subprocess.run(
         [sys.executable, "-c", DRIVER],
         input=json.dumps(runs),
@@ -71,8 +71,8 @@ def drive(runs: list[dict[str, object]], folder: Path) -> tuple[str, str]:
     return done.stdout, done.stderr
 
 
-def harmless(text: str) -> None:
-    """Hold a text against the promise: nothing in it moves a cursor, hides, or turns about."""
+def assert_harmless(text: str) -> None:
+    """Check that a text doesn't move the cursor, hide anything or reverse its direction."""
     found = {char for char in text if char in set(DANGEROUS) and char not in ALLOWED}
     assert found == set()
     assert not any(line.lstrip().startswith("::") or "##[" in line for line in text.split("\n"))
@@ -90,41 +90,41 @@ def config(port: int, more: str = "") -> str:
 
 
 def refusal(text: str) -> bytes:
-    """Return a refusal that carries the text everywhere where one may."""
+    """Return a refusal with the text in every place that it may be in."""
     body = json.dumps({"error": text[:80], "error_description": text, "error_uri": text})
     return b.message("400 Bad", body.encode())
 
 
 def strange(text: str) -> bytes:
-    """Return a reply whose members have the text for a name."""
+    """Return a response whose members are named by the text."""
     return b.message("200 OK", json.dumps({text: text, "token_type": text}).encode())
 
 
 def typed(text: str) -> bytes:
-    """Return a token of a type that is the text, with other members of that kind."""
+    """Return a token whose type is the text, with more such members."""
     members = {"access_token": "x", "token_type": text, "scope": text, "expires_in": text}
     return b.message("200 OK", json.dumps(members).encode())
 
 
 def scoped(text: str) -> bytes:
-    """Return a good token whose scope is the text."""
+    """Return a valid token whose scope is the text."""
     members = {"access_token": jwt(text), "token_type": "Bearer", "scope": text, "expires_in": 0}
     return b.message("200 OK", json.dumps(members).encode())
 
 
 def page(text: str) -> bytes:
-    """Return a page of HTML, as bytes that need not be UTF-8."""
+    """Return an HTML page, as bytes that need not be UTF-8."""
     body = f"<html>{text}".encode(errors="replace")
     return b.message("200 OK", body, kind="text/html")
 
 
 def plain(text: str) -> bytes:
-    """Return text where JSON should be."""
+    """Return text instead of JSON."""
     return b.message("200 OK", text.encode(errors="replace"))
 
 
 def header(text: str) -> bytes:
-    """Return a reply with the text, as far as it is Latin-1, in its headers."""
+    """Return a response with the text, as far as it is Latin-1, in its headers."""
     value = "".join(char for char in text if char not in "\r\n").encode("latin-1", "replace")
     return (
         b"HTTP/1.1 404 " + value + b"\r\nContent-Type: " + value + b"\r\nX-" + value + b": y\r\n"
@@ -166,8 +166,8 @@ UNSEEN = ("token type", "member names", "headers", "redirect", "scope of a test"
 @pytest.mark.requirement(14)
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("way", REPLIES)
-def test_nothing_that_a_server_says_is_obeyed(way: str, tmp_path: Path) -> None:
-    """Each command, each place of a reply, every control, format and bidi character."""
+def test_server_text_is_harmless(way: str, tmp_path: Path) -> None:
+    """Each command, each place in a response, every control, format and bidi character."""
     reply, argv = REPLIES[way]
     left: Iterator[str] = iter(TEXTS)
 
@@ -179,17 +179,17 @@ def test_nothing_that_a_server_says_is_obeyed(way: str, tmp_path: Path) -> None:
         path = str(tmp_path / "config.toml")
         first = {"argv": [*argv, "--config", path], "files": {path: config(server.port)}}
         runs: list[dict[str, object]] = [first, *({"argv": first["argv"]} for _ in TEXTS[1:])]
-        out, err = drive(runs, tmp_path)
+        out, err = run_commands(runs, tmp_path)
         assert len(server.counters.requests) == len(TEXTS), err[:2000]
-    harmless(out)
-    harmless(err)
+    assert_harmless(out)
+    assert_harmless(err)
     shown = out + err
     if way not in UNSEEN:
         assert "\\u001b" in shown  # so what the server said did come as far as the terminal
 
 
 def jwt(text: str) -> str:
-    """Return an unsigned token with the text wherever one may stand."""
+    """Return an unsigned token with the text wherever possible."""
 
     def part(of: object) -> str:
         return urlsafe_b64encode(json.dumps(of).encode()).decode().rstrip("=")
@@ -201,22 +201,22 @@ def jwt(text: str) -> str:
 @pytest.mark.requirement(14)
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("options", [[], ["--json"], ["-v"]], ids=["page", "json", "verbose"])
-def test_nothing_that_a_token_says_is_obeyed(options: list[str], tmp_path: Path) -> None:
-    """Header, claims, names of claims: on the page, as JSON and in the remarks."""
+def test_token_text_is_harmless(options: list[str], tmp_path: Path) -> None:
+    """Header, claims and claim names, on the page, as JSON and in the remarks."""
     runs: list[dict[str, object]] = []
     for text in TEXTS:
         place = str(tmp_path / f"token-{len(runs)}")
         runs.append(
             {"argv": ["inspect", "-", *options], "stdin": place, "files": {place: jwt(text)}}
         )
-    out, err = drive(runs, tmp_path)
-    harmless(out)
-    harmless(err)
+    out, err = run_commands(runs, tmp_path)
+    assert_harmless(out)
+    assert_harmless(err)
     assert "\\u001b" in out
 
 
 def toml(text: str) -> str:
-    """Return the text as a TOML string, as far as TOML has its characters."""
+    """Return the text as a TOML string, without characters that TOML doesn't allow."""
     return json.dumps("".join(char for char in text if unicodedata.category(char) != "Cs"))
 
 
@@ -238,8 +238,8 @@ FILES: dict[str, Callable[[str], str]] = {
 @pytest.mark.requirement(14)
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("place", FILES)
-def test_nothing_that_a_file_says_is_obeyed(place: str, tmp_path: Path) -> None:
-    """Names, keys and values of the configuration, in errors and in lists."""
+def test_configuration_text_is_harmless(place: str, tmp_path: Path) -> None:
+    """Names, keys and values of the configuration, in errors and lists."""
     path = str(tmp_path / "config.toml")
     runs: list[dict[str, object]] = []
     for text in TEXTS:
@@ -249,15 +249,15 @@ def test_nothing_that_a_file_says_is_obeyed(place: str, tmp_path: Path) -> None:
             {"argv": [*argv, "--config", path]}
             for argv in (["profiles"], ["profiles", "show"], ["profiles", "--json"])
         ]
-    out, err = drive(runs, tmp_path)
-    harmless(out)
-    harmless(err)
+    out, err = run_commands(runs, tmp_path)
+    assert_harmless(out)
+    assert_harmless(err)
 
 
 @pytest.mark.requirement(14)
 @pytest.mark.timeout(300)
-def test_nothing_that_an_argument_or_a_variable_says_is_obeyed(tmp_path: Path) -> None:
-    """Commands, options, names and paths come back in errors, made harmless."""
+def test_arguments_and_variables_are_harmless(tmp_path: Path) -> None:
+    """Commands, options, names and paths are escaped in errors."""
     path = str(tmp_path / "config.toml")
     runs: list[dict[str, object]] = [{"argv": ["profiles"], "files": {path: config(9)}}]
     for text in TEXTS:
@@ -288,16 +288,16 @@ def test_nothing_that_an_argument_or_a_variable_says_is_obeyed(tmp_path: Path) -
         for name in ("TOKENCLI_PROFILE", "TOKENCLI_CONFIG", "XDG_RUNTIME_DIR"):
             clean = {"TOKENCLI_PROFILE": "", "TOKENCLI_CONFIG": "", "XDG_RUNTIME_DIR": ""}
             runs.append({"argv": ["get"], "environ": {**clean, name: said}})
-    out, err = drive(runs, tmp_path)
-    harmless(out)
-    harmless(err)
+    out, err = run_commands(runs, tmp_path)
+    assert_harmless(out)
+    assert_harmless(err)
 
 
 @pytest.mark.requirement(14)
 @settings(max_examples=300)
 @given(st.text(max_size=300), st.text(max_size=300), st.booleans())
-def test_no_error_of_any_text_is_obeyed(message: str, fix: str, as_json: bool) -> None:
-    """The boundary itself, over all code points, as it prints errors, problems and notes."""
+def test_error_text_is_harmless(message: str, fix: str, as_json: bool) -> None:
+    """The error boundary escapes all code points in errors, problems and notes."""
     import io
     from contextlib import redirect_stderr
 
@@ -316,12 +316,12 @@ def test_no_error_of_any_text_is_obeyed(message: str, fix: str, as_json: bool) -
         terminal.print_note(message)
         terminal.print_warning(fix)
         terminal.print_detail(message)
-    harmless(said.getvalue())
+    assert_harmless(said.getvalue())
 
 
 @pytest.mark.requirement(14)
-def test_own_providers_are_shown_harmless_and_mean_the_same(tmp_path: Path) -> None:
-    """`providers show` is TOML with the same values; `get --dry-run` has escapes, line by line."""
+def test_user_defined_providers_are_shown_harmless(tmp_path: Path) -> None:
+    """`providers show` is TOML with the same values; `get --dry-run` escapes each line."""
     text = "\u202e\x9b31m \u2028##[x]\n::y\t"
     who = toml("a\u202e")
     own = (
@@ -331,13 +331,13 @@ def test_own_providers_are_shown_harmless_and_mean_the_same(tmp_path: Path) -> N
         f'[profiles.p]\nprovider = "own"\nclient_id = {who}\nstore = "none"\n'
     )
     path = str(tmp_path / "config.toml")
-    shown, err = drive(
+    shown, err = run_commands(
         [{"argv": ["providers", "show", "own", "--config", path], "files": {path: own}}], tmp_path
     )
-    harmless(shown)
+    assert_harmless(shown)
     found = tomllib.loads(shown)
     assert (found["title"], found["request"]["send"]) == (text, f"{text} {{client_id}}"), err
-    out, err = drive([{"argv": ["get", "p", "--dry-run", "--config", path]}], tmp_path)
+    out, err = run_commands([{"argv": ["get", "p", "--dry-run", "--config", path]}], tmp_path)
     assert "\\u202e\\u009b31m" in out, err
     assert out.rstrip().endswith("a\\u202e")
-    harmless(out.replace("\t", ""))
+    assert_harmless(out.replace("\t", ""))

@@ -1,4 +1,4 @@
-"""Endpoints of the zoo by real processes: as a user has them, from the file to the header."""
+"""Documented endpoints end to end: from the provider file to the request header."""
 
 import json
 import os
@@ -21,14 +21,14 @@ pytestmark = pytest.mark.long
 
 @pytest.fixture(scope="module")
 def zoo() -> Iterator[Zoo]:
-    """Return the server."""
+    """Run the server that replays endpoints."""
     server = Zoo()
     yield server
     server.stop()
 
 
 def prepare(name: str, zoo: Zoo, folder: Path) -> dict[str, str]:
-    """Write the configuration of an endpoint that lies on this machine; return the environment."""
+    """Write an endpoint's configuration for the local server, and return the environment."""
     here = zoo.address
     zoo.serve(
         [replace(a, url=a.url.replace(host_of(name), here)) for a in (first(name), *later(name))]
@@ -48,10 +48,10 @@ def prepare(name: str, zoo: Zoo, folder: Path) -> dict[str, str]:
         ("cisco-fmc", ["X-auth-access-token: fake-fmc-access"]),
     ],
 )  # fmt: skip
-def test_an_endpoint_from_file_to_header(
+def test_from_file_to_header(
     tokencli: Run, zoo: Zoo, tmp_path: Path, name: str, headers: list[str]
 ) -> None:
-    """get, get again from the store, refresh by the vendor's own request, and the headers for curl."""
+    """get, get from the store, refresh by the vendor's own request, and the headers for curl."""
     env = prepare(name, zoo, tmp_path)
     got = tokencli("get", "p", "--format", "header", env=env)
     assert got.code == 0, got.err + str(zoo.complaints)
@@ -64,8 +64,8 @@ def test_an_endpoint_from_file_to_header(
     assert zoo.complaints == []
 
 
-def test_a_trace_tells_the_exchange_and_no_secret(tokencli: Run, zoo: Zoo, tmp_path: Path) -> None:
-    """Both sides of the exchange are told by field; neither a secret sent nor a token got is in it."""
+def test_trace_shows_no_secret(tokencli: Run, zoo: Zoo, tmp_path: Path) -> None:
+    """It has request and response field by field, but neither the secret sent nor the token."""
     env = prepare("vault-approle", zoo, tmp_path)
     done = tokencli("get", "p", "--trace", env=env)
     assert done.out == "hvs.fake\n"
@@ -79,10 +79,8 @@ def test_a_trace_tells_the_exchange_and_no_secret(tokencli: Run, zoo: Zoo, tmp_p
 FIELD = "[providers.vault-approle.fields.role_id]\n"
 
 
-def test_a_strangers_provider_gets_nothing_that_is_not_its_profiles(
-    tokencli: Run, zoo: Zoo, tmp_path: Path
-) -> None:
-    """It names another profile's secret, a file, a variable, another server: all in vain."""
+def test_provider_reads_only_its_profile(tokencli: Run, zoo: Zoo, tmp_path: Path) -> None:
+    """It can't reach another profile's secret, a file, a variable or another server."""
     prepare("vault-approle", zoo, tmp_path)
     path = tmp_path / "config.toml"
     whole = path.read_text()
@@ -111,8 +109,8 @@ def test_a_strangers_provider_gets_nothing_that_is_not_its_profiles(
         assert "canary" not in done.err
 
 
-def test_json_has_what_came_beside_the_token(tokencli: Run, zoo: Zoo, tmp_path: Path) -> None:
-    """The named outputs of a reply are in the JSON, for whoever needs the API's address or a CSRF."""
+def test_json_has_the_outputs(tokencli: Run, zoo: Zoo, tmp_path: Path) -> None:
+    """Named outputs of a response, e.g. a CSRF token, are in the JSON."""
     env = prepare("proxmox-ticket", zoo, tmp_path)
     found = json.loads(tokencli("get", "p", "--json", env=env).out)
     assert found["outputs"] == {"csrf": "4EEC61E2:fake"}
@@ -129,12 +127,12 @@ USED = {
 
 @pytest.mark.parametrize("name", USED)
 @pytest.mark.parametrize("shell", each(*POSIX))
-def test_a_shell_has_what_an_api_call_needs(
+def test_export_of_headers_and_queries(
     tokencli: Run, zoo: Zoo, tmp_path: Path, shell: str, name: str
 ) -> None:
-    """`eval $(tokencli export --all-vars)` brings the lines of `get --format header`, or the query.
+    """`export --all-vars` sets the lines of `get --format header`, or the query.
 
-    `--unset` takes every one of them away, and asks the server for nothing.
+    `--unset` removes all of them and sends no request.
     """
     env = prepare(name, zoo, tmp_path)
     query = USED[name] == ["QUERY"]
@@ -163,10 +161,8 @@ def test_a_shell_has_what_an_api_call_needs(
 
 
 @pytest.mark.requirement(34)
-def test_every_secret_of_all_variables_is_masked_first(
-    tokencli: Run, zoo: Zoo, tmp_path: Path
-) -> None:
-    """The token, the output and the headers are out of the log before the variables are set."""
+def test_all_secrets_are_masked_first(tokencli: Run, zoo: Zoo, tmp_path: Path) -> None:
+    """Token, output and headers are masked in the log before the variables are set."""
     env = prepare("proxmox-ticket", zoo, tmp_path)
     place = tmp_path / "github_env"
     done = tokencli(
@@ -184,10 +180,8 @@ def test_every_secret_of_all_variables_is_masked_first(
     ]  # fmt: skip
 
 
-def test_a_key_beside_the_token_is_read_where_it_is_used_alone(
-    tokencli: Run, zoo: Zoo, tmp_path: Path
-) -> None:
-    """With a token in the store, its environment variable may be missing for all but `--all-vars`."""
+def test_extra_header_secret_is_read_only_if_used(tokencli: Run, zoo: Zoo, tmp_path: Path) -> None:
+    """With a stored token its variable may be missing for all but `--all-vars`."""
     env = prepare("glpi-initsession", zoo, tmp_path)
     assert tokencli("export", "p", "--all-vars", env=env).code == 0
     del env["ZOO_APP_TOKEN"]

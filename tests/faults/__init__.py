@@ -1,1 +1,1 @@
-"""A server that does everything wrong, fault by fault, and the table of its faults."""
+"""A misbehaving server and the table of its faults."""

@@ -1,1 +1,1 @@
-"""Readers of what others wrote, fed with bytes of any kind: `python -m tests.fuzz reply --seconds 60`."""
+"""Fuzzing of the parsers of untrusted input: `python -m tests.fuzz reply --seconds 60`."""

@@ -1,8 +1,8 @@
-"""Feed a reader for as long as one likes: `python -m tests.fuzz TARGET [--seconds N] [--random]`.
+"""Fuzz one parser: `python -m tests.fuzz TARGET [--seconds N] [--random]`.
 
-With atheris (`pip install atheris`) the inputs follow what they reach in the code, and its
-`stat::number_of_executed_units` counts them; without it, or with --random, they are seeds changed at
-random. An input that breaks a promise is printed, and the run ends with its traceback.
+With atheris (`pip install atheris`) coverage guides the inputs, and its
+`stat::number_of_executed_units` counts them; without it, or with --random, inputs are seeds changed
+at random. An input that breaks a promise is printed, and the run ends with its traceback.
 """
 
 import argparse
@@ -18,7 +18,7 @@ LONGEST = 8192
 
 
 def main() -> int:
-    """Run one reader for the time given, and say how many inputs it took."""
+    """Fuzz one target for the given time and report the number of inputs."""
     options = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     options.add_argument("target")
     options.add_argument("--seconds", type=float, default=60)
@@ -49,7 +49,7 @@ def _random(name: str, seconds: float, seed: int) -> int:
 
 
 def mutated(chance: random.Random, seeds: tuple[bytes, ...]) -> bytes:
-    """Return a seed with some pieces taken out, doubled, put in or changed."""
+    """Return a seed with some pieces removed, doubled, inserted or changed."""
     data = bytearray(chance.choice(seeds) if chance.random() < 0.95 else b"")
     for _ in range(chance.choice((0, 1, 1, 2, 4, 16))):
         start = chance.randint(0, len(data))

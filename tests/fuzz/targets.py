@@ -1,6 +1,6 @@
-"""The readers: each takes bytes and may raise nothing but the project's own errors.
+"""The fuzz targets: each accepts bytes and may raise only the project's own errors.
 
-A target says what else holds; seeds are inputs worth changing a little.
+A target states what else must hold; seeds are valid inputs to start from.
 """
 
 import json
@@ -42,7 +42,7 @@ SECRET = Secret("canary-password-7f3a")
 
 @dataclass(frozen=True)
 class Target:
-    """One reader, and what to begin with."""
+    """One parser and its seeds."""
 
     check: Callable[[bytes], None]
     seeds: tuple[bytes, ...]
@@ -75,7 +75,7 @@ KINDS = (
 
 
 def reply(data: bytes) -> None:
-    """Read a reply: the first bytes choose status, type, provider and Date, the rest is the body."""
+    """Read a token response: the first bytes choose status, type, provider and Date."""
     head, body = data[:3].ljust(3, b"\0"), data[3:]
     headers = {"content-type": KINDS[head[1] % len(KINDS)], "date": body[:40].decode("latin-1")}
     told = HttpReply(STATUSES[head[0] % len(STATUSES)], headers, body, received_at=NOW)
@@ -92,7 +92,7 @@ def reply(data: bytes) -> None:
 
 
 def jwt(data: bytes) -> None:
-    """Take a token apart and explain it: this raises nothing at all."""
+    """Decode and explain a token, which raises nothing at all."""
     decoded = decode_token(data)
     collect_remarks(decoded, NOW)
     read_time_claims(decoded.claims)
@@ -101,7 +101,7 @@ def jwt(data: bytes) -> None:
 
 
 def inspected(data: bytes) -> None:
-    """Explain a token with the bytes as its claims, and as its header: a page, and JSON that is JSON."""
+    """Explain a token with the bytes as claims and as header, as text and as valid JSON."""
     raw = data.decode("utf-8", "replace").encode()
     for header, claims in ((b'{"alg":"RS256"}', raw), (raw, b'{"iss":"x","exp":1e308}')):
         token = ".".join(_part(one) for one in (header, claims, b"signature"))
@@ -130,7 +130,7 @@ def _folder() -> Path:
 
 
 def config(data: bytes) -> None:
-    """Load the bytes as a configuration, and ask for all that it can tell."""
+    """Load the bytes as a configuration and use everything in it."""
     path = _folder() / "config.toml"
     path.write_bytes(data)
     path.chmod(0o600)
@@ -142,7 +142,7 @@ def config(data: bytes) -> None:
 
 @cache
 def _records() -> tuple[Path, Mapping[str, str], Path]:
-    """Return a configuration, an environment, and the record that a warm `get` would read."""
+    """Return a configuration, an environment, and the record that a warm `get` reads."""
     root = _folder()
     path = root / "hot.toml"
     path.write_text('[profiles.p]\nprovider = "oauth2"\n')
@@ -163,7 +163,7 @@ def _record(lines: bytes) -> bytes:
 
 
 def hot_copy(data: bytes) -> None:
-    """Read the bytes as the whole record, and as the lines of one whose head is right."""
+    """Read the bytes as a whole record, and as the lines of one with a valid head."""
     _, environ, place = _records()
     for content in (data, _record(data + b"\n")):
         place.write_bytes(content)
@@ -175,14 +175,14 @@ def hot_copy(data: bytes) -> None:
 
 
 def challenge_header(data: bytes) -> None:
-    """Read the bytes as a header."""
+    """Parse the bytes as a WWW-Authenticate header."""
     for found in www_authenticate.parse_challenges(data.decode("latin-1")):
         assert found.scheme
     www_authenticate.find_token_error(data.decode("utf-8", "replace"))
 
 
 def stored(data: bytes) -> None:
-    """Read the bytes as a token set at rest: none, or one that is written as it was read."""
+    """Parse the bytes as a stored token set, which is rejected or written back unchanged."""
     try:
         found = token_record.parse_record(data)
     except ValueError as error:

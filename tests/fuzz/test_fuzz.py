@@ -1,4 +1,4 @@
-"""Every reader of what others wrote, against bytes: only the project's own errors escape."""
+"""Every parser of untrusted input, fed with arbitrary bytes, raises only the project's own errors."""
 
 import random
 import subprocess
@@ -16,22 +16,22 @@ from tests.fuzz.targets import TARGETS
 @pytest.mark.requirement(24)
 @pytest.mark.parametrize("name", TARGETS)
 @given(st.data())
-def test_any_bytes_are_read_or_refused(name: str, data: st.DataObject) -> None:
-    """Bytes of any kind, and good inputs that were changed a little."""
+def test_any_bytes(name: str, data: st.DataObject) -> None:
+    """Arbitrary bytes, and valid inputs with small changes."""
     target = TARGETS[name]
     changed = st.integers(0).map(lambda seed: mutated(random.Random(seed), target.seeds))
     target.check(data.draw(st.one_of(st.binary(max_size=300), changed)))
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_seeds_are_worth_starting_from(name: str) -> None:
-    """Each seed passes."""
+def test_seeds_pass(name: str) -> None:
+    """Each seed is accepted."""
     for seed in TARGETS[name].seeds:
         TARGETS[name].check(seed)
 
 
-def test_the_warm_record_that_the_fuzzer_changes_is_one_that_is_believed() -> None:
-    """Unchanged it is answered, so that changes to it reach all of the reader."""
+def test_fast_path_seed_is_valid() -> None:
+    """Unchanged it gives a token, so changes to it reach the whole reader."""
     from tests.fuzz.targets import _record, _records
     from tokencli.fastpath import reader
 
@@ -41,8 +41,8 @@ def test_the_warm_record_that_the_fuzzer_changes_is_one_that_is_believed() -> No
     assert reader.fast_path_output(["get", "p"], environ) == "token\n"
 
 
-def test_the_long_run_is_one_command() -> None:
-    """As the README gives it; it says how many inputs it tried."""
+def test_fuzz_command() -> None:
+    """`python -m tests.fuzz` reports the number of inputs."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.fuzz", "challenge", "--seconds", "0.2", "--random"],
         cwd=Path(__file__).parents[2],

@@ -1,4 +1,4 @@
-"""A configuration that keeps its tokens in the test's own folder, and not in the user's."""
+"""A configuration whose tokens are in the test's own folder."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,5 +10,5 @@ Configure = Callable[[str], Path]
 
 @pytest.fixture
 def configure(tmp_path: Path, write_config: Configure) -> Configure:
-    """Write these profiles into a configuration of the test's own."""
+    """Write these profiles into a configuration of this test."""
     return lambda text: write_config(f'state_dir = "{tmp_path / "state"}"\n\n{text}')

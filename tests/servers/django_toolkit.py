@@ -1,7 +1,7 @@
-"""django-oauth-toolkit on loopback HTTPS: its own password grant, and refresh with a grace period.
+"""django-oauth-toolkit on loopback HTTPS: its password grant, and refresh with a grace period.
 
-`with DjangoToolkit(folder, grace=…) as server:` runs one. It has a virtual environment of its own,
-outside the checkout, made once.
+`with DjangoToolkit(folder, grace=…) as server:` runs one. It has its own virtual environment,
+outside the checkout, created once.
 """
 
 import json
@@ -27,9 +27,9 @@ CLIENTS = {"by-password": "password", "by itself:/+": "client-credentials"}
 
 
 def installed() -> Path:
-    """Return the interpreter of the server's virtual environment, making that the first time.
+    """Return the interpreter of the server's virtual environment, created the first time.
 
-    Where it can't be made the test is left out and says so in a line; in CI that is a failure.
+    If that fails the test is skipped with a reason; in CI it fails.
     """
     wanted = (HERE / "requirements.txt").read_bytes()
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -60,7 +60,7 @@ def _left_out(why: str) -> None:
 
 @dataclass
 class DjangoToolkit:
-    """One server process, with two workers as in earnest."""
+    """One server process with two workers, as in production."""
 
     folder: Path
     grace: int = 0

@@ -29,7 +29,7 @@ KINDS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Keys:
-    """One CA, a server's certificate, a client's, and one signing key for each algorithm."""
+    """A CA, a server's and a client's certificate, and one signing key per algorithm."""
 
     CLIENT_NAME: ClassVar[str] = "client.example.com"
 
@@ -38,7 +38,7 @@ class Keys:
 
     @classmethod
     def made_in(cls, folder: Path) -> "Keys":
-        """Make everything and write it into `folder`, private keys with mode 0600."""
+        """Create everything in `folder`, private keys with mode 0600."""
         ca = trustme.CA()
         ca.cert_pem.write_to_path(folder / "ca.pem")
         server = ca.issue_cert("127.0.0.1", "::1", "localhost")
@@ -82,7 +82,7 @@ class Keys:
 
     @property
     def encrypted_client_key(self) -> Path:
-        """The client's key once more, encrypted with PASSPHRASE."""
+        """The client's key, encrypted with PASSPHRASE."""
         return self.folder / "client-encrypted.key"
 
     def path(self, alg: str) -> Path:

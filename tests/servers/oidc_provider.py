@@ -2,7 +2,7 @@
 
 `with OidcProvider(folder) as server:` runs one; the fixture `oidc_provider` runs one for the whole
 session. Its clients are in `registrations`, the keys and certificates that they use in `Keys`.
-The package rests in a folder outside the checkout and is fetched once.
+The npm package is installed once, in a folder outside the checkout.
 """
 
 import json
@@ -55,7 +55,7 @@ GRANTS = (
 
 
 def summary() -> str | None:
-    """Return one line about what is left out on this machine, and how to get it; None for nothing."""
+    """Return one line about the tests that are left out and how to install what they need, or None."""
     absent = [name for name in ("node", "npm") if shutil.which(name) is None]
     if not absent:
         return None
@@ -63,7 +63,7 @@ def summary() -> str | None:
 
 
 def require() -> None:
-    """Skip the test where node is not installed; in CI that is a failure."""
+    """Skip the test if node is not installed; in CI, fail it."""
     if line := summary():
         if IN_CI:
             pytest.fail(line)
@@ -71,7 +71,7 @@ def require() -> None:
 
 
 def installed() -> Path:
-    """Return the folder that holds node_modules, fetching them the first time."""
+    """Return the folder that holds node_modules, installing them the first time."""
     lock_file = NODE / "package-lock.json"
     place = CACHE / f"node-{sha256(lock_file.read_bytes()).hexdigest()[:16]}"
     CACHE.mkdir(parents=True, exist_ok=True)
@@ -89,7 +89,7 @@ def installed() -> Path:
 
 
 def registrations(keys: Keys) -> list[dict[str, Any]]:
-    """Return the clients: one for each way of authenticating, and some with a demand of their own."""
+    """Return the clients: one per authentication method, and some with special requirements."""
     plain: dict[str, Any] = {
         "application_type": "native",
         "redirect_uris": list(REDIRECTS),
@@ -141,7 +141,7 @@ class OidcProvider:
 
     @property
     def ca_file(self) -> str:
-        """The CA that vouches for the server, and for the clients' certificates."""
+        """The CA of the server's and the clients' certificates."""
         return str(self.keys.ca_file)
 
     def __enter__(self) -> "OidcProvider":
@@ -183,7 +183,7 @@ class OidcProvider:
                 stream.close()
 
     def events(self) -> list[dict[str, Any]]:
-        """Return what the server noted so far: token requests granted, and errors of any endpoint."""
+        """Return the server's events so far: granted token requests, and errors of any endpoint."""
         return [json.loads(line) for line in self._log.read_text().splitlines()]
 
     def url(self, endpoint: str) -> str:
@@ -200,7 +200,7 @@ class OidcProvider:
         return self.issuer + self.routes.get(endpoint, usual.get(endpoint, f"/{endpoint}"))
 
     def profile(self, name: str, *, method: str, grant: str, **more: object) -> str:
-        """Return a profile's TOML text: who this client is, in the words of the configuration.
+        """Return a profile's TOML text for one of the clients.
 
         Secrets come from files, so that no keyring is needed; `more` holds TOML values as text.
         """

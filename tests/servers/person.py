@@ -1,4 +1,4 @@
-"""Somebody at a browser, as a script: follows redirects, keeps cookies, presses the buttons."""
+"""A scripted user with a browser: follows redirects, keeps cookies, presses buttons."""
 
 import ssl
 from html.parser import HTMLParser
@@ -18,7 +18,7 @@ from urllib.request import (
 
 
 class Form(HTMLParser):
-    """The first form of a page: where it goes and its hidden values."""
+    """The first form of a page: its action and hidden values."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class _NoRedirects(HTTPRedirectHandler):
 
 
 class Person:
-    """Walk through a server's pages; with `denies`, say no where consent is asked."""
+    """Walk through a server's pages; with `denies`, refuse consent."""
 
     def __init__(self, ca_file: str, *, denies: bool = False) -> None:
         context = ssl.create_default_context(cafile=ca_file)
@@ -55,17 +55,19 @@ class Person:
         self._denies = denies
 
     def authorize(self, url: str) -> str:
-        """Sign in and consent, starting at an authorization URL; return the URL that the server
-        sends the browser to at the end, on another origin, without opening it."""
+        """Sign in and consent, starting at an authorization URL; return the final redirect.
+
+        The final redirect leads to another origin and is not opened.
+        """
         return self._walk(url)[0]
 
     def follow(self, url: str) -> tuple[str, str]:
-        """Do the same and open that last URL, too, as a browser would; return it and its page."""
+        """Do the same, open the final redirect as a browser would, and return it and its page."""
         last = self.authorize(url)
         return last, self._open(last, None)[2]
 
     def approve_device(self, verification_uri: str, user_code: str) -> str:
-        """Type a device flow's user code, confirm it, sign in and consent; return the last page."""
+        """Enter a device flow's user code, confirm, sign in and consent; return the last page."""
         query = urlencode({"user_code": user_code})
         return self._walk(f"{verification_uri}?{query}")[1]
 

@@ -1,8 +1,8 @@
-"""What was run against which server: written by the tests, shown in README.md.
+"""The record of grants tested against third-party servers, shown in the documentation.
 
-A test that got a token from a real server says `ran(server, grant, client_auth)`. Usually that only
+A test that got a token from a real server calls `ran(server, grant, client_auth)`. Usually that only
 compares with record.json, so that a test without its row fails; `python -m tests.servers.record`
-runs those tests, writes what they say into record.json, and the table into README.md.
+runs those tests and rewrites record.json and the table.
 """
 
 import json
@@ -27,7 +27,7 @@ Row = tuple[str, str, str, str]
 
 
 def ran(server: str, grant: str, client_auth: str) -> None:
-    """Note that the test which runs now got a token in this way."""
+    """Record that the current test got a token in this way."""
     test = os.environ["PYTEST_CURRENT_TEST"].split(" ")[0].split("[")[0]
     row = [server, grant, client_auth, test]
     if VARIABLE in os.environ:
@@ -73,7 +73,7 @@ def _place(client_auth: str) -> tuple[int, str]:
 
 
 def main() -> None:
-    """Run the tests that say `ran`, and write down what they say."""
+    """Run the tests that call `ran`, and rewrite record and table."""
     speaking = [
         str(path)
         for path in sorted((ROOT / "tests" / "e2e").glob("test_*.py"))

@@ -1,7 +1,7 @@
-"""What each endpoint of `endpoints.json` is asked, and what has to come of it.
+"""The request and response of each endpoint of `endpoints.json`.
 
 The first request is the data's own, with this file's values in it. What the data says in prose only
-(how to refresh, what the token is, how long it lives, how it is used) stands here as tables.
+(how to refresh, what the token is, its lifetime, how it is used) is in the tables here.
 """
 
 import base64

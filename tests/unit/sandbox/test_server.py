@@ -1,4 +1,4 @@
-"""The running sandbox: TLS, threads, connections, and what is left of it at the end."""
+"""The running sandbox: TLS, threads, connections, and cleaning up."""
 
 import asyncio
 import resource
@@ -27,7 +27,7 @@ REQUEST = ASK.format(length=len(FORM), body=FORM).encode()
 
 
 def trusting(sandbox: Sandbox) -> ssl.SSLContext:
-    """Return a context that trusts the sandbox's CA and nothing else."""
+    """Return a context that trusts only the sandbox's CA."""
     return ssl.create_default_context(cafile=sandbox.ca_file)
 
 
@@ -44,16 +44,16 @@ def talk(sandbox: Sandbox, data: bytes) -> bytes:
         return found
 
 
-def test_both_names_of_this_machine_are_certified() -> None:
-    """127.0.0.1 and localhost verify against the sandbox's own CA."""
+def test_certificate_covers_both_loopback_names() -> None:
+    """127.0.0.1 and localhost verify against the sandbox's CA."""
     with Sandbox() as sandbox:
         for url in (sandbox.url, sandbox.url.replace(HOST, "localhost")):
             reply = requests.get(f"{url}/oauth2/keys", verify=sandbox.ca_file, timeout=20)
             assert reply.status_code == 200
 
 
-def test_another_sandboxs_authority_is_not_trusted() -> None:
-    """Each has a CA of its own."""
+def test_ca_of_another_sandbox_is_not_trusted() -> None:
+    """Each sandbox has its own CA."""
     with (
         Sandbox() as one,
         Sandbox() as other,
@@ -64,7 +64,7 @@ def test_another_sandboxs_authority_is_not_trusted() -> None:
 
 @pytest.fixture
 def many_files() -> Iterator[None]:
-    """Let this process, client and server at once, open as many files as the system lets it."""
+    """Raise this process's limit of open files, for client and server."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
     yield
@@ -72,7 +72,7 @@ def many_files() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("many_files")
-def test_five_hundred_clients_at_once_are_all_served() -> None:
+def test_five_hundred_clients_at_once() -> None:
     """None is refused, dropped or forgotten."""
 
     async def ask(sandbox: Sandbox, context: ssl.SSLContext) -> bytes:
@@ -93,8 +93,8 @@ def test_five_hundred_clients_at_once_are_all_served() -> None:
         assert sandbox.database.tokens_issued == 500
 
 
-def test_silent_connections_keep_nobody_waiting() -> None:
-    """The handshake is made in the connection's own thread, so others are served meanwhile."""
+def test_idle_connections_block_nobody() -> None:
+    """The handshake runs in the connection's own thread, so others are served meanwhile."""
     with Sandbox() as sandbox:
         port = int(sandbox.url.rpartition(":")[2])
         silent = [socket.create_connection((HOST, port)) for _ in range(20)]
@@ -106,8 +106,8 @@ def test_silent_connections_keep_nobody_waiting() -> None:
                 one.close()
 
 
-def test_the_end_waits_for_nobody() -> None:
-    """Connections that are silent, or wait for a slow answer, are closed at once."""
+def test_stop_closes_open_connections() -> None:
+    """Idle connections and delayed responses are closed at once."""
     with Sandbox(slow="1h") as sandbox:
         port = int(sandbox.url.rpartition(":")[2])
         silent = socket.create_connection((HOST, port))
@@ -122,8 +122,8 @@ def test_the_end_waits_for_nobody() -> None:
     assert took <= 5.0
 
 
-def test_a_connection_is_kept_for_more_requests() -> None:
-    """HTTP/1.1: two requests, one connection, two answers."""
+def test_keep_alive() -> None:
+    """HTTP/1.1: two requests and two responses on one connection."""
     last = REQUEST.replace(b"Host:", b"Connection: close\r\nHost:")
     with Sandbox() as sandbox:
         assert talk(sandbox, REQUEST + last).count(b"HTTP/1.1 200 OK") == 2
@@ -141,8 +141,8 @@ def test_a_connection_is_kept_for_more_requests() -> None:
         (b"nonsense\r\n\r\n", 400),
     ],
 )
-def test_bad_requests_are_answered_and_the_server_lives_on(head: bytes, status: int) -> None:
-    """What is not a request that it takes is told so; the next one is served."""
+def test_bad_requests_get_an_error(head: bytes, status: int) -> None:
+    """An invalid request gets an error status, and the next one is served."""
     with Sandbox() as sandbox:
         assert f" {status}".encode() in talk(sandbox, head)[:80]
         reply = requests.get(f"{sandbox.url}/oauth2/keys", verify=sandbox.ca_file, timeout=20)
@@ -150,17 +150,15 @@ def test_bad_requests_are_answered_and_the_server_lives_on(head: bytes, status: 
 
 
 def test_head_has_no_body() -> None:
-    """The answer to HEAD ends with its headers."""
+    """The response to HEAD ends with its headers."""
     with Sandbox() as sandbox:
         found = talk(sandbox, b"HEAD /oauth2/token HTTP/1.1\r\nConnection: close\r\n\r\n")
         assert found.startswith(b"HTTP/1.1 405")
         assert found.endswith(b"\r\n\r\n")
 
 
-def test_a_port_that_is_taken_is_a_usage_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The sentence names the port; nothing is left behind."""
+def test_port_in_use_is_a_usage_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the port, and nothing is left behind."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with socket.create_server((HOST, 0)) as taken:
         port = taken.getsockname()[1]
@@ -169,17 +167,17 @@ def test_a_port_that_is_taken_is_a_usage_error(
     assert list(tmp_path.glob("tokencli-sandbox-*")) == []
 
 
-def test_no_place_for_the_workspace_is_a_storage_error(
+def test_missing_temporary_directory_is_a_storage_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A temporary directory that isn't there is said so."""
+    """The error says that it can't be written."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "absent"))
     with pytest.raises(StorageError, match="temporary directory"), Sandbox():
         pass
 
 
-def test_the_workspace_is_private_and_goes_away() -> None:
-    """Directory 0700, secrets and configuration 0600, and nothing is left at the end."""
+def test_workspace_is_private_and_deleted() -> None:
+    """Directory 0700, secrets and configuration 0600, and nothing is left afterwards."""
     with Sandbox() as sandbox:
         assert stat.S_IMODE(sandbox.directory.stat().st_mode) == 0o700
         private = [path for path in sandbox.directory.iterdir() if path.suffix != ".pem"]
@@ -188,7 +186,7 @@ def test_the_workspace_is_private_and_goes_away() -> None:
     assert not sandbox.directory.exists()
 
 
-def test_the_configuration_is_one_that_tokencli_takes() -> None:
+def test_configuration_is_valid() -> None:
     """It has no problems, a profile for each system, and the default is groupid."""
     with Sandbox() as sandbox:
         config = load_config(Path(sandbox.config_file), {}, must_exist=True)
@@ -203,8 +201,8 @@ def test_the_configuration_is_one_that_tokencli_takes() -> None:
             assert {ref.kind for ref in profile.secrets.values()} == {"file"}
 
 
-def test_the_configuration_can_be_changed_key_by_key(tmp_path: Path) -> None:
-    """Keys are replaced, taken out and added, and further profiles start from a system."""
+def test_configuration_with_changes(tmp_path: Path) -> None:
+    """Keys are replaced, removed and added, and more profiles are based on a system."""
     with Sandbox() as sandbox:
         text = sandbox.render_config(
             {
@@ -224,8 +222,8 @@ def test_the_configuration_can_be_changed_key_by_key(tmp_path: Path) -> None:
         assert config.get_profile("groupid").state_dir == str(tmp_path)
 
 
-def test_the_environment_of_a_command_points_here() -> None:
-    """The profile that somebody chose for their own configuration doesn't reach in."""
+def test_environment_of_a_command() -> None:
+    """It selects the sandbox's configuration and drops $TOKENCLI_PROFILE."""
     with Sandbox() as sandbox:
         found = sandbox.build_environ(
             {"TOKENCLI_PROFILE": "work", "HOME": "/h", "TOKENCLI_CONFIG": "/x"}

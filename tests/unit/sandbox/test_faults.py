@@ -1,4 +1,4 @@
-"""The table of faults: every row is read, explained, and refuses nonsense in a sentence."""
+"""The table of faults: every row is parsed and explained, and rejects invalid values."""
 
 from dataclasses import fields
 
@@ -32,14 +32,14 @@ BAD = {
 }
 
 
-def test_every_row_has_a_place_and_a_test() -> None:
-    """Table, dataclass and the good values above name the same faults."""
+def test_every_row_has_a_field_and_a_test() -> None:
+    """Table, dataclass and the valid values above have the same faults."""
     assert set(FAULT_OPTIONS) == {field.name for field in fields(Faults)} == set(GOOD)
 
 
 @pytest.mark.parametrize("name", FAULT_OPTIONS)
-def test_every_row_explains_itself(name: str) -> None:
-    """Help is a sentence, and an option that takes a value says what it looks like."""
+def test_every_row_has_help(name: str) -> None:
+    """Help is a sentence, and an option with a value has a metavar."""
     row = FAULT_OPTIONS[name]
     assert row.help.endswith(".")
     assert (row.parse is None) == (row.metavar is None)
@@ -47,24 +47,24 @@ def test_every_row_explains_itself(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "given", "wanted"), [(n, *row) for n in GOOD for row in GOOD[n]])
-def test_good_values_are_read(name: str, given: object, wanted: object) -> None:
-    """Text of the command line and plain Python values mean the same."""
+def test_valid_values(name: str, given: object, wanted: object) -> None:
+    """Command-line text and Python values mean the same."""
     assert getattr(parse_faults({name: given}), name) == wanted
 
 
 @pytest.mark.parametrize(("name", "given"), [(n, text) for n in BAD for text in BAD[n]])
-def test_bad_values_are_usage_errors(name: str, given: str) -> None:
-    """Nonsense names its option."""
+def test_invalid_values_are_usage_errors(name: str, given: str) -> None:
+    """The error names the option."""
     with pytest.raises(UsageError, match=option_name(name)):
         parse_faults({name: given})
 
 
-def test_an_unknown_fault_is_a_usage_error() -> None:
-    """A slip in a name isn't ignored."""
+def test_unknown_fault_is_a_usage_error() -> None:
+    """A misspelled name isn't ignored."""
     with pytest.raises(UsageError, match="lifetimes"):
         parse_faults({"lifetimes": 3})
 
 
-def test_what_is_not_asked_for_does_not_go_wrong() -> None:
-    """None and False are an option that wasn't given."""
+def test_no_faults_by_default() -> None:
+    """None and False mean that the option wasn't given."""
     assert parse_faults(dict.fromkeys(FAULT_OPTIONS, None) | {"html": False}) == Faults()

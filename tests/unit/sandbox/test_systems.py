@@ -1,4 +1,4 @@
-"""What each system takes and refuses, as its document says: one row for each rule."""
+"""What each system accepts and refuses, by its document: one row per rule."""
 
 from base64 import b64encode
 from collections.abc import Mapping
@@ -42,19 +42,19 @@ Auth = tuple[str, str] | None
 
 
 def basic(auth: tuple[str, str]) -> str:
-    """Return the header as curl writes it: nothing is encoded but for base64."""
+    """Return a Basic header as curl writes it: only base64."""
     return "Basic " + b64encode(":".join(auth).encode()).decode()
 
 
 def encoded(auth: tuple[str, str]) -> tuple[str, str]:
-    """Form-encode both parts, as RFC 6749 section 2.3.1 wants it before Basic."""
+    """Form-encode both parts, as RFC 6749 section 2.3.1 requires for Basic."""
     return quote_plus(auth[0]), quote_plus(auth[1])
 
 
 def ask(
     name: str, form: Mapping[str, str], auth: Auth = None, content_type: str = FORM_CONTENT_TYPE
 ) -> Response:
-    """Ask a system of a new sandbox for a token, without a socket."""
+    """Send a token request to a system of a new sandbox, without a socket."""
     headers = {"content-type": content_type}
     if auth is not None:
         headers["authorization"] = basic(auth)
@@ -69,12 +69,12 @@ def system(name: str) -> FakeSystem:
 
 
 def but(form: Mapping[str, str], **changes: str | None) -> dict[str, str]:
-    """Return the form with other values, None for one that is left out."""
+    """Return the form with other values; None omits a parameter."""
     return {name: value for name, value in {**form, **changes}.items() if value is not None}
 
 
 def renamed(form: Mapping[str, str], old: str, new: str) -> dict[str, str]:
-    """Return the form with one name written otherwise."""
+    """Return the form with one parameter renamed."""
     return {new if name == old else name: value for name, value in form.items()}
 
 
@@ -261,8 +261,8 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("name", "form", "auth"), TAKEN.values(), ids=TAKEN.keys())
-def test_taken(name: str, form: Mapping[str, str], auth: Auth) -> None:
-    """The documents' ways of asking are answered with a token."""
+def test_accepted_requests(name: str, form: Mapping[str, str], auth: Auth) -> None:
+    """Requests as documented get a token."""
     reply = ask(name, form, auth)
     assert reply.status == 200
     assert reply.token_issued
@@ -272,21 +272,23 @@ def test_taken(name: str, form: Mapping[str, str], auth: Auth) -> None:
 @pytest.mark.parametrize(
     ("name", "form", "auth", "status", "code"), REFUSED.values(), ids=REFUSED.keys()
 )
-def test_refused(name: str, form: Mapping[str, str], auth: Auth, status: int, code: str) -> None:
-    """Every other way is refused with the status and code that the document has for it."""
+def test_refused_requests(
+    name: str, form: Mapping[str, str], auth: Auth, status: int, code: str
+) -> None:
+    """Other requests are refused with the documented status and code."""
     reply = ask(name, form, auth)
     assert (reply.status, loads(reply.body)["error"]) == (status, code)
     assert not reply.token_issued
 
 
-def test_groupid_says_what_is_wrong_with_the_name() -> None:
-    """Somebody who wrote client_id learns that the I is a capital."""
+def test_groupid_explains_the_capital_i() -> None:
+    """A refused `client_id` is told that the I is a capital."""
     reply = ask("groupid", renamed(GROUPID_FORM, "client_Id", "client_id"))
     assert "capital I" in loads(reply.body)["error_description"]
 
 
-def test_screening_eagle_refuses_everything_with_the_one_documented_body() -> None:
-    """The document shows the same body for 400, 401, 403, 404 and 500."""
+def test_screening_eagle_has_one_error_body() -> None:
+    """The document has the same body for 400, 401, 403, 404 and 500."""
     eagle = system("screening-eagle")
     body = {"error": "Forbidden", "errorDescription": "permission denied"}
     assert all(
@@ -294,8 +296,8 @@ def test_screening_eagle_refuses_everything_with_the_one_documented_body() -> No
     )
 
 
-def test_screening_eagle_writes_the_documented_claims() -> None:
-    """The access token carries the claims of the sample, the ID token those of a person."""
+def test_screening_eagle_claims() -> None:
+    """The access token has the sample's claims, the ID token those of a user."""
     from tokencli.jwt.decode import decode_token
 
     reply = loads(ask("screening-eagle", EAGLE_FORM, EAGLE_AUTH).body)
@@ -312,8 +314,8 @@ def test_screening_eagle_writes_the_documented_claims() -> None:
     assert decode_token(reply["refresh_token"]).claims["scp"] == "openid inspect"
 
 
-def test_screening_eagle_sends_an_id_token_for_openid_alone() -> None:
-    """Without the scope there is nothing to identify."""
+def test_screening_eagle_id_token_needs_openid() -> None:
+    """Without that scope there is no ID token."""
     reply = loads(ask("screening-eagle", but(EAGLE_FORM, scope="inspect"), EAGLE_AUTH).body)
     assert "id_token" not in reply
 
@@ -325,13 +327,13 @@ def test_socialid_tokens_are_opaque() -> None:
         assert len(bytes.fromhex(reply[name])) == 32
 
 
-def test_client_credentials_bring_no_refresh_token_by_the_book() -> None:
+def test_client_credentials_give_no_refresh_token() -> None:
     """RFC 6749 section 4.4.3: a refresh token should not be included."""
     assert "refresh_token" not in loads(ask("oauth2", MACHINE, BATCH).body)
 
 
 @pytest.mark.parametrize("header", ["Basic", "Basic %%%", "Basic /w==", "Basic aGFsbG8="])
-def test_a_basic_header_that_cant_be_read_is_a_refusal(header: str) -> None:
+def test_malformed_basic_headers_are_refused(header: str) -> None:
     """Bad base64, bad UTF-8 and a missing colon are 401, not a crash."""
     request = Request(
         "POST",
@@ -343,14 +345,14 @@ def test_a_basic_header_that_cant_be_read_is_a_refusal(header: str) -> None:
 
 
 @pytest.mark.parametrize("body", [b"\xff=1", b"a", b"a=1&a=2", b"&".join([b"a=1"] * 200)])
-def test_a_form_that_cant_be_read_is_a_refusal(body: bytes) -> None:
-    """Bad UTF-8, a missing equals sign, a parameter twice and far too many are 400, not a crash."""
+def test_malformed_forms_are_refused(body: bytes) -> None:
+    """Bad UTF-8, a missing equals sign, a repeated parameter and too many are 400."""
     request = Request("POST", "/", {"content-type": FORM_CONTENT_TYPE}, body)
     assert system("oauth2").handle_token_request(request).status == 400
 
 
-def test_the_form_may_name_its_charset() -> None:
-    """What matters of the content type is the type."""
+def test_form_with_a_charset() -> None:
+    """Parameters of the content type are ignored."""
     assert ask("oauth2", MACHINE, BATCH, f"{FORM_CONTENT_TYPE}; charset=UTF-8").status == 200
 
 
@@ -376,9 +378,9 @@ VALUES = ["password", "Password", "refresh_token", "client_credentials", "provid
     ).map(lambda pairs: urlencode(pairs, errors="replace").encode()),
     method=some.sampled_from(["POST", "GET", "DELETE"]),
 )
-def test_every_request_has_an_answer(
+def test_every_request_gets_a_response(
     path: str, authorization: str, body: bytes, method: str
 ) -> None:
-    """Whatever comes is answered with a 2xx or a 4xx, never with an exception."""
+    """Any request gets a 2xx or 4xx, never an exception."""
     headers = {"content-type": FORM_CONTENT_TYPE, "authorization": authorization}
     assert ROUTER.handle_request(Request(method, path, headers, body)).status // 100 in (2, 4)

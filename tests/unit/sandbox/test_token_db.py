@@ -1,4 +1,4 @@
-"""The books of a sandbox: families, grace, counts, from many threads."""
+"""The token database: families, grace periods and counts, from many threads."""
 
 from collections.abc import Callable
 from threading import Barrier, Thread
@@ -16,13 +16,13 @@ GRANT = AuthorizationGrant("oauth2", "batch", "alice", "read")
 
 
 def rotate(state: TokenDatabase, spent: str, new: str, **options: object) -> str:
-    """Spend a refresh token on the one named `new`."""
+    """Spend a refresh token; the new one is named `new`."""
     kept: dict[str, object] = {"system": "oauth2", "client_id": "batch", **options}
     return state.rotate_refresh_token(spent, lambda grant: new, **kept)[1]  # type: ignore[arg-type]
 
 
 def in_threads(number: int, work: Callable[[int], None]) -> None:
-    """Let that many threads begin at the same moment, and wait for all of them."""
+    """Start that many threads at the same moment, and wait for all of them."""
     gate = Barrier(number)
 
     def run(index: int) -> None:
@@ -36,8 +36,8 @@ def in_threads(number: int, work: Callable[[int], None]) -> None:
         thread.join()
 
 
-def test_one_of_many_simultaneous_refreshes_wins_and_its_token_is_dead() -> None:
-    """Without a grace period nineteen of twenty are refused, and the family is gone."""
+def test_simultaneous_refreshes_revoke_the_family() -> None:
+    """Without a grace period nineteen of twenty are refused, and the family is revoked."""
     state = TokenDatabase()
     state.add_family(GRANT, "first")
     won: list[str] = []
@@ -54,8 +54,8 @@ def test_one_of_many_simultaneous_refreshes_wins_and_its_token_is_dead() -> None
     assert not state.is_family_active(won[0])
 
 
-def test_grace_forgives_all_of_them() -> None:
-    """Within the grace period everybody gets the one token that is current."""
+def test_simultaneous_refreshes_within_the_grace_period() -> None:
+    """All of them get the one current token."""
     state = TokenDatabase()
     state.add_family(GRANT, "first")
     got: list[str] = []
@@ -64,7 +64,7 @@ def test_grace_forgives_all_of_them() -> None:
     assert {state.current_refresh_token("oauth2")} == set(got)
 
 
-def test_grace_covers_the_last_generation_alone() -> None:
+def test_grace_period_covers_one_generation() -> None:
     """A token from two rotations ago is reuse, however recent."""
     state = TokenDatabase(now=lambda: 0.0)
     state.add_family(GRANT, "first")
@@ -75,8 +75,8 @@ def test_grace_covers_the_last_generation_alone() -> None:
     assert not state.is_family_active("third")
 
 
-def test_a_revoked_family_stays_revoked() -> None:
-    """The current token of a family that was revoked is refused, too."""
+def test_revoked_family_stays_revoked() -> None:
+    """The current token of a revoked family is refused as well."""
     state = TokenDatabase()
     state.add_family(GRANT, "first")
     rotate(state, "first", "second")
@@ -87,8 +87,8 @@ def test_a_revoked_family_stays_revoked() -> None:
 
 
 @pytest.mark.parametrize("other", [{"system": "socialid"}, {"client_id": "public"}])
-def test_a_refresh_token_belongs_to_a_system_and_a_client(other: dict[str, str]) -> None:
-    """Anybody else's attempt is refused and harms nobody."""
+def test_refresh_token_belongs_to_system_and_client(other: dict[str, str]) -> None:
+    """Other clients are refused, without any effect on the family."""
     state = TokenDatabase()
     state.add_family(GRANT, "first")
     with pytest.raises(InvalidRefreshTokenError, match="unknown"):
@@ -103,8 +103,8 @@ def test_kept_tokens_do_not_rotate() -> None:
     assert [rotate(state, "first", "second", keep=True) for _ in range(2)] == ["first", "first"]
 
 
-def test_the_newest_family_is_the_one_served_last() -> None:
-    """The current token is of the family that was started or refreshed last."""
+def test_current_token_of_the_latest_family() -> None:
+    """It is of the family that was started or refreshed last."""
     state = TokenDatabase()
     state.add_family(GRANT, "a1")
     state.add_family(GRANT, "b1")
@@ -114,8 +114,8 @@ def test_the_newest_family_is_the_one_served_last() -> None:
     assert state.current_refresh_token("groupid") is None
 
 
-def test_access_tokens_end_with_time_or_family() -> None:
-    """A token is live, expired, revoked with its family, or unknown."""
+def test_access_token_states() -> None:
+    """A token is valid, expired, revoked with its family, or unknown."""
     now = [0.0]
     state = TokenDatabase(now=lambda: now[0])
     state.add_family(GRANT, "first")
@@ -147,8 +147,8 @@ def entry(kind: str = "token", **changes: object) -> RequestLogEntry:
     return RequestLogEntry(**{**usual, **changes})  # type: ignore[arg-type]
 
 
-def test_counting_is_exact_from_many_threads() -> None:
-    """No entry is lost, and each kind is counted apart."""
+def test_counts_are_exact_across_threads() -> None:
+    """No entry is lost, and each kind is counted separately."""
     state = TokenDatabase()
     in_threads(20, lambda index: state.record_request(entry(issued=index % 2 == 0)))
     state.record_request(entry("resource"))
@@ -165,8 +165,8 @@ def test_counting_is_exact_from_many_threads() -> None:
     )
 
 
-def test_waiting_ends_when_the_number_is_reached() -> None:
-    """`wait_for` sees entries of other threads, and gives up at its limit."""
+def test_wait_for_requests() -> None:
+    """It sees entries of other threads, and returns False at the timeout."""
     state = TokenDatabase()
     thread = Thread(target=lambda: [state.record_request(entry()) for _ in range(3)])
     thread.start()
@@ -175,16 +175,16 @@ def test_waiting_ends_when_the_number_is_reached() -> None:
     assert not state.wait_for_requests("token", 4, timeout=0.01)
 
 
-def test_a_log_line_says_what_happened() -> None:
-    """Method, path, grant, and how it ended; one line, of bounded length."""
+def test_log_line() -> None:
+    """Method, path, grant and result, in one line of bounded length."""
     assert str(entry()) == "POST /oauth2/token grant_type=password -> 200"
     assert str(entry(status=0)).endswith("-> connection dropped")
     assert str(entry(status=400, error="invalid_grant")).endswith("-> 400 invalid_grant")
     assert len(str(entry(path="/" * 9999))) < 300
 
 
-def test_the_listener_hears_every_entry() -> None:
-    """Whoever listens gets each entry once it is in the log."""
+def test_listener_gets_every_entry() -> None:
+    """It is called once the entry is in the log."""
     heard: list[RequestLogEntry] = []
     state = TokenDatabase(on_request_logged=heard.append)
     state.record_request(entry())
