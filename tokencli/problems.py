@@ -9,7 +9,7 @@ from tokencli.errors import ConfigProblem
 from tokencli.toml_writer import KeyPath as KeyPath
 from tokencli.toml_writer import format_key_path
 
-MAX_LISTED = 20
+MAX_LISTED = 8
 """Names listed in a message; more than that are counted."""
 
 _KEY_SYNONYMS = {
@@ -82,7 +82,7 @@ def count_problems(problems: Sized) -> str:
 
 
 def list_names(names: Iterable[str]) -> str:
-    """Return names separated by commas; of a long list the first 20 and the number of the others."""
+    """Return names separated by commas; of a long list the first 8 and the number of the others."""
     listed = list(names)
     more = f" and {len(listed) - MAX_LISTED} more" if len(listed) > MAX_LISTED else ""
     return ", ".join(listed[:MAX_LISTED]) + more

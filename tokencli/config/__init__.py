@@ -1,1 +1,1 @@
-"""The TOML file: `paths` finds it, `load` reads it, `schema` and `resolve` judge it, `edit` writes it."""
+"""The configuration file: find, read, validate and edit it, and resolve profiles from it."""

@@ -1,7 +1,7 @@
-"""The lock of the configuration: held from reading the file to writing it, a moment at most.
+"""The lock for changing configuration files, held from reading the file to writing it.
 
-It is one for all of a user's configuration files, so that it matters not by which path one is known,
-nor whether it is there yet; and no file appears beside anybody's configuration.
+There is one lock for all configuration files of a user, so it doesn't matter by which path a file is
+known or whether it exists yet, and no lock file appears next to a configuration.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,10 +17,10 @@ _LOCK_TIMEOUT_S = 30.0
 
 @contextmanager
 def hold_config_lock(note: Callable[[str], None], root: Path | None = None) -> Iterator[None]:
-    """Hold the lock for the block.
+    """Hold the lock inside the block.
 
     Raises:
-        LockTimeout: another process has it. StorageError: there can be no lock.
+        LockTimeoutError: another process holds it. StorageError: it can't be created.
     """
     root = root or state_dir()
     ensure_private_dir(root, chosen=True)

@@ -220,11 +220,7 @@ class Config:
             table = self._top_level_table("providers").get(name)
             if table is None:
                 return None
-            self._validated_providers[name] = (
-                validate_user_provider(name, table)
-                if isinstance(table, dict)
-                else [Finding(("providers", name), "is not a table", f"write [providers.{name}]")]
-            )
+            self._validated_providers[name] = validate_user_provider(name, table)
         return self._validated_providers[name]
 
     @cached_property

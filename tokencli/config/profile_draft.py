@@ -1,4 +1,4 @@
-"""One profile as it is written, beside its provider: what it needs and what it gives."""
+"""A profile as it is written, with its provider: which keys it has and which it needs."""
 
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -23,18 +23,18 @@ from tokencli.secret_sources import SECRET_SOURCES
 
 @dataclass(frozen=True, slots=True)
 class ProfileDraft:
-    """One profile: what it says, and what it says it to."""
+    """The keys of a profile whose values are valid, and its provider."""
 
     name: str
     given: Mapping[str, Any]
     provider: Provider
     config_file: Path
     invalid: frozenset[str] = frozenset()
-    """Keys that are written, but wrongly: they are not missing."""
+    """Keys that are present with an invalid value, so they are not missing."""
 
     @property
     def grant(self) -> str:
-        """Return the grant's name."""
+        """Return the name of the grant."""
         return str(self.given.get("grant") or next(iter(self.provider.grants)))
 
     @property
@@ -43,47 +43,48 @@ class ProfileDraft:
         return str(self.given.get("client_auth") or self.provider.client_auth[0])
 
     def template_values(self) -> dict[str, str]:
-        """Return everything that is text, the provider's defaults among it."""
+        """Return the values that are not secret, including the provider's defaults."""
         fields = self.provider.fields
-        open_fields = [name for name, field in fields.items() if field.kind != "secret"]
-        found = {name: default for name in open_fields if (default := fields[name].default)}
-        for name in (*open_fields, "client_id", "username", "grant_type", *TOKEN_TYPE_KEYS):
+        public_fields = [name for name, field in fields.items() if field.kind != "secret"]
+        values = {name: default for name in public_fields if (default := fields[name].default)}
+        for name in (*public_fields, "client_id", "username", "grant_type", *TOKEN_TYPE_KEYS):
             if name in self.given and name not in KEY_BY_ENDPOINT.values():
-                found[name] = self.given[name]
+                values[name] = self.given[name]
         for name, field in fields.items():
-            if field.kind == "host" and name in found:
-                found[name] = validators.host_validator(field.port)(found[name])
-            if name in found and is_base_url_field(self.provider, name):
-                found[name] = found[name].rstrip("/")
-        return found
+            if field.kind == "host" and name in values:
+                values[name] = validators.host_validator(field.port)(values[name])
+            if name in values and is_base_url_field(self.provider, name):
+                values[name] = values[name].rstrip("/")
+        return values
 
     def required_keys(self) -> tuple[str, ...]:
-        """Name what this grant and this client authentication need, groups of one apart."""
+        """Return the keys that the grant and the client authentication need; see `required_keys`."""
         return required_keys(self.provider, self.grant, self.client_auth, self.given)
 
     def secret_refs(self, server: str = "") -> dict[str, SecretRef]:
-        """Say where each secret rests that is needed or that the profile mentions.
+        """Return where each secret is stored that is needed or that the profile names.
 
-        One that the profile says nothing about rests in the OS keyring under the origin of the
-        `server` that it goes to, so that no other gets it.
+        Without a reference, the secret is in the OS keyring under the origin of the `server`, so
+        that it is never sent to another one.
         """
-        secret = secret_key_names(self.provider)
+        secret_keys = secret_key_names(self.provider)
         grouped = {name for group in self.provider.grants[self.grant].one_of for name in group}
-        wanted = [name for name in self.required_keys() if name in secret and name not in grouped]
-        either = grants.load_grant(self.grant).one_of_secrets
-        if either and not set(either) & set(self.given):
-            wanted.append(either[-1])
-        mentioned = [name for name in self.given if name in secret]
-        named = dict.fromkeys((*wanted, *mentioned))
-        return {name: self._secret_ref(name, server) for name in named}
+        needed = [
+            name for name in self.required_keys() if name in secret_keys and name not in grouped
+        ]
+        alternatives = grants.load_grant(self.grant).one_of_secrets
+        if alternatives and not set(alternatives) & set(self.given):
+            needed.append(alternatives[-1])
+        named = [name for name in self.given if name in secret_keys]
+        return {name: self._secret_ref(name, server) for name in dict.fromkeys((*needed, *named))}
 
     def _secret_ref(self, name: str, server: str) -> SecretRef:
-        place = self.given.get(name)
-        if place is None:
+        source = self.given.get(name)
+        if source is None:
             return SecretRef("keyring", name, self.name, (f"tokencli:{self.name}:{name}", server))
-        assert isinstance(place, SecretSourceTable)
-        (kind,) = place.model_fields_set
-        return SecretRef(kind, name, self.name, self._secret_target(kind, getattr(place, kind)))
+        assert isinstance(source, SecretSourceTable)
+        (kind,) = source.model_fields_set
+        return SecretRef(kind, name, self.name, self._secret_target(kind, getattr(source, kind)))
 
     def _secret_target(self, kind: str, value: Any) -> tuple[str, ...]:
         source = SECRET_SOURCES.get(kind)  # None for `profile`
@@ -101,37 +102,39 @@ class ProfileDraft:
 
 
 def is_base_url_field(provider: Provider, name: str) -> bool:
-    """Tell whether a field is a URL before the paths of endpoints: a slash at its end says nothing."""
-    points = provider.endpoints
-    templates = (getattr(points, point.name) or "" for point in fields(points))
+    """Return whether endpoint paths are appended to a field; then its trailing slash is dropped."""
+    endpoints = provider.endpoints
+    templates = (getattr(endpoints, field.name) or "" for field in fields(endpoints))
     return any(template.startswith(f"{{{name}}}/") for template in templates)
 
 
 def required_keys(
-    provider: Provider, grant: str, method: str, told: Container[str]
+    provider: Provider, grant: str, client_auth: str, given: Container[str]
 ) -> tuple[str, ...]:
-    """Name what a profile must give that has `told` these keys, in asking order; members of one_of
-    groups are left out."""
+    """Return the keys that a profile with the keys `given` must have, in the order to ask for them.
+
+    The members of `one_of` groups are left out.
+    """
     spec = provider.grants[grant]
     grouped = {name for group in spec.one_of for name in group}
     if provider.request.is_custom:
-        wanted = (*_required_endpoint_keys(provider, grant, told), *list_profile_inputs(provider))
-        return tuple(dict.fromkeys(name for name in wanted if name not in grouped))
-    wanted = (
-        *_required_endpoint_keys(provider, grant, told),
-        *client_authentication.required_inputs(method),
+        keys = (*_required_endpoint_keys(provider, grant, given), *list_profile_inputs(provider))
+        return tuple(dict.fromkeys(name for name in keys if name not in grouped))
+    keys = (
+        *_required_endpoint_keys(provider, grant, given),
+        *client_authentication.required_inputs(client_auth),
         *grants.load_grant(grant).required_inputs,
         *spec.needs,
         *list_required_extra_values(provider, grant),
     )
-    return tuple(dict.fromkeys(name for name in wanted if name not in grouped))
+    return tuple(dict.fromkeys(name for name in keys if name not in grouped))
 
 
-def _required_endpoint_keys(provider: Provider, grant: str, told: Container[str]) -> Iterator[str]:
-    """Name what a profile must give for its grant's endpoints to be known; an issuer knows them all."""
-    if "issuer" in told:
+def _required_endpoint_keys(provider: Provider, grant: str, given: Container[str]) -> Iterator[str]:
+    """Yield the keys from which the grant's endpoints follow; an issuer supplies them all."""
+    if "issuer" in given:
         return
     for name in ("token", *grants.load_grant(grant).endpoints):
-        if KEY_BY_ENDPOINT[name] not in told:
+        if KEY_BY_ENDPOINT[name] not in given:
             template = getattr(provider.endpoints, name) or provider.endpoints.issuer
             yield from list_value_names(template) if template else (KEY_BY_ENDPOINT[name],)

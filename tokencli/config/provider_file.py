@@ -1,4 +1,4 @@
-"""Read a provider from a file of its own, and write one."""
+"""Read providers from a file outside the configuration, and write one to such a file."""
 
 import sys
 from collections.abc import Sequence
@@ -9,13 +9,13 @@ from tokencli.config.load import Config
 from tokencli.config.provider_validation import validate_provider
 from tokencli.config.toml_positions import find_line, map_key_lines
 from tokencli.errors import ConfigError, ConfigProblem
-from tokencli.problems import Finding
+from tokencli.problems import Finding, count_problems
 from tokencli.provider_schema import Provider
 from tokencli.sanitize import sanitize_text
 
 
 def read_provider_text(path: str) -> str:
-    """Return the text of a provider's file, of stdin where it is `-`; raises ConfigError."""
+    """Return the text of a provider file, or of stdin for `-`; raises ConfigError."""
     try:
         if path == "-":
             return sys.stdin.read(MAX_CONFIG_BYTES)
@@ -27,60 +27,52 @@ def read_provider_text(path: str) -> str:
 
 
 def load_providers(text: str, path: str) -> list[Provider]:
-    """Return the providers that a file describes: itself, or those of a configuration's [providers].
+    """Return the provider that the file describes, or those in its [providers] tables.
 
-    Where it has [profiles], too, these have to be right as well.
+    If the file has [profiles], they are validated as well.
 
     Raises:
-        ConfigError: with every problem and its line.
+        ConfigError: carries every problem with its line.
     """
     data = parse_toml(text, Path(path))
     tables = data.get("providers") if "endpoints" not in data else None
     if "profiles" in data and "endpoints" not in data:
-        raise_problems(Config(Path(path), text, {}).find_problems(), path)
-    whole = isinstance(tables, dict) and bool(tables)
-    named = dict(tables) if whole and tables else {Path(path).stem or "provider": data}
-    place = map_key_lines(text)
-    found: list[Provider] = []
-    wrong: list[ConfigProblem] = []
+        _raise_problems(Config(Path(path), text, {}).find_problems(), path)
+    is_config = isinstance(tables, dict) and bool(tables)
+    named = dict(tables) if is_config and tables else {Path(path).stem or "provider": data}
+    lines = map_key_lines(text)
+    providers: list[Provider] = []
+    problems: list[ConfigProblem] = []
     for name, table in named.items():
-        judgement = (
-            validate_provider(name, table) if isinstance(table, dict) else _not_a_table(name)
-        )
-        if isinstance(judgement, Provider):
-            found.append(judgement)
+        result = validate_provider(name, table)
+        if isinstance(result, Provider):
+            providers.append(result)
             continue
-        for finding in judgement:
-            keys = finding.key_path if whole else finding.key_path[2:]
-            wrong.append(
-                Finding(keys, finding.message, finding.suggestion).to_problem(
-                    find_line(place, keys)
-                )
-            )
-    raise_problems(wrong, path)
-    return found
+        for finding in result:
+            keys = finding.key_path if is_config else finding.key_path[2:]
+            problem = Finding(keys, finding.message, finding.suggestion)
+            problems.append(problem.to_problem(find_line(lines, keys)))
+    _raise_problems(problems, path)
+    return providers
 
 
-def raise_problems(wrong: Sequence[ConfigProblem], path: str) -> None:
-    """Raise what is wrong with a file as one ConfigError, unless that is nothing."""
-    if wrong:
-        count = "a problem" if len(wrong) == 1 else f"{len(wrong)} problems"
+def _raise_problems(problems: Sequence[ConfigProblem], path: str) -> None:
+    """Raise a ConfigError if there are any problems."""
+    if problems:
         raise ConfigError(
-            f"{path} has {count}", fix="tokencli providers reference", problems=tuple(wrong)
+            f"{path} has {count_problems(problems)}",
+            fix="tokencli providers reference",
+            problems=tuple(problems),
         )
-
-
-def _not_a_table(name: str) -> list[Finding]:
-    return [Finding(("providers", name), "is not a table", f"write [providers.{name}]")]
 
 
 def dump_user_provider(config: Config, name: str) -> str:
-    """Return a user's own provider as a file of its own; raises ConfigError.
+    """Return a user-defined provider as the text of a provider file; raises ConfigError.
 
-    Harmless to a terminal, and the same to whoever parses it: what does not print can stand in
-    quoted texts and keys alone, where TOML has the same escapes.
+    The text is safe to print: unprintable characters can only be in quoted strings and keys, where
+    they are written as TOML escapes.
     """
-    import tomlkit
+    import tomlkit  # start-up cost: about 35 ms
 
     config.get_provider(name)
     text = tomlkit.dumps(dict(parse_toml(config.text, config.path)["providers"][name]))

@@ -1,8 +1,5 @@
 """Validate provider tables against the profile keys, grants and client authentication methods."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from tokencli.config.profile_schema import CLIENT_SECRET_KEYS, COMMON_KEYS, REDEFINABLE_KEYS
 from tokencli.oauth.client_authentication import AUTH_METHODS
 from tokencli.oauth.grants import GRANTS
@@ -20,11 +17,19 @@ KNOWN_NAMES = KnownNames(
 )
 
 
-def validate_user_provider(name: str, table: Mapping[str, Any]) -> Provider | list[Finding]:
+def validate_user_provider(name: str, table: object) -> Provider | list[Finding]:
     """Return the provider that `[providers.NAME]` describes, or every problem in the table."""
+    if not isinstance(table, dict):
+        return _not_a_table(name)
     return validation.validate_user_provider(name, table, KNOWN_NAMES)
 
 
-def validate_provider(name: str, table: Mapping[str, Any]) -> Provider | list[Finding]:
+def validate_provider(name: str, table: object) -> Provider | list[Finding]:
     """Return the provider that a table describes under any name, or every problem in it."""
+    if not isinstance(table, dict):
+        return _not_a_table(name)
     return validation.validate_provider(name, table, KNOWN_NAMES)
+
+
+def _not_a_table(name: str) -> list[Finding]:
+    return [Finding(("providers", name), "is not a table", f"write [providers.{name}]")]

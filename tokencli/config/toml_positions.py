@@ -1,4 +1,4 @@
-"""Find the statements of a TOML file, and the line on which each key stands."""
+"""Find the statements of a TOML file and the line of each key, which tomllib doesn't report."""
 
 import re
 import tomllib
@@ -9,95 +9,97 @@ from dataclasses import dataclass, field
 from tokencli.problems import KeyPath
 
 _CLOSING_TOKENS = ("]", "}", '"""', "'''")
-"""What the last line of a statement over several lines contains."""
+"""The last line of a multi-line statement contains one of these."""
 _KEY_PART = re.compile(r"""\s*(?:"(?:[^"\\]|\\.)*"|'[^']*'|[A-Za-z0-9_-]+)\s*([.=])""")
-"""One part of a key, with what ends it."""
+"""One part of a key, with the `.` or `=` after it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A `[table]` header or a `key = value`, with the lines that it takes."""
+    """A `[table]` header or a `key = value`, with its lines."""
 
     first_line: int
     """0-based index of its first line."""
     end_line: int
     """0-based index of the line after its last."""
     value_path: KeyPath
-    """The whole key path; of an inline table with a single key, that key too."""
+    """The whole key path; includes the key inside an inline table if there is only one."""
     is_header: bool
     key_path: KeyPath
-    """What stands left of the `=`, below the table around it; of a header the same as `path`."""
+    """The key path left of the `=`, including its table; the same as `value_path` for a header."""
 
 
 def split_lines(text: str) -> list[str]:
-    """Cut a text into the lines that TOML knows, each with its end."""
+    """Split at line feeds, as TOML does (str.splitlines knows more separators); keep the endings."""
     lines = text.split("\n")
     return [line + "\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
 
 
 def iter_statements(text: str) -> Iterator[Statement]:
-    """Yield the statements of a valid TOML file in order."""
+    """Yield the statements of valid TOML in order."""
     table: KeyPath = ()
-    for first, after, statement in _split_statements(split_lines(text)):
+    for first, end, statement in _split_statements(split_lines(text)):
         path = _single_key_path(tomllib.loads(statement))
         is_header = statement.lstrip().startswith("[")
         table = path if is_header else table
         if is_header:
-            yield Statement(first, after, path, is_header, path)
+            yield Statement(first, end, path, is_header, path)
         else:
             key = path[: _scan_key(statement)[0]]
-            yield Statement(first, after, (*table, *path), is_header, (*table, *key))
+            yield Statement(first, end, (*table, *path), is_header, (*table, *key))
 
 
 def map_key_lines(text: str) -> dict[KeyPath, int]:
-    """Map every key path of a valid TOML file to the 1-based line where it is first written.
+    """Map every key path of valid TOML to the 1-based line where it first appears.
 
-    What stands in an array has its number for a key, as in `list.0.name`.
+    Items of arrays have their index as key, e.g. `list.0.name`.
     """
-    found: dict[KeyPath, int] = {}
-    arrays: dict[KeyPath, int] = {}
-    written = split_lines(text)
+    key_lines: dict[KeyPath, int] = {}
+    array_indexes: dict[KeyPath, int] = {}
+    lines = split_lines(text)
     for statement in iter_statements(text):
         line = statement.first_line + 1
-        if statement.is_header and written[statement.first_line].lstrip().startswith("[["):
-            number = arrays.get(statement.value_path, -1) + 1
-            for inside in [
-                one for one in arrays if one[: len(statement.value_path)] == statement.value_path
-            ]:
-                del arrays[inside]
-            arrays[statement.value_path] = number
-        for path in (statement.value_path, _with_array_indexes(statement.value_path, arrays)):
+        value_path = statement.value_path
+        if statement.is_header and lines[statement.first_line].lstrip().startswith("[["):
+            index = array_indexes.get(value_path, -1) + 1
+            array_indexes = {
+                path: index
+                for path, index in array_indexes.items()
+                if path[: len(value_path)] != value_path
+            }
+            array_indexes[value_path] = index
+        for path in (value_path, _with_array_indexes(value_path, array_indexes)):
             for length in range(1, len(path) + 1):
-                found.setdefault(path[:length], line)
+                key_lines.setdefault(path[:length], line)
         if statement.end_line > line and not statement.is_header:
-            whole = "".join(written[statement.first_line : statement.end_line])
-            key = _with_array_indexes(statement.key_path, arrays)
-            for inside, below in iter_inner_lines(whole, _scan_key(whole)[1]):
-                found.setdefault((*key, *inside), line + below)
-    return found
+            whole = "".join(lines[statement.first_line : statement.end_line])
+            key = _with_array_indexes(statement.key_path, array_indexes)
+            for inside, offset in _iter_inner_lines(whole, _scan_key(whole)[1]):
+                key_lines.setdefault((*key, *inside), line + offset)
+    return key_lines
 
 
-def _with_array_indexes(path: KeyPath, arrays: dict[KeyPath, int]) -> KeyPath:
-    """Put behind the name of each `[[array]]` in a path the number of its member."""
-    if not arrays:
+def _with_array_indexes(path: KeyPath, array_indexes: dict[KeyPath, int]) -> KeyPath:
+    """Insert the current index after the name of each `[[array]]` in a path."""
+    if not array_indexes:
         return path
-    found: list[str] = []
+    parts: list[str] = []
     for length, part in enumerate(path, 1):
-        number = arrays.get(path[:length])
-        found += [part] if number is None else [part, str(number)]
-    return tuple(found)
+        index = array_indexes.get(path[:length])
+        parts += [part] if index is None else [part, str(index)]
+    return tuple(parts)
 
 
-def find_line(found: dict[KeyPath, int], path: KeyPath) -> int | None:
-    """Return the line of `path`, or of the nearest table that is written around it."""
-    lengths = range(len(path), 0, -1)
-    return next((found[path[:length]] for length in lengths if path[:length] in found), None)
+def find_line(key_lines: dict[KeyPath, int], path: KeyPath) -> int | None:
+    """Return the line of `path`, or of the innermost table around it that is in the file."""
+    prefixes = (path[:length] for length in range(len(path), 0, -1))
+    return next((key_lines[prefix] for prefix in prefixes if prefix in key_lines), None)
 
 
-def _split_statements(text: Iterable[str]) -> Iterator[tuple[int, int, str]]:
-    """Yield the first line, the line after, and the text of each statement."""
+def _split_statements(lines: Iterable[str]) -> Iterator[tuple[int, int, str]]:
+    """Yield the first line, the end line and the text of each statement."""
     pending: list[str] = []
-    for number, line in enumerate(text):
+    for number, line in enumerate(lines):
         if not pending and (not line.strip() or line.lstrip().startswith("#")):
             continue
         pending.append(line)
@@ -113,11 +115,11 @@ def _split_statements(text: Iterable[str]) -> Iterator[tuple[int, int, str]]:
 
 
 def find_value_span(statement: str) -> tuple[int, int]:
-    """Return where the value of a `key = value` begins and ends, without a comment behind it."""
+    """Return where the value of a `key = value` begins and ends, without a trailing comment."""
     start = _scan_key(statement)[1]
     start += len(statement[start:]) - len(statement[start:].lstrip())
-    hashes = (at for at, letter in enumerate(statement) if letter == "#" and at > start)
-    for at in hashes:  # the first that leaves a whole value before it begins the comment
+    hashes = (at for at, character in enumerate(statement) if character == "#" and at > start)
+    for at in hashes:  # the comment starts at the first one with a complete value before it
         with suppress(ValueError, RecursionError):
             tomllib.loads(statement[:at])
             return start, len(statement[:at].rstrip())
@@ -125,17 +127,17 @@ def find_value_span(statement: str) -> tuple[int, int]:
 
 
 def _scan_key(statement: str) -> tuple[int, int]:
-    """Count the parts of a key, and say where its `=` ends: `a.b = 1` has two, `a = { b = 1 }` one."""
+    """Return the number of parts of a key, and where its `=` ends: `a.b = 1` has two parts."""
     count, at = 0, 0
-    while found := _KEY_PART.match(statement, at):
-        count, at = count + 1, found.end()
-        if found[1] == "=":
+    while match := _KEY_PART.match(statement, at):
+        count, at = count + 1, match.end()
+        if match[1] == "=":
             break
     return count, at
 
 
 def _single_key_path(data: object) -> KeyPath:
-    """Follow the single key of each level."""
+    """Return the path of single keys, from the top level down."""
     path: list[str] = []
     while True:
         if isinstance(data, list) and len(data) == 1:
@@ -163,45 +165,45 @@ class _OpenContainer:
     is_array: bool
     next_index: int = 0
     current_path: KeyPath | None = None
-    """The member that is being read, None between two of them."""
+    """The item being read, or None between two items."""
     key_tokens: list[str] = field(default_factory=list)
 
 
-def iter_inner_lines(statement: str, start: int) -> Iterator[tuple[KeyPath, int]]:
-    """Yield each key and member in the value that begins at `start`, and how many lines below it is.
+def _iter_inner_lines(statement: str, start: int) -> Iterator[tuple[KeyPath, int]]:
+    """Yield each key and array item in the value at `start`, with its line offset in the statement.
 
-    The paths begin below the value; the statement is valid TOML.
+    The paths are relative to the value.
     """
-    around: list[_OpenContainer] = []
+    containers: list[_OpenContainer] = []
     line, at = 0, 0
     for token in _TOML_TOKEN.finditer(statement, start):
         line, at = line + statement.count("\n", at, token.start()), token.start()
-        word, last = token[0], around[-1] if around else None
+        word, container = token[0], containers[-1] if containers else None
         if word[0] == "#":
             continue
         if word in ("]", "}"):
-            around.pop()
-        elif last is None:
+            containers.pop()
+        elif container is None:
             if word in ("[", "{"):
-                around.append(_OpenContainer((), word == "["))
+                containers.append(_OpenContainer((), word == "["))
         elif word == ",":
-            last.current_path = None
+            container.current_path = None
         elif word == "=":
-            last.current_path = (*last.path, *_parse_key("".join(last.key_tokens)))
-            last.key_tokens.clear()
-            yield last.current_path, line
-        elif last.is_array and last.current_path is None:
-            last.current_path = (*last.path, str(last.next_index))
-            last.next_index += 1
-            yield last.current_path, line
-        elif last.current_path is None:
-            last.key_tokens.append(word)
-        if word in ("[", "{") and last is not None:
-            around.append(_OpenContainer(last.current_path or last.path, word == "["))
+            container.current_path = (*container.path, *_parse_key("".join(container.key_tokens)))
+            container.key_tokens.clear()
+            yield container.current_path, line
+        elif container.is_array and container.current_path is None:
+            container.current_path = (*container.path, str(container.next_index))
+            container.next_index += 1
+            yield container.current_path, line
+        elif container.current_path is None:
+            container.key_tokens.append(word)
+        if word in ("[", "{") and container is not None:
+            containers.append(_OpenContainer(container.current_path or container.path, word == "["))
 
 
 def _parse_key(written: str) -> KeyPath:
-    """Return the parts of a key as it is written."""
+    """Return the parts of a key."""
     if _BARE_KEY.fullmatch(written):
         return (written,)
     data: object = tomllib.loads(f"{written} = 0")

@@ -1,4 +1,7 @@
-"""The rules for single values: each takes what was written and returns it, or raises `Wrong`."""
+"""Rules for single values of a profile.
+
+Each function returns the value it accepts and raises InvalidValueError otherwise.
+"""
 
 import re
 from collections.abc import Callable
@@ -9,15 +12,16 @@ from tokencli.formats.variable_names import check_variable_name
 from tokencli.problems import InvalidValueError
 from tokencli.providers.endpoint_urls import check_host_port
 from tokencli.providers.validation.values import PROFILE_NAME_PATTERN as PROFILE_NAME_PATTERN
-from tokencli.providers.validation.values import convert_config_error as _convert_config_error
+from tokencli.providers.validation.values import convert_config_error
 from tokencli.providers.validation.values import host_validator as host_validator
 from tokencli.providers.validation.values import is_header_value as is_header_value
 from tokencli.providers.validation.values import url_validator as url_validator
 from tokencli.providers.validation.values import validate_text as validate_text
 
 VARIABLE_NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
+_ABSOLUTE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[\x21-\x7e]+")
 TOKEN_TYPES = ("access_token", "refresh_token", "id_token", "jwt", "saml1", "saml2")
-"""Token types that RFC 8693 section 3 names; on the wire each has a prefix."""
+"""Short names of the token types of RFC 8693 section 3."""
 
 RESERVED_PARAMS: dict[str, str] = {
     "grant_type": "grant (or grant_type, for another name on the wire)",
@@ -47,40 +51,40 @@ RESERVED_PARAMS: dict[str, str] = {
     "actor_token_type": "actor_token_type",
     "requested_token_type": "requested_token_type",
 }
-"""Request parameters that OAuth itself sets -> the profile key that stands for each, if any."""
+"""Request parameters that OAuth sets -> the profile key to use instead, if there is one."""
 
 
 def validate_strings(value: object) -> tuple[str, ...]:
-    """Take a string, or an array of strings."""
+    """Accept a string or an array of strings."""
     items = value if isinstance(value, list) else [value]
-    found = tuple(validate_text(item) for item in items if isinstance(item, str))
-    if not found or len(found) != len(items):
-        raise InvalidValueError("must be text in quotes, or an array of such")
-    return found
+    strings = tuple(validate_text(item) for item in items if isinstance(item, str))
+    if not strings or len(strings) != len(items):
+        raise InvalidValueError("must be text in quotes, or an array of texts")
+    return strings
 
 
 def validate_resources(values: tuple[str, ...]) -> tuple[str, ...]:
-    """Take absolute URIs without a fragment (RFC 8707 section 2)."""
+    """Accept absolute URIs without a fragment (RFC 8707 section 2)."""
     for value in values:
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:[\x21-\x7e]+", value) or "#" in value:
+        if not _ABSOLUTE_URI.fullmatch(value) or "#" in value:
             raise InvalidValueError(
-                "is no absolute URI without a fragment (RFC 8707 section 2)",
-                'such as "https://api.example.com/"; other words may fit audience',
+                "is not an absolute URI without a fragment (RFC 8707 section 2)",
+                'e.g. "https://api.example.com/"; if it is not a URI, it may belong in audience',
             )
     return values
 
 
 def validate_token_type(value: str) -> str:
-    """Take a token type of RFC 8693 section 3 by its short name, or any other by its URI."""
+    """Accept a token type by its short name (RFC 8693 section 3) or its URI."""
     if value in TOKEN_TYPES:
         return f"urn:ietf:params:oauth:token-type:{value}"
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:[\x21-\x7e]+", value):
-        raise InvalidValueError("is no type of token", f"one of {', '.join(TOKEN_TYPES)}, or a URI")
+    if not _ABSOLUTE_URI.fullmatch(value):
+        raise InvalidValueError("is not a token type", f"use {', '.join(TOKEN_TYPES)} or a URI")
     return value
 
 
 def validate_scope(value: str) -> str:
-    """Take space-separated scopes (RFC 6749 section 3.3)."""
+    """Accept scopes separated by single spaces (RFC 6749 section 3.3)."""
     if not re.fullmatch(r"[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*", value):
         raise InvalidValueError(
             "is not a list of scopes separated by single spaces (RFC 6749 section 3.3)",
@@ -90,44 +94,45 @@ def validate_scope(value: str) -> str:
 
 
 def validate_scope_argument(value: str) -> str:
-    """Take scopes that were given with a call or on the command line; raises UsageError."""
+    """Accept the scopes of an API call or of the command line; raises UsageError."""
     try:
         return validate_scope(value)
-    except InvalidValueError as wrong:
+    except InvalidValueError as error:
         raise UsageError(
-            f"the scope given {wrong.message}", fix='--scope "openid profile"'
+            f"the value of --scope {error.message}",
+            fix='separate scopes by single spaces: --scope "openid profile"',
         ) from None
 
 
-def duration_validator(least: float) -> Callable[[object], float]:
-    """Take a duration of at least `least` seconds."""
+def duration_validator(minimum: float) -> Callable[[object], float]:
+    """Return a validator of durations of at least `minimum` seconds."""
 
     def check(value: object) -> float:
         try:
-            found = parse_duration(value)
+            seconds = parse_duration(value)
         except ValueError as error:
             raise InvalidValueError("is not a duration", str(error)) from None
-        if found < least:
-            raise InvalidValueError(f"is too short: at least {least:g}s")
-        return found
+        if seconds < minimum:
+            raise InvalidValueError(f"is too short: the minimum is {minimum:g}s")
+        return seconds
 
     return check
 
 
 def validate_variable_name(value: str) -> str:
-    """Take the name of an environment variable that a token may be put into."""
+    """Accept the name of an environment variable that can be set to a token."""
     try:
         check_variable_name(value)
     except UsageError as error:
-        raise InvalidValueError(error.message, 'such as "API_TOKEN"', clause=True) from None
+        raise InvalidValueError(error.message, 'e.g. "API_TOKEN"', clause=True) from None
     return value
 
 
 def validate_source_variable(value: str) -> str:
-    """Take the name of an environment variable that holds a secret."""
+    """Accept the name of an environment variable that holds a secret."""
     if not re.fullmatch(VARIABLE_NAME_PATTERN, value):
         raise InvalidValueError(
-            "is not a variable name; it may be the secret itself, so it is not shown",
+            "is not a variable name (not shown, as it may be the secret itself)",
             'name the variable that holds it: { env = "MY_SECRET" }',
             quote=False,
         )
@@ -135,42 +140,39 @@ def validate_source_variable(value: str) -> str:
 
 
 def validate_proxy(value: str) -> str:
-    """Take a proxy's URL, or `none`."""
+    """Accept the URL of a proxy, or `none`."""
     if value == "none":
         return value
     if "@" in value:
         raise InvalidValueError(
-            "carries a user name or password, and this file is no place for them",
+            "contains a user name or password, which must not be written in this file",
             "set HTTPS_PROXY in the environment instead",
             quote=False,
         )
     if not re.fullmatch(r"https?://[^\s/?#\\]+/?", value):
         raise InvalidValueError(
-            "is no proxy", 'write "http://proxy.example.com:3128", or "none" for none'
+            "is not the URL of a proxy", 'write "http://proxy.example.com:3128" or "none"'
         )
-    _convert_config_error(check_host_port, value.partition("://")[2].rstrip("/"))
+    convert_config_error(check_host_port, value.partition("://")[2].rstrip("/"))
     return value
 
 
 def validate_params(value: object) -> dict[str, str | tuple[str, ...]]:
-    """Take a table of extra request parameters, each text or an array of texts."""
+    """Accept a table of request parameters, each text or an array of texts."""
     if not isinstance(value, dict):
-        raise InvalidValueError(
-            "must be a table", 'such as params = { tenant = "acme" }', quote=False
-        )
-    found: dict[str, str | tuple[str, ...]] = {}
-    wrong: list[InvalidValueError] = []
+        raise InvalidValueError("must be a table", 'e.g. params = { tenant = "acme" }', quote=False)
+    params: dict[str, str | tuple[str, ...]] = {}
+    errors: list[InvalidValueError] = []
     for name, item in value.items():
         try:
-            found[name] = _validate_param(name, item)
-        except InvalidValueError as one:
-            wrong.append(one)
-    if len(wrong) == 1:
-        raise wrong[0]
-    if wrong:
-        right = "; ".join(one.suggestion for one in wrong if one.suggestion)
-        raise InvalidValueError("; ".join(one.message for one in wrong), right or None, quote=False)
-    return found
+            params[name] = _validate_param(name, item)
+        except InvalidValueError as error:
+            errors.append(error)
+    if errors:
+        message = "; ".join(error.message for error in errors)
+        suggestion = "; ".join(error.suggestion for error in errors if error.suggestion)
+        raise InvalidValueError(message, suggestion or None, quote=False)
+    return params
 
 
 def _validate_param(name: str, item: object) -> str | tuple[str, ...]:
@@ -178,12 +180,12 @@ def _validate_param(name: str, item: object) -> str | tuple[str, ...]:
     instead = RESERVED_PARAMS.get(name.casefold())
     if instead is not None:
         raise InvalidValueError(
-            f"may not set {name}, which OAuth itself sets",
-            f"use the profile's key {instead}" if instead else f"take {name} out",
+            f"must not contain {name}, which is part of OAuth",
+            f"use the profile's key {instead}" if instead else f"remove {name}",
             quote=False,
         )
     try:
-        taken = validate_strings(item)
-    except InvalidValueError as wrong:
-        raise InvalidValueError(f"{name} {wrong.message}", wrong.suggestion, quote=False) from None
-    return taken if isinstance(item, list) else taken[0]
+        strings = validate_strings(item)
+    except InvalidValueError as error:
+        raise InvalidValueError(f"{name} {error.message}", error.suggestion, quote=False) from None
+    return strings if isinstance(item, list) else strings[0]

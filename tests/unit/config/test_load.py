@@ -252,9 +252,9 @@ def test_places_that_are_none(line: str) -> None:
 def test_exactly_one_of_user_name_and_address() -> None:
     """Social-ID takes one or the other; both or neither is found before anything is sent."""
     head = '[profiles.s]\nprovider = "socialid"\nclient_id = "138"\n'
-    assert "none of username and email_address" in problems(head)["profiles.s"].what
+    assert "none of username, email_address" in problems(head)["profiles.s"].what
     both = problems(head + 'username = "a"\nemail_address = "a@b.c"\n')["profiles.s"]
-    assert both.right == "give exactly one of username and email_address"
+    assert both.right == "keep one of username, email_address"
     for one in ('username = "a"\n', 'email_address = "a@b.c"\n'):
         assert config(head + one).find_problems() == ()
 
@@ -374,7 +374,7 @@ def test_a_profile_outside_profiles_is_recognised() -> None:
 def test_names_that_could_be_something_else(name: str) -> None:
     """A profile's name is letters, digits and a few signs: no path, no escape sequence."""
     text = OAUTH2.replace("[profiles.corp]", f'[profiles."{name}"]')
-    assert [one.what for one in config(text).find_problems()] == ["is no name for a profile"]
+    assert [one.what for one in config(text).find_problems()] == ["is not a valid name for a profile"]
 
 
 def test_every_problem_of_a_profile_is_told_at_once() -> None:
@@ -388,7 +388,7 @@ def test_every_problem_of_a_profile_is_told_at_once() -> None:
         one.what
         for one in config(f'[profiles."c d"]\nprovider = "socialid"\n{both}{rest}').find_problems()
     ]
-    assert "is no name for a profile" in every
+    assert "is not a valid name for a profile" in every
     assert "gives username and email_address" in every
     for provider in ('provider = "socialidd"', "provider = 3", "", 'provider = "own"'):
         found = problems(
