@@ -374,7 +374,9 @@ def test_a_profile_outside_profiles_is_recognised() -> None:
 def test_names_that_could_be_something_else(name: str) -> None:
     """A profile's name is letters, digits and a few signs: no path, no escape sequence."""
     text = OAUTH2.replace("[profiles.corp]", f'[profiles."{name}"]')
-    assert [one.what for one in config(text).find_problems()] == ["is not a valid name for a profile"]
+    assert [one.what for one in config(text).find_problems()] == [
+        "is not a valid name for a profile"
+    ]
 
 
 def test_every_problem_of_a_profile_is_told_at_once() -> None:
