@@ -1,4 +1,4 @@
-"""One request with the client's authentication, and with a proof of possession where that is due."""
+"""Send one request as the client: client authentication, extra headers, DPoP proof if required."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,7 +16,7 @@ from tokencli.providers.template_values import complete_values, expand_value_nam
 
 
 class HttpExchange(NamedTuple):
-    """A request as it was sent, its reply, and when it was begun."""
+    """A request as it was sent, its reply, and when it was started."""
 
     request: HttpRequest
     reply: HttpReply
@@ -28,142 +28,129 @@ def send_authenticated_request(
     profile: Profile,
     params: Mapping[str, ParamValue],
     ctx: Context,
-    resolver: Credentials,
+    credentials: Credentials,
     *,
     url: str | None = None,
 ) -> HttpExchange:
     """Send these parameters to the token endpoint, or as the same client to another `url`.
 
-    A server that wants its nonce in the proof has refused and done nothing (RFC 9449 section 8): so
-    the request is sent again, once, with a new proof and a new assertion.
+    A server that requires a DPoP nonce has refused the request without processing it (RFC 9449
+    section 8), so the request is sent once more, with a new proof and a new assertion.
     """
-    proves = profile.dpop and url is None
-    sent = _send_once(profile, params, ctx, resolver, url, proves=proves)
-    if not proves:
-        return sent
-    from tokencli.oauth import dpop
+    if url is not None or not profile.dpop:
+        return _send(_build_request(profile, params, ctx, credentials, url), profile, ctx)
+    from tokencli.oauth import dpop  # start-up cost: it imports the signing libraries
 
-    if _remember_nonce(sent.reply, resolver) and dpop.requires_nonce(sent.reply):
-        sent = _send_once(profile, params, ctx, resolver, url, proves=proves)
-        _remember_nonce(sent.reply, resolver)
-    return sent
+    def send_with_proof() -> HttpExchange:
+        request = _build_request(profile, params, ctx, credentials, url)
+        return _send(dpop.add_proof(request, credentials, ctx.clock.now()), profile, ctx)
+
+    exchange = send_with_proof()
+    if dpop.save_nonce(exchange.reply, credentials) and dpop.requires_nonce(exchange.reply):
+        exchange = send_with_proof()
+        dpop.save_nonce(exchange.reply, credentials)
+    return exchange
 
 
 def collect_auth_inputs(
-    profile: Profile, ctx: Context, resolver: Credentials
+    profile: Profile, ctx: Context, credentials: Credentials
 ) -> client_authentication.AuthInputs:
-    """Return what the profile's client authentication may draw on.
+    """Return the secrets and the certificate for the profile's client authentication.
 
     Raises:
-        CredentialsError: a secret is missing. ConfigError: the certificate can't be read.
+        CredentialsError: a secret is missing.
+        ConfigError: the certificate can't be read.
     """
-    needed = client_authentication.required_inputs(profile.client_auth)
-    found: dict[str, Secret] = {}
+    required = client_authentication.required_inputs(profile.client_auth)
+    secrets: dict[str, Secret] = {}
     for name in client_authentication.METHOD_SECRETS[profile.client_auth]:
-        if name in needed or name in profile.secrets:
-            secret = resolver.resolve(name, optional=name not in needed)
+        if name in required or name in profile.secrets:
+            secret = credentials.resolve(name, optional=name not in required)
             if secret is not None:
-                found[name] = secret
+                secrets[name] = secret
     return client_authentication.AuthInputs(
-        found, ctx.clock.now(), read_signing_certificate(profile)
+        secrets, ctx.clock.now(), read_signing_certificate(profile)
     )
 
 
 def sign_assertion(
-    step: SignAssertion, profile: Profile, ctx: Context, resolver: Credentials
+    step: SignAssertion, profile: Profile, ctx: Context, credentials: Credentials
 ) -> Secret:
-    """Return an assertion that the profile's private key signs.
+    """Return an assertion signed with the profile's private key.
 
     Raises:
-        CredentialsError: there is no key, or it can't be used.
+        CredentialsError: the key is missing or can't be used.
     """
-    key = resolver.resolve("private_key")
-    assert key is not None, "what is not optional is there"
+    key = credentials.resolve("private_key")
+    assert key is not None, "only an optional secret can be None"
     secrets = {"private_key": key}
-    passphrase = resolver.resolve("key_passphrase", optional=True)
+    passphrase = credentials.resolve("key_passphrase", optional=True)
     if passphrase is not None:
         secrets["key_passphrase"] = passphrase
-    drawn = client_authentication.AuthInputs(
+    inputs = client_authentication.AuthInputs(
         secrets, ctx.clock.now(), read_signing_certificate(profile)
     )
-    told = client_authentication.assertion_claims(
-        profile, drawn.now, issuer=step.issuer, subject=step.subject
+    claims = client_authentication.assertion_claims(
+        profile, inputs.now, issuer=step.issuer, subject=step.subject
     )
-    return Secret(client_authentication.sign_assertion(profile, drawn, {**told, **step.claims}))
+    return Secret(client_authentication.sign_assertion(profile, inputs, {**claims, **step.claims}))
 
 
 def read_signing_certificate(profile: Profile) -> bytes:
-    """Return the PEM file of the signing key's certificate; empty where the profile names none."""
-    place = profile.signing.certificate
-    if place is None:
+    """Return the PEM file of the signing key's certificate; empty if the profile has none."""
+    path = profile.signing.certificate
+    if path is None:
         return b""
     try:
-        return Path(place).read_bytes()
+        return Path(path).read_bytes()
     except OSError as error:
         raise ConfigError(
-            f"the certificate {place[:200]!r} of profile {profile.name!r} can't be read:"
+            f"can't read the certificate {path[:200]!r} of profile {profile.name!r}:"
             f" {error.strerror}",
             fix=f"tokencli profiles edit {profile.name}",
         ) from None
 
 
 def resolve_header_values(
-    profile: Profile, ctx: Context, resolver: Credentials, url: str | None = None
+    profile: Profile, ctx: Context, credentials: Credentials, url: str | None = None
 ) -> Mapping[str, str | Secret]:
-    """Return the values that the provider's own headers may name.
+    """Return the values for the provider's own headers.
 
-    Secrets among them go to the token endpoint's server alone.
+    Secrets among them are sent to the origin of the token endpoint only.
     """
-    texts = profile.provider.request.headers.values()
-    if not texts:
+    templates = profile.provider.request.headers.values()
+    if not templates:
         return profile.values
-    found: dict[str, str | Secret] = dict(profile.values)
+    values: dict[str, str | Secret] = dict(profile.values)
     if url is None or get_url_origin(url) == get_url_origin(profile.token_url):
-        for name in (one for text in texts for one in expand_value_names(profile.provider, text)):
-            secret = resolver.resolve(name, optional=True) if name in profile.secrets else None
-            if secret is not None:
-                found[name] = secret
-    return complete_values(profile, found, ctx.clock.now())
+        for name in (n for text in templates for n in expand_value_names(profile.provider, text)):
+            if name in profile.secrets:
+                secret = credentials.resolve(name, optional=True)
+                if secret is not None:
+                    values[name] = secret
+    return complete_values(profile, values, ctx.clock.now())
 
 
-def _send_once(
+def _build_request(
     profile: Profile,
     params: Mapping[str, ParamValue],
     ctx: Context,
-    resolver: Credentials,
+    credentials: Credentials,
     url: str | None,
-    *,
-    proves: bool,
-) -> HttpExchange:
+) -> HttpRequest:
     auth = client_authentication.AUTH_METHODS[profile.client_auth](
-        profile, collect_auth_inputs(profile, ctx, resolver)
+        profile, collect_auth_inputs(profile, ctx, credentials)
     )
-    header_values = resolve_header_values(profile, ctx, resolver, url)
+    header_values = resolve_header_values(profile, ctx, credentials, url)
     request = write_oauth_request(profile, params, auth, url=url, header_values=header_values)
     if request.client_certificate is None and profile.client_cert is not None:
-        shown = client_authentication.tls_client_certificate(
-            profile, resolver.resolve("key_passphrase", optional=True)
+        certificate = client_authentication.tls_client_certificate(
+            profile, credentials.resolve("key_passphrase", optional=True)
         )
-        request = replace(request, client_certificate=shown)
-    started = ctx.clock.now()
-    if proves:
-        from tokencli.oauth import dpop
-
-        key = resolver.proof_key = resolver.proof_key or dpop.generate_dpop_key()
-        proof = dpop.create_proof(key, request.method, request.url, started, nonce=key.nonce)
-        # Neither a proof nor an assertion is good for a second sending.
-        request = replace(
-            request, headers={**request.headers, dpop.PROOF_HEADER: proof}, is_retry_safe=False
-        )
-    return HttpExchange(request, ctx.transport.send(request, profile.connection), started)
+        request = replace(request, client_certificate=certificate)
+    return request
 
 
-def _remember_nonce(reply: HttpReply, resolver: Credentials) -> bool:
-    """Keep the nonce that a reply brings, for the proofs that follow; tell whether it is a new one."""
-    from tokencli.oauth import dpop
-
-    nonce = dpop.read_nonce(reply)
-    if nonce is None or resolver.proof_key is None or nonce == resolver.proof_key.nonce:
-        return False
-    resolver.proof_key = replace(resolver.proof_key, nonce=nonce)
-    return True
+def _send(request: HttpRequest, profile: Profile, ctx: Context) -> HttpExchange:
+    started_at = ctx.clock.now()
+    return HttpExchange(request, ctx.transport.send(request, profile.connection), started_at)

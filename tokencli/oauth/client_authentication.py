@@ -1,4 +1,4 @@
-"""Client authentication: one function per method, applied to the finished logical request.
+"""Client authentication: one function and one row per method.
 
 Exactly one method is used for a request (RFC 6749 section 2.3).
 """
@@ -17,86 +17,89 @@ if TYPE_CHECKING:
     from tokencli.jwt import sign
 
 ASSERTION_LIFETIME_S = 120
-"""Seconds that an assertion of ours is good for: it is used at once, by clocks that differ a little."""
+"""Validity of a signed assertion in seconds: it is used at once, but clocks differ a little."""
 CLIENT_ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 """RFC 7523 section 2.2."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuthInputs:
-    """What a method may draw on."""
+    """The secrets and files that client authentication uses."""
 
     secrets: Mapping[str, Secret] = field(default_factory=dict)
-    """The secrets of `SECRETS` that the profile has, by logical name."""
+    """Logical name -> secret, of those in `METHOD_SECRETS` that the profile has."""
     now: float = 0.0
     """Epoch seconds."""
     certificate: bytes = b""
-    """The PEM file of the signing key's certificate, where the profile names one."""
+    """The PEM file of the signing key's certificate; empty if the profile has none."""
 
 
-def client_secret_basic(profile: Profile, given: AuthInputs) -> AuthAdditions:
-    """Send id and secret by HTTP Basic, each form-encoded first (RFC 6749 section 2.3.1).
+def client_secret_basic(profile: Profile, inputs: AuthInputs) -> AuthAdditions:
+    """Send ID and secret by HTTP Basic authentication, both form-encoded (RFC 6749 section 2.3.1).
 
-    `basic_encoding = "raw"` leaves the encoding out, for servers that don't undo it.
+    `basic_encoding = "raw"` omits the encoding, for servers that don't decode it.
     """
-    parts = (profile.values.get("client_id", ""), given.secrets["client_secret"].reveal())
+    parts = (profile.values.get("client_id", ""), inputs.secrets["client_secret"].reveal())
     if profile.basic_encoding == "rfc6749":
         parts = (quote_plus(parts[0]), quote_plus(parts[1]))
     elif ":" in parts[0]:
         raise ConfigError(
-            f"the client_id of profile {profile.name!r} contains a colon, which raw Basic can't carry",
-            fix=f'set basic_encoding = "rfc6749" with tokencli profiles edit {profile.name}',
+            f"the client_id of profile {profile.name!r} contains a colon, which raw HTTP Basic"
+            " authentication can't send",
+            cause='only basic_encoding = "rfc6749" encodes colons',
+            fix=f"tokencli profiles edit {profile.name}",
         )
     pair = b64encode(":".join(parts).encode()).decode()
     return AuthAdditions(
         headers={"Authorization": Secret(f"Basic {pair}")},
-        encoded_secrets=(given.secrets["client_secret"], Secret(pair)),
+        encoded_secrets=(inputs.secrets["client_secret"], Secret(pair)),
     )
 
 
-def client_secret_post(profile: Profile, given: AuthInputs) -> AuthAdditions:
-    """Send id and secret in the body (RFC 6749 section 2.3.1)."""
-    found: dict[str, str | Secret] = {"client_id": profile.values.get("client_id", "")}
-    if secret := given.secrets.get("client_secret"):
-        found["client_secret"] = secret
-    return AuthAdditions(params=found)
+def client_secret_post(profile: Profile, inputs: AuthInputs) -> AuthAdditions:
+    """Send ID and secret in the body (RFC 6749 section 2.3.1)."""
+    params: dict[str, str | Secret] = {"client_id": profile.values.get("client_id", "")}
+    if secret := inputs.secrets.get("client_secret"):
+        params["client_secret"] = secret
+    return AuthAdditions(params=params)
 
 
-def client_secret_jwt(profile: Profile, given: AuthInputs) -> AuthAdditions:
-    """Send an assertion that the client secret signs (OpenID Connect Core section 9)."""
-    from tokencli.jwt import sign
+def client_secret_jwt(profile: Profile, inputs: AuthInputs) -> AuthAdditions:
+    """Send an assertion signed with the client secret (OpenID Connect Core section 9)."""
+    from tokencli.jwt import sign  # start-up cost: only methods that sign need it
 
     alg = profile.signing.alg or sign.HMAC_ALGORITHMS[0]
     if alg not in sign.HMAC_ALGORITHMS:
         raise _cannot_sign_error(
-            profile, f"a client secret signs by {', '.join(sign.HMAC_ALGORITHMS)}, not by {alg!r}"
+            profile,
+            f"a client secret works with {', '.join(sign.HMAC_ALGORITHMS)}, not with {alg!r}",
         )
-    claims = client_assertion_claims(profile, given.now)
+    claims = client_assertion_claims(profile, inputs.now)
     header = _jws_header(profile, alg)
     try:
-        signed = sign.sign_with_secret(given.secrets["client_secret"], header, claims)
+        signed = sign.sign_with_secret(inputs.secrets["client_secret"], header, claims)
     except sign.UnusableKeyError as error:
         raise _unusable_key_error(profile, "client_secret", error) from None
     return _client_assertion_params(profile, signed)
 
 
-def private_key_jwt(profile: Profile, given: AuthInputs) -> AuthAdditions:
-    """Send an assertion that the client's private key signs (RFC 7523 section 2.2)."""
+def private_key_jwt(profile: Profile, inputs: AuthInputs) -> AuthAdditions:
+    """Send an assertion signed with the client's private key (RFC 7523 section 2.2)."""
     return _client_assertion_params(
-        profile, sign_assertion(profile, given, client_assertion_claims(profile, given.now))
+        profile, sign_assertion(profile, inputs, client_assertion_claims(profile, inputs.now))
     )
 
 
-def tls_client_auth(profile: Profile, given: AuthInputs) -> AuthAdditions:
-    """Name the client, and let its certificate speak in the TLS handshake (RFC 8705 section 2)."""
+def tls_client_auth(profile: Profile, inputs: AuthInputs) -> AuthAdditions:
+    """Send the ID, and authenticate by certificate in the TLS handshake (RFC 8705 section 2)."""
     return AuthAdditions(
         params={"client_id": profile.values.get("client_id", "")},
-        certificate=tls_client_certificate(profile, given.secrets.get("key_passphrase")),
+        certificate=tls_client_certificate(profile, inputs.secrets.get("key_passphrase")),
     )
 
 
-def public_client(profile: Profile, given: AuthInputs) -> AuthAdditions:  # noqa: ARG001 - one signature for all
-    """Name a public client by its id alone (RFC 6749 section 3.2.1)."""
+def public_client(profile: Profile, inputs: AuthInputs) -> AuthAdditions:  # noqa: ARG001 - one signature for all
+    """Send only the ID, for a public client (RFC 6749 section 3.2.1)."""
     client_id = profile.values.get("client_id")
     return AuthAdditions(params={"client_id": client_id} if client_id else {})
 
@@ -109,6 +112,7 @@ AUTH_METHODS: dict[str, Callable[[Profile, AuthInputs], AuthAdditions]] = {
     "tls_client_auth": tls_client_auth,
     "none": public_client,
 }
+"""Method -> function that applies it."""
 
 REQUIRED_INPUTS: dict[str, tuple[str, ...]] = {
     "client_secret_basic": ("client_id", "client_secret"),
@@ -118,6 +122,7 @@ REQUIRED_INPUTS: dict[str, tuple[str, ...]] = {
     "tls_client_auth": ("client_id", "client_cert", "client_key"),
     "none": ("client_id",),
 }
+"""Method -> logical names of the values and secrets that a profile must have."""
 
 METHOD_SECRETS: dict[str, tuple[str, ...]] = {
     "client_secret_basic": ("client_secret",),
@@ -127,48 +132,48 @@ METHOD_SECRETS: dict[str, tuple[str, ...]] = {
     "tls_client_auth": ("key_passphrase",),
     "none": (),
 }
-"""The secrets that a method draws on; those that it does not need only where the profile has them."""
+"""Method -> the secrets that it uses; those that it doesn't require only if the profile has them."""
 
 
 def required_inputs(method: str) -> tuple[str, ...]:
-    """Return the logical names that a profile must give for this method."""
+    """Return the logical names of what a profile must have for this method."""
     return REQUIRED_INPUTS[method]
 
 
 def tls_client_certificate(profile: Profile, passphrase: Secret | None) -> ClientCertificate | None:
-    """Return what the client shows in TLS handshakes, by whatever method it says who it is."""
+    """Return the profile's TLS client certificate, which is used with every method."""
     if profile.client_cert is None:
         return None
     return ClientCertificate(*profile.client_cert, passphrase)
 
 
 def assertion_audience(profile: Profile) -> str:
-    """Return the `aud` of the profile's assertions: whom they are addressed to.
+    """Return the `aud` of the profile's assertions.
 
-    The issuer's name where the profile knows it, for nobody else can take it for theirs; else the
-    token endpoint (RFC 7523 section 3). `assertion_audience` says otherwise.
+    By default it is the issuer, which no other server accepts as its own name, or else the token
+    endpoint (RFC 7523 section 3). The profile's `assertion_audience` overrides it.
     """
-    wanted = profile.signing.audience or ("issuer" if profile.issuer else "token_endpoint")
-    if wanted == "token_endpoint":
+    audience = profile.signing.audience or ("issuer" if profile.issuer else "token_endpoint")
+    if audience == "token_endpoint":
         return profile.token_url
-    if wanted == "issuer":
+    if audience == "issuer":
         if profile.issuer is None:
             raise _cannot_sign_error(
-                profile, 'assertion_audience is "issuer", and the profile names no issuer'
+                profile, 'assertion_audience is "issuer", but the profile has no issuer'
             )
         return profile.issuer
-    return wanted
+    return audience
 
 
 def client_assertion_claims(profile: Profile, now: float) -> dict[str, Any]:
-    """Return what a client says of itself: it is issuer and subject alike (RFC 7523 section 3)."""
+    """Return the claims of a client's assertion: it is both issuer and subject (RFC 7523 section 3)."""
     client_id = profile.values.get("client_id", "")
     return assertion_claims(profile, now, issuer=client_id, subject=client_id)
 
 
 def assertion_claims(profile: Profile, now: float, *, issuer: str, subject: str) -> dict[str, Any]:
-    """Return the claims of an assertion that is used at once and only once."""
-    from tokencli.jwt import sign
+    """Return the claims of an assertion for immediate, single use."""
+    from tokencli.jwt import sign  # start-up cost: only methods that sign need it
 
     return {
         "iss": issuer,
@@ -181,29 +186,29 @@ def assertion_claims(profile: Profile, now: float, *, issuer: str, subject: str)
     }
 
 
-def sign_assertion(profile: Profile, given: AuthInputs, content: Mapping[str, Any]) -> str:
+def sign_assertion(profile: Profile, inputs: AuthInputs, claims: Mapping[str, Any]) -> str:
     """Return the claims signed with the profile's private key.
 
     Raises:
-        CredentialsError: the key can't be used, for whatever reason.
+        CredentialsError: the key can't be used.
     """
-    from tokencli.jwt import sign
+    from tokencli.jwt import sign  # start-up cost: only methods that sign need it
 
     try:
         key = sign.load_private_key(
-            given.secrets["private_key"], given.secrets.get("key_passphrase")
+            inputs.secrets["private_key"], inputs.secrets.get("key_passphrase")
         )
         header = _jws_header(profile, key.select_algorithm(profile.signing.alg), key.kid)
-        if given.certificate:
-            header |= sign.certificate_thumbprints(given.certificate)
+        if inputs.certificate:
+            header |= sign.certificate_thumbprints(inputs.certificate)
     except sign.UnusableKeyError as error:
         raise _unusable_key_error(profile, "private_key", error) from None
-    return key.sign_jwt(header, content)
+    return key.sign_jwt(header, claims)
 
 
 def _jws_header(profile: Profile, alg: str, kid: str | None = None) -> dict[str, Any]:
-    name = profile.signing.key_id or kid
-    return {"alg": alg, "typ": "JWT", **({"kid": name} if name else {})}
+    key_id = profile.signing.key_id or kid
+    return {"alg": alg, "typ": "JWT", **({"kid": key_id} if key_id else {})}
 
 
 def _client_assertion_params(profile: Profile, signed: str) -> AuthAdditions:
@@ -217,17 +222,18 @@ def _client_assertion_params(profile: Profile, signed: str) -> AuthAdditions:
 
 
 def _unusable_key_error(
-    profile: Profile, name: str, why: "sign.UnusableKeyError"
+    profile: Profile, name: str, error: "sign.UnusableKeyError"
 ) -> CredentialsError:
     ref = profile.secrets.get(name)
-    where = f" (from {ref.describe_source()})" if ref else ""
+    source = f" (from {ref.describe_source()})" if ref else ""
     return CredentialsError(
-        f"the {name.replace('_', ' ')} of profile {profile.name!r}{where} can't be used: {why}",
+        f"can't use the {name.replace('_', ' ')} of profile {profile.name!r}{source}: {error}",
         fix=f"tokencli profiles show {profile.name}",
     )
 
 
-def _cannot_sign_error(profile: Profile, why: str) -> ConfigError:
+def _cannot_sign_error(profile: Profile, problem: str) -> ConfigError:
     return ConfigError(
-        f"profile {profile.name!r} can't sign: {why}", fix=f"tokencli profiles edit {profile.name}"
+        f"can't sign an assertion for profile {profile.name!r}: {problem}",
+        fix=f"tokencli profiles edit {profile.name}",
     )

@@ -1,4 +1,4 @@
-"""How a token is carried by the requests that it is for."""
+"""The headers and query parameters that carry a token to a resource server."""
 
 import re
 from collections.abc import Mapping
@@ -11,12 +11,26 @@ from tokencli.providers import template
 from tokencli.providers.template_values import complete_values, expand_value_names
 
 AUTH_SCHEMES = {"bearer": "Bearer", "dpop": "DPoP", "mac": "MAC"}
-"""token_type in lower case -> the scheme as servers expect it, though RFC 9110 ignores its case."""
+"""Token type in lower case -> scheme in the case that servers expect, though RFC 9110 ignores case."""
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 
 
+@dataclass(frozen=True, slots=True)
+class UsageLine:
+    """One header or query parameter of the provider's `use`, filled in."""
+
+    name: str
+    is_query: bool
+    value: str | None
+    """None if it contains a value that is missing. Percent-encoded in a query."""
+    missing_values: tuple[str, ...] = ()
+    """The missing values that are not optional."""
+    secrets: tuple[Secret, ...] = ()
+    """The secrets in the value as they appear in it, and the whole value if there are any."""
+
+
 def list_usage_templates(profile: Profile, token: TokenSet) -> tuple[str, ...]:
-    """Return the templates by which the token is used, with the scheme of its type by default."""
+    """Return the provider's `use`, or by default an Authorization header with the token's type."""
     if profile.provider.use:
         return profile.provider.use
     scheme = AUTH_SCHEMES.get(token.token_type.lower(), token.token_type)
@@ -24,110 +38,100 @@ def list_usage_templates(profile: Profile, token: TokenSet) -> tuple[str, ...]:
 
 
 def list_usage_secrets(profile: Profile) -> tuple[str, ...]:
-    """Return the profile's secrets that the use of a token takes beside it."""
-    found = [
+    """Return the profile's secrets in the provider's `use`, e.g. an API key besides the token."""
+    names = [
         name for line in profile.provider.use for name in expand_value_names(profile.provider, line)
     ]
-    return tuple(dict.fromkeys(name for name in found if name in profile.secrets))
-
-
-@dataclass(frozen=True, slots=True)
-class UsageLine:
-    """One header or query parameter that carries a token, or something beside it."""
-
-    name: str
-    is_query: bool
-    value: str | None
-    """None where a value that it names is absent. Of a query, percent-encoded."""
-    missing_values: tuple[str, ...] = ()
-    """The absent values among those that no profile may leave out."""
-    secrets: tuple[Secret, ...] = ()
-    """The secrets in it as they are written, and the whole where there are any."""
+    return tuple(dict.fromkeys(name for name in names if name in profile.secrets))
 
 
 def build_headers_and_query(
     profile: Profile, token: TokenSet, secrets: Mapping[str, Secret], now: float
 ) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """Return the headers and the query parameters that carry the token, each a name and a value.
+    """Return the headers and the query parameters that carry the token, as pairs of name and value.
 
     Raises:
-        ReplyError: a value that came with the token can't stand in a header.
+        ReplyError: a value from the token response can't be sent in a header.
         ConfigError: a value is missing.
     """
     headers: list[tuple[str, str]] = []
     query: list[tuple[str, str]] = []
-    for carrier in fill_usage_lines(profile, token, secrets, now):
-        if carrier.missing_values:
-            raise missing_value_error(profile, carrier)
-        if carrier.value is not None:
-            (query if carrier.is_query else headers).append((carrier.name, carrier.value))
+    for line in fill_usage_lines(profile, token, secrets, now):
+        if line.missing_values:
+            raise missing_value_error(profile, line)
+        if line.value is not None:
+            (query if line.is_query else headers).append((line.name, line.value))
     return headers, query
 
 
 def fill_usage_lines(
     profile: Profile, token: TokenSet, secrets: Mapping[str, Secret], now: float
 ) -> tuple[UsageLine, ...]:
-    """Return one carrier for each line of the provider's `use`, in order, whatever is absent.
+    """Return every line of the provider's `use` in order, including those with missing values.
 
     Raises:
-        ReplyError: a value that came with the token can't stand in a header.
+        ReplyError: a value from the token response can't be sent in a header.
     """
     given: dict[str, str | Secret] = {**profile.values, **secrets, **token.outputs}
     given["token"] = token.access_token
-    known = complete_values(profile, given, now)
+    values = complete_values(profile, given, now)
     return tuple(
-        _fill_usage_line(profile, line, known) for line in list_usage_templates(profile, token)
+        _fill_usage_line(profile, text, values) for text in list_usage_templates(profile, token)
     )
 
 
-def missing_value_error(profile: Profile, carrier: UsageLine) -> ConfigError:
-    """Return what is to be said where a carrier lacks something."""
+def missing_value_error(profile: Profile, line: UsageLine) -> ConfigError:
+    """Return the error for a line with a missing value."""
     return ConfigError(
-        f"the use of the token ({carrier.name}) needs a value that profile {profile.name!r} and the"
-        " server's reply don't have",
+        f"can't build the {'parameter' if line.is_query else 'header'} {line.name} that carries the"
+        f" token: {', '.join(line.missing_values)} missing",
+        cause=f"neither profile {profile.name!r} nor the server's reply has it",
         fix=f"tokencli profiles show {profile.name}",
     )
 
 
-def _fill_usage_line(profile: Profile, line: str, known: Mapping[str, str | Secret]) -> UsageLine:
-    is_query = line.startswith("?")
-    name, _, text = line[1:].partition("=") if is_query else line.partition(": ")
-    plain = {
-        n: value.reveal() if isinstance(value, Secret) else value for n, value in known.items()
+def _fill_usage_line(
+    profile: Profile, usage_template: str, values: Mapping[str, str | Secret]
+) -> UsageLine:
+    is_query = usage_template.startswith("?")
+    name, _, text = (
+        usage_template[1:].partition("=") if is_query else usage_template.partition(": ")
+    )
+    revealed = {
+        key: value.reveal() if isinstance(value, Secret) else value for key, value in values.items()
     }
+    fill = template.fill_cookie_header if name.lower() == "cookie" else template.fill_template
     try:
-        value = (
-            template.fill_cookie_header if name.lower() == "cookie" else template.fill_template
-        )(text, plain)
+        value = fill(text, revealed)
     except ConfigError as error:
-        raise ReplyError(
-            f"the value of the header {name} is none: {error.message}; the server that issued the"
-            " token, or the profile, chose it",
-            fix="tokencli inspect",
-        ) from None
+        raise _invalid_header_error(name, error.message) from None
     if value is None:
         return UsageLine(
-            name, is_query, None, missing_values=_list_missing_values(profile, text, known)
+            name, is_query, None, missing_values=_list_missing_values(profile, text, values)
         )
     if is_query:
         value = quote(value, safe="")
     elif not _HEADER_VALUE.fullmatch(value):
-        raise ReplyError(
-            f"the value of the header {name} holds what no header can carry; the server that"
-            " issued the token, or the profile, chose it",
-            fix="tokencli inspect",
-        )
-    parts = template.list_secret_parts(text, known)
+        raise _invalid_header_error(name, "it contains characters that a header can't carry")
+    parts = template.list_secret_parts(text, values)
     if is_query:
         parts = [quote(part, safe="") for part in parts]
-    found = dict.fromkeys((*parts, value) if parts else ())
-    return UsageLine(name, is_query, value, secrets=tuple(map(Secret, found)))
+    secrets = dict.fromkeys((*parts, value) if parts else ())
+    return UsageLine(name, is_query, value, secrets=tuple(map(Secret, secrets)))
+
+
+def _invalid_header_error(name: str, problem: str) -> ReplyError:
+    return ReplyError(
+        f"the value of the header {name} can't be sent: {problem}",
+        cause="the value comes from the server's reply or from the profile",
+        fix="tokencli inspect",
+    )
 
 
 def _list_missing_values(
-    profile: Profile, text: str, known: Mapping[str, object]
+    profile: Profile, text: str, values: Mapping[str, object]
 ) -> tuple[str, ...]:
-    """Name what is missing, unless all of it is what a profile may leave out."""
+    """Return the missing values that are not optional."""
     fields = profile.provider.fields
-    absent = [name for name in template.list_value_names(text) if name not in known]
-    return tuple(name for name in absent if name not in fields or not fields[name].optional)
+    missing = [name for name in template.list_value_names(text) if name not in values]
+    return tuple(name for name in missing if name not in fields or not fields[name].optional)

@@ -169,7 +169,7 @@ def test_the_signing_certificate_is_read_or_told(tmp_path: Path) -> None:
     place.write_bytes(b"PEM")
     assert read_signing_certificate(make_profile(signing=Signing(certificate=str(place)))) == b"PEM"
     assert read_signing_certificate(make_profile()) == b""
-    with pytest.raises(ConfigError, match="can't be read"):
+    with pytest.raises(ConfigError, match="can't read"):
         read_signing_certificate(make_profile(signing=Signing(certificate=str(tmp_path / "gone"))))
 
 

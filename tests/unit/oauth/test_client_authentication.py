@@ -123,7 +123,7 @@ def test_an_assertion_is_for_the_issuer_or_the_token_endpoint(
 
 def test_an_assertion_for_an_issuer_that_nobody_knows_is_an_error() -> None:
     """The message names the key that is missing."""
-    with pytest.raises(ConfigError, match="names no issuer"):
+    with pytest.raises(ConfigError, match="has no issuer"):
         client_authentication.assertion_audience(make_profile(signing=Signing(audience="issuer")))
 
 
@@ -142,9 +142,9 @@ def test_x5t_names_the_certificate() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("canary-key-4d11", "no private key"),
-        ('{"kty":"oct","k":"Y2FuYXJ5LWtleS00ZDEx"}', "no JWK"),
-        ("{canary-key-4d11", "begins like JSON"),
+        ("canary-key-4d11", "not a private key"),
+        ('{"kty":"oct","k":"Y2FuYXJ5LWtleS00ZDEx"}', "not a JWK"),
+        ("{canary-key-4d11", "starts like JSON"),
     ],
 )
 def test_a_key_that_is_none_is_told_and_not_quoted(text: str, says: str) -> None:
@@ -159,7 +159,7 @@ def test_a_key_that_is_none_is_told_and_not_quoted(text: str, says: str) -> None
 def test_a_key_in_the_place_of_the_client_secret_is_told() -> None:
     """A PEM file signs nothing as a shared secret: whoever could read it could sign, too."""
     pem = sign.load_private_key(KEY).key.as_pem(private=False).decode()
-    with pytest.raises(CredentialsError, match=r"client secret .* no secret that two share"):
+    with pytest.raises(CredentialsError, match=r"client secret .* not a shared secret"):
         client_authentication.client_secret_jwt(
             make_profile(), AuthInputs({"client_secret": Secret(pem)}, NOW)
         )

@@ -1,6 +1,5 @@
 """The authorization code grant with PKCE, for a native app (RFC 6749 section 4.1, RFC 7636, RFC 8252)."""
 
-from base64 import urlsafe_b64encode
 from collections.abc import Generator, Mapping
 from hashlib import sha256
 from hmac import compare_digest
@@ -10,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from tokencli.errors import RefusedError, ReplyError, TokencliError
 from tokencli.fast_dataclass import dataclass
-from tokencli.jwt.decode import decode_token
+from tokencli.jwt.decode import decode_token, encode_base64url
 from tokencli.models import AuthorizationResponse, ParamValue, Profile, Secret, TokenSet
 from tokencli.oauth.discovery import matches_issuer
 from tokencli.oauth.grants.request_params import build_common_params, resolve_grant_type
@@ -92,7 +91,7 @@ GRANT = GrantSpec(run, endpoints=("authorization",), is_interactive=True)
 
 def s256_code_challenge(verifier: str) -> str:
     """Return the S256 code challenge of a verifier (RFC 7636 section 4.2)."""
-    return urlsafe_b64encode(sha256(verifier.encode("ascii")).digest()).rstrip(b"=").decode()
+    return encode_base64url(sha256(verifier.encode("ascii")).digest())
 
 
 def _push_request(
