@@ -2,6 +2,7 @@
 
 import sys
 from math import floor
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -26,16 +27,15 @@ from tokencli.core.inspect import (
 )
 from tokencli.core.stored_token import require_stored_token
 from tokencli.errors import CredentialsError, InvalidTokenError, UsageError
-from tokencli.formats.json import dump_json_line
+from tokencli.formats.json import dump_json_line, expiry_to_dict
 from tokencli.humanize import format_rfc3339
 from tokencli.jwt.decode import decode_token
 from tokencli.models import Profile, Secret, TokenSet
 from tokencli.sanitize import sanitize_text
 
 MAX_STDIN_BYTES = 1 << 17
-"""Bytes read from stdin: more than any token, so that a longer one is told from a whole one."""
+"""More bytes than any token has, so that a longer input is recognized as too long."""
 MAX_PROFILE_NAME_LENGTH = 64
-"""Characters of a profile's name."""
 
 
 @common_options()
@@ -45,35 +45,42 @@ def inspect(
         str | None,
         typer.Argument(
             metavar="PROFILE | - | TOKEN",
-            help="A profile's stored token, `-` for one on stdin, or the token itself.",
+            help="Profile whose stored token to inspect, - for a token on stdin, or a token.",
         ),
     ] = None,
     profile_option: ProfileOption = None,
     json_output: JsonOption = False,
     verify: Annotated[
         bool,
-        typer.Option("--verify", help="Check the signature with the keys of the profile's issuer."),
+        typer.Option(
+            "--verify", help="Verify the signature with the keys of the profile's issuer."
+        ),
     ] = False,
     audience: Annotated[
         list[str] | None,
-        typer.Option("--audience", metavar="AUD", help="For --verify: whom the token may be for."),
+        typer.Option(
+            "--audience", metavar="AUD", help="For --verify: an accepted audience; repeatable."
+        ),
     ] = None,
     introspect: Annotated[
-        bool, typer.Option("--introspect", help="Ask the server what it knows of the token.")
+        bool, typer.Option("--introspect", help="Ask the server about the token (RFC 7662).")
     ] = False,
     userinfo: Annotated[
-        bool, typer.Option("--userinfo", help="Ask the server who signed in.")
+        bool, typer.Option("--userinfo", help="Ask the server which user signed in.")
     ] = False,
     id_token: Annotated[
         bool,
-        typer.Option("--id-token", help="The profile's ID token, instead of its access token."),
+        typer.Option(
+            "--id-token", help="Inspect the profile's ID token instead of its access token."
+        ),
     ] = False,
 ) -> None:
-    """Decode and explain a token: what it is, what it says, how much of its life is used up.
+    """Decode and explain a token.
 
-    The signature is not checked, and nothing is fetched, unless that is asked for; a pasted token
-    wants --profile then. Exit code 9 if the token has expired, is not valid yet, is none, or is not
-    what it says.
+    Shows its kind, state, remaining lifetime, claims and scopes. Nothing is sent, and the signature
+    is not verified, unless you ask for it with --verify, --introspect or --userinfo; for a token
+    given directly these also need --profile. The exit code is 9 if the token has expired, is not
+    valid yet, is not a token, or fails verification.
 
     \b
     tokencli inspect groupid
@@ -82,44 +89,47 @@ def inspect(
     tokencli inspect corp --verify --introspect --userinfo
     """
     app = App(common)
-    wanted = RequestedChecks(verify, introspect, userinfo, audience or ())
+    requested = RequestedChecks(verify, introspect, userinfo, audience or ())
     stored: TokenSet | None = None
     profile: Profile | None = None
     if what is None or not (what == "-" or _is_token(what, app)):
         profile = app.get_profile(select_profile_name(what, profile_option))
         stored = require_stored_token(profile, app)
         token = (_require_id_token(profile, stored) if id_token else stored.access_token).reveal()
-    elif profile_option is not None and not wanted.any_requested:
-        raise UsageError("a token and a profile are named: one of them, please")
+    elif profile_option is not None and not requested.any_requested:
+        raise UsageError(
+            "give a token or a profile, not both",
+            cause="--profile goes with a token only for --verify, --introspect or --userinfo",
+        )
     elif what == "-":
         token = extract_pasted_token(_read_token_from_stdin(app))
     else:
         token = extract_pasted_token(what)
     now = app.clock.now()
-    found = inspect_token(token, now=now, stored=None if id_token else stored)
+    inspection = inspect_token(token, now=now, stored=None if id_token else stored)
     checks = NO_CHECKS
-    if wanted.any_requested:
+    if requested.any_requested:
         profile = profile or app.get_profile(profile_option)
-        checks = run_checks(profile, app, token, stored, wanted)
+        checks = run_checks(profile, app, token, stored, requested)
     name = profile.name if profile is not None and stored is not None else None
     if stored is None and what != "-":
         app.terminal.print_note(
-            "this token now stands in your shell's history; next time: tokencli inspect -"
+            "the token is now in your shell's history; next time use: tokencli inspect -"
         )
     if json_output:
         output.write_stdout(
-            dump_json_line({"profile": name, **inspection_to_dict(found, now, checks)})
+            dump_json_line({"profile": name, **inspection_to_dict(inspection, now, checks)})
         )
     else:
         from tokencli.commands.inspect_view import render_inspection
 
-        output.write_stdout(render_inspection(found, now, profile=name, checks=checks))
+        output.write_stdout(render_inspection(inspection, now, profile=name, checks=checks))
     if checks.rejection_reason is not None:
-        raise InvalidTokenError(f"the token is not to be believed: {checks.rejection_reason}")
-    if found.state in ("expired", "not_yet_valid"):
-        cause, fix = found.explain_not_yet_valid(now)
+        raise InvalidTokenError(f"verification failed: {checks.rejection_reason}")
+    if inspection.state in ("expired", "not_yet_valid"):
+        cause, fix = inspection.explain_not_yet_valid(now)
         raise InvalidTokenError(
-            f"the token {found.describe_state(now)}",
+            f"the token {inspection.describe_state(now)}",
             cause=cause,
             fix=fix or (f"tokencli refresh {name}" if name else None),
         )
@@ -127,17 +137,22 @@ def inspect(
 
 def _require_id_token(profile: Profile, stored: TokenSet) -> Secret:
     if stored.id_token is None:
+        scope = profile.scope or ""
+        setting = quote(f"scope=openid {scope}".rstrip())
         raise CredentialsError(
             f"no ID token is stored for profile {profile.name!r}",
-            fix='the scope "openid" asks for one: tokencli profiles edit',
+            cause='a server issues one only for the scope "openid"',
+            fix=None
+            if "openid" in scope.split()
+            else f"tokencli profiles edit {profile.name} --set {setting}",
         )
     return stored.id_token
 
 
 def _is_token(what: str, app: App) -> bool:
-    """Tell a pasted token from a profile's name; a profile that exists wins.
+    """Tell whether the argument is a token; if it could be both, an existing profile wins.
 
-    A name has 1 to 64 characters and no space, so the configuration is read only where in doubt.
+    Profile names have 1 to 64 characters and no space, so the configuration is read only in doubt.
     """
     if not what or len(what) > MAX_PROFILE_NAME_LENGTH or " " in what:
         return True
@@ -146,45 +161,45 @@ def _is_token(what: str, app: App) -> bool:
 
 def _read_token_from_stdin(app: App) -> str:
     if sys.stdin is None:
-        raise UsageError("stdin is closed, so there is no token on it", fix="tokencli inspect -")
+        raise UsageError("can't read a token: stdin is closed")
     if app.terminal.interactive:
         app.terminal.print_note("paste the token, then press Enter and Ctrl-D")
     return sys.stdin.buffer.read(MAX_STDIN_BYTES).decode("utf-8", "replace")
 
 
 def inspection_to_dict(
-    found: Inspection, now: float, checks: CheckResults = NO_CHECKS
+    inspection: Inspection, now: float, checks: CheckResults = NO_CHECKS
 ) -> dict[str, object]:
-    """Return an inspection as the object that `--json` prints; its keys are always all there."""
-    ends, proven = found.expires_at, checks.verified
+    """Return an inspection as the object that `--json` prints; every key is always present."""
+    expires_at, lifetime = inspection.expires_at, inspection.lifetime
+    used, verified = inspection.used_fraction, checks.verified
     return {
-        "verified": proven is not None,
-        "verified_by": None if proven is None else {"alg": proven.alg, "kid": proven.kid},
+        "verified": verified is not None,
+        "verified_by": None if verified is None else {"alg": verified.alg, "kid": verified.kid},
         "not_verified_because": checks.verification_failure
         and sanitize_text(checks.verification_failure),
-        "kind": found.kind,
-        "state": found.state,
-        "expired": found.state == "expired",
-        "issuer": found.issuer,
-        "subject": found.subject,
-        "audience": found.audience,
-        "scopes": found.scopes,
-        "expires_at": None if ends is None else format_rfc3339(ends),
-        "expires_at_epoch": None if ends is None else floor(ends),
-        "expires_in": None if ends is None else floor(ends - now),
-        "lifetime": None if found.lifetime is None else _integer_if_whole(found.lifetime),
-        "life_used": None if found.used_fraction is None else round(found.used_fraction, 4),
+        "kind": inspection.kind,
+        "state": inspection.state,
+        "expired": inspection.state == "expired",
+        "issuer": inspection.issuer,
+        "subject": inspection.subject,
+        "audience": inspection.audience,
+        "scopes": inspection.scopes,
+        **expiry_to_dict(expires_at),
+        "expires_in": None if expires_at is None else floor(expires_at - now),
+        "lifetime": None if lifetime is None else _integer_if_whole(lifetime),
+        "life_used": None if used is None else round(used, 4),
         "times": {
             moment.name: {
                 "utc": format_rfc3339(moment.epoch),
                 "epoch": _integer_if_whole(moment.epoch),
             }
-            for moment in found.times
+            for moment in inspection.times
         },
-        "header": found.header,
-        "claims": found.claims,
-        "disclosures": found.disclosures,
-        "remarks": [sanitize_text(remark) for remark in found.remarks],
+        "header": inspection.header,
+        "claims": inspection.claims,
+        "disclosures": inspection.disclosures,
+        "remarks": [sanitize_text(remark) for remark in inspection.remarks],
         "introspection": checks.introspection,
         "userinfo": checks.userinfo,
     }

@@ -1,6 +1,7 @@
-"""The page that `tokencli inspect` prints for a person.
+"""The text that `tokencli inspect` prints.
 
-Every line starts with words of ours, an indented quotation mark or a dash, never with a token's.
+Every line starts with a fixed word, an indented quotation mark or a dash, never with text from the
+token, so that a token can't imitate the program's own output.
 """
 
 import json
@@ -12,56 +13,65 @@ from tokencli.humanize import humanize_duration
 from tokencli.sanitize import sanitize_text
 
 KIND_DESCRIPTIONS = {
-    "jwt": "JWT, a token that anybody can read",
-    "sd-jwt": "SD-JWT, a token that discloses claims one by one",
-    "jwe": "JWE, an encrypted token that only its recipient can read",
-    "opaque": "opaque, a token that only its server can read",
+    "jwt": "JWT (anyone can read it)",
+    "sd-jwt": "SD-JWT (a JWT that discloses claims selectively)",
+    "jwe": "JWE (encrypted; only its recipient can read it)",
+    "opaque": "opaque (only its server can read it)",
 }
 STATE_STYLES = {"valid": "green", "expired": "red", "not_yet_valid": "red", "unknown": "yellow"}
 MAX_NAME_WIDTH = 24
 
 
 def render_inspection(
-    found: Inspection, now: float, *, profile: str | None = None, checks: CheckResults = NO_CHECKS
+    inspection: Inspection,
+    now: float,
+    *,
+    profile: str | None = None,
+    checks: CheckResults = NO_CHECKS,
 ) -> str:
-    """Return the page, ready for stdout."""
-    return "".join(f"{line}\n" for line in _render_lines(found, now, profile, checks))
+    """Return an inspection as lines of text."""
+    return "".join(f"{line}\n" for line in _render_lines(inspection, now, profile, checks))
 
 
 def _render_lines(
-    found: Inspection, now: float, profile: str | None, checks: CheckResults
+    inspection: Inspection, now: float, profile: str | None, checks: CheckResults
 ) -> Iterator[str]:
     yield _render_verification(checks)
     yield ""
     if profile is not None:
         yield _render_row("profile", profile)
-    yield _render_row("kind", KIND_DESCRIPTIONS[found.kind])
-    yield f"{'state':<10}{render_styled(found.describe_state(now), STATE_STYLES[found.state])}"
-    if found.used_fraction is not None:
-        whole = f" of {humanize_duration(found.lifetime)}" if found.lifetime is not None else ""
-        yield f"{'life':<10}{render_bar(found.used_fraction)} {int(found.used_fraction * 100)} %{whole} used up"
-    if found.scopes:
-        yield _render_row("scopes", ", ".join(found.scopes))
-    times = {moment.name: moment.as_text(now) for moment in found.times}
-    yield from _render_object("header", found.header, {})
-    yield from _render_object("claims", found.claims, times)
-    if found.disclosures:
+    yield _render_row("kind", KIND_DESCRIPTIONS[inspection.kind])
+    yield f"{'state':<10}{render_styled(inspection.describe_state(now), STATE_STYLES[inspection.state])}"
+    if inspection.used_fraction is not None:
+        whole = (
+            f" of {humanize_duration(inspection.lifetime)}"
+            if inspection.lifetime is not None
+            else ""
+        )
+        percent = int(inspection.used_fraction * 100)
+        yield f"{'lifetime':<10}{render_bar(inspection.used_fraction)} {percent} %{whole} used"
+    if inspection.scopes:
+        yield _render_row("scopes", ", ".join(inspection.scopes))
+    times = {time.name: time.as_text(now) for time in inspection.times}
+    yield from _render_object("header", inspection.header, {})
+    yield from _render_object("claims", inspection.claims, times)
+    if inspection.disclosures:
         yield "disclosures (not checked against the claims)"
-        yield from (f"  {_render_value(each)}" for each in found.disclosures)
-    yield from _render_object("introspection (by the server)", checks.introspection or {}, {})
-    yield from _render_object("userinfo (by the server)", checks.userinfo or {}, {})
-    if found.remarks:
+        yield from (f"  {_render_value(disclosure)}" for disclosure in inspection.disclosures)
+    yield from _render_object("introspection (from the server)", checks.introspection or {}, {})
+    yield from _render_object("userinfo (from the server)", checks.userinfo or {}, {})
+    if inspection.remarks:
         yield "remarks"
-        yield from (f"  - {sanitize_text(remark)}" for remark in found.remarks)
+        yield from (f"  - {sanitize_text(remark)}" for remark in inspection.remarks)
 
 
 def _render_verification(checks: CheckResults) -> str:
-    proven = checks.verified
-    if proven is not None:
-        key = f" with its key {sanitize_text(_render_value(proven.kid))}" if proven.kid else ""
-        whom = ", ".join(map(_render_value, proven.matched_audiences))
+    verified = checks.verified
+    if verified is not None:
+        key = f" with key {sanitize_text(_render_value(verified.kid))}" if verified.kid else ""
+        audience = ", ".join(map(_render_value, verified.matched_audiences))
         return render_styled(
-            f"VERIFIED: signed by the issuer{key} ({proven.alg}), for {whom}", "bold green"
+            f"VERIFIED: signed by the issuer{key} ({verified.alg}), for {audience}", "bold green"
         )
     if checks.verification_failure is not None:
         return render_styled(
@@ -79,17 +89,17 @@ def _render_row(label: str, text: str) -> str:
 def _render_object(
     title: str, members: Mapping[str, object], notes: Mapping[str, str]
 ) -> Iterator[str]:
-    """Yield an object a member a line, aligned, each note in the same column as the others."""
+    """Yield an object with one aligned member per line, followed by its note if it has one."""
     if not members:
         return
     yield title
     named = [
         (f"{_render_value(name)}:", name, _render_value(value)) for name, value in members.items()
     ]
-    wide = min(MAX_NAME_WIDTH, max(len(quoted) for quoted, _, _ in named))
+    width = min(MAX_NAME_WIDTH, max(len(quoted) for quoted, _, _ in named))
     for quoted, name, value in named:
         note = f"  {notes[name]}" if name in notes else ""
-        yield f"  {quoted:<{wide}} {value}{note}"
+        yield f"  {quoted:<{width}} {value}{note}"
 
 
 def _render_value(value: object) -> str:

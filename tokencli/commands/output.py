@@ -1,4 +1,4 @@
-"""Write the product to stdout: exact bytes, checked to the last flush."""
+"""Write results to stdout: exact bytes, with every error noticed up to the last flush."""
 
 import os
 import sys
@@ -6,28 +6,29 @@ import sys
 from tokencli.errors import StorageError
 
 EXIT_BROKEN_PIPE = 141
-"""The exit code of a program whose reader went away: 128 + SIGPIPE."""
+"""The exit code if the reader closed its end of the pipe: 128 + SIGPIPE."""
 
 _output_state = {"written": False}
 
 
 class ReaderClosedError(Exception):
-    """Whoever read stdout has gone; there is nobody to tell."""
+    """The reader of stdout closed its end of the pipe; nothing is reported."""
 
 
 def has_written() -> bool:
-    """Tell whether anything went to stdout in this run."""
+    """Tell whether anything was written to stdout in this run."""
     return _output_state["written"]
 
 
 def write_stdout(text: str) -> None:
-    """Write `text` in one go and flush it; what stdout's encoding lacks is escaped.
+    """Write and flush `text`; characters that stdout's encoding lacks are escaped.
 
     Raises:
-        StorageError: stdout is closed, full or failing. ReaderGone: it is a pipe without a reader.
+        StorageError: stdout is closed, full or failing. ReaderClosedError: it is a pipe without a
+            reader.
     """
     if sys.stdout is None or sys.stdout.closed:
-        raise StorageError("stdout is closed, so there is nowhere to print the result")
+        raise StorageError("can't print the result: stdout is closed")
     encoding = sys.stdout.encoding or "ascii"
     data = text.encode(encoding, "backslashreplace")
     _output_state["written"] = True
@@ -39,12 +40,12 @@ def write_stdout(text: str) -> None:
         raise ReaderClosedError from None
     except (OSError, ValueError) as error:
         _discard_unwritten()
-        reason = error.strerror if isinstance(error, OSError) else "it is closed"
-        raise StorageError(f"the result could not be written to stdout: {reason}") from None
+        reason = error.strerror if isinstance(error, OSError) else "stdout is closed"
+        raise StorageError(f"can't print the result: {reason}") from None
 
 
 def _discard_unwritten() -> None:
-    """Keep the interpreter from flushing at its end what could not be written."""
+    """Redirect stdout to /dev/null, so that the interpreter doesn't fail on it again at exit."""
     try:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())

@@ -12,15 +12,11 @@ from tokencli.commands.options import (
     common_options,
 )
 from tokencli.commands.providers_new import new
+from tokencli.commands.registry import create_command_group
 from tokencli.errors import ConfigError
 from tokencli.formats.json import dump_json_line
 
-app = typer.Typer(
-    no_args_is_help=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
+app = create_command_group()
 
 
 @app.callback(invoke_without_command=True)
@@ -30,10 +26,10 @@ def providers(
     context: typer.Context,
     json_output: JsonOption = False,
 ) -> None:
-    """Describe token endpoints: list, show, check, and make new ones.
+    """List, show, check and create descriptions of token endpoints.
 
-    A provider says how one kind of token endpoint speaks. It is data: a TOML file of about ten
-    lines. `tokencli providers reference` explains every key.
+    A provider describes how one kind of token endpoint works, in about ten lines of TOML.
+    `tokencli providers reference` explains every key.
 
     \b
     tokencli providers
@@ -59,7 +55,7 @@ def _list_providers(app: App, *, json_output: bool) -> None:
     from tokencli.commands.tables import render_table
     from tokencli.core.provider_list import list_providers
 
-    found = list(list_providers(app.config))
+    rows = list(list_providers(app.config))
     if json_output:
         objects = [
             {
@@ -70,13 +66,13 @@ def _list_providers(app: App, *, json_output: bool) -> None:
                 "builtin": row.is_builtin,
                 "broken": row.is_invalid,
             }
-            for row in found
+            for row in rows
         ]
         output.write_stdout(dump_json_line({"providers": objects}))
         return
     cells = [
-        (row.name, row.title or "has problems: tokencli profiles", ", ".join(row.grants))
-        for row in found
+        (row.name, row.title or "invalid; see: tokencli profiles", ", ".join(row.grants))
+        for row in rows
     ]
     output.write_stdout(render_table(("PROVIDER", "SYSTEM", "GRANTS"), cells))
 
@@ -85,9 +81,9 @@ def _list_providers(app: App, *, json_output: bool) -> None:
 @common_options()
 def show(
     common: CommonOptions,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The provider.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Provider name.")],
 ) -> None:
-    """Print a provider as TOML: every built-in one is an example for your own."""
+    """Print a provider as TOML, as a template for your own."""
     from tokencli.core.provider_list import read_provider_toml
 
     output.write_stdout(read_provider_toml(App(common).config, name))
@@ -98,27 +94,30 @@ def show(
 def check(
     file: Annotated[
         str,
-        typer.Argument(metavar="FILE", help="A provider's file, or a configuration; - is stdin."),
+        typer.Argument(metavar="FILE", help="Provider file or configuration; - reads stdin."),
     ],
     json_output: JsonOption = False,
 ) -> None:
-    """Check a provider's file and say what a profile has to give; every problem with its line."""
+    """Check a provider file.
+
+    Reports every problem with its line, and which settings a profile must have.
+    """
     from tokencli.config.provider_file import load_providers, read_provider_text
     from tokencli.core.provider_list import describe_provider
 
-    found = load_providers(read_provider_text(file), file)
-    if not found:
-        raise ConfigError(f"{file} describes no provider", fix="tokencli providers reference")
-    for provider in found:
-        told = describe_provider(provider, builtin=False)
-        sent_to = provider.endpoints.token
+    providers = load_providers(read_provider_text(file), file)
+    if not providers:
+        raise ConfigError(f"no provider in {file}", fix="tokencli providers reference")
+    for provider in providers:
+        row = describe_provider(provider, builtin=False)
+        token_url = provider.endpoints.token
         if json_output:
-            about = {"name": told.name, "gives": list(told.required_keys), "token_url": sent_to}
-            output.write_stdout(dump_json_line({**about, "grants": list(told.grants)}))
+            members = {"name": row.name, "gives": list(row.required_keys), "token_url": token_url}
+            output.write_stdout(dump_json_line({**members, "grants": list(row.grants)}))
         else:
-            gives = ", ".join(told.required_keys) or "nothing"
+            required = ", ".join(row.required_keys) or "none"
             output.write_stdout(
-                f"{told.name}: good. A profile gives {gives}; they are sent to {sent_to}\n"
+                f"{row.name}: valid. Required settings: {required}. Token URL: {token_url}\n"
             )
 
 
@@ -128,7 +127,10 @@ app.command()(new)
 @app.command()
 @common_options()
 def reference() -> None:
-    """Print the reference of the provider language: every key, its type, default and example."""
+    """Print the reference of all provider keys.
+
+    Each key with its type, default and an example, as Markdown.
+    """
     from tokencli.config.provider_validation import KNOWN_NAMES
     from tokencli.providers.reference import render_reference
 

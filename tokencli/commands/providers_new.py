@@ -1,4 +1,4 @@
-"""`tokencli providers new`: a provider from answers, from a curl command line, or from a file."""
+"""`tokencli providers new`: draft a provider from answers, a curl command line, or a file."""
 
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -18,17 +18,19 @@ if TYPE_CHECKING:
     from tokencli.importers.model import Imported
 
 MAX_REQUESTS_LISTED = 20
-"""Requests of one file that are told of."""
+"""Requests of one file that are considered."""
 
 
 @common_options()
 def new(
     common: CommonOptions,
-    title: Annotated[str, typer.Argument(metavar="[TITLE]", help="The system's name.")] = "",
+    title: Annotated[str, typer.Argument(metavar="[TITLE]", help="Name of the system.")] = "",
     from_curl: Annotated[
         str | None,
         typer.Option(
-            "--from-curl", metavar="COMMAND", help="A curl command line that works; - reads stdin."
+            "--from-curl",
+            metavar="COMMAND",
+            help="A working curl command line; - reads it from stdin.",
         ),
     ] = None,
     from_file: Annotated[
@@ -36,18 +38,19 @@ def new(
         typer.Option(
             "--from",
             metavar="FILE",
-            help="A HAR file, a Postman or Bruno collection, or an OpenAPI file; - is stdin.",
+            help="A HAR file, Postman or Bruno collection, or OpenAPI file; - reads stdin.",
         ),
     ] = None,
     pick: Annotated[
         int,
-        typer.Option("--pick", metavar="N", min=1, help="Of several requests in it, the Nth."),
+        typer.Option("--pick", metavar="N", min=1, help="Use the Nth token request of the file."),
     ] = 1,
 ) -> None:
-    """Print a new provider as TOML, and say what it leaves open.
+    """Print a new provider as TOML.
 
-    Every value of the request becomes a reference; what stays as it stood, such as the path, is
-    listed as open.
+    Without options you are asked for the request. Values of the request become references to
+    settings and secrets of the profile; values that were kept, e.g. the path, are listed on stderr
+    for you to check.
 
     \b
     tokencli providers new Acme --from-curl - < command.txt > acme.toml
@@ -56,47 +59,45 @@ def new(
     tokencli providers check acme.toml
     """
     from tokencli.core.provider_wizard import ask_token_request
-    from tokencli.importers import parse_curl as read_curl
+    from tokencli.importers import parse_curl
     from tokencli.importers.recording_file import read_token_requests
 
     if from_curl is not None and from_file is not None:
-        raise UsageError("--from-curl and --from don't go together")
+        raise UsageError("--from-curl and --from can't be combined")
     app = App(common)
-    found: list[Imported]
+    requests: list[Imported]
     if from_curl is not None:
-        found = [read_curl(sys.stdin.read() if from_curl == "-" else from_curl)]
+        requests = [parse_curl(sys.stdin.read() if from_curl == "-" else from_curl)]
     elif from_file is not None:
-        found = read_token_requests(from_file)
+        requests = read_token_requests(from_file)
     else:
-        found = [ask_token_request(app.terminal)]
-    made = _pick_draft(app, found, pick, title)
-    output.write_stdout(made.to_toml())
-    for what in made.open_questions:
-        app.terminal.print_note(f"open: {what}")
+        requests = [ask_token_request(app.terminal)]
+    draft = _pick_draft(app, requests, pick, title)
+    output.write_stdout(draft.to_toml())
+    for question in draft.open_questions:
+        app.terminal.print_note(f"check: {question}")
 
 
-def _pick_draft(app: App, found: "list[Imported]", pick: int, title: str) -> "ProviderDraft":
-    """Return the draft of one request of several, and tell of the others without their values."""
+def _pick_draft(app: App, requests: "list[Imported]", pick: int, title: str) -> "ProviderDraft":
+    """Return the draft of the picked request; list all of them, without their values, if several."""
     from tokencli.config.profile_schema import COMMON_KEYS
     from tokencli.importers.draft import draft_provider
 
     drafts = []
-    why = ConfigError("there is no request in it that could be for a token")
-    for one in found[:MAX_REQUESTS_LISTED]:
+    last_error = ConfigError("no request in it looks like a token request")
+    for request in requests[:MAX_REQUESTS_LISTED]:
         try:
-            drafts.append(draft_provider(one, title, COMMON_KEYS))
+            drafts.append(draft_provider(request, title, COMMON_KEYS))
         except ConfigError as error:
-            why = error
+            last_error = error
     if not drafts:
-        raise why
+        raise last_error
     if pick > len(drafts):
-        raise UsageError(f"--pick {pick}: requests for a token in it: {len(drafts)}")
+        raise UsageError(f"--pick {pick}: there are only {len(drafts)} token requests")
     if len(drafts) > 1:
-        app.terminal.print_note(
-            f"requests for a token in it: {len(drafts)}; --pick N takes another"
-        )
-        for number, made in enumerate(drafts, 1):
+        app.terminal.print_note(f"{len(drafts)} token requests found; choose another with --pick N")
+        for number, draft in enumerate(drafts, 1):
             app.terminal.print_note(
-                f"{'->' if number == pick else '  '} {number} {made.summarize()}"
+                f"{'->' if number == pick else '  '} {number} {draft.summarize()}"
             )
     return drafts[pick - 1]

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from inspect import Parameter, signature
@@ -15,7 +14,7 @@ import typer
 
 from tokencli.app import App, AppOptions
 from tokencli.commands import output
-from tokencli.commands.error_report import report_error
+from tokencli.commands.error_report import report_error, write_stderr
 from tokencli.commands.options import CommonOptions, common_options
 from tokencli.errors import UsageError
 from tokencli.sandbox.faults import FAULT_OPTIONS, FaultOption, option_name
@@ -24,13 +23,13 @@ if TYPE_CHECKING:
     from tokencli.sandbox.server import Sandbox
 
 STARTED_TEXT = """\
-A sandbox is running at {url} until Ctrl-C.
+The sandbox is running at {url}. Stop it with Ctrl-C.
 Paste this line into another terminal:
 
 """
 EXAMPLES_TEXT = """\
 
-and then, there, for example:
+and then try, for example:
 
     {tokencli} get
     {tokencli} inspect
@@ -39,7 +38,7 @@ and then, there, for example:
     eval "$({tokencli} export)"
     curl --cacert {ca_file} -H "Authorization: Bearer $ACCESS_TOKEN" {url}{resource}
 
-Its profiles are {profiles}; the first is the default.
+Profiles: {profiles}. The first is the default.
 """
 STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 EXIT_INTERRUPTED = 130
@@ -72,18 +71,19 @@ def sandbox(
     common: CommonOptions,
     command: Annotated[
         list[str] | None,
-        typer.Argument(metavar="COMMAND", help="Run this against it, then end."),
+        typer.Argument(metavar="COMMAND", help="Run this against the sandbox, then stop."),
     ] = None,
     port: Annotated[
-        int, typer.Option("--port", min=0, max=65535, help="Listen here; 0 is any free port.")
+        int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 picks a free one.")
     ] = 0,
     **faults: object,
 ) -> int:
-    """Run a server of your own to try everything on: no account, no keyring, none of your files.
+    """Run a local test server to try everything on.
 
-    It speaks as GroupID, Screening Eagle ID, Social-ID NOW and a standard OAuth endpoint do, over
-    HTTPS on this machine alone. COMMAND finds a configuration of its own, $SANDBOX_URL and
-    $SANDBOX_CA_FILE; its exit status is passed on. Without COMMAND the server runs until Ctrl-C.
+    It needs no account and no keyring, and leaves your files alone. It behaves like GroupID,
+    Screening Eagle ID, Social-ID NOW and a standard OAuth endpoint, over HTTPS on this machine
+    only. COMMAND gets its own configuration, $SANDBOX_URL and $SANDBOX_CA_FILE, and its exit status
+    is passed on. Without COMMAND the server runs until Ctrl-C.
 
     \b
     tokencli sandbox
@@ -94,35 +94,35 @@ def sandbox(
     from tokencli.sandbox.server import Sandbox
 
     terminal = App(common).terminal
-    with _stop_on_signals() as end, Sandbox(port=port, **faults) as running:  # type: ignore[arg-type]  # no fault is named `now`
+    with _stop_on_signals() as stopped, Sandbox(port=port, **faults) as running:  # type: ignore[arg-type]  # FAULT_OPTIONS names only parameters of Sandbox
         running.database.on_request_logged = lambda entry: terminal.print_detail(str(entry))
         try:
             if command:
-                return EXIT_INTERRUPTED if end.is_set() else _run_command(command, running)
-            return _serve_until_stopped(running, end, quiet=common.quiet)
-        finally:  # what its profiles left in memory
+                return EXIT_INTERRUPTED if stopped.is_set() else _run_command(command, running)
+            return _serve_until_stopped(running, stopped, quiet=common.quiet)
+        finally:  # delete the tokens of its profiles from the fast path's cache
             App(AppOptions(config=str(running.config_file))).fast_path_records.delete_all()
 
 
-def _serve_until_stopped(running: "Sandbox", end: Event, *, quiet: bool) -> int:
-    """Say how to use it, and wait for the end, which is no failure."""
+def _serve_until_stopped(running: "Sandbox", stopped: Event, *, quiet: bool) -> int:
+    """Print how to use the sandbox, and wait until it is stopped."""
     from tokencli.sandbox.groupid import GroupId
     from tokencli.sandbox.run_command import find_tokencli_program
     from tokencli.sandbox.system import SYSTEMS
 
     program = find_tokencli_program()
     on_path = shutil.which("tokencli") is not None
-    known = {
+    values = {
         "tokencli": "tokencli" if on_path or program is None else quote(str(program)),
         "url": running.url,
         "ca_file": quote(running.ca_file),
         "resource": GroupId.resource_path,
         "profiles": ", ".join(SYSTEMS),
     }
-    _write_stderr("" if quiet else STARTED_TEXT.format(**known))
+    write_stderr("" if quiet else STARTED_TEXT.format(**values))
     output.write_stdout(f"export TOKENCLI_CONFIG={quote(running.config_file)}\n")
-    _write_stderr("" if quiet else EXAMPLES_TEXT.format(**known))
-    while not end.wait(1.0):  # a wait without a limit can't be interrupted on Windows
+    write_stderr("" if quiet else EXAMPLES_TEXT.format(**values))
+    while not stopped.wait(1.0):  # a wait without a timeout can't be interrupted on Windows
         pass
     return 0
 
@@ -138,10 +138,10 @@ def _run_command(command: Sequence[str], running: "Sandbox") -> int:
     try:
         return run_command(command, environ)
     except OSError as error:
-        what = "was not found" if isinstance(error, FileNotFoundError) else "can't be run"
+        problem = "not found" if isinstance(error, FileNotFoundError) else "can't be run"
         report_error(
             UsageError(
-                f"the command {command[0]!r} {what}",
+                f"command {command[0]!r}: {problem}",
                 fix="tokencli sandbox -- tokencli get groupid",
             )
         )
@@ -150,23 +150,15 @@ def _run_command(command: Sequence[str], running: "Sandbox") -> int:
 
 @contextmanager
 def _stop_on_signals() -> Iterator[Event]:
-    """Note the signals that ask for the end, so that everything is cleaned up however they come."""
-    end = Event()
+    """Set an event on the signals that end the program, so that everything is cleaned up."""
+    stopped = Event()
     numbers = [getattr(signal, name) for name in STOP_SIGNALS if hasattr(signal, name)]
-    before = {number: signal.signal(number, lambda *_: end.set()) for number in numbers}
+    previous = {number: signal.signal(number, lambda *_: stopped.set()) for number in numbers}
     try:
-        yield end
+        yield stopped
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-def _write_stderr(text: str) -> None:
-    try:
-        sys.stderr.write(text)
-        sys.stderr.flush()
-    except (OSError, ValueError, AttributeError):
-        return  # a stderr that is closed is no reason to fail
 
 
 # Everything after COMMAND belongs to it.

@@ -1,6 +1,6 @@
-"""Text for people: tables, bars and colour. Everything passes the sanitiser; machines read JSON.
+"""Tables, bars, colours and Markdown for stdout, with all text sanitized.
 
-Colour is for a terminal alone: NO_COLOR and TERM=dumb turn it off, nothing turns it on elsewhere.
+Colours are used only in a terminal, and not with NO_COLOR or TERM=dumb.
 """
 
 import os
@@ -16,28 +16,28 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 UNBOUNDED_WIDTH = 1_000_000
-"""Columns of a pipe or a file: nothing is wrapped or cut there."""
+"""Width used for pipes and files, so that nothing is wrapped or cut."""
 MIN_WIDTH = 20
 MAX_TEXT_WIDTH = 100
 """Columns of running text, at most: longer lines are hard to read."""
 
 
 def is_colour_enabled() -> bool:
-    """Tell whether stdout is a terminal that wants colour."""
+    """Tell whether stdout is a terminal and colours are not turned off."""
     if os.environ.get("NO_COLOR") or os.environ.get("TERM", "") in ("", "dumb"):
         return False
     return _is_terminal(sys.stdout)
 
 
 def output_width() -> int:
-    """Return the width to write for: the terminal's, or as wide as need be."""
+    """Return the terminal's width; without a terminal, a width that wraps nothing."""
     if not _is_terminal(sys.stdout):
         return UNBOUNDED_WIDTH
     return max(MIN_WIDTH, shutil.get_terminal_size((100, 24)).columns)
 
 
 def render_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return aligned columns without lines; on a terminal a cell too wide is folded, never cut."""
+    """Return a table without lines; in a terminal, cells that are too wide are folded, not cut."""
     from rich.table import Table
     from rich.text import Text
 
@@ -50,7 +50,7 @@ def render_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def render_styled(text: str, style: str) -> str:
-    """Return `text`, made harmless, in a style of rich such as `bold red` where there is colour."""
+    """Return sanitized text, in a rich style such as `bold red` if colours are enabled."""
     harmless = sanitize_text(text)
     if not is_colour_enabled():
         return harmless
@@ -60,7 +60,7 @@ def render_styled(text: str, style: str) -> str:
 
 
 def render_bar(fraction: float, width: int = 24) -> str:
-    """Return how much is used up as a bar; plain ASCII where stdout can't take block characters."""
+    """Return a bar that is filled to `fraction`; plain ASCII if stdout can't show block characters."""
     share = min(1.0, max(0.0, fraction)) if fraction == fraction else 0.0
     full, empty = ("█", "░") if _can_display("█░") else ("#", "-")
     filled = int(share * width + 0.5)

@@ -7,7 +7,6 @@ from typing import Any
 from tokencli.core.secret_resolver import SecretResolver
 from tokencli.core.token_verification import verify_signed_response
 from tokencli.errors import RefusedError, ReplyError
-from tokencli.formats.header import AUTH_SCHEMES
 from tokencli.jwt.decode import decode_token
 from tokencli.jwt.verify import VerificationError
 from tokencli.models import DpopKey, HttpReply, HttpRequest, ParamValue, Profile, Secret, TokenSet
@@ -15,6 +14,7 @@ from tokencli.oauth import dpop
 from tokencli.oauth.authenticated_request import send_authenticated_request
 from tokencli.oauth.refusals import MAX_QUOTE
 from tokencli.oauth.token_response import get_endpoint_host, read_object_response
+from tokencli.oauth.token_usage import AUTH_SCHEMES
 from tokencli.oauth.www_authenticate import find_token_error
 from tokencli.protocols import Context
 from tokencli.providers.endpoint_urls import endpoint_unknown_error

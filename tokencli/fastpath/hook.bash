@@ -1,5 +1,6 @@
-# tokencli in bash: a warm `get` or `export` costs no process, and variables are renewed before the
-# prompt. Where anything is in doubt the program is called. `tokencli_unhook` takes it all away again.
+# tokencli in bash: `get` and `export` print a cached, fresh token without starting a process, and
+# variables are renewed before the prompt. In any doubt the program is run. `tokencli_unhook` undoes
+# everything.
 
 \builtin declare -F tokencli_unhook >/dev/null || \builtin unset -v _tokencli_profiles _tokencli_next
 
@@ -19,8 +20,8 @@ function tokencli {
     fi
 }
 
-# Print what the program would print, or fail where that is not certain: with 2 where a part of it may
-# have been written, which nobody is to write again.
+# Print what the program would print, or fail if that is not certain: with 2 if part of the output may
+# have been written already, so that it must not be written again.
 function _tokencli_warm {
     ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404)) || \return 1
     \builtin local -
@@ -28,7 +29,7 @@ function _tokencli_warm {
     [[ a != A ]] || \return 1 # `shopt -s nocasematch`
     \builtin local config place base name now
     \builtin local -a record
-    # What is not exported, the program does not see.
+    # The program would not see a variable that is not exported.
     for name in TOKENCLI_CONFIG TOKENCLI_PROFILE XDG_CONFIG_HOME XDG_RUNTIME_DIR HOME; do
         [[ -z ${!name} || ${!name@a} == *x* ]] || \return 1
     done
@@ -39,10 +40,10 @@ function _tokencli_warm {
     config=${TOKENCLI_CONFIG:-${XDG_CONFIG_HOME:-$HOME/.config}/tokencli/config.toml}
     [[ $config == /* && -f $config && -O $config ]] || \return 1
     for base in "$XDG_RUNTIME_DIR" "/run/user/$EUID"; do
-        place=$base/tokencli/hot/${config//\//%}
+        place=$base/@RECORDS_DIR@/${config//\//%}
         [[ $base == /* && -d $place ]] && break
     done
-    for name in "$base" "$base/tokencli" "$base/tokencli/hot" "$place"; do
+    for name in "$base" "$base/@APP_DIR@" "$base/@RECORDS_DIR@" "$place"; do
         [[ -d $name && -O $name && ! -L $name ]] || \return 1
     done
     name=${2-${TOKENCLI_PROFILE}}
@@ -63,16 +64,16 @@ function _tokencli_warm {
     else
         \builtin printf "export %s='%s';\n" "${record[6]}" "${record[7]}" 2>/dev/null && \return 0
     fi
-    # A pipe takes so little as a whole or not at all.
+    # A pipe takes this little completely or not at all.
     [[ -f /dev/fd/1 || ${#record[6]}+${#record[7]} -gt 4000 ]] && \return 2
     \return 1
 }
 
-# Read the record KIND of NAME in FILE, written twice over, as lines.
+# Read the lines of the record of kind $1 and name $2 from file $3; a record is written twice over.
 function _tokencli_read {
     \builtin local "file=$place/$3" half line
     [[ -f $file && -O $file && ! -L $file ]] || \return 1
-    # The program gives a record the time of its configuration.
+    # The program gives a record the modification time of its configuration.
     [[ $file -nt $config || $file -ot $config ]] && \return 1
     { \builtin mapfile -t record <"$file"; } 2>/dev/null || \return 1
     half=$((${#record[@]} / 2))
@@ -88,7 +89,7 @@ function _tokencli_prompt {
     \builtin local "_tokencli_status=$?" _tokencli_now
     [[ $- != *e* ]] || _tokencli_status=0 # it would end the shell
     \builtin local -
-    \builtin set +aeTuvx # a trace would show the token, and so would a trap
+    \builtin set +aeTuvx # a trace or a trap would show the token
     if \builtin printf -v _tokencli_now '%(%s)T' -1 && ((_tokencli_now >= _tokencli_next)); then
         _tokencli_next=$((_tokencli_now + 60)) # after a failure
         _tokencli_renew
@@ -100,7 +101,7 @@ function _tokencli_renew {
     \builtin eval "$(\command tokencli hook bash --renew "${_tokencli_profiles[@]}")"
 }
 
-# Take our prompt function out of the commands in `entry`, with the separator that it leaves.
+# Remove _tokencli_prompt from the commands in `entry`, and the separator that it leaves.
 function _tokencli_without {
     \builtin local "rest=$entry" before='' blank=$' \t' left right
     while [[ ${rest#*_tokencli_prompt} != "$rest" ]]; do
@@ -109,9 +110,9 @@ function _tokencli_without {
         left=${before%"${before##*[!$blank]}"}
         right=${rest#"${rest%%[!$blank]*}"}
         if [[ $before == *[A-Za-z0-9_./-] || $rest == [A-Za-z0-9_./-]* ]]; then
-            before+=_tokencli_prompt # is part of another name
+            before+=_tokencli_prompt # part of another name
         elif [[ $left && $left != *[$';\n'] || $right == ';;'* || $right == [!$';\n']* ]]; then
-            before+=: # stands where there has to be a command
+            before+=: # a command is required here
         elif [[ $right ]]; then
             rest=${right#?}
         else
@@ -145,7 +146,7 @@ function tokencli_unhook {
     \return 0
 }
 
-# Add profiles to those whose variables are kept.
+# Add profiles to those whose variables are kept fresh.
 function _tokencli_install {
     \builtin local - 2>/dev/null && \builtin set +aeu
     \builtin local name known
@@ -160,7 +161,7 @@ function _tokencli_install {
     if [[ ! ${_tokencli_profiles[*]-} || ${PROMPT_COMMAND[*]-} == *_tokencli_prompt* ]]; then
         \return 0
     elif ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 404)); then
-        \builtin printf 'tokencli: warning: only bash 4.4 or newer keeps variables\n' >&2
+        \builtin printf 'tokencli: warning: renewing variables requires bash 4.4 or newer\n' >&2
     elif [[ $(\builtin declare -p PROMPT_COMMAND 2>/dev/null) == 'declare -a'* ]]; then
         PROMPT_COMMAND=(_tokencli_prompt "${PROMPT_COMMAND[@]}")
     else
@@ -168,7 +169,7 @@ function _tokencli_install {
     fi
 }
 
-# Under `set -a` the functions would be everybody's.
+# Under `set -a` the functions would be exported to every process.
 \builtin export -fn tokencli _tokencli_warm _tokencli_read _tokencli_prompt _tokencli_renew \
     _tokencli_without _tokencli_install tokencli_unhook
 _tokencli_install @PROFILES@

@@ -1,20 +1,21 @@
-# tokencli in fish: a warm `get` or `export` costs no process, and variables are renewed before the
-# prompt. Where anything is in doubt the program is called. `tokencli_unhook` takes it all away again.
+# tokencli in fish: `get` and `export` print a cached, fresh token without starting a process, and
+# variables are renewed before the prompt. In any doubt the program is run. `tokencli_unhook` undoes
+# everything.
 
 builtin functions --query tokencli_unhook; or set --erase --global _tokencli_profiles _tokencli_next
 
 function tokencli
     if builtin contains -- "$argv[1]" get export; and not set -q argv[3]
-        set -q fish_trace; and set -l fish_trace # which would show the token
+        set -q fish_trace; and set -l fish_trace # a trace would show the token
         _tokencli_warm $argv; and return 0
     end
     command tokencli $argv
 end
 
-# Print what the program would print, or fail where that is not certain.
+# Print what the program would print, or fail if that is not certain.
 function _tokencli_warm
     set -l IFS \n
-    # What is not exported, the program does not see.
+    # The program would not see a variable that is not exported.
     for name in TOKENCLI_CONFIG TOKENCLI_PROFILE XDG_CONFIG_HOME XDG_RUNTIME_DIR HOME
         set -qx $name; or test -z "$$name"; or return 1
     end
@@ -29,10 +30,10 @@ function _tokencli_warm
     end
     set -l key (string replace --all / % -- $config)
     set -l base "$XDG_RUNTIME_DIR"
-    test -d "$base/tokencli/hot/$key"; or set base @RUN_USER@
+    test -d "$base/@RECORDS_DIR@/$key"; or set base @RUN_USER@
     string match --quiet '/*' -- $config; and string match --quiet '/*' -- $base; or return 1
-    set -l place $base/tokencli/hot/$key
-    set -l folders $base $base/tokencli $base/tokencli/hot $place
+    set -l place $base/@RECORDS_DIR@/$key
+    set -l folders $base $base/@APP_DIR@ $base/@RECORDS_DIR@ $place
     set -l ours (builtin path filter --type dir --perm user -- $folders)
     test "$ours" = "$folders"; or return 1
     test -L $base -o -L $folders[2] -o -L $folders[3] -o -L $place; and return 1
@@ -49,7 +50,7 @@ function _tokencli_warm
     end
     string match --quiet --regex '^[A-Za-z0-9][A-Za-z0-9._-]*$' -- $name; or return 1
     _tokencli_read $place/$name token $name 14 15 29; or return 1
-    # fish has no clock among its builtins, but it knows how old a file is.
+    # fish has no clock builtin, but can tell the age of a file.
     set -l now (builtin math $changed + (builtin path mtime --relative -- $config))
     string match --quiet --regex '^[1-9][0-9]* [1-9][0-9]*$' -- "$record[5..6]"; or return 1
     test $record[5] -le $now -a $now -lt $record[6]; or return 1
@@ -61,17 +62,18 @@ function _tokencli_warm
     end
 end
 
-# Read the record of a kind and a name into its caller's variable: where its first half ends, its second
-# one begins, and where both and an empty line end.
+# Read the record in file $argv[1], of kind $argv[2] and name $argv[3], into the caller's `record`. The
+# other arguments are the line numbers at which its first half ends, its second half begins, and the
+# file ends (an empty line).
 function _tokencli_read --no-scope-shadowing
     builtin path is --type file --perm user,read -- $argv[1] 2>/dev/null; and not test -L $argv[1]; or return 1
-    # The program gives a record the time of its configuration.
+    # The program gives a record the modification time of its configuration.
     test (builtin path mtime -- $argv[1]) = $changed; or return 1
     read --null --list --delimiter \n record <$argv[1]; or return 1
     test (builtin count $record) -eq $argv[6]; or return 1
     test "$record[1..$argv[4]]" = "$record[$argv[5]..-2]"; or return 1
     test "$record[1]" = "tokencli @VERSION@ $argv[2]" -a "$record[2]" = "$config"; or return 1
-    # The stamp begins with the time of the configuration in nanoseconds.
+    # The stamp begins with the modification time of the configuration in nanoseconds.
     string match --quiet --regex "^$changed\d{9} " -- $record[3]; or return 1
     test "$record[4]" = "$argv[3]"
 end
@@ -93,7 +95,7 @@ end
 if set -q _tokencli_profiles[1]
     function _tokencli_prompt --on-event fish_prompt
         set -l before $status
-        set -q fish_trace; and set -l fish_trace # which would show the token
+        set -q fish_trace; and set -l fish_trace # a trace would show the token
         set -l now (builtin math (builtin path mtime -- /) + (builtin path mtime --relative -- /))
         if test $now -ge $_tokencli_next
             set --global _tokencli_next (builtin math $now + 60) # after a failure

@@ -1,5 +1,6 @@
-# tokencli in zsh: a warm `get` or `export` costs no process, and variables are renewed before the
-# prompt. Where anything is in doubt the program is called. `tokencli_unhook` takes it all away again.
+# tokencli in zsh: `get` and `export` print a cached, fresh token without starting a process, and
+# variables are renewed before the prompt. In any doubt the program is run. `tokencli_unhook` undoes
+# everything.
 
 function {
     \builtin emulate -LR zsh
@@ -7,7 +8,7 @@ function {
         \builtin unset _tokencli_profiles _tokencli_next _tokencli_loaded
     \builtin typeset -ga _tokencli_loaded
     \builtin local module feature
-    # Not `stat`, which would stand before the program of that name.
+    # Not `stat`, which would hide the program of that name.
     for module feature in zsh/datetime p:EPOCHSECONDS zsh/parameter p:parameters zsh/stat b:zstat \
         zsh/system b:syswrite; do
         \builtin zmodload -Fe $module +$feature && \continue
@@ -32,16 +33,16 @@ function tokencli {
     fi
 }
 
-# Print what the program would print, or fail where that is not certain: with 2 where a part of it may
-# have been written, which nobody is to write again.
+# Print what the program would print, or fail if that is not certain: with 2 if part of the output may
+# have been written already, so that it must not be written again.
 function _tokencli_warm {
     \builtin emulate -LR zsh
-    \builtin setopt no_xtrace # which would show the token
+    \builtin setopt no_xtrace # a trace would show the token
     \builtin local config place base name
     \builtin local -i written
     \builtin local -a record
     \builtin local -A found
-    # What is not exported, the program does not see.
+    # The program would not see a variable that is not exported.
     for name in TOKENCLI_CONFIG TOKENCLI_PROFILE XDG_CONFIG_HOME XDG_RUNTIME_DIR HOME; do
         [[ -z ${(P)name-} || ${parameters[$name]} == *export* ]] || \return 1
     done
@@ -52,10 +53,10 @@ function _tokencli_warm {
     config=${TOKENCLI_CONFIG:-${XDG_CONFIG_HOME:-$HOME/.config}/tokencli/config.toml}
     [[ $config == /* ]] || \return 1
     for base in "$XDG_RUNTIME_DIR" /run/user/$EUID; do
-        place=$base/tokencli/hot/${config//\//%}
+        place=$base/@RECORDS_DIR@/${config//\//%}
         [[ $base == /* && -d $place ]] && break
     done
-    for name in $base $base/tokencli $base/tokencli/hot $place; do
+    for name in $base $base/@APP_DIR@ $base/@RECORDS_DIR@ $place; do
         \builtin zstat -LH found -- $name 2>/dev/null || \return 1
         (( (found[mode] & 8#170077) == 8#040000 && found[uid] == EUID )) || \return 1
     done
@@ -79,7 +80,7 @@ function _tokencli_warm {
     \return $(( written ? 2 : 1 ))
 }
 
-# Read the record KIND of NAME in FILE, written twice over, as lines.
+# Read the lines of the record of kind $1 and name $2 from file $3; a record is written twice over.
 function _tokencli_read {
     \builtin local file=$place/$3 half stamp
     \builtin zstat -LH found -- $file 2>/dev/null || \return 1
@@ -98,13 +99,13 @@ function _tokencli_read {
     (( found[uid] == EUID )) || \return 1
     [[ "$found[size] $found[inode] $found[device]" == "$stamp[3] $stamp[4] $stamp[5]" ]] || \return 1
     (( found[mtime] == stamp[1] / 1000000000 && found[ctime] == stamp[2] / 1000000000 )) || \return 1
-    # Fractions of a second: the program gives a record the time of its configuration.
+    # Compares fractions of a second: the program gives a record the time of its configuration.
     [[ ! $file -nt $config && ! $file -ot $config ]]
 }
 
 function _tokencli_prompt {
     \builtin emulate -LR zsh
-    \builtin setopt no_xtrace # which would show the token, and so would a trap
+    \builtin setopt no_xtrace # a trace or a trap would show the token
     if (( EPOCHSECONDS >= _tokencli_next )); then
         _tokencli_next=$(( EPOCHSECONDS + 60 )) # after a failure
         \builtin trap - DEBUG
@@ -119,7 +120,7 @@ function tokencli_unhook {
     \builtin local -a features
     (( $+precmd_functions )) && precmd_functions=(${precmd_functions:#_tokencli_prompt})
     for module feature in $_tokencli_loaded; do
-        # Others may have come to use the module.
+        # Others may be using the module by now.
         \builtin zmodload -lF -P features $module 2>/dev/null || \continue
         [[ ${(M)features:#+*} == +$feature ]] && \builtin zmodload -u $module
     done

@@ -25,8 +25,6 @@ HOOK_SHELLS = {
     "fish": HookShell("fish", "set -g _tokencli_next %d;"),
 }
 
-_NAME_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
-
 
 def render_hook_script(shell: str, profiles: Sequence[str]) -> str:
     """Return a shell's functions, which keep the variables of these profiles fresh.
@@ -56,5 +54,5 @@ def check_hook_arguments(shell: str, profiles: Sequence[str]) -> None:
             fix="tokencli hook --help",
         )
     for name in profiles:
-        if not name[:1].isalnum() or not _NAME_CHARACTERS.issuperset(name):
+        if not name[:1].isalnum() or name.strip(reader.NAME_CHARACTERS):
             raise UsageError(f"invalid profile name: {name[:80]!r}", fix="tokencli profiles")

@@ -39,8 +39,8 @@ KNOWN_VARIABLES = ("TOKENCLI_CONFIG", "TOKENCLI_PROFILE")
 """The program's environment variables that are handled here; any other needs the full program."""
 MAX_RECORD_BYTES = 4 << 20
 
-_NAME_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
-_B64TOKEN_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/="
+NAME_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
+B64TOKEN_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/="
 
 
 def fast_path_output(argv: "Sequence[str]", environ: "Mapping[str, str]") -> str | None:
@@ -119,7 +119,7 @@ def read_record(
     Raises:
         OSError, ValueError: there is none, either.
     """
-    if name.strip(_NAME_CHARACTERS) or name.startswith((".", "-", "_")):
+    if name.strip(NAME_CHARACTERS) or name.startswith((".", "-", "_")):
         return None
     stamp = stamp or config_stamp(config)
     folder = _records_folder(config, environ)
@@ -171,7 +171,7 @@ def _token_output(command: str, name: str | None, environ: "Mapping[str, str]") 
     fresh_from, stale_from, variable, token = fields[:4]
     if not int(fresh_from) <= time.time() < int(stale_from):
         return None
-    if not token or token.strip(_B64TOKEN_CHARACTERS):
+    if not token or token.strip(B64TOKEN_CHARACTERS):
         return None
     if not variable.isascii() or not variable.isidentifier():
         return None

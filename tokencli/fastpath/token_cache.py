@@ -2,11 +2,10 @@
 
 from math import ceil, floor
 
+from tokencli.fastpath.reader import B64TOKEN_CHARACTERS
 from tokencli.fastpath.records import CacheRecords
 from tokencli.models import Profile, Secret, StoredTokenSet, TokenBinding, TokenSet
 from tokencli.protocols import TokenStore
-
-_B64TOKEN_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=")
 
 
 class TokenCache:
@@ -75,7 +74,7 @@ class TokenCache:
             or expires_at is None
             or fresh_until is None
             or not value
-            or not _B64TOKEN_CHARS.issuperset(value)
+            or value.strip(B64TOKEN_CHARACTERS)
         ):
             return False
         if token.dpop_key or stored.subject_hash or profile.dpop:

@@ -1,7 +1,7 @@
-"""How a token leaves the program: as text of its own (`get`), or as variables (`export`).
+"""Output formats: token formats for `get --format`, and dialects for `export`.
 
-A format is given values and returns text; it sees no profile's settings and does no I/O. One file
-and one row of a table each.
+A format receives values and returns text; it does no I/O. A new one is a file and a row of a table
+below.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,14 +19,13 @@ TOKEN_FORMATS: dict[str, str] = {
     "json": "tokencli.formats.json:render_token_object",
     "dpop": "tokencli.formats.dpop:render",
 }
-"""What `get --format` takes -> `module:function` of (profile's name, token, now), and for `dpop`
-of the request that is meant."""
+"""`get --format` -> `module:function` of (profile name, token, now); `dpop` also gets the request."""
 
 PROVIDER_USAGE_FORMATS: dict[str, str] = {
     "header": "tokencli.formats.header:render_as_used",
     "query": "tokencli.formats.query:render_as_used",
 }
-"""The same where the provider says how its token is used: of (profile, token, now, secrets)."""
+"""The same if the provider defines how its token is used: of (profile, token, now, secrets)."""
 
 DIALECTS: dict[str, str] = {
     "sh": "tokencli.formats.sh:DIALECT",
@@ -46,33 +45,33 @@ DIALECTS: dict[str, str] = {
     "k8s": "tokencli.formats.k8s:DIALECT",
     "json": "tokencli.formats.json:DIALECT",
 }
-"""What `export --shell` and `--format` take -> `module:attribute` of a Dialect."""
+"""`export --shell` or `--format` -> `module:attribute` of its Dialect."""
 
 Variables = Sequence[tuple[str, str]]
-"""Names and values in order; the token's own comes first."""
+"""Names and values in order; the access token comes first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One way to write variables, for a shell or for another consumer."""
+    """How variables are written for a shell or another consumer."""
 
     render: Callable[[Variables], str]
-    """Return what sets the variables; raises ReplyError for a value and UsageError for a name
-    that can't be written safely."""
+    """Return statements that set the variables; raises ReplyError for a value, and UsageError for a
+    name, that can't be written safely."""
     render_unset: Callable[[Sequence[str]], str] | None = None
-    """Return what unsets the variables; None for data."""
+    """Return statements that unset the variables; None for a data format."""
     failure_text: str = ""
-    """What to print where there is no token, so that whoever evaluates it notices."""
+    """Printed if no token can be obtained; evaluating it fails."""
     find_warning: Callable[[Variables], str | None] | None = None
-    """Return what somebody has to know before using what was rendered, if anything."""
+    """Return a warning about using the output, or None."""
 
 
 def require_token_format(name: str) -> None:
-    """Raise UsageError unless `get` knows the format."""
+    """Raise UsageError unless `get` supports the format."""
     if name not in TOKEN_FORMATS:
         raise UsageError(
-            f"there is no format {name!r}: it is one of {', '.join(TOKEN_FORMATS)}",
-            fix="tokencli export --help" if name in DIALECTS else "tokencli get --help",
+            f"unknown format {name!r}: use {', '.join(TOKEN_FORMATS)}",
+            fix=f"tokencli export --format {name}" if name in DIALECTS else "tokencli get --help",
         )
 
 
@@ -81,48 +80,50 @@ def render_token(
     profile: Profile,
     token: TokenSet,
     now: float,
-    beside: Mapping[str, Secret] | None = None,
-    **meant: str | None,
+    secrets: Mapping[str, Secret] | None = None,
+    **proof_request: str | None,
 ) -> str:
-    """Return the token as `get --format NAME` prints it; `dpop` takes `method`, `url` and `nonce`.
+    """Return the token as `get --format NAME` prints it.
 
-    `beside` holds the profile's secrets that go with the token, where its provider's `use` has any.
+    `secrets` are the profile's secrets that its provider's `use` sends with the token.
+    `proof_request` is `method`, `url` and `nonce` of the request, for `dpop` only.
 
     Raises:
-        UsageError, ReplyError.
+        UsageError: the format is unknown, or doesn't suit the token. ReplyError: the token has
+            characters that the format can't carry.
     """
     require_token_format(name)
     if name in PROVIDER_USAGE_FORMATS and profile.provider.use:
-        as_used = cast(Callable[..., str], _load_attribute(PROVIDER_USAGE_FORMATS[name]))
-        return as_used(profile, token, now, beside or {})
+        render_as_used = cast(Callable[..., str], _load_attribute(PROVIDER_USAGE_FORMATS[name]))
+        return render_as_used(profile, token, now, secrets or {})
     render = cast(Callable[..., str], _load_attribute(TOKEN_FORMATS[name]))
-    return render(profile.name, token, now, **meant)
+    return render(profile.name, token, now, **proof_request)
 
 
 def load_dialect(name: str) -> Dialect:
-    """Return the dialect of that name; raises UsageError."""
+    """Return the dialect of that name, or raise UsageError."""
     if name not in DIALECTS:
         raise UsageError(
-            f"there is no shell or format {name!r}: it is one of {', '.join(DIALECTS)}",
+            f"unknown shell or format {name!r}: use {', '.join(DIALECTS)}",
             fix="tokencli export --help",
         )
     return cast(Dialect, _load_attribute(DIALECTS[name]))
 
 
 def eval_failure_text(argv: Sequence[str]) -> str:
-    """Return what a failed `export` prints, judging by its command line alone.
+    """Return what a failed `export` with this command line prints.
 
-    `eval ""` succeeds and leaves the old token standing, so `eval` is given something that fails.
-    Where the dialect can't be made out it is `false`, which most shells know.
+    `eval ""` would succeed and leave an old token in place, so `eval` gets a statement that fails:
+    `false`, which most shells know, if the command line names no dialect.
     """
-    said: dict[str, str] = {}
-    for place, word in enumerate(argv):
+    values: dict[str, str] = {}
+    for index, word in enumerate(argv):
         option, equals, value = word.partition("=")
-        said[option] = value if equals else "".join(argv[place + 1 : place + 2])
-    name = said.get("--shell") or said.get("--format") or "sh"
+        values[option] = value if equals else "".join(argv[index + 1 : index + 2])
+    name = values.get("--shell") or values.get("--format") or "sh"
     return load_dialect(name if name in DIALECTS else "sh").failure_text
 
 
-def _load_attribute(place: str) -> Any:
-    module, _, attribute = place.partition(":")
+def _load_attribute(target: str) -> Any:
+    module, _, attribute = target.partition(":")
     return getattr(import_module(module), attribute)

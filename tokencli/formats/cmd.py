@@ -1,6 +1,6 @@
 """cmd.exe: `for /f "delims=" %i in ('tokencli export --shell cmd') do @%i`.
 
-cmd has no quoting that holds, so whatever it could take for more than text is refused.
+cmd has no reliable quoting, so values with its special characters are refused.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ FORBIDDEN_CHARACTERS = '%!"^&|<>'
 
 
 def render(variables: Variables) -> str:
-    """Return `set "NAME=value"`, a line each."""
+    """Return `set "NAME=value"`, one per line."""
     return "".join(
         f'set "{name}={value}"\n'
         for name, value in check_variables(variables, "cmd", FORBIDDEN_CHARACTERS)
@@ -22,7 +22,7 @@ def render(variables: Variables) -> str:
 
 
 def render_unset(names: Sequence[str]) -> str:
-    """Return `set "NAME="`, a line each."""
+    """Return `set "NAME="`, one per line."""
     return "".join(f'set "{name}="\n' for name in check_variable_names(names))
 
 

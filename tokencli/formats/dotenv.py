@@ -1,4 +1,4 @@
-r"""A .env file. Its readers differ on escapes and on `$` even inside '…', so these are refused."""
+r"""A .env file; its readers treat escapes and `$` differently even inside '…', so both are refused."""
 
 from tokencli.formats import Dialect, Variables
 from tokencli.formats.value_checks import check_variables
@@ -7,7 +7,7 @@ FORBIDDEN_CHARACTERS = "'\\$`"
 
 
 def render(variables: Variables) -> str:
-    """Return `NAME='value'`, a line each."""
+    """Return `NAME='value'`, one per line."""
     return "".join(
         f"{name}='{value}'\n"
         for name, value in check_variables(variables, "dotenv", FORBIDDEN_CHARACTERS)

@@ -1,4 +1,4 @@
-"""What goes along with one request where the token is bound to a key (RFC 9449 section 7)."""
+"""The headers of one request with a DPoP-bound token (RFC 9449 section 7)."""
 
 from tokencli.errors import UsageError
 from tokencli.formats import header
@@ -15,18 +15,18 @@ def render(
     url: str | None = None,
     nonce: str | None = None,
 ) -> str:
-    """Return the two headers of one request, for `curl -H @-`; each proof is good for one sending.
+    """Return the two headers of one request, for `curl -H @-`; a proof can be sent only once.
 
     Raises:
-        UsageError: no request is named, or the token is bound to nothing.
+        UsageError: no URL is given, or the token is not bound to a key.
     """
     require_request_url(profile, url)
     if token.dpop_key is None:
         raise UsageError(
-            f"the token of profile {profile!r} is bound to no key, so there is nothing to prove",
+            f"the token of profile {profile!r} is not DPoP-bound, so it needs no proof",
             fix=f"tokencli get {profile} --format header",
         )
-    assert url is not None, "it was just required"
+    assert url is not None, "checked by require_request_url"
     proof = dpop.create_proof(
         token.dpop_key, method.upper(), url, now, nonce=nonce, token=token.access_token
     )
@@ -34,23 +34,23 @@ def render(
 
 
 def require_request_url(profile: str, url: str | None) -> None:
-    """Raise UsageError unless a request is named that a proof can be for."""
+    """Raise UsageError unless there is a URL that a proof can be for."""
     if url is None:
         raise UsageError(
-            "a DPoP proof is for one request, which has to be named", fix=usage_command(profile)
+            "a DPoP proof is for one request: --url is required", fix=usage_command(profile)
         )
     dpop.htu_of_url(url)
 
 
 def usage_command(profile: str) -> str:
-    """Return how to use a token that is bound to a key."""
+    """Return a command line that sends a DPoP-bound token."""
     url = "https://api.example.com/…"
     return f"tokencli get {profile} --format dpop --method GET --url {url} | curl -H @- {url}"
 
 
 def bound_token_warning(profile: str) -> str:
-    """Say that the token alone is not enough."""
+    """Return a warning that the token is useless without a proof."""
     return (
-        "this token is bound to a key, and opens nothing without a proof for each request:"
+        "this token is DPoP-bound: each request needs a proof. Use it like this:"
         f" {usage_command(profile)}"
     )

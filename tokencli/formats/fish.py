@@ -1,4 +1,4 @@
-r"""fish: `tokencli export --shell fish | source`. Inside '…', `\` escapes itself and `'`, nothing else."""
+r"""fish: `tokencli export --shell fish | source`. In '…' a `\` escapes only itself and `'`."""
 
 from collections.abc import Sequence
 
@@ -10,9 +10,9 @@ FAILURE_TEXT = "false\n"
 
 
 def render(variables: Variables) -> str:
-    """Return `set -gx NAME 'value';` for each, on one line."""
-    done = check_variables(variables, "fish")
-    return " ".join(f"set -gx {name} {quote_value(value)};" for name, value in done) + "\n"
+    """Return `set -gx NAME 'value';` for each variable, on one line."""
+    checked = check_variables(variables, "fish")
+    return " ".join(f"set -gx {name} {quote_value(value)};" for name, value in checked) + "\n"
 
 
 def quote_value(value: str) -> str:
@@ -21,7 +21,7 @@ def quote_value(value: str) -> str:
 
 
 def render_unset(names: Sequence[str]) -> str:
-    """Return `set -e NAME;` for each, on one line."""
+    """Return `set -e NAME;` for each variable, on one line."""
     return " ".join(f"set -e {name};" for name in check_variable_names(names)) + "\n"
 
 

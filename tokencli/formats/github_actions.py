@@ -1,6 +1,6 @@
 """GitHub Actions: blocks for $GITHUB_ENV, and the command that masks a value in the log.
 
-A fixed delimiter lets a value end its own block (CVE-2020-15228), so it is 128 random bits.
+With a fixed delimiter a value could end its own block (CVE-2020-15228), so it has 128 random bits.
 """
 
 from collections.abc import Sequence
@@ -10,14 +10,14 @@ from tokencli.formats.value_checks import check_variables
 
 
 def render(variables: Variables) -> str:
-    """Return a block with a random delimiter for each variable."""
-    done = check_variables(variables, "GitHub Actions")
-    delimiter = _random_delimiter([value for _, value in done])
-    return "".join(f"{name}<<{delimiter}\n{value}\n{delimiter}\n" for name, value in done)
+    """Return one block per variable, with a random delimiter."""
+    checked = check_variables(variables, "GitHub Actions")
+    delimiter = _random_delimiter([value for _, value in checked])
+    return "".join(f"{name}<<{delimiter}\n{value}\n{delimiter}\n" for name, value in checked)
 
 
 def mask_command(value: str) -> str:
-    """Return the workflow command that keeps `value` out of the log; `%` is its escape character."""
+    """Return the workflow command that masks `value` in the log; `%` is its escape character."""
     return "".join(f"::add-mask::{line.replace('%', '%25')}\n" for line in value.splitlines())
 
 
@@ -25,9 +25,9 @@ def _random_delimiter(values: Sequence[str]) -> str:
     from secrets import token_hex
 
     while True:
-        found = f"end_{token_hex(16)}"
-        if not any(found in value for value in values):
-            return found
+        delimiter = f"end_{token_hex(16)}"
+        if not any(delimiter in value for value in values):
+            return delimiter
 
 
 DIALECT = Dialect(render)

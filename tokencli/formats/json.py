@@ -1,4 +1,4 @@
-"""JSON, of ASCII alone: one object that describes the token, or one of the variables."""
+"""JSON in ASCII: one object that describes the token, or one with the variables."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from tokencli.models import TokenSet
 
 
 def render_token_object(profile: str, token: TokenSet, now: float) -> str:
-    """Return the token as an object: times in RFC 3339 and, as `…_epoch`, in whole seconds."""
+    """Return the token as an object; times are RFC 3339 and, as `…_epoch`, whole seconds."""
     left = token.remaining_lifetime(now)
     return dump_json_line(
         {
@@ -37,7 +37,7 @@ def expiry_to_dict(expires_at: float | None) -> dict[str, object]:
 
 
 def _reveal_outputs(token: TokenSet) -> dict[str, str]:
-    """Return what the reply brought beside the token, such as the address of the API."""
+    """Return the provider's outputs: values of the reply besides the token, e.g. the API's URL."""
     return {name: value.reveal() for name, value in token.outputs.items()}
 
 
@@ -47,7 +47,7 @@ def render(variables: Variables) -> str:
 
 
 def dump_json_line(value: Mapping[str, object]) -> str:
-    """Return an object as one line of visible ASCII that no terminal and no CI runner obeys."""
+    """Return an object as one line of printable ASCII that no terminal or CI runner interprets."""
     text = json.dumps(value, ensure_ascii=True, allow_nan=False)
     return text.replace("\x7f", "\\u007f").replace("##", "#\\u0023") + "\n"
 

@@ -1,4 +1,4 @@
-"""A Kubernetes Secret: `tokencli export --format k8s | kubectl apply -f -` (JSON is YAML, too)."""
+"""A Kubernetes Secret: `tokencli export --format k8s | kubectl apply -f -` (JSON is also YAML)."""
 
 import json
 
@@ -7,15 +7,15 @@ from tokencli.formats.value_checks import check_variables
 
 
 def render(variables: Variables) -> str:
-    """Return a Secret that is named after the first variable: ACCESS_TOKEN gives `access-token`."""
-    done = check_variables(variables, "k8s")
-    name = done[0][0].lower().replace("_", "-").strip("-") if done else ""
+    """Return a Secret named after the first variable: `access-token` for ACCESS_TOKEN."""
+    checked = check_variables(variables, "k8s")
+    name = checked[0][0].lower().replace("_", "-").strip("-") if checked else ""
     manifest = {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": name or "token"},
         "type": "Opaque",
-        "stringData": dict(done),
+        "stringData": dict(checked),
     }
     return json.dumps(manifest, ensure_ascii=True, indent=2) + "\n"
 

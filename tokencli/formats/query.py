@@ -1,4 +1,4 @@
-"""The query parameters that carry the token, for APIs that take it in the URL (RFC 6750 section 2.3)."""
+"""The query parameters that carry the token, for APIs that accept it in the URL (RFC 6750 section 2.3)."""
 
 from collections.abc import Mapping
 from urllib.parse import quote
@@ -13,10 +13,10 @@ def render(profile: str, token: TokenSet, now: float) -> str:  # noqa: ARG001 - 
 
 
 def render_as_used(
-    profile: Profile, token: TokenSet, now: float, beside: Mapping[str, Secret]
+    profile: Profile, token: TokenSet, now: float, secrets: Mapping[str, Secret]
 ) -> str:
-    """Return the parameters by which the provider says that its token is used, joined by `&`."""
-    _, query = build_headers_and_query(profile, token, beside, now)
+    """Return the parameters in which the provider sends its token, joined by `&`."""
+    _, query = build_headers_and_query(profile, token, secrets, now)
     if not query:
         return render(profile.name, token, now)
     return "&".join(f"{name}={value}" for name, value in query) + "\n"

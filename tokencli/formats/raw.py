@@ -1,4 +1,4 @@
-"""The token, and nothing else."""
+"""The bare token."""
 
 from tokencli.formats.value_checks import require_one_word
 from tokencli.models import TokenSet

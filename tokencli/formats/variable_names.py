@@ -1,4 +1,4 @@
-"""Which variables may be set: none that decides what a shell, a loader or an interpreter runs."""
+"""Check that a variable may be set: none that controls what a shell, loader or interpreter runs."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ _FIRST_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvw
 _NAME_CHARACTERS = _FIRST_CHARACTERS | frozenset("0123456789")
 
 _DENIED_NAMES_TEXT = (
-    # what shells read, keep for themselves, or hold read-only
+    # variables that shells read, reserve, or make read-only
     "_ PATH ENV IFS HOME SHELL USER USERNAME LOGNAME HOSTNAME PWD OLDPWD CDPATH TERM TMPDIR TEMP TMP"
     " PROMPT PROMPT_COMMAND PS0 PS1 PS2 PS3 PS4 RPROMPT RPS1 SHELLOPTS BASHOPTS GLOBIGNORE SHLVL"
     " HISTFILE HISTCMD UID EUID GID EGID PPID RANDOM SRANDOM SECONDS LINENO OPTIND OPTARG OPTERR"
@@ -18,7 +18,7 @@ _DENIED_NAMES_TEXT = (
     " ZDOTDIR FPATH MANPATH MODULE_PATH FIGNORE WATCH PSVAR KEYBOARD_HACK NULLCMD READNULLCMD"
     " STATUS PIPESTATUS ARGV ARGC COMMANDS FUNCTIONS ALIASES OPTIONS PARAMETERS SIGNALS HISTORY"
     " VERSION FISH_VERSION FISH_PID FISH_FUNCTION_PATH FISH_COMPLETE_PATH KSH_VERSION"
-    # what programs run, load or trust
+    # variables that decide what programs run, load or trust
     " NODE_OPTIONS NODE_PATH NODE_EXTRA_CA_CERTS RUBYOPT RUBYLIB JAVA_TOOL_OPTIONS _JAVA_OPTIONS"
     " CLASSPATH GCONV_PATH LOCPATH NLSPATH TZ TZDIR MALLOC_TRACE EDITOR VISUAL PAGER MANPAGER BROWSER"
     " OPENSSL_CONF OPENSSL_MODULES SSLKEYLOGFILE NETRC CURL_HOME SSH_ASKPASS SSH_AUTH_SOCK"
@@ -39,9 +39,9 @@ DENIED_SUFFIXES = ("_PROXY", "_CA_BUNDLE", "_PRELOAD")
 
 
 def check_variable_name(name: str) -> None:
-    """Raise UsageError unless `name` is a variable that a token may be put into.
+    """Raise UsageError unless a token may be put into the variable `name`.
 
-    Letter case is no way around the list: Windows ignores it, and zsh's `path` is its PATH.
+    Letter case is ignored: so does Windows, and zsh's `path` is its PATH.
     """
     if (
         not name
@@ -50,8 +50,9 @@ def check_variable_name(name: str) -> None:
         or len(name) > MAX_NAME_LENGTH
     ):
         raise UsageError(
-            f"{name[:MAX_NAME_LENGTH]!r} is no variable name: letters, digits and _, not starting with a digit",
-            fix="such as --var API_TOKEN",
+            f"invalid variable name {name[:MAX_NAME_LENGTH]!r}",
+            cause="a name consists of letters, digits and _, and doesn't start with a digit",
+            fix="tokencli export --var API_TOKEN",
         )
     upper = name.upper()
     if (
@@ -60,13 +61,13 @@ def check_variable_name(name: str) -> None:
         or upper.endswith(DENIED_SUFFIXES)
     ):
         raise UsageError(
-            f"{name} decides what a shell or a program runs, so no token is put into it",
-            fix="another name, such as --var API_TOKEN",
+            f"can't put a token into {name}: it controls what a shell or a program runs",
+            fix="tokencli export --var API_TOKEN",
         )
 
 
 def check_variable_names(names: Sequence[str]) -> Sequence[str]:
-    """Return the names, or raise UsageError as `check_variable` does."""
+    """Return the names, or raise UsageError like `check_variable_name`."""
     for name in names:
         check_variable_name(name)
     return names

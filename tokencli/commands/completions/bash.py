@@ -1,17 +1,18 @@
-"""bash: from 3.2 on."""
+"""The completion script for bash 3.2 or newer."""
 
 from tokencli.commands.completions.spec import (
     COMMANDS_PLACEHOLDER,
     FILES_PLACEHOLDER,
     PROFILES_PLACEHOLDER,
     CommandSpec,
+    quote_posix,
 )
 
 
-def render_script(known: tuple[CommandSpec, ...]) -> str:
-    """Return the script for bash, from 3.2 on."""
+def render_script(commands: tuple[CommandSpec, ...]) -> str:
+    """Return the completion script for bash."""
     cases = []
-    for command in known:
+    for command in commands:
         rows = [
             f"        {'|'.join(option.names)}) {_render_candidates(option.candidates)} ;;"
             for option in command.options
@@ -22,14 +23,14 @@ def render_script(known: tuple[CommandSpec, ...]) -> str:
         )
         flags = " ".join(name for option in command.options for name in option.names)
         cases += [
-            f"    {_quote_shell(command.name)})",
-            f"        options={_quote_shell(flags)}",
+            f"    {quote_posix(command.name)})",
+            f"        options={quote_posix(flags)}",
             '        case "$before" in',
             *(f"    {row}" for row in rows),
             "        esac",
             "        ;;",
         ]
-    paths = " | ".join(_quote_shell(command.name) for command in known if command.path)
+    paths = " | ".join(quote_posix(command.name) for command in commands if command.path)
     return _TEMPLATE.format(paths=paths, cases="\n".join(cases))
 
 
@@ -41,11 +42,7 @@ def _render_candidates(words: tuple[str, ...]) -> str:
     }
     if words and words[0] in special:
         return special[words[0]]
-    return f"words={_quote_shell(' '.join(words))}" if words else "words=''"
-
-
-def _quote_shell(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"
+    return f"words={quote_posix(' '.join(words))}" if words else "words=''"
 
 
 _TEMPLATE = """\

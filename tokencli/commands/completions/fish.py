@@ -1,4 +1,4 @@
-"""fish: one `complete` for each word."""
+"""The completion script for fish: one `complete` per subcommand and option."""
 
 from tokencli.commands.completions.spec import (
     COMMANDS_PLACEHOLDER,
@@ -8,14 +8,14 @@ from tokencli.commands.completions.spec import (
 )
 
 
-def render_script(known: tuple[CommandSpec, ...]) -> str:
-    """Return the completions for fish."""
+def render_script(commands: tuple[CommandSpec, ...]) -> str:
+    """Return the completion script for fish."""
     rows = []
-    for command in known:
+    for command in commands:
         at = f"complete -c tokencli -n {_quote_fish(f'__tokencli_at {command.name}'.strip())}"
-        for one in known:
-            if one.path and one.path[:-1] == command.path:
-                rows.append(f"{at} -f -a {one.path[-1]} -d {_quote_fish(one.help)}")
+        for sub in commands:
+            if sub.path and sub.path[:-1] == command.path:
+                rows.append(f"{at} -f -a {sub.path[-1]} -d {_quote_fish(sub.help)}")
         if command.path:
             rows.append(f"{at} {_render_candidates(command.candidates)}")
         for option in command.options:
@@ -25,7 +25,7 @@ def render_script(known: tuple[CommandSpec, ...]) -> str:
             )
             value = f" -r {_render_candidates(option.candidates)}" if option.value_name else ""
             rows.append(f"{at} {names}{value} -d {_quote_fish(option.help)}")
-    paths = " ".join(_quote_fish(command.name) for command in known if command.path)
+    paths = " ".join(_quote_fish(command.name) for command in commands if command.path)
     return _TEMPLATE.format(paths=paths, rows="\n".join(rows))
 
 

@@ -1,12 +1,12 @@
-"""PowerShell: a table, and what looks things up in it."""
+"""The completion script for PowerShell: a table of candidates and a function that reads it."""
 
 from tokencli.commands.completions.spec import CommandSpec
 
 
-def render_script(known: tuple[CommandSpec, ...]) -> str:
-    """Return the script for PowerShell."""
+def render_script(commands: tuple[CommandSpec, ...]) -> str:
+    """Return the completion script for PowerShell."""
     rows = []
-    for command in known:
+    for command in commands:
         rows.append(f"    {_quote_powershell(command.name)} = @{{")
         options = {
             name: option.candidates if option.value_name else None

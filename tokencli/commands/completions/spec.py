@@ -34,3 +34,8 @@ class CommandSpec:
     def name(self) -> str:
         """Return the path as it is typed, e.g. `profiles add`."""
         return " ".join(self.path)
+
+
+def quote_posix(text: str) -> str:
+    """Return text in single quotes for bash and zsh."""
+    return "'" + text.replace("'", "'\\''") + "'"

@@ -1,4 +1,4 @@
-"""zsh: a function, as `_tokencli` in a folder of $fpath, or sourced."""
+"""The completion script for zsh: put it as `_tokencli` into a folder of $fpath, or source it."""
 
 from collections.abc import Iterable
 
@@ -8,22 +8,23 @@ from tokencli.commands.completions.spec import (
     PROFILES_PLACEHOLDER,
     CommandSpec,
     OptionSpec,
+    quote_posix,
 )
 
 
-def render_script(known: tuple[CommandSpec, ...]) -> str:
-    """Return the function for zsh; as `_tokencli` in a folder of $fpath, or sourced."""
+def render_script(commands: tuple[CommandSpec, ...]) -> str:
+    """Return the completion script for zsh."""
     functions = []
-    for command in known:
+    for command in commands:
         specs = [spec for option in command.options for spec in _render_option_specs(option)]
         if command.subcommands:
-            named = {
-                one.path[-1]: one.help
-                for one in known
-                if one.path and one.path[:-1] == command.path
+            helps = {
+                sub.path[-1]: sub.help
+                for sub in commands
+                if sub.path and sub.path[:-1] == command.path
             }
             rows = [
-                _quote_shell(f"{name}:{_replace_spec_characters(named[name])}")
+                quote_posix(f"{name}:{_replace_spec_characters(helps[name])}")
                 for name in command.subcommands
             ]
             branches = [
@@ -42,7 +43,7 @@ def render_script(known: tuple[CommandSpec, ...]) -> str:
                 "    esac",
             ]
         else:
-            specs.append(_quote_shell(f"*: :{_render_candidates(command.candidates)}"))
+            specs.append(quote_posix(f"*: :{_render_candidates(command.candidates)}"))
             after = []
         body = " \\\n        ".join(specs)
         local = "    local state line curcontext=$curcontext" if command.subcommands else ""
@@ -65,12 +66,12 @@ def _function_name(path: Iterable[str]) -> str:
 
 
 def _render_option_specs(option: OptionSpec) -> list[str]:
-    together = " ".join(option.names)
+    exclusive = " ".join(option.names)
     value = (
         f":{option.value_name}:{_render_candidates(option.candidates)}" if option.value_name else ""
     )
-    about = _replace_spec_characters(option.help)
-    return [_quote_shell(f"({together}){name}[{about}]{value}") for name in option.names]
+    text = _replace_spec_characters(option.help)
+    return [quote_posix(f"({exclusive}){name}[{text}]{value}") for name in option.names]
 
 
 def _render_candidates(words: tuple[str, ...]) -> str:
@@ -84,12 +85,8 @@ def _render_candidates(words: tuple[str, ...]) -> str:
     return f"({' '.join(words)})" if words else ""
 
 
-def _quote_shell(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"
-
-
 def _replace_spec_characters(text: str) -> str:
-    """Take out what zsh's specifications give a meaning."""
+    """Replace the characters that have a meaning in specifications of `_arguments`."""
     return text.translate(str.maketrans("[]:`\\", "(),'/"))
 
 
