@@ -12,7 +12,7 @@ from tests.conftest import Run
 from tests.unit.jwt.samples import ACCESS, EXPIRED_AT, IDENTITY, REFRESH, token
 from tokencli.sandbox.server import Sandbox
 
-HISTORY = "this token now stands in your shell's history; next time: tokencli inspect -"
+HISTORY = "the token is now in your shell's history; next time use: tokencli inspect -"
 NEVER = 4102444800
 """An exp that these tests will not see: 2100-01-01."""
 
@@ -71,7 +71,7 @@ def test_a_profiles_token_is_the_stored_one(tokencli: Run, sandbox: Sandbox) -> 
         done = tokencli("inspect", *args)
         assert done.code == 0
         assert "\nprofile   groupid\n" in done.out
-        assert "of 20 minutes used up" in done.out
+        assert "of 20 minutes used" in done.out
         assert done.err == ""
 
 
@@ -91,7 +91,7 @@ def test_an_opaque_stored_token_is_explained_by_its_reply(tokencli: Run, sandbox
         (("-",), "Bearer  \n", 9, "the token is empty"),
         (("",), None, 9, "the token is empty"),
         (("-",), "a" * 70_000, 9, "longer than 64 KiB"),
-        (("-", "--profile", "p"), "abc", 2, "one of them"),
+        (("-", "--profile", "p"), "abc", 2, "not both"),
         (("nosuch",), None, 3, "nosuch"),
         (("a.b.c",), None, 3, "a.b.c"),
         ((), None, 3, "x, y"),

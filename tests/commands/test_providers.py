@@ -110,7 +110,7 @@ def test_new_from_curl_keeps_no_secret(tokencli: Run) -> None:
     assert "907431" not in done.out
     assert 'send = { user = "{username}", password = "{password}"' in done.out
     assert "keep = true" in done.out
-    assert "open: where the token is" in done.err
+    assert "check: where the token is" in done.err
     assert load_providers(done.out, "acme")
 
 

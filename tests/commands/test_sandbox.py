@@ -63,7 +63,7 @@ def test_serving_says_how_to_use_it_and_ends_cleanly(tmpdir_of_its_own: Path) ->
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
     assert (process.returncode, out) == (0, "")
-    assert f"A sandbox is running at {url[1]} until Ctrl-C" in err
+    assert f"The sandbox is running at {url[1]}. Stop it with Ctrl-C." in err
     assert "tokencli get socialid" in err
     assert list(tmpdir_of_its_own.iterdir()) == []
 

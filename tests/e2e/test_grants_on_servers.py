@@ -166,7 +166,7 @@ def test_dpop(
     before = len(oidc_provider.events())
     first = tokencli("get", "p")
     assert first.code == 0, first.err
-    assert "opens nothing without a proof" in first.err
+    assert "each request needs a proof" in first.err
     renewed = tokencli("refresh", "p")
     assert (renewed.code, renewed.out != first.out) == (0, True), renewed.err
     seen = [event for event in oidc_provider.events()[before:] if event["client_id"] == "dpop"]

@@ -53,7 +53,7 @@ def test_a_token_that_is_bound_to_nothing_has_no_proof() -> None:
 @pytest.mark.requirement(37)
 def test_a_bare_token_comes_with_a_word_of_warning() -> None:
     """Which says how to go on."""
-    assert "opens nothing without a proof" in bound_token_warning("p")
+    assert "each request needs a proof" in bound_token_warning("p")
     assert "tokencli get p --format dpop" in bound_token_warning("p")
 
 
