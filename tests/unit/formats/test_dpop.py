@@ -45,7 +45,7 @@ def test_without_a_request_there_is_no_proof(url: str | None) -> None:
 def test_a_token_that_is_bound_to_nothing_has_no_proof() -> None:
     """It goes into a header by itself."""
     plain = TokenSet(Secret("t"), "Bearer", NOW)
-    with pytest.raises(UsageError, match="bound to no key") as caught:
+    with pytest.raises(UsageError, match="not DPoP-bound") as caught:
         render_token("dpop", make_profile(), plain, NOW, url=URL)
     assert "--format header" in (caught.value.fix or "")
 
@@ -60,6 +60,6 @@ def test_a_bare_token_comes_with_a_word_of_warning() -> None:
 def test_what_is_no_access_token_goes_into_no_header() -> None:
     """RFC 8693 section 2.2.1."""
     traded = TokenSet(Secret("t"), "N_A", NOW)
-    with pytest.raises(UsageError, match="no access token"):
+    with pytest.raises(UsageError, match="not an access token"):
         render_token("header", make_profile(), traded, NOW)
     assert render_token("raw", make_profile(), traded, NOW) == "t\n"

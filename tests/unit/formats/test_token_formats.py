@@ -101,4 +101,4 @@ def test_an_unknown_format_is_named_with_the_known_ones() -> None:
     assert all(name in caught.value.message for name in TOKEN_FORMATS)
     with pytest.raises(UsageError) as caught:
         render_token("fish", PROFILE, token(), NOW)
-    assert caught.value.fix == "tokencli export --help"
+    assert caught.value.fix == "tokencli export --format fish"
