@@ -1,11 +1,11 @@
 """Check that a value can be written safely: the rules that all formats share."""
 
 from tokencli.errors import ReplyError
-from tokencli.fastpath import reader
+from tokencli.fastpath.reader import B64TOKEN_CHARACTERS as _B64TOKEN_TEXT
 from tokencli.formats import Variables
 from tokencli.formats.variable_names import check_variable_name
 
-B64TOKEN_CHARACTERS = frozenset(reader.B64TOKEN_CHARACTERS)
+B64TOKEN_CHARACTERS = frozenset(_B64TOKEN_TEXT)
 """The characters of a bearer token (RFC 6750 section 2.1); no dialect has to escape them."""
 
 
