@@ -1,6 +1,6 @@
-"""The same as Python functions: a token, and an `auth` for requests.
+"""The Python API: get an access token, or an `auth` object for requests.
 
-Nothing is asked of anybody and nothing is printed but warnings; every failure is a `TokencliError`.
+It never prompts and prints nothing but warnings. Every failure is a `TokencliError`.
 """
 
 from typing import Any
@@ -21,12 +21,12 @@ def token(
     min_ttl: float | None = None,
     force: bool = False,
 ) -> str:
-    """Return an access token of the profile, as `tokencli get` prints it.
+    """Return the access token that `tokencli get` would print.
 
-    `min_ttl` is in seconds. Without `profile` it is $TOKENCLI_PROFILE, else the default profile.
+    `min_ttl` is in seconds. The default of `profile` is $TOKENCLI_PROFILE, else the default profile.
 
     Raises:
-        TokencliError: any of its kinds.
+        TokencliError: see its subclasses.
     """
     app = _build_app(config)
     chosen = app.get_profile(profile, scope=scope)
@@ -36,8 +36,8 @@ def token(
 class TokenAuth:
     """Authenticate requests with a profile's token: `requests.get(url, auth=TokenAuth("corp"))`.
 
-    Each request takes the token that is fresh at that moment, in the headers in which the
-    profile's provider says that it is used.
+    Each request gets a token that is fresh at that moment, in the headers or the query parameter
+    that the profile's provider prescribes.
     """
 
     def __init__(self, profile: str | None = None, *, config: str | None = None) -> None:
@@ -45,13 +45,13 @@ class TokenAuth:
         self._profile = self._app.get_profile(profile)
         if self._profile.dpop:
             raise UsageError(
-                f"tokens of profile {self._profile.name!r} are bound to a key: each request needs"
-                " a proof of its own",
+                f"TokenAuth can't be used with profile {self._profile.name!r}",
+                cause="its tokens are bound to a key (DPoP), so each request needs its own proof",
                 fix=f"tokencli get {self._profile.name} --format dpop --url URL",
             )
 
     def __call__(self, request: Any) -> Any:
-        """Put the token into a `requests.PreparedRequest` and return that."""
+        """Add the token to a `requests.PreparedRequest` and return it."""
         found = _get_token_set(self._profile, self._app)
         secrets = resolve_usage_secrets(self._profile, self._app)
         headers, query = build_headers_and_query(
@@ -70,7 +70,7 @@ def _build_app(config: str | None) -> App:
 def _get_token_set(
     profile: Profile, app: App, *, min_ttl: float | None = None, force: bool = False
 ) -> TokenSet:
-    """Get the token; that it could not be kept is a warning, as it is good all the same."""
+    """Get the token; if it couldn't be stored, warn, as it is valid nevertheless."""
     obtained = get_token(profile, app, min_ttl=min_ttl, force=force)
     if obtained.save_error is not None:
         app.terminal.print_warning(obtained.save_error.message)

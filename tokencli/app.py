@@ -1,4 +1,4 @@
-"""The composition root, written by hand: builds each edge on first use, and nothing else."""
+"""The composition root: builds each implementation of a protocol on first use."""
 
 import os
 import sys
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AppOptions:
-    """What the command line says about every command."""
+    """The options that every command has."""
 
     config: str | None = None
     timeout: float | None = None
@@ -43,7 +43,7 @@ class AppOptions:
 
 @dataclass
 class App:
-    """Everything that actions need, each part built when it is first asked for."""
+    """Everything that `core` and `oauth` need (`protocols.Context`), each part built on first use."""
 
     options: AppOptions = field(default_factory=AppOptions)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
@@ -63,7 +63,7 @@ class App:
 
     @cached_property
     def fast_path_records(self) -> "CacheRecords":
-        """What earlier runs left for later ones, as long as the configuration stays as it is."""
+        """What earlier runs cached; valid while the configuration is unchanged."""
         from tokencli.fastpath.records import CacheRecords
 
         return CacheRecords(str(self._config_path), self.environ)
@@ -73,14 +73,14 @@ class App:
         """The configuration file, read once."""
         from tokencli.config.load import load_config
 
-        assert self.fast_path_records is not None, "the stamp is older than what is read"
+        assert self.fast_path_records is not None, "takes its stamp before the file is read"
         found = load_config(self._config_path, self.environ, must_exist=False)
         for warning in found.warnings:
             self.terminal.print_warning(warning)
         return found
 
     def lock_config(self) -> AbstractContextManager[None]:
-        """Hold the lock under which configuration files are changed."""
+        """Hold the lock for changing configuration files."""
         from tokencli.config.config_lock import hold_config_lock
 
         return hold_config_lock(self.terminal.print_note)
@@ -97,13 +97,13 @@ class App:
     def get_profile(
         self, name: str | None = None, *, scope: str | None = None, anew: bool | None = False
     ) -> Profile:
-        """Return the profile of that name, or the one that the environment or the file chooses.
+        """Return the profile of that name, else the one chosen by the environment or the file.
 
-        What the command line says stands over what the file says. What only the profile's issuer
-        can say is asked there, with `anew` even if its answer is remembered, with None not at all.
+        Options of the command line override the file. Endpoints come from the issuer's metadata if
+        the profile needs them: with `anew` they are fetched even if cached, with None not at all.
 
         Raises:
-            UsageError: `scope` is none. ConfigError: there is no such profile, or it is wrong.
+            UsageError: `scope` is invalid. ConfigError: the profile doesn't exist or has a problem.
         """
         if scope is not None:
             from tokencli.config.validators import validate_scope_argument
@@ -127,8 +127,10 @@ class App:
         return profile if anew is None else self.with_endpoints(profile, anew=anew)
 
     def with_endpoints(self, profile: Profile, *names: str, anew: bool = False) -> Profile:
-        """Return the profile with what its issuer says of its endpoints: those that its grant needs,
-        and these; with `anew` the issuer is asked even if its answer is remembered."""
+        """Return the profile with the endpoints `names`, and those its grant needs, from its issuer.
+
+        With `anew`, the issuer's metadata are fetched even if they are cached.
+        """
         if profile.issuer is None:
             return profile
         from tokencli.oauth.discovery import MetadataCache, resolve_endpoints
@@ -140,7 +142,7 @@ class App:
         )
 
     def with_cached_endpoints(self, profile: Profile) -> Profile:
-        """Return the profile with what is remembered of its issuer, asking nobody."""
+        """Return the profile with endpoints from cached metadata, without any request."""
         if profile.issuer is None:
             return profile
         from tokencli.oauth.discovery import MetadataCache, apply_cached_metadata
@@ -150,14 +152,14 @@ class App:
         return apply_cached_metadata(profile, MetadataCache(file.load, file.save))
 
     def list_profile_names(self) -> tuple[str, ...]:
-        """List the profiles, and leave the list for the next completion."""
+        """List the profiles, and cache the list for shell completion."""
         found = self.config.profile_names()
         if found:
             self.fast_path_records.write("names", "", found)
         return found
 
     def _load_cached_profile(self, name: str | None) -> Profile | None:
-        """Return the profile as an earlier run judged it, if nothing can have changed since."""
+        """Return the profile as an earlier run resolved it, if nothing can have changed since."""
         from tokencli.fastpath import profile_cache
 
         (default,) = self.fast_path_records.read("default") or ("",)
@@ -188,14 +190,14 @@ class App:
 
     @cached_property
     def clock(self) -> Clock:
-        """The machine's clock."""
+        """The system clock."""
         from tokencli.system.clock import SystemClock
 
         return SystemClock()
 
     @cached_property
     def terminal(self) -> Terminal:
-        """The person at stderr."""
+        """The user at stderr."""
         from tokencli.terminal.console import StderrTerminal
 
         settings = self.options
@@ -208,7 +210,7 @@ class App:
 
     @cached_property
     def transport(self) -> Transport:
-        """HTTP, on a miss alone: its import is the dearest of all."""
+        """HTTP; only built when a request is sent, since its import is the slowest of all."""
         from tokencli.net.transport import HttpTransport
 
         return HttpTransport(
@@ -217,7 +219,7 @@ class App:
 
     @cached_property
     def browser(self) -> Browser:
-        """The person's browser, which nothing opens where nobody can be asked."""
+        """The user's browser; never opened without a user, as in CI."""
         from tokencli.terminal.browser import SystemBrowser
 
         settings = self.options
@@ -227,7 +229,7 @@ class App:
 
     @cached_property
     def keyring(self) -> WritableSecretSource:
-        """The OS keyring, as a place that can be written to."""
+        """The OS keyring, for storing secrets."""
         from tokencli.secret_sources.keyring import KeyringSource
 
         source = self.secret_source("keyring")
@@ -251,7 +253,7 @@ class App:
         return get_subject_token(self.get_profile(name), self, requesters)
 
     def token_store(self, profile: Profile) -> TokenStore:
-        """Return the store that keeps the profile's tokens; `auto` is settled here, once."""
+        """Return the profile's token store; `auto` is resolved here, once."""
         from tokencli.fastpath.token_cache import CachingStore
         from tokencli.token_store import open_store
 
@@ -266,7 +268,7 @@ class App:
         return self._stores[key]
 
     def token_cache(self, profile: Profile) -> "TokenCache":
-        """Return the copy of the profile's access token in memory."""
+        """Return the cache of the profile's access token."""
         from tokencli.fastpath.token_cache import TokenCache
 
         return TokenCache(self.fast_path_records, profile)
@@ -278,7 +280,7 @@ class App:
         return [self.token_store(replace(profile, store=name)) for name in PERSISTENT_STORES]
 
     def defer_signals(self, at_most: float) -> AbstractContextManager[None]:
-        """Hold back signals inside the block, of `at_most` seconds, and deliver them after it."""
+        """Hold back signals inside the block, which takes `at_most` seconds, and deliver them after it."""
         from tokencli.system.deferred_signals import defer_signals
 
         return defer_signals(self.terminal.print_note, at_most=at_most)

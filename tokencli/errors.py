@@ -51,16 +51,16 @@ class UsageError(TokencliError):
 
 @dataclass(frozen=True, slots=True)
 class ConfigProblem:
-    """One thing wrong in one place of a configuration file."""
+    """A problem in a configuration file."""
 
     where: str
-    """Key path, such as `profiles.groupid.host`; empty for the file as a whole."""
+    """Key path, e.g. `profiles.groupid.host`; empty for the file as a whole."""
     what: str
-    """What is wrong, with the bad value unless it could be a secret."""
+    """What is wrong, with the invalid value unless it could be a secret."""
     line: int | None = None
-    """1-based line, where it is known."""
+    """1-based line, if known."""
     right: str | None = None
-    """What would be right, or what was probably meant."""
+    """How to correct it, or what was probably meant."""
 
 
 class ConfigError(TokencliError):
@@ -89,26 +89,26 @@ class CredentialsError(TokencliError):
 
 
 class KeyringError(CredentialsError):
-    """The OS keyring is locked, absent, unanswering, or not fit for secrets."""
+    """The OS keyring is locked, missing, not responding, or not safe for secrets."""
 
     code = "keyring"
 
     affects_whole_keyring: bool = True
-    """Whether all else in the keyring is out of reach, too; not so where one item is the trouble."""
+    """Whether the rest of the keyring is unusable as well; False if only one item is affected."""
 
 
 class NoKeyringError(KeyringError):
-    """There is no OS keyring here, or one that keeps nothing; so nothing of ours is in it."""
+    """There is no OS keyring here, or one that stores nothing, so it holds no secret of ours."""
 
 
 class LoginRequiredError(CredentialsError):
-    """Only a person can go on: sign in, or type a secret."""
+    """The user has to sign in or type a secret."""
 
     code = "login_needed"
 
 
 class PromptRequiredError(CredentialsError):
-    """A prompt is due where none may happen; the caller asks outside the lock and tries again."""
+    """A prompt is needed while the lock is held; the caller prompts without it and tries again."""
 
     code = "person_needed"
 
@@ -125,7 +125,7 @@ class PromptRequiredError(CredentialsError):
 
 
 class RefusedError(TokencliError):
-    """The server understood and said no."""
+    """The server understood the request and refused it."""
 
     code = "refused"
     exit_code = 5
@@ -144,12 +144,12 @@ class RefusedError(TokencliError):
         self.status = status
         """HTTP status of the refusal."""
         self.error = error
-        """The server's own error code, such as `invalid_grant` (RFC 6749 section 5.2)."""
+        """The server's error code, e.g. `invalid_grant` (RFC 6749 section 5.2)."""
         self.description = description
 
 
 class UnreachableError(TokencliError):
-    """No answer could be had: DNS, connection, or proxy."""
+    """No reply was received: DNS, connection or proxy."""
 
     code = "unreachable"
     exit_code = 6
@@ -159,39 +159,39 @@ class UnreachableError(TokencliError):
 
 
 class TlsError(UnreachableError):
-    """The server's certificate or TLS itself was refused."""
+    """The TLS handshake failed or the server's certificate was rejected."""
 
     code = "tls"
 
 
 class DeadlineError(UnreachableError):
-    """The whole exchange did not end within its wall-clock deadline."""
+    """The exchange did not finish within its wall-clock deadline."""
 
     code = "timeout"
 
 
 class ReplyError(TokencliError):
-    """The reply is not what this provider's endpoint answers."""
+    """The reply can't be read the way the provider describes it."""
 
     code = "bad_reply"
     exit_code = 7
 
 
 class StorageError(TokencliError):
-    """Local storage refused, is full, or is not safe to use."""
+    """Local storage is unusable: no permission, full, or not safe."""
 
     code = "storage"
     exit_code = 8
 
 
 class TokenNotStoredError(StorageError):
-    """A token came and is good, but it could not be stored."""
+    """A token was issued and is valid, but couldn't be stored."""
 
     code = "not_kept"
 
 
 class LockTimeoutError(StorageError):
-    """Another process holds this credential's lock for too long."""
+    """Another process has held the lock for too long."""
 
     code = "locked"
 

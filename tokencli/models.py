@@ -1,4 +1,4 @@
-"""The nouns: frozen, without I/O, importing the standard library alone."""
+"""The data of the program: profile, token set, HTTP request and reply. All frozen, without I/O."""
 
 from collections.abc import Mapping
 from dataclasses import field, replace
@@ -26,98 +26,98 @@ TRANSIENT_STATUSES = (408, 425, *BUSY_STATUSES)
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """How to reach an endpoint, apart from what is said to it."""
+    """How to connect to an endpoint: timeout, TLS and proxy."""
 
     timeout: float = 30.0
     """Wall-clock seconds for the whole exchange: DNS, connect, TLS, headers and body."""
     ca_file: str | None = None
-    """A pinned CA bundle, exclusive: no other trust anchor is used beside it."""
+    """A CA bundle to trust exclusively: no other trust anchor is used."""
     insecure: bool = False
-    """Whether any certificate is accepted; warned about on every run."""
+    """Whether any certificate is accepted; every run warns about it."""
     proxy: str | None = None
-    """Proxy URL, `none` for none, or None to follow the environment."""
+    """Proxy URL, `none` for no proxy, or None to follow the environment."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """How a person signs in, for the grants that need one."""
+    """How the user signs in, for the interactive grants."""
 
     browser: bool = True
-    """Whether a browser may be opened; without it the address is only shown."""
+    """Whether a browser may be opened; otherwise the URL is only shown."""
     interactive: bool = False
-    """Whether `get` may begin a sign-in, too, and not `login` alone."""
+    """Whether `get` may start a sign-in, not just `login`."""
     redirect_port: int | None = None
-    """The loopback port that the client is registered with; None: any that is free."""
+    """The loopback port registered for the client; None: any free port."""
     par: bool = False
     """Whether the authorization request is pushed first (RFC 9126)."""
     iss_in_redirect: bool = False
-    """Whether the server announces that it puts `iss` into every redirect (RFC 9207)."""
+    """Whether the server puts `iss` into every authorization response (RFC 9207)."""
     wait: float | None = None
-    """Seconds to wait for the person; None: as long as is usual for the grant."""
+    """Seconds to wait for the user; None: the default of the grant."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signing:
-    """How a client signs what it says of itself (RFC 7521)."""
+    """How the client signs its assertions (RFC 7521)."""
 
     alg: str | None = None
-    """The JWS algorithm; None: the usual one of the key."""
+    """The JWS algorithm; None: the default for the type of key."""
     key_id: str | None = None
-    """The `kid` by which the server knows the key."""
+    """The `kid` under which the server registered the key."""
     audience: str | None = None
-    """The `aud` of assertions: `issuer`, `token_endpoint` or a value; None: what suits the profile."""
+    """The `aud` of assertions: `issuer`, `token_endpoint` or a value; None: the issuer if known, else the token endpoint."""
     certificate: str | None = None
-    """The PEM file of the key's certificate, whose thumbprints go along as `x5t` and `x5t#S256`."""
+    """The PEM file of the key's certificate; its thumbprints are sent as `x5t` and `x5t#S256`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Who somebody is to which token endpoint: one profile, with all defaults filled in."""
+    """A profile with all defaults filled in: who you are to which token endpoint."""
 
     name: str
     provider: Provider
     grant: str
     client_auth: str
     token_url: str
-    """The endpoint after templates are filled in: https (or loopback http), no userinfo, no fragment.
+    """The token endpoint with templates filled in: https or loopback http, no userinfo, no fragment.
 
-    Of a profile that names its issuer alone, the issuer itself until its metadata are known.
+    If the profile names only its issuer, this is the issuer until its metadata are known.
     """
     values: Mapping[str, str] = field(default_factory=dict)
-    """Logical name -> value of everything that is not secret: client_id, username, host, …"""
+    """Logical name -> value of everything that is not a secret: client_id, username, host, …"""
     secrets: Mapping[str, SecretRef] = field(default_factory=dict)
     scope: str | None = None
-    """Space-separated scopes to ask for."""
+    """Space-separated scopes to request."""
     params: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
-    """Extra request parameters by logical name: audience, resource, and the profile's own."""
+    """Extra request parameters by logical name: audience, resource, and `params`."""
     connection: Connection = field(default_factory=Connection)
     store: str = "auto"
     state_dir: str | None = None
-    """Where this configuration keeps locks, journals and the file store; None: the fixed per-user place."""
+    """Directory for locks, journals and the file store; None: the fixed per-user directory."""
     hot_copy: bool = True
     export: str = "ACCESS_TOKEN"
-    """The variable that `export` sets."""
+    """The environment variable that `export` sets."""
     min_ttl: float | None = None
-    """Seconds of life that a stored token must have left, beyond the margin."""
+    """Minimum remaining lifetime of a stored token in seconds, if longer than the expiry margin."""
     basic_encoding: Literal["rfc6749", "raw"] = "rfc6749"
     lock_timeout: float = 30.0
     """Seconds to wait for another process that is fetching the same token."""
     issuer: str | None = None
-    """The authorization server's own name (RFC 8414 section 2)."""
+    """The authorization server's issuer identifier (RFC 8414 section 2)."""
     endpoints: Mapping[str, str] = field(default_factory=dict)
-    """Logical name -> URL of the other endpoints that are known: `authorization`, `revocation`, …"""
+    """Logical name -> URL of the other known endpoints: `authorization`, `revocation`, …"""
     sign_in: SignIn = field(default_factory=SignIn)
     signing: Signing = field(default_factory=Signing)
     client_cert: tuple[str, str] | None = None
     """The PEM files of the TLS client certificate and of its key."""
     dpop: bool = False
-    """Whether tokens are bound to a key of this program's own (RFC 9449)."""
+    """Whether tokens are bound to a key that tokencli generates (RFC 9449)."""
     value_sources: Mapping[str, str] = field(default_factory=dict)
-    """Key -> where its value came from: `config.toml:12`, `provider groupid`, `default`, `--scope`."""
+    """Key -> source of its value: `config.toml`, `provider groupid`, `--scope`; else the default."""
 
     @property
     def command_line_name(self) -> str:
-        """Return what names it on a command line: its name, and the scopes that were given there."""
+        """Return its name for a command line, with `--scope` if the scope was set there."""
         if self.value_sources.get("scope") != "--scope":
             return self.name
         from shlex import quote
@@ -127,48 +127,48 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class DpopKey:
-    """The key that a token set is bound to (RFC 9449); it rests where the refresh token does."""
+    """The key that a token set is bound to (RFC 9449); stored with the refresh token."""
 
     private_jwk: Secret
     """The private key as a JWK in JSON."""
     nonce: str | None = None
-    """The nonce that the authorization server last asked for."""
+    """The nonce that the authorization server last supplied."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenSet:
-    """What a token endpoint handed out, with its times."""
+    """The tokens that a token endpoint issued, with their times."""
 
     access_token: Secret
     token_type: str
     obtained_at: float
-    """Epoch seconds at which the request was started: lifetimes are counted from here."""
+    """Epoch seconds when the request was started; lifetimes are counted from here."""
     expires_at: float | None = None
-    """Epoch seconds, or None where the life is not known; such a token is never served from a store."""
+    """Epoch seconds, or None if the expiry is unknown; then the token is never used from a store."""
     refresh_token: Secret | None = None
     id_token: Secret | None = None
     scope: str | None = None
-    """The scope granted, space-separated; None where the reply did not say."""
+    """The granted scope, space-separated; None if the reply doesn't say."""
     outputs: Mapping[str, Secret] = field(default_factory=dict)
-    """What else the reply brought under the provider's names for it; any of it may be secret."""
+    """Further values of the reply, by the provider's names; each may be secret."""
     margin: float | None = None
-    """Seconds before its end at which the token is given up, where its provider says so."""
+    """Seconds before its expiry from which the token is not used, if the provider sets it."""
     sliding_lifetime: float | None = None
-    """Seconds of life that each use gives anew, where the server counts from the last use."""
+    """Lifetime in seconds after each use, if the server counts from the last use."""
     dpop_key: DpopKey | None = None
-    """The key without which the tokens are of no use, where they are bound to one."""
+    """The key that the tokens are bound to, if any; without it they are useless."""
 
     @property
     def lifetime(self) -> float | None:
-        """Return the whole life in seconds, where it is known."""
+        """Return the whole lifetime in seconds, or None if the expiry is unknown."""
         return None if self.expires_at is None else self.expires_at - self.obtained_at
 
     def storable_copy(self, *, cacheable: bool) -> "TokenSet":
-        """Return what is worth keeping: all, unless the access token is good for one use alone."""
+        """Return what to store: everything, or all but the access token if that is for a single use."""
         return self if cacheable else replace(self, access_token=Secret(""), expires_at=None)
 
     def remaining_lifetime(self, now: float) -> float | None:
-        """Return the seconds left at `now`, negative once expired, None where not known."""
+        """Return the seconds left at `now`, negative once expired; None if the expiry is unknown."""
         return None if self.expires_at is None else self.expires_at - now
 
     def fresh_until(self, min_ttl: float | None = None) -> float | None:
@@ -178,7 +178,7 @@ class TokenSet:
         return fresh_until(self.obtained_at, self.expires_at, self.margin, min_ttl)
 
     def is_fresh(self, now: float, min_ttl: float | None = None) -> bool:
-        """Tell whether the token can be used at `now`: see `fastpath.reader.fresh_until`.
+        """Return whether the token can be used at `now`: see `fastpath.reader.fresh_until`.
 
         A token from the future is stale: the clock was set back, so its age is unknown.
         """
@@ -192,10 +192,10 @@ class TokenSet:
 
 @dataclass(frozen=True, slots=True)
 class TokenBinding:
-    """Tie a token set to where it came from; it goes nowhere else."""
+    """Where a token set came from; it is never sent anywhere else."""
 
     key: str
-    """Hash of everything that decides which token this is; see `stores.key`."""
+    """Hash of everything that identifies the token; see `token_store.credential_key`."""
     profile: str
     origin: str
     """Scheme, host and port of the token endpoint: `https://id.example.com:443`."""
@@ -204,12 +204,12 @@ class TokenBinding:
 
 @dataclass(frozen=True, slots=True)
 class StoredTokenSet:
-    """A token set at rest, with its binding."""
+    """A stored token set, with its binding."""
 
     binding: TokenBinding
     token: TokenSet
     subject_hash: str = ""
-    """Hash of what was traded for it, where that can change while the profile stays as it is."""
+    """Hash of what it was exchanged for, if that can change while the profile stays the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,22 +234,22 @@ class AuthAdditions:
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One HTTP request as it will be sent."""
+    """An HTTP request as it will be sent."""
 
     method: str
     url: str
     headers: Mapping[str, str]
     body: bytes = b""
     secrets: tuple[Secret, ...] = ()
-    """The secrets inside, for whoever has to mask them."""
+    """The secrets in it, to be masked in logs."""
     is_retry_safe: bool = False
-    """Whether sending it twice is harmless (RFC 9110 section 9.2.2 in effect, if not in method)."""
+    """Whether sending it twice is harmless: idempotent in effect (RFC 9110 section 9.2.2)."""
     client_certificate: ClientCertificate | None = None
-    """What the client shows in the TLS handshake (RFC 8705)."""
+    """The certificate that the client presents in the TLS handshake (RFC 8705)."""
     redirect_is_reply: bool = False
-    """Whether a redirect is what the provider answers with; it is not followed in any case."""
+    """Whether the provider replies with a redirect; it is never followed."""
     masked_copy: "HttpRequest | None" = None
-    """The same with `***` in the place of each secret, however short, for whoever shows it."""
+    """The same request with `***` for each secret, however short, for display."""
 
     def __repr__(self) -> str:
         return f"<{self.method} {self.url.split('?')[0]}>"
@@ -257,7 +257,7 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class HttpReply:
-    """One HTTP reply as it came: status, headers (lower-case names) and the bytes of the body."""
+    """An HTTP reply as received: status, headers (lower-case names) and the bytes of the body."""
 
     status: int
     headers: Mapping[str, str]

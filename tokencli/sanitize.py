@@ -1,21 +1,21 @@
-"""Make untrusted text harmless before a terminal, a log or a CI runner sees it."""
+"""Make untrusted text safe to print to a terminal, a log or a CI runner."""
 
 _SPACE_TRANSLATION = {ord(character): " " for character in "\r\n\t\u00a0\u202f\u3000"}
 _ELLIPSIS = "…"
 
 
 def sanitize_text(text: str, limit: int = 2048, *, multiline: bool = False) -> str:
-    r"""Return `text` as at most `limit` characters on one line that a terminal shows and obeys not.
+    r"""Return `text` as at most `limit` characters on one line, without anything a terminal obeys.
 
     Controls (C0, DEL, C1), bidi and other invisible formatting characters, line and paragraph
-    separators, lone surrogates, and private or unassigned code points become visible `\u` escapes;
-    line breaks become spaces. With `multiline`, newlines and tabs stay: only for text whose lines
-    are our own, as a CI runner obeys a line that starts with `::`.
+    separators, lone surrogates, and private or unassigned code points become visible `\u` escapes.
+    Line breaks become spaces. With `multiline`, newlines and tabs stay: only for text whose line
+    breaks are trusted, as a CI runner obeys a line that starts with `::`.
     """
     cut = text[: max(limit, 0) + 1]
     if not (cut.isascii() and cut.isprintable()):
         cut = "".join(_escape_multiline(cut) if multiline else _escape_single_line(cut))
-    if "##" in cut:  # `##[add-matcher]`, `##vso[…]`: runners obey these anywhere in a line
+    if "##" in cut:  # `##[add-matcher]`, `##vso[…]`: CI runners obey these anywhere in a line
         cut = cut.replace("##", "#\\u0023")
     if cut.lstrip().startswith("::"):  # and these at its start
         cut = cut.replace("::", "\\u003a:", 1)
