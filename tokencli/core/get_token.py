@@ -23,7 +23,8 @@ from tokencli.errors import (
 )
 from tokencli.models import TRANSIENT_STATUSES, Profile, Secret, StoredTokenSet, TokenSet
 from tokencli.oauth import client_authentication, grants
-from tokencli.oauth.token_response import TokenResponse, get_endpoint_host
+from tokencli.oauth.refusals import get_endpoint_host
+from tokencli.oauth.token_response import TokenResponse
 from tokencli.protocols import Context, TokenStore
 from tokencli.token_store.credential_key import derive_binding
 

@@ -12,8 +12,8 @@ from tokencli.jwt.verify import VerificationError
 from tokencli.models import DpopKey, HttpReply, HttpRequest, ParamValue, Profile, Secret, TokenSet
 from tokencli.oauth import dpop
 from tokencli.oauth.authenticated_request import send_authenticated_request
-from tokencli.oauth.refusals import MAX_QUOTE
-from tokencli.oauth.token_response import get_endpoint_host, read_object_response
+from tokencli.oauth.refusals import MAX_QUOTE, get_endpoint_host
+from tokencli.oauth.token_response import read_object_response
 from tokencli.oauth.token_usage import AUTH_SCHEMES
 from tokencli.oauth.www_authenticate import find_token_error
 from tokencli.protocols import Context

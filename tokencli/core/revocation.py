@@ -19,7 +19,8 @@ from tokencli.models import (
     TokenSet,
 )
 from tokencli.oauth.authenticated_request import send_authenticated_request
-from tokencli.oauth.token_response import get_endpoint_host, raise_if_refused
+from tokencli.oauth.refusals import get_endpoint_host
+from tokencli.oauth.token_response import raise_if_refused
 from tokencli.protocols import Context
 from tokencli.provider_schema import Reply
 from tokencli.providers.endpoint_urls import get_url_origin

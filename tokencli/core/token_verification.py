@@ -7,7 +7,8 @@ from typing import Any
 from tokencli.errors import ConfigError, ReplyError
 from tokencli.jwt import verify as jwt
 from tokencli.models import HttpRequest, Profile
-from tokencli.oauth.token_response import get_endpoint_host, read_object_response
+from tokencli.oauth.refusals import get_endpoint_host
+from tokencli.oauth.token_response import read_object_response
 from tokencli.protocols import Context
 from tokencli.providers.endpoint_urls import endpoint_unknown_error
 

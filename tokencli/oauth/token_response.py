@@ -11,7 +11,6 @@ from tokencli.jwt.decode import decode_token
 from tokencli.models import HttpReply, HttpRequest, Profile, Secret, TokenSet
 from tokencli.oauth import grants
 from tokencli.oauth.refusals import MAX_QUOTE, malformed_reply_error, refusal_error
-from tokencli.oauth.refusals import get_endpoint_host as get_endpoint_host
 from tokencli.oauth.token_lifetime import (
     compute_lifetime,
     get_expiry_margin,
