@@ -273,7 +273,7 @@ def test_device_code(
     """RFC 8628: URL, code and QR code are shown; the token arrives after the code was entered."""
     write_config(_public(oidc_provider, "device_code"))
     with run_in_terminal("login", "corp", TERM="xterm-256color", LC_ALL="C.UTF-8") as login:
-        place = login.until(r"open this address on any device: (https://\S+)\r")[1]
+        place = login.until(r"open this URL on any device: (https://\S+)\r")[1]
         code = login.until(r"type this code there: (\S+)\r")[1]
         login.until("[█▀▄]{20}")
         login.until("waiting for you to sign in; ")
@@ -304,7 +304,7 @@ def test_device_code_with_every_client_auth(
         )
     )
     with run_in_terminal("login", "corp") as login:
-        place = login.until(r"open this address on any device: (https://\S+)\r")[1]
+        place = login.until(r"open this URL on any device: (https://\S+)\r")[1]
         code = login.until(r"type this code there: (\S+)\r")[1]
         Person(oidc_provider.ca_file).approve_device(place, code)
         assert login.end() == 0, login.said
@@ -319,7 +319,7 @@ def test_denied_device_code(
     """Any error other than pending and slow_down ends the wait: exit code 5."""
     write_config(_public(oidc_provider, "device_code"))
     with run_in_terminal("login", "corp") as login:
-        place = login.until(r"open this address on any device: (https://\S+)\r")[1]
+        place = login.until(r"open this URL on any device: (https://\S+)\r")[1]
         code = login.until(r"type this code there: (\S+)\r")[1]
         with suppress(AssertionError):  # the server shows its form again and again
             Person(oidc_provider.ca_file, denies=True).approve_device(place, code)

@@ -1,4 +1,4 @@
-"""Show the request that a get would send, with every secret masked; none is read for it."""
+"""Dry run: show the request that `get` would send, with every secret masked and without reading any."""
 
 import sys
 from collections.abc import Mapping
@@ -25,29 +25,30 @@ from tokencli.token_store.credential_key import derive_binding
 
 MASK = str(template.MASK)
 MASKED_SECRET = Secret(template.MASK)
-"""Stands for each secret: no filter of a template touches it."""
+"""The placeholder for each secret. Template filters leave it unchanged."""
 
 
 def render_dry_run(profile: Profile, ctx: Context) -> str:
-    """Return the request as HTTP writes it, with `***` in the place of each secret.
+    """Return the request as HTTP text, with `***` instead of each secret.
 
-    It is the one that renews where a token that can be renewed is stored, else the grant's.
+    It is the refresh request if a refresh token is stored, else the grant's first request.
 
     Raises:
-        ConfigError: a person signs in first, so there is no request yet.
+        ConfigError: the grant starts with an interactive sign-in, so there is no request yet.
     """
     stored = ctx.token_store(profile).load(derive_binding(profile).key)
     if stored is not None and stored.token.is_fresh(ctx.clock.now(), profile.min_ttl):
-        ctx.terminal.print_note("a fresh token is stored: get would send nothing")
+        ctx.terminal.print_note("a fresh token is stored, so get would not send a request")
     if stored is not None and stored.token.refresh_token:
-        known = TokenSet(
+        masked = TokenSet(
             MASKED_SECRET, "", 0.0, outputs=dict.fromkeys(stored.token.outputs, MASKED_SECRET)
         )
-        return _render_first_request(refresh_token.run(profile, MASKED_SECRET, known), profile, ctx)
+        return _render_first_request(
+            refresh_token.run(profile, MASKED_SECRET, masked), profile, ctx
+        )
     if grants.is_interactive(profile.grant):
         raise ConfigError(
-            f"profile {profile.name!r} gets its token when a person has signed in, so there is no"
-            " request to show yet",
+            f"no request to show yet: profile {profile.name!r} starts with an interactive sign-in",
             fix=f"tokencli login {profile.command_line_name}",
         )
     return _render_first_request(grants.load_grant(profile.grant).run(profile), profile, ctx)
@@ -72,45 +73,46 @@ def _render_first_request(steps: GrantSteps, profile: Profile, ctx: Context) -> 
 def _build_oauth_request(
     profile: Profile, params: Mapping[str, ParamValue], ctx: Context
 ) -> HttpRequest:
-    """Return OAuth's own request; what only the real key can sign is masked as a whole."""
+    """Return a standard token request. A signature that requires the real key is masked as a whole."""
     try:
-        drawn = dict.fromkeys(
+        secrets = dict.fromkeys(
             client_authentication.METHOD_SECRETS[profile.client_auth], MASKED_SECRET
         )
-        given = client_authentication.AuthInputs(drawn, ctx.clock.now(), b"")
-        auth = client_authentication.AUTH_METHODS[profile.client_auth](profile, given)
+        inputs = client_authentication.AuthInputs(secrets, ctx.clock.now(), b"")
+        auth = client_authentication.AUTH_METHODS[profile.client_auth](profile, inputs)
     except TokencliError:
         auth = AuthAdditions(params={"client_assertion": MASKED_SECRET})
-    hidden = {n: MASKED_SECRET if isinstance(v, Secret) else v for n, v in auth.params.items()}
-    known: dict[str, str | Secret] = {
+    auth_params = {n: MASKED_SECRET if isinstance(v, Secret) else v for n, v in auth.params.items()}
+    values: dict[str, str | Secret] = {
         **profile.values,
         **dict.fromkeys(profile.secrets, MASKED_SECRET),
     }
-    header_values = _complete_masked_values(profile, known, ctx)
+    completed = _complete_masked_values(profile, values, ctx)
     return write_oauth_request(
-        profile, params, replace(auth, params=hidden), header_values=header_values
+        profile, params, replace(auth, params=auth_params), header_values=completed
     )
 
 
 def _complete_masked_values(
-    profile: Profile, given: Mapping[str, str | Secret], ctx: Context
+    profile: Profile, values: Mapping[str, str | Secret], ctx: Context
 ) -> dict[str, str | Secret]:
-    """Complete the values, with the marker in the place of whatever is secret or made of a secret."""
-    found = complete_values(profile, given, ctx.clock.now(), masked=True)
+    """Complete the values, with the placeholder for each that is secret or derived from a secret."""
+    completed = complete_values(profile, values, ctx.clock.now(), masked=True)
     return {
-        name: MASKED_SECRET if isinstance(value, Secret) else value for name, value in found.items()
+        name: MASKED_SECRET if isinstance(value, Secret) else value
+        for name, value in completed.items()
     }
 
 
-def render_request(sent: HttpRequest) -> str:
-    """Return a request as text, harmless to a terminal, with whatever authenticates masked."""
+def render_request(request: HttpRequest) -> str:
+    """Return a request as text that is safe to print, with its Basic credentials masked."""
     headers = []
-    for name, value in sent.headers.items():
+    for name, value in request.headers.items():
         if name.lower() == "authorization" and value.startswith("Basic "):
             value = f"Basic {MASK}"
         headers.append(f"{name}: {value}")
-    body = sent.body.decode("utf-8", "replace")
-    text = "\n".join((f"{sent.method} {sent.url}", *headers, "", *([body] if body else [])))
+    body = request.body.decode("utf-8", "replace")
+    text = "\n".join((f"{request.method} {request.url}", *headers, "", *([body] if body else [])))
     lines = text.replace(quote(MASK), MASK).rstrip("\n").split("\n")
-    # Line by line, as a CI runner obeys a line that begins as its commands do.
+    # Line by line, because a CI runner executes lines that look like its commands.
     return "".join(f"{sanitize_text(line, sys.maxsize, multiline=True)}\n" for line in lines)

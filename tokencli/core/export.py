@@ -1,4 +1,4 @@
-"""Export a token: render shell variables, or data for another consumer."""
+"""Export a token: as shell variables, or as data for another consumer."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
@@ -18,17 +18,17 @@ VARIABLE_SUFFIXES = ("_TYPE", "_EXPIRES_AT", "_SCOPE")
 """What `--all-vars` adds to the token's variable for every profile, in order."""
 _RESERVED_NAMES = ("type", "expires_at", "scope", "header", "query")
 _RESERVED_PREFIXES = ("header_", "output_")
-"""Names and beginnings of names that other variables have; an output `type` is NAME_OUTPUT_TYPE."""
+"""Names and prefixes of other variables. An output `type` is therefore exported as NAME_OUTPUT_TYPE."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportResult:
-    """What is to be printed, and the token that it is about."""
+    """The text to print, and the token in it."""
 
     text: str
     token_result: TokenResult
     secrets: tuple[Secret, ...]
-    """What in it nobody may read, as it is written there."""
+    """The secrets that the text contains, as they are written there."""
 
 
 def export_token(
@@ -41,94 +41,110 @@ def export_token(
     min_ttl: float | None = None,
     force: bool = False,
 ) -> ExportResult:
-    """Get a token as `get` does and write it for the dialect `to`, into `variable`.
+    """Get a token as `get` does and render it for the dialect `to`, as `variable`.
 
-    Whatever the command line has wrong is found before anything is sent.
+    Errors in the command line are found before a request is sent.
 
     Raises:
-        UsageError: the dialect or the variable. ReplyError: the token can't be written safely.
-        TokencliError: whatever `get` raises.
+        UsageError: the dialect or the variable is wrong. ReplyError: the token can't be rendered
+            safely. TokencliError: the token can't be obtained.
     """
-    way = load_dialect(to)
+    dialect = load_dialect(to)
     list_export_variables(profile, variable, all_variables=all_variables)
-    obtained = get_token(profile, ctx, min_ttl=min_ttl, force=force)
-    token, name = obtained.token, variable or profile.export
-    held = (
+    result = get_token(profile, ctx, min_ttl=min_ttl, force=force)
+    token, name = result.token, variable or profile.export
+    exported = (
         build_all_variables(
             profile, token, name, ctx.clock.now(), lambda: resolve_usage_secrets(profile, ctx)
         )
         if all_variables
         else build_token_variable(token, name)
     )
-    text = way.render(held.variables)
-    warning = way.find_warning(held.variables) if way.find_warning else None
-    for remark in (*held.remarks, *([] if warning is None else [warning])):
+    text = dialect.render(exported.variables)
+    warning = dialect.find_warning(exported.variables) if dialect.find_warning else None
+    for remark in (*exported.remarks, *([] if warning is None else [warning])):
         ctx.terminal.print_warning(remark)
-    return ExportResult(text, obtained, held.secrets)
+    return ExportResult(text, result, exported.secrets)
 
 
 def unset_profile_variables(
     profile: Profile, *, to: str, variable: str | None, all_variables: bool
 ) -> str:
-    """Return what unsets the variables; nothing is fetched. Raises UsageError."""
+    """Render the command that unsets the profile's variables, without fetching a token.
+
+    Raises:
+        UsageError: the dialect or the variable is wrong.
+    """
     return render_unset(
         list_export_variables(profile, variable, all_variables=all_variables), to=to
     )
 
 
 def unset_named_variables(variable: str, *, to: str, all_variables: bool) -> str:
-    """Return what unsets the variables as far as they follow from the name. Raises UsageError."""
+    """Render the command that unsets a variable and those that follow from its name.
+
+    Raises:
+        UsageError: the dialect or the variable is wrong.
+    """
     return render_unset(list_likely_variables(variable) if all_variables else [variable], to=to)
 
 
 def render_unset(variables: Sequence[str], *, to: str) -> str:
-    """Return what unsets these variables in a shell. Raises UsageError."""
-    way = load_dialect(to)
-    if way.render_unset is None:
+    """Render the command that unsets these variables in a shell.
+
+    Raises:
+        UsageError: the dialect isn't a shell, or a variable name is wrong.
+    """
+    dialect = load_dialect(to)
+    if dialect.render_unset is None:
         raise UsageError(
-            f"{to} is data, and data unsets nothing: --unset goes with a shell",
+            f"--unset requires a shell, and {to} is a data format",
             fix="tokencli export --unset --shell sh",
         )
-    for each in variables:
-        check_variable_name(each)
-    return way.render_unset(variables)
+    for name in variables:
+        check_variable_name(name)
+    return dialect.render_unset(variables)
 
 
 def list_export_variables(
     profile: Profile, variable: str | None, *, all_variables: bool
 ) -> list[str]:
-    """Return the variables that would be set, the token's own first; raises UsageError."""
+    """Return the variables that an export sets, the token's own first.
+
+    Raises:
+        UsageError: a variable name is wrong.
+    """
     name = variable or profile.export
-    found = list_all_variables(profile, name) if all_variables else [name]
-    for each in found:
+    names = list_all_variables(profile, name) if all_variables else [name]
+    for each in names:
         check_variable_name(each)
-    return found
+    return names
 
 
 @dataclass(frozen=True, slots=True)
 class ExportVariables:
-    """Variables with their values, and what has to be known about them."""
+    """Variables and their values."""
 
     variables: list[tuple[str, str]]
-    """Names and values in order; the token's own comes first."""
+    """Names and values in order, the token's own first."""
     secrets: tuple[Secret, ...]
-    """What nobody may read in them, as it is written there."""
+    """The secrets in the values, as they are written there."""
     remarks: list[str] = field(default_factory=list)
-    """What somebody who counts on them should be told."""
+    """Warnings for the user."""
 
 
 def list_all_variables(profile: Profile, name: str) -> list[str]:
-    """Return the variables that `--all-vars` sets; the profile alone decides which these are."""
+    """Return the variables that `--all-vars` sets. They depend on the profile only."""
     return [
         name,
         *(name + suffix for suffix in VARIABLE_SUFFIXES),
         *(_output_variable(name, output) for output in profile.provider.output_names),
-        *(each for each, _ in _usage_variables(profile, name)),
+        *(variable for variable, _ in _usage_variables(profile, name)),
     ]
 
 
 def list_likely_variables(name: str) -> list[str]:
-    """Return the variables that `--all-vars` sets whatever the profile, or for most of them."""
+    """Return the variables that `--all-vars` sets for every profile, or for most of them."""
     return [
         name,
         *(name + suffix for suffix in VARIABLE_SUFFIXES),
@@ -138,10 +154,10 @@ def list_likely_variables(name: str) -> list[str]:
 
 
 def build_token_variable(token: TokenSet, name: str) -> ExportVariables:
-    """Return the token as the one variable.
+    """Return one variable with the token.
 
     Raises:
-        ReplyError: the token is no single word of visible ASCII.
+        ReplyError: the token isn't a single word of visible ASCII characters.
     """
     value = token.access_token.reveal()
     require_one_word(value, "token")
@@ -153,49 +169,49 @@ def build_all_variables(
     token: TokenSet,
     name: str,
     now: float,
-    beside: Callable[[], dict[str, Secret]],
+    resolve_secrets: Callable[[], dict[str, Secret]],
 ) -> ExportVariables:
-    """Return the token, its type, end (epoch seconds) and scope, its outputs and what carries it.
+    """Return the token, its type, expiry (epoch seconds), scope, outputs, and headers or query.
 
-    What is not known is empty rather than missing, so that no older value stays in its place.
-    `beside` brings the profile's secrets that go with the token; it is asked if there are any.
+    An unknown value is set to an empty string, so that no older value is left in the variable.
+    `resolve_secrets` returns the profile's secrets that are sent with the token.
 
     Raises:
-        ReplyError: a value can't stand in a header. ConfigError: the profile lacks one.
-        TokencliError: whatever `beside` raises.
+        ReplyError: a value can't be sent in a header. ConfigError: a secret isn't configured.
+        TokencliError: `resolve_secrets` failed.
     """
-    held = build_token_variable(token, name)
-    ends = "" if token.expires_at is None else str(floor(token.expires_at))
-    values = (token.token_type, ends, " ".join((token.scope or "").split()))
-    held.variables.extend(
-        (name + end, value) for end, value in zip(VARIABLE_SUFFIXES, values, strict=True)
+    exported = build_token_variable(token, name)
+    expiry = "" if token.expires_at is None else str(floor(token.expires_at))
+    values = (token.token_type, expiry, " ".join((token.scope or "").split()))
+    exported.variables.extend(
+        (name + suffix, value) for suffix, value in zip(VARIABLE_SUFFIXES, values, strict=True)
     )
-    secrets = [*held.secrets]
+    secrets = [*exported.secrets]
     for output in profile.provider.output_names:
         secret = token.outputs.get(output, Secret(""))
-        held.variables.append((_output_variable(name, output), secret.reveal()))
+        exported.variables.append((_output_variable(name, output), secret.reveal()))
         secrets.append(secret)
-    used = (
-        _build_usage_parts(profile, token, now, beside)
+    parts = (
+        _build_usage_parts(profile, token, now, resolve_secrets)
         if profile.provider.use
         else _bearer_header(profile, token)
     )
-    for variable, places in _usage_variables(profile, name):
-        pieces = [used[place] for place in places]
-        held.variables.append((variable, "&".join(piece.text for piece in pieces if piece.text)))
-        secrets += (secret for piece in pieces for secret in piece.secrets)
-        held.remarks.extend(
-            f"{variable} lacks the {piece.label}: the server's reply did not bring {piece.missing_outputs}"
-            for piece in pieces
-            if piece.missing_outputs
+    for variable, indexes in _usage_variables(profile, name):
+        chosen = [parts[index] for index in indexes]
+        exported.variables.append((variable, "&".join(part.text for part in chosen if part.text)))
+        secrets += (secret for part in chosen for secret in part.secrets)
+        exported.remarks.extend(
+            f"{variable} lacks the {part.label}: the server's reply has no {part.missing_outputs}"
+            for part in chosen
+            if part.missing_outputs
         )
     shown = dict.fromkeys(secret for secret in secrets if secret)
-    return ExportVariables(held.variables, tuple(shown), held.remarks)
+    return ExportVariables(exported.variables, tuple(shown), exported.remarks)
 
 
 @dataclass(frozen=True, slots=True)
 class _HeaderOrQuery:
-    """A header line or a query parameter; empty where it is left out."""
+    """A header line or a query parameter; empty if it is left out."""
 
     text: str
     secrets: tuple[Secret, ...] = ()
@@ -204,28 +220,28 @@ class _HeaderOrQuery:
 
 
 def _output_variable(name: str, output: str) -> str:
-    taken = output in _RESERVED_NAMES or output.startswith(_RESERVED_PREFIXES)
-    return f"{name}_{'OUTPUT_' if taken else ''}{output.upper()}"
+    is_reserved = output in _RESERVED_NAMES or output.startswith(_RESERVED_PREFIXES)
+    return f"{name}_{'OUTPUT_' if is_reserved else ''}{output.upper()}"
 
 
 def _usage_variables(profile: Profile, name: str) -> Iterator[tuple[str, list[int]]]:
-    """Yield the variables for what carries the token, each with its places among the lines of `use`.
+    """Yield the variables for the headers and the query, each with its indexes in the lines of `use`.
 
-    A header has one of its own, whose number is its place among the headers, so that it stays the
-    same where an optional one before it is left out. All parameters of a query are in one.
+    Each header has its own variable. Its number is its position among the headers, so it stays the
+    same if an optional header before it is left out. All query parameters share one variable.
     """
     lines = profile.provider.use or ("Authorization",)
-    query = [place for place, line in enumerate(lines) if line.startswith("?")]
-    headers = [place for place in range(len(lines)) if place not in query]
-    for number, place in enumerate(headers, 1):
-        yield f"{name}_HEADER" if number == 1 else f"{name}_HEADER_{number}", [place]
+    query = [index for index, line in enumerate(lines) if line.startswith("?")]
+    headers = [index for index in range(len(lines)) if index not in query]
+    for number, index in enumerate(headers, 1):
+        yield f"{name}_HEADER" if number == 1 else f"{name}_HEADER_{number}", [index]
     if query:
         yield f"{name}_QUERY", query
 
 
 def _bearer_header(profile: Profile, token: TokenSet) -> list[_HeaderOrQuery]:
-    """Return the one header that carries a token by default; none carries what is no access token."""
-    from tokencli.formats import header
+    """Return the default header; it is empty if the token isn't an access token."""
+    from tokencli.formats import header  # start-up: for `--all-vars` only
     from tokencli.oauth.grants.token_exchange import TOKEN_TYPE_NOT_APPLICABLE
 
     if token.token_type.lower() == TOKEN_TYPE_NOT_APPLICABLE:
@@ -235,21 +251,20 @@ def _bearer_header(profile: Profile, token: TokenSet) -> list[_HeaderOrQuery]:
 
 
 def _build_usage_parts(
-    profile: Profile, token: TokenSet, now: float, beside: Callable[[], dict[str, Secret]]
+    profile: Profile, token: TokenSet, now: float, resolve_secrets: Callable[[], dict[str, Secret]]
 ) -> list[_HeaderOrQuery]:
-    """Return what carries the token by the provider's `use`, a piece for each line of it."""
-    from tokencli.oauth.token_usage import fill_usage_lines, missing_value_error
+    """Return one header or query parameter for each line of the provider's `use`."""
+    from tokencli.oauth.token_usage import fill_usage_lines, missing_value_error  # start-up
 
-    outputs, pieces = profile.provider.output_names, []
-    for carrier in fill_usage_lines(profile, token, beside(), now):
-        what = f"{'parameter' if carrier.is_query else 'header'} {carrier.name}"
-        if not set(carrier.missing_values).issubset(outputs):
-            raise missing_value_error(profile, carrier)
-        if carrier.value is None:
-            pieces.append(
-                _HeaderOrQuery("", label=what, missing_outputs=" and ".join(carrier.missing_values))
-            )
+    outputs, parts = profile.provider.output_names, []
+    for line in fill_usage_lines(profile, token, resolve_secrets(), now):
+        label = f"{'parameter' if line.is_query else 'header'} {line.name}"
+        if not set(line.missing_values).issubset(outputs):
+            raise missing_value_error(profile, line)
+        if line.value is None:
+            missing = " and ".join(line.missing_values)
+            parts.append(_HeaderOrQuery("", label=label, missing_outputs=missing))
         else:
-            mark = "=" if carrier.is_query else ": "
-            pieces.append(_HeaderOrQuery(f"{carrier.name}{mark}{carrier.value}", carrier.secrets))
-    return pieces
+            separator = "=" if line.is_query else ": "
+            parts.append(_HeaderOrQuery(f"{line.name}{separator}{line.value}", line.secrets))
+    return parts

@@ -1,4 +1,4 @@
-"""Tell what is sent and what comes back, masked by field and place rather than by value alone."""
+"""Trace HTTP requests and replies, with secrets masked by field name and location as well as by value."""
 
 import json
 import re
@@ -14,11 +14,11 @@ from tokencli.providers.redaction import MASK, mask_secrets, redact_fields, reda
 from tokencli.providers.reply_locator import ReplyDocument
 
 MAX_BODY_CHARS = 4096
-"""Characters of a body that are shown."""
+"""How many characters of a body are shown."""
 MASKED_HEADERS = ("authorization", "proxy-authorization", "cookie", "set-cookie", "dpop")
-"""Headers whose value is never shown."""
+"""Headers whose value is always masked."""
 AUTH_SCHEMES = ("basic", "bearer", "dpop")
-"""What may be shown of such a header beside what the request itself says."""
+"""Schemes that may be shown in such a header, in addition to the request's own."""
 PUBLIC_HEADERS = (
     "accept",
     "content-type",
@@ -28,96 +28,102 @@ PUBLIC_HEADERS = (
     "server",
     "user-agent",
 )
-"""Headers whose value is no secret, but for what is masked in any text."""
+"""Headers whose value is shown, after the masking that any text gets."""
 _MASKED_FIELD = re.compile(r"""([\w.-]++)["']?+\s*+[:=>]\s*+["']?[^\s"'&<>]*?\*{3}""")
 
 
 class TracingTransport:
-    """A transport that tells of each exchange."""
+    """A transport that logs each request and reply."""
 
-    def __init__(self, inner: Transport, profile: Profile, tell: Callable[[str], None]) -> None:
-        self._inner, self._profile, self._log = inner, profile, tell
+    def __init__(self, inner: Transport, profile: Profile, log: Callable[[str], None]) -> None:
+        self._inner, self._profile, self._log = inner, profile, log
 
     def send(self, request: HttpRequest, connection: Connection) -> HttpReply:
-        """Send the request and return the reply, and tell of both."""
+        """Send the request, log both, and return the reply."""
         shown = request.masked_copy or request
-        hidden = _Masker(request.secrets, request.secrets, frozenset(_secret_field_names(shown)))
+        masker = _Masker(request.secrets, request.secrets, frozenset(_secret_field_names(shown)))
         self._log(f"> {request.method} {mask_secrets(_unquote_mask(shown.url), request.secrets)}")
         for name, value in request.headers.items():
             self._log(
-                f"> {name}: {hidden.mask_header(name, value, shown.headers.get(name, value))}"
+                f"> {name}: {masker.mask_header(name, value, shown.headers.get(name, value))}"
             )
-        kind = request.headers.get("Content-Type", "")
-        self._log_body(">", _unquote_mask(shown.body.decode("utf-8", "replace")), kind, hidden)
+        content_type = request.headers.get("Content-Type", "")
+        body = _unquote_mask(shown.body.decode("utf-8", "replace"))
+        self._log_body(">", body, content_type, masker)
         reply = self._inner.send(request, connection)
-        hidden = self._with_reply_tokens(hidden, reply)
+        masker = self._with_reply_tokens(masker, reply)
         self._log(f"< HTTP {reply.status}")
         for name, value in reply.headers.items():
-            self._log(f"< {hidden.mask_name(name)}: {hidden.mask_header(name, value, value)}")
-        kind = reply.headers.get("content-type", "")
-        self._log_body("<", reply.body.decode("utf-8", "replace"), kind, hidden)
+            self._log(f"< {masker.mask_name(name)}: {masker.mask_header(name, value, value)}")
+        content_type = reply.headers.get("content-type", "")
+        self._log_body("<", reply.body.decode("utf-8", "replace"), content_type, masker)
         return reply
 
-    def _with_reply_tokens(self, hidden: "_Masker", reply: HttpReply) -> "_Masker":
-        """Hide what stands in the places where the provider keeps tokens, too."""
-        provider, found = self._profile.provider, ReplyDocument(reply)
+    def _with_reply_tokens(self, masker: "_Masker", reply: HttpReply) -> "_Masker":
+        """Return a masker that also masks what the provider's replies contain tokens and outputs in."""
+        provider, document = self._profile.provider, ReplyDocument(reply)
         calls = (provider.then, provider.refresh, provider.logout)
-        wheres = [provider.reply, *(call.reply for call in calls if call and call.reply)]
+        layouts = [provider.reply, *(call.reply for call in calls if call and call.reply)]
 
-        def at(places: tuple[str, ...]) -> Iterator[Secret]:
-            values = (found.lookup(place) for place in places)
+        def values_at(locations: tuple[str, ...]) -> Iterator[Secret]:
+            values = (document.lookup(location) for location in locations)
             return (Secret(str(value)) for value in values if value is not None)
 
         tokens = [
             token
-            for where in wheres
-            for places in (where.access_token, where.refresh_token, where.id_token)
-            for token in at(places)
+            for layout in layouts
+            for locations in (layout.access_token, layout.refresh_token, layout.id_token)
+            for token in values_at(locations)
         ]
-        outputs = [o for where in wheres for places in where.outputs.values() for o in at(places)]
+        outputs = [
+            output
+            for layout in layouts
+            for locations in layout.outputs.values()
+            for output in values_at(locations)
+        ]
         return replace(
-            hidden,
-            secrets=(*hidden.secrets, *tokens, *outputs),
-            exact_secrets=(*hidden.exact_secrets, *tokens),
+            masker,
+            secrets=(*masker.secrets, *tokens, *outputs),
+            exact_secrets=(*masker.exact_secrets, *tokens),
         )
 
-    def _log_body(self, sign: str, text: str, kind: str, hidden: "_Masker") -> None:
-        for line in hidden.mask_body(text, kind)[:MAX_BODY_CHARS].splitlines():
-            self._log(f"{sign} {line}")
+    def _log_body(self, direction: str, text: str, content_type: str, masker: "_Masker") -> None:
+        for line in masker.mask_body(text, content_type)[:MAX_BODY_CHARS].splitlines():
+            self._log(f"{direction} {line}")
 
 
 @dataclass(frozen=True, slots=True)
 class _Masker:
-    """What is not shown of an exchange."""
+    """Masks the secrets of one request and its reply."""
 
     secrets: tuple[Secret, ...]
-    """Masked wherever they stand, if they are long enough not to stand in ordinary words."""
+    """Masked anywhere in a text, if they are too long to occur in ordinary words."""
     exact_secrets: tuple[Secret, ...]
-    """Masked, however short, where nothing else stands beside them."""
+    """Masked even if short, if they are the whole value."""
     secret_fields: frozenset[str]
-    """The names, in lower case, under which the request has secrets."""
+    """Lower-case names of the fields in which the request has secrets."""
 
     def mask_header(self, name: str, value: str, shown: str) -> str:
-        """Return what is shown of a header's value, that may be masked already."""
-        low = name.lower()
-        if low in MASKED_HEADERS:
+        """Mask a header's value. `shown` is the same value in the request's masked copy."""
+        lower_name = name.lower()
+        if lower_name in MASKED_HEADERS:
             scheme = value.partition(" ")[0]
-            ours = shown != value and shown.startswith(f"{scheme} ")
-            return f"{scheme} {MASK}" if ours or scheme.lower() in AUTH_SCHEMES else MASK
+            is_own_scheme = shown != value and shown.startswith(f"{scheme} ")
+            return f"{scheme} {MASK}" if is_own_scheme or scheme.lower() in AUTH_SCHEMES else MASK
         if shown != value:
             return self.mask_text(shown)
-        if low in self.secret_fields or self._is_secret(value):
+        if lower_name in self.secret_fields or self._is_secret(value):
             return MASK
-        found = redact_text(f"{name}: {value}", self.secrets).partition(": ")[2]
-        return found if low in PUBLIC_HEADERS or found == value else MASK
+        redacted = redact_text(f"{name}: {value}", self.secrets).partition(": ")[2]
+        return redacted if lower_name in PUBLIC_HEADERS or redacted == value else MASK
 
     def mask_name(self, name: str) -> str:
-        """Return what is shown of a name that somebody else chose."""
+        """Mask a header or member name that the server chose."""
         return MASK if self._is_secret(name) else redact_name(name, self.secrets)
 
-    def mask_body(self, text: str, kind: str) -> str:
-        """Return what is shown of a body."""
-        if "json" in kind:
+    def mask_body(self, text: str, content_type: str) -> str:
+        """Mask a body."""
+        if "json" in content_type:
             try:
                 return json.dumps(self.mask_json(json.loads(text)), ensure_ascii=False)
             except (ValueError, RecursionError):
@@ -129,17 +135,18 @@ class _Masker:
         )
 
     def mask_text(self, text: str) -> str:
-        """Return what is shown of any text."""
+        """Mask any text."""
         return redact_text(text, self.secrets)
 
     def mask_json(self, value: Any) -> Any:
-        """Mask what a JSON document holds, member by member."""
+        """Mask a JSON document, member by member."""
         if isinstance(value, dict):
             return {
-                self.mask_name(name): self._mask_member(name, one) for name, one in value.items()
+                self.mask_name(name): self._mask_member(name, member)
+                for name, member in value.items()
             }
         if isinstance(value, list):
-            return [self.mask_json(one) for one in value]
+            return [self.mask_json(item) for item in value]
         if value is None or isinstance(value, bool):
             return value
         text = value if isinstance(value, str) else json.dumps(value)
@@ -166,11 +173,16 @@ def _unquote_mask(text: str) -> str:
 
 
 def _secret_field_names(shown: HttpRequest) -> Iterator[str]:
-    """Yield the names under which a masked request has secrets, in lower case."""
-    body, kind = shown.body.decode("utf-8", "replace"), shown.headers.get("Content-Type", "")
+    """Yield the lower-case names of the fields in which a masked request has secrets."""
+    body, content_type = (
+        shown.body.decode("utf-8", "replace"),
+        shown.headers.get("Content-Type", ""),
+    )
     pairs = [*shown.headers.items(), *parse_qsl(urlsplit(shown.url).query)]
-    pairs += parse_qsl(body) if "form-urlencoded" in kind else _iter_strings(_parse_json(body))
-    yield from (found[1].lower() for found in _MASKED_FIELD.finditer(body))
+    pairs += (
+        parse_qsl(body) if "form-urlencoded" in content_type else _iter_strings(_parse_json(body))
+    )
+    yield from (match[1].lower() for match in _MASKED_FIELD.finditer(body))
     yield from (name.lower() for name, value in pairs if MASK in value and name)
 
 
@@ -182,12 +194,12 @@ def _parse_json(body: str) -> Any:
 
 
 def _iter_strings(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the texts of a JSON document, each with the name of the member that it is in."""
+    """Yield the strings of a JSON document, each with the name of its member."""
     if isinstance(value, str):
         yield name, value
     elif isinstance(value, dict):
-        for called, one in value.items():
-            yield from _iter_strings(one, called)
+        for member_name, member in value.items():
+            yield from _iter_strings(member, member_name)
     elif isinstance(value, list):
-        for one in value:
-            yield from _iter_strings(one, name)
+        for item in value:
+            yield from _iter_strings(item, name)

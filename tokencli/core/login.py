@@ -1,4 +1,4 @@
-"""Store what a profile's grant needs, and prove it with a token."""
+"""Log in: store the secrets that a profile's grant needs, and test them by getting a token."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ HTTP_UNAUTHORIZED = 401
 
 @dataclass(frozen=True, slots=True)
 class LoginResult:
-    """What a login stored, and the token that proves it."""
+    """The secrets that a login stored, and its token."""
 
     stored_secrets: tuple[SecretRef, ...]
     token_result: TokenResult
@@ -29,20 +29,20 @@ def log_in(
     lines: Sequence[str] | None = None,
     again: bool = False,
 ) -> LoginResult:
-    """Ask for the secrets that are missing (with `again`: for all), store them, and get a token.
+    """Prompt for the missing secrets (with `again`: for all), store them, and get a token.
 
-    Secrets that the profile takes from elsewhere are looked at, not asked for. `lines` stands for
-    the person: one secret a line, in the order of `grants.needed_secrets`, either all that the
-    keyring keeps or just those that are missing.
+    Secrets from sources other than the keyring are read, not prompted for. `lines` replaces the
+    prompts. It has one secret per line, in the order of `grants.required_secrets`: either all that
+    are stored in the keyring, or only those that are missing there.
 
-    Where the grant needs a person to sign in, they are sent to do so. One login of a profile is
-    in progress at a time.
+    If the grant requires an interactive sign-in, it is started. Only one login of a profile runs at
+    a time.
 
     Raises:
-        LoginNeeded: nobody can sign in, or a login is in progress elsewhere.
-        UsageError: more or fewer lines than secrets. CredentialsError: a place can't be used.
-        RefusedError: the server does not take it. Where it refuses the secrets themselves, they are
-            not kept, and what was stored before is put back.
+        LoginRequiredError: nobody can sign in, or another login of the profile is running.
+        UsageError: the number of lines is wrong. CredentialsError: a secret can't be read or stored.
+        RefusedError: the server refused. If it refused the secrets themselves, they are deleted
+            again and the previous ones restored.
     """
     with exclusive_login(profile, ctx.token_store(profile)):
         return _log_in_exclusively(profile, ctx, lines, again=again)
@@ -53,100 +53,99 @@ def _log_in_exclusively(
 ) -> LoginResult:
     resolver = SecretResolver(profile, ctx)
     refs = [profile.secrets[name] for name in grants.required_secrets(profile)]
-    kept = [ref for ref in refs if ref.kind == "keyring"]
+    keyring_refs = [ref for ref in refs if ref.kind == "keyring"]
     for ref in refs:
         if ref.kind != "keyring" and source_interaction(ref, ctx) != "prompt":
             resolver.resolve(ref.name)
-    absent = [ref for ref in kept if again or not ctx.keyring.read(ref)]
+    missing = [ref for ref in keyring_refs if again or not ctx.keyring.read(ref)]
     if lines is not None:
-        given = _secrets_from_lines(profile, lines, kept, absent)
+        secrets = _secrets_from_lines(profile, lines, keyring_refs, missing)
     else:
-        given = {ref.name: _prompt_secret(profile, ctx, ref) for ref in absent}
-    stored: dict[str, Callable[[], bool]] = {}
-    for ref in kept:
-        if ref.name not in given:
+        secrets = {ref.name: _prompt_secret(profile, ctx, ref) for ref in missing}
+    undo_by_name: dict[str, Callable[[], bool]] = {}
+    for ref in keyring_refs:
+        if ref.name not in secrets:
             continue
-        if _confirm_saving_secret(ctx, ref, asked=lines is None):
-            stored[ref.name] = ctx.keyring.store_secret(ref, given[ref.name])
+        if _confirm_saving_secret(ctx, ref, prompted=lines is None):
+            undo_by_name[ref.name] = ctx.keyring.store_secret(ref, secrets[ref.name])
             ctx.terminal.print_note(f"stored the {ref.name} in {ref.describe_source()}")
-        resolver.resolved[ref.name] = given[ref.name]
-    by_person = grants.is_interactive(profile.grant)
+        resolver.resolved[ref.name] = secrets[ref.name]
     try:
-        obtained = (
+        result = (
             sign_in_user(profile, ctx, resolver)
-            if by_person
+            if grants.is_interactive(profile.grant)
             else get_token(profile, ctx, force=True, resolver=resolver, by_grant=True)
         )
     except RefusedError as refusal:
         if are_secrets_refused(profile, refusal):
-            _undo_stored_secrets(stored, ctx)
+            _undo_stored_secrets(undo_by_name, ctx)
         raise
-    return LoginResult(tuple(profile.secrets[name] for name in stored), obtained)
+    return LoginResult(tuple(profile.secrets[name] for name in undo_by_name), result)
 
 
 def are_secrets_refused(profile: Profile, refusal: RefusedError) -> bool:
-    """Tell whether the server refuses the secrets themselves, as far as it can be told."""
+    """Whether the server refuses the secrets themselves, as far as its reply tells."""
     if refusal.error == "invalid_client" or refusal.status == HTTP_UNAUTHORIZED:
         return True
     if grants.is_interactive(profile.grant):
-        return False  # anything else may be about how the person signed in
+        return False  # other errors may be about the user's sign-in
     errors = profile.provider.errors
     meaning = errors.codes.get(refusal.error or "") or errors.status.get(str(refusal.status))
     return refusal.error == "invalid_grant" or (meaning is not None and meaning.whose == "you")
 
 
-def _undo_stored_secrets(stored: Mapping[str, Callable[[], bool]], ctx: Context) -> None:
-    for name, undo in stored.items():
+def _undo_stored_secrets(undo_by_name: Mapping[str, Callable[[], bool]], ctx: Context) -> None:
+    for name, undo in undo_by_name.items():
         try:
-            older = undo()
+            was_restored = undo()
         except KeyringError as error:
-            ctx.terminal.print_warning(
-                f"the {name} that is refused may still be stored: {error.message}"
-            )
+            ctx.terminal.print_warning(f"the refused {name} may still be stored: {error.message}")
             continue
         ctx.terminal.print_note(
-            f"put the older {name} back, since this one is refused"
-            if older
-            else f"the {name} is not kept, since it is refused"
+            f"restored the previous {name}, because the new one was refused"
+            if was_restored
+            else f"deleted the {name} again, because it was refused"
         )
 
 
-def describe_login(profile: Profile, obtained: TokenResult) -> Iterator[str]:
-    """Yield what a login brought, a clause each: life, scopes, and how it goes on after that."""
-    token = obtained.token
-    life = token.lifetime
+def describe_login(profile: Profile, result: TokenResult) -> Iterator[str]:
+    """Yield clauses about the token: its lifetime, its scopes, and how it can be renewed."""
+    token = result.token
     yield (
-        "got a token of unknown life"
-        if life is None
-        else f"got a token good for {humanize_duration(life)}"
+        "got a token with unknown lifetime"
+        if token.lifetime is None
+        else f"got a token valid for {humanize_duration(token.lifetime)}"
     )
-    asked = (profile.scope or "").split()
-    granted = asked if token.scope is None else token.scope.split()  # RFC 6749 section 5.1
+    requested = (profile.scope or "").split()
+    granted = requested if token.scope is None else token.scope.split()  # RFC 6749 section 5.1
     if granted:
         yield f"scope {' '.join(granted)}"
-    refused = [scope for scope in asked if scope not in granted]
-    if refused:
-        yield f"asked for and not granted: {' '.join(refused)}"
+    not_granted = [scope for scope in requested if scope not in granted]
+    if not_granted:
+        yield f"scope not granted: {' '.join(not_granted)}"
     if token.refresh_token:
-        rest = obtained.refresh_token_lifetime
-        yield "with a refresh token" + (f" good for {humanize_duration(rest)}" if rest else "")
+        lifetime = result.refresh_token_lifetime
+        yield "with a refresh token" + (
+            f" valid for {humanize_duration(lifetime)}" if lifetime else ""
+        )
     elif grants.is_interactive(profile.grant):
-        yield "without a refresh token, so after that somebody has to sign in again"
+        yield "without a refresh token, so you must sign in again after that"
 
 
 def _prompt_secret(profile: Profile, ctx: Context, ref: SecretRef) -> Secret:
     if not ctx.terminal.interactive:
         raise LoginRequiredError(
-            f"{missing_secret_error(ref, ctx).message}, and there is no terminal to ask at",
-            fix=f"tokencli login {profile.command_line_name} --stdin < FILE   (one secret a line)",
+            missing_secret_error(ref, ctx).message,
+            cause="there is no terminal to prompt for it",
+            fix=f"tokencli login {profile.command_line_name} --stdin < FILE",
         )
     while True:
         secret = ctx.terminal.ask_secret(f"{_secret_label(profile, ref)} of profile {profile.name}")
         if not secret:
-            ctx.terminal.print_note("nothing was typed; Ctrl-C leaves")
+            ctx.terminal.print_note("required (Ctrl-C to cancel)")
         elif any(char < " " or "\x7f" <= char <= "\x9f" for char in secret.reveal()):
-            # An arrow key, or a paste that went wrong: stored, it could not be read again.
-            ctx.terminal.print_note("what was typed holds a control character; type it again")
+            # From an arrow key or a bad paste. Once stored, it couldn't be read back.
+            ctx.terminal.print_note("the input contains a control character; type it again")
         else:
             return secret
 
@@ -156,28 +155,30 @@ def _secret_label(profile: Profile, ref: SecretRef) -> str:
     return described.ask if described else ref.name.replace("_", " ").capitalize()
 
 
-def _confirm_saving_secret(ctx: Context, ref: SecretRef, *, asked: bool) -> bool:
-    """Ask before a person's own password is kept (RFC 6749 section 4.3.1 would have it discarded)."""
-    if ref.name != "password" or not asked:
+def _confirm_saving_secret(ctx: Context, ref: SecretRef, *, prompted: bool) -> bool:
+    """Ask before a user's own password is stored (RFC 6749 section 4.3.1 would have it discarded)."""
+    if ref.name != "password" or not prompted:
         return True
     return ctx.terminal.ask_yes_no(
-        f"Keep the password in the OS keyring ({ref.target[0]}), so that tokens can be had without"
-        " asking?",
+        f"Save the password in the OS keyring ({ref.target[0]}) so tokencli doesn't have to ask again?",
         default=True,
     )
 
 
 def _secrets_from_lines(
-    profile: Profile, lines: Sequence[str], kept: Sequence[SecretRef], absent: Sequence[SecretRef]
+    profile: Profile,
+    lines: Sequence[str],
+    keyring_refs: Sequence[SecretRef],
+    missing: Sequence[SecretRef],
 ) -> dict[str, Secret]:
-    for wanted in (kept, absent):
-        if len(lines) == len(wanted):
-            return {ref.name: Secret(line) for ref, line in zip(wanted, lines, strict=True)}
-    names = (
-        ", ".join(ref.name for ref in kept) or "none: this profile keeps no secret in the keyring"
-    )
+    for refs in (keyring_refs, missing):
+        if len(lines) == len(refs):
+            return {ref.name: Secret(line) for ref, line in zip(refs, lines, strict=True)}
     raise UsageError(
-        f"--stdin brought {len(lines)} line(s), but profile {profile.name!r} takes one for each of:"
-        f" {names}",
+        f"--stdin has {len(lines)} line(s), but profile {profile.name!r} stores"
+        f" {len(keyring_refs)} secret(s) in the keyring",
+        cause=f"expected one line for each of: {', '.join(ref.name for ref in keyring_refs)}"
+        if keyring_refs
+        else None,
         fix=f"tokencli profiles show {profile.name}",
     )

@@ -1,4 +1,4 @@
-"""Look at profiles: what there is, where each value comes from, and how long a token lasts."""
+"""List profiles: their problems, settings with their origin, secrets, and the state of their tokens."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from tokencli.config.load import Config
 
 MAX_KEYRING_LOOKUPS = 100
-"""Profiles whose token is looked up in the keyring for one listing: each lookup takes milliseconds."""
+"""How many tokens one listing looks up in the keyring, because each lookup takes milliseconds."""
 _KEYRING_STORES = ("auto", "keyring")
 
 
 @dataclass(frozen=True, slots=True)
 class TokenStatus:
-    """What a store says of a profile's token."""
+    """The state of a profile's stored token."""
 
     state: str
-    """`fresh`, `expired`, `none`, `unknown` (its life was not said), or `not_asked`."""
+    """`fresh`, `expired`, `none`, `unknown` (no expiry), or `not_asked`."""
     expires_at: float | None = None
     """Epoch seconds."""
     reason: str | None = None
-    """Why the store was not asked, or did not answer."""
+    """Why the store wasn't read, or couldn't be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,39 +39,41 @@ class ProfileRow:
     name: str
     is_default: bool
     profile: Profile | None
-    """None where the profile has problems."""
+    """None if the profile has problems."""
     problems: tuple[ConfigProblem, ...] = ()
     token_status: TokenStatus = field(default_factory=lambda: TokenStatus("none"))
 
 
 def list_profiles(
-    config: "Config", ctx: Context, known: Callable[[Profile], Profile] = lambda profile: profile
+    config: "Config",
+    ctx: Context,
+    with_endpoints: Callable[[Profile], Profile] = lambda profile: profile,
 ) -> Iterator[ProfileRow]:
-    """Yield every profile in the order of the file; a broken one is told, not raised.
+    """Yield every profile in the order of the file. An invalid one is listed with its problems.
 
-    `known` fills in what is remembered of a profile's issuer.
+    `with_endpoints` adds the endpoints from the issuer's cached metadata.
     """
-    asker = _TokenStatusReader(ctx)
+    reader = _TokenStatusReader(ctx)
     for name in config.profile_names():
-        wrong = config.find_profile_problems(name)
+        problems = config.find_profile_problems(name)
         is_default = name == config.default_profile
-        if wrong:
-            yield ProfileRow(name, is_default, None, wrong)
+        if problems:
+            yield ProfileRow(name, is_default, None, problems)
         else:
-            profile = known(config.get_profile_ignoring_top_level(name))
+            profile = with_endpoints(config.get_profile_ignoring_top_level(name))
             yield ProfileRow(
-                name, is_default, profile, token_status=asker.read_token_status(profile)
+                name, is_default, profile, token_status=reader.read_token_status(profile)
             )
 
 
 def read_token_status(profile: Profile, ctx: Context) -> TokenStatus:
-    """Return what the profile's store says of its token."""
+    """Return the state of the profile's stored token."""
     return _TokenStatusReader(ctx).read_token_status(profile)
 
 
 @dataclass(slots=True)
 class _TokenStatusReader:
-    """Asks stores, but a keyring that failed never again, and no keyring endlessly."""
+    """Reads token states. A keyring that failed isn't asked again, and the lookups are limited."""
 
     ctx: Context
     keyring_failure: str | None = None
@@ -83,12 +85,12 @@ class _TokenStatusReader:
                 return TokenStatus("not_asked", reason=self.keyring_failure)
             if self.keyring_lookups >= MAX_KEYRING_LOOKUPS:
                 return TokenStatus(
-                    "not_asked", reason="too many to ask the keyring for all of them"
+                    "not_asked", reason="too many profiles to look them all up in the keyring"
                 )
         try:
             store = self.ctx.token_store(profile)
             self.keyring_lookups += store.name == "keyring"
-            bound = derive_binding(profile)
+            binding = derive_binding(profile)
             stored = find_stored_token(profile, self.ctx)
         except KeyringError as error:
             if error.affects_whole_keyring:
@@ -96,7 +98,7 @@ class _TokenStatusReader:
             return TokenStatus("not_asked", reason=error.message)
         except TokencliError as error:
             return TokenStatus("not_asked", reason=error.message)
-        if stored is None or stored.binding != bound:
+        if stored is None or stored.binding != binding:
             return TokenStatus("none")
         if stored.token.expires_at is None:
             return TokenStatus("unknown")
@@ -106,7 +108,7 @@ class _TokenStatusReader:
 
 @dataclass(frozen=True, slots=True)
 class EffectiveSetting:
-    """One value of a profile, and where it comes from."""
+    """One value of a profile, and its origin."""
 
     key: str
     value: str
@@ -115,10 +117,10 @@ class EffectiveSetting:
 
 
 def list_settings(profile: Profile, config: "Config") -> Iterator[EffectiveSetting]:
-    """Yield everything that a profile amounts to, but its secrets, in one order for all."""
+    """Yield all effective settings of a profile except its secrets, in the same order for every profile."""
     from tokencli.config.profile_schema import ENDPOINT_BY_KEY
 
-    by_person = grants.is_interactive(profile.grant)
+    is_interactive = grants.is_interactive(profile.grant)
     values: dict[str, object] = {
         "provider": profile.provider.name,
         "grant": profile.grant,
@@ -138,32 +140,33 @@ def list_settings(profile: Profile, config: "Config") -> Iterator[EffectiveSetti
         "proxy": profile.connection.proxy,
         "insecure": profile.connection.insecure,
         "basic_encoding": profile.basic_encoding,
-        "browser": profile.sign_in.browser if by_person else None,
-        "interactive": profile.sign_in.interactive if by_person else None,
+        "browser": profile.sign_in.browser if is_interactive else None,
+        "interactive": profile.sign_in.interactive if is_interactive else None,
         "redirect_port": profile.sign_in.redirect_port,
         "par": profile.sign_in.par or None,
         "state_dir": profile.state_dir,
     }
-    own = {"audience", "resource"}
+    top_level_params = {"audience", "resource"}
     for key, value in values.items():
         if value is not None:
             yield EffectiveSetting(key, _format_value(value), _setting_origin(profile, config, key))
     for key, value in profile.params.items():
-        place = key if key in own and key in profile.value_sources else "params"
-        named = key if place == key else f"params.{key}"
+        is_top_level = key in top_level_params and key in profile.value_sources
         yield EffectiveSetting(
-            named, _format_param(key, value), _setting_origin(profile, config, place)
+            key if is_top_level else f"params.{key}",
+            _format_param(key, value),
+            _setting_origin(profile, config, key if is_top_level else "params"),
         )
 
 
 def _setting_origin(profile: Profile, config: "Config", key: str) -> str:
-    """Say where a value was written, with the line where it stands in the file."""
-    at_top = key == "state_dir"
-    usual = "issuer" if key.endswith("_url") else "default"
-    source = config.path.name if at_top else profile.value_sources.get(key, usual)
+    """Return the origin of a value, with its line in the configuration file."""
+    is_top_level = key == "state_dir"
+    default = "issuer" if key.endswith("_url") else "default"
+    source = config.path.name if is_top_level else profile.value_sources.get(key, default)
     if source != config.path.name:
         return source
-    line = config.line_number(*((key,) if at_top else ("profiles", profile.name, key)))
+    line = config.line_number(*((key,) if is_top_level else ("profiles", profile.name, key)))
     return f"{source}:{line}" if line else source
 
 
@@ -179,49 +182,49 @@ _SECRET_NAME_PARTS = ("secret", "password", "passwd", "token", "key", "pin", "ot
 
 
 def _format_param(name: str, value: str | tuple[str, ...]) -> str:
-    """Show an extra parameter, unless its name sounds like a secret's."""
-    if any(word in name.casefold() for word in _SECRET_NAME_PARTS):
+    """Format an extra parameter; it is masked if its name sounds like a secret's."""
+    if any(part in name.casefold() for part in _SECRET_NAME_PARTS):
         return "***"
     return value if isinstance(value, str) else ", ".join(value)
 
 
 @dataclass(frozen=True, slots=True)
 class SecretStatus:
-    """Where a secret rests, and whether it is there."""
+    """Where a secret is stored, and whether it is there."""
 
     ref: SecretRef
     present: bool | None
-    """None where its place could not be asked, or asking means a person or a program."""
+    """None if its source can't be read, or if reading would prompt or run a command."""
     reason: str | None = None
 
 
 def list_secret_statuses(profile: Profile, ctx: Context) -> Iterator[SecretStatus]:
-    """Yield each secret of the profile; no prompt is shown and no command run."""
-    failed: str | None = None
+    """Yield each secret of the profile, without prompting or running a command."""
+    keyring_failure: str | None = None
     for ref in profile.secrets.values():
         if source_interaction(ref, ctx) != "none":
-            yield SecretStatus(ref, None, "asked for when it is needed")
+            yield SecretStatus(ref, None, "read only when needed")
             continue
-        if ref.kind == "keyring" and failed is not None:
-            yield SecretStatus(ref, None, failed)
+        if ref.kind == "keyring" and keyring_failure is not None:
+            yield SecretStatus(ref, None, keyring_failure)
             continue
         try:
             yield SecretStatus(ref, bool(ctx.secret_source(ref.kind).read(ref)))
         except TokencliError as error:
             if isinstance(error, KeyringError) and error.affects_whole_keyring:
-                failed = error.message
+                keyring_failure = error.message
             yield SecretStatus(ref, None, error.message)
 
 
 def suggest_next_commands(profile: Profile) -> Sequence[str]:
-    """Return what to type after a profile was written."""
-    steps = []
+    """Return the commands to run after a profile was added."""
+    commands = []
     in_keyring = any(ref.kind == "keyring" for ref in profile.secrets.values())
     if in_keyring or grants.is_interactive(profile.grant):
-        steps.append(f"tokencli login {profile.name}")
-    return (*steps, f"tokencli get {profile.name}")
+        commands.append(f"tokencli login {profile.name}")
+    return (*commands, f"tokencli get {profile.name}")
 
 
 def endpoint_host(profile: Profile) -> str:
-    """Return the token endpoint's host, with its port where that is not the usual one."""
+    """Return the token endpoint's host, with its port unless that is the default."""
     return get_url_origin(profile.token_url).partition("://")[2].removesuffix(":443")

@@ -1,4 +1,4 @@
-"""Find out what a new profile has to say: ask for what its provider needs, and only that."""
+"""Collect the keys of a new profile: from options, and by asking for those that are missing."""
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,7 +36,7 @@ OPTION_NAMES = {
     "store": "--store",
     "export": "--export",
 }
-"""Keys that have an option of their own; all others are given by `--set KEY=VALUE`."""
+"""Keys with their own option. All others are set by `--set KEY=VALUE`."""
 
 _BOOLEAN_KEYS = frozenset(
     name for name, field in ProfileTable.model_fields.items() if isinstance(field.default, bool)
@@ -50,7 +50,7 @@ _DEFAULT_FIELDS = {
 
 @dataclass(frozen=True, slots=True)
 class PartialProfile:
-    """What is known of a profile to be written, and what is still to be found out."""
+    """A new profile with the keys that are known so far."""
 
     name: str
     provider: Provider
@@ -58,85 +58,92 @@ class PartialProfile:
 
     @property
     def grant(self) -> str:
-        """Return the grant; the first one where none, or none that there is, is named."""
-        return _known_or_first(self.keys.get("grant"), tuple(self.provider.grants))
+        """The grant; the provider's first one if `keys` names none, or an unknown one."""
+        return _choice_or_first(self.keys.get("grant"), tuple(self.provider.grants))
 
     @property
     def client_auth(self) -> str:
-        """Return the client authentication method, in the same way."""
-        return _known_or_first(self.keys.get("client_auth"), self.provider.client_auth)
+        """The client authentication method, with the same default."""
+        return _choice_or_first(self.keys.get("client_auth"), self.provider.client_auth)
 
     def unsatisfied_groups(self) -> list[tuple[str, ...]]:
-        """Return the groups of which exactly one is needed and none is given."""
+        """Return the groups of keys of which exactly one is required and none is set."""
         groups = self.provider.grants[self.grant].one_of
         return [group for group in groups if not any(name in self.keys for name in group)]
 
     def missing_values(self) -> list[str]:
-        """Name the values, not the secrets, that are needed and not given."""
-        wanted = required_keys(self.provider, self.grant, self.client_auth, self.keys)
-        secret = secret_key_names(self.provider)
-        return [name for name in wanted if name not in self.keys and name not in secret]
+        """Return the required keys that are missing, without the secrets."""
+        required = required_keys(self.provider, self.grant, self.client_auth, self.keys)
+        secrets = secret_key_names(self.provider)
+        return [name for name in required if name not in self.keys and name not in secrets]
 
 
-def _known_or_first(named: object, known: Sequence[str]) -> str:
-    return next((name for name in known if name == named), known[0])
+def _choice_or_first(choice: object, choices: Sequence[str]) -> str:
+    return next((name for name in choices if name == choice), choices[0])
 
 
-def ask_missing_values(form: PartialProfile, terminal: Terminal) -> dict[str, Any]:
-    """Ask for everything that is missing and return all keys of the profile.
+def ask_missing_values(draft: PartialProfile, terminal: Terminal) -> dict[str, Any]:
+    """Ask for every missing value and return all keys of the profile.
 
-    An answer that the configuration would not take is asked for again.
+    An invalid answer is asked for again.
 
     Raises:
-        UsageError: nobody is there to ask; with every option that is missing.
-        ConfigError: what is known already is wrong, so that asking for the rest would be in vain.
+        UsageError: there is no terminal to ask at. The message names the missing options.
+        ConfigError: the known keys are invalid already.
     """
-    lacking = [name for name in form.missing_values() if not _default_value(form.provider, name)]
+    missing = [name for name in draft.missing_values() if not _default_value(draft.provider, name)]
     if not terminal.interactive:
-        if lacking or form.unsatisfied_groups():
-            raise _missing_options_error(form, lacking)
-        return nest_keys(form.keys)
-    if lacking or form.unsatisfied_groups():
-        _raise_if_invalid(check_new_profile(form.name, form.provider, nest_keys(form.keys)))
-    keys = dict(form.keys)
-    for group in form.unsatisfied_groups():
-        secret = secret_key_names(form.provider)
-        choices = [name for name in group if name not in secret]
+        if missing or draft.unsatisfied_groups():
+            raise _missing_options_error(draft, missing)
+        return nest_keys(draft.keys)
+    if missing or draft.unsatisfied_groups():
+        _raise_if_invalid(check_new_profile(draft.name, draft.provider, nest_keys(draft.keys)))
+    keys = dict(draft.keys)
+    for group in draft.unsatisfied_groups():
+        secrets = secret_key_names(draft.provider)
+        choices = [name for name in group if name not in secrets]
         chosen = choices[0]
         if len(choices) > 1 and "token_url" not in choices:
-            chosen = terminal.ask_line("Which one do you have", default=chosen, choices=choices)
-        keys[chosen] = _ask_value(form, keys, chosen, terminal)
-    for name in lacking:
-        keys[name] = _ask_value(form, keys, name, terminal)
+            chosen = terminal.ask_line("Which one do you have?", default=chosen, choices=choices)
+        keys[chosen] = _ask_value(draft, keys, chosen, terminal)
+    for name in missing:
+        keys[name] = _ask_value(draft, keys, name, terminal)
     return nest_keys(keys)
 
 
-def _ask_value(form: PartialProfile, keys: Mapping[str, Any], name: str, terminal: Terminal) -> str:
-    """Ask for a value until it fits beside those that are known."""
-    field = describe_field(form.provider, name)
-    about = f" ({field.help})" if field.help else ""
-    such_as = f", such as {field.example}" if field.example else ""
+def _ask_value(
+    draft: PartialProfile, keys: Mapping[str, Any], name: str, terminal: Terminal
+) -> str:
+    """Ask for a value until it is valid together with the known keys."""
+    field = describe_field(draft.provider, name)
+    help_text = f" ({field.help})" if field.help else ""
+    example = f", e.g. {field.example}" if field.example else ""
     while True:
-        answer = terminal.ask_line(f"{field.ask}{about}{such_as}", default=field.default)
-        found = check_new_profile(form.name, form.provider, nest_keys({**keys, name: answer}))
-        wrong = [one for one in found if one.key_path[2:3] == (name,)]
-        if not wrong:
+        answer = terminal.ask_line(f"{field.ask}{help_text}{example}", default=field.default)
+        findings = [
+            finding
+            for finding in check_new_profile(
+                draft.name, draft.provider, nest_keys({**keys, name: answer})
+            )
+            if finding.key_path[2:3] == (name,)
+        ]
+        if not findings:
             return answer
-        for one in wrong:
-            terminal.show_message("; ".join(filter(None, (one.message, one.suggestion))))
+        for finding in findings:
+            terminal.show_message("; ".join(filter(None, (finding.message, finding.suggestion))))
 
 
-def _raise_if_invalid(wrong: Sequence[Finding]) -> None:
-    if wrong:
+def _raise_if_invalid(findings: Sequence[Finding]) -> None:
+    if findings:
         raise ConfigError(
-            "nothing was asked or written: the profile would not load",
-            fix="the same command again, with what is named above put right",
-            problems=[one.to_problem(None) for one in wrong],
+            "the profile would be invalid, so nothing was written",
+            fix="correct these options and run the command again",
+            problems=[finding.to_problem(None) for finding in findings],
         )
 
 
 def describe_field(provider: Provider, name: str) -> Field:
-    """Return how a value is asked for."""
+    """Return how to ask for a value."""
     return (
         provider.fields.get(name) or _DEFAULT_FIELDS.get(name) or Field(ask=name.replace("_", " "))
     )
@@ -146,78 +153,89 @@ def _default_value(provider: Provider, name: str) -> str | None:
     return describe_field(provider, name).default
 
 
-def _missing_options_error(form: PartialProfile, names: Iterable[str]) -> UsageError:
+def _missing_options_error(draft: PartialProfile, names: Iterable[str]) -> UsageError:
     options = [option_for_key(name) for name in names]
     options += [
-        " or ".join(option_for_key(name) for name in group) for group in form.unsatisfied_groups()
+        " or ".join(option_for_key(name) for name in group) for group in draft.unsatisfied_groups()
     ]
     return UsageError(
-        f"profile {form.name!r} of provider {form.provider.name} also needs {', '.join(options)}",
-        fix=f"tokencli profiles add {form.name} --provider {form.provider.name} "
-        + " ".join(each.split(" or ")[0] for each in options),
+        f"profile {draft.name!r} of provider {draft.provider.name} also requires {', '.join(options)}",
+        fix=f"tokencli profiles add {draft.name} --provider {draft.provider.name} "
+        + " ".join(option.split(" or ")[0] for option in options),
     )
 
 
 def option_for_key(name: str) -> str:
-    """Return the option that gives a value on the command line."""
+    """Return the command line option that sets a key."""
     return f"{OPTION_NAMES[name]} …" if name in OPTION_NAMES else f"--set {name}=…"
 
 
-def parse_assignments(written: Iterable[str], provider: Provider) -> dict[str, Any]:
-    """Read `KEY=VALUE` pairs; raises UsageError for an unknown key, or a secret in plain sight."""
-    known = allowed_keys(build_profile_model(provider))
-    found: dict[str, Any] = {}
-    for text in written:
+def parse_assignments(assignments: Iterable[str], provider: Provider) -> dict[str, Any]:
+    """Parse the `KEY=VALUE` pairs of `--set`.
+
+    Raises:
+        UsageError: a key is unknown, a value is missing, or the key is a secret.
+    """
+    allowed = allowed_keys(build_profile_model(provider))
+    values: dict[str, Any] = {}
+    for text in assignments:
         key, equals, value = text.partition("=")
         top = key.partition(".")[0]
         if top in secret_key_names(provider):
             raise UsageError(
-                f"{top} is a secret, and a command line can be read by others",
-                fix="tokencli login NAME   stores it; or --secret "
-                f"{top}=env:VAR, file:PATH, command:'pass show x' or prompt",
+                f"{top} is a secret, and other users can read a command line",
+                cause="store it with tokencli login, or name its source: env:VAR, file:PATH,"
+                " command:'pass show x' or prompt",
+                fix=f"--secret {top}=env:VAR",
             )
-        if top not in known:
-            likely = closest_match(top, known)
+        if top not in allowed:
+            likely = closest_match(top, allowed)
             raise UsageError(
                 f"{top[:80]!r} is not a key of {provider.name} profiles",
                 fix=f"did you mean {likely}?" if likely else "tokencli profiles schema",
             )
         if not equals:
-            raise UsageError(f"--set {key[:80]} lacks a value", fix=f"--set {key[:80]}=VALUE")
-        found[key] = _parse_value(top, key, value)
-    return found
+            raise UsageError(f"--set {key[:80]} has no value", fix=f"--set {key[:80]}=VALUE")
+        values[key] = _parse_value(top, key, value)
+    return values
 
 
 def nest_keys(keys: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the keys of a new profile with `params.x` inside a table `params`."""
-    found: dict[str, Any] = {}
+    """Move keys such as `params.x` into a table `params`."""
+    nested: dict[str, Any] = {}
     for key, value in keys.items():
         top, _, inner = key.partition(".")
         if inner:
-            found.setdefault(top, {})[inner] = value
+            nested.setdefault(top, {})[inner] = value
         else:
-            found[key] = value
-    return found
+            nested[key] = value
+    return nested
 
 
 def _parse_value(top: str, key: str, value: str) -> Any:
     if key != top and top != "params":
-        raise UsageError(f"{top} is not a table, so there is no {key[:80]}")
+        raise UsageError(f"{key[:80]!r} is not a key: {top} is not a table")
     if top in _BOOLEAN_KEYS and top in COMMON_KEYS:
         if value not in ("true", "false"):
-            raise UsageError(f"{key} is true or false", fix=f"--set {key}=true")
+            raise UsageError(f"{key} must be true or false", fix=f"--set {key}=true")
         return value == "true"
     if top == "resource" and "," in value:
         return [part.strip() for part in value.split(",")]
     return value
 
 
-def parse_secret_sources(written: Iterable[str], provider: Provider) -> dict[str, dict[str, Any]]:
-    """Read `NAME=env:VAR`, `NAME=file:PATH`, `NAME=command:…` and `NAME=prompt`."""
-    found = {}
-    for text in written:
-        name, _, place = text.partition("=")
-        kind, _, target = place.partition(":")
+def parse_secret_sources(
+    assignments: Iterable[str], provider: Provider
+) -> dict[str, dict[str, Any]]:
+    """Parse the values of `--secret`: `NAME=env:VAR`, `NAME=file:PATH`, `NAME=command:…`, `NAME=prompt`.
+
+    Raises:
+        UsageError: the secret or the source is unknown.
+    """
+    refs = {}
+    for text in assignments:
+        name, _, location = text.partition("=")
+        kind, _, target = location.partition(":")
         if name not in secret_key_names(provider):
             right = did_you_mean(name, sorted(secret_key_names(provider)))
             raise UsageError(
@@ -226,21 +244,22 @@ def parse_secret_sources(written: Iterable[str], provider: Provider) -> dict[str
         source = SECRET_SOURCES.get(kind)
         target_type = source.target_type if source else "keyring_item"
         if target_type == "keyring_item" or (target_type != "flag" and not target):
-            # What stands there may be the secret itself, so it is not repeated.
+            # The value may be the secret itself, so it isn't quoted.
             raise UsageError(
-                f"--secret {name} does not say where the secret rests",
-                fix=f"--secret {name}=env:VAR, file:PATH, command:'pass show x' or prompt",
+                f"--secret {name} names no source of the secret",
+                cause="the sources are env:VAR, file:PATH, command:'pass show x' and prompt",
+                fix=f"--secret {name}=env:VAR",
             )
         value: Any = _split_command(target) if target_type == "argv" else target
-        found[name] = {kind: True if target_type == "flag" else value}
-    return found
+        refs[name] = {kind: True if target_type == "flag" else value}
+    return refs
 
 
 def _split_command(command: str) -> list[str]:
     try:
         words = shlex.split(command)
     except ValueError:
-        raise UsageError("the command of --secret has a quotation mark without its pair") from None
+        raise UsageError("the command of --secret has an unpaired quotation mark") from None
     if not words:
         raise UsageError("the command of --secret is empty")
     return words

@@ -1,4 +1,4 @@
-"""Get a new token now, of one profile or of all."""
+"""Refresh: get a new token now, for one profile or for several."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -10,13 +10,13 @@ from tokencli.protocols import Context
 
 
 def refresh_profile(profile: Profile, ctx: Context) -> TokenResult:
-    """Return a new token: by refresh token where there is one, else by the grant."""
+    """Return a new token: by refresh token if there is one, else by the grant."""
     return get_token(profile, ctx, force=True)
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshOutcome:
-    """What came of one profile among several."""
+    """The result for one of several profiles: a token or an error."""
 
     profile_name: str
     token_result: TokenResult | None = None
@@ -26,7 +26,7 @@ class RefreshOutcome:
 def refresh_profiles(
     names: Sequence[str], open_profile: Callable[[str], Profile], ctx: Context
 ) -> Iterator[RefreshOutcome]:
-    """Refresh one profile after the other; a failure of one does not keep the others from theirs."""
+    """Refresh the profiles one after the other; a failure doesn't stop the others."""
     for name in names:
         try:
             yield RefreshOutcome(name, refresh_profile(open_profile(name), ctx))

@@ -1,4 +1,4 @@
-"""Name what a profile trades for its token, so that a token is never handed out for somebody else's."""
+"""Hash the subject of an exchanged token, so that a stored token is never returned for another subject."""
 
 import json
 from hashlib import sha256
@@ -10,33 +10,35 @@ from tokencli.models import Profile, Secret
 from tokencli.oauth import grants
 
 VOLATILE_CLAIMS = ("exp", "iat", "nbf", "jti", "auth_time", "nonce")
-"""Claims that differ from token to token of one and the same subject."""
+"""Claims that differ between tokens of the same subject."""
 
 
 def hash_subject(profile: Profile, resolver: SecretResolver) -> str:
-    """Return a hash of what is traded, the same for the same subject; empty where nothing is.
+    """Return a hash of the tokens that the grant exchanges; empty if it exchanges none.
+
+    Tokens of the same subject have the same hash.
 
     Raises:
-        CredentialsError: what is to be traded can't be had.
+        CredentialsError: a token to exchange can't be obtained.
     """
-    traded = [
+    names = [
         name
         for name in grants.load_grant(profile.grant).exchanged_secrets
         if name in profile.secrets
     ]
-    if not traded:
+    if not names:
         return ""
     try:
-        found = [resolver.resolve(name) for name in traded]
-    except PromptRequiredError as due:
-        resolver.prompt_for(due.secret_names)
-        found = [resolver.resolve(name) for name in traded]
-    text = json.dumps([_stable_identity(secret) for secret in found if secret is not None])
+        secrets = [resolver.resolve(name) for name in names]
+    except PromptRequiredError as error:
+        resolver.prompt_for(error.secret_names)
+        secrets = [resolver.resolve(name) for name in names]
+    text = json.dumps([_stable_identity(secret) for secret in secrets if secret is not None])
     return sha256(text.encode()).hexdigest()
 
 
 def _stable_identity(token: Secret) -> object:
-    """Return what a token says of its subject: its lasting claims, or all of one that says nothing."""
+    """Return a token's claims without the volatile ones, or the whole token if it isn't a JWT."""
     decoded = decode_token(token.reveal())
     if decoded.kind != "jwt" or decoded.problems or "sub" not in decoded.claims:
         return token.reveal()

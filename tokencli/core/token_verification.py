@@ -1,4 +1,4 @@
-"""Check a token against the keys that the profile's issuer publishes."""
+"""Verify a JWT with the keys that the profile's issuer publishes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,46 +16,46 @@ from tokencli.providers.endpoint_urls import endpoint_unknown_error
 def verify_token(
     profile: Profile, ctx: Context, token: str, audiences: Sequence[str] = ()
 ) -> jwt.VerificationResult:
-    """Return what was proven of the token; keys come from the profile's issuer and nowhere else.
+    """Verify a token with the keys of the profile's issuer and return what was checked.
 
-    It may be for the profile's audience, one of its resources, its client, or one of `audiences`.
+    Accepted audiences are the profile's audience, resources and client id, and `audiences`.
 
     Raises:
-        NotValid: of `jwt.verify`: the token is not to be believed, and why.
-        ConfigError: the profile names no issuer, or where its keys are is not known.
-        TokencliError: the keys can't be had.
+        VerificationError: the token isn't valid, and why.
+        ConfigError: the profile has no issuer, or its keys' address isn't known.
+        TokencliError: the keys can't be fetched.
     """
     return _verify_with_issuer_keys(
         profile, ctx, token, (*_accepted_audiences(profile), *audiences)
     )
 
 
-def verify_signed_response(profile: Profile, ctx: Context, answer: str) -> jwt.VerificationResult:
-    """Return what was proven of a JWT with which an endpoint of the issuer answered the client.
+def verify_signed_response(profile: Profile, ctx: Context, response: str) -> jwt.VerificationResult:
+    """Verify a JWT that an endpoint of the issuer sent as its response.
 
-    It is for the client alone, and needs no end; raises as `verify` does.
+    Its audience is the client, and it needs no expiry. Raises the same errors as `verify_token`.
     """
-    return _verify_with_issuer_keys(profile, ctx, answer, _client_audience(profile), endless=True)
+    return _verify_with_issuer_keys(profile, ctx, response, _client_audience(profile), endless=True)
 
 
 def _verify_with_issuer_keys(
     profile: Profile, ctx: Context, token: str, audiences: Sequence[str], *, endless: bool = False
 ) -> jwt.VerificationResult:
-    found = ctx.with_endpoints(profile, "jwks")
-    if found.issuer is None:
+    resolved = ctx.with_endpoints(profile, "jwks")
+    issuer, url = resolved.issuer, resolved.endpoints.get("jwks")
+    if issuer is None:
         raise ConfigError(
-            f"profile {profile.name!r} names no issuer, so there is nobody to vouch for a token",
-            fix=f'add issuer = "https://…": tokencli profiles edit {profile.name}',
+            f"can't verify: profile {profile.name!r} has no issuer",
+            fix=f"tokencli profiles edit {profile.name}",
         )
-    url = found.endpoints.get("jwks")
     if url is None:
         raise endpoint_unknown_error(profile, "jwks")
-    there, issuer = replace(found, token_url=url), found.issuer
+    jwks_profile = replace(resolved, token_url=url)
 
-    def check() -> jwt.VerificationResult:
+    def verify() -> jwt.VerificationResult:
         return jwt.verify_jwt(
             token,
-            _fetch_jwks(there, ctx),
+            _fetch_jwks(jwks_profile, ctx),
             issuer=issuer,
             audiences=audiences,
             now=ctx.clock.now(),
@@ -63,15 +63,19 @@ def _verify_with_issuer_keys(
         )
 
     try:
-        return check()
+        return verify()
     except jwt.UnknownKeyError:
-        return check()  # a set may be renewed just now, or come from a cache on the way
+        return (
+            verify()
+        )  # the keys may have been rotated just now, or the reply may have been cached
 
 
 def _accepted_audiences(profile: Profile) -> tuple[str, ...]:
-    told = [profile.params.get(name, ()) for name in ("audience", "resource")]
-    listed = [one for value in told for one in ([value] if isinstance(value, str) else value)]
-    return tuple(dict.fromkeys((*listed, *_client_audience(profile))))
+    values = [profile.params.get(name, ()) for name in ("audience", "resource")]
+    audiences = [
+        audience for value in values for audience in ([value] if isinstance(value, str) else value)
+    ]
+    return tuple(dict.fromkeys((*audiences, *_client_audience(profile))))
 
 
 def _client_audience(profile: Profile) -> tuple[str, ...]:
@@ -79,14 +83,16 @@ def _client_audience(profile: Profile) -> tuple[str, ...]:
     return (client,) if client else ()
 
 
-def _fetch_jwks(there: Profile, ctx: Context) -> Mapping[str, Any]:
+def _fetch_jwks(jwks_profile: Profile, ctx: Context) -> Mapping[str, Any]:
     request = HttpRequest(
-        "GET", there.token_url, {"Accept": "application/json"}, is_retry_safe=True
+        "GET", jwks_profile.token_url, {"Accept": "application/json"}, is_retry_safe=True
     )
-    keys = read_object_response(there, request, ctx.transport.send(request, there.connection))
-    if not isinstance(keys.get("keys"), list):
+    reply = ctx.transport.send(request, jwks_profile.connection)
+    jwks = read_object_response(jwks_profile, request, reply)
+    if not isinstance(jwks.get("keys"), list):
         raise ReplyError(
-            f"{get_endpoint_host(there)} publishes something that is no set of keys (RFC 7517 section 5)",
-            fix=f"check jwks_url: tokencli profiles show {there.name}",
+            f"{get_endpoint_host(jwks_profile)} sent something that isn't a JWK set (RFC 7517 section 5)",
+            cause="jwks_url may be wrong",
+            fix=f"tokencli profiles show {jwks_profile.name}",
         )
-    return keys
+    return jwks

@@ -1,4 +1,4 @@
-"""Deal with the person who has to sign in: send them away, wait for them, tell how things stand."""
+"""Interactive sign-in: open the browser, wait for the redirect, show a device code and the time left."""
 
 import re
 from collections.abc import Callable
@@ -20,11 +20,11 @@ from tokencli.oauth.grants.steps import (
 from tokencli.protocols import Context, RedirectListener
 
 SIGN_IN_TIMEOUT_S = 300.0
-"""How long a redirect is waited for where nobody says otherwise."""
+"""How long to wait for the redirect by default."""
 STATUS_INTERVAL_S = 1.0
-"""How often it is told how much time is left."""
+"""How often the remaining time is updated."""
 POLL_S = 0.2
-"""How long one place, port or keyboard, is looked at while both are waited for."""
+"""How long to wait at the port and at the keyboard in turn."""
 _URL_LIKE = re.compile(
     r"""(?ix) :// | [?&%] | callback | ^(?:code|error|state)=
       | ^(?:localhost|(?:\d{1,3}\.){3}\d{1,3}|\[[0-9a-f:.]+\])(?:[:/]|$)   # the host alone
@@ -32,11 +32,11 @@ _URL_LIKE = re.compile(
       | ^(?:[a-z0-9-]+\.)+[a-z]{2,63}/                                    # or with a path
     """
 )
-"""What shows that a line is an address or a part of one; a code may hold `/`, `=`, `.` and `-`."""
+"""Matches a URL or a part of one. An authorization code may contain `/`, `=`, `.` and `-`."""
 
 
 class UserSignIn:
-    """One sign-in as seen from here; what it opened is closed at the end."""
+    """One interactive sign-in. What it opens is closed at the end."""
 
     def __init__(self, profile: Profile, ctx: Context) -> None:
         self._profile = profile
@@ -62,7 +62,11 @@ class UserSignIn:
             self._listener.close()
 
     def start_listener(self, step: ListenForRedirect) -> str:
-        """Open the loopback port; first see that somebody can be reached at all."""
+        """Open the loopback port and return the redirect URI.
+
+        Raises:
+            LoginRequiredError: no user can be reached.
+        """
         self._use_browser = self._profile.sign_in.browser and self._ctx.browser.is_available
         self._require_user()
         self._listen_step = step
@@ -72,101 +76,105 @@ class UserSignIn:
         return self._listener.redirect_uri
 
     def open_browser(self, step: OpenBrowser) -> None:
-        """Open the page, or show its address to be opened anywhere."""
+        """Open the authorization URL in a browser, or show it so that it can be opened anywhere."""
         terminal = self._ctx.terminal
-        # Before the address is shown: what is pasted at once must come whole, too.
+        # Before the URL is shown, so that nothing of an immediate paste gets lost.
         self._read_line = self._keyboard_stack.enter_context(terminal.open_line_reader())
         host = urlsplit(step.url).netloc
         self._browser_opened = self._use_browser and self._ctx.browser.open_url(step.url)
         if self._browser_opened:
             terminal.print_note(
-                f"a browser is open at {host}: sign in there; if you see none, open this:"
+                f"opened {host} in your browser: sign in there; if no browser appears, open this URL:"
             )
             terminal.print_note(step.url, whole=True)
         else:
-            terminal.show_message(f"to sign in at {host}, open this address in a browser:")
+            terminal.show_message(f"to sign in at {host}, open this URL in a browser:")
             terminal.show_message(step.url)
         if terminal.interactive and not self._browser_opened:
             terminal.show_message(
-                "if that browser is on another machine, it ends at an address that it can't open:"
-                " paste that whole address here, and press Enter"
+                "if the browser is on another machine, it ends at an address that it can't open:"
+                " paste that whole address here and press Enter"
             )
 
     def await_redirect(self, _: AwaitAuthorizationResponse) -> AuthorizationResponse:
-        """Wait at the port, and at the keyboard for what is pasted."""
-        assert self._read_line is not None, "somebody was sent away"
+        """Wait for the redirect at the port, and at the keyboard for a pasted address."""
+        assert self._read_line is not None, "the authorization URL was opened"
         with self._keyboard_stack:
             return self._poll_for_redirect(self._read_line)
 
-    def _poll_for_redirect(self, typed: Callable[[float], str | None]) -> AuthorizationResponse:
-        assert self._listener is not None, "the port is open before a person is sent away"
+    def _poll_for_redirect(self, read_line: Callable[[float], str | None]) -> AuthorizationResponse:
+        assert self._listener is not None, "the port is open before the browser"
         assert self._listen_step is not None
         clock, terminal = self._ctx.clock, self._ctx.terminal
-        patience = self._profile.sign_in.wait or SIGN_IN_TIMEOUT_S
-        self._deadline = clock.monotonic() + patience
-        terminal.print_note(f"waiting for {humanize_duration(patience)} at most; Ctrl-C leaves")
+        timeout = self._profile.sign_in.wait or SIGN_IN_TIMEOUT_S
+        self._deadline = clock.monotonic() + timeout
+        terminal.print_note(f"waiting up to {humanize_duration(timeout)} (Ctrl-C to cancel)")
         while (left := self._deadline - clock.monotonic()) > 0:
-            if self._browser_opened:  # else the line is free for what is pasted
+            if self._browser_opened:  # otherwise the line is kept free for pasting
                 self._show_status()
-            came = self._listener.wait_for_redirect(min(POLL_S, left))
-            if came is not None:
-                return came
-            line = typed(min(POLL_S, left))
+            response = self._listener.wait_for_redirect(min(POLL_S, left))
+            if response is not None:
+                return response
+            line = read_line(min(POLL_S, left))
             pasted = None if line is None else self._parse_pasted_line(line, self._listen_step)
             if pasted is not None:
                 return pasted
         raise LoginRequiredError(
-            f"nobody came back from {urlsplit(self._profile.endpoints['authorization']).netloc}"
-            f" within {humanize_duration(patience)}",
+            f"no redirect from {urlsplit(self._profile.endpoints['authorization']).netloc}"
+            f" within {humanize_duration(timeout)}: the sign-in wasn't finished",
             fix=f"tokencli login {self._profile.command_line_name} --wait 15m",
         )
 
     def _parse_pasted_line(
-        self, typed: str, step: ListenForRedirect
+        self, line: str, step: ListenForRedirect
     ) -> AuthorizationResponse | None:
-        """Take an address that was pasted, or the bare code; PKCE ties that to this sign-in.
+        """Parse a pasted redirect address or a bare code, which PKCE ties to this sign-in.
 
-        What may be a part of an address is no code: sent as one it would use up the sign-in.
+        Text that looks like a part of an address isn't taken as a code: the server would refuse it
+        and end the sign-in.
         """
-        typed = typed.strip()
-        if not typed:
+        line = line.strip()
+        if not line:
             return None
-        if _URL_LIKE.search(typed):
-            came = step.parse_response(typed.partition("#")[0].partition("?")[2])
-            if came is None:
+        if _URL_LIKE.search(line):
+            response = step.parse_response(line.partition("#")[0].partition("?")[2])
+            if response is None:
                 self._ctx.terminal.show_message(
-                    "that is not the address at which this sign-in ends; copy it whole, from"
-                    " http:// to its end"
+                    "this is not the address at which this sign-in ends; paste the whole address,"
+                    " starting with http://"
                 )
-            return came
-        if step.accepts_bare_code and typed.isascii() and typed.isprintable() and " " not in typed:
-            return AuthorizationResponse(code=Secret(typed))
-        self._ctx.terminal.show_message("paste the whole address, from http:// to its end")
+            return response
+        if step.accepts_bare_code and line.isascii() and line.isprintable() and " " not in line:
+            return AuthorizationResponse(code=Secret(line))
+        self._ctx.terminal.show_message("paste the whole address, starting with http://")
         return None
 
     def show_user_code(self, step: ShowUserCode) -> None:
-        """Show page and code (RFC 8628 section 3.3); the page with the code in it only to be scanned."""
+        """Show the verification URI and the user code (RFC 8628 section 3.3).
+
+        The URI that contains the code is only shown as a QR code, if that can be drawn.
+        """
         self._require_user()
         terminal = self._ctx.terminal
-        terminal.show_message(
-            f"to sign in, open this address on any device: {step.verification_uri}"
+        terminal.show_message(f"to sign in, open this URL on any device: {step.verification_uri}")
+        complete_uri = step.verification_uri_complete
+        qr_drawn = terminal.show_message(
+            f"and type this code there: {step.user_code}", qr=complete_uri or step.verification_uri
         )
-        complete = step.verification_uri_complete
-        drawn = terminal.show_message(
-            f"and type this code there: {step.user_code}", qr=complete or step.verification_uri
-        )
-        if complete:
-            way = "scan the picture" if drawn else "open the address below"
-            terminal.show_message(f"or {way}, and see that the page shows {step.user_code}")
-            if not drawn:
-                terminal.show_message(complete)
+        if complete_uri:
+            alternative = "scan the QR code" if qr_drawn else "open the URL below"
+            terminal.show_message(
+                f"or {alternative}, and check that the page shows {step.user_code}"
+            )
+            if not qr_drawn:
+                terminal.show_message(complete_uri)
         self._deadline = self._ctx.clock.monotonic() + step.expires_in
         terminal.print_note(
-            f"waiting for {humanize_duration(step.expires_in)} at most; Ctrl-C leaves"
+            f"waiting up to {humanize_duration(step.expires_in)} (Ctrl-C to cancel)"
         )
 
     def wait_interval(self, step: WaitSeconds) -> float:
-        """Let time pass, and tell how much is left."""
+        """Wait, update the remaining time, and return the monotonic time at the end."""
         clock = self._ctx.clock
         end = clock.monotonic() + step.seconds
         while (left := end - clock.monotonic()) > 0:
@@ -184,12 +192,12 @@ class UserSignIn:
             self._ctx.terminal.set_status_line(text)
 
     def _require_user(self) -> None:
-        """See that somebody is there, by terminal or screen, or that the caller said so."""
+        """Check that a user can be reached: by browser, by terminal, or as `--wait` says."""
         if self._use_browser or self._ctx.terminal.interactive or self._profile.sign_in.wait:
             return
         raise LoginRequiredError(
-            f"somebody has to sign in for profile {self._profile.name!r}, and there is no terminal"
-            " to show where (or --no-input or CI forbids it)",
-            fix=f"tokencli login {self._profile.command_line_name}   in a terminal; or with --wait 5m, to wait"
-            " for somebody who reads this output elsewhere",
+            f"profile {self._profile.name!r} requires an interactive sign-in, and there is neither a"
+            " browser nor a terminal (or --no-input or CI forbids prompts)",
+            cause="run the login in a terminal, or add --wait 5m if somebody reads this output elsewhere",
+            fix=f"tokencli login {self._profile.command_line_name} --wait 5m",
         )

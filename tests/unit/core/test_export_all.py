@@ -146,7 +146,7 @@ def test_an_output_that_did_not_come_is_empty_and_so_is_the_header_that_takes_it
     assert (found["T_CSRF"], found["T_DOMAIN"], found["T_HEADER_3"]) == ("", "", "")
     assert found["T_HEADER"] == "Cookie: Auth=x"
     assert [said for said in used.terminal.messages if "warning" in said] == [
-        "warning: T_HEADER_3 lacks the header CSRF: the server's reply did not bring csrf"
+        "warning: T_HEADER_3 lacks the header CSRF: the server's reply has no csrf"
     ]
 
 

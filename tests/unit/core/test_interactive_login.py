@@ -228,7 +228,7 @@ def test_nobody_is_waited_for_for_ever() -> None:
         around = ctx(terminal=True)
         around.browser.response_queries = []
         began = around.clock.now()
-        with pytest.raises(LoginRequiredError, match="nobody came back"):
+        with pytest.raises(LoginRequiredError, match="no redirect from id.example.com"):
             run(around, profile(sign_in=told))
         assert limit <= around.clock.now() - began <= limit + 1
         assert around.browser.close_count == 1
@@ -277,7 +277,7 @@ def test_a_piece_of_an_address_is_not_sent_as_a_code(piece: str) -> None:
     around.terminal.typed_lines = [piece, "4/0Af_x.y-z=="]
     run(around, profile(sign_in=SignIn(browser=False)))
     assert b"code=4%2F0Af_x.y-z%3D%3D&" in around.transport.requests[0].body
-    assert any("copy it whole" in text for text in around.terminal.messages)
+    assert any("paste the whole address" in text for text in around.terminal.messages)
 
 
 def test_a_bare_code_is_not_enough_where_the_server_names_itself() -> None:
@@ -286,7 +286,7 @@ def test_a_bare_code_is_not_enough_where_the_server_names_itself() -> None:
     around.browser.response_queries = []
     around.terminal.typed_lines = ["canary-pasted-code"]
     who = profile(issuer="https://id.example.com", sign_in=SignIn(iss_in_redirect=True))
-    with pytest.raises(LoginRequiredError, match="nobody came back"):
+    with pytest.raises(LoginRequiredError, match="no redirect from id.example.com"):
         run(around, who)
     assert any("paste the whole address" in text for text in around.terminal.messages)
 
@@ -295,7 +295,7 @@ def test_where_nobody_is_nothing_is_begun() -> None:
     """No terminal and no screen: told at once, unless --wait says that somebody reads along."""
     around = ctx(GOOD)
     around.browser.is_available = False
-    with pytest.raises(LoginRequiredError, match="no terminal"):
+    with pytest.raises(LoginRequiredError, match="neither a browser nor a terminal"):
         run(around, profile())
     assert around.browser.close_count == 0
     run(around, profile(sign_in=SignIn(wait=60.0)))
@@ -320,17 +320,17 @@ def test_a_login_ends_with_what_it_brought() -> None:
     reply = {"access_token": "t", "expires_in": 3600, "scope": "read", "refresh_expires_in": 86400}
     bare = log_in(who, ctx(json_reply(json.dumps(reply)))).token_result
     assert list(describe_login(who, bare)) == [
-        "got a token good for 1 hour",
+        "got a token valid for 1 hour",
         "scope read",
-        "asked for and not granted: write offline_access",
-        "without a refresh token, so after that somebody has to sign in again",
+        "scope not granted: write offline_access",
+        "without a refresh token, so you must sign in again after that",
     ]
     reply |= {"refresh_token": "r", "scope": None}
     whole = log_in(who, ctx(json_reply(json.dumps(reply)))).token_result
     assert list(describe_login(who, whole)) == [
-        "got a token good for 1 hour",
+        "got a token valid for 1 hour",
         "scope read write offline_access",
-        "with a refresh token good for 1 day",
+        "with a refresh token valid for 1 day",
     ]
 
 
@@ -339,7 +339,7 @@ def test_scopes_that_are_granted_with_commas_are_granted() -> None:
     reply = json_reply('{"access_token": "t", "token_type": "bearer", "scope": "repo,gist"}')
     for provider, said in (
         ("github", ["scope repo gist"]),
-        ("oauth2", ["scope repo,gist", "asked for and not granted: repo gist"]),
+        ("oauth2", ["scope repo,gist", "scope not granted: repo gist"]),
     ):
         around = ctx(reply)
         who = replace(profile(scope="repo gist"), provider=load_builtin(provider))

@@ -47,7 +47,7 @@ def test_what_worked_before_is_put_back(reply: HttpReply) -> None:
     before = dict(keeper.secrets)
     said = tried(reply, keeper)
     assert keeper.secrets == before
-    assert "put the older password back, since this one is refused" in said
+    assert "restored the previous password, because the new one was refused" in said
     assert not any("canary" in text for text in said)
 
 
@@ -57,7 +57,7 @@ def test_a_refused_secret_is_not_kept(reply: HttpReply) -> None:
     keeper = FakeKeyring()
     said = tried(reply, keeper)
     assert keeper.secrets == {}
-    assert "the password is not kept, since it is refused" in said
+    assert "deleted the password again, because it was refused" in said
 
 
 @pytest.mark.parametrize("reply", UNDECIDED.values(), ids=UNDECIDED)

@@ -32,7 +32,7 @@ def test_groupid_asks_for_five_things() -> None:
         "identity_store_id": "1",
     }
     asked = " ".join(terminal.messages)
-    assert "such as demomachine:4443" in asked
+    assert "e.g. demomachine:4443" in asked
     assert "SVC.Identitystore" in asked
     assert "assword" not in asked
 
@@ -61,7 +61,7 @@ def test_an_answer_that_would_not_load_is_asked_for_again() -> None:
     assert first == second
     assert first == (
         "Host and port of the GroupID server (as in the address of the GroupID portal; the port is"
-        " 4443 unless it was changed), such as demomachine:4443"
+        " 4443 unless it was changed), e.g. demomachine:4443"
     )
     assert why.endswith('a host is only a name and a port, not a URL; write "demomachine:4443"')
 
@@ -72,7 +72,7 @@ def test_an_answer_that_would_not_load_is_asked_for_again() -> None:
 def test_nobody_is_asked_in_vain(name: str, given: dict[str, str]) -> None:
     """What is wrong with the command line is said before the first question."""
     terminal = FakeTerminal(interactive=True)
-    with pytest.raises(ConfigError, match="nothing was asked") as caught:
+    with pytest.raises(ConfigError, match="nothing was written") as caught:
         ask_missing_values(PartialProfile(name, load_builtin("groupid"), given), terminal)
     assert caught.value.problems and caught.value.fix
     assert terminal.messages == []
