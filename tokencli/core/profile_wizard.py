@@ -104,7 +104,7 @@ def ask_missing_values(draft: PartialProfile, terminal: Terminal) -> dict[str, A
         choices = [name for name in group if name not in secrets]
         chosen = choices[0]
         if len(choices) > 1 and "token_url" not in choices:
-            chosen = terminal.ask_line("Which one do you have?", default=chosen, choices=choices)
+            chosen = terminal.ask_line("Which one do you have", default=chosen, choices=choices)
         keys[chosen] = _ask_value(draft, keys, chosen, terminal)
     for name in missing:
         keys[name] = _ask_value(draft, keys, name, terminal)
