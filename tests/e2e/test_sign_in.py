@@ -365,7 +365,7 @@ def test_login_without_terminal_and_browser(
         for options in ((), ("--no-input",)):
             done = tokencli("login", "corp", *options)
             assert (done.code, done.out) == (4, "")
-            assert "in a terminal" in done.err
+            assert "neither a browser nor a terminal" in done.err
         assert tokencli("get", "corp", "--interactive").code == 4
 
 

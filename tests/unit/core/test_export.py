@@ -56,10 +56,10 @@ def test_a_token_beyond_rfc_6750_is_exported_with_a_warning() -> None:
     reply = '{"access_token": "a*b", "token_type": "Bearer", "expires_in": 1200}'
     ctx = edges_with(reply)
     assert export_token(PROFILE, ctx, to="sh").text == "export CORP_TOKEN='a*b';\n"
-    assert any("quoted form" in said for said in ctx.terminal.messages)
+    assert any("quote the command" in said for said in ctx.terminal.messages)
     ctx = edges_with(reply)
     assert export_token(PROFILE, ctx, to="docker").text == "CORP_TOKEN=a*b\n"
-    assert not any("quoted form" in said for said in ctx.terminal.messages)
+    assert not any("quote the command" in said for said in ctx.terminal.messages)
 
 
 @pytest.mark.requirement(11)

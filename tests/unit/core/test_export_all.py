@@ -292,4 +292,4 @@ def test_a_header_is_no_reason_for_a_caution() -> None:
     assert text.endswith("""export T_HEADER='Authorization: Bearer abc='"="'';\n""")
     used = ctx('{"access_token": "abc", "csrf": "a*"}')
     export_token(described(outputs=("csrf",)), used, to="sh", all_variables=True)
-    assert any("T_CSRF" in said and "quoted form" in said for said in used.terminal.messages)
+    assert any("T_CSRF" in said and "quote the command" in said for said in used.terminal.messages)

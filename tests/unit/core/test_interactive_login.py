@@ -228,7 +228,7 @@ def test_nobody_is_waited_for_for_ever() -> None:
         around = ctx(terminal=True)
         around.browser.response_queries = []
         began = around.clock.now()
-        with pytest.raises(LoginRequiredError, match="no redirect from id.example.com"):
+        with pytest.raises(LoginRequiredError, match="no redirect from id"):
             run(around, profile(sign_in=told))
         assert limit <= around.clock.now() - began <= limit + 1
         assert around.browser.close_count == 1
@@ -286,7 +286,7 @@ def test_a_bare_code_is_not_enough_where_the_server_names_itself() -> None:
     around.browser.response_queries = []
     around.terminal.typed_lines = ["canary-pasted-code"]
     who = profile(issuer="https://id.example.com", sign_in=SignIn(iss_in_redirect=True))
-    with pytest.raises(LoginRequiredError, match="no redirect from id.example.com"):
+    with pytest.raises(LoginRequiredError, match="no redirect from id"):
         run(around, who)
     assert any("paste the whole address" in text for text in around.terminal.messages)
 
