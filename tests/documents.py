@@ -7,17 +7,22 @@ block that begin with `$ ` against a sandbox and shows what they print.
 
 import json
 import os
+import pty
 import re
+import select
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests import completions, man_page
+from tests import completions, keyring_session, man_page
+from tests.conftest import ALONE, PROXIES
 from tokencli.commands.help import PAGES, read_page, summarize_page
+from tokencli.sandbox.groupid import GroupId
 from tokencli.sandbox.server import Sandbox
 
 ROOT = Path(__file__).parent.parent
@@ -29,18 +34,24 @@ BLOCK = re.compile(
     r"(?P<text>.*?)(?P<foot><!-- /generated -->\n)",
     re.DOTALL,
 )
+GROUPID_SETUP = (
+    "tokencli profiles add groupid --provider groupid --host demomachine:4443"
+    " --username jdoe --client-id 7d1c0f52-made-up --identity-store-id 1"
+)
+FOREIGN = ("XDG_", "DBUS_", "PYTHON", "REQUESTS_CA", "CURL_CA", "SSL_CERT")
+"""Prefixes of variables that would reach into a capture from outside."""
+PROMPT_TIMEOUT_S = 20
 MAX_TOKEN_CHARS = 56
 """Characters of a token that a capture shows."""
 LONG_TOKEN = re.compile(r"\beyJ[A-Za-z0-9_.-]{60,}|\b[0-9a-f]{64}\b")
 VOLATILE = {
     r"\beyJ[A-Za-z0-9_.-]+…?": "TOKEN",
     r"127\.0\.0\.1:\d+": "HOST",
-    r"/tmp/\S*?(?=/(?:config\.toml|ca\.pem|state|home))|/tmp/tokencli-sandbox-\w+": "FOLDER",
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\dZ?": "TIME",
     r"\b1[789]\d{8}\b": "EPOCH",
     r"\b[0-9a-f]{16,64}…?": "HEX",
     r"\"[A-Za-z0-9_-]{43}\"": "KID",
-    r"\b(?:in )?\d+ (?:second|minute)s?\b(?: ago)?|\bnow\b": "DURATION",
+    r"\b(?:in )?\d+ (?:second|minute|hour|year)s?\b(?: ago)?|\bnow\b": "DURATION",
 }
 """What differs from one capture to the next, and what it is compared as."""
 
@@ -52,9 +63,14 @@ def documents() -> list[Path]:
 
 def run_tokencli(*words: str) -> str:
     """Return what a command prints."""
+    environ = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("TOKENCLI_", "XDG_"))
+    }
     done = subprocess.run(
         [BIN / "tokencli", *words],
-        env={**os.environ, "COLUMNS": "100", "TERM": "dumb"},
+        env={**environ, "HOME": "/nonexistent", "COLUMNS": "100", "TERM": "dumb"},
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -85,10 +101,16 @@ def render_pages(arguments: str, _: str) -> str:
 def render_providers(_: str, __: str) -> str:
     """Return the table of the built-in providers."""
     lines = ["| provider | system | grants, the default first |", "|---|---|---|"]
-    for row in json.loads(run_tokencli("providers", "--json", "--config", os.devnull))["providers"]:
+    for row in json.loads(run_tokencli("providers", "--json"))["providers"]:
         grants = ", ".join(f"`{grant}`" for grant in row["grants"])
         lines.append(f"| `{row['name']}` | {row['title']} | {grants} |")
     return "".join(f"{line}\n" for line in lines)
+
+
+def render_provider_names(_: str, __: str) -> str:
+    """Return a sentence that names the built-in providers."""
+    rows = json.loads(run_tokencli("providers", "--json"))["providers"]
+    return ", ".join(f"`{row['name']}`" for row in rows) + ".\n"
 
 
 def render_keys(arguments: str, _: str) -> str:
@@ -105,6 +127,25 @@ def render_keys(arguments: str, _: str) -> str:
     )
 
 
+def render_provider_keys(_: str, __: str) -> str:
+    """Return the keys that the built-in providers add, by provider."""
+    schema = json.loads(run_tokencli("profiles", "schema"))
+    usual = set(schema["$defs"]["ProfileTable"]["properties"])
+    lines = []
+    for table in schema["$defs"].values():
+        properties = table.get("properties", {})
+        provider = properties.get("provider", {}).get("const")
+        added = sorted(set(properties) - usual)
+        if provider and added:
+            lines.append(f"**{provider}**\n\n")
+            lines += [
+                f"{_render_key(name, properties[name], schema['$defs'], required=False)}\n"
+                for name in added
+            ]
+            lines.append("\n")
+    return "".join(lines)
+
+
 def _render_key(
     name: str, about: Mapping[str, Any], definitions: Mapping[str, Any], *, required: bool
 ) -> str:
@@ -112,8 +153,12 @@ def _render_key(
     if required:
         notes.append("required")
     elif about.get("default") is not None:
-        notes.append(f"default `{json.dumps(about['default'])}`")
-    text = f"- `{name}` ({', '.join(notes)}): {about.get('description', '')}"
+        default = json.dumps(about["default"])
+        notes.append(
+            f"default `{default.replace('.0', 's') if notes == ['duration'] else default}`"
+        )
+    description = str(about.get("description", "")).rstrip(".")
+    text = f"- `{name}` ({', '.join(notes)}): {description}."
     if about.get("examples"):
         text += f" Example: `{json.dumps(about['examples'][0])}`"
     return text
@@ -144,53 +189,154 @@ def _render_type(about: Mapping[str, Any], definitions: Mapping[str, Any]) -> st
 
 
 def render_capture(arguments: str, old: str) -> str:
-    """Run the `$ ` lines of a block against one sandbox and return them with what they print."""
-    commands = re.findall(r"^\$ (.*)$", old, re.MULTILINE)
-    with sandbox_environ(arguments) as environ:
-        shown = [f"$ {command}\n{_run_shown(command, environ)}" for command in commands]
+    """Run the `$ ` lines of a block against one sandbox and return them with what they print.
+
+    Arguments: `fresh` starts with an empty configuration, `setup=groupid` adds a profile to it,
+    and `answers=a,b` types these at prompts.
+    """
+    commands = re.findall(r"^\$ ((?:.*\\\n)*.*)", old, re.MULTILINE)
+    options = dict(word.partition("=")[::2] for word in arguments.split())
+    answers = [answer for answer in options.get("answers", "").split(",") if answer]
+    with scratch_world(fresh="fresh" in options) as world:
+        if "setup" in options:
+            world.run(GROUPID_SETUP)
+        shown = [f"$ {command}\n{world.show(command, answers)}" for command in commands]
     new = "```console\n" + "\n".join(shown) + "```\n"
     return old if normalize(old) == normalize(new) else new
 
 
-def _run_shown(command: str, environ: Mapping[str, str]) -> str:
-    done = subprocess.run(
+@dataclass(frozen=True)
+class World:
+    """A sandbox, an unlocked keyring if this machine has one, and an empty home."""
+
+    environ: dict[str, str]
+    home: Path
+    aliases: dict[str, str]
+    """What a document shows -> what it is here."""
+
+    def run(self, script: str, shell: str = "sh") -> subprocess.CompletedProcess[str]:
+        """Run a script with stdout and stderr in one."""
+        return subprocess.run(
+            [shell, "-c", self.localize(script)],
+            env=self.environ,
+            cwd=self.home,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            check=False,
+            timeout=120,
+        )
+
+    def localize(self, script: str) -> str:
+        """Replace what a document shows by what it is here."""
+        for shown, here in self.aliases.items():
+            script = script.replace(shown, here)
+        return script
+
+    def show(self, command: str, answers: list[str]) -> str:
+        """Run a command, typing answers at its prompts, and return what a document shows of it."""
+        if answers and command.startswith("tokencli login"):
+            printed = _run_in_terminal(self.localize(command), self, answers)
+        else:
+            printed = self.run(command).stdout
+        for shown, here in self.aliases.items():
+            printed = printed.replace(here, shown)
+        printed = printed.replace(str(self.home), "~").rstrip() + "\n"
+        return LONG_TOKEN.sub(lambda found: found[0][:MAX_TOKEN_CHARS] + "…", printed)
+
+
+def _run_in_terminal(command: str, world: World, answers: list[str]) -> str:
+    """Run a command in a terminal and answer its hidden prompts one after the other, questions with yes."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
         ["sh", "-c", command],
-        env=environ,
-        cwd=environ["HOME"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        check=False,
+        env=world.environ,
+        cwd=world.home,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
     )
-    return LONG_TOKEN.sub(lambda found: found[0][:MAX_TOKEN_CHARS] + "…", done.stdout)
+    os.close(theirs)
+    printed = b""
+    answered = 0
+    while True:
+        if not select.select([ours], [], [], PROMPT_TIMEOUT_S)[0]:
+            process.kill()
+            raise AssertionError(f"{command} waits for an answer: {printed.decode()}")
+        try:
+            chunk = os.read(ours, 4096)
+        except OSError:  # the other end is closed
+            break
+        if not chunk:
+            break
+        printed += chunk
+        if answers and printed.count(b"(hidden): ") > answered:
+            answered += 1
+            os.write(ours, answers.pop(0).encode() + b"\n")
+        elif printed.endswith((b"[Y/n]: ", b"[y/N]: ")):
+            os.write(ours, b"y\n")
+    os.close(ours)
+    process.wait(30)
+    return printed.decode().replace("\r\n", "\n")
 
 
 @contextmanager
-def sandbox_environ(options: str = "", extra_config: str = "") -> Iterator[dict[str, str]]:
-    """Run a sandbox and yield the environment of a shell that uses it, with an empty home."""
-    faults = {
-        name.removeprefix("--").replace("-", "_"): value
-        for name, _, value in (word.partition("=") for word in options.split())
-    }
-    with Sandbox(**faults) as running, tempfile.TemporaryDirectory() as folder:
+def scratch_world(
+    *, fresh: bool = False, stubs: Mapping[str, str] | None = None
+) -> Iterator[World]:
+    """Run a sandbox and a keyring, and yield a world in which commands find both.
+
+    Profile groupid takes its password from $GROUPID_PASSWORD, and profile corp is an OAuth client.
+    """
+    with Sandbox() as running, tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        place = Path(folder)
+        home = place / "home"
+        home.mkdir()
         config = Path(running.config_file)
-        config.write_text(config.read_text() + extra_config.replace("{ca_file}", running.ca_file))
+        text = re.sub(
+            r'password = \{ file = "[^"]*groupid.password" \}',
+            'password = { env = "GROUPID_PASSWORD" }',
+            config.read_text(),
+        )
+        corp = text[text.index("[profiles.oauth2]") :].replace("profiles.oauth2", "profiles.corp")
+        issuer = f'issuer = "{running.url}/oauth2"\njwks_url = "{running.url}/oauth2/keys"\n'
+        issuer += f'audience = "{running.url}/oauth2/resource"\n'
+        config.write_text(f"{text}\n{corp}{issuer}")
         environ = {
             name: value
             for name, value in running.build_environ(os.environ).items()
-            if not name.startswith(("XDG_", "DBUS_", "PYTHON")) and name not in ("CI", "NO_COLOR")
+            if not name.startswith((*FOREIGN, "TOKENCLI_PROFILE"))
+            and name.upper() not in (*PROXIES, *ALONE)
         }
-        home = Path(folder) / "home"
-        home.mkdir()
-        yield {
-            **environ,
+        bin_folder = place / "bin"
+        bin_folder.mkdir()
+        for name, script in (stubs or {}).items():
+            (bin_folder / name).write_text(f"#!/bin/sh\n{script}\n")
+            (bin_folder / name).chmod(0o755)
+        environ |= {
             "HOME": str(home),
-            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+            "PATH": os.pathsep.join((str(bin_folder), str(BIN), os.environ["PATH"])),
             "LC_ALL": "C.UTF-8",
+            "TERM": "dumb",
             "COLUMNS": "100",
+            "GROUPID_PASSWORD": GroupId.secrets["password"],
+            "PASSWORD": GroupId.secrets["password"],
+            "CLIENT_SECRET": GroupId.secrets["client_secret"],
         }
+        if fresh:
+            del environ["TOKENCLI_CONFIG"]
+        if not keyring_session.missing():
+            address = stack.enter_context(keyring_session.private_bus(place))
+            environ |= stack.enter_context(keyring_session.gnome_keyring(place, address))
+        aliases = {
+            "demomachine:4443": running.url.removeprefix("https://"),
+            "/etc/ssl/demo-ca.pem": running.ca_file,
+            "/tmp/sandbox": str(config.parent),
+        }
+        yield World(environ, home, aliases)
 
 
 def normalize(text: str) -> str:
@@ -205,7 +351,9 @@ RENDERERS: dict[str, Callable[[str, str], str]] = {
     "output": render_output,
     "pages": render_pages,
     "providers": render_providers,
+    "provider-names": render_provider_names,
     "keys": render_keys,
+    "provider-keys": render_provider_keys,
     "capture": render_capture,
 }
 """Kind of block -> what renders it, given its arguments and its present text."""

@@ -1,19 +1,11 @@
-"""The README shows what `--help` says, and `--help` says something about everything."""
+"""`--help` says something about everything."""
 
 import subprocess
 
 import pytest
 
-from tests import readme
 from tests.conftest import Run, script
 from tokencli.commands.registry import COMMANDS
-
-
-@pytest.mark.parametrize("command", readme.blocks())
-def test_what_the_readme_shows_is_what_the_program_says(command: str) -> None:
-    """Letter by letter; `python -m tests.readme` writes it anew."""
-    shown, more = readme.blocks()[command]
-    assert shown == readme.said(command, more)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -17,7 +17,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 RECORD = HERE / "record.json"
-README = ROOT / "README.md"
+PAGE = ROOT / "tokencli" / "manual" / "oauth.md"
 VARIABLE = "RECORD_OF_GRANTS"
 """Where tests write to, if they are to write at all."""
 BLOCK = re.compile(r"(<!-- record: grants -->\n)(?P<text>.*?)(<!-- end of record -->\n)", re.DOTALL)
@@ -59,9 +59,9 @@ def table(record: Iterable[Row]) -> str:
 
 
 def shown() -> str:
-    """Return what README.md shows."""
-    found = BLOCK.search(README.read_text(encoding="utf-8"))
-    assert found is not None, "README.md has no place for the record"
+    """Return what oauth.md shows."""
+    found = BLOCK.search(PAGE.read_text(encoding="utf-8"))
+    assert found is not None, "oauth.md has no place for the record"
     return found["text"]
 
 
@@ -88,8 +88,8 @@ def main() -> None:
         found = sorted({tuple(json.loads(line)) for line in said.read_text().splitlines()})
     lines = ",\n".join(f"  {json.dumps(row)}" for row in found)
     RECORD.write_text(f"[\n{lines}\n]\n")
-    text = README.read_text(encoding="utf-8")
-    README.write_text(
+    text = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(
         BLOCK.sub(lambda block: block[1] + table(rows()) + block[3], text), encoding="utf-8"
     )
 
