@@ -38,7 +38,7 @@ def completion(
     tokencli completion powershell >> $PROFILE
     """
     if profiles:
-        print_profile_names(App(common), [shell] if shell else [])
+        print_profile_names(App(common), shell or "")
         return
     if shell not in SCRIPT_RENDERERS:
         shells = ", ".join(SCRIPT_RENDERERS)

@@ -14,7 +14,7 @@ MAX_PROBLEMS_SHOWN = 20
 def report_error(error: TokencliError, *, as_json: bool = False) -> None:
     """Print an error to stderr: the message, every problem of a file, the cause and the fix."""
     if as_json:
-        from tokencli.formats.json import dump_json_line
+        from tokencli.formats.json import dump_json_line  # rarely needed
 
         write_stderr(dump_json_line({"error": error_to_dict(error)}))
         return

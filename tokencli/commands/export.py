@@ -17,6 +17,7 @@ from tokencli.commands.options import (
     select_profile_name,
 )
 from tokencli.commands.token_output import print_export
+from tokencli.core.export import unset_named_variables, unset_profile_variables
 from tokencli.errors import TokencliError, UsageError
 
 
@@ -99,8 +100,6 @@ def _render_unset(
     app: App, profile_name: str | None, *, to: str, variable: str | None, all_variables: bool
 ) -> str:
     """Return statements that unset the variables; --var without --all-vars needs no profile."""
-    from tokencli.core.export import unset_named_variables, unset_profile_variables
-
     if variable and not all_variables:
         return unset_named_variables(variable, to=to, all_variables=False)
     try:

@@ -10,7 +10,10 @@ import typer
 
 from tokencli.commands import output
 from tokencli.commands.options import common_options
+from tokencli.commands.registry import build_cli
+from tokencli.commands.tables import is_terminal_output, render_markdown, render_table
 from tokencli.errors import UsageError
+from tokencli.terminal.pager import page_text
 
 PAGES = (
     "getting-started",
@@ -45,7 +48,6 @@ _SECTION_LINK = re.compile(r"\[([^\]]+)\]\(#[^)]*\)")
 
 @common_options()
 def show_help(
-    context: typer.Context,
     topic: Annotated[
         list[str] | None,
         typer.Argument(metavar="TOPIC", help="A page of the manual, or a command."),
@@ -60,18 +62,18 @@ def show_help(
     tokencli help scripts            read a page
     tokencli help profiles add       the same as: tokencli profiles add --help
     """
-    root = context.find_root()
+    root = typer.main.get_command(build_cli())
     words = topic or []
     if not words:
         output.write_stdout(_render_page_list())
         return
     page = _normalize_topic(words[0]) if len(words) == 1 else ""
     if page in PAGES:
-        _show_page(_render_page(page, is_command=page in _subcommands(root.command)))
+        _show_page(_render_page(page, is_command=page in _subcommands(root)))
         return
-    if _find_command(root.command, words) is None:
-        raise _unknown_topic(root.command, words)
-    root.command.main(args=[*words, "--help"], prog_name=root.info_name, standalone_mode=False)
+    if _find_command(root, words) is None:
+        raise _unknown_topic(root, words)
+    root.main(args=[*words, "--help"], prog_name="tokencli", standalone_mode=False)
 
 
 def list_help_topics(command_names: tuple[str, ...]) -> tuple[str, ...]:
@@ -106,8 +108,6 @@ def link_to_help(text: str) -> str:
 
 
 def _render_page_list() -> str:
-    from tokencli.commands.tables import render_table
-
     table = render_table(("TOPIC", "SUMMARY"), [(name, summarize_page(name)) for name in PAGES])
     return (
         f"{table}\n"
@@ -125,9 +125,6 @@ def _render_page(name: str, *, is_command: bool) -> str:
 
 def _show_page(markdown: str) -> None:
     """Print a page: formatted and paged in a terminal, as Markdown anywhere else."""
-    from tokencli.commands.tables import is_terminal_output, render_markdown
-    from tokencli.terminal.pager import page_text
-
     if not is_terminal_output():
         output.write_stdout(markdown)
         return

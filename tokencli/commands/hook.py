@@ -6,7 +6,7 @@ import typer
 
 from tokencli.app import App
 from tokencli.commands import output
-from tokencli.commands.hook_renewal import render_renewal
+from tokencli.commands.hook_renewal import print_renewal
 from tokencli.commands.options import CommonOptions, common_options
 from tokencli.fastpath.hooks import HOOK_SHELLS, render_hook_script
 
@@ -39,6 +39,6 @@ def hook(
     """
     names = profiles or ()
     if renew:
-        output.write_stdout(render_renewal(shell, names, App(common)))
+        print_renewal(App(common), shell, *names)
     else:
         output.write_stdout(render_hook_script(shell, names))

@@ -1,9 +1,9 @@
 """The statements that a hooked shell evaluates at its prompt to renew its variables."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from tokencli.app import App
+from tokencli.commands import output
 from tokencli.commands.error_report import report_error
 from tokencli.core.export import export_token, unset_profile_variables
 from tokencli.core.get_token import TokenResult
@@ -19,8 +19,8 @@ UNKNOWN_EXPIRY_RENEWAL_S = 3600.0
 """Seconds until a token whose expiry is unknown is replaced."""
 
 
-def render_renewal(shell: str, profiles: Sequence[str], app: App) -> str:
-    """Return statements that set the profiles' variables and schedule the next renewal.
+def print_renewal(app: App, shell: str = "", *profiles: str) -> None:
+    """Print statements that set the profiles' variables and schedule the next renewal.
 
     If a profile fails, the error is reported and its variable is unset, so that no stale token
     stays.
@@ -47,7 +47,8 @@ def render_renewal(shell: str, profiles: Sequence[str], app: App) -> str:
                     profile, to=hook_shell.dialect, variable=None, all_variables=False
                 )
                 statements.append(unset.strip())
-    return " ".join((*statements, hook_shell.schedule_statement % min(due))) + "\n"
+    schedule = hook_shell.schedule_statement % min(due)
+    output.write_stdout(" ".join((*statements, schedule)) + "\n")
 
 
 def _with_short_timeouts(profile: Profile) -> Profile:

@@ -9,6 +9,7 @@ import typer
 
 from tokencli.app import App
 from tokencli.commands import output
+from tokencli.commands.inspect_view import render_inspection
 from tokencli.commands.options import (
     CommonOptions,
     JsonOption,
@@ -121,8 +122,6 @@ def inspect(
             dump_json_line({"profile": name, **inspection_to_dict(inspection, now, checks)})
         )
     else:
-        from tokencli.commands.inspect_view import render_inspection
-
         output.write_stdout(render_inspection(inspection, now, profile=name, checks=checks))
     if checks.rejection_reason is not None:
         raise InvalidTokenError(f"verification failed: {checks.rejection_reason}")

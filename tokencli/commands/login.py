@@ -16,6 +16,7 @@ from tokencli.commands.options import (
     parse_positive_duration,
     select_profile_name,
 )
+from tokencli.core.login import describe_login, log_in
 from tokencli.errors import UsageError
 
 MAX_STDIN_BYTES = 1 << 20
@@ -67,8 +68,6 @@ def login(
     tokencli login corp --no-browser
     printf '%s\\n' "$PASSWORD" "$CLIENT_SECRET" | tokencli login groupid --stdin
     """
-    from tokencli.core.login import describe_login, log_in
-
     if common.no_input and wait is not None:
         raise UsageError("--no-input and --wait can't be combined")
     app = App(replace(common, no_browser=no_browser, wait=wait))

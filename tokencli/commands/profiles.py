@@ -13,7 +13,27 @@ from tokencli.commands.options import (
     common_options,
 )
 from tokencli.commands.profiles_edit import ProfileNameArgument, add, edit
+from tokencli.commands.profiles_view import (
+    profile_details_to_dict,
+    profiles_to_dicts,
+    render_profile_details,
+    render_profile_table,
+    render_test_result,
+)
 from tokencli.commands.registry import create_command_group
+from tokencli.core.local_data import (
+    find_keyring_secrets,
+    keyring_delete_command,
+    may_have_keyring_secrets,
+)
+from tokencli.core.logout import delete_profile_data
+from tokencli.core.profile_status import (
+    list_profiles,
+    list_secret_statuses,
+    list_settings,
+    read_token_status,
+)
+from tokencli.core.profile_test import run_profile_test
 from tokencli.errors import ConfigError, UsageError
 from tokencli.formats.json import dump_json_line
 from tokencli.models import Profile
@@ -45,9 +65,6 @@ def profiles(
 
 
 def _list_profiles(app: App, *, json_output: bool) -> None:
-    from tokencli.commands.profiles_view import profiles_to_dicts, render_profile_table
-    from tokencli.core.profile_status import list_profiles
-
     rows = list(list_profiles(app.config, app, app.with_cached_endpoints))
     now = app.clock.now()
     if json_output:
@@ -88,9 +105,6 @@ def show(
 
     Of each secret only its source is shown, and whether it is there.
     """
-    from tokencli.commands.profiles_view import profile_details_to_dict, render_profile_details
-    from tokencli.core.profile_status import list_secret_statuses, list_settings, read_token_status
-
     app = App(common)
     profile = app.with_cached_endpoints(app.config.get_profile(app.config.choose_profile(name)))
     parts = (
@@ -112,7 +126,7 @@ def use(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Profile name.")],
 ) -> None:
     """Make a profile the default."""
-    from tokencli.config.edit import set_default_profile
+    from tokencli.config.edit import set_default_profile  # loads tomlkit
 
     app = App(common)
     with app.locked_config() as config:
@@ -138,9 +152,7 @@ def remove(
     tokencli profiles remove groupid
     tokencli profiles remove groupid --yes --secrets
     """
-    from tokencli.config.edit import remove_profile
-    from tokencli.core.local_data import find_keyring_secrets
-    from tokencli.core.logout import delete_profile_data
+    from tokencli.config.edit import remove_profile  # loads tomlkit
 
     app = App(common)
     terminal = app.terminal
@@ -177,12 +189,6 @@ def remove(
 
 def _print_remaining_secrets(app: App, name: str, profile: Profile | None) -> None:
     """Name the secrets that the OS keyring still holds for a removed profile."""
-    from tokencli.core.local_data import (
-        find_keyring_secrets,
-        keyring_delete_command,
-        may_have_keyring_secrets,
-    )
-
     if profile is None:
         if may_have_keyring_secrets(name, app):
             command = keyring_delete_command(f"tokencli:{name}:password")
@@ -209,9 +215,6 @@ def test(
     The stored refresh token is used only if the grant needs an interactive sign-in. The new token
     replaces the stored one; it is not printed.
     """
-    from tokencli.commands.profiles_view import render_test_result
-    from tokencli.core.profile_test import run_profile_test
-
     app = App(common)
     profile = app.get_profile(name)
     result = run_profile_test(profile, app)

@@ -7,7 +7,10 @@ import typer
 from tokencli.app import App
 from tokencli.commands.error_report import report_error
 from tokencli.commands.options import CommonOptions, common_options
+from tokencli.config.config_file import find_config_path, read_config_text
+from tokencli.core.profile_status import suggest_next_commands
 from tokencli.errors import ConfigError, UsageError
+from tokencli.terminal.editor import edit_text
 
 ProfileNameArgument = Annotated[
     str | None,
@@ -116,9 +119,8 @@ def add(
     tokencli profiles add ci --provider oauth2 --no-input \\
         --token-url https://id.example.com/token --client-id batch --client-secret-env CI_SECRET
     """
-    from tokencli.config.edit import add_profile
-    from tokencli.core.profile_status import suggest_next_commands
-    from tokencli.core.profile_wizard import (
+    from tokencli.config.edit import add_profile  # loads tomlkit
+    from tokencli.core.profile_wizard import (  # loads pydantic
         PartialProfile,
         ask_missing_values,
         parse_assignments,
@@ -195,8 +197,11 @@ def edit(
     tokencli profiles edit groupid --set host=demomachine:4443 --unset ca_file
     tokencli profiles edit groupid
     """
-    from tokencli.config.edit import update_profile
-    from tokencli.core.profile_wizard import parse_assignments, parse_secret_sources
+    from tokencli.config.edit import update_profile  # loads tomlkit
+    from tokencli.core.profile_wizard import (  # loads pydantic
+        parse_assignments,
+        parse_secret_sources,
+    )
 
     app = App(common)
     if not (set_ or unset or secret):
@@ -214,9 +219,7 @@ def edit(
 
 def _edit_in_editor(app: App) -> None:
     """Open the configuration, valid or not, in the user's editor until it is valid or unchanged."""
-    from tokencli.config.config_file import find_config_path, read_config_text
-    from tokencli.config.edit import replace_config_text
-    from tokencli.terminal.editor import edit_text
+    from tokencli.config.edit import replace_config_text  # loads tomlkit
 
     if not app.terminal.interactive:
         raise UsageError(

@@ -13,6 +13,7 @@ from tokencli.commands.options import (
 )
 from tokencli.commands.providers_new import new
 from tokencli.commands.registry import create_command_group
+from tokencli.commands.tables import render_table
 from tokencli.errors import ConfigError
 from tokencli.formats.json import dump_json_line
 
@@ -43,7 +44,7 @@ def providers(
 
 @app.command("list")
 @common_options()
-def list_providers(
+def list_all(
     common: CommonOptions,
     json_output: JsonOption = False,
 ) -> None:
@@ -52,8 +53,7 @@ def list_providers(
 
 
 def _list_providers(app: App, *, json_output: bool) -> None:
-    from tokencli.commands.tables import render_table
-    from tokencli.core.provider_list import list_providers
+    from tokencli.core.provider_list import list_providers  # loads pydantic
 
     rows = list(list_providers(app.config))
     if json_output:
@@ -84,7 +84,7 @@ def show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Provider name.")],
 ) -> None:
     """Print a provider as TOML, as a template for your own."""
-    from tokencli.core.provider_list import read_provider_toml
+    from tokencli.core.provider_list import read_provider_toml  # loads pydantic
 
     output.write_stdout(read_provider_toml(App(common).config, name))
 
@@ -102,7 +102,10 @@ def check(
 
     Reports every problem with its line, and which settings a profile must have.
     """
-    from tokencli.config.provider_file import load_providers, read_provider_text
+    from tokencli.config.provider_file import (  # loads pydantic
+        load_providers,
+        read_provider_text,
+    )
     from tokencli.core.provider_list import describe_provider
 
     providers = load_providers(read_provider_text(file), file)
@@ -131,7 +134,7 @@ def reference() -> None:
 
     Each key with its type, default and an example, as Markdown.
     """
-    from tokencli.config.provider_validation import KNOWN_NAMES
+    from tokencli.config.provider_validation import KNOWN_NAMES  # loads pydantic
     from tokencli.providers.reference import render_reference
 
     output.write_stdout(render_reference(KNOWN_NAMES.reserved_field_names))

@@ -11,7 +11,11 @@ from tokencli.commands.options import (
     CommonOptions,
     common_options,
 )
+from tokencli.core.provider_wizard import ask_token_request
 from tokencli.errors import ConfigError, UsageError
+from tokencli.importers import parse_curl
+from tokencli.importers.draft import draft_provider
+from tokencli.importers.recording_file import read_token_requests
 
 if TYPE_CHECKING:
     from tokencli.importers.draft import ProviderDraft
@@ -58,10 +62,6 @@ def new(
     tokencli providers new Acme --from openapi.yaml --pick 2 > acme.toml
     tokencli providers check acme.toml
     """
-    from tokencli.core.provider_wizard import ask_token_request
-    from tokencli.importers import parse_curl
-    from tokencli.importers.recording_file import read_token_requests
-
     if from_curl is not None and from_file is not None:
         raise UsageError("--from-curl and --from can't be combined")
     app = App(common)
@@ -80,8 +80,7 @@ def new(
 
 def _pick_draft(app: App, requests: "list[Imported]", pick: int, title: str) -> "ProviderDraft":
     """Return the draft of the picked request; list all of them, without their values, if several."""
-    from tokencli.config.profile_schema import COMMON_KEYS
-    from tokencli.importers.draft import draft_provider
+    from tokencli.config.profile_schema import COMMON_KEYS  # loads pydantic
 
     drafts = []
     last_error = ConfigError("no request in it looks like a token request")

@@ -17,7 +17,9 @@ from tokencli.commands.options import (
     select_profile_name,
 )
 from tokencli.commands.token_output import describe_renewal, print_refreshed_token
+from tokencli.core.refresh import refresh_profiles
 from tokencli.errors import TokencliError, UsageError
+from tokencli.formats.json import dump_json_line, expiry_to_dict
 
 
 @common_options(lock_timeout=True)
@@ -58,9 +60,6 @@ def refresh(
 
 
 def _refresh_all_profiles(app: App, *, json_output: bool) -> None:
-    from tokencli.core.refresh import refresh_profiles
-    from tokencli.formats.json import dump_json_line, expiry_to_dict
-
     names = app.config.profile_names()
     if not names:
         raise app.config.no_profile_error()

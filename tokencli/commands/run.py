@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from tokencli.commands import output
 from tokencli.commands.error_report import report_error
+from tokencli.commands.fast_commands import find_fast_command
 from tokencli.errors import StorageError, TokencliError, UsageError
 from tokencli.system.termination import (
     Terminated,
@@ -95,18 +96,17 @@ def _is_resource_exhaustion(error: Exception) -> bool:
 
 
 def _dispatch_command(argv: Sequence[str]) -> int:
-    from tokencli.commands.fast_commands import find_fast_command
-
     run_fast = find_fast_command(argv)
     if run_fast is not None:
         run_fast()
         return 0
-    import typer
+    import typer  # only if needed: it takes as long as everything else together
 
-    from tokencli.commands.registry import build_cli
+    from tokencli.commands.registry import COMMANDS, build_cli
 
+    cli = build_cli(argv[:1] if argv and argv[0] in COMMANDS else COMMANDS)
     try:
-        result = build_cli()(args=list(argv), prog_name="tokencli", standalone_mode=False)
+        result = cli(args=list(argv), prog_name="tokencli", standalone_mode=False)
     except typer.TyperException as error:
         message = error.format_message() if hasattr(error, "format_message") else str(error)
         context = getattr(error, "ctx", None)

@@ -18,6 +18,9 @@ from tokencli.commands.error_report import report_error, write_stderr
 from tokencli.commands.options import CommonOptions, common_options
 from tokencli.errors import UsageError
 from tokencli.sandbox.faults import FAULT_OPTIONS, FaultOption, option_name
+from tokencli.sandbox.groupid import GroupId
+from tokencli.sandbox.run_command import exit_status_of, find_tokencli_program, run_command
+from tokencli.sandbox.system import SYSTEMS
 
 if TYPE_CHECKING:
     from tokencli.sandbox.server import Sandbox
@@ -106,10 +109,6 @@ def sandbox(
 
 def _serve_until_stopped(running: "Sandbox", stopped: Event, *, quiet: bool) -> int:
     """Print how to use the sandbox, and wait until it is stopped."""
-    from tokencli.sandbox.groupid import GroupId
-    from tokencli.sandbox.run_command import find_tokencli_program
-    from tokencli.sandbox.system import SYSTEMS
-
     program = find_tokencli_program()
     on_path = shutil.which("tokencli") is not None
     values = {
@@ -129,8 +128,6 @@ def _serve_until_stopped(running: "Sandbox", stopped: Event, *, quiet: bool) -> 
 
 def _run_command(command: Sequence[str], running: "Sandbox") -> int:
     """Run the command against the sandbox and return its exit status."""
-    from tokencli.sandbox.run_command import exit_status_of, find_tokencli_program, run_command
-
     environ = running.build_environ(os.environ)
     program = find_tokencli_program()
     if program is not None:

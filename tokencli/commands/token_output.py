@@ -1,10 +1,15 @@
-"""Get a token and print it: what `get`, `export` and `refresh` do with and without Typer."""
+"""Get a token and print it: what `get`, `export` and `refresh` do with and without Typer.
+
+Imports that a plain `get` doesn't need are inside the functions, because scripts run it often.
+"""
 
 from collections.abc import Mapping
 
 from tokencli.app import App
 from tokencli.commands import output
-from tokencli.core.get_token import TokenResult
+from tokencli.core.get_token import TokenResult, get_token
+from tokencli.core.refresh import refresh_profile
+from tokencli.formats import PROVIDER_USAGE_FORMATS, render_token
 from tokencli.models import Profile
 
 
@@ -22,8 +27,6 @@ def print_token(
     trace: bool = False,
 ) -> None:
     """Print a token as `get` does; `proof_request` has method, url and nonce for format `dpop`."""
-    from tokencli.core.get_token import get_token
-
     profile = app.get_profile(profile_name, scope=scope)
     if format_name == "dpop":
         from tokencli.formats.dpop import require_request_url
@@ -48,8 +51,6 @@ def print_refreshed_token(
     app: App, profile_name: str | None, *, format_name: str = "raw", scope: str | None = None
 ) -> None:
     """Get a new token, print it as `refresh` does, and say on stderr how it was obtained."""
-    from tokencli.core.refresh import refresh_profile
-
     profile = app.get_profile(profile_name, scope=scope)
     result = refresh_profile(profile, app)
     app.terminal.print_note(f"{profile.name}: {describe_renewal(result.source)}")
@@ -116,8 +117,6 @@ def _print_rendered(
     format_name: str,
     proof_request: Mapping[str, str],
 ) -> None:
-    from tokencli.formats import PROVIDER_USAGE_FORMATS, render_token
-
     secrets = None
     if format_name in PROVIDER_USAGE_FORMATS:
         from tokencli.core.secret_resolver import resolve_usage_secrets
