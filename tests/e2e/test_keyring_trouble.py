@@ -97,7 +97,7 @@ def test_profiles_test_uses_the_secrets(logged_in: Sandbox, tokencli: Run) -> No
     """A stored refresh token doesn't hide a wrong password."""
     done = tokencli("profiles", "test", NAME)
     assert done.code == 0, done.err
-    assert "by the password grant" in done.out
+    assert "new token (password grant)" in done.out
     assert "verified: password, client_secret" in done.out
     assert logged_in.database.request_log[-1].grant_type == "Password"
     secret = load_system("groupid").secrets["client_secret"]

@@ -171,7 +171,7 @@ def test_access_token_revoked_with_its_refresh_token(
     server.revocations = [DONE, UNKNOWN]
     done = tokencli("logout", "p")
     assert done.code == 0, done.err
-    assert "revoked the refresh token, the access token had ended" in done.err
+    assert "revoked the refresh token; already invalid at the server: the access token" in done.err
     assert tokencli("logout", "p").code == 0
     assert len(server.asked) == 2
 
