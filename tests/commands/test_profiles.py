@@ -483,6 +483,7 @@ def test_failures_have_their_codes(
     assert path.read_text() == TEXT
 
 
+@pytest.mark.long
 def test_ten_thousand_profiles_are_listed(tokencli: Run, write_config: Write) -> None:
     """A very long list comes out whole, though no keyring answers."""
     entry = '[profiles.p{0}]\nprovider = "oauth2"\ntoken_url = "https://h.example/{0}"\nclient_id = "x"\n'

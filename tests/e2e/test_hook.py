@@ -43,6 +43,13 @@ EACH = [
     )
     for shell in SHELLS
 ]
+OTHER_SHELLS_LATER = [
+    pytest.param(*param.values, marks=[*param.marks, pytest.mark.long])
+    if param.values != ("bash",)
+    else param
+    for param in EACH
+]
+"""All shells; those other than bash are part of the long suites."""
 
 
 @pytest.fixture
@@ -142,7 +149,7 @@ def damages() -> dict[str, Callable[[World], object]]:
 
 
 @pytest.mark.parametrize("damage", damages())
-@pytest.mark.parametrize("shell", EACH)
+@pytest.mark.parametrize("shell", OTHER_SHELLS_LATER)
 def test_program_answers_in_doubt(shell: str, damage: str, place: World) -> None:
     """After any change to the hot copy or the configuration, output and status are the program's."""
     call = f"tokencli get p 2>/dev/null; {STATUS[shell]}"
@@ -154,7 +161,7 @@ def test_program_answers_in_doubt(shell: str, damage: str, place: World) -> None
 
 
 @pytest.mark.parametrize("damage", [name for name in damages() if name != "edited"])
-@pytest.mark.parametrize("shell", EACH)
+@pytest.mark.parametrize("shell", OTHER_SHELLS_LATER)
 def test_damaged_hot_copy_is_not_printed(shell: str, damage: str, place: World) -> None:
     """Without the program there is no token then."""
     damages()[damage](place)

@@ -70,7 +70,9 @@ def test_expired_token_is_refreshed(tokencli: Run) -> None:
     assert done.err.count("grant_type=refresh_token -> 200") == 2
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize(
+    "profile", ["groupid", *(pytest.param(name, marks=pytest.mark.long) for name in PROFILES[1:])]
+)
 @pytest.mark.parametrize("fault", FAILING, ids=" ".join)
 def test_faults_end_in_a_clear_error(tokencli: Run, fault: tuple[str, ...], profile: str) -> None:
     """Nothing on stdout, a short error on stderr, and the documented exit code."""

@@ -163,6 +163,7 @@ UNSEEN = ("token type", "member names", "headers", "redirect", "scope of a test"
 """Where the text is quoted in another spelling, or not shown at all."""
 
 
+@pytest.mark.long
 @pytest.mark.requirement(14)
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("way", REPLIES)
@@ -198,6 +199,7 @@ def jwt(text: str) -> str:
     return f"{part({'alg': text, 'kid': text, 'typ': text})}.{part(claims)}.c2ln"
 
 
+@pytest.mark.long
 @pytest.mark.requirement(14)
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("options", [[], ["--json"], ["-v"]], ids=["page", "json", "verbose"])
@@ -235,6 +237,7 @@ FILES: dict[str, Callable[[str], str]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.requirement(14)
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("place", FILES)
@@ -254,6 +257,7 @@ def test_configuration_text_is_harmless(place: str, tmp_path: Path) -> None:
     assert_harmless(err)
 
 
+@pytest.mark.long
 @pytest.mark.requirement(14)
 @pytest.mark.timeout(300)
 def test_arguments_and_variables_are_harmless(tmp_path: Path) -> None:
