@@ -1,4 +1,4 @@
-"""The reference of the provider language, made of the words that pydantic validates it by."""
+"""Write the provider reference from the schema that validates providers."""
 
 import re
 from collections.abc import Collection
@@ -14,23 +14,23 @@ from tokencli.providers.template_values import GENERATED_VALUES
 from tokencli.toml_writer import format_toml_value
 
 REFERENCE_SECTIONS = (
-    ("Provider", "At the top"),
+    ("Provider", "Top level"),
     ("Endpoints", "[endpoints]"),
     ("Field", "[fields.NAME]"),
     ("Grant", "[grants.NAME]"),
     ("Signed", "[signed.NAME]"),
     ("Request", "[request]"),
     ("Reply", "[reply]"),
-    ("Call", "[then], [refresh] and [logout]: every key of [request], and"),
+    ("Call", "[then], [refresh] and [logout]: all keys of [request], and"),
     ("Errors", "[errors]"),
     ("ErrorMeaning", "[errors.codes.CODE] and [errors.status.NUMBER]"),
     ("IssuanceRules", "[issuing]"),
 )
-"""The classes of the language in reading order, each with the table that it describes."""
+"""The classes of the provider language in reading order, with the tables that they describe."""
 
 INTRODUCTION = """\
-A provider says how one kind of token endpoint speaks. It is a TOML file (`tokencli providers show
-NAME` prints each that is built in), or a table `[providers.NAME]` of the configuration.
+A provider describes how one kind of token endpoint works. It is a TOML file, or a table
+`[providers.NAME]` in the configuration. `tokencli providers show NAME` prints any of the built-in files.
 
     [providers.acme]
     title = "Acme"
@@ -49,59 +49,75 @@ NAME` prints each that is built in), or a table `[providers.NAME]` of the config
     host = "acme.example.com"
     username = "demo"
 
-Templates. `{{name}}` stands for a value: one of [fields], of [values], of [signed]; or `client_id`,
-`client_secret`, `username`, `password`, `scope`, `token_url`, `private_key`; or a generated one: {generated}
-(each the same wherever it stands in one request; `now` in seconds, `now_ms` in milliseconds, `nonce`
-32 hex digits, `device_id` a UUID that stays). In [values], [then], [refresh], [logout] and `use` also
-`token`, `refresh_token` and each of `outputs`. `{{{{` and `}}}}` are braces. Each value is escaped for the
-place it lands in: as one path segment, one parameter, one JSON string, one XML text; a header that
-could not carry it is refused; [values] and text bodies take it as it is.
+**Templates.** `{{name}}` inserts a value. It can be:
 
-Secrets. `password`, `client_secret`, `private_key` and fields of kind secret rest in the OS keyring, or
-where the profile says: `api_key = {{ env = "KEY" }}`, `{{ file = "key.txt" }}`, `{{ command = ["pass",
-"acme"] }}`, `{{ prompt = true }}`. Everything else stands in the profile as text.
+* a value from [fields], [values] or [signed];
+* a standard value: `client_id`, `client_secret`, `username`, `password`, `scope`, `token_url` or
+  `private_key`;
+* a generated value: {generated}. Each stays the same throughout one request. `now` is in seconds,
+  `now_ms` in milliseconds, `nonce` is 32 hex digits, and `device_id` is a UUID that never changes;
+* in [values], [then], [refresh], [logout] and `use`: `token`, `refresh_token` and each of `outputs`.
 
-Names. A field can't be called what every profile has already: {taken}.
+Write `{{{{` and `}}}}` for literal braces. Every value is escaped for its place: one path segment, one
+parameter, one JSON string or one XML text. A value that a header can't carry is refused. In [values]
+and in text bodies, values are inserted unchanged.
 
-Filters. `{{name|filter|filter}}`: {filters}. A digest (md5, sha…, hmac…) is followed by hex or
-base64; `{{text|hmac_sha256:key}}` takes the value named `key`; what is signed of several values is put
-together in [values] first. `{{now|date:%Y-%m-%dT%H:%M:%SZ}}` writes a time in UTC, `{{now|plus:300}}` is five
-minutes later; `url` is the percent-encoding of RFC 3986. int, number, bool and list (of words) give a
-placeholder that stands alone in JSON that type.
+**Filters.** `{{name|filter|filter}}` transforms a value. The filters are {filters}.
 
-OAuth or not. Without `send`, `basic`, `query`, another method or `body = "none"`, the request is
-OAuth's own: grant_type, scope and the client's authentication are added, and headers and grants'
-params stand beside them. With one of them it is exactly what stands in [request]; then there is one
-grant, `token`, and nothing is added. A JSON body of one level without such extras can stay OAuth's
-own: `body = "json"`. What `private_key_jwt` and `jwt_bearer` sign says iss = client_id, sub = client_id
-(`jwt_bearer`: the profile's username, if it has one), aud = `assertion_audience`, iat, nbf, exp and jti;
-where a vendor wants other claims, describe them in [signed] and send them. The `password` grant has to
-be allowed in the profile: `allow_password_grant = true`.
+* A digest (md5, sha…, hmac…) must be followed by hex or base64.
+* `{{text|hmac_sha256:key}}` uses the value named `key` as the key. To sign several values, first put
+  them together in [values].
+* `{{now|date:%Y-%m-%dT%H:%M:%SZ}}` writes a time in UTC. `{{now|plus:300}}` is five minutes later.
+* `url` percent-encodes (RFC 3986).
+* `int`, `number`, `bool` and `list` (of words) give a placeholder that stands alone in a JSON body that
+  type.
 
-Two requests. Where the first reply brings what a second one needs, [then] describes the second; where
-it brings a refresh token and no token, [refresh] is the second. Nothing of [request] goes over into
-[then], [refresh] or [logout]: each says its own body and headers. Their replies are read as [reply]
-says, or wholly by a `reply` of their own. The outputs of both replies are kept, and the token is the
-last reply's. Any request goes to the token endpoint's server, or to one that the profile itself names
-in a field of kind url or host; over https, or http to this machine's own loopback address or a cloud's
-metadata service where the profile says `allow_http = true`.
+**Secrets.** `password`, `client_secret`, `private_key` and fields of kind secret are stored in the OS
+keyring unless the profile names another source: `api_key = {{ env = "KEY" }}`,
+`{{ file = "key.txt" }}`, `{{ command = ["pass", "acme"] }}` or `{{ prompt = true }}`. All other values are
+written in the profile as text.
 
-Yes or no. A reply is a success if its status is below 400 (or in `reply.status`) and, where there is
-`success`, that holds something; without `success`, if nothing stands at `errors.code`. The first reply
-of two need bring no token. Error codes that are numbers are written as text: `codes.-22`. Where nothing
-says how long a token lives, it is fetched anew each time: say `ttl`.
+**Field names.** These names are already keys of every profile, so a field can't use them: {taken}.
+
+**OAuth's own requests.** By default, tokencli sends OAuth's own request: it adds `grant_type`, the scope
+and the client authentication, together with your headers and the `params` of the grant. A flat JSON body
+is still OAuth's own request: set `body = "json"` and nothing else. The `password` grant also needs
+`allow_password_grant = true` in the profile. Assertions of `private_key_jwt` and `jwt_bearer` contain iss
+and sub = client_id (for `jwt_bearer`, sub is the profile's username if it has one),
+aud = `assertion_audience`, iat, nbf, exp and jti. If a vendor needs other claims, describe them in
+[signed] and send them.
+
+**Other requests.** If [request] sets `send`, `basic`, `query`, a `method` other than POST, or a `body` of
+none, text or xml, the request consists of exactly what [request] describes. There is then one grant,
+`token`, and nothing is added.
+
+**Two requests.** If getting a token takes two requests, [then] describes the second one. If the first
+reply has a refresh token but no token, [refresh] is used as the second one. [then], [refresh] and [logout]
+inherit nothing from [request]: each sets its own body and headers. Their replies are read according to
+[reply], or according to their own `reply` alone. The outputs of both replies are stored; the token comes
+from the last reply.
+
+**Servers.** Every request goes to the token endpoint's server, or to a server that the profile itself
+names in a field of kind url or host. Requests use https. Plain http works only for a loopback address or a
+cloud metadata service, and only if the profile sets `allow_http = true`.
+
+**Success and failure.** A reply is successful if its status is below 400 or listed in `reply.status` and,
+if `reply.success` is set, that locator finds a value. Without `reply.success`, a reply with a value at
+`errors.code` is a failure. The first of two replies need not contain a token. Numeric error codes are
+written as text: `codes.-22`. If neither the reply nor the provider gives a lifetime, tokencli fetches a new
+token each time; set `reply.ttl` to avoid that.
 """
 
 
 class TomlSchemaGenerator(GenerateJsonSchema):
-    """TOML has no null: an optional key is one that may be left out."""
+    """Generates a JSON Schema without null, which TOML does not have: optional keys are left out."""
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
-        """Return the schema of what the key may hold, without the null."""
+        """Return the schema of the value without null."""
         return self.generate_inner(schema["schema"])
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        """Return the schema without a default that is null."""
+        """Return the schema without a default of null."""
         if schema.get("default") is None:
             return self.generate_inner(schema["schema"])
         return super().default_schema(schema)
@@ -116,56 +132,59 @@ def render_reference(reserved_names: Collection[str]) -> str:
         ref_template="#/$defs/{model}", schema_generator=TomlSchemaGenerator
     )
     classes = {"Provider": schema, **schema["$defs"]}
-    generated = ", ".join(f"`{name}`" for name in GENERATED_VALUES)
-    taken = ", ".join(f"`{name}`" for name in sorted(reserved_names))
-    said = INTRODUCTION.format(
-        generated=generated, taken=taken, filters=", ".join(template_filters.FILTER_NAMES)
+    introduction = INTRODUCTION.format(
+        generated=", ".join(f"`{name}`" for name in GENERATED_VALUES),
+        taken=", ".join(f"`{name}`" for name in sorted(reserved_names)),
+        filters=", ".join(f"`{name}`" for name in template_filters.FILTER_NAMES),
     )
-    parts = [said]
-    seen = set(classes["Request"]["properties"])
-    for name, head in REFERENCE_SECTIONS:
-        about = _collapse_whitespace(classes[name].get("description", ""))
-        parts.append(f"### {head}\n\n{about}\n")
-        for key, words in classes[name]["properties"].items():
-            if (key == "name" and name == "Provider") or (name == "Call" and key in seen):
+    parts = [introduction]
+    request_keys = set(classes["Request"]["properties"])
+    for name, heading in REFERENCE_SECTIONS:
+        parts.append(f"### {heading}\n\n{classes[name].get('description', '').strip()}\n")
+        for key, entry in classes[name]["properties"].items():
+            if (key == "name" and name == "Provider") or (name == "Call" and key in request_keys):
                 continue
             required = key in classes[name].get("required", ())
-            parts.append(_render_entry(key, words, required=required))
+            parts.append(_render_entry(key, entry, required=required))
         parts.append("")
     return "\n".join(parts)
 
 
-def _render_entry(key: str, words: dict[str, Any], *, required: bool) -> str:
-    text, _, example = _collapse_whitespace(words.get("description", "")).partition(" Example: ")
-    default = words.get("default")
-    facts = [_toml_type_name(words)]
+def _render_entry(key: str, entry: dict[str, Any], *, required: bool) -> str:
+    description = re.sub(r"\s+", " ", entry.get("description", "")).strip()
+    text, _, example = description.partition(" Example: ")
+    default = entry.get("default")
+    facts = [_describe_type(entry)]
     if required:
         facts.append("required")
     elif default not in (None, [], {}, ""):
-        facts.append(f"default {_format_default(default)}")
+        facts.append(f"default {_format_toml(default)}")
     line = f"- `{key}` ({', '.join(facts)}): {text}"
     return f"{line} Example: {example}" if example else line
 
 
-def _toml_type_name(words: dict[str, Any]) -> str:
-    """Name the type of a key as TOML has it."""
-    if "enum" in words or "const" in words:
-        return " | ".join(
-            format_toml_value(choice) for choice in words.get("enum", [words.get("const")])
-        )
-    if "$ref" in words or "allOf" in words:
+def _describe_type(entry: dict[str, Any]) -> str:
+    """Return the TOML type of a key, or the values that it accepts."""
+    if "enum" in entry or "const" in entry:
+        return " | ".join(map(_format_toml, entry.get("enum", [entry.get("const")])))
+    if "$ref" in entry or "allOf" in entry:
         return "table"
-    if "anyOf" in words:
-        return " | ".join(dict.fromkeys(_toml_type_name(one) for one in words["anyOf"]))
-    kinds = {"string": "text", "object": "table", "array": "array", "number": "number"}
-    kinds |= {"integer": "whole number", "boolean": "true | false"}
-    return kinds.get(words.get("type", ""), "table | array | text")
+    if "anyOf" in entry:
+        return " | ".join(dict.fromkeys(map(_describe_type, entry["anyOf"])))
+    return _TYPE_NAMES.get(entry.get("type", ""), "table | array | text")
 
 
-def _format_default(value: Any) -> str:
-    """Return a default as TOML; an array of one string can be written as the string."""
+_TYPE_NAMES = {
+    "string": "text",
+    "object": "table",
+    "array": "array",
+    "number": "number",
+    "integer": "integer",
+    "boolean": "true | false",
+}
+"""JSON Schema type -> its name in the reference."""
+
+
+def _format_toml(value: Any) -> str:
+    """Return a default as TOML. A list of one item is written as the item, which means the same."""
     return format_toml_value(value[0] if isinstance(value, list) and len(value) == 1 else value)
-
-
-def _collapse_whitespace(text: str) -> str:
-    return re.sub(r"\s+", " ", text).strip()
