@@ -228,6 +228,31 @@ def test_new_from_several_requests_tells_of_each_and_takes_the_picked(tokencli: 
     assert tokencli("providers", "new", "--from", path, "--pick", "3").code == 2
 
 
+def test_pick_reaches_requests_that_are_not_listed(tokencli: Run) -> None:
+    """Only the first 20 requests of a file are listed, and --pick accepts the others as well."""
+    items = [
+        {
+            "name": f"login {number}",
+            "request": {
+                "method": "POST",
+                "url": f"https://fleet.example.com/v{number}/login",
+                "body": {"mode": "urlencoded", "urlencoded": [{"key": "password", "value": "x"}]},
+            },
+        }
+        for number in range(1, 26)
+    ]
+    text = json.dumps({"info": {"name": "Fleet"}, "item": items})
+    done = tokencli("providers", "new", "--from", "-", "--pick", "21", stdin=text)
+    assert done.code == 0, done.err
+    assert "https://fleet.example.com/v21/login" in done.out
+    assert "25 token requests found" in done.err
+    assert " 20 POST" in done.err
+    assert "-> 21 POST" in done.err
+    assert " 22 POST" not in done.err
+    assert "only the first 20 are listed" in done.err
+    assert tokencli("providers", "new", "--from", "-", "--pick", "26", stdin=text).code == 2
+
+
 def test_new_from_a_collections_folder(tokencli: Run) -> None:
     """A folder of Bruno's is read as a whole: what the collection says holds for its requests."""
     done = tokencli("providers", "new", "--from", str(RECORDINGS / "bruno"))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tokencli.importers.model import Imported
 
 MAX_REQUESTS_LISTED = 20
-"""Requests of one file that are considered."""
+"""Requests of one file that are listed; --pick accepts every one."""
 
 
 @common_options()
@@ -84,7 +84,7 @@ def _pick_draft(app: App, requests: "list[Imported]", pick: int, title: str) -> 
 
     drafts = []
     last_error = ConfigError("no request in it looks like a token request")
-    for request in requests[:MAX_REQUESTS_LISTED]:
+    for request in requests:
         try:
             drafts.append(draft_provider(request, title, COMMON_KEYS))
         except ConfigError as error:
@@ -96,7 +96,9 @@ def _pick_draft(app: App, requests: "list[Imported]", pick: int, title: str) -> 
     if len(drafts) > 1:
         app.terminal.print_note(f"{len(drafts)} token requests found; choose another with --pick N")
         for number, draft in enumerate(drafts, 1):
-            app.terminal.print_note(
-                f"{'->' if number == pick else '  '} {number} {draft.summarize()}"
-            )
+            if number <= MAX_REQUESTS_LISTED or number == pick:
+                mark = "->" if number == pick else "  "
+                app.terminal.print_note(f"{mark} {number} {draft.summarize()}")
+        if len(drafts) > MAX_REQUESTS_LISTED:
+            app.terminal.print_note(f"only the first {MAX_REQUESTS_LISTED} are listed")
     return drafts[pick - 1]

@@ -60,8 +60,8 @@ def test_an_answer_that_would_not_load_is_asked_for_again() -> None:
     first, why, second, *_ = terminal.messages
     assert first == second
     assert first == (
-        "Host and port of the GroupID server (as in the address of the GroupID portal; the port is"
-        " 4443 unless it was changed), e.g. demomachine:4443"
+        "Host and port of the GroupID server (the same as in the URL of the GroupID portal; default"
+        " port: 4443), e.g. demomachine:4443"
     )
     assert why.endswith('a host is only a name and a port, not a URL; write "demomachine:4443"')
 
