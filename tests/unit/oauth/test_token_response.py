@@ -258,7 +258,7 @@ def test_screening_eagles_camel_case_description_is_found() -> None:
     error = refusal('{"error": "Forbidden", "errorDescription": "permission denied"}', EAGLE, 401)
     assert (error.error, error.description) == ("Forbidden", "permission denied")
     assert "permission denied" in error.message
-    assert "client secret is wrong" in error.message
+    assert "client secret is missing or wrong" in error.message
 
 
 def test_a_standard_code_explains_more_than_the_status() -> None:
