@@ -198,7 +198,7 @@ def lock(variables: Mapping[str, str]) -> None:
 def settle() -> None:
     """Close the sockets that the keyring library leaves open when it raises or hangs."""
     for thread in threading.enumerate():
-        if thread.name == "tokencli-bounded":
+        if thread.name == "tokencli-worker":
             thread.join(10)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)

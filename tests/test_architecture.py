@@ -83,7 +83,7 @@ ONE_DOOR = {
     "keyring": {"secret_sources"},
     "tomlkit": {"config"},
     "pydantic": {"config", "providers"},
-    "filelock": {"token_store"},
+    "filelock": {"system"},
     "joserfc": {"sandbox", "jwt"},
     "cryptography": {"sandbox", "jwt", "net"},
     "trustme": {"sandbox"},

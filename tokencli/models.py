@@ -36,6 +36,13 @@ class Connection:
     """Whether any certificate is accepted; every run warns about it."""
     proxy: str | None = None
     """Proxy URL, `none` for no proxy, or None to follow the environment."""
+    profile: str = ""
+    """Name of the profile, for fixes; empty if there is none."""
+
+    def edit_command(self, *settings: str) -> str:
+        """Return the command that edits the profile, e.g. with `ca_file=/path/to/ca.pem`."""
+        name = (self.profile,) if self.profile else ()
+        return " ".join(("tokencli profiles edit", *name, *(f"--set {each}" for each in settings)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ UNUSED = {
     "importlib_metadata", "charset_normalizer.cd", "filelock", "asyncio", "zoneinfo", "html",
     "jmespath", "joserfc", "yaml", "truststore", "trustme", "multiprocessing", "xml", "webbrowser",
     "tokencli.config.load", "tokencli.config.profile_schema", "tokencli.providers.catalog", "tokencli.sandbox",
-    "tokencli.net.http_errors", "tokencli.terminal.browser", "tokencli.commands.registry",
+    "tokencli.net.errors", "tokencli.net.tls_errors", "tokencli.terminal.browser", "tokencli.commands.registry",
     "tokencli.oauth.dpop", "tokencli.jwt.sign", "tokencli.core.revocation",
 }  # fmt: skip
 """What a plain cold `get` has no use for."""

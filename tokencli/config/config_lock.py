@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tokencli.system.file_lock import hold_lock
 from tokencli.system.private_dir import ensure_private_dir
 from tokencli.system.user_dirs import state_dir
-from tokencli.token_store.lock import hold_lock
 
 _LOCK_TIMEOUT_S = 30.0
 

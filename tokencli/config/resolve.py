@@ -173,7 +173,7 @@ def _build_profile(
         secrets=draft.secret_refs(get_url_origin(token_url)),
         scope=given.get("scope", provider.scope),
         params=params,
-        connection=Connection(**connection),
+        connection=Connection(**connection, profile=draft.name),
         signing=_build_signing(draft, values),
         client_cert=_client_certificate(draft),
         dpop=given.get("dpop", False),

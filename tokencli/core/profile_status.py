@@ -10,7 +10,8 @@ from tokencli.errors import ConfigProblem, KeyringError, TokencliError
 from tokencli.models import Profile, SecretRef
 from tokencli.oauth import grants
 from tokencli.protocols import Context
-from tokencli.token_store.credential_key import derive_binding, get_url_origin
+from tokencli.providers.endpoint_urls import get_url_origin
+from tokencli.token_store.credential_key import derive_binding
 
 if TYPE_CHECKING:
     from tokencli.config.load import Config

@@ -1,1 +1,1 @@
-"""HTTP: the transport, TLS, proxies, and every network failure put into words."""
+"""HTTP: the transport, TLS, proxies, and the table of network errors."""

@@ -1,4 +1,4 @@
-"""A connection that knows how far it has come, can be given up, and never reads too much."""
+"""One exchange with a server: its progress, its limits, and what is known about it if it fails."""
 
 import http.client
 import io
@@ -6,16 +6,21 @@ import socket
 from contextlib import suppress
 from functools import partial
 from threading import Lock
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
+
+from tokencli.fast_dataclass import dataclass
+from tokencli.models import Connection
+from tokencli.net.proxy import Proxy
+from tokencli.net.request_guard import RequestTarget
+from tokencli.net.tls_context import TrustConfig
 
 MAX_BODY_BYTES = 1024 * 1024
-"""Bytes that a body may have, before decompression and after it."""
+"""Limit of a body, before and after decompression."""
 MAX_REPLY_BYTES = MAX_BODY_BYTES + 256 * 1024
-"""Bytes that a whole reply may have: interim replies, headers, body, chunk framing and trailers."""
+"""Limit of a whole reply: interim replies, headers, body, chunk framing and trailers."""
 
 ExchangeStage = Literal["connect", "proxy", "tls", "wait", "read"]
-"""What is going on: name lookup and TCP, the proxy's CONNECT, the handshake, the wait for the first
-byte, the reading."""
+"""Name lookup and TCP, the proxy's CONNECT, the TLS handshake, waiting for the first byte, reading."""
 
 
 class ReplyTooLargeError(Exception):
@@ -23,11 +28,51 @@ class ReplyTooLargeError(Exception):
 
 
 class ExchangeCancelledError(Exception):
-    """Nobody waits for this exchange any more, so nothing is sent."""
+    """The exchange was cancelled, so nothing is sent any more."""
+
+
+class Explanation(NamedTuple):
+    """What is said about a failure."""
+
+    message: str
+    cause: str | None
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class FailureContext:
+    """What is known about an exchange that failed."""
+
+    target: RequestTarget
+    connection: Connection
+    trust: TrustConfig
+    proxy: Proxy | None
+    stage: ExchangeStage
+    request_sent: bool
+    """Whether the request may have reached the server."""
+    elapsed_s: float
+    """Wall-clock seconds since the whole exchange began, earlier attempts included."""
+    remaining_s: float = 0.0
+    """Wall-clock seconds until the deadline."""
+
+    @property
+    def server(self) -> str:
+        """Name the server, and the proxy if there is one."""
+        if self.proxy is None:
+            return self.target.authority
+        return (
+            f"{self.target.authority} (through the proxy {self.proxy.authority}, from"
+            f" {self.proxy.configured_by})"
+        )
+
+    @property
+    def probe_command(self) -> str:
+        """Return a command that shows whether the server can be reached at all."""
+        return f"curl -v {self.target.scheme}://{self.target.authority}/"
 
 
 class ExchangeProgress:
-    """How far one exchange has come: told by the thread that works, read by the one that waits."""
+    """How far an exchange has come: written by the thread that works, read by the one that waits."""
 
     def __init__(self) -> None:
         self.stage: ExchangeStage = "connect"
@@ -38,7 +83,7 @@ class ExchangeProgress:
         self._streams: list[io.RawIOBase] = []
 
     def record_connection(self, sock: socket.socket, stage: ExchangeStage) -> None:
-        """Remember the connection by a handle of its own, because TLS takes `sock` over."""
+        """Keep a duplicate of the socket, because TLS takes `sock` over."""
         with self._lock:
             if self._cancelled:
                 raise ExchangeCancelledError
@@ -46,7 +91,11 @@ class ExchangeProgress:
             self.stage = stage
 
     def record_sending(self) -> None:
-        """Note that from here on the server may have the request; raise GivenUp if it is too late."""
+        """Note that from now on the server may have the request.
+
+        Raises:
+            ExchangeCancelledError: the exchange was cancelled before.
+        """
         with self._lock:
             if self._cancelled:
                 raise ExchangeCancelledError
@@ -54,13 +103,13 @@ class ExchangeProgress:
             self.stage = "wait"
 
     def raise_if_cancelled(self) -> None:
-        """Take the end of the stream for the server's, unless it was cut on this side."""
+        """Raise ExchangeCancelledError if it was this side that ended the stream."""
         with self._lock:
             if self._cancelled:
                 raise ExchangeCancelledError
 
     def cancel(self) -> None:
-        """Cut the connection, which ends any reading, and let nothing be sent after this."""
+        """Shut the connection down, which ends any reading, and prevent sending."""
         with self._lock:
             self._cancelled = True
             if self._socket is not None:
@@ -68,16 +117,16 @@ class ExchangeProgress:
                     self._socket.shutdown(socket.SHUT_RDWR)
 
     def track_stream(self, stream: io.RawIOBase) -> None:
-        """Remember a stream, so that it is closed even where a library leaves it to the collector."""
+        """Remember a stream, to close it even if a library leaves that to the garbage collector."""
         self._streams.append(stream)
 
     def close_streams(self) -> None:
-        """Close all streams: only for the thread that reads them."""
+        """Close all streams; only the thread that reads them may do this."""
         for stream in self._streams:
             stream.close()
 
     def close(self) -> None:
-        """Drop the handle."""
+        """Close the duplicate of the socket."""
         with self._lock:
             if self._socket is not None:
                 self._socket.close()
@@ -85,7 +134,7 @@ class ExchangeProgress:
 
 
 class _SizeLimitedStream(io.RawIOBase):
-    """A raw stream that breaks off after MAX_WIRE bytes, whatever they are."""
+    """A raw stream that raises ReplyTooLargeError after MAX_REPLY_BYTES."""
 
     def __init__(self, raw: io.RawIOBase, progress: ExchangeProgress) -> None:
         self._raw = raw
@@ -113,10 +162,10 @@ class _SizeLimitedStream(io.RawIOBase):
 
 
 class _SizeLimitedResponse(http.client.HTTPResponse):
-    """A reply whose every byte is counted.
+    """A response that counts every byte and notices headers that break off.
 
-    http.client limits a header line and their number, but neither interim replies nor what follows
-    a chunk length such as -1. And it takes headers that break off for whole ones.
+    http.client limits the length and number of header lines, but neither interim replies nor what
+    follows a chunk length such as -1. And it accepts headers that break off as complete.
     """
 
     def __init__(self, progress: ExchangeProgress, *args: Any, **kwargs: Any) -> None:
@@ -132,11 +181,11 @@ class _SizeLimitedResponse(http.client.HTTPResponse):
 
 
 def make_tracked_connection_class(base: Any, progress: ExchangeProgress) -> Any:
-    """Return urllib3's connection class `base`, telling `progress` what happens."""
+    """Return a subclass of urllib3's connection class `base` that reports to `progress`."""
 
-    class Watched(base):  # type: ignore[misc]
+    class TrackedConnection(base):  # type: ignore[misc]
         response_class = staticmethod(partial(_SizeLimitedResponse, progress))
-        debuglevel = 0  # http.client's own would print headers to stdout
+        debuglevel = 0  # http.client's global one would print headers to stdout
 
         def _new_conn(self) -> socket.socket:
             sock: socket.socket = super()._new_conn()
@@ -153,11 +202,11 @@ def make_tracked_connection_class(base: Any, progress: ExchangeProgress) -> Any:
 
         def connect(self) -> None:
             super().connect()
-            # Else urllib3 warns on stderr where `insecure` is set; the transport has already.
+            # Else urllib3 warns on stderr about `insecure`; the transport has already done so.
             self.is_verified = True
 
         def request(self, *args: Any, **kwargs: Any) -> None:
-            if self.sock is None:  # for http, urllib3 would leave this to the sending
+            if self.sock is None:  # for http, urllib3 would connect only when sending
                 self.connect()
             progress.record_sending()
             super().request(*args, **kwargs)
@@ -167,4 +216,4 @@ def make_tracked_connection_class(base: Any, progress: ExchangeProgress) -> Any:
             progress.stage = "read"
             return response
 
-    return Watched
+    return TrackedConnection

@@ -12,7 +12,7 @@ from tokencli.models import Connection, Secret
 from tokencli.net.request_guard import RequestTarget
 
 PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
-"""Looked at in this order, as curl does; HTTP_PROXY is not, since only loopback is spoken to in http."""
+"""In order of precedence, as in curl. HTTP_PROXY doesn't count: http is used only with loopback."""
 DEFAULT_PROXY_PORTS = {
     "http": 80,
     "https": 443,
@@ -25,14 +25,19 @@ DEFAULT_PROXY_PORTS = {
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A proxy that is asked to CONNECT, so that it sees no more than the host's name."""
+    """A proxy that is used with CONNECT, so that it sees no more than the server's name."""
 
     url: Secret
-    """The whole URL, with user name and password if there are any."""
+    """The whole URL, which may contain a user name and password."""
     authority: str
-    """Host and port: all of it that may be seen."""
+    """Host and port: the part that may be shown."""
     configured_by: str
-    """The variable or key that named it."""
+    """The environment variable, or `proxy of the profile`."""
+
+    @property
+    def is_from_environment(self) -> bool:
+        """Whether an environment variable names it."""
+        return self.configured_by in PROXY_VARIABLES
 
     @property
     def is_socks(self) -> bool:
@@ -40,7 +45,7 @@ class Proxy:
         return self.url.reveal().startswith("socks")
 
     def proxy_authorization_header(self) -> str | None:
-        """Return the value of Proxy-Authorization (RFC 7617, UTF-8), where the URL names a user."""
+        """Return the value of Proxy-Authorization (RFC 7617, UTF-8), or None if the URL has no user."""
         parts = urlsplit(self.url.reveal())
         if not parts.username:
             return None
@@ -53,25 +58,30 @@ def select_proxy(
 ) -> Proxy | None:
     """Return the profile's proxy, else the environment's, else None.
 
-    Neither loopback nor what else may be http, a cloud's metadata service, is ever proxied.
+    Requests to loopback and over http (a cloud's metadata service) never go through a proxy.
 
     Raises:
-        ConfigError: what names the proxy can't be used; the value is not quoted.
+        ConfigError: the proxy's URL can't be used; it is not quoted, as it may contain a password.
     """
     if target.is_loopback or target.scheme == "http" or connection.proxy == "none":
         return None
     if connection.proxy:
-        return _parse_proxy(connection.proxy, "proxy of the profile")
+        return _parse_proxy(connection.proxy, "proxy of the profile", connection)
     if _is_excluded_by_no_proxy(target, environ.get("no_proxy") or environ.get("NO_PROXY") or ""):
         return None
     for name in PROXY_VARIABLES:
         if value := environ.get(name, "").strip():
-            return _parse_proxy(value, name)
+            return _parse_proxy(value, name, connection)
     return None
 
 
-def _parse_proxy(value: str, origin: str) -> Proxy:
-    fix = f'set {origin} to a URL such as "http://proxy.example.com:3128"; for none, proxy = "none"'
+def _parse_proxy(value: str, origin: str, connection: Connection) -> Proxy:
+    example = "http://proxy.example.com:3128"
+    fix = (
+        f"export {origin}={example}"
+        if origin in PROXY_VARIABLES
+        else connection.edit_command(f"proxy={example}")
+    )
     url = value if "://" in value else f"http://{value}"
     try:
         parts = urlsplit(url)
@@ -79,14 +89,14 @@ def _parse_proxy(value: str, origin: str) -> Proxy:
     except ValueError:
         host, port = None, None
     if not host or not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
-        raise ConfigError(f"{origin} does not hold the URL of a proxy", fix=fix)
+        raise ConfigError(f"{origin} is not the URL of a proxy", fix=fix)
     if parts.scheme not in DEFAULT_PROXY_PORTS:
         raise ConfigError(
-            f"{origin} names a kind of proxy that is not known: {parts.scheme[:40]!r}", fix=fix
+            f"{origin} names an unknown kind of proxy: {parts.scheme[:40]!r}", fix=fix
         )
     if parts.scheme.startswith("socks") and find_spec("socks") is None:
         raise ConfigError(
-            f"{origin} names a SOCKS proxy, for which PySocks has to be installed beside tokencli",
+            f"{origin} names a SOCKS proxy, which requires the package PySocks",
             fix="pip install PySocks",
         )
     authority = f"[{host}]" if ":" in host else host
@@ -94,7 +104,11 @@ def _parse_proxy(value: str, origin: str) -> Proxy:
 
 
 def _is_excluded_by_no_proxy(target: RequestTarget, listed: str) -> bool:
-    """Tell whether NO_PROXY lists the target: `*`, a domain and what is below it, an address, a network, each with :port or not."""
+    """Tell whether NO_PROXY lists the target.
+
+    Entries are `*`, a domain (with its subdomains), an address or a network, each with or without a
+    port.
+    """
     return any(_matches_no_proxy_entry(target, entry) for entry in listed.replace(",", " ").split())
 
 

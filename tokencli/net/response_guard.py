@@ -1,4 +1,4 @@
-"""What of a reply is let in: no redirect, no surplus, one compression at most."""
+"""Limits on a reply: no redirect, a maximum size, and gzip as the only compression."""
 
 import zlib
 from collections.abc import Mapping
@@ -6,77 +6,83 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from tokencli.errors import ReplyError
-from tokencli.models import HttpRequest
+from tokencli.models import Connection, HttpRequest
 from tokencli.net.connection import MAX_BODY_BYTES, ReplyTooLargeError
-from tokencli.net.failure_context import CHECK_ENDPOINT_HINT
 from tokencli.net.request_guard import RequestTarget
 
 READ_CHUNK_BYTES = 64 * 1024
+_OPERATORS_FIX = "tell the operators of the server, or of the proxy in front of it"
 KNOWN_CONTENT_CODINGS = {"gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd"}
-"""What a message names; anything else might be what was sent, said back."""
+"""The codings that a message names; anything else may echo what was sent."""
 MAX_QUOTED_CHARS = 200
-"""Characters of a server's text that a message quotes at most."""
+"""Maximum length of a server's text in a message."""
 
 
 def refuse_redirect(
-    status: int, headers: Mapping[str, str], request: HttpRequest, target: RequestTarget
+    status: int,
+    headers: Mapping[str, str],
+    request: HttpRequest,
+    target: RequestTarget,
+    connection: Connection,
 ) -> None:
-    """Let anything pass but a 3xx: nothing that carries credentials follows one.
+    """Refuse a redirect, because requests carry credentials.
 
-    A 307 or 308 would hand the body, password and all, to whatever host it names (RFC 9700 section
-    4.12), so the address is told to the person instead.
+    A 307 or 308 would send the body with its password to any host the server names (RFC 9700
+    section 4.12), so the user is shown the address instead.
 
     Raises:
-        ReplyError: it is one.
+        ReplyError: the status is 3xx.
     """
     if not 300 <= status <= 399 or request.redirect_is_reply:
         return
     from tokencli.providers.redaction import redact_text
 
     try:
-        meant = urlsplit(urljoin(request.url, headers.get("location", "")))
-        host, port = meant.hostname, meant.port
+        location = urlsplit(urljoin(request.url, headers.get("location", "")))
+        host, port = location.hostname, location.port
     except ValueError:
         host, port = None, None
     if not host or "location" not in headers:
         raise ReplyError(
-            f"{target.authority} answered with a redirect (HTTP {status}) to nowhere readable; "
-            "nothing was sent on",
-            fix=CHECK_ENDPOINT_HINT,
+            f"{target.authority} sent a redirect (HTTP {status}) without a valid address; it is not"
+            " followed",
+            cause="the address in the profile probably isn't the endpoint's",
+            fix=connection.edit_command(),
         )
     authority = f"[{host}]" if ":" in host else host
-    place = f"{meant.scheme}://{authority}{f':{port}' if port else ''}{meant.path}"
-    place = redact_text(place, request.secrets)[:MAX_QUOTED_CHARS]
+    url = f"{location.scheme}://{authority}{f':{port}' if port else ''}{location.path}"
+    url = redact_text(url, request.secrets)[:MAX_QUOTED_CHARS]
+    is_https = location.scheme == "https"
     raise ReplyError(
-        f"{target.authority} redirects (HTTP {status}) to {place}; credentials are not sent on",
-        fix=(
-            "if that is the right address, and you trust that host, put it into the profile, as"
-            " token_url or whichever endpoint it is: tokencli profiles edit"
-            if meant.scheme == "https"
-            else "that address is not https, so don't set it: ask the server's operators for theirs"
-        ),
+        f"{target.authority} redirects (HTTP {status}) to {url}; credentials are not sent there",
+        cause="if the endpoint has moved and you trust that host, set the new address in the profile"
+        if is_https
+        else "the new address is not https, so it must not be used",
+        fix=connection.edit_command()
+        if is_https
+        else "ask the server's operators for the endpoint's https address",
     )
 
 
 def read_body(response: Any, target: RequestTarget) -> bytes:
-    """Read a urllib3 response to its end and return the bytes of its body, unpacked.
+    """Read a urllib3 response to its end and return the decompressed body.
 
-    No compression is asked for; some servers gzip all the same, and a token that has been issued
-    should not be lost for it. Anything else, and gzip within gzip, is refused.
+    The request asks for no compression. Some servers gzip anyway, and an issued token should not be
+    lost over that. Any other coding, and gzip within gzip, is refused.
 
     Raises:
-        ReplyTooLarge, ReplyError, and whatever urllib3 raises.
+        ReplyTooLargeError: the body is too large. ReplyError: its coding is refused.
     """
     coding = response.headers.get("content-encoding", "").strip().lower() or "identity"
     if coding not in {"identity", "gzip", "x-gzip"}:
-        listed = [part.strip() for part in coding.split(",")]
-        known = len(listed) < 4 and set(listed) <= KNOWN_CONTENT_CODINGS
+        codings = [part.strip() for part in coding.split(",")]
+        known = len(codings) < 4 and set(codings) <= KNOWN_CONTENT_CODINGS
         raise ReplyError(
-            f"{target.authority} sent its reply encoded {f'as {coding}' if known else 'in its own way'},"
-            " which was not asked for",
-            fix="tell the server's operators, or whoever runs the proxy in front of it",
+            f"{target.authority} sent a reply that is encoded {f'as {coding}' if known else 'unusually'},"
+            " although the request allows no encoding",
+            fix=_OPERATORS_FIX,
         )
-    # read() goes through http.client, which bounds the lines between chunks; stream() does not.
+    # read() goes through http.client, which limits the lines between chunks; stream() doesn't.
     body = bytearray()
     while data := response.read(READ_CHUNK_BYTES, decode_content=False):
         body += data
@@ -85,17 +91,17 @@ def read_body(response: Any, target: RequestTarget) -> bytes:
     return bytes(body) if coding == "identity" else _decompress_gzip(bytes(body), target)
 
 
-def _decompress_gzip(packed: bytes, target: RequestTarget) -> bytes:
-    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+def _decompress_gzip(compressed: bytes, target: RequestTarget) -> bytes:
+    decompressor = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     try:
-        body = unpacker.decompress(packed, MAX_BODY_BYTES + 1)
+        body = decompressor.decompress(compressed, MAX_BODY_BYTES + 1)
     except zlib.error:
         body = b""
     if len(body) > MAX_BODY_BYTES:
         raise ReplyTooLargeError
-    if not unpacker.eof:
+    if not decompressor.eof:
         raise ReplyError(
-            f"{target.authority} said that its reply is gzip, but it can't be unpacked",
-            fix="tell the server's operators, or whoever runs the proxy in front of it",
+            f"{target.authority} sent a reply that is marked as gzip but can't be decompressed",
+            fix=_OPERATORS_FIX,
         )
     return body

@@ -1,4 +1,4 @@
-"""Whether to try once more, and after how long."""
+"""Whether to send a request again, and after which delay."""
 
 import random
 from email.utils import parsedate_to_datetime
@@ -7,29 +7,28 @@ from time import time
 from tokencli.models import BUSY_STATUSES, HttpReply
 
 MAX_TRIES = 3
-"""How often one request is tried at most."""
 FIRST_BACKOFF_S = 0.2
-"""Seconds before the second try; each further wait is twice as long."""
+"""Seconds before the second attempt; the delay doubles with each further one."""
 
 
-def compute_backoff(tried: int) -> float | None:
-    """Return the seconds before the next try, spread a little, or None after the last."""
-    if tried >= MAX_TRIES:
+def compute_backoff(attempts: int) -> float | None:
+    """Return the seconds before the next attempt, with some jitter, or None after the last."""
+    if attempts >= MAX_TRIES:
         return None
-    wait: float = FIRST_BACKOFF_S * 2 ** (tried - 1)
-    return wait * random.uniform(0.75, 1.25)  # noqa: S311  (so that many clients don't meet)
+    delay: float = FIRST_BACKOFF_S * 2 ** (attempts - 1)
+    return delay * random.uniform(0.75, 1.25)  # noqa: S311  # so that many clients don't collide
 
 
-def compute_retry_delay(reply: HttpReply, tried: int) -> float | None:
-    """Return how long a busy server wants to be left alone; None: take the reply as it is."""
-    wait = compute_backoff(tried)
-    if wait is None or reply.status not in BUSY_STATUSES:
+def compute_retry_delay(reply: HttpReply, attempts: int) -> float | None:
+    """Return the seconds before the next attempt, or None if the reply is final."""
+    delay = compute_backoff(attempts)
+    if delay is None or reply.status not in BUSY_STATUSES:
         return None
-    return max(wait, parse_retry_after(reply.headers.get("retry-after", "")))
+    return max(delay, parse_retry_after(reply.headers.get("retry-after", "")))
 
 
 def parse_retry_after(text: str) -> float:
-    """Return the seconds that a Retry-After asks for (RFC 9110 section 10.2.3), else 0."""
+    """Return the seconds of a Retry-After header (RFC 9110 section 10.2.3), or 0 if it is invalid."""
     if text.isascii() and text.isdigit():
         return float(text[:9])
     try:

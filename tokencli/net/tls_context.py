@@ -1,15 +1,15 @@
-"""Everything about TLS on this side: who vouches for a server, and the context that asks them.
+"""Which CAs are trusted, and the TLS context that verifies servers with them.
 
-The order: `ca_file` of the profile, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, SSL_CERT_FILE with
-SSL_CERT_DIR, the operating system's trust store. The first that is given counts, and nothing beside
-it. A client certificate is loaded into the context by `adapters.client_certificate`.
+In this order: `ca_file` of the profile, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, SSL_CERT_FILE with
+SSL_CERT_DIR, the operating system's trust store. The first that is set is used exclusively.
+`net.client_certificate` loads a client certificate into the context.
 """
 
 import os
 import ssl
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
-from typing import NoReturn
 
 from tokencli.errors import ConfigError
 from tokencli.fast_dataclass import dataclass
@@ -20,51 +20,51 @@ CA_BUNDLE_VARIABLES = (
     ("CURL_CA_BUNDLE",),
     ("SSL_CERT_FILE", "SSL_CERT_DIR"),
 )
-"""Variables in the order in which they count; those in one group count together."""
+"""In order of precedence; the variables of a group are used together."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrustConfig:
-    """Who vouches for servers: certificate files and folders, else the operating system."""
+    """The trusted CAs: files and directories of certificates, else the operating system's."""
 
     ca_paths: tuple[tuple[str, Path], ...] = ()
-    """(variable or key, file or hashed folder) each."""
+    """(variable or key, file or hashed directory) each."""
     verify_certificates: bool = True
-    """False where the profile says `insecure`."""
+    """False if the profile sets `insecure`."""
 
     @property
     def description(self) -> str:
-        """Name the place as a person would look for it."""
+        """Name what certificates are checked against, for messages."""
         if not self.verify_certificates:
-            return "nothing, since the profile says insecure = true"
+            return "nothing (the profile sets insecure = true)"
         if not self.ca_paths:
             return "the operating system's trust store"
         return " and ".join(f"{path} ({origin})" for origin, path in self.ca_paths)
 
 
 def resolve_trust_config(connection: Connection, environ: Mapping[str, str]) -> TrustConfig:
-    """Decide who vouches for the server; nothing is read yet."""
+    """Return which CAs to trust; no file is read yet."""
     if connection.insecure:
         return TrustConfig(verify_certificates=False)
     if connection.ca_file:
         return TrustConfig((("ca_file of the profile", Path(connection.ca_file)),))
     for group in CA_BUNDLE_VARIABLES:
-        places = tuple(
+        paths = tuple(
             (name, Path(part))
             for name in group
             for part in _split_variable(name, environ.get(name, ""))
             if part
         )
-        if places:
-            return TrustConfig(places)
+        if paths:
+            return TrustConfig(paths)
     return TrustConfig()
 
 
-def build_tls_context(trust: TrustConfig) -> ssl.SSLContext:
-    """Build the context: TLS 1.2 at least, host names checked, no trust anchor but `trust`'s.
+def build_tls_context(trust: TrustConfig, connection: Connection) -> ssl.SSLContext:
+    """Build the context: TLS 1.2 or later, host names checked, only the CAs of `trust`.
 
     Raises:
-        ConfigError: a certificate file is missing, can't be read, or is none.
+        ConfigError: a certificate file is missing, can't be read, or contains no certificate.
     """
     context = (
         _create_os_trust_context()
@@ -76,7 +76,8 @@ def build_tls_context(trust: TrustConfig) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     for origin, path in trust.ca_paths:
-        _load_ca_certificates(context, origin, path)
+        if (reason := _load_ca_certificates(context, path)) is not None:
+            raise _ca_error(origin, path, reason, connection)
     return context
 
 
@@ -84,7 +85,7 @@ def _create_empty_context() -> ssl.SSLContext:
     # Not create_default_context(): it loads the system's anchors and obeys SSLKEYLOGFILE.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.hostname_checks_common_name = False
-    # So that a pinned intermediate, or the server's own certificate, is enough.
+    # So that an intermediate CA's or the server's own certificate is enough.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return context
 
@@ -96,39 +97,38 @@ def _create_os_trust_context() -> ssl.SSLContext:
 
 
 def _split_variable(name: str, value: str) -> list[str]:
-    """Split SSL_CERT_DIR, which is a list; folders that are not there don't count, as in OpenSSL."""
+    """Split SSL_CERT_DIR, which is a list; directories that don't exist are ignored, as in OpenSSL."""
     if name != "SSL_CERT_DIR":
         return [value]
-    found = value.split(os.pathsep)
-    return [part for part in found if Path(part).is_dir()] or found[:1]
+    parts = value.split(os.pathsep)
+    return [part for part in parts if Path(part).is_dir()] or parts[:1]
 
 
-def _load_ca_certificates(context: ssl.SSLContext, origin: str, path: Path) -> None:
+def _load_ca_certificates(context: ssl.SSLContext, path: Path) -> str | None:
+    """Load a file or hashed directory of certificates; return why it can't be used, or None."""
     try:
         if path.is_dir():
             if not any(path.glob("????????.[0-9]")):
-                _raise_unusable_ca(
-                    origin, path, "is a folder without certificates named by their hash"
-                )
+                return "is a directory without certificates that are named by their hash"
             context.load_verify_locations(capath=path)
         elif not path.exists():
-            _raise_unusable_ca(origin, path, "does not exist")
+            return "does not exist"
         elif not path.is_file():
-            _raise_unusable_ca(origin, path, "is not a file")
+            return "is not a file"
         else:
             context.load_verify_locations(cafile=path)
     except ssl.SSLError:
-        _raise_unusable_ca(origin, path, "holds no PEM certificate")
+        return "contains no PEM certificate"
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
-        _raise_unusable_ca(origin, path, f"can't be read ({reason or 'not a path'})")
+        return f"can't be read ({reason or 'not a path'})"
+    return None
 
 
-def _raise_unusable_ca(origin: str, path: Path, why: str) -> NoReturn:
-    where = "in the profile: tokencli profiles edit" if " " in origin else "in the environment"
-    name = origin.split()[0]
-    raise ConfigError(
-        f"the CA file {str(path)[:200]!r}, named by {origin}, {why}; nothing was sent",
-        fix=f'set {name} to a file of certificates that begin with "-----BEGIN CERTIFICATE-----", '
-        f"or take it out, {where}",
-    ) from None
+def _ca_error(origin: str, path: Path, reason: str, connection: Connection) -> ConfigError:
+    return ConfigError(
+        f"the CA file {str(path)[:200]!r} (from {origin}) {reason}; nothing was sent",
+        fix=f"export {origin}=/path/to/ca.pem"
+        if origin in chain(*CA_BUNDLE_VARIABLES)
+        else connection.edit_command("ca_file=/path/to/ca.pem"),
+    )

@@ -1,94 +1,101 @@
-"""Failures of TLS in words: what is wrong with the certificate or the protocol, and what to do."""
+"""Explanations of TLS failures: what is wrong with the certificate or the protocol, and the fix."""
 
+import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping
 
 from tokencli.fast_dataclass import dataclass
 from tokencli.humanize import describe_clock_skew
-from tokencli.net.certificate_dates import ValidityPeriod, fetch_validity_period
-from tokencli.net.proxy import Proxy
+from tokencli.net.connection import Explanation, FailureContext
 from tokencli.net.request_guard import RequestTarget
-from tokencli.net.tls_context import TrustConfig
+from tokencli.system.timeout import run_with_timeout
 
-NOT_YET_VALID_CODE, EXPIRED_CODE = 9, 10
-CHECK_CLOCK_HINT = (
-    "if this computer's clock is right ({clock}), the server's operators have to renew it; "
-    "if not, {off}set the clock"
-)
-CA_FILE_HINT = (
-    "if the server's CA is not a public one, save the CA's certificate as PEM and set "
-    'ca_file = "/path/to/ca.pem" in the profile; checked against {trust}'
-)
-CLOCK_OFFSETS: Mapping[int, Callable[[ValidityPeriod, float], float]] = {
-    NOT_YET_VALID_CODE: lambda found, now: now - found.not_before,
-    EXPIRED_CODE: lambda found, now: now - found.not_after,
-}
-"""Verdict -> how far the clock has to be off for it to be wrong: seconds ahead, negative behind."""
-HOST_NAME_HINT = (
-    "check the host in token_url (tokencli profiles show); it has to be a name that the "
-    "certificate carries"
-)
-SERVER_OPERATORS_HINT = "the server's operators have to mend this"
+VALIDITY_TIMEOUT_S = 3.0
+"""Seconds that looking up a certificate's dates may take, within the exchange's own deadline."""
 
 
 @dataclass(frozen=True, slots=True)
 class TlsErrorTemplate:
-    """One thing that may be wrong, and the next step."""
+    """One thing that may be wrong; the texts may contain `{host}`, `{trust}`, `{clock}` and `{edit}`."""
 
     message: str
+    cause: str | None
     fix: str
 
 
-UNKNOWN_CA = TlsErrorTemplate(
-    "the certificate of {host} comes from a CA that is not trusted here", CA_FILE_HINT
-)
+NOT_YET_VALID_CODE, EXPIRED_CODE = 9, 10
+_CHECK_CLOCK_CAUSE = "this computer's clock says {clock}"
+_CHECK_CLOCK_FIX = "set the clock if it is wrong; else ask the server's operators to renew it"
+_CA_CAUSE = "checked against {trust}; if the server's CA is private, the profile must name it"
+_CA_FIX = "{edit} --set ca_file=/path/to/ca.pem"
+_HOST_NAME_CAUSE = "the profile must use a host name that the certificate contains"
+_OPERATORS_FIX = "ask the server's operators to fix this"
 
+UNKNOWN_CA = TlsErrorTemplate(
+    "the certificate of {host} comes from a CA that is not trusted", _CA_CAUSE, _CA_FIX
+)
 CERTIFICATE_ERRORS: Mapping[int, TlsErrorTemplate] = {
     2: UNKNOWN_CA,
     NOT_YET_VALID_CODE: TlsErrorTemplate(
-        "the certificate of {host} is not valid yet", CHECK_CLOCK_HINT
+        "the certificate of {host} is not valid yet", _CHECK_CLOCK_CAUSE, _CHECK_CLOCK_FIX
     ),
-    EXPIRED_CODE: TlsErrorTemplate("the certificate of {host} has expired", CHECK_CLOCK_HINT),
-    18: TlsErrorTemplate("{host} vouches for itself: its certificate is self-signed", CA_FILE_HINT),
+    EXPIRED_CODE: TlsErrorTemplate(
+        "the certificate of {host} has expired", _CHECK_CLOCK_CAUSE, _CHECK_CLOCK_FIX
+    ),
+    18: TlsErrorTemplate("the certificate of {host} is self-signed", _CA_CAUSE, _CA_FIX),
     19: UNKNOWN_CA,
     20: UNKNOWN_CA,
     21: UNKNOWN_CA,
-    23: TlsErrorTemplate("the certificate of {host} has been revoked", SERVER_OPERATORS_HINT),
-    62: TlsErrorTemplate("the certificate that {host} shows is for another name", HOST_NAME_HINT),
-    64: TlsErrorTemplate(
-        "the certificate that {host} shows is not for this address", HOST_NAME_HINT
+    23: TlsErrorTemplate("the certificate of {host} has been revoked", None, _OPERATORS_FIX),
+    62: TlsErrorTemplate(
+        "the certificate of {host} is for another name", _HOST_NAME_CAUSE, "{edit}"
     ),
-    66: TlsErrorTemplate("the key in the certificate of {host} is too weak", SERVER_OPERATORS_HINT),
+    64: TlsErrorTemplate(
+        "the certificate of {host} is not for this address", _HOST_NAME_CAUSE, "{edit}"
+    ),
+    66: TlsErrorTemplate("the key in the certificate of {host} is too weak", None, _OPERATORS_FIX),
     67: TlsErrorTemplate(
-        "a CA key behind the certificate of {host} is too weak", SERVER_OPERATORS_HINT
+        "the key of a CA behind the certificate of {host} is too weak", None, _OPERATORS_FIX
     ),
     68: TlsErrorTemplate(
-        "the certificate of {host} is signed by a method that is too weak", SERVER_OPERATORS_HINT
+        "the certificate of {host} is signed with an algorithm that is too weak",
+        None,
+        _OPERATORS_FIX,
     ),
 }
-"""By OpenSSL's X509_V_ERR number."""
+"""OpenSSL's X509_V_ERR number -> explanation."""
+_CLOCK_OFFSETS: Mapping[int, Callable[["ValidityPeriod", float], float]] = {
+    NOT_YET_VALID_CODE: lambda period, now: now - period.not_before,
+    EXPIRED_CODE: lambda period, now: now - period.not_after,
+}
+"""Error number -> seconds by which a wrong clock must be ahead (negative: behind) to explain it."""
 
 OLD_TLS_VERSION = TlsErrorTemplate(
-    "{host} speaks only versions of TLS older than 1.2", SERVER_OPERATORS_HINT
+    "{host} supports only TLS versions older than 1.2", None, _OPERATORS_FIX
 )
 NOT_TLS = TlsErrorTemplate(
     "{host} does not speak TLS on this port, probably plain HTTP",
-    "check the port: the https port is another one (tokencli profiles show)",
+    "the port in the profile isn't the server's https port",
+    "{edit}",
 )
 CLIENT_CERTIFICATE_REQUIRED = TlsErrorTemplate(
-    "{host} asks for a client certificate", "ask the server's operators for one, or another way in"
+    "{host} requires a client certificate",
+    None,
+    "{edit} --set client_cert=/path/to/cert.pem --set client_key=/path/to/key.pem",
 )
 CLIENT_CERTIFICATE_REJECTED = TlsErrorTemplate(
-    "{host} does not accept the client's certificate",
-    "give one that the server's operators know as client_cert, with its whole chain: tokencli profiles"
-    " edit",
+    "{host} does not accept the client certificate",
+    "the server doesn't know its CA, or client_cert doesn't contain the whole chain",
+    "{edit} --set client_cert=/path/to/cert.pem --set client_key=/path/to/key.pem",
 )
 CLIENT_CERTIFICATE_ALERTS = ("TLSV1_ALERT_UNKNOWN_CA", "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
             "SSLV3_ALERT_CERTIFICATE_EXPIRED", "SSLV3_ALERT_CERTIFICATE_REVOKED",
             "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE", "TLSV1_ALERT_ACCESS_DENIED")  # fmt: skip
-"""What a server says of a certificate that it was shown: here that is the client's own."""
-
+"""Alerts in which a server rejects the certificate it was shown, i.e. the client's."""
+UNKNOWN_HOST_NAME = TlsErrorTemplate(
+    "the server at {host} does not know that name", _HOST_NAME_CAUSE, "{edit}"
+)
 HANDSHAKE_ERRORS: Mapping[str, TlsErrorTemplate] = {
     "WRONG_VERSION_NUMBER": NOT_TLS,
     "HTTP_REQUEST": NOT_TLS,
@@ -98,59 +105,104 @@ HANDSHAKE_ERRORS: Mapping[str, TlsErrorTemplate] = {
     "TLSV1_ALERT_PROTOCOL_VERSION": OLD_TLS_VERSION,
     "NO_PROTOCOLS_AVAILABLE": OLD_TLS_VERSION,
     "SSLV3_ALERT_HANDSHAKE_FAILURE": TlsErrorTemplate(
-        "{host} and this computer have no TLS version and cipher in common", SERVER_OPERATORS_HINT
+        "{host} and this computer have no TLS version and cipher in common", None, _OPERATORS_FIX
     ),
     "TLSV13_ALERT_CERTIFICATE_REQUIRED": CLIENT_CERTIFICATE_REQUIRED,
     "SSLV3_ALERT_BAD_CERTIFICATE": CLIENT_CERTIFICATE_REQUIRED,
     **dict.fromkeys(CLIENT_CERTIFICATE_ALERTS, CLIENT_CERTIFICATE_REJECTED),
-    "TLSV1_UNRECOGNIZED_NAME": TlsErrorTemplate(
-        "{host} is not a name that the server there knows", HOST_NAME_HINT
-    ),
-    "TLSV1_ALERT_UNRECOGNIZED_NAME": TlsErrorTemplate(
-        "{host} is not a name that the server there knows", HOST_NAME_HINT
-    ),
+    "TLSV1_UNRECOGNIZED_NAME": UNKNOWN_HOST_NAME,
+    "TLSV1_ALERT_UNRECOGNIZED_NAME": UNKNOWN_HOST_NAME,
     "DH_KEY_TOO_SMALL": TlsErrorTemplate(
-        "the keys that {host} offers are too weak", SERVER_OPERATORS_HINT
+        "the keys that {host} offers are too weak", None, _OPERATORS_FIX
     ),
 }
-"""By OpenSSL's reason."""
+"""OpenSSL's reason -> explanation."""
 
 
-def describe_certificate_error(
-    error: ssl.SSLCertVerificationError,
-    target: RequestTarget,
-    trust: TrustConfig,
-    proxy: Proxy | None,
-    left: float,
-) -> tuple[str, str]:
-    """Say what is wrong with a certificate (sentence, next step), within `left` seconds."""
-    other = TlsErrorTemplate("the certificate of {host} can't be trusted", CA_FILE_HINT)
-    verdict = getattr(error, "verify_code", 0)
-    flaw = CERTIFICATE_ERRORS.get(verdict, other)
-    off = ""
-    if verdict in CLOCK_OFFSETS and proxy is None:
-        off = _describe_clock_offset(verdict, fetch_validity_period(target, left))
-    fix = flaw.fix.format(
-        trust=trust.description, clock=time.strftime("%Y-%m-%d %H:%M %z"), off=off
-    )
-    if proxy and flaw.fix is CA_FILE_HINT:
-        fix += (
-            f"; if the proxy {proxy.authority} inspects TLS, it is the proxy's CA that is missing"
+def explain_certificate_error(
+    error: ssl.SSLCertVerificationError, at: FailureContext
+) -> Explanation:
+    """Say what is wrong with the server's certificate, within the time that is left."""
+    code = getattr(error, "verify_code", 0)
+    other = TlsErrorTemplate("the certificate of {host} can't be trusted", _CA_CAUSE, _CA_FIX)
+    explanation = _fill_template(CERTIFICATE_ERRORS.get(code, other), at)
+    cause = explanation.cause
+    if code in _CLOCK_OFFSETS and at.proxy is None:
+        cause = f"{cause}{_describe_clock_offset(code, at)}"
+    elif at.proxy is not None and explanation.fix.endswith("ca.pem"):
+        cause = (
+            f"{cause}; if the proxy {at.proxy.authority} inspects TLS, it is the proxy's CA that is"
+            " missing"
         )
-    return flaw.message.format(host=target.authority), fix
+    return explanation._replace(cause=cause)
 
 
-def _describe_clock_offset(verdict: int, found: ValidityPeriod | None) -> str:
-    """Say how far the clock would have to be off for the certificate to be good after all."""
-    off = 0.0 if found is None else CLOCK_OFFSETS[verdict](found, time.time())
-    if (off > 0) is not (verdict == EXPIRED_CODE) or off == 0:
-        return ""  # the wrong date is another certificate's in the chain, or not known
-    return f"it is at least {describe_clock_skew(off)}: "
-
-
-def describe_handshake_error(error: ssl.SSLError, target: RequestTarget) -> tuple[str, str]:
-    """Say why the handshake failed (sentence, next step)."""
+def explain_handshake_error(error: ssl.SSLError, at: FailureContext) -> Explanation:
+    """Say why the TLS handshake failed."""
     reason = error.reason or "no reason given"
-    other = TlsErrorTemplate(f"TLS with {{host}} failed ({reason})", SERVER_OPERATORS_HINT)
-    flaw = HANDSHAKE_ERRORS.get(reason, other)
-    return flaw.message.format(host=target.authority), flaw.fix
+    other = TlsErrorTemplate(f"TLS with {{host}} failed ({reason})", None, _OPERATORS_FIX)
+    return _fill_template(HANDSHAKE_ERRORS.get(reason, other), at)
+
+
+def _fill_template(template: TlsErrorTemplate, at: FailureContext) -> Explanation:
+    values = {
+        "host": at.target.authority,
+        "trust": at.trust.description,
+        "clock": time.strftime("%Y-%m-%d %H:%M %z"),
+        "edit": at.connection.edit_command(),
+    }
+    return Explanation(
+        template.message.format(**values),
+        template.cause.format(**values) if template.cause else None,
+        template.fix.format(**values),
+    )
+
+
+def _describe_clock_offset(code: int, at: FailureContext) -> str:
+    """Say by how much the clock must be wrong if the certificate is valid after all.
+
+    OpenSSL says only that a date is wrong, so the dates are looked up in a second handshake.
+    """
+    period = fetch_validity_period(at.target, at.remaining_s)
+    offset = 0.0 if period is None else _CLOCK_OFFSETS[code](period, time.time())
+    if (offset > 0) is not (code == EXPIRED_CODE) or offset == 0:
+        return ""  # unknown, or the date that is wrong is that of another certificate in the chain
+    return f"; if the certificate is valid, the clock is at least {describe_clock_skew(offset)}"
+
+
+@dataclass(frozen=True, slots=True)
+class ValidityPeriod:
+    """When a certificate is valid, in epoch seconds."""
+
+    not_before: float
+    not_after: float
+
+
+def fetch_validity_period(target: RequestTarget, seconds: float) -> ValidityPeriod | None:
+    """Return the validity of the server's certificate, or None if it can't be had in time.
+
+    The connection doesn't verify the server, and sends nothing after the handshake.
+    """
+    seconds = min(seconds, VALIDITY_TIMEOUT_S)
+    if seconds <= 0:
+        return None
+    try:
+        return run_with_timeout(lambda: _fetch_validity_period(target, seconds), seconds)
+    except (OSError, ValueError):
+        return None
+
+
+def _fetch_validity_period(target: RequestTarget, seconds: float) -> ValidityPeriod:
+    from cryptography.x509 import load_der_x509_certificate
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with (
+        socket.create_connection((target.host, target.port), seconds) as plain,
+        context.wrap_socket(plain, server_hostname=target.host) as wrapped,
+    ):
+        certificate = load_der_x509_certificate(wrapped.getpeercert(binary_form=True) or b"")
+    return ValidityPeriod(
+        certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
+    )

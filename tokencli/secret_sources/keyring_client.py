@@ -10,7 +10,7 @@ from tokencli.protocols import Terminal
 from tokencli.secret_sources import keyring_errors
 from tokencli.secret_sources.keyring_backend import backend_name, choose_backend
 from tokencli.secret_sources.secret_service import SecretServiceStatus
-from tokencli.system.bounded_call import run_with_timeout
+from tokencli.system.timeout import run_with_timeout
 
 if TYPE_CHECKING:
     from tokencli.secret_sources.keyring_backend import Backend
@@ -147,7 +147,7 @@ class OsKeyring:
             raise kind(message, fix=fix)
         try:
             return run_with_timeout(
-                lambda: work(self._get_backend()), self._timeout, late=self._note_unlock_prompt
+                lambda: work(self._get_backend()), self._timeout, on_slow=self._note_unlock_prompt
             )
         except KeyringError as error:
             self._remember_failure(error)

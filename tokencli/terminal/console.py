@@ -1,5 +1,6 @@
 """The conversation with a person: questions and notes on stderr, answers from the terminal."""
 
+import io
 import os
 import shutil
 import sys
@@ -95,15 +96,15 @@ class StderrTerminal:
                     return False
 
     def show_message(self, text: str, *, qr: str | None = None) -> bool:
-        """Say all of what a person has to see to go on, even under `-q`; draw `qr` as a code to scan
-        and tell whether that could be."""
+        """Print what the user needs to go on, even under `-q`; draw `qr` as a QR code.
+
+        Returns whether the QR code was drawn.
+        """
         self.set_status_line("")
         self._write_line(text, MAX_UNCUT_LINE_CHARS)
         if qr is None or not _is_terminal(sys.stderr):
             return False
-        from tokencli.terminal.qr_code import render_qr_code
-
-        return _draw_qr_code(render_qr_code(qr))
+        return _draw_qr_code(qr)
 
     def set_status_line(self, text: str) -> None:
         """Replace the line that says how things stand; only on a terminal, and not under `-q`."""
@@ -154,16 +155,21 @@ def write_stderr_line(text: str, limit: int = MAX_LINE_CHARS, *, anew: bool = Fa
         return
 
 
-def _draw_qr_code(picture: Sequence[str]) -> bool:
-    """Draw lines of block characters, if they fit and the terminal's encoding has them."""
-    text = "".join(f"  {line}\n" for line in picture)
-    if not picture or len(picture[0]) + 2 > shutil.get_terminal_size((80, 24)).columns:
-        return False
+def _draw_qr_code(text: str) -> bool:
+    """Draw a QR code if it fits and the terminal's encoding has block characters."""
+    import segno  # start-up: only the device flow needs it
+
+    drawing = io.StringIO()
     try:
-        text.encode(sys.stderr.encoding)
-    except (LookupError, UnicodeEncodeError):
+        # Half of the border that the standard requires, which phones are fine with.
+        segno.make_qr(text, error="l").terminal(drawing, border=2, compact=True)
+        drawing.getvalue().encode(sys.stderr.encoding)
+    except (segno.DataOverflowError, LookupError, UnicodeEncodeError):
         return False
-    sys.stderr.write(text)
+    lines = drawing.getvalue().splitlines()
+    if len(lines[0]) + 2 > shutil.get_terminal_size((80, 24)).columns:
+        return False
+    sys.stderr.write("".join(f"  {line}\n" for line in lines))
     sys.stderr.flush()
     return True
 

@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from tokencli.models import Profile, TokenBinding
 from tokencli.provider_schema import Grant, Reply, Request
-from tokencli.providers.endpoint_urls import get_url_origin as get_url_origin
+from tokencli.providers.endpoint_urls import get_url_origin
 
 KEY_VERSION = 1
 """Raised when what goes into the key changes; every stored token is then a miss, once."""

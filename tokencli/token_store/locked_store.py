@@ -9,9 +9,9 @@ from threading import get_ident
 from tokencli.errors import StorageError
 from tokencli.models import Secret
 from tokencli.protocols import Clock, Terminal
+from tokencli.system.file_lock import hold_lock
 from tokencli.system.private_dir import ensure_private_dir, list_names
 from tokencli.token_store.journal import Journal
-from tokencli.token_store.lock import hold_lock
 
 
 def profile_file_prefix(profile: str) -> str:

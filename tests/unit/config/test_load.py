@@ -71,7 +71,7 @@ def test_the_example_of_the_design_loads() -> None:
         "client_secret": SecretRef("file", "client_secret", "groupid", ("/etc/tokencli/secret",)),
         "password": SecretRef("env", "password", "groupid", ("GROUPID_PASSWORD",)),
     }
-    assert groupid.connection == Connection(ca_file="/etc/tokencli/demo-ca.pem")
+    assert groupid.connection == Connection(ca_file="/etc/tokencli/demo-ca.pem", profile="groupid")
     assert corp.params == {
         "tenant": "acme",
         "audience": "https://api.example.com",

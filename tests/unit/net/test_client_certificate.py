@@ -31,16 +31,18 @@ def context() -> ssl.SSLContext:
 def test_a_pair_is_taken_locked_or_not(keys: Keys) -> None:
     """With the passphrase where there is one to be had; one too many does no harm."""
     cert, secret = str(keys.client_cert), Secret(PASSPHRASE)
-    load_client_certificate(ClientCertificate(cert, str(keys.client_key)), context())
-    load_client_certificate(ClientCertificate(cert, str(keys.client_key), secret), context())
+    load_client_certificate(ClientCertificate(cert, str(keys.client_key)), context(), Connection())
     load_client_certificate(
-        ClientCertificate(cert, str(keys.encrypted_client_key), secret), context()
+        ClientCertificate(cert, str(keys.client_key), secret), context(), Connection()
+    )
+    load_client_certificate(
+        ClientCertificate(cert, str(keys.encrypted_client_key), secret), context(), Connection()
     )
 
 
 @pytest.mark.parametrize(
     ("passphrase", "says"),
-    [(None, "no key_passphrase"), (Secret("canary-wrong"), "its passphrase is another")],
+    [(None, "no key_passphrase"), (Secret("canary-wrong"), "does not decrypt")],
 )
 def test_a_locked_key_is_a_matter_of_credentials(
     keys: Keys, passphrase: Secret | None, says: str
@@ -48,7 +50,7 @@ def test_a_locked_key_is_a_matter_of_credentials(
     """OpenSSL asks nobody; the message does not quote what was tried."""
     shown = ClientCertificate(str(keys.client_cert), str(keys.encrypted_client_key), passphrase)
     with pytest.raises(CredentialsError, match=says) as caught:
-        load_client_certificate(shown, context())
+        load_client_certificate(shown, context(), Connection())
     assert "canary" not in caught.value.message
 
 
@@ -65,7 +67,7 @@ def test_files_that_don_t_fit_are_a_matter_of_configuration(keys: Keys, tmp_path
         (cert, str(keys.server_key), "is not the key of"),
     ):
         with pytest.raises(ConfigError, match=says) as caught:
-            load_client_certificate(ClientCertificate(cert_file, key_file), context())
+            load_client_certificate(ClientCertificate(cert_file, key_file), context(), Connection())
         assert "nothing was sent" in caught.value.message
 
 
@@ -99,7 +101,7 @@ def test_a_server_that_refuses_the_clients_certificate_is_not_blamed(
         thread.start()
         url = f"https://127.0.0.1:{listening.getsockname()[1]}/t"
         shown = ClientCertificate(str(tmp_path / "c.pem"), str(tmp_path / "c.key"))
-        with pytest.raises(TlsError, match="does not accept the client's certificate") as caught:
+        with pytest.raises(TlsError, match="does not accept the client certificate") as caught:
             HttpTransport({}, print, lambda _: None).send(
                 HttpRequest("POST", url, {}, client_certificate=shown),
                 Connection(ca_file=str(keys.ca_file)),

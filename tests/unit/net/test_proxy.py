@@ -271,7 +271,7 @@ def test_a_proxy_that_is_not_there_is_named() -> None:
                 HttpRequest("POST", "https://idp.example/t", {}),
                 Connection(5, ca_file=str(ca_file())),
             )
-    assert f"the proxy 127.0.0.1:{port}, from ALL_PROXY" in caught.value.message
+    assert f"the proxy 127.0.0.1:{port} (from ALL_PROXY)" in caught.value.message
 
 
 @pytest.mark.requirement(33)
@@ -279,5 +279,5 @@ def test_a_proxy_that_inspects_tls_is_suspected() -> None:
     """Where the certificate behind a proxy comes from an unknown CA, the fix says whose it may be."""
     outcome, _, served, _ = through(tunnel, server_tls="unknown CA")
     assert isinstance(outcome, TlsError)
-    assert "inspects TLS" in (outcome.fix or "")
+    assert "inspects TLS" in (outcome.cause or "")
     assert served == []

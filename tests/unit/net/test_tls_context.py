@@ -39,7 +39,7 @@ def connects(
                 HttpRequest("POST", f"https://127.0.0.1:{server.port}/t", {}), connection
             )
         except TlsError as error:
-            assert "checked against" in (error.fix or "")
+            assert "checked against" in (error.cause or "")
             assert server.counters.requests == []
             return False
     return True
@@ -168,7 +168,7 @@ def test_a_ca_file_that_is_none_is_named_with_what_named_it(
 def test_a_ca_file_that_cant_be_read_is_a_configuration_error(path: str) -> None:
     """Whatever the system says about the file, no other error comes out."""
     with pytest.raises(ConfigError):
-        build_tls_context(resolve_trust_config(Connection(ca_file=path), {}))
+        build_tls_context(resolve_trust_config(Connection(ca_file=path), {}), Connection())
 
 
 @pytest.mark.requirement(10)
@@ -201,7 +201,7 @@ def test_contexts_are_strict_and_write_no_keys(monkeypatch: pytest.MonkeyPatch) 
     """TLS 1.2 at least, names checked, SSLKEYLOGFILE not obeyed."""
     monkeypatch.setenv("SSLKEYLOGFILE", "/dev/null")
     for trust in (TrustConfig(), TrustConfig((("ca_file", ca_file()),))):
-        context = build_tls_context(trust)
+        context = build_tls_context(trust, Connection())
         assert context.minimum_version == ssl.TLSVersion.TLSv1_2
         assert context.verify_mode == ssl.CERT_REQUIRED
         assert context.check_hostname

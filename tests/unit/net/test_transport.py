@@ -20,7 +20,7 @@ from tokencli import __version__
 from tokencli.errors import ConfigError, DeadlineError, TokencliError
 from tokencli.models import Connection, HttpReply, HttpRequest, Secret
 from tokencli.net.transport import HttpTransport
-from tokencli.system.deadline import WORKER_THREAD_NAME, WorkTimeoutError, run_with_deadline
+from tokencli.system.timeout import WORKER_THREAD_NAME
 
 GOOD = b.says(b.message("200 OK", b.TOKEN, "X-Two: a", "X-Two: b"))
 CANARY = "canary-password-7f3a"
@@ -280,17 +280,6 @@ def test_an_interrupt_ends_the_wait_at_once() -> None:
         assert cut.wait(20)
 
 
-def test_a_deadline_passes_on_what_the_work_raises() -> None:
-    """Errors of the work come to whoever waits, and late work raises Overdue after being told."""
-    told = threading.Event()
-    with pytest.raises(ZeroDivisionError):
-        run_with_deadline(5, lambda: 1 // 0, told.set)
-    assert not told.is_set()
-    with pytest.raises(WorkTimeoutError):
-        run_with_deadline(0.01, lambda: told.wait(20) and None, told.set)
-    assert told.is_set()
-
-
 def test_an_unreadable_host_is_the_profiles_fault() -> None:
     """A name whose label is too long is a configuration error and not a failure of the network."""
     url = f"https://{'a' * 64}.example/token"
@@ -364,9 +353,10 @@ def test_truststore_is_imported_only_for_the_operating_systems_store() -> None:
     """A pinned CA costs no more than importing requests does."""
     code = (
         "import sys; from tokencli.net.transport import HttpTransport\n"
-        "from tokencli.net.tls_context import TrustConfig, build_tls_context; from pathlib import Path\n"
-        f"build_tls_context(TrustConfig((('ca_file', Path({str(ca_file())!r})),)))\n"
+        "from tokencli.net.tls_context import TrustConfig, build_tls_context\n"
+        "from pathlib import Path; from tokencli.models import Connection\n"
+        f"build_tls_context(TrustConfig((('ca_file', Path({str(ca_file())!r})),)), Connection())\n"
         "assert not {'truststore', 'keyring', 'rich', 'pydantic', 'typer', 'socks'} & set(sys.modules)\n"
-        "build_tls_context(TrustConfig()); assert 'truststore' in sys.modules\n"
+        "build_tls_context(TrustConfig(), Connection()); assert 'truststore' in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -8,11 +8,8 @@ from tests.fakes import keyring_ref, make_profile
 from tokencli.errors import ConfigError
 from tokencli.models import Connection, Profile, SecretRef
 from tokencli.providers.catalog import build_provider
-from tokencli.token_store.credential_key import (
-    derive_binding,
-    derive_credential_key,
-    get_url_origin,
-)
+from tokencli.providers.endpoint_urls import get_url_origin
+from tokencli.token_store.credential_key import derive_binding, derive_credential_key
 
 PROFILE = make_profile(
     values={"client_id": "batch", "username": "jdoe"},

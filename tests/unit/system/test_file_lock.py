@@ -13,13 +13,13 @@ import pytest
 
 from tests.unit.token_store.samples import ROOT
 from tokencli.errors import LockTimeoutError, StorageError
-from tokencli.token_store import lock
-from tokencli.token_store.lock import hold_lock, read_holder_pid
+from tokencli.system import file_lock
+from tokencli.system.file_lock import hold_lock, read_holder_pid
 
 HOLDER = """
 import sys
 from pathlib import Path
-from tokencli.token_store.lock import hold_lock
+from tokencli.system.file_lock import hold_lock
 with hold_lock(Path(sys.argv[1]), doing="getting a token for profile 'p'", timeout=30, note=print):
     print("held", flush=True)
     sys.stdin.readline()
@@ -28,7 +28,7 @@ with hold_lock(Path(sys.argv[1]), doing="getting a token for profile 'p'", timeo
 COUNTER = """
 import sys
 from pathlib import Path
-from tokencli.token_store.lock import hold_lock
+from tokencli.system.file_lock import hold_lock
 path = Path(sys.argv[1])
 count = path.with_name("count")
 sys.stdin.readline()
@@ -138,8 +138,8 @@ def test_whom_one_waits_for_is_said_after_a_while(
     path: Path, other: Hold, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who waits is told once whom for; who does not have to wait is told nothing."""
-    assert lock.WAIT_NOTICE_S == 2.0
-    monkeypatch.setattr(lock, "WAIT_NOTICE_S", 0.2)
+    assert file_lock.WAIT_NOTICE_S == 2.0
+    monkeypatch.setattr(file_lock, "WAIT_NOTICE_S", 0.2)
     process = other()
     said: list[str] = []
 
