@@ -45,7 +45,7 @@ def shell(name: str, text: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.requirement(11)
 @pytest.mark.parametrize("name", each(*POSIX))
-def test_eval_works_verbatim_as_people_type_it(name: str, tokencli: Run, sandbox: Sandbox) -> None:
+def test_eval_quoted_and_unquoted(name: str, tokencli: Run, sandbox: Sandbox) -> None:
     """`eval $(tokencli export)`, unquoted and quoted, sets the token that `get` prints."""
     token = tokencli("get").out.strip()
     for line in ("eval $(tokencli export)", 'eval "$(tokencli export)"'):
@@ -54,8 +54,8 @@ def test_eval_works_verbatim_as_people_type_it(name: str, tokencli: Run, sandbox
 
 
 @pytest.mark.parametrize("name", each(*POSIX))
-def test_all_variables_survive_an_unquoted_eval(name: str, tokencli: Run, sandbox: Sandbox) -> None:
-    """A scope of several words is still one value."""
+def test_all_vars_survive_an_unquoted_eval(name: str, tokencli: Run, sandbox: Sandbox) -> None:
+    """A scope of several words stays one value."""
     found = json.loads(tokencli("get", "--json").out)
     done = shell(
         name,
@@ -76,10 +76,8 @@ def test_all_variables_survive_an_unquoted_eval(name: str, tokencli: Run, sandbo
 @pytest.mark.parametrize(
     "line", ["tokencli export --shell fish | source", "eval (tokencli export --shell fish)"]
 )
-def test_fish_takes_it_by_source_and_by_eval(
-    name: str, line: str, tokencli: Run, sandbox: Sandbox
-) -> None:
-    """Both ways that fish users type set the token that `get` prints."""
+def test_fish_source_and_eval(name: str, line: str, tokencli: Run, sandbox: Sandbox) -> None:
+    """Both set the token that `get` prints."""
     token = tokencli("get").out.strip()
     done = shell(name, f'{line}; printf %s "$ACCESS_TOKEN"')
     assert (done.returncode, done.stdout) == (0, token)
@@ -102,10 +100,10 @@ FAILURES = [
 
 @pytest.mark.requirement(12)
 @pytest.mark.parametrize(("command", "code"), FAILURES)
-def test_every_failure_is_a_failing_statement(
+def test_failures_print_a_failing_statement(
     command: str, code: int, tokencli: Run, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """Usage errors that Typer finds included: stdout is `false`, the exit code the documented one."""
+    """Including usage errors from Typer: stdout is `false`, and the exit code is the documented one."""
     config = tmp_path / "config.toml"
     config.write_text(
         Path(sandbox.config_file).read_text() + '\n[profiles.unreachable]\nprovider = "oauth2"\n'
@@ -122,9 +120,7 @@ def test_every_failure_is_a_failing_statement(
 @pytest.mark.requirement(12)
 @pytest.mark.parametrize("name", each(*POSIX))
 @pytest.mark.parametrize("line", ['eval "$(tokencli export nosuch)"', "eval $(tokencli export -x)"])
-def test_a_script_stops_instead_of_going_on_with_an_old_token(
-    name: str, line: str, sandbox: Sandbox
-) -> None:
+def test_failed_export_stops_a_script(name: str, line: str, sandbox: Sandbox) -> None:
     """Under `set -e` nothing after the failed export runs."""
     done = shell(name, f"set -e; ACCESS_TOKEN=stale; {line}; echo survived $ACCESS_TOKEN")
     assert done.returncode != 0
@@ -142,19 +138,19 @@ def test_a_script_stops_instead_of_going_on_with_an_old_token(
         (("--format=json",), ""),
     ],
 )
-def test_each_dialect_fails_in_its_own_words(
+def test_failure_text_of_each_dialect(
     args: tuple[str, ...], out: str, tokencli: Run, sandbox: Sandbox
 ) -> None:
-    """What is printed instead of a token is something that consumer takes for a failure."""
+    """Each consumer takes what is printed instead of a token for a failure."""
     done = tokencli("export", "nosuch", *args)
     assert (done.code, done.out) == (3, out)
 
 
 @pytest.mark.parametrize("name", DIALECTS)
-def test_every_dialect_carries_the_token(
+def test_dialects_contain_the_token(
     name: str, tokencli: Run, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """One body for each row of the table, through the whole program."""
+    """One test for each row of the table, through the whole program."""
     token = tokencli("get").out.strip()
     place = tmp_path / "github_env"
     done = tokencli("export", "--format", name, env={"GITHUB_ENV": str(place)})
@@ -165,7 +161,7 @@ def test_every_dialect_carries_the_token(
 
 
 @pytest.mark.requirement(34)
-def test_dotenv_is_read_back_by_python_dotenv(tokencli: Run, sandbox: Sandbox) -> None:
+def test_dotenv_is_read_by_python_dotenv(tokencli: Run, sandbox: Sandbox) -> None:
     """The file means what was exported."""
     done = tokencli("export", "--format", "dotenv", "--all-vars")
     found = dotenv_values(stream=io.StringIO(done.out))
@@ -175,10 +171,8 @@ def test_dotenv_is_read_back_by_python_dotenv(tokencli: Run, sandbox: Sandbox) -
 
 
 @pytest.mark.requirement(34)
-def test_github_masks_the_token_before_it_hands_it_over(
-    tokencli: Run, sandbox: Sandbox, tmp_path: Path
-) -> None:
-    """The mask is all of stdout; the variable goes to the file of $GITHUB_ENV, after what is there."""
+def test_github_masks_the_token_first(tokencli: Run, sandbox: Sandbox, tmp_path: Path) -> None:
+    """stdout has only the mask; the variable is appended to the file of $GITHUB_ENV."""
     token = tokencli("get").out.strip()
     place = tmp_path / "github_env"
     place.write_text("BEFORE=1\n")
@@ -188,10 +182,10 @@ def test_github_masks_the_token_before_it_hands_it_over(
 
 
 @pytest.mark.requirement(34)
-def test_github_redirected_by_hand_still_masks(
+def test_github_redirected_output_still_masks(
     tokencli: Run, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """`>> "$GITHUB_ENV"` gets the variable alone; the runner reads the mask from stderr."""
+    """`>> "$GITHUB_ENV"` gets only the variable; the runner reads the mask from stderr."""
     token = tokencli("get").out.strip()
     place = tmp_path / "github_env"
     with place.open("a") as redirected:
@@ -212,10 +206,10 @@ def test_github_redirected_by_hand_still_masks(
 @pytest.mark.parametrize(
     ("environ", "code"), [({}, 2), ({"GITHUB_ENV": "/nowhere/at/all"}, 8)], ids=["unset", "missing"]
 )
-def test_github_without_its_file_is_an_error(
+def test_github_env_must_be_set(
     environ: dict[str, str], code: int, tokencli: Run, sandbox: Sandbox
 ) -> None:
-    """Outside a step of GitHub Actions there is nowhere to write to."""
+    """Outside GitHub Actions there is nowhere to write to."""
     done = tokencli("export", "--format", "github_actions", env={"GITHUB_ENV": "", **environ})
     assert done.code == code
     assert "GITHUB_ENV" in done.err
@@ -233,14 +227,14 @@ def test_unset_fetches_nothing(tokencli: Run, sandbox: Sandbox) -> None:
 
 @pytest.mark.requirement(12)
 @pytest.mark.parametrize("command", ["gte groupid", "hoook bash", "profile", ""])
-def test_what_is_no_export_prints_nothing(command: str, tokencli: Run, sandbox: Sandbox) -> None:
-    """A `false` among what another command prints would be a token to somebody."""
+def test_other_failures_print_nothing(command: str, tokencli: Run, sandbox: Sandbox) -> None:
+    """A `false` on another command's stdout would be taken for a token."""
     done = tokencli(*command.split())
     assert (done.code, done.out) == (2, "")
 
 
-def test_unset_of_a_named_variable_needs_no_configuration(tokencli: Run) -> None:
-    """Only what --all-vars adds depends on the profile; without one the rest goes, and it is said."""
+def test_unset_of_a_named_variable_needs_no_profile(tokencli: Run) -> None:
+    """Only variables that --all-vars adds depend on the profile; without one a warning names them."""
     nowhere = ("--config", "/nonexistent/config.toml", "--unset")
     alone = tokencli("export", *nowhere, "--var", "T")
     assert (alone.code, alone.out, alone.err) == (0, "unset T;\n", "")
@@ -256,7 +250,7 @@ def test_unset_of_a_named_variable_needs_no_configuration(tokencli: Run) -> None
 
 
 @pytest.mark.requirement(13)
-def test_stdout_is_exact_whatever_the_environment_says(tokencli: Run, sandbox: Sandbox) -> None:
+def test_stdout_is_the_same_in_every_environment(tokencli: Run, sandbox: Sandbox) -> None:
     """No colour, no wrapping, no note: the same bytes everywhere."""
     plain = tokencli("export").out
     for environ in (
@@ -268,8 +262,8 @@ def test_stdout_is_exact_whatever_the_environment_says(tokencli: Run, sandbox: S
 
 
 @pytest.mark.requirement(13)
-def test_a_full_disk_is_one_line_and_a_failure(sandbox: Sandbox, tmp_path: Path) -> None:
-    """A write that did not arrive is not reported as success."""
+def test_full_disk_is_an_error(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A failed write is not reported as success."""
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [sys.executable, script(), "export"],

@@ -25,7 +25,7 @@ def place() -> Iterator[World]:
 
 @pytest.mark.parametrize("command", ["get", "export", "refresh"])
 @pytest.mark.parametrize("profile", ["p", "q.2", "missing", "", "../p"])
-def test_with_and_without_typer_all_is_the_same(
+def test_fast_commands_equal_typer_commands(
     command: str, profile: str, forks: Forks, place: World
 ) -> None:
     """stdout, stderr and exit code; `--` sends the same words through Typer.
@@ -52,16 +52,16 @@ def test_with_and_without_typer_all_is_the_same(
     ],
     ids=lambda argv: " ".join(argv),
 )
-def test_what_a_shell_asks_is_the_same_too(
+def test_completion_and_renewal_equal_typer_commands(
     direct: list[str], parsed: list[str], forks: Forks, place: World
 ) -> None:
-    """Completion and renewal, with and without Typer."""
+    """With and without Typer."""
     one = forks.run(direct, place.environ, long=True)
     other = forks.run(parsed, place.environ, long=True)
     assert (one.code, one.err, len(one.out)) == (other.code, other.err, len(other.out))
 
 
-def test_a_completer_of_typers_own_is_left_to_typer(forks: Forks, place: World) -> None:
-    """With its variable set it is Typer that answers, warm or not."""
+def test_typer_completion_variable_disables_the_fast_path(forks: Forks, place: World) -> None:
+    """If its variable is set, Typer answers, whether a token is cached or not."""
     environ = {**place.environ, "_TOKENCLI_COMPLETE": "bash_source"}
     assert forks.run(["get", "p"], environ) == forks.run(["get", "-v", "p"], environ)

@@ -9,8 +9,8 @@ from tokencli.commands.registry import COMMANDS
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_a_line_in_the_help_and_a_page_of_its_own(command: str) -> None:
-    """No command is listed without words, and none lacks an example or a sentence."""
+def test_every_command_has_help(command: str) -> None:
+    """Each has a summary in the list, and an example or a sentence on its own page."""
     top = subprocess.run([script(), "--help"], capture_output=True, text=True, check=True).stdout
     (line,) = [line for line in top.splitlines() if line.startswith(f"  {command} ")]
     assert len(line.split()) > 3
@@ -21,8 +21,8 @@ def test_every_command_has_a_line_in_the_help_and_a_page_of_its_own(command: str
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_takes_the_common_options_after_its_name(command: str, tokencli: Run) -> None:
-    """--config, --timeout, --no-input, -q and -v are understood by each of them."""
+def test_every_command_has_the_common_options(command: str, tokencli: Run) -> None:
+    """--config, --timeout, --no-input, -q and -v."""
     done = tokencli(
         command,
         "--config",
@@ -40,10 +40,8 @@ def test_every_command_takes_the_common_options_after_its_name(command: str, tok
 @pytest.mark.parametrize(
     "arguments", [[], ["gte"], ["get", "--bogus"], ["get", "--timeout", "soon"], ["get", "a", "b"]]
 )
-def test_a_command_line_that_is_wrong_ends_with_2_and_says_what_is_right(
-    arguments: list[str], tokencli: Run
-) -> None:
-    """Two lines on stderr and nothing on stdout; the bare command shows its help instead."""
+def test_wrong_command_line_exits_with_2(arguments: list[str], tokencli: Run) -> None:
+    """An error and a fix on stderr, and nothing on stdout; without a command the help is shown."""
     done = tokencli(*arguments)
     assert (done.code, done.out) == (2, "")
     if arguments:

@@ -26,8 +26,8 @@ def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
 
 
 @pytest.mark.parametrize("sample", [ACCESS, IDENTITY, REFRESH], ids=["access", "id", "refresh"])
-def test_the_documented_tokens_on_stdin(tokencli: Run, sample: str) -> None:
-    """Screening Eagle's samples are explained, and have expired: exit code 9."""
+def test_documented_tokens_on_stdin(tokencli: Run, sample: str) -> None:
+    """Screening Eagle's samples are explained; they have expired, so the exit code is 9."""
     done = tokencli("inspect", "-", stdin=f"Authorization: Bearer {sample}\r\n")
     assert done.code == 9
     assert done.out.startswith("NOT VERIFIED: the signature was not checked")
@@ -38,8 +38,8 @@ def test_the_documented_tokens_on_stdin(tokencli: Run, sample: str) -> None:
 
 
 @pytest.mark.requirement(28)
-def test_a_pasted_token_is_decoded_and_the_history_named(tokencli: Run) -> None:
-    """People do it; stderr says once what it means, and what to do instead."""
+def test_token_argument_warns_about_the_history(tokencli: Run) -> None:
+    """The token is decoded, and stderr says once what to do instead."""
     done = tokencli("inspect", token({"exp": NEVER, "sub": "me"}))
     assert done.code == 0
     assert '"sub": "me"' in done.out
@@ -47,8 +47,8 @@ def test_a_pasted_token_is_decoded_and_the_history_named(tokencli: Run) -> None:
     assert tokencli("inspect", "-q", token({"exp": NEVER})).err == ""
 
 
-def test_json_is_one_object_with_times_twice(tokencli: Run) -> None:
-    """Keys are stable; the error is an object of its own on stderr."""
+def test_json_output(tokencli: Run) -> None:
+    """Keys are stable; the error is a separate object on stderr."""
     done = tokencli("inspect", "-", "--json", stdin=ACCESS)
     assert done.code == 9
     found = json.loads(done.out)
@@ -61,8 +61,8 @@ def test_json_is_one_object_with_times_twice(tokencli: Run) -> None:
     assert json.loads(done.err)["error"]["code"] == "token_invalid"
 
 
-def test_a_profiles_token_is_the_stored_one(tokencli: Run, sandbox: Sandbox) -> None:
-    """Nothing is fetched: without a token there is a fix, with one it is explained."""
+def test_inspects_the_stored_token(tokencli: Run, sandbox: Sandbox) -> None:
+    """Nothing is sent: without a token there is a fix, with one it is explained."""
     done = tokencli("inspect", "groupid")
     assert (done.code, done.out) == (4, "")
     assert "tokencli: fix: tokencli get groupid\n" in done.err
@@ -75,8 +75,8 @@ def test_a_profiles_token_is_the_stored_one(tokencli: Run, sandbox: Sandbox) -> 
         assert done.err == ""
 
 
-def test_an_opaque_stored_token_is_explained_by_its_reply(tokencli: Run, sandbox: Sandbox) -> None:
-    """Where the token itself says nothing, the times of the server's reply do."""
+def test_opaque_stored_token_uses_its_reply(tokencli: Run, sandbox: Sandbox) -> None:
+    """If the token itself says nothing, the times of the server's reply are shown."""
     assert tokencli("get", "socialid").code == 0
     found = json.loads(tokencli("inspect", "socialid", "--json").out)
     assert found["profile"] == "socialid"
@@ -97,7 +97,7 @@ def test_an_opaque_stored_token_is_explained_by_its_reply(tokencli: Run, sandbox
         ((), None, 3, "x, y"),
     ],
 )
-def test_what_is_no_token_and_no_profile(
+def test_invalid_arguments(
     tokencli: Run,
     write_config: Callable[[str], Path],
     args: tuple[str, ...],
@@ -114,16 +114,16 @@ def test_what_is_no_token_and_no_profile(
     assert HISTORY not in done.err
 
 
-def test_a_token_needs_no_configuration(tokencli: Run, write_config: Callable[[str], Path]) -> None:
-    """A broken file does not keep anybody from looking at a token."""
+def test_token_needs_no_configuration(tokencli: Run, write_config: Callable[[str], Path]) -> None:
+    """A broken file doesn't keep anyone from inspecting a token."""
     write_config("this is no TOML")
     assert tokencli("inspect", "-", stdin=token({"exp": NEVER})).code == 0
     assert tokencli("inspect", token({"exp": NEVER})).code == 0
 
 
 @pytest.mark.requirement(14)
-def test_no_claim_drives_a_terminal_or_a_ci_runner(tokencli: Run) -> None:
-    """Escape sequences, bidi marks and workflow commands arrive as visible text."""
+def test_claims_do_not_control_a_terminal_or_ci(tokencli: Run) -> None:
+    """Escape sequences, bidirectional marks and workflow commands are printed as visible text."""
     claims = {
         "exp": NEVER,
         "\x1b]0;x\x07": "\u202e\x9b31m\x7f",
@@ -146,8 +146,8 @@ def test_no_claim_drives_a_terminal_or_a_ci_runner(tokencli: Run) -> None:
         {"TERM": "dumb", "NO_COLOR": "1"},
     ],
 )
-def test_the_page_is_the_same_in_every_environment(tokencli: Run, environ: dict[str, str]) -> None:
-    """In a pipe there is no colour, no wrapping, no word that depends on the locale."""
+def test_output_is_the_same_in_every_environment(tokencli: Run, environ: dict[str, str]) -> None:
+    """In a pipe there is no colour, no wrapping, and no word that depends on the locale."""
     text = token({"exp": EXPIRED_AT, "n": "x" * 300})
     assert tokencli("inspect", "-", stdin=text, env=environ).out == (
         tokencli("inspect", "-", stdin=text).out
@@ -155,7 +155,7 @@ def test_the_page_is_the_same_in_every_environment(tokencli: Run, environ: dict[
 
 
 @pytest.mark.requirement(13)
-def test_what_ascii_lacks_is_escaped_rather_than_raised(tokencli: Run) -> None:
+def test_characters_outside_the_encoding_are_escaped(tokencli: Run) -> None:
     """A claim in any script is printed under any encoding."""
     text = token({"exp": NEVER, "name": "Ünïcode 漢字"})
     done = tokencli("inspect", "-", stdin=text, env={"PYTHONIOENCODING": "ascii"})
@@ -164,7 +164,7 @@ def test_what_ascii_lacks_is_escaped_rather_than_raised(tokencli: Run) -> None:
 
 
 @pytest.mark.requirement(28)
-def test_no_key_that_a_token_names_is_fetched(tokencli: Run) -> None:
+def test_keys_named_by_a_token_are_not_fetched(tokencli: Run) -> None:
     """jku and x5u point at a listener that is never called."""
     import socket
 
@@ -184,10 +184,10 @@ def test_no_key_that_a_token_names_is_fetched(tokencli: Run) -> None:
     )
 
 
-def test_on_a_terminal_somebody_is_told_how_to_paste(
+def test_stdin_from_a_terminal_explains_pasting(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """`inspect -` at a terminal waits for a token, and says so, in colour and with a real bar."""
+    """`inspect -` at a terminal waits for a token and says so, in colour and with a real bar."""
     from tests.conftest import script
 
     monkeypatch.setenv("TERM", "xterm")

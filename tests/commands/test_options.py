@@ -26,7 +26,7 @@ Write = Callable[[str], Path]
 
 @pytest.mark.parametrize("scope", ["a\nb", "a  b", " a", "é", 'a"', ""])
 @pytest.mark.parametrize("command", ["get", "export", "refresh", "login"])
-def test_a_scope_is_judged_as_in_the_file(command: str, scope: str, tokencli: Run) -> None:
+def test_scope_is_validated_like_in_the_file(command: str, scope: str, tokencli: Run) -> None:
     """RFC 6749 section 3.3, before any file is read or anything is sent: exit code 2."""
     done = tokencli(command, "--scope", scope)
     assert done.code == 2
@@ -35,10 +35,10 @@ def test_a_scope_is_judged_as_in_the_file(command: str, scope: str, tokencli: Ru
 
 
 @pytest.mark.parametrize("command", ["get", "export", "refresh", "get --dry-run"])
-def test_a_token_of_other_scopes_is_signed_in_for_by_the_command_that_is_named(
+def test_login_fix_carries_the_scopes(
     command: str, tokencli: Run, write_config: Write, tmp_path: Path
 ) -> None:
-    """The fix carries the scopes, quoted; and that very command asks the server for them."""
+    """The fix contains the quoted scopes, and that command requests them."""
     write_config(SIGN_IN.format(state=tmp_path / "state"))
     done = tokencli(*command.split(), "dev", "--scope", "a b:c")
     assert done.code in (3, 4)
@@ -56,23 +56,21 @@ def test_a_token_of_other_scopes_is_signed_in_for_by_the_command_that_is_named(
     ["get --timeout 0", "export --timeout 0.0005", "refresh --timeout -1", "login --wait 0",
      "login --wait -5s", "get --lock-timeout -1", "inspect --timeout 0s"],
 )  # fmt: skip
-def test_no_time_at_all_is_a_usage_error(words: str, tokencli: Run) -> None:
-    """As in the file: nothing can happen within it, so it is a slip."""
+def test_zero_and_negative_durations_are_rejected(words: str, tokencli: Run) -> None:
+    """Like in the file: nothing can happen within them, so they are mistakes."""
     done = tokencli(*words.split())
     assert done.code == 2
     assert words.split()[1] in done.err and "could not be connected" not in done.err
 
 
-def test_not_to_wait_for_a_lock_is_no_slip(tokencli: Run) -> None:
+def test_lock_timeout_of_zero_is_allowed(tokencli: Run) -> None:
     """`--lock-timeout 0` means to try once."""
     assert tokencli("get", "--lock-timeout", "0").code == 3
 
 
 @pytest.mark.parametrize("file", [True, False])
-def test_to_refresh_all_of_nothing_is_no_success(
-    file: bool, tokencli: Run, write_config: Write
-) -> None:
-    """A forgotten or mistaken configuration is told, with the next command: exit code 3."""
+def test_refresh_all_without_profiles_fails(file: bool, tokencli: Run, write_config: Write) -> None:
+    """A missing or wrong configuration is reported with the next command: exit code 3."""
     if file:
         write_config("# nothing yet\n")
     done = tokencli("refresh", "--all")
@@ -81,8 +79,8 @@ def test_to_refresh_all_of_nothing_is_no_success(
     assert "tokencli profiles add" in done.err
 
 
-def test_verbose_says_how_a_token_came(tokencli: Run) -> None:
-    """In words, of a new token and of one that was stored."""
+def test_verbose_names_the_source_of_a_token(tokencli: Run) -> None:
+    """For a new token and for a stored one."""
     with Sandbox() as sandbox:
         environ = {"TOKENCLI_CONFIG": sandbox.config_file}
         assert "new token (password grant)" in tokencli("get", "-v", env=environ).err

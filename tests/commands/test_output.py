@@ -36,9 +36,7 @@ def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
 
 
 @pytest.mark.requirement(13)
-def test_the_bytes_are_the_token_and_a_newline_in_every_setting(
-    tokencli: Run, sandbox: Sandbox
-) -> None:
+def test_stdout_is_the_token_in_every_environment(tokencli: Run, sandbox: Sandbox) -> None:
     """Colours, widths, encodings and locales change nothing."""
     token = tokencli("get").out
     assert token.endswith("\n") and token.isascii() and len(token.split()) == 1
@@ -53,10 +51,8 @@ def test_the_bytes_are_the_token_and_a_newline_in_every_setting(
     [(">&-", 8), (">/dev/full", 8), ("| true", 141)],
     ids=["closed", "full", "broken-pipe"],
 )
-def test_a_stdout_that_takes_nothing_is_a_failure_of_one_line(
-    sandbox: Sandbox, redirect: str, code: int
-) -> None:
-    """Closed: non-zero. Full: one error and its reason. Broken pipe: quiet and non-zero."""
+def test_failing_stdout(sandbox: Sandbox, redirect: str, code: int) -> None:
+    """Closed and full: one error with its reason. Broken pipe: quiet. All exit with a code above 0."""
     warm = subprocess.run([script(), "get"], capture_output=True, check=True)
     assert warm.stdout
     # The reader of the pipe is gone before the writer starts to write.
@@ -83,10 +79,8 @@ def test_a_stdout_that_takes_nothing_is_a_failure_of_one_line(
 
 
 @pytest.mark.requirement(36)
-def test_modules_in_the_working_directory_are_not_imported(
-    tokencli: Run, sandbox: Sandbox, tmp_path: Path
-) -> None:
-    """Neither the console script nor `python -m tokencli` runs a keyring.py that lies about."""
+def test_working_directory_is_not_imported(tokencli: Run, sandbox: Sandbox, tmp_path: Path) -> None:
+    """Neither the console script nor `python -m tokencli` runs a keyring.py in it."""
     for name in ("keyring", "requests", "rich", "typer", "json", "truststore", "tomllib"):
         (tmp_path / f"{name}.py").write_text("print('HIJACKED')\nraise SystemExit(99)\n")
     done = tokencli("get", cwd=tmp_path)
@@ -102,8 +96,8 @@ def test_modules_in_the_working_directory_are_not_imported(
 
 
 @pytest.mark.requirement(31)
-def test_nothing_is_asked_without_a_terminal(tokencli: Run, write_config: object) -> None:
-    """A missing secret without a terminal: exit 4 at once, with what to type; no prompt, no hang."""
+def test_no_prompt_without_a_terminal(tokencli: Run, write_config: object) -> None:
+    """A missing secret: exit code 4 at once, with a fix; no prompt, and no hang."""
     write_config(  # type: ignore[operator]
         '[profiles.p]\nprovider = "oauth2"\ngrant = "client_credentials"\n'
         'token_url = "https://127.0.0.1:9/t"\nclient_id = "c"\n'
@@ -118,10 +112,8 @@ def test_nothing_is_asked_without_a_terminal(tokencli: Run, write_config: object
 
 @pytest.mark.requirement(13)
 @pytest.mark.parametrize("arguments", [["get"], ["refresh"], ["get", "-v"], ["export"]])
-def test_with_stderr_closed_nothing_of_the_conversation_reaches_stdout(
-    sandbox: Sandbox, arguments: list[str]
-) -> None:
-    """What is said to a closed stderr is lost: on stdout, an `eval` would run it."""
+def test_closed_stderr_does_not_redirect_messages(sandbox: Sandbox, arguments: list[str]) -> None:
+    """Messages to a closed stderr are lost; on stdout an `eval` would run them."""
     sandbox.set_faults(expires_in='"$(touch /tmp/never)"')
     done = subprocess.run(
         ["bash", "-c", f"{script()} {' '.join(arguments)} 2>&-"],
@@ -139,10 +131,8 @@ def test_with_stderr_closed_nothing_of_the_conversation_reaches_stdout(
     "arguments",
     [["-q", "export"], ["--config", "x", "export"], ["export", "--bogus"], ["export", "nope"]],
 )
-def test_every_wrong_export_fails_the_eval(
-    tokencli: Run, sandbox: Sandbox, arguments: list[str]
-) -> None:
-    """Options in the wrong place, unknown options and profiles: `false`, not an empty success."""
+def test_wrong_export_fails_the_eval(tokencli: Run, sandbox: Sandbox, arguments: list[str]) -> None:
+    """Misplaced options, unknown options and profiles print `false`, not an empty success."""
     done = tokencli(*arguments)
     assert done.out.strip() == "false"
     assert done.code != 0
@@ -150,7 +140,7 @@ def test_every_wrong_export_fails_the_eval(
 
 @pytest.mark.requirement(12)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_an_export_that_is_ended_fails_the_eval(sandbox: Sandbox, number: signal.Signals) -> None:
+def test_interrupted_export_fails_the_eval(sandbox: Sandbox, number: signal.Signals) -> None:
     """A signal while the server is being waited for: `false`, and 128 + the signal's number.
 
     The answer is waited for, so that no token is lost; it is just not printed any more.

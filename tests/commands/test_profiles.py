@@ -79,8 +79,8 @@ def at_a_terminal(
     return process.wait(60), seen
 
 
-def test_the_list(tokencli: Run, write_config: Write) -> None:
-    """Name, provider, endpoint, grant, where secrets come from and the token's life, aligned."""
+def test_list(tokencli: Run, write_config: Write) -> None:
+    """Name, provider, endpoint, grant, secret sources and token expiry, aligned."""
     write_config(TEXT)
     done = tokencli("profiles")
     assert done.code == 0
@@ -98,15 +98,15 @@ def test_the_list(tokencli: Run, write_config: Write) -> None:
     assert social.split()[:4] == ["social", "socialid", "api.socialidnow.com", "password"]
 
 
-def test_a_list_keeps_nothing_and_warns_of_nothing(tokencli: Run, write_config: Write) -> None:
-    """That tokens are not kept anywhere is for whom gets one to hear."""
+def test_list_does_not_warn_about_the_store(tokencli: Run, write_config: Write) -> None:
+    """That tokens are not stored is only a warning when one is obtained."""
     write_config(TEXT.replace('store = "file"\n', ""))
     done = tokencli("profiles")
     assert (done.code, done.err) == (0, "")
     assert "none" in done.out.splitlines()[-1]
 
 
-def test_the_list_for_programs(tokencli: Run, write_config: Write) -> None:
+def test_list_as_json(tokencli: Run, write_config: Write) -> None:
     """--json is one object with stable keys."""
     write_config(TEXT)
     found = json.loads(tokencli("profiles", "--json").out)
@@ -120,8 +120,8 @@ def test_the_list_for_programs(tokencli: Run, write_config: Write) -> None:
     assert social["endpoint"] == "api.socialidnow.com"
 
 
-def test_a_broken_profile_shows_in_the_list(tokencli: Run, write_config: Write) -> None:
-    """The list comes out whole, then every problem with its line, and the exit code is 3."""
+def test_list_includes_invalid_profiles(tokencli: Run, write_config: Write) -> None:
+    """The whole list is printed, then every problem with its line; the exit code is 3."""
     write_config(TEXT.replace("client_id", "client_Id", 1))
     done = tokencli("profiles")
     assert done.code == 3
@@ -130,8 +130,8 @@ def test_a_broken_profile_shows_in_the_list(tokencli: Run, write_config: Write) 
     assert "did you mean client_id?" in done.err
 
 
-def test_show_tells_values_origins_and_secrets(tokencli: Run, write_config: Write) -> None:
-    """Every setting with its line; of a secret its place and whether it is there, never what it is."""
+def test_show_values_origins_and_secrets(tokencli: Run, write_config: Write) -> None:
+    """Every setting with its line; for a secret its source and whether it is there, but not its value."""
     write_config(TEXT)
     done = tokencli("profiles", "show", env={"CORP_SECRET": "canary-client-secret-91be"})
     assert done.code == 0
@@ -143,8 +143,8 @@ def test_show_tells_values_origins_and_secrets(tokencli: Run, write_config: Writ
     assert missing["secrets"]["client_secret"]["present"] is False
 
 
-def test_add_for_scripts(tokencli: Run, tmp_path: Path) -> None:
-    """With options alone a first profile is written, and stderr says what to type next."""
+def test_add_with_options(tokencli: Run, tmp_path: Path) -> None:
+    """A first profile is written without questions, and stderr says what to type next."""
     done = tokencli("profiles", "add", "g", *GROUPID, "--identity-store-id", "1", "--no-input",
                     "--password-env", "PW", "--set", "timeout=5s")  # fmt: skip
     assert (done.code, done.out) == (0, "")
@@ -161,8 +161,8 @@ def test_add_for_scripts(tokencli: Run, tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_add_says_all_that_is_missing(tokencli: Run) -> None:
-    """What lacks is told in one error with the options that give it; exit code 2."""
+def test_add_lists_all_missing_settings(tokencli: Run) -> None:
+    """One error names the options that set them; exit code 2."""
     done = tokencli("profiles", "add", "g", "--provider", "groupid", "--no-input")
     assert (done.code, done.out) == (2, "")
     for option in ("--host", "--client-id", "--username", "--identity-store-id"):
@@ -171,16 +171,16 @@ def test_add_says_all_that_is_missing(tokencli: Run) -> None:
     assert "did you mean" not in tokencli("profiles", "add", "g", "--provider", "groupid").out
 
 
-def test_add_refuses_a_secret_on_the_command_line(tokencli: Run) -> None:
-    """There is no option for a secret's value, and --set takes none and repeats none."""
+def test_add_rejects_secrets_on_the_command_line(tokencli: Run) -> None:
+    """No option has a secret as its value, and --set rejects one without repeating it."""
     done = tokencli("profiles", "add", "g", *GROUPID, "--set", "password=canary-password-7f3a")
     assert done.code == 2
     assert "tokencli login" in done.err
     assert "canary" not in done.err
 
 
-def test_a_pasted_url_is_explained(tokencli: Run, tmp_path: Path) -> None:
-    """Who gives a URL as host is told the host in it, and nothing is written."""
+def test_add_explains_a_url_as_host(tokencli: Run, tmp_path: Path) -> None:
+    """The error names the host in the URL, and nothing is written."""
     done = tokencli("profiles", "add", "g", "--provider", "groupid", "--client-id", "c", "--username", "j",
                     "--identity-store-id", "1", "--host", "https://demomachine:4443/GroupID")  # fmt: skip
     assert done.code == 3
@@ -188,8 +188,8 @@ def test_a_pasted_url_is_explained(tokencli: Run, tmp_path: Path) -> None:
     assert not (tmp_path / "home/.config/tokencli/config.toml").exists()
 
 
-def test_add_asks_at_a_terminal(tmp_path: Path) -> None:
-    """A person is asked for what GroupID needs and nothing else; the terminal shows no traceback."""
+def test_add_prompts_in_a_terminal(tmp_path: Path) -> None:
+    """It asks for what GroupID needs and nothing else, without a traceback."""
     code, seen = at_a_terminal(
         "profiles", "add", "g", "--provider", "groupid", answers=["demomachine", "c", "jdoe", "1"]
     )
@@ -199,8 +199,8 @@ def test_add_asks_at_a_terminal(tmp_path: Path) -> None:
     assert written["profiles"]["g"]["host"] == "demomachine"
 
 
-def test_use_edit_and_remove_keep_the_rest(tokencli: Run, write_config: Write) -> None:
-    """Each command changes its own lines; comments and order stay."""
+def test_use_edit_and_remove_keep_other_lines(tokencli: Run, write_config: Write) -> None:
+    """Each command changes only its lines; comments and order stay."""
     path = write_config(TEXT)
     assert tokencli("profiles", "use", "social").code == 0
     assert path.read_text() == TEXT.replace('"corp"\n', '"social"\n', 1)
@@ -215,8 +215,8 @@ def test_use_edit_and_remove_keep_the_rest(tokencli: Run, write_config: Write) -
     assert "keyring" not in removed.err  # there is none here
 
 
-def test_remove_wants_a_yes(tokencli: Run, write_config: Write) -> None:
-    """Without a terminal --yes is needed; at one, no is the default."""
+def test_remove_needs_confirmation(tokencli: Run, write_config: Write) -> None:
+    """Without a terminal --yes is required; in one, no is the default."""
     path = write_config(TEXT)
     assert tokencli("profiles", "remove", "corp").code == 2
     code, _ = at_a_terminal("profiles", "remove", "corp", answers=[""])
@@ -227,10 +227,8 @@ def test_remove_wants_a_yes(tokencli: Run, write_config: Write) -> None:
     assert "corp" not in path.read_text()
 
 
-def test_a_broken_profile_can_be_removed(
-    tokencli: Run, write_config: Write, tmp_path: Path
-) -> None:
-    """What does not load can still be taken out with its tokens; its secrets are not known."""
+def test_remove_an_invalid_profile(tokencli: Run, write_config: Write, tmp_path: Path) -> None:
+    """It is removed with its tokens; its secrets are unknown."""
     state = tmp_path / "state"
     text = f'state_dir = "{state}"\n' + TEXT.replace("oauth2", "oauth3")
     kept = state / "tokens" / f"{profile_file_prefix('corp')}{'ab' * 32}.json"
@@ -249,20 +247,18 @@ def test_a_broken_profile_can_be_removed(
     assert "corp" not in path.read_text()
 
 
-def test_no_name_of_a_broken_profile_leads_elsewhere(
-    tokencli: Run, write_config: Write, tmp_path: Path
-) -> None:
-    """A profile whose name is none is taken out, and no file is looked for by it."""
+def test_remove_an_invalid_name(tokencli: Run, write_config: Write, tmp_path: Path) -> None:
+    """The profile is removed, and its name is not used as a path."""
     path = write_config(TEXT + '[profiles."../../../precious"]\nprovider = "oauth2"\n')
     done = tokencli("profiles", "remove", "../../../precious", "--yes")
     assert done.code == 0, done.err
     assert path.read_text() == TEXT
 
 
-def test_remove_says_no_more_of_a_keyring_than_it_knows(
+def test_remove_with_an_unknown_keyring_content(
     tokencli: Run, locked_keyring_env: dict[str, str], write_config: Write
 ) -> None:
-    """Of a keyring that does not say what it holds, or of a profile that is not known, it says may."""
+    """If the keyring doesn't answer or the profile is invalid, the note says that it may hold secrets."""
     way = "to delete it: secret-tool clear service tokencli:social:client_secret\n"
     write_config(TEXT)
     locked = tokencli("profiles", "remove", "social", "--yes")
@@ -274,10 +270,10 @@ def test_remove_says_no_more_of_a_keyring_than_it_knows(
     )
 
 
-def test_remove_asks_what_becomes_of_the_secrets(
+def test_remove_asks_about_secrets(
     tokencli: Run, keyring_env: dict[str, str], write_config: Write
 ) -> None:
-    """A person is asked; --yes keeps them and says how they go; --secrets forgets them."""
+    """It asks in a terminal; --yes keeps them and says how to delete them; --secrets deletes them."""
     ring = OsKeyring(os.environ, FakeTerminal())
     item = ("tokencli:social:client_secret", "https://api.socialidnow.com:443")
     way = f"secret-tool clear service {item[0]}\n"
@@ -302,10 +298,10 @@ def test_remove_asks_what_becomes_of_the_secrets(
         assert f"removed profile social from {path}\n" in seen
 
 
-def test_a_profile_that_never_signed_in_leaves_nothing_in_a_keyring(
+def test_remove_without_keyring_secrets(
     tokencli: Run, keyring_env: dict[str, str], write_config: Write
 ) -> None:
-    """Where the keyring answers that it holds nothing of the profile, nothing is said of it."""
+    """If the keyring holds nothing of the profile, nothing is said about it."""
     write_config(TEXT)
     assert "keyring" not in tokencli("profiles", "remove", "social", "--yes").err
 
@@ -322,9 +318,7 @@ OF_RACE = (
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_changes_at_the_same_time_are_all_kept(
-    write_config: Write, tmp_path: Path, there: bool
-) -> None:
+def test_concurrent_changes_are_all_kept(write_config: Write, tmp_path: Path, there: bool) -> None:
     """Who is told that a change was written finds it in the file, whoever else writes; also behind a
     symbolic link, and where there was no file before."""
     path = write_config(TEXT if there else "")
@@ -349,8 +343,8 @@ def test_changes_at_the_same_time_are_all_kept(
     assert not [one.name for one in tmp_path.iterdir() if one.name.startswith(".")]
 
 
-def test_two_who_add_the_same_name_are_told_apart(write_config: Write) -> None:
-    """One writes the profile, the others are told that it is there."""
+def test_concurrent_adds_of_the_same_name(write_config: Write) -> None:
+    """One process adds the profile, the others are told that it exists."""
     path = write_config(TEXT)
     running = [
         subprocess.Popen([script(), "profiles", "add", "p", *OF_RACE], stderr=subprocess.DEVNULL)
@@ -360,8 +354,8 @@ def test_two_who_add_the_same_name_are_told_apart(write_config: Write) -> None:
     assert path.read_text().count("[profiles.p]") == 1
 
 
-def test_an_open_editor_keeps_nobody_waiting(write_config: Write, tmp_path: Path) -> None:
-    """While a person types others change the file; what the person then saves does not undo that."""
+def test_open_editor_does_not_lock_the_file(write_config: Write, tmp_path: Path) -> None:
+    """Others can change the file meanwhile, and saving in the editor does not undo that."""
     path = write_config(TEXT)
     others = f"__import__('os').system({script() + ' profiles use social'!r})"
     program = f"text + '# mine' * ({others} == 0)"
@@ -373,7 +367,7 @@ def test_an_open_editor_keeps_nobody_waiting(write_config: Write, tmp_path: Path
     assert path.read_text() == TEXT.replace('"corp"\n', '"social"\n', 1)
 
 
-def test_remove_leaves_no_record_of_the_profile() -> None:
+def test_remove_deletes_fast_path_records() -> None:
     """What earlier runs remembered of a profile in the runtime directory goes with it, by whatever path
     its configuration was named."""
     with world() as place:
@@ -404,8 +398,8 @@ def editor(tmp_path: Path, program: str) -> str:
     return f"{sys.executable} {path}"
 
 
-def test_edit_in_an_editor_until_it_is_right(write_config: Write, tmp_path: Path) -> None:
-    """What an editor leaves is checked first; a slip is shown with its line, and editing goes on."""
+def test_edit_in_an_editor_until_valid(write_config: Write, tmp_path: Path) -> None:
+    """The result is validated; a mistake is shown with its line, and editing continues."""
     path = write_config(TEXT)
     slip = "text.replace('scpe', 'scope') if 'scpe' in text else text.replace('store = \"none\"', 'scpe = \"a\"')"
     code, seen = at_a_terminal(
@@ -416,8 +410,8 @@ def test_edit_in_an_editor_until_it_is_right(write_config: Write, tmp_path: Path
     assert path.read_text() == TEXT.replace('store = "none"', 'scope = "a"')
 
 
-def test_edit_mends_a_file_that_is_no_toml(write_config: Write, tmp_path: Path) -> None:
-    """The editor opens even a file that can't be read as TOML."""
+def test_edit_opens_invalid_toml(write_config: Write, tmp_path: Path) -> None:
+    """The editor opens even a file that can't be parsed."""
     path = write_config("[\n" + TEXT)
     code, seen = at_a_terminal(
         "profiles", "edit", answers=[], env={"VISUAL": editor(tmp_path, "text[2:]")}
@@ -426,8 +420,8 @@ def test_edit_mends_a_file_that_is_no_toml(write_config: Write, tmp_path: Path) 
     assert path.read_text() == TEXT
 
 
-def test_test_gets_a_token_and_does_not_show_it(tokencli: Run) -> None:
-    """On the sandbox every profile works, in words, and stdout holds no token."""
+def test_test_does_not_print_the_token(tokencli: Run) -> None:
+    """Every profile of the sandbox passes, and stdout holds no token."""
     for profile in ("groupid", "screening-eagle", "socialid", "oauth2"):
         done = tokencli("sandbox", "--", script(), "profiles", "test", profile)
         assert done.code == 0, done.err
@@ -435,8 +429,8 @@ def test_test_gets_a_token_and_does_not_show_it(tokencli: Run) -> None:
         assert max(map(len, done.out.split())) < 40
 
 
-def test_the_list_shows_the_life_of_a_token(tokencli: Run) -> None:
-    """After a get the list says how long the token lasts, in words and for programs."""
+def test_list_shows_the_expiry_of_a_token(tokencli: Run) -> None:
+    """After `get` the list shows how long the token is valid, in words and as JSON."""
     command = f"{script()} get >&2 && {script()} profiles && {script()} profiles --json"
     done = tokencli("sandbox", "--", "sh", "-c", command)
     assert done.code == 0, done.err
@@ -448,7 +442,7 @@ def test_the_list_shows_the_life_of_a_token(tokencli: Run) -> None:
     assert token["expires_at"].endswith("Z")
 
 
-def test_the_schema_is_json(tokencli: Run) -> None:
+def test_schema_is_json(tokencli: Run) -> None:
     """`profiles schema` prints one JSON document and nothing else."""
     done = tokencli("profiles", "schema")
     assert (done.code, done.err) == (0, "")
@@ -471,7 +465,7 @@ def test_the_schema_is_json(tokencli: Run) -> None:
         (("profiles", "test", "corp"), 4),
     ],
 )
-def test_failures_have_their_codes(
+def test_exit_codes_of_failures(
     tokencli: Run, write_config: Write, args: tuple[str, ...], code: int
 ) -> None:
     """Each failure is one or two lines on stderr with its code; stdout stays empty, the file as it was."""
@@ -484,8 +478,8 @@ def test_failures_have_their_codes(
 
 
 @pytest.mark.long
-def test_ten_thousand_profiles_are_listed(tokencli: Run, write_config: Write) -> None:
-    """A very long list comes out whole, though no keyring answers."""
+def test_list_ten_thousand_profiles(tokencli: Run, write_config: Write) -> None:
+    """The list is complete, although no keyring answers."""
     entry = '[profiles.p{0}]\nprovider = "oauth2"\ntoken_url = "https://h.example/{0}"\nclient_id = "x"\n'
     write_config("".join(entry.format(number) for number in range(10_000)))
     done = tokencli("profiles", "--json")

@@ -20,25 +20,25 @@ CURL = """curl -X POST 'https://api.example.com/v2/login/canary0a1b2c3d4e5f6a7b?
 
 
 def test_every_provider_is_listed_and_shown(tokencli: Run) -> None:
-    """The list has each, and `show` prints the very file."""
+    """The list has each, and `show` prints its file exactly."""
     listed = json.loads(tokencli("providers", "--json").out)["providers"]
     assert {row["name"] for row in listed} == set(BUILTIN_NAMES)
     assert tokencli("providers", "show", "groupid").out == read_builtin_text("groupid")
     assert tokencli("providers", "show", "nope").code == 3
 
 
-def test_a_users_own_provider_is_listed_and_shown(
+def test_user_defined_provider_is_listed_and_shown(
     tokencli: Run, write_config: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    """What stands under [providers.NAME] is printed as a file that can be checked."""
+    """[providers.NAME] is printed as a file that passes `check`."""
     write_config(config_text("vault-approle", tmp_path))
     assert "HashiCorp Vault" in tokencli("providers", "list").out
     shown = tokencli("providers", "show", "vault-approle").out
     assert load_providers(shown, "vault-approle")
 
 
-def test_check_tells_what_a_profile_gives_and_where_it_goes(tokencli: Run) -> None:
-    """A good file is answered with what it asks for and the address that gets it."""
+def test_check_shows_required_settings_and_url(tokencli: Run) -> None:
+    """For a valid file."""
     done = tokencli("providers", "check", str(provider_file("vault-approle")))
     assert done.code == 0
     assert "role_id, secret_id" in done.out
@@ -56,8 +56,8 @@ def test_check_tells_what_a_profile_gives_and_where_it_goes(tokencli: Run) -> No
         ("headers = { Host = \"x\" }", "the program sets itself"),
     ],
 )  # fmt: skip
-def test_check_explains_a_slip_with_its_line(tokencli: Run, line: str, said: str) -> None:
-    """Each slip is told with the line on which it stands, and what was probably meant."""
+def test_check_reports_mistakes_with_their_line(tokencli: Run, line: str, said: str) -> None:
+    """Each with what was probably meant."""
     text = f'title = "T"\nendpoints.token = "https://h.example/t"\n[request]\n{line}\n'
     done = tokencli("providers", "check", "-", stdin=text)
     assert done.code == 3
@@ -65,8 +65,8 @@ def test_check_explains_a_slip_with_its_line(tokencli: Run, line: str, said: str
     assert said in done.err
 
 
-def test_check_looks_at_the_profiles_of_the_file_too(tokencli: Run) -> None:
-    """A slip in a profile beside its provider is told with its line, and a secret is not quoted."""
+def test_check_includes_the_profiles_of_the_file(tokencli: Run) -> None:
+    """A mistake in a profile is reported with its line, and a secret is not quoted."""
     text = """
 [providers.acme]
 title = "Acme"
@@ -86,8 +86,8 @@ password = "canary-password"
     assert tokencli("providers", "check", "-", stdin=good).code == 0
 
 
-def test_check_refuses_what_can_not_be_known_yet(tokencli: Run) -> None:
-    """A value made of the reply has no place in the first request."""
+def test_check_rejects_values_of_a_later_reply(tokencli: Run) -> None:
+    """A value from the reply can't be used in the first request."""
     text = """title = "T"
 endpoints.token = "https://h.example/t"
 values.mark = "{token|sha256|hex}"
@@ -102,8 +102,8 @@ request.send = { a = "{mark}" }
     assert tokencli("providers", "check", "-", stdin=later).code == 0
 
 
-def test_new_from_curl_keeps_no_secret(tokencli: Run) -> None:
-    """Every value becomes a reference, none is printed back, and the result passes the check."""
+def test_new_from_curl_contains_no_secret(tokencli: Run) -> None:
+    """Every value becomes a reference, none is printed, and the result passes `check`."""
     done = tokencli("providers", "new", "Acme", "--from-curl", "-", stdin=CURL)
     assert done.code == 0
     assert "canary" not in done.out + done.err
@@ -205,7 +205,7 @@ body:json {
     ids=["har", "postman", "openapi", "bruno"],
 )
 def test_new_from_a_file(tokencli: Run, text: str, parts: tuple[str, ...]) -> None:
-    """What other tools keep becomes a provider that passes the check, without a value of theirs."""
+    """Files of other tools become providers that pass `check`, without their values."""
     done = tokencli("providers", "new", "--from", "-", stdin=text)
     assert done.code == 0, done.err
     for part in parts:
@@ -214,8 +214,8 @@ def test_new_from_a_file(tokencli: Run, text: str, parts: tuple[str, ...]) -> No
     assert load_providers(done.out, "x")
 
 
-def test_new_from_several_requests_tells_of_each_and_takes_the_picked(tokencli: Run) -> None:
-    """The first is the likeliest; --pick takes another, and one too high is the caller's slip."""
+def test_new_lists_requests_and_uses_the_picked_one(tokencli: Run) -> None:
+    """The first is the likeliest; --pick chooses another, and one too high is a usage error."""
     path = str(RECORDINGS / "postman21.json")
     done = tokencli("providers", "new", "Fleet", "--from", path)
     assert "-> 1 POST https://fleet.example.com/oauth/token" in done.err
@@ -253,8 +253,8 @@ def test_pick_reaches_requests_that_are_not_listed(tokencli: Run) -> None:
     assert tokencli("providers", "new", "--from", "-", "--pick", "26", stdin=text).code == 2
 
 
-def test_new_from_a_collections_folder(tokencli: Run) -> None:
-    """A folder of Bruno's is read as a whole: what the collection says holds for its requests."""
+def test_new_from_a_bruno_folder(tokencli: Run) -> None:
+    """Settings of the collection apply to its requests."""
     done = tokencli("providers", "new", "--from", str(RECORDINGS / "bruno"))
     assert done.code == 0, done.err
     assert 'endpoints.token = "https://parcels.example.com/oauth/token"' in done.out
@@ -294,10 +294,10 @@ def issuer() -> Iterator[str]:
         thread.join()
 
 
-def test_an_api_that_names_an_openid_issuer_becomes_a_provider_that_gets_tokens(
+def test_new_from_openapi_with_an_openid_issuer(
     tokencli: Run, write_config: Callable[[str], Path], issuer: str
 ) -> None:
-    """openIdConnectUrl is enough: where the tokens are is found by the issuer's metadata."""
+    """openIdConnectUrl is enough: the issuer's metadata name the token endpoint."""
     scheme = {
         "type": "openIdConnect",
         "openIdConnectUrl": f"{issuer}/.well-known/openid-configuration",
@@ -314,15 +314,15 @@ def test_an_api_that_names_an_openid_issuer_becomes_a_provider_that_gets_tokens(
 
 
 @pytest.mark.parametrize("text", ["", "wget x", "curl", "curl 'x", "curl -d a=canary"])
-def test_what_is_no_curl_is_told_without_quoting_it(tokencli: Run, text: str) -> None:
-    """A command that can't be read ends in exit 3, and nothing of it is printed."""
+def test_invalid_curl_is_not_quoted(tokencli: Run, text: str) -> None:
+    """A command that can't be parsed ends with exit code 3, and none of it is printed."""
     done = tokencli("providers", "new", "--from-curl", "-", stdin=text)
     assert (done.code, done.out) == (3, "")
     assert "canary" not in done.err
 
 
-def test_the_reference_names_every_key(tokencli: Run) -> None:
-    """Made from the schema: each key of each table stands in it once, with its type."""
+def test_reference_lists_every_key(tokencli: Run) -> None:
+    """Generated from the schema: each key of each table appears once, with its type."""
     from dataclasses import fields
 
     from tokencli.provider_schema import (
@@ -342,10 +342,10 @@ def test_the_reference_names_every_key(tokencli: Run) -> None:
             assert each.name == "name" or f"- `{each.name}` (" in text
 
 
-def test_a_dry_run_shows_the_request_and_reads_no_secret(
+def test_dry_run_shows_the_request_and_reads_no_secret(
     tokencli: Run, write_config: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    """The exact request, `***` for what is secret; the secret's place is not even looked at."""
+    """The exact request with `***` for secrets; their sources are not read."""
     write_config(config_text("vault-approle", tmp_path))
     done = tokencli("get", "p", "--dry-run")
     assert done.code == 0, done.err
@@ -354,10 +354,10 @@ def test_a_dry_run_shows_the_request_and_reads_no_secret(
     assert "X-Vault-Namespace: ns1" in done.out
 
 
-def test_a_dry_run_of_oauths_own_request(
+def test_dry_run_of_a_standard_oauth_request(
     tokencli: Run, write_config: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    """Basic and secret parameters are masked by where they stand; the rest is as it will be sent."""
+    """Basic authentication and secret parameters are masked; the rest is as it will be sent."""
     write_config(config_text("zoom-s2s", tmp_path))
     out = tokencli("get", "p", "--dry-run").out
     assert "Authorization: Basic ***" in out
@@ -368,7 +368,7 @@ def test_a_dry_run_of_oauths_own_request(
     assert out.startswith("POST https://login.microsoftonline.com/ten%2Fant/oauth2/token\n")
 
 
-def test_secrets_come_from_the_places_that_the_profile_names(tmp_path: Path) -> None:
-    """The zoo's profiles read their secrets from the environment, each by its own variable."""
+def test_secrets_come_from_the_profiles_sources(tmp_path: Path) -> None:
+    """The zoo's profiles read their secrets from environment variables."""
     assert all(name.startswith("ZOO_") for name in secrets_of("vault-approle"))
     assert "canary" not in config_text("vault-approle", tmp_path)

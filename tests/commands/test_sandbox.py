@@ -45,8 +45,8 @@ def started(*args: str, **options: object) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def test_serving_says_how_to_use_it_and_ends_cleanly(tmpdir_of_its_own: Path) -> None:
-    """stdout has the one line to paste; the rest is on stderr; Ctrl-C is no failure."""
+def test_serving_explains_itself_and_stops_cleanly(tmpdir_of_its_own: Path) -> None:
+    """stdout has the one line to paste, the rest is on stderr; Ctrl-C is not a failure."""
     with started() as process:
         assert process.stdout is not None and process.stderr is not None
         line = process.stdout.readline()
@@ -69,8 +69,8 @@ def test_serving_says_how_to_use_it_and_ends_cleanly(tmpdir_of_its_own: Path) ->
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_other_ends_are_clean_too(tmpdir_of_its_own: Path, number: signal.Signals) -> None:
-    """A terminal that is closed, or a supervisor's TERM, leaves nothing behind."""
+def test_other_signals_stop_cleanly(tmpdir_of_its_own: Path, number: signal.Signals) -> None:
+    """A closed terminal or a supervisor's SIGTERM leaves nothing behind."""
     with started("-q") as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("export ")
@@ -81,19 +81,19 @@ def test_other_ends_are_clean_too(tmpdir_of_its_own: Path, number: signal.Signal
 
 
 def test_stdout_belongs_to_the_command(tokencli: Run, tmpdir_of_its_own: Path) -> None:
-    """What COMMAND prints is all there is, and its exit status is passed on."""
+    """stdout has only what COMMAND prints, and its exit status is passed on."""
     done = tokencli("sandbox", "--", "sh", "-c", "echo out; echo err >&2; exit 7")
     assert (done.code, done.out, done.err) == (7, "out\n", "err\n")
     assert list(tmpdir_of_its_own.iterdir()) == []
 
 
 def test_stdin_reaches_the_command(tokencli: Run) -> None:
-    """Nothing of stdin is read before COMMAND does."""
+    """Nothing reads stdin before COMMAND does."""
     assert tokencli("sandbox", "--", "cat", stdin="for the command\n").out == "for the command\n"
 
 
-def test_the_command_finds_the_sandbox_and_this_tokencli(tokencli: Run) -> None:
-    """Configuration, address and CA are in its environment; PATH begins where tokencli runs."""
+def test_environment_of_the_command(tokencli: Run) -> None:
+    """It contains the configuration, URL and CA; PATH starts with the folder of this tokencli."""
     show = "import os, json; print(json.dumps(dict(os.environ)))"
     before = {"TOKENCLI_PROFILE": "work", "TOKENCLI_CONFIG": "/absent"}
     done = tokencli("sandbox", "--", sys.executable, "-c", show, env=before)
@@ -106,8 +106,8 @@ def test_the_command_finds_the_sandbox_and_this_tokencli(tokencli: Run) -> None:
     assert found["HOME"] == os.environ["HOME"]
 
 
-def test_the_commands_own_options_are_its_own(tokencli: Run) -> None:
-    """What follows COMMAND is never read as an option of `sandbox`, with or without `--`."""
+def test_options_after_the_command_belong_to_it(tokencli: Run) -> None:
+    """They are never read as options of `sandbox`, with or without `--`."""
     for dashes in (["--"], []):
         done = tokencli("sandbox", *dashes, "echo", "--fail", "-v", "--", "--help")
         assert done.out == "--fail -v -- --help\n"
@@ -116,10 +116,10 @@ def test_the_commands_own_options_are_its_own(tokencli: Run) -> None:
 @pytest.mark.parametrize(
     ("command", "code"), [("no-such-command", 127), ("./no-such-file", 127), ("./data", 126)]
 )
-def test_a_command_that_cant_be_run_is_said_so(
+def test_command_that_cannot_be_run(
     tokencli: Run, tmp_path: Path, tmpdir_of_its_own: Path, command: str, code: int
 ) -> None:
-    """The exit status is a shell's, and a sentence names the command."""
+    """The exit status is a shell's, and the error names the command."""
     (tmp_path / "data").write_text("not a program")
     done = tokencli("sandbox", "--", command, cwd=tmp_path)
     assert (done.code, done.out) == (code, "")
@@ -128,15 +128,13 @@ def test_a_command_that_cant_be_run_is_said_so(
     assert list(tmpdir_of_its_own.iterdir()) == []
 
 
-def test_a_signal_that_ends_the_command_is_passed_on(tokencli: Run) -> None:
-    """128+n, as a shell has it."""
+def test_signal_exit_status_is_passed_on(tokencli: Run) -> None:
+    """128+n, like in a shell."""
     assert tokencli("sandbox", "--", "sh", "-c", "kill -KILL $$").code == 128 + signal.SIGKILL
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
-def test_a_signal_to_us_reaches_the_command(
-    tmpdir_of_its_own: Path, number: signal.Signals
-) -> None:
+def test_signal_is_passed_to_the_command(tmpdir_of_its_own: Path, number: signal.Signals) -> None:
     """COMMAND ends by it, then everything is cleaned up."""
     program = (
         "import signal, sys\n"
@@ -153,8 +151,8 @@ def test_a_signal_to_us_reaches_the_command(
     assert list(tmpdir_of_its_own.iterdir()) == []
 
 
-def test_verbose_logs_each_request_without_a_secret(tokencli: Run) -> None:
-    """One line on stderr for each request; nothing of its body, its headers or its query."""
+def test_verbose_logs_requests_without_secrets(tokencli: Run) -> None:
+    """One line on stderr per request, without its body, headers or query."""
     program = (
         "import os, ssl, urllib.request as u\n"
         "context = ssl.create_default_context(cafile=os.environ['SANDBOX_CA_FILE'])\n"
@@ -173,8 +171,8 @@ def test_verbose_logs_each_request_without_a_secret(tokencli: Run) -> None:
 @pytest.mark.parametrize(
     "args", [["--fail", "9"], ["--lifetime", "soon"], ["--drop", "x"], ["--port", "70000"], ["--x"]]
 )
-def test_nonsense_is_a_usage_error(tokencli: Run, args: list[str]) -> None:
-    """Exit code 2, a sentence, and COMMAND is not run."""
+def test_invalid_fault_options_are_usage_errors(tokencli: Run, args: list[str]) -> None:
+    """Exit code 2 with an error, and COMMAND is not run."""
     done = tokencli("sandbox", *args, "--", "echo", "ran")
     assert (done.code, done.out) == (2, "")
     assert args[0] in done.err
@@ -182,7 +180,7 @@ def test_nonsense_is_a_usage_error(tokencli: Run, args: list[str]) -> None:
 
 
 def test_every_fault_is_an_option(tokencli: Run) -> None:
-    """The table's rows are the command's options, with their help."""
+    """The rows of the table are the command's options, with their help."""
     from tokencli.sandbox.faults import FAULT_OPTIONS, option_name
 
     text = " ".join(tokencli("sandbox", "--help").out.split())
@@ -191,14 +189,14 @@ def test_every_fault_is_an_option(tokencli: Run) -> None:
         assert fault.help in text
 
 
-def test_every_commands_options_are_taken(tokencli: Run) -> None:
-    """What every command takes is no error here, though the sandbox has a configuration of its own."""
+def test_common_options_are_accepted(tokencli: Run) -> None:
+    """They are no error here, although the sandbox has its own configuration."""
     args = ["--config", "/absent", "--timeout", "30s", "--no-input", "-q", "-v"]
     assert tokencli("sandbox", *args, "--", "true").code == 0
 
 
-def test_the_hints_name_a_tokencli_that_can_be_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where it isn't on PATH, the commands to try are written with its whole path."""
+def test_examples_name_a_program_that_can_be_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If tokencli is not on PATH, the examples show its whole path."""
     for path, named in (("/usr/bin:/bin", script()), (str(Path(script()).parent), "tokencli")):
         monkeypatch.setenv("PATH", path)
         with started() as process:
@@ -229,7 +227,7 @@ sys.exit(40 + count)
 
 
 def test_ctrl_c_in_a_terminal_reaches_the_command_once() -> None:
-    """The terminal tells the whole foreground group; it isn't passed on a second time."""
+    """The terminal signals the whole foreground group, so it is not passed on again."""
     ours, theirs = os.openpty()
     process = subprocess.Popen(
         [

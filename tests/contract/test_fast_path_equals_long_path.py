@@ -158,7 +158,7 @@ ENVIRONMENT = st.dictionaries(
 @example(["get", "p"], {}, nothing, 0, 0.0, "full")
 @example(["get", "p"], {}, nothing, 0, 0.0, "gone")
 @pytest.mark.timeout(900)
-def test_three_ways_print_the_same(
+def test_three_paths_print_the_same(
     forks: Forks,
     place: World,
     argv: list[str],
@@ -195,8 +195,8 @@ def test_three_ways_print_the_same(
 @pytest.mark.parametrize(
     "argv", [["get"], ["get", "p"], ["export", "q.2"], ["completion", "--profiles"]]
 )
-def test_the_hot_path_does_answer_where_nothing_is_wrong(place: World, argv: list[str]) -> None:
-    """Agreement would be cheap if it never spoke."""
+def test_fast_path_answers_if_nothing_is_wrong(place: World, argv: list[str]) -> None:
+    """Agreement would be easy if it never answered."""
     place.make()
     assert reader.fast_path_output(argv, place.environ) is not None
 
@@ -204,15 +204,15 @@ def test_the_hot_path_does_answer_where_nothing_is_wrong(place: World, argv: lis
 @pytest.mark.parametrize("damage", [cut, flip, relink, open_up, replace], ids=lambda d: d.__name__)
 @given(at=st.integers(0, 5000))
 @settings(max_examples=40, deadline=None)
-def test_a_damaged_copy_is_never_handed_out(place: World, damage: Damage, at: int) -> None:
-    """Whatever happens to the copy: its token as it was, or no answer."""
+def test_damaged_record_is_never_used(place: World, damage: Damage, at: int) -> None:
+    """Whatever happens to a record: its original token, or no answer."""
     place.make()
     damage(place, at)
     assert reader.fast_path_output(["get", "p"], place.environ) in (None, TOKENS["p"] + "\n")
 
 
-def test_the_hot_path_takes_no_lock_and_writes_nothing(place: World, forks: Forks) -> None:
-    """A warm run leaves every file and folder, times of change included, as it was."""
+def test_fast_path_writes_nothing(place: World, forks: Forks) -> None:
+    """A warm run leaves every file and folder as it was, including times of change."""
     place.make()
 
     def seen() -> list[tuple[str, int, int]]:
@@ -227,10 +227,10 @@ def test_the_hot_path_takes_no_lock_and_writes_nothing(place: World, forks: Fork
 @pytest.mark.parametrize("argv", [["get"], ["export", "q.2"], ["completion", "--profiles"]])
 @pytest.mark.parametrize("folder", [None, "", "relative"])
 @pytest.mark.parametrize("home", [None, "", "relative", "~"])
-def test_without_a_home_the_user_database_is_asked(
+def test_invalid_home_uses_the_user_database(
     home: str | None, folder: str | None, argv: list[str], forks: Forks, place: World
 ) -> None:
-    """Where HOME is no whole path the hot path leaves it to the long way, which finds the same file."""
+    """If HOME is not an absolute path, the full program runs and finds the same file."""
     place.make()
     usual = forks.run(argv, place.environ, long=True)
     named = {"HOME": home, "XDG_CONFIG_HOME": folder}

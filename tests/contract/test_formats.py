@@ -16,16 +16,16 @@ SHELLS = [name for name in DIALECTS if load_dialect(name).render_unset is not No
 
 @pytest.mark.requirement(13)
 @pytest.mark.parametrize("name", sorted(set(TOKEN_FORMATS) - {"dpop"}))  # two headers, two lines
-def test_every_token_format_is_one_line_of_ascii(name: str) -> None:
-    """A token comes out whole, on one line, and without an escape."""
+def test_token_formats_print_one_line_of_ascii(name: str) -> None:
+    """A token is printed whole, on one line, and without an escape."""
     found = render_token(name, PROFILE, token("t" * 20_000), NOW)
     assert found.isascii() and found.endswith("\n") and found[:-1].isprintable()
     assert "t" * 20_000 in found
 
 
 @pytest.mark.parametrize("name", DIALECTS)
-def test_every_dialect_writes_a_bearer_token_as_it_is(name: str) -> None:
-    """The characters of RFC 6750 need no escape anywhere, and no caution."""
+def test_dialects_write_bearer_tokens_unchanged(name: str) -> None:
+    """The characters of RFC 6750 need no escape and no warning anywhere."""
     variables = [("ACCESS_TOKEN", "aZ09-._~+/=")]
     row = load_dialect(name)
     assert isinstance(row, Dialect)
@@ -36,8 +36,8 @@ def test_every_dialect_writes_a_bearer_token_as_it_is(name: str) -> None:
 @pytest.mark.requirement(11)
 @pytest.mark.parametrize("name", DIALECTS)
 @given(value=NASTY)
-def test_every_dialect_writes_visible_ascii_or_refuses(name: str, value: str) -> None:
-    """No control, no character outside ASCII, no stray white space ever comes out."""
+def test_dialects_write_printable_ascii_or_reject(name: str, value: str) -> None:
+    """No control character, no character outside ASCII and no stray white space is ever printed."""
     try:
         found = load_dialect(name).render([("ACCESS_TOKEN", "t"), ("ACCESS_TOKEN_SCOPE", value)])
     except ReplyError as error:
@@ -52,7 +52,7 @@ def test_every_dialect_writes_visible_ascii_or_refuses(name: str, value: str) ->
 @pytest.mark.requirement(11)
 @pytest.mark.parametrize("name", DIALECTS)
 @pytest.mark.parametrize("variable", ["PATH", "LD_PRELOAD", "A;id", "A b", ""])
-def test_no_dialect_sets_a_variable_that_runs_something(name: str, variable: str) -> None:
+def test_dialects_reject_dangerous_variables(name: str, variable: str) -> None:
     """Names are checked where they are written, wherever they came from."""
     row = load_dialect(name)
     with pytest.raises(UsageError):
@@ -64,7 +64,7 @@ def test_no_dialect_sets_a_variable_that_runs_something(name: str, variable: str
 
 @pytest.mark.requirement(11)
 @pytest.mark.parametrize("name", SHELLS)
-def test_a_shells_statements_end_and_hold_no_comment(name: str) -> None:
+def test_shell_statements_are_terminated_without_comments(name: str) -> None:
     """POSIX, fish and PowerShell get one line; a comment would swallow what follows."""
     row = load_dialect(name)
     found = row.render([("A_TOKEN", "x"), ("B_TOKEN", "y")])
@@ -76,6 +76,6 @@ def test_a_shells_statements_end_and_hold_no_comment(name: str) -> None:
 
 @pytest.mark.requirement(12)
 @pytest.mark.parametrize("name", sorted(set(DIALECTS) - set(SHELLS)))
-def test_data_stays_empty_on_failure(name: str) -> None:
+def test_data_formats_are_empty_on_failure(name: str) -> None:
     """A file that failed to be written holds nothing that looks like a setting."""
     assert load_dialect(name).failure_text == ""

@@ -48,8 +48,8 @@ SAMPLES = {
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_the_page_is_as_it_was_drawn(name: str) -> None:
-    """A change of the page is a change of tests/golden, for everybody to see."""
+def test_output_matches_golden_file(name: str) -> None:
+    """A change of the output shows as a change of tests/golden."""
     text, now, kept = SAMPLES[name]
     found = render_inspection(
         inspect_token(text, now=now, stored=kept), now, profile="corp" if kept else None
@@ -59,8 +59,8 @@ def test_the_page_is_as_it_was_drawn(name: str) -> None:
 
 @pytest.mark.requirement(28)
 @pytest.mark.parametrize("name", SAMPLES)
-def test_every_page_says_first_that_nothing_was_verified(name: str) -> None:
-    """Nobody can take claims for facts, in text or in JSON."""
+def test_unverified_tokens_are_labelled_first(name: str) -> None:
+    """Claims can't be mistaken for facts, in text or in JSON."""
     text, now, kept = SAMPLES[name]
     found = inspect_token(text, now=now, stored=kept)
     assert render_inspection(found, now).startswith("NOT VERIFIED: the signature was not checked")
@@ -69,8 +69,8 @@ def test_every_page_says_first_that_nothing_was_verified(name: str) -> None:
 
 @pytest.mark.requirement(14)
 @given(JSON, JSON)
-def test_no_claim_reaches_a_terminal_as_more_than_text(header: object, claims: object) -> None:
-    """Whatever a header or claims hold, each line is printable and starts with words of ours."""
+def test_no_claim_controls_a_terminal(header: object, claims: object) -> None:
+    """Whatever a header or claims contain, each line is printable and starts with a fixed word."""
     text = f"{part({'alg': 'x'} if not isinstance(header, dict) else header)}.{part(claims)}.x"
     found = inspect_token(text, now=NOW)
     for row in render_inspection(found, NOW).removesuffix("\n").split("\n"):
@@ -87,15 +87,15 @@ def test_no_claim_reaches_a_terminal_as_more_than_text(header: object, claims: o
 def test_any_header_and_claims_are_explained(
     header: dict[str, object], claims: dict[str, object]
 ) -> None:
-    """Whatever stands where a time, an audience or a scope belongs: a page, and JSON without NaN."""
+    """With any value as a time, an audience or a scope there is output, and JSON without NaN."""
     found = inspect_token(f"{part(header)}.{part(claims)}.c2ln", now=NOW)
     assert render_inspection(found, NOW)
     written = json.loads(dump_json_line(inspection_to_dict(found, NOW)), parse_constant=pytest.fail)
     assert written["claims"] == claims and written["header"] == header
 
 
-def test_json_has_the_same_keys_for_every_token() -> None:
-    """A script need not ask whether a key is there."""
+def test_json_keys_are_the_same_for_every_token() -> None:
+    """A script doesn't have to check whether a key exists."""
     keys = [
         list(inspection_to_dict(inspect_token(t, now=n, stored=k), n))
         for t, n, k in SAMPLES.values()

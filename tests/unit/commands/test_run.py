@@ -13,10 +13,8 @@ from tokencli.commands import run
 @pytest.mark.parametrize(
     "end", [KeyboardInterrupt(), run.Terminated(15)], ids=lambda end: type(end).__name__
 )
-def test_a_signal_inside_a_class_statement_is_no_internal_error(
-    end: BaseException, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Python 3.11 wraps what `__set_name__` raises in a RuntimeError; it is the same end."""
+def test_signal_in_class_statement(end: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python 3.11 wraps what `__set_name__` raises in a RuntimeError; the run still ends by the signal."""
 
     class Member:
         def __set_name__(self, owner: type, name: str) -> None:
@@ -31,10 +29,10 @@ def test_a_signal_inside_a_class_statement_is_no_internal_error(
         run._run_and_report(["get"])
 
 
-def test_an_error_without_a_signal_behind_it_is_an_internal_error(
+def test_unexpected_error_is_an_internal_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A chain of plain errors ends with exit code 1 and the place of the last."""
+    """A chain of plain errors ends with exit code 1 and the location of the last."""
 
     def fail(argv: Sequence[str]) -> int:
         try:
@@ -56,10 +54,10 @@ def test_an_error_without_a_signal_behind_it_is_an_internal_error(
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_want_of_memory_or_threads_is_the_machines_fault(
+def test_lack_of_memory_or_threads_is_no_bug(
     error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is not called a fault of the program, and the exit code is that of local want."""
+    """It is reported as a lack of local resources, not as a bug."""
 
     def fail(argv: Sequence[str]) -> int:
         raise error
@@ -92,8 +90,8 @@ sys.exit(run.run_command_line(["get"]))
 
 @pytest.mark.requirement(5)
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129), ("SIGINT", 130)])
-def test_a_signal_inside_a_destructor_is_not_lost(name: str, code: int) -> None:
-    """Python drops what a destructor raises: the run ends all the same, and shows no frame."""
+def test_signal_in_destructor_is_not_lost(name: str, code: int) -> None:
+    """Python drops what a destructor raises; the run still ends, without a traceback."""
     done = subprocess.run(
         [sys.executable, "-c", DROPPED.format(name=name)],
         capture_output=True,

@@ -38,10 +38,10 @@ def terminal(monkeypatch: pytest.MonkeyPatch, **environ: str) -> Iterator[None]:
 
 
 @pytest.mark.requirement(13)
-def test_a_pipe_gets_plain_text_whatever_the_environment_says(
+def test_pipe_gets_plain_text(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """FORCE_COLOR, CLICOLOR_FORCE and COLUMNS change nothing where no terminal is."""
+    """FORCE_COLOR, CLICOLOR_FORCE and COLUMNS change nothing without a terminal."""
     plain = (
         tables.render_table(["name"], [["x" * 300]])
         + tables.render_styled("red", "red")
@@ -59,21 +59,21 @@ def test_a_pipe_gets_plain_text_whatever_the_environment_says(
 
 
 def test_columns_are_aligned() -> None:
-    """Wide characters count as two columns; nothing trails a line."""
+    """Wide characters count as two columns, and no line has trailing spaces."""
     assert tables.render_table(["name", "life"], [["groupid", "9 minutes"], ["漢字", "none"]]) == (
         "name     life\ngroupid  9 minutes\n漢字     none\n"
     )
 
 
-def test_a_terminal_gets_colour_and_block_characters(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a person looks, styles and blocks are used."""
+def test_terminal_gets_colours_and_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Styles and block characters are used in a terminal."""
     with terminal(monkeypatch):
         assert tables.render_styled("expired", "red") == "\x1b[31mexpired\x1b[0m"
         assert tables.render_bar(0.5, 4) == "██░░"
 
 
 @pytest.mark.parametrize("environ", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"TERM": ""}])
-def test_a_terminal_may_want_no_colour(
+def test_colours_can_be_turned_off(
     monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]
 ) -> None:
     """NO_COLOR and TERM=dumb are honoured."""
@@ -82,8 +82,8 @@ def test_a_terminal_may_want_no_colour(
         assert "\x1b" not in tables.render_table(["a"], [["b"]])
 
 
-def test_a_narrow_terminal_folds_and_cuts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cell too wide goes on in the next line."""
+def test_narrow_terminal_folds_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cell that is too wide continues on the next line."""
     with terminal(monkeypatch, NO_COLOR="1"):
         found = tables.render_table(["a", "b"], [["x" * 60, "y" * 60]])
     assert max(map(len, found.splitlines())) <= 40
@@ -102,7 +102,7 @@ def test_a_narrow_terminal_folds_and_cuts_nothing(monkeypatch: pytest.MonkeyPatc
         (float("nan"), "----"),
     ],
 )
-def test_a_bar_is_as_long_as_it_should(share: float, drawn: str) -> None:
+def test_bar_length(share: float, drawn: str) -> None:
     """Any number gives a bar of the same length."""
     assert tables.render_bar(share, 4) == drawn
 
@@ -110,10 +110,8 @@ def test_a_bar_is_as_long_as_it_should(share: float, drawn: str) -> None:
 @pytest.mark.requirement(14)
 @settings(deadline=None)
 @given(st.lists(st.tuples(CELL, CELL), max_size=4), CELL)
-def test_no_cell_reaches_a_terminal_as_more_than_text(
-    rows: list[tuple[str, str]], head: str
-) -> None:
-    """Over all code points nothing but our own newlines is unprintable, and no markup is obeyed."""
+def test_no_cell_controls_a_terminal(rows: list[tuple[str, str]], head: str) -> None:
+    """For all code points only our own newlines are unprintable, and markup is not interpreted."""
     for found in (tables.render_table([head, "b"], rows), tables.render_styled(head, "red")):
         assert all(line.isprintable() for line in found.split("\n"))
         assert not any(line.lstrip().startswith("::") for line in found.split("\n"))

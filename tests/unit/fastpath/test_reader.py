@@ -43,16 +43,16 @@ def answer(place: World, argv: list[str] = GET) -> str | None:
     return reader.fast_path_output(argv, place.environ)
 
 
-def test_a_warm_get_and_export_are_answered(place: World) -> None:
-    """With a profile named, chosen by the environment, or the default one."""
+def test_get_and_export_use_the_cache(place: World) -> None:
+    """With a named profile, with one from the environment, and with the default one."""
     assert answer(place) == answer(place, ["get"]) == TOKENS["p"] + "\n"
     assert answer(place, ["export", "p"]) == f"export P_TOKEN='{TOKENS['p']}';\n"
     place.environ["TOKENCLI_PROFILE"] = "q.2"
     assert answer(place, ["get"]) == TOKENS["q.2"] + "\n"
 
 
-def test_everything_there_is_closed_to_others(place: World) -> None:
-    """Folders 0700, files 0600, whatever the umask."""
+def test_records_are_private(place: World) -> None:
+    """Folders have mode 0700 and files 0600, whatever the umask."""
     before = os.umask(0)
     try:
         place.make()
@@ -63,8 +63,8 @@ def test_everything_there_is_closed_to_others(place: World) -> None:
         assert mode == (0o700 if path.is_dir() else 0o600), path
 
 
-def test_no_refresh_token_and_no_secret_is_ever_there(place: World) -> None:
-    """Only the access token is copied; the snapshot of a profile holds names and places."""
+def test_records_hold_no_refresh_token_or_secret(place: World) -> None:
+    """Only the access token is cached; a cached profile holds names and sources."""
     app = App(environ=place.environ)
     profile = app.get_profile("p")
     secrets = {
@@ -90,34 +90,32 @@ def test_no_refresh_token_and_no_secret_is_ever_there(place: World) -> None:
     ],
     ids=lambda more: next(iter(more)),
 )
-def test_a_token_that_is_not_all_there_is_to_know_is_not_copied(
-    place: World, more: Mapping[str, object]
-) -> None:
-    """Bound to a key, with further outputs, of unknown life, or of odd characters: the long way."""
+def test_insufficient_tokens_are_not_cached(place: World, more: Mapping[str, object]) -> None:
+    """A token that is DPoP-bound, has outputs, an unknown expiry or odd characters needs the full program."""
     app = App(environ=place.environ)
     profile = app.get_profile("p")
     app.token_store(profile).save(fresh(profile, **more))
     assert answer(place) is None
 
 
-def test_a_token_whose_life_is_lengthened_by_use_is_not_copied(place: World) -> None:
-    """Each use has to be noted, and the hot path writes nothing."""
+def test_sliding_tokens_are_not_cached(place: World) -> None:
+    """Each use has to be recorded, and the fast path writes nothing."""
     app = App(environ=place.environ)
     profile = app.get_profile("p")
     app.token_store(profile).save(fresh(profile, sliding_lifetime=600.0))
     assert answer(place) is None
 
 
-def test_a_store_that_keeps_nothing_has_no_copy(place: World) -> None:
-    """`store = "none"` means none, and a copy of before is taken away."""
+def test_store_none_is_not_cached(place: World) -> None:
+    """`store = "none"` caches nothing and deletes an earlier cached token."""
     app = App(environ=place.environ)
     profile = replace(app.get_profile("p"), store="none")
     app.token_store(profile).save(fresh(profile))
     assert answer(place) is None
 
 
-def test_hot_copy_false_turns_it_off_and_takes_the_copy_away(place: World) -> None:
-    """The next long run removes what was left."""
+def test_hot_copy_false_deletes_the_cached_token(place: World) -> None:
+    """The next run of the full program deletes what is left."""
     text = place.config.read_text()
     place.write(text.replace('export = "P_TOKEN"', "hot_copy = false"))
     app = App(environ=place.environ)
@@ -127,8 +125,8 @@ def test_hot_copy_false_turns_it_off_and_takes_the_copy_away(place: World) -> No
     assert not (place.hot / "p").exists()
 
 
-def test_another_scope_neither_reads_nor_writes_the_copy(place: World) -> None:
-    """`get --scope` is about another credential under the same name."""
+def test_scope_option_bypasses_the_cache(place: World) -> None:
+    """`get --scope` is about another credential of the same profile name."""
     app = App(environ=place.environ)
     other = app.get_profile("p", scope="other")
     assert app.token_cache(other).load_token(derive_binding(other)) is None
@@ -136,8 +134,8 @@ def test_another_scope_neither_reads_nor_writes_the_copy(place: World) -> None:
     assert answer(place) == TOKENS["p"] + "\n"
 
 
-def test_a_new_token_drops_the_copies_of_other_configurations(place: World) -> None:
-    """They share the keyring, so their copies would be older than what is stored."""
+def test_new_token_deletes_other_configurations_copies(place: World) -> None:
+    """They share the keyring, so their cached tokens would be older than the stored one."""
     second = place.config.with_name("second.toml")
     second.write_text(place.config.read_text())
     second.chmod(0o600)
@@ -151,8 +149,8 @@ def test_a_new_token_drops_the_copies_of_other_configurations(place: World) -> N
     )
 
 
-def test_records_of_a_configuration_that_is_gone_are_swept_away(place: World) -> None:
-    """The next token that is saved takes them along."""
+def test_records_of_deleted_configurations_are_deleted(place: World) -> None:
+    """The next token that is saved deletes them."""
     gone = place.hot.with_name("%nowhere%config.toml")
     gone.mkdir(mode=0o700)
     (gone / "p").write_text("x")
@@ -162,16 +160,16 @@ def test_records_of_a_configuration_that_is_gone_are_swept_away(place: World) ->
     assert not gone.exists()
 
 
-def test_logout_forgets_the_copy(place: World) -> None:
-    """A token that was forgotten is not handed out again."""
+def test_logout_deletes_the_cached_token(place: World) -> None:
+    """A deleted token is not printed again."""
     app = App(environ=place.environ)
     log_out(app.get_profile("p"), app)
     assert answer(place) is None
     assert not (place.hot / "p").exists()
 
 
-def test_a_copy_made_while_a_newer_token_was_saved_is_taken_away(place: World) -> None:
-    """Between the reading of a store and the writing of a copy another process may save."""
+def test_cached_token_of_a_lost_race_is_deleted(place: World) -> None:
+    """Another process may save between reading the store and writing the cache."""
     app = App(environ=place.environ)
     profile = app.get_profile("p")
     copy = TokenCache(app.fast_path_records, profile)
@@ -182,30 +180,30 @@ def test_a_copy_made_while_a_newer_token_was_saved_is_taken_away(place: World) -
     assert answer(place) == "canary-newer\n"
 
 
-def test_a_configuration_changed_a_moment_ago_is_not_believed_yet(place: World) -> None:
-    """A second change might bear the same time."""
+def test_just_changed_configuration_is_not_recorded(place: World) -> None:
+    """A second change could have the same modification time."""
     place.config.touch()
     records = CacheRecords(str(place.config), place.environ)
     assert not records.write("names", "", ["p"])
 
 
-def test_a_configuration_changed_since_it_was_read_is_not_recorded(place: World) -> None:
-    """What was read is not what is there."""
+def test_configuration_changed_since_reading_is_not_recorded(place: World) -> None:
+    """What was read is no longer what the file says."""
     records = CacheRecords(str(place.config), place.environ)
     place.write(place.config.read_text() + "# more\n")
     assert not records.write("names", "", ["p"])
 
 
-def test_without_memory_nothing_is_written(place: World, tmp_path: Path) -> None:
-    """A runtime directory that may touch a disk holds no token."""
+def test_only_memory_backed_folders_are_used(place: World, tmp_path: Path) -> None:
+    """A runtime directory on a disk gets no token."""
     disk = tmp_path / "disk"
     disk.mkdir(mode=0o700)
     CacheRecords(str(place.config), {"XDG_RUNTIME_DIR": str(disk)}).write("names", "", ["p"])
     assert is_memory_backed(disk) or list(disk.iterdir()) == []
 
 
-def test_a_path_too_long_for_a_file_name_goes_the_long_way(place: World) -> None:
-    """Its records have no place, and nobody complains."""
+def test_too_long_paths_have_no_records(place: World) -> None:
+    """The full program runs, without a warning."""
     deep = place.root / "home" / ("x" * 100) / ("y" * 100) / ("z" * 100)
     deep.mkdir(parents=True)
     config = place.config.rename(deep / "config.toml")
@@ -214,8 +212,8 @@ def test_a_path_too_long_for_a_file_name_goes_the_long_way(place: World) -> None
     assert answer(place) is None
 
 
-def test_ten_thousand_profiles_are_listed_and_change_a_warm_get_by_nothing(place: World) -> None:
-    """The names come from one record, and the token from a file of its own."""
+def test_ten_thousand_profiles(place: World) -> None:
+    """The names come from one record, and the token from its own file."""
     names = [f"n{number}" for number in range(10_000)]
     assert CacheRecords(str(place.config), place.environ).write("names", "", names)
     listed = answer(place, ["completion", "--profiles", "n99"])
@@ -224,8 +222,8 @@ def test_ten_thousand_profiles_are_listed_and_change_a_warm_get_by_nothing(place
     assert answer(place) == TOKENS["p"] + "\n"
 
 
-def test_a_profile_comes_back_from_its_snapshot(place: World) -> None:
-    """Equal to the judged one, without the file being read; and HOME is part of what it depends on."""
+def test_cached_profile_equals_the_validated_one(place: World) -> None:
+    """It is read without the configuration, and only for the same HOME."""
     app = App(environ=place.environ)
     judged = app.config.get_profile("p")
     assert profile_cache.parse_profile(profile_cache.dump_profile(judged)) == judged
@@ -242,7 +240,7 @@ def test_a_profile_comes_back_from_its_snapshot(place: World) -> None:
     "text",
     ["", "{}", "[]", '{"":"model:Secret"}', '{"":"os:system"}', '{"":"model:Profile"}', "[" * 9],
 )
-def test_a_snapshot_of_anything_else_is_refused(text: str) -> None:
-    """Damage, or another version's profile, is no profile; and nothing else is built of it."""
+def test_damaged_profile_record_is_rejected(text: str) -> None:
+    """Neither damage nor another version's profile is accepted, and no other class is instantiated."""
     with pytest.raises(ValueError, match="not a profile"):
         profile_cache.parse_profile(text)

@@ -29,8 +29,8 @@ VARIABLES = st.dictionaries(
 TWO = [("ACCESS_TOKEN", "it's"), ("ACCESS_TOKEN_SCOPE", "a b")]
 
 
-def test_what_each_shell_gets() -> None:
-    """Always quoted, each statement ended, one line, no comment."""
+def test_statements_of_each_shell() -> None:
+    """Values are quoted and each statement is terminated, on one line without a comment."""
     assert sh.render(TWO) == "export ACCESS_TOKEN='it'\\''s'; export ACCESS_TOKEN_SCOPE='a b';\n"
     assert fish.render([("T", "a\\b'c")]) == "set -gx T 'a\\\\b\\'c';\n"
     assert powershell.render([("T", "it's $x")]) == "$env:T = 'it''s $x';\n"
@@ -38,15 +38,15 @@ def test_what_each_shell_gets() -> None:
 
 
 @pytest.mark.requirement(11)
-def test_no_word_of_a_value_begins_with_what_a_shell_replaces() -> None:
-    """Among several words `~` and `=` follow a quotation mark; a token of one word is left alone."""
+def test_zsh_expansions_are_quoted() -> None:
+    """In several words `~` and `=` follow a quotation mark; a token of one word is left alone."""
     assert sh.quote_value("Bearer ~a") == """'Bearer '"~"'a'"""
     assert sh.quote_value("Bearer a==") == """'Bearer a='"="''"""
     assert sh.quote_value("~a==") == "'~a=='"
 
 
-def test_what_unsets_them() -> None:
-    """Each shell has its own word for it."""
+def test_unset_statements_of_each_shell() -> None:
+    """Each shell has its own statement."""
     names = ["T", "U"]
     assert sh.render_unset(names) == "unset T; unset U;\n"
     assert fish.render_unset(names) == "set -e T; set -e U;\n"
@@ -55,8 +55,8 @@ def test_what_unsets_them() -> None:
 
 
 @pytest.mark.requirement(11)
-def test_powershell_doubles_every_mark_that_ends_its_strings() -> None:
-    """PowerShell takes four typographic marks for the straight one."""
+def test_powershell_doubles_typographic_quotes() -> None:
+    """PowerShell treats four typographic quotation marks like the straight one."""
     marks = ["'", "\u2018", "\u2019", "\u201a", "\u201b"]
     doubled = "".join(mark * 2 for mark in marks)
     assert powershell.quote_value("".join(marks)) == f"'{doubled}'"
@@ -64,8 +64,8 @@ def test_powershell_doubles_every_mark_that_ends_its_strings() -> None:
 
 @pytest.mark.requirement(11)
 @pytest.mark.parametrize("mark", '%!"^&|<>')
-def test_cmd_refuses_what_it_could_obey(mark: str) -> None:
-    """There is no quoting in cmd that holds, so nothing doubtful is written."""
+def test_cmd_rejects_special_characters(mark: str) -> None:
+    """cmd has no reliable quoting, so nothing doubtful is written."""
     with pytest.raises(ReplyError):
         cmd.render([("T", f"a{mark}b")])
 
@@ -82,8 +82,8 @@ def test_cmd_refuses_what_it_could_obey(mark: str) -> None:
         ("$x", True),
     ],
 )
-def test_only_a_bearer_token_is_free_of_the_quoted_form(value: str, warned: bool) -> None:
-    """Beyond RFC 6750's characters, an unquoted eval could change the value, and that is said."""
+def test_unquoted_eval_warning(value: str, warned: bool) -> None:
+    """Beyond RFC 6750's characters an unquoted eval could change the value, so there is a warning."""
     assert (sh.unquoted_eval_warning([("T", value)]) is not None) == warned
     assert (sh.unquoted_eval_warning([("T", "ok"), ("S", "read:user openid")])) is None
     assert (sh.unquoted_eval_warning([("T", "ok"), ("S", "a ~root =ls; x@y")])) is None
@@ -92,8 +92,8 @@ def test_only_a_bearer_token_is_free_of_the_quoted_form(value: str, warned: bool
 
 @pytest.mark.requirement(34)
 @given(VARIABLES)
-def test_python_dotenv_reads_back_what_was_written(variables: list[tuple[str, str]]) -> None:
-    """Either a value is refused, or the real parser finds exactly it, with interpolation on."""
+def test_python_dotenv_round_trip(variables: list[tuple[str, str]]) -> None:
+    """A value is either rejected, or the real parser reads it back exactly, with interpolation on."""
     try:
         written = dotenv.render(variables)
     except ReplyError:
@@ -104,16 +104,16 @@ def test_python_dotenv_reads_back_what_was_written(variables: list[tuple[str, st
 
 @pytest.mark.requirement(34)
 @pytest.mark.parametrize("value", ["${HOME}", "$HOME", "`id`", "a\\nb", "it's"])
-def test_dotenv_refuses_what_its_readers_expand(value: str) -> None:
-    """Some readers expand `$` even inside single quotes, and disagree on escapes."""
+def test_dotenv_rejects_expandable_characters(value: str) -> None:
+    """Some readers expand `$` even in single quotes, and they disagree on escapes."""
     with pytest.raises(ReplyError):
         dotenv.render([("T", value)])
 
 
 @pytest.mark.requirement(34)
 @given(VARIABLES)
-def test_docker_reads_back_what_was_written(variables: list[tuple[str, str]]) -> None:
-    """`--env-file`: a line each, name and value split at the first `=`, quotes kept."""
+def test_docker_env_file_round_trip(variables: list[tuple[str, str]]) -> None:
+    """`--env-file` has one variable per line, split at the first `=`, with quotes kept."""
     lines = docker.render(variables).split("\n")
     assert lines.pop() == ""
     assert [tuple(line.split("=", 1)) for line in lines] == variables
@@ -145,26 +145,26 @@ def runner_environment(text: str) -> dict[str, str]:
 
 @pytest.mark.requirement(34)
 @given(VARIABLES)
-def test_the_runner_reads_back_what_was_written(variables: list[tuple[str, str]]) -> None:
-    """A value can't end its block, so no other variable comes out."""
+def test_github_env_round_trip(variables: list[tuple[str, str]]) -> None:
+    """A value can't end its block, so no other variable is set."""
     assert runner_environment(github_actions.render(variables)) == dict(variables)
 
 
 @pytest.mark.requirement(34)
-def test_the_delimiter_is_random() -> None:
-    """128 bits, another one each time."""
+def test_github_delimiter_is_random() -> None:
+    """It has 128 random bits, different each time."""
     found = {github_actions.render([("T", "x")]).split("\n")[2] for _ in range(50)}
     assert len(found) == 50
     assert all(len(delimiter) >= 32 for delimiter in found)
 
 
 @pytest.mark.requirement(34)
-def test_a_mask_survives_the_runners_unescaping() -> None:
+def test_github_mask_is_escaped() -> None:
     """`%` is the escape character of workflow commands."""
     assert github_actions.mask_command("a%0Ab") == "::add-mask::a%250Ab\n"
 
 
-def test_k8s_is_a_secret_named_after_the_variable() -> None:
+def test_k8s_secret_is_named_after_the_variable() -> None:
     """The manifest is JSON, which kubectl reads as YAML; the name is a DNS label."""
     found = json.loads(load_dialect("k8s").render(TWO))
     assert found["kind"] == "Secret"
@@ -190,6 +190,6 @@ def test_k8s_is_a_secret_named_after_the_variable() -> None:
         (["export", "--no-such-option"], "false\n"),
     ],
 )
-def test_every_command_line_has_a_word_for_failure(argv: list[str], word: str) -> None:
-    """Even one that can't be parsed makes `eval` fail; data stays empty."""
+def test_failure_text_of_every_command_line(argv: list[str], word: str) -> None:
+    """Even a command line that can't be parsed makes `eval` fail; data formats stay empty."""
     assert eval_failure_text(argv) == word

@@ -16,8 +16,8 @@ URL = "https://api.example.com/orders?x=1"
 
 
 @pytest.mark.requirement(37)
-def test_two_headers_are_all_that_one_request_needs() -> None:
-    """As `curl -H @-` takes them; the proof is for that method, URL and token."""
+def test_two_headers_for_one_request() -> None:
+    """For `curl -H @-`; the proof is for that method, URL and token."""
     text = render_token("dpop", make_profile(), BOUND, NOW, method="post", url=URL, nonce="n")
     authorization, proof = text.splitlines()
     assert authorization == "Authorization: DPoP canary-token"
@@ -28,22 +28,22 @@ def test_two_headers_are_all_that_one_request_needs() -> None:
 
 
 @pytest.mark.requirement(37)
-def test_each_proof_is_good_for_one_request() -> None:
+def test_proofs_are_single_use() -> None:
     """Two calls give two proofs."""
     texts = {render_token("dpop", make_profile(), BOUND, NOW, url=URL) for _ in range(2)}
     assert len(texts) == 2
 
 
 @pytest.mark.parametrize("url", [None, "orders", "ftp://api.example.com/"])
-def test_without_a_request_there_is_no_proof(url: str | None) -> None:
+def test_proof_requires_a_request_url(url: str | None) -> None:
     """The fix is the command to type."""
     with pytest.raises(UsageError) as caught:
         render_token("dpop", make_profile(), BOUND, NOW, url=url)
     assert "--url https://" in (caught.value.fix or "")
 
 
-def test_a_token_that_is_bound_to_nothing_has_no_proof() -> None:
-    """It goes into a header by itself."""
+def test_unbound_token_needs_no_proof() -> None:
+    """It is sent in a header alone."""
     plain = TokenSet(Secret("t"), "Bearer", NOW)
     with pytest.raises(UsageError, match="not DPoP-bound") as caught:
         render_token("dpop", make_profile(), plain, NOW, url=URL)
@@ -51,13 +51,13 @@ def test_a_token_that_is_bound_to_nothing_has_no_proof() -> None:
 
 
 @pytest.mark.requirement(37)
-def test_a_bare_token_comes_with_a_word_of_warning() -> None:
-    """Which says how to go on."""
+def test_warning_about_a_bare_token() -> None:
+    """It says which command to use instead."""
     assert "each request needs a proof" in bound_token_warning("p")
     assert "tokencli get p --format dpop" in bound_token_warning("p")
 
 
-def test_what_is_no_access_token_goes_into_no_header() -> None:
+def test_token_type_n_a_has_no_header() -> None:
     """RFC 8693 section 2.2.1."""
     traded = TokenSet(Secret("t"), "N_A", NOW)
     with pytest.raises(UsageError, match="not an access token"):

@@ -25,14 +25,14 @@ def test_raw_is_the_token_and_a_newline() -> None:
 
 
 @pytest.mark.parametrize("token_type", ["bearer", "Bearer", "BEARER"])
-def test_header_spells_bearer_as_servers_expect(token_type: str) -> None:
-    """The scheme is `Bearer` however the server spelt it."""
+def test_header_normalizes_bearer(token_type: str) -> None:
+    """The scheme is `Bearer` however the server spelled it."""
     found = render_token("header", PROFILE, token(token_type=token_type), NOW)
     assert found == "Authorization: Bearer canary-token-7f3a\n"
 
 
 def test_header_keeps_other_schemes() -> None:
-    """DPoP and unknown types are named as they are."""
+    """DPoP and unknown types keep their names."""
     assert render_token("header", PROFILE, token(token_type="dpop"), NOW).startswith(
         "Authorization: DPoP "
     )
@@ -41,8 +41,8 @@ def test_header_keeps_other_schemes() -> None:
     )
 
 
-def test_json_names_times_twice() -> None:
-    """Times are RFC 3339 in UTC and whole epoch seconds; the refresh token is not in it."""
+def test_json_times() -> None:
+    """Times are RFC 3339 in UTC and whole epoch seconds; the refresh token is left out."""
     found = render_token(
         "json",
         PROFILE,
@@ -63,8 +63,8 @@ def test_json_names_times_twice() -> None:
     }
 
 
-def test_json_says_null_where_nothing_is_known() -> None:
-    """The keys are always all there."""
+def test_json_has_null_for_unknown_values() -> None:
+    """Every key is always present."""
     found = json.loads(render_token("json", PROFILE, token(), NOW))
     assert [key for key, value in found.items() if value is None] == [
         "scope",
@@ -79,23 +79,23 @@ def test_json_says_null_where_nothing_is_known() -> None:
 @pytest.mark.parametrize(
     "value", ["", "a\nb", "a\r\nX-Evil: 1", "a b", "é", "a\x00", "a\x7f", "\ud800"]
 )
-def test_no_header_is_written_that_could_carry_a_second_one(name: str, value: str) -> None:
-    """A token that is no single word of visible ASCII is the server's fault, not printed."""
+def test_header_injection_is_rejected(name: str, value: str) -> None:
+    """A token that is not one word of printable ASCII is the server's mistake and is not printed."""
     with pytest.raises(ReplyError) as caught:
         render_token(name, PROFILE, token(value), NOW)
     assert not value.strip() or value not in caught.value.message
 
 
 @pytest.mark.requirement(13)
-def test_json_is_ascii_whatever_the_token_is() -> None:
-    """JSON escapes what the other formats refuse, DEL included."""
+def test_json_is_ascii_for_any_token() -> None:
+    """JSON escapes what the other formats reject, including DEL."""
     found = render_token("json", PROFILE, token("é\x1b\x7f\ud800##[x]"), NOW)
     assert found.isascii() and found.rstrip("\n").isprintable() and "##" not in found
     assert json.loads(found)["access_token"] == "é\x1b\x7f\ud800##[x]"
 
 
-def test_an_unknown_format_is_named_with_the_known_ones() -> None:
-    """A dialect of `export` is pointed to `export`."""
+def test_unknown_format_lists_the_known_ones() -> None:
+    """For a dialect of `export` the fix is the `export` command."""
     with pytest.raises(UsageError) as caught:
         require_token_format("yaml")
     assert all(name in caught.value.message for name in TOKEN_FORMATS)

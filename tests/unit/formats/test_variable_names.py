@@ -16,8 +16,8 @@ from tokencli.formats.variable_names import (
 @pytest.mark.parametrize(
     "name", ["ACCESS_TOKEN", "T", "_t1", "GITHUB_TOKEN", "GIT_TOKEN", "x" * 200]
 )
-def test_ordinary_names_are_taken(name: str) -> None:
-    """What people call their tokens is fine."""
+def test_ordinary_names_are_accepted(name: str) -> None:
+    """Names that people give their tokens."""
     check_variable_name(name)
     assert check_variable_names([name]) == [name]
 
@@ -33,15 +33,15 @@ def test_ordinary_names_are_taken(name: str) -> None:
         "UID", "TOKENCLI_CONFIG", "ComSpec",
     ],
 )  # fmt: skip
-def test_a_name_that_could_run_something_is_refused(name: str) -> None:
-    """Neither what is no name nor what a shell, loader or interpreter obeys, in any letter case."""
+def test_dangerous_names_are_rejected(name: str) -> None:
+    """Neither an invalid name nor one that a shell, loader or interpreter obeys, in any letter case."""
     with pytest.raises(UsageError):
         check_variable_name(name)
 
 
 @pytest.mark.requirement(11)
 @given(st.sampled_from([*sorted(DENIED_NAMES), *DENIED_PREFIXES]), st.randoms())
-def test_letter_case_is_no_way_around(name: str, chance: object) -> None:
+def test_letter_case_is_ignored(name: str, chance: object) -> None:
     """Every row of the list holds in every mixture of cases."""
     mixed = "".join(c.lower() if chance.random() < 0.5 else c for c in name)  # type: ignore[attr-defined]
     with pytest.raises(UsageError):
@@ -49,8 +49,8 @@ def test_letter_case_is_no_way_around(name: str, chance: object) -> None:
 
 
 @given(st.text())
-def test_names_are_total(name: str) -> None:
-    """Whatever is given is either taken, and then is a name, or is a UsageError."""
+def test_any_text_is_accepted_or_rejected(name: str) -> None:
+    """Any text is either a valid name or a UsageError."""
     try:
         check_variable_name(name)
     except UsageError as error:
