@@ -19,20 +19,20 @@ from tokencli.sandbox.server import Sandbox
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Sandbox]:
-    """Run one authorization server for all of these tests."""
+    """Run one sandbox for all tests of this module."""
     with Sandbox() as server:
         yield server
 
 
 @pytest.fixture
 def sandbox(running: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """Use the server's configuration."""
+    """Use the sandbox's configuration."""
     monkeypatch.setenv("TOKENCLI_CONFIG", running.config_file)
     return running
 
 
 def shell(name: str, text: str) -> subprocess.CompletedProcess[str]:
-    """Run a script in that shell, with `tokencli` in it standing for the console script."""
+    """Run a script in that shell, with `tokencli` as the console script."""
     return subprocess.run(
         [*WANTED[name], "-c", text.replace("tokencli", f"'{script()}'")],
         stdin=subprocess.DEVNULL,

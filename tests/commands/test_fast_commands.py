@@ -1,4 +1,4 @@
-"""The command lines that leave Typer out do what the same ones do through it."""
+"""Command lines that run without Typer do the same as with it."""
 
 from collections.abc import Iterator
 
@@ -10,14 +10,14 @@ from tests.forking import Forks
 
 @pytest.fixture(scope="module")
 def forks() -> Iterator[Forks]:
-    """Give all tests one process that has loaded the program."""
+    """Run one process, with the program loaded, for all tests."""
     with Forks() as running:
         yield running
 
 
 @pytest.fixture
 def place() -> Iterator[World]:
-    """Give the test a warm world."""
+    """Prepare a configuration with cached tokens."""
     with world() as made:
         made.make()
         yield made
@@ -30,7 +30,7 @@ def test_fast_commands_equal_typer_commands(
 ) -> None:
     """stdout, stderr and exit code; `--` sends the same words through Typer.
 
-    A refresh finds nobody at the other end, in one of two ways.
+    A refresh fails because nothing listens at the token URL, with one of two messages.
     """
     direct = forks.run([command, profile], place.environ, long=True)
     place.make()

@@ -1,4 +1,4 @@
-"""`--help` says something about everything."""
+"""`--help`, and usage errors."""
 
 import subprocess
 

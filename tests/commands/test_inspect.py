@@ -1,4 +1,4 @@
-"""`tokencli inspect` as a process: what it prints, where, and its exit code."""
+"""`tokencli inspect` as a process: stdout, stderr and exit code."""
 
 import json
 import os
@@ -14,12 +14,12 @@ from tokencli.sandbox.server import Sandbox
 
 HISTORY = "the token is now in your shell's history; next time use: tokencli inspect -"
 NEVER = 4102444800
-"""An exp that these tests will not see: 2100-01-01."""
+"""An expiry in the far future: 2100-01-01."""
 
 
 @pytest.fixture
 def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """Run an authorization server of the test's own, and use its configuration."""
+    """Run a sandbox and use its configuration."""
     with Sandbox() as running:
         monkeypatch.setenv("TOKENCLI_CONFIG", running.config_file)
         yield running

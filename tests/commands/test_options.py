@@ -1,4 +1,4 @@
-"""What the commands make of their options before anything is sent, and what they say after it."""
+"""Validation of options before anything is sent, and messages after it."""
 
 import shlex
 from collections.abc import Callable

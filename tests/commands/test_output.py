@@ -55,7 +55,7 @@ def test_failing_stdout(sandbox: Sandbox, redirect: str, code: int) -> None:
     """Closed and full: one error with its reason. Broken pipe: quiet. All exit with a code above 0."""
     warm = subprocess.run([script(), "get"], capture_output=True, check=True)
     assert warm.stdout
-    # The reader of the pipe is gone before the writer starts to write.
+    # The reader of the pipe exits before the writer starts to write.
     line = (
         f"{{ {script()} get; echo $? >&3; }} {redirect}"
         if "|" in redirect
@@ -141,9 +141,9 @@ def test_wrong_export_fails_the_eval(tokencli: Run, sandbox: Sandbox, arguments:
 @pytest.mark.requirement(12)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_interrupted_export_fails_the_eval(sandbox: Sandbox, number: signal.Signals) -> None:
-    """A signal while the server is being waited for: `false`, and 128 + the signal's number.
+    """A signal during the token request: `false`, and 128 + the signal's number.
 
-    The answer is waited for, so that no token is lost; it is just not printed any more.
+    The reply is still received and stored, so that no token is lost, but not printed.
     """
     sandbox.set_faults(slow=2)
     with subprocess.Popen(

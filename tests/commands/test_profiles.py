@@ -1,4 +1,4 @@
-"""`tokencli profiles` as people run it: real processes, real files, a real terminal."""
+"""`tokencli profiles` with real processes, real files and a real terminal."""
 
 import json
 import os
@@ -53,7 +53,7 @@ Write = Callable[[str], Path]
 def at_a_terminal(
     *args: str, answers: list[str], env: dict[str, str] | None = None
 ) -> tuple[int, str]:
-    """Run the program at a terminal of its own, typing each answer when a question stands there."""
+    """Run the program in a new terminal, and type each answer when its question is shown."""
     terminal, theirs = pty.openpty()
     process = subprocess.Popen(
         [script(), *args],
@@ -319,8 +319,8 @@ OF_RACE = (
 
 @pytest.mark.parametrize("there", [True, False])
 def test_concurrent_changes_are_all_kept(write_config: Write, tmp_path: Path, there: bool) -> None:
-    """Who is told that a change was written finds it in the file, whoever else writes; also behind a
-    symbolic link, and where there was no file before."""
+    """Every change that was reported as written is in the file, also behind a symbolic link and for a
+    new file."""
     path = write_config(TEXT if there else "")
     target = path.rename(tmp_path / "target.toml")
     path.symlink_to(target)
@@ -368,8 +368,8 @@ def test_open_editor_does_not_lock_the_file(write_config: Write, tmp_path: Path)
 
 
 def test_remove_deletes_fast_path_records() -> None:
-    """What earlier runs remembered of a profile in the runtime directory goes with it, by whatever path
-    its configuration was named."""
+    """Records of the profile in the runtime directory are deleted, under whatever path its
+    configuration was given."""
     with world() as place:
         place.make()
         link = place.root / "link.toml"
@@ -388,7 +388,7 @@ def test_remove_deletes_fast_path_records() -> None:
 
 
 def editor(tmp_path: Path, program: str) -> str:
-    """Write an editor that is a line of Python over `text`, and return the command for it."""
+    """Write an editor that applies a line of Python to `text`, and return its command."""
     path = tmp_path / "editor.py"
     path.write_text(
         "import sys, pathlib\n"

@@ -263,7 +263,7 @@ def test_new_from_a_bruno_folder(tokencli: Run) -> None:
 
 @pytest.fixture
 def issuer() -> Iterator[str]:
-    """Give the test a server that says where its endpoints are, and answers at one of them."""
+    """Run a server with issuer metadata and one working endpoint."""
 
     class Answers(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

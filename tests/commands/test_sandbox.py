@@ -1,4 +1,4 @@
-"""`tokencli sandbox` as a process: what goes where, how it ends, and what it leaves."""
+"""`tokencli sandbox` as a process: output, exit status and cleanup."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from tests.conftest import Run, script
 
 @pytest.fixture(autouse=True)
 def tmpdir_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Let workspaces be made where the test can see that they are gone."""
+    """Create workspaces in a folder where the test can check their deletion."""
     place = tmp_path / "tmp"
     place.mkdir()
     monkeypatch.setenv("TMPDIR", str(place))
@@ -27,7 +27,7 @@ def tmpdir_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @contextmanager
 def started(*args: str, **options: object) -> Iterator[subprocess.Popen[str]]:
-    """Start `tokencli sandbox` in a session of its own, where no terminal is; stop it at the end."""
+    """Start `tokencli sandbox` in a new session without a terminal, and stop it at the end."""
     process = subprocess.Popen(
         [script(), "sandbox", *args],
         stdin=subprocess.DEVNULL,

@@ -1,7 +1,7 @@
-"""The hot path prints what the long way prints, or nothing: over configurations, environments, damage.
+"""The fast path prints what the full program prints, or nothing, for any configuration and damage.
 
-Each example is run three times, each time on a world made anew: with the hot path, without it, and
-without any hot copy, so that the store alone answers. All three must agree in stdout and exit code.
+Each example runs three times in a fresh environment: with the fast path, without it, and without any
+cached token, so that only the store answers. All three must agree in stdout and exit code.
 """
 
 import os
@@ -23,38 +23,38 @@ Damage = Callable[[World, int], None]
 
 @pytest.fixture(scope="module")
 def forks() -> Iterator[Forks]:
-    """Give all examples one process that has loaded the program."""
+    """Run one process, with the program loaded, for all examples."""
     with Forks() as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[World]:
-    """Give all examples one folder in memory."""
+    """Create one folder in memory for all examples."""
     with world() as made:
         yield made
 
 
 def copy(place: World) -> Path:
-    """Return the hot copy of profile p."""
+    """Return the cached token record of profile p."""
     return place.hot / "p"
 
 
 def cut(place: World, at: int) -> None:
-    """Cut the copy off somewhere."""
+    """Truncate the record."""
     data = copy(place).read_bytes()
     copy(place).write_bytes(data[: at % len(data)])
 
 
 def flip(place: World, at: int) -> None:
-    """Change one bit of the copy."""
+    """Flip one bit of the record."""
     data = bytearray(copy(place).read_bytes())
     data[at % len(data)] ^= 1 << at % 7
     copy(place).write_bytes(data)
 
 
 def relink(place: World, at: int) -> None:
-    """Put a symbolic link in the place of the copy, or of a folder above it."""
+    """Replace the record, or a folder above it, by a symbolic link."""
     targets = [copy(place), place.hot, place.hot.parent, place.run / "tokencli"]
     target = targets[at % len(targets)]
     moved = place.root / "moved"
@@ -63,21 +63,21 @@ def relink(place: World, at: int) -> None:
 
 
 def open_up(place: World, at: int) -> None:
-    """Let others into the copy, or into a folder above it."""
+    """Give others access to the record or a folder above it."""
     targets = [copy(place), place.hot, place.hot.parent, place.run / "tokencli", place.run]
     target = targets[at % len(targets)]
     target.chmod(target.stat().st_mode | (0o004, 0o020, 0o040, 0o002)[at % 4])
 
 
 def give_away(place: World, at: int) -> None:
-    """Let the copy, a folder above it or the configuration belong to somebody else."""
+    """Give the record, a folder above it or the configuration to another owner."""
     if os.geteuid() == 0:
         targets = [copy(place), place.hot, place.run, place.config]
         os.chown(targets[at % len(targets)], 65534, 65534)
 
 
 def replace(place: World, at: int) -> None:
-    """Put something else in the place of the copy."""
+    """Replace the record by something else."""
     text = copy(place).read_bytes()
     copy(place).unlink()
     kinds: list[Callable[[], object]] = [
@@ -96,7 +96,7 @@ def replace(place: World, at: int) -> None:
 
 
 def edit(place: World, at: int) -> None:
-    """Change the configuration: its text, its times, its mode, its inode, or all of it."""
+    """Change the configuration: its text, times, mode, inode, or all of it."""
     text = place.config.read_text()
     kinds: list[Callable[[], object]] = [
         lambda: place.write(text.replace('"batch"', '"hctab"')),
@@ -115,14 +115,14 @@ def edit(place: World, at: int) -> None:
 
 
 def swap_default(place: World, at: int) -> None:
-    """Damage the record that says which profile is the default."""
+    """Damage the record of the default profile."""
     path = place.hot / ".default"
     data = path.read_bytes()
     path.write_bytes((data[: at % len(data)], data.replace(b"\np\n", b"\nq\n", 1), b"\0")[at % 3])
 
 
 def nothing(place: World, at: int) -> None:
-    """Leave everything as it is."""
+    """Change nothing."""
 
 
 DAMAGE: list[Damage] = [

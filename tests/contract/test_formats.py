@@ -1,4 +1,4 @@
-"""Every row of the formats' tables keeps the same promises."""
+"""Properties of every row of the tables of formats."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""The page of `inspect` for a person: as the golden files have it, and harmless for any token."""
+"""The text output of `inspect`: equal to the golden files, and harmless for any token."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The boundary: what becomes of an end that comes as something else."""
+"""Signals and unexpected errors at the outermost level."""
 
 import subprocess
 import sys
@@ -76,7 +76,7 @@ from tokencli.commands import run
 class Loud:
     def __del__(self):
         os.kill(os.getpid(), signal.{name})
-        time.sleep(0.5)  # here it is raised, and dropped
+        time.sleep(0.5)  # the signal is raised here, and dropped
 
 def invoke(argv):
     Loud()

@@ -1,4 +1,4 @@
-"""Text for people: exact in a pipe, coloured on a terminal that wants it, harmless everywhere."""
+"""Tables and styles: plain in a pipe, coloured in a terminal, harmless everywhere."""
 
 import os
 import pty
@@ -27,7 +27,7 @@ CELL = st.text(st.characters(categories=None), max_size=30) | st.sampled_from(
 
 @contextmanager
 def terminal(monkeypatch: pytest.MonkeyPatch, **environ: str) -> Iterator[None]:
-    """Make stdout a real terminal of 40 columns."""
+    """Replace stdout by a real terminal of 40 columns."""
     ours, theirs = pty.openpty()
     with os.fdopen(theirs, "w", encoding="utf-8") as stdout, os.fdopen(ours, "rb"):
         monkeypatch.setattr(sys, "stdout", stdout)

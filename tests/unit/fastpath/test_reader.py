@@ -1,4 +1,4 @@
-"""The records of the hot path: what is written, when, and what is never written."""
+"""The records of the fast path: what is written, when, and what never is."""
 
 import os
 import stat
@@ -25,21 +25,21 @@ GET = ["get", "p"]
 
 @pytest.fixture
 def place() -> Iterator[World]:
-    """Give the test a warm world."""
+    """Prepare a configuration with cached tokens."""
     with world() as made:
         made.make()
         yield made
 
 
 def fresh(profile: Profile, token: str = "canary-newer-token", **more: object) -> StoredTokenSet:
-    """Return a token set that was fetched just now."""
+    """Return a token set that was just obtained."""
     now = time.time()
     found = TokenSet(Secret(token), "Bearer", now - 1, now + 1200)
     return StoredTokenSet(derive_binding(profile), replace(found, **more))  # type: ignore[arg-type]
 
 
 def answer(place: World, argv: list[str] = GET) -> str | None:
-    """Return what the hot path prints."""
+    """Return the output of the fast path."""
     return reader.fast_path_output(argv, place.environ)
 
 

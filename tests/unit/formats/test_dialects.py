@@ -1,4 +1,4 @@
-"""What each dialect writes, and the readers of data read it back (requirements 11 and 34)."""
+"""The output of each dialect, read back by its consumers (requirements 11 and 34)."""
 
 import io
 import json

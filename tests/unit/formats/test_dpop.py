@@ -1,4 +1,4 @@
-"""What `get --format dpop` prints, and what it refuses to print."""
+"""`get --format dpop`: its output and its errors."""
 
 import pytest
 

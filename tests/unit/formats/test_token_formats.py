@@ -1,4 +1,4 @@
-"""What `get --format` prints."""
+"""Output of `get --format`."""
 
 import json
 
@@ -15,7 +15,7 @@ PROFILE = Profile("corp", PROVIDER, "password", "none", "https://id.example.com/
 
 
 def token(value: str = "canary-token-7f3a", token_type: str = "bearer", **more: object) -> TokenSet:
-    """Return a token set around `value`."""
+    """Return a token set with the access token `value`."""
     return TokenSet(Secret(value), token_type, obtained_at=NOW - 10.5, **more)  # type: ignore[arg-type]
 
 

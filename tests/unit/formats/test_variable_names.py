@@ -1,4 +1,4 @@
-"""Requirement 11: a token goes into no variable that decides what runs."""
+"""Requirement 11: no token is put into a variable that controls what runs."""
 
 import pytest
 from hypothesis import given
