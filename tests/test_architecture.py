@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "toml_writer": set(),
     "protocols": NOUNS,
     "jwt": NOUNS,
-    "formats": NOUNS | {"jwt", "oauth"},
+    "formats": NOUNS | {"oauth"},
     "oauth": NOUNS | {"jwt", "providers"},
     "providers": NOUNS | {"jwt"},
     "importers": NOUNS | {"config", "providers"},

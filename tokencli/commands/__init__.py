@@ -1,1 +1,1 @@
-"""The command line: one file per command, options in one place, errors in one boundary."""
+"""The command line: one module per command, listed in `registry` and run by `run`."""

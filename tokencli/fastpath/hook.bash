@@ -27,7 +27,7 @@ function _tokencli_warm {
     \builtin local -
     \builtin set +aeuvx # a trace would show the token
     [[ a != A ]] || \return 1 # `shopt -s nocasematch`
-    \builtin local config place base name now
+    \builtin local config records_dir base name now
     \builtin local -a record
     # The program would not see a variable that is not exported.
     for name in TOKENCLI_CONFIG TOKENCLI_PROFILE XDG_CONFIG_HOME XDG_RUNTIME_DIR HOME; do
@@ -40,10 +40,10 @@ function _tokencli_warm {
     config=${TOKENCLI_CONFIG:-${XDG_CONFIG_HOME:-$HOME/.config}/tokencli/config.toml}
     [[ $config == /* && -f $config && -O $config ]] || \return 1
     for base in "$XDG_RUNTIME_DIR" "/run/user/$EUID"; do
-        place=$base/@RECORDS_DIR@/${config//\//%}
-        [[ $base == /* && -d $place ]] && break
+        records_dir=$base/@RECORDS_DIR@/${config//\//%}
+        [[ $base == /* && -d $records_dir ]] && break
     done
-    for name in "$base" "$base/@APP_DIR@" "$base/@RECORDS_DIR@" "$place"; do
+    for name in "$base" "$base/@APP_DIR@" "$base/@RECORDS_DIR@" "$records_dir"; do
         [[ -d $name && -O $name && ! -L $name ]] || \return 1
     done
     name=${2-${TOKENCLI_PROFILE}}
@@ -71,7 +71,7 @@ function _tokencli_warm {
 
 # Read the lines of the record of kind $1 and name $2 from file $3; a record is written twice over.
 function _tokencli_read {
-    \builtin local "file=$place/$3" half line
+    \builtin local "file=$records_dir/$3" half line
     [[ -f $file && -O $file && ! -L $file ]] || \return 1
     # The program gives a record the modification time of its configuration.
     [[ $file -nt $config || $file -ot $config ]] && \return 1

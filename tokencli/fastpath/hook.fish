@@ -32,11 +32,11 @@ function _tokencli_warm
     set -l base "$XDG_RUNTIME_DIR"
     test -d "$base/@RECORDS_DIR@/$key"; or set base @RUN_USER@
     string match --quiet '/*' -- $config; and string match --quiet '/*' -- $base; or return 1
-    set -l place $base/@RECORDS_DIR@/$key
-    set -l folders $base $base/@APP_DIR@ $base/@RECORDS_DIR@ $place
+    set -l records_dir $base/@RECORDS_DIR@/$key
+    set -l folders $base $base/@APP_DIR@ $base/@RECORDS_DIR@ $records_dir
     set -l ours (builtin path filter --type dir --perm user -- $folders)
     test "$ours" = "$folders"; or return 1
-    test -L $base -o -L $folders[2] -o -L $folders[3] -o -L $place; and return 1
+    test -L $base -o -L $folders[2] -o -L $folders[3] -o -L $records_dir; and return 1
     builtin path is --type file --perm user,read -- $config 2>/dev/null; or return 1
     set -l changed (builtin path mtime -- $config)
     set -l record
@@ -44,12 +44,12 @@ function _tokencli_warm
     if not set -q argv[2]
         set name "$TOKENCLI_PROFILE"
         if test -z "$name"
-            _tokencli_read $place/.default default "" 5 6 11; or return 1
+            _tokencli_read $records_dir/.default default "" 5 6 11; or return 1
             set name $record[5]
         end
     end
     string match --quiet --regex '^[A-Za-z0-9][A-Za-z0-9._-]*$' -- $name; or return 1
-    _tokencli_read $place/$name token $name 14 15 29; or return 1
+    _tokencli_read $records_dir/$name token $name 14 15 29; or return 1
     # fish has no clock builtin, but can tell the age of a file.
     set -l now (builtin math $changed + (builtin path mtime --relative -- $config))
     string match --quiet --regex '^[1-9][0-9]* [1-9][0-9]*$' -- "$record[5..6]"; or return 1

@@ -38,10 +38,10 @@ function tokencli {
 function _tokencli_warm {
     \builtin emulate -LR zsh
     \builtin setopt no_xtrace # a trace would show the token
-    \builtin local config place base name
+    \builtin local config records_dir base name
     \builtin local -i written
     \builtin local -a record
-    \builtin local -A found
+    \builtin local -A info
     # The program would not see a variable that is not exported.
     for name in TOKENCLI_CONFIG TOKENCLI_PROFILE XDG_CONFIG_HOME XDG_RUNTIME_DIR HOME; do
         [[ -z ${(P)name-} || ${parameters[$name]} == *export* ]] || \return 1
@@ -53,12 +53,12 @@ function _tokencli_warm {
     config=${TOKENCLI_CONFIG:-${XDG_CONFIG_HOME:-$HOME/.config}/tokencli/config.toml}
     [[ $config == /* ]] || \return 1
     for base in "$XDG_RUNTIME_DIR" /run/user/$EUID; do
-        place=$base/@RECORDS_DIR@/${config//\//%}
-        [[ $base == /* && -d $place ]] && break
+        records_dir=$base/@RECORDS_DIR@/${config//\//%}
+        [[ $base == /* && -d $records_dir ]] && break
     done
-    for name in $base $base/@APP_DIR@ $base/@RECORDS_DIR@ $place; do
-        \builtin zstat -LH found -- $name 2>/dev/null || \return 1
-        (( (found[mode] & 8#170077) == 8#040000 && found[uid] == EUID )) || \return 1
+    for name in $base $base/@APP_DIR@ $base/@RECORDS_DIR@ $records_dir; do
+        \builtin zstat -LH info -- $name 2>/dev/null || \return 1
+        (( (info[mode] & 8#170077) == 8#040000 && info[uid] == EUID )) || \return 1
     done
     name=${2-${TOKENCLI_PROFILE-}}
     if [[ $# -eq 1 && -z $name ]]; then
@@ -82,9 +82,9 @@ function _tokencli_warm {
 
 # Read the lines of the record of kind $1 and name $2 from file $3; a record is written twice over.
 function _tokencli_read {
-    \builtin local file=$place/$3 half stamp
-    \builtin zstat -LH found -- $file 2>/dev/null || \return 1
-    (( (found[mode] & 8#170077) == 8#100000 && found[uid] == EUID && found[nlink] == 1 )) || \return 1
+    \builtin local file=$records_dir/$3 half stamp
+    \builtin zstat -LH info -- $file 2>/dev/null || \return 1
+    (( (info[mode] & 8#170077) == 8#100000 && info[uid] == EUID && info[nlink] == 1 )) || \return 1
     record=("${(@f)$(<$file)}") 2>/dev/null
     half=$(( $#record / 2 ))
     (( half > 4 && half * 2 == $#record )) || \return 1
@@ -94,11 +94,11 @@ function _tokencli_read {
     # The stamp: mtime and ctime in nanoseconds, size, inode, device.
     stamp=("${(@s: :)record[3]}")
     [[ $#stamp -eq 5 && $record[3] != *[^0-9\ ]* ]] || \return 1
-    \builtin zstat -H found -- $config 2>/dev/null || \return 1
-    (( (found[mode] & 8#170022) == 8#100000 && (found[mode] & 8#400) )) || \return 1
-    (( found[uid] == EUID )) || \return 1
-    [[ "$found[size] $found[inode] $found[device]" == "$stamp[3] $stamp[4] $stamp[5]" ]] || \return 1
-    (( found[mtime] == stamp[1] / 1000000000 && found[ctime] == stamp[2] / 1000000000 )) || \return 1
+    \builtin zstat -H info -- $config 2>/dev/null || \return 1
+    (( (info[mode] & 8#170022) == 8#100000 && (info[mode] & 8#400) )) || \return 1
+    (( info[uid] == EUID )) || \return 1
+    [[ "$info[size] $info[inode] $info[device]" == "$stamp[3] $stamp[4] $stamp[5]" ]] || \return 1
+    (( info[mtime] == stamp[1] / 1000000000 && info[ctime] == stamp[2] / 1000000000 )) || \return 1
     # Compares fractions of a second: the program gives a record the time of its configuration.
     [[ ! $file -nt $config && ! $file -ot $config ]]
 }

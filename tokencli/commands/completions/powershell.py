@@ -47,14 +47,14 @@ Register-ArgumentCompleter -Native -CommandName tokencli -ScriptBlock {{
         $next = "$command $word".Trim()
         if ($TokencliWords.ContainsKey($next)) {{ $command = $next }}
     }}
-    $known = $TokencliWords[$command]
+    $candidates = $TokencliWords[$command]
     $before = if ($typed.Count) {{ $typed[-1] }} else {{ '' }}
     if ($current -like '-*') {{
-        $words = $known.Keys | Where-Object {{ $_ }} | Sort-Object
-    }} elseif ($before -and $known[$before] -is [array]) {{
-        $words = $known[$before]
+        $words = $candidates.Keys | Where-Object {{ $_ }} | Sort-Object
+    }} elseif ($before -and $candidates[$before] -is [array]) {{
+        $words = $candidates[$before]
     }} else {{
-        $words = $known['']
+        $words = $candidates['']
     }}
     if ($words -contains '<profiles>') {{
         $program = $line.CommandElements[0].ToString()

@@ -5,7 +5,7 @@ from tokencli.fast_dataclass import dataclass
 PROFILES_PLACEHOLDER = "<profiles>"
 FILES_PLACEHOLDER = "<files>"
 COMMANDS_PLACEHOLDER = "<commands>"
-"""Stand for candidates that are only known at completion time."""
+"""Placeholders for candidates that are only known at completion time."""
 
 
 @dataclass(frozen=True, slots=True)
