@@ -40,6 +40,15 @@ GROUPID_SETUP = (
 )
 FOREIGN = ("XDG_", "DBUS_", "PYTHON", "REQUESTS_CA", "CURL_CA", "SSL_CERT")
 """Prefixes of variables that would reach into a capture from outside."""
+ANSWERS = {
+    "typo": (
+        "wrong-password",
+        GroupId.secrets["client_secret"],
+        GroupId.secrets["password"],
+        GroupId.secrets["client_secret"],
+    )
+}
+"""What is typed at the prompts of a capture, one after the other."""
 PROMPT_TIMEOUT_S = 20
 MAX_TOKEN_CHARS = 56
 """Characters of a token that a capture shows."""
@@ -105,12 +114,6 @@ def render_providers(_: str, __: str) -> str:
         grants = ", ".join(f"`{grant}`" for grant in row["grants"])
         lines.append(f"| `{row['name']}` | {row['title']} | {grants} |")
     return "".join(f"{line}\n" for line in lines)
-
-
-def render_provider_names(_: str, __: str) -> str:
-    """Return a sentence that names the built-in providers."""
-    rows = json.loads(run_tokencli("providers", "--json"))["providers"]
-    return ", ".join(f"`{row['name']}`" for row in rows) + ".\n"
 
 
 def render_keys(arguments: str, _: str) -> str:
@@ -192,11 +195,11 @@ def render_capture(arguments: str, old: str) -> str:
     """Run the `$ ` lines of a block against one sandbox and return them with what they print.
 
     Arguments: `fresh` starts with an empty configuration, `setup=groupid` adds a profile to it,
-    and `answers=a,b` types these at prompts.
+    and `answers=typo` types the rows of ANSWERS at prompts.
     """
     commands = re.findall(r"^\$ ((?:.*\\\n)*.*)", old, re.MULTILINE)
     options = dict(word.partition("=")[::2] for word in arguments.split())
-    answers = [answer for answer in options.get("answers", "").split(",") if answer]
+    answers = list(ANSWERS.get(options.get("answers", ""), ()))
     with scratch_world(fresh="fresh" in options) as world:
         if "setup" in options:
             world.run(GROUPID_SETUP)
@@ -351,7 +354,6 @@ RENDERERS: dict[str, Callable[[str, str], str]] = {
     "output": render_output,
     "pages": render_pages,
     "providers": render_providers,
-    "provider-names": render_provider_names,
     "keys": render_keys,
     "provider-keys": render_provider_keys,
     "capture": render_capture,

@@ -19,7 +19,7 @@ ENVIRONMENT = {
     "BROWSER": "The browser for signing in.",
     "EDITOR": "The editor of tokencli profiles edit.",
     "HTTPS_PROXY, NO_PROXY": "The proxy, unless the profile sets one.",
-    "NO_COLOR": "Turns colours off.",
+    "NO_COLOR": "Turns colors off.",
     "CI": "If set, nothing is asked.",
 }
 FILES = {

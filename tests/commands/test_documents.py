@@ -15,7 +15,7 @@ from tokencli.commands.help import PAGES
 
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
-MAX_README_BYTES = 12 * 1024
+MAX_README_BYTES = 12_000
 
 NOT_RUN = {
     "tokencli sandbox": "runs until Ctrl-C: tests/commands/test_sandbox.py",
@@ -113,6 +113,8 @@ def test_every_command_in_a_page_runs(path: Path) -> None:
     ]
     if not blocks:
         return
+    if path.stem in ("README", "secrets"):
+        keyring_session.require()
     failures = []
     with documents.scratch_world(stubs=STUBS) as world:
         _write_files(world)
@@ -145,10 +147,9 @@ def _write_files(world: World) -> None:
 
 @pytest.mark.parametrize("line", [line for line in NOT_RUN if line.startswith("tokencli ")])
 def test_commands_that_are_not_run_have_these_options(line: str) -> None:
-    """They are understood as far as their options go, and they stand in a page."""
+    """Their options exist, and a page still has the line."""
     command = line.partition(" | ")[0].split()[1:]
-    with documents.scratch_world() as world:
-        assert world.run(f"tokencli {' '.join(command)} --help").returncode == 0
+    documents.run_tokencli(*command, "--help")
     texts = [re.sub(r"\\\n\s*", "", path.read_text(encoding="utf-8")) for path in files()]
     assert any(f"\n{line}\n" in text for text in texts)
 
