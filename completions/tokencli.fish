@@ -163,8 +163,8 @@ complete -c tokencli -n '__tokencli_at profiles' -f -a add -d 'Add a profile to 
 complete -c tokencli -n '__tokencli_at profiles' -f -a edit -d 'Change a profile with options, or in $EDITOR.'
 complete -c tokencli -n '__tokencli_at profiles' -f -a show -d 'Show a profile\'s settings, their origin, and its secrets.'
 complete -c tokencli -n '__tokencli_at profiles' -f -a use -d 'Make a profile the default.'
-complete -c tokencli -n '__tokencli_at profiles' -f -a remove -d 'Remove a profile from the configuration, and delete its tokens.'
-complete -c tokencli -n '__tokencli_at profiles' -f -a test -d 'Get a new token with the profile\'s secrets, and report the result.'
+complete -c tokencli -n '__tokencli_at profiles' -f -a remove -d 'Remove a profile and delete its tokens.'
+complete -c tokencli -n '__tokencli_at profiles' -f -a test -d 'Get a new token and report which secrets it verifies.'
 complete -c tokencli -n '__tokencli_at profiles' -f -a schema -d 'Print the JSON Schema of the configuration, for editors.'
 complete -c tokencli -n '__tokencli_at profiles' -f
 complete -c tokencli -n '__tokencli_at profiles' -l json -d 'Print one JSON object; errors as JSON on stderr.'

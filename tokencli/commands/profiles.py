@@ -144,7 +144,7 @@ def remove(
         bool, typer.Option("--secrets", help="Also delete its secrets from the OS keyring.")
     ] = False,
 ) -> None:
-    """Remove a profile from the configuration, and delete its tokens.
+    """Remove a profile and delete its tokens.
 
     Its secrets in the OS keyring are kept unless you give --secrets or confirm their deletion.
 
@@ -210,7 +210,7 @@ def test(
     common: CommonOptions,
     name: ProfileNameArgument = None,
 ) -> None:
-    """Get a new token with the profile's secrets, and report the result.
+    """Get a new token and report which secrets it verifies.
 
     The stored refresh token is used only if the grant needs an interactive sign-in. The new token
     replaces the stored one; it is not printed.
