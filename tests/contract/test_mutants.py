@@ -38,7 +38,7 @@ MUTANTS = {
                 if stored is not None and (
 """,
         "                if stored is not None and (\n",
-        "tests/unit/core/test_get_token.py::test_who_waited_for_the_lock_takes_what_the_holder_saved",
+        "tests/unit/core/test_get_token.py::test_second_read_under_lock",
     ),
     "the flush before the rename": Mutant(
         "system/safe_file.py",
@@ -70,19 +70,19 @@ MUTANTS = {
         "core/get_token.py",
         "if stored is not None and latest is not None and latest != spent:",
         "if False:",
-        "tests/unit/core/test_get_token.py::test_a_loser_uses_the_winners_token_and_destroys_nothing",
+        "tests/unit/core/test_get_token.py::test_refresh_race_loser_deletes_nothing",
     ),
     "the journal before sending": Mutant(
         "core/get_token.py",
         "            store.begin_refresh(key, spent)\n",
         "",
-        "tests/unit/core/test_get_token.py::test_a_refresh_is_noted_before_it_is_sent_and_concluded_by_the_save",
+        "tests/unit/core/test_get_token.py::test_journal_before_refresh",
     ),
     "keeping the old refresh token": Mutant(
         "core/get_token.py",
         "if response.token.refresh_token is None:",
         "if False:",
-        "tests/unit/core/test_get_token.py::test_the_old_refresh_token_stays_when_the_reply_brings_none",
+        "tests/unit/core/test_get_token.py::test_old_refresh_token_is_kept",
     ),
 }
 

@@ -1,4 +1,4 @@
-"""The story of `export`, with hand-written fakes at the ports."""
+"""Exporting a token as a variable."""
 
 import json
 
@@ -12,30 +12,30 @@ from tokencli.models import Secret, TokenSet
 PROFILE = make_profile(export="CORP_TOKEN")
 
 
-def edges_with(body: str) -> FakeContext:
-    """Return ctx whose server answers with this."""
+def context_with(body: str) -> FakeContext:
+    """Return a context with this reply."""
     ctx = FakeContext(keyring=filled_keyring())
     ctx.transport.replies = [json_reply(body)]
     return ctx
 
 
-def test_the_variable_is_the_profiles_unless_said_otherwise() -> None:
-    """`export` in the profile names it; `--var` stands over it."""
+def test_variable_name() -> None:
+    """`export` in the profile sets it, and `--var` overrides it."""
     reply = '{"access_token": "abc", "token_type": "Bearer", "expires_in": 1200}'
-    assert export_token(PROFILE, edges_with(reply), to="sh").text == "export CORP_TOKEN='abc';\n"
+    assert export_token(PROFILE, context_with(reply), to="sh").text == "export CORP_TOKEN='abc';\n"
     assert (
-        export_token(PROFILE, edges_with(reply), to="fish", variable="T").text
+        export_token(PROFILE, context_with(reply), to="fish", variable="T").text
         == "set -gx T 'abc';\n"
     )
 
 
 def test_all_variables_come_after_the_token() -> None:
-    """Type, end and scope have names of their own."""
-    ctx = edges_with(
+    """Type, expiry and scope have their own variables."""
+    ctx = context_with(
         '{"access_token": "abc", "token_type": "bearer", "expires_in": 60, "scope": "a b"}'
     )
-    found = export_token(PROFILE, ctx, to="sh", all_variables=True).text
-    assert found == (
+    text = export_token(PROFILE, ctx, to="sh", all_variables=True).text
+    assert text == (
         "export CORP_TOKEN='abc'; export CORP_TOKEN_TYPE='bearer';"
         " export CORP_TOKEN_EXPIRES_AT='1800000060'; export CORP_TOKEN_SCOPE='a b';"
         " export CORP_TOKEN_HEADER='Authorization: Bearer abc';\n"
@@ -43,29 +43,29 @@ def test_all_variables_come_after_the_token() -> None:
 
 
 @pytest.mark.requirement(12)
-def test_what_is_not_known_is_emptied_rather_than_left() -> None:
-    """An older value must not stay beside a newer token."""
-    ctx = edges_with('{"access_token": "abc", "token_type": "Bearer"}')
-    found = json.loads(export_token(PROFILE, ctx, to="json", all_variables=True).text)
-    assert (found["CORP_TOKEN_EXPIRES_AT"], found["CORP_TOKEN_SCOPE"]) == ("", "")
+def test_unknown_values_are_set_empty() -> None:
+    """An older value must not stay next to a newer token."""
+    ctx = context_with('{"access_token": "abc", "token_type": "Bearer"}')
+    text = json.loads(export_token(PROFILE, ctx, to="json", all_variables=True).text)
+    assert (text["CORP_TOKEN_EXPIRES_AT"], text["CORP_TOKEN_SCOPE"]) == ("", "")
 
 
 @pytest.mark.requirement(11)
-def test_a_token_beyond_rfc_6750_is_exported_with_a_warning() -> None:
-    """Only the quoted form is safe then, and stderr says so; data needs no such care."""
+def test_token_beyond_rfc_6750_warns() -> None:
+    """Then only a quoted eval is safe, and stderr says so. Data formats need no warning."""
     reply = '{"access_token": "a*b", "token_type": "Bearer", "expires_in": 1200}'
-    ctx = edges_with(reply)
+    ctx = context_with(reply)
     assert export_token(PROFILE, ctx, to="sh").text == "export CORP_TOKEN='a*b';\n"
-    assert any("quote the command" in said for said in ctx.terminal.messages)
-    ctx = edges_with(reply)
+    assert any("quote the command" in message for message in ctx.terminal.messages)
+    ctx = context_with(reply)
     assert export_token(PROFILE, ctx, to="docker").text == "CORP_TOKEN=a*b\n"
-    assert not any("quote the command" in said for said in ctx.terminal.messages)
+    assert not any("quote the command" in message for message in ctx.terminal.messages)
 
 
 @pytest.mark.requirement(11)
 @pytest.mark.parametrize("value", ["a b", "a\nb", "", "é", "a\x00b"])
-def test_a_token_that_is_no_word_is_refused(value: str) -> None:
-    """Controls, spaces and characters outside ASCII are never written."""
+def test_token_must_be_one_word(value: str) -> None:
+    """Control characters, spaces and non-ASCII characters are never written."""
     with pytest.raises(ReplyError):
         build_token_variable(TokenSet(Secret(value), "Bearer", 0.0), "T")
 
@@ -73,16 +73,16 @@ def test_a_token_that_is_no_word_is_refused(value: str) -> None:
 @pytest.mark.parametrize(
     ("to", "variable"), [("tcsh", None), ("sh", "PATH"), ("sh", "A B"), ("json", "LD_PRELOAD")]
 )
-def test_a_wrong_command_line_costs_no_request(to: str, variable: str | None) -> None:
-    """Dialect and variable are checked before anything is sent."""
-    ctx = edges_with("{}")
+def test_wrong_command_line_sends_no_request(to: str, variable: str | None) -> None:
+    """Dialect and variable are checked before a request is sent."""
+    ctx = context_with("{}")
     with pytest.raises(UsageError):
         export_token(PROFILE, ctx, to=to, variable=variable, all_variables=True)
     assert ctx.transport.requests == []
 
 
-def test_unset_names_the_same_variables_and_fetches_nothing() -> None:
-    """What was set can be taken away again, without a profile's secrets."""
+def test_unset_matches_export() -> None:
+    """Everything that was set is unset, without reading the profile's secrets."""
     assert (
         unset_profile_variables(PROFILE, to="sh", variable=None, all_variables=False)
         == "unset CORP_TOKEN;\n"

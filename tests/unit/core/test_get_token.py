@@ -1,4 +1,4 @@
-"""The story of `get`, with hand-written fakes at the ports."""
+"""Getting a token: cache, lock, refresh and grant."""
 
 from dataclasses import replace
 
@@ -32,8 +32,8 @@ ROTATED = json_reply('{"access_token": "new", "expires_in": 1200, "refresh_token
 INVALID_GRANT = json_reply('{"error": "invalid_grant"}', 400)
 
 
-def edges_with(*replies: object) -> FakeContext:
-    """Return ctx whose server answers with these."""
+def context_with(*replies: object) -> FakeContext:
+    """Return a context with these replies."""
     ctx = FakeContext(keyring=filled_keyring())
     ctx.transport.replies = list(replies)  # type: ignore[arg-type]
     return ctx
@@ -67,37 +67,37 @@ def bodies(ctx: FakeContext) -> list[str]:
     return [request.body.decode() for request in ctx.transport.requests]
 
 
-def test_a_fresh_stored_token_is_returned_without_lock_request_or_secret() -> None:
-    """A hit takes no lock, sends nothing, and opens no keyring."""
-    ctx = edges_with()
+def test_hit_takes_no_lock() -> None:
+    """A hit takes no lock, sends no request, and reads no secret."""
+    ctx = context_with()
     keep(ctx, stored(ctx))
-    obtained = get_token(PROFILE, ctx)
-    assert (obtained.token.access_token, obtained.source) == (Secret("old"), "stored")
+    result = get_token(PROFILE, ctx)
+    assert (result.token.access_token, result.source) == (Secret("old"), "stored")
     assert ctx.fake_store.events == ["load"]
     assert ctx.transport.requests == []
     assert ctx.keyring.read_count == 0  # type: ignore[attr-defined]
 
 
-def test_a_miss_locks_reads_again_prepares_sends_saves_and_unlocks_in_that_order() -> None:
-    """Requirement 1: room is made before anything is sent, and the token is saved before unlocking."""
-    ctx = edges_with(GOOD)
-    obtained = get_token(PROFILE, ctx)
-    assert (obtained.token.access_token, obtained.source) == (Secret("new"), "client_credentials")
+def test_miss_order_of_steps() -> None:
+    """A miss locks, reads again, reserves space, sends, saves and unlocks, in this order."""
+    ctx = context_with(GOOD)
+    result = get_token(PROFILE, ctx)
+    assert (result.token.access_token, result.source) == (Secret("new"), "client_credentials")
     assert ctx.fake_store.events == ["load", "lock", "load", "prepare", "save", "unlock"]
-    assert ctx.fake_store.stored_tokens[derive_binding(PROFILE).key].token == obtained.token
+    assert ctx.fake_store.stored_tokens[derive_binding(PROFILE).key].token == result.token
 
 
-def test_who_waited_for_the_lock_takes_what_the_holder_saved() -> None:
-    """Requirement 1: a lock without the second read would send a second request."""
-    ctx = edges_with()
+def test_second_read_under_lock() -> None:
+    """A process that waited for the lock uses the token that its holder stored, and sends no request."""
+    ctx = context_with()
     ctx.fake_store.saved_by_others = [stored(ctx, access="theirs")]
     assert get_token(PROFILE, ctx).token.access_token == Secret("theirs")
     assert ctx.transport.requests == []
 
 
-def test_an_expired_token_is_refreshed_and_the_new_refresh_token_kept() -> None:
-    """Refresh first where there is a refresh token; what came back replaces it."""
-    ctx = edges_with(ROTATED)
+def test_expired_token_is_refreshed() -> None:
+    """The refresh token is used first, and the new one replaces it."""
+    ctx = context_with(ROTATED)
     keep(ctx, stored(ctx, age=1200, refresh="r1"))
     assert get_token(PROFILE, ctx).source == "refresh_token"
     assert bodies(ctx) == ["grant_type=refresh_token&refresh_token=r1"]
@@ -106,9 +106,9 @@ def test_an_expired_token_is_refreshed_and_the_new_refresh_token_kept() -> None:
     )
 
 
-def test_the_old_refresh_token_stays_when_the_reply_brings_none() -> None:
-    """RFC 6749 section 6."""
-    ctx = edges_with(GOOD)
+def test_old_refresh_token_is_kept() -> None:
+    """If the reply has no refresh token, the old one stays valid (RFC 6749 section 6)."""
+    ctx = context_with(GOOD)
     keep(ctx, stored(ctx, age=1200, refresh="r1"))
     get_token(PROFILE, ctx)
     assert ctx.fake_store.stored_tokens[derive_binding(PROFILE).key].token.refresh_token == Secret(
@@ -116,18 +116,18 @@ def test_the_old_refresh_token_stays_when_the_reply_brings_none() -> None:
     )
 
 
-def test_a_dead_refresh_token_is_cleared_and_the_grant_follows() -> None:
-    """invalid_grant for the stored token: clear it by comparing, then the documented way on."""
-    ctx = edges_with(INVALID_GRANT, GOOD)
+def test_dead_refresh_token_is_deleted() -> None:
+    """After invalid_grant for the stored refresh token it is deleted, and the grant is used."""
+    ctx = context_with(INVALID_GRANT, GOOD)
     keep(ctx, stored(ctx, age=1200, refresh="r1"))
     assert get_token(PROFILE, ctx).source == "client_credentials"
     assert "clear" in ctx.fake_store.events
     assert len(ctx.transport.requests) == 2
 
 
-def test_a_loser_uses_the_winners_token_and_destroys_nothing() -> None:
-    """Requirement 3: invalid_grant for a refresh token that another process has replaced."""
-    ctx = edges_with()
+def test_refresh_race_loser_deletes_nothing() -> None:
+    """After invalid_grant for a refresh token that another process has replaced, its token is used."""
+    ctx = context_with()
 
     class Late:
         """The winner saves while the loser's request is on its way."""
@@ -157,9 +157,9 @@ def test_a_loser_uses_the_winners_token_and_destroys_nothing() -> None:
     ],
     ids=["unreachable", "deadline", "503", "429", "invalid_client", "nonsense"],
 )
-def test_no_other_failure_deletes_the_refresh_token(failure: object) -> None:
-    """Requirement 3: nothing is deleted on a time-out, a 5xx, invalid_client or nonsense."""
-    ctx = edges_with(failure, json_reply('{"error": "invalid_client"}', 401))
+def test_only_invalid_grant_deletes_the_refresh_token(failure: object) -> None:
+    """A timeout, a 5xx, invalid_client or an unreadable reply deletes nothing."""
+    ctx = context_with(failure, json_reply('{"error": "invalid_client"}', 401))
     keep(ctx, stored(ctx, age=1200, refresh="r1"))
     with pytest.raises((UnreachableError, RefusedError, ReplyError)):
         get_token(PROFILE, ctx)
@@ -169,9 +169,9 @@ def test_no_other_failure_deletes_the_refresh_token(failure: object) -> None:
     assert "clear" not in ctx.fake_store.events
 
 
-def test_a_refresh_is_noted_before_it_is_sent_and_concluded_by_the_save() -> None:
-    """Requirement 5: the journal stands before the request, so that a killed run can be told of."""
-    ctx = edges_with(ROTATED)
+def test_journal_before_refresh() -> None:
+    """The journal entry is written before the request, and ended by the save."""
+    ctx = context_with(ROTATED)
     keep(ctx, stored(ctx, age=1200, refresh="r1"))
     get_token(PROFILE, ctx)
     events = ctx.fake_store.events
@@ -180,11 +180,11 @@ def test_a_refresh_is_noted_before_it_is_sent_and_concluded_by_the_save() -> Non
 
 
 @pytest.mark.parametrize(("sent", "stays"), [(True, True), (False, False)])
-def test_the_journal_stays_where_the_server_may_have_acted(sent: bool, stays: bool) -> None:
-    """An ambiguous failure keeps the note; one before sending removes it."""
+def test_journal_after_failure(sent: bool, stays: bool) -> None:
+    """The entry stays if the server may have received the request, else it is removed."""
     failure = UnreachableError("reset")
     failure.request_sent = sent
-    ctx = edges_with(failure)
+    ctx = context_with(failure)
     keep(ctx, stored(ctx, age=1200, refresh="r1"))
     with pytest.raises(UnreachableError):
         get_token(PROFILE, ctx)
@@ -192,9 +192,9 @@ def test_the_journal_stays_where_the_server_may_have_acted(sent: bool, stays: bo
 
 
 @pytest.mark.parametrize("failure", [json_reply("busy", 503), UnreachableError("refused")])
-def test_what_was_interrupted_stays_known_until_the_server_has_answered(failure: object) -> None:
-    """A 503 or a refused connection after a kill proves nothing: the note is still needed."""
-    ctx = edges_with(failure)
+def test_journal_survives_until_server_replies(failure: object) -> None:
+    """A 503 or a refused connection after an interruption proves nothing, so the entry stays."""
+    ctx = context_with(failure)
     keep(ctx, stored(ctx, age=1200, refresh="r1"))
     ctx.fake_store.begun_refreshes[derive_binding(PROFILE).key] = Secret("r1")
     with pytest.raises((RefusedError, UnreachableError)):
@@ -202,17 +202,17 @@ def test_what_was_interrupted_stays_known_until_the_server_has_answered(failure:
     assert ctx.fake_store.begun_refreshes[derive_binding(PROFILE).key] == Secret("r1")
 
 
-def test_by_grant_no_refresh_token_is_spent() -> None:
-    """A login puts what was typed to the test, not what was stored before."""
-    ctx = edges_with(GOOD)
+def test_by_grant_uses_no_refresh_token() -> None:
+    """A login tests the secrets that were typed, not what was stored before."""
+    ctx = context_with(GOOD)
     keep(ctx, stored(ctx, refresh="r1"))
     assert get_token(PROFILE, ctx, force=True, by_grant=True).source == "client_credentials"
     assert bodies(ctx) == ["grant_type=client_credentials"]
 
 
-def test_a_person_at_a_terminal_is_asked_by_no_source_while_the_lock_is_held() -> None:
-    """A command or a keyring may open a dialogue: where somebody can answer it, it comes first."""
-    ctx = edges_with(GOOD)
+def test_prefetch_before_lock() -> None:
+    """At a terminal, commands and keyrings that may prompt are read before the lock is taken."""
+    ctx = context_with(GOOD)
     ctx.terminal.interactive = True
     events = ctx.fake_store.events
     read = ctx.keyring.read
@@ -222,46 +222,46 @@ def test_a_person_at_a_terminal_is_asked_by_no_source_while_the_lock_is_held() -
     assert events.count("secret") == 1
 
 
-def test_after_an_interrupted_refresh_the_refusal_is_explained() -> None:
-    """Requirement 5: the message names the cause, and the grant follows where it needs nobody."""
-    ctx = edges_with(INVALID_GRANT, GOOD)
+def test_interrupted_refresh_is_explained() -> None:
+    """A warning names the interruption, and a non-interactive grant is used."""
+    ctx = context_with(INVALID_GRANT, GOOD)
     keep(ctx, stored(ctx, age=1200, refresh="r1"))
     ctx.fake_store.begun_refreshes[derive_binding(PROFILE).key] = Secret("r1")
     assert get_token(PROFILE, ctx).token.access_token == Secret("new")
     assert any("interrupted" in text for text in ctx.terminal.messages)
 
 
-def test_a_failed_save_still_hands_out_the_token_and_says_so() -> None:
-    """Requirement 4: the token is not lost with the disk; the failure is loud."""
-    ctx = edges_with(GOOD)
+def test_failed_save_returns_the_token() -> None:
+    """The token isn't lost with the disk, and the failure is reported."""
+    ctx = context_with(GOOD)
     ctx.fake_store.save_error = StorageError("disk full")
-    obtained = get_token(PROFILE, ctx)
-    assert obtained.token.access_token == Secret("new")
-    assert obtained.save_error is not None
-    assert obtained.save_error.code == "not_kept"
-    assert "couldn't be stored: disk full" in obtained.save_error.message
+    result = get_token(PROFILE, ctx)
+    assert result.token.access_token == Secret("new")
+    assert result.save_error is not None
+    assert result.save_error.code == "not_kept"
+    assert "couldn't be stored: disk full" in result.save_error.message
 
 
-def test_a_failed_save_after_a_refresh_says_what_is_lost() -> None:
-    """It must not pass for a disk that was found full before anything was sent."""
-    ctx = edges_with(ROTATED)
+def test_failed_save_after_refresh() -> None:
+    """The message differs from that for a disk that was full before the request."""
+    ctx = context_with(ROTATED)
     keep(ctx, stored(ctx, age=1200, refresh="r1"))
     ctx.fake_store.save_error = StorageError("disk full", fix="make room")
-    unsaved = get_token(PROFILE, ctx).save_error
-    assert unsaved is not None
-    assert "the old refresh token may be spent" in unsaved.message
-    assert "and the new one is lost" in unsaved.message
-    assert unsaved.fix == f"make room; then: tokencli login {PROFILE.name}"
+    save_error = get_token(PROFILE, ctx).save_error
+    assert save_error is not None
+    assert "the old refresh token may be spent" in save_error.message
+    assert "and the new one is lost" in save_error.message
+    assert save_error.fix == f"make room; then: tokencli login {PROFILE.name}"
 
 
 @pytest.mark.parametrize("status", [500, 501])
-def test_a_server_that_can_not_refresh_is_asked_by_the_grant(status: int) -> None:
-    """Two servers' documents say 501, or 500, for what they don't implement: a token comes all the
-    same, and the next failure to refresh costs nothing that is stored."""
-    ctx = edges_with(json_reply("no", status), GOOD)
+def test_refresh_not_supported_uses_grant(status: int) -> None:
+    """Two documented servers reply 501 or 500 to what they don't implement: the grant gets a token,
+    and a later failure to refresh deletes nothing."""
+    ctx = context_with(json_reply("no", status), GOOD)
     keep(ctx, stored(ctx, age=1200, refresh="r1"))
     assert get_token(PROFILE, ctx).token.access_token == Secret("new")
-    ctx = edges_with(json_reply("no", status), json_reply("no", status))
+    ctx = context_with(json_reply("no", status), json_reply("no", status))
     keep(ctx, stored(ctx, age=1200, refresh="r1"))
     with pytest.raises(RefusedError):
         get_token(PROFILE, ctx)
@@ -272,11 +272,9 @@ def test_a_server_that_can_not_refresh_is_asked_by_the_grant(status: int) -> Non
 
 
 @pytest.mark.parametrize(("kind", "says"), [('"mac"', "mac"), ("null", "null"), ("[]", "a list")])
-def test_an_unusable_token_is_refused_after_its_refresh_token_was_saved(
-    kind: str, says: str
-) -> None:
-    """Requirement 4: save before interpreting."""
-    ctx = edges_with(
+def test_unusable_token_is_saved_first(kind: str, says: str) -> None:
+    """The token set is saved before it is checked."""
+    ctx = context_with(
         json_reply(f'{{"access_token": "x", "token_type": {kind}, "refresh_token": "r9"}}')
     )
     with pytest.raises(ReplyError, match=says):
@@ -286,9 +284,9 @@ def test_an_unusable_token_is_refused_after_its_refresh_token_was_saved(
     )
 
 
-def test_force_takes_a_stored_token_only_if_it_is_newer_than_the_call() -> None:
-    """Two forced refreshes at once cost one request; one alone always costs one."""
-    ctx = edges_with(GOOD)
+def test_force() -> None:
+    """Two concurrent forced refreshes send one request. A single one always sends one."""
+    ctx = context_with(GOOD)
     keep(ctx, stored(ctx))
     assert get_token(PROFILE, ctx, force=True).token.access_token == Secret("new")
     ctx.fake_store.saved_by_others = [stored(ctx, age=-1, access="theirs")]
@@ -296,25 +294,25 @@ def test_force_takes_a_stored_token_only_if_it_is_newer_than_the_call() -> None:
     assert len(ctx.transport.requests) == 1
 
 
-def test_min_ttl_of_the_call_stands_over_the_profiles() -> None:
-    """A stored token must have that much life left."""
-    ctx = edges_with(GOOD)
+def test_min_ttl_overrides_the_profile() -> None:
+    """A stored token must have that much lifetime left."""
+    ctx = context_with(GOOD)
     keep(ctx, stored(ctx, age=200))
     assert get_token(replace(PROFILE, min_ttl=2000), ctx, min_ttl=900).source == "stored"
     assert get_token(PROFILE, ctx, min_ttl=1001).source == "client_credentials"
 
 
-def test_a_token_of_another_binding_is_a_miss_and_its_refresh_token_stays_at_home() -> None:
-    """Requirement 16: a record whose origin differs is never served, and never sent anywhere."""
-    ctx = edges_with(GOOD)
+def test_other_binding_is_a_miss() -> None:
+    """A token of another origin is never returned, and its refresh token is never sent."""
+    ctx = context_with(GOOD)
     foreign = replace(derive_binding(PROFILE), origin="https://evil.example:443")
     keep(ctx, stored(ctx, refresh="r1", bound=foreign))
     assert get_token(PROFILE, ctx).source == "client_credentials"
     assert "r1" not in "".join(bodies(ctx))
 
 
-def test_a_prompt_is_asked_with_no_lock_held_and_everything_is_read_again() -> None:
-    """Issue: the lock is never held while a person types."""
+def test_prompt_without_lock() -> None:
+    """The lock is never held while a user types, and the store is read again afterwards."""
     profile = make_profile(
         "groupid",
         grant="password",
@@ -327,7 +325,7 @@ def test_a_prompt_is_asked_with_no_lock_held_and_everything_is_read_again() -> N
         },
         values={"client_id": "c", "username": "u", "identity_store_id": "1"},
     )
-    ctx = edges_with(GOOD)
+    ctx = context_with(GOOD)
     events = ctx.fake_store.events
 
     class Person(FakeTerminal):
@@ -343,15 +341,15 @@ def test_a_prompt_is_asked_with_no_lock_held_and_everything_is_read_again() -> N
     assert f"password={PASSWORD.reveal()}" in bodies(ctx)[0]
 
 
-def test_secrets_go_where_the_provider_says_and_nowhere_else() -> None:
-    """GroupID: credentials in the body under `client_Id`, no Authorization header."""
+def test_groupid_secrets_in_the_body() -> None:
+    """GroupID: credentials are sent in the body under `client_Id`, without an Authorization header."""
     profile = make_profile(
         "groupid",
         grant="password",
         client_auth="client_secret_post",
         values={"client_id": "c", "username": "u", "identity_store_id": "1"},
     )
-    ctx = edges_with(GOOD)
+    ctx = context_with(GOOD)
     get_token(profile, ctx)
     request = ctx.transport.requests[0]
     assert request.body.decode() == (
@@ -361,9 +359,9 @@ def test_secrets_go_where_the_provider_says_and_nowhere_else() -> None:
     assert "Authorization" not in request.headers
 
 
-def test_a_missing_secret_names_its_place_and_the_command_that_fills_it() -> None:
-    """Exit code 4, before anything is sent."""
-    ctx = edges_with()
+def test_missing_secret_names_source_and_fix() -> None:
+    """Exit code 4, before a request is sent."""
+    ctx = context_with()
     ctx.keyring.secrets.clear()  # type: ignore[attr-defined]
     with pytest.raises(CredentialsError, match="tokencli:p:client_secret") as caught:
         get_token(PROFILE, ctx)

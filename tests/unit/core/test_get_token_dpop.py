@@ -1,4 +1,4 @@
-"""Tokens that are bound to a key: the key lives and dies with the refresh token."""
+"""DPoP: the proof key is stored with the refresh token."""
 
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ def reply(n: int, kind: str = "DPoP") -> HttpReply:
 
 
 def ctx(*replies: HttpReply) -> FakeContext:
-    """Return ctx with a server that answers so."""
+    """Return a context with these replies."""
     return FakeContext(transport=FakeTransport(list(replies)), keyring=filled_keyring())
 
 
@@ -31,8 +31,8 @@ def jwks(outside: FakeContext) -> list[object]:
 
 
 @pytest.mark.requirement(37)
-def test_a_refresh_is_proven_with_the_key_of_the_first_token() -> None:
-    """The key is stored with the refresh token, and outlives it."""
+def test_refresh_reuses_the_proof_key() -> None:
+    """The key is stored with the refresh token."""
     outside = ctx(reply(1), reply(2))
     first = get_token(PROFILE, outside).token
     second = get_token(PROFILE, outside, force=True).token
@@ -44,32 +44,32 @@ def test_a_refresh_is_proven_with_the_key_of_the_first_token() -> None:
 
 
 @pytest.mark.requirement(37)
-def test_a_stored_nonce_saves_a_refusal() -> None:
-    """What the last reply brought is used by the next run."""
+def test_stored_nonce_is_reused() -> None:
+    """The nonce of the last reply is used by the next run, so the server doesn't refuse the first request."""
     with_nonce = replace(reply(1), headers={**reply(1).headers, "dpop-nonce": "n1"})
     outside = ctx(with_nonce, reply(2))
     get_token(PROFILE, outside)
     get_token(PROFILE, outside, force=True)
     claims = [decode_token(r.headers["DPoP"]).claims for r in outside.transport.requests]
-    assert [one.get("nonce") for one in claims] == [None, "n1"]
+    assert [claim.get("nonce") for claim in claims] == [None, "n1"]
 
 
 @pytest.mark.requirement(37)
 @pytest.mark.parametrize("kind", ["Bearer", "bearer", "N_A", "mac"])
-def test_a_token_that_is_not_bound_is_not_handed_out(kind: str) -> None:
-    """RFC 9449 section 5; neither now nor from the store later."""
+def test_unbound_token_is_refused(kind: str) -> None:
+    """RFC 9449 section 5: neither now nor later from the store."""
     outside = ctx(reply(1, kind), reply(2, kind))
     for _ in range(2):
         with pytest.raises(ReplyError, match="not bound"):
             get_token(PROFILE, outside)
 
 
-def test_the_type_is_compared_without_regard_to_case() -> None:
+def test_token_type_ignores_case() -> None:
     """RFC 6749 section 5.1."""
     assert get_token(PROFILE, ctx(reply(1, "dpop"))).token.access_token.reveal() == "t1"
 
 
-def test_without_dpop_a_bound_token_is_of_no_use() -> None:
-    """There is no key to prove it with."""
+def test_bound_token_without_dpop_is_refused() -> None:
+    """There is no key to create proofs with."""
     with pytest.raises(ReplyError, match="token type"):
         get_token(make_profile(client_auth="none"), ctx(reply(1)))

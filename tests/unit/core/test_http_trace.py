@@ -1,4 +1,4 @@
-"""`--trace` shows what is sent and what comes back, and no secret, however short and wherever."""
+"""`--trace` shows requests and replies without any secret, however short."""
 
 import json
 
@@ -12,8 +12,8 @@ from tokencli.providers.request_writer import write_oauth_request
 LONG = "canary-Secret-Value"
 
 
-def told(request: HttpRequest, headers: dict[str, str], body: object) -> list[str]:
-    """Return what is told of an exchange."""
+def trace_lines(request: HttpRequest, headers: dict[str, str], body: object) -> list[str]:
+    """Return the logged lines of one request and reply."""
     text = body if isinstance(body, str) else json.dumps(body)
     lines: list[str] = []
     transport = FakeTransport([HttpReply(200, headers, text.encode())])
@@ -22,30 +22,30 @@ def told(request: HttpRequest, headers: dict[str, str], body: object) -> list[st
 
 
 def request(secret: str = LONG) -> HttpRequest:
-    """Return OAuth's own request with this client secret in its body."""
+    """Return a standard token request with this client secret in its body."""
     auth = AuthAdditions(params={"client_secret": Secret(secret)})
     return write_oauth_request(make_profile(), {"grant_type": "client_credentials"}, auth)
 
 
-def test_secrets_that_come_back_as_names_are_masked() -> None:
-    """Of headers, which come in lower case, and of members at any depth; the reply's token, too."""
+def test_secrets_as_names_are_masked() -> None:
+    """Names of headers (in lower case) and of members at any depth, and the reply's token."""
     body = {LONG: 1, "a": [{f"x-{LONG}": "v"}], "access_token": "canary-at", "canary-at": 2}
     headers = {"content-type": "application/json", f"x-{LONG.lower()}": "1"}
-    text = "\n".join(told(request(), headers, body))
+    text = "\n".join(trace_lines(request(), headers, body))
     assert LONG.lower() not in text.lower()
     assert "canary-at" not in text
     assert "< x-***: " in text
 
 
-def test_a_short_secret_is_masked_by_its_place_in_the_request() -> None:
-    """And nothing else of the request is touched by it."""
-    lines = told(request("c"), {"content-type": "application/json"}, {})
+def test_short_secret_in_the_request() -> None:
+    """It is masked by its field, and nothing else of the request is masked."""
+    lines = trace_lines(request("c"), {"content-type": "application/json"}, {})
     assert "> grant_type=client_credentials&client_secret=***" in lines
 
 
 @pytest.mark.parametrize("secret", ["739", "73918"])
-def test_a_short_secret_is_masked_in_the_reply(secret: str) -> None:
-    """Under the name that the request gives it, and as a value, text or number, of any member."""
+def test_short_secret_in_the_reply(secret: str) -> None:
+    """It is masked under its name in the request, and as the whole value of any member, text or number."""
     sent = HttpRequest(
         "POST",
         "https://id.example.com/token",
@@ -60,9 +60,11 @@ def test_a_short_secret_is_masked_in_the_reply(secret: str) -> None:
         ),
     )
     body = {"pin": f"was {secret}", "who": secret, "as": int(secret), secret: 1, "n": 12}
-    lines = told(sent, {"content-type": "application/json", "pin": "x", "x": secret}, body)
+    lines = trace_lines(sent, {"content-type": "application/json", "pin": "x", "x": secret}, body)
     assert '> {"pin": "***", "n": 1}' in lines
     assert '< {"pin": "***", "who": "***", "as": "***", "***": 1, "n": 12}' in lines
     assert {"< pin: ***", "< x: ***"} <= set(lines)
-    text = "\n".join(told(sent, {"content-type": "text/html"}, f"<pin>{secret}</pin> pin={secret}"))
+    text = "\n".join(
+        trace_lines(sent, {"content-type": "text/html"}, f"<pin>{secret}</pin> pin={secret}")
+    )
     assert secret not in text

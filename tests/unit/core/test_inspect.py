@@ -1,4 +1,4 @@
-"""What `inspect` finds out about a token, and about the one that is stored."""
+"""Inspecting a given token, and the stored one."""
 
 from dataclasses import replace
 
@@ -26,25 +26,25 @@ def stored(
     return TokenSet(Secret(value), "Bearer", began, ends, scope="read write")
 
 
-def test_the_documented_access_token() -> None:
-    """Screening Eagle's sample lived for a week, and its scopes stand in two claims."""
-    found = inspect_token(ACCESS, now=NOW)
-    assert (found.kind, found.state) == ("jwt", "expired")
-    assert (found.lifetime, found.used_fraction) == (604_800, 1.0)
-    assert found.scopes == ("openid", "email", "profile", "inspect", "user")
-    assert found.audience == ("integration-dev-VNZQqDt4Hv",)
-    assert (found.issuer, found.subject) == ("Screening Eagle ID", "1302")
+def test_documented_access_token() -> None:
+    """Screening Eagle's sample is valid for a week, and its scopes are in two claims."""
+    inspection = inspect_token(ACCESS, now=NOW)
+    assert (inspection.kind, inspection.state) == ("jwt", "expired")
+    assert (inspection.lifetime, inspection.used_fraction) == (604_800, 1.0)
+    assert inspection.scopes == ("openid", "email", "profile", "inspect", "user")
+    assert inspection.audience == ("integration-dev-VNZQqDt4Hv",)
+    assert (inspection.issuer, inspection.subject) == ("Screening Eagle ID", "1302")
     assert (
-        found.describe_state(EXPIRED_AT + 63_115_200)
+        inspection.describe_state(EXPIRED_AT + 63_115_200)
         == "expired 2 years ago, at 2024-05-23 12:10:18 UTC"
     )
 
 
-def test_the_documented_id_and_refresh_token() -> None:
-    """The other two samples of the same page are read like the first."""
+def test_documented_id_and_refresh_token() -> None:
+    """The other two samples of the same page are decoded like the first."""
     assert inspect_token(IDENTITY, now=EXPIRED_AT - 302_400).used_fraction == 0.5
-    found = inspect_token(REFRESH, now=NOW)
-    assert (found.scopes[-1], found.lifetime) == ("offline", 15_552_000)
+    inspection = inspect_token(REFRESH, now=NOW)
+    assert (inspection.scopes[-1], inspection.lifetime) == ("offline", 15_552_000)
 
 
 @pytest.mark.requirement(28)
@@ -63,52 +63,54 @@ def test_the_documented_id_and_refresh_token() -> None:
         ({"exp": NOW * 1000}, "valid", "expires in"),
     ],
 )
-def test_the_state_follows_from_numbers_alone(
-    claims: dict[str, object], state: str, verdict: str
-) -> None:
-    """Text is no time; a small difference of clocks does not make a token of tomorrow."""
-    found = inspect_token(token(claims), now=NOW)
-    assert found.state == state
-    assert found.describe_state(NOW).startswith(verdict)
+def test_state_from_times(claims: dict[str, object], state: str, verdict: str) -> None:
+    """Text isn't a time, and a small clock skew doesn't make a token not yet valid."""
+    inspection = inspect_token(token(claims), now=NOW)
+    assert inspection.state == state
+    assert inspection.describe_state(NOW).startswith(verdict)
 
 
-def test_an_opaque_token_is_explained_by_what_was_stored_with_it() -> None:
+def test_opaque_token_uses_stored_times() -> None:
     """Its times and scope are those of the server's reply."""
-    found = inspect_token("opaque", now=NOW, stored=stored())
-    assert (found.kind, found.state, found.used_fraction, found.lifetime) == (
+    inspection = inspect_token("opaque", now=NOW, stored=stored())
+    assert (inspection.kind, inspection.state, inspection.used_fraction, inspection.lifetime) == (
         "opaque",
         "valid",
         0.25,
         1200,
     )
-    assert found.scopes == ("read", "write")
+    assert inspection.scopes == ("read", "write")
 
 
-def test_a_stored_jwt_speaks_for_itself_and_a_contradiction_is_named() -> None:
-    """Its own exp counts; that the reply promised another end is remarked on."""
+def test_jwt_exp_wins_over_reply() -> None:
+    """The token's own exp counts, and a remark names a different expiry in the reply."""
     value = token({"iat": NOW - 300, "exp": NOW - 1, "scope": "own"})
-    found = inspect_token(value, now=NOW, stored=stored(value))
-    assert (found.state, found.scopes) == ("expired", ("own",))
-    assert "its exp differs by 15 minutes from the server's reply" in found.remarks
+    inspection = inspect_token(value, now=NOW, stored=stored(value))
+    assert (inspection.state, inspection.scopes) == ("expired", ("own",))
+    assert "its exp differs by 15 minutes from the server's reply" in inspection.remarks
 
 
 @pytest.mark.requirement(28)
-def test_a_life_that_no_number_holds_is_unknown() -> None:
-    """Two good numbers may be infinitely far apart; that is no life to show a share of."""
-    found = inspect_token(token({"exp": 1e308, "iat": -1e308}), now=NOW)
-    assert (found.state, found.lifetime, found.used_fraction) == ("valid", None, None)
-    assert any("lifetime is millions of years" in remark for remark in found.remarks)
+def test_infinite_lifetime_is_unknown() -> None:
+    """Two finite times may be infinitely far apart; then no share is shown."""
+    inspection = inspect_token(token({"exp": 1e308, "iat": -1e308}), now=NOW)
+    assert (inspection.state, inspection.lifetime, inspection.used_fraction) == (
+        "valid",
+        None,
+        None,
+    )
+    assert any("lifetime is millions of years" in remark for remark in inspection.remarks)
 
 
 @pytest.mark.parametrize("text", ["", "  \n\t "])
-def test_nothing_is_no_token(text: str) -> None:
-    """Empty input is refused with the code for what is not a token."""
+def test_empty_token(text: str) -> None:
+    """Empty input is refused with the exit code for invalid tokens."""
     with pytest.raises(InvalidTokenError):
         inspect_token(text, now=NOW)
 
 
 @pytest.mark.requirement(28)
-def test_more_than_64_kib_is_no_token() -> None:
+def test_too_long_token() -> None:
     """Such a text is refused, not decoded."""
     with pytest.raises(InvalidTokenError) as caught:
         inspect_token("a" * 65_537, now=NOW)
@@ -129,34 +131,34 @@ def test_more_than_64_kib_is_no_token() -> None:
         "abc.de\n  f.ghi",
     ],
 )
-def test_a_token_is_found_in_what_people_paste(pasted: str) -> None:
-    """Header name, scheme, quotes and line breaks are not part of it."""
+def test_pasted_token(pasted: str) -> None:
+    """Header name, scheme, quotes and line breaks are removed."""
     assert extract_pasted_token(pasted) == "abc.def.ghi"
 
 
 @pytest.mark.parametrize(
     "pasted", ["hello world", "a\x1bb", "caf\u00e9", "a\tb", "\ufffd\ufffd", "a\x00"]
 )
-def test_what_no_header_could_carry_is_no_token(pasted: str) -> None:
-    """Spaces inside, control characters and letters outside ASCII are told apart from an opaque token."""
+def test_forbidden_characters(pasted: str) -> None:
+    """Spaces inside, control characters and non-ASCII letters are refused, unlike an opaque token."""
     with pytest.raises(InvalidTokenError, match="not a token"):
         inspect_token(extract_pasted_token(pasted), now=NOW)
     assert inspect_token(extract_pasted_token("opaque-1~x"), now=NOW).kind == "opaque"
 
 
 @given(st.text(), st.floats(), st.none() | st.builds(stored, st.text(), began=st.floats()))
-def test_inspect_is_total(text: str, now: float, kept: TokenSet | None) -> None:
-    """Any text at any time is explained, or is TokenInvalid."""
+def test_inspect_is_total(text: str, now: float, stored_set: TokenSet | None) -> None:
+    """Any text at any time is decoded or raises InvalidTokenError."""
     try:
-        found = inspect_token(extract_pasted_token(text), now=now, stored=kept)
+        inspection = inspect_token(extract_pasted_token(text), now=now, stored=stored_set)
     except InvalidTokenError:
         return
-    assert found.used_fraction is None or 0 <= found.used_fraction <= 1
-    assert found.describe_state(now)
+    assert inspection.used_fraction is None or 0 <= inspection.used_fraction <= 1
+    assert inspection.describe_state(now)
 
 
-def test_a_profile_without_a_token_says_how_to_get_one() -> None:
-    """Nothing is fetched to be inspected."""
+def test_no_stored_token_names_the_fix() -> None:
+    """inspect never fetches a token."""
     ctx = FakeContext()
     with pytest.raises(CredentialsError) as caught:
         require_stored_token(PROFILE, ctx)
@@ -165,8 +167,8 @@ def test_a_profile_without_a_token_says_how_to_get_one() -> None:
 
 
 @pytest.mark.requirement(16)
-def test_a_token_of_another_binding_is_none_of_the_profiles() -> None:
-    """What lies under the key but came from elsewhere is not shown as this profile's."""
+def test_other_binding_is_not_inspected() -> None:
+    """A token of another origin isn't shown as this profile's."""
     ctx = FakeContext()
     bound = derive_binding(PROFILE)
     ctx.fake_store.stored_tokens[bound.key] = StoredTokenSet(
@@ -180,7 +182,7 @@ def test_a_token_of_another_binding_is_none_of_the_profiles() -> None:
 
 @pytest.mark.requirement(27)
 @pytest.mark.parametrize(
-    ("claims", "said"),
+    ("claims", "expected"),
     [
         ({"iat": NOW + 7200, "nbf": NOW + 7200}, "clock is at least 2 hours behind the issuer's"),
         (
@@ -191,13 +193,11 @@ def test_a_token_of_another_binding_is_none_of_the_profiles() -> None:
     ],
     ids=["written in the future", "no iat", "meant for later"],
 )
-def test_a_token_of_tomorrow_says_how_the_clocks_differ(
-    claims: dict[str, object], said: str
-) -> None:
-    """Another token would begin as late: what helps is a right clock, or to wait."""
-    found = inspect_token(token({**claims, "exp": NOW + 9000}), now=NOW)
-    assert found.state == "not_yet_valid"
-    cause, fix = found.explain_not_yet_valid(NOW)
-    assert said in f"{cause}; {fix}"
+def test_not_yet_valid_names_the_skew(claims: dict[str, object], expected: str) -> None:
+    """A new token would start as late, so the fix is the clock, or to wait."""
+    inspection = inspect_token(token({**claims, "exp": NOW + 9000}), now=NOW)
+    assert inspection.state == "not_yet_valid"
+    cause, fix = inspection.explain_not_yet_valid(NOW)
+    assert expected in f"{cause}; {fix}"
     expired = inspect_token(token({"exp": NOW - 1}), now=NOW)
     assert expired.explain_not_yet_valid(NOW) == (None, None)

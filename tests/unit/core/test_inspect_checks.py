@@ -1,4 +1,4 @@
-"""What others say of a token: introspection, UserInfo, and the issuer's keys."""
+"""Checks of a token: introspection, UserInfo, and verification with the issuer's keys."""
 
 import json
 from typing import Any
@@ -35,13 +35,13 @@ PROFILE = make_profile(
 
 
 def ctx(*replies: HttpReply | str) -> FakeContext:
-    """Return ctx with a server that answers so."""
+    """Return a context with these replies."""
     plain = [json_reply(reply) if isinstance(reply, str) else reply for reply in replies]
     return FakeContext(transport=FakeTransport(list(plain)), keyring=filled_keyring())
 
 
 def keys(kid: str = "k1") -> str:
-    """Return a set with the one key."""
+    """Return a JWK set with one key."""
     return json.dumps({"keys": [{**KEY.as_dict(private=False), "kid": kid}]})
 
 
@@ -68,14 +68,14 @@ def test_introspection_is_a_post_with_the_clients_authentication() -> None:
 
 @pytest.mark.parametrize("body", ["{}", '{"active":"true"}', '{"active":null}', '{"sub":"jdoe"}'])
 def test_an_introspection_without_active_is_no_answer(body: str) -> None:
-    """RFC 7662 section 2.2: it is the one member that must be there."""
+    """RFC 7662 section 2.2: it is the one member that is required."""
     with pytest.raises(ReplyError, match="active"):
         asked(PROFILE, ctx(body))
 
 
 @pytest.mark.parametrize("which", ["introspection", "userinfo", "jwks"])
 def test_an_endpoint_that_nobody_knows_is_a_configuration_error(which: str) -> None:
-    """It says which, and what to write."""
+    """The error names the endpoint and the fix."""
     profile = make_profile(issuer=ISSUER)
     wanted = RequestedChecks(which == "jwks", which == "introspection", which == "userinfo")
     with pytest.raises(ConfigError, match=which):
@@ -83,7 +83,7 @@ def test_an_endpoint_that_nobody_knows_is_a_configuration_error(which: str) -> N
 
 
 def test_userinfo_gets_the_token_in_a_header() -> None:
-    """RFC 6750 section 2.1: and nowhere else."""
+    """RFC 6750 section 2.1: in the header only."""
     outside = ctx('{"sub":"jdoe"}')
     assert fetch_userinfo(PROFILE, outside, BEARER) == {"sub": "jdoe"}
     (request,) = outside.transport.requests
@@ -92,8 +92,8 @@ def test_userinfo_gets_the_token_in_a_header() -> None:
 
 
 @pytest.mark.requirement(37)
-def test_userinfo_gets_a_proof_and_once_the_nonce() -> None:
-    """RFC 9449 sections 7 and 9: ath, and one more try with the resource's own nonce."""
+def test_userinfo_with_dpop() -> None:
+    """RFC 9449 sections 7 and 9: the proof has ath, and the resource's own nonce is used in one retry."""
     challenge = {"www-authenticate": 'DPoP error="use_dpop_nonce"', "dpop-nonce": "r1"}
     outside = ctx(HttpReply(401, challenge, b""), HttpReply(401, challenge, b""))
     bound = TokenSet(TOKEN, "DPoP", NOW, dpop_key=dpop.generate_dpop_key())
@@ -107,8 +107,8 @@ def test_userinfo_gets_a_proof_and_once_the_nonce() -> None:
     assert outside.transport.requests[0].headers["Authorization"].startswith("DPoP ")
 
 
-def test_userinfo_of_somebody_else_is_not_believed() -> None:
-    """OpenID Connect Core section 5.3.2: its sub is the ID token's."""
+def test_userinfo_of_another_user() -> None:
+    """OpenID Connect Core section 5.3.2: its sub must be the ID token's."""
     id_token = Secret(PrivateKey(KEY).sign_jwt({"alg": "ES256"}, {"sub": "jdoe"}))
     token = TokenSet(TOKEN, "Bearer", NOW, id_token=id_token)
     assert fetch_userinfo(PROFILE, ctx('{"sub":"jdoe"}'), token)["sub"] == "jdoe"
@@ -117,8 +117,8 @@ def test_userinfo_of_somebody_else_is_not_believed() -> None:
 
 
 @pytest.mark.parametrize("body", ['{"name":"J"}', '{"sub":""}', '{"sub":7}', '{"sub":null}'])
-def test_userinfo_of_nobody_is_no_answer(body: str) -> None:
-    """OpenID Connect Core section 5.3.2: sub is the one member that must be there."""
+def test_userinfo_without_sub(body: str) -> None:
+    """OpenID Connect Core section 5.3.2: sub is the one member that is required."""
     with pytest.raises(ReplyError, match="without sub"):
         fetch_userinfo(PROFILE, ctx(body), BEARER)
 
@@ -129,8 +129,8 @@ def as_jwt(text: str, kind: str = "application/jwt") -> HttpReply:
 
 
 @pytest.mark.parametrize("kind", ["application/jwt", "Application/JWT; charset=utf-8"])
-def test_a_signed_userinfo_is_read_if_its_issuer_signed_it_for_this_client(kind: str) -> None:
-    """OpenID Connect Core section 5.3.2: by the issuer's keys, with its iss and aud; exp is rare."""
+def test_signed_userinfo(kind: str) -> None:
+    """OpenID Connect Core section 5.3.2: signed by the issuer, with its iss and aud; exp is rare."""
     claims = {"iss": ISSUER, "aud": PROFILE.values["client_id"], "sub": "jdoe"}
     jwt = PrivateKey(KEY).sign_jwt({"alg": "ES256", "kid": "k1"}, claims)
     assert fetch_userinfo(PROFILE, ctx(as_jwt(f"{jwt}\n", kind), keys()), BEARER) == claims
@@ -145,10 +145,8 @@ def test_a_signed_userinfo_is_read_if_its_issuer_signed_it_for_this_client(kind:
         ({"exp": NOW - 1}, "has expired"),
     ],
 )
-def test_a_signed_userinfo_for_somebody_else_is_not_believed(
-    change: dict[str, Any], says: str
-) -> None:
-    """A good signature alone proves nothing; nor does an API's audience: it is for the client."""
+def test_signed_userinfo_for_another_client(change: dict[str, Any], says: str) -> None:
+    """A valid signature isn't enough, and neither is an API's audience: it must be for the client."""
     claims = {"iss": ISSUER, "aud": PROFILE.values["client_id"], "sub": "jdoe", **change}
     jwt = PrivateKey(KEY).sign_jwt({"alg": "ES256", "kid": "k1"}, claims)
     with pytest.raises(ReplyError, match=says):
@@ -165,14 +163,14 @@ def test_a_signed_userinfo_for_somebody_else_is_not_believed(
         (f"{part({'alg': 'RSA-OAEP', 'enc': 'A128GCM'})}.a.b.c.d", "encrypted"),
     ],
 )
-def test_a_userinfo_that_nobody_vouches_for_is_not_believed(text: str, says: str) -> None:
-    """Unsigned, forged, encrypted, or no JWT at all: an error in words, and nothing shown."""
+def test_unverifiable_userinfo(text: str, says: str) -> None:
+    """Unsigned, forged, encrypted, or not a JWT: a clear error, and no claim is shown."""
     with pytest.raises(ReplyError, match=says):
         fetch_userinfo(PROFILE, ctx(as_jwt(text), keys()), BEARER)
 
 
-def test_a_signed_userinfo_without_an_issuer_is_a_configuration_error() -> None:
-    """Nobody vouches for its keys."""
+def test_signed_userinfo_without_issuer() -> None:
+    """It can't be verified, which is a configuration error."""
     profile = make_profile(endpoints=PROFILE.endpoints)
     with pytest.raises(ConfigError, match="no issuer"):
         fetch_userinfo(profile, ctx(as_jwt(unsigned({"sub": "jdoe"})), keys()), BEARER)
@@ -193,8 +191,8 @@ LEAKS = [
 @pytest.mark.requirement(15)
 @pytest.mark.parametrize("reply", LEAKS, ids=range(len(LEAKS)))
 @pytest.mark.parametrize("which", ["introspect", "userinfo"])
-def test_a_server_that_quotes_the_token_does_not_get_it_shown(which: str, reply: HttpReply) -> None:
-    """Nothing about a token of plain words gives it away: the value itself is what is masked."""
+def test_quoted_token_is_masked(which: str, reply: HttpReply) -> None:
+    """Even a token of plain words is masked, by its value."""
     id_token = Secret(PrivateKey(KEY).sign_jwt({"alg": "ES256"}, {"sub": "jdoe"}))
     token = TokenSet(Secret(SPOKEN), "Bearer", NOW, id_token=id_token)
     outside = ctx(reply, keys())
@@ -203,29 +201,29 @@ def test_a_server_that_quotes_the_token_does_not_get_it_shown(which: str, reply:
             introspect_token(PROFILE, outside, SecretResolver(PROFILE, outside), token.access_token)
         else:
             fetch_userinfo(PROFILE, outside, token)
-    told = vars(caught.value)
-    assert SPOKEN not in str(told) and told["message"]
+    attributes = vars(caught.value)
+    assert SPOKEN not in str(attributes) and attributes["message"]
 
 
 @pytest.mark.requirement(24)
 @pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "-1e999", "9" * 5000])
 @pytest.mark.parametrize("which", ["introspect", "userinfo"])
-def test_a_number_that_is_none_is_refused(which: str, number: str) -> None:
-    """No token is lost by it, and what is shown can be written as JSON."""
+def test_invalid_number_is_refused(which: str, number: str) -> None:
+    """What is shown must be valid JSON."""
     outside = ctx(f'{{"active":true,"sub":"jdoe","x":{{"y":[{number}]}}}}')
     with pytest.raises(ReplyError, match="number"):
         fetch_userinfo(PROFILE, outside, BEARER) if which == "userinfo" else asked(PROFILE, outside)
 
 
 @pytest.mark.requirement(24)
-def test_what_nests_deeper_than_anybody_needs_is_refused() -> None:
-    """Rather than shown by recursion."""
+def test_deep_nesting_is_refused() -> None:
+    """Instead of failing by recursion."""
     with pytest.raises(ReplyError, match="nested deeper"):
         asked(PROFILE, ctx(f'{{"active":true,"x":{"[" * 500}{"]" * 500}}}'))
 
 
-def test_a_refusal_of_userinfo_says_what_the_challenge_says() -> None:
-    """RFC 6750 section 3: the reason stands in a header, the body may be empty."""
+def test_userinfo_refusal_quotes_the_challenge() -> None:
+    """RFC 6750 section 3: the reason is in a header, and the body may be empty."""
     challenge = (
         'Bearer realm="x", error="insufficient_scope", error_description="openid is missing"'
     )
@@ -235,8 +233,8 @@ def test_a_refusal_of_userinfo_says_what_the_challenge_says() -> None:
 
 
 @pytest.mark.requirement(28)
-def test_keys_come_from_the_profiles_issuer_alone() -> None:
-    """One GET to its own address, whatever the token's header offers."""
+def test_keys_come_from_the_issuer() -> None:
+    """One GET to the issuer's own URL, whatever the token's header contains."""
     outside = ctx(keys())
     token = PrivateKey(KEY).sign_jwt(
         {"alg": "ES256", "kid": "k1", "jku": "https://evil.example.com/"},
@@ -248,8 +246,8 @@ def test_keys_come_from_the_profiles_issuer_alone() -> None:
 
 
 @pytest.mark.requirement(28)
-def test_an_unknown_key_is_looked_for_once_more() -> None:
-    """The issuer may just have begun to use it."""
+def test_unknown_key_is_fetched_again() -> None:
+    """The issuer may just have rotated its keys."""
     outside = ctx(keys("old"), keys("k1"))
     assert verify_token(PROFILE, outside, signed()).kid == "k1"
     with pytest.raises(UnknownKeyError):
@@ -267,8 +265,8 @@ def test_an_unknown_key_is_looked_for_once_more() -> None:
         ("more", (), False),
     ],
 )
-def test_whom_a_token_may_be_for(aud: str, further: tuple[str, ...], holds: bool) -> None:
-    """The profile's audience, its resources, its client, or whom the command line names."""
+def test_accepted_audiences(aud: str, further: tuple[str, ...], holds: bool) -> None:
+    """The profile's audience, resources and client, and those of the command line."""
     profile = make_profile(
         issuer=ISSUER,
         params={"audience": "api", "resource": ("https://r.example/", "https://s.example/")},
@@ -284,22 +282,22 @@ def test_whom_a_token_may_be_for(aud: str, further: tuple[str, ...], holds: bool
 
 
 @pytest.mark.requirement(28)
-def test_without_an_issuer_nobody_vouches() -> None:
-    """A profile that names none verifies nothing, even with the address of keys."""
+def test_verify_without_issuer() -> None:
+    """A profile without an issuer can't verify, even if the keys' URL is known."""
     with pytest.raises(ConfigError, match="no issuer"):
         verify_token(make_profile(endpoints=PROFILE.endpoints), ctx(keys()), signed())
 
 
 @pytest.mark.parametrize("body", ['{"keys":7}', "{}", "[]", "<html>", ""])
-def test_keys_that_are_none_are_an_error_in_words(body: str) -> None:
-    """Not a token that failed, but a server that did."""
+def test_invalid_jwks(body: str) -> None:
+    """The error is about the server, not about the token."""
     with pytest.raises(TokencliError) as caught:
         verify_token(PROFILE, ctx(body), signed())
     assert not isinstance(caught.value, VerificationError)
 
 
-def test_what_is_refuted_is_said_once() -> None:
-    """A bad signature, or a server that no longer knows the token; else nothing."""
+def test_rejection_reason() -> None:
+    """A bad signature, or a server that no longer knows the token; otherwise None."""
     everything = RequestedChecks(verify=True, introspect=True, userinfo=True)
     good = run_checks(
         PROFILE, ctx(keys(), '{"active":true}', '{"sub":"jdoe"}'), signed(), BEARER, everything

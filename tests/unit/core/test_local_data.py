@@ -1,4 +1,4 @@
-"""Forgetting with a keyring that can't be reached: everything else goes, and what stays is said."""
+"""Deleting local data if the keyring can't be reached: everything else is deleted, and the rest named."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ PROFILE = make_profile()
 
 @dataclass
 class MissingKeyringStore(FakeStore):
-    """The store of a keyring that is gone, in which something was kept."""
+    """The store of an unreachable keyring that holds tokens."""
 
     noted: bool = True
 
@@ -33,7 +33,7 @@ class MissingKeyringStore(FakeStore):
 
 @dataclass
 class MissingKeyring(FakeKeyring):
-    """The keyring itself."""
+    """An unreachable keyring."""
 
     def delete_secret(self, ref: SecretRef, *, everywhere: bool = False) -> bool:
         raise KeyringError("there is no keyring")
@@ -41,7 +41,7 @@ class MissingKeyring(FakeKeyring):
 
 @dataclass
 class KeyringGoneContext(FakeContext):
-    """Edges with a keyring that is gone, and a file beside it."""
+    """A context with an unreachable keyring and a file store."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -57,23 +57,25 @@ class KeyringGoneContext(FakeContext):
 
 
 @pytest.mark.parametrize("secrets", [False, True])
-def test_without_force_the_hint_names_it(secrets: bool) -> None:
-    """What can be reached is forgotten, the rest is an error that says how to go on."""
+def test_unreachable_keyring_names_force(secrets: bool) -> None:
+    """Everything that can be reached is deleted, and the error names --force."""
     ctx = KeyringGoneContext()
-    with pytest.raises(KeyringError, match=r"couldn't delete the tokens.* of profile 'p'") as told:
+    with pytest.raises(
+        KeyringError, match=r"couldn't delete the tokens.* of profile 'p'"
+    ) as caught:
         log_out(PROFILE, ctx, secrets=secrets)
     more = " --secrets" if secrets else ""
-    assert f"tokencli logout p{more} --force" in (told.value.fix or "")
+    assert f"tokencli logout p{more} --force" in (caught.value.fix or "")
     assert not ctx.fake_store.stored_tokens
     assert ctx.gone.noted
 
 
 @pytest.mark.parametrize("secrets", [False, True])
-def test_with_force_one_line_says_what_stays(secrets: bool) -> None:
-    """With how to clear it later; after that nothing here points to the keyring any more."""
+def test_force_lists_what_is_left(secrets: bool) -> None:
+    """With the commands that delete it later. After that nothing refers to the keyring any more."""
     ctx = KeyringGoneContext()
-    done = log_out(PROFILE, ctx, secrets=secrets, force=True)
-    assert (done.token_count, done.secret_names) == (1, ())
+    result = log_out(PROFILE, ctx, secrets=secrets, force=True)
+    assert (result.token_count, result.secret_names) == (1, ())
     assert not ctx.gone.noted
     (line,) = ctx.terminal.messages
     services = ["token", *(["password", "client_secret"] if secrets else [])]
@@ -85,8 +87,8 @@ def test_with_force_one_line_says_what_stays(secrets: bool) -> None:
     assert ctx.terminal.messages == []
 
 
-def test_what_a_profile_names_itself_is_cleared_by_both_names() -> None:
-    """Other items of that service are not the profile's."""
+def test_user_defined_keyring_item() -> None:
+    """The delete command names service and user, because other items of the service aren't the profile's."""
     theirs = SecretRef("keyring", "password", "p", ("corp", "jdoe"))
     profile = make_profile(
         secrets={"password": theirs, "client_secret": keyring_ref("client_secret")}

@@ -1,4 +1,4 @@
-"""Logging out: the server is told first, and what it does not revoke is kept."""
+"""Logging out: tokens are revoked first, and those that can't be revoked are kept."""
 
 from dataclasses import replace
 
@@ -29,10 +29,10 @@ TOKEN = TokenSet(
 )
 
 
-def scene(
+def set_up(
     *replies: HttpReply | Exception, url: str | None = REVOCATION, token: TokenSet | None = TOKEN
 ) -> tuple[Profile, FakeContext]:
-    """Return a profile whose tokens are stored, and a server that answers so."""
+    """Return a profile with a stored token, and a context with these replies."""
     profile = make_profile(endpoints={"revocation": url} if url else {})
     ctx = FakeContext(transport=FakeTransport(list(replies)), keyring=filled_keyring())
     if token is not None:
@@ -42,8 +42,8 @@ def scene(
     return profile, ctx
 
 
-def hints(ctx: FakeContext) -> list[str]:
-    """Return what was to be revoked, in order."""
+def revoked_types(ctx: FakeContext) -> list[str]:
+    """Return the token types of the revocation requests, in order."""
     return [
         request.body.decode().partition("token_type_hint=")[2].partition("&")[0]
         for request in ctx.transport.requests
@@ -51,12 +51,12 @@ def hints(ctx: FakeContext) -> list[str]:
 
 
 @pytest.mark.requirement(38)
-def test_the_refresh_token_is_revoked_first_then_the_access_token() -> None:
-    """RFC 7009 section 2.1: with the client's authentication, at the revocation endpoint."""
-    profile, ctx = scene(DONE, DONE)
-    done = log_out(profile, ctx)
-    assert (done.revoked, done.token_count) == (("refresh_token", "access_token"), 1)
-    assert hints(ctx) == ["refresh_token", "access_token"]
+def test_refresh_token_is_revoked_first() -> None:
+    """RFC 7009 section 2.1: with client authentication, at the revocation endpoint."""
+    profile, ctx = set_up(DONE, DONE)
+    result = log_out(profile, ctx)
+    assert (result.revoked, result.token_count) == (("refresh_token", "access_token"), 1)
+    assert revoked_types(ctx) == ["refresh_token", "access_token"]
     first = ctx.transport.requests[0]
     assert (first.method, first.url) == ("POST", REVOCATION)
     assert first.headers["Authorization"].startswith("Basic ")
@@ -66,16 +66,16 @@ def test_the_refresh_token_is_revoked_first_then_the_access_token() -> None:
 
 
 @pytest.mark.requirement(38)
-def test_an_expired_access_token_needs_no_revoking() -> None:
-    """It opens nothing any more."""
-    profile, ctx = scene(DONE, token=replace(TOKEN, expires_at=NOW - 1))
+def test_expired_access_token_is_not_revoked() -> None:
+    """It is no longer valid."""
+    profile, ctx = set_up(DONE, token=replace(TOKEN, expires_at=NOW - 1))
     assert log_out(profile, ctx).revoked == ("refresh_token",)
 
 
 @pytest.mark.requirement(38)
-def test_an_access_token_without_a_refresh_token_is_revoked_itself() -> None:
-    """As after a client credentials grant."""
-    profile, ctx = scene(DONE, token=replace(TOKEN, refresh_token=None))
+def test_access_token_alone_is_revoked() -> None:
+    """For example after a client credentials grant."""
+    profile, ctx = set_up(DONE, token=replace(TOKEN, refresh_token=None))
     assert log_out(profile, ctx).revoked == ("access_token",)
 
 
@@ -99,9 +99,9 @@ def test_an_access_token_without_a_refresh_token_is_revoked_itself() -> None:
         json_reply("You are offline", 200, "text/html; charset=utf-8"),
     ],
 )
-def test_what_was_not_revoked_is_kept_and_said(reply: HttpReply) -> None:
-    """RFC 7009 section 2.2.1: the token must be taken for valid; the fix names --force."""
-    profile, ctx = scene(reply)
+def test_unrevoked_token_is_kept(reply: HttpReply) -> None:
+    """RFC 7009 section 2.2.1: the token must be assumed to be valid; the fix names --force."""
+    profile, ctx = set_up(reply)
     with pytest.raises(TokencliError, match="nothing was deleted") as caught:
         log_out(profile, ctx)
     assert "--force" in (caught.value.fix or "")
@@ -110,57 +110,57 @@ def test_what_was_not_revoked_is_kept_and_said(reply: HttpReply) -> None:
 
 
 @pytest.mark.requirement(38)
-def test_a_503_says_that_the_token_is_still_good() -> None:
-    """In those words."""
-    profile, ctx = scene(HttpReply(503, {}, b""))
+def test_503_means_still_valid() -> None:
+    """RFC 7009 section 2.2.1."""
+    profile, ctx = set_up(HttpReply(503, {}, b""))
     with pytest.raises(RefusedError, match="still valid"):
         log_out(profile, ctx)
 
 
 @pytest.mark.requirement(38)
-def test_force_forgets_all_the_same_and_says_so() -> None:
-    """Whatever the server answers, or if it does not."""
+def test_force_deletes_unrevoked_tokens() -> None:
+    """With a warning, whether the server refuses or can't be reached."""
     for reply in (HttpReply(503, {}, b""), UnreachableError("no way"), HttpReply(500, {}, b"")):
-        profile, ctx = scene(reply)
-        done = log_out(profile, ctx, force=True)
-        assert (done.revoked, done.token_count, len(ctx.fake_store.stored_tokens)) == ((), 1, 0)
-        assert any("stays valid until it expires" in said for said in ctx.terminal.messages)
+        profile, ctx = set_up(reply)
+        result = log_out(profile, ctx, force=True)
+        assert (result.revoked, result.token_count, len(ctx.fake_store.stored_tokens)) == ((), 1, 0)
+        assert any("stays valid until it expires" in message for message in ctx.terminal.messages)
 
 
 @pytest.mark.requirement(38)
-def test_a_kind_that_can_not_be_revoked_is_no_failure() -> None:
-    """unsupported_token_type: the access token lives to its end (RFC 7009 section 2.2.1)."""
-    profile, ctx = scene(DONE, UNSUPPORTED)
+def test_unsupported_token_type_is_no_failure() -> None:
+    """The access token stays valid until it expires (RFC 7009 section 2.2.1)."""
+    profile, ctx = set_up(DONE, UNSUPPORTED)
     assert log_out(profile, ctx).revoked == ("refresh_token",)
     assert not ctx.fake_store.stored_tokens
     assert "or stays valid until it expires" in ctx.terminal.messages[-1]
 
 
 @pytest.mark.requirement(38)
-def test_a_refresh_token_that_can_not_be_revoked_is_warned_about() -> None:
-    """It goes on being good, which a person has to know; the access token is revoked all the same."""
-    profile, ctx = scene(UNSUPPORTED, DONE)
+def test_unrevocable_refresh_token_warns() -> None:
+    """It stays valid, so there is a warning, and the access token is revoked all the same."""
+    profile, ctx = set_up(UNSUPPORTED, DONE)
     assert log_out(profile, ctx).revoked == ("access_token",)
     assert not ctx.fake_store.stored_tokens
-    (said,) = ctx.terminal.messages
-    assert said.startswith("warning: ")
-    assert "can't revoke the refresh token" in said
+    (message,) = ctx.terminal.messages
+    assert message.startswith("warning: ")
+    assert "can't revoke the refresh token" in message
 
 
 @pytest.mark.requirement(38)
 @pytest.mark.parametrize("status", [400, 200])
-def test_a_token_that_the_server_knows_no_more_is_as_good_as_revoked(status: int) -> None:
-    """RFC 7009 section 2.2; some end the access token with its refresh token, and say so with 400."""
+def test_unknown_token_counts_as_revoked(status: int) -> None:
+    """RFC 7009 section 2.2. Some servers end the access token with its refresh token, and reply 400."""
     reply = replace(UNKNOWN, status=status)
-    profile, ctx = scene(DONE, reply)
-    done = log_out(profile, ctx)
-    assert (done.revoked, done.already_invalid, done.token_count) == (
+    profile, ctx = set_up(DONE, reply)
+    result = log_out(profile, ctx)
+    assert (result.revoked, result.already_invalid, result.token_count) == (
         ("refresh_token",),
         ("access_token",),
         1,
     )
     assert not ctx.fake_store.stored_tokens
-    profile, ctx = scene(reply, reply)
+    profile, ctx = set_up(reply, reply)
     assert log_out(profile, ctx).already_invalid == ("refresh_token", "access_token")
     assert not ctx.fake_store.stored_tokens
 
@@ -172,18 +172,16 @@ def test_a_token_that_the_server_knows_no_more_is_as_good_as_revoked(status: int
     ids=["503", "page", "invalid_client"],
 )
 @pytest.mark.parametrize("first", [DONE, UNKNOWN], ids=["revoked", "gone"])
-def test_what_was_revoked_is_forgotten_though_the_rest_was_not(
-    first: HttpReply, reply: HttpReply
-) -> None:
-    """The refresh token goes, the access token stays; the message tells them apart, and the next
-    logout has only the rest to do."""
-    profile, ctx = scene(first, reply, DONE)
+def test_partly_revoked_token_set(first: HttpReply, reply: HttpReply) -> None:
+    """The revoked token is deleted and the other one kept, the message names both, and the next
+    logout only revokes the rest."""
+    profile, ctx = set_up(first, reply, DONE)
     with pytest.raises(TokencliError, match="deleted the refresh token, kept the rest"):
         log_out(profile, ctx)
     (left,) = ctx.fake_store.stored_tokens.values()
     assert left.token == replace(TOKEN, refresh_token=None)
     assert log_out(profile, ctx).revoked == ("access_token",)
-    assert hints(ctx) == ["refresh_token", "access_token", "access_token"]
+    assert revoked_types(ctx) == ["refresh_token", "access_token", "access_token"]
     assert not ctx.fake_store.stored_tokens
 
 
@@ -198,39 +196,39 @@ def test_what_was_revoked_is_forgotten_though_the_rest_was_not(
         HttpReply(204, {}, b""),
     ],
 )
-def test_the_body_of_a_success_is_ignored_unless_it_is_a_page(reply: HttpReply) -> None:
-    """RFC 7009 section 2.2: the status says it all. An empty page is what frameworks send by default."""
-    profile, ctx = scene(reply, reply)
+def test_success_body_is_ignored_unless_html(reply: HttpReply) -> None:
+    """RFC 7009 section 2.2: the status counts. Frameworks send an empty page by default."""
+    profile, ctx = set_up(reply, reply)
     assert log_out(profile, ctx).revoked == ("refresh_token", "access_token")
 
 
-def test_without_a_revocation_endpoint_tokens_are_just_forgotten_and_that_is_said() -> None:
-    """The three documented systems have none."""
-    profile, ctx = scene(url=None)
-    done = log_out(profile, ctx)
-    assert (done.revoked, done.token_count, ctx.transport.requests) == ((), 1, [])
-    (said,) = ctx.terminal.messages
-    assert said.startswith("not revoked: id.example.com has no known revocation endpoint")
+def test_no_revocation_endpoint() -> None:
+    """The tokens are deleted, and a note says that they stay valid."""
+    profile, ctx = set_up(url=None)
+    result = log_out(profile, ctx)
+    assert (result.revoked, result.token_count, ctx.transport.requests) == ((), 1, [])
+    (message,) = ctx.terminal.messages
+    assert message.startswith("not revoked: id.example.com has no known revocation endpoint")
 
 
-def test_tokens_that_are_no_good_any_more_are_nobodys_business() -> None:
-    """An expired access token alone is forgotten without a word and without a request."""
+def test_expired_tokens_are_deleted_silently() -> None:
+    """An expired access token is deleted without a note and without a request."""
     spent = replace(TOKEN, refresh_token=None, expires_at=NOW - 1)
     for url in (REVOCATION, None):
-        profile, ctx = scene(url=url, token=spent)
+        profile, ctx = set_up(url=url, token=spent)
         assert log_out(profile, ctx).token_count == 1
         assert (ctx.transport.requests, ctx.terminal.messages) == ([], [])
 
 
-def test_without_a_token_nobody_is_asked() -> None:
-    """Neither the server nor, for a secret, the keyring."""
-    profile, ctx = scene(token=None)
+def test_no_token_no_request() -> None:
+    """Neither the server nor the keyring is contacted."""
+    profile, ctx = set_up(token=None)
     assert log_out(profile, ctx).token_count == 0
     assert ctx.transport.requests == []
 
 
 class UnreachableIssuerContext(FakeContext):
-    """Edges whose issuer can't be asked where its endpoints are."""
+    """A context whose issuer's metadata can't be fetched."""
 
     failure: TokencliError = UnreachableError("no answer")
 
@@ -238,17 +236,17 @@ class UnreachableIssuerContext(FakeContext):
         raise self.failure
 
 
-def test_an_issuer_that_names_no_such_endpoint_is_as_good_as_none() -> None:
-    """Then there is nobody to tell; so it is where the issuer has no metadata at all."""
+def test_metadata_without_revocation_endpoint() -> None:
+    """The same if the issuer has no metadata at all."""
     for failure in (
         endpoint_unknown_error(make_profile(), "revocation"),
         MetadataNotFoundError("404 and 404"),
     ):
-        profile, ctx = scene(url=None)
-        silent = UnreachableIssuerContext(fake_store=ctx.fake_store)
-        silent.failure = failure
-        assert log_out(profile, silent).token_count == 1
-        assert "not revoked: id.example.com has no known" in silent.terminal.messages[0]
+        profile, ctx = set_up(url=None)
+        unreachable = UnreachableIssuerContext(fake_store=ctx.fake_store)
+        unreachable.failure = failure
+        assert log_out(profile, unreachable).token_count == 1
+        assert "not revoked: id.example.com has no known" in unreachable.terminal.messages[0]
 
 
 @pytest.mark.requirement(38)
@@ -263,26 +261,26 @@ def test_an_issuer_that_names_no_such_endpoint_is_as_good_as_none() -> None:
     ],
     ids=lambda failure: failure.message[:20],
 )
-def test_where_it_can_not_be_learned_how_to_revoke_the_tokens_are_kept(
+def test_undiscoverable_endpoint_keeps_the_tokens(
     failure: TokencliError,
 ) -> None:
-    """They are still good: the cause is said and decides the exit code, and --force is named. With
-    it they go, and that they were not revoked is said."""
-    profile, ctx = scene(url=None)
-    silent = UnreachableIssuerContext(fake_store=ctx.fake_store)
-    silent.failure = failure
+    """They are still valid. The cause is named and decides the exit code, and the fix is --force, which
+    deletes them with a warning."""
+    profile, ctx = set_up(url=None)
+    unreachable = UnreachableIssuerContext(fake_store=ctx.fake_store)
+    unreachable.failure = failure
     cause = failure.message
     with pytest.raises(type(failure), match="nothing was deleted") as caught:
-        log_out(profile, silent)
+        log_out(profile, unreachable)
     assert cause in caught.value.message
     assert "tokencli logout p --force" in (caught.value.fix or "")
     assert len(ctx.fake_store.stored_tokens) == 1
-    assert log_out(profile, silent, force=True).token_count == 1
-    assert "stays valid" in silent.terminal.messages[-1]
+    assert log_out(profile, unreachable, force=True).token_count == 1
+    assert "stays valid" in unreachable.terminal.messages[-1]
 
 
-def older(ctx: FakeContext, **more: object) -> None:
-    """Store tokens as they were got before the profile was changed."""
+def store_older_tokens(ctx: FakeContext, **more: object) -> None:
+    """Store tokens that were issued before the profile was changed."""
     bound = derive_binding(make_profile(**more))  # type: ignore[arg-type]
     names = ("access_token", "refresh_token")
     token = replace(TOKEN, **{name: Secret(f"canary-older-{name}") for name in names})  # type: ignore[arg-type]
@@ -291,16 +289,16 @@ def older(ctx: FakeContext, **more: object) -> None:
 
 @pytest.mark.requirement(38)
 @pytest.mark.parametrize("token", [TOKEN, None], ids=["and newer ones", "alone"])
-def test_what_was_stored_before_the_profile_changed_is_revoked_too(
+def test_older_tokens_of_same_client_are_revoked(
     token: TokenSet | None,
 ) -> None:
-    """Its scope, or another part of the key, was edited; the server and the client are the same."""
-    profile, ctx = scene(*[DONE] * 4, token=token)
-    older(ctx, scope="read")
-    done = log_out(profile, ctx)
+    """Only the scope or another part of the key was edited; server and client are the same."""
+    profile, ctx = set_up(*[DONE] * 4, token=token)
+    store_older_tokens(ctx, scope="read")
+    result = log_out(profile, ctx)
     count = 2 if token else 1
-    assert done.revoked == ("refresh_token", "access_token") * count
-    assert done.token_count == count
+    assert result.revoked == ("refresh_token", "access_token") * count
+    assert result.token_count == count
     sent = b" ".join(request.body for request in ctx.transport.requests)
     assert b"canary-older-refresh_token" in sent
     assert b"canary-older-access_token" in sent
@@ -313,47 +311,47 @@ def test_what_was_stored_before_the_profile_changed_is_revoked_too(
     [{"token_url": "https://old.example.com/token"}, {"values": {"client_id": "another"}}],
     ids=["server", "client"],
 )
-def test_what_another_server_or_client_was_given_is_sent_nowhere(
+def test_foreign_tokens_are_sent_nowhere(
     before: dict[str, object],
 ) -> None:
-    """It is forgotten, and that its server was not told is said."""
-    profile, ctx = scene(DONE, DONE)
-    older(ctx, **before)
+    """They are deleted, with a warning that they are not revoked."""
+    profile, ctx = set_up(DONE, DONE)
+    store_older_tokens(ctx, **before)
     assert log_out(profile, ctx).token_count == 2
     assert len(ctx.transport.requests) == 2
     assert b"older" not in b"".join(request.body for request in ctx.transport.requests)
-    (said,) = ctx.terminal.messages
-    assert "they are not revoked" in said
-    assert ("old.example.com" in said) != ("'another'" in said)
+    (message,) = ctx.terminal.messages
+    assert "they are not revoked" in message
+    assert ("old.example.com" in message) != ("'another'" in message)
     assert not ctx.fake_store.stored_tokens
 
 
 @pytest.mark.requirement(16)
-def test_older_tokens_do_not_go_to_a_place_that_was_written_into_the_file_since() -> None:
-    """A revocation endpoint elsewhere than the token endpoint: what it may have is bound to it."""
+def test_older_tokens_are_not_sent_to_a_new_endpoint() -> None:
+    """If the revocation endpoint's origin isn't the token endpoint's, it may have been added later."""
     there = "https://elsewhere.example.com/revoke"
     profile = make_profile(
         endpoints={"revocation": there}, value_sources={"revocation_url": "file:3"}
     )
-    _, ctx = scene(token=None)
-    older(ctx)
+    _, ctx = set_up(token=None)
+    store_older_tokens(ctx)
     assert log_out(profile, ctx).token_count == 1
     assert ctx.transport.requests == []
     assert "they are not revoked" in ctx.terminal.messages[0]
 
 
 @pytest.mark.requirement(38)
-def test_what_is_kept_of_many_is_said() -> None:
-    """The newer tokens are revoked and gone, the older ones stay until their server takes them back."""
-    profile, ctx = scene(DONE, DONE, HttpReply(503, {}, b""))
-    older(ctx, scope="read")
+def test_message_says_what_is_kept() -> None:
+    """The newer tokens are revoked and deleted; the older ones are kept until they can be revoked."""
+    profile, ctx = set_up(DONE, DONE, HttpReply(503, {}, b""))
+    store_older_tokens(ctx, scope="read")
     with pytest.raises(RefusedError, match="kept the rest"):
         log_out(profile, ctx)
     (left,) = ctx.fake_store.stored_tokens.values()
     assert left.token.refresh_token == Secret("canary-older-refresh_token")
 
 
-def test_a_list_of_tokens_reads_as_one_says_it() -> None:
+def test_describe_tokens() -> None:
     """One is `the`, more are counted."""
     assert describe_tokens(["refresh_token"]) == "the refresh token"
     many = ["refresh_token", "access_token", "access_token"]
@@ -362,9 +360,9 @@ def test_a_list_of_tokens_reads_as_one_says_it() -> None:
 
 
 @pytest.mark.requirement(38)
-def test_revocation_happens_under_the_credentials_lock() -> None:
-    """So that no other process refreshes the token meanwhile."""
-    profile, ctx = scene(DONE, DONE)
+def test_revocation_holds_the_credential_lock() -> None:
+    """So no other process refreshes the token meanwhile."""
+    profile, ctx = set_up(DONE, DONE)
     log_out(profile, ctx)
     events = ctx.fake_store.events
     assert events.index("lock") < events.index("unlock")

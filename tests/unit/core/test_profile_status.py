@@ -1,4 +1,4 @@
-"""Looking at profiles: the list, one profile's settings, and what a locked keyring does to both."""
+"""The list of profiles, a profile's settings, and the effect of a locked keyring."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -42,7 +42,7 @@ def stored(profile: Profile, left: float | None) -> StoredTokenSet:
 
 @dataclass
 class CountingContext(FakeContext):
-    """Edges whose store may fail, and which count how often it is asked for."""
+    """A context whose store may fail, and that counts how often it is opened."""
 
     failure: Exception | None = None
     asked: list[str] = field(default_factory=list)
@@ -54,13 +54,13 @@ class CountingContext(FakeContext):
         return self.fake_store
 
 
-def test_the_life_of_each_token() -> None:
-    """Fresh, expired, of unknown life, of a changed profile and absent are told apart."""
+def test_token_states() -> None:
+    """Fresh, expired, without expiry, of a changed profile, and missing."""
     names = ("fresh", "old", "unknown", "changed", "none")
-    found = config(*((name, "file") for name in names))
+    configuration = config(*((name, "file") for name in names))
     ctx = FakeContext()
     for name, left in {"fresh": 1800.0, "old": -5.0, "unknown": None, "changed": 1800.0}.items():
-        profile = found.get_profile(name)
+        profile = configuration.get_profile(name)
         entry = stored(profile, left)
         if name == "changed":
             entry = replace(
@@ -69,7 +69,7 @@ def test_the_life_of_each_token() -> None:
         ctx.fake_store.stored_tokens[derive_binding(profile).key] = entry
     states = {
         row.name: (row.token_status.state, row.token_status.expires_at)
-        for row in list_profiles(found, ctx)
+        for row in list_profiles(configuration, ctx)
     }
     assert states == {
         "fresh": ("fresh", NOW + 1800),
@@ -80,28 +80,28 @@ def test_the_life_of_each_token() -> None:
     }
 
 
-def test_a_failing_keyring_is_asked_once() -> None:
-    """After its first failure the keyring is left alone; profiles stored elsewhere are still looked at."""
+def test_failing_keyring_is_asked_once() -> None:
+    """After its first failure the keyring isn't asked again; other stores still are."""
     names = [(f"k{n}", "keyring") for n in range(1000)] + [("f", "file")]
     ctx = CountingContext(failure=KeyringError("the keyring is locked"))
-    found = list(list_profiles(config(*names), ctx))
+    configuration = list(list_profiles(config(*names), ctx))
     assert ctx.asked == ["k0", "f"]
-    assert {row.token_status.state for row in found} == {"not_asked"}
-    assert {row.token_status.reason for row in found} == {"the keyring is locked"}
+    assert {row.token_status.state for row in configuration} == {"not_asked"}
+    assert {row.token_status.reason for row in configuration} == {"the keyring is locked"}
 
 
-def test_a_working_keyring_is_not_asked_endlessly() -> None:
-    """A long list asks the keyring for some of its profiles and says so for the others."""
+def test_keyring_lookups_are_limited() -> None:
+    """A long list looks up some profiles in the keyring and says so for the others."""
     ctx = FakeContext(fake_store=FakeStore("keyring"))
-    found = list(
+    configuration = list(
         list_profiles(config(*((f"k{n}", "auto") for n in range(MAX_KEYRING_LOOKUPS + 50))), ctx)
     )
     assert ctx.fake_store.events.count("load") == MAX_KEYRING_LOOKUPS
-    assert sum(row.token_status.state == "not_asked" for row in found) == 50
+    assert sum(row.token_status.state == "not_asked" for row in configuration) == 50
 
 
-def test_an_unsafe_store_is_told_not_raised() -> None:
-    """A store that refuses to be read is a remark on its own row."""
+def test_unsafe_store_is_a_remark() -> None:
+    """A store that can't be read is a remark in its own row."""
     ctx = CountingContext(failure=StorageError("the file is open to all"))
     assert (
         read_token_status(config(("a", "file")).get_profile("a"), ctx).reason
@@ -109,37 +109,38 @@ def test_an_unsafe_store_is_told_not_raised() -> None:
     )
 
 
-def test_a_broken_profile_is_a_row() -> None:
-    """The list shows a profile with problems beside the good ones."""
-    found = list(
+def test_invalid_profile_is_listed() -> None:
+    """With its problems, next to the valid ones."""
+    configuration = list(
         list_profiles(config(("a", "file"), more='[profiles.b]\nprovider = "no"\n'), FakeContext())
     )
-    assert [(row.name, row.profile is None, len(row.problems)) for row in found] == [
+    assert [(row.name, row.profile is None, len(row.problems)) for row in configuration] == [
         ("a", False, 0),
         ("b", True, 1),
     ]
 
 
-def test_settings_say_where_they_come_from() -> None:
-    """Each value has a line of the file, the provider, or the program's default as its origin."""
-    found = config(
+def test_settings_have_an_origin() -> None:
+    """A line of the file, the provider, or the default."""
+    configuration = config(
         ("a", "file"), more='scope = "x"\nparams = { tenant = "t", api_key = "canary-9d1f" }\n'
     )
-    told = {
-        one.key: (one.value, one.origin) for one in list_settings(found.get_profile("a"), found)
+    settings = {
+        status.key: (status.value, status.origin)
+        for status in list_settings(configuration.get_profile("a"), configuration)
     }
-    assert told["store"] == ("file", "config.toml:6")
-    assert told["scope"] == ("x", "config.toml:7")
-    assert told["client_auth"] == ("client_secret_basic", "provider oauth2")
-    assert told["timeout"] == ("30s", "default")
-    assert told["params.tenant"] == ("t", "config.toml:8")
-    assert told["params.api_key"][0] == "***"
-    assert "min_ttl" not in told
+    assert settings["store"] == ("file", "config.toml:6")
+    assert settings["scope"] == ("x", "config.toml:7")
+    assert settings["client_auth"] == ("client_secret_basic", "provider oauth2")
+    assert settings["timeout"] == ("30s", "default")
+    assert settings["params.tenant"] == ("t", "config.toml:8")
+    assert settings["params.api_key"][0] == "***"
+    assert "min_ttl" not in settings
 
 
 @dataclass
 class KeyringLockedContext(FakeContext):
-    """Edges where `auto` came to the runtime store, since the keyring is locked."""
+    """A context where `auto` chose the runtime store because the keyring is locked."""
 
     in_keyring: FakeStore = field(default_factory=lambda: FakeStore("keyring"))
 
@@ -149,26 +150,26 @@ class KeyringLockedContext(FakeContext):
 
 @dataclass
 class LockedKeyringStore(FakeStore):
-    """The store of a keyring that is locked."""
+    """The store of a locked keyring."""
 
     def load(self, key: str) -> StoredTokenSet | None:
         raise KeyringError("the keyring is locked")
 
 
-def test_a_token_in_a_locked_keyring_is_not_none() -> None:
-    """Where `auto` had to leave the keyring out, only what never was in it is said to be missing."""
-    found = config(("a", "auto"), ("b", "auto"), ("c", "auto"))
+def test_locked_keyring_is_not_none() -> None:
+    """If `auto` had to skip the keyring, only a token that never was in it is reported as missing."""
+    configuration = config(("a", "auto"), ("b", "auto"), ("c", "auto"))
     ctx = KeyringLockedContext(in_keyring=LockedKeyringStore("keyring"))
     for name in ("a", "b"):
-        profile = found.get_profile(name)
+        profile = configuration.get_profile(name)
         ctx.in_keyring.stored_tokens[derive_binding(profile).key] = stored(profile, 1800.0)
-    known = found.get_profile("b")
+    known = configuration.get_profile("b")
     ctx.fake_store.stored_tokens[derive_binding(known).key] = stored(known, 900.0)
-    told = {
+    settings = {
         row.name: (row.token_status.state, row.token_status.reason)
-        for row in list_profiles(found, ctx)
+        for row in list_profiles(configuration, ctx)
     }
-    assert told == {
+    assert settings == {
         "a": ("not_asked", "the keyring is locked"),
         "b": ("fresh", None),
         "c": ("none", None),
@@ -177,7 +178,7 @@ def test_a_token_in_a_locked_keyring_is_not_none() -> None:
 
 @dataclass
 class PartlyReadableKeyring(FakeKeyring):
-    """A keyring in which one secret is another server's."""
+    """A keyring with one secret of another server."""
 
     def read(self, ref: SecretRef) -> Secret | None:
         if ref.name != "client_secret":
@@ -187,15 +188,15 @@ class PartlyReadableKeyring(FakeKeyring):
         raise error
 
 
-def test_no_secret_is_told_anothers_trouble() -> None:
-    """What is wrong with one item of a keyring is said of that one alone."""
+def test_keyring_item_errors_are_separate() -> None:
+    """An error of one keyring item is reported for that item only."""
     text = '[profiles.s]\nprovider = "socialid"\nclient_id = "1"\nusername = "j"\n'
-    found = Config(Path("c.toml"), text, {}).get_profile("s")
-    kept = ("tokencli:s:password", "https://api.socialidnow.com:443")
-    keeper = PartlyReadableKeyring({kept: Secret("canary-password-7f3a")})
+    configuration = Config(Path("c.toml"), text, {}).get_profile("s")
+    target = ("tokencli:s:password", "https://api.socialidnow.com:443")
+    keyring = PartlyReadableKeyring({target: Secret("canary-password-7f3a")})
     known = {
-        one.ref.name: (one.present, one.reason)
-        for one in list_secret_statuses(found, FakeContext(keyring=keeper))
+        status.ref.name: (status.present, status.reason)
+        for status in list_secret_statuses(configuration, FakeContext(keyring=keyring))
     }
     assert known["password"] == (True, None)
     assert known["client_secret"][0] is None
@@ -204,27 +205,27 @@ def test_no_secret_is_told_anothers_trouble() -> None:
 
 @dataclass
 class LockedKeyring(FakeKeyring):
-    """A keyring that is locked."""
+    """A locked keyring."""
 
     def read(self, ref: SecretRef) -> Secret | None:
         self.read_count += 1
         raise KeyringError("the keyring is locked")
 
 
-def test_secrets_are_present_missing_or_not_known() -> None:
-    """Presence is looked up without showing anything; commands and prompts are left alone."""
+def test_secret_statuses() -> None:
+    """Presence is checked without showing a secret; commands and prompts aren't run."""
     text = '[profiles.s]\nprovider = "socialid"\nclient_id = "1"\nusername = "j"\n'
-    found = Config(
+    configuration = Config(
         Path("c.toml"), text + "social_access_token = { prompt = true }\n", {}
     ).get_profile("s")
-    kept = ("tokencli:s:password", "https://api.socialidnow.com:443")
-    keeper = FakeKeyring({kept: Secret("canary-password-7f3a")})
+    target = ("tokencli:s:password", "https://api.socialidnow.com:443")
+    keyring = FakeKeyring({target: Secret("canary-password-7f3a")})
     known = {
-        one.ref.name: one.present
-        for one in list_secret_statuses(found, FakeContext(keyring=keeper))
+        status.ref.name: status.present
+        for status in list_secret_statuses(configuration, FakeContext(keyring=keyring))
     }
     assert known == {"password": True, "client_secret": False, "social_access_token": None}
     locked = LockedKeyring()
-    unknown = list(list_secret_statuses(found, FakeContext(keyring=locked)))
+    unknown = list(list_secret_statuses(configuration, FakeContext(keyring=locked)))
     assert locked.read_count == 1
-    assert [one.present for one in unknown] == [None, None, None]
+    assert [status.present for status in unknown] == [None, None, None]

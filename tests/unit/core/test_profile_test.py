@@ -1,4 +1,4 @@
-"""Trying a profile: it is its own secrets that are tried, not what an earlier run left."""
+"""Testing a profile: its own secrets are tested, not a token of an earlier run."""
 
 import pytest
 
@@ -37,27 +37,27 @@ def scene(grant: str, reply: HttpReply, **more: object) -> tuple[Profile, FakeCo
     return profile, ctx
 
 
-def test_the_profiles_own_secrets_are_tried() -> None:
-    """Though a refresh token is stored, the grant is sent; what it proved is told."""
+def test_grant_is_tested() -> None:
+    """Although a refresh token is stored, the grant is used, and the verified secrets are named."""
     profile, ctx = scene("password", NEW)
     proof = run_profile_test(profile, ctx)
     assert b"grant_type=password" in ctx.transport.requests[0].body
     assert (proof.token_result.source, proof.unverified_secrets) == ("password", ())
     assert set(proof.verified_secrets) == {"password", "client_secret"}
-    kept = ctx.fake_store.stored_tokens[derive_binding(profile).key].token
-    assert kept.access_token == Secret("canary-new")
+    stored = ctx.fake_store.stored_tokens[derive_binding(profile).key].token
+    assert stored.access_token == Secret("canary-new")
 
 
-def test_a_wrong_secret_is_found_out_and_the_token_stays() -> None:
-    """A refusal leaves what is stored as it was."""
+def test_wrong_secret_keeps_the_token() -> None:
+    """A refusal leaves the stored token unchanged."""
     profile, ctx = scene("password", json_reply('{"error":"invalid_grant"}', 400))
     with pytest.raises(RefusedError):
         run_profile_test(profile, ctx)
     assert ctx.fake_store.stored_tokens[derive_binding(profile).key].token == OLD
 
 
-def test_where_a_person_signs_in_the_refresh_token_is_tried() -> None:
-    """And it is said that nobody signed in."""
+def test_interactive_grant_tests_the_refresh_token() -> None:
+    """The result says that the sign-in wasn't tested."""
     secrets = {"client_secret": keyring_ref("client_secret")}
     profile, ctx = scene("authorization_code", NEW, secrets=secrets)
     proof = run_profile_test(profile, ctx)
@@ -66,8 +66,8 @@ def test_where_a_person_signs_in_the_refresh_token_is_tried() -> None:
     assert proof.unverified_secrets == ("a sign-in",)
 
 
-def test_a_secret_that_has_to_be_typed_is_tried_where_somebody_can_type_it() -> None:
-    """Else the refresh token is, and it is said that the secret was not."""
+def test_prompted_secret_is_tested_at_a_terminal() -> None:
+    """Without a terminal the refresh token is tested, and the secret is listed as not tested."""
     secrets = {
         "password": SecretRef("prompt", "password", "p", ()),
         "client_secret": keyring_ref("client_secret"),

@@ -1,4 +1,4 @@
-"""New profiles: what is asked is what the provider needs, and only that."""
+"""New profiles: only the values that the provider requires are asked for."""
 
 from pathlib import Path
 
@@ -17,12 +17,12 @@ from tokencli.providers.catalog import BUILTIN_NAMES, load_builtin
 
 
 def form(provider: str, **keys: object) -> PartialProfile:
-    """Return a form of a built-in provider."""
+    """Return a new profile of a built-in provider."""
     return PartialProfile("p", load_builtin(provider), keys)
 
 
-def test_groupid_asks_for_five_things() -> None:
-    """Host, client id, user name and identity store id; neither secrets nor a URL."""
+def test_groupid_asks_for_five_values() -> None:
+    """Host, client id, user name and identity store id, but no secrets and no URL."""
     terminal = FakeTerminal(["demomachine", "c", "jdoe", "1"], interactive=True)
     keys = ask_missing_values(form("groupid"), terminal)
     assert keys == {
@@ -37,22 +37,22 @@ def test_groupid_asks_for_five_things() -> None:
     assert "assword" not in asked
 
 
-def test_what_is_given_is_not_asked() -> None:
-    """Options answer questions, and token_url stands for the host."""
+def test_given_values_are_not_asked() -> None:
+    """Options answer questions, and token_url replaces the host."""
     terminal = FakeTerminal(["jdoe"], interactive=True)
     given = {"token_url": "https://x.example/t", "client_id": "c", "identity_store_id": "1"}
     assert ask_missing_values(form("groupid", **given), terminal) == {**given, "username": "jdoe"}
 
 
 def test_socialid_asks_which_of_two() -> None:
-    """Of user name and address one is chosen first; what has a default is not asked for."""
+    """User name or email address is chosen first; a value with a default isn't asked for."""
     terminal = FakeTerminal(["email_address", "j@d.example", "138"], interactive=True)
     keys = ask_missing_values(form("socialid"), terminal)
     assert keys == {"email_address": "j@d.example", "client_id": "138"}
 
 
-def test_an_answer_that_would_not_load_is_asked_for_again() -> None:
-    """Each answer is judged at its question, by the configuration's own rules, with the reason."""
+def test_invalid_answer_is_asked_again() -> None:
+    """Each answer is checked at once by the configuration's own rules, and the reason is shown."""
     answers = ["https://demomachine:4443/GroupID", "demomachine:4443", "c", "j\x07d", "jdoe", "1"]
     terminal = FakeTerminal(answers, interactive=True)
     keys = ask_missing_values(form("groupid"), terminal)
@@ -69,8 +69,8 @@ def test_an_answer_that_would_not_load_is_asked_for_again() -> None:
 @pytest.mark.parametrize(
     ("name", "given"), [("p", {"timeout": "soon"}), ("no name", {}), ("p", {"client_id": ""})]
 )
-def test_nobody_is_asked_in_vain(name: str, given: dict[str, str]) -> None:
-    """What is wrong with the command line is said before the first question."""
+def test_invalid_options_end_before_questions(name: str, given: dict[str, str]) -> None:
+    """Errors in the command line are reported before the first question."""
     terminal = FakeTerminal(interactive=True)
     with pytest.raises(ConfigError, match="nothing was written") as caught:
         ask_missing_values(PartialProfile(name, load_builtin("groupid"), given), terminal)
@@ -79,16 +79,16 @@ def test_nobody_is_asked_in_vain(name: str, given: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("provider", BUILTIN_NAMES)
-def test_a_script_is_told_everything_at_once(provider: str) -> None:
-    """Without a terminal one error names every option that is missing."""
+def test_missing_options_are_listed_at_once(provider: str) -> None:
+    """Without a terminal one error names every missing option."""
     with pytest.raises(UsageError) as error:
         ask_missing_values(form(provider), FakeTerminal())
     assert "--client-id" in error.value.message
     assert error.value.fix and error.value.fix.startswith("tokencli profiles add p --provider")
 
 
-def test_what_a_script_gives_is_enough() -> None:
-    """With all options nothing is asked, and the profile loads."""
+def test_all_options_ask_nothing() -> None:
+    """With all options there is no question, and the profile loads."""
     given = parse_assignments(
         ["token_url=https://x.example/t", "client_id=c", "params.tenant=acme", "hot_copy=false",
          "resource=https://a.example,https://b.example", "timeout=5"],
@@ -115,15 +115,15 @@ def test_what_a_script_gives_is_enough() -> None:
         "scope.x=1",
     ],
 )
-def test_assignments_that_are_refused(written: str) -> None:
-    """No secret, no unknown key, no half assignment; and no secret is repeated."""
+def test_refused_assignments(written: str) -> None:
+    """Secrets, unknown keys and missing values are refused, and no secret is quoted."""
     with pytest.raises(UsageError) as error:
         parse_assignments([written], load_builtin("oauth2"))
     assert "canary" not in f"{error.value.message} {error.value.fix}"
 
 
-def test_places_of_secrets() -> None:
-    """Each kind of place is written as the file has it; a command is words, not a shell line."""
+def test_secret_sources() -> None:
+    """Each source is written as in the file; a command is a list of words, not a shell line."""
     assert parse_secret_sources(
         ["password=env:P", "client_secret=command:pass show 'a b'"], load_builtin("groupid")
     ) == {"password": {"env": "P"}, "client_secret": {"command": ["pass", "show", "a b"]}}
@@ -138,8 +138,8 @@ def test_places_of_secrets() -> None:
 @pytest.mark.parametrize(
     "written", ["password=canary-7f3a", "password", "passwort=env:X", "password=env:", "password=command:'", "password=command: "]
 )  # fmt: skip
-def test_places_that_are_refused(written: str) -> None:
-    """What names no place is refused and, as it may be the secret itself, not repeated."""
+def test_refused_secret_sources(written: str) -> None:
+    """Text without a source may be the secret itself, so it is refused and not quoted."""
     with pytest.raises(UsageError) as error:
         parse_secret_sources([written], load_builtin("groupid"))
     assert "canary" not in f"{error.value.message} {error.value.fix}"

@@ -1,4 +1,4 @@
-"""Whose token it is that a traded one belongs to."""
+"""The hash of an exchanged token's subject."""
 
 import json
 from base64 import urlsafe_b64encode
@@ -34,40 +34,42 @@ def jwt(**claims: object) -> str:
     return f"{part({'alg': 'ES256'})}.{part(claims)}.AAAA"
 
 
-def of(token: str) -> str:
+def hash_of(token: str) -> str:
     """Return the hash for a subject token."""
     keeper = FakeKeyring({REF.target: Secret(token)})
     return hash_subject(PROFILE, SecretResolver(PROFILE, FakeContext(keyring=keeper)))
 
 
 @pytest.mark.requirement(16)
-def test_another_subject_is_another_hash() -> None:
-    """Opaque tokens are told apart whole, JWTs by what lasts of them."""
-    assert of("canary-one") != of("canary-two")
-    assert of(jwt(sub="a", exp=1)) != of(jwt(sub="b", exp=1))
-    assert of(jwt(sub="a", scope="x")) != of(jwt(sub="a", scope="y"))
+def test_other_subject_has_other_hash() -> None:
+    """Opaque tokens are compared as a whole, JWTs by their stable claims."""
+    assert hash_of("canary-one") != hash_of("canary-two")
+    assert hash_of(jwt(sub="a", exp=1)) != hash_of(jwt(sub="b", exp=1))
+    assert hash_of(jwt(sub="a", scope="x")) != hash_of(jwt(sub="a", scope="y"))
 
 
 @pytest.mark.requirement(16)
-def test_the_same_subject_later_is_the_same_hash() -> None:
-    """A renewed token of the same subject is no reason to trade again."""
-    assert of(jwt(sub="a", exp=1, iat=0, jti="x")) == of(jwt(sub="a", exp=9, iat=8, jti="y"))
+def test_same_subject_has_same_hash() -> None:
+    """A renewed token of the same subject doesn't cause another exchange."""
+    assert hash_of(jwt(sub="a", exp=1, iat=0, jti="x")) == hash_of(
+        jwt(sub="a", exp=9, iat=8, jti="y")
+    )
 
 
-def test_a_jwt_that_names_nobody_is_told_apart_whole() -> None:
-    """Without a sub the passing claims are all there is."""
-    assert of(jwt(exp=1)) != of(jwt(exp=2))
+def test_jwt_without_sub_is_hashed_as_a_whole() -> None:
+    """Without sub there is nothing stable to compare."""
+    assert hash_of(jwt(exp=1)) != hash_of(jwt(exp=2))
 
 
 @pytest.mark.requirement(15)
-def test_the_hash_tells_nothing_of_the_token() -> None:
+def test_hash_reveals_nothing() -> None:
     """64 hexadecimal digits."""
-    found = of("canary-one")
-    assert len(found) == 64 and "canary" not in found
+    digest = hash_of("canary-one")
+    assert len(digest) == 64 and "canary" not in digest
 
 
-def test_where_nothing_is_traded_nothing_is_looked_up() -> None:
-    """Other grants don't pay for it."""
+def test_other_grants_read_no_subject_token() -> None:
+    """Their hash is empty."""
     ctx = FakeContext()
     assert hash_subject(make_profile(), SecretResolver(make_profile(), ctx)) == ""
     assert isinstance(ctx.keyring, FakeKeyring) and ctx.keyring.read_count == 0
@@ -76,7 +78,7 @@ def test_where_nothing_is_traded_nothing_is_looked_up() -> None:
 def scene(
     terminal: FakeTerminal | None = None, **secrets: SecretRef
 ) -> tuple[Profile, FakeContext]:
-    """Return a profile that trades these secrets, and a server that hands out t1, t2, …"""
+    """Return a profile that exchanges these secrets, and a server that issues t1, t2, …"""
     replies = [json_reply(f'{{"access_token":"t{n}","expires_in":600}}') for n in range(1, 5)]
     ctx = FakeContext(
         transport=FakeTransport(list(replies)),
@@ -87,8 +89,8 @@ def scene(
 
 
 @pytest.mark.requirement(16)
-def test_a_stored_token_of_another_subject_is_a_miss() -> None:
-    """And the one that comes for the new subject replaces it."""
+def test_other_subject_is_a_miss() -> None:
+    """The new subject's token replaces the stored one."""
     profile, ctx = scene(subject_token=REF)
     for text, token in (("a", "t1"), ("a", "t1"), ("b", "t2"), ("b", "t2"), ("a", "t3")):
         ctx.keyring.store_secret(REF, Secret(text))
@@ -96,8 +98,8 @@ def test_a_stored_token_of_another_subject_is_a_miss() -> None:
     assert len(ctx.fake_store.stored_tokens) == 1
 
 
-def test_the_token_of_another_profile_is_got_as_that_profile_gets_it() -> None:
-    """From its store where it is fresh, under its own key."""
+def test_token_of_another_profile() -> None:
+    """It comes from that profile's store if it is fresh, under its own credential key."""
     ref = SecretRef("profile", "subject_token", "p", ("other",))
     profile, ctx = scene(subject_token=ref)
     ctx.profiles["other"] = make_profile(name="other", client_auth="none")
@@ -108,8 +110,8 @@ def test_the_token_of_another_profile_is_got_as_that_profile_gets_it() -> None:
     assert len(ctx.fake_store.stored_tokens) == 2
 
 
-def test_a_circle_of_profiles_is_told() -> None:
-    """However long it is, and before anything is sent."""
+def test_circle_of_profiles() -> None:
+    """A circle of any length is an error before a request is sent."""
     names = ("p", "q", "r")
     profiles = {}
     for name, other in zip(names, ("q", "r", "p"), strict=True):
@@ -123,16 +125,16 @@ def test_a_circle_of_profiles_is_told() -> None:
     assert ctx.transport.requests == []
 
 
-def test_a_subject_token_that_is_typed_is_asked_for_once() -> None:
-    """Before the store is looked at, for it decides which token is meant."""
+def test_prompted_subject_token_is_asked_once() -> None:
+    """Before the store is read, because it decides which token is meant."""
     ref = SecretRef("prompt", "subject_token", "p")
     profile, ctx = scene(FakeTerminal(["canary"], interactive=True), subject_token=ref)
     assert get_token(profile, ctx).token.access_token.reveal() == "t1"
     assert b"subject_token=canary" in ctx.transport.requests[0].body
 
 
-def test_without_a_subject_token_there_is_no_token() -> None:
-    """A stored one is not handed out in its place."""
+def test_missing_subject_token() -> None:
+    """A stored token isn't returned instead."""
     profile, ctx = scene(subject_token=REF)
     ctx.keyring.store_secret(REF, Secret("a"))
     get_token(profile, ctx)

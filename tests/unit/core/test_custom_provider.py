@@ -1,4 +1,4 @@
-"""Issuing rules, sliding lives, one-time tokens and the provider's own logout, with fakes at the ports."""
+"""Custom providers: issuing rules, sliding expiry, one-time tokens, and the logout request."""
 
 import hashlib
 from dataclasses import replace
@@ -20,7 +20,7 @@ REQUEST = {"send": {"k": "{key}"}}
 
 
 def profile_of(**words: Any) -> Profile:
-    """Return a profile of a provider with these words."""
+    """Return a profile of a provider with these keys."""
     table = {
         "title": "T",
         "endpoints": {"token": "https://id.example.com/token"},
@@ -35,17 +35,17 @@ def profile_of(**words: Any) -> Profile:
     )
 
 
-def edges_with(*replies: object) -> FakeContext:
-    """Return ctx whose server answers with these, and whose keyring has the key."""
+def context_with(*replies: object) -> FakeContext:
+    """Return a context with these replies, and with the key in its keyring."""
     ctx = FakeContext()
     ctx.keyring.secrets[keyring_ref("key").target] = Secret("canary-key")  # type: ignore[attr-defined]
     ctx.transport.replies = list(replies)  # type: ignore[arg-type]
     return ctx
 
 
-def test_a_sticky_token_is_used_until_the_server_would_give_another() -> None:
-    """The margin follows: with sticky = 20, a token with 30 s left is served and not asked for."""
-    ctx = edges_with(json_reply('{"access_token": "t", "expires_in": 7200}'))
+def test_sticky_token_margin() -> None:
+    """The margin follows `sticky`: with 20, a token with 30 s left is returned without a request."""
+    ctx = context_with(json_reply('{"access_token": "t", "expires_in": 7200}'))
     profile = profile_of(issuing={"sticky": 20})
     get_token(profile, ctx)
     ctx.clock.current_time += 7200 - 30
@@ -53,19 +53,19 @@ def test_a_sticky_token_is_used_until_the_server_would_give_another() -> None:
     assert len(ctx.transport.requests) == 1
 
 
-def test_an_exclusive_token_is_used_nearly_to_its_end() -> None:
-    """A new one would end it in the hands of others: ten seconds before its end are early enough."""
-    ctx = edges_with(json_reply('{"access_token": "t", "expires_in": 7200}'))
+def test_exclusive_token_margin() -> None:
+    """A new token would invalidate the old one for other users, so it is requested only 10 s before expiry."""
+    ctx = context_with(json_reply('{"access_token": "t", "expires_in": 7200}'))
     profile = profile_of(issuing={"exclusive": True})
     get_token(profile, ctx)
     ctx.clock.current_time += 7200 - 15
     assert get_token(profile, ctx).source == "stored"
 
 
-def test_a_one_time_token_is_never_stored() -> None:
-    """Each get fetches its own; nothing is left in the store."""
+def test_one_time_token_is_not_stored() -> None:
+    """Each get fetches its own token, and the store stays empty."""
     reply = json_reply('{"access_token": "t", "expires_in": 7200}')
-    ctx = edges_with(reply, reply)
+    ctx = context_with(reply, reply)
     profile = profile_of(issuing={"cacheable": False})
     assert [get_token(profile, ctx).source for _ in range(2)] == ["token", "token"]
     assert ctx.fake_store.stored_tokens == {}
@@ -79,9 +79,9 @@ def test_a_one_time_token_is_never_stored() -> None:
     ],
     ids=["ttl", "in the reply"],
 )
-def test_a_sliding_life_is_counted_from_the_last_get(reply: str, words: dict[str, Any]) -> None:
-    """Each get lengthens what the server lengthens with use; unused, it ends."""
-    ctx = edges_with(json_reply(reply), json_reply(reply))
+def test_sliding_expiry_counts_from_last_get(reply: str, words: dict[str, Any]) -> None:
+    """Each get extends the lifetime that the server extends with use. Without use, the token expires."""
+    ctx = context_with(json_reply(reply), json_reply(reply))
     profile = profile_of(reply=words)
     get_token(profile, ctx)
     for _ in range(3):
@@ -91,11 +91,11 @@ def test_a_sliding_life_is_counted_from_the_last_get(reply: str, words: dict[str
     assert get_token(profile, ctx).source == "token"
 
 
-def test_two_requests_make_one_token() -> None:
-    """What the first reply brings is named in the second; its outputs stay with the token."""
+def test_second_request_uses_first_reply() -> None:
+    """Values of the first reply are used in the second request, and outputs are stored with the token."""
     then = {"url": "https://id.example.com/second", "headers": {"X-C": "{csrf}"}, "send": {"n": "{csrf}"}}  # fmt: skip
     profile = profile_of(reply={"outputs": {"csrf": "c"}}, then=then)
-    ctx = edges_with(
+    ctx = context_with(
         json_reply('{"c": "c1"}'), json_reply('{"access_token": "t", "expires_in": 9}')
     )
     token = get_token(profile, ctx).token
@@ -104,9 +104,9 @@ def test_two_requests_make_one_token() -> None:
     assert (token.access_token, token.outputs) == (Secret("t"), {"csrf": Secret("c1")})
 
 
-def test_a_value_may_be_made_of_what_the_first_reply_brought() -> None:
-    """Challenge and response: the answer is computed once the challenge is there, and is secret."""
-    ctx = edges_with(json_reply('{"challenge": "c1"}'), json_reply('{"access_token": "t"}'))
+def test_derived_value_from_first_reply() -> None:
+    """Challenge and response: the answer is computed when the challenge is known, and it is secret."""
+    ctx = context_with(json_reply('{"challenge": "c1"}'), json_reply('{"access_token": "t"}'))
     profile = profile_of(
         values={"answer": "{challenge}:{key}"},
         reply={"outputs": {"challenge": "challenge"}},
@@ -119,11 +119,11 @@ def test_a_value_may_be_made_of_what_the_first_reply_brought() -> None:
     assert Secret("c1:canary-key") in second.secrets
 
 
-def test_where_sessions_are_counted_a_replaced_one_is_ended_and_none_is_replaced_early() -> None:
-    """`max_sessions`: used nearly to its end; a forced get logs the old one out, whatever that says."""
+def test_max_sessions_ends_replaced_session() -> None:
+    """With `max_sessions`, a token is used nearly to its expiry, and a forced get logs the old session out."""
     logout = {"method": "DELETE", "url": "https://id.example.com/s/{token}"}
     tokens = [json_reply(f'{{"access_token": "t{n}", "expires_in": 7200}}') for n in range(3)]
-    ctx = edges_with(tokens[0], tokens[1], json_reply("", 204), tokens[2], json_reply("", 500))
+    ctx = context_with(tokens[0], tokens[1], json_reply("", 204), tokens[2], json_reply("", 500))
     profile = profile_of(issuing={"max_sessions": 2}, logout=logout)
     get_token(profile, ctx)
     ctx.clock.current_time += 7200 - 15
@@ -138,15 +138,15 @@ def test_where_sessions_are_counted_a_replaced_one_is_ended_and_none_is_replaced
     assert len(ctx.transport.requests) == 6
 
 
-def test_logout_is_the_providers_own_request() -> None:
-    """It names the token and the profile's secrets; a refusal is an error."""
+def test_custom_logout_request() -> None:
+    """It contains the token and the profile's secrets, and a refusal is an error."""
     logout = {
         "method": "DELETE",
         "url": "https://id.example.com/s/{token}",
         "headers": {"K": "{key}"},
     }
     profile, token = profile_of(logout=logout), TokenSet(Secret("t/1"), "Bearer", 0.0)
-    ctx = edges_with(json_reply("", 204), json_reply("", 500))
+    ctx = context_with(json_reply("", 204), json_reply("", 500))
     assert send_custom_logout(profile, ctx, SecretResolver(profile, ctx), token) == {
         "access_token": "revoked"
     }
@@ -175,12 +175,10 @@ PAGE = json_reply("<html>Please sign in", 200, "text/html")
         (BY_TOKEN, 503, False),
     ],
 )
-def test_a_session_that_the_server_knows_no_more_is_as_good_as_ended(
-    logout: dict[str, Any], status: int, ended: bool
-) -> None:
-    """Where nothing else than the token can be meant by the refusal."""
+def test_unknown_session_counts_as_ended(logout: dict[str, Any], status: int, ended: bool) -> None:
+    """If the refusal can only be about the token itself."""
     profile, token = profile_of(logout=logout), TokenSet(Secret("canary-t"), "Bearer", 0.0)
-    ctx = edges_with(json_reply("", status))
+    ctx = context_with(json_reply("", status))
     resolver = SecretResolver(profile, ctx)
     if ended:
         assert send_custom_logout(profile, ctx, resolver, token) == {"access_token": "gone"}
@@ -190,21 +188,21 @@ def test_a_session_that_the_server_knows_no_more_is_as_good_as_ended(
 
 
 @pytest.mark.requirement(38)
-def test_a_page_or_a_refusal_inside_200_ends_no_session() -> None:
-    """Unless the provider's description says that a logout is answered so."""
+def test_page_or_refusal_in_200_is_no_logout() -> None:
+    """Unless the provider's description says that a logout reply looks like this."""
     profile, token = profile_of(logout=BY_TOKEN), TokenSet(Secret("canary-t"), "Bearer", 0.0)
-    ctx = edges_with(PAGE, json_reply('{"error": "denied"}'))
+    ctx = context_with(PAGE, json_reply('{"error": "denied"}'))
     for failure in (ReplyError, RefusedError):
         with pytest.raises(failure):
             send_custom_logout(profile, ctx, SecretResolver(profile, ctx), token)
     profile = profile_of(logout={**BY_TOKEN, "reply": {"success": "text:"}})
-    assert send_custom_logout(profile, edges_with(PAGE), SecretResolver(profile, ctx), token)
+    assert send_custom_logout(profile, context_with(PAGE), SecretResolver(profile, ctx), token)
 
 
 @pytest.mark.requirement(38)
-def test_a_session_that_has_ended_by_itself_is_not_ended_again() -> None:
-    """The server would refuse the expired token, and so for ever."""
-    profile, ctx = profile_of(logout=BY_TOKEN), edges_with()
+def test_expired_session_is_not_logged_out() -> None:
+    """The server would refuse the expired token every time."""
+    profile, ctx = profile_of(logout=BY_TOKEN), context_with()
     old = TokenSet(Secret("canary-t"), "Bearer", 0.0, expires_at=ctx.clock.now() - 1)
     assert send_custom_logout(profile, ctx, SecretResolver(profile, ctx), old) == {}
 
@@ -216,10 +214,10 @@ def stored_in(ctx: FakeContext, profile: Profile, token: TokenSet) -> None:
 
 
 @pytest.mark.requirement(38)
-def test_logout_by_the_providers_own_request_forgets_what_ended_alone() -> None:
-    """A refusal keeps the token; one that means the token itself lets it go."""
+def test_custom_logout_keeps_refused_tokens() -> None:
+    """A refusal keeps the token; a refusal that means that the token is unknown deletes it."""
     profile, token = profile_of(logout=BY_TOKEN), TokenSet(Secret("canary-t"), "Bearer", 0.0)
-    ctx = edges_with(PAGE, json_reply("", 503), json_reply("", 401))
+    ctx = context_with(PAGE, json_reply("", 503), json_reply("", 401))
     stored_in(ctx, profile, token)
     for failure in (ReplyError, RefusedError):
         with pytest.raises(failure, match="nothing was deleted"):
@@ -230,15 +228,15 @@ def test_logout_by_the_providers_own_request_forgets_what_ended_alone() -> None:
 
 
 @pytest.mark.requirement(38)
-def test_a_refresh_token_that_the_logout_does_not_name_is_warned_about() -> None:
-    """It may be good for longer than the session; where it is named, it ends with it."""
+def test_custom_logout_without_refresh_token_warns() -> None:
+    """The refresh token may stay valid after the session. If the request names it, it ends too."""
     token = TokenSet(Secret("canary-t"), "Bearer", 0.0, refresh_token=Secret("canary-r"))
-    profile, ctx = profile_of(logout=BY_TOKEN), edges_with(json_reply("", 204))
+    profile, ctx = profile_of(logout=BY_TOKEN), context_with(json_reply("", 204))
     stored_in(ctx, profile, token)
     assert log_out(profile, ctx).revoked == ("access_token",)
     assert "doesn't name the refresh token" in ctx.terminal.messages[0]
     both = {"headers": {"X-Token": "{token}"}, "send": {"r": "{refresh_token}"}}
-    profile, ctx = profile_of(logout=both), edges_with(json_reply("", 204))
+    profile, ctx = profile_of(logout=both), context_with(json_reply("", 204))
     stored_in(ctx, profile, token)
     assert sorted(log_out(profile, ctx).revoked) == ["access_token", "refresh_token"]
     assert ctx.terminal.messages == []
@@ -246,19 +244,26 @@ def test_a_refresh_token_that_the_logout_does_not_name_is_warned_about() -> None
 
 @pytest.mark.requirement(38)
 @pytest.mark.parametrize(
-    ("url", "told"), [("https://id.example.com/end", 1), ("https://api.example.com/end", 0)]
+    ("url", "request_count"),
+    [("https://id.example.com/end", 1), ("https://api.example.com/end", 0)],
 )
-def test_older_sessions_are_ended_at_their_own_server_alone(url: str, told: int) -> None:
-    """The address may have been written into the file after they were got."""
+def test_older_sessions_only_end_at_their_own_server(url: str, request_count: int) -> None:
+    """The URL may have been written into the file after their tokens were issued."""
     profile = profile_of(logout={**BY_TOKEN, "url": url}, fields={"other": {"kind": "host"}})
     named = {
         "values": {"a": "b", "other": "api.example.com"},
         "value_sources": {"other": "config.toml:4"},
     }
     profile = replace(profile, **named)  # type: ignore[arg-type]
-    ctx = edges_with(json_reply("", 204))
+    ctx = context_with(json_reply("", 204))
     token = TokenSet(Secret("canary-t"), "Bearer", 0.0)
     stored_in(ctx, replace(profile, scope="older"), token)
-    done = log_out(profile, ctx)
-    assert (len(ctx.transport.requests), len(done.revoked), done.token_count) == (told, told, 1)
-    assert any("they are not revoked" in said for said in ctx.terminal.messages) is not bool(told)
+    result = log_out(profile, ctx)
+    assert (len(ctx.transport.requests), len(result.revoked), result.token_count) == (
+        request_count,
+        request_count,
+        1,
+    )
+    assert any("they are not revoked" in message for message in ctx.terminal.messages) is not bool(
+        request_count
+    )
