@@ -20,7 +20,7 @@ UNUSED = {
     "jmespath", "joserfc", "yaml", "truststore", "trustme", "multiprocessing", "xml", "webbrowser",
     "tokencli.config.load", "tokencli.config.profile_schema", "tokencli.providers.catalog", "tokencli.sandbox",
     "tokencli.net.errors", "tokencli.net.tls_errors", "tokencli.terminal.browser", "tokencli.commands.registry",
-    "tokencli.oauth.dpop", "tokencli.jwt.sign", "tokencli.core.revocation",
+    "tokencli.oauth.dpop", "tokencli.jwt.sign",
 }  # fmt: skip
 """What a plain cold `get` has no use for."""
 

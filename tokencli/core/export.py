@@ -8,10 +8,12 @@ from tokencli.core.get_token import TokenResult, get_token
 from tokencli.core.secret_resolver import resolve_usage_secrets
 from tokencli.errors import UsageError
 from tokencli.fast_dataclass import dataclass
-from tokencli.formats import load_dialect
+from tokencli.formats import header, load_dialect
 from tokencli.formats.value_checks import require_one_word
 from tokencli.formats.variable_names import check_variable_name
 from tokencli.models import Profile, Secret, TokenSet
+from tokencli.oauth.grants.token_exchange import TOKEN_TYPE_NOT_APPLICABLE
+from tokencli.oauth.token_usage import fill_usage_lines, missing_value_error
 from tokencli.protocols import Context
 
 VARIABLE_SUFFIXES = ("_TYPE", "_EXPIRES_AT", "_SCOPE")
@@ -241,9 +243,6 @@ def _usage_variables(profile: Profile, name: str) -> Iterator[tuple[str, list[in
 
 def _bearer_header(profile: Profile, token: TokenSet) -> list[_HeaderOrQuery]:
     """Return the default header; it is empty if the token isn't an access token."""
-    from tokencli.formats import header  # start-up: for `--all-vars` only
-    from tokencli.oauth.grants.token_exchange import TOKEN_TYPE_NOT_APPLICABLE
-
     if token.token_type.lower() == TOKEN_TYPE_NOT_APPLICABLE:
         return [_HeaderOrQuery("")]
     line = header.render(profile.name, token, token.obtained_at).rstrip("\n")
@@ -254,8 +253,6 @@ def _build_usage_parts(
     profile: Profile, token: TokenSet, now: float, resolve_secrets: Callable[[], dict[str, Secret]]
 ) -> list[_HeaderOrQuery]:
     """Return one header or query parameter for each line of the provider's `use`."""
-    from tokencli.oauth.token_usage import fill_usage_lines, missing_value_error  # start-up
-
     outputs, parts = profile.provider.output_names, []
     for line in fill_usage_lines(profile, token, resolve_secrets(), now):
         label = f"{'parameter' if line.is_query else 'header'} {line.name}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from tokencli.core.grant_runner import run_grant
+from tokencli.core.revocation import end_replaced_session
 from tokencli.core.secret_resolver import SecretResolver
 from tokencli.core.stored_token import extend_sliding_expiry
 from tokencli.core.subject_hash import hash_subject
@@ -23,6 +24,7 @@ from tokencli.errors import (
 )
 from tokencli.models import TRANSIENT_STATUSES, Profile, Secret, StoredTokenSet, TokenSet
 from tokencli.oauth import client_authentication, grants
+from tokencli.oauth.grants import refresh_token
 from tokencli.oauth.refusals import get_endpoint_host
 from tokencli.oauth.token_response import TokenResponse
 from tokencli.protocols import Context, TokenStore
@@ -119,8 +121,6 @@ def get_token(
                     None if by_grant else stored
                 )
                 if profile.provider.issuing.max_sessions is not None:
-                    from tokencli.core.revocation import end_replaced_session  # start-up
-
                     end_replaced_session(profile, ctx, resolver, stored, result.token)
                 return result
         except PromptRequiredError as error:  # prompt with no lock held, then read the store again
@@ -187,8 +187,6 @@ class TokenRenewal:
 
     def _request_by_refresh_token(self, old: TokenSet) -> TokenResult | None:
         """Use the refresh token; None means that it is no longer valid, so the grant must be used."""
-        from tokencli.oauth.grants import refresh_token  # start-up: not every grant issues one
-
         profile, store, key = self.profile, self.store, derive_binding(self.profile).key
         spent = old.refresh_token or Secret("")
         for name in (

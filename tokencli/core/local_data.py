@@ -117,9 +117,8 @@ def find_keyring_secrets(profile: Profile, ctx: Context) -> Iterator[tuple[Secre
 
 def may_have_keyring_secrets(name: str, ctx: Context) -> bool:
     """Whether the OS keyring may hold secrets of a profile of which only the name is known."""
-    from tokencli.config.resolve import (
-        check_profile_name_and_type,
-    )  # start-up: `profiles remove` only
+    # Start-up: it loads pydantic, which `logout` does without.
+    from tokencli.config.resolve import check_profile_name_and_type
 
     if check_profile_name_and_type(name, {}):
         return False  # a profile with such a name can't have been used

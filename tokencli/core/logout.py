@@ -27,6 +27,7 @@ from tokencli.models import Profile, Secret, StoredTokenSet, TokenBinding, Token
 from tokencli.oauth import client_authentication
 from tokencli.oauth.discovery import MetadataNotFoundError
 from tokencli.protocols import Context, TokenStore
+from tokencli.providers.catalog import load_builtin
 from tokencli.providers.endpoint_urls import EndpointUnknownError
 from tokencli.token_store.credential_key import derive_binding, foreign_endpoint_origin
 
@@ -85,10 +86,8 @@ def delete_profile_data(name: str, config: "Config", ctx: Context, *, secrets: b
         ConfigError: `secrets` is set, but the profile has problems, so its secrets aren't known.
         StorageError: something couldn't be deleted, so the profile must stay.
     """
-    from tokencli.config.resolve import (
-        check_profile_name_and_type,
-    )  # start-up: `profiles remove` only
-    from tokencli.providers.catalog import load_builtin
+    # Start-up: it loads pydantic, which `logout` does without.
+    from tokencli.config.resolve import check_profile_name_and_type
 
     if secrets or not config.find_profile_problems(name):
         profile = config.get_profile_ignoring_top_level(name)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from tokencli.errors import ConfigError, CredentialsError, PromptRequiredError
 from tokencli.models import DpopKey, Profile, Secret, SecretRef
+from tokencli.oauth.token_usage import list_usage_secrets
 from tokencli.protocols import Context, Interaction
 
 
@@ -110,8 +111,6 @@ def resolve_usage_secrets(profile: Profile, ctx: Context) -> dict[str, Secret]:
     Raises:
         CredentialsError: one is missing.
     """
-    from tokencli.oauth.token_usage import list_usage_secrets  # start-up: a cold `get` skips it
-
     resolver, secrets = SecretResolver(profile, ctx, may_prompt=True), {}
     for name in list_usage_secrets(profile):
         described = profile.provider.fields.get(name)
