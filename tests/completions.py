@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tokencli.commands.command_specs import list_command_specs
 from tokencli.commands.completions import render_completion_script
+from tokencli.commands.completions.command_tree import list_command_specs
 
 FOLDER = Path(__file__).parent.parent / "completions"
 FILES = {

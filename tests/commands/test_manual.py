@@ -150,7 +150,7 @@ def test_no_color_and_dumb_terminals_get_no_escapes(tmp_path: Path) -> None:
 
 def test_topics_are_completed() -> None:
     """Completion offers every page and every command."""
-    from tokencli.commands.command_specs import list_command_specs
+    from tokencli.commands.completions.command_tree import list_command_specs
 
     (spec,) = [spec for spec in list_command_specs() if spec.path == ("help",)]
     assert set(spec.candidates) == {*PAGES, *COMMANDS}

@@ -14,8 +14,8 @@ from tree_sitter import Language, Parser
 from tests.completions import FILES, FOLDER
 from tests.conftest import IN_CI, Run, script
 from tests.fast_path_world import World, world
-from tokencli.commands.command_specs import list_command_specs
 from tokencli.commands.completions import SCRIPT_RENDERERS, render_completion_script
+from tokencli.commands.completions.command_tree import list_command_specs
 
 BASH = """
 source {file}

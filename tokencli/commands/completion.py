@@ -48,6 +48,6 @@ def completion(
             else f"name a shell: {shells}",
             fix="tokencli completion --help",
         )
-    from tokencli.commands.command_specs import list_command_specs  # loads every command
+    from tokencli.commands.completions.command_tree import list_command_specs  # loads every command
 
     output.write_stdout(render_completion_script(shell, list_command_specs()))

@@ -73,7 +73,7 @@ def is_terminal_output() -> bool:
 
 
 def render_markdown(text: str) -> str:
-    """Return Markdown of our own, formatted for the terminal."""
+    """Return a page of the manual, formatted for the terminal."""
     from rich.markdown import Markdown
 
     page = Markdown(text, code_theme="ansi_dark", hyperlinks=False)
