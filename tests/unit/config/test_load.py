@@ -391,7 +391,7 @@ def test_every_problem_of_a_profile_is_told_at_once() -> None:
         for one in config(f'[profiles."c d"]\nprovider = "socialid"\n{both}{rest}').find_problems()
     ]
     assert "is not a valid name for a profile" in every
-    assert "gives username and email_address" in every
+    assert "sets username and email_address" in every
     for provider in ('provider = "socialidd"', "provider = 3", "", 'provider = "own"'):
         found = problems(
             f"[profiles.p]\n{provider}\ntenant = 'mine'\n{rest}[providers.own]\nx = 1\n"
