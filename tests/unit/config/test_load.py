@@ -405,8 +405,8 @@ def test_every_problem_of_a_profile_is_told_at_once() -> None:
     )
     assert found.keys() == {"profiles.p", "profiles.p.client_auth", "profiles.p.client_id"}
     reserved = problems(OAUTH2 + "params = { scope = 'a', state = 'b', tenant = 'c' }\n")
-    assert "set scope" in reserved["profiles.corp.params"].what
-    assert "set state" in reserved["profiles.corp.params"].what
+    assert "contain scope" in reserved["profiles.corp.params"].what
+    assert "contain state" in reserved["profiles.corp.params"].what
 
 
 def test_what_a_wrong_grant_may_need_is_not_missed() -> None:
