@@ -24,17 +24,18 @@ def place() -> Iterator[World]:
 
 
 @pytest.mark.parametrize("command", ["get", "export", "refresh"])
-@pytest.mark.parametrize("profile", ["p", "q.2", "missing", "", "../p"])
+@pytest.mark.parametrize("profile", [None, "p", "q.2", "missing", "", "../p"])
 def test_fast_commands_equal_typer_commands(
-    command: str, profile: str, forks: Forks, place: World
+    command: str, profile: str | None, forks: Forks, place: World
 ) -> None:
     """stdout, stderr and exit code; `--` sends the same words through Typer.
 
     A refresh fails because nothing listens at the token URL, with one of two messages.
     """
-    direct = forks.run([command, profile], place.environ, long=True)
+    words = [] if profile is None else [profile]
+    direct = forks.run([command, *words], place.environ, long=True)
     place.make()
-    parsed = forks.run([command, "--", profile], place.environ, long=True)
+    parsed = forks.run([command, "--", *words], place.environ, long=True)
     assert (direct.code, direct.out) == (parsed.code, parsed.out)
     if direct.code != 6:
         assert direct.err == parsed.err

@@ -15,7 +15,7 @@ from tokencli.models import Profile
 
 def print_token(
     app: App,
-    profile_name: str | None,
+    profile_name: str | None = None,
     *,
     format_name: str = "raw",
     proof_request: Mapping[str, str] | None = None,
@@ -48,7 +48,7 @@ def print_token(
 
 
 def print_refreshed_token(
-    app: App, profile_name: str | None, *, format_name: str = "raw", scope: str | None = None
+    app: App, profile_name: str | None = None, *, format_name: str = "raw", scope: str | None = None
 ) -> None:
     """Get a new token, print it as `refresh` does, and say on stderr how it was obtained."""
     profile = app.get_profile(profile_name, scope=scope)
@@ -60,7 +60,7 @@ def print_refreshed_token(
 
 def print_export(
     app: App,
-    profile_name: str | None,
+    profile_name: str | None = None,
     *,
     to: str = "sh",
     variable: str | None = None,
