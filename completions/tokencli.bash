@@ -126,7 +126,7 @@ _tokencli_complete() {
         case "$before" in
             --config) kind=files ;;
             --timeout) words='' ;;
-            *) words='getting-started profiles secrets scripts ci sign-in oauth any-endpoint provider-reference inspect troubleshooting security speed platforms python-api architecture get refresh export providers login logout sandbox hook completion help' ;;
+            *) words='getting-started profiles secrets scripts ci sign-in oauth any-endpoint provider-reference inspect troubleshooting security speed platforms python-api architecture testing get refresh export providers login logout sandbox hook completion help' ;;
         esac
         ;;
     'profiles')

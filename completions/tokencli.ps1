@@ -188,7 +188,7 @@ $TokencliWords = @{
         '-v' = $null
         '--help' = $null
         '-h' = $null
-        '' = @('getting-started', 'profiles', 'secrets', 'scripts', 'ci', 'sign-in', 'oauth', 'any-endpoint', 'provider-reference', 'inspect', 'troubleshooting', 'security', 'speed', 'platforms', 'python-api', 'architecture', 'get', 'refresh', 'export', 'providers', 'login', 'logout', 'sandbox', 'hook', 'completion', 'help')
+        '' = @('getting-started', 'profiles', 'secrets', 'scripts', 'ci', 'sign-in', 'oauth', 'any-endpoint', 'provider-reference', 'inspect', 'troubleshooting', 'security', 'speed', 'platforms', 'python-api', 'architecture', 'testing', 'get', 'refresh', 'export', 'providers', 'login', 'logout', 'sandbox', 'hook', 'completion', 'help')
     }
     'profiles' = @{
         '--json' = $null

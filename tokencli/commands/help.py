@@ -32,6 +32,7 @@ PAGES = (
     "platforms",
     "python-api",
     "architecture",
+    "testing",
 )
 """The manual's pages in reading order: `tokencli/manual/NAME.md`."""
 
