@@ -48,7 +48,7 @@ NOT_RUN_LANGUAGES = {
 }
 PLAIN_LANGUAGES = {"text", "toml", "ini", "yaml", "json", "console", "python", "sh", "fish"}
 
-PROGRAMS = ("pipx", "uv", "docker", "openssl", "sleep")
+PROGRAMS = ("pipx", "uv", "docker", "openssl", "sleep", "sync-groups")
 STUBS = {
     **dict.fromkeys(PROGRAMS, "exit 0"),
     "curl": 'for word; do [ "$word" = @- ] && cat > /dev/null; done; exit 0',
