@@ -24,7 +24,6 @@ PURE = {
 }
 """Modules without I/O that any room may import: the rules of the fast path, two tables, the key."""
 EXCEPTIONS = {
-    ("tokencli.config.config_lock", "tokencli.token_store.lock"),
     ("tokencli.token_store.auto", "tokencli.secret_sources.keyring_client"),
     ("tokencli.token_store.keyring", "tokencli.secret_sources.keyring_client"),
 }
