@@ -15,7 +15,7 @@ from tokencli.commands.help import PAGES
 
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
-MAX_README_BYTES = 12_000
+MAX_README_BYTES = 12 * 1024
 
 NOT_RUN = {
     "tokencli sandbox": "runs until Ctrl-C: tests/commands/test_sandbox.py",
