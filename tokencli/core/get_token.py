@@ -171,8 +171,8 @@ class TokenRenewal:
                 return result
         if grants.is_interactive(self.profile.grant):
             raise SignInRequiredError(
-                f"no token is stored for profile {self.profile.name!r}, and getting one requires an"
-                " interactive sign-in",
+                f"profile {self.profile.name!r} has no valid token, and getting one requires an interactive"
+                " sign-in",
                 fix=f"tokencli login {self.profile.command_line_name}",
             )
         return self._request_by_grant()

@@ -192,7 +192,7 @@ def parse_assignments(assignments: Iterable[str], provider: Provider) -> dict[st
             likely = closest_match(top, allowed)
             raise UsageError(
                 f"{top[:80]!r} is not a key of {provider.name} profiles",
-                fix=f"did you mean {likely}?" if likely else "tokencli profiles schema",
+                fix=f"--set {likely}=…" if likely else "tokencli profiles schema",
             )
         if not equals:
             raise UsageError(f"--set {key[:80]} has no value", fix=f"--set {key[:80]}=VALUE")
@@ -237,9 +237,9 @@ def parse_secret_sources(
         name, _, location = text.partition("=")
         kind, _, target = location.partition(":")
         if name not in secret_key_names(provider):
-            right = did_you_mean(name, sorted(secret_key_names(provider)))
             raise UsageError(
-                f"{name[:80]!r} is not a secret of {provider.name} profiles", fix=right
+                f"{name[:80]!r} is not a secret of {provider.name} profiles",
+                cause=did_you_mean(name, sorted(secret_key_names(provider))),
             )
         source = SECRET_SOURCES.get(kind)
         target_type = source.target_type if source else "keyring_item"
