@@ -1,4 +1,4 @@
-"""Requirement 27: one total way to word a time."""
+"""Times and durations as text."""
 
 import calendar
 import time
@@ -20,8 +20,8 @@ NOW = 1_716_466_218.0
 
 @pytest.mark.requirement(27)
 @given(ANY, ANY)
-def test_no_number_is_raised_over(epoch: float, now: float) -> None:
-    """NaN, infinities, milliseconds and numbers beyond any calendar are worded like the rest."""
+def test_any_number_has_a_text(epoch: float, now: float) -> None:
+    """NaN, infinities, milliseconds and numbers outside any calendar."""
     assert format_rfc3339(epoch) is None or format_rfc3339(epoch).endswith("Z")  # type: ignore[union-attr]
     assert format_utc(epoch)
     assert humanize_duration(epoch)
@@ -30,8 +30,8 @@ def test_no_number_is_raised_over(epoch: float, now: float) -> None:
 
 @pytest.mark.requirement(27)
 @given(st.integers(-62_135_596_800, 253_402_300_799))
-def test_every_time_of_the_calendar_reads_back(epoch: int) -> None:
-    """Years 1 to 9999 are written so that a standard parser finds the same second."""
+def test_rfc3339_round_trips(epoch: int) -> None:
+    """For the years 1 to 9999 a standard parser returns the same second."""
     written = format_rfc3339(epoch)
     assert written is not None
     assert len(written) == 20
@@ -42,8 +42,8 @@ def test_every_time_of_the_calendar_reads_back(epoch: int) -> None:
 @pytest.mark.parametrize(
     "epoch", [-62_135_596_801, 253_402_300_800, 1e30, float("nan"), float("inf")]
 )
-def test_a_time_outside_the_calendar_is_no_time(epoch: float) -> None:
-    """A machine gets null, a person words; nobody gets a wrong date."""
+def test_time_outside_the_calendar(epoch: float) -> None:
+    """Machines get null, people a phrase; never a wrong date."""
     assert format_rfc3339(epoch) is None
     assert format_utc(epoch) == "a time outside the calendar"
 
@@ -70,8 +70,8 @@ def test_a_time_outside_the_calendar_is_no_time(epoch: float) -> None:
         (float("nan"), "an unknown time"),
     ],
 )
-def test_a_span_in_words(seconds: float, said: str) -> None:
-    """Two units where the first is small, else one; years from two of them on."""
+def test_humanize_duration(seconds: float, said: str) -> None:
+    """Two units if the first is small, else one; years from two years on."""
     assert humanize_duration(seconds) == said
 
 
@@ -87,11 +87,11 @@ def test_a_span_in_words(seconds: float, said: str) -> None:
         (float("nan"), "at an unknown time"),
     ],
 )
-def test_where_a_time_lies(epoch: float, said: str) -> None:
-    """A time is worded as seen from now."""
+def test_humanize_relative_time(epoch: float, said: str) -> None:
+    """Relative to now."""
     assert humanize_relative_time(epoch, NOW) == said
 
 
-def test_utc_for_people() -> None:
-    """The documented token's exp reads as it does in the documentation of its issuer."""
+def test_format_utc() -> None:
+    """The documented token's exp, as in the issuer's documentation."""
     assert format_utc(NOW) == "2024-05-23 12:10:18 UTC"

@@ -1,4 +1,4 @@
-"""Tokens to decode: the three that Screening Eagle's documentation prints, and hand-made ones."""
+"""Tokens to decode: the three in Screening Eagle's documentation, and generated ones."""
 
 import json
 from base64 import urlsafe_b64encode
@@ -32,12 +32,12 @@ EXPIRED_AT = 1716466218
 
 
 def part(value: object) -> str:
-    """Return JSON, or bytes as they are, in base64url."""
+    """Return JSON, or the given bytes, in base64url."""
     raw = value if isinstance(value, bytes) else json.dumps(value).encode()
     return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def token(claims: object, header: object = None, signature: str = "c2lnbmF0dXJl") -> str:
-    """Return an unsigned-in-earnest JWT."""
+    """Return a JWT with an arbitrary signature."""
     head = {"alg": "RS256", "typ": "JWT"} if header is None else header
     return f"{part(head)}.{part(claims)}.{signature}"

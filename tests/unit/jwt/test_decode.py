@@ -1,4 +1,4 @@
-"""Requirement 28: a token is taken apart without trust, and nothing it holds can break that."""
+"""Decoding tokens: nothing in them is trusted, and nothing in them can cause a crash."""
 
 import pytest
 from hypothesis import given
@@ -8,8 +8,8 @@ from tests.unit.jwt.samples import ACCESS, IDENTITY, REFRESH, part, token
 from tokencli.jwt.decode import MAX_TOKEN_LENGTH, DecodedToken, decode_base64url, decode_token
 
 
-def test_the_three_documented_tokens_decode() -> None:
-    """Screening Eagle's access, ID and refresh token are JWTs with the claims they were made with."""
+def test_documented_tokens() -> None:
+    """Screening Eagle's access, ID and refresh token are JWTs with the documented claims."""
     access, identity, refresh = map(decode_token, (ACCESS, IDENTITY, REFRESH))
     assert {access.kind, identity.kind, refresh.kind} == {"jwt"}
     assert access.header == {"alg": "HS256", "typ": "JWT"}
@@ -62,8 +62,8 @@ def test_the_three_documented_tokens_decode() -> None:
         pytest.param(f"{token({})}~{part(b'[')}~", "sd-jwt", "disclosure", id="bad disclosure"),
     ],
 )
-def test_each_kind_is_told_and_each_damage_named(text: str, kind: str, problem: str | None) -> None:
-    """The kind follows from the form (RFC 7515, 7516, 9901), and what can't be read is said."""
+def test_kinds_and_problems(text: str, kind: str, problem: str | None) -> None:
+    """The kind follows from the format (RFC 7515, RFC 7516, RFC 9901), and problems are described."""
     found = decode_token(text)
     assert found.kind == kind
     if problem is None:
@@ -72,8 +72,8 @@ def test_each_kind_is_told_and_each_damage_named(text: str, kind: str, problem: 
         assert any(problem in each for each in found.problems), found.problems
 
 
-def test_sd_jwt_disclosures_come_out_without_the_key_binding() -> None:
-    """What lies between the tildes is shown, and a key-binding JWT at the end is none of it."""
+def test_sd_jwt_disclosures() -> None:
+    """The parts between the tildes are decoded; a key-binding JWT at the end is not one of them."""
     found = decode_token(
         f"{token({})}~{part(['s', 'name', 'Jo'])}~{part(['s', 'x'])}~{token({'nonce': 1})}"
     )
@@ -81,8 +81,8 @@ def test_sd_jwt_disclosures_come_out_without_the_key_binding() -> None:
 
 
 @pytest.mark.requirement(28)
-def test_a_token_beyond_64_kib_is_not_taken_apart() -> None:
-    """Length is looked at before anything else."""
+def test_token_over_64_kib_is_opaque() -> None:
+    """The length is checked before anything else."""
     found = decode_token(token({"a": "x" * MAX_TOKEN_LENGTH}))
     assert found == DecodedToken(
         "opaque", problems=(f"it is longer than {MAX_TOKEN_LENGTH} characters",)
@@ -98,8 +98,8 @@ JSON_LIKE = st.recursive(
 
 @pytest.mark.requirement(28)
 @given(st.text() | st.binary() | st.text("eyJ.~-_=AZaz09", max_size=80))
-def test_decode_is_total_over_text_and_bytes(raw: str | bytes) -> None:
-    """Nothing is raised, and claims are always a dict."""
+def test_any_text_can_be_decoded(raw: str | bytes) -> None:
+    """Nothing raises, and claims are always a dict."""
     found = decode_token(raw)
     assert found.kind in ("jwt", "jwe", "sd-jwt", "opaque")
     assert isinstance(found.claims, dict)
@@ -107,16 +107,16 @@ def test_decode_is_total_over_text_and_bytes(raw: str | bytes) -> None:
 
 @pytest.mark.requirement(28)
 @given(JSON_LIKE | st.binary(), JSON_LIKE | st.binary(), st.text(max_size=20))
-def test_decode_is_total_over_well_formed_parts(header: object, claims: object, end: str) -> None:
-    """Nothing that JSON can say in a header or in claims is raised over."""
+def test_any_header_and_claims_can_be_decoded(header: object, claims: object, end: str) -> None:
+    """No JSON in them raises."""
     found = decode_token(f"{part(header)}.{part(claims)}.{end}")
     assert isinstance(found.header, dict)
     assert isinstance(found.claims, dict)
 
 
 @given(st.binary(max_size=200))
-def test_base64url_reads_what_it_wrote_and_nothing_else(raw: bytes) -> None:
-    """Canonical base64url round-trips; any added character is refused."""
+def test_base64url_must_be_canonical(raw: bytes) -> None:
+    """It round-trips, and any added character is refused."""
     written = part(raw)
     assert decode_base64url(written) == raw
     for strange in ("=", " ", "\n", "+", "/", "é"):

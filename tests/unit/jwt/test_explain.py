@@ -1,4 +1,4 @@
-"""What is odd about a token is said, and what is not odd is not."""
+"""Remarks on tokens: problems get one, sound tokens get none."""
 
 from collections.abc import Mapping
 
@@ -20,8 +20,8 @@ NOW = 1_716_000_000.0
 SOUND: dict[str, object] = {"iss": "me", "iat": NOW - 60, "exp": NOW + 600}
 
 
-def test_a_sound_token_gets_no_remark() -> None:
-    """An asymmetric signature, a short life and times in order are nothing to talk about."""
+def test_sound_token_gets_no_remark() -> None:
+    """An asymmetric signature, a short lifetime and consistent times."""
     assert collect_remarks(decode_token(token(SOUND)), NOW) == ()
 
 
@@ -47,29 +47,29 @@ def test_a_sound_token_gets_no_remark() -> None:
         ({"alg": "ES256"}, {"updated_at": NOW + 700}, "updated_at is later than exp"),
     ],
 )
-def test_each_oddity_is_named_once(
+def test_each_problem_gets_one_remark(
     header: Mapping[str, object], claims: Mapping[str, object], remark: str
 ) -> None:
-    """Header and claims are judged by their own words; no key in them is used or fetched."""
+    """In the header and the claims; no key in them is used or fetched."""
     found = collect_remarks(decode_token(token(SOUND | dict(claims), header)), NOW)
     assert [remark in each for each in found].count(True) == 1, found
 
 
-def test_a_token_without_an_end_says_so() -> None:
-    """Where there is no exp, only the server knows."""
+def test_missing_exp_gets_a_remark() -> None:
+    """Only the server knows when it expires."""
     found = collect_remarks(decode_token(token({"sub": "1"})), NOW)
     assert found == ("there is no exp: only the server knows when it expires",)
 
 
-def test_the_documented_tokens_are_remarked_on() -> None:
-    """The ID token was updated after it had expired, and both live for a week by HMAC."""
+def test_documented_tokens_get_remarks() -> None:
+    """Both live for a week and use HMAC; the ID token was updated after it had expired."""
     access, identity = (collect_remarks(decode_token(each), NOW) for each in (ACCESS, IDENTITY))
     assert len(access) == 2
     assert identity[:-1] == access
     assert "updated_at" in identity[-1]
 
 
-def test_scopes_from_each_claim_that_servers_use() -> None:
+def test_scopes_of_all_claims() -> None:
     """`scope`, `scp` and `scopes`, as text or as a list, give each scope once."""
     assert collect_scopes(decode_token(ACCESS).claims) == (
         "openid",
@@ -99,10 +99,10 @@ NAMES = st.sampled_from(["alg", "crit", "jwk", "exp", "iat", "nbf", "updated_at"
 @given(
     st.dictionaries(NAMES, JSON), st.dictionaries(NAMES, JSON), st.floats(0, 4e9), st.integers(0, 3)
 )
-def test_explaining_is_total(
+def test_any_token_can_be_explained(
     header: dict[str, object], claims: dict[str, object], now: float, kind: int
 ) -> None:
-    """No header and no claims are raised over."""
+    """No header and no claims raise."""
     decoded = DecodedToken(("jwt", "jwe", "sd-jwt", "opaque")[kind], header, claims)  # type: ignore[arg-type]
     assert all(isinstance(each, str) for each in collect_remarks(decoded, now))
     assert all(finite_number(moment.epoch) is not None for moment in read_time_claims(claims))

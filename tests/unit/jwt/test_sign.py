@@ -1,4 +1,4 @@
-"""Reading private keys and signing with them."""
+"""Loading private keys and signing with them."""
 
 import json
 
@@ -30,7 +30,7 @@ PASSPHRASE = Secret("canary-passphrase-4c1d")
 
 
 def pem(key: object, form: PrivateFormat = PrivateFormat.PKCS8, lock: bool = False) -> Secret:
-    """Return a key in PEM form, encrypted if it is to be."""
+    """Return a key in PEM format, encrypted if `lock` is set."""
     how: KeySerializationEncryption = NoEncryption()
     if lock:
         how = BestAvailableEncryption(PASSPHRASE.reveal().encode())
@@ -39,8 +39,8 @@ def pem(key: object, form: PrivateFormat = PrivateFormat.PKCS8, lock: bool = Fal
 
 @pytest.mark.parametrize("alg", KEYS)
 @pytest.mark.parametrize("lock", [False, True])
-def test_every_kind_of_key_signs_by_its_usual_algorithm(alg: str, lock: bool) -> None:
-    """RSA, EC and Ed25519 from PEM, locked or not; the signature holds."""
+def test_each_key_type_signs_with_its_default_algorithm(alg: str, lock: bool) -> None:
+    """RSA, EC and Ed25519 from PEM, encrypted or not; the signature is valid."""
     key = sign.load_private_key(pem(KEYS[alg], lock=lock), PASSPHRASE)
     assert key.select_algorithm() == alg
     made = key.sign_jwt({"alg": alg}, {"a": 1})
@@ -53,8 +53,8 @@ def test_every_kind_of_key_signs_by_its_usual_algorithm(alg: str, lock: bool) ->
 
 
 @pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
-def test_older_pem_forms_and_keys_on_one_line_are_read(form: PrivateFormat) -> None:
-    """PKCS#1, and a key whose line breaks are written as \\n, as in JSON and in variables."""
+def test_older_and_single_line_pem(form: PrivateFormat) -> None:
+    """PKCS#1, and a key with line breaks written as \\n, as in JSON and in variables."""
     text = pem(RSA, form)
     on_one_line = Secret(text.reveal().replace("\n", "\\n"))
     assert (
@@ -63,16 +63,16 @@ def test_older_pem_forms_and_keys_on_one_line_are_read(form: PrivateFormat) -> N
 
 
 @pytest.mark.parametrize("alg", KEYS)
-def test_a_jwk_brings_its_name_along(alg: str) -> None:
-    """`kid` of the key is the one of the assertion, where the profile says nothing."""
+def test_jwk_has_its_key_id(alg: str) -> None:
+    """`kid` of the key is used in assertions unless the profile sets one."""
     plain = sign.load_private_key(pem(KEYS[alg]))
     jwk = {**plain.key.as_dict(private=True), "kid": "k1"}
     key = sign.load_private_key(Secret(json.dumps(jwk)))
     assert (key.kid, key.public_jwk()) == ("k1", plain.public_jwk())
 
 
-def test_the_json_file_of_a_service_account_is_a_key() -> None:
-    """As Google hands them out: the key in a member, and its name in another."""
+def test_service_account_file() -> None:
+    """Google's format: one member has the key, another its ID."""
     text = json.dumps({"private_key": pem(RSA).reveal(), "private_key_id": "g1"})
     key = sign.load_private_key(Secret(text))
     assert (key.kid, key.select_algorithm()) == ("g1", "RS256")
@@ -80,15 +80,15 @@ def test_the_json_file_of_a_service_account_is_a_key() -> None:
 
 @pytest.mark.requirement(37)
 @pytest.mark.parametrize("alg", KEYS)
-def test_the_public_half_has_nothing_private_in_it(alg: str) -> None:
-    """Only the members that RFC 7638 counts."""
+def test_public_jwk_has_no_private_members(alg: str) -> None:
+    """Only the members of RFC 7638."""
     public = sign.load_private_key(pem(KEYS[alg])).public_jwk()
     assert set(public) <= {"kty", "crv", "x", "y", "n", "e"}
 
 
 @pytest.mark.parametrize("alg", ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"])
-def test_an_rsa_key_signs_by_any_of_its_algorithms(alg: str) -> None:
-    """The one that is wanted, where it fits."""
+def test_rsa_key_works_with_all_its_algorithms(alg: str) -> None:
+    """The requested one, if it fits the key."""
     assert sign.load_private_key(pem(RSA)).select_algorithm(alg) == alg
 
 
@@ -109,27 +109,27 @@ def test_an_rsa_key_signs_by_any_of_its_algorithms(alg: str) -> None:
         ),
     ],
 )  # fmt: skip
-def test_what_is_no_usable_key_is_said_and_never_quoted(
+def test_unusable_key_is_described_without_its_content(
     text: Secret, passphrase: Secret | None, says: str
 ) -> None:
-    """Locked, public, damaged or of a foreign kind: one error type, in words."""
+    """Encrypted, public, damaged or of another type: one error class, no key material."""
     with pytest.raises(sign.UnusableKeyError, match=says) as caught:
         sign.load_private_key(text, passphrase).select_algorithm()
     assert "canary" not in str(caught.value) and "AAAA" not in str(caught.value)
 
 
-def test_an_open_key_does_not_mind_a_passphrase() -> None:
-    """The passphrase may be meant for the other key of the profile."""
+def test_passphrase_of_an_unencrypted_key_is_ignored() -> None:
+    """It may belong to the profile's other key."""
     assert sign.load_private_key(pem(RSA), PASSPHRASE).select_algorithm() == "RS256"
 
 
-def test_a_short_secret_signs_without_a_warning() -> None:
-    """Servers hand out short ones; whether they are good enough is theirs to say."""
+def test_short_secret_signs_without_a_warning() -> None:
+    """Servers hand them out, so a warning would not help."""
     made = sign.sign_with_secret(Secret("short"), {"alg": "HS256"}, {"a": 1})
     assert made.count(".") == 2
 
 
-def test_thumbprints_of_no_certificate_are_an_error() -> None:
-    """A key file in the place of the certificate is found out."""
+def test_thumbprint_needs_a_certificate() -> None:
+    """A key file is refused."""
     with pytest.raises(sign.UnusableKeyError, match="no PEM certificate"):
         sign.certificate_thumbprints(pem(RSA).reveal().encode())

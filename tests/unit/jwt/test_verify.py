@@ -1,4 +1,4 @@
-"""Verification: what is believed, and every trick that is not."""
+"""Verifying tokens: what is accepted, and known attacks."""
 
 import hmac
 import json
@@ -44,7 +44,7 @@ CLAIM = st.sampled_from(["iss", "aud", "exp", "nbf", "iat", "sub"]) | st.text()
 
 
 def signed(alg: str, claims: dict[str, Any], key: Any = None, **header: Any) -> str:
-    """Return a JWT; `kid` is the algorithm's name unless the header says otherwise."""
+    """Return a signed JWT; `kid` is the algorithm's name unless the header has another."""
     head = {"alg": alg, "kid": alg, **header}
     head = {name: value for name, value in head.items() if value is not WITHOUT}
     registry = JWSRegistry(algorithms=[alg], strict_check_header=False)
@@ -53,15 +53,15 @@ def signed(alg: str, claims: dict[str, Any], key: Any = None, **header: Any) -> 
 
 
 def check(token: str, keys: dict[str, Any] = KEYS, now: float = NOW) -> VerificationResult:
-    """Verify as a profile about `api` at ISSUER does."""
+    """Verify with the audience `api` and the issuer ISSUER."""
     return verify_jwt(token, keys, issuer=ISSUER, audiences=("api", "client"), now=now)
 
 
 @pytest.mark.requirement(28)
 @pytest.mark.parametrize("alg", PRIVATE)
 @pytest.mark.parametrize("kid", [True, False])
-def test_a_token_of_the_issuer_holds(alg: str, kid: bool) -> None:
-    """By the key of its name, or without a name by any that fits."""
+def test_token_of_the_issuer_is_valid(alg: str, kid: bool) -> None:
+    """With the key that `kid` names, or without `kid` with any key that fits."""
     token = signed(alg, CLAIMS) if kid else signed(alg, CLAIMS, kid=WITHOUT)
     assert check(token) == VerificationResult(alg, alg, ("api",))
 
@@ -90,16 +90,16 @@ def test_a_token_of_the_issuer_holds(alg: str, kid: bool) -> None:
         ({"nbf": -(10**400)}, "nbf is not a time"),
     ],
 )
-def test_the_claims_must_hold_as_well(change: dict[str, Any], says: str) -> None:
-    """iss exactly; aud; exp there and ahead; nbf past where it is there."""
+def test_claims_are_checked(change: dict[str, Any], says: str) -> None:
+    """iss exactly, aud, exp present and in the future, nbf in the past if present."""
     with pytest.raises(VerificationError, match=says):
         check(signed("ES256", {**CLAIMS, **change}))
 
 
 @pytest.mark.requirement(28)
 @pytest.mark.parametrize("change", [{"aud": ["x", "client"]}, {"nbf": NOW + 30}, {"exp": 1e300}])
-def test_claims_that_hold(change: dict[str, Any]) -> None:
-    """One audience of several is enough, and clocks may differ by a minute."""
+def test_acceptable_claims(change: dict[str, Any]) -> None:
+    """One of several audiences is enough, and clocks may differ by a minute."""
     assert check(signed("ES256", {**CLAIMS, **change})).alg == "ES256"
 
 
@@ -109,15 +109,15 @@ def b64(value: object) -> str:
 
 
 @pytest.mark.requirement(28)
-def test_an_unsigned_token_is_not_believed() -> None:
-    """alg none, in any spelling, no alg at all, and what is no text."""
+def test_unsigned_token_is_refused() -> None:
+    """alg none in any case, no alg at all, and one that isn't text."""
     for alg in ("none", "None", "NONE", "", None, 7, [], {}, ["ES256"], {"ES256": 1}):
         with pytest.raises(VerificationError, match="algorithm"):
             check(f"{b64({'alg': alg})}.{b64(CLAIMS)}.")
 
 
 @pytest.mark.requirement(28)
-def test_a_public_key_is_no_shared_secret() -> None:
+def test_public_key_is_not_a_shared_secret() -> None:
     """HS256 with the issuer's public key as the secret: the confusion of CVE-2022-29217."""
     for private in PRIVATE.values():
         text = f"{b64({'alg': 'HS256'})}.{b64(CLAIMS)}"
@@ -127,8 +127,8 @@ def test_a_public_key_is_no_shared_secret() -> None:
 
 
 @pytest.mark.requirement(28)
-def test_no_key_of_the_tokens_own_is_looked_at() -> None:
-    """A forger's key in jwk, and one to be fetched from jku or x5u, count for nothing."""
+def test_keys_in_the_header_are_ignored() -> None:
+    """An attacker's key in jwk, or at the URL in jku or x5u."""
     forger = ECKey.generate_key("P-256")
     own = {"jwk": forger.as_dict(private=False), "jku": "https://evil.example.com/jwks"}
     token = signed("ES256", CLAIMS, forger, **own, x5u="https://evil.example.com/x5u")
@@ -137,16 +137,16 @@ def test_no_key_of_the_tokens_own_is_looked_at() -> None:
 
 
 @pytest.mark.requirement(28)
-def test_a_critical_extension_is_not_passed_over() -> None:
-    """RFC 7515 section 4.1.11: what is not understood is refused."""
+def test_unknown_critical_extension_is_refused() -> None:
+    """RFC 7515 section 4.1.11."""
     token = f"{b64({'alg': 'ES256', 'kid': 'ES256', 'crit': ['x'], 'x': 1})}.{b64(CLAIMS)}.AAAA"
     with pytest.raises(VerificationError, match="crit"):
         check(token)
 
 
 @pytest.mark.requirement(28)
-def test_a_key_is_used_for_its_own_kind_and_purpose_alone() -> None:
-    """An encryption key, one of another algorithm, or of another curve, verifies nothing."""
+def test_key_must_fit_the_algorithm_and_purpose() -> None:
+    """An encryption key, or one for another algorithm or curve, verifies nothing."""
     public = PRIVATE["ES256"].as_dict(private=False)
     for change in ({"use": "enc"}, {"alg": "ES384"}, {"crv": "P-384"}, {"kty": "OKP"},
                    {"key_ops": ["encrypt"]}, {"key_ops": 7}, {"kid": "other"}):  # fmt: skip
@@ -155,8 +155,8 @@ def test_a_key_is_used_for_its_own_kind_and_purpose_alone() -> None:
 
 
 @pytest.mark.requirement(28)
-def test_a_short_rsa_key_verifies_nothing() -> None:
-    """RFC 7518 section 3.3 wants 2048 bits: whoever can factor 1024 signs like the issuer."""
+def test_short_rsa_key_is_refused() -> None:
+    """RFC 7518 section 3.3 requires 2048 bits: 1024 can be factored."""
     pem = rsa.generate_private_key(65537, 1024).private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
     )
@@ -172,8 +172,8 @@ def test_a_short_rsa_key_verifies_nothing() -> None:
 
 
 @pytest.mark.requirement(28)
-def test_the_key_is_found_in_a_long_set() -> None:
-    """By its name among any number; without a name only so many are tried."""
+def test_key_is_found_in_a_long_set() -> None:
+    """By `kid` among any number; without `kid` only a limited number is tried."""
     public = PRIVATE["ES256"].as_dict(private=False)
     other = ECKey.generate_key("P-256").as_dict(private=False)
     keys = {"keys": [*({**other, "kid": f"k{n}"} for n in range(60)), {**public, "kid": "ES256"}]}
@@ -182,8 +182,8 @@ def test_the_key_is_found_in_a_long_set() -> None:
         check(signed("ES256", CLAIMS, kid=WITHOUT), keys)
 
 
-def test_an_answer_needs_no_end_but_keeps_to_one_that_it_names() -> None:
-    """A signed UserInfo has no exp as a rule; all else is checked as ever."""
+def test_endless_token_may_lack_exp() -> None:
+    """A signed UserInfo response usually has no exp; everything else is checked."""
 
     def answered(**change: Any) -> VerificationResult:
         return verify_jwt(
@@ -202,8 +202,8 @@ def test_an_answer_needs_no_end_but_keeps_to_one_that_it_names() -> None:
 
 
 @pytest.mark.requirement(28)
-def test_an_unknown_kid_is_its_own_error() -> None:
-    """So that the keys can be fetched once more."""
+def test_unknown_kid_has_its_own_error() -> None:
+    """So that the caller can fetch the keys again."""
     with pytest.raises(UnknownKeyError, match="no key 'rotated' for ES256"):
         check(signed("ES256", CLAIMS, kid="rotated"))
 
@@ -211,39 +211,40 @@ def test_an_unknown_kid_is_its_own_error() -> None:
 @pytest.mark.parametrize(
     "keys", [{}, {"keys": None}, {"keys": 7}, {"keys": [7, None, {}, {"kty": "EC"}]}]
 )
-def test_a_set_that_is_none_holds_no_key(keys: dict[str, Any]) -> None:
-    """Whatever a server publishes, nothing but NotValid comes of it."""
+def test_malformed_key_set_has_no_key(keys: dict[str, Any]) -> None:
+    """Whatever a server publishes, only VerificationError is raised."""
     with pytest.raises(UnknownKeyError):
         check(signed("ES256", CLAIMS), keys)
 
 
-def test_a_damaged_key_verifies_nothing() -> None:
-    """A point off the curve, a letter too few: the signature does not hold, and nothing is raised."""
+def test_damaged_key_is_refused() -> None:
+    """A point that isn't on the curve, a missing character: the signature is wrong, and nothing
+    else raises."""
     public = {**PRIVATE["ES256"].as_dict(private=False), "kid": "ES256"}
     for change in ({"x": "AAAA"}, {"x": "é"}, {"x": 7}, {"y": None}):
         with pytest.raises(VerificationError):
             check(signed("ES256", CLAIMS), {"keys": [{**public, **change}]})
 
 
-def test_a_long_header_is_still_read() -> None:
-    """A chain of certificates in x5c makes headers of some kilobytes."""
+def test_long_header_is_accepted() -> None:
+    """A certificate chain in x5c takes several kilobytes."""
     assert check(signed("ES256", CLAIMS, x5c=["A" * 6000])).alg == "ES256"
 
 
 @pytest.mark.requirement(28)
 @given(st.text(max_size=200) | st.binary(max_size=200).map(lambda raw: raw.decode("latin-1")))
-def test_whatever_comes_is_not_valid_rather_than_a_crash(text: str) -> None:
-    """Nothing but NotValid is ever raised."""
+def test_any_text_raises_only_verification_errors(text: str) -> None:
+    """No other exception is raised."""
     with pytest.raises(VerificationError):
         check(text)
 
 
 @pytest.mark.requirement(28)
 @given(st.dictionaries(HEADER, JSON), st.dictionaries(CLAIM, JSON))
-def test_no_json_in_header_or_claims_is_a_crash(
+def test_any_json_raises_only_verification_errors(
     header: dict[str, Any], claims: dict[str, Any]
 ) -> None:
-    """Neither in a forged token nor in one that the issuer signed."""
+    """In a forged token as well as in one that the issuer signed."""
     for token in (
         f"{b64(header)}.{b64(claims)}.AAAA",
         f"{b64({**header, 'alg': 'ES256'})}.{b64(claims)}.AAAA",
@@ -257,8 +258,8 @@ def test_no_json_in_header_or_claims_is_a_crash(
 
 @pytest.mark.requirement(28)
 @given(place=st.integers(0, 10_000), char=st.sampled_from("AZaz09-_"))
-def test_one_letter_changed_is_enough(place: int, char: str) -> None:
-    """No other token than the one that was signed is believed."""
+def test_changed_token_is_refused(place: int, char: str) -> None:
+    """A single different character is enough."""
     token = signed("ES256", CLAIMS)
     place %= len(token)
     changed = token[:place] + char + token[place + 1 :]

@@ -1,4 +1,4 @@
-"""One request: authentication, proof of possession, and the one second try."""
+"""Authenticated requests: client authentication, DPoP proof, and the one retry with a nonce."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -28,13 +28,13 @@ OK = json_reply('{"access_token":"t","token_type":"DPoP"}')
 
 
 def nonce(value: str, body: str = '{"error":"use_dpop_nonce"}', status: int = 400) -> HttpReply:
-    """Return a reply that brings a nonce."""
+    """Return a reply with a DPoP nonce."""
     plain = json_reply(body, status)
     return HttpReply(status, {**plain.headers, "dpop-nonce": value}, plain.body)
 
 
 def ctx(*replies: HttpReply) -> FakeContext:
-    """Return ctx with a server that answers so."""
+    """Return a context whose server sends these replies."""
     return FakeContext(transport=FakeTransport(list(replies)), keyring=filled_keyring())
 
 
@@ -44,8 +44,8 @@ def proofs(requests: list[HttpRequest]) -> list[dict[str, object]]:
 
 
 @pytest.mark.requirement(37)
-def test_a_nonce_that_is_wanted_is_given_once() -> None:
-    """RFC 9449 section 8: refused, sent again with the nonce, a new jti and the same key."""
+def test_required_nonce_is_sent_once() -> None:
+    """RFC 9449 section 8: sent again with the nonce, a new jti and the same key."""
     outside = ctx(nonce("n1"), OK)
     profile = make_profile(dpop=True)
     resolver = SecretResolver(profile, outside)
@@ -59,8 +59,8 @@ def test_a_nonce_that_is_wanted_is_given_once() -> None:
 
 
 @pytest.mark.requirement(37)
-def test_a_second_refusal_is_an_answer() -> None:
-    """No third request, however many nonces a server has."""
+def test_second_refusal_is_final() -> None:
+    """There is no third request, whatever nonces the server sends."""
     outside = ctx(nonce("n1"), nonce("n2"), OK)
     profile = make_profile(dpop=True)
     resolver = SecretResolver(profile, outside)
@@ -70,8 +70,8 @@ def test_a_second_refusal_is_an_answer() -> None:
 
 
 @pytest.mark.requirement(37)
-def test_the_same_nonce_again_is_no_reason_to_try() -> None:
-    """A server that wants the nonce that it was just given would never be content."""
+def test_repeated_nonce_is_not_retried() -> None:
+    """A server that requires the nonce that it has just received would never accept one."""
     outside = ctx(nonce("n1"), nonce("n1"))
     profile = make_profile(dpop=True)
     resolver = SecretResolver(profile, outside)
@@ -82,8 +82,8 @@ def test_the_same_nonce_again_is_no_reason_to_try() -> None:
 
 
 @pytest.mark.requirement(37)
-def test_a_nonce_of_a_good_reply_is_for_the_next_proof() -> None:
-    """Section 8.2: it is kept, and nothing is sent twice."""
+def test_nonce_of_a_success_is_used_next_time() -> None:
+    """RFC 9449 section 8.2: it is saved, and nothing is sent twice."""
     outside = ctx(nonce("n2", '{"access_token":"t"}', 200), OK)
     profile = make_profile(dpop=True)
     resolver = SecretResolver(profile, outside)
@@ -92,7 +92,7 @@ def test_a_nonce_of_a_good_reply_is_for_the_next_proof() -> None:
     assert [proof.get("nonce") for proof in proofs(outside.transport.requests)] == [None, "n2"]
 
 
-def test_a_second_try_brings_a_new_assertion() -> None:
+def test_retry_has_a_new_assertion() -> None:
     """A server that remembers `jti` would take the first one for a replay."""
     outside = ctx(nonce("n1"), OK)
     outside.keyring.store_secret(_key_ref(), sign.generate_private_jwk())
@@ -117,10 +117,10 @@ def _key_ref() -> SecretRef:
         (lambda p: make_profile(dpop=True), False),
     ],
 )
-def test_what_is_good_for_one_sending_is_not_sent_twice(
+def test_single_use_requests_are_not_retried(
     change: Callable[[Profile], Profile], retry: bool
 ) -> None:
-    """An assertion or a proof in a request keeps the transport from repeating it."""
+    """The transport doesn't retry a request with an assertion or a proof."""
     outside = ctx(OK)
     profile = change(make_profile())
     params = {"grant_type": "client_credentials"}
@@ -128,8 +128,8 @@ def test_what_is_good_for_one_sending_is_not_sent_twice(
     assert outside.transport.requests[0].is_retry_safe is retry
 
 
-def test_without_dpop_nothing_is_proven_and_nonces_are_ignored() -> None:
-    """A refusal in these words is then an answer like any other."""
+def test_nonce_is_ignored_without_dpop() -> None:
+    """The refusal is then treated like any other."""
     outside = ctx(nonce("n1"))
     profile = make_profile()
     assert (
@@ -141,8 +141,8 @@ def test_without_dpop_nothing_is_proven_and_nonces_are_ignored() -> None:
     assert "DPoP" not in outside.transport.requests[0].headers
 
 
-def test_another_endpoint_gets_the_clients_authentication_and_no_proof() -> None:
-    """Revocation and introspection are asked by the client, not with the token."""
+def test_other_endpoints_get_no_proof() -> None:
+    """Revocation and introspection need client authentication, not a proof."""
     outside = ctx(OK)
     profile = make_profile(dpop=True)
     url = "https://id.example.com/revoke"
@@ -154,8 +154,8 @@ def test_another_endpoint_gets_the_clients_authentication_and_no_proof() -> None
     assert "DPoP" not in request.headers
 
 
-def test_a_certificate_goes_along_by_whatever_method() -> None:
-    """RFC 8705 section 3: tokens may be bound to it though the client authenticates otherwise."""
+def test_client_certificate_is_used_with_every_method() -> None:
+    """RFC 8705 section 3: tokens can be bound to it even if the client authenticates otherwise."""
     outside = ctx(OK)
     profile = make_profile(client_cert=("cert.pem", "key.pem"))
     send_authenticated_request(profile, {}, outside, SecretResolver(profile, outside))
@@ -163,8 +163,8 @@ def test_a_certificate_goes_along_by_whatever_method() -> None:
     assert shown is not None and shown.cert_file == "cert.pem"
 
 
-def test_the_signing_certificate_is_read_or_told(tmp_path: Path) -> None:
-    """Its bytes, nothing where none is named, and a configuration error where it is gone."""
+def test_signing_certificate_is_read(tmp_path: Path) -> None:
+    """Its bytes, nothing if none is configured, and ConfigError if the file is missing."""
     place = tmp_path / "cert.pem"
     place.write_bytes(b"PEM")
     assert read_signing_certificate(make_profile(signing=Signing(certificate=str(place)))) == b"PEM"
@@ -173,8 +173,8 @@ def test_the_signing_certificate_is_read_or_told(tmp_path: Path) -> None:
         read_signing_certificate(make_profile(signing=Signing(certificate=str(tmp_path / "gone"))))
 
 
-def test_only_what_the_method_takes_is_looked_up() -> None:
-    """A public client opens no keyring, and a passphrase that nobody mentions is none."""
+def test_only_secrets_of_the_method_are_resolved() -> None:
+    """A public client doesn't open the keyring, and a passphrase is optional."""
     outside = FakeContext(keyring=filled_keyring(), clock=FakeClock(7.0))
     for method, names in {"none": set(), "client_secret_jwt": {"client_secret"}}.items():
         profile = make_profile(client_auth=method)

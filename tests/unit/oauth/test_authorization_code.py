@@ -1,4 +1,4 @@
-"""The authorization code grant, driven by hand: what it sends where, and what it refuses to use."""
+"""The authorization code grant: what it sends where, and which responses it rejects."""
 
 import json
 from base64 import urlsafe_b64encode
@@ -28,7 +28,7 @@ CODE = Secret("canary-code-7f3a")
 
 
 def profile(**more: object) -> Profile:
-    """Return a public client's profile."""
+    """Return the profile of a public client."""
     given: dict[str, object] = {
         "grant": "authorization_code",
         "client_auth": "none",
@@ -39,8 +39,8 @@ def profile(**more: object) -> Profile:
     return make_profile(**{**given, **more})  # type: ignore[arg-type]
 
 
-def to_the_browser(steps: GrantSteps) -> tuple[ListenForRedirect, dict[str, str]]:
-    """Run a grant up to the opening of the browser; return how it listens and the request."""
+def run_to_browser(steps: GrantSteps) -> tuple[ListenForRedirect, dict[str, str]]:
+    """Run a grant until it opens the browser; return the ListenForRedirect and the request."""
     listen = next(steps)
     assert isinstance(listen, ListenForRedirect)
     opened = steps.send(REDIRECT_URI)
@@ -49,8 +49,8 @@ def to_the_browser(steps: GrantSteps) -> tuple[ListenForRedirect, dict[str, str]
     return listen, dict(parse_qsl(urlsplit(opened.url).query, strict_parsing=True))
 
 
-def to_the_end(steps: GrantSteps, token: TokenSet = TOKEN) -> dict[str, object]:
-    """Come back with a code and return the parameters of the token request."""
+def run_to_end(steps: GrantSteps, token: TokenSet = TOKEN) -> dict[str, object]:
+    """Send back a code and return the parameters of the token request."""
     assert isinstance(steps.send(None), AwaitAuthorizationResponse)
     post = steps.send(AuthorizationResponse(code=CODE))
     assert isinstance(post, PostTokenRequest)
@@ -61,18 +61,18 @@ def to_the_end(steps: GrantSteps, token: TokenSet = TOKEN) -> dict[str, object]:
 
 
 def id_token(**claims: object) -> Secret:
-    """Return an ID token with these claims; nobody checks its signature."""
+    """Return an ID token with these claims and an arbitrary signature."""
     parts = ({"alg": "RS256"}, claims)
     encoded = (urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts)
     return Secret(".".join((*encoded, "c2ln")))
 
 
 @pytest.mark.requirement(20)
-def test_the_request_is_bound_to_the_one_who_made_it() -> None:
-    """S256 always, state and verifier from 32 random bytes, the same redirect URI in both requests."""
+def test_request_has_pkce_and_state() -> None:
+    """S256, verifier and state of 32 random bytes, and the same redirect URI in both requests."""
     steps = authorization_code.run(profile())
-    _, request = to_the_browser(steps)
-    posted = to_the_end(steps)
+    _, request = run_to_browser(steps)
+    posted = run_to_end(steps)
     verifier = posted["code_verifier"]
     assert isinstance(verifier, Secret)
     assert len(verifier.reveal()) == 43
@@ -93,17 +93,17 @@ def test_the_request_is_bound_to_the_one_who_made_it() -> None:
 
 
 @pytest.mark.requirement(20)
-def test_nothing_is_used_twice() -> None:
-    """Verifier, state and nonce are fresh for each sign-in, and differ from each other."""
+def test_random_values_are_unique() -> None:
+    """Verifier, state and nonce are new for each sign-in, and differ from each other."""
     seen = set()
     for _ in range(3):
-        _, request = to_the_browser(authorization_code.run(profile(scope="openid")))
+        _, request = run_to_browser(authorization_code.run(profile(scope="openid")))
         seen |= {request["code_challenge"], request["state"], request["nonce"]}
     assert len(seen) == 9
 
 
-def test_the_verifier_of_the_rfc_has_the_challenge_of_the_rfc() -> None:
-    """RFC 7636 appendix B."""
+def test_code_challenge_of_rfc_7636() -> None:
+    """The example of RFC 7636 appendix B."""
     verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
     assert (
         authorization_code.s256_code_challenge(verifier)
@@ -111,8 +111,8 @@ def test_the_verifier_of_the_rfc_has_the_challenge_of_the_rfc() -> None:
     )
 
 
-def test_parameters_go_where_they_are_looked_for() -> None:
-    """Audience and prompt into the address; resource into both (RFC 8707 section 2)."""
+def test_parameters_go_to_the_right_endpoint() -> None:
+    """Audience and prompt to the authorization endpoint, resource to both (RFC 8707 section 2)."""
     resources = ("https://a.example", "https://b.example")
     params = {"audience": "https://api.example.com", "prompt": "consent", "resource": resources}
     steps = authorization_code.run(profile(params=params))
@@ -122,30 +122,30 @@ def test_parameters_go_where_they_are_looked_for() -> None:
     query = parse_qs(urlsplit(opened.url).query)
     assert query["resource"] == list(resources)
     assert query["prompt"] == ["consent"]
-    posted = to_the_end(steps)
+    posted = run_to_end(steps)
     assert posted["resource"] == resources
     assert {"audience", "prompt", "scope"} & set(posted) == set()
 
 
-def test_a_query_of_the_authorization_endpoint_stays() -> None:
+def test_query_of_the_authorization_endpoint_is_kept() -> None:
     """RFC 6749 section 3.1."""
     place = {"authorization": f"{ISSUER}/authorize?tenant=acme"}
-    _, request = to_the_browser(authorization_code.run(profile(endpoints=place)))
+    _, request = run_to_browser(authorization_code.run(profile(endpoints=place)))
     assert request["tenant"] == "acme"
     assert request["response_type"] == "code"
 
 
-def test_the_port_and_the_paste_are_the_profiles() -> None:
-    """A registered port is asked for; where the server names itself a bare code is not enough."""
-    plain, _ = to_the_browser(authorization_code.run(profile()))
+def test_redirect_port_and_bare_codes_follow_the_profile() -> None:
+    """A registered port is used, and a bare code is rejected if the server always sends `iss`."""
+    plain, _ = run_to_browser(authorization_code.run(profile()))
     assert (plain.port, plain.accepts_bare_code) == (None, True)
     told = SignIn(redirect_port=8765, iss_in_redirect=True)
-    special, _ = to_the_browser(authorization_code.run(profile(sign_in=told)))
+    special, _ = run_to_browser(authorization_code.run(profile(sign_in=told)))
     assert (special.port, special.accepts_bare_code) == (8765, False)
 
 
-def test_a_pushed_request_leaves_nothing_in_the_address() -> None:
-    """RFC 9126: the request goes to the server; the address has client_id and request_uri alone."""
+def test_pushed_request_is_not_in_the_url() -> None:
+    """RFC 9126: the URL contains client_id and request_uri only."""
     steps = authorization_code.run(profile(sign_in=SignIn(par=True)))
     next(steps)
     pushed = steps.send(REDIRECT_URI)
@@ -159,8 +159,8 @@ def test_a_pushed_request_leaves_nothing_in_the_address() -> None:
 
 
 @pytest.mark.parametrize("reply", [{}, {"request_uri": ""}, {"request_uri": 1}])
-def test_a_pushed_request_that_has_no_name_is_told(reply: dict[str, object]) -> None:
-    """Without a request_uri there is nothing to open."""
+def test_pushed_request_without_a_request_uri_fails(reply: dict[str, object]) -> None:
+    """Without it there is no URL to open."""
     steps = authorization_code.run(profile(sign_in=SignIn(par=True)))
     next(steps)
     steps.send(REDIRECT_URI)
@@ -168,22 +168,22 @@ def test_a_pushed_request_that_has_no_name_is_told(reply: dict[str, object]) -> 
         steps.send(reply)
 
 
-def test_a_failure_by_redirect_ends_the_conversation() -> None:
-    """What the redirect says is raised, and nothing is posted."""
+def test_error_response_ends_the_grant() -> None:
+    """Its error is raised, and no token is requested."""
     steps = authorization_code.run(profile())
-    to_the_browser(steps)
+    run_to_browser(steps)
     steps.send(None)
     with pytest.raises(RefusedError, match="no"):
         steps.send(AuthorizationResponse(error=RefusedError("no")))
 
 
-def test_an_id_token_has_to_be_of_this_sign_in() -> None:
-    """The nonce comes back, the audience is the client, the issuer is the profile's."""
+def test_matching_id_token_is_accepted() -> None:
+    """It has the nonce of the request, the client as audience, and the profile's issuer."""
     steps = authorization_code.run(profile(scope="openid", issuer=ISSUER))
-    _, request = to_the_browser(steps)
+    _, request = run_to_browser(steps)
     claims = {"nonce": request["nonce"], "aud": "native", "iss": ISSUER}
     good = TokenSet(Secret("t"), "Bearer", 0.0, id_token=id_token(**claims))
-    to_the_end(steps, good)
+    run_to_end(steps, good)
 
 
 WRONG_CLAIMS = {
@@ -199,10 +199,10 @@ WRONG_CLAIMS = {
 
 @pytest.mark.requirement(20)
 @pytest.mark.parametrize("wrong", WRONG_CLAIMS.values(), ids=WRONG_CLAIMS)
-def test_an_id_token_of_another_sign_in_spoils_the_reply(wrong: dict[str, object]) -> None:
-    """A token that was slipped in is not used, whatever else the reply brings."""
+def test_foreign_id_token_discards_the_reply(wrong: dict[str, object]) -> None:
+    """An injected token is not used, whatever else the reply contains."""
     steps = authorization_code.run(profile(scope="openid", issuer=ISSUER))
-    _, request = to_the_browser(steps)
+    _, request = run_to_browser(steps)
     claims = {"nonce": request["nonce"], "aud": "native", "iss": ISSUER, **wrong}
     token = TokenSet(Secret("t"), "Bearer", 0.0, id_token=id_token(**claims))
     steps.send(None)
@@ -211,8 +211,8 @@ def test_an_id_token_of_another_sign_in_spoils_the_reply(wrong: dict[str, object
         steps.send(token)
 
 
-def test_a_tenant_of_a_server_with_many_may_sign_in_by_another_name() -> None:
-    """The ID token names the tenant's GUID where the profile says `common`."""
+def test_id_token_may_name_the_tenant_by_guid() -> None:
+    """The profile says `common`, the ID token has the GUID."""
     host, tenant = "https://login.microsoftonline.com", "72f988bf-86f1-41af-91ab-2d7cd011db47"
     who = make_profile(
         "entra",
@@ -225,13 +225,13 @@ def test_a_tenant_of_a_server_with_many_may_sign_in_by_another_name() -> None:
     )
     for named, good in ((f"{host}/{tenant}/v2.0", True), (f"https://evil/{tenant}/v2.0", False)):
         steps = authorization_code.run(who)
-        _, request = to_the_browser(steps)
+        _, request = run_to_browser(steps)
         claims = {"nonce": request["nonce"], "aud": "native", "iss": named, "tid": tenant}
         token = TokenSet(
             Secret("t"), "Bearer", 0.0, refresh_token=Secret("r"), id_token=id_token(**claims)
         )
         if good:
-            to_the_end(steps, token)
+            run_to_end(steps, token)
             continue
         steps.send(None)
         steps.send(AuthorizationResponse(code=CODE))
@@ -242,8 +242,8 @@ def test_a_tenant_of_a_server_with_many_may_sign_in_by_another_name() -> None:
         assert "`issuer`" in (refused.value.cause or "")
 
 
-def test_a_provider_names_the_parameters_and_this_machine() -> None:
-    """As its document has them: Slack's user_scope, with commas, and a redirect to localhost."""
+def test_provider_renames_parameters_and_redirect_host() -> None:
+    """Slack: user_scope with commas, and a redirect to localhost."""
     who = make_profile(
         "slack",
         grant="authorization_code",
@@ -251,35 +251,35 @@ def test_a_provider_names_the_parameters_and_this_machine() -> None:
         endpoints={"authorization": f"{ISSUER}/authorize"},
         scope="chat:write search:read",
     )
-    listen, request = to_the_browser(authorization_code.run(who))
+    listen, request = run_to_browser(authorization_code.run(who))
     assert listen.host == "localhost"
     assert request["user_scope"] == "chat:write,search:read"
     assert "scope" not in request
-    plain, usual = to_the_browser(authorization_code.run(profile(scope="a b")))
+    plain, usual = run_to_browser(authorization_code.run(profile(scope="a b")))
     assert (plain.host, usual["scope"]) == ("127.0.0.1", "a b")
 
 
-def judge(query: str, **more: object) -> AuthorizationResponse | None:
-    """Judge a query of a sign-in whose state is `right`."""
+def parse(query: str, **more: object) -> AuthorizationResponse | None:
+    """Parse a query for a sign-in whose state is `right`."""
     return ExpectedResponse(profile(issuer=ISSUER, **more), "right").parse_response(query)
 
 
-def failure(query: str, **more: object) -> TokencliError:
-    """Return the failure that a query is."""
-    found = judge(query, **more)
+def error_of(query: str, **more: object) -> TokencliError:
+    """Return the error in a query."""
+    found = parse(query, **more)
     assert found is not None
     assert found.code is None
     assert found.error is not None
     return found.error
 
 
-def test_the_awaited_redirect_brings_the_code() -> None:
-    """RFC 6749 section 4.1.2: code and state; whatever else stands there is ignored."""
-    assert judge("code=abc&state=right") == AuthorizationResponse(code=Secret("abc"))
-    assert judge("session_state=x&state=right&code=a%2Fb+c&scope=read") == AuthorizationResponse(
+def test_expected_response_has_the_code() -> None:
+    """RFC 6749 section 4.1.2: code and state; other parameters are ignored."""
+    assert parse("code=abc&state=right") == AuthorizationResponse(code=Secret("abc"))
+    assert parse("session_state=x&state=right&code=a%2Fb+c&scope=read") == AuthorizationResponse(
         Secret("a/b c")
     )
-    assert judge("code=abc&state=right&iss=https%3A%2F%2Fid.example.com") == AuthorizationResponse(
+    assert parse("code=abc&state=right&iss=https%3A%2F%2Fid.example.com") == AuthorizationResponse(
         Secret("abc")
     )
 
@@ -307,40 +307,40 @@ STRANGERS = {
 
 @pytest.mark.requirement(20)
 @pytest.mark.parametrize("query", STRANGERS.values(), ids=STRANGERS)
-def test_what_is_not_of_this_sign_in_changes_nothing(query: str) -> None:
-    """Wrong or missing state, names given twice, nonsense: no code, and no end of the wait."""
-    assert judge(query) is None
+def test_foreign_response_is_ignored(query: str) -> None:
+    """Wrong or missing state, duplicate parameters, garbage: no code, and the wait goes on."""
+    assert parse(query) is None
 
 
 @pytest.mark.requirement(20)
 @pytest.mark.parametrize(
     "iss", ["https://evil.example", "https://id.example.com/", "HTTPS://ID.EXAMPLE.COM", ""]
 )
-def test_another_issuer_is_refused(iss: str) -> None:
-    """RFC 9207 section 2.4: compared as it stands; also what claims to be an error."""
+def test_response_of_another_issuer_is_refused(iss: str) -> None:
+    """RFC 9207 section 2.4: compared to the letter, in error responses as well."""
     for what in ("code=abc", "error=access_denied"):
-        wrong = failure(f"{what}&state=right&{urlencode({'iss': iss})}")
+        wrong = error_of(f"{what}&state=right&{urlencode({'iss': iss})}")
         assert isinstance(wrong, ReplyError)
 
 
 @pytest.mark.requirement(20)
-def test_a_server_that_names_itself_always_does() -> None:
-    """RFC 9207 section 2.4: announced and missing is refused, error or not; else it may be absent."""
+def test_announced_iss_is_required() -> None:
+    """RFC 9207 section 2.4: if it is announced, its absence is an error; otherwise it is optional."""
     announced = SignIn(iss_in_redirect=True)
-    assert isinstance(failure("code=abc&state=right", sign_in=announced), ReplyError)
-    assert isinstance(failure("error=server_error&state=right", sign_in=announced), ReplyError)
-    assert judge("code=abc&state=right") == AuthorizationResponse(code=Secret("abc"))
+    assert isinstance(error_of("code=abc&state=right", sign_in=announced), ReplyError)
+    assert isinstance(error_of("error=server_error&state=right", sign_in=announced), ReplyError)
+    assert parse("code=abc&state=right") == AuthorizationResponse(code=Secret("abc"))
 
 
-def test_errors_are_put_into_words_and_quote_no_more_than_needed() -> None:
-    """RFC 6749 section 4.1.2.1; what the server says is cut, and what looks like a token is masked."""
+def test_error_responses_are_explained() -> None:
+    """RFC 6749 section 4.1.2.1: the server's text is cut, and what looks like a token is masked."""
     long = urlencode({"error_description": "no " * 500 + "token=canary-secret-91be"})
-    wrong = failure(f"error=access_denied&state=right&{long}")
+    wrong = error_of(f"error=access_denied&state=right&{long}")
     assert isinstance(wrong, RefusedError)
     assert (wrong.error, wrong.exit_code) == ("access_denied", 5)
     assert "you or the server denied it" in wrong.message
     assert len(wrong.message) < 500
-    named = failure("error=invalid_scope&error_description=token%3Dcanary-secret-91be&state=right")
+    named = error_of("error=invalid_scope&error_description=token%3Dcanary-secret-91be&state=right")
     assert "a scope is unknown" in named.message
     assert "canary" not in named.message
-    assert "does not allow it" in failure("error=%1b%5b2J&state=right").message
+    assert "does not allow it" in error_of("error=%1b%5b2J&state=right").message

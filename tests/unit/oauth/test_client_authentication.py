@@ -30,26 +30,26 @@ def basic(client_id: str, secret: str, encoding: str = "rfc6749") -> str:
 
 
 @pytest.mark.requirement(25)
-def test_basic_form_encodes_both_parts_as_appendix_b_says() -> None:
+def test_basic_form_encodes_both_parts() -> None:
     """RFC 6749 appendix B gives ` %&+£€` -> `+%25%26%2B%C2%A3%E2%82%AC`."""
     assert basic(" %&+£€", "a:b/c=d") == "+%25%26%2B%C2%A3%E2%82%AC:a%3Ab%2Fc%3Dd"
 
 
 @pytest.mark.requirement(25)
-def test_basic_raw_leaves_both_parts_as_they_are() -> None:
-    """Servers that don't decode are met with basic_encoding = "raw"."""
+def test_raw_basic_does_not_encode() -> None:
+    """For servers that don't decode: basic_encoding = "raw"."""
     assert basic("id", "a%b+c é", "raw") == "id:a%b+c é"
 
 
-def test_basic_raw_refuses_a_client_id_with_a_colon() -> None:
-    """A colon in the id would move the border between id and secret."""
+def test_raw_basic_refuses_a_colon_in_the_client_id() -> None:
+    """A colon separates ID and secret."""
     with pytest.raises(ConfigError, match="colon"):
         basic("a:b", "s", "raw")
 
 
 @pytest.mark.requirement(25)
-def test_post_puts_both_in_the_body_and_nothing_in_a_header() -> None:
-    """Exactly one method per request (RFC 6749 section 2.3)."""
+def test_post_uses_the_body_only() -> None:
+    """One method per request (RFC 6749 section 2.3)."""
     applied = client_authentication.client_secret_post(
         make_profile(), AuthInputs({"client_secret": Secret("s")})
     )
@@ -57,14 +57,14 @@ def test_post_puts_both_in_the_body_and_nothing_in_a_header() -> None:
     assert not applied.headers
 
 
-def test_none_names_the_public_client_alone() -> None:
-    """RFC 6749 section 3.2.1: an unauthenticated client sends its id."""
+def test_public_client_sends_its_id() -> None:
+    """RFC 6749 section 3.2.1."""
     assert client_authentication.public_client(make_profile(), AuthInputs()) == AuthAdditions(
         {"client_id": "batch"}
     )
 
 
-def test_every_method_says_what_it_needs() -> None:
+def test_tables_have_the_same_methods() -> None:
     """The three tables have the same rows."""
     assert (
         set(client_authentication.AUTH_METHODS)
@@ -73,8 +73,8 @@ def test_every_method_says_what_it_needs() -> None:
     )
 
 
-def asserted(method: str, profile: Profile, given: AuthInputs) -> str:
-    """Return the assertion that a method puts into the body, as a secret."""
+def assertion_of(method: str, profile: Profile, given: AuthInputs) -> str:
+    """Return the assertion that a method puts into the body, which must be a Secret."""
     applied = client_authentication.AUTH_METHODS[method](profile, given)
     assert not applied.headers
     assert applied.params["client_id"] == "batch"
@@ -88,12 +88,10 @@ def asserted(method: str, profile: Profile, given: AuthInputs) -> str:
     ("method", "given", "alg"),
     [("client_secret_jwt", SECRET, "HS256"), ("private_key_jwt", OWN_KEY, "ES256")],
 )
-def test_an_assertion_is_short_lived_unique_and_of_the_client(
-    method: str, given: AuthInputs, alg: str
-) -> None:
-    """RFC 7523 section 3: iss and sub are the client; it names its audience, and is used once."""
+def test_assertion_is_short_lived_and_unique(method: str, given: AuthInputs, alg: str) -> None:
+    """RFC 7523 section 3: iss and sub are the client, aud is the server, and jti is unique."""
     profile = make_profile(signing=Signing(key_id="k1"))
-    one, two = (decode_token(asserted(method, profile, given)) for _ in range(2))
+    one, two = (decode_token(assertion_of(method, profile, given)) for _ in range(2))
     assert dict(one.header) == {"alg": alg, "typ": "JWT", "kid": "k1"}
     assert (one.claims["iss"], one.claims["sub"]) == ("batch", "batch")
     assert one.claims["aud"] == profile.token_url
@@ -113,25 +111,23 @@ def test_an_assertion_is_short_lived_unique_and_of_the_client(
         ("https://other.example.com/", None, "https://other.example.com/"),
     ],
 )
-def test_an_assertion_is_for_the_issuer_or_the_token_endpoint(
-    audience: str | None, issuer: str | None, aud: str
-) -> None:
-    """The issuer where it is known, else the token endpoint, unless the profile says otherwise."""
+def test_assertion_audience(audience: str | None, issuer: str | None, aud: str) -> None:
+    """The issuer if it is known, else the token endpoint, unless the profile overrides it."""
     profile = make_profile(issuer=issuer, signing=Signing(audience=audience))
     assert client_authentication.assertion_audience(profile) == aud
 
 
-def test_an_assertion_for_an_issuer_that_nobody_knows_is_an_error() -> None:
-    """The message names the key that is missing."""
+def test_assertion_audience_needs_an_issuer() -> None:
+    """The message names the missing key."""
     with pytest.raises(ConfigError, match="has no issuer"):
         client_authentication.assertion_audience(make_profile(signing=Signing(audience="issuer")))
 
 
-def test_x5t_names_the_certificate() -> None:
-    """Both thumbprints of the certificate go along (RFC 7515 sections 4.1.7 and 4.1.8)."""
+def test_x5t_identifies_the_certificate() -> None:
+    """Both thumbprints are sent (RFC 7515 sections 4.1.7 and 4.1.8)."""
     pem = trustme.CA().issue_cert("client.example.com").cert_chain_pems[0].bytes()
     given = AuthInputs({"private_key": KEY}, NOW, pem)
-    header = decode_token(asserted("private_key_jwt", make_profile(), given)).header
+    header = decode_token(assertion_of("private_key_jwt", make_profile(), given)).header
     der = b64decode("".join(pem.decode().split("-----")[2].split()))
     expected = urlsafe_b64encode(sha256(der).digest()).rstrip(b"=").decode()
     assert header["x5t#S256"] == expected
@@ -147,8 +143,8 @@ def test_x5t_names_the_certificate() -> None:
         ("{canary-key-4d11", "starts like JSON"),
     ],
 )
-def test_a_key_that_is_none_is_told_and_not_quoted(text: str, says: str) -> None:
-    """The message names the profile and the place, and nothing of what is there."""
+def test_unusable_key_is_not_quoted(text: str, says: str) -> None:
+    """The message names the profile and the problem, without the content of the key."""
     with pytest.raises(CredentialsError, match=says) as caught:
         client_authentication.private_key_jwt(
             make_profile(), AuthInputs({"private_key": Secret(text)}, NOW)
@@ -156,8 +152,8 @@ def test_a_key_that_is_none_is_told_and_not_quoted(text: str, says: str) -> None
     assert "canary" not in caught.value.message and "'p'" in caught.value.message
 
 
-def test_a_key_in_the_place_of_the_client_secret_is_told() -> None:
-    """A PEM file signs nothing as a shared secret: whoever could read it could sign, too."""
+def test_pem_key_is_refused_as_client_secret() -> None:
+    """A public key in a file would let everybody who can read it sign."""
     pem = sign.load_private_key(KEY).key.as_pem(private=False).decode()
     with pytest.raises(CredentialsError, match=r"client secret .* not a shared secret"):
         client_authentication.client_secret_jwt(
@@ -166,8 +162,8 @@ def test_a_key_in_the_place_of_the_client_secret_is_told() -> None:
 
 
 @pytest.mark.parametrize("method", ["client_secret_jwt", "private_key_jwt"])
-def test_an_algorithm_of_another_kind_of_key_is_refused(method: str) -> None:
-    """RS256 by a secret or by an elliptic key is never tried."""
+def test_algorithm_must_fit_the_key(method: str) -> None:
+    """RS256 with a secret or an EC key is refused."""
     profile = make_profile(signing=Signing(alg="RS256"))
     with pytest.raises((ConfigError, CredentialsError), match="RS256"):
         client_authentication.AUTH_METHODS[method](
@@ -175,8 +171,8 @@ def test_an_algorithm_of_another_kind_of_key_is_refused(method: str) -> None:
         )
 
 
-def test_tls_client_auth_shows_the_certificate_and_names_the_client(tmp_path: Path) -> None:
-    """RFC 8705 section 2: the id in the body, the proof in the handshake."""
+def test_tls_client_auth_sends_id_and_certificate(tmp_path: Path) -> None:
+    """RFC 8705 section 2: the ID in the body, the certificate in the handshake."""
     profile = make_profile(client_cert=(str(tmp_path / "c"), str(tmp_path / "k")))
     given = AuthInputs({"key_passphrase": Secret("canary")})
     applied = client_authentication.tls_client_auth(profile, given)

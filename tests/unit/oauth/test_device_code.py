@@ -1,4 +1,4 @@
-"""The device flow against a fake clock: what is shown, and that the gaps are right."""
+"""The device authorization grant against a fake clock: what is shown, and when it polls."""
 
 import json
 from collections.abc import Callable
@@ -48,7 +48,7 @@ SLOW_DOWN = error("slow_down")
 
 
 class TimedContext(FakeContext):
-    """Edges that note at which time each request is sent."""
+    """A context that records the time of each request."""
 
     def __init__(self, told: dict[str, object], replies: list[HttpReply | Exception]) -> None:
         super().__init__(terminal=FakeTerminal(interactive=True))
@@ -72,20 +72,20 @@ class TimedContext(FakeContext):
 
 
 def run(told: dict[str, object], *replies: HttpReply | Exception) -> TimedContext:
-    """Hold the whole conversation and return the ctx that saw it."""
+    """Run the grant to its end and return the context."""
     ctx = TimedContext(told, list(replies))
-    held(ctx)
+    run_in(ctx)
     return ctx
 
 
-def held(ctx: FakeContext, profile: Profile = PROFILE) -> None:
-    """Drive the grant to its end."""
+def run_in(ctx: FakeContext, profile: Profile = PROFILE) -> None:
+    """Run the grant to its end."""
     found = run_grant(device_code.run(profile), profile, ctx, SecretResolver(profile, ctx))
     assert found.token.access_token == Secret("t")
 
 
-def test_the_code_is_asked_for_shown_and_traded() -> None:
-    """RFC 8628 sections 3.1 to 3.4: what is sent, what the person sees, what is traded."""
+def test_code_is_requested_shown_and_exchanged() -> None:
+    """RFC 8628 sections 3.1 to 3.4: the requests, and what the user sees."""
     ctx = run(TOLD, PENDING, GOOD)
     asked, first, second = ctx.transport.requests
     assert (asked.url, asked.body) == ("https://id.example.com/device", b"client_id=tv&scope=read")
@@ -101,8 +101,8 @@ def test_the_code_is_asked_for_shown_and_traded() -> None:
     assert "29 minutes left" in ctx.terminal.status_lines[1]
 
 
-def test_without_a_complete_address_the_picture_shows_the_plain_one() -> None:
-    """Section 3.3.1: verification_uri_complete is optional."""
+def test_qr_code_without_a_complete_uri() -> None:
+    """RFC 8628 section 3.3.1: verification_uri_complete is optional."""
     told = {name: value for name, value in TOLD.items() if not name.endswith("complete")}
     ctx = run(told, GOOD)
     assert any("[QR https://example.com/device]" in text for text in ctx.terminal.messages)
@@ -113,22 +113,22 @@ def test_without_a_complete_address_the_picture_shows_the_plain_one() -> None:
     ("interval", "gap"),
     [(None, 5), (1, 1), (7, 7), ("9", 9), (0, 5), (-3, 5), ("soon", 5), (0.0001, 1), ("0.5", 1)],
 )
-def test_the_interval_is_the_servers_or_five_seconds(interval: object, gap: float) -> None:
-    """Section 3.2, and a second at least; the first question waits as long as every other."""
+def test_interval_is_the_servers_or_five_seconds(interval: object, gap: float) -> None:
+    """RFC 8628 section 3.2, and at least one second; the first poll waits as well."""
     told = {**TOLD, "interval": interval}
     assert run(told, PENDING, PENDING, GOOD).gaps == [gap] * 3
 
 
 @pytest.mark.requirement(29)
-def test_slow_down_adds_five_seconds_for_good() -> None:
-    """Section 3.5: for this and all later questions."""
+def test_slow_down_adds_five_seconds() -> None:
+    """RFC 8628 section 3.5: for this and all later polls."""
     ctx = run(TOLD, PENDING, SLOW_DOWN, PENDING, SLOW_DOWN, PENDING, GOOD)
     assert ctx.gaps == [5, 5, 10, 10, 15, 15]
 
 
 @pytest.mark.requirement(29)
-def test_silence_doubles_the_pause_for_good() -> None:
-    """Section 3.5: exponential back-off on connection time-outs."""
+def test_no_response_doubles_the_interval() -> None:
+    """RFC 8628 section 3.5: exponential back-off after timeouts."""
     silence = (DeadlineError("late"), UnreachableError("gone"), json_reply("<html>", 503))
     assert run(TOLD, *silence, PENDING, GOOD).gaps == [5, 10, 20, 40, 40]
 
@@ -146,21 +146,21 @@ def test_silence_doubles_the_pause_for_good() -> None:
         TlsError("expired"),
     ],
 )
-def test_any_other_error_ends_it(last: HttpReply | Exception) -> None:
-    """Section 3.5: nothing is asked after it."""
+def test_other_errors_end_polling(last: HttpReply | Exception) -> None:
+    """RFC 8628 section 3.5: nothing is sent afterwards."""
     ctx = TimedContext(TOLD, [PENDING, last, GOOD])
     with pytest.raises((RefusedError, TlsError)):
-        held(ctx)
+        run_in(ctx)
     assert len(ctx.times) == 3
 
 
 @pytest.mark.requirement(29)
-def test_at_its_end_the_code_is_given_up() -> None:
-    """No question is asked at or after expires_in, and the last wait is cut short."""
+def test_polling_ends_when_the_code_expires() -> None:
+    """There is no poll at or after expires_in, and the last wait is shortened."""
     ctx = TimedContext({**TOLD, "expires_in": 18}, [PENDING] * 20)
     began = ctx.clock.now()
     with pytest.raises(LoginRequiredError, match="expired"):
-        held(ctx)
+        run_in(ctx)
     assert ctx.gaps == [5, 5, 5]
     assert ctx.clock.now() == began + 18
 
@@ -176,31 +176,29 @@ def test_at_its_end_the_code_is_given_up() -> None:
         (7200, 3600.0, 3600),  # whoever wants to wait longer says so
     ],
 )
-def test_nobody_is_waited_for_longer_than_somebody_said(
-    life: float, wait: float | None, limit: float
-) -> None:
-    """The shorter of --wait and the code's life; half an hour where neither says less."""
+def test_wait_is_limited(life: float, wait: float | None, limit: float) -> None:
+    """The shorter of --wait and the lifetime of the code; half an hour by default."""
     ctx = TimedContext({**TOLD, "expires_in": life}, [PENDING] * 1000)
     began = ctx.clock.now()
     waiting = "no sign-in within" if wait == limit else "expired before"
     with pytest.raises(LoginRequiredError, match=waiting):
-        held(ctx, replace(PROFILE, sign_in=SignIn(wait=wait)))
+        run_in(ctx, replace(PROFILE, sign_in=SignIn(wait=wait)))
     assert ctx.clock.now() == began + limit
 
 
-def test_a_server_may_give_up_first() -> None:
-    """expired_token is the same to the person."""
+def test_expired_token_is_a_timeout() -> None:
+    """The user sees the same message."""
     with pytest.raises(LoginRequiredError, match="expired"):
-        held(TimedContext(TOLD, [error("expired_token")]))
+        run_in(TimedContext(TOLD, [error("expired_token")]))
 
 
 @pytest.mark.parametrize("name", ["device_code", "user_code", "verification_uri", "expires_in"])
 @pytest.mark.parametrize("value", [None, "", 0, [], {}])
-def test_an_answer_that_lacks_what_is_needed_is_told(name: str, value: object) -> None:
-    """All four are required (section 3.2)."""
+def test_missing_member_is_an_error(name: str, value: object) -> None:
+    """All four are required (RFC 8628 section 3.2)."""
     ctx = TimedContext({**TOLD, name: value}, [])
     with pytest.raises(ReplyError, match=name):
-        held(ctx)
+        run_in(ctx)
     assert ctx.terminal.messages == []
 
 
@@ -216,37 +214,37 @@ def test_an_answer_that_lacks_what_is_needed_is_told(name: str, value: object) -
         "-flag",
     ],
 )
-def test_nobody_is_sent_to_a_page_that_is_not_https(place: str) -> None:
-    """A hostile address is neither shown nor drawn; a hostile complete one is left out."""
+def test_unsafe_verification_uri_is_refused(place: str) -> None:
+    """It is neither shown nor drawn; an unsafe complete URI is ignored."""
     ctx = TimedContext({**TOLD, "verification_uri": place}, [])
     with pytest.raises(ReplyError, match="unsafe verification_uri"):
-        held(ctx)
+        run_in(ctx)
     assert ctx.terminal.messages == []
     complete = run({**TOLD, "verification_uri_complete": place}, GOOD)
     assert any("[QR https://example.com/device]" in text for text in complete.terminal.messages)
 
 
-def test_googles_older_name_for_the_address_is_understood() -> None:
-    """verification_url, of a draft."""
+def test_googles_older_name_of_the_uri() -> None:
+    """verification_url, from an early draft."""
     told: dict[str, object] = {**TOLD, "verification_url": "https://example.com/google"}
     del told["verification_uri"]
     assert any("https://example.com/google" in text for text in run(told, GOOD).terminal.messages)
 
 
 @pytest.mark.requirement(29)
-def test_where_nobody_sees_the_code_nobody_is_waited_for() -> None:
-    """Without a terminal it ends before the first question."""
+def test_no_polling_without_a_terminal() -> None:
+    """It fails before the first poll."""
     ctx = TimedContext(TOLD, [GOOD])
     ctx.terminal.interactive = False
-    with pytest.raises(LoginRequiredError, match="no terminal"):
-        held(ctx)
+    with pytest.raises(LoginRequiredError, match="nor a terminal"):
+        run_in(ctx)
     assert len(ctx.times) == 1
 
 
 @pytest.mark.parametrize(
     "odd", [{"user_code": "A" * 101}, {"verification_uri": "https://a.example/" + "a" * 16384}]
 )
-def test_what_nobody_could_type_is_no_answer(odd: dict[str, object]) -> None:
-    """Cut it would be of no use, and nobody is waited for in vain."""
+def test_code_too_long_to_type_is_an_error(odd: dict[str, object]) -> None:
+    """A shortened one would be useless."""
     with pytest.raises(ReplyError, match="too long to type"):
         run({**TOLD, **odd})

@@ -1,4 +1,4 @@
-"""An issuer is believed about itself alone, to the letter, and remembered."""
+"""Issuer metadata: it is believed about its own issuer only, and cached. Issuers of tokens."""
 
 import json
 from collections.abc import Mapping
@@ -19,6 +19,7 @@ from tokencli.models import HttpReply, Profile, SignIn
 from tokencli.oauth.discovery import (
     MetadataCache,
     apply_cached_metadata,
+    matches_issuer,
     metadata_urls,
     resolve_endpoints,
 )
@@ -36,19 +37,19 @@ NOT_FOUND = json_reply("<h1>Not Found</h1>", 404, "text/html")
 
 
 def metadata(**more: object) -> HttpReply:
-    """Return metadata as a server sends them; what is None is left out."""
+    """Return metadata as a server sends it; members that are None are omitted."""
     told = {**METADATA, **more}
     return json_reply(json.dumps({key: value for key, value in told.items() if value is not None}))
 
 
 def issuer_profile(issuer: str = ISSUER, **more: object) -> Profile:
-    """Return a profile that says nothing but the issuer, as the configuration makes it."""
+    """Return a profile that has an issuer and no endpoints."""
     return make_profile(issuer=issuer, token_url=issuer, **more)  # type: ignore[arg-type]
 
 
 @dataclass
-class Slate:
-    """A memory for what an issuer said."""
+class CacheStub:
+    """A metadata cache in memory."""
 
     kept: bytes | None = None
     failure: TokencliError | None = None
@@ -67,23 +68,23 @@ class Slate:
 
 
 def ctx(*replies: HttpReply | Exception, answers: tuple[str, ...] = ()) -> FakeContext:
-    """Return ctx whose server answers so; with `answers`, a person is there."""
+    """Return a context whose server sends these replies; with `answers`, a user is present."""
     terminal = FakeTerminal(list(answers), interactive=bool(answers))
     found = FakeContext(terminal=terminal)
     found.transport.replies = list(replies)
     return found
 
 
-def known(**more: object) -> Slate:
-    """Return a slate that holds what the issuer said a moment ago."""
-    slate = Slate()
+def filled_cache(**more: object) -> CacheStub:
+    """Return a cache with metadata that was fetched a moment ago."""
+    slate = CacheStub()
     resolve_endpoints(issuer_profile(), ctx(metadata(**more)), slate.memory)
     return slate
 
 
-def test_the_endpoints_are_filled_in_and_the_key_follows_them() -> None:
-    """Token endpoint and the others; the credential's key is that of the same endpoint written out."""
-    slate, around = Slate(), ctx(metadata())
+def test_endpoints_are_filled_in() -> None:
+    """Token endpoint and others; the credential key is that of a profile with the same endpoints."""
+    slate, around = CacheStub(), ctx(metadata())
     profile = resolve_endpoints(issuer_profile(grant="authorization_code"), around, slate.memory)
     assert profile.token_url == f"{ISSUER}/token"
     assert profile.endpoints == {
@@ -118,11 +119,11 @@ def test_the_endpoints_are_filled_in_and_the_key_follows_them() -> None:
         ),
     ],
 )
-def test_both_well_known_addresses_are_tried(issuer: str, places: tuple[str, ...]) -> None:
+def test_both_well_known_urls_are_tried(issuer: str, places: tuple[str, ...]) -> None:
     """OpenID Connect Discovery 4.1 appends, RFC 8414 section 3.1 inserts."""
     assert tuple(metadata_urls(issuer)) == places
     around = ctx(NOT_FOUND, metadata(issuer=issuer))
-    resolve_endpoints(issuer_profile(issuer), around, Slate().memory)
+    resolve_endpoints(issuer_profile(issuer), around, CacheStub().memory)
     assert tuple(request.url for request in around.transport.requests) == places
 
 
@@ -152,11 +153,11 @@ NOT_BELIEVED = {
 
 @pytest.mark.requirement(22)
 @pytest.mark.parametrize("reply", NOT_BELIEVED.values(), ids=NOT_BELIEVED)
-def test_metadata_that_are_not_exactly_the_issuers_are_not_used(
+def test_metadata_of_another_issuer_is_not_used(
     reply: HttpReply | Exception,
 ) -> None:
-    """RFC 8414 section 3.3: the next address is tried; if both are unfit nothing is remembered."""
-    slate, around = Slate(), ctx(reply, reply)
+    """RFC 8414 section 3.3: the other URL is tried; if both are unusable nothing is cached."""
+    slate, around = CacheStub(), ctx(reply, reply)
     with pytest.raises(ReplyError, match="no usable metadata"):
         resolve_endpoints(issuer_profile(), around, slate.memory)
     assert slate.saved == []
@@ -177,9 +178,9 @@ UNFIT: dict[str, tuple[str, object]] = {
 
 
 @pytest.mark.parametrize(("member", "url"), UNFIT.values(), ids=UNFIT)
-def test_an_optional_endpoint_that_is_not_fit_is_left_out(member: str, url: object) -> None:
-    """It is neither used nor in the way; whoever needs it is told why there is none."""
-    slate, around = Slate(), ctx(metadata(**{member: url}))
+def test_unusable_optional_endpoint_is_ignored(member: str, url: object) -> None:
+    """It only causes an error, with the reason, if it is needed."""
+    slate, around = CacheStub(), ctx(metadata(**{member: url}))
     name = {"jwks_uri": "jwks"}.get(member, member.removesuffix("_endpoint"))
     found = resolve_endpoints(issuer_profile(), around, slate.memory)
     assert found.token_url == f"{ISSUER}/token"
@@ -192,17 +193,17 @@ def test_an_optional_endpoint_that_is_not_fit_is_left_out(member: str, url: obje
         assert "tokencli profiles edit p" in (needed.value.fix or "")
 
 
-def test_http_endpoints_are_for_an_http_issuer_on_loopback() -> None:
-    """An issuer for trying things out may have them; the profile has allowed http for it."""
+def test_http_issuer_on_loopback_may_have_http_endpoints() -> None:
+    """For experiments; the profile has allowed http for it."""
     issuer = "http://127.0.0.1:8080"
     told = metadata(issuer=issuer, token_endpoint=f"{issuer}/token")
-    profile = resolve_endpoints(issuer_profile(issuer), ctx(told), Slate().memory)
+    profile = resolve_endpoints(issuer_profile(issuer), ctx(told), CacheStub().memory)
     assert profile.token_url == f"{issuer}/token"
 
 
-def test_what_is_remembered_is_not_asked_again_for_a_day() -> None:
-    """No request within a day; after it one, quick, whose failure changes nothing."""
-    slate = known()
+def test_metadata_is_cached_for_a_day() -> None:
+    """Then one quick request, whose failure changes nothing."""
+    slate = filled_cache()
     quiet = ctx()
     assert resolve_endpoints(issuer_profile(), quiet, slate.memory).token_url == f"{ISSUER}/token"
     for failure in (DeadlineError("late"), UnreachableError("gone"), ReplyError("moved")):
@@ -214,17 +215,17 @@ def test_what_is_remembered_is_not_asked_again_for_a_day() -> None:
         assert (
             resolve_endpoints(issuer_profile(), later, slate.memory).token_url == f"{ISSUER}/token"
         )
-        slate = known()
+        slate = filled_cache()
     clock_went_back = ctx(metadata())
     clock_went_back.clock.current_time -= 3600
     resolve_endpoints(issuer_profile(), clock_went_back, slate.memory)
     assert len(clock_went_back.transport.requests) == 1
 
 
-def test_the_first_time_silence_is_a_failure() -> None:
-    """There is nothing to go on with."""
+def test_timeout_without_a_cache_is_an_error() -> None:
+    """There is nothing to fall back on."""
     with pytest.raises(DeadlineError):
-        resolve_endpoints(issuer_profile(), ctx(DeadlineError("late")), Slate().memory)
+        resolve_endpoints(issuer_profile(), ctx(DeadlineError("late")), CacheStub().memory)
 
 
 MOVED: Mapping[str, Mapping[str, object]] = {
@@ -238,11 +239,11 @@ MOVED: Mapping[str, Mapping[str, object]] = {
 
 @pytest.mark.requirement(22)
 @pytest.mark.parametrize("moved", MOVED.values(), ids=MOVED)
-def test_an_endpoint_on_a_new_origin_is_refused_until_a_person_agrees(
+def test_endpoint_on_a_new_origin_must_be_confirmed(
     moved: Mapping[str, object],
 ) -> None:
-    """Not by itself and not by get; by login, with a person who says yes."""
-    slate = known()
+    """Only `login`, with a user who says yes, accepts it."""
+    slate = filled_cache()
     first = slate.kept
     for answers, anew in ((("y",), False), ((), True), (("n",), True)):
         around = ctx(metadata(**moved), answers=answers)
@@ -258,9 +259,9 @@ def test_an_endpoint_on_a_new_origin_is_refused_until_a_person_agrees(
     resolve_endpoints(issuer_profile(), again, slate.memory, anew=True)
 
 
-def test_moving_within_known_origins_needs_nobody() -> None:
-    """Another path, or the issuer's own origin, is no news."""
-    slate = known(token_endpoint="https://tokens.example.com/a", jwks_uri=None)
+def test_move_within_known_origins_is_accepted() -> None:
+    """Another path, or the issuer's own origin."""
+    slate = filled_cache(token_endpoint="https://tokens.example.com/a", jwks_uri=None)
     for place in ("https://tokens.example.com/b", f"{ISSUER}/token"):
         profile = resolve_endpoints(
             issuer_profile(), ctx(metadata(token_endpoint=place)), slate.memory, anew=True
@@ -268,57 +269,57 @@ def test_moving_within_known_origins_needs_nobody() -> None:
         assert profile.token_url == place
 
 
-def test_what_the_profile_says_itself_stands() -> None:
-    """The configuration stays possible without discovery, and beside it."""
+def test_endpoints_of_the_profile_win() -> None:
+    """Profiles work without discovery, and with a mix of both."""
     whole = make_profile(
         grant="device_code",
         issuer=ISSUER,
         token_url="https://t.example.com/token",
         endpoints={"device_authorization": "https://t.example.com/device"},
     )
-    assert resolve_endpoints(whole, ctx(), Slate().memory, anew=True) is whole
-    assert resolve_endpoints(make_profile(), ctx(), Slate().memory, anew=True) == make_profile()
+    assert resolve_endpoints(whole, ctx(), CacheStub().memory, anew=True) is whole
+    assert resolve_endpoints(make_profile(), ctx(), CacheStub().memory, anew=True) == make_profile()
     half = replace(whole, endpoints={"revocation": "https://t.example.com/revoke"})
     found = resolve_endpoints(
-        half, ctx(metadata(revocation_endpoint=f"{ISSUER}/r")), Slate().memory
+        half, ctx(metadata(revocation_endpoint=f"{ISSUER}/r")), CacheStub().memory
     )
     assert found.token_url == "https://t.example.com/token"
     assert found.endpoints["device_authorization"] == f"{ISSUER}/device"
     assert found.endpoints["revocation"] == "https://t.example.com/revoke"
 
 
-def test_an_endpoint_that_nobody_names_is_told() -> None:
-    """The grant's own, and those that a command asks for."""
+def test_unknown_endpoint_is_an_error() -> None:
+    """The grant's own endpoints, and those that a command needs."""
     told = metadata(device_authorization_endpoint=None)
     with pytest.raises(ConfigError, match="device authorization endpoint"):
-        resolve_endpoints(issuer_profile(grant="device_code"), ctx(told), Slate().memory)
+        resolve_endpoints(issuer_profile(grant="device_code"), ctx(told), CacheStub().memory)
     with pytest.raises(ConfigError, match="introspection endpoint"):
-        resolve_endpoints(issuer_profile(), ctx(metadata()), Slate().memory, "introspection")
+        resolve_endpoints(issuer_profile(), ctx(metadata()), CacheStub().memory, "introspection")
 
 
-def test_what_the_server_demands_of_a_sign_in_is_taken_along() -> None:
-    """RFC 9126 section 5 and RFC 9207 section 3; the profile may ask for a push by itself."""
+def test_sign_in_requirements_are_applied() -> None:
+    """RFC 9126 section 5 and RFC 9207 section 3; the profile may set both by itself."""
     told = metadata(
         require_pushed_authorization_requests=True,
         authorization_response_iss_parameter_supported=True,
     )
-    slate = Slate()
+    slate = CacheStub()
     found = resolve_endpoints(issuer_profile(), ctx(told), slate.memory)
     assert found.sign_in == SignIn(par=True, iss_in_redirect=True)
     assert apply_cached_metadata(issuer_profile(), slate.memory).sign_in == found.sign_in
     asked = SignIn(par=True, iss_in_redirect=True)
-    own = resolve_endpoints(issuer_profile(sign_in=asked), ctx(metadata()), Slate().memory)
+    own = resolve_endpoints(issuer_profile(sign_in=asked), ctx(metadata()), CacheStub().memory)
     assert own.sign_in == asked
 
 
-def test_mutual_tls_goes_to_the_aliases() -> None:
+def test_mtls_aliases_are_used() -> None:
     """RFC 8705 section 5: only for a client that authenticates by certificate."""
     told = {"mtls_endpoint_aliases": {"token_endpoint": "https://mtls.example.com/token"}}
     tls = resolve_endpoints(
-        issuer_profile(client_auth="tls_client_auth"), ctx(metadata(**told)), Slate().memory
+        issuer_profile(client_auth="tls_client_auth"), ctx(metadata(**told)), CacheStub().memory
     )
     assert tls.token_url == "https://mtls.example.com/token"
-    plain = resolve_endpoints(issuer_profile(), ctx(metadata(**told)), Slate().memory)
+    plain = resolve_endpoints(issuer_profile(), ctx(metadata(**told)), CacheStub().memory)
     assert plain.token_url == f"{ISSUER}/token"
 
 
@@ -337,18 +338,124 @@ def test_mutual_tls_goes_to_the_aliases() -> None:
         b"[" * 100_000,
     ],
 )
-def test_a_damaged_memory_is_none(damage: bytes) -> None:
-    """It is asked for anew, and nothing in it is used."""
-    slate, around = Slate(damage), ctx(metadata())
+def test_damaged_cache_is_ignored(damage: bytes) -> None:
+    """The metadata is fetched again, and nothing of the old data is used."""
+    slate, around = CacheStub(damage), ctx(metadata())
     assert apply_cached_metadata(issuer_profile(), slate.memory) == issuer_profile()
     assert resolve_endpoints(issuer_profile(), around, slate.memory).token_url == f"{ISSUER}/token"
     assert json.loads(slate.kept or b"")["issuer"] == ISSUER
 
 
-def test_where_nothing_can_be_remembered_it_still_works() -> None:
-    """A read-only disk costs a request each time, not the token."""
-    slate = Slate(failure=StorageError("read-only"))
+def test_read_only_cache_is_no_error() -> None:
+    """It only costs a request each time."""
+    slate = CacheStub(failure=StorageError("read-only"))
     assert (
         resolve_endpoints(issuer_profile(), ctx(metadata()), slate.memory).token_url
         == f"{ISSUER}/token"
     )
+
+
+TENANTS_HOST = "https://login.microsoftonline.com"
+TENANT = "11111111-2222-3333-4444-555555555555"
+OTHER_TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
+
+
+def entra(tenant: str, issuer: str | None = None) -> Profile:
+    """Return a profile of the provider whose server has many tenants."""
+    return make_profile(
+        "entra",
+        values={"client_id": "native", "tenant": tenant},
+        issuer=issuer or f"{TENANTS_HOST}/{tenant}/v2.0",
+    )
+
+
+TENANT_ALIASES = ("common", "organizations", "consumers", "acme.example", "acme.onmicrosoft.com")
+
+
+@pytest.mark.parametrize("tenant", TENANT_ALIASES)
+def test_tenant_alias_matches_the_tokens_tenant(tenant: str) -> None:
+    """The issuer with the token's own `tid`, a GUID, in place of the alias."""
+    assert matches_issuer(
+        entra(tenant), {"iss": f"{TENANTS_HOST}/{OTHER_TENANT}/v2.0", "tid": OTHER_TENANT}
+    )
+
+
+def test_token_without_a_tenant_claim_matches() -> None:
+    """Microsoft documents that there is no `tid` without the scope `profile`."""
+    assert matches_issuer(entra("common"), {"iss": f"{TENANTS_HOST}/{OTHER_TENANT}/v2.0"})
+
+
+OTHER_ISSUERS: dict[str, dict[str, object]] = {
+    "no issuer": {"tid": OTHER_TENANT},
+    "no tenant at all": {"iss": f"{TENANTS_HOST}//v2.0"},
+    "a tenant that is nothing": {"iss": f"{TENANTS_HOST}/{OTHER_TENANT}/v2.0", "tid": None},
+    "another host and no claim": {"iss": f"https://evil.example/{OTHER_TENANT}/v2.0"},
+    "any character for a dot": {"iss": f"https://loginxmicrosoftonline.com/{OTHER_TENANT}/v2.0"},
+    "a line after it": {"iss": f"{TENANTS_HOST}/{OTHER_TENANT}/v2.0\n"},
+    "an issuer that is no text": {
+        "iss": [f"{TENANTS_HOST}/{OTHER_TENANT}/v2.0"],
+        "tid": OTHER_TENANT,
+    },
+    "another tenant": {"iss": f"{TENANTS_HOST}/{OTHER_TENANT}/v2.0", "tid": TENANT},
+    "a tenant in another case": {
+        "iss": f"{TENANTS_HOST}/{OTHER_TENANT}/v2.0",
+        "tid": OTHER_TENANT.upper(),
+    },
+    "another host": {"iss": f"https://evil.example/{OTHER_TENANT}/v2.0", "tid": OTHER_TENANT},
+    "a host that begins alike": {
+        "iss": f"{TENANTS_HOST}.evil.example/{OTHER_TENANT}/v2.0",
+        "tid": OTHER_TENANT,
+    },
+    "another version": {"iss": f"https://sts.windows.net/{OTHER_TENANT}/", "tid": OTHER_TENANT},
+    "a slash at the end": {"iss": f"{TENANTS_HOST}/{OTHER_TENANT}/v2.0/", "tid": OTHER_TENANT},
+    "http": {"iss": f"http://login.microsoftonline.com/{OTHER_TENANT}/v2.0", "tid": OTHER_TENANT},
+    "the name instead of the tenant": {"iss": f"{TENANTS_HOST}/common/v2.0"},
+    "the name as a tenant": {"iss": f"{TENANTS_HOST}/common/v2.0", "tid": "common"},
+    "the template itself": {"iss": f"{TENANTS_HOST}/{{tenantid}}/v2.0", "tid": "{tenantid}"},
+    "a path as a tenant": {"iss": f"{TENANTS_HOST}/a/b/v2.0", "tid": "a/b"},
+    "a tenant that is no text": {"iss": f"{TENANTS_HOST}/7/v2.0", "tid": 7},
+    "a tenant with more": {
+        "iss": f"{TENANTS_HOST}/{OTHER_TENANT}x/v2.0",
+        "tid": f"{OTHER_TENANT}x",
+    },
+    "a tenant with a line after it": {
+        "iss": f"{TENANTS_HOST}/{OTHER_TENANT}%0A/v2.0",
+        "tid": f"{OTHER_TENANT}\n",
+    },
+}
+
+
+@pytest.mark.requirement(20)
+@pytest.mark.parametrize("claims", OTHER_ISSUERS.values(), ids=OTHER_ISSUERS)
+def test_other_issuers_do_not_match(claims: dict[str, object]) -> None:
+    """Neither another host, nor a tenant that isn't a GUID or not the token's own."""
+    assert not matches_issuer(entra("common"), claims)
+
+
+def test_tenant_guid_must_match() -> None:
+    """Whatever tenant the token names."""
+    assert matches_issuer(entra(TENANT), {"iss": f"{TENANTS_HOST}/{TENANT}/v2.0", "tid": TENANT})
+    assert matches_issuer(entra(TENANT), {"iss": f"{TENANTS_HOST}/{TENANT}/v2.0"})
+    assert not matches_issuer(
+        entra(TENANT), {"iss": f"{TENANTS_HOST}/{OTHER_TENANT}/v2.0", "tid": OTHER_TENANT}
+    )
+
+
+def test_issuer_of_the_profile_must_match() -> None:
+    """It overrides the provider's."""
+    profile = entra("common", issuer=f"{TENANTS_HOST}/{TENANT}/v2.0")
+    assert matches_issuer(profile, {"iss": f"{TENANTS_HOST}/{TENANT}/v2.0", "tid": TENANT})
+    assert not matches_issuer(
+        profile, {"iss": f"{TENANTS_HOST}/{OTHER_TENANT}/v2.0", "tid": OTHER_TENANT}
+    )
+
+
+def test_plain_issuer_must_match() -> None:
+    """`tid` only counts if the provider says so."""
+    issuer = f"https://id.example.com/{TENANT}/v2.0"
+    plain = make_profile(issuer=issuer)
+    assert matches_issuer(plain, {"iss": issuer})
+    assert not matches_issuer(
+        plain, {"iss": issuer.replace(TENANT, OTHER_TENANT), "tid": OTHER_TENANT}
+    )
+    assert matches_issuer(make_profile(), {"iss": "https://anybody.example"})

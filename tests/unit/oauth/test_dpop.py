@@ -1,4 +1,4 @@
-"""DPoP proofs: what RFC 9449 wants of them."""
+"""DPoP proofs and nonces (RFC 9449)."""
 
 from base64 import urlsafe_b64encode
 from hashlib import sha256
@@ -16,8 +16,8 @@ NOW = 1_800_000_000.9
 
 
 @pytest.mark.requirement(37)
-def test_a_proof_says_which_request_and_proves_the_key() -> None:
-    """Section 4.2: typ, an asymmetric alg, the public key alone, jti, htm, htu and iat."""
+def test_proof_names_the_request_and_the_key() -> None:
+    """RFC 9449 section 4.2: typ, an asymmetric alg, the public key only, jti, htm, htu and iat."""
     made = dpop.create_proof(dpop.generate_dpop_key(), "POST", "https://id.example.com/token", NOW)
     found = decode_token(made)
     jwk = found.header["jwk"]
@@ -30,16 +30,16 @@ def test_a_proof_says_which_request_and_proves_the_key() -> None:
 
 
 @pytest.mark.requirement(37)
-def test_no_two_proofs_are_alike() -> None:
-    """`jti` is unique, for one key and one moment, too."""
+def test_proofs_are_unique() -> None:
+    """Even with the same key and time, `jti` differs."""
     key = dpop.generate_dpop_key()
     made = {dpop.create_proof(key, "POST", "https://h.example/t", NOW) for _ in range(20)}
     assert len({decode_token(one).claims["jti"] for one in made}) == 20
 
 
 @pytest.mark.requirement(37)
-def test_with_a_token_the_proof_is_for_that_token_and_nonce() -> None:
-    """Section 4.2: `ath` is the token's hash, `nonce` the server's."""
+def test_proof_with_token_and_nonce() -> None:
+    """RFC 9449 section 4.2: `ath` is the token's hash, `nonce` the server's."""
     made = dpop.create_proof(
         dpop.generate_dpop_key(),
         "GET",
@@ -64,30 +64,30 @@ def test_with_a_token_the_proof_is_for_that_token_and_nonce() -> None:
         ("https://user:canary@h.example/x", "https://h.example/x"),
     ],
 )
-def test_htu_has_neither_query_nor_fragment(url: str, htu: str) -> None:
-    """Sections 4.2 and 4.3: as the server will compare it."""
+def test_htu_has_no_query_and_no_fragment(url: str, htu: str) -> None:
+    """RFC 9449 sections 4.2 and 4.3: as the server compares it."""
     assert dpop.htu_of_url(url) == htu
 
 
 @pytest.mark.parametrize(
     "url", ["", "api", "/x", "ftp://h.example/x", "https://", "https://h:x/", "https://h/\n"]
 )
-def test_a_url_that_no_request_goes_to_is_a_usage_error(url: str) -> None:
-    """Whoever asks for a proof is told what a URL looks like."""
+def test_bad_url_is_a_usage_error(url: str) -> None:
+    """The message shows what a URL looks like."""
     with pytest.raises(UsageError) as caught:
         dpop.htu_of_url(url)
     assert caught.value.fix and "--url" in caught.value.fix
 
 
-def test_a_damaged_key_at_rest_is_an_error_without_its_content() -> None:
-    """It came from the store, so the store is at fault."""
+def test_damaged_stored_key_is_not_quoted() -> None:
+    """It comes from the store, so it is a storage error."""
     with pytest.raises(StorageError) as caught:
         dpop.create_proof(DpopKey(Secret("{canary-key")), "GET", "https://h.example/", NOW)
     assert "canary" not in caught.value.message
 
 
 def reply(status: int, body: str = "", **headers: str) -> HttpReply:
-    """Return a reply with these headers, whose names have `_` for `-`."""
+    """Return a reply with these headers; `_` in a name stands for `-`."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return HttpReply(status, named, body.encode())
 
@@ -105,6 +105,6 @@ def reply(status: int, body: str = "", **headers: str) -> HttpReply:
         (reply(400, '{"error":"use_dpop_nonce"}', dpop_nonce="n\x00"), False),
     ],
 )
-def test_only_a_refusal_for_want_of_a_nonce_is_one(came: HttpReply, wanted: bool) -> None:
-    """Sections 8 and 9: status, error and the nonce itself must be there."""
+def test_only_a_missing_nonce_is_retried(came: HttpReply, wanted: bool) -> None:
+    """RFC 9449 sections 8 and 9: status, error code and the nonce must all be present."""
     assert dpop.requires_nonce(came) is wanted

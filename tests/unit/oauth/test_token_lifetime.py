@@ -1,4 +1,4 @@
-"""When a token ends, by every way in which vendors say it."""
+"""Token lifetimes, in every form that servers use."""
 
 import json
 from typing import Any
@@ -14,14 +14,16 @@ NOW = 1_800_000_000.0  # 2027-01-15T08:00:00Z
 TEN_YEARS = 10 * 365.25 * 86400
 
 
-def life(body: dict[str, Any], access: str | None = None, **how: Any) -> float | None:
-    """Return the life that a reply gives its token."""
-    found, _ = lived(body, access, **how)
+def lifetime_of(body: dict[str, Any], access: str | None = None, **how: Any) -> float | None:
+    """Return the lifetime that a reply states."""
+    found, _ = lifetime_and_remarks(body, access, **how)
     return found
 
 
-def lived(body: dict[str, Any], access: str | None = None, **how: Any) -> tuple[float | None, str]:
-    """Return the life, and what was said of it."""
+def lifetime_and_remarks(
+    body: dict[str, Any], access: str | None = None, **how: Any
+) -> tuple[float | None, str]:
+    """Return the lifetime, and the remarks as one text."""
     where = Reply(**{"expires_at": ("at",), "expires_in": ("in",), "issued_at": ("from",)} | how)
     reply = HttpReply(200, {"content-type": "application/json"}, json.dumps(body).encode())
     found, remarks = compute_lifetime(where, ReplyDocument(reply), access, NOW)
@@ -63,11 +65,11 @@ def lived(body: dict[str, Any], access: str | None = None, **how: Any) -> tuple[
         ({"at": "15.01.2027 08:01 UTC"}, {"time_format": "%d.%m.%Y %H:%M %Z"}, 60),
     ],
 )  # fmt: skip
-def test_every_way_to_say_it(
+def test_forms_of_a_lifetime(
     body: dict[str, Any], how: dict[str, Any], expected: float | None
 ) -> None:
-    """Relative and absolute, units and formats, what is missing and what is for ever."""
-    assert life(body, **how) == (None if expected is None else pytest.approx(expected))
+    """Relative and absolute, units and formats, missing and unlimited."""
+    assert lifetime_of(body, **how) == (None if expected is None else pytest.approx(expected))
 
 
 @pytest.mark.parametrize(
@@ -82,29 +84,29 @@ def test_every_way_to_say_it(
         ({"at": NOW / 1e3}, "more than a day in the past"),
     ],
 )
-def test_what_can_not_be_right_is_noticed_and_said(body: dict[str, Any], said: str) -> None:
-    """No guess is made: the value is left aside, `ttl` stands in, and a warning says so."""
-    found, remarks = lived(body, ttl=300)
+def test_implausible_values_get_a_remark(body: dict[str, Any], said: str) -> None:
+    """Nothing is guessed: the value is ignored, and `ttl` is used instead."""
+    found, remarks = lifetime_and_remarks(body, ttl=300)
     assert said in remarks
     assert found in (300, TEN_YEARS, 0)
 
 
 @pytest.mark.parametrize("life", [1_800_000, 3_600_000, 7_200_000, 86_400_000])
-def test_lives_that_look_like_milliseconds_are_taken_as_they_are_and_remarked_on(life: int) -> None:
-    """An hour in milliseconds would be 42 days: nobody can be sure, so nothing is guessed."""
-    found, said = lived({"in": life})
+def test_possible_milliseconds_get_a_remark(life: int) -> None:
+    """An hour in milliseconds is 42 days in seconds, which is possible, so the value is kept."""
+    found, said = lifetime_and_remarks({"in": life})
     assert found == life
     assert 'time_unit = "ms"' in said
 
 
 @pytest.mark.parametrize("days", [0.04, 1, 7, 14, 25, 30, 50, 60, 90, 100, 180, 365, 730])
-def test_lives_in_days_are_nothing_to_remark_on(days: float) -> None:
-    """What servers give."""
-    assert lived({"in": days * 86_400}) == (days * 86_400, "")
+def test_lifetimes_in_days_get_no_remark(days: float) -> None:
+    """Typical values of servers."""
+    assert lifetime_and_remarks({"in": days * 86_400}) == (days * 86_400, "")
 
 
-def test_an_issue_time_counts_by_the_servers_own_clock() -> None:
-    """A server an hour behind gives a whole life all the same, where its reply says its time."""
+def test_issue_time_is_compared_with_the_servers_clock() -> None:
+    """A server that is an hour behind still gives the whole lifetime if its reply has a Date."""
     where = Reply(expires_in=("in",), issued_at=("from",))
     body = json.dumps({"in": 600, "from": "2027-01-15T07:00:00Z"}).encode()
     headers = {"content-type": "application/json", "date": "Fri, 15 Jan 2027 07:00:10 GMT"}
@@ -112,15 +114,15 @@ def test_an_issue_time_counts_by_the_servers_own_clock() -> None:
     assert found == 590
 
 
-def test_milliseconds_in_seconds_are_noticed_by_the_token_itself() -> None:
-    """expires_in a thousand times the JWT's own life: the JWT counts, and the unit is named."""
+def test_milliseconds_are_detected_by_the_jwt() -> None:
+    """If expires_in is a thousand times the JWT's lifetime, the JWT counts."""
     jwt = "eyJhbGciOiJub25lIn0.eyJpYXQiOjEwMDAsImV4cCI6MTMwMH0."  # iat 1000, exp 1300
-    found, said = lived({"in": 300_000}, jwt)
+    found, said = lifetime_and_remarks({"in": 300_000}, jwt)
     assert found == 300
     assert 'time_unit = "ms"' in said
 
 
-def test_a_jwt_without_iat_ends_at_its_exp() -> None:
-    """Then this machine's clock is all there is to count by."""
+def test_jwt_without_iat_expires_at_exp() -> None:
+    """Counted by this computer's clock."""
     jwt = "eyJhbGciOiJub25lIn0.eyJleHAiOjE4MDAwMDAwOTB9."  # exp NOW + 90
-    assert life({}, jwt) == 90
+    assert lifetime_of({}, jwt) == 90

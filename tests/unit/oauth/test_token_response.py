@@ -1,4 +1,4 @@
-"""Token replies, good and bad: what is read, what is refused, and what is said of it."""
+"""Token responses, good and bad: what is read, what is refused, and what the messages say."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ EAGLE = make_profile("screening-eagle")
 SOCIALID = make_profile("socialid", grant="password")
 
 
-def take(
+def read(
     body: str, profile: Profile = OAUTH2, status: int = 200, kind: str = "application/json"
 ) -> TokenResponse:
     """Read a reply with that body."""
@@ -30,25 +30,26 @@ def take(
 def refusal(
     body: str, profile: Profile, status: int, kind: str = "application/json"
 ) -> RefusedError:
-    """Read a reply that says no."""
+    """Read a reply that is a refusal."""
     with pytest.raises(RefusedError) as caught:
-        take(body, profile, status, kind)
+        read(body, profile, status, kind)
     assert caught.value.exit_code == 5
     return caught.value
 
 
-def nonsense(body: str, profile: Profile = OAUTH2, kind: str = "application/json") -> ReplyError:
-    """Read a reply that says neither yes nor no."""
+def malformed(body: str, profile: Profile = OAUTH2, kind: str = "application/json") -> ReplyError:
+    """Read a reply that is neither a token nor a refusal."""
     with pytest.raises(ReplyError) as caught:
-        take(body, profile, 200, kind)
+        read(body, profile, 200, kind)
     assert caught.value.exit_code == 7
     assert caught.value.fix
     return caught.value
 
 
-def test_a_complete_reply_becomes_a_token_set() -> None:
-    """RFC 6749 section 5.1: every member lands in its place; life counts from the request's start."""
-    token = take(
+def test_complete_reply() -> None:
+    """RFC 6749 section 5.1: every member is read; the lifetime counts from the start of the
+    request."""
+    token = read(
         '{"access_token": "a", "token_type": "bearer", "expires_in": 1200, "refresh_token": "r",'
         ' "id_token": "i", "scope": "x y", "unknown": 1}'
     ).token
@@ -83,9 +84,9 @@ def test_a_complete_reply_becomes_a_token_set() -> None:
     ],
 )
 @pytest.mark.parametrize("refresh", ["r1"])
-def test_no_expires_in_costs_the_refresh_token(raw: str, life: float | None, refresh: str) -> None:
-    """Requirement 4: whatever stands in expires_in, the token material is read."""
-    token = take(
+def test_bad_expires_in_keeps_the_refresh_token(raw: str, life: float | None, refresh: str) -> None:
+    """Whatever expires_in is, the tokens are read."""
+    token = read(
         f'{{"access_token": "a", "refresh_token": "{refresh}", "expires_in": {raw}}}'
     ).token
     assert token.refresh_token == Secret(refresh)
@@ -94,26 +95,27 @@ def test_no_expires_in_costs_the_refresh_token(raw: str, life: float | None, ref
 
 
 @pytest.mark.parametrize("scope", ["5", "{}", "[1]", "null", "false"])
-def test_no_scope_costs_the_refresh_token(scope: str) -> None:
-    """A scope that is not text is left out; a list of text is joined."""
-    read_ = take(f'{{"access_token": "a", "refresh_token": "r", "scope": {scope}}}')
+def test_bad_scope_keeps_the_refresh_token(scope: str) -> None:
+    """A scope that is not text is ignored; a list of strings is joined."""
+    read_ = read(f'{{"access_token": "a", "refresh_token": "r", "scope": {scope}}}')
     assert read_.token.refresh_token == Secret("r")
     assert read_.token.scope is None
-    assert take('{"access_token": "a", "scope": ["x", "y"]}').token.scope == "x y"
+    assert read('{"access_token": "a", "scope": ["x", "y"]}').token.scope == "x y"
 
 
-def test_a_jwts_own_life_bounds_the_replys() -> None:
-    """Requirement 27: the shorter of expires_in and exp - iat, counted from the request's start."""
+def test_lifetime_of_the_jwt_is_the_limit() -> None:
+    """The shorter of expires_in and exp - iat, counted from the start of the request."""
     jwt = "eyJhbGciOiJub25lIn0.eyJpYXQiOjEwMDAsImV4cCI6MTMwMH0."  # iat 1000, exp 1300
-    assert take(f'{{"access_token": "{jwt}", "expires_in": 9999}}').token.lifetime == 300
-    assert take(f'{{"access_token": "{jwt}"}}').token.lifetime == 300
-    assert take(f'{{"access_token": "{jwt}", "expires_in": 60}}').token.lifetime == 60
+    assert read(f'{{"access_token": "{jwt}", "expires_in": 9999}}').token.lifetime == 300
+    assert read(f'{{"access_token": "{jwt}"}}').token.lifetime == 300
+    assert read(f'{{"access_token": "{jwt}", "expires_in": 60}}').token.lifetime == 60
 
 
-def test_a_missing_token_type_is_bearer_and_an_unknown_one_can_be_kept_but_not_used() -> None:
-    """RFC 6749 section 7.1 forbids using an unknown type; its refresh token is still worth keeping."""
-    assert take('{"access_token": "a"}').token.token_type == "Bearer"
-    found = take(
+def test_unknown_token_type_is_unusable() -> None:
+    """RFC 6749 section 7.1 forbids using it, but the refresh token is stored. Missing means
+    Bearer."""
+    assert read('{"access_token": "a"}').token.token_type == "Bearer"
+    found = read(
         '{"access_token": "a", "token_type": "mac", "refresh_token": "r", "expires_in": 9}'
     )
     assert found.unusable_reason is not None
@@ -128,23 +130,23 @@ def test_a_missing_token_type_is_bearer_and_an_unknown_one_can_be_kept_but_not_u
     [("null", "null"), ("5", "a number"), ("0.5", "a number"), ("true", "a boolean"),
      ("{}", "an object"), ('""', "empty"), ('["Bearer"]', "a list")],
 )  # fmt: skip
-def test_a_token_type_that_is_no_text_is_unknown(kind: str, called: str) -> None:
-    """RFC 6749 section 5.1 wants text; the refresh token beside it is kept all the same."""
+def test_token_type_must_be_text(kind: str, called: str) -> None:
+    """RFC 6749 section 5.1; the refresh token is stored all the same."""
     body = f'{{"access_token": "a", "token_type": {kind}, "refresh_token": "r", "expires_in": 9}}'
-    found = take(body)
+    found = read(body)
     assert found.unusable_reason and f"its token type is {called}" in found.unusable_reason
     assert found.token.refresh_token == Secret("r")
     assert not found.token.is_fresh(STARTED)
-    bound = take(body, replace(OAUTH2, dpop=True))
+    bound = read(body, replace(OAUTH2, dpop=True))
     assert bound.unusable_reason and called in bound.unusable_reason
 
 
-def test_a_provider_that_has_its_own_token_types_is_not_held_to_text() -> None:
-    """It says where the type is, or how the token is used: nothing rests on the member then."""
+def test_provider_may_define_its_own_token_type() -> None:
+    """It has its own place for the type, or its own `use`, so the member is not checked."""
     elsewhere = replace(OAUTH2.provider, reply=replace(OAUTH2.provider.reply, token_type=("kind",)))
     used = replace(OAUTH2.provider, use=("X-Auth-Token: {token}",))
     for provider in (elsewhere, used):
-        found = take(
+        found = read(
             '{"access_token": "a", "token_type": null}', replace(OAUTH2, provider=provider)
         )
         assert (found.unusable_reason, found.token.token_type) == (None, "Bearer")
@@ -153,24 +155,24 @@ def test_a_provider_that_has_its_own_token_types_is_not_held_to_text() -> None:
 @pytest.mark.parametrize(
     "token", ["a b", "a\\u0000b", "a\\nb", "caf\\u00e9", "\\ud800", "x" * 65537]
 )
-def test_a_token_that_no_header_can_carry_is_not_used(token: str) -> None:
-    """Requirement 24: printable ASCII, at most 64 KiB; the refresh token is kept all the same."""
-    found = take(f'{{"access_token": "{token}", "refresh_token": "r", "expires_in": 99}}')
+def test_token_must_fit_into_a_header(token: str) -> None:
+    """Printable ASCII, at most 64 KiB; the refresh token is stored all the same."""
+    found = read(f'{{"access_token": "{token}", "refresh_token": "r", "expires_in": 99}}')
     assert found.unusable_reason is not None
     assert found.token.refresh_token == Secret("r")
     assert not found.token.is_fresh(STARTED)
 
 
-def test_form_encoded_replies_are_read_where_their_type_says_so() -> None:
-    """Requirement 24: only with the content type; otherwise such text is nonsense."""
-    found = take("access_token=a%2Bb&expires_in=60", kind="application/x-www-form-urlencoded")
+def test_form_encoded_reply_needs_its_content_type() -> None:
+    """Otherwise such text is malformed."""
+    found = read("access_token=a%2Bb&expires_in=60", kind="application/x-www-form-urlencoded")
     assert found.token.access_token == Secret("a+b")
     assert found.token.lifetime == 60
-    nonsense("access_token=a&expires_in=60", kind="text/plain")
+    malformed("access_token=a&expires_in=60", kind="text/plain")
 
 
-def test_an_error_member_wins_even_at_200() -> None:
-    """GitHub answers 200 with `error`; that is a refusal."""
+def test_error_with_status_200_is_a_refusal() -> None:
+    """GitHub replies like this."""
     error = refusal('{"error": "invalid_grant", "access_token": "a"}', OAUTH2, 200)
     assert error.error == "invalid_grant"
 
@@ -183,11 +185,9 @@ BROKEN = [
 
 @pytest.mark.parametrize("body", BROKEN)
 @pytest.mark.parametrize("profile", [GROUPID, SOCIALID], ids=["groupid", "socialid"])
-def test_the_documents_broken_samples_are_shown_without_what_they_hold(
-    body: str, profile: Profile
-) -> None:
-    """A missing or trailing comma ends in a message that shows the reply with its values masked."""
-    error = nonsense(body.replace("CANARY", CANARY), profile)
+def test_broken_samples_of_the_documents_are_masked(body: str, profile: Profile) -> None:
+    """With a missing or trailing comma, the message shows the reply with its values masked."""
+    error = malformed(body.replace("CANARY", CANARY), profile)
     assert "not valid JSON" in error.message
     assert "access_token" in error.message
     assert CANARY not in error.message + (error.fix or "")
@@ -213,24 +213,24 @@ def test_the_documents_broken_samples_are_shown_without_what_they_hold(
         ("[" * 100_000, "application/json", "not valid JSON"),
     ],
 )
-def test_what_is_not_a_token_reply_is_named(body: str, kind: str, said: str) -> None:
-    """Requirement 24: each kind of nonsense has its own words, and shows no secret."""
-    error = nonsense(body, kind=kind)
+def test_malformed_replies_are_described(body: str, kind: str, said: str) -> None:
+    """Each kind has its own description, and no secret is shown."""
+    error = malformed(body, kind=kind)
     assert said in error.message
     assert CANARY not in error.message
 
 
-def test_bytes_that_are_not_utf8_are_named() -> None:
-    """Requirement 24: nothing becomes U+FFFD silently."""
+def test_invalid_utf8_is_described() -> None:
+    """Nothing is replaced by U+FFFD."""
     with pytest.raises(ReplyError, match="not UTF-8"):
         read_token_response(
             OAUTH2, REQUEST, HttpReply(200, {}, b'{"access_token": "\xff"}'), STARTED
         )
 
 
-def test_a_byte_order_mark_is_borne() -> None:
+def test_byte_order_mark_is_accepted() -> None:
     """Some servers send one."""
-    assert take('\ufeff{"access_token": "a"}').token.access_token == Secret("a")
+    assert read('\ufeff{"access_token": "a"}').token.access_token == Secret("a")
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 405, 500, 501, 503])
@@ -242,10 +242,9 @@ def test_a_byte_order_mark_is_borne() -> None:
     ["", "<html>", '{"type": "about:blank", "title": "no"}'],
     ids=["empty", "html", "problem"],
 )
-def test_each_documented_status_says_what_it_was_and_what_to_do(
-    status: int, profile: Profile, body: str
-) -> None:
-    """Whatever the body: the status is named, its meaning is the provider's, and a step follows."""
+def test_documented_statuses_are_explained(status: int, profile: Profile, body: str) -> None:
+    """Whatever the body, the message has the status and the provider's meaning, and there is a
+    fix."""
     error = refusal(body, profile, status)
     assert f"HTTP {status}" in error.message
     assert profile.provider.errors.status[str(status)].what in error.message
@@ -253,31 +252,31 @@ def test_each_documented_status_says_what_it_was_and_what_to_do(
     assert "{profile}" not in error.fix
 
 
-def test_screening_eagles_camel_case_description_is_found() -> None:
-    """`errorDescription`, and an `error` that is no RFC code: the status tells what it means."""
+def test_description_of_screening_eagle() -> None:
+    """`errorDescription`, and an `error` that is not a code of RFC 6749: the status explains it."""
     error = refusal('{"error": "Forbidden", "errorDescription": "permission denied"}', EAGLE, 401)
     assert (error.error, error.description) == ("Forbidden", "permission denied")
     assert "permission denied" in error.message
     assert "client secret is missing or wrong" in error.message
 
 
-def test_a_standard_code_explains_more_than_the_status() -> None:
-    """GroupID's 400s usually carry an OAuth code; it is used when it is there."""
+def test_error_code_takes_precedence_over_the_status() -> None:
+    """GroupID's 400s usually have an OAuth code."""
     error = refusal('{"error": "invalid_grant"}', GROUPID, 400)
     assert "identity store" in error.message
     assert error.fix == "tokencli login p --again"
 
 
-def test_a_description_that_quotes_secrets_is_masked() -> None:
-    """A server that puts request parameters into its description must not make us print them."""
+def test_secrets_in_a_description_are_masked() -> None:
+    """A server may echo request parameters."""
     body = f'{{"error": "x", "error_description": "bad parameters (password={CANARY}, token 6814cd360205e1245d2834ffab3c3c91)"}}'
     error = refusal(body, OAUTH2, 400)
     assert CANARY not in error.message
     assert "6814cd360205e1245d2834ffab3c3c91" not in error.message
 
 
-def test_a_secret_with_reserved_characters_brings_the_encoding_hint() -> None:
-    """Requirement 25: a 401 for a secret that needs encoding may mean the other encoding."""
+def test_reserved_characters_suggest_the_other_encoding() -> None:
+    """A 401 for a secret with such characters can mean the other basic_encoding."""
     request = replace(REQUEST, secrets=(Secret("pa%ss+word"),))
     with pytest.raises(RefusedError) as caught:
         read_token_response(OAUTH2, request, json_reply("{}", 401), STARTED)
@@ -286,8 +285,8 @@ def test_a_secret_with_reserved_characters_brings_the_encoding_hint() -> None:
 
 
 @given(body=st.binary(max_size=300), status=st.sampled_from([200, 201, 400, 401, 500]))
-def test_only_our_own_errors_escape_from_any_bytes(body: bytes, status: int) -> None:
-    """Requirement 24: arbitrary bytes end in a token or in one of our errors."""
+def test_arbitrary_bytes_raise_only_tokencli_errors(body: bytes, status: int) -> None:
+    """They end in a token or in a TokencliError."""
     try:
         read_token_response(
             OAUTH2, REQUEST, HttpReply(status, {"content-type": "application/json"}, body), STARTED
@@ -315,47 +314,47 @@ json_values = st.recursive(
         ),
     )
 )
-def test_whatever_stands_beside_it_a_refresh_token_is_read(members: dict[str, object]) -> None:
-    """Requirement 4: no neighbour can make the refresh token be lost."""
+def test_arbitrary_members_keep_the_refresh_token(members: dict[str, object]) -> None:
+    """No other member can cost the refresh token."""
     import json
 
-    found = take(json.dumps(members))
+    found = read(json.dumps(members))
     assert found.token.refresh_token == Secret("r1")
 
 
-def test_tokens_too_long_to_be_stored_cost_no_refresh_token() -> None:
-    """An access token over 64 KiB is left out of what is kept; its refresh token is kept."""
-    found = take(f'{{"access_token": "{"x" * 70_000}", "refresh_token": "r", "expires_in": 9}}')
+def test_overlong_token_keeps_the_refresh_token() -> None:
+    """An access token over 64 KiB is dropped; its refresh token is stored."""
+    found = read(f'{{"access_token": "{"x" * 70_000}", "refresh_token": "r", "expires_in": 9}}')
     assert (found.token.access_token, found.token.refresh_token) == (Secret(""), Secret("r"))
-    found = take(f'{{"access_token": "a", "refresh_token": "{"x" * 70_000}"}}')
+    found = read(f'{{"access_token": "a", "refresh_token": "{"x" * 70_000}"}}')
     assert (found.token.access_token, found.token.refresh_token) == (Secret("a"), None)
     assert any("refresh token" in remark for remark in found.remarks)
 
 
-def test_a_secret_at_the_edge_of_the_quotation_is_not_cut_in_half() -> None:
-    """All of the body is redacted before any of it is cut."""
+def test_secret_at_the_end_of_a_quote_is_masked() -> None:
+    """The whole body is redacted before it is cut."""
     for before in range(1500, 1620):
-        error = nonsense("x " * (before // 2) + CANARY)
+        error = malformed("x " * (before // 2) + CANARY)
         assert "canary-se" not in error.message
 
 
-def test_a_secret_sent_as_a_members_name_is_not_shown() -> None:
-    """Names of members are shown only where they look like names."""
-    error = nonsense('{"p4ss w0rd!": 1, "ok": 2}')
+def test_member_names_that_may_be_secrets_are_masked() -> None:
+    """Only what looks like a name is shown."""
+    error = malformed('{"p4ss w0rd!": 1, "ok": 2}')
     assert "p4ss" not in error.message
     assert "ok" in error.message
 
 
-def test_a_refusal_names_the_places_of_secrets_that_cant_be_typed_anew() -> None:
-    """`login --again` asks for nothing where secrets come from variables and files."""
+def test_refusal_names_the_sources_of_secrets() -> None:
+    """`login --again` can't prompt for secrets in variables and files."""
     refs = {"client_secret": SecretRef("env", "client_secret", "p", ("MY_SECRET",))}
     error = refusal('{"error": "invalid_client"}', replace(OAUTH2, secrets=refs), 401)
     assert "MY_SECRET" in (error.fix or "")
     assert "login" not in (error.fix or "")
 
 
-def test_scopes_of_the_command_line_are_corrected_there() -> None:
-    """Where the profile does not name the refused scopes, the profile is not what to edit."""
+def test_refused_scope_option_is_named() -> None:
+    """If --scope set the refused scopes, the profile is not what to edit."""
     body = '{"error": "invalid_scope"}'
     assert "profiles edit" in str(refusal(body, OAUTH2, 400).fix)
     typed = replace(OAUTH2, scope="a b", value_sources={"scope": "--scope"})
@@ -365,13 +364,13 @@ def test_scopes_of_the_command_line_are_corrected_there() -> None:
     assert typed.command_line_name == "p --scope 'a b'" and OAUTH2.command_line_name == "p"
 
 
-def test_what_is_shown_of_a_reply_holds_neither_its_tokens_nor_the_requests_secrets() -> None:
-    """Scope, type and error texts; but a word that the profile's scope has stays."""
+def test_shown_texts_contain_no_secret() -> None:
+    """Scope, type and error texts are masked, but not a scope that the profile itself has."""
     body = '{"access_token": "canary-at", "scope": "a canary-at %s", "token_type": "canary-at"}'
-    found = take(body % CANARY, replace(OAUTH2, scope="a"))
+    found = read(body % CANARY, replace(OAUTH2, scope="a"))
     assert found.token.scope == "a *** ***"
     assert "canary" not in f"{found.token.token_type}{found.unusable_reason}"
-    kept = take(body % CANARY, replace(OAUTH2, scope=CANARY))
+    kept = read(body % CANARY, replace(OAUTH2, scope=CANARY))
     assert kept.token.scope == f"a *** {CANARY}"
     no = refusal('{"error": "invalid_grant canary-at", "error_description": "no canary-at",'
                  ' "access_token": "canary-at"}', OAUTH2, 400)  # fmt: skip

@@ -1,4 +1,4 @@
-"""WWW-Authenticate, as servers write it and as nobody should."""
+"""WWW-Authenticate headers, well-formed and malformed."""
 
 import time
 
@@ -35,13 +35,13 @@ SPELT = {
 
 
 @pytest.mark.parametrize("header", SPELT)
-def test_a_header_is_read_as_rfc_9110_writes_it(header: str) -> None:
-    """Schemes, token68, parameters in both forms, several challenges in one header, and slips."""
+def test_header_is_parsed(header: str) -> None:
+    """Schemes, token68, both forms of parameters, several challenges in one header, and mistakes."""
     assert parse_challenges(header) == SPELT[header]
 
 
-def test_what_is_said_of_a_token_is_found_beside_other_schemes() -> None:
-    """The challenge that speaks of a token counts, wherever it stands."""
+def test_token_error_is_found_among_other_schemes() -> None:
+    """Wherever its challenge is in the header."""
     said = find_token_error('Basic realm="error=\\"no\\"", Bearer realm="x", error="invalid_token"')
     assert said["error"] == "invalid_token"
     assert find_token_error('Basic error="x"') == {}
@@ -52,16 +52,16 @@ PIECES = st.sampled_from(["Bearer", " ", ",", "=", '"', "\\", "error", "a", "=="
 
 @pytest.mark.requirement(14)
 @given(st.one_of(st.text(max_size=100), st.lists(PIECES, max_size=60).map("".join)))
-def test_any_header_is_read_without_a_word_of_complaint(header: str) -> None:
-    """Nothing raises, and nothing is there that was not in the header."""
+def test_any_header_can_be_parsed(header: str) -> None:
+    """Nothing raises, and the result contains only what is in the header."""
     for challenge in parse_challenges(header):
         assert challenge.scheme in header.lower()
         assert all(name in header.lower() for name in challenge.params)
 
 
 @pytest.mark.parametrize("piece", ['a="', 'a="\\', "a=", "a ", 'B a="x",', '"'])
-def test_the_time_grows_no_faster_than_the_header_may(piece: str) -> None:
-    """No header of any length costs more than a second of this program's time."""
+def test_parsing_time_is_limited(piece: str) -> None:
+    """No header takes more than a second, whatever its length."""
     started = time.process_time()
     parse_challenges(f"Bearer {piece * MAX_HEADER_LENGTH}")
     assert time.process_time() - started < 1
