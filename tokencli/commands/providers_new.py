@@ -13,7 +13,7 @@ from tokencli.errors import ConfigError, UsageError
 from tokencli.importers import parse_curl
 from tokencli.importers.draft import ProviderDraft, draft_provider
 from tokencli.importers.model import Imported
-from tokencli.importers.recording_file import read_token_requests
+from tokencli.importers.recording import read_token_requests
 
 MAX_REQUESTS_LISTED = 20
 """Requests of one file that are listed; --pick accepts every one."""

@@ -4,5 +4,5 @@ One module per format; `files` is the table of them. Each yields a `Seen` or a `
 """
 
 from tokencli.importers.curl import parse_curl as parse_curl
-from tokencli.importers.detect import parse_file as parse_file
-from tokencli.importers.detect import parse_folder as parse_folder
+from tokencli.importers.recording import parse_file as parse_file
+from tokencli.importers.recording import parse_folder as parse_folder

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from tokencli.importers import json_access
-from tokencli.importers.curl import has_basic_auth
-from tokencli.importers.model import ImportedRequest
+from tokencli.importers.document import as_pairs, as_rows, as_table, as_text
+from tokencli.importers.model import ImportedRequest, has_basic_auth
 
 MAX_REPLY_LENGTH = 2 * 1024 * 1024
 REPEATING_REDIRECTS = (307, 308)
@@ -17,7 +16,7 @@ REPEATING_REDIRECTS = (307, 308)
 
 def read_requests(data: Mapping[str, Any]) -> Iterator[ImportedRequest]:
     """Yield the requests of a recording; one that failed only where it never succeeded."""
-    entries = json_access.as_rows(json_access.as_table(data.get("log")).get("entries"))
+    entries = as_rows(as_table(data.get("log")).get("entries"))
     seen = [
         (entry, _read_entry(entry)) for entry in entries if isinstance(entry.get("request"), dict)
     ]
@@ -25,7 +24,7 @@ def read_requests(data: Mapping[str, Any]) -> Iterator[ImportedRequest]:
     asked = {one.url.partition("#")[0] for _, one in seen}
     for entry, one in seen:
         failed = not 200 <= one.status < 400
-        target = json_access.as_text(json_access.as_table(entry.get("response")).get("redirectURL"))
+        target = as_text(as_table(entry.get("response")).get("redirectURL"))
         moved = one.status in REPEATING_REDIRECTS and any(
             url.endswith(target) for url in asked if target
         )
@@ -41,33 +40,31 @@ def _get_method_and_url(one: ImportedRequest) -> tuple[str, str]:
 
 def _read_entry(entry: dict[str, Any]) -> ImportedRequest:
     asked, answer = (
-        json_access.as_table(entry.get("request")),
-        json_access.as_table(entry.get("response")),
+        as_table(entry.get("request")),
+        as_table(entry.get("response")),
     )
-    headers = json_access.as_pairs(asked.get("headers"), name="name")
-    kind, body = _read_body(json_access.as_table(asked.get("postData")))
+    headers = as_pairs(asked.get("headers"), name="name")
+    kind, body = _read_body(as_table(asked.get("postData")))
     status = answer.get("status")
     known = isinstance(status, int) and not isinstance(status, bool)
     return ImportedRequest(
-        (json_access.as_text(asked.get("method")) or "POST").upper(),
-        json_access.as_text(asked.get("url")),
+        (as_text(asked.get("method")) or "POST").upper(),
+        as_text(asked.get("url")),
         tuple(headers),
         body,
         has_basic_auth(headers),
-        _decode_text(json_access.as_table(answer.get("content"))),
+        _decode_text(as_table(answer.get("content"))),
         body_format=kind,
-        reply_headers=tuple(
-            name for name, _ in json_access.as_pairs(answer.get("headers"), name="name")
-        ),
+        reply_headers=tuple(name for name, _ in as_pairs(answer.get("headers"), name="name")),
         status=status if known and isinstance(status, int) else 200,
     )
 
 
 def _read_body(posted: dict[str, Any]) -> tuple[str, str]:
     """Return the kind and the text of a request's body."""
-    kind = json_access.as_text(posted.get("mimeType")).lower()
+    kind = as_text(posted.get("mimeType")).lower()
     text = _decode_text(posted)
-    params = json_access.as_pairs(posted.get("params"), name="name")
+    params = as_pairs(posted.get("params"), name="name")
     if "multipart" in kind:
         # Its text, if any, is cut by a boundary; the names of its parts are what counts.
         return "multipart", urlencode(
@@ -95,8 +92,8 @@ def _list_multipart_names(text: str) -> list[tuple[str, str]]:
 
 def _decode_text(content: dict[str, Any]) -> str:
     """Return the text of a body that may be kept as base64."""
-    text = json_access.as_text(content.get("text"))
-    if json_access.as_text(content.get("encoding")).lower() != "base64":
+    text = as_text(content.get("text"))
+    if as_text(content.get("encoding")).lower() != "base64":
         return text[:MAX_REPLY_LENGTH]
     try:
         return base64.b64decode(text[: MAX_REPLY_LENGTH * 2]).decode()

@@ -1,6 +1,6 @@
 """What a recording or a description tells: a request as somebody has it, or an OAuth server."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -55,3 +55,8 @@ class OAuthServer:
 
 
 Imported: TypeAlias = ImportedRequest | OAuthServer
+
+
+def has_basic_auth(headers: Iterable[tuple[str, str]]) -> bool:
+    """Tell whether one of the headers is HTTP Basic's."""
+    return any(n.lower() == "authorization" and v.lower().startswith("basic") for n, v in headers)

@@ -1,13 +1,17 @@
 """Read OpenAPI 3 and Swagger 2: the OAuth flows, the OpenID issuers, and where one logs in."""
 
+import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
-from tokencli.importers import json_access, oauth_settings
-from tokencli.importers.model import Imported, OAuthServer
-from tokencli.importers.openapi_operations import find_login_requests
+from tokencli.importers.document import as_list, as_rows, as_table, as_text, first_text
+from tokencli.importers.model import Imported, ImportedRequest, OAuthServer
+from tokencli.importers.name_patterns import SECRET_NAME_PATTERN, has_token_member
 from tokencli.importers.openapi_schema import SchemaExamples
+from tokencli.importers.tool_request import GRANT_NAMES, normalize_name
 
 METADATA_PATHS = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")
 
@@ -16,11 +20,9 @@ def read_requests(data: Mapping[str, Any]) -> Iterator[Imported]:
     """Yield the servers that the security schemes describe, then the operations that log in."""
     schemas = SchemaExamples(dict(data))
     base, defaults = _read_base_url(data)
-    name = json_access.as_text(json_access.as_table(data.get("info")).get("title"))
-    schemes = json_access.as_table(
-        json_access.as_table(data.get("components")).get("securitySchemes")
-    )
-    schemes = schemes or json_access.as_table(data.get("securityDefinitions"))
+    name = as_text(as_table(data.get("info")).get("title"))
+    schemes = as_table(as_table(data.get("components")).get("securitySchemes"))
+    schemes = schemes or as_table(data.get("securityDefinitions"))
     found: dict[tuple[str, str], OAuthServer] = {}
     for scheme in schemes.values():
         for server in _read_oauth_servers(schemas.resolve_ref(scheme), base, defaults, name):
@@ -59,25 +61,19 @@ def make_absolute_url(url: str, base: str) -> str:
 def _read_base_url(data: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
     """Return the address that the document's servers have, and what its parts are by default."""
     if "swagger" in data:
-        host = json_access.as_text(data.get("host")) or "{base_url}"
-        path = json_access.as_text(data.get("basePath")).strip("/")
+        host = as_text(data.get("host")) or "{base_url}"
+        path = as_text(data.get("basePath")).strip("/")
         schemes = data.get("schemes")
-        only = (
-            json_access.as_text(schemes[0])
-            if isinstance(schemes, list) and len(schemes) == 1
-            else "https"
-        )
+        only = as_text(schemes[0]) if isinstance(schemes, list) and len(schemes) == 1 else "https"
         start = "" if host.startswith("{") else f"{only or 'https'}://"
         return f"{start}{host}{f'/{path}' if path else ''}", {}
-    servers = json_access.as_rows(data.get("servers"))
-    best = next(
-        (one for one in servers if json_access.as_text(one.get("url")).startswith("https")), None
-    )
+    servers = as_rows(data.get("servers"))
+    best = next((one for one in servers if as_text(one.get("url")).startswith("https")), None)
     server = best or (servers[0] if servers else {})
-    url = json_access.as_text(server.get("url")).rstrip("/")
+    url = as_text(server.get("url")).rstrip("/")
     defaults = {
-        key: json_access.as_text(json_access.as_table(about).get("default"))
-        for key, about in json_access.as_table(server.get("variables")).items()
+        key: as_text(as_table(about).get("default"))
+        for key, about in as_table(server.get("variables")).items()
     }
     for key, value in defaults.items():
         if f"{{{key}}}" == url.partition("/")[0] or (f"{{{key}}}://" in url):
@@ -90,10 +86,8 @@ def _read_base_url(data: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
 def _read_oauth_servers(
     scheme: dict[str, Any], base: str, defaults: dict[str, str], name: str
 ) -> Iterator[OAuthServer]:
-    kind = oauth_settings.normalize_name(json_access.as_text(scheme.get("type")))
-    metadata = json_access.first_text(
-        scheme.get("openIdConnectUrl"), scheme.get("oauth2MetadataUrl")
-    )
+    kind = normalize_name(as_text(scheme.get("type")))
+    metadata = first_text(scheme.get("openIdConnectUrl"), scheme.get("oauth2MetadataUrl"))
     if kind == "openidconnect" or (metadata and kind == "oauth2"):
         issuer = make_absolute_url(metadata, base)
         for each in METADATA_PATHS:
@@ -102,20 +96,184 @@ def _read_oauth_servers(
             yield OAuthServer(issuer=issuer.rstrip("/"), defaults=defaults, name=name)
     if kind != "oauth2":
         return
-    flows = json_access.as_table(scheme.get("flows")) or {
-        json_access.as_text(scheme.get("flow")): scheme
-    }
+    flows = as_table(scheme.get("flows")) or {as_text(scheme.get("flow")): scheme}
     for flow_name, told in flows.items():
-        flow = json_access.as_table(told)
-        grant = oauth_settings.GRANT_NAMES.get(oauth_settings.normalize_name(flow_name))
-        url = make_absolute_url(json_access.as_text(flow.get("tokenUrl")), base)
+        flow = as_table(told)
+        grant = GRANT_NAMES.get(normalize_name(flow_name))
+        url = make_absolute_url(as_text(flow.get("tokenUrl")), base)
         if grant and url:
             yield OAuthServer(
                 url,
-                make_absolute_url(json_access.as_text(flow.get("authorizationUrl")), base),
-                make_absolute_url(json_access.as_text(flow.get("deviceAuthorizationUrl")), base),
+                make_absolute_url(as_text(flow.get("authorizationUrl")), base),
+                make_absolute_url(as_text(flow.get("deviceAuthorizationUrl")), base),
                 grants=(grant,),
-                scope=" ".join(json_access.as_table(flow.get("scopes"))),
+                scope=" ".join(as_table(flow.get("scopes"))),
                 defaults=defaults,
                 name=name,
             )
+
+
+LOGIN_PATH = re.compile(
+    r"(?i)token|auth(?!ors?\b)|log-?in|log_in|sign-?in|session|ticket|credential"
+)
+HTTP_METHODS = ("post", "put", "get", "patch")
+_FORM_CONTENT_TYPE = "application/x-www-form-urlencoded"
+_BODY_FORMATS = (
+    (_FORM_CONTENT_TYPE, "form"),
+    ("json", "json"),
+    ("multipart/form-data", "multipart"),
+)
+MAX_OPERATIONS = 50
+"""Operations that are looked at: a description of an authorization server has some."""
+
+
+def find_login_requests(
+    data: Mapping[str, Any],
+    schemas: SchemaExamples,
+    base: str,
+    defaults: dict[str, str],
+    name: str,
+    schemes: dict[str, Any],
+) -> Iterator[ImportedRequest]:
+    """Yield a request for each operation that looks like a login and takes something."""
+    left = MAX_OPERATIONS
+    for path, told in as_table(data.get("paths")).items():
+        item = schemas.resolve_ref(told)
+        if not LOGIN_PATH.search(path):
+            continue
+        for method in HTTP_METHODS:
+            operation = as_table(item.get(method))
+            if not operation or not left:
+                continue
+            left -= 1
+            maker = _OperationRequestBuilder(
+                SchemaExamples(schemas.root), operation, item, _get_form_format(data, operation)
+            )
+            kind, body = maker.build_body()
+            basic, headers, query = maker.build_credentials(schemes)
+            reply = maker.build_reply()
+            if not (
+                basic
+                or SECRET_NAME_PATTERN.search(f"{body} {headers} {query}")
+                or has_token_member(reply)
+            ):
+                continue  # nothing that one proves oneself with goes in, and no token comes out
+            own = as_rows(operation.get("servers")) or as_rows(item.get("servers"))
+            start = as_text(own[0].get("url")) if own else ""
+            start = start if "://" in start else base
+            yield ImportedRequest(
+                method.upper(),
+                f"{start.rstrip('/')}/{path.lstrip('/')}{'?' if query else ''}{urlencode(query)}",
+                tuple(headers),
+                body,
+                basic,
+                reply,
+                body_format=kind,
+                defaults=defaults,
+                optional_members=frozenset(maker.schemas.optional_members),
+                constant_members=frozenset(maker.schemas.constant_members),
+                name=name,
+            )
+
+
+def _get_form_format(data: Mapping[str, Any], operation: dict[str, Any]) -> str:
+    """Return what Swagger 2 says that a form is sent as."""
+    kinds = operation.get("consumes") or data.get("consumes")
+    words = [as_text(one) for one in kinds] if isinstance(kinds, list) else []
+    only = bool(words) and all("multipart" in one for one in words)
+    return "multipart" if only else "form"
+
+
+class _OperationRequestBuilder:
+    """Make the parts of a request of one operation."""
+
+    def __init__(
+        self, schemas: SchemaExamples, operation: dict[str, Any], item: dict[str, Any], form: str
+    ) -> None:
+        self.schemas = schemas
+        self.operation = operation
+        self.form = form
+        told = [*as_list(item.get("parameters")), *as_list(operation.get("parameters"))]
+        self.parameters = [schemas.resolve_ref(one) for one in told]
+
+    def build_body(self) -> tuple[str, str]:
+        """Return the kind of the body and an example of it; Swagger 2 keeps it in parameters."""
+        asked = self.schemas.resolve_ref(self.operation.get("requestBody"))
+        content = as_table(asked.get("content"))
+        for word, kind in _BODY_FORMATS:
+            media = next((media for key, media in content.items() if word in key.lower()), None)
+            if media is not None:
+                example = self.schemas.build_request_example(as_table(media).get("schema"))
+                return self._encode_example(kind, example or self._read_media_example(media))
+        whole = next((one for one in self.parameters if one.get("in") == "body"), None)
+        if whole is not None:
+            return self._encode_example(
+                "json", self.schemas.build_request_example(whole.get("schema"))
+            )
+        rows = [one for one in self.parameters if one.get("in") == "formData"]
+        return self._encode_example(self.form, self._build_example_values(rows))
+
+    def _read_media_example(self, media: Any) -> Any:
+        """Return the members of an example where there is no schema; its values become references."""
+        example = as_table(media).get("example")
+        several = list(as_table(as_table(media).get("examples")).values())
+        example = example or (
+            self.schemas.resolve_ref(several[0]).get("value") if several else None
+        )
+        return example if isinstance(example, dict | list) else None
+
+    def _build_example_values(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for row in rows:
+            key = as_text(row.get("name"))
+            schema = row.get("schema") if isinstance(row.get("schema"), dict) else row
+            properties = {"properties": {key: schema}, "required": [key] if row.get("required") else []}  # fmt: skip
+            found |= self.schemas.build_request_example(properties) or {}
+        return found
+
+    def _encode_example(self, kind: str, example: Any) -> tuple[str, str]:
+        if not example or not isinstance(example, dict | list):
+            return "", ""
+        if kind == "json" or isinstance(example, list):
+            return "json", json.dumps(example)
+        flat = [(key, as_text(one) or "x") for key, one in example.items() if one is not None]
+        return kind, urlencode(flat)
+
+    def build_credentials(self, schemes: dict[str, Any]) -> tuple[bool, list[tuple[str, str]], list[tuple[str, str]]]:  # fmt: skip
+        """Return whether HTTP Basic is wanted, and the headers and parameters that are required."""
+        wanted = {
+            place: list(self._build_example_values([
+                one for one in self.parameters
+                if one.get("in") == place and one.get("required") is True
+            ]).items())
+            for place in ("header", "query")
+        }  # fmt: skip
+        basic = False
+        for each in as_rows(self.operation.get("security"))[:1]:
+            for key in each:
+                scheme = self.schemas.resolve_ref(schemes.get(key))
+                kind, place = (
+                    as_text(scheme.get("type")),
+                    as_text(scheme.get("in")),
+                )
+                basic |= kind == "basic" or as_text(scheme.get("scheme")).lower() == "basic"
+                if kind == "apiKey" and place in wanted:
+                    wanted[place].append((as_text(scheme.get("name")), "x"))
+        headers, query = ([(key, as_text(one) or "x") for key, one in wanted[place]] for place in ("header", "query"))  # fmt: skip
+        return basic, headers, query
+
+    def build_reply(self) -> str:
+        """Return an example of what a success answers, as JSON."""
+        answers = as_table(self.operation.get("responses"))
+        good = [key for key in ("200", "201", "2XX", "202", "default") if key in answers]
+        for key in good:
+            answer = self.schemas.resolve_ref(answers[key])
+            media: Any = next(iter(as_table(answer.get("content")).values()), answer)
+            schema = as_table(media).get("schema")
+            example = self.schemas.build_reply_example(schema) if isinstance(schema, dict) else None
+            example = (
+                example if isinstance(example, dict | list) else self._read_media_example(media)
+            )
+            if example:
+                return json.dumps(example)
+        return ""

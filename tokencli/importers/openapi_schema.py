@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-from tokencli.importers import json_access
-from tokencli.importers.draft.builder import CONSTANT_PARAMETERS
+from tokencli.importers.document import as_list, as_table, as_text, first_text
+from tokencli.importers.name_patterns import CONSTANT_PARAMETERS
 
 MAX_DEPTH = 8
 MAX_NODES = 2000
@@ -28,7 +28,7 @@ class SchemaExamples:
 
     def resolve_ref(self, node: Any) -> dict[str, Any]:
         """Return a table, or the one in this document that it refers to."""
-        found = json_access.as_table(node)
+        found = as_table(node)
         for _ in range(MAX_REFERENCES):
             where = found.get("$ref")
             if not isinstance(where, str) or not where.startswith("#/"):
@@ -36,9 +36,9 @@ class SchemaExamples:
             here: Any = self.root
             for part in where[2:].split("/"):
                 name = unquote(part).replace("~1", "/").replace("~0", "~")
-                here = json_access.as_table(here).get(name)
+                here = as_table(here).get(name)
             found = {
-                **json_access.as_table(here),
+                **as_table(here),
                 **{k: v for k, v in found.items() if k != "$ref"},
             }
         return {}
@@ -59,19 +59,19 @@ class SchemaExamples:
         kind = schema.get("type")
         if isinstance(kind, list):
             kind = next((one for one in kind if one != "null"), None)
-        properties = json_access.as_table(schema.get("properties"))
+        properties = as_table(schema.get("properties"))
         if properties or kind == "object":
             return self._build_object(schema, properties, depth, asked)
         if kind == "array":
             inner = self._build_example(schema.get("items"), name, depth + 1, asked)
             return [] if inner is None else [inner]
         if asked:
-            return self._build_request_value(schema, name, json_access.as_text(kind))
+            return self._build_request_value(schema, name, as_text(kind))
         if kind in ("integer", "number"):
             return 0
         if kind == "boolean":
             return True
-        return _FORMAT_EXAMPLES.get(json_access.as_text(schema.get("format")), "x")
+        return _FORMAT_EXAMPLES.get(as_text(schema.get("format")), "x")
 
     def _build_object(
         self, schema: dict[str, Any], properties: dict[str, Any], depth: int, asked: bool
@@ -100,16 +100,16 @@ class SchemaExamples:
         for part in parts:
             other = self._merge_subschemas(self.resolve_ref(part), depth + 1)
             inner = {
-                **json_access.as_table(whole.get("properties")),
-                **json_access.as_table(other.get("properties")),
+                **as_table(whole.get("properties")),
+                **as_table(other.get("properties")),
             }
-            needed = [*_as_list(whole.get("required")), *_as_list(other.get("required"))]
+            needed = [*as_list(whole.get("required")), *as_list(other.get("required"))]
             whole = {**other, **whole, "properties": inner, "required": needed}
         return whole
 
     def _build_request_value(self, schema: dict[str, Any], name: str, kind: str) -> Any:
         """Return what a request sends for a member: the vendor's constant, or a placeholder."""
-        words = _as_list(schema.get("enum"))
+        words = as_list(schema.get("enum"))
         only = [schema["const"]] if "const" in schema else words if len(words) == 1 else []
         if only and isinstance(only[0], str | int | float):
             self.constant_members.add(name)
@@ -121,16 +121,10 @@ class SchemaExamples:
             return f"{{{{{name}|number}}}}"
         if name.lower() in CONSTANT_PARAMETERS:
             liked = [one for one in PREFERRED_GRANTS if one in words]
-            given = json_access.first_text(
-                *liked, schema.get("default"), schema.get("example"), *words[:1]
-            )
+            given = first_text(*liked, schema.get("default"), schema.get("example"), *words[:1])
             return given or f"{{{{{name}}}}}"
         return f"{{{{{name}}}}}"
 
 
 def _list_tables(schema: dict[str, Any], key: str) -> list[Any]:
-    return [one for one in _as_list(schema.get(key)) if isinstance(one, dict)]
-
-
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+    return [one for one in as_list(schema.get(key)) if isinstance(one, dict)]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tokencli.importers import json_access
+from tokencli.importers.document import as_pairs, as_rows, as_table, as_text, first_text
 from tokencli.importers.model import Imported
 from tokencli.importers.tool_request import Pairs, ToolRequest, build_graphql_body, to_imported
 
@@ -14,10 +14,10 @@ _RAW_BODY_FORMATS = {"json": "json", "xml": "xml", "html": "text", "text": "", "
 
 def read_requests(data: Mapping[str, Any]) -> Iterator[Imported]:
     """Yield the OAuth servers and the requests of a collection."""
-    collection = json_access.as_table(data.get("collection")) or dict(data)
-    name = json_access.as_text(json_access.as_table(collection.get("info")).get("name"))
+    collection = as_table(data.get("collection")) or dict(data)
+    name = as_text(as_table(collection.get("info")).get("name"))
     variables = _read_variables(collection)
-    auth = json_access.as_table(collection.get("auth"))
+    auth = as_table(collection.get("auth"))
     yield from to_imported(_apply_auth(ToolRequest(variables=variables, name=name), auth))
     yield from _read_items(collection.get("item"), auth, variables, name, 0)
 
@@ -27,8 +27,8 @@ def _read_items(
 ) -> Iterator[Imported]:
     if depth > MAX_DEPTH:
         return
-    for item in json_access.as_rows(items):
-        own = json_access.as_table(item.get("auth")) or auth
+    for item in as_rows(items):
+        own = as_table(item.get("auth")) or auth
         known = {**variables, **_read_variables(item)}
         if "item" in item:
             yield from to_imported(_apply_auth(ToolRequest(variables=known, name=name), own))
@@ -43,10 +43,9 @@ def _read_items(
 def _read_variables(holder: Mapping[str, Any]) -> dict[str, str]:
     return {
         key: value
-        for row in json_access.as_rows(holder.get("variable"))
-        if (key := json_access.first_text(row.get("key"), row.get("id")))
-        and not row.get("disabled")
-        if (value := json_access.as_text(row.get("value")))
+        for row in as_rows(holder.get("variable"))
+        if (key := first_text(row.get("key"), row.get("id"))) and not row.get("disabled")
+        if (value := as_text(row.get("value")))
     }
 
 
@@ -57,35 +56,33 @@ def _read_tool_request(
     variables: Mapping[str, str],
     name: str,
 ) -> ToolRequest:
-    kept = ToolRequest(
-        json_access.as_text(asked.get("method")) or "GET", variables=variables, name=name
-    )
+    kept = ToolRequest(as_text(asked.get("method")) or "GET", variables=variables, name=name)
     kept.url, kept.query = _read_url(asked.get("url"))
     kept.headers = _read_headers(asked.get("header"))
-    body = json_access.as_table(asked.get("body"))
+    body = as_table(asked.get("body"))
     if body and not body.get("disabled"):
         _read_body(body, kept)
-    answers = json_access.as_rows(item.get("response"))
+    answers = as_rows(item.get("response"))
     good = [each for each in answers if str(each.get("code", 200)).startswith("2")]
     for each in (good or answers)[:1]:
-        kept.reply_body = json_access.as_text(each.get("body"))
+        kept.reply_body = as_text(each.get("body"))
         kept.reply_headers = tuple(key for key, _ in _read_headers(each.get("header")))
     kept.script = _read_scripts(item)
-    return _apply_auth(kept, json_access.as_table(asked.get("auth")) or auth)
+    return _apply_auth(kept, as_table(asked.get("auth")) or auth)
 
 
 def _apply_auth(kept: ToolRequest, auth: dict[str, Any]) -> ToolRequest:
-    kept.auth = json_access.as_text(auth.get("type"))
+    kept.auth = as_text(auth.get("type"))
     told = auth.get(kept.auth)
-    kept.auth_settings = dict(json_access.as_pairs(told))
+    kept.auth_settings = dict(as_pairs(told))
     rows = told if isinstance(told, list) else []
-    further = next((row.get("value") for row in json_access.as_rows(rows) if row.get("key") == "tokenRequestParams"), None)  # fmt: skip
-    further = further or json_access.as_table(told).get("tokenRequestParams")
+    further = next((row.get("value") for row in as_rows(rows) if row.get("key") == "tokenRequestParams"), None)  # fmt: skip
+    further = further or as_table(told).get("tokenRequestParams")
     kept.token_params = [
-        (key, json_access.as_text(row.get("value")))
-        for row in json_access.as_rows(further)
-        if (key := json_access.as_text(row.get("key"))) and row.get("enabled", True)
-        and json_access.as_text(row.get("send_as")) in ("", "request_body")
+        (key, as_text(row.get("value")))
+        for row in as_rows(further)
+        if (key := as_text(row.get("key"))) and row.get("enabled", True)
+        and as_text(row.get("send_as")) in ("", "request_body")
     ]  # fmt: skip
     return kept
 
@@ -93,29 +90,27 @@ def _apply_auth(kept: ToolRequest, auth: dict[str, Any]) -> ToolRequest:
 def _read_url(url: Any) -> tuple[str, Pairs]:
     """Return a URL and its query where that is kept apart; what is disabled is left out."""
     if not isinstance(url, dict):
-        return json_access.as_text(url), []
-    raw = json_access.as_text(url.get("raw"))
+        return as_text(url), []
+    raw = as_text(url.get("raw"))
     if not raw:
         raw = _join_url(url)
     if isinstance(url.get("query"), list):
-        return raw.partition("?")[0], json_access.as_pairs(url["query"])
+        return raw.partition("?")[0], as_pairs(url["query"])
     return raw, []
 
 
 def _join_url(url: dict[str, Any]) -> str:
     def parts(value: Any, sign: str) -> str:
         if isinstance(value, list):
-            words = [
-                json_access.first_text(one, json_access.as_table(one).get("value")) for one in value
-            ]
+            words = [first_text(one, as_table(one).get("value")) for one in value]
             return sign.join(words)
-        return json_access.as_text(value)
+        return as_text(value)
 
     host, path = parts(url.get("host"), "."), parts(url.get("path"), "/")
     if not host:
         return ""
-    port = json_access.as_text(url.get("port"))
-    scheme = json_access.as_text(url.get("protocol"))
+    port = as_text(url.get("port"))
+    scheme = as_text(url.get("protocol"))
     start = f"{scheme}://" if scheme else ""
     return f"{start}{host}{f':{port}' if port else ''}/{path.lstrip('/')}"
 
@@ -124,39 +119,33 @@ def _read_headers(value: Any) -> Pairs:
     if isinstance(value, str):  # v2.0
         lines = (line.partition(":") for line in value.splitlines())
         return [(key.strip(), word.strip()) for key, colon, word in lines if colon and key.strip()]
-    return json_access.as_pairs(value)
+    return as_pairs(value)
 
 
 def _read_body(body: dict[str, Any], kept: ToolRequest) -> None:
-    mode = json_access.as_text(body.get("mode"))
+    mode = as_text(body.get("mode"))
     if mode in ("urlencoded", "formdata"):
         kept.body_format = "form" if mode == "urlencoded" else "multipart"
         rows = body.get(mode)
         if isinstance(rows, str):
             kept.body_format, kept.body = "", rows
         else:
-            kept.form = json_access.as_pairs(rows)
+            kept.form = as_pairs(rows)
     elif mode == "graphql":
-        asked = json_access.as_table(body.get("graphql"))
+        asked = as_table(body.get("graphql"))
         kept.body_format = "json"
-        kept.body = build_graphql_body(
-            json_access.as_text(asked.get("query")), json_access.as_text(asked.get("variables"))
-        )
+        kept.body = build_graphql_body(as_text(asked.get("query")), as_text(asked.get("variables")))
     elif mode == "raw":
-        options = json_access.as_table(json_access.as_table(body.get("options")).get("raw"))
-        kept.body_format = _RAW_BODY_FORMATS.get(json_access.as_text(options.get("language")), "")
-        kept.body = json_access.as_text(body.get("raw"))
+        options = as_table(as_table(body.get("options")).get("raw"))
+        kept.body_format = _RAW_BODY_FORMATS.get(as_text(options.get("language")), "")
+        kept.body = as_text(body.get("raw"))
 
 
 def _read_scripts(item: dict[str, Any]) -> str:
     """Return the text of the scripts that run after the reply."""
     lines: list[str] = []
-    for event in json_access.as_rows(item.get("event")):
+    for event in as_rows(item.get("event")):
         if event.get("listen") == "test":
-            run = json_access.as_table(event.get("script")).get("exec")
-            lines += (
-                [json_access.as_text(line) for line in run]
-                if isinstance(run, list)
-                else [json_access.as_text(run)]
-            )
+            run = as_table(event.get("script")).get("exec")
+            lines += [as_text(line) for line in run] if isinstance(run, list) else [as_text(run)]
     return "\n".join(lines)

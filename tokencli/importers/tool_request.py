@@ -1,29 +1,46 @@
-"""A request as Postman, Bruno and OpenCollection keep it, with its authentication beside it."""
+"""A request as Postman, Bruno and OpenCollection store it, with its authentication apart from it."""
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from urllib.parse import urlencode
 
-from tokencli.importers import oauth_settings
-from tokencli.importers.curl import has_basic_auth
-from tokencli.importers.model import Imported, ImportedRequest
+from tokencli.importers.model import Imported, ImportedRequest, OAuthServer, has_basic_auth
 
 Pairs = list[tuple[str, str]]
+ENVIRONMENTS_DIR = "environments"
+"""The folder of a Bruno or OpenCollection collection that holds its environments."""
+GRANT_NAMES = {
+    "clientcredentials": "client_credentials", "application": "client_credentials",
+    "password": "password", "passwordcredentials": "password",
+    "resourceownerpasswordcredentials": "password",
+    "authorizationcode": "authorization_code", "accesscode": "authorization_code",
+    "authorizationcodewithpkce": "authorization_code",
+    "devicecode": "device_code", "deviceauthorization": "device_code",
+    "urnietfparamsoauthgranttypedevicecode": "device_code",
+}  # fmt: skip
+"""A tool's normalized name of a grant -> its name here. `implicit` has no token request."""
+CLIENT_AUTH_METHODS = {
+    "header": "client_secret_basic", "basicauthheader": "client_secret_basic",
+    "clientsecretbasic": "client_secret_basic", "body": "client_secret_post",
+    "clientsecretpost": "client_secret_post",
+}  # fmt: skip
+"""Where a tool puts the client's credentials, normalized -> the client authentication method."""
+MAX_SCRIPT_LENGTH = 20_000
 _PROPERTY_CHAIN = re.compile(
     r"(?:json\(\)|getBody\(\)|res\.body|jsonData|responseBody|response|data|body|JSON\.parse\([\w.]*\))"
     r"((?:\??\.[A-Za-z_]\w*|\[\d{1,3}\])+)(?![\w(])"
 )
-"""How scripts take a token out of a reply."""
-MAX_SCRIPT_LENGTH = 20_000
+"""How scripts read a token from a reply."""
 _TOKEN_NAME = re.compile(r"(?i)\w*(token|jwt|ticket|session_?id)\w*")
 _NO_AUTH_KINDS = ("inherit", "none", "noauth", "")
 
 
 @dataclass(slots=True)
 class ToolRequest:
-    """The request, still in the tool's own parts."""
+    """A request in the parts in which the tool stores it."""
 
     method: str = "GET"
     url: str = ""
@@ -33,56 +50,102 @@ class ToolRequest:
     body: str = ""
     form: Pairs = field(default_factory=list)
     auth: str = ""
+    """The kind of authentication."""
     auth_settings: Mapping[str, str] = field(default_factory=dict)
-    """Of the authentication."""
     token_params: Pairs = field(default_factory=list)
-    """Further parameters of an OAuth token request."""
+    """Additional parameters of an OAuth token request."""
     variables: Mapping[str, str] = field(default_factory=dict)
     reply_body: str = ""
     reply_headers: tuple[str, ...] = ()
     script: str = ""
-    """What the tool runs after the reply: it may take the token out."""
+    """What the tool runs after the reply, which may read the token."""
     name: str = ""
 
 
-def to_imported(kept: ToolRequest) -> Iterator[Imported]:
-    """Yield the OAuth server that a request's authentication names, or the request itself."""
-    kind = oauth_settings.normalize_name(kept.auth)
+@dataclass(frozen=True, slots=True)
+class InheritedSettings:
+    """What a collection and its folders set for every request in them."""
+
+    auth: str = ""
+    auth_settings: Mapping[str, str] = field(default_factory=dict)
+    token_params: Pairs = field(default_factory=list)
+    headers: Pairs = field(default_factory=list)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
+
+
+def to_imported(request: ToolRequest) -> Iterator[Imported]:
+    """Yield the OAuth server that a request's authentication names, or else the request itself."""
+    kind = normalize_name(request.auth)
     if kind == "oauth2":
-        server = oauth_settings.read_oauth_server(
-            kept.auth_settings, kept.variables, kept.name, tuple(kept.token_params)
+        server = read_oauth_server(
+            request.auth_settings, request.variables, request.name, tuple(request.token_params)
         )
         if server is not None:
             yield server
         return  # a request that is sent with a token is not the one that gets it
-    if not kept.url.strip():
+    if not request.url.strip():
         return
-    headers, query, notes = list(kept.headers), list(kept.query), []
-    settings = {
-        oauth_settings.normalize_name(key): value for key, value in kept.auth_settings.items()
-    }
+    headers, query, notes = list(request.headers), list(request.query), []
+    settings = {normalize_name(key): value for key, value in request.auth_settings.items()}
     if kind == "bearer":
         headers.append(("Authorization", "Bearer x"))
     elif kind == "apikey":
         key = settings.get("key", "") or "X-Api-Key"
-        place = settings.get("in", "") or settings.get("placement", "")
-        (query if "query" in place else headers).append((key, "x"))
+        placement = settings.get("in", "") or settings.get("placement", "")
+        (query if "query" in placement else headers).append((key, "x"))
     elif kind not in ("basic", *_NO_AUTH_KINDS):
-        notes.append(f"its authentication of kind {kept.auth[:40]}, which is left out")
-    text = kept.body if kept.body_format not in ("form", "multipart") else urlencode(kept.form)
+        notes.append(f"the authentication of kind {request.auth[:40]} was left out")
+    is_form = request.body_format in ("form", "multipart")
     yield ImportedRequest(
-        kept.method.upper(),
-        _append_query(kept.url, query),
+        request.method.upper(),
+        _append_query(request.url, query),
         tuple(headers),
-        text,
+        urlencode(request.form) if is_form else request.body,
         kind == "basic" or has_basic_auth(headers),
-        kept.reply_body,
-        body_format=kept.body_format,
-        variables=kept.variables,
-        token_locator=find_token_locator(kept.script),
-        reply_headers=kept.reply_headers,
-        name=kept.name,
+        request.reply_body,
+        body_format=request.body_format,
+        variables=request.variables,
+        token_locator=find_token_locator(request.script),
+        reply_headers=request.reply_headers,
+        name=request.name,
         notes=tuple(notes),
+    )
+
+
+def normalize_name(word: str) -> str:
+    """Return a name in lower case, letters and digits only."""
+    return re.sub(r"[^a-z0-9]", "", word.lower())
+
+
+def read_oauth_server(
+    auth_settings: Mapping[str, str],
+    variables: Mapping[str, str],
+    name: str = "",
+    params: tuple[tuple[str, str], ...] = (),
+) -> OAuthServer | None:
+    """Return the OAuth server of a tool's settings, or None if they name no token endpoint."""
+    settings = {normalize_name(key): value for key, value in auth_settings.items() if value}
+    url = settings.get("accesstokenurl", "") or settings.get("tokenurl", "")
+    if not url:
+        return None
+    grant = GRANT_NAMES.get(
+        normalize_name(settings.get("granttype", "") or settings.get("flow", ""))
+    )
+    placement_keys = ("clientauthentication", "credentialsplacement", "placement")
+    placement = next((settings[key] for key in placement_keys if key in settings), "")
+    method = CLIENT_AUTH_METHODS.get(normalize_name(placement))
+    extra = tuple((key, settings[key]) for key in ("audience", "resource") if settings.get(key))
+    return OAuthServer(
+        url,
+        settings.get("authurl", "") or settings.get("authorizationurl", ""),
+        settings.get("deviceauthorizationurl", ""),
+        grants=(grant,) if grant else (),
+        scope=settings.get("scope", ""),
+        client_auth=(method,) if method else (),
+        params=tuple(dict([*extra, *params]).items()),
+        variables=variables,
+        name=name,
     )
 
 
@@ -92,13 +155,37 @@ def build_graphql_body(query: str, variables: str) -> str:
 
 
 def find_token_locator(script: str) -> str:
-    """Return where a script finds a token in the reply, empty where it says nothing."""
-    for each in _PROPERTY_CHAIN.finditer(script[:MAX_SCRIPT_LENGTH]):
-        path = each[1].replace("?", "").lstrip(".")
+    """Return where a script finds a token in the reply, or an empty text."""
+    for match in _PROPERTY_CHAIN.finditer(script[:MAX_SCRIPT_LENGTH]):
+        path = match[1].replace("?", "").lstrip(".")
         last = re.split(r"[.\[]", path.rstrip("]"))[-1]
         if _TOKEN_NAME.fullmatch(last) and "refresh" not in last.lower():
             return path
     return ""
+
+
+def find_shared_variables(environments: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Return the variables that have the same value in every environment. The others become fields."""
+    return {
+        name: value
+        for name, value in (environments[0] if environments else {}).items()
+        if value and all(variables.get(name, value) == value for variables in environments)
+    }
+
+
+def is_environment_file(path: PurePosixPath) -> bool:
+    """Return whether a file of a collection describes an environment."""
+    return ENVIRONMENTS_DIR in path.parts[:-1]
+
+
+def iter_settings_files(
+    path: PurePosixPath, settings_files: Sequence[str], files: Collection[PurePosixPath]
+) -> Iterator[PurePosixPath]:
+    """Yield the collection and folder files that apply to the file at `path`, outermost first."""
+    for folder in reversed(path.parents):
+        for name in settings_files:
+            if folder / name in files and folder / name != path:
+                yield folder / name
 
 
 def _append_query(url: str, query: Pairs) -> str:

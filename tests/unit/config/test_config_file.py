@@ -19,7 +19,7 @@ from tokencli.config.config_file import (
 )
 from tokencli.config.load import load_config
 from tokencli.errors import ConfigError
-from tokencli.importers.recording_file import read_token_requests
+from tokencli.importers.recording import read_token_requests
 
 
 def write_config_file(tmp_path: Path, data: bytes, mode: int = 0o600) -> Path:

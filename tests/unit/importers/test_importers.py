@@ -17,7 +17,7 @@ from tokencli.errors import ConfigError, TokencliError
 from tokencli.importers import parse_file
 from tokencli.importers.draft import ProviderDraft, draft_provider
 from tokencli.importers.model import Imported
-from tokencli.importers.recording_file import read_token_requests
+from tokencli.importers.recording import read_token_requests
 from tokencli.provider_schema import Provider
 
 FILES = Path(__file__).parents[2] / "recordings"
@@ -197,7 +197,7 @@ def test_no_draft_holds_a_value_and_each_says_what_is_open(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in NAMES if name.endswith(".yaml")])
 def test_yaml_and_json_say_the_same(name: str) -> None:
     """An API described in JSON becomes what it becomes in YAML."""
-    from tokencli.importers.parse import parse_document
+    from tokencli.importers.document import parse_document
 
     text = (FILES / name).read_text()
     as_json = json.dumps(parse_document(text))
@@ -462,7 +462,7 @@ def test_a_recording_that_is_odd_in_places_is_read_or_refused(
     tmp_path: Path, name: str, places: list[tuple[int, Any]]
 ) -> None:
     """Whatever stands where something else is expected, there is no other error."""
-    from tokencli.importers.parse import parse_document
+    from tokencli.importers.document import parse_document
 
     tree = json.loads(json.dumps(parse_document((FILES / name).read_text())))
     for number, odd in places:

@@ -6,14 +6,12 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from tokencli.errors import ConfigError
-from tokencli.importers.draft.builder import (
-    LIFETIME_NAME_PATTERN,
-    SECRET_NAME_PATTERN,
-    ProviderDraft,
-)
-from tokencli.importers.draft.xml_template import draft_xml as xml_template
+from tokencli.importers.document import parse_document
+from tokencli.importers.draft.builder import ProviderDraft, escape_template
 from tokencli.importers.model import ImportedRequest
-from tokencli.importers.parse import parse_document
+from tokencli.importers.name_patterns import LIFETIME_NAME_PATTERN, SECRET_NAME_PATTERN
+from tokencli.providers.reply_locator import get_local_name, read_xml_events
+from tokencli.providers.template_filters import escape_xml
 
 _UNQUOTED_VARIABLE = re.compile(r'("(?:[^"\\]|\\.)*")|(\{\{\s*[^{}"]{1,100}?\s*\}\})')
 _FORM_PAIR = re.compile(r"[A-Za-z_@$][\w.@$:%+\[\]-]{0,60}=")
@@ -36,7 +34,7 @@ def draft_body(seen: ImportedRequest, made: ProviderDraft) -> tuple[str | None, 
         if isinstance(tree, dict | list):
             return "json", _draft_tree("", tree, made)
     if kind == "xml" or (kind in ("", "text") and text.startswith("<")):
-        found = xml_template(text, made)
+        found = draft_xml(text, made)
         if found is not None:
             return "xml", found
         made.add_open_question(
@@ -126,3 +124,50 @@ def _draft_tree(name: str, tree: Any, made: ProviderDraft) -> Any:
             return tree
         return made.add_reference(name).replace("}", "|number}")
     return made.draft_value(name, tree, typed=True)
+
+
+_VENDOR_ATTRIBUTE = re.compile(
+    r"xmlns(:.*)?|(xsi|xml|soap|soapenv|env|s|SOAP-ENV|wsse|wsu):[A-Za-z]+"
+)
+"""Attributes whose values belong to the protocol."""
+_MAX_VENDOR_ATTRIBUTE = 200
+
+
+def draft_xml(text: str, draft: ProviderDraft) -> str | None:
+    """Return the document as a template, or None if it is not XML that is accepted."""
+    output: list[str] = []
+    open_elements: list[str] = []
+    pending_text = ""
+    fields_before = dict(draft.fields)
+
+    def start_element(name: str, attributes: dict[str, str]) -> None:
+        flush_text()
+        open_elements.append(name)
+        written = (f' {key}="{draft_attribute(key, value)}"' for key, value in attributes.items())
+        output.append(f"<{escape_template(name)}{''.join(written)}>")
+
+    def draft_attribute(name: str, value: str) -> str:
+        if _VENDOR_ATTRIBUTE.fullmatch(name) and len(value) <= _MAX_VENDOR_ATTRIBUTE:
+            return escape_template(escape_xml(value))
+        return draft.draft_value(get_local_name(name), escape_xml(value))
+
+    def end_element(name: str) -> None:
+        flush_text()
+        open_elements.pop()
+        output.append(f"</{escape_template(name)}>")
+
+    def add_text(piece: str) -> None:
+        nonlocal pending_text
+        pending_text += piece
+
+    def flush_text() -> None:
+        nonlocal pending_text
+        word, pending_text = pending_text.strip(), ""
+        if word and open_elements:
+            output.append(draft.draft_value(get_local_name(open_elements[-1]), escape_xml(word)))
+
+    body = re.sub(r"^<\?xml[^>]*\?>", "", text).encode()
+    if not read_xml_events(body, start_element, end_element, add_text):
+        draft.fields = fields_before
+        return None
+    return "".join(output)

@@ -5,29 +5,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tokencli.importers.name_patterns import (
+    CONSTANT_PARAMETERS,
+    SECRET_NAME_PATTERN,
+    STANDARD_VALUE_NAMES,
+)
 from tokencli.providers.template_values import GENERATED_VALUES, REPLY_VALUES
 from tokencli.toml_writer import format_toml_value
 
-CONSTANT_PARAMETERS = frozenset(
-    ("grant_type", "granttype", "scope", "scopes", "audience", "resource", "response_type", "f",
-     "format", "output", "action", "method", "jsonrpc", "version", "api-version", "client_version",
-     "authflow", "loginmode", "type", "@type", "connection", "requested_token_use", "@version")
-)  # fmt: skip
-"""Parameters whose value is the vendor's word and no secret."""
 MAX_CONSTANT_LENGTH = 100
-SECRET_NAME_PATTERN = re.compile(
-    r"(?i)pass|secret|token|key|pwd|credential|assertion|jwt|pin\b|otp|code\b|sign"
-)
-LIFETIME_NAME_PATTERN = re.compile(
-    r"(?i)ttl|expir|timeout|duration|life|minutes|seconds|hours|days|validity"
-)
-STANDARD_VALUE_NAMES = {
-    "username": "username", "user": "username", "user_name": "username", "userid": "username",
-    "login": "username", "password": "password", "passwd": "password", "pwd": "password",
-    "pass": "password", "client_id": "client_id", "clientid": "client_id",
-    "client_secret": "client_secret", "clientsecret": "client_secret", "scope": "scope",
-}  # fmt: skip
-"""What a parameter is called, without case and dashes -> the standard value behind it."""
 GENERATED_VARIABLES = {"$guid": "{uuid}", "$randomuuid": "{uuid}", "$timestamp": "{now}"}
 """What Postman and Bruno make for each request -> what is made here."""
 VARIABLE_PATTERN = re.compile(r"\{\{\s*([^{}]{1,100}?)\s*\}\}")

@@ -6,12 +6,12 @@ from urllib.parse import parse_qsl, quote, unquote
 
 from tokencli.errors import ConfigError
 from tokencli.importers.draft.builder import (
-    SECRET_NAME_PATTERN,
     VARIABLE_PATTERN,
     ProviderDraft,
     escape_template,
     to_snake_case,
 )
+from tokencli.importers.name_patterns import SECRET_NAME_PATTERN
 from tokencli.providers.endpoint_urls import check_endpoint_url
 from tokencli.providers.template import fill_url
 

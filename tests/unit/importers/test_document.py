@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from tokencli.errors import ConfigError
-from tokencli.importers.parse import MAX_DEPTH, parse_document
+from tokencli.importers.document import MAX_DEPTH, parse_document
 
 BOMB = "a0: &a0 [x, x]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)

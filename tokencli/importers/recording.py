@@ -1,16 +1,76 @@
-"""Tell what kind of file it is, read it, and put what is most likely for a token first."""
+"""Read a recording, or a collection's folder, for `tokencli providers new --from`."""
 
+import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tokencli.config.config_file import open_regular_file
 from tokencli.errors import ConfigError
-from tokencli.importers import bru
+from tokencli.importers.bruno import BRU_BLOCK_PATTERN
 from tokencli.importers.curl import parse_curl
+from tokencli.importers.document import parse_document
 from tokencli.importers.model import Imported, ImportedRequest, OAuthServer
-from tokencli.importers.parse import parse_document
+from tokencli.importers.name_patterns import has_token_member
+
+MAX_FILE_CHARS = 64 * 1024 * 1024
+"""Characters: a browser's recording of a minute has some 10 million."""
+MAX_FOLDER_CHARS = 16 * 1024 * 1024
+MAX_FILES = 5000
+COLLECTION_SUFFIXES = (".bru", ".yml", ".yaml")
+
+
+def read_token_requests(path: str) -> list[Imported]:
+    """Return the requests for a token in a file, on stdin where it is `-`, or in a folder.
+
+    Raises:
+        ConfigError: it can't be read, is of no kind that is known, or holds none.
+    """
+    try:
+        if path != "-" and Path(path).is_dir():
+            files = dict(_read_collection_files(Path(path)))
+        elif path == "-":
+            files = {"": sys.stdin.read(MAX_FILE_CHARS + 1)}
+        else:
+            with open_regular_file(Path(path)) as file:
+                files = {"": file.read(MAX_FILE_CHARS + 1)}
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        which = str(getattr(error, "filename", None) or path)
+        raise ConfigError(f"{which[:200]!r} can't be read: {reason}") from None
+    return parse_file(_check_size(files[""])) if "" in files else parse_folder(files)
+
+
+def _check_size(text: str) -> str:
+    if len(text) > MAX_FILE_CHARS:
+        raise ConfigError("the file is too large: more than 64 million characters")
+    return text
+
+
+def _read_collection_files(top: Path) -> Iterator[tuple[str, str]]:
+    """Yield the files of a collection, by their paths in it; links out of it are not followed."""
+    left, count = MAX_FOLDER_CHARS, 0
+    for place, folders, names in os.walk(top):
+        folders[:] = sorted(name for name in folders if name != "node_modules" and name[0] != ".")
+        for name in sorted(names):
+            path = Path(place, name)
+            if (
+                not (name.endswith(COLLECTION_SUFFIXES) or name == "bruno.json")
+                or path.is_symlink()
+            ):
+                continue
+            count += 1
+            with open_regular_file(path, errors="replace") as file:
+                text = file.read(left + 1)
+            left -= len(text)
+            if left < 0 or count > MAX_FILES:
+                raise ConfigError("the folder is too large to be a collection")
+            yield path.relative_to(top).as_posix(), text
+
 
 SUPPORTED_FORMATS_HINT = (
     "give a HAR file, a Postman collection, Bruno's .bru or YAML, or OpenAPI as JSON or YAML"
@@ -43,7 +103,7 @@ def parse_file(text: str) -> list[Imported]:
     text = text.removeprefix("\ufeff")
     if re.match(r"\s*(?:\$ )?curl(?:\.exe)?\s", text):
         return [parse_curl(text.strip().removeprefix("$ "))]
-    if bru.BRU_BLOCK_PATTERN.search(text) and text.lstrip()[:1] not in ("{", "["):
+    if BRU_BLOCK_PATTERN.search(text) and text.lstrip()[:1] not in ("{", "["):
         return _rank_candidates(_load_importer("bruno").read_requests(text))
     tree = parse_document(text)
     if isinstance(tree, dict):
@@ -98,8 +158,6 @@ def _deduplicate_candidates(found: Iterable[Imported]) -> Iterator[Imported]:
 
 def _score_candidate(one: Imported) -> int:
     """Weigh how likely it is that a token comes of it."""
-    from tokencli.importers.draft.reply import has_token_member
-
     if isinstance(one, OAuthServer):
         return 9
     path, _, query = _get_scored_path(one).partition("?")

@@ -1,7 +1,7 @@
-"""Turn the text of a file into a tree: JSON, or YAML without anything that YAML could do.
+"""Parse the JSON or YAML of other tools, and read expected values from it.
 
-YAML is built of the safe loader's events, on a stack of our own: keys stay text, a date stays text,
-no tag makes an object, and what aliases add up to is counted before it is there.
+YAML is built from the events of the safe loader on a stack of our own: keys stay text, dates stay text,
+no tag creates an object, and the size of aliases is counted before they are expanded.
 """
 
 import json
@@ -162,3 +162,43 @@ def _parse_scalar(event: Any) -> Any:
     if _INTEGER.fullmatch(word):
         return int(word)
     return float(word) if _FLOAT.fullmatch(word) else word
+
+
+def as_table(value: Any) -> dict[str, Any]:
+    """Return a table, or an empty one where it is none."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_rows(value: Any) -> list[dict[str, Any]]:
+    """Return the tables of a list."""
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+
+
+def as_list(value: Any) -> list[Any]:
+    """Return a list, or an empty one if it is something else."""
+    return value if isinstance(value, list) else []
+
+
+def as_text(value: Any) -> str:
+    """Return text; a number or a boolean as JSON writes it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, str | int | float) else ""
+
+
+def first_text(*values: Any) -> str:
+    """Return the first of the values that is text and not empty."""
+    return next((found for value in values if (found := as_text(value))), "")
+
+
+def as_pairs(value: Any, *, name: str = "key") -> list[tuple[str, str]]:
+    """Return names and values of a list of rows that are not disabled, or of a table."""
+    if isinstance(value, dict):
+        return [(str(key), as_text(one)) for key, one in value.items()]
+    return [
+        (found, as_text(row.get("value")))
+        for row in as_rows(value)
+        if (found := as_text(row.get(name)))
+        and not row.get("disabled")
+        and row.get("enabled", True)
+    ]
