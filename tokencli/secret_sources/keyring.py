@@ -1,4 +1,4 @@
-"""Secrets in the OS keyring: the place where they rest unless the profile says otherwise."""
+"""Secrets in the OS keyring: the default source."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -30,71 +30,74 @@ class KeyringSource:
         self._keyring = keyring or get_os_keyring(environ, terminal)
 
     def read(self, ref: SecretRef) -> Secret | None:
-        """Return the secret: what is stored for the profile's server, or by hand for the profile.
+        """Return the secret that is stored for the profile's server, or manually for the profile.
 
         Raises:
-            KeyringError: what is there was stored for another server.
+            KeyringError: the stored secret is for another server.
         """
         service, username = ref.target
         text = self._keyring.get_item(service, username)
         if (
             text is None
             and _is_bound_to_origin(ref)
-            and (found := self._keyring.find_first_item(service))
+            and (item := self._keyring.find_first_item(service))
         ):
-            if is_other_origin(found[0] or "", username):
+            if is_other_origin(item[0] or "", username):
                 error = KeyringError(
-                    f"the {ref.name} of profile {ref.profile!r} was stored for {found[0]}, but the"
+                    f"the {ref.name} of profile {ref.profile!r} was stored for {item[0]}, but the"
                     f" profile now names {username}",
-                    fix=f"tokencli login {ref.profile} --again   (if that change is right)",
+                    cause="a stored secret is sent only to the server it was stored for",
+                    fix=f"tokencli login {ref.profile} --again",
                 )
                 error.affects_whole_keyring = False
                 raise error
-            text = found[1]
+            text = item[1]
         return normalize_secret(text or "", f"the keyring item {service}")
 
     def store_secret(self, ref: SecretRef, secret: Secret) -> Callable[[], bool]:
-        """Store the secret and read it back, alone in its service; return what undoes that, and tells
-        whether there was an older one that it put back.
+        """Store the secret as the only item of its service, and read it back.
+
+        Returns a function that restores the previous state and tells whether there was an older
+        secret.
 
         Raises:
-            KeyringError: it did not stay; then what was there before is put back.
+            KeyringError: it could not be stored; the previous state is restored.
         """
         service, username = ref.target
         self._keyring.require_usable()
         before: list[tuple[str, str]] = []
-        with suppress(KeyringError):  # what can't be read is what this is to replace
+        with suppress(KeyringError):  # an unreadable item is going to be replaced
             if (old := self._keyring.get_item(service, username)) is not None:
                 before.append((username, old))
-        back = partial(self._restore_items, service, username, before)
+        restore = partial(self._restore_items, service, username, before)
         try:
             if _is_bound_to_origin(ref):
-                for found in self._iterate_other_items(service, username):
-                    before.append(found)
-                    self._keyring.delete_item(service, found[0])
+                for item in self._iterate_other_items(service, username):
+                    before.append(item)
+                    self._keyring.delete_item(service, item[0])
             self._keyring.set_item(service, username, secret.reveal())
         except KeyringError:
             with suppress(KeyringError):
-                back()
+                restore()
             raise
-        return back
+        return restore
 
     def delete_secret(self, ref: SecretRef, *, everywhere: bool = False) -> bool:
-        """Forget the secret, and what was stored by hand for the profile; tell whether there was one.
+        """Delete the secret, also one stored manually for the profile; tell whether there was one.
 
-        What was stored for another server stays, unless it is to go `everywhere`.
+        A secret for another server is only deleted with `everywhere`.
         """
         service, username = ref.target
-        gone = self._keyring.delete_item(service, username)
+        deleted = self._keyring.delete_item(service, username)
         if not _is_bound_to_origin(ref):
-            return gone
-        more = self._keyring.delete_items(
+            return deleted
+        count = self._keyring.delete_items(
             service, lambda other: everywhere or not is_other_origin(other, username)
         )
-        return more > 0 or gone
+        return count > 0 or deleted
 
     def _iterate_other_items(self, service: str, username: str) -> Iterator[tuple[str, str]]:
-        """Yield what else is found in a service, for whoever takes it away before the next."""
+        """Yield the other items of a service; the caller must delete each before the next."""
         for _ in range(MAX_ITEMS):
             name, text = self._keyring.find_first_item(service) or (None, "")
             if not name or name == username:
@@ -110,7 +113,7 @@ class KeyringSource:
 
 
 def _is_bound_to_origin(ref: SecretRef) -> bool:
-    """Tell whether the secret rests in its own service, under the origin of the server it is for."""
+    """Tell whether the item is tokencli's own, with the server's origin as its user name."""
     service, username = ref.target
     return service == default_keyring_service(ref.profile, ref.name) and is_other_origin(
         username, ""

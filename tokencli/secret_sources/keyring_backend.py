@@ -1,4 +1,4 @@
-"""Which backend of the keyring library is used, and whether it is fit for secrets."""
+"""Which keyring backend is used, and whether it is safe for secrets."""
 
 import sys
 from collections.abc import Mapping
@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from tokencli.secret_sources import keyring_errors, secret_service
-from tokencli.secret_sources.secret_service import SecretServiceStatus
-from tokencli.secret_sources.secret_service_items import SecretServiceBackend
+from tokencli.secret_sources.secret_service import SecretServiceBackend, SecretServiceStatus
 
 if TYPE_CHECKING:
     from keyring.backend import KeyringBackend
@@ -19,26 +18,26 @@ _INSECURE_BACKENDS = {
     "keyring.backends.null": keyring_errors.BACKEND_DISABLED,
     "keyrings.alt": keyring_errors.PLAINTEXT_BACKEND,
 }
-"""Packages of backends that are not fit for secrets."""
+"""Packages of backends that are not safe for secrets."""
 _SECRET_SERVICE_PREFIX = "keyring.backends.SecretService."
 
 
 def choose_backend(
-    environ: Mapping[str, str], *, person: bool
+    environ: Mapping[str, str], *, can_prompt: bool
 ) -> tuple["Backend", SecretServiceStatus | None]:
-    """Return the backend to use, and what is known of the Secret Service where it is that one.
+    """Return the backend to use, and the status of the Secret Service if it is that one.
 
-    With a `person` there, a locked keyring may ask to be unlocked.
+    If it `can_prompt`, a locked keyring may ask the user to unlock it.
 
     Raises:
-        KeyringError: there is none, it is locked, or it is not fit for secrets.
+        KeyringError: there is none, it is locked, or it is not safe for secrets.
     """
     backend: Backend | None = _load_configured_backend(environ)
     service = None
     if _may_be_secret_service(backend, environ):
         service = secret_service.probe_secret_service()
         if service is not None:
-            _require_unlocked(service, person=person)
+            _require_unlocked(service, can_prompt=can_prompt)
             backend = _create_secret_service_backend(environ)
     backend = backend or _discover_backend()
     _reject_insecure_backend(backend)
@@ -47,8 +46,8 @@ def choose_backend(
 
 def backend_name(backend: object) -> str:
     """Return a backend's dotted name."""
-    own = f"{type(backend).__module__}.{type(backend).__qualname__}"
-    return str(getattr(backend, "known_as", own))
+    name = f"{type(backend).__module__}.{type(backend).__qualname__}"
+    return str(getattr(backend, "known_as", name))
 
 
 def _may_be_secret_service(backend: "Backend | None", environ: Mapping[str, str]) -> bool:
@@ -58,23 +57,23 @@ def _may_be_secret_service(backend: "Backend | None", environ: Mapping[str, str]
 
 
 def _create_secret_service_backend(environ: Mapping[str, str]) -> "Backend":
-    """Return the Secret Service by name: the search among all that is installed takes a while."""
+    """Return the Secret Service without a slow search through all installed backends."""
     if not any(name.startswith("KEYRING_PROPERTY_") for name in environ):
         return SecretServiceBackend()
-    from tokencli.secret_sources.secret_service_preferences import PreferredSecretServiceBackend
+    from tokencli.secret_sources.secret_service_library import LibrarySecretServiceBackend
 
-    return PreferredSecretServiceBackend()  # type: ignore[no-untyped-call]
+    return LibrarySecretServiceBackend()  # type: ignore[no-untyped-call]
 
 
-def _require_unlocked(service: SecretServiceStatus, *, person: bool) -> None:
-    if not person and service.locked:
+def _require_unlocked(service: SecretServiceStatus, *, can_prompt: bool) -> None:
+    if not can_prompt and service.locked:
         raise keyring_errors.LOCKED.build_error()
-    if not person and service.lacks_default_collection:
+    if not can_prompt and service.lacks_default_collection:
         raise keyring_errors.NO_DEFAULT_COLLECTION.build_error()
 
 
 def _load_configured_backend(environ: Mapping[str, str]) -> "KeyringBackend | None":
-    """Return the backend that the user chose for the keyring library, if they did."""
+    """Return the backend that the user configured for the keyring library, if any."""
     name = environ.get("PYTHON_KEYRING_BACKEND")
     path = _keyring_config_path(environ)
     if not name and not path.is_file():
@@ -85,9 +84,8 @@ def _load_configured_backend(environ: Mapping[str, str]) -> "KeyringBackend | No
         if name:
             return core.load_env()
     except Exception as error:  # noqa: BLE001  # a module of anybody's
-        words = keyring_errors.summarize_exception(error)
         raise keyring_errors.BAD_BACKEND_VARIABLE.build_error(
-            name=(name or "")[:200], reason=words
+            name=(name or "")[:200], reason=keyring_errors.summarize_exception(error)
         ) from None
     before = list(sys.path)
     try:
@@ -98,13 +96,13 @@ def _load_configured_backend(environ: Mapping[str, str]) -> "KeyringBackend | No
             path=path, reason=keyring_errors.summarize_exception(error)
         ) from None
     finally:
-        # `keyring-path` goes to the front of the module path, where it could stand before ours.
+        # The library puts `keyring-path` first in the module path, where it could shadow our modules.
         sys.path[:] = before + [entry for entry in sys.path if entry not in before]
 
 
 def _keyring_config_path(environ: Mapping[str, str]) -> Path:
     """Return the keyring library's own configuration file."""
-    if sys.platform == "linux":  # without loading the library, to which it matters seldom
+    if sys.platform == "linux":  # without loading the library, as the file rarely exists
         root = environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
         return Path(root, "python_keyring", "keyringrc.cfg")
     from keyring.util import platform_
@@ -113,7 +111,7 @@ def _keyring_config_path(environ: Mapping[str, str]) -> Path:
 
 
 def _discover_backend() -> "KeyringBackend":
-    """Return the best of all the backends that are installed, which takes a while to find."""
+    """Return the best of all installed backends, which is slow to find."""
     from keyring import core
 
     core.init_backend()
@@ -121,22 +119,22 @@ def _discover_backend() -> "KeyringBackend":
 
 
 def _reject_insecure_backend(backend: "Backend") -> None:
-    """Refuse a backend that is not fit for secrets; of a chain the first counts: it is written to."""
+    """Refuse a backend that is not safe for secrets; in a chain the first counts, which is written to."""
     chain = getattr(backend, "backends", None)
     name = backend_name(chain[0] if chain else backend)
-    for package, known in _INSECURE_BACKENDS.items():
+    for package, template in _INSECURE_BACKENDS.items():
         if name.startswith(package + "."):
-            raise known.build_error(name=name)
+            raise template.build_error(name=name)
     if "plaintext" in name.lower():
         raise keyring_errors.PLAINTEXT_BACKEND.build_error(name=name)
 
 
 def _reject_relative_keyring_path(config: Path) -> None:
-    """Refuse a `keyring-path` that means another folder wherever it is read."""
+    """Refuse a `keyring-path` whose meaning depends on the current directory."""
     from configparser import RawConfigParser
 
     parser = RawConfigParser()
     parser.read(config, encoding="utf-8")
-    place = parser.get("backend", "keyring-path", fallback="/").strip()
-    if not Path(place).expanduser().is_absolute():
-        raise ValueError(f"keyring-path = {place[:100]} is not an absolute path")
+    path = parser.get("backend", "keyring-path", fallback="/").strip()
+    if not Path(path).expanduser().is_absolute():
+        raise ValueError(f"keyring-path = {path[:100]} is not an absolute path")

@@ -1,4 +1,4 @@
-"""The OS keyring: bounded, checked before it is trusted, and read back after each write."""
+"""The OS keyring: every call has a time-out, and every write is read back."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -16,30 +16,30 @@ if TYPE_CHECKING:
     from tokencli.secret_sources.keyring_backend import Backend
 
 CALL_TIMEOUT_S = 10.0
-"""Seconds that one call may take …"""
+"""Seconds for one call …"""
 UNLOCK_TIMEOUT_S = 60.0
-"""… where somebody may be typing the keyring's password."""
+"""… if the user may be typing the keyring's password."""
 ITEM_SIZE_LIMITS = {"win32": 1280}
-"""UTF-16 units that one item takes: 2560 bytes (CRED_MAX_CREDENTIAL_BLOB_SIZE)."""
+"""UTF-16 units of one item: 2560 bytes (CRED_MAX_CREDENTIAL_BLOB_SIZE)."""
 _FAILURE_CACHE_S = 60.0
-"""A keyring that failed is not asked again for so long: a run says it once."""
+"""Seconds for which a keyring that failed isn't tried again, so that a run reports it once."""
 _MAX_DUPLICATES = 8
-"""Items of one name that other programs may have left."""
+"""Limit of items with one name; other programs may have stored some."""
 MAX_ITEMS = 1000
-"""Items of one service that are looked through."""
+"""Limit of items of one service."""
 
 T = TypeVar("T")
 
 
 class OsKeyring:
-    """Ask the keyring library, with a deadline and with errors that say what to do."""
+    """Calls the keyring backend, with a time-out and with errors that say what to do."""
 
     def __init__(
         self,
         environ: Mapping[str, str],
         terminal: Terminal,
         *,
-        patience: float | None = None,
+        timeout: float | None = None,
         limit: int | None = ITEM_SIZE_LIMITS.get(sys.platform),
     ) -> None:
         self._environ = environ
@@ -47,40 +47,40 @@ class OsKeyring:
         self._can_prompt = terminal.interactive and any(
             environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
         )
-        self._timeout = patience or (UNLOCK_TIMEOUT_S if self._can_prompt else CALL_TIMEOUT_S)
+        self._timeout = timeout or (UNLOCK_TIMEOUT_S if self._can_prompt else CALL_TIMEOUT_S)
         self._backend: Backend | None = None
         self._secret_service_status: SecretServiceStatus | None = None
         self._failed_until = 0.0
-        self._failure: tuple[type[KeyringError], str, str | None] = KeyringError, "", None
+        self._failure: tuple[type[KeyringError], str, str | None, str | None]
         self.item_size_limit = limit
-        """UTF-16 units that one item takes, or None for no limit."""
+        """UTF-16 units of one item, or None for no limit."""
 
     def require_usable(self) -> str:
-        """Return the name of the keyring, if it is there, unlocked and fit for secrets.
+        """Return the name of the keyring backend.
 
         Raises:
-            KeyringError: it is not, and why.
+            KeyringError: it is missing, locked or not safe for secrets.
         """
-        return self._call_backend(lambda backend: backend_name(backend))
+        return self._call_backend(backend_name)
 
     def get_item(self, service: str, username: str) -> str | None:
-        """Return the text kept under service and user name, or None."""
+        """Return the text of an item, or None."""
         return self._call_backend(lambda backend: backend.get_password(service, username))
 
     def find_first_item(self, service: str) -> tuple[str | None, str] | None:
-        """Return the first user name and text kept under a service, where the keyring can search."""
+        """Return user name and text of a service's first item, if the keyring can search."""
 
         def search(backend: "Backend") -> tuple[str | None, str] | None:
-            found = backend.get_credential(service, None)
-            return (found.username, found.password) if found else None
+            item = backend.get_credential(service, None)
+            return (item.username, item.password) if item else None
 
         return self._call_backend(search)
 
     def set_item(self, service: str, username: str, text: str) -> None:
-        """Keep `text`, and see that it can be read back; until then what was there stays.
+        """Store `text` and read it back; an older text stays until then.
 
         Raises:
-            KeyringError: it is too long, or did not stay.
+            KeyringError: it is too long, or can't be read back.
         """
         if (
             self.item_size_limit is not None
@@ -92,13 +92,13 @@ class OsKeyring:
         self.require_usable()
         self._write_item(service, username, text)
         for _ in range(_MAX_DUPLICATES):
-            found = self.get_item(service, username)
-            if found == text:
+            stored = self.get_item(service, username)
+            if stored == text:
                 return
-            # Another program stored an item of the same name, and it is found first: it goes now
-            # that ours is there, too.
-            if found is None or not self._call_backend(
-                lambda ring: _delete_first_item(ring, service, username)
+            # Another program stored an item of the same name, which is found first. It is deleted
+            # now that ours is stored.
+            if stored is None or not self._call_backend(
+                lambda backend: _delete_first_item(backend, service, username)
             ):
                 break
         self._write_item(service, username, text)
@@ -106,7 +106,7 @@ class OsKeyring:
             raise keyring_errors.NOT_PERSISTED.build_error(name=self.require_usable())
 
     def delete_item(self, service: str, username: str) -> bool:
-        """Forget what is kept under service and user name, and tell whether there was anything."""
+        """Delete an item, and tell whether there was one."""
 
         def remove(backend: "Backend") -> bool:
             for count in range(_MAX_DUPLICATES):
@@ -118,21 +118,23 @@ class OsKeyring:
 
         return self._call_backend(remove)
 
-    def delete_items(self, service: str, which: Callable[[str], bool] = lambda _: True) -> int:
-        """Forget what can be found under a service, until `which` spares a user name; count it.
+    def delete_items(
+        self, service: str, should_delete: Callable[[str], bool] = lambda _: True
+    ) -> int:
+        """Delete the items of a service until `should_delete` rejects a user name; count them.
 
-        A keyring that is asked for a service alone names one item, the same one each time.
+        A search by service alone returns one item, the same one each time.
         """
         count = 0
-        while count < MAX_ITEMS and (found := self.find_first_item(service)) and found[0]:
-            if not which(found[0]) or not self.delete_item(service, found[0]):
+        while count < MAX_ITEMS and (item := self.find_first_item(service)) and item[0]:
+            if not should_delete(item[0]) or not self.delete_item(service, item[0]):
                 break
             count += 1
         return count
 
     @property
     def prompts_before_change(self) -> bool:
-        """Whether it may open a dialogue before an item is changed or goes, as KeePassXC's does."""
+        """Whether it may open a dialog before an item is changed or deleted, as KeePassXC does."""
         return (
             self._secret_service_status is not None
             and self._secret_service_status.prompts_before_change
@@ -143,8 +145,8 @@ class OsKeyring:
 
     def _call_backend(self, work: Callable[["Backend"], T], *, hide: str = "") -> T:
         if monotonic() < self._failed_until:
-            kind, message, fix = self._failure
-            raise kind(message, fix=fix)
+            error_type, message, cause, fix = self._failure
+            raise error_type(message, cause=cause, fix=fix)
         try:
             return run_with_timeout(
                 lambda: work(self._get_backend()), self._timeout, on_slow=self._note_unlock_prompt
@@ -152,32 +154,34 @@ class OsKeyring:
         except KeyringError as error:
             self._remember_failure(error)
             raise
-        except Exception as error:  # noqa: BLE001  # backends raise what they like, see diagnosis
-            found = keyring_errors.classify_keyring_exception(error)
+        except Exception as error:  # noqa: BLE001  # backends raise anything, see keyring_errors
+            template = keyring_errors.classify_keyring_exception(error)
             name = backend_name(self._backend) if self._backend else "keyring"
-            words = keyring_errors.summarize_exception(error)
-            if hide and hide in words:
-                words = type(error).__name__
-            told = found.build_error(name=name, reason=words, seconds=self._timeout)
-            if found.persistent:
-                self._remember_failure(told)
+            reason = keyring_errors.summarize_exception(error)
+            if hide and hide in reason:
+                reason = type(error).__name__
+            translated = template.build_error(name=name, reason=reason, seconds=self._timeout)
+            if template.persistent:
+                self._remember_failure(translated)
             if isinstance(error, TimeoutError):
-                self._backend = None  # the call left behind still has its connection
-            raise told from None
+                self._backend = None  # the thread that was left behind still uses its connection
+            raise translated from None
 
     def _remember_failure(self, error: KeyringError) -> None:
-        """Keep what to say, not the error itself: that holds on to the connection it came from."""
+        """Keep the error's texts, not the error itself, whose traceback keeps the connection open."""
         self._failed_until = monotonic() + _FAILURE_CACHE_S
-        self._failure = type(error), error.message, error.fix
+        self._failure = type(error), error.message, error.cause, error.fix
 
     def _note_unlock_prompt(self) -> None:
         if self._can_prompt:
-            self._terminal.print_note("the OS keyring wants to be unlocked: look for its window")
+            self._terminal.print_note(
+                "the OS keyring is waiting to be unlocked: look for its window"
+            )
 
     def _get_backend(self) -> "Backend":
         if self._backend is None:
             self._backend, self._secret_service_status = choose_backend(
-                self._environ, person=self._can_prompt
+                self._environ, can_prompt=self._can_prompt
             )
         return self._backend
 
@@ -202,13 +206,13 @@ _BACKEND_VARIABLES = (
     "DISPLAY",
     "WAYLAND_DISPLAY",
 )
-"""Variables that decide which keyring it is; the keyring library itself reads them."""
+"""Environment variables that decide which keyring is used; the keyring library reads them."""
 _INSTANCES: dict[tuple[object, ...], OsKeyring] = {}
 
 
 def get_os_keyring(environ: Mapping[str, str], terminal: Terminal) -> OsKeyring:
-    """Return the process's one `OsKeyring`, which remembers whether the keyring works."""
-    surroundings = (terminal.interactive, *(environ.get(name) for name in _BACKEND_VARIABLES))
-    if surroundings not in _INSTANCES:
-        _INSTANCES[surroundings] = OsKeyring(environ, terminal)
-    return _INSTANCES[surroundings]
+    """Return the process's `OsKeyring` for this environment, which remembers whether it works."""
+    key = (terminal.interactive, *(environ.get(name) for name in _BACKEND_VARIABLES))
+    if key not in _INSTANCES:
+        _INSTANCES[key] = OsKeyring(environ, terminal)
+    return _INSTANCES[key]
