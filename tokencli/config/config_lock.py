@@ -27,5 +27,7 @@ def hold_config_lock(note: Callable[[str], None], root: Path | None = None) -> I
     ensure_private_dir(root / "locks")
     doing = "changing a configuration file"
     path = root / "locks" / "config.lock"
-    with hold_lock(path, doing=doing, timeout=_LOCK_TIMEOUT_S, note=note, longer="try again"):
+    with hold_lock(
+        path, doing=doing, timeout=_LOCK_TIMEOUT_S, note=note, timeout_fix="run the command again"
+    ):
         yield

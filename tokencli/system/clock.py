@@ -1,19 +1,19 @@
-"""The real clock."""
+"""The system clock."""
 
 import time
 
 
 class SystemClock:
-    """Tell the machine's time."""
+    """The machine's time."""
 
     def now(self) -> float:
         """Return seconds since the epoch."""
         return time.time()
 
     def monotonic(self) -> float:
-        """Return seconds on a clock that never goes back."""
+        """Return seconds on a clock that never goes backwards."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Let `seconds` pass."""
+        """Wait for `seconds`."""
         time.sleep(seconds)

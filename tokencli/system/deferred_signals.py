@@ -1,7 +1,7 @@
-"""Signals that wait: between sending a refresh token and saving the new one, none may end the run.
+"""Defer signals: between sending a refresh token and saving the new one, none may end the run.
 
-Handlers, not masks: a masked signal would come back to a child or a thread, and nobody would be told
-that Ctrl-C was heard.
+It uses handlers instead of signal masks: a masked signal would be delivered to a child or a thread,
+and the user would not learn that Ctrl-C was noticed.
 """
 
 import signal
@@ -15,45 +15,45 @@ _SIGNAL_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGTSTP")
 DEFERRED_SIGNALS = tuple(
     signal.Signals[name] for name in _SIGNAL_NAMES if name in signal.Signals.__members__
 )
-"""What a person or a system sends to end or stop a program, as far as the platform has it."""
+"""The signals that end or stop a program, as far as the platform has them."""
 
 
 @contextmanager
 def defer_signals(note: Callable[[str], None], *, at_most: float = 30.0) -> Iterator[None]:
-    """Hold back signals inside the block, say so through `note`, and deliver them after it.
+    """Defer signals inside the block, tell the user through `note`, and deliver them after it.
 
-    `at_most` is how many seconds the block may take, for telling. A signal that the process ignores
-    stays ignored. Outside the main thread, where Python delivers no signals, nothing is done.
+    The message says that the block takes `at_most` seconds. A signal that the process ignores stays
+    ignored. Outside the main thread, where Python delivers no signals, this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    waiting: list[int] = []
+    deferred: list[int] = []
     start = monotonic()
 
-    def heard(number: int, _frame: FrameType | None) -> None:
-        first = not waiting
-        if number not in waiting:
-            waiting.append(number)
+    def defer(number: int, _frame: FrameType | None) -> None:
+        first = not deferred
+        if number not in deferred:
+            deferred.append(number)
         left = max(at_most - (monotonic() - start), 0.0)
-        with suppress(RuntimeError):  # stderr was being written to at this very moment
+        with suppress(RuntimeError):  # the signal interrupted a write to stderr
             if first:
-                note("waiting for the server's answer, so that the new token is not lost")
+                note("waiting for the server's reply, so that the new token is not lost")
             else:
-                note(f"still waiting for the server's answer, {left:.0f} s more at most")
+                note(f"still waiting for the server's reply, at most {left:.0f} s more")
 
     with ExitStack() as after:
-        # Last out, so that each signal meets the handler it was meant for.
-        after.callback(_deliver_signals, waiting)
+        # Runs last, when the previous handlers are back.
+        after.callback(_deliver_signals, deferred)
         for number in DEFERRED_SIGNALS:
-            before = signal.getsignal(number)
-            if before is None or before is signal.SIG_IGN:  # not Python's to restore, or nohup
+            handler = signal.getsignal(number)
+            if handler is None or handler is signal.SIG_IGN:  # not set by Python, or nohup
                 continue
-            after.callback(signal.signal, number, before)
-            signal.signal(number, heard)
+            after.callback(signal.signal, number, handler)
+            signal.signal(number, defer)
         yield
 
 
-def _deliver_signals(waiting: list[int]) -> None:
-    for number in waiting:
+def _deliver_signals(deferred: list[int]) -> None:
+    for number in deferred:
         signal.raise_signal(number)

@@ -1,7 +1,7 @@
-"""The lock of one thing, among processes and threads: an empty file, locked by the kernel.
+"""A lock among processes and threads: a file that the kernel locks.
 
-The kernel frees it when its holder ends, however it ends. The file is never removed, since a lock on
-a removed file is no lock; while it is held it says by whom.
+The kernel releases it when its holder ends in any way. The file is never removed, since a lock on a
+removed file excludes nobody. While the lock is held, the file contains the holder's process id.
 """
 
 import os
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 WAIT_NOTICE_S = 2.0
-"""After so long a person is told what is being waited for."""
+"""After so many seconds the user is told what the program is waiting for."""
 _POLL_S = 0.02
 
 
 class _LockFileReplacedError(Exception):
-    """The file that was locked is not the one that has the name any more."""
+    """The locked file is no longer the one with that name."""
 
 
 @contextmanager
@@ -36,16 +36,16 @@ def hold_lock(
     doing: str,
     timeout: float,
     note: Callable[[str], None],
-    longer: str = "wait for longer: --lock-timeout 2m",
+    timeout_fix: str = "wait longer with --lock-timeout 2m",
 ) -> Iterator[None]:
-    """Hold the lock at `path` for the block, waiting for `timeout` seconds at most.
+    """Hold the lock at `path` during the block; wait at most `timeout` seconds for it.
 
-    `doing` says what its holder is doing, and `longer` what helps where that takes too long.
+    `doing` says what the holder is doing, for messages.
 
     Raises:
-        LockTimeout: another process has it. StorageError: there can be no lock there.
+        LockTimeoutError: another process has it. StorageError: there can be no lock there.
     """
-    lock, fd = _try_lock(path) or _wait_for_lock(path, doing, max(timeout, 0.0), note, longer)
+    lock, fd = _try_lock(path) or _wait_for_lock(path, doing, max(timeout, 0.0), note, timeout_fix)
     try:
         yield
     finally:
@@ -55,7 +55,7 @@ def hold_lock(
 
 
 def read_holder_pid(path: Path) -> int | None:
-    """Return the process that holds the lock, where it can be known."""
+    """Return the process that holds the lock, or None if it is unknown."""
     try:
         pid = int(path.read_text(encoding="ascii")[:20])
         if pid <= 0:
@@ -70,7 +70,7 @@ def read_holder_pid(path: Path) -> int | None:
 
 
 class _HeldLock:
-    """A lock that was free; closing its file frees it again."""
+    """A held lock; closing its file releases it."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
@@ -80,9 +80,10 @@ class _HeldLock:
 
 
 def _try_lock(path: Path) -> tuple[_HeldLock, int] | None:
-    """Take the lock if it is free, or return None where it is not, or where anything is odd.
+    """Take the lock if it is free; return None if it isn't, or if anything is unusual.
 
-    It is the same lock as filelock's, whose loading takes longer than all that is done under it.
+    It is compatible with filelock, which is only loaded to wait: loading it takes longer than
+    everything that is done under the lock.
     """
     if sys.platform == "win32":
         return None
@@ -106,20 +107,20 @@ def _try_lock(path: Path) -> tuple[_HeldLock, int] | None:
 
 
 def _write_pid(fd: int) -> None:
-    """Say in the file who holds the lock."""
-    with suppress(OSError):  # on a full disk nobody learns who it is, and that is all
+    """Write our process id into the file."""
+    with suppress(OSError):  # on a full disk, only the name of the holder is missing
         os.ftruncate(fd, 0)
         os.write(fd, str(os.getpid()).encode("ascii"))
 
 
 def _wait_for_lock(
-    path: Path, doing: str, timeout: float, note: Callable[[str], None], longer: str
+    path: Path, doing: str, timeout: float, note: Callable[[str], None], timeout_fix: str
 ) -> tuple["BaseFileLock", int]:
     from filelock import FileLock, Timeout
 
     held: list[int] = []
 
-    def taken(fd: int) -> None:
+    def on_acquired(fd: int) -> None:
         _verify_lock_file(path, fd)
         held.append(fd)
         _write_pid(fd)
@@ -129,24 +130,23 @@ def _wait_for_lock(
         mode=0o600,
         thread_local=False,
         poll_interval=_POLL_S,
-        # A soft lock would outlive its holder: rather none, and say so.
+        # A soft lock would outlive its holder, so it is an error instead.
         fallback_to_soft=False,
         preserve_lock_file=True,
-        on_acquired=taken,
+        on_acquired=on_acquired,
     )
-    start, told = time.monotonic(), False
+    start, noted = time.monotonic(), False
     while True:
-        left = timeout - (time.monotonic() - start)
+        remaining = timeout - (time.monotonic() - start)
         try:
-            lock.acquire(timeout=max(left if told else min(left, WAIT_NOTICE_S), 0.0))
+            lock.acquire(timeout=max(remaining if noted else min(remaining, WAIT_NOTICE_S), 0.0))
         except Timeout:
-            left = timeout - (time.monotonic() - start)
-            if left <= 0:
-                raise _lock_timeout_error(path, doing, timeout, longer) from None
-            told = True
-            note(
-                f"waiting for {_describe_process(read_holder_pid(path))}, which is {doing}; {left:.0f} s more at most"
-            )
+            remaining = timeout - (time.monotonic() - start)
+            if remaining <= 0:
+                raise _lock_timeout_error(path, doing, timeout, timeout_fix) from None
+            noted = True
+            holder = _describe_process(read_holder_pid(path))
+            note(f"waiting for {holder}, which is {doing}; at most {remaining:.0f} s more")
         except _LockFileReplacedError:
             continue
         except OSError as error:
@@ -156,20 +156,20 @@ def _wait_for_lock(
 
 
 def _verify_lock_file(path: Path, fd: int) -> None:
-    """See that what was locked is our own file, and still the one of that name."""
-    found = os.fstat(fd)
-    if not stat.S_ISREG(found.st_mode):
+    """Check that the locked file is ours and still the one with that name."""
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
         raise StorageError(f"{path} is not a regular file", fix=f"rm {shlex.quote(str(path))}")
     if sys.platform != "win32":
-        if found.st_uid != os.geteuid():
-            raise foreign_owner_error(path, found.st_uid)
-        if stat.S_IMODE(found.st_mode) != 0o600:
+        if status.st_uid != os.geteuid():
+            raise foreign_owner_error(path, status.st_uid)
+        if stat.S_IMODE(status.st_mode) != 0o600:
             os.fchmod(fd, 0o600)
     try:
-        named = path.stat(follow_symlinks=False)
+        current = path.stat(follow_symlinks=False)
     except FileNotFoundError:
         raise _LockFileReplacedError from None
-    if (named.st_dev, named.st_ino) != (found.st_dev, found.st_ino):
+    if (current.st_dev, current.st_ino) != (status.st_dev, status.st_ino):
         raise _LockFileReplacedError
 
 
@@ -177,21 +177,24 @@ def _describe_process(pid: int | None) -> str:
     return "another process" if pid is None else f"process {pid}"
 
 
-def _lock_timeout_error(path: Path, doing: str, timeout: float, longer: str) -> LockTimeoutError:
+def _lock_timeout_error(
+    path: Path, doing: str, timeout: float, timeout_fix: str
+) -> LockTimeoutError:
     pid = read_holder_pid(path)
+    cause, fix = None, timeout_fix
     if pid is not None and _is_process_stopped(pid):
-        fix = f"it is stopped; let it go on: kill -CONT {pid}"
+        cause, fix = f"process {pid} is stopped, e.g. by Ctrl-Z", f"kill -CONT {pid}"
     elif pid is not None:
-        fix = f"see what it does: ps -fp {pid}   or {longer}"
-    else:
-        fix = longer
+        cause = f"ps -fp {pid} shows what it is"
     return LockTimeoutError(
-        f"{_describe_process(pid)} has been {doing} for more than {timeout:g} s", fix=fix
+        f"{_describe_process(pid)} has been {doing} for more than {timeout:g} s",
+        cause=cause,
+        fix=fix,
     )
 
 
 def _is_process_stopped(pid: int) -> bool:
-    """Tell whether a process is stopped, by Ctrl-Z for instance (Linux, proc(5))."""
+    """Tell whether a process is stopped (Linux, proc(5))."""
     try:
         status = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:

@@ -1,8 +1,8 @@
-"""The safe file: written all or nothing and durably, read only where it can be trusted.
+"""Safe files: written atomically and durably, and read only if no other user can change them.
 
-A file is never written in place. It is drafted beside its target, flushed to the disk, renamed over
-the target, and the folder is flushed: whatever happens in between, a reader finds the old content
-or the new. Room is held in the draft before anything depends on the write.
+A file is never written in place. A draft is written next to it, flushed to the disk and renamed over
+it, and the directory is flushed. Whatever happens in between, a reader finds either the old content
+or the new. The draft's disk space is reserved before anything depends on the write.
 """
 
 import errno
@@ -22,23 +22,23 @@ from tokencli.system.private_dir import (
 )
 
 MAX_FILE_BYTES = 512 * 1024
-"""Bytes; a larger file is not one of ours."""
+"""Limit of a file that is read."""
 _MAX_SET_ASIDE = 3
 _DRAFT_SUFFIX = ".draft"
 _SAFE_OPEN_FLAGS = (
     getattr(os, "O_NOFOLLOW", 0)
-    # A FIFO or a device under the name must not hang the program.
+    # A FIFO or a device of that name must not block the program.
     | getattr(os, "O_NONBLOCK", 0)
     | getattr(os, "O_BINARY", 0)
 )
 
 
 def read_private_file(path: Path) -> bytes | None:
-    """Return the content of the file at `path`, or None where there is none.
+    """Return the content of the file at `path`, or None if it doesn't exist.
 
     Raises:
-        StorageError: it is a link, a FIFO, somebody else's, or open to others.
-        ValueError: it is larger than `CAP`.
+        StorageError: it is a link or a FIFO, belongs to another user, or is open to others.
+        ValueError: it is larger than MAX_FILE_BYTES.
     """
     try:
         fd = os.open(path, os.O_RDONLY | _SAFE_OPEN_FLAGS)
@@ -48,24 +48,24 @@ def read_private_file(path: Path) -> bytes | None:
         raise build_storage_error(error, path) from None
     try:
         _require_private_file(path, os.fstat(fd))
-        pieces, size = [], 0
-        while piece := os.read(fd, MAX_FILE_BYTES + 1):
-            pieces.append(piece)
-            size += len(piece)
+        chunks, size = [], 0
+        while chunk := os.read(fd, MAX_FILE_BYTES + 1):
+            chunks.append(chunk)
+            size += len(chunk)
             if size > MAX_FILE_BYTES:
                 raise ValueError("larger than any token set")
     except OSError as error:
         raise build_storage_error(error, path) from None
     finally:
         os.close(fd)
-    return b"".join(pieces)
+    return b"".join(chunks)
 
 
 class AtomicWrite:
-    """A new content of the file at `path`, with room for `size` bytes held on the disk.
+    """A draft of the file at `path`, with `size` bytes of disk space reserved.
 
     Raises:
-        StorageError: there is no room, or no permission.
+        StorageError: there is no space, or no permission.
     """
 
     def __init__(self, path: Path, size: int, mode: int = 0o600) -> None:
@@ -77,22 +77,22 @@ class AtomicWrite:
                 self._temp_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE_OPEN_FLAGS, 0o600
             )
             if sys.platform != "win32":
-                os.fchmod(self._fd, mode)  # whatever the umask took away
+                os.fchmod(self._fd, mode)  # in case of an unusual umask
             _reserve_space(self._fd, size)
         except OSError as error:
             self.discard()
             raise build_storage_error(error, path) from None
 
     def commit(self, data: bytes) -> None:
-        """Put `data` in the place of what was there, durably.
+        """Replace the file's content by `data`, durably.
 
         Raises:
-            StorageError: it could not be written; what was there stays.
+            StorageError: it could not be written; the old content stays.
         """
         try:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(self._fd, rest) :]
+            remaining = memoryview(data)
+            while remaining:
+                remaining = remaining[os.write(self._fd, remaining) :]
             os.ftruncate(self._fd, len(data))
             os.fsync(self._fd)
             fd, self._fd = self._fd, -1
@@ -104,7 +104,7 @@ class AtomicWrite:
             raise build_storage_error(error, self.path) from None
 
     def discard(self) -> None:
-        """Give the room back."""
+        """Remove the draft."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
@@ -112,12 +112,12 @@ class AtomicWrite:
 
 
 def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Put `data` in the file at `path`, durably and all or nothing; raises StorageError."""
+    """Write `data` to the file at `path`, durably and atomically; raises StorageError."""
     AtomicWrite(path, len(data), mode).commit(data)
 
 
 def remove_file(path: Path, *, durably: bool = False) -> bool:
-    """Remove the file at `path`, whatever it is, and tell whether there was one."""
+    """Remove the file at `path`, of any type, and tell whether there was one."""
     try:
         path.unlink()
         if durably:
@@ -130,43 +130,40 @@ def remove_file(path: Path, *, durably: bool = False) -> bool:
 
 
 def set_aside_damaged_file(path: Path) -> Path:
-    """Rename a damaged file, so that it is out of the way and not lost; the oldest of three goes."""
-    places = [path.with_name(f"{path.name}.corrupt-{n}") for n in range(1, _MAX_SET_ASIDE + 1)]
+    """Rename a damaged file instead of deleting it; the oldest of three such files is overwritten."""
+    backups = [path.with_name(f"{path.name}.corrupt-{n}") for n in range(1, _MAX_SET_ASIDE + 1)]
     try:
-        ages = {place: place.lstat().st_mtime_ns for place in places if os.path.lexists(place)}
-        free = [place for place in places if place not in ages]
-        place = free[0] if free else min(places, key=lambda kept: ages[kept])
-        _replace_file(path, place)
+        ages = {backup: backup.lstat().st_mtime_ns for backup in backups if os.path.lexists(backup)}
+        unused = [backup for backup in backups if backup not in ages]
+        backup = unused[0] if unused else min(backups, key=lambda each: ages[each])
+        _replace_file(path, backup)
     except OSError as error:
         raise build_storage_error(error, path) from None
-    return place
+    return backup
 
 
 def find_leftover_drafts(path: Path) -> Iterator[Path]:
-    """Find the drafts of `path` that stayed behind when a run was killed."""
+    """Find drafts of `path` that runs left behind because they were killed."""
     for name in list_names(path.parent):
         if name.startswith(f".{path.name}.") and name.endswith(_DRAFT_SUFFIX):
             yield path.with_name(name)
 
 
-def _require_private_file(path: Path, found: os.stat_result) -> None:
+def _require_private_file(path: Path, status: os.stat_result) -> None:
     quoted = shlex.quote(str(path))
-    if not stat.S_ISREG(found.st_mode):
-        raise StorageError(
-            f"{path} is not a regular file", fix=f"see what it is, then remove it: ls -la {quoted}"
-        )
+    if not stat.S_ISREG(status.st_mode):
+        raise StorageError(f"{path} is not a regular file", fix=f"mv {quoted} {quoted}.old")
     if sys.platform == "win32":
         return
-    if found.st_uid != os.geteuid():
-        raise foreign_owner_error(path, found.st_uid)
-    if found.st_mode & 0o077:
+    if status.st_uid != os.geteuid():
+        raise foreign_owner_error(path, status.st_uid)
+    if status.st_mode & 0o077:
+        raise StorageError(f"other users can read or write {path}", fix=f"chmod 600 {quoted}")
+    if status.st_nlink > 1:  # 0 is fine: a writer has replaced it since it was opened
         raise StorageError(
-            f"{path} can be read or written by other users", fix=f"chmod 600 {quoted}"
-        )
-    if found.st_nlink > 1:  # none at all is fine: a writer replaced it since it was opened
-        raise StorageError(
-            f"{path} is also known by another name (a hard link)",
-            fix=f"remove it, and find the other name: find / -xdev -samefile {quoted}",
+            f"{path} has a second name (a hard link)",
+            cause=f"find / -xdev -samefile {quoted} shows the other name",
+            fix=f"rm {quoted}",
         )
 
 
@@ -193,7 +190,7 @@ def _replace_file(source: Path, target: Path) -> None:
         return
     from time import sleep
 
-    for attempt in range(20):  # a reader that has the target open forbids it for a moment
+    for attempt in range(20):  # it fails while a reader has the target open
         try:
             source.replace(target)
         except PermissionError:

@@ -1,7 +1,7 @@
-"""Where this user's files may rest: places that follow the user, not the environment.
+"""The user's directories for state and for data in memory.
 
-What shares a keyring has to share a lock, and the keyring belongs to the user. So the state folder
-comes from the user database and not from HOME, TMPDIR or XDG variables.
+Processes that share a keyring must share a lock, and the keyring belongs to the user. So the state
+directory comes from the user database and not from HOME, TMPDIR or XDG variables.
 """
 
 import os
@@ -16,10 +16,10 @@ _MEMORY_FILE_SYSTEMS = frozenset({"tmpfs", "ramfs"})
 
 
 def state_dir() -> Path:
-    """Return the folder for locks, journals and the file store; it need not be there yet.
+    """Return the directory for locks, journals and the file store; it may not exist yet.
 
-    Where the home folder is missing or can't be written to, it is one under /tmp: by a fixed name,
-    so that all processes of the user meet there, and checked like any other before it is used.
+    If the home directory is missing or not writable, it is one in /tmp. Its name is fixed, so that
+    all processes of the user share it, and it is checked like any other before it is used.
     """
     if sys.platform == "win32":
         import platformdirs
@@ -28,17 +28,17 @@ def state_dir() -> Path:
     home = _home_dir()
     if home is not None:
         inside = "Library/Application Support" if sys.platform == "darwin" else ".local/state"
-        place = home / inside / "tokencli"
-        if _is_creatable(place):
-            return place
-    return Path(f"/tmp/tokencli-{os.geteuid()}")  # noqa: S108  # checked before use, see files.py
+        path = home / inside / "tokencli"
+        if _is_creatable(path):
+            return path
+    return Path(f"/tmp/tokencli-{os.geteuid()}")  # noqa: S108  # checked before use, see private_dir
 
 
 def runtime_dir(environ: Mapping[str, str]) -> Path | None:
-    """Return the folder for what may not touch a disk, or None where there is no safe one.
+    """Return the directory for data that must not be written to a disk, or None.
 
-    It lies in the user's runtime directory (XDG Base Directory Specification), if that is the
-    user's own, closed to others, and kept in memory.
+    It is in the user's runtime directory (XDG Base Directory Specification), if that belongs to the
+    user, is closed to others, and is in memory.
     """
     if sys.platform != "linux":
         return None
@@ -49,7 +49,7 @@ def runtime_dir(environ: Mapping[str, str]) -> Path | None:
 
 
 def is_memory_backed(path: Path) -> bool:
-    """Tell whether `path` lies on a file system that is kept in memory (Linux, from mountinfo)."""
+    """Tell whether `path` is on a file system in memory (Linux, from mountinfo)."""
     try:
         device = path.stat().st_dev
         mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
@@ -68,25 +68,27 @@ def _home_dir() -> Path | None:
 
     try:
         home = Path(pwd.getpwuid(os.geteuid()).pw_dir)
-    except KeyError:  # a container's user that no database knows
+    except KeyError:  # a user in a container who is in no database
         return None
     return home if home.is_absolute() and home.is_dir() else None
 
 
-def _is_creatable(place: Path) -> bool:
-    """Tell whether `place` can be written to, or made in the nearest folder above it that is there."""
+def _is_creatable(path: Path) -> bool:
+    """Tell whether `path` is writable, or can be created in the nearest existing parent directory."""
     effective = os.access in os.supports_effective_ids
-    for folder in (place, *place.parents):
-        if os.path.lexists(folder):
-            return os.access(folder, os.W_OK | os.X_OK, effective_ids=effective)
+    for directory in (path, *path.parents):
+        if os.path.lexists(directory):
+            return os.access(directory, os.W_OK | os.X_OK, effective_ids=effective)
     return False
 
 
 def _is_private_dir(path: Path) -> bool:
     try:
-        found = path.lstat()
+        status = path.lstat()
     except OSError:
         return False
     return (
-        stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
+        stat.S_ISDIR(status.st_mode)
+        and status.st_uid == os.geteuid()
+        and not status.st_mode & 0o077
     )

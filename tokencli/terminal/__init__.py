@@ -1,1 +1,1 @@
-"""The person at the terminal: prompts, the browser and the redirect server."""
+"""The user interface: prompts, the browser and the redirect server."""

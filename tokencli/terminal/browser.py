@@ -1,4 +1,4 @@
-"""The person's browser: opened only at addresses that are nothing but addresses, and never by a shell."""
+"""The system's browser: opened with checked URLs and without a shell."""
 
 import subprocess
 import sys
@@ -9,12 +9,12 @@ from tokencli.providers.endpoint_urls import check_browser_url
 from tokencli.terminal.redirect_server import LoopbackListener
 
 LAUNCH_TIMEOUT_S = 3.0
-"""A starter that still runs after so long is the browser itself, or has handed the address on."""
+"""A launcher that still runs after so long is the browser itself, or has passed the URL on."""
 _OPEN_SCRIPT = "import sys, webbrowser; sys.exit(not webbrowser.open(sys.argv[1]))"
 
 
 class SystemBrowser:
-    """Open pages the way the system does, with $BROWSER before all else."""
+    """Opens pages with $BROWSER, or as the system does."""
 
     def __init__(self, environ: Mapping[str, str], *, forbidden: bool = False) -> None:
         self._environ = environ
@@ -23,9 +23,9 @@ class SystemBrowser:
 
     @property
     def is_available(self) -> bool:
-        """Whether a window can be expected to open where the person sits.
+        """Whether a window can be expected to open on the user's screen.
 
-        Not over SSH, whose other end has the screen, unless that is forwarded or $BROWSER knows a way.
+        Not over SSH, unless the display is forwarded or $BROWSER is set.
         """
         environ = self._environ
         if self._disabled:
@@ -39,26 +39,26 @@ class SystemBrowser:
     def open_url(self, url: str) -> bool:
         """Open `url` and tell whether that worked; what the browser prints goes to stderr.
 
-        A process of its own does it: `webbrowser` gives its children our stdout, which carries the
-        token, and may wait for them as long as they run.
+        A child process does it: `webbrowser` gives its children our stdout, which is for the token,
+        and may wait for them as long as they run.
 
         Raises:
-            ConfigError: the address is not one that a browser may be given.
+            ConfigError: the URL is not safe to open in a browser.
         """
         command = [sys.executable, "-I", "-c", _OPEN_SCRIPT, check_browser_url(url)]
         try:
-            starter = subprocess.Popen(  # noqa: S603  # a checked address, and no shell
+            launcher = subprocess.Popen(  # noqa: S603  # a checked URL, and no shell
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=_stderr_descriptor(),
                 env=dict(self._environ),
-                start_new_session=True,  # Ctrl-C here is not meant for the browser
+                start_new_session=True,  # so that Ctrl-C does not end the browser
             )
         except OSError:
             return False
-        self._launch_processes.append(starter)
+        self._launch_processes.append(launcher)
         try:
-            return starter.wait(LAUNCH_TIMEOUT_S) == 0
+            return launcher.wait(LAUNCH_TIMEOUT_S) == 0
         except subprocess.TimeoutExpired:
             return True
 
@@ -68,12 +68,12 @@ class SystemBrowser:
         accept: Callable[[str], AuthorizationResponse | None],
         host: str = "127.0.0.1",
     ) -> LoopbackListener:
-        """Open a loopback port: this one, or any that is free; raises ConfigError."""
+        """Listen on a loopback port: this one, or any free one; raises ConfigError."""
         return LoopbackListener(port, accept, by_name=host == "localhost")
 
 
 def _stderr_descriptor() -> int:
-    """Return the descriptor of stderr, or of nowhere where that is closed."""
+    """Return the descriptor of stderr, or DEVNULL if it is closed."""
     try:
         return sys.stderr.fileno()
     except (AttributeError, OSError, ValueError):

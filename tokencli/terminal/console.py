@@ -1,4 +1,4 @@
-"""The conversation with a person: questions and notes on stderr, answers from the terminal."""
+"""The terminal: questions and messages on stderr, answers from stdin."""
 
 import io
 import os
@@ -12,13 +12,13 @@ from tokencli.models import Secret
 from tokencli.sanitize import sanitize_text
 
 MAX_LINE_CHARS = 2048
-"""Characters of a line, at most: it may quote what a server says."""
+"""Limit of a line, which may quote a server."""
 MAX_UNCUT_LINE_CHARS = 64 * 1024
-"""And of one that is of no use unless it is whole, such as the address of a page to open."""
+"""Limit of a line that is useless if it is cut, e.g. the URL of a page to open."""
 
 
 class StderrTerminal:
-    """Speak on stderr; ask only where somebody can answer, and never touch stdout."""
+    """Prints to stderr and asks only if a user can answer; stdout is not touched."""
 
     def __init__(
         self, environ: Mapping[str, str], *, no_input: bool, quiet: bool, verbose: int
@@ -32,47 +32,47 @@ class StderrTerminal:
 
     @property
     def interactive(self) -> bool:
-        """Whether stdin and stderr are terminals, and neither `--no-input` nor CI says otherwise."""
+        """Whether a user can answer: stdin and stderr are terminals, without `--no-input` or CI."""
         if self._no_input or self._environ.get("CI", "").lower() not in ("", "0", "false"):
             return False
         return _is_terminal(sys.stdin) and _is_terminal(sys.stderr)
 
     def print_note(self, text: str, *, whole: bool = False) -> None:
-        """Say something worth knowing; silent under `-q`, and cut where it is long and not `whole`."""
+        """Print a note unless `-q` is given; a long one is cut unless it is `whole`."""
         if not self._quiet:
             self._write_line(text, MAX_UNCUT_LINE_CHARS if whole else MAX_LINE_CHARS)
 
     def print_warning(self, text: str) -> None:
-        """Say something that has to be known, once."""
+        """Print a warning, each text once."""
         if text not in self._warned:
             self._warned.add(text)
             self._write_line(f"warning: {text}")
 
     def print_detail(self, text: str) -> None:
-        """Say something for those who asked with `-v`."""
+        """Print details if `-v` is given."""
         if self._verbose:
             self._write_line(text)
 
     def ask_line(
         self, question: str, *, default: str | None = None, choices: Sequence[str] = ()
     ) -> str:
-        """Ask for a line; an empty answer is the default, and a choice is asked for until it fits."""
+        """Ask for a line until it is valid; an empty answer means the default."""
         self._require_interactive(question)
-        offer = f" ({' | '.join(choices)})" if choices else ""
-        usual = f" [{default}]" if default is not None else ""
+        options = f" ({' | '.join(choices)})" if choices else ""
+        suggestion = f" [{default}]" if default is not None else ""
         while True:
             answer = _read_line(
-                f"{sanitize_text(question)}{sanitize_text(offer)}{sanitize_text(usual)}: "
+                f"{sanitize_text(question)}{sanitize_text(options)}{sanitize_text(suggestion)}: "
             )
             answer = answer.strip() or (default or "")
             if answer and (not choices or answer in choices):
                 return answer
             self._write_line(
-                "one of these, please" if choices else "an answer is needed; Ctrl-C leaves"
+                f"enter one of: {', '.join(choices)}" if choices else "required (Ctrl-C to cancel)"
             )
 
     def ask_secret(self, question: str) -> Secret:
-        """Ask for a secret without showing it."""
+        """Ask for a secret without echo."""
         self._require_interactive(question)
         from tokencli.terminal.password_prompt import read_hidden_line
 
@@ -83,7 +83,7 @@ class StderrTerminal:
             raise KeyboardInterrupt from None
 
     def ask_yes_no(self, question: str, *, default: bool) -> bool:
-        """Ask yes or no."""
+        """Ask a yes-or-no question."""
         self._require_interactive(question)
         while True:
             answer = _read_line(f"{sanitize_text(question)} [{'Y/n' if default else 'y/N'}]: ")
@@ -107,7 +107,7 @@ class StderrTerminal:
         return _draw_qr_code(qr)
 
     def set_status_line(self, text: str) -> None:
-        """Replace the line that says how things stand; only on a terminal, and not under `-q`."""
+        """Replace the status line; only on a terminal, and not with `-q`."""
         if self._quiet or self._environ.get("TERM") == "dumb" or not _is_terminal(sys.stderr):
             return
         if text or self._status_visible:
@@ -120,8 +120,10 @@ class StderrTerminal:
 
     @contextmanager
     def open_line_reader(self) -> Iterator[Callable[[float], str | None]]:
-        """Hand out what returns a line typed within so many seconds, or None; lines of any length,
-        and none where nobody can type."""
+        """Yield a function that returns a line typed within so many seconds, or None.
+
+        Lines may have any length. If no user can type, it always returns None.
+        """
         if not self.interactive or sys.platform == "win32":  # no select() on a console there
             yield lambda _: None
             return
@@ -133,8 +135,7 @@ class StderrTerminal:
     def _require_interactive(self, question: str) -> None:
         if not self.interactive:
             raise LoginRequiredError(
-                f"{question!r} would have to be asked, but there is no terminal to ask at"
-                " (or --no-input or CI forbids it)",
+                f"can't ask {question!r}: there is no terminal, or --no-input or CI is set",
                 fix="run the command in a terminal, without --no-input and CI",
             )
 
@@ -144,12 +145,12 @@ class StderrTerminal:
 
 
 def write_stderr_line(text: str, limit: int = MAX_LINE_CHARS, *, anew: bool = False) -> None:
-    """Write one line to stderr, made harmless; a stderr that is closed is no reason to fail."""
-    if sys.stderr is None:  # closed: what is said must not end up on stdout
+    """Write a sanitized line to stderr; a closed stderr is ignored."""
+    if sys.stderr is None:  # closed: the line must not go to stdout instead
         return
     try:
-        begin = "\n" if anew and _is_terminal(sys.stderr) else ""  # after the ^C of an interrupt
-        sys.stderr.write(f"{begin}tokencli: {sanitize_text(text, limit)}\n")
+        start = "\n" if anew and _is_terminal(sys.stderr) else ""  # after the ^C of an interrupt
+        sys.stderr.write(f"{start}tokencli: {sanitize_text(text, limit)}\n")
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
         return
@@ -185,6 +186,6 @@ def _read_line(prompt: str) -> str:
     sys.stderr.write(prompt)
     sys.stderr.flush()
     line = sys.stdin.readline()
-    if not line:  # end of input at a question is a person leaving
+    if not line:  # Ctrl-D cancels like Ctrl-C
         raise KeyboardInterrupt
     return line.rstrip("\n")

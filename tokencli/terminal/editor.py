@@ -1,4 +1,4 @@
-"""Let a person change a text in their own editor."""
+"""Let the user edit a text in their editor."""
 
 import os
 import shlex
@@ -16,34 +16,34 @@ _FALLBACK_EDITORS = ("sensible-editor", "nano", "vi", "notepad")
 
 
 def edit_text(text: str, environ: Mapping[str, str], *, suffix: str) -> str:
-    """Return what a person made of `text`; the copy lies in a folder that only they can read.
+    """Return the edited `text`; the temporary file is in a directory that only the user can read.
 
     Raises:
-        UsageError: there is no editor, it fails, or what it wrote is not UTF-8.
+        UsageError: there is no editor, it fails, or its output is not UTF-8.
     """
     argv = _find_editor(environ)
     with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="tokencli-"))
-        copy = Path(folder) / f"edit{suffix}"
-        copy.write_text(text, encoding="utf-8", newline="")
+        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="tokencli-"))
+        file = Path(directory) / f"edit{suffix}"
+        file.write_text(text, encoding="utf-8", newline="")
         try:
-            # Our stdout is for results alone: the editor talks to the terminal through stderr.
-            done = subprocess.run(  # noqa: S603 - the person's own editor, without a shell
-                [*argv, str(copy)], stdout=sys.stderr, check=False
+            # stdout is for results only, so the editor uses the terminal through stderr.
+            done = subprocess.run(  # noqa: S603  # the user's editor, without a shell
+                [*argv, str(file)], stdout=sys.stderr, check=False
             )
         except OSError as error:
             raise UsageError(
-                f"the editor {argv[0]} can't be started: {error.strerror}",
-                fix="set $EDITOR, or use --set KEY=VALUE",
+                f"can't start the editor {argv[0]}: {error.strerror}",
+                fix="export EDITOR=nano",
             ) from None
         if done.returncode != 0:
             raise UsageError(
-                f"the editor {argv[0]} ended with code {done.returncode}; nothing is kept"
+                f"the editor {argv[0]} exited with code {done.returncode}; nothing was changed"
             )
         try:
-            return copy.read_bytes().decode("utf-8-sig")
+            return file.read_bytes().decode("utf-8-sig")
         except (OSError, UnicodeDecodeError):
-            raise UsageError("the editor left no UTF-8 text; nothing is kept") from None
+            raise UsageError("the editor did not save UTF-8 text; nothing was changed") from None
 
 
 def _find_editor(environ: Mapping[str, str]) -> list[str]:
@@ -52,9 +52,11 @@ def _find_editor(environ: Mapping[str, str]) -> list[str]:
             try:
                 return shlex.split(environ[name], posix=os.name == "posix")
             except ValueError:
-                raise UsageError(f"${name} has a quotation mark without its pair") from None
+                raise UsageError(f"${name} contains an unmatched quotation mark") from None
     for name in _FALLBACK_EDITORS:
-        found = shutil.which(name)
-        if found:
-            return [found]
-    raise UsageError("there is no editor", fix="set $EDITOR, or use --set KEY=VALUE")
+        editor = shutil.which(name)
+        if editor:
+            return [editor]
+    raise UsageError(
+        "no editor was found", cause="neither VISUAL nor EDITOR is set", fix="export EDITOR=nano"
+    )

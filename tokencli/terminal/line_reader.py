@@ -1,7 +1,7 @@
-"""Lines typed or pasted at the terminal, whatever their length.
+"""Read lines of any length that are typed or pasted at the terminal.
 
-A terminal that collects lines itself drops all beyond its 4095th byte without a word, and an address
-that a browser ends at may be longer. So here characters are read as they come, and echoed.
+A terminal in canonical mode silently drops everything after a line's 4095th byte, and the URL to
+which a browser is redirected may be longer. So characters are read one by one, and echoed.
 """
 
 import os
@@ -16,7 +16,7 @@ from typing import Any, Self
 from tokencli.sanitize import sanitize_text
 
 MAX_LINE_BYTES = 64 * 1024
-"""Bytes of a line that are kept: more than any address that is taken."""
+"""Limit of a line; longer than any URL that is accepted."""
 _ERASE_KEYS = b"\x7f\x08"
 _KILL_LINE_KEY = b"\x15"
 _EOF_KEY = b"\x04"
@@ -25,7 +25,7 @@ if sys.platform != "win32":
     import termios
 
     class CbreakLineReader:
-        """Read lines at a terminal; inside the block it does not collect them by itself."""
+        """Reads lines at a terminal, which is in cbreak mode inside the block."""
 
         def __init__(self, descriptor: int) -> None:
             self._descriptor = descriptor
@@ -54,53 +54,54 @@ if sys.platform != "win32":
                 _echo_text("\n")
 
         def read_line(self, seconds: float) -> str | None:
-            """Return a line that is complete within `seconds`, without its end, or None."""
+            """Return a line that is completed within `seconds`, without its line break, or None."""
             end = monotonic() + seconds
             while not self._completed_lines:
                 self._enter_cbreak_mode()
-                left = max(end - monotonic(), 0.0)
-                ready, _, _ = select.select([self._descriptor], [], [], left)
+                remaining = max(end - monotonic(), 0.0)
+                ready, _, _ = select.select([self._descriptor], [], [], remaining)
                 if not ready:
                     return None
                 if not self._is_foreground():  # reading in the background would stop the process
-                    select.select([], [], [], left)
+                    select.select([], [], [], remaining)
                     return None
                 self._process_input(os.read(self._descriptor, 4096))
             return self._completed_lines.pop(0)
 
-        def _process_input(self, piece: bytes) -> None:
-            if not piece:
+        def _process_input(self, data: bytes) -> None:
+            if not data:
                 raise KeyboardInterrupt
-            shown = ""
-            for byte in (piece[at : at + 1] for at in range(len(piece))):
+            echo = ""
+            for byte in (data[at : at + 1] for at in range(len(data))):
                 if byte in b"\r\n":
                     self._completed_lines.append(self._line.decode(errors="replace"))
                     self._line = b""
-                    shown += "\n"
+                    echo += "\n"
                 elif byte in _ERASE_KEYS or byte in _KILL_LINE_KEY:
-                    whole = self._line.decode(errors="replace")
-                    kept = whole[:-1] if byte in _ERASE_KEYS else ""
-                    self._line = kept.encode()
-                    shown += "\b \b" * sum(len(sanitize_text(one)) for one in whole[len(kept) :])
+                    line = self._line.decode(errors="replace")
+                    shortened = line[:-1] if byte in _ERASE_KEYS else ""
+                    self._line = shortened.encode()
+                    erased = line[len(shortened) :]
+                    echo += "\b \b" * sum(len(sanitize_text(char)) for char in erased)
                 elif byte == _EOF_KEY:
-                    if not self._line:  # end of input at a question is a person leaving
+                    if not self._line:  # Ctrl-D cancels like Ctrl-C
                         raise KeyboardInterrupt
                 elif len(self._line) < MAX_LINE_BYTES:
                     self._line += byte
-                    shown += sanitize_text(byte.decode("ascii", "ignore"))
-            _echo_text(shown)
+                    echo += sanitize_text(byte.decode("ascii", "ignore"))
+            _echo_text(echo)
 
         def _enter_cbreak_mode(self) -> None:
-            """Have characters as they come, unless that is so already or somebody else is at it."""
+            """Disable canonical mode and echo, unless they are disabled or we are in the background."""
             with suppress(termios.error):
-                now = termios.tcgetattr(self._descriptor)
-                if not self._is_foreground() or not now[3] & (termios.ICANON | termios.ECHO):
+                modes = termios.tcgetattr(self._descriptor)
+                if not self._is_foreground() or not modes[3] & (termios.ICANON | termios.ECHO):
                     return
                 if self._saved_modes is None:
-                    self._saved_modes = [*now[:6], list(now[6])]
-                now[3] &= ~(termios.ICANON | termios.ECHO)
-                now[6][termios.VMIN], now[6][termios.VTIME] = 1, 0
-                termios.tcsetattr(self._descriptor, termios.TCSANOW, now)
+                    self._saved_modes = [*modes[:6], list(modes[6])]
+                modes[3] &= ~(termios.ICANON | termios.ECHO)
+                modes[6][termios.VMIN], modes[6][termios.VTIME] = 1, 0
+                termios.tcsetattr(self._descriptor, termios.TCSANOW, modes)
 
         def _restore_terminal(self) -> None:
             with suppress(termios.error):
@@ -108,14 +109,14 @@ if sys.platform != "win32":
                     termios.tcsetattr(self._descriptor, termios.TCSANOW, self._saved_modes)
 
         def _is_foreground(self) -> bool:
-            """Tell whether this process is the one that the terminal is for at the moment."""
+            """Tell whether this process is in the terminal's foreground process group."""
             try:
                 return os.tcgetpgrp(self._descriptor) == os.getpgrp()
-            except OSError:  # it controls no processes at all
+            except OSError:  # it is not our controlling terminal
                 return True
 
         def _handle_suspend(self, *_: object) -> None:
-            """Stop as Ctrl-Z wants it, with the terminal as it was; `typed` takes it again."""
+            """Restore the terminal, then stop; `read_line` enters cbreak mode again."""
             self._restore_terminal()
             signal.signal(signal.SIGTSTP, signal.SIG_DFL)
             os.kill(os.getpid(), signal.SIGTSTP)

@@ -1,7 +1,7 @@
-"""A line typed at the terminal without showing it, also across Ctrl-Z and `fg`.
+"""Read a password at the terminal without echo, also across Ctrl-Z and `fg`.
 
-A shell gives the terminal its own modes when a job stops. So whoever comes back to a hidden prompt
-would type in plain sight, were echo not turned off anew.
+A shell restores the terminal's modes when a job stops. After `fg` the password would be echoed if
+echo were not disabled again.
 """
 
 import os
@@ -13,11 +13,11 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 _MAX_TCSETATTR_TRIES = 16
-"""Times that setting the modes is tried: a signal may fall into it."""
+"""Setting the modes is repeated if a signal interrupts it."""
 
 
 def read_hidden_line(prompt: str) -> str:
-    """Show `prompt` on stderr and return the line that is typed, unseen.
+    """Show `prompt` on stderr and return the line that is typed without echo.
 
     Raises:
         EOFError: the input ended.
@@ -29,16 +29,16 @@ def read_hidden_line(prompt: str) -> str:
     with _open_terminal() as fd, _disable_echo(fd, lambda: _write_to_stderr(prompt)):
         raw = b""
         while not raw.endswith(b"\n"):
-            piece = os.read(fd, 4096)
-            if not piece:
+            chunk = os.read(fd, 4096)
+            if not chunk:
                 raise EOFError
-            raw += piece
+            raw += chunk
     return raw.decode(sys.stdin.encoding or "utf-8", "surrogateescape").removesuffix("\n")
 
 
 @contextmanager
 def _open_terminal() -> Iterator[int]:
-    """Hand out the terminal itself, or stdin where there is no telling which it is."""
+    """Yield a descriptor of the controlling terminal, or of stdin if there is none."""
     try:
         fd = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
     except OSError:
@@ -51,54 +51,54 @@ def _open_terminal() -> Iterator[int]:
 
 
 @contextmanager
-def _disable_echo(fd: int, ask: Callable[[], None]) -> Iterator[None]:
-    """Turn echo off inside the block and `ask`; do both again whenever the process was stopped."""
+def _disable_echo(fd: int, show_prompt: Callable[[], None]) -> Iterator[None]:
+    """Disable echo inside the block and show the prompt; do both again after the process stopped."""
     import termios
 
-    shown = termios.tcgetattr(fd)
-    unseen = [*shown]
-    unseen[3] &= ~termios.ECHO
+    original_modes = termios.tcgetattr(fd)
+    hidden_modes = [*original_modes]
+    hidden_modes[3] &= ~termios.ECHO
 
-    turns = 0
+    calls = 0
 
     def hide() -> None:
-        # What was typed in plain sight before is thrown away. Whoever goes on in the background is
-        # stopped again in the midst of this, and does it anew once in the foreground.
-        nonlocal turns
-        turns += 1
-        mine = turns
-        _set_terminal_modes(fd, termios.TCSAFLUSH, unseen, lambda: turns == mine)
-        if turns == mine:
-            ask()
+        # Anything typed with echo before is discarded. A process that continues in the background
+        # is stopped again in here; then the call that follows in the foreground counts.
+        nonlocal calls
+        calls += 1
+        this_call = calls
+        _set_terminal_modes(fd, termios.TCSAFLUSH, hidden_modes, lambda: calls == this_call)
+        if calls == this_call:
+            show_prompt()
 
     def stop(number: int, _frame: object) -> None:
-        _set_terminal_modes(fd, termios.TCSADRAIN, shown)
+        _set_terminal_modes(fd, termios.TCSADRAIN, original_modes)
         _write_to_stderr("\n")
         signal.signal(signal.SIGCONT, signal.SIG_IGN)
         signal.signal(number, signal.SIG_DFL)
-        signal.raise_signal(number)  # returns once somebody says to go on
+        signal.raise_signal(number)  # returns when the process is continued
         signal.signal(number, stop)
-        signal.signal(signal.SIGCONT, go_on)
+        signal.signal(signal.SIGCONT, resume)
         hide()
 
-    def go_on(_number: int, _frame: object) -> None:
-        hide()  # after a SIGSTOP, of which nothing is heard
+    def resume(_number: int, _frame: object) -> None:
+        hide()  # after a SIGSTOP, which can't be handled
 
     with (
-        _install_signal_handler(signal.SIGCONT, go_on),
+        _install_signal_handler(signal.SIGCONT, resume),
         _install_signal_handler(signal.SIGTSTP, stop),
     ):
         try:
             hide()
             yield
         finally:
-            _set_terminal_modes(fd, termios.TCSADRAIN, shown)
+            _set_terminal_modes(fd, termios.TCSADRAIN, original_modes)
             _write_to_stderr("\n")
 
 
 @contextmanager
 def _install_signal_handler(number: int, handler: Callable[[int, Any], None]) -> Iterator[None]:
-    """Handle a signal inside the block, unless it is ignored or has a handler of its own."""
+    """Handle a signal inside the block, unless it is ignored or already has a handler."""
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(number) is not signal.SIG_DFL:
         yield
@@ -111,19 +111,19 @@ def _install_signal_handler(number: int, handler: Callable[[int, Any], None]) ->
 
 
 def _set_terminal_modes(
-    fd: int, when: int, modes: list[Any], still: Callable[[], bool] = lambda: True
+    fd: int, when: int, modes: list[Any], is_current: Callable[[], bool] = lambda: True
 ) -> None:
-    """Set the terminal's modes, for as long as they are `still` wanted."""
+    """Set the terminal's modes, unless the call is no longer current."""
     import termios
 
     for _ in range(_MAX_TCSETATTR_TRIES):
         with suppress(termios.error):
-            if still():
+            if is_current():
                 termios.tcsetattr(fd, when, modes)
             return
 
 
 def _write_to_stderr(text: str) -> None:
-    # Not through Python's buffers: a signal's handler may have come in the middle of their use.
+    # Not through Python's buffers: a signal handler may have interrupted their use.
     with suppress(OSError, ValueError, AttributeError):
         os.write(sys.stderr.fileno(), text.encode(sys.stderr.encoding or "utf-8", "replace"))

@@ -1,8 +1,8 @@
-"""The loopback redirect (RFC 8252 section 7.3): one address that one browser may come back to, once.
+"""The loopback redirect server (RFC 8252 section 7.3): it accepts one redirect at one URL.
 
-Whatever else knocks at the port is turned away and changes nothing: other paths, methods and hosts,
-what is too long or too slow. Each connection has a thread and a deadline of its own, so that one
-which a browser opens and leaves idle keeps nobody waiting.
+All other requests are refused and change nothing: other paths, methods and hosts, and requests that
+are too long or too slow. Each connection has its own thread and time-out, so that a connection that a
+browser opens and leaves idle delays nothing.
 """
 
 import errno
@@ -20,15 +20,15 @@ from tokencli.models import AuthorizationResponse
 
 CALLBACK_PATH = "/callback"
 MAX_REQUEST_HEAD_BYTES = 32 * 1024
-"""Bytes of a request's line and headers, at most."""
+"""Limit of a request's line and headers."""
 REQUEST_TIMEOUT_S = 10.0
-"""Seconds in which a request has to be complete."""
+"""Seconds in which a request must be complete."""
 DRAIN_TIMEOUT_S = 1.0
-"""Seconds for which what nobody reads is still taken in."""
+"""Seconds for which data after the request is still received."""
 ACCEPT_POLL_S = 0.25
-"""Seconds between two looks at whether the port is still wanted."""
+"""Seconds between two checks whether the server was closed."""
 MAX_CONNECTIONS = 64
-"""Connections at a time; more are closed at once."""
+"""Limit of concurrent connections; further ones are closed at once."""
 
 _REQUEST_HEAD_RE = re.compile(rb"([!-~]+) ([!-~]+) HTTP/1\.[01]\r\n((?:[^\r\n]+\r\n)*)\r\n")
 _HOST_HEADER_RE = re.compile(rb"(?im)^host[ \t]*:[ \t]*([^\r\n]*?)[ \t]*\r$")
@@ -37,31 +37,31 @@ _PAGE_TEMPLATE = (
     "<!doctype html><html lang=en><meta charset=utf-8><title>tokencli</title>"
     "<h1>{title}</h1><p>{text}</p></html>\n"
 )
-SIGNED_IN_PAGE = (200, "Signed in", "You can close this page and go back to the terminal.")
-SIGN_IN_FAILED_PAGE = (200, "Not signed in", "The terminal says why. You can close this page.")
-SIGN_IN_OVER_PAGE = (410, "Too late", "This sign-in is over. You can close this page.")
+SIGNED_IN_PAGE = (200, "Signed in", "You can close this page and return to the terminal.")
+SIGN_IN_FAILED_PAGE = (200, "Not signed in", "The terminal shows why. You can close this page.")
+SIGN_IN_OVER_PAGE = (410, "Too late", "This sign-in has ended. You can close this page.")
 UNEXPECTED_REQUEST_PAGE = (
     400,
     "Not expected",
-    "This is not the page that a sign-in ends at. Nothing was changed.",
+    "This address is not where a sign-in ends. Nothing was changed.",
 )
-NOT_FOUND_PAGE = (404, "Nothing here", "Nothing was changed.")
+NOT_FOUND_PAGE = (404, "Not found", "Nothing was changed.")
 METHOD_NOT_ALLOWED_PAGE = (405, "Not expected", "Nothing was changed.")
 HEAD_TOO_LONG_PAGE = (431, "Too long", "Nothing was changed.")
 _REASON_PHRASES = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed",
             410: "Gone", 431: "Request Header Fields Too Large"}  # fmt: skip
 
 ResponsePage = tuple[int, str, str]
-"""Status, title and text: nothing of a request is ever shown in a page."""
+"""Status, title and text; a page contains nothing of a request."""
 
 
 class LoopbackListener:
-    """Listen on 127.0.0.1, or where there is none on ::1, at `port` or any that is free.
+    """Listens on 127.0.0.1, or on ::1 if there is no IPv4, at `port` or any free one.
 
-    With `by_name` the redirect URI says `localhost`, for servers that take nothing else.
+    With `by_name` the redirect URI contains `localhost`, for servers that accept nothing else.
 
     Raises:
-        ConfigError: another program has the port, or there is no loopback address.
+        ConfigError: another program uses the port, or there is no loopback address.
     """
 
     def __init__(
@@ -69,12 +69,12 @@ class LoopbackListener:
         port: int | None,
         accept: Callable[[str], AuthorizationResponse | None],
         *,
-        slowest: float = REQUEST_TIMEOUT_S,
+        request_timeout: float = REQUEST_TIMEOUT_S,
         by_name: bool = False,
     ) -> None:
         self._socket = _open_loopback_socket(port or 0)
         self._accept_redirect = accept
-        self._request_timeout = slowest
+        self._request_timeout = request_timeout
         host, number = self._socket.getsockname()[:2]
         literal = f"[{host}]" if ":" in host else host
         self._authority = f"{'localhost' if by_name else literal}:{number}"
@@ -88,20 +88,20 @@ class LoopbackListener:
 
     @property
     def redirect_uri(self) -> str:
-        """Return the address that the authorization server has to redirect to."""
+        """Return the URL to which the authorization server must redirect."""
         return f"http://{self._authority}{CALLBACK_PATH}"
 
     def wait_for_redirect(self, seconds: float) -> AuthorizationResponse | None:
-        """Return the redirect, or None where it has not come once the time is over."""
+        """Return the redirect, or None if it did not arrive in time."""
         try:
             return self._redirects.get(timeout=seconds)
         except Empty:
             return None
 
     def close(self) -> None:
-        """Give the port back; what is being answered is still answered."""
+        """Close the port; requests in progress are still answered."""
         self._closed = True
-        with suppress(OSError):  # wakes the doorman where the system is kind
+        with suppress(OSError):  # wakes the accepting thread on some systems
             self._socket.shutdown(socket.SHUT_RDWR)
         self._accept_thread.join()
         self._socket.close()
@@ -109,66 +109,64 @@ class LoopbackListener:
     def _accept_connections(self) -> None:
         while not self._closed:
             try:
-                guest, _ = self._socket.accept()
+                client, _ = self._socket.accept()
             except TimeoutError:
                 continue
-            except OSError:  # the guest was gone already, or there are too many files
+            except OSError:  # the client has gone, or too many files are open
                 if not self._closed:
                     sleep(ACCEPT_POLL_S)
                 continue
             if not self._connection_slots.acquire(blocking=False):
-                guest.close()
+                client.close()
                 continue
-            Thread(target=self._serve_connection, args=(guest,), daemon=True).start()
+            Thread(target=self._serve_connection, args=(client,), daemon=True).start()
 
-    def _serve_connection(self, guest: socket.socket) -> None:
+    def _serve_connection(self, client: socket.socket) -> None:
         try:
-            with guest, suppress(OSError):
-                head = self._read_request_head(guest)
+            with client, suppress(OSError):
+                head = self._read_request_head(client)
                 if head is None:
                     return
-                page, came = self._route_request(head)
+                page, redirect = self._route_request(head)
                 try:
-                    _send_page(guest, page)
-                finally:  # the page first: once the redirect is handed on, all may end at any moment
-                    if came is not None:
-                        self._redirects.put(came)
-                _drain_connection(guest)
+                    _send_page(client, page)
+                finally:  # after the page, because the process may end once it has the redirect
+                    if redirect is not None:
+                        self._redirects.put(redirect)
+                _drain_connection(client)
         finally:
             self._connection_slots.release()
 
-    def _read_request_head(self, guest: socket.socket) -> bytes | None:
-        """Return a request up to its empty line, cut where it is too long; None if it never ends."""
+    def _read_request_head(self, client: socket.socket) -> bytes | None:
+        """Return a request up to its empty line, cut if it is too long; None if it is incomplete."""
         end = monotonic() + self._request_timeout
         head = b""
         while b"\r\n\r\n" not in head and len(head) <= MAX_REQUEST_HEAD_BYTES:
-            left = end - monotonic()
-            if left <= 0:
+            remaining = end - monotonic()
+            if remaining <= 0:
                 return None
-            guest.settimeout(left)
-            piece = guest.recv(8192)
-            if not piece:
+            client.settimeout(remaining)
+            chunk = client.recv(8192)
+            if not chunk:
                 return None
-            head += piece
+            head += chunk
         return head
 
     def _route_request(self, head: bytes) -> tuple[ResponsePage, AuthorizationResponse | None]:
-        """Return the page that answers a request, and the redirect where it is the awaited one."""
-        found = _REQUEST_HEAD_RE.match(head)
-        if found is None:
+        """Return the page that answers a request, and the redirect if it is the expected one."""
+        match = _REQUEST_HEAD_RE.match(head)
+        if match is None:
             return (
                 HEAD_TOO_LONG_PAGE
                 if len(head) > MAX_REQUEST_HEAD_BYTES
                 else UNEXPECTED_REQUEST_PAGE
             ), None
-        method, target, headers = found[1], found[2].decode("ascii"), found[3]
+        method, target, headers = match[1], match[2].decode("ascii"), match[3]
         if [host.decode("latin-1").lower() for host in _HOST_HEADER_RE.findall(headers)] != [
             self._authority
         ]:
-            return (
-                UNEXPECTED_REQUEST_PAGE,
-                None,
-            )  # a name that was made to point here (DNS rebinding), or none
+            # No host, or a name that was made to point here (DNS rebinding).
+            return UNEXPECTED_REQUEST_PAGE, None
         path, _, query = target.partition("?")
         if path != CALLBACK_PATH:
             return NOT_FOUND_PAGE, None
@@ -184,7 +182,7 @@ class LoopbackListener:
         return (SIGNED_IN_PAGE if redirect.error is None else SIGN_IN_FAILED_PAGE), redirect
 
 
-def _send_page(guest: socket.socket, page: ResponsePage) -> None:
+def _send_page(client: socket.socket, page: ResponsePage) -> None:
     status, title, text = page
     body = _PAGE_TEMPLATE.format(title=title, text=text).encode()
     head = (
@@ -197,21 +195,21 @@ def _send_page(guest: socket.socket, page: ResponsePage) -> None:
         "X-Content-Type-Options: nosniff\r\n"
         "Connection: close\r\n\r\n"
     )
-    guest.sendall(head.encode() + body)
-    guest.shutdown(socket.SHUT_WR)
+    client.sendall(head.encode() + body)
+    client.shutdown(socket.SHUT_WR)
 
 
-def _drain_connection(guest: socket.socket) -> None:
-    """Take in what still comes, for a moment: a socket closed over it would tear the reply down."""
+def _drain_connection(client: socket.socket) -> None:
+    """Receive further data for a moment: closing the socket with unread data would reset it."""
     end = monotonic() + DRAIN_TIMEOUT_S
-    while (left := end - monotonic()) > 0:
-        guest.settimeout(left)
-        if not guest.recv(64 * 1024):
+    while (remaining := end - monotonic()) > 0:
+        client.settimeout(remaining)
+        if not client.recv(64 * 1024):
             return
 
 
 def _open_loopback_socket(port: int) -> socket.socket:
-    """Return a socket that listens on a loopback literal, at `port` or, for 0, any that is free."""
+    """Return a socket that listens on a loopback address, at `port` or, for 0, at any free one."""
     failure: OSError | None = None
     for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
         try:
@@ -219,23 +217,22 @@ def _open_loopback_socket(port: int) -> socket.socket:
         except OSError as error:
             failure = failure or error
             if error.errno == errno.EADDRINUSE:
-                break  # the other family would be another address than the registered one
+                break  # the other family's address would not be the registered one
     in_use = failure is not None and failure.errno == errno.EADDRINUSE
     raise ConfigError(
-        f"port {port} on 127.0.0.1, at which the browser has to come back, is in use by another"
-        " program"
+        f"can't wait for the browser: another program uses port {port} on 127.0.0.1"
         if in_use
-        else "no port can be opened on 127.0.0.1 or ::1, at which the browser has to come back",
+        else "can't wait for the browser: no port can be opened on 127.0.0.1 or ::1",
         fix="end that program, or set redirect_port to another port that the client is registered with"
         if in_use
-        else 'sign in by grant = "device_code", which needs no port',
+        else 'set grant = "device_code", which needs no port',
     )
 
 
 def _listen_on(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
     opened = socket.socket(family, socket.SOCK_STREAM)
     try:
-        if sys.platform == "win32":  # there, SO_REUSEADDR would let another program take the port
+        if sys.platform == "win32":  # SO_REUSEADDR would let another program take the port
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         else:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -23,7 +23,7 @@ def open_store(profile: Profile, context: StoreContext) -> TokenStore:
         from tokencli.token_store import runtime  # not needed if the keyring works
 
         # A user with tokens in the keyring would wonder why a new one is fetched.
-        keyring_keys = list_names(state_dir() / "keys", beginning=profile_file_prefix(profile.name))
+        keyring_keys = list_names(state_dir() / "keys", prefix=profile_file_prefix(profile.name))
         tell = terminal.print_note if keyring_keys else terminal.print_detail
         tell(f"{reason}; storing tokens in the runtime directory instead")
         return runtime.open_store(profile, context)

@@ -1,8 +1,7 @@
-"""A long text in several short ones, for keyrings whose items are small (Windows: 1280 characters).
+"""Split a long text into chunks, for keyrings with small items (Windows: 1280 characters).
 
-The parts are written first, under the name of a generation that is not in use; the head, which
-counts them and has their digest, is written last. So at every moment the head that is there belongs
-to parts that are complete.
+The chunks are written first, under the name of the generation that is not in use. The header, with
+their number and digest, is written last. So the stored header always belongs to complete chunks.
 """
 
 import json
@@ -12,20 +11,20 @@ from tokencli.errors import KeyringError
 from tokencli.fast_dataclass import dataclass
 
 _MAX_CHUNKS = 256
-"""Parts; more would be a token set larger than any that is kept."""
+"""Enough for the largest token set that is stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkHeader:
-    """What the head says of its parts."""
+    """The header: which chunks belong to the text."""
 
     generation: str
-    """`a` or `b`; a new text is written to the other one."""
+    """`a` or `b`; the next text uses the other one."""
     chunk_count: int
     digest: str
 
     def to_json(self) -> str:
-        """Return the head as it is kept."""
+        """Return the stored form."""
         return json.dumps(
             {
                 "version": 1,
@@ -37,50 +36,46 @@ class ChunkHeader:
 
 
 def split_text(text: str, limit: int) -> list[str]:
-    """Return `text`, which is ASCII, in parts of at most `limit` characters.
+    """Return `text`, which is ASCII, in chunks of at most `limit` characters.
 
     Raises:
-        KeyringError: it is too long even so.
+        KeyringError: there would be too many chunks.
     """
-    parts = [text[at : at + limit] for at in range(0, len(text), limit)]
-    if len(parts) > _MAX_CHUNKS:
+    chunks = [text[at : at + limit] for at in range(0, len(text), limit)]
+    if len(chunks) > _MAX_CHUNKS:
         raise KeyringError(
             f"a token set of {len(text)} characters is too long for this system's keyring",
-            fix='keep tokens of this profile in a file: store = "file"',
+            fix='store this profile\'s tokens in a file: store = "file"',
         )
-    return parts
+    return chunks
 
 
-def build_header(text: str, parts: int, after: ChunkHeader | None) -> ChunkHeader:
-    """Return the head for `text` in `parts` parts, in the generation that `after` does not use."""
-    generation = "b" if after is not None and after.generation == "a" else "a"
-    return ChunkHeader(generation, parts, sha256(text.encode()).hexdigest())
+def build_header(text: str, count: int, previous: ChunkHeader | None) -> ChunkHeader:
+    """Return the header for `text` in `count` chunks, in the generation `previous` doesn't use."""
+    generation = "b" if previous is not None and previous.generation == "a" else "a"
+    return ChunkHeader(generation, count, sha256(text.encode()).hexdigest())
 
 
 def parse_header(text: str | None) -> ChunkHeader | None:
-    """Return the head in `text`, or None where it is something else."""
+    """Return the header in `text`, or None if it is not a header."""
     try:
-        found = json.loads(text or "")
-        match found:
+        match json.loads(text or ""):
             case {
                 "version": 1,
-                "parts": int(parts),
-                "generation": "a" | "b",
+                "parts": int(count),
+                "generation": "a" | "b" as generation,
                 "sha256": str(digest),
-            }:
-                return (
-                    ChunkHeader(found["generation"], parts, digest)
-                    if 0 < parts <= _MAX_CHUNKS
-                    else None
-                )
+            } if 0 < count <= _MAX_CHUNKS:
+                return ChunkHeader(generation, count, digest)
     except (ValueError, RecursionError):
         pass
     return None
 
 
-def join_chunks(found: ChunkHeader, parts: list[str | None]) -> str:
-    """Return the whole text; raises ValueError where a part is missing or another's."""
-    text = "".join(part or "" for part in parts)
-    if None in parts or sha256(text.encode(errors="surrogatepass")).hexdigest() != found.digest:
-        raise ValueError("parts do not match their head")
+def join_chunks(header: ChunkHeader, chunks: list[str | None]) -> str:
+    """Return the whole text; raises ValueError if a chunk is missing or doesn't belong to it."""
+    text = "".join(chunk or "" for chunk in chunks)
+    digest = sha256(text.encode(errors="surrogatepass")).hexdigest()
+    if None in chunks or digest != header.digest:
+        raise ValueError("the chunks do not match their header")
     return text

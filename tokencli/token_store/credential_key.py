@@ -1,7 +1,7 @@
-"""Which token is meant: the credential's key and binding, computed from the profile alone.
+"""The credential key: the hash under which a profile's tokens are stored.
 
-Everything that changes what a token endpoint would hand out goes into the key, so that a changed
-profile is a miss. No secret does: not its value, and not where it rests.
+Every setting that changes which token the endpoint would issue is part of the key, so stored tokens
+of a changed profile are not found. Secrets are not part of it, and neither is their source.
 """
 
 import json
@@ -12,14 +12,14 @@ from tokencli.provider_schema import Grant, Reply, Request
 from tokencli.providers.endpoint_urls import get_url_origin
 
 KEY_VERSION = 1
-"""Raised when what goes into the key changes; every stored token is then a miss, once."""
+"""Part of the key; a new version makes all stored tokens unreachable."""
 
 TOKEN_RECEIVERS = ("revocation", "introspection", "userinfo")
-"""Endpoints beside the token endpoint that are sent tokens."""
+"""Endpoints besides the token endpoint to which tokens are sent."""
 
 
 def derive_credential_key(profile: Profile) -> str:
-    """Return the hash under which the profile's token set is kept: 64 hexadecimal digits."""
+    """Return the hash under which the profile's token set is stored: 64 hexadecimal digits."""
     identity = [
         KEY_VERSION,
         profile.name,
@@ -38,41 +38,41 @@ def derive_credential_key(profile: Profile) -> str:
 
 
 def _request_digest(profile: Profile) -> list[str]:
-    """Return a digest of how a provider of one's own asks for a token, and which of the reply it takes.
+    """Return a digest of a user-defined provider's token request and of where the token is in the reply.
 
-    So that a token that was got by another request is not handed out for this one.
+    So a token that was requested differently is not used for this profile. The digest is made of the
+    `repr` of the provider's dataclasses, so renaming them or their fields changes the key.
     """
-    said = profile.provider
-    grant = said.grants.get(profile.grant, Grant())
-    words = (said.request, said.then, said.values, said.signed, grant.grant_type, grant.params,
-             said.reply.access_token, said.reply.compose)  # fmt: skip
-    if words == (Request(), None, {}, {}, None, {}, Reply().access_token, None):
+    provider = profile.provider
+    grant = provider.grants.get(profile.grant, Grant())
+    parts = (provider.request, provider.then, provider.values, provider.signed, grant.grant_type,
+             grant.params, provider.reply.access_token, provider.reply.compose)  # fmt: skip
+    if parts == (Request(), None, {}, {}, None, {}, Reply().access_token, None):
         return []
-    return [f"asked {sha256(repr(words).encode(errors='surrogatepass')).hexdigest()}"]
+    return [f"asked {sha256(repr(parts).encode(errors='surrogatepass')).hexdigest()}"]
 
 
 def _foreign_token_receivers(profile: Profile) -> list[str]:
-    """Name the other origins that the profile or its provider would have these tokens sent to.
+    """Return the other origins to which the profile or its provider sends tokens.
 
-    So that no token that is stored now goes to a place that is written into the file later. What an
-    issuer says of its endpoints is pinned when it is first asked.
+    So a token that is already stored is never sent to an origin that is configured later. Endpoints
+    from an issuer's metadata are pinned when the metadata is first fetched.
     """
-    places = ((name, foreign_endpoint_origin(profile, name)) for name in TOKEN_RECEIVERS)
-    return [f"{name} {place}" for name, place in places if place is not None]
+    origins = ((name, foreign_endpoint_origin(profile, name)) for name in TOKEN_RECEIVERS)
+    return [f"{name} {origin}" for name, origin in origins if origin is not None]
 
 
 def foreign_endpoint_origin(profile: Profile, name: str) -> str | None:
-    """Return the origin of an endpoint that the profile or its provider puts elsewhere than the
-    token endpoint; None of any other."""
+    """Return the origin of an endpoint, or None if it is the token endpoint's or not configured."""
     url = profile.endpoints.get(name)
-    said = f"{name}_url" in profile.value_sources or getattr(profile.provider.endpoints, name)
-    if url is None or not said or get_url_origin(url) == get_url_origin(profile.token_url):
+    configured = f"{name}_url" in profile.value_sources or getattr(profile.provider.endpoints, name)
+    if url is None or not configured or get_url_origin(url) == get_url_origin(profile.token_url):
         return None
     return get_url_origin(url)
 
 
 def derive_binding(profile: Profile) -> TokenBinding:
-    """Return what ties a token set of this profile to where it came from."""
+    """Return what ties a token set to its profile, server and client."""
     return TokenBinding(
         key=derive_credential_key(profile),
         profile=profile.name,

@@ -1,4 +1,4 @@
-"""Tokens in files: on disk where that was chosen, or in the memory-backed runtime directory."""
+"""Tokens in files with mode 0600, one file for each credential."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tokencli.token_store import StoreContext, token_record
 from tokencli.token_store.locked_store import LockedStore
 
 _RECORD_OVERHEAD_BYTES = 1024
-"""Bytes of a record beside the tokens themselves."""
+"""Size of a record without the tokens themselves."""
 
 
 def open_store(profile: Profile, context: StoreContext) -> TokenStore:
@@ -27,7 +27,7 @@ def open_store(profile: Profile, context: StoreContext) -> TokenStore:
 
 
 class FileStore(LockedStore):
-    """One file for each credential in the folder `tokens` of `root`."""
+    """Token sets in the directory `tokens` of `root`."""
 
     def __init__(
         self,
@@ -49,9 +49,10 @@ class FileStore(LockedStore):
         return self._name
 
     def load(self, key: str) -> StoredTokenSet | None:
-        """Return what is stored under `key`; damage is a miss.
+        """Return the token set stored under `key`, or None if there is none or it is damaged.
 
-        It is set aside under the lock alone: without it, a good file might just have come.
+        A damaged file is renamed only under the lock: without it, a valid file might just have
+        replaced it.
         """
         if not ensure_private_dir(self.root, create=False, chosen=True):
             return None
@@ -64,25 +65,25 @@ class FileStore(LockedStore):
                 return None
             stored = token_record.parse_record(data)
             if stored.binding.key != key:
-                raise ValueError("of another credential")
+                raise ValueError("belongs to another credential")
         except ValueError:
             if self.holds_lock(key):
-                place = safe_file.set_aside_damaged_file(path)
+                backup = safe_file.set_aside_damaged_file(path)
                 self._terminal.print_warning(
-                    f"a stored token of profile {self._profile!r} could not be read; it is set aside"
-                    f" as {place}"
+                    f"a stored token of profile {self._profile!r} is damaged; the file was renamed to"
+                    f" {backup}"
                 )
             return None
         return stored
 
     def reserve_space(self, key: str, size: int) -> None:
-        """Hold `size` bytes on the disk for the next `save`, and clear away what dead runs left."""
-        folder = self.ensure_subdir("tokens")
+        """Reserve `size` bytes on the disk for the next `save`, and remove drafts of killed runs."""
+        directory = self.ensure_subdir("tokens")
         try:
-            # A run that was killed may have left a token set that a power cut would still undo.
-            sync_dir(folder)
+            # A run that was killed may have left a token set that a power cut would undo.
+            sync_dir(directory)
         except OSError as error:
-            raise build_storage_error(error, folder) from None
+            raise build_storage_error(error, directory) from None
         self.release_reservation(key)
         if self.holds_lock(key):
             for draft in list(safe_file.find_leftover_drafts(self._token_path(key))):
@@ -92,7 +93,7 @@ class FileStore(LockedStore):
         )
 
     def save(self, stored: StoredTokenSet) -> None:
-        """Save durably; what was there stays if this fails."""
+        """Save durably; if this fails, the old token set stays."""
         key = stored.binding.key
         data = token_record.dump_record(stored)
         draft = self._pending_writes.pop(key, None)
@@ -103,7 +104,7 @@ class FileStore(LockedStore):
         self.end_refresh(key)
 
     def delete_token_set(self, key: str, only: Secret | None = None) -> bool:
-        """Forget what is stored under `key`; with `only`, just if its refresh token is that one."""
+        """Delete the token set; with `only`, only if that is its refresh token."""
         with self.lock_credential(key, self._lock_timeout):
             if only is not None:
                 stored = self.load(key)
@@ -113,15 +114,15 @@ class FileStore(LockedStore):
             return safe_file.remove_file(self._token_path(key), durably=True)
 
     def list_credential_keys(self, profile: str) -> list[str]:
-        """Return the keys under which token sets of that profile may be stored."""
+        """Return the keys under which token sets of the profile may be stored."""
         return [] if self._root is None else self.list_known_keys(profile, self._tokens_dir)
 
-    def delete_profile_tokens(self, profile: str, *, force: bool = False) -> int:  # noqa: ARG002  # the port has it
-        """Forget everything of that profile, journals and leftovers too; count token sets."""
+    def delete_profile_tokens(self, profile: str, *, force: bool = False) -> int:  # noqa: ARG002  # part of the protocol
+        """Delete everything of the profile, with journals and leftovers; count token sets."""
         if self._root is None:
             return 0
         count = 0
-        for key in self.list_known_keys(profile, self._tokens_dir, self.journal.folder):
+        for key in self.list_known_keys(profile, self._tokens_dir, self.journal.directory):
             with self.lock_credential(key, self._lock_timeout):
                 count += safe_file.remove_file(self._token_path(key, profile), durably=True)
                 self.journal.record_refresh_end(self.file_stem(key, profile))
@@ -129,7 +130,7 @@ class FileStore(LockedStore):
         return count
 
     def release_reservation(self, key: str) -> None:
-        """Give back the room that `prepare` held and `save` did not use."""
+        """Release the space that `reserve_space` reserved, unless `save` has used it."""
         draft = self._pending_writes.pop(key, None)
         if draft is not None:
             draft.discard()
@@ -142,7 +143,7 @@ class FileStore(LockedStore):
         return self._tokens_dir / f"{self.file_stem(key, profile)}.json"
 
     def _remove_leftovers(self, entry: str) -> None:
-        """Remove drafts and what was set aside."""
-        for folder in (self._tokens_dir, self.journal.folder):
-            for path in folder.glob(f"*{entry}.*"):
+        """Remove drafts and damaged files."""
+        for directory in (self._tokens_dir, self.journal.directory):
+            for path in directory.glob(f"*{entry}.*"):
                 safe_file.remove_file(path)

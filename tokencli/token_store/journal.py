@@ -1,7 +1,7 @@
-"""The journal of spent refresh tokens: what a run was about to do when it was cut off.
+"""The journal of refreshes: which refresh token a run was about to use.
 
-A server that rotates refresh tokens may have answered a run that never got to save the answer. The
-next run sees it here and can say so. Only a hash of the refresh token is kept.
+A server that rotates refresh tokens may have replied to a run that was killed before it saved the
+reply. The next run recognises this and can say so. Only a hash of the refresh token is stored.
 """
 
 import json
@@ -16,13 +16,13 @@ JOURNAL_VERSION = 1
 
 
 class Journal:
-    """One entry for each credential, in files of the folder `place`, which its owner makes."""
+    """One file for each credential in a directory that the store creates."""
 
-    def __init__(self, place: Path) -> None:
-        self.folder = place
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
 
     def record_refresh_start(self, name: str, refresh_token: Secret, now: float) -> None:
-        """Note durably that `refresh_token` is about to be spent."""
+        """Record durably that `refresh_token` is about to be used."""
         entry = {
             "version": JOURNAL_VERSION,
             "spent": _hash_refresh_token(name, refresh_token),
@@ -31,15 +31,15 @@ class Journal:
         safe_file.write_atomically(self._entry_path(name), json.dumps(entry).encode("ascii"))
 
     def record_refresh_end(self, name: str) -> bool:
-        """Note that the spending is over, and tell whether one had begun."""
+        """Record that the refresh has ended, and tell whether one had started."""
         return safe_file.remove_file(self._entry_path(name))
 
     def is_refresh_unfinished(self, name: str, refresh_token: Secret) -> bool:
-        """Tell whether a run began to spend this very refresh token and never came to its end."""
+        """Tell whether a run started to use this refresh token and never finished."""
         try:
             entry = json.loads(safe_file.read_private_file(self._entry_path(name)) or b"null")
         except (ValueError, RecursionError, StorageError):
-            return False  # what can't be read says nothing; `begin` writes it anew
+            return False  # an unreadable entry is ignored and overwritten by the next refresh
         return (
             isinstance(entry, dict)
             and entry.get("version") == JOURNAL_VERSION
@@ -47,9 +47,9 @@ class Journal:
         )
 
     def _entry_path(self, name: str) -> Path:
-        return self.folder / f"{name}.json"
+        return self.directory / f"{name}.json"
 
 
 def _hash_refresh_token(name: str, refresh_token: Secret) -> str:
-    """Hash the token together with whose it is, so that two entries can't be matched."""
+    """Hash the token with the credential's name, so that two entries can't be compared."""
     return sha256(f"{name}\n{refresh_token.reveal()}".encode(errors="surrogatepass")).hexdigest()

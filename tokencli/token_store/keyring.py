@@ -1,4 +1,4 @@
-"""Tokens in the OS keyring: one item for each credential, or several where items are small."""
+"""Tokens in the OS keyring: one item for each credential, or several if items are small."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tokencli.token_store import StoreContext, chunks, token_record
 from tokencli.token_store.locked_store import LockedStore
 
 _RECORD_OVERHEAD_CHARS = 1024
-"""Characters of a record beside the tokens themselves."""
+"""Length of a record without the tokens themselves."""
 _CORRUPT_ITEM, _PROBE_ITEM = "corrupt", "trial"
 
 
@@ -33,7 +33,7 @@ def open_store(profile: Profile, context: StoreContext) -> TokenStore:
 
 
 class KeyringStore(LockedStore):
-    """Items of the service `tokencli:PROFILE:token`; which keys are in use is noted in `root`."""
+    """Items of the service `tokencli:PROFILE:token`; `root` records which keys are in use."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class KeyringStore(LockedStore):
         return "keyring"
 
     def load(self, key: str) -> StoredTokenSet | None:
-        """Return what is stored under `key`; damage is a miss, and is set aside under the lock."""
+        """Return the token set stored under `key`, or None; a damaged one is moved away under the lock."""
         text = self._keyring.get_item(*self._item_address(key))
         if text is None:
             return None
@@ -63,30 +63,30 @@ class KeyringStore(LockedStore):
         try:
             stored = token_record.parse_record(self._join_chunks(key, text).encode())
             if stored.binding.key != key:
-                raise ValueError("of another credential")
+                raise ValueError("belongs to another credential")
         except ValueError:
             if self.holds_lock(key):
                 self._record_key(key)
                 self._keyring.set_item(*self._item_address(key, _CORRUPT_ITEM), text)
                 self._keyring.delete_item(*self._item_address(key))
                 self._terminal.print_warning(
-                    f"a stored token of profile {self._profile!r} could not be read; it is set"
-                    f" aside in the keyring as {' '.join(self._item_address(key, _CORRUPT_ITEM))}"
+                    f"a stored token of profile {self._profile!r} is damaged; it was moved to the"
+                    f" keyring item {' '.join(self._item_address(key, _CORRUPT_ITEM))}"
                 )
             return None
         return stored
 
     def reserve_space(self, key: str, size: int) -> None:
-        """See that the keyring takes an item and gives it back, and that `size` bytes would fit.
+        """Check that the keyring stores and returns an item, and that `size` bytes would fit.
 
         Raises:
-            KeyringError: it does not. StorageError: the key can't be noted.
+            KeyringError: it doesn't. StorageError: the key can't be recorded.
         """
         if self._keyring.item_size_limit is not None:
             chunks.split_text(" " * (size + _RECORD_OVERHEAD_CHARS), self._keyring.item_size_limit)
         self._record_key(key)
-        # A keyring that has just given back what it once took needs no trial; nor one that would
-        # ask the person whether the trial may be removed.
+        # Not if the keyring has just returned an item, or if it would ask the user whether the probe
+        # may be deleted.
         if (
             key not in self._verified_keys
             and self._keyring.require_usable()
@@ -96,7 +96,7 @@ class KeyringStore(LockedStore):
             self._keyring.delete_item(*self._item_address(key, _PROBE_ITEM))
 
     def save(self, stored: StoredTokenSet) -> None:
-        """Save and read back; what was there goes only then."""
+        """Save and read back; the old token set stays until then."""
         key, text = stored.binding.key, token_record.dump_record(stored).decode("ascii")
         self._record_key(key)
         if self._keyring.item_size_limit is None:
@@ -106,7 +106,7 @@ class KeyringStore(LockedStore):
         self.end_refresh(key)
 
     def delete_token_set(self, key: str, only: Secret | None = None) -> bool:
-        """Forget what is stored under `key`; with `only`, just if its refresh token is that one."""
+        """Delete the token set; with `only`, only if that is its refresh token."""
         with self.lock_credential(key, self._lock_timeout):
             if only is not None:
                 stored = self.load(key)
@@ -116,18 +116,18 @@ class KeyringStore(LockedStore):
             return self._delete_item(key, self._profile)
 
     def list_credential_keys(self, profile: str) -> list[str]:
-        """Return the keys under which token sets of that profile may be stored."""
+        """Return the keys under which token sets of the profile may be stored."""
         return self.list_known_keys(profile, self._keys_dir)
 
     def delete_profile_tokens(self, profile: str, *, force: bool = False) -> int:
-        """Forget everything of that profile, parts, journals and leftovers too; count token sets.
+        """Delete everything of the profile, with chunks, journals and leftovers; count token sets.
 
-        A keyring that can't be asked is no error where nothing was ever kept in it. Else it is, and
-        with `force` it is forgotten nevertheless that there was something.
+        An unavailable keyring is an error only if something was ever stored in it. With `force` the
+        record of that is deleted all the same.
         """
-        known = self.list_known_keys(profile, self._keys_dir, self.journal.folder)
+        keys = self.list_known_keys(profile, self._keys_dir, self.journal.directory)
         count = 0
-        for key in known:
+        for key in keys:
             with self.lock_credential(key, self._lock_timeout):
                 try:
                     self._delete_item(key, profile, _CORRUPT_ITEM)
@@ -141,7 +141,7 @@ class KeyringStore(LockedStore):
         try:
             count += self._keyring.delete_items(_token_service(profile))
         except KeyringError:
-            if known:
+            if keys:
                 raise
         return count
 
@@ -150,63 +150,66 @@ class KeyringStore(LockedStore):
         return self.root / "keys"
 
     def _record_key(self, key: str) -> None:
-        """Note that the keyring may hold something under `key`, so that `forget` finds it."""
+        """Record that the keyring may have an item for `key`, so that it can be deleted later."""
         path = self.ensure_subdir("keys") / self.file_stem(key)
         if safe_file.read_private_file(path) is None:
             safe_file.write_atomically(path, b"")
 
     def _item_address(
-        self, key: str, part: str = "", profile: str | None = None
+        self, key: str, suffix: str = "", profile: str | None = None
     ) -> tuple[str, str]:
         """Return service and user name of an item."""
-        service, username = (
-            _token_service(profile or self._profile),
-            f"{key}.{part}" if part else key,
-        )
+        service = _token_service(profile or self._profile)
+        username = f"{key}.{suffix}" if suffix else key
         if self._keyring.item_size_limit is None:
             return service, username
-        # On Windows a second user name under a service would make the backend move the first item.
+        # On Windows the backend would move the first item for a second user name of a service.
         return f"{service}:{username}", username
 
     def _join_chunks(self, key: str, text: str) -> str:
-        head = chunks.parse_header(text)
-        if head is None:
+        header = chunks.parse_header(text)
+        if header is None:
             return text
-        items = (self._item_address(key, f"{head.generation}{n}") for n in range(head.chunk_count))
-        return chunks.join_chunks(head, [self._keyring.get_item(*item) for item in items])
+        items = (
+            self._item_address(key, f"{header.generation}{n}") for n in range(header.chunk_count)
+        )
+        return chunks.join_chunks(header, [self._keyring.get_item(*item) for item in items])
 
     def _save_in_chunks(self, key: str, text: str, limit: int) -> None:
-        before = chunks.parse_header(self._keyring.get_item(*self._item_address(key)))
+        previous = chunks.parse_header(self._keyring.get_item(*self._item_address(key)))
         if len(text) <= limit:
             self._keyring.set_item(*self._item_address(key), text)
         else:
             parts = chunks.split_text(text, limit)
-            head = chunks.build_header(text, len(parts), before)
+            header = chunks.build_header(text, len(parts), previous)
             for n, part in enumerate(parts):
-                self._keyring.set_item(*self._item_address(key, f"{head.generation}{n}"), part)
-            self._keyring.set_item(*self._item_address(key), head.to_json())
-            self._delete_chunks(key, head.generation, self._profile, start=len(parts))
-        if before is not None:
-            self._delete_chunks(key, before.generation, self._profile, sure=before.chunk_count)
+                self._keyring.set_item(*self._item_address(key, f"{header.generation}{n}"), part)
+            self._keyring.set_item(*self._item_address(key), header.to_json())
+            self._delete_chunks(key, header.generation, self._profile, start=len(parts))
+        if previous is not None:
+            self._delete_chunks(
+                key, previous.generation, self._profile, at_least=previous.chunk_count
+            )
 
-    def _delete_item(self, key: str, profile: str, which: str = "") -> bool:
-        """Forget an item with all its parts, and tell whether it was there."""
-        item = self._item_address(key, which, profile)
+    def _delete_item(self, key: str, profile: str, suffix: str = "") -> bool:
+        """Delete an item with all its chunks, and tell whether there was one."""
+        item = self._item_address(key, suffix, profile)
         if self._keyring.item_size_limit is not None:
-            head = chunks.parse_header(self._keyring.get_item(*item))
+            header = chunks.parse_header(self._keyring.get_item(*item))
             for generation in ("a", "b"):
-                sure = head.chunk_count if head is not None and head.generation == generation else 0
-                self._delete_chunks(key, generation, profile, sure=sure)
+                in_use = header is not None and header.generation == generation
+                count = header.chunk_count if header is not None and in_use else 0
+                self._delete_chunks(key, generation, profile, at_least=count)
         return self._keyring.delete_item(*item)
 
     def _delete_chunks(
-        self, key: str, generation: str, profile: str, *, start: int = 0, sure: int = 0
+        self, key: str, generation: str, profile: str, *, start: int = 0, at_least: int = 0
     ) -> None:
-        """Forget the parts of a generation from `start` on, up to `sure` and then to the first gap."""
+        """Delete a generation's chunks from `start` on: `at_least` so many, then to the first gap."""
         n = start
         while (
             self._keyring.delete_item(*self._item_address(key, f"{generation}{n}", profile))
-            or n < sure
+            or n < at_least
         ):
             n += 1
 

@@ -1,4 +1,4 @@
-"""What a store has around its tokens: the lock and the journal of each credential."""
+"""Base class of the stores that have files: the lock and the journal of each credential."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,14 +15,14 @@ from tokencli.token_store.journal import Journal
 
 
 def profile_file_prefix(profile: str) -> str:
-    """Return the beginning of the name of every file that belongs to the profile."""
+    """Return the prefix of the names of all files that belong to the profile."""
     return sha256(profile.encode()).hexdigest()[:16] + "-"
 
 
 class LockedStore:
-    """Guard the credentials of one profile, with locks and a journal in the folder `root`.
+    """Locks and a journal for the credentials of one profile, in the directory `root`.
 
-    Without a `root` there is no such store here, and every use of it raises StorageError.
+    Without a `root` the store isn't available on this system, and every use raises StorageError.
     """
 
     def __init__(
@@ -43,20 +43,21 @@ class LockedStore:
 
     @property
     def root(self) -> Path:
-        """Return the folder; raises StorageError where there is none."""
+        """Return the directory; raises StorageError if there is none."""
         if self._root is None:
             raise StorageError(
-                "there is no runtime directory that is yours alone and kept in memory",
-                fix='set another store in the profile: "keyring", "file" or "none"',
+                "there is no private runtime directory in memory",
+                cause="XDG_RUNTIME_DIR must be a directory on tmpfs that only you can enter",
+                fix=f"tokencli profiles edit {self._profile} --set store=file",
             )
         return self._root
 
     @contextmanager
     def lock_credential(self, key: str, timeout: float) -> Iterator[None]:
-        """Hold the credential's lock; a thread that has it already goes on.
+        """Hold the credential's lock; a thread that already holds it continues.
 
         Raises:
-            LockTimeout: somebody else holds it for longer than `timeout` seconds.
+            LockTimeoutError: another process holds it for more than `timeout` seconds.
         """
         if self.holds_lock(key):
             yield
@@ -76,44 +77,44 @@ class LockedStore:
         return self._lock_owner_threads.get(key) == get_ident()
 
     def ensure_subdir(self, name: str) -> Path:
-        """Return a folder of the store, made and checked."""
-        # The folder above may be one that the user chose, with other things in it.
+        """Return a directory of the store after creating and checking it."""
+        # The user may have chosen `root`, with other files in it.
         ensure_private_dir(self.root, chosen=True)
         ensure_private_dir(self.root / name)
         return self.root / name
 
     def release_reservation(self, key: str) -> None:
-        """Give up what was prepared for the credential; called as its lock is released."""
+        """Release reserved space; called when the credential's lock is released."""
 
     def begin_refresh(self, key: str, refresh_token: Secret) -> None:
-        """Note durably that this refresh token is about to be spent."""
+        """Record durably that this refresh token is about to be used."""
         self.ensure_subdir("journal")
         self.journal.record_refresh_start(self.file_stem(key), refresh_token, self._clock.now())
 
     def end_refresh(self, key: str) -> None:
-        """Note that the spending begun is over."""
+        """Record that the refresh has ended."""
         self.journal.record_refresh_end(self.file_stem(key))
 
     def was_refresh_interrupted(self, key: str, refresh_token: Secret) -> bool:
-        """Tell whether an earlier run began to spend this very refresh token and never concluded."""
+        """Tell whether an earlier run started to use this refresh token and never finished."""
         return self.journal.is_refresh_unfinished(self.file_stem(key), refresh_token)
 
     @property
     def journal(self) -> Journal:
-        """Return the journal beside the locks."""
+        """Return the journal, which is next to the locks."""
         return Journal(self.root / "journal")
 
     def file_stem(self, key: str, profile: str | None = None) -> str:
-        """Return the name, without suffix, of the files that belong to a credential."""
+        """Return the name, without suffix, of a credential's files."""
         return profile_file_prefix(profile or self._profile) + key
 
-    def list_known_keys(self, profile: str, *folders: Path) -> list[str]:
-        """Return the keys of the profile that have files in these folders, drafts too."""
-        mine = profile_file_prefix(profile)
-        found = (
-            name.lstrip(".").removeprefix(mine).split(".")[0]
-            for folder in folders
-            for name in list_names(folder)
-            if name.lstrip(".").startswith(mine)
-        )
-        return sorted(set(found))
+    def list_known_keys(self, profile: str, *directories: Path) -> list[str]:
+        """Return the keys of the profile that have files in these directories, including drafts."""
+        prefix = profile_file_prefix(profile)
+        keys = {
+            name.lstrip(".").removeprefix(prefix).split(".")[0]
+            for directory in directories
+            for name in list_names(directory)
+            if name.lstrip(".").startswith(prefix)
+        }
+        return sorted(keys)

@@ -1,4 +1,4 @@
-"""No store: what one process got is known to that process alone, and gone with it."""
+"""The store `none`: tokens in this process's memory."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,9 +19,9 @@ def open_store(profile: Profile, context: StoreContext) -> "MemoryStore":  # noq
 
 
 class MemoryStore:
-    """Keep tokens in the process's memory, shared by all who use it there.
+    """Stores tokens in memory, shared by all stores of this class in the process.
 
-    Whoever would have them kept for longer is told by `warn`, when there is something to keep.
+    `warn` is called before something is stored, for users who expect it to be kept longer.
     """
 
     def __init__(self, warn: Callable[[], None] = lambda: None) -> None:
@@ -33,41 +33,41 @@ class MemoryStore:
         return "none"
 
     def load(self, key: str) -> StoredTokenSet | None:
-        """Return what is stored under `key`."""
+        """Return the token set stored under `key`, or None."""
         return _STORED_TOKENS.get(key)
 
-    def reserve_space(self, key: str, size: int) -> None:  # noqa: ARG002  # the port has them
-        """Do nothing but warn: memory is there or the process is not."""
+    def reserve_space(self, key: str, size: int) -> None:  # noqa: ARG002  # part of the protocol
+        """Only warn: memory need not be reserved."""
         self._warn()
 
     def save(self, stored: StoredTokenSet) -> None:
-        """Keep the token set while the process lives."""
+        """Store the token set until the process ends."""
         self._warn()
         _STORED_TOKENS[stored.binding.key] = stored
         self.end_refresh(stored.binding.key)
 
     def begin_refresh(self, key: str, refresh_token: Secret) -> None:
-        """Note that this refresh token is about to be spent."""
+        """Record that this refresh token is about to be used."""
         _STARTED_REFRESHES[key] = refresh_token
 
     def end_refresh(self, key: str) -> None:
-        """Note that the spending begun is over."""
+        """Record that the refresh has ended."""
         _STARTED_REFRESHES.pop(key, None)
 
     def was_refresh_interrupted(self, key: str, refresh_token: Secret) -> bool:
-        """Tell whether spending it was begun and never concluded."""
+        """Tell whether a refresh with this token was started and never finished."""
         return _STARTED_REFRESHES.get(key) == refresh_token
 
     def list_credential_keys(self, profile: str) -> list[str]:
-        """Return the keys under which token sets of that profile are stored."""
+        """Return the keys under which token sets of the profile are stored."""
         return [key for key, stored in _STORED_TOKENS.items() if stored.binding.profile == profile]
 
-    def delete_profile_tokens(self, profile: str, *, force: bool = False) -> int:  # noqa: ARG002  # the port has it
-        """Forget everything of that profile; count token sets."""
+    def delete_profile_tokens(self, profile: str, *, force: bool = False) -> int:  # noqa: ARG002  # part of the protocol
+        """Delete everything of the profile; count token sets."""
         return sum(self.delete_token_set(key) for key in self.list_credential_keys(profile))
 
     def delete_token_set(self, key: str, only: Secret | None = None) -> bool:
-        """Forget what is stored under `key`; with `only`, just if its refresh token is that one."""
+        """Delete the token set; with `only`, only if that is its refresh token."""
         with self.lock_credential(key, -1):
             stored = _STORED_TOKENS.get(key)
             if stored is None or (only is not None and stored.token.refresh_token != only):
@@ -82,7 +82,7 @@ class MemoryStore:
         if not lock.acquire(timeout=timeout):
             raise LockTimeoutError(
                 f"another thread has been getting this token for more than {timeout:g} s",
-                fix="wait for longer: --lock-timeout 2m",
+                fix="wait longer with --lock-timeout 2m",
             )
         try:
             yield

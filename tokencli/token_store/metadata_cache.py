@@ -1,4 +1,4 @@
-"""What issuers said of themselves: one file for each profile and issuer, beside its locks."""
+"""The cache of issuers' metadata: one file for each profile and issuer, next to the locks."""
 
 from hashlib import sha256
 from pathlib import Path
@@ -13,7 +13,7 @@ METADATA_DIR_NAME = "issuers"
 
 
 class MetadataCacheFile:
-    """The file of one profile's issuer; it holds nothing that is secret, but is trusted."""
+    """The cached metadata of a profile's issuer; not secret, but trusted."""
 
     def __init__(self, profile: Profile) -> None:
         self._root = Path(profile.state_dir) if profile.state_dir else state_dir()
@@ -23,7 +23,7 @@ class MetadataCacheFile:
         )
 
     def load(self) -> bytes | None:
-        """Return what was saved; raises StorageError where the place is not safe."""
+        """Return the saved metadata, or None; raises StorageError if the directory is not safe."""
         if not ensure_private_dir(self._root, create=False, chosen=True):
             return None
         if not ensure_private_dir(self._path.parent, create=False):
@@ -35,7 +35,7 @@ class MetadataCacheFile:
             return None
 
     def save(self, data: bytes) -> None:
-        """Save it all or nothing; raises StorageError."""
+        """Save the metadata atomically; raises StorageError."""
         ensure_private_dir(self._root, chosen=True)
         ensure_private_dir(self._path.parent)
         write_atomically(self._path, data)

@@ -1,4 +1,4 @@
-"""The token set at rest: versioned JSON, read strictly."""
+"""The stored form of a token set: versioned JSON, parsed strictly."""
 
 import json
 from collections.abc import Mapping
@@ -8,11 +8,11 @@ from typing import NoReturn
 from tokencli.models import DpopKey, Secret, StoredTokenSet, TokenBinding, TokenSet
 
 RECORD_VERSION = 1
-"""The form written here; any other is a miss."""
+"""Records of another version are ignored."""
 
 
 def dump_record(stored: StoredTokenSet) -> bytes:
-    """Return the record as ASCII JSON; this is where the secrets of a token set leave `Secret`."""
+    """Return the record as ASCII JSON, with the secrets in plain text."""
     bound, token = stored.binding, stored.token
     record: dict[str, object] = {
         "version": RECORD_VERSION,
@@ -41,7 +41,7 @@ def dump_record(stored: StoredTokenSet) -> bytes:
             ),
         },
     }
-    # Members that most records do without, so that a version of the program before them reads those.
+    # Left out if empty, so that older versions of the program can read most records.
     if token.dpop_key is not None:
         record["proof_key"] = {
             "key": token.dpop_key.private_jwk.reveal(),
@@ -56,7 +56,7 @@ def parse_record(data: bytes) -> StoredTokenSet:
     """Return the token set in `data`.
 
     Raises:
-        ValueError: another version, or not what `dump` writes. Nothing of `data` is quoted.
+        ValueError: another version, or not what `dump_record` writes. Nothing of `data` is quoted.
     """
     try:
         record = json.loads(data, parse_constant=_reject_constant)
@@ -124,8 +124,8 @@ def _read_secret(part: Mapping[str, object], name: str) -> Secret | None:
 def _read_outputs(token: Mapping[str, object]) -> dict[str, Secret]:
     if token.get("outputs") is None:
         return {}
-    found = _read_object(token, "outputs")
-    return {name: Secret(_read_text(found, name)) for name in found}
+    outputs = _read_object(token, "outputs")
+    return {name: Secret(_read_text(outputs, name)) for name in outputs}
 
 
 def _read_number(part: Mapping[str, object], name: str) -> float:

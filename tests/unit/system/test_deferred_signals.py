@@ -82,7 +82,7 @@ def test_a_signal_is_delivered_after_the_block(
     """The block ends, then the signal does what it would have done."""
     program = start()
     program.send_signal(number)
-    assert told(program) == ("waiting for the server's answer, so that the new token is not lost\n")
+    assert told(program) == ("waiting for the server's reply, so that the new token is not lost\n")
     out, _ = program.communicate("\n", timeout=20)
     assert out == last
     assert program.returncode == code
@@ -97,7 +97,7 @@ def test_a_second_ctrl_c_is_told_how_long_it_takes(start: Start) -> None:
     program.send_signal(signal.SIGINT)
     while not select.select([program.stderr], [], [], 0.5)[0]:
         program.send_signal(signal.SIGINT)  # one that comes amid the first note is not told of
-    assert told(program).startswith("still waiting for the server's answer, ")
+    assert told(program).startswith("still waiting for the server's reply, ")
     out, _ = program.communicate("\n", timeout=20)
     assert out == "saved\ninterrupted\n"
 

@@ -60,32 +60,32 @@ def test_a_folder_of_ours_that_is_open_is_closed(tmp_path: Path) -> None:
         (tmp_path / "x").rmdir()
 
 
-def test_a_folder_that_the_user_chose_keeps_its_readers(tmp_path: Path) -> None:
-    """`state_dir` may be a folder with other things in it: it is never changed, but refused where
-    others can write, or we can't."""
+def test_a_chosen_directory_keeps_its_mode(tmp_path: Path) -> None:
+    """`state_dir` may contain other files: its mode is never changed, but it is refused if others can
+    write, or we can't."""
     root = tmp_path / "chosen"
     root.mkdir(mode=0o755)
     file_store(root).save(stored())
     assert mode(root) == 0o755
     assert mode(root / "tokens") == 0o700
     refused = {
-        0o777: "; or close this one: chmod go-w",
+        0o777: "chmod go-w",
         0o1777: "mkdir -m 700",
         0o500: "chmod u+rwx",
     }
-    for bits, mend in refused.items():
+    for bits, fix in refused.items():
         root.chmod(bits)
         for use in (lambda: file_store(root).save(stored()), lambda: file_store(root).load(KEY)):
             with pytest.raises(StorageError) as caught:
                 use()
-            assert caught.value.fix is not None and mend in caught.value.fix
+            assert caught.value.fix is not None and fix in caught.value.fix
             assert ("go-w" in caught.value.fix) == (bits == 0o777)
         assert mode(root) == bits
     root.chmod(0o700)
 
 
 def planted(name: str) -> Callable[[Path], None]:
-    """Return what somebody may have put in the place of a file."""
+    """Return a function that puts something else in place of a file."""
     return {
         "symlink": lambda path: path.symlink_to(path.parent / "elsewhere"),
         "dangling": lambda path: path.symlink_to("/nonexistent/x"),
@@ -108,19 +108,19 @@ def planted(name: str) -> Callable[[Path], None]:
 
 
 @pytest.mark.parametrize(
-    ("what", "mend"),
+    ("what", "fix"),
     [
         ("symlink", "rm "),
         ("dangling", "rm "),
-        ("fifo", "remove it"),
-        ("folder", "ls -la"),
+        ("fifo", "mv "),
+        ("folder", "mv "),
         ("readable", "chmod 600"),
         ("writable", "chmod 600"),
-        ("hard link", "remove it"),
+        ("hard link", "rm "),
     ],
 )
-def test_what_is_not_a_safe_file_is_refused(what: str, mend: str, tmp_path: Path) -> None:
-    """A link, a FIFO, a folder or an open file is not read, and the mend is named; nothing hangs."""
+def test_an_unsafe_file_is_refused(what: str, fix: str, tmp_path: Path) -> None:
+    """A link, a FIFO, a directory or a file open to others is not read, and nothing blocks."""
     store = file_store(tmp_path)
     store.save(stored())
     path = token_file(tmp_path)
@@ -133,7 +133,7 @@ def test_what_is_not_a_safe_file_is_refused(what: str, mend: str, tmp_path: Path
         store.load(KEY)
     assert time.monotonic() - start < 5
     assert str(path) in caught.value.message
-    assert caught.value.fix is not None and mend in caught.value.fix
+    assert caught.value.fix is not None and fix in caught.value.fix
 
 
 @pytest.mark.parametrize("what", ["symlink", "dangling", "fifo", "hard link"])
@@ -401,12 +401,12 @@ def test_kill_9_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> None:
     assert len(list((tmp_path / "tokens").iterdir())) <= 1
 
 
-def test_a_store_without_a_place_says_so() -> None:
-    """Without a runtime directory every use is an error with a way out, but there is nothing to forget."""
+def test_an_unavailable_store_says_so() -> None:
+    """Without a runtime directory every use is an error with a fix, and there is nothing to delete."""
     store = file_store(None, name="runtime")
     with pytest.raises(StorageError) as caught:
         store.load(KEY)
-    assert caught.value.fix is not None and '"keyring"' in caught.value.fix
+    assert caught.value.fix == "tokencli profiles edit p --set store=file"
     assert store.delete_profile_tokens("p") == 0
 
 
@@ -414,15 +414,15 @@ def test_a_store_without_a_place_says_so() -> None:
     ("number", "cause"),
     [
         (errno.ENOLCK, "no locks"),
-        (errno.ENOSYS, "lacks what is needed"),
-        (errno.EOPNOTSUPP, "lacks what is needed"),
+        (errno.ENOSYS, "lacks a required feature"),
+        (errno.EOPNOTSUPP, "lacks a required feature"),
         (errno.EIO, "input/output error"),
     ],
 )
-def test_a_lock_that_the_file_system_refuses_names_another_place(
+def test_a_file_system_without_locks_suggests_another_store(
     number: int, cause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is nobody's, so whose it is does not matter: a local disk or another store mends it."""
+    """The fix is a local disk or another store."""
 
     def refuse(fd: int, how: int) -> None:
         raise OSError(number, os.strerror(number))
@@ -436,10 +436,10 @@ def test_a_lock_that_the_file_system_refuses_names_another_place(
     assert "state_dir" in str(caught.value.fix) and 'store = "runtime"' in str(caught.value.fix)
 
 
-def test_a_disk_that_fails_to_flush_names_another_place(
+def test_a_disk_that_fails_to_flush_suggests_another_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """EIO at fsync: what was stored stays, and the fix does not ask whose it is."""
+    """EIO at fsync: the stored token set stays, and the fix is another disk."""
     store = file_store(tmp_path)
     store.save(stored(1))
 
@@ -454,10 +454,10 @@ def test_a_disk_that_fails_to_flush_names_another_place(
 
 
 @pytest.mark.parametrize("kind", ["folder", "link", "file"])
-def test_a_squatted_name_in_a_sticky_folder_names_what_works(
+def test_a_foreign_file_in_a_sticky_directory_suggests_another_store(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In /tmp nobody but its owner can move it away: then the place itself has to be another."""
+    """In /tmp only its owner can move it away, so the fix is another directory or store."""
     place = tmp_path / "sticky" / "tokencli-4242"
     place.parent.mkdir()
     makes: dict[str, Callable[[], object]] = {
@@ -469,9 +469,9 @@ def test_a_squatted_name_in_a_sticky_folder_names_what_works(
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 4242)
     with pytest.raises(StorageError, match="belongs to another user") as caught:
         ensure_private_dir(place)
-    assert "move it out of the way" in str(caught.value.fix)
+    assert str(caught.value.fix).startswith("mv ")
     place.parent.chmod(0o1777)
     with pytest.raises(StorageError, match="belongs to another user") as caught:
         ensure_private_dir(place)
-    assert "out of the way" not in str(caught.value.fix)
+    assert "mv " not in str(caught.value.fix)
     assert "state_dir" in str(caught.value.fix)

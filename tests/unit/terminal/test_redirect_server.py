@@ -23,10 +23,10 @@ def judge(query: str) -> AuthorizationResponse | None:
 
 @contextmanager
 def listening(
-    accept: Callable[[str], AuthorizationResponse | None] = judge, slowest: float = 10.0
+    accept: Callable[[str], AuthorizationResponse | None] = judge, request_timeout: float = 10.0
 ) -> Iterator[LoopbackListener]:
     """Run a listener for the block."""
-    listener = LoopbackListener(None, accept, slowest=slowest)
+    listener = LoopbackListener(None, accept, request_timeout=request_timeout)
     try:
         yield listener
     finally:
@@ -163,7 +163,7 @@ def test_what_a_browser_leaves_idle_or_sends_slowly_keeps_nobody_waiting() -> No
 
 def test_a_connection_has_a_deadline_as_a_whole() -> None:
     """One byte after the other, each in time, does not keep a connection open for ever."""
-    with listening(slowest=0.3) as listener, connect(listener) as client:
+    with listening(request_timeout=0.3) as listener, connect(listener) as client:
         begin = monotonic()
         with pytest.raises(ConnectionError):
             while monotonic() - begin < 20:
@@ -179,7 +179,7 @@ def test_a_connection_has_a_deadline_as_a_whole() -> None:
 
 def test_more_connections_than_there_are_places_are_closed_at_once() -> None:
     """A flood fills its places and no more; once it ebbs the redirect is taken."""
-    with listening(slowest=0.5) as listener:
+    with listening(request_timeout=0.5) as listener:
         flood = [connect(listener) for _ in range(redirect_server.MAX_CONNECTIONS + 8)]
         refused = 0
         for client in flood:
@@ -197,7 +197,7 @@ def test_one_redirect_is_taken_and_no_second() -> None:
         works(listener)
         head, body = ask(listener, "/callback?state=right&code=c")
         assert head.startswith("HTTP/1.1 410 ")
-        assert "over" in body
+        assert "has ended" in body
         assert listener.wait_for_redirect(0.05) is None
 
 
