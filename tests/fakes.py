@@ -1,4 +1,4 @@
-"""Hand-written fakes for the ports: small, honest, and shared by the unit tests."""
+"""Hand-written fakes of the protocols, shared by the unit tests."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -30,7 +30,7 @@ from tokencli.providers.catalog import load_builtin
 
 @dataclass
 class FakeClock:
-    """A clock that stands still until told otherwise."""
+    """A clock that stands still until a test sets it."""
 
     current_time: float = 1_800_000_000.0
 
@@ -46,7 +46,7 @@ class FakeClock:
 
 @dataclass
 class FakeTerminal:
-    """A terminal whose answers are known beforehand and whose words are kept."""
+    """A terminal with prepared answers that records its output."""
 
     answers: list[str] = field(default_factory=list)
     interactive: bool = False
@@ -100,7 +100,7 @@ class FakeTerminal:
 
 @dataclass
 class FakeTransport:
-    """A server that answers from a list and remembers what it was asked."""
+    """A server that answers from a list and records the requests."""
 
     replies: list[HttpReply | Exception] = field(default_factory=list)
     requests: list[HttpRequest] = field(default_factory=list)
@@ -115,7 +115,7 @@ class FakeTransport:
 
 @dataclass
 class FakeBrowser:
-    """A browser whose person comes back with queries that are known beforehand, or not at all."""
+    """A browser that returns prepared redirects, or none."""
 
     clock: FakeClock
     is_available: bool = True
@@ -187,7 +187,7 @@ class FakeKeyring:
 
 @dataclass
 class FakeStore:
-    """A store in memory that counts, and can be told to fail or to be changed by somebody else."""
+    """A store in memory that counts calls, and can fail or be changed by another process."""
 
     name: str = "fake"
     stored_tokens: dict[str, StoredTokenSet] = field(default_factory=dict)
@@ -252,7 +252,7 @@ class FakeStore:
 
 
 class EmptyTokenCache:
-    """A hot copy that is never there."""
+    """A token cache that never has a copy."""
 
     def load_token(self, bound: TokenBinding) -> None:
         return None
@@ -263,7 +263,7 @@ class EmptyTokenCache:
 
 @dataclass
 class FakeContext:
-    """All ctx at once."""
+    """A context of fakes."""
 
     transport: FakeTransport = field(default_factory=FakeTransport)
     clock: FakeClock = field(default_factory=FakeClock)
@@ -313,12 +313,12 @@ CLIENT_SECRET = Secret("canary-client-secret-91be")
 
 
 def keyring_ref(name: str, profile: str = "p") -> SecretRef:
-    """Return the place where a profile's secret rests by default."""
+    """Return the default reference of a profile's secret."""
     return SecretRef("keyring", name, profile, (f"tokencli:{profile}:{name}", name))
 
 
 def filled_keyring(profile: str = "p") -> FakeKeyring:
-    """Return a keyring that holds a password and a client secret."""
+    """Return a keyring that has a password and a client secret."""
     kept = {
         keyring_ref("password", profile).target: PASSWORD,
         keyring_ref("client_secret", profile).target: CLIENT_SECRET,
@@ -351,5 +351,5 @@ def make_profile(
 
 
 def json_reply(body: str, status: int = 200, kind: str = "application/json") -> HttpReply:
-    """Return a reply with that body."""
+    """Return a reply with that JSON body."""
     return HttpReply(status, {"content-type": kind}, body.encode())

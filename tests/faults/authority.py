@@ -1,4 +1,4 @@
-"""Certificates, right and wrong ones, made once per process."""
+"""Valid and invalid certificates, created once per process."""
 
 import ssl
 import warnings
@@ -16,13 +16,13 @@ NAMES = ("127.0.0.1", "::1", "localhost", "idp.example")
 
 @cache
 def ca() -> trustme.CA:
-    """Return the CA that tests trust."""
+    """Return the CA that the tests trust."""
     return trustme.CA()
 
 
 @cache
 def stranger() -> trustme.CA:
-    """Return a CA that nobody trusts."""
+    """Return a CA that nothing trusts."""
     return trustme.CA()
 
 
@@ -33,7 +33,7 @@ def _folder() -> TemporaryDirectory[str]:
 
 @cache
 def ca_file(which: Callable[[], trustme.CA] = ca) -> Path:
-    """Return a PEM file with the CA's certificate, kept as long as the process lives."""
+    """Return a PEM file with the CA's certificate that lasts as long as the process."""
     path = Path(_folder().name) / f"{which.__name__}.pem"
     which().cert_pem.write_to_path(str(path))
     return path

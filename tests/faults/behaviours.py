@@ -1,4 +1,4 @@
-"""What a server can do wrong, as functions of the other end of a connection."""
+"""The faults of a server, as functions of a connection's peer."""
 
 import gzip
 import zlib
@@ -10,7 +10,7 @@ ZEROS = 64 * 1024 * 1024
 
 
 def message(status: str, body: bytes = b"", *headers: str, kind: str = "application/json") -> bytes:
-    """Return a well-formed reply."""
+    """Return a well-formed response."""
     lines = [
         f"HTTP/1.1 {status}",
         f"Content-Type: {kind}",
@@ -44,14 +44,14 @@ def says_and_resets(*parts: bytes) -> Behaviour:
 
 
 def says_and_resets_later(peer: Peer) -> None:
-    """Send a whole reply, and reset the connection once the client has closed its side."""
+    """Send a whole response, and reset the connection once the client has closed its side."""
     says(message("200 OK", TOKEN))(peer)
     peer.hang()
     peer.reset()
 
 
 def drips(start: bytes, data: bytes, every: float = 0.05, size: int = 1) -> Behaviour:
-    """Read the request, send `start`, then `data` bit by bit for ever."""
+    """Read the request, send `start`, then `data` in small pieces for ever."""
 
     def behave(peer: Peer) -> None:
         says(start)(peer)
@@ -71,12 +71,12 @@ def floods(start: bytes, data: bytes) -> Behaviour:
 
 
 def silent(peer: Peer) -> None:
-    """Take the request and say nothing."""
+    """Accept the request and send nothing."""
     peer.hang()
 
 
 def silent_after_reading(peer: Peer) -> None:
-    """Read the request to its end and say nothing."""
+    """Read the whole request and send nothing."""
     peer.read_request()
     peer.hang()
 
@@ -91,13 +91,13 @@ def closes_at_once(_: Peer) -> None:
 
 
 def drips_handshake(peer: Peer) -> None:
-    """Begin a TLS record that never ends."""
+    """Start a TLS record that never ends."""
     peer.send(b"\x16\x03\x03\x3f\x00")
     peer.drip(b"\x02")
 
 
 def speaks_plain_http(peer: Peer) -> None:
-    """Answer the client's hello in HTTP, as a web server without TLS does."""
+    """Answer the TLS hello in HTTP, as a web server without TLS does."""
     peer.socket.recv(65536)
     peer.send(message("400 Bad Request", b"plain"))
 
@@ -109,12 +109,12 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 def packed(body: bytes, coding: str) -> bytes:
-    """Return a reply with that Content-Encoding and these bytes."""
+    """Return a response with that Content-Encoding and these bytes."""
     return message("200 OK", body, f"Content-Encoding: {coding}")
 
 
 def bomb(twice: bool = False) -> bytes:
-    """Return a small gzip file that becomes 64 MiB."""
+    """Return a small gzip file that expands to 64 MiB."""
     squeeze = zlib.compressobj(9, wbits=zlib.MAX_WBITS | 16)
     once = squeeze.compress(bytes(ZEROS)) + squeeze.flush()
     return gzip.compress(once) if twice else once

@@ -1,4 +1,4 @@
-"""A proxy that records what it is asked, and leads every CONNECT to loopback."""
+"""A proxy that records its requests and connects every CONNECT to loopback."""
 
 import socket
 from contextlib import suppress
@@ -9,12 +9,12 @@ from tests.faults.server import Behaviour, Peer
 
 
 def tunnel(peer: Peer) -> None:
-    """Take a CONNECT, whatever host it names, to its port on this machine."""
+    """Accept a CONNECT to any host, and connect it to its port on this machine."""
     _connect(peer)
 
 
 def tunnel_for(authorization: str) -> Behaviour:
-    """Do as `tunnel` for clients that send this Proxy-Authorization, and ask others for it."""
+    """Do the same for clients with this Proxy-Authorization, and require it of others."""
 
     def behave(peer: Peer) -> None:
         _connect(peer, authorization)

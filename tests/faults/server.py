@@ -1,4 +1,4 @@
-"""A server of raw sockets that does to each connection what a function says, and counts."""
+"""A server of raw sockets that runs a function on each connection, and counts."""
 
 import socket
 import ssl
@@ -16,7 +16,7 @@ STUCK_S = 20.0
 
 @dataclass(frozen=True)
 class Seen:
-    """One request as it came."""
+    """One request as received."""
 
     head: str
     """Request line and headers."""
@@ -33,14 +33,14 @@ class Seen:
 
 @dataclass
 class Counters:
-    """What a server has seen."""
+    """What a server has received."""
 
     connections: int = 0
     requests: list[Seen] = field(default_factory=list)
 
 
 class Peer:
-    """The other end of one connection, as a fault sees it."""
+    """The other end of one connection."""
 
     def __init__(self, sock: socket.socket, counters: Counters, stopped: Event) -> None:
         self.socket = sock
@@ -48,7 +48,7 @@ class Peer:
         self._stopped = stopped
 
     def tls(self, how: str) -> None:
-        """Do the handshake as the server of that kind."""
+        """Perform a handshake with a certificate of that kind."""
         wrapped = CONTEXTS[how]().wrap_socket(
             self.socket, server_side=True, do_handshake_on_connect=False
         )
@@ -63,7 +63,7 @@ class Peer:
             raise
 
     def read_request(self) -> Seen:
-        """Read one whole request and count it; raise ConnectionError where there is none."""
+        """Read one whole request and count it; raise ConnectionError if there is none."""
         data = b""
         while b"\r\n\r\n" not in data:
             data += self._more()
@@ -87,7 +87,7 @@ class Peer:
         self.socket.sendall(data)
 
     def drip(self, data: bytes, every: float = 0.05, size: int = 1) -> None:
-        """Send a few bytes now and then, for ever, as long as somebody is there."""
+        """Send a few bytes now and then while the client is connected."""
         while True:
             for start in range(0, len(data), size):
                 if self._stopped.wait(every):
@@ -95,12 +95,12 @@ class Peer:
                 self.send(data[start : start + size])
 
     def flood(self, data: bytes) -> None:
-        """Send it again and again, as fast as it is taken."""
+        """Send it repeatedly as fast as possible."""
         while not self._stopped.is_set():
             self.send(data)
 
     def hang(self) -> None:
-        """Say nothing until the client goes away."""
+        """Send nothing until the client closes."""
         with suppress(OSError):
             while self.socket.recv(65536):
                 pass
@@ -115,7 +115,7 @@ Behaviour = Callable[[Peer], None]
 
 
 class Server:
-    """Listen on a loopback port; each connection gets a thread and the behaviour."""
+    """Listen on a loopback port; each connection gets a thread that runs the behaviour."""
 
     def __init__(self, behave: Behaviour, tls: str | None = "good") -> None:
         self.counters = Counters()
@@ -129,12 +129,12 @@ class Server:
         self.port: int = self._listener.getsockname()[1]
 
     def start(self) -> None:
-        """Begin to accept."""
+        """Start accepting connections."""
         self._threads.append(Thread(target=self._accept, daemon=True))
         self._threads[0].start()
 
     def stop(self) -> None:
-        """Cut every connection and wait until all threads are through."""
+        """Close every connection and wait for all threads."""
         self._stopped.set()
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
@@ -176,7 +176,7 @@ class Server:
 
 @contextmanager
 def running(behave: Behaviour, tls: str | None = "good") -> Iterator[Server]:
-    """Run a server with that behaviour for the time of the block."""
+    """Run a server with that behaviour during the block."""
     server = Server(behave, tls)
     server.start()
     try:

@@ -1,4 +1,4 @@
-"""The table of faults, each with how it has to end, and `serve`, which plays one."""
+"""The table of faults with the expected result of each, and `serve`, which runs one."""
 
 import gzip
 import socket
@@ -26,7 +26,7 @@ PATH = "/connect/token"
 
 @dataclass(frozen=True)
 class Fault:
-    """One way in which things go wrong."""
+    """One fault of a server or network."""
 
     name: str
     behave: Callable[["Served"], Behaviour] | Behaviour
@@ -57,7 +57,7 @@ class Fault:
 
     @property
     def exit_code(self) -> int:
-        """What the command line has to exit with."""
+        """The expected exit code."""
         ends = self.error or self.read_as
         return ends.exit_code if ends else 0
 
@@ -67,7 +67,7 @@ class Fault:
 
 @dataclass
 class Served:
-    """A fault being played."""
+    """A running fault."""
 
     url: str
     ca_file: Path
@@ -80,7 +80,7 @@ class Served:
 
 @contextmanager
 def serve(fault: Fault) -> Iterator[Served]:
-    """Play a fault for the time of the block; name lookups of this process are part of it."""
+    """Run a fault during the block, including this process's name lookups."""
     if fault.ahead:
         fault.ahead()
     with ExitStack() as stack:
@@ -101,7 +101,7 @@ def serve(fault: Fault) -> Iterator[Served]:
 
 
 def _late(fault: Fault, served: Served) -> Behaviour:
-    """Return a behaviour that is made once the URLs are known."""
+    """Return a behaviour that is created once the URLs are known."""
     return lambda peer: fault.behave(served)(peer)  # type: ignore[call-arg, arg-type, misc]
 
 
@@ -116,7 +116,7 @@ def _environ(fault: Fault) -> dict[str, str]:
 
 @contextmanager
 def _closed() -> Iterator[int]:
-    """Hold a port on which nobody listens."""
+    """Reserve a port on which nothing listens."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         yield sock.getsockname()[1]
@@ -124,7 +124,7 @@ def _closed() -> Iterator[int]:
 
 @contextmanager
 def _full() -> Iterator[int]:
-    """Hold a port whose queue is full, so that a further connection is left without an answer."""
+    """Reserve a port with a full queue, so that connecting gets no answer."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))
@@ -194,14 +194,14 @@ def _bomb(twice: bool) -> bytes:
 
 @cache
 def _long_word() -> bytes:
-    """Return a refusal that is dear for whoever looks for secrets in it carelessly."""
+    """Return a refusal that is expensive to search carelessly for secrets."""
     text = '{"error": "invalid_client", "error_description": "' + "9" * (2**20 - 100) + '"}'
     return b.message("400 No", text.encode())
 
 
 @cache
 def _many_members() -> bytes:
-    """Return an object that is dear for whoever counts its members carelessly."""
+    """Return an object whose members are expensive to count carelessly."""
     members = ",".join(f'"{number}":1' for number in range(70_000))
     return b.message("200 OK", f'{{{members},"1":2}}'.encode())
 

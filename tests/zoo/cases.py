@@ -104,12 +104,12 @@ def b64(text: str) -> str:
 
 
 def values_of(name: str) -> dict[str, str]:
-    """Return the values of one endpoint's test."""
+    """Return the test values of an endpoint."""
     return VALUES | OTHERWISE.get(name, {})
 
 
 def filled(template: Any, values: Mapping[str, str], escaped: Any = str) -> Any:
-    """Put the values into the documented request, independently of the program's own templates."""
+    """Put the values into the documented request, independently of the program's templates."""
     if isinstance(template, dict):
         return {key: filled(value, values, escaped) for key, value in template.items()}
     if isinstance(template, list):
@@ -141,7 +141,7 @@ def filled(template: Any, values: Mapping[str, str], escaped: Any = str) -> Any:
 
 
 def basic_of(name: str, values: Mapping[str, str]) -> str:
-    """Return the Basic header that the endpoint wants."""
+    """Return the Basic header that the endpoint requires."""
     if name in USER_BASIC:
         return f"Basic {b64(values['username'] + ':' + values['password'])}"
     parts = (values["client_id"], values["client_secret"])
@@ -174,7 +174,7 @@ def first(name: str) -> Asked:
 
 
 def reply_of(reply: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the documented reply; a token that stands for a JWT becomes one that lives 600 s."""
+    """Return the documented response; a placeholder for a JWT becomes one that lives for 600 s."""
     text = json.dumps(reply).replace('"eyJfake.jwt.sig"', f'"{jwt()}"')
     text = text.replace('"eyJfakeA.jwt.sig"', f'"{jwt()}"')
     return dict(json.loads(text))
@@ -188,7 +188,7 @@ def jwt(life: int = 600) -> str:
 
 
 def host_of(name: str) -> str:
-    """Return the server of an endpoint, as in its documented address."""
+    """Return the server in an endpoint's documented URL."""
     return urlsplit(first(name).url).netloc
 
 
@@ -302,7 +302,7 @@ USES: dict[str, tuple[str, ...]] = {
 
 
 def later(name: str) -> list[Asked]:
-    """Return the further requests that an endpoint documents: to refresh, or as the second step."""
+    """Return an endpoint's further documented requests: a refresh, or a second step."""
     v = values_of(name)
     host = f"https://{host_of(name)}"
     told = first(name)

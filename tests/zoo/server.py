@@ -1,7 +1,7 @@
 """A loopback server that replays one documented endpoint at a time, strictly.
 
-Whatever differs from the vendor's page (method, address, header, body, type of a value) is refused
-with 418 and noted in `complaints`, so that nothing passes by luck.
+Any difference from the vendor's page (method, URL, header, body, type of a value) is refused with
+418 and noted in `complaints`, so that nothing passes by luck.
 """
 
 import json
@@ -21,7 +21,7 @@ import trustme
 
 @dataclass
 class Asked:
-    """One request that the vendor documents, with the values of the test in it."""
+    """One documented request, with the test's values in it."""
 
     method: str
     url: str
@@ -39,7 +39,7 @@ KINDS = {"form": "application/x-www-form-urlencoded", "json": "application/json"
 
 
 def difference(asked: Asked, method: str, url: str, headers: Mapping[str, str], body: bytes) -> str:
-    """Return how a request differs from what is documented; empty where it doesn't."""
+    """Return how a request differs from the documented one; empty if it doesn't."""
     parts, wanted = urlsplit(url), urlsplit(asked.url)
     query = sorted(parse_qsl(parts.query, keep_blank_values=True))
     wanted_query = sorted(parse_qsl(wanted.query, keep_blank_values=True))
@@ -82,7 +82,7 @@ def difference(asked: Asked, method: str, url: str, headers: Mapping[str, str], 
 
 
 def typed(value: Any) -> Any:
-    """Return a JSON value so that 1, True and 1.0 are not the same."""
+    """Return a JSON value in which 1, True and 1.0 differ."""
     if isinstance(value, dict):
         return {name: typed(one) for name, one in value.items()}
     if isinstance(value, list):
@@ -91,7 +91,7 @@ def typed(value: Any) -> Any:
 
 
 class Zoo:
-    """The server, and what it is asked to replay."""
+    """The server and the requests that it replays."""
 
     def __init__(self) -> None:
         authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
@@ -109,7 +109,7 @@ class Zoo:
         self.serve([])
 
     def serve(self, asked: list[Asked], server: str | None = None) -> None:
-        """Replay these requests from now on; `server` is what the client calls this machine."""
+        """Replay these requests from now on; `server` is the client's name for this machine."""
         self.asked = asked
         self.server = server
         self.failure: Mapping[str, Any] | None = None
@@ -127,7 +127,7 @@ class Zoo:
     def answer(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes
     ) -> Mapping[str, Any]:
-        """Return the documented reply, or say what is wrong with the request."""
+        """Return the documented response, or what is wrong with the request."""
         url = f"{self.server or f'https://{self.address}'}{target}"
         self.bodies.append(body)
         wrong = [difference(asked, method, url, headers, body) for asked in self.asked]

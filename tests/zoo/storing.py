@@ -1,4 +1,4 @@
-"""One documented endpoint, described by its file alone, in a program whose clock a test sets."""
+"""The program with one endpoint's provider file, and a clock that a test sets."""
 
 import tomllib
 from collections.abc import Mapping
@@ -23,19 +23,19 @@ from tokencli.providers.template_values import list_profile_inputs
 
 
 def provider_file(name: str) -> Path:
-    """Return the file that describes an endpoint."""
+    """Return an endpoint's provider file."""
     return HERE / "providers" / f"{name}.toml"
 
 
 def described(name: str) -> Provider:
-    """Return the provider that the file describes."""
+    """Return the provider in that file."""
     return build_provider(tomllib.loads(provider_file(name).read_text(encoding="utf-8")), name)
 
 
 def config_text(name: str, folder: Path, host: str | None = None, **more: object) -> str:
-    """Return a configuration with the endpoint's file and one profile `p` with the test's values.
+    """Return a configuration with the endpoint's file and a profile `p` with the test's values.
 
-    Secrets come from the environment, by `secrets_of`; tokens and locks go into `folder`.
+    Secrets come from the environment, see `secrets_of`; tokens and locks are in `folder`.
     """
     provider, values = described(name), values_of(name)
     table: dict[str, object] = {"provider": name, "store": "file"}
@@ -91,7 +91,7 @@ def secrets_of(name: str) -> dict[str, str]:
 
 
 class Rerouted:
-    """The real transport; what goes to a vendor arrives at this machine's server instead."""
+    """The real transport, with requests to a vendor sent to this machine's server instead."""
 
     def __init__(self, inner: Transport, zoo: Zoo) -> None:
         self.inner, self.zoo = inner, zoo
@@ -109,7 +109,7 @@ class Rerouted:
 
 
 class Keeping(App):
-    """The program itself, with a clock that stands still and one server for all."""
+    """The program with a clock that stands still and one server for all hosts."""
 
     zoo: Zoo
 

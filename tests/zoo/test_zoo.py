@@ -1,4 +1,4 @@
-"""Every documented endpoint that a file can describe: it gets, caches, renews, fails and uses."""
+"""Every documented endpoint that a file can describe: get, cache, renew, fail and use a token."""
 
 import json
 import os
@@ -33,8 +33,8 @@ def app(name: str, zoo: Zoo, tmp_path: Path) -> Keeping:
     return keep(name, zoo, tmp_path, os.environ)
 
 
-def test_the_zoo_is_whole() -> None:
-    """At least 55 of the 59 have a file; the others have a reason; the median file is 12 lines."""
+def test_zoo_is_complete() -> None:
+    """At least 55 of the 59 have a file, the others a reason; the median file has 12 lines."""
     files = {path.stem for path in provider_file("x").parent.glob("*.toml")}
     assert files == set(EXPRESSIBLE) == set(TOKENS)
     assert len(ENDPOINTS) == 59 and len(files) >= 55
@@ -42,19 +42,19 @@ def test_the_zoo_is_whole() -> None:
 
 
 def lines(path: Path) -> list[str]:
-    """Return the lines of a file that say something."""
+    """Return a file's lines without comments and blank lines."""
     text = path.read_text(encoding="utf-8").splitlines()
     return [line for line in text if line.strip() and not line.startswith("#")]
 
 
-def test_its_file_is_valid(name: str) -> None:
-    """The checks of a user's own provider find nothing wrong."""
+def test_file_is_valid(name: str) -> None:
+    """The checks of user-defined providers find no problem."""
     table = tomllib.loads(provider_file(name).read_text(encoding="utf-8"))
     assert validate_provider(name, table) == described(name)
 
 
-def test_it_gets_a_token_and_keeps_it(app: Keeping, zoo: Zoo, name: str) -> None:
-    """The request is what the vendor documents, the token and its life are found, and one is enough."""
+def test_get_and_cache(app: Keeping, zoo: Zoo, name: str) -> None:
+    """The request is as documented, token and lifetime are found, and a second get sends nothing."""
     token, life = TOKENS[name]
     profile = app.get_profile("p")
     first = get_token(profile, app)
@@ -70,8 +70,8 @@ def test_it_gets_a_token_and_keeps_it(app: Keeping, zoo: Zoo, name: str) -> None
     assert len(zoo.seen) == asked
 
 
-def test_it_renews_what_has_come_to_its_end(app: Keeping, zoo: Zoo, name: str) -> None:
-    """Once the token is at its end the next get renews it: by the vendor's refresh where there is one."""
+def test_renewal(app: Keeping, zoo: Zoo, name: str) -> None:
+    """An expired token is renewed by the next get, with the vendor's refresh if there is one."""
     _, life = TOKENS[name]
     profile = app.get_profile("p")
     get_token(profile, app)
@@ -87,8 +87,8 @@ def test_it_renews_what_has_come_to_its_end(app: Keeping, zoo: Zoo, name: str) -
     assert zoo.seen[0].url == (renewed or [zoo.asked[0]])[0].url
 
 
-def test_its_refusal_is_explained(app: Keeping, zoo: Zoo, name: str) -> None:
-    """The documented error ends in exit 5, with what the provider's table says of it and a next step."""
+def test_refusal_is_explained(app: Keeping, zoo: Zoo, name: str) -> None:
+    """The documented error ends in exit code 5, with the provider's explanation and a fix."""
     error = ENDPOINTS[name]["error"]
     zoo.failure = {"headers": {}, **error}
     profile = app.get_profile("p")
@@ -103,19 +103,19 @@ def test_its_refusal_is_explained(app: Keeping, zoo: Zoo, name: str) -> None:
     assert refusal.fix
     said = json.dumps(error["body"])
     assert refusal.error is None or refusal.error in said
-    if described(name).errors.codes.keys() - described_defaults():
+    if described(name).errors.codes.keys() - default_error_codes():
         assert refusal.error in described(name).errors.codes
 
 
-def described_defaults() -> set[str]:
+def default_error_codes() -> set[str]:
     """Return the error codes that every provider knows."""
     from tokencli.providers.catalog import load_builtin
 
     return set(load_builtin("oauth2").errors.codes)
 
 
-def test_its_token_is_used_as_documented(app: Keeping, name: str) -> None:
-    """The header, cookie or query parameter of a request, and what has to go beside it."""
+def test_token_is_used_as_documented(app: Keeping, name: str) -> None:
+    """In a header, cookie or query parameter of a request, with all additional headers."""
     token, _ = TOKENS[name]
     profile = app.get_profile("p")
     obtained = get_token(profile, app).token
@@ -134,8 +134,8 @@ def test_its_token_is_used_as_documented(app: Keeping, name: str) -> None:
     assert seen == [line.replace("{token}", quoted) for line in wanted]
 
 
-def test_no_secret_is_kept_beside_the_tokens(app: Keeping, name: str, tmp_path: Path) -> None:
-    """What the profile's secrets are is in no file that the program leaves."""
+def test_secrets_are_not_stored(app: Keeping, name: str, tmp_path: Path) -> None:
+    """The profile's secrets are in none of the files that the program writes."""
     get_token(app.get_profile("p"), app)
     for path in files(tmp_path):
         if path.name != "config.toml":
