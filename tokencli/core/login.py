@@ -11,8 +11,6 @@ from tokencli.models import Profile, Secret, SecretRef
 from tokencli.oauth import grants
 from tokencli.protocols import Context
 
-HTTP_UNAUTHORIZED = 401
-
 
 @dataclass(frozen=True, slots=True)
 class LoginResult:
@@ -85,7 +83,7 @@ def _log_in_exclusively(
 
 def are_secrets_refused(profile: Profile, refusal: RefusedError) -> bool:
     """Whether the server refuses the secrets themselves, as far as its reply tells."""
-    if refusal.error == "invalid_client" or refusal.status == HTTP_UNAUTHORIZED:
+    if refusal.error == "invalid_client" or refusal.status == 401:
         return True
     if grants.is_interactive(profile.grant):
         return False  # other errors may be about the user's sign-in
