@@ -46,8 +46,8 @@ def test_all_variables_come_after_the_token() -> None:
 def test_unknown_values_are_set_empty() -> None:
     """An older value must not stay next to a newer token."""
     ctx = context_with('{"access_token": "abc", "token_type": "Bearer"}')
-    text = json.loads(export_token(PROFILE, ctx, to="json", all_variables=True).text)
-    assert (text["CORP_TOKEN_EXPIRES_AT"], text["CORP_TOKEN_SCOPE"]) == ("", "")
+    variables = json.loads(export_token(PROFILE, ctx, to="json", all_variables=True).text)
+    assert (variables["CORP_TOKEN_EXPIRES_AT"], variables["CORP_TOKEN_SCOPE"]) == ("", "")
 
 
 @pytest.mark.requirement(11)

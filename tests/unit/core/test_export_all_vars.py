@@ -45,11 +45,11 @@ def profile_with(
     *use: str, outputs: tuple[str, ...] = (), then: Reply | None = None, **fields: Field
 ) -> Profile:
     """Return a profile whose provider has this `use`."""
-    places = {name: (name,) for name in outputs}
+    locations = {name: (name,) for name in outputs}
     provider = replace(
         PLAIN.provider,
         use=use,
-        reply=replace(PLAIN.provider.reply, outputs=places),
+        reply=replace(PLAIN.provider.reply, outputs=locations),
         fields={**PLAIN.provider.fields, **fields},
         then=Call(reply=then) if then else None,
     )
@@ -73,9 +73,9 @@ def ctx(body: str = BODY) -> FakeContext:
     """Return a context with this reply, and with the API key in its keyring."""
     keyring = filled_keyring()
     keyring.secrets[keyring_ref("api_key").target] = API_KEY
-    variables = FakeContext(keyring=keyring)
-    variables.transport.replies = [json_reply(body)]
-    return variables
+    context = FakeContext(keyring=keyring)
+    context.transport.replies = [json_reply(body)]
+    return context
 
 
 def all_of(profile: Profile, body: str = BODY) -> dict[str, str]:
@@ -231,9 +231,9 @@ def test_secrets_are_read_for_all_vars_only() -> None:
         export_token(full_profile(), bare, to="sh", all_variables=True)
 
 
-def secrets_of(variables: ExportResult) -> set[str]:
+def secrets_of(result: ExportResult) -> set[str]:
     """Return the listed secrets."""
-    return {secret.reveal() for secret in variables.secrets}
+    return {secret.reveal() for secret in result.secrets}
 
 
 @pytest.mark.requirement(34)
@@ -241,8 +241,8 @@ def test_secrets_are_listed() -> None:
     """Token, outputs, and keys as written in headers and query are listed, and nothing else."""
     profile = full_profile()
     with_tenant = replace(profile, values={**profile.values, "tenant": "acme"})
-    variables = export_token(with_tenant, ctx(), to="github_actions", all_variables=True)
-    assert secrets_of(variables) == {
+    result = export_token(with_tenant, ctx(), to="github_actions", all_variables=True)
+    assert secrets_of(result) == {
         "canary-token+7f3a",
         "canary-csrf",
         "d 1",
@@ -259,8 +259,8 @@ def test_derived_credential_is_secret() -> None:
     """A value that is derived from a secret is secret."""
     profile = profile_with("Authorization: Basic {user}:{token|base64}", user=Field())
     profile = replace(profile, values={**profile.values, "user": "demo"})
-    variables = export_token(profile, ctx('{"access_token": "abc"}'), to="sh", all_variables=True)
-    assert secrets_of(variables) == {"abc", "YWJj", "Basic demo:YWJj"}
+    result = export_token(profile, ctx('{"access_token": "abc"}'), to="sh", all_variables=True)
+    assert secrets_of(result) == {"abc", "YWJj", "Basic demo:YWJj"}
 
 
 @pytest.mark.parametrize("to", DIALECTS)

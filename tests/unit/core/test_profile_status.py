@@ -84,20 +84,20 @@ def test_failing_keyring_is_asked_once() -> None:
     """After its first failure the keyring isn't asked again; other stores still are."""
     names = [(f"k{n}", "keyring") for n in range(1000)] + [("f", "file")]
     ctx = CountingContext(failure=KeyringError("the keyring is locked"))
-    configuration = list(list_profiles(config(*names), ctx))
+    rows = list(list_profiles(config(*names), ctx))
     assert ctx.asked == ["k0", "f"]
-    assert {row.token_status.state for row in configuration} == {"not_asked"}
-    assert {row.token_status.reason for row in configuration} == {"the keyring is locked"}
+    assert {row.token_status.state for row in rows} == {"not_asked"}
+    assert {row.token_status.reason for row in rows} == {"the keyring is locked"}
 
 
 def test_keyring_lookups_are_limited() -> None:
     """A long list looks up some profiles in the keyring and says so for the others."""
     ctx = FakeContext(fake_store=FakeStore("keyring"))
-    configuration = list(
+    rows = list(
         list_profiles(config(*((f"k{n}", "auto") for n in range(MAX_KEYRING_LOOKUPS + 50))), ctx)
     )
     assert ctx.fake_store.events.count("load") == MAX_KEYRING_LOOKUPS
-    assert sum(row.token_status.state == "not_asked" for row in configuration) == 50
+    assert sum(row.token_status.state == "not_asked" for row in rows) == 50
 
 
 def test_unsafe_store_is_a_remark() -> None:
@@ -111,10 +111,10 @@ def test_unsafe_store_is_a_remark() -> None:
 
 def test_invalid_profile_is_listed() -> None:
     """With its problems, next to the valid ones."""
-    configuration = list(
+    rows = list(
         list_profiles(config(("a", "file"), more='[profiles.b]\nprovider = "no"\n'), FakeContext())
     )
-    assert [(row.name, row.profile is None, len(row.problems)) for row in configuration] == [
+    assert [(row.name, row.profile is None, len(row.problems)) for row in rows] == [
         ("a", False, 0),
         ("b", True, 1),
     ]
@@ -191,12 +191,12 @@ class PartlyReadableKeyring(FakeKeyring):
 def test_keyring_item_errors_are_separate() -> None:
     """An error of one keyring item is reported for that item only."""
     text = '[profiles.s]\nprovider = "socialid"\nclient_id = "1"\nusername = "j"\n'
-    configuration = Config(Path("c.toml"), text, {}).get_profile("s")
+    profile = Config(Path("c.toml"), text, {}).get_profile("s")
     target = ("tokencli:s:password", "https://api.socialidnow.com:443")
     keyring = PartlyReadableKeyring({target: Secret("canary-password-7f3a")})
     known = {
         status.ref.name: (status.present, status.reason)
-        for status in list_secret_statuses(configuration, FakeContext(keyring=keyring))
+        for status in list_secret_statuses(profile, FakeContext(keyring=keyring))
     }
     assert known["password"] == (True, None)
     assert known["client_secret"][0] is None
@@ -215,17 +215,17 @@ class LockedKeyring(FakeKeyring):
 def test_secret_statuses() -> None:
     """Presence is checked without showing a secret; commands and prompts aren't run."""
     text = '[profiles.s]\nprovider = "socialid"\nclient_id = "1"\nusername = "j"\n'
-    configuration = Config(
+    profile = Config(
         Path("c.toml"), text + "social_access_token = { prompt = true }\n", {}
     ).get_profile("s")
     target = ("tokencli:s:password", "https://api.socialidnow.com:443")
     keyring = FakeKeyring({target: Secret("canary-password-7f3a")})
     known = {
         status.ref.name: status.present
-        for status in list_secret_statuses(configuration, FakeContext(keyring=keyring))
+        for status in list_secret_statuses(profile, FakeContext(keyring=keyring))
     }
     assert known == {"password": True, "client_secret": False, "social_access_token": None}
     locked = LockedKeyring()
-    unknown = list(list_secret_statuses(configuration, FakeContext(keyring=locked)))
+    unknown = list(list_secret_statuses(profile, FakeContext(keyring=locked)))
     assert locked.read_count == 1
     assert [status.present for status in unknown] == [None, None, None]
