@@ -53,7 +53,7 @@ def test_check_shows_required_settings_and_url(tokencli: Run) -> None:
         ('methd = "GET"', "did you mean method?"),
         ('method = "FETCH"', "FETCH"),
         ('basic = "{username}"', "no colon"),
-        ("headers = { Host = \"x\" }", "the program sets itself"),
+        ("headers = { Host = \"x\" }", "tokencli sets itself"),
     ],
 )  # fmt: skip
 def test_check_reports_mistakes_with_their_line(tokencli: Run, line: str, said: str) -> None:

@@ -101,7 +101,7 @@ def test_provider_reads_only_its_profile(tokencli: Run, zoo: Zoo, tmp_path: Path
         if "evil" in new:
             assert done.code == 0
             done = tokencli("refresh", "p", env=env)
-            assert "not a server that the profile names" in done.err
+            assert "a server that the profile does not name" in done.err
             assert len(zoo.seen) == 1
         else:
             assert zoo.seen == []

@@ -1,6 +1,7 @@
-"""Read requests that other tools keep: curl, HAR, Postman, Bruno, OpenCollection, OpenAPI.
+"""Read requests stored by other tools: curl, HAR, Postman, Bruno, OpenCollection and OpenAPI.
 
-One module per format; `files` is the table of them. Each yields a `Seen` or a `Server` (see `seen`).
+There is one module per format, and `recording` detects the format. Each yields an `ImportedRequest` or an
+`OAuthServer` (see `model`), from which `draft` writes a provider.
 """
 
 from tokencli.importers.curl import parse_curl as parse_curl

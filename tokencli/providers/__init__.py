@@ -1,5 +1,6 @@
-"""What each kind of token endpoint speaks: one TOML file each, and the code that reads them.
+"""Providers: one TOML file for each kind of token endpoint, and the code that applies them.
 
-`spec` holds the words of those files, `template` and `address` the rules by which values land in
-URLs, `catalog` the built-in files; `request` and `reply` turn logical names into wire names and back.
+`provider_schema` defines the provider language and `catalog` loads the built-in files. `template` fills
+values into requests, which `request_writer` writes. `reply_locator` finds values in replies. `validation`
+checks provider tables.
 """

@@ -1,4 +1,4 @@
-"""Read the built-in providers and build a `Provider` from the words of any."""
+"""Load the built-in providers, and build a `Provider` from any provider table."""
 
 import tomllib
 from collections.abc import Callable, Mapping
@@ -25,10 +25,10 @@ from tokencli.provider_schema import (
 
 _DIRECTORY = Path(__file__).parent
 _DEFAULT_ERRORS_PROVIDER = "oauth2"
-"""The provider whose error meanings stand under every other's."""
+"""The provider whose error meanings apply to every provider that does not override them."""
 
 BUILTIN_NAMES: tuple[str, ...] = tuple(sorted(path.stem for path in _DIRECTORY.glob("*.toml")))
-"""The names of the providers that come with the program."""
+"""The names of the built-in providers."""
 
 
 @cache
@@ -38,18 +38,18 @@ def load_builtin_table(name: str) -> Mapping[str, Any]:
 
 
 def read_builtin_text(name: str) -> str:
-    """Return the file of a built-in provider as it is written."""
+    """Return the text of a built-in provider's file."""
     return (_DIRECTORY / f"{name}.toml").read_text(encoding="utf-8")
 
 
 @cache
 def load_builtin(name: str) -> Provider:
-    """Return a built-in provider; its file is trusted, so nothing is validated."""
+    """Return a built-in provider. Its file is trusted, so it is not validated."""
     return build_provider(load_builtin_table(name), name)
 
 
 def build_provider(data: Mapping[str, object], name: str) -> Provider:
-    """Build a provider from validated words, with the RFC's error meanings under its own."""
+    """Build a provider from a validated table, adding the error meanings of RFC 6749."""
     built = {key: _BUILDERS.get(key, _to_tuples)(value) for key, value in data.items()}
     errors = built.get("errors") or Errors()
     default = _build_errors(load_builtin_table(_DEFAULT_ERRORS_PROVIDER)["errors"])
@@ -59,16 +59,16 @@ def build_provider(data: Mapping[str, object], name: str) -> Provider:
         codes={**default.codes, **errors.codes},
         status={**default.status, **errors.status},
     )
-    whole = built.get("request", Request()).is_custom
+    is_custom = built.get("request", Request()).is_custom
     if not built.get("grants"):
-        built["grants"] = {"token" if whole else "client_credentials": Grant()}
-    if whole:
+        built["grants"] = {"token" if is_custom else "client_credentials": Grant()}
+    if is_custom:
         built.setdefault("client_auth", ("none",))
     return Provider(**{**built, "name": name})
 
 
 def _to_tuples(value: Any) -> Any:
-    """Turn lists into tuples, at every depth."""
+    """Convert lists to tuples, at every depth."""
     if isinstance(value, list | tuple):
         return tuple(_to_tuples(item) for item in value)
     if isinstance(value, dict):
@@ -96,24 +96,24 @@ def _as_tuple(value: Any) -> Any:
 
 
 def _build_reply(table: Any) -> Reply:
-    listed = {key: _as_tuple(table[key]) for key in table if key in LIST_KEYS}
-    outputs = {name: _as_tuple(place) for name, place in table.get("outputs", {}).items()}
-    return Reply(**{**_table_builder(dict)(table), **listed, "outputs": outputs})
+    lists = {key: _as_tuple(table[key]) for key in table if key in LIST_KEYS}
+    outputs = {name: _as_tuple(locators) for name, locators in table.get("outputs", {}).items()}
+    return Reply(**{**_table_builder(dict)(table), **lists, "outputs": outputs})
 
 
 def _build_call(table: Any) -> Call:
-    own = {"reply": _build_reply(table["reply"])} if "reply" in table else {}
-    return Call(**{**_table_builder(dict)(table), **own})
+    reply = {"reply": _build_reply(table["reply"])} if "reply" in table else {}
+    return Call(**{**_table_builder(dict)(table), **reply})
 
 
 def _build_errors(table: Any) -> Errors:
     rows = {key: _rows_builder(ErrorMeaning)(table.get(key, {})) for key in ("codes", "status")}
-    places = {key: _as_tuple(table[key]) for key in ("code", "description") if key in table}
-    return Errors(**{**_table_builder(dict)(table), **rows, **places})
+    locators = {key: _as_tuple(table[key]) for key in ("code", "description") if key in table}
+    return Errors(**{**_table_builder(dict)(table), **rows, **locators})
 
 
 LIST_KEYS = frozenset(field.name for field in fields(Reply) if field.type in (TextOrList, Locators))
-"""Keys of a reply whose one text stands for an array of one."""
+"""Keys of a reply that accept one text instead of an array of one."""
 
 _BUILDERS: dict[str, Callable[[Any], Any]] = {
     "endpoints": _table_builder(Endpoints),

@@ -1,4 +1,4 @@
-"""Decide which hosts and endpoint URLs are fit to be sent a credential."""
+"""Check that hosts and endpoint URLs may be sent credentials."""
 
 import ipaddress
 import re
@@ -14,31 +14,31 @@ _DNS_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
 _HOST_NAME = re.compile(rf"{_DNS_LABEL}(?:\.{_DNS_LABEL})*\.?")
 _IPV6_LITERAL = re.compile(r"\[[0-9A-Fa-f:.]+\]")
 _URI_CHARACTERS = re.compile(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+")
-"""What may stand in a URI (RFC 3986 section 2)."""
+"""The characters of a URI (RFC 3986 section 2)."""
 _NON_PRINTABLE_ASCII = re.compile(r"[^\x21-\x7e]")
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 METADATA_SERVICE_HOSTS = frozenset(("169.254.169.254", "169.254.170.2", "169.254.170.23", "fd00:ec2::254",
                       "fd00:ec2::23", "fd20:ce::254"))  # fmt: skip
-"""Where clouds' metadata services answer: on the host under this machine, and by http alone."""
+"""Addresses of cloud metadata services, which run on the machine's host and support only http."""
 
 
 def check_host_port(value: str, port: int | None = None) -> str:
-    """Check `host` or `host:port` and return it, with `port` added where it names none.
+    """Return `host` or `host:port`, with `port` added if it has none.
 
     Raises:
-        ConfigError: it is something else, such as a whole URL; the fix says what would be right.
+        ConfigError: it is something else, e.g. a whole URL. The fix says what to write.
     """
     if "://" in value or "/" in value:
-        meant = _extract_host_port(value)
+        host_port = _extract_host_port(value)
         raise ConfigError(
             "a host is only a name and a port, not a URL",
-            fix=f'write "{meant}"' if meant else None,
+            fix=f'write "{host_port}"' if host_port else None,
         )
     name, number = _split_host_port(value)
     if not _is_host_name(name) or (number is not None and not _is_port_number(number)):
         raise ConfigError(
             "this is not a host name with an optional port from 1 to 65535",
-            fix='write it as "server.example.com:4443", in ASCII (xn--… for other scripts)',
+            fix='write it as "server.example.com:4443", in ASCII (xn--… for international names)',
         )
     if number is None and port is not None:
         return f"{name}:{port}"
@@ -48,64 +48,65 @@ def check_host_port(value: str, port: int | None = None) -> str:
 def check_endpoint_url(url: str, *, query: bool = True) -> str:
     """Check an endpoint URL (RFC 6749 section 3.2) and return it.
 
-    It must be https, or http to a loopback literal or to a cloud's metadata service, which knows
-    nothing else; have a host, no user name or password and no fragment; and, with `query=False`, no query. The message never quotes the URL.
+    It must be https, or http to a loopback literal or to a cloud metadata service. It must have a
+    host, no user name, no password and no fragment, and with `query=False` no query. The message never
+    quotes the URL.
 
     Raises:
-        ConfigError: it is not fit; the fix says what would be right.
+        ConfigError: the URL is not allowed. The fix says what to write.
     """
     if _NON_PRINTABLE_ASCII.search(url) or "\\" in url:
         raise ConfigError(
-            "the URL has a space, a backslash, a control character or a letter outside ASCII",
-            fix="take it out, or percent-encode it",
+            "the URL contains a space, a backslash, a control character or a non-ASCII letter",
+            fix="remove or percent-encode it",
         )
     parts = _try_urlsplit(url)
     if parts is None or parts.scheme not in {"https", "http"} or not parts.netloc:
         raise ConfigError(
-            "this is not an https URL", fix='write it whole: "https://server.example.com/…"'
+            "this is not an https URL", fix='write the whole URL: "https://server.example.com/…"'
         )
     if "@" in parts.netloc:
         raise ConfigError(
-            "the URL carries a user name or password",
-            fix="take out everything between https:// and @; use client_id, username and "
-            "tokencli login",
+            "the URL contains a user name or password",
+            fix="remove everything between https:// and @, and use client_id, username and"
+            " tokencli login instead",
         )
     check_host_port(parts.netloc)
     if parts.scheme == "http" and not _allows_plain_http(url):
         raise ConfigError(
-            "http would send credentials in the clear", fix="write https:// instead of http://"
+            "http would send credentials unencrypted", fix="write https:// instead of http://"
         )
     if "#" in url:
         raise ConfigError(
-            "the URL has a fragment (RFC 6749 section 3.2 allows none)",
-            fix="take out the # and everything after it",
+            "the URL has a fragment, which RFC 6749 section 3.2 does not allow",
+            fix="remove the # and everything after it",
         )
     if "?" in url and not query:
         raise ConfigError(
-            "a query can't stand here, because more is put after this URL",
-            fix="take out the ? and everything after it, or give the whole URL as token_url",
+            "the URL has a query, but a path is appended to this URL",
+            fix="remove the ? and everything after it, or set the whole URL as token_url",
         )
     return url
 
 
 def check_browser_url(url: str) -> str:
-    """Check the address of a page that a person is sent to, and return it.
+    """Check the URL of a page to open in a browser, and return it.
 
-    As an endpoint's, but a fragment may stand in it. What a browser would not take as an address
-    but as an option or a placeholder has no chance: only https, or http to a loopback literal.
+    The rules are those of an endpoint URL, but a fragment is allowed and http only for a loopback
+    literal. So nothing is opened that a browser would read as an option or a placeholder.
 
     Raises:
-        ConfigError: it is not fit.
+        ConfigError: the URL is not allowed.
     """
     check_endpoint_url(url.partition("#")[0])
     if is_plain_http(url) and not is_loopback_url(url):
-        raise ConfigError("http can be read on the way", fix="write https:// instead of http://")
+        raise ConfigError("http would be sent unencrypted", fix="write https:// instead of http://")
     if (
         not _URI_CHARACTERS.fullmatch(url) or "%action" in url
     ):  # CVE-2026-4519: webbrowser replaces that
         raise ConfigError(
-            "the URL has a character that no address has",
-            fix="tell the server's operators what their server sends",
+            "the URL contains a character that URLs can't contain",
+            fix="report it to the server's administrators",
         )
     return url
 
@@ -120,19 +121,19 @@ def is_loopback_url(url: str) -> bool:
 
 
 def _allows_plain_http(url: str) -> bool:
-    """Tell whether the host is a loopback address or a metadata service's; only literals count."""
+    """Tell whether the host is the literal address of this machine or of a metadata service."""
     parts = _try_urlsplit(url)
     return is_loopback_url(url) or (parts is not None and parts.hostname in METADATA_SERVICE_HOSTS)
 
 
 def is_plain_http(url: str) -> bool:
-    """Tell whether the URL is http, so that what is sent can be read on the way."""
+    """Tell whether the URL is http, so that requests are not encrypted."""
     parts = _try_urlsplit(url)
     return parts is not None and parts.scheme == "http"
 
 
 def strip_url_secrets(url: str) -> str:
-    """Return scheme, host and path of a URL: the parts that are never secret."""
+    """Return the scheme, host and path of a URL, which are never secret."""
     parts = _try_urlsplit(url)
     if parts is None:
         return "…"
@@ -147,7 +148,7 @@ def _try_urlsplit(url: str) -> SplitResult | None:
 
 
 def _extract_host_port(text: str) -> str | None:
-    """Find the host that a person meant by pasting a whole URL."""
+    """Return the host and port of a pasted URL, or None."""
     candidate = text.partition("://")[2] or text
     candidate = re.split(r"[/?#]", candidate, maxsplit=1)[0].rpartition("@")[2]
     name, number = _split_host_port(candidate)
@@ -156,10 +157,10 @@ def _extract_host_port(text: str) -> str | None:
 
 
 def _split_host_port(value: str) -> tuple[str, str | None]:
-    """Split `host:port`; the port is None where there is no colon after the host."""
+    """Split `host:port`. The port is None if no colon follows the host."""
     if value.startswith("["):
-        name, bracket, rest = value.partition("]")
-        return name + bracket, None if not rest else rest.removeprefix(":") or ""
+        name, bracket, port = value.partition("]")
+        return name + bracket, None if not port else port.removeprefix(":") or ""
     name, colon, number = value.partition(":")
     return name, number if colon else None
 
@@ -179,10 +180,10 @@ def _is_port_number(number: str) -> bool:
 
 
 def get_url_origin(url: str) -> str:
-    """Return scheme, host and port of `url` in one form: `https://id.example.com:443`.
+    """Return the scheme, host and port of `url` in one form: `https://id.example.com:443`.
 
     Raises:
-        ConfigError: the URL has no host, or its port is not one.
+        ConfigError: the URL has no host, or its port is invalid.
     """
     try:
         parts = urlsplit(url)
@@ -195,7 +196,7 @@ def get_url_origin(url: str) -> str:
 
 
 def is_other_origin(username: str, server: str) -> bool:
-    """Tell whether a keyring's user name is an origin, and another than that of `server`."""
+    """Tell whether the user name of a keyring entry is an origin other than `server`."""
     return username.startswith(("https://", "http://")) and username != server
 
 
@@ -205,25 +206,26 @@ def _get_host_port(url: str) -> str:
 
 
 def check_server_is_known(url: str, profile: "Profile") -> None:
-    """Take a further address of a provider only on a server that the profile itself names.
+    """Check that another URL of a provider is on a server that the profile itself names.
 
-    That is the token endpoint's, or that of a URL or host which the profile, not the provider, gives.
+    That is the token endpoint's server, or one in a URL or host that the profile, not the provider,
+    sets.
 
     Raises:
-        ConfigError: it is another, to which no secret goes.
+        ConfigError: it is on another server, to which no secret is sent.
     """
-    named = {_get_host_port(profile.token_url)}
+    named_servers = {_get_host_port(profile.token_url)}
     for name, field in profile.provider.fields.items():
-        by_profile = not profile.value_sources.get(name, "provider").startswith("provider")
-        if field.kind in ("url", "host") and by_profile and name in profile.values:
+        set_by_profile = not profile.value_sources.get(name, "provider").startswith("provider")
+        if field.kind in ("url", "host") and set_by_profile and name in profile.values:
             value = profile.values[name]
-            named.add(_get_host_port(value if "://" in value else f"https://{value}"))
+            named_servers.add(_get_host_port(value if "://" in value else f"https://{value}"))
     scheme = urlsplit(profile.token_url).scheme
-    if _get_host_port(url) not in named or urlsplit(url).scheme not in {"https", scheme}:
+    if _get_host_port(url) not in named_servers or urlsplit(url).scheme not in {"https", scheme}:
         raise ConfigError(
-            f"the provider would send this profile's secrets to {_get_host_port(url)[:200]}, which is not a"
-            f" server that the profile names; nothing was sent",
-            fix="let the profile give that address, in a field of kind url",
+            f"nothing was sent: provider {profile.provider.name!r} would send secrets of profile"
+            f" {profile.name!r} to {_get_host_port(url)[:200]}, a server that the profile does not name",
+            fix="make that server a field of kind url, and set it in the profile",
         )
 
 

@@ -179,7 +179,7 @@ _TYPE_NAMES = {
     "object": "table",
     "array": "array",
     "number": "number",
-    "integer": "integer",
+    "integer": "whole number",
     "boolean": "true | false",
 }
 """JSON Schema type -> its name in the reference."""

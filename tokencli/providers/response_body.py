@@ -1,4 +1,4 @@
-"""Read the body of a reply into members, or say why it can't be."""
+"""Parse the body of a reply, or say why it can't be parsed."""
 
 import json
 from collections import Counter
@@ -11,21 +11,21 @@ from tokencli.jwt.decode import MAX_JSON_DEPTH, is_deeper_than
 from tokencli.models import HttpReply
 
 MAX_DIGITS = 400
-"""A number with more digits than this is as good as infinite; int() itself refuses at 4300."""
+"""A number with more digits counts as infinite. int() itself refuses 4300 digits."""
 
 MAX_DUPLICATES_NAMED = 5
-"""Members given twice that are named at most."""
+"""The most duplicate members that a message names."""
 
 
 class UnreadableBodyError(Exception):
-    """The body is not an object of members; the text says what it is instead."""
+    """The body is not an object. The message says what it is instead."""
 
 
 def parse_object(reply: HttpReply) -> Mapping[str, Any]:
-    """Return the members of the reply's one object, where no token is lost by being strict.
+    """Return the members of the reply's JSON object, parsed strictly because no token is at stake.
 
     Raises:
-        Unreadable: as `parse` does; or a number in it is none or too large, or it nests too deep.
+        UnreadableBodyError: see `parse_body`; also for NaN, infinite numbers and deep nesting.
     """
     found = parse_body(reply, strict=True)
     if not isinstance(found, dict):
@@ -38,11 +38,11 @@ def parse_object(reply: HttpReply) -> Mapping[str, Any]:
 def parse_body(reply: HttpReply, *, strict: bool = False) -> Any:
     """Return the JSON or the form fields of the body.
 
-    Strict where it protects (UTF-8, no member twice at the top) and, unless asked otherwise,
-    lenient where strictness would cost a token: NaN stays NaN, a number too large becomes infinite.
+    Always strict about UTF-8 and about duplicate members at the top level. Unless `strict`, lenient if
+    strictness could lose a token: NaN stays NaN, and a number that is too large becomes infinite.
 
     Raises:
-        Unreadable: HTML, text, nothing, or damaged JSON.
+        UnreadableBodyError: the body is HTML, text, empty, or damaged JSON.
     """
     kind = reply.headers.get("content-type", "").split(";")[0].strip().lower()
     try:
@@ -74,7 +74,7 @@ def parse_body(reply: HttpReply, *, strict: bool = False) -> Any:
 
 
 class _ObjectWithPairs(dict[str, Any]):
-    """A JSON object that remembers its pairs, so that a member given twice can be seen."""
+    """A JSON object that keeps its pairs, so that duplicate members can be detected."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
@@ -91,11 +91,11 @@ def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _reject_constant(word: str) -> NoReturn:
-    raise UnreadableBodyError(f"text that is not valid JSON ({word} is no number)")
+    raise UnreadableBodyError(f"text that is not valid JSON ({word} is not a number)")
 
 
 def _reject_infinite(read: Callable[[str], int | float]) -> Callable[[str], int | float]:
-    """Return the reader of numbers that refuses infinite ones."""
+    """Return a number parser that refuses infinite numbers."""
 
     def number(digits: str) -> int | float:
         value = read(digits)

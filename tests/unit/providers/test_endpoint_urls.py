@@ -80,12 +80,12 @@ def test_endpoints_that_are_fit(url: str) -> None:
 @pytest.mark.parametrize(
     ("url", "word"),
     [
-        ("http://id.example.com/token", "clear"),
-        ("http://localhost/token", "clear"),
-        ("http://169.254.1.1/token", "clear"),
-        ("http://[fe80::1]/token", "clear"),
-        ("http://0x7f000001/token", "clear"),
-        ("http://127.0.0.1.evil.example/token", "clear"),
+        ("http://id.example.com/token", "unencrypted"),
+        ("http://localhost/token", "unencrypted"),
+        ("http://169.254.1.1/token", "unencrypted"),
+        ("http://[fe80::1]/token", "unencrypted"),
+        ("http://0x7f000001/token", "unencrypted"),
+        ("http://127.0.0.1.evil.example/token", "unencrypted"),
         ("https://user:canary-password-7f3a@id.example.com/", "password"),
         ("https://127.0.0.1@evil.example/", "user name"),
         ("https://id.example.com/token#part", "fragment"),

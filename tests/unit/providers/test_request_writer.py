@@ -257,7 +257,7 @@ def test_no_secret_goes_to_another_server(url: str) -> None:
     assert call is not None
     values: dict[str, str | Secret] = {"x": "evil.example", "y": OTHER, "token": Secret(OTHER), "key": Secret("k")}  # fmt: skip
     profile = replace(profile, values={"x": "evil.example", "y": OTHER})
-    with pytest.raises(ConfigError, match="not a server that the profile names"):
+    with pytest.raises(ConfigError, match="a server that the profile does not name"):
         write_custom_request(profile, call, values, NOW)
 
 

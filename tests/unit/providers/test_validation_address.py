@@ -39,7 +39,7 @@ def test_a_server_that_the_profile_names_is_no_part_of_anothers_address(url: str
     ):
         found = judged(**words)
         assert isinstance(found, list)
-        assert any("part of another's address" in one.message for one in found)
+        assert any("into another server's address" in finding.message for finding in found)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
-"""Make a provider of a request that somebody has seen work, or of an OAuth server's description.
+"""Write a provider from an imported request or OAuth server.
 
-What can't be a secret, by its name, its type or its form, stays as a constant and is listed; whatever
-else stands in the request becomes a reference, and is neither kept nor shown.
+Values that can't be secret by name, type or form stay in the draft as constants and are listed. All other
+values become references, and are neither stored nor shown.
 """
 
 from tokencli.importers.draft.builder import ProviderDraft as ProviderDraft

@@ -1,1 +1,1 @@
-"""Validation of provider definitions, built in or user-defined."""
+"""Validate provider tables, built-in or user-defined."""

@@ -1,4 +1,4 @@
-"""Check a user's own `[providers.NAME]` table, and the built-in files by the same rules."""
+"""Validate a provider table: fields, grants, endpoints and OAuth's own request."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -35,16 +35,16 @@ _SAMPLE_VALUES = {"host": "h.example", "url": "https://h.example", "text": "x"}
 def validate_user_provider(
     name: str, table: Mapping[str, Any], known: KnownNames
 ) -> Provider | list[Finding]:
-    """Return the provider that a table describes, or everything that is wrong with it."""
+    """Return the provider that `[providers.NAME]` describes, or every problem in the table."""
     at: KeyPath = ("providers", name)
     wrong: list[Finding] = []
     if not re.fullmatch(values.PROFILE_NAME_PATTERN, name):
-        wrong.append(Finding(at, "is no name for a provider", "use letters, digits, . _ and -"))
+        wrong.append(Finding(at, "is not a valid provider name", "use letters, digits, . _ and -"))
     if name in BUILTIN_NAMES:
         wrong.append(Finding(at, "is the name of a built-in provider", "choose another name"))
     if "name" in table:
-        what = "is already given by the table's own name"
-        wrong.append(Finding((*at, "name"), what, "take it out"))
+        what = "is already given by the name of the table"
+        wrong.append(Finding((*at, "name"), what, "remove it"))
     found = validate_provider(
         name, {key: value for key, value in table.items() if key != "name"}, known
     )
@@ -54,7 +54,7 @@ def validate_user_provider(
 def validate_provider(
     name: str, table: Mapping[str, Any], known: KnownNames
 ) -> Provider | list[Finding]:
-    """Return the provider of a table under any name, or everything that is wrong with it."""
+    """Return the provider that a table describes under any name, or every problem in it."""
     at: KeyPath = ("providers", name)
     try:
         _provider_adapter().validate_python(table)
@@ -83,7 +83,7 @@ def _provider_adapter() -> TypeAdapter[Provider]:
 
 
 def _provider_table_keys(path: KeyPath) -> list[str]:
-    """List the keys that may stand in the table at `path` inside a provider."""
+    """List the keys of the table at `path` inside a provider."""
     kind: Any = Provider
     for part in path:
         if is_dataclass(kind):
@@ -101,13 +101,13 @@ def _check_fields(provider: Provider, at: KeyPath, known: KnownNames) -> Iterato
     for name, field in provider.fields.items():
         path = (*at, "fields", name)
         if not re.fullmatch(values.FIELD_NAME_PATTERN, name):
-            yield Finding(path, "is no name for a field", "use small letters, digits and _")
+            yield Finding(path, "is not a valid field name", "use lower-case letters, digits and _")
         elif name in known.reserved_field_names:
             yield Finding(path, "is a key of every profile", "choose another name")
         elif name in known.redefinable_keys and (field.kind == "secret") != (
             name in ("password", "client_secret")
         ):
-            yield Finding((*path, "kind"), "does not fit this key of every profile")
+            yield Finding((*path, "kind"), "does not fit this key, which every profile has")
         elif field.default is not None:
             yield from run_check(_check_field_default, field, (*path, "default"))
 
@@ -115,7 +115,7 @@ def _check_fields(provider: Provider, at: KeyPath, known: KnownNames) -> Iterato
 def _check_field_default(field: Field) -> None:
     if field.kind == "secret":
         raise InvalidValueError(
-            "is a secret, which must not stand in this file", "take it out", quote=False
+            "is a secret, which must not be written in this file", "remove it", quote=False
         )
     check: dict[str, Callable[[str], str]] = {
         "text": values.validate_text,
@@ -129,13 +129,15 @@ def _check_grants(provider: Provider, at: KeyPath, known: KnownNames) -> Iterato
     inputs = {*provider.fields, *STANDARD_VALUE_NAMES, *known.secret_names(provider)}
     template_values = {*inputs, *GENERATED_VALUES, *provider.values, *provider.signed}
     if not provider.grants:
-        yield Finding((*at, "grants"), "names no grant", "such as [providers.x.grants.password]")
+        yield Finding((*at, "grants"), "names no grant", "e.g. [providers.x.grants.password]")
     if not provider.client_auth:
         yield Finding((*at, "client_auth"), "names no method", ", ".join(known.client_auth_methods))
     for method in provider.client_auth:
         if method not in known.client_auth_methods:
             right = did_you_mean(method, known.client_auth_methods)
-            yield Finding((*at, "client_auth"), f"{method!r} is not a method", right)
+            yield Finding(
+                (*at, "client_auth"), f"{method!r} is not a client authentication method", right
+            )
     if provider.assertion_audience is not None:
         where = (*at, "assertion_audience")
         yield from check_template(
@@ -173,7 +175,7 @@ def _check_oauth_request(provider: Provider, at: KeyPath, known: KnownNames) -> 
     for status in provider.errors.status:
         if not re.fullmatch(r"[1-5][0-9][0-9]", status):
             path = (*at, "errors", "status", status)
-            yield Finding(path, "is no HTTP status", "three digits, such as 401")
+            yield Finding(path, "is not an HTTP status", "use three digits, e.g. 401")
 
 
 def _check_endpoints(provider: Provider, at: KeyPath, known: KnownNames) -> Iterator[Finding]:
@@ -191,21 +193,25 @@ def _check_endpoints(provider: Provider, at: KeyPath, known: KnownNames) -> Iter
 def _check_issuer_claims(provider: Provider, at: KeyPath) -> Iterator[Finding]:
     try:
         named = list_value_names(provider.endpoints.issuer or "")
-    except ConfigError:  # which is told at endpoints.issuer
+    except ConfigError:  # reported at endpoints.issuer
         return
     for name in provider.issuer_claims:
         if name not in named:
-            what = "is not named by endpoints.issuer"
-            yield Finding((*at, "issuer_claims", name), what, "name a field that it is made of")
+            what = "does not appear in endpoints.issuer"
+            yield Finding(
+                (*at, "issuer_claims", name), what, "use a field that endpoints.issuer contains"
+            )
 
 
 def _public_value_names(provider: Provider, known: KnownNames) -> set[str]:
-    """Name the values that may stand in a URL or a header: none that is secret."""
+    """Return the names of the values that are not secret, which URLs and claims may use."""
     return {*provider.fields, *STANDARD_VALUE_NAMES} - known.secret_names(provider)
 
 
 def _check_known_names(names: Iterable[str], known: set[str], path: KeyPath) -> Iterator[Finding]:
     for name in names:
         if name not in known:
-            right = f"{did_you_mean(name, sorted(known))} Else describe it under [fields.{name}]"
-            yield Finding(path, f"names {name}, which can't stand here or is no field", right)
+            right = (
+                f"{did_you_mean(name, sorted(known))} Otherwise describe it under [fields.{name}]"
+            )
+            yield Finding(path, f"names {name}, which is not a field or can't be used here", right)

@@ -1,4 +1,4 @@
-"""Turn pydantic's errors into findings that a person can act on."""
+"""Turn pydantic's errors into findings with a suggestion."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
@@ -25,7 +25,7 @@ _TYPE_NAMES: tuple[tuple[type, str], ...] = (
     (dict, "a table"),
 )
 _NUMBER_OR_NEVER = "literal['never']"
-"""The last of the places of an error, where a number or this word may stand."""
+"""The last part of an error's location for a key that is a number or "never"."""
 _EXPECTED = {
     "string_type": "text in quotes",
     "bool_type": "true or false, without quotes",
@@ -47,10 +47,10 @@ _EXPECTED = {
 }
 
 _MAX_LISTED_KEYS = 8
-"""Keys that are listed where a slip is near none of them."""
+"""The most keys that a suggestion lists if none is similar."""
 
 AllowedKeys = Callable[[KeyPath], Iterable[str]]
-"""Says which keys may stand in the table at a path below the one that is judged."""
+"""Returns the keys allowed in the table at a path below the validated one."""
 
 
 def convert_validation_error(
@@ -85,7 +85,7 @@ class _TableContext:
 
 
 def _merge_alternatives(entries: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """Yield the errors, those of the alternatives for one value as one: one slip, one finding."""
+    """Yield the errors, with those of the alternatives for one value merged into one."""
     kept = list(entries)
     of_several = {entry["loc"][:-1] for entry in kept if entry["loc"][-1:] == (_NUMBER_OR_NEVER,)}
     told = set()
@@ -133,7 +133,7 @@ def _to_finding(entry: Mapping[str, Any], table: _TableContext) -> Finding:
 
 
 def check_strict_types(part: Any, path: KeyPath) -> Iterator[Finding]:
-    """Yield what pydantic lets pass in a dataclass though it is of another type: "no", "30", 1."""
+    """Yield values of another type that pydantic accepts in dataclasses: "no", "30", 1."""
     for field in fields(part):
         value, inside = getattr(part, field.name), (*path, field.name)
         if field.type in _STRICT_TYPES:
@@ -168,7 +168,7 @@ _STRICT_TYPES: dict[Any, tuple[Callable[[Any], bool], str]] = {
     ),
     tuple[int, ...]: (lambda value: all(map(_is_integer, value)), "whole numbers, in [ ]"),
 }
-"""Type of a key -> what tells that a value is of it, and what to say otherwise."""
+"""Type of a key -> a check of the value, and the description of what it must be."""
 
 
 def _unknown_key(path: KeyPath, known: tuple[str, ...], of: str) -> Finding:

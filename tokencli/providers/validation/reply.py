@@ -1,4 +1,4 @@
-"""Check what a provider says of replies, of failures, and of the use of its tokens."""
+"""Validate how a provider reads replies and failures, and how its tokens are used."""
 
 import re
 from collections.abc import Iterator
@@ -18,11 +18,11 @@ USAGE_LINE_PATTERN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+: \S.*|\?[A-Za-z0-9
 _CONNECTION_HEADERS = frozenset(
     ("host", "content-length", "transfer-encoding", "connection", "expect", "te", "trailer", "upgrade")
 )  # fmt: skip
-"""Headers that whoever sends the request sets by itself."""
+"""Headers that HTTP clients set themselves."""
 
 
 def check_reply(told: Reply, path: KeyPath) -> Iterator[Finding]:
-    """Yield what is wrong with a `reply`."""
+    """Yield the problems in a `reply`."""
     for key in ("access_token", "token_type", "expires_in", "expires_at", "issued_at", "id_token",
                 "refresh_token", "scope", "success"):  # fmt: skip
         yield from _check_locators(getattr(told, key), (*path, key))
@@ -34,20 +34,24 @@ def check_reply(told: Reply, path: KeyPath) -> Iterator[Finding]:
         try:
             ZoneInfo(told.time_zone)
         except (ValueError, OSError):
-            yield Finding((*path, "time_zone"), "is no time zone", 'such as "UTC"')
+            yield Finding((*path, "time_zone"), "is not a time zone", 'e.g. "UTC"')
     if told.time_format not in (None, "http", "h:m:s"):
         try:
             written = datetime(2031, 1, 2, 3, 4, 5).strftime(told.time_format)
             datetime.strptime(written, told.time_format)
         except ValueError:
-            yield Finding((*path, "time_format"), "is no format of strptime", "such as %Y-%m-%d")
+            yield Finding((*path, "time_format"), "is not a strptime format", "e.g. %Y-%m-%d")
     if told.sliding and told.ttl == "never":
-        yield Finding((*path, "sliding"), "says nothing of what never ends", "take one of them out")
+        yield Finding(
+            (*path, "sliding"),
+            "has no effect on a token that never expires",
+            "remove sliding or ttl",
+        )
     yield from _check_ttl(told, (*path, "ttl"))
     for number, status in enumerate(told.status):
         if not 100 <= status <= 599:
-            what = f"{status} is no HTTP status"
-            yield Finding((*path, "status", str(number)), what, "three digits, such as 302")
+            what = f"{status} is not an HTTP status"
+            yield Finding((*path, "status", str(number)), what, "use three digits, e.g. 302")
 
 
 def _check_ttl(told: Reply, path: KeyPath) -> Iterator[Finding]:
@@ -57,11 +61,13 @@ def _check_ttl(told: Reply, path: KeyPath) -> Iterator[Finding]:
     if not isfinite(seconds) or seconds <= 0:
         yield Finding(path, "is not a number of seconds above 0", TTL_SUGGESTION)
     elif seconds > MAX_DURATION:
-        yield Finding(path, "is longer than ten years", 'write "never", if it has no end')
+        yield Finding(
+            path, "is longer than ten years", 'write "never" if the token does not expire'
+        )
 
 
 def check_issuing(told: IssuanceRules, path: KeyPath) -> Iterator[Finding]:
-    """Yield what is wrong with `issuing`."""
+    """Yield the problems in `issuing`."""
     if told.sticky is not None and not 0 <= told.sticky <= MAX_DURATION:
         yield Finding((*path, "sticky"), "is not a number of seconds, 0 or more")
     if told.max_sessions is not None and told.max_sessions < 1:
@@ -69,19 +75,19 @@ def check_issuing(told: IssuanceRules, path: KeyPath) -> Iterator[Finding]:
 
 
 def check_errors(told: Errors, path: KeyPath) -> Iterator[Finding]:
-    """Yield what is wrong with `errors`."""
+    """Yield the problems in `errors`."""
     for key in ("code", "description"):
         yield from _check_locators(getattr(told, key), (*path, key))
     for table in ("codes", "status"):
         for code, meaning in getattr(told, table).items():
             for name in re.findall(r"\{(\w*)\}", meaning.do or ""):
                 if name != "profile":
-                    what = f"names {name or '{}'}, and {{profile}} alone is known here"
-                    yield Finding((*path, table, code, "do"), what, "write what to do in words")
+                    what = f"names {name or '{}'}, but only {{profile}} is available here"
+                    yield Finding((*path, table, code, "do"), what, "write the value itself")
 
 
 def check_usage_line(line: str, known: set[str], path: KeyPath) -> Iterator[Finding]:
-    """Yield what is wrong with a line of `use`."""
+    """Yield the problems in a line of `use`."""
     if not USAGE_LINE_PATTERN.fullmatch(line):
         right = 'write "Header-Name: {token}" or "?name={token}"'
         yield Finding(path, f"{line[:60]!r} is neither a header nor a query parameter", right)
@@ -90,7 +96,7 @@ def check_usage_line(line: str, known: set[str], path: KeyPath) -> Iterator[Find
     else:
         name, _, value = line.partition(": ")
         if name.lower() in _CONNECTION_HEADERS:
-            yield Finding(path, f"{name} is a header that a client sets itself", "take it out")
+            yield Finding(path, f"{name} is a header that HTTP clients set themselves", "remove it")
         yield from check_header_template(value, known, path)
 
 

@@ -1,4 +1,4 @@
-"""Check what a provider says of its own requests, and of the values that they are made of."""
+"""Validate the requests that a provider describes, and the values in them."""
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -23,11 +23,11 @@ from tokencli.providers.validation.template import (
 )
 
 STANDARD_VALUE_NAMES = ("client_id", "username", "token_url", "scope")
-"""The values of every profile that a template may name, whether or not [fields] describes them."""
+"""Values of every profile that templates can name, even if [fields] does not describe them."""
 
 
 def check_requests(provider: Provider, at: KeyPath, names: KnownNames) -> Iterator[Finding]:
-    """Yield everything that is wrong with a provider's templates and places."""
+    """Yield the problems in a provider's templates and locators."""
     yield from _check_value_names(provider, at)
     known = {
         *provider.fields,
@@ -46,8 +46,8 @@ def check_requests(provider: Provider, at: KeyPath, names: KnownNames) -> Iterat
         yield from _check_request(provider.request, known - later, (*at, "request"))
         for name in provider.grants:
             if name in names.grants:
-                what = "is OAuth's own, and [request] is not"
-                yield Finding((*at, "grants", name), what, "call it token")
+                what = "is an OAuth grant, but [request] describes a custom request"
+                yield Finding((*at, "grants", name), what, "rename it to token")
     for key in ("then", "refresh", "logout"):
         call = getattr(provider, key)
         if call is not None:
@@ -61,7 +61,7 @@ def check_requests(provider: Provider, at: KeyPath, names: KnownNames) -> Iterat
 
 
 def _check_values(provider: Provider, known: set[str], path: KeyPath) -> Iterator[Finding]:
-    """Check the computed values: each may name what stands above it, and so none itself."""
+    """Check the computed values: each can name only values above it."""
     made_of = _value_dependencies(provider)
     in_turn = _invert_graph(made_of)
     above, told = set(known), set[str]()
@@ -74,10 +74,10 @@ def _check_values(provider: Provider, known: set[str], path: KeyPath) -> Iterato
             circle = _reachable_names([other], made_of) & _reachable_names([name], in_turn)
             if not circle:
                 what = f"names {other}, which is computed after it"
-                yield Finding((*path, name), what, f"put {other} above it")
+                yield Finding((*path, name), what, f"move {other} above it")
             elif not told & circle:
-                what = "names itself" if other == name else f"names {other}, which is made of it"
-                yield Finding((*path, name), what, "a value can't go round in a circle")
+                what = "names itself" if other == name else f"names {other}, which depends on it"
+                yield Finding((*path, name), what, "remove the circular reference")
             told |= circle
         above.add(name)
 
@@ -86,7 +86,7 @@ _NameGraph = Mapping[str, Collection[str]]
 
 
 def _value_dependencies(provider: Provider) -> dict[str, tuple[str, ...]]:
-    """Map each computed value to the names in its template; to none where that can't be read."""
+    """Map each computed value to the names in its template, or to none if it can't be parsed."""
     found: dict[str, tuple[str, ...]] = {}
     for name, text in provider.values.items():
         found[name] = ()
@@ -96,7 +96,7 @@ def _value_dependencies(provider: Provider) -> dict[str, tuple[str, ...]]:
 
 
 def _invert_graph(made_of: _NameGraph) -> dict[str, list[str]]:
-    """Map each name to the values that are made of it."""
+    """Map each name to the values that depend on it."""
     found: dict[str, list[str]] = {}
     for name, parts in made_of.items():
         for part in parts:
@@ -105,7 +105,7 @@ def _invert_graph(made_of: _NameGraph) -> dict[str, list[str]]:
 
 
 def _reachable_names(start: Iterable[str], graph: _NameGraph) -> set[str]:
-    """Return some names and whatever can be reached from them."""
+    """Return the names together with all names reachable from them."""
     found = set(start)
     rest = list(found)
     while rest:
@@ -116,7 +116,7 @@ def _reachable_names(start: Iterable[str], graph: _NameGraph) -> set[str]:
 
 
 def _reply_dependent_values(provider: Provider, replied: set[str]) -> set[str]:
-    """Name the computed values that need a reply."""
+    """Return the computed values that depend on a reply."""
     return _reachable_names(replied, _invert_graph(_value_dependencies(provider))) & {
         *provider.values
     }
@@ -125,14 +125,16 @@ def _reply_dependent_values(provider: Provider, replied: set[str]) -> set[str]:
 def _check_value_names(provider: Provider, at: KeyPath) -> Iterator[Finding]:
     for name in provider.fields:
         if name in GENERATED_VALUES or name == "token":
-            yield Finding((*at, "fields", name), "is a value that the program makes", "rename it")
+            yield Finding((*at, "fields", name), "is a value that tokencli generates", "rename it")
     made: dict[KeyPath, Iterable[str]] = {("values",): provider.values, ("signed",): provider.signed,
                                        ("reply", "outputs"): provider.output_names}  # fmt: skip
     for table, written in made.items():
         path = (*at, *table)
         for name in written:
             if not re.fullmatch(values.FIELD_NAME_PATTERN, name):
-                yield Finding((*path, name), "is no name for a value", "use a-z, 0-9 and _")
+                yield Finding(
+                    (*path, name), "is not a valid name for a value", "use a-z, 0-9 and _"
+                )
             elif name in {
                 *provider.fields,
                 *STANDARD_VALUE_NAMES,
@@ -147,18 +149,18 @@ def _check_signed(
 ) -> Iterator[Finding]:
     if signed.key not in secrets:
         right = did_you_mean(signed.key, sorted(secrets))
-        yield Finding((*path, "key"), f"{signed.key!r} is no secret of a profile", right)
+        yield Finding((*path, "key"), f"{signed.key!r} is not a secret of a profile", right)
     if signed.alg is not None and signed.alg not in (*ASYMMETRIC_ALGORITHMS, *HMAC_ALGORITHMS):
         right = did_you_mean(signed.alg, (*ASYMMETRIC_ALGORITHMS, *HMAC_ALGORITHMS))
-        yield Finding((*path, "alg"), f"{signed.alg!r} is no algorithm that signs here", right)
+        yield Finding((*path, "alg"), f"{signed.alg!r} is not a supported signing algorithm", right)
     if not 0 < signed.life <= MAX_DURATION:
-        yield Finding((*path, "life"), "is not a number of seconds above 0, and below ten years")
+        yield Finding((*path, "life"), "is not between 0 and ten years, in seconds")
     if "alg" in signed.header:
-        right = 'the key alg says it, beside header: alg = "ES256"'
-        yield Finding((*path, "header", "alg"), "must not stand here", right)
+        right = 'set alg = "ES256" next to header'
+        yield Finding((*path, "header", "alg"), "can't be set here", right)
     for key, tree in (("header", signed.header), ("claims", signed.claims)):
         if not _is_json_tree(tree):
-            yield Finding((*path, key), "holds a date or a nameless member")
+            yield Finding((*path, key), "contains a date or a member without a name")
         yield from check_templates(tree, known, (*path, key))
 
 
@@ -168,14 +170,14 @@ def _check_call(call: Call, known: set[str], path: KeyPath) -> Iterator[Finding]
         yield from run_check(_make_url_check(known), call.url, (*path, "url"))
     for key in ("names", "scope_separator"):
         if getattr(call, key) != getattr(Request(), key):
-            yield Finding((*path, key), "is only for OAuth's own request", "write send = { … }")
+            yield Finding((*path, key), "applies only to OAuth's own request", "write send = { … }")
     yield from _check_request(call, known, path)
     if call.reply is not None:
         yield from reply.check_reply(call.reply, (*path, "reply"))
 
 
 def _make_url_check(known: set[str]) -> Callable[[str], object]:
-    """Return a check of a URL template; a placeholder that begins it stands for a whole URL."""
+    """Return a check of a URL template, in which a placeholder at the start is a whole URL."""
 
     def check(text: str) -> object:
         first = re.match(r"\{(\w+)", text)
@@ -189,7 +191,9 @@ def _make_url_check(known: set[str]) -> Callable[[str], object]:
 
 def _check_request(request: Request, known: set[str], path: KeyPath) -> Iterator[Finding]:
     if request.method == "GET" and request.body not in (None, "query", "none"):
-        yield Finding((*path, "body"), "can't go with GET", 'take it out, or say method = "POST"')
+        yield Finding(
+            (*path, "body"), "can't be used with GET", 'remove it, or set method = "POST"'
+        )
     for name, text in request.headers.items():
         yield from _check_header_name(name, request, (*path, "headers", name))
         yield from check_header_template(text, known, (*path, "headers", name))
@@ -198,7 +202,7 @@ def _check_request(request: Request, known: set[str], path: KeyPath) -> Iterator
     if request.basic is not None:
         yield from check_template(request.basic, known, (*path, "basic"))
         if ":" not in request.basic:
-            yield Finding((*path, "basic"), "has no colon", 'such as "{username}:{password}"')
+            yield Finding((*path, "basic"), "has no colon", 'e.g. "{username}:{password}"')
     yield from _check_send(request, known, (*path, "send"))
 
 
@@ -212,20 +216,22 @@ def _check_send(request: Request, known: set[str], path: KeyPath) -> Iterator[Fi
     send = request.send
     if send is None:
         if request.body in ("text", "xml"):
-            yield Finding(path, "is missing", f'a body of {request.body} is written send = "…"')
+            yield Finding(path, "is missing", f'write the {request.body} body as send = "…"')
         return
     if request.body == "none":
-        yield Finding(path, 'is a body, and body is "none"', "take one of them out")
+        yield Finding(path, 'is a body, but body is "none"', "remove one of them")
     elif request.body in ("text", "xml"):
         if not isinstance(send, str):
-            yield Finding(path, "must be text in quotes", "because body is text or xml")
+            yield Finding(path, "must be text in quotes", f'because body is "{request.body}"')
     elif request.body != "json" and not (
         isinstance(send, Mapping) and all(map(_is_flat_value, send.values()))
     ):
-        right = 'write it as { name = "{value}" }, or say body = "json"'
+        right = 'write it as { name = "{value}" }, or set body = "json"'
         yield Finding(path, "is not a flat table of parameters", right)
     if not _is_json_tree(send):
-        yield Finding(path, "holds a date or a nameless member", "write dates as text in quotes")
+        yield Finding(
+            path, "contains a date or a member without a name", "write dates as text in quotes"
+        )
     yield from check_templates(send, known, path)
 
 

@@ -1,4 +1,4 @@
-"""Check the templates of a provider: the values that they name, and what is done to these."""
+"""Validate templates: the values that they name, and their filters."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -13,18 +13,18 @@ from tokencli.providers.template import Placeholder, parse_template
 from tokencli.providers.validation.values import is_header_value
 
 _DIGEST_FILTERS = frozenset(("md5", "sha1", "sha256", "sha512", *template_filters.HMAC_FILTERS))
-"""Filters that give bytes, and take any."""
+"""Filters that turn any bytes into bytes."""
 _BYTES_TO_TEXT_FILTERS = frozenset(("hex", "base64", "base64url", "url"))
-"""Filters that make text of any bytes."""
+"""Filters that turn any bytes into text."""
 _PLUS_ARGUMENT = re.compile(r"[+-]?[0-9]{1,15}")
 
 _PLACEHOLDER = re.compile(r"(?<!\{)\{(\w+)[^{}]*\}")
 _ALLOWED_SUFFIXES = {"host": ("", ":", "/", "?"), "url": ("", "/", "?")}
-"""Kind of field -> what may follow it in an address."""
+"""Kind of field -> what may follow its placeholder in a URL."""
 
 
 def check_template(text: str, known: set[str], path: KeyPath) -> Iterator[Finding]:
-    """Yield what is wrong with a template that may name these values."""
+    """Yield the problems in a template that can name the values in `known`."""
     try:
         holes = [piece for piece in parse_template(text) if isinstance(piece, Placeholder)]
     except ConfigError as error:
@@ -34,12 +34,14 @@ def check_template(text: str, known: set[str], path: KeyPath) -> Iterator[Findin
         yield from _check_filters(hole, path)
     for name in dict.fromkeys(name for hole in holes for name in hole.value_names if name):
         if name not in known:
-            right = f"{did_you_mean(name, sorted(known))} Else describe it under [fields.{name}]"
-            yield Finding(path, f"names {name}, which can't stand here or is no field", right)
+            right = (
+                f"{did_you_mean(name, sorted(known))} Otherwise describe it under [fields.{name}]"
+            )
+            yield Finding(path, f"names {name}, which is not a field or can't be used here", right)
 
 
 def check_templates(tree: Any, known: set[str], path: KeyPath) -> Iterator[Finding]:
-    """Yield what is wrong with the templates in a tree, each at its own place."""
+    """Yield the problems in the templates of a tree, each at its own key path."""
     if isinstance(tree, str):
         yield from check_template(tree, known, path)
     elif isinstance(tree, Mapping | list | tuple):
@@ -48,16 +50,16 @@ def check_templates(tree: Any, known: set[str], path: KeyPath) -> Iterator[Findi
 
 
 def check_header_template(text: str, known: set[str], path: KeyPath) -> Iterator[Finding]:
-    """Do as `template` for the value of a header."""
+    """Yield the problems in a template for the value of a header."""
     wrong = list(check_template(text, known, path))
     if not wrong:
-        # Whether a value fits is known with the value; here, what stands around it.
+        # The values are checked when they are known; this checks the text around them.
         constant = "".join(
             "x" if isinstance(one, Placeholder) else one for one in parse_template(text)
         )
         if not is_header_value(constant):
-            what = "is empty, or holds what no header can carry"
-            right = "write ASCII, without line breaks and without spaces around it"
+            what = "is empty, or contains a character that headers can't carry"
+            right = "use ASCII, without line breaks and surrounding spaces"
             wrong.append(Finding(path, what, right))
     yield from wrong
 
@@ -65,11 +67,11 @@ def check_header_template(text: str, known: set[str], path: KeyPath) -> Iterator
 def check_server_placeholders(
     template: str, provider: Provider, path: KeyPath
 ) -> Iterator[Finding]:
-    """Yield what would turn a server that a profile names into a part of another one's address.
+    """Yield placeholders that would put a server named by the profile into another server's URL.
 
-    A `host` is a whole authority, and a `url` the beginning of an address: with something beside
-    it, `{host}.example.com`, or further on, `https://example.com/{host}`, secrets would go elsewhere
-    than to what the profile says.
+    A `host` is a whole authority, and a `url` is the beginning of a URL. With text next to it
+    (`{host}.example.com`) or elsewhere (`https://example.com/{host}`), secrets would go to a server
+    that the profile does not name.
     """
     for found in _PLACEHOLDER.finditer(template):
         field = provider.fields.get(found[1])
@@ -83,13 +85,13 @@ def check_server_placeholders(
             )
             yield Finding(
                 path,
-                f"takes the server that the profile names in {found[1]} for a part of another's address",
+                f"puts the server that the profile names in {found[1]} into another server's address",
                 right % found[1] + ", or make it a field of kind text",
             )
 
 
 def run_check(check: Callable[[Any], object], value: object, path: KeyPath) -> Iterator[Finding]:
-    """Yield what a rule has against a value."""
+    """Yield the problem that a check finds in a value."""
     try:
         check(value)
     except InvalidValueError as wrong:
@@ -99,7 +101,7 @@ def run_check(check: Callable[[Any], object], value: object, path: KeyPath) -> I
 
 
 def _check_filters(hole: Placeholder, path: KeyPath) -> Iterator[Finding]:
-    """Yield what is wrong with the filters of a placeholder, by themselves and in this order."""
+    """Yield the problems in the filters of a placeholder, alone and in their order."""
     are_bytes = False
     for name, argument in hole.filter_steps:
         wrong = _check_filter_argument(name, argument)
@@ -109,20 +111,20 @@ def _check_filters(hole: Placeholder, path: KeyPath) -> Iterator[Finding]:
             break
         are_bytes = name in _DIGEST_FILTERS
     if are_bytes:
-        what = f"{{{hole.name}}}: a digest is bytes, which are no text"
-        yield Finding(path, what, "let |hex or |base64 follow it")
+        what = f"{{{hole.name}}}: a digest is bytes, not text"
+        yield Finding(path, what, "add |hex or |base64 after it")
 
 
 def _check_filter_argument(name: str, argument: str) -> tuple[str, str] | None:
-    """Return what is wrong with a filter's argument, and what would be right."""
+    """Return the problem in a filter's argument and a suggestion, or None."""
     if name in template_filters.HMAC_FILTERS:
-        return None if argument else ("names no key", f"such as |{name}:client_secret")
+        return None if argument else ("names no key", f"e.g. |{name}:client_secret")
     if name == "plus":
         fits = _PLUS_ARGUMENT.fullmatch(argument)
-        return None if fits else ("takes a whole number", "such as |plus:3600")
+        return None if fits else ("needs a whole number", "e.g. |plus:3600")
     if name == "date":
-        return None if _is_date_format(argument) else ("takes a format", "such as |date:%Y-%m-%d")
-    return ("takes no argument", f"write |{name}") if argument else None
+        return None if _is_date_format(argument) else ("needs a format", "e.g. |date:%Y-%m-%d")
+    return ("has no argument", f"write |{name}") if argument else None
 
 
 def _is_date_format(text: str) -> bool:

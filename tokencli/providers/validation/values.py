@@ -26,13 +26,13 @@ _RESERVED_HEADERS = frozenset(
 def validate_text(value: str) -> str:
     """Accept one line of text that can be sent: not empty, no control characters."""
     if not value:
-        raise InvalidValueError("is empty", "give a value, or take the line out")
+        raise InvalidValueError("is empty", "give a value, or remove the line")
     if len(value) > MAX_TEXT_LENGTH:
         raise InvalidValueError(f"is longer than {MAX_TEXT_LENGTH} characters")
     if _UNPRINTABLE.search(value):
-        raise InvalidValueError("contains a control character or a line break", "take it out")
+        raise InvalidValueError("contains a control character or a line break", "remove it")
     if value != value.strip():
-        raise InvalidValueError("begins or ends with a space", "take the space out")
+        raise InvalidValueError("begins or ends with a space", "remove the space")
     return value
 
 
@@ -41,7 +41,7 @@ def validate_header_name(value: str) -> str:
     if not _HEADER_NAME_PATTERN.fullmatch(value):
         raise InvalidValueError("is not a header name (RFC 9110 section 5.1)")
     if value.casefold() in _RESERVED_HEADERS:
-        raise InvalidValueError("is a header that the program sets itself", "take it out")
+        raise InvalidValueError("is a header that tokencli sets itself", "remove it")
     return value
 
 
