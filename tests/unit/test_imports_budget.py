@@ -49,8 +49,8 @@ def loaded(path: str, *argv: str, environ: Mapping[str, str]) -> tuple[set[str],
 @pytest.mark.parametrize(
     "argv", [["get"], ["get", "p"], ["export", "q.2"], ["completion", "--profiles"]]
 )
-def test_a_warm_run_loads_four_modules(argv: list[str], place: World, tmp_path: Path) -> None:
-    """Exactly these four beside what an empty console script of the same environment loads."""
+def test_warm_run_loads_four_modules(argv: list[str], place: World, tmp_path: Path) -> None:
+    """Exactly these, besides what an empty console script of the same environment loads."""
     empty = empty_script(tmp_path)
     bare, _ = loaded(str(empty), environ=place.environ)
     warm, out = loaded(script(), *argv, environ=place.environ)
@@ -59,8 +59,8 @@ def test_a_warm_run_loads_four_modules(argv: list[str], place: World, tmp_path: 
     assert bare - warm <= {empty.stem, "empty_main"}
 
 
-def test_a_cold_run_loads_nothing_that_it_does_not_use(place: World) -> None:
-    """With the profile remembered: no TOML, no validation, no command line parser, no keyring library."""
+def test_cold_run_loads_nothing_unused(place: World) -> None:
+    """With a cached profile: no TOML, validation, command line parser or keyring library."""
     with Sandbox(lifetime=0) as sandbox:
         place.config.write_text(sandbox.render_config(state_dir=str(place.state)))
         os.utime(place.config, (1, 1))

@@ -13,7 +13,7 @@ CANARY = "canary-secret-51c2"
 times = st.floats(min_value=0, max_value=4e9, allow_nan=False)
 
 
-def test_a_secret_shows_in_no_way_of_printing() -> None:
+def test_secret_never_prints() -> None:
     """repr, str, format, f-strings, percent, containers, dataclasses and tracebacks show `***`."""
     secret = Secret(CANARY)
     token = TokenSet(secret, "Bearer", 0.0, refresh_token=secret)
@@ -28,31 +28,32 @@ def test_a_secret_shows_in_no_way_of_printing() -> None:
     assert "***" in shown
 
 
-def test_a_secret_is_not_pickled() -> None:
-    """A pickle would be a copy at rest that nobody guards."""
+def test_secret_is_not_pickled() -> None:
+    """A pickle would be an unprotected copy."""
     with pytest.raises(TypeError):
         pickle.dumps(Secret(CANARY))
 
 
-def test_secrets_compare_by_what_they_hold() -> None:
-    """Equal secrets are equal, lone surrogates included; nothing else is."""
+def test_secrets_compare_by_value() -> None:
+    """Equal secrets are equal, including lone surrogates; nothing else is."""
     assert Secret("a\udc80") == Secret("a\udc80")
     assert Secret("a") != Secret("b")
     assert Secret("a") != "a"
 
 
 @given(obtained=times, life=times, now=times, min_ttl=st.none() | st.floats(0, 1e6))
-def test_a_fresh_token_has_its_margin_and_its_min_ttl_left(
+def test_fresh_token_has_margin_and_min_ttl_left(
     obtained: float, life: float, now: float, min_ttl: float | None
 ) -> None:
-    """Whatever the times: fresh means at least min(60 s, 10 %) and min_ttl of life left."""
+    """For any times: fresh means at least min(60 s, 10 %) and min_ttl of lifetime left."""
     token = TokenSet(Secret("t"), "Bearer", obtained, obtained + life)
     if token.is_fresh(now, min_ttl):
         left = token.remaining_lifetime(now)
         assert left is not None
         assert left > 0
-        assert left >= min(60.0, 0.1 * ((obtained + life) - obtained))
-        assert left >= (min_ttl or 0)
+        rounding = 1e-6  # seconds; the difference of two epoch times is less exact than they are
+        assert left >= min(60.0, 0.1 * ((obtained + life) - obtained)) - rounding
+        assert left >= (min_ttl or 0) - rounding
         assert obtained <= now + CLOCK_TOLERANCE_S
 
 
@@ -60,7 +61,7 @@ def test_a_fresh_token_has_its_margin_and_its_min_ttl_left(
     ("life", "left", "fresh"),
     [(1200, 61, True), (1200, 59, False), (100, 11, True), (100, 9, False), (0, 0, False)],
 )
-def test_the_margin_is_sixty_seconds_or_a_tenth(life: float, left: float, fresh: bool) -> None:
+def test_margin_is_sixty_seconds_or_a_tenth(life: float, left: float, fresh: bool) -> None:
     """The documented margin: min(60 s, 10 % of the lifetime)."""
     assert (
         TokenSet(Secret("t"), "Bearer", 1000.0, 1000.0 + life).is_fresh(1000.0 + life - left)
@@ -68,8 +69,8 @@ def test_the_margin_is_sixty_seconds_or_a_tenth(life: float, left: float, fresh:
     )
 
 
-def test_a_token_of_unknown_life_or_from_the_future_is_not_fresh() -> None:
-    """No guess is made about either."""
+def test_unknown_expiry_or_future_token_is_not_fresh() -> None:
+    """Neither is guessed."""
     assert not TokenSet(Secret("t"), "Bearer", 0.0, None).is_fresh(1.0)
     assert not TokenSet(Secret("t"), "Bearer", 1061.0, 9999.0).is_fresh(1000.0)
 
@@ -87,6 +88,6 @@ def test_a_token_of_unknown_life_or_from_the_future_is_not_fresh() -> None:
         (SecretRef("prompt", "password", "p"), "prompt"),
     ],
 )
-def test_a_reference_names_its_place(ref: SecretRef, place: str) -> None:
-    """The words under which a person finds the secret; a command's arguments are not shown."""
+def test_secret_reference_describes_its_source(ref: SecretRef, place: str) -> None:
+    """The text by which a user finds the secret; a command's arguments are not shown."""
     assert ref.describe_source() == place

@@ -19,10 +19,10 @@ ANY_TEXT = st.text(st.characters(codec=None, categories=None) | st.sampled_from(
 
 
 @pytest.mark.requirement(14)
-def test_no_code_point_reaches_a_terminal_that_could_move_it() -> None:
-    """Of all 1,114,112 code points, only visible ones and the space come out as they are.
+def test_every_code_point_is_printable_or_escaped() -> None:
+    """Of all 1,114,112 code points, only visible ones and the space are kept.
 
-    Control, format, surrogate, private, unassigned and separator characters are escaped, each by name.
+    Control, format, surrogate, private, unassigned and separator characters are escaped.
     """
     hidden = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
     assert not any(character.isprintable() for character in DANGEROUS)
@@ -39,8 +39,8 @@ def test_no_code_point_reaches_a_terminal_that_could_move_it() -> None:
 
 @pytest.mark.requirement(14)
 @given(ANY_TEXT, st.integers(0, 300))
-def test_any_text_becomes_one_short_printable_line(text: str, limit: int) -> None:
-    """Whatever comes in, the result is printable, on one line and within the limit."""
+def test_any_text_becomes_one_printable_line(text: str, limit: int) -> None:
+    """The result is printable, on one line and within the limit."""
     shown = sanitize_text(text, limit)
     assert shown.isprintable()
     assert len(shown) <= limit
@@ -48,7 +48,7 @@ def test_any_text_becomes_one_short_printable_line(text: str, limit: int) -> Non
 
 @pytest.mark.requirement(14)
 @given(ANY_TEXT)
-def test_multiline_keeps_newlines_and_tabs_alone(text: str) -> None:
+def test_multiline_keeps_only_newlines_and_tabs(text: str) -> None:
     """With multiline, newline and tab are the only controls that stay."""
     shown = sanitize_text(text, multiline=True)
     assert shown.replace("\n", "").replace("\t", "").isprintable()
@@ -56,7 +56,7 @@ def test_multiline_keeps_newlines_and_tabs_alone(text: str) -> None:
 
 @pytest.mark.requirement(14)
 @given(ANY_TEXT)
-def test_no_text_is_a_command_to_a_ci_runner(text: str) -> None:
+def test_no_text_is_a_ci_workflow_command(text: str) -> None:
     """A workflow command needs `::` at a line's start, or `##[` and `##vso[` anywhere."""
     for attack in (
         text,
@@ -71,14 +71,14 @@ def test_no_text_is_a_command_to_a_ci_runner(text: str) -> None:
 
 
 @given(st.text(st.characters(categories=["L", "N", "P", "S"]), max_size=200))
-def test_ordinary_text_stays_as_it_is(text: str) -> None:
-    """Letters, digits, punctuation and symbols of any script pass unchanged."""
+def test_ordinary_text_is_unchanged(text: str) -> None:
+    """Letters, digits, punctuation and symbols of any script."""
     if "##" not in text and not text.startswith("::"):
         assert sanitize_text(text) == text
 
 
-def test_what_a_person_sees() -> None:
-    """Escapes are visible, line breaks are spaces, and what is cut says so."""
+def test_escapes_are_visible() -> None:
+    """Escapes are visible, line breaks become spaces, and a cut is marked."""
     assert sanitize_text("a\x1b]52;c;eA==\x07b") == "a\\u001b]52;c;eA==\\u0007b"
     assert sanitize_text("one\r\ntwo\nthree\rfour") == "one two three four"
     assert sanitize_text("invoice\u202efdp.exe") == "invoice\\u202efdp.exe"
@@ -89,6 +89,6 @@ def test_what_a_person_sees() -> None:
     assert sanitize_text("::1 is the loopback") == "\\u003a:1 is the loopback"
 
 
-def test_a_huge_text_costs_no_more_than_its_limit() -> None:
-    """Only what can be shown is looked at."""
+def test_cost_is_bounded_by_the_limit() -> None:
+    """Only what can be shown is processed."""
     assert len(sanitize_text("\x1b" * 10_000_000)) == 2048

@@ -51,22 +51,22 @@ def config(path: Path) -> Config:
     return load_config(path, {}, must_exist=False)
 
 
-def test_setting_a_value_changes_its_line_alone(path: Path) -> None:
-    """The comment behind a value stays, and so does everything else."""
+def test_setting_a_value_changes_only_its_line(path: Path) -> None:
+    """The trailing comment and everything else stay."""
     edit.update_profile(config(path), "a", {"provider": "oauth2", "client_id": "z"}, [])
     assert path.read_text() == TEXT.replace('client_id = "x"', 'client_id = "z"')
 
 
-def test_a_new_key_comes_after_the_others_of_its_table(path: Path) -> None:
-    """A key is added behind the table's last, before comments that belong to what follows."""
+def test_new_key_goes_after_the_last_key_of_its_table(path: Path) -> None:
+    """And before comments that belong to the next table."""
     edit.update_profile(config(path), "b", {"scope": "read write"}, [])
     assert path.read_text() == TEXT.replace(
         'client_id = "y"\n', 'client_id = "y"\nscope = "read write"\n'
     )
 
 
-def test_taking_out_a_key(path: Path) -> None:
-    """A key goes with its line; a table that stands apart goes whole."""
+def test_removing_a_key(path: Path) -> None:
+    """A key is removed with its line, a table of its own as a whole."""
     edit.update_profile(config(path), "b", {}, ["client_secret"])
     expected = TEXT.replace('[profiles.b.client_secret]\nenv = "B_SECRET"   # from CI\n\n', "")
     assert path.read_text() == expected
@@ -74,15 +74,15 @@ def test_taking_out_a_key(path: Path) -> None:
         edit.update_profile(config(path), "b", {}, ["client_secret"])
 
 
-def test_changing_a_table_that_stands_apart(path: Path) -> None:
-    """A reference written as a table is replaced by the new one."""
+def test_replacing_a_table(path: Path) -> None:
+    """A secret reference written as a table is replaced by the new one."""
     edit.update_profile(config(path), "b", {"client_secret": {"file": "s"}}, [])
     assert tomllib.loads(path.read_text())["profiles"]["b"]["client_secret"] == {"file": "s"}
     assert "# Bob's\n[profiles.b]" in path.read_text()
 
 
-def test_keys_inside_params(path: Path) -> None:
-    """A dotted key reaches into a table, wherever that stands, and leaves its neighbours."""
+def test_dotted_keys_reach_into_params(path: Path) -> None:
+    """However params is written, its other keys stay."""
     edit.update_profile(config(path), "a", {"params.region": "eu"}, [])
     assert tomllib.loads(path.read_text())["profiles"]["a"]["params"] == {
         "tenant": "acme",
@@ -92,8 +92,8 @@ def test_keys_inside_params(path: Path) -> None:
     assert tomllib.loads(path.read_text())["profiles"]["a"]["params"] == {"region": "eu"}
 
 
-def test_removing_keeps_the_neighbours_comments(path: Path) -> None:
-    """A profile goes with what is inside; the comment above the next one stays."""
+def test_removing_a_profile_keeps_other_comments(path: Path) -> None:
+    """A profile is removed with its content; the comment above the next one stays."""
     edit.remove_profile(config(path), "a")
     assert (
         path.read_text()
@@ -104,8 +104,8 @@ def test_removing_keeps_the_neighbours_comments(path: Path) -> None:
     assert "# the rest" in path.read_text()
 
 
-def test_adding_appends(path: Path) -> None:
-    """A new profile stands at the end; what was there is a prefix of what is there now."""
+def test_adding_a_profile_appends(path: Path) -> None:
+    """The old text is a prefix of the new one."""
     edit.add_profile(config(path), "c", {"provider": "socialid", "client_id": "1", "username": "j"})
     assert path.read_text().startswith(TEXT)
     assert config(path).get_profile("c").values["username"] == "j"
@@ -113,8 +113,8 @@ def test_adding_appends(path: Path) -> None:
         edit.add_profile(config(path), "c", {"provider": "socialid"})
 
 
-def test_the_first_profile_makes_file_folder_and_default(tmp_path: Path) -> None:
-    """Folder 0700, file 0600, and the first profile is the default."""
+def test_first_profile_creates_file_directory_and_default(tmp_path: Path) -> None:
+    """Directory 0700, file 0600, and the first profile is the default."""
     path = tmp_path / "new" / "config.toml"
     edit.add_profile(config(path), "c", {"provider": "socialid", "client_id": "1", "username": "j"})
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -137,8 +137,8 @@ def test_the_first_profile_makes_file_folder_and_default(tmp_path: Path) -> None
         '[profiles.z]\r\nprovider = "oauth2"\r\n',
     ],
 )
-def test_files_of_every_make_take_a_new_profile_and_default(tmp_path: Path, text: str) -> None:
-    """However the file is written, adding and using keep its text and mean just that."""
+def test_adding_and_selecting_in_any_layout(tmp_path: Path, text: str) -> None:
+    """However the file is written, its text stays and only that changes."""
     path = tmp_path / "config.toml"
     path.write_bytes(text.encode())
     path.chmod(0o600)
@@ -154,14 +154,14 @@ def test_files_of_every_make_take_a_new_profile_and_default(tmp_path: Path, text
     assert written.count("\r\n") in (0, written.count("\n"))
 
 
-def test_using_another_profile(path: Path) -> None:
+def test_setting_the_default_profile(path: Path) -> None:
     """Only the name changes."""
     edit.set_default_profile(config(path), "b")
     assert path.read_text() == TEXT.replace('default_profile = "a"', 'default_profile = "b"')
 
 
-def test_what_would_not_load_is_not_written(path: Path) -> None:
-    """A change that would break the file leaves it as it is, and says what would be wrong."""
+def test_change_that_would_not_load_is_not_written(path: Path) -> None:
+    """The file stays as it is, and the error lists the problems."""
     with pytest.raises(ConfigError, match="would not load") as error:
         edit.update_profile(config(path), "a", {"token_url": "http://a.example/t"}, [])
     assert [problem.where for problem in error.value.problems] == ["profiles.a.token_url"]
@@ -171,23 +171,23 @@ def test_what_would_not_load_is_not_written(path: Path) -> None:
     assert path.read_text() == TEXT
 
 
-def test_an_old_problem_elsewhere_does_not_stop_a_change(path: Path) -> None:
-    """A file that was broken before in another profile can still be mended step by step."""
+def test_existing_problem_does_not_prevent_a_change(path: Path) -> None:
+    """A file with a problem in another profile can be fixed step by step."""
     path.write_text(TEXT + '[profiles.bad]\nprovider = "nothing"\n')
     edit.update_profile(config(path), "a", {"client_id": "z"}, [])
     edit.remove_profile(config(path), "bad")
     assert config(path).find_problems() == ()
 
 
-def test_the_mode_stays(path: Path) -> None:
-    """A file that others may read can be read by them afterwards, too."""
+def test_mode_is_kept(path: Path) -> None:
+    """A file that others may read stays readable for them."""
     path.chmod(0o644)
     edit.set_default_profile(config(path), "b")
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
 
-def test_a_symlink_stays_one(path: Path, tmp_path: Path) -> None:
-    """Behind a link the target is written, and no other name appears beside it."""
+def test_symlink_is_kept(path: Path, tmp_path: Path) -> None:
+    """The target is replaced, and no other file appears next to it."""
     (tmp_path / "dots").mkdir()
     target = path.rename(tmp_path / "dots" / "tokencli.toml")
     path.symlink_to(target)
@@ -197,8 +197,8 @@ def test_a_symlink_stays_one(path: Path, tmp_path: Path) -> None:
     assert [one.name for one in target.parent.iterdir()] == ["tokencli.toml"]
 
 
-def test_a_change_by_somebody_else_is_not_overwritten(path: Path) -> None:
-    """Who read the file before another wrote it does not write over that."""
+def test_concurrent_change_is_not_overwritten(path: Path) -> None:
+    """A change since the file was read is detected."""
     old = config(path)
     edit.set_default_profile(config(path), "b")
     with pytest.raises(StorageError, match="in the meantime"):
@@ -206,15 +206,15 @@ def test_a_change_by_somebody_else_is_not_overwritten(path: Path) -> None:
     assert 'client_id = "x"' in path.read_text()
 
 
-def test_a_folder_that_takes_nothing_is_a_storage_error(tmp_path: Path) -> None:
-    """Where nothing can be written, the error says so and nothing is left."""
+def test_unwritable_directory_is_an_error(tmp_path: Path) -> None:
+    """The error says so, and nothing is left behind."""
     (tmp_path / "file").write_text("")
     with pytest.raises((StorageError, ConfigError)):
         edit.add_profile(config(tmp_path / "file" / "config.toml"), "c", {"provider": "oauth2"})
 
 
-def test_rewriting_checks_the_whole_file(path: Path) -> None:
-    """What comes back from an editor is written once it has no problem at all."""
+def test_replacing_the_text_validates_the_whole_file(path: Path) -> None:
+    """Text from an editor is written only without any problem."""
     with pytest.raises(ConfigError, match="1 problem") as error:
         edit.replace_config_text(path, TEXT, TEXT.replace("token_url", "token_ulr", 1))
     assert error.value.problems[0].line == 8
@@ -235,10 +235,10 @@ TABLES = st.dictionaries(
 
 @settings(max_examples=200, deadline=None)
 @given(st.dictionaries(NAMES, TABLES, min_size=1, max_size=4), NAMES, LEAF, st.data())
-def test_surgery_does_just_what_was_asked(
+def test_edits_change_only_what_was_asked(
     tables: dict[str, dict[str, object]], key: str, value: object, data: st.DataObject
 ) -> None:
-    """On any file of tables: putting, dropping and appending change the meaning in that one place."""
+    """In any file of tables, setting, deleting and appending change the data in that place only."""
     import tomlkit
 
     text = tomlkit.dumps({"profiles": tables})

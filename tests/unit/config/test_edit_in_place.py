@@ -76,10 +76,10 @@ b.client_id = "x" # bc
         (PREFIXED, {"params.t": "1"}, (), "# bc\n", '# bc\nb.params = { t = "1" }\n'),
     ],
 )  # fmt: skip
-def test_only_what_was_named_changes(
+def test_only_the_named_key_changes(
     text: str, put: dict[str, Any], drop: tuple[str, ...], old: str, new: str
 ) -> None:
-    """A value is changed in its place, a key goes with its line, a new one stands behind the others."""
+    """A value is changed in place, a key removed with its line, a new one added after the others."""
     if not old:  # what is needed can't be taken out
         with pytest.raises(ConfigError, match="would not load"):
             changed(text, put, *drop)
@@ -87,15 +87,15 @@ def test_only_what_was_named_changes(
     assert changed(text, put, *drop) == text.replace(old, new, 1)
 
 
-def test_the_mark_at_the_beginning_stays() -> None:
-    """A byte order mark that an editor of the user's wrote is there after a change, with its line ends."""
+def test_byte_order_mark_is_kept() -> None:
+    """With the file's line endings."""
     text = f"# bom\n[profiles.b]\n{HEAD}".replace("\n", "\r\n")
     after = changed("", {"client_id": "s"}, raw=codecs.BOM_UTF8 + text.encode())
     assert after == "\ufeff" + text.replace('"x"', '"s"')
 
 
-def test_a_profile_joins_an_inline_table_of_profiles(tmp_path: Path) -> None:
-    """Where all profiles stand in one value, a new one is written there, too."""
+def test_profile_is_added_to_an_inline_table(tmp_path: Path) -> None:
+    """If all profiles are in one inline table, a new one is added there."""
     path = tmp_path / "config.toml"
     path.write_text(f"profiles = {{ b = {INLINE} }} # all\n")
     path.chmod(0o600)
@@ -187,11 +187,11 @@ PROFILES = st.fixed_dictionaries(
 
 @settings(max_examples=300, deadline=None)
 @given(st.fixed_dictionaries({"a": PROFILES, "b": PROFILES, "c": PROFILES}), TEXTS, st.randoms())
-def test_each_edit_leaves_all_else(
+def test_any_layout_keeps_everything_else(
     told: dict[str, dict[str, Any]], value: str, chance: Random
 ) -> None:
-    """In whatever way a file is written: what it says is the old with the change, every comment stays,
-    and at most one line is another than before, or is new, or is gone."""
+    """However a file is written, the data change as asked, every comment stays, and at most one line
+    differs, is new or is gone."""
     start = {"provider": "oauth2", "token_url": "https://a.example/t"}
     profiles = {name: {**start, **table} for name, table in told.items()}
     text = written(profiles, chance)

@@ -35,8 +35,8 @@ def problems(text: str) -> dict[str, ConfigProblem]:
     return {problem.where: problem for problem in config(text).find_problems()}
 
 
-def test_the_example_of_the_design_loads() -> None:
-    """The documented example comes out with defaults filled in and everything in its place."""
+def test_documented_example() -> None:
+    """The documented example loads with its defaults filled in."""
     found = config(
         """
         default_profile = "groupid"
@@ -87,7 +87,7 @@ def test_the_example_of_the_design_loads() -> None:
     assert corp.value_sources["client_auth"] == "provider oauth2"
 
 
-def test_defaults_of_a_provider_are_values() -> None:
+def test_provider_defaults() -> None:
     """A host gets the documented port, a base URL its default."""
     found = config(
         GROUPID + '[profiles.s]\nprovider = "socialid"\nclient_id = "1"\nusername = "j"\n'
@@ -98,7 +98,7 @@ def test_defaults_of_a_provider_are_values() -> None:
     )
 
 
-def test_token_url_stands_over_the_template() -> None:
+def test_token_url_overrides_the_template() -> None:
     """A profile with token_url needs neither host nor base URL."""
     text = GROUPID.replace('host = "demomachine"', 'token_url = "https://x.example/t"')
     assert config(text).get_profile("groupid").token_url == "https://x.example/t"
@@ -116,15 +116,15 @@ def test_token_url_stands_over_the_template() -> None:
         ),
     ],
 )
-def test_a_secret_in_the_keyring_is_for_one_server(named: str, origin: str) -> None:
-    """Its user name there is the origin of the token endpoint, or of the issuer that will name it."""
+def test_keyring_secret_is_bound_to_one_server(named: str, origin: str) -> None:
+    """Its user name is the origin of the token endpoint, or of the issuer that will supply it."""
     text = f'[profiles.corp]\nprovider = "oauth2"\nclient_id = "x"\n{named}\n'
     ref = config(text).get_profile("corp").secrets["client_secret"]
     assert ref.target == ("tokencli:corp:client_secret", origin)
 
 
-def test_a_key_that_is_none_is_told_in_a_short_line() -> None:
-    """What was meant is named if it is near, a key of the file's top is sent there; nothing is listed."""
+def test_unknown_key_gets_a_short_suggestion() -> None:
+    """A near miss is named and a top-level key is sent to the top; no long list."""
     found = problems(OAUTH2 + 'scpe = "a"\nzzzz = 1\nstate_dir = "/x"\ndefault_profile = "corp"\n')
     assert found["profiles.corp.scpe"].right == "did you mean scope?"
     assert found["profiles.corp.zzzz"].what == "is not a key of provider oauth2"
@@ -133,8 +133,8 @@ def test_a_key_that_is_none_is_told_in_a_short_line() -> None:
         assert found[f"profiles.corp.{key}"].what == "belongs at the top of the file"
 
 
-def test_every_problem_is_told_at_once_and_in_order() -> None:
-    """Slips in values, missing keys, unknown keys and unknown providers come together, with lines."""
+def test_all_problems_in_file_order() -> None:
+    """Invalid values, missing and unknown keys and unknown providers come together, with lines."""
     found = config(
         """default_profile = "groupd"
 colour = "red"
@@ -167,8 +167,8 @@ client_id = "x"
     assert by_place["profiles.other.provider"].right == "did you mean groupid?"
 
 
-def test_a_problem_elsewhere_does_not_stop_a_good_profile() -> None:
-    """One profile is judged without the others; a broken one raises with everything in the file."""
+def test_valid_profile_works_despite_other_problems() -> None:
+    """One profile is validated without the others; an invalid one raises with all problems."""
     text = GROUPID + '[profiles.bad]\nprovider = "nothing"\n[profiles.worse]\nx = 1\n'
     assert config(text).get_profile("groupid").name == "groupid"
     with pytest.raises(ConfigError) as error:
@@ -178,8 +178,8 @@ def test_a_problem_elsewhere_does_not_stop_a_good_profile() -> None:
     }
 
 
-def test_ten_thousand_other_profiles_are_not_judged() -> None:
-    """Asking for one profile validates one table, however many there are."""
+def test_other_profiles_are_not_validated() -> None:
+    """Using one profile validates one table, however many there are."""
     others = "".join(f'[profiles.p{n}]\nprovider = "nothing"\n' for n in range(10_000))
     found = config(GROUPID + others)
     found.get_profile("groupid")
@@ -187,8 +187,8 @@ def test_ten_thousand_other_profiles_are_not_judged() -> None:
 
 
 @pytest.mark.parametrize("key", ["password", "client_secret", "social_access_token"])
-def test_a_secret_in_the_file_is_refused_and_not_shown(key: str) -> None:
-    """An inline secret is an error that names the command that stores it, never the secret."""
+def test_inline_secret_is_rejected_and_not_shown(key: str) -> None:
+    """The error names the command that stores it, never the secret."""
     text = f'[profiles.s]\nprovider = "socialid"\nclient_id = "1"\nusername = "j"\n{key} = "canary-password-7f3a"\n'
     problem = problems(text)[f"profiles.s.{key}"]
     assert "tokencli login s" in (problem.right or "")
@@ -210,7 +210,7 @@ def test_a_secret_in_the_file_is_refused_and_not_shown(key: str) -> None:
         'proxy = "http://u:canary-password-7f3a@proxy.example:3128"',
     ],
 )
-def test_no_message_shows_what_may_be_a_secret(line: str) -> None:
+def test_misplaced_secret_is_not_shown(line: str) -> None:
     """Wherever a secret is written by mistake, it is not repeated."""
     found = config(GROUPID + line + "\n").find_problems()
     assert found
@@ -228,8 +228,8 @@ def test_no_message_shows_what_may_be_a_secret(line: str) -> None:
         ('{ keyring = { service = "s", username = "u" } }', "keyring", ("s", "u")),
     ],
 )
-def test_every_kind_of_place(line: str, kind: str, target: tuple[str, ...]) -> None:
-    """Each way to refer to a secret becomes a SecretRef, with paths made whole."""
+def test_secret_references(line: str, kind: str, target: tuple[str, ...]) -> None:
+    """Each kind of secret source becomes a SecretRef, with absolute paths."""
     ref = config(f"{GROUPID}password = {line}\n").get_profile("groupid").secrets["password"]
     assert (ref.kind, ref.name) == (kind, "password")
     assert ref.target == tuple(part.replace("{home}", str(Path.home())) for part in target)
@@ -244,13 +244,13 @@ def test_every_kind_of_place(line: str, kind: str, target: tuple[str, ...]) -> N
         '{ keyring = { service = "tokencli:groupid:password", username = "https://evil.example:443" } }',
     ],
 )  # fmt: skip
-def test_places_that_are_none(line: str) -> None:
-    """A reference to nothing, to two places, or to another profile's or server's entry is a problem."""
+def test_invalid_secret_references(line: str) -> None:
+    """No source, two sources, and entries of another profile or server are problems."""
     assert problems(f"{GROUPID}password = {line}\n")
 
 
-def test_exactly_one_of_user_name_and_address() -> None:
-    """Social-ID takes one or the other; both or neither is found before anything is sent."""
+def test_one_of_username_and_email_address() -> None:
+    """Social-ID needs exactly one; both or none is a problem."""
     head = '[profiles.s]\nprovider = "socialid"\nclient_id = "138"\n'
     assert "none of username, email_address" in problems(head)["profiles.s"].what
     both = problems(head + 'username = "a"\nemail_address = "a@b.c"\n')["profiles.s"]
@@ -259,13 +259,13 @@ def test_exactly_one_of_user_name_and_address() -> None:
         assert config(head + one).find_problems() == ()
 
 
-def test_host_and_token_url_are_one_too_many() -> None:
-    """GroupID's endpoint is given once."""
+def test_host_and_token_url_exclude_each_other() -> None:
+    """The endpoint of GroupID is set once."""
     assert "profiles.groupid" in problems(GROUPID + 'token_url = "https://x.example/"\n')
 
 
-def test_the_password_grant_is_opt_in() -> None:
-    """On plain OAuth it needs a word of consent; a system that offers nothing else implies it."""
+def test_password_grant_is_opt_in() -> None:
+    """Plain OAuth needs explicit permission; a system with no other grant implies it."""
     text = OAUTH2 + 'grant = "password"\nusername = "j"\n'
     assert "RFC 9700" in problems(text)["profiles.corp.grant"].what
     assert config(text + "allow_password_grant = true\n").find_problems() == ()
@@ -285,8 +285,8 @@ username = "demo"
 """
 
 
-def test_insecure_does_not_send_what_an_own_provider_sends_either() -> None:
-    """A password by whatever request, and a token that is traded for another."""
+def test_insecure_protects_credentials_of_user_defined_providers() -> None:
+    """A password in any request, and a token to exchange."""
     assert config(OWN_PASSWORD).find_problems() == ()
     assert "profiles.p.insecure" in problems(OWN_PASSWORD + "insecure = true\n")
     traded = OAUTH2 + 'grant = "token_exchange"\n'
@@ -295,8 +295,8 @@ def test_insecure_does_not_send_what_an_own_provider_sends_either() -> None:
     assert "profiles.corp.insecure" in problems(traded + "insecure = true\n")
 
 
-def test_insecure_does_not_send_passwords_by_itself() -> None:
-    """Any certificate and a password go together only with a second word of consent."""
+def test_insecure_needs_a_second_permission_for_passwords() -> None:
+    """Accepting any certificate and sending a password needs allow_insecure_password."""
     assert "profiles.groupid.insecure" in problems(GROUPID + "insecure = true\n")
     assert (
         config(GROUPID + "insecure = true\nallow_insecure_password = true\n").find_problems() == ()
@@ -315,8 +315,8 @@ def test_insecure_does_not_send_passwords_by_itself() -> None:
         ("http://h.example/t", True, False),
     ],
 )
-def test_http_is_for_loopback_with_consent(url: str, allowed: bool, good: bool) -> None:
-    """http passes to a loopback literal, and only with allow_http."""
+def test_http_needs_loopback_and_permission(url: str, allowed: bool, good: bool) -> None:
+    """http is accepted for a loopback literal, and only with allow_http."""
     text = f'[profiles.c]\nprovider = "oauth2"\nclient_id = "x"\ntoken_url = "{url}"\n'
     found = problems(text + ("allow_http = true\n" if allowed else ""))
     assert ("profiles.c.token_url" not in found) is good
@@ -336,8 +336,8 @@ def test_http_is_for_loopback_with_consent(url: str, allowed: bool, good: bool) 
         'params = { a = "x\\u001by" }', 'params = { client_Id = "x" }', "tokenurl = 1",
     ],
 )  # fmt: skip
-def test_values_that_are_wrong(line: str) -> None:
-    """Each wrong value is exactly one problem, at its own key or line."""
+def test_invalid_values(line: str) -> None:
+    """Each invalid value is exactly one problem, at its key or line."""
     text = (GROUPID if "client_Id" in line else OAUTH2).replace(
         'client_id = "batch"\n', "" if line.startswith("client_id") else 'client_id = "batch"\n'
     )
@@ -346,8 +346,8 @@ def test_values_that_are_wrong(line: str) -> None:
     assert found[0].line == (text + line).count("\n") + 1
 
 
-def test_unknown_keys_are_answered_with_what_was_meant() -> None:
-    """Casing, spelling and common other words lead to the key."""
+def test_unknown_keys_get_suggestions() -> None:
+    """Casing, misspellings and common synonyms lead to the key."""
     for written, key in {
         "client_Id": "client_id",
         "clientid": "client_id",
@@ -364,23 +364,23 @@ def test_unknown_keys_are_answered_with_what_was_meant() -> None:
         assert problems(text)[f"profiles.corp.{written}"].right == f"did you mean {key}?"
 
 
-def test_a_profile_outside_profiles_is_recognised() -> None:
-    """A table that was meant to be a profile is answered with its right name."""
+def test_profile_outside_profiles_gets_a_suggestion() -> None:
+    """A table that looks like a profile is answered with its right name."""
     text = '[groupid]\nprovider = "groupid"\n'
     assert problems(text)["groupid"].right == "did you mean [profiles.groupid]?"
 
 
 @pytest.mark.parametrize("name", ["../x", "a b", "", ".a", "a" * 65, "a/b", "é", "\\u001b[31m"])
-def test_names_that_could_be_something_else(name: str) -> None:
-    """A profile's name is letters, digits and a few signs: no path, no escape sequence."""
+def test_invalid_profile_names(name: str) -> None:
+    """A name consists of letters, digits and few other characters: no path, no escape sequence."""
     text = OAUTH2.replace("[profiles.corp]", f'[profiles."{name}"]')
     assert [one.what for one in config(text).find_problems()] == [
         "is not a valid name for a profile"
     ]
 
 
-def test_every_problem_of_a_profile_is_told_at_once() -> None:
-    """A wrong name, provider, grant or method hides nothing that is wrong whatever they should be."""
+def test_all_problems_of_a_profile() -> None:
+    """An invalid name, provider, grant or method hides no problem that is independent of it."""
     rest = 'client_id = 138\npassword = { envv = "X" }\ntimeout = "soon"\n'
     both = 'username = "j"\nemail_address = "j@a.example"\n'
     named = problems(f'[profiles."c d"]\nprovider = "socialid"\n{both}{rest}')
@@ -409,8 +409,8 @@ def test_every_problem_of_a_profile_is_told_at_once() -> None:
     assert "contain state" in reserved["profiles.corp.params"].what
 
 
-def test_what_a_wrong_grant_may_need_is_not_missed() -> None:
-    """Only what every grant needs is called missing where the grant is written wrongly."""
+def test_invalid_grant_requires_only_common_keys() -> None:
+    """With an invalid grant, only keys that every grant needs are reported missing."""
     found = problems('[profiles.p]\nprovider = "oauth2"\ngrant = "client-credentials"\n')
     wanted = {"profiles.p.grant", "profiles.p.token_url", "profiles.p.client_id"}
     assert found.keys() == wanted
@@ -422,13 +422,13 @@ def test_what_a_wrong_grant_may_need_is_not_missed() -> None:
     ["profiles = 1", "profiles = []", "providers = 1", "default_profile = 1", "profiles.a = 1",
      "state_dir = true", "providers.x = 1"],
 )  # fmt: skip
-def test_tables_that_are_none(text: str) -> None:
-    """Where a table belongs, anything else is a problem and no traceback."""
+def test_non_tables(text: str) -> None:
+    """Anything else in place of a table is a problem, not a traceback."""
     assert config(text).find_problems()
 
 
-def test_which_profile_is_meant() -> None:
-    """The flag, TOKENCLI_PROFILE, default_profile and the only profile count in this order."""
+def test_profile_selection_order() -> None:
+    """The flag, TOKENCLI_PROFILE, default_profile and the only profile, in this order."""
     two = GROUPID + OAUTH2
     assert (
         config(f'default_profile = "corp"\n{two}', {"TOKENCLI_PROFILE": "x"}).choose_profile("flag")
@@ -447,8 +447,8 @@ def test_which_profile_is_meant() -> None:
     assert "tokencli profiles add" in (error.value.fix or "")
 
 
-def test_an_unknown_profile_is_answered_with_the_likely_one() -> None:
-    """A slip in the name gets a suggestion and the list."""
+def test_unknown_profile_gets_a_suggestion() -> None:
+    """A misspelled name gets a suggestion and the list."""
     with pytest.raises(UnknownProfileError) as error:
         config(GROUPID + OAUTH2).get_profile("group-id")
     assert "did you mean groupid?" in error.value.message
@@ -456,8 +456,8 @@ def test_an_unknown_profile_is_answered_with_the_likely_one() -> None:
     assert error.value.fix == "tokencli profiles"
 
 
-def test_a_providers_scope_is_a_default() -> None:
-    """A provider's scope is asked for where the profile names none."""
+def test_provider_scope_is_the_default() -> None:
+    """The provider's scope is requested if the profile sets none."""
     own = """
     [providers.p]
     title = "P"
@@ -477,8 +477,8 @@ def test_a_providers_scope_is_a_default() -> None:
     assert found.get_profile("a").value_sources["scope"] == "provider p"
 
 
-def test_a_header_carries_only_what_a_header_can() -> None:
-    """A value that a provider puts into a header is refused where a header can't carry it."""
+def test_header_values_are_checked() -> None:
+    """A value that a provider sends in a header must be valid there."""
     own = """
     [providers.p]
     title = "P"
@@ -495,16 +495,16 @@ def test_a_header_carries_only_what_a_header_can() -> None:
     assert "header" in problems(own.replace('"TENANT"', '"é"'))["profiles.a.tenant"].what
 
 
-def test_relative_state_dir_stands_beside_the_file() -> None:
-    """Paths in the file start at the file."""
+def test_relative_state_dir() -> None:
+    """Relative paths start at the directory of the file."""
     assert (
         config(f'state_dir = "state"\n{GROUPID}').get_profile("groupid").state_dir
         == "/etc/tokencli/state"
     )
 
 
-def test_grant_type_is_a_value() -> None:
-    """The wire's grant_type can be overridden for servers that spell it otherwise."""
+def test_grant_type_override() -> None:
+    """grant_type sets the value on the wire for servers with a non-standard one."""
     assert (
         config(GROUPID + 'grant_type = "password"\n').get_profile("groupid").values["grant_type"]
         == "password"

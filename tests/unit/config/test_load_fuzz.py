@@ -96,8 +96,8 @@ def test_arbitrary_bytes(tmp_path: Path, data: bytes) -> None:
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.data())
-def test_a_valid_file_with_a_piece_changed(tmp_path: Path, data: st.DataObject) -> None:
-    """A good file with some bytes put in, taken out or doubled is one or the other, too."""
+def test_mutated_bytes(tmp_path: Path, data: st.DataObject) -> None:
+    """A valid file with bytes inserted, removed or doubled is one or the other."""
     text = VALID.encode()
     start = data.draw(st.integers(0, len(text)))
     end = data.draw(st.integers(start, min(len(text), start + 40)))
@@ -117,10 +117,8 @@ def test_a_valid_file_with_a_piece_changed(tmp_path: Path, data: st.DataObject) 
     st.dictionaries(NAMES, VALUES, max_size=4),
     st.sampled_from([(), ("profiles", "a"), ("providers", "own"), ("profiles", "b")]),
 )
-def test_a_valid_file_with_a_table_changed(
-    changed: dict[str, object], place: tuple[str, ...]
-) -> None:
-    """Well-formed TOML with any values in any places ends in problems, never in a traceback."""
+def test_mutated_tables(changed: dict[str, object], place: tuple[str, ...]) -> None:
+    """Well-formed TOML with any value anywhere gives problems, never a traceback."""
     import tomlkit
 
     document = tomlkit.parse(VALID).unwrap()

@@ -32,22 +32,22 @@ def model_of(provider: str) -> dict[str, Any]:
     raise AssertionError(provider)
 
 
-def test_it_is_json_and_every_reference_leads_somewhere() -> None:
-    """The schema can be written down, and no $ref hangs in the air."""
+def test_schema_is_json_with_valid_references() -> None:
+    """It can be serialized, and every $ref resolves."""
     json.dumps(SCHEMA)
     for node in nodes(SCHEMA):
         if isinstance(node.get("$ref"), str):
             assert node["$ref"].removeprefix("#/$defs/") in SCHEMA["$defs"]
 
 
-def test_nothing_in_it_is_null() -> None:
+def test_schema_has_no_null() -> None:
     """TOML has no null, so no key offers it."""
     assert not any(node.get("type") == "null" for node in nodes(SCHEMA))
 
 
 @pytest.mark.parametrize("provider", BUILTIN_NAMES)
-def test_a_provider_decides_its_keys(provider: str) -> None:
-    """For each provider exactly the keys that load are completed, and each is described."""
+def test_keys_of_each_provider(provider: str) -> None:
+    """Exactly the keys that load are offered, and each is described."""
     properties = model_of(provider)["properties"]
     assert set(properties) == set(allowed_keys(build_profile_model(load_builtin(provider))))
     assert model_of(provider)["additionalProperties"] is False
@@ -55,15 +55,15 @@ def test_a_provider_decides_its_keys(provider: str) -> None:
         assert value.get("description"), key
 
 
-def test_a_users_own_provider_may_have_any_field() -> None:
-    """Profiles of other providers take the common keys and whatever their provider adds."""
+def test_user_defined_provider_may_have_any_field() -> None:
+    """Other profiles accept the common keys and any additional one."""
     own = SCHEMA["$defs"]["ProfileTable"]
     assert own["additionalProperties"] is True
     assert own["properties"]["provider"]["not"]["enum"] == list(BUILTIN_NAMES)
 
 
-def test_every_word_of_the_provider_language_is_described() -> None:
-    """The keys of [providers.NAME] carry their reference text."""
+def test_provider_keys_are_described() -> None:
+    """The keys of [providers.NAME] have their reference text."""
     for name in (
         "Provider",
         "Grant",

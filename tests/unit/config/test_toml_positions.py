@@ -31,8 +31,8 @@ n = 1
 '''
 
 
-def test_every_statement_is_found_on_its_line() -> None:
-    """Headers, dotted, quoted and inline keys, arrays and texts over lines: each on its first line."""
+def test_lines_of_statements() -> None:
+    """Headers, dotted, quoted and inline keys, multi-line arrays and strings: each on its first line."""
     found = map_key_lines(TEXT)
     assert found[("default_profile",)] == 3
     assert found[("profiles", "a")] == 4
@@ -46,15 +46,15 @@ def test_every_statement_is_found_on_its_line() -> None:
     assert ("profiles", "z") not in found
 
 
-def test_a_missing_key_is_placed_at_its_table() -> None:
-    """What is not written belongs to the line of the nearest table around it."""
+def test_missing_key_has_the_line_of_its_table() -> None:
+    """A key that is not written has the line of the innermost table around it."""
     found = map_key_lines(TEXT)
     assert find_line(found, ("profiles", "a", "client_id")) == 4
     assert find_line(found, ("nothing",)) is None
 
 
-def test_keys_and_members_inside_a_value_have_lines_of_their_own() -> None:
-    """In arrays over several lines, tables in them, and arrays of tables; members by their number."""
+def test_lines_inside_values() -> None:
+    """Multi-line arrays, tables inside them, and arrays of tables; items by index."""
     text = """a = { x = 1, rows = [
   "one", # ] and }
   { "q.r".s = '''
@@ -82,13 +82,13 @@ k = 4
     assert found[("list", "1", "deep", "0", "k")] == 15
 
 
-def test_windows_line_ends_count_as_one() -> None:
+def test_crlf() -> None:
     """A file with CRLF has the same lines as with LF."""
     assert map_key_lines(TEXT.replace("\n", "\r\n")) == map_key_lines(TEXT)
 
 
-def test_line_separators_inside_text_are_no_lines() -> None:
-    """Only line feeds end a line of TOML; U+2028 and U+0085 in a value don't."""
+def test_unicode_line_separators_are_not_lines() -> None:
+    """Only line feeds end a line of TOML; U+2028 and U+0085 in a value do not."""
     assert map_key_lines('a = "\u2028\u0085"\nb = 1\n')[("b",)] == 2
 
 
@@ -100,8 +100,8 @@ KEYS = st.text("abc.-\"' é", min_size=1, max_size=4)
         KEYS, st.dictionaries(KEYS, st.text("ab\n\"'#[]={}", max_size=8), max_size=3), max_size=4
     )
 )
-def test_statements_cover_every_key(data: dict[str, dict[str, str]]) -> None:
-    """Whatever the names and texts, each written key has a line, and it is the right one."""
+def test_every_key_has_its_line(data: dict[str, dict[str, str]]) -> None:
+    """Whatever the names and texts, each written key has the right line."""
     import tomlkit
 
     text = tomlkit.dumps(data)

@@ -33,13 +33,13 @@ def slips(text: str) -> list[ConfigProblem]:
         ('request.body = "json"\n[[request.send.rows]]\na = "1"\n[[request.send.rows]]\nb = "{nope}"', "request.send.rows.1.b", 7),
     ],
 )  # fmt: skip
-def test_a_slip_has_the_line_of_its_very_key(text: str, where: str, line: int) -> None:
-    """In inline tables, in arrays over several lines and in arrays of tables, too."""
+def test_typo_has_the_line_of_its_key(text: str, where: str, line: int) -> None:
+    """Also in inline tables, multi-line arrays and arrays of tables."""
     assert [(found.where, found.line) for found in slips(text)] == [(where, line)]
 
 
-def test_a_word_where_a_number_belongs_is_one_slip() -> None:
-    """The alternatives for one value are no findings of their own, and the words are the house's."""
+def test_word_instead_of_a_number_is_one_problem() -> None:
+    """The alternatives for one value are not separate problems, and the text is tokencli's."""
     found = slips('reply = { access_tokn = "x", ttl = "soon" }')
     assert {one.where for one in found} == {"reply.ttl", "reply.access_tokn"}
     assert len(found) == 2
@@ -97,8 +97,8 @@ def test_a_word_where_a_number_belongs_is_one_slip() -> None:
         ('issuer_claims = { t = "tid" }\nendpoints.issuer = "https://{t"', "endpoints.issuer", "unpaired"),
     ],
 )  # fmt: skip
-def test_a_slip_that_would_fail_later_is_told_now(text: str, where: str, said: str) -> None:
-    """What no request, no server and no clock could make anything of is one finding with a line."""
+def test_mistakes_that_would_fail_later_are_found(text: str, where: str, said: str) -> None:
+    """What no request, server or clock could process is one problem with a line."""
     found = slips(text)
     assert [one.where for one in found] == [where]
     assert said in f"{found[0].what}; {found[0].right}"
@@ -118,13 +118,13 @@ def test_a_slip_that_would_fail_later_is_told_now(text: str, where: str, said: s
         'errors.codes.E1 = { what = "x", do = "tokencli login {profile} --again" }',
     ],
 )
-def test_what_is_right_stays_right(text: str) -> None:
-    """Filters in an order that gives text, headers that carry tokens, and values that build up."""
+def test_valid_providers_have_no_problems(text: str) -> None:
+    """Filters in a valid order, headers that carry tokens, and values that build on each other."""
     assert slips(text) == []
 
 
-def test_a_provider_in_a_circle_spoils_no_other_profile() -> None:
-    """In a configuration, too, it is a finding, and the profiles of other providers are there."""
+def test_circular_provider_affects_no_other_profile() -> None:
+    """It is a problem of the configuration, and profiles of other providers still work."""
     config = Config(
         Path("config.toml"),
         '[providers.own]\ntitle = "Own"\nendpoints.token = "https://api.example.com/t"\n'
