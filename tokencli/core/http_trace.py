@@ -60,7 +60,7 @@ class TracingTransport:
         return reply
 
     def _with_reply_tokens(self, masker: "_Masker", reply: HttpReply) -> "_Masker":
-        """Return a masker that also masks what the provider's replies contain tokens and outputs in."""
+        """Return a masker that also masks the tokens and outputs of the reply."""
         provider, document = self._profile.provider, ReplyDocument(reply)
         calls = (provider.then, provider.refresh, provider.logout)
         layouts = [provider.reply, *(call.reply for call in calls if call and call.reply)]

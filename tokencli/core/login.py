@@ -37,7 +37,7 @@ def log_in(
     a time.
 
     Raises:
-        LoginRequiredError: nobody can sign in, or another login of the profile is running.
+        LoginRequiredError: there is no user to sign in, or another login of the profile is running.
         UsageError: the number of lines is wrong. CredentialsError: a secret can't be read or stored.
         RefusedError: the server refused. If it refused the secrets themselves, they are deleted
             again and the previous ones restored.

@@ -22,7 +22,7 @@ from tokencli.oauth.authenticated_request import send_authenticated_request
 from tokencli.oauth.refusals import get_endpoint_host
 from tokencli.oauth.token_response import raise_if_refused
 from tokencli.protocols import Context
-from tokencli.provider_schema import Reply
+from tokencli.provider_schema import Call, Reply
 from tokencli.providers.endpoint_urls import get_url_origin
 from tokencli.providers.reply_locator import ReplyDocument
 from tokencli.providers.request_writer import write_custom_request
@@ -136,20 +136,23 @@ def send_custom_logout(
     try:
         check_logout_response(profile, request, reply, logout.reply or Reply())
     except RefusedError as refusal:
-        token_values = {"token", "refresh_token", *token.outputs}
-        names_session_in_url = bool(
-            token_values.intersection(expand_value_names(profile.provider, logout.url or ""))
-        )
-        has_no_other_credentials = not profile.secrets.keys() & used_values
-        means_unknown = {
-            401: has_no_other_credentials,
-            404: names_session_in_url,
-            410: names_session_in_url,
-        }
-        if refusal.error != "invalid_token" and not means_unknown.get(reply.status):
+        if not _means_unknown_session(profile, logout, token, refusal):
             raise
         outcome = "gone"
     return {name: outcome for name in revocable if name in ended}
+
+
+def _means_unknown_session(
+    profile: Profile, logout: Call, token: TokenSet, refusal: RefusedError
+) -> bool:
+    """Whether the refusal of a logout request can only mean that the server doesn't know the session."""
+    if refusal.error == "invalid_token":
+        return True
+    if refusal.status == 401:
+        return not profile.secrets.keys() & list_request_values(profile.provider, logout)
+    token_values = {"token", "refresh_token", *token.outputs}
+    url_values = expand_value_names(profile.provider, logout.url or "")
+    return refusal.status in (404, 410) and bool(token_values.intersection(url_values))
 
 
 def end_replaced_session(
