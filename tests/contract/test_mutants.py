@@ -44,7 +44,7 @@ MUTANTS = {
         "system/safe_file.py",
         "            os.fsync(self._fd)\n",
         "",
-        "tests/unit/system/test_safe_file.py::test_a_write_is_flushed_before_it_is_named",
+        "tests/unit/system/test_safe_file.py::test_a_write_is_flushed_before_the_rename",
     ),
     "the order of flush and rename": Mutant(
         "system/safe_file.py",
@@ -58,13 +58,13 @@ MUTANTS = {
             fd, self._fd = self._fd, -1
             os.close(fd)
 """,
-        "tests/unit/system/test_safe_file.py::test_a_write_is_flushed_before_it_is_named",
+        "tests/unit/system/test_safe_file.py::test_a_write_is_flushed_before_the_rename",
     ),
     "the comparison before clearing a file": Mutant(
         "token_store/file.py",
         "if stored is None or stored.token.refresh_token != only:",
         "if stored is None:",
-        "tests/contract/test_token_stores.py::test_clearing_compares",
+        "tests/contract/test_token_stores.py::test_delete_compares_the_refresh_token",
     ),
     "the comparison before clearing after a refusal": Mutant(
         "core/get_token.py",

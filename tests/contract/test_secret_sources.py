@@ -1,4 +1,4 @@
-"""Every row of the table of secret sources keeps the same promises."""
+"""The contract of all secret sources."""
 
 import io
 import os
@@ -20,7 +20,7 @@ Place = Callable[[str], SecretRef]
 
 @pytest.fixture
 def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    """Put a text where a source of the kind finds it, and return the reference to it."""
+    """Store a text where a source of the kind finds it, and return the reference to it."""
     kind = request.getfixturevalue("kind")
     if kind == "keyring":
         require()
@@ -54,28 +54,28 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def terminal(text: str) -> FakeTerminal:
-    """Return a terminal at which somebody would type that text."""
+    """Return a terminal at which the user types that text."""
     return FakeTerminal([text], interactive=True)
 
 
 @pytest.mark.parametrize("kind", SECRET_SOURCES)
-def test_a_secret_is_read_as_it_was_put(kind: str, place: Place) -> None:
-    """A source returns what its place holds, character for character."""
+def test_a_secret_is_read_unchanged(kind: str, place: Place) -> None:
+    """A source returns the stored secret character by character."""
     text = CANARY + " pässwörd €\U0001f511"
     source = open_secret_source(kind, environ=os.environ, terminal=terminal(text))
     assert source.read(place(text)) == Secret(text)
 
 
 @pytest.mark.parametrize("kind", SECRET_SOURCES)
-def test_an_empty_place_holds_no_secret(kind: str, place: Place) -> None:
-    """Nothing is None, never an empty secret."""
+def test_an_empty_source_has_no_secret(kind: str, place: Place) -> None:
+    """An empty source gives None, not an empty secret."""
     ref = place("")
     assert open_secret_source(kind, environ=os.environ, terminal=terminal("")).read(ref) is None
 
 
 @pytest.mark.parametrize("kind", SECRET_SOURCES)
 def test_control_characters_are_refused_without_being_quoted(kind: str, place: Place) -> None:
-    """A secret that no server could take is an error that names the place and not the secret."""
+    """A secret with control characters is an error that names the source and not the secret."""
     text = CANARY + "\x07x"
     ref = place(text)
     with pytest.raises(CredentialsError) as caught:

@@ -1,4 +1,4 @@
-"""Every row of the table of stores keeps the same promises."""
+"""The contract of all token stores."""
 
 import os
 import threading
@@ -26,7 +26,7 @@ ROWS = [*TOKEN_STORES, "auto, without a keyring", "auto, with nothing"]
 def opened(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Open]:
-    """Open stores of one kind, for this test's own places."""
+    """Open stores of one kind in the test's own directories."""
     row = request.param
     if row in ("auto", "keyring"):
         require()
@@ -61,8 +61,8 @@ def key_of(name: str = "p", scope: str | None = None) -> str:
     return derive_binding(make_profile(name=name, scope=scope)).key
 
 
-def test_each_kind_says_its_name(opened: Open, request: pytest.FixtureRequest) -> None:
-    """`auto` is settled to the keyring, else to the runtime directory, else to none."""
+def test_each_store_has_its_name(opened: Open, request: pytest.FixtureRequest) -> None:
+    """`auto` is resolved to keyring, else runtime, else none."""
     row = request.node.callspec.params["opened"]
     settled = {
         "auto": "keyring",
@@ -72,8 +72,8 @@ def test_each_kind_says_its_name(opened: Open, request: pytest.FixtureRequest) -
     assert opened().name == settled.get(row, row)
 
 
-def test_a_token_set_comes_back_as_it_was(opened: Open) -> None:
-    """What is saved is loaded, by another store too; what is saved after it takes its place."""
+def test_a_token_set_is_read_unchanged(opened: Open) -> None:
+    """A saved token set is loaded, also by another store, and replaced by the next one."""
     key = key_of()
     store = opened()
     assert store.load(key) is None
@@ -86,7 +86,7 @@ def test_a_token_set_comes_back_as_it_was(opened: Open) -> None:
     assert opened().load(key) == stored(2, key=key)
 
 
-def test_odd_token_sets_come_back_as_they_were(opened: Open) -> None:
+def test_unusual_token_sets_are_read_unchanged(opened: Open) -> None:
     """No expiry, no refresh token, no scope, and text that is not ASCII."""
     key = key_of()
     odd = stored(key=key)
@@ -101,8 +101,8 @@ def test_odd_token_sets_come_back_as_they_were(opened: Open) -> None:
     assert opened().load(key) == odd
 
 
-def test_credentials_do_not_mix(opened: Open) -> None:
-    """Two profiles, and two scopes of one profile, are kept apart, and forgotten by profile."""
+def test_credentials_are_separate(opened: Open) -> None:
+    """Two profiles, and two scopes of one profile, are separate; deletion is per profile."""
     keys = [("p", key_of()), ("p", key_of(scope="read")), ("q", key_of("q"))]
     for n, (name, key) in enumerate(keys):
         opened(name).save(stored(n, key=key, profile=name))
@@ -115,7 +115,7 @@ def test_credentials_do_not_mix(opened: Open) -> None:
 
 
 def test_every_credential_of_a_profile_is_found(opened: Open) -> None:
-    """Under whatever key it was stored, by another store too; those of other profiles are not."""
+    """Its keys are listed, also by another store; those of other profiles aren't."""
     keys = [key_of(), key_of(scope="read")]
     for n, key in enumerate(keys):
         opened().save(stored(n, key=key))
@@ -127,8 +127,8 @@ def test_every_credential_of_a_profile_is_found(opened: Open) -> None:
     assert list(opened().list_credential_keys("p")) == []
 
 
-def test_clearing_compares(opened: Open) -> None:
-    """With `only`, a token set goes just if its refresh token is still that one."""
+def test_delete_compares_the_refresh_token(opened: Open) -> None:
+    """With `only`, a token set is deleted only if its refresh token is still that one."""
     key = key_of()
     store = opened()
     store.save(stored(2, key=key))
@@ -142,8 +142,8 @@ def test_clearing_compares(opened: Open) -> None:
     assert store.delete_token_set(key) is False
 
 
-def test_an_interrupted_spending_is_known(opened: Open) -> None:
-    """Between `begin` and `save` or `conclude` another run can tell which token was being spent."""
+def test_an_interrupted_refresh_is_recognised(opened: Open) -> None:
+    """Between `begin_refresh` and `save` or `end_refresh` another run recognises the refresh token."""
     key = key_of()
     spent, other = Secret("canary-refresh-1"), Secret("canary-refresh-2")
     store = opened()
@@ -160,7 +160,7 @@ def test_an_interrupted_spending_is_known(opened: Open) -> None:
 
 
 def test_the_lock_keeps_others_out(opened: Open) -> None:
-    """A second holder waits for its time-out; the first may go on within itself."""
+    """A second holder times out; the first may acquire it again."""
     key = key_of()
     outcome: list[object] = []
 
@@ -183,8 +183,10 @@ def test_the_lock_keeps_others_out(opened: Open) -> None:
         pass
 
 
-def test_nothing_stays_behind(opened: Open, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """After `forget`, no file but empty locks is left of a profile, and no keyring item."""
+def test_nothing_is_left_after_deleting(
+    opened: Open, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """After deletion only empty locks are left of a profile, and no keyring item."""
     key = key_of()
     store = opened()
     with store.lock_credential(key, 5):
@@ -207,8 +209,8 @@ def test_nothing_stays_behind(opened: Open, tmp_path: Path, request: pytest.Fixt
         )
 
 
-def test_only_the_last_resort_warns(opened: Open, request: pytest.FixtureRequest) -> None:
-    """That a token is not kept is said, with the ways out, to whom has one; otherwise nothing is."""
+def test_only_auto_without_any_store_warns(opened: Open, request: pytest.FixtureRequest) -> None:
+    """A warning says that a token isn't stored, and what to do; otherwise there is none."""
     terminal = FakeTerminal()
     store = opened(terminal=terminal)
     store.load(key_of())
@@ -223,10 +225,10 @@ def test_only_the_last_resort_warns(opened: Open, request: pytest.FixtureRequest
         assert warned == []
 
 
-def test_a_keyring_that_holds_tokens_and_can_not_be_used_is_told_of(
+def test_an_unusable_keyring_with_tokens_is_announced(
     locked_keyring_env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`auto` goes on without a locked keyring, and says so to whom has tokens in it."""
+    """`auto` continues without a locked keyring, and says so if it contains tokens."""
     use_state_dir(tmp_path / "state", monkeypatch)
     profile = make_profile()
     with memory_folder() as memory:

@@ -1,4 +1,4 @@
-"""The client's certificate: what reaches the handshake, and what is told before it."""
+"""The TLS client certificate: what is sent in the handshake, and errors before it."""
 
 import os
 import socket
@@ -24,12 +24,12 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
 
 
 def context() -> ssl.SSLContext:
-    """Return a context as the transport has it."""
+    """Return a context like the transport's."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-def test_a_pair_is_taken_locked_or_not(keys: Keys) -> None:
-    """With the passphrase where there is one to be had; one too many does no harm."""
+def test_certificate_and_key_are_loaded(keys: Keys) -> None:
+    """With and without a passphrase; an unnecessary one does no harm."""
     cert, secret = str(keys.client_cert), Secret(PASSPHRASE)
     load_client_certificate(ClientCertificate(cert, str(keys.client_key)), context(), Connection())
     load_client_certificate(
@@ -44,18 +44,18 @@ def test_a_pair_is_taken_locked_or_not(keys: Keys) -> None:
     ("passphrase", "says"),
     [(None, "no key_passphrase"), (Secret("canary-wrong"), "does not decrypt")],
 )
-def test_a_locked_key_is_a_matter_of_credentials(
+def test_a_key_without_its_passphrase_is_a_credentials_error(
     keys: Keys, passphrase: Secret | None, says: str
 ) -> None:
-    """OpenSSL asks nobody; the message does not quote what was tried."""
+    """OpenSSL doesn't prompt, and the message doesn't quote the passphrase."""
     shown = ClientCertificate(str(keys.client_cert), str(keys.encrypted_client_key), passphrase)
     with pytest.raises(CredentialsError, match=says) as caught:
         load_client_certificate(shown, context(), Connection())
     assert "canary" not in caught.value.message
 
 
-def test_files_that_don_t_fit_are_a_matter_of_configuration(keys: Keys, tmp_path: Path) -> None:
-    """Missing, a folder, text, the files exchanged, or a key of something else: each is told."""
+def test_unusable_files_are_a_config_error(keys: Keys, tmp_path: Path) -> None:
+    """Missing files, directories, text, swapped files and another certificate's key are each reported."""
     cert, key = str(keys.client_cert), str(keys.client_key)
     (tmp_path / "text").write_text("canary")
     for cert_file, key_file, says in (
@@ -71,10 +71,8 @@ def test_files_that_don_t_fit_are_a_matter_of_configuration(keys: Keys, tmp_path
         assert "nothing was sent" in caught.value.message
 
 
-def test_a_server_that_refuses_the_clients_certificate_is_not_blamed(
-    keys: Keys, tmp_path: Path
-) -> None:
-    """A certificate of a CA that the server does not know is the profile's to mend."""
+def test_a_rejected_client_certificate_is_reported(keys: Keys, tmp_path: Path) -> None:
+    """If the server doesn't know the certificate's CA, the fix is in the profile."""
     stranger = trustme.CA().issue_cert("somebody.example.com")
     (tmp_path / "c.pem").write_bytes(b"".join(b.bytes() for b in stranger.cert_chain_pems))
     stranger.private_key_pem.write_to_path(tmp_path / "c.key")

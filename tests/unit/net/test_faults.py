@@ -1,4 +1,4 @@
-"""The transport against the whole table of faults."""
+"""The transport with each row of the table of faults."""
 
 import time
 
@@ -19,7 +19,7 @@ QUERY = "canary-query-7f3a"
 
 
 def post(url: str, *, retry: bool = False) -> HttpRequest:
-    """Return a token request with canaries in every place."""
+    """Return a token request with canaries in all its parts."""
     return HttpRequest(
         "POST",
         f"{url}?api_key={QUERY}",
@@ -35,10 +35,10 @@ def post(url: str, *, retry: bool = False) -> HttpRequest:
 
 @pytest.mark.requirement(8)
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
-def test_each_fault_ends_in_time_and_in_one_clear_sentence(
+def test_each_fault_ends_in_time_with_one_clear_error(
     fault: Fault, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Each fault ends within the deadline plus a second, as its row says, telling no secret."""
+    """Each fault ends within the deadline plus a second, as its row says, and shows no secret."""
     said: list[str] = []
     transport = HttpTransport({}, said.append, said.append)
     error: TokencliError | None = None
@@ -77,7 +77,7 @@ def test_each_fault_ends_in_time_and_in_one_clear_sentence(
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_table_names_each_fault_once() -> None:
-    """No two rows have the same name, so that a failure points at one."""
+def test_fault_names_are_unique() -> None:
+    """No two rows have the same name, so that a failure identifies one."""
     names = [fault.name for fault in FAULTS]
     assert sorted(set(names)) == sorted(names)

@@ -1,4 +1,4 @@
-"""Which proxy a request goes through, and what that proxy and others get to see."""
+"""Which proxy a request goes through, and what the proxy sees."""
 
 from base64 import b64encode
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ PASSWORD = "canary-proxy-7f3a"
 def chosen(
     environ: Mapping[str, str], url: str = "https://idp.example/t", proxy: str | None = None
 ) -> tuple[str, str] | None:
-    """Return what is shown of the proxy chosen, and its origin."""
+    """Return the shown part of the chosen proxy, and its origin."""
     found = select_proxy(parse_target(url), Connection(proxy=proxy), environ)
     return (found.authority, found.configured_by) if found else None
 
@@ -65,7 +65,7 @@ def test_the_order_of_proxies() -> None:
     ],
 )
 def test_loopback_is_never_proxied(url: str) -> None:
-    """Neither the environment nor the profile sends a request to this machine through a proxy."""
+    """Requests to this machine never go through a proxy."""
     assert (
         chosen({"ALL_PROXY": "http://a:1", "HTTP_PROXY": "http://a:1"}, url, "http://p:9") is None
     )
@@ -97,7 +97,7 @@ def test_loopback_is_never_proxied(url: str) -> None:
         ("300.0.0.0/99", "https://idp.example/", False),
     ],
 )
-def test_no_proxy_is_understood(listed: str, url: str, exempt: bool) -> None:
+def test_no_proxy_entries(listed: str, url: str, exempt: bool) -> None:
     """Names match whole labels, addresses and networks by value, ports where they are given."""
     for name in ("no_proxy", "NO_PROXY"):
         assert exempt == (chosen({"HTTPS_PROXY": "http://a:1", name: listed}, url) is None)
@@ -116,8 +116,8 @@ def test_no_proxy_is_understood(listed: str, url: str, exempt: bool) -> None:
         f"socks5://user:{PASSWORD}@proxy.example",
     ],
 )
-def test_a_proxy_that_cant_be_used_is_named_by_its_origin(value: str) -> None:
-    """The message says which variable or key is wrong and never quotes it; SOCKS names its extra."""
+def test_an_invalid_proxy_is_reported_by_its_origin(value: str) -> None:
+    """The message names the variable or key and doesn't quote its value; SOCKS needs a package."""
     for environ, proxy, origin in (
         ({"HTTPS_PROXY": value}, None, "HTTPS_PROXY"),
         ({}, value, "proxy of the profile"),
@@ -141,7 +141,7 @@ def test_a_proxy_that_cant_be_used_is_named_by_its_origin(value: str) -> None:
     ],
 )
 def test_only_host_and_port_of_a_proxy_are_shown(value: str, shown: str) -> None:
-    """User name and password are in no text and no repr."""
+    """User name and password are in no message and no repr."""
     assert chosen({"HTTPS_PROXY": value}) == (shown, "HTTPS_PROXY")
     proxy = select_proxy(parse_target("https://idp.example/"), Connection(proxy=value), {})
     assert PASSWORD not in repr(proxy)
@@ -155,7 +155,7 @@ def through(
     server_tls: str = "good",
     origin: str = "HTTPS_PROXY",
 ) -> tuple[object, list[str], list[str], list[str]]:
-    """Post to idp.example through a proxy; return outcome, what each end saw, and what was said."""
+    """Post to idp.example through a proxy; return the outcome, what each end saw, and the messages."""
     said: list[str] = []
     with running(GOOD, server_tls) as server, running(proxy, proxy_tls) as middle:
         scheme = "https" if proxy_tls else "http"
@@ -183,8 +183,8 @@ def through(
 
 @pytest.mark.requirement(33)
 @pytest.mark.parametrize("origin", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "proxy"])
-def test_a_proxy_sees_a_connect_and_nothing_of_the_request(origin: str) -> None:
-    """The proxy learns host and port, resolves the name itself, and carries TLS that it can't read."""
+def test_a_proxy_sees_only_the_connect(origin: str) -> None:
+    """The proxy gets host and port, resolves the name itself, and can't read the TLS inside."""
     outcome, proxied, served, said = through(tunnel, origin=origin)
     assert not isinstance(outcome, TokencliError), said
     (head,) = proxied
@@ -195,8 +195,8 @@ def test_a_proxy_sees_a_connect_and_nothing_of_the_request(origin: str) -> None:
 
 
 @pytest.mark.requirement(33)
-def test_a_proxy_may_itself_speak_tls() -> None:
-    """TLS to the proxy is checked by the same anchors, and the server's TLS runs inside it."""
+def test_an_https_proxy_is_verified() -> None:
+    """TLS to the proxy is verified with the same CAs, and the server's TLS runs inside it."""
     outcome, proxied, served, said = through(tunnel, proxy_tls="good")
     assert not isinstance(outcome, TokencliError), said
     assert (len(proxied), len(served)) == (1, 1)
@@ -208,8 +208,8 @@ def test_a_proxy_may_itself_speak_tls() -> None:
 
 @pytest.mark.requirement(33)
 @pytest.mark.parametrize("name", ["user", "us%C3%A9r%E2%82%AC"])
-def test_credentials_go_to_the_proxy_alone(name: str) -> None:
-    """A proxy that asks for a password gets it, percent-decoded, in UTF-8; the server never does."""
+def test_proxy_credentials_go_only_to_the_proxy(name: str) -> None:
+    """A proxy that requires a password gets it, percent-decoded, in UTF-8; the server doesn't."""
     from urllib.parse import unquote
 
     pair = f"{unquote(name)}:{PASSWORD}@"
@@ -221,8 +221,8 @@ def test_credentials_go_to_the_proxy_alone(name: str) -> None:
 
 
 @pytest.mark.requirement(33)
-def test_a_407_says_where_the_password_belongs() -> None:
-    """The message names the proxy, the fix the variable; nothing is repeated or sent on."""
+def test_a_407_says_where_to_set_the_password() -> None:
+    """The message names the proxy, the fix the variable; nothing is retried or sent to the server."""
     outcome, proxied, served, said = through(tunnel_for("Basic x"), f"user:{PASSWORD}@")
     assert isinstance(outcome, UnreachableError)
     assert "the proxy 127.0.0.1:" in outcome.message
@@ -246,8 +246,8 @@ def test_a_407_says_where_the_password_belongs() -> None:
     ],
     ids=["403", "502", "FIN", "reset", "SSH", "flood"],
 )
-def test_a_proxy_that_fails_gets_the_blame(proxy: Behaviour, says: str) -> None:
-    """Whatever goes wrong before the tunnel stands is told of the proxy, with where it came from."""
+def test_a_failing_proxy_is_blamed(proxy: Behaviour, says: str) -> None:
+    """Any failure before the tunnel is open is attributed to the proxy, with its origin."""
     outcome, _, served, _ = through(proxy)
     assert isinstance(outcome, UnreachableError)
     assert "the proxy 127.0.0.1:" in outcome.message
@@ -259,7 +259,7 @@ def test_a_proxy_that_fails_gets_the_blame(proxy: Behaviour, says: str) -> None:
 
 
 @pytest.mark.requirement(33)
-def test_a_proxy_that_is_not_there_is_named() -> None:
+def test_an_unreachable_proxy_is_named() -> None:
     """A refused connection to the proxy is not blamed on the server."""
     import socket
 
@@ -275,8 +275,8 @@ def test_a_proxy_that_is_not_there_is_named() -> None:
 
 
 @pytest.mark.requirement(33)
-def test_a_proxy_that_inspects_tls_is_suspected() -> None:
-    """Where the certificate behind a proxy comes from an unknown CA, the fix says whose it may be."""
+def test_a_proxy_that_inspects_tls_is_a_possible_cause() -> None:
+    """If the certificate comes from an unknown CA, the cause says that it may be the proxy's."""
     outcome, _, served, _ = through(tunnel, server_tls="unknown CA")
     assert isinstance(outcome, TlsError)
     assert "inspects TLS" in (outcome.cause or "")

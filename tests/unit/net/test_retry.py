@@ -1,4 +1,4 @@
-"""When a request is sent again, counted by the server."""
+"""When a request is sent again, as counted by the server."""
 
 import socket
 import time
@@ -38,7 +38,7 @@ def attempt(behave: Behaviour, *, retry: bool, tls: str | None = "good") -> tupl
 
 
 def once(first: Behaviour) -> Behaviour:
-    """Do `first` to the first connection, and answer the others well."""
+    """Do `first` with the first connection, and answer the others normally."""
     left = [first]
 
     def behave(peer: Peer) -> None:
@@ -49,8 +49,8 @@ def once(first: Behaviour) -> Behaviour:
 
 @pytest.mark.requirement(9)
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
-def test_a_busy_server_is_asked_again_only_for_what_may_be_repeated(status: int) -> None:
-    """Three requests in all where repeating is harmless, else one; the last reply is handed over."""
+def test_a_busy_server_is_retried_only_if_that_is_safe(status: int) -> None:
+    """Three requests in all if repeating is harmless, else one; the last reply is returned."""
     for retry, requests in ((True, MAX_TRIES), (False, 1)):
         reply, seen, _ = attempt(busy(status), retry=retry)
         assert isinstance(reply, HttpReply)
@@ -59,16 +59,16 @@ def test_a_busy_server_is_asked_again_only_for_what_may_be_repeated(status: int)
 
 @pytest.mark.requirement(9)
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 500, 501])
-def test_a_refusal_is_never_repeated(status: int) -> None:
-    """A server that has said no is not asked again, even where it were harmless."""
+def test_a_refusal_is_not_retried(status: int) -> None:
+    """A refused request isn't sent again, even if that were harmless."""
     reply, seen, _ = attempt(busy(status), retry=True)
     assert isinstance(reply, HttpReply)
     assert (status, 1) == (reply.status, seen)
 
 
 @pytest.mark.requirement(9)
-def test_a_wait_longer_than_the_deadline_is_not_begun() -> None:
-    """Retry-After of a day hands the 429 over at once."""
+def test_a_retry_after_beyond_the_deadline_is_not_awaited() -> None:
+    """With a Retry-After of a day the 429 is returned at once."""
     started = time.monotonic()
     reply, seen, _ = attempt(busy(429, "86400"), retry=True)
     assert isinstance(reply, HttpReply)
@@ -86,8 +86,8 @@ AMBIGUOUS: dict[str, Behaviour] = {
 
 @pytest.mark.requirement(9)
 @pytest.mark.parametrize("behave", AMBIGUOUS.values(), ids=AMBIGUOUS.keys())
-def test_what_may_have_been_done_is_not_done_twice(behave: Behaviour) -> None:
-    """A connection that breaks after the request was sent is tried again only where harmless."""
+def test_a_sent_request_is_retried_only_if_that_is_safe(behave: Behaviour) -> None:
+    """If the connection breaks after the request was sent, it is retried only if that is harmless."""
     for retry, requests in ((True, MAX_TRIES), (False, 1)):
         error, seen, _ = attempt(behave, retry=retry)
         assert isinstance(error, UnreachableError)
@@ -98,8 +98,8 @@ def test_what_may_have_been_done_is_not_done_twice(behave: Behaviour) -> None:
 @pytest.mark.requirement(9)
 @pytest.mark.parametrize("behave", [b.resets_at_once, b.closes_at_once])
 @pytest.mark.parametrize("retry", [True, False])
-def test_what_was_never_sent_is_tried_again(behave: Behaviour, retry: bool) -> None:
-    """A handshake that is cut off is tried three times whatever the grant; nothing was sent."""
+def test_an_unsent_request_is_retried(behave: Behaviour, retry: bool) -> None:
+    """A handshake that breaks off is tried three times for any grant; nothing was sent."""
     error, seen, connections = attempt(behave, retry=retry, tls=None)
     assert isinstance(error, UnreachableError)
     assert not error.request_sent
@@ -107,8 +107,8 @@ def test_what_was_never_sent_is_tried_again(behave: Behaviour, retry: bool) -> N
 
 
 @pytest.mark.requirement(9)
-def test_a_refused_connection_is_tried_again_in_http_too() -> None:
-    """Where nothing listens on loopback, nothing was sent, and the error says so."""
+def test_a_refused_http_connection_is_retried() -> None:
+    """If nothing listens on loopback, the error says that nothing was sent."""
     said: list[str] = []
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
@@ -122,23 +122,23 @@ def test_a_refused_connection_is_tried_again_in_http_too() -> None:
 
 
 @pytest.mark.requirement(9)
-def test_a_second_try_can_succeed() -> None:
-    """One failure in between is not noticed by the caller."""
+def test_the_second_attempt_can_succeed() -> None:
+    """The caller doesn't notice a single failure."""
     reply, seen, _ = attempt(once(busy(503)), retry=True)
     assert isinstance(reply, HttpReply)
     assert (reply.status, seen) == (200, 2)
 
 
 @pytest.mark.requirement(9)
-def test_no_certificate_is_tried_twice() -> None:
-    """An untrusted certificate does not become better by asking again."""
+def test_a_certificate_error_is_not_retried() -> None:
+    """Repeating doesn't make a certificate trusted."""
     error, _, connections = attempt(b.closes_at_once, retry=True, tls="unknown CA")
     assert isinstance(error, UnreachableError)
     assert connections == 1
 
 
-def test_pauses_grow_and_end() -> None:
-    """Each pause is longer than the one before on the whole, and after the last try there is none."""
+def test_delays_grow_and_end() -> None:
+    """Each delay is longer than the one before, and after the last attempt there is none."""
     assert compute_backoff(MAX_TRIES) is None
     first, second = compute_backoff(1), compute_backoff(2)
     assert first is not None
@@ -167,7 +167,7 @@ IN_AN_HOUR = "in an hour"
     ids=range(11),
 )
 def test_retry_after_is_read_in_both_its_forms(text: str, holds: Callable[[float], bool]) -> None:
-    """Seconds and dates count, anything else is as good as absent (RFC 9110 section 10.2.3)."""
+    """Seconds and dates are accepted, anything else is ignored (RFC 9110 section 10.2.3)."""
     if text == IN_AN_HOUR:  # from when the test runs, not from when it was collected
         text = formatdate(time.time() + 3600, usegmt=True)
     assert holds(parse_retry_after(text))

@@ -1,4 +1,4 @@
-"""Who vouches for a server: the order, and that nothing beside the first counts."""
+"""Which CAs are trusted: the order of precedence, and that only the first setting counts."""
 
 import itertools
 import os
@@ -59,8 +59,8 @@ def wrong() -> str:
 @pytest.mark.parametrize(
     ("first", "second"), list(itertools.combinations(PLACES, 2)), ids=lambda name: name
 )
-def test_the_first_place_counts_alone(first: str, second: str) -> None:
-    """Of two places the earlier decides: its wrong CA fails and its right CA connects."""
+def test_only_the_first_ca_setting_counts(first: str, second: str) -> None:
+    """Of two settings the first decides: a wrong CA fails and the right CA connects."""
 
     def outcome(one: str, other: str) -> bool:
         given = {first: one, second: other}
@@ -75,8 +75,8 @@ def test_the_first_place_counts_alone(first: str, second: str) -> None:
 
 @pytest.mark.requirement(10)
 @pytest.mark.parametrize("place", PLACES)
-def test_each_place_is_enough(place: str) -> None:
-    """The right CA in any one place connects; without one, the OS store does not know it."""
+def test_each_ca_setting_is_enough(place: str) -> None:
+    """The right CA in any one setting connects; without one, the OS store doesn't know it."""
     if place == "ca_file":
         assert connects({}, Connection(10, ca_file=right()))
     else:
@@ -85,8 +85,8 @@ def test_each_place_is_enough(place: str) -> None:
 
 
 @pytest.mark.requirement(10)
-def test_a_folder_of_hashed_certificates_counts(tmp_path: Path) -> None:
-    """SSL_CERT_DIR is a list of folders, of which those that exist count; a bundle may be one too."""
+def test_a_directory_of_hashed_certificates_works(tmp_path: Path) -> None:
+    """SSL_CERT_DIR is a list of directories, of which missing ones are ignored; other settings accept one."""
     from cryptography import x509
 
     certificate = x509.load_pem_x509_certificate(ca().cert_pem.bytes())
@@ -128,18 +128,16 @@ def _subject_hash(name: bytes) -> str:
 @pytest.mark.parametrize(
     "name", ["SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"]
 )
-def test_an_empty_variable_is_none(name: str) -> None:
-    """An empty value does not shadow the places after it."""
+def test_an_empty_variable_is_ignored(name: str) -> None:
+    """An empty value doesn't hide later settings."""
     assert resolve_trust_config(Connection(), {name: ""}) == TrustConfig()
 
 
 @pytest.mark.requirement(10)
 @pytest.mark.parametrize("origin", ["ca_file", *VARIABLES, "SSL_CERT_DIR"])
 @pytest.mark.parametrize("state", ["absent", "text", "empty", "der", "folder", "fifo"])
-def test_a_ca_file_that_is_none_is_named_with_what_named_it(
-    origin: str, state: str, tmp_path: Path
-) -> None:
-    """A missing or useless CA file ends everything before a byte is sent, by name and origin."""
+def test_a_bad_ca_file_is_reported_with_its_origin(origin: str, state: str, tmp_path: Path) -> None:
+    """A missing or unusable CA file is an error with its name and origin, before a byte is sent."""
     path = tmp_path / "ca.pem"
     match state:
         case "text":
@@ -165,16 +163,16 @@ def test_a_ca_file_that_is_none_is_named_with_what_named_it(
 
 
 @pytest.mark.parametrize("path", ["/proc/self/mem", "nul\0here"])
-def test_a_ca_file_that_cant_be_read_is_a_configuration_error(path: str) -> None:
-    """Whatever the system says about the file, no other error comes out."""
+def test_an_unreadable_ca_file_is_a_config_error(path: str) -> None:
+    """Any error of the system becomes a ConfigError."""
     with pytest.raises(ConfigError):
         build_tls_context(resolve_trust_config(Connection(ca_file=path), {}), Connection())
 
 
 @pytest.mark.requirement(10)
 @pytest.mark.parametrize("tls", ["good", "expired", "other name", "unknown CA", "self-signed"])
-def test_insecure_takes_any_certificate_and_says_so_each_time(tls: str) -> None:
-    """With `insecure` everything connects, and every run warns, naming the host."""
+def test_insecure_accepts_any_certificate_and_warns(tls: str) -> None:
+    """With `insecure` any certificate is accepted, and every run warns with the host."""
     said: list[str] = []
     for runs in (1, 2):
         assert connects({}, Connection(10, insecure=True), tls=tls, said=said)
@@ -184,7 +182,7 @@ def test_insecure_takes_any_certificate_and_says_so_each_time(tls: str) -> None:
 
 @pytest.mark.requirement(10)
 def test_a_pinned_leaf_is_enough(tmp_path: Path) -> None:
-    """Saving the server's own certificate as ca_file works too, as people will do that."""
+    """The server's own certificate works as ca_file."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     leaf = ca().issue_cert("127.0.0.1")
     leaf.configure_cert(context)
@@ -197,8 +195,8 @@ def test_a_pinned_leaf_is_enough(tmp_path: Path) -> None:
         assert connects({}, Connection(10, ca_file=str(path)), tls="leaf")
 
 
-def test_contexts_are_strict_and_write_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """TLS 1.2 at least, names checked, SSLKEYLOGFILE not obeyed."""
+def test_tls_contexts_are_strict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TLS 1.2 or later, host names are checked, SSLKEYLOGFILE is ignored."""
     monkeypatch.setenv("SSLKEYLOGFILE", "/dev/null")
     for trust in (TrustConfig(), TrustConfig((("ca_file", ca_file()),))):
         context = build_tls_context(trust, Connection())

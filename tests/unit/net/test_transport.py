@@ -1,4 +1,4 @@
-"""What the transport sends, what it brings back, and what it refuses to send."""
+"""What the transport sends, what it returns, and what it refuses to send."""
 
 import logging
 import os
@@ -40,8 +40,8 @@ def send(
     return HttpTransport({}, said, said).send(request, Connection(timeout, ca_file=str(ca_file())))
 
 
-def test_a_reply_comes_back_whole() -> None:
-    """Status, body and headers come back; names in lower case, repeated ones joined."""
+def test_the_reply_is_complete() -> None:
+    """Status, body and headers are returned, with names in lower case and repeated headers joined."""
     with running(GOOD) as server:
         reply = send(server)
     assert (reply.status, reply.body) == (200, b.TOKEN)
@@ -49,7 +49,7 @@ def test_a_reply_comes_back_whole() -> None:
     assert reply.headers["x-two"] == "a, b"
 
 
-def test_nothing_is_sent_but_what_was_asked_and_what_http_needs() -> None:
+def test_only_the_request_and_necessary_headers_are_sent() -> None:
     """The request carries its own headers, four of ours and the framing, and no cookie."""
     with running(GOOD) as server:
         send(server, {"Content-Type": "application/x-www-form-urlencoded"}, query="?tenant=a%2Fb")
@@ -68,8 +68,8 @@ def test_nothing_is_sent_but_what_was_asked_and_what_http_needs() -> None:
     assert seen.body == b"grant_type=client_credentials"
 
 
-def test_a_header_given_replaces_ours_whatever_its_case() -> None:
-    """An Accept of the provider's stands alone; an empty body has its length said."""
+def test_a_request_header_replaces_the_default() -> None:
+    """The provider's Accept replaces the default in any case; an empty body has a Content-Length."""
     with running(GOOD) as server:
         send(server, {"accept": "application/jwt"}, b"")
     (seen,) = server.counters.requests
@@ -78,8 +78,8 @@ def test_a_header_given_replaces_ours_whatever_its_case() -> None:
     assert seen.header("content-length") == "0"
 
 
-def test_http_reaches_this_machine_without_tls() -> None:
-    """A loopback literal may be spoken to in the clear, as the sandbox and tests need."""
+def test_http_works_with_loopback() -> None:
+    """http is allowed with loopback addresses, for the sandbox and tests."""
     with running(GOOD, tls=None) as server:
         reply = HttpTransport({}, print, lambda _: None).send(
             HttpRequest("POST", f"http://127.0.0.1:{server.port}/t", {}), Connection()
@@ -108,8 +108,8 @@ def test_http_reaches_this_machine_without_tls() -> None:
         "",
     ],
 )
-def test_what_is_not_https_is_not_sent(url: str) -> None:
-    """Only https URLs, and http to loopback literals, are spoken to; the URL is not quoted."""
+def test_other_urls_are_refused(url: str) -> None:
+    """Only https URLs, and http to loopback addresses, are used; the URL isn't quoted."""
     with pytest.raises(ConfigError) as caught:
         HttpTransport({}, print, print).send(HttpRequest("POST", url, {}), Connection())
     assert "nothing was sent" in caught.value.message
@@ -142,8 +142,8 @@ def test_what_is_not_https_is_not_sent(url: str) -> None:
         ("Proxy-Authorization", CANARY),
     ],
 )
-def test_a_header_that_would_not_arrive_as_it_stands_is_not_sent(name: str, value: str) -> None:
-    """Names are tokens, values visible ASCII, framing is ours; the message never quotes a value."""
+def test_invalid_headers_are_refused(name: str, value: str) -> None:
+    """Names must be tokens, values visible ASCII, and framing headers are refused; no value is quoted."""
     with running(GOOD) as server, pytest.raises(ConfigError) as caught:
         send(server, {name: value})
     assert server.counters.connections == 0
@@ -151,8 +151,8 @@ def test_a_header_that_would_not_arrive_as_it_stands_is_not_sent(name: str, valu
 
 
 @pytest.mark.requirement(15)
-def test_details_name_headers_and_never_values() -> None:
-    """Who asks for details learns host, path, status, time and header names; no query, no value."""
+def test_details_show_no_header_values() -> None:
+    """Details show host, path, status, time and header names, but no query and no value."""
     said: list[str] = []
     with running(GOOD) as server:
         send(server, {"Authorization": f"Bearer {CANARY}"}, query=f"?k={CANARY}", said=said.append)
@@ -167,10 +167,10 @@ def test_details_name_headers_and_never_values() -> None:
 
 
 @pytest.mark.requirement(15)
-def test_the_libraries_log_nothing_of_our_exchanges(
+def test_libraries_log_nothing_about_requests(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """At DEBUG, with a header that urllib3 warns about, no record and no output comes up."""
+    """At DEBUG, with a header that urllib3 warns about, there is no record and no output."""
     caplog.set_level(logging.DEBUG)
     bad = b.says(b.HEAD + b"Content-Length: 2\r\nno colon here\r\n\r\n{}")
     with running(bad) as server:
@@ -180,10 +180,8 @@ def test_the_libraries_log_nothing_of_our_exchanges(
 
 
 @pytest.mark.requirement(7)
-def test_netrc_and_the_environment_never_touch_a_request(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Entries for the host and for any host leave Authorization as the request has it."""
+def test_netrc_and_environment_are_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Entries for the host and the default entry don't change Authorization."""
     for entry in ("machine 127.0.0.1", "default"):
         netrc = tmp_path / ".netrc"
         netrc.write_text(f"{entry} login canary-login password canary-netrc\n")
@@ -199,8 +197,8 @@ def test_netrc_and_the_environment_never_touch_a_request(
                 assert headers.get("Authorization") == seen.header("authorization")
 
 
-def test_a_cookie_is_not_sent_back() -> None:
-    """What one reply sets, the next request does not carry."""
+def test_cookies_are_not_kept() -> None:
+    """A cookie of one reply isn't sent with the next request."""
     with running(b.says(b.message("200 OK", b.TOKEN, "Set-Cookie: a=b"))) as server:
         for _ in range(2):
             send(server)
@@ -208,8 +206,8 @@ def test_a_cookie_is_not_sent_back() -> None:
 
 
 @pytest.mark.requirement(8)
-def test_work_that_was_given_up_sends_nothing_afterwards() -> None:
-    """A name lookup that ends after the deadline leads to no connection that says anything."""
+def test_a_timed_out_exchange_sends_nothing_later() -> None:
+    """If a name lookup ends after the deadline, nothing is sent."""
     from tests.faults.child.fault_resolver import resolving
 
     release = threading.Event()
@@ -238,8 +236,8 @@ def test_work_that_was_given_up_sends_nothing_afterwards() -> None:
 
 
 @pytest.mark.requirement(8)
-def test_no_thread_is_left_behind_by_a_dripping_server() -> None:
-    """At the deadline the connection is cut, which ends the reading thread."""
+def test_a_dripping_server_leaves_no_thread_behind() -> None:
+    """At the deadline the connection is shut down, which ends the reading thread."""
     with running(b.drips(b.LONG, b" ", 0.01)) as server, suppress(DeadlineError):
         send(server, timeout=0.3)
     started = time.monotonic()
@@ -260,8 +258,8 @@ except KeyboardInterrupt:
 """
 
 
-def test_an_interrupt_ends_the_wait_at_once() -> None:
-    """Ctrl-C during a silent exchange is heard, and cuts the connection."""
+def test_ctrl_c_ends_the_wait_at_once() -> None:
+    """Ctrl-C during a silent exchange ends it and shuts the connection down."""
     asked, cut = threading.Event(), threading.Event()
 
     def behave(peer: Peer) -> None:
@@ -280,16 +278,16 @@ def test_an_interrupt_ends_the_wait_at_once() -> None:
         assert cut.wait(20)
 
 
-def test_an_unreadable_host_is_the_profiles_fault() -> None:
-    """A name whose label is too long is a configuration error and not a failure of the network."""
+def test_an_invalid_host_name_is_a_config_error() -> None:
+    """A label that is too long is a configuration error and not a network failure."""
     url = f"https://{'a' * 64}.example/token"
     with pytest.raises(ConfigError):
         HttpTransport({}, print, lambda _: None).send(HttpRequest("POST", url, {}), Connection())
 
 
 @pytest.mark.requirement(6)
-def test_a_secret_that_the_server_echoes_in_a_redirect_is_masked() -> None:
-    """The target's host and path are named, but not what was sent, and at most so much of it."""
+def test_an_echoed_secret_in_a_redirect_is_masked() -> None:
+    """The target's host and path are shown up to a limit, but no secret in them."""
     location = f"Location: https://idp.example/{CANARY}/{'x' * 5000}"
     with running(b.says(b.message("302 Found", b"", location))) as server:
         request = HttpRequest(
@@ -335,8 +333,8 @@ print(peak() - before)
     ],
     ids=["gzip", "gzip twice", "endless body", "chunk of -1", "endless chunk length"],
 )
-def test_a_bomb_costs_little_memory(behave: Callable[[object], None]) -> None:
-    """The peak of a process that meets a bomb rises by less than 20 MB over that of a good reply."""
+def test_a_decompression_bomb_uses_little_memory(behave: Callable[[object], None]) -> None:
+    """The peak memory is less than 20 MB above that for a normal reply."""
     with running(GOOD) as good, running(behave) as bad:
         urls = [f"https://127.0.0.1:{server.port}/t" for server in (good, bad)]
         child = subprocess.run(
@@ -349,8 +347,8 @@ def test_a_bomb_costs_little_memory(behave: Callable[[object], None]) -> None:
     assert int(child.stdout) < 20_000_000
 
 
-def test_truststore_is_imported_only_for_the_operating_systems_store() -> None:
-    """A pinned CA costs no more than importing requests does."""
+def test_truststore_is_imported_only_if_needed() -> None:
+    """With a CA file, no trust store is imported."""
     code = (
         "import sys; from tokencli.net.transport import HttpTransport\n"
         "from tokencli.net.tls_context import TrustConfig, build_tls_context\n"

@@ -1,4 +1,4 @@
-"""Replies of any bytes at all."""
+"""Replies of arbitrary bytes."""
 
 import pytest
 from hypothesis import example, given
@@ -44,8 +44,8 @@ REPLIES = st.one_of(
 
 
 @pytest.mark.timeout(3600)
-def test_only_our_own_errors_escape_whatever_a_server_sends() -> None:
-    """Any reply is handed over, or ends as ReplyError or UnreachableError in one line with a fix."""
+def test_any_reply_ends_in_a_reply_or_an_error() -> None:
+    """Any reply is returned, or is a ReplyError or UnreachableError in one line with a fix."""
     data = b""
 
     def behave(peer: Peer) -> None:

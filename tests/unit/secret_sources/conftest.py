@@ -1,4 +1,4 @@
-"""What the keyring library remembers for good is forgotten after each test here."""
+"""The keyring library's caches are cleared after each test."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from keyring import backend
 
 @pytest.fixture(autouse=True)
 def no_backend_of_an_earlier_test() -> Iterator[None]:
-    """A backend that a test defines is in the library's list from then on, and its findings are kept."""
+    """The library registers every backend class for good, and caches its search."""
     known: set[type] = backend.KeyringBackend._classes
     before = set(known)
     vars(backend.get_all_keyring).pop("saved_result", None)

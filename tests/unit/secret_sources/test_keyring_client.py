@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("settled")
 
 
 def keyring(**more: object) -> OsKeyring:
-    """Return a keyring as this test's environment has it."""
+    """Return the keyring of the test's environment."""
     return OsKeyring(os.environ, FakeTerminal(), **more)  # type: ignore[arg-type]
 
 
@@ -40,7 +40,7 @@ def source(ring: OsKeyring) -> KeyringSource:
 
 @pytest.fixture
 def backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Give a folder from which keyring backends can be imported for the length of a test."""
+    """Yield a directory from which keyring backends can be imported during a test."""
     monkeypatch.syspath_prepend(tmp_path)
     before = set(sys.modules)
     yield tmp_path
@@ -49,7 +49,7 @@ def backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             del sys.modules[name]
 
 
-def test_a_real_keyring_keeps_gives_and_forgets(keyring_env: dict[str, str]) -> None:
+def test_a_secret_is_stored_read_and_deleted(keyring_env: dict[str, str]) -> None:
     """What is written is read back, overwritten, and gone after a delete."""
     place = source(keyring())
     assert place.read(REF) is None
@@ -75,7 +75,7 @@ def test_secret_tool_reads_what_tokencli_stores(keyring_env: dict[str, str]) -> 
 
 @pytest.mark.parametrize("username", ["password", "jdoe", SERVER])
 def test_tokencli_reads_what_secret_tool_stores(keyring_env: dict[str, str], username: str) -> None:
-    """An item stored by secret-tool is found, under whatever user name that names no server."""
+    """An item stored by secret-tool is found under any user name that isn't another server."""
     store_by_hand(username, CANARY + "\n")
     place = source(keyring())
     assert place.read(REF) == Secret(CANARY)
@@ -83,8 +83,8 @@ def test_tokencli_reads_what_secret_tool_stores(keyring_env: dict[str, str], use
     assert place.read(REF) is None
 
 
-def test_an_item_stored_by_hand_is_overwritten(keyring_env: dict[str, str]) -> None:
-    """A write wins over an item of the same name that another program stored."""
+def test_a_manually_stored_item_is_overwritten(keyring_env: dict[str, str]) -> None:
+    """A write replaces an item of the same name that another program stored."""
     store_by_hand(SERVER, "canary-old")
     place = source(keyring())
     place.store_secret(REF, Secret(CANARY))
@@ -94,7 +94,7 @@ def test_an_item_stored_by_hand_is_overwritten(keyring_env: dict[str, str]) -> N
 @pytest.mark.requirement(19)
 @pytest.mark.parametrize("username", ["password", MOVED.target[1]])
 def test_a_write_leaves_one_item(keyring_env: dict[str, str], username: str) -> None:
-    """What was stored by hand, or for another server, goes when the secret is stored anew."""
+    """Items stored manually, or for another server, are deleted when the secret is stored again."""
     store_by_hand(username, "canary-old")
     place = source(keyring())
     place.store_secret(REF, Secret(CANARY))
@@ -122,7 +122,7 @@ def test_a_secret_stays_with_the_server_it_was_stored_for(keyring_env: dict[str,
 
 
 def test_a_reference_is_used_as_written(keyring_env: dict[str, str]) -> None:
-    """Of an item that a profile names itself nothing else is read, replaced or removed."""
+    """If a profile names an item, no other item is read, replaced or deleted."""
     theirs = SecretRef("keyring", "password", "p", ("corp", "jdoe"))
     other = SecretRef("keyring", "password", "p", ("corp", "https://wiki.example.com"))
     place = source(keyring())
@@ -134,7 +134,7 @@ def test_a_reference_is_used_as_written(keyring_env: dict[str, str]) -> None:
 
 
 def store_by_hand(username: str, text: str) -> None:
-    """Store an item as a person does."""
+    """Store an item manually."""
     subprocess.run(
         ["secret-tool", "store", "--label=by hand", "service", REF.target[0], "username", username],
         input=text,
@@ -143,8 +143,8 @@ def store_by_hand(username: str, text: str) -> None:
     )
 
 
-def test_a_locked_keyring_says_so_at_once(locked_keyring_env: dict[str, str]) -> None:
-    """Locked with nobody there is an error that says `locked`, and no prompt is opened."""
+def test_a_locked_keyring_is_reported_at_once(locked_keyring_env: dict[str, str]) -> None:
+    """Without a desktop, a locked keyring is an error that says so, and no prompt is opened."""
     start = time.monotonic()
     with pytest.raises(KeyringError, match="locked") as caught:
         source(keyring(timeout=30)).read(REF)
@@ -152,24 +152,26 @@ def test_a_locked_keyring_says_so_at_once(locked_keyring_env: dict[str, str]) ->
     assert caught.value.fix is not None and "unlock" in caught.value.fix
 
 
-def test_a_locked_keyring_says_so_after_a_failed_prompt(
+def test_a_failed_unlock_prompt_is_reported_as_locked(
     locked_keyring_env: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where a person seems to be there, the keyring may ask; that it can't is told as locked too."""
+    """With a display the keyring may prompt; if that fails, it is reported as locked."""
     monkeypatch.setenv("DISPLAY", ":987")
     ring = OsKeyring(os.environ, FakeTerminal(interactive=True), timeout=10)
     with pytest.raises(KeyringError, match="locked"):
         ring.get_item(*REF.target)
 
 
-def test_no_bus_is_an_absent_keyring() -> None:
-    """Without a session bus the message says that there is no keyring, and what to use instead."""
+def test_without_a_bus_there_is_no_keyring() -> None:
+    """Without a session bus the error says that there is no keyring, and what to use instead."""
     with pytest.raises(KeyringError, match="no OS keyring is available") as caught:
         keyring().get_item(*REF.target)
     assert caught.value.cause is not None and 'env = "' in caught.value.cause
 
 
-def test_an_empty_bus_is_an_absent_keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_service_there_is_no_keyring(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A session bus with no Secret Service on it, or a dead one, counts as no keyring."""
     from tests.keyring_session import private_bus
 
@@ -184,10 +186,10 @@ def test_an_empty_bus_is_an_absent_keyring(tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("interactive", [False, True])
 @pytest.mark.parametrize("mode", ["silent", "prompt-never"])
-def test_a_keyring_that_never_answers_is_given_up(
+def test_a_keyring_that_never_answers_times_out(
     mode: str, interactive: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A service that never answers, or prompts for ever, costs the time-out and no more."""
+    """A service that never answers, or prompts for ever, is given up after the time-out."""
     require()
     with fake_secret_service(mode, tmp_path) as address:
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
@@ -206,7 +208,7 @@ def test_a_keyring_that_never_answers_is_given_up(
 
 @pytest.mark.parametrize("scheme", [None, "default"])
 @pytest.mark.parametrize("mode", ["keepassxc", "keepassxc-asks"])
-def test_keepassxc_is_overwritten_without_a_dialogue(
+def test_keepassxc_is_overwritten_without_a_dialog(
     mode: str, scheme: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An item of KeePassXC is overwritten in one step: neither creating one over it nor removing it
@@ -222,10 +224,10 @@ def test_keepassxc_is_overwritten_without_a_dialogue(
         assert place.read(REF) == Secret(CANARY)
 
 
-def test_a_write_that_fails_leaves_what_was_there(
+def test_a_failed_write_keeps_the_old_secret(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A database that locks between two writes: the older secret is still there afterwards."""
+    """If a database locks itself between two writes, the older secret stays."""
     require()
     with fake_secret_service("keepassxc-locks", tmp_path) as address:
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
@@ -237,10 +239,10 @@ def test_a_write_that_fails_leaves_what_was_there(
         assert place.read(REF) == Secret("canary-old")
 
 
-def test_what_another_program_stored_goes_only_once_ours_is_there(
+def test_another_programs_item_is_deleted_last(
     backend: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a keyring with two items of one name, there is never a moment without any."""
+    """In a keyring with two items of one name, there is always at least one."""
     (backend / "doubled_backend.py").write_text(DOUBLED)
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "doubled_backend.Keyring")
     place = source(keyring())
@@ -249,7 +251,7 @@ def test_what_another_program_stored_goes_only_once_ours_is_there(
 
 
 def test_a_write_can_be_undone(keyring_env: dict[str, str]) -> None:
-    """What was there comes back, be it of this server or of another, and else nothing."""
+    """The previous secret is restored, of this server or of another, if there was one."""
     place = source(keyring())
     undo = place.store_secret(REF, Secret(CANARY))
     assert undo() is False
@@ -263,8 +265,8 @@ def test_a_write_can_be_undone(keyring_env: dict[str, str]) -> None:
         place.read(REF)
 
 
-def test_a_secret_for_another_server_goes_where_all_is_to_go(keyring_env: dict[str, str]) -> None:
-    """Deleting gives nothing to anybody; what is left would be left for ever."""
+def test_everywhere_deletes_secrets_of_other_servers(keyring_env: dict[str, str]) -> None:
+    """Deleting is safe, and an item that is left would stay for ever."""
     place = source(keyring())
     place.store_secret(REF, Secret(CANARY))
     assert place.delete_secret(MOVED, everywhere=True) is True
@@ -289,7 +291,7 @@ class Keyring(KeyringBackend):
 """
 
 
-def test_a_keyring_that_keeps_nothing_is_found_out(
+def test_a_keyring_that_stores_nothing_is_detected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A write that can't be read back is an error, not a success."""
@@ -312,10 +314,10 @@ def test_a_keyring_that_keeps_nothing_is_found_out(
         ("keyring.backends.SecretService.Keyring", "RuntimeError"),
     ],
 )
-def test_a_backend_that_is_no_keyring_is_refused(
+def test_unusable_backends_are_refused(
     name: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """null, fail, bogus and forced backends each end in their own message, and keep nothing."""
+    """Null, failing, invalid and unavailable backends each have their own error, and store nothing."""
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", name)
     with pytest.raises(KeyringError, match=words) as caught:
         source(keyring()).store_secret(REF, Secret(CANARY))
@@ -335,7 +337,7 @@ class PlaintextKeyring(KeyringBackend):
 def test_plain_text_backends_are_refused(
     package: str, backend: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """keyrings.alt, and whatever calls itself plain text, is neither read nor written."""
+    """keyrings.alt, and any backend that calls itself plain text, is neither read nor written."""
     (backend / package).mkdir(parents=True)
     (backend / package / "file.py").write_text(PLAIN)
     name = f"{package.replace('/', '.')}.file.PlaintextKeyring"
@@ -354,10 +356,10 @@ class Keyring(KeyringBackend):
 """
 
 
-def test_whatever_a_backend_raises_is_an_error_without_the_secret(
+def test_backend_exceptions_are_translated_without_the_secret(
     backend: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exceptions of no known kind become a KeyringError, and a secret in their words is left out."""
+    """Unknown exceptions become a KeyringError, and a secret in their text is left out."""
     (backend / "raising_backend.py").write_text(RAISING)
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "raising_backend.Keyring")
     place = source(keyring())
@@ -369,15 +371,15 @@ def test_whatever_a_backend_raises_is_an_error_without_the_secret(
 
 
 def test_a_broken_keyringrc_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A keyringrc.cfg that can't be parsed ends in a message with its path."""
+    """A keyringrc.cfg that can't be parsed is an error with its path."""
     config = keyringrc("no section header\n")
     with pytest.raises(KeyringError) as caught:
         keyring().require_usable()
     assert str(config) in caught.value.message
 
 
-def test_keyringrc_puts_nothing_before_our_modules(backend: Path) -> None:
-    """`keyring-path` is searched last, and a relative one, which follows the folder, is refused."""
+def test_keyringrc_cant_shadow_our_modules(backend: Path) -> None:
+    """`keyring-path` is searched last, and a relative path is refused."""
     (backend / "own_backend.py").write_text(RAISING)
     elsewhere = backend / "elsewhere"
     elsewhere.mkdir()
@@ -402,10 +404,10 @@ def keyringrc(text: str) -> Path:
     return path
 
 
-def test_a_keyring_library_in_the_current_folder_is_not_used(
+def test_modules_in_the_current_directory_are_not_imported(
     keyring_env: dict[str, str], tmp_path: Path
 ) -> None:
-    """Files named like the libraries, in the folder one stands in, are never imported."""
+    """Files in the current directory that are named like the libraries are not imported."""
     for name in ("keyring", "secretstorage", "jeepney", "filelock"):
         (tmp_path / f"{name}.py").write_text("print('HIJACKED')\n")
     code = (
@@ -425,10 +427,10 @@ def test_a_keyring_library_in_the_current_folder_is_not_used(
     assert done.stdout == "keyring.backends.SecretService.Keyring\n"
 
 
-def test_a_value_over_the_platforms_limit_is_refused_before_it_is_tried(
+def test_a_value_over_the_platform_limit_is_refused(
     keyring_env: dict[str, str],
 ) -> None:
-    """The limit counts UTF-16 units: a character outside the first plane is two."""
+    """The limit counts UTF-16 units: a character outside the first plane counts twice."""
     ring = keyring(limit=10)
     ring.set_item("tokencli:p:x", "x", "0123456789")
     for text in ("0123456789a", "01234567\U0001f511\U0001f511"):

@@ -1,4 +1,4 @@
-"""Signals wait for the end of the block, are told of, and then do what they would have done."""
+"""Signals are deferred to the end of the block, announced, and then delivered."""
 
 import os
 import select
@@ -39,7 +39,7 @@ Start = Callable[..., subprocess.Popen[str]]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Start programs that are in the block until they are sent a line; none outlives the test."""
+    """Start programs that stay in the block until they get a line; none outlives the test."""
     with ExitStack() as programs:
 
         def begin(*, ignored: bool = False) -> subprocess.Popen[str]:
@@ -62,7 +62,7 @@ def start() -> Iterator[Start]:
 
 
 def told(program: subprocess.Popen[str]) -> str:
-    """Return the next line that the program says on stderr."""
+    """Return the next line of the program's stderr."""
     assert program.stderr is not None
     return program.stderr.readline()
 
@@ -79,7 +79,7 @@ def told(program: subprocess.Popen[str]) -> str:
 def test_a_signal_is_delivered_after_the_block(
     number: int, code: int, last: str, start: Start
 ) -> None:
-    """The block ends, then the signal does what it would have done."""
+    """The block ends, then the signal has its usual effect."""
     program = start()
     program.send_signal(number)
     assert told(program) == ("waiting for the server's reply, so that the new token is not lost\n")
@@ -88,8 +88,8 @@ def test_a_signal_is_delivered_after_the_block(
     assert program.returncode == code
 
 
-def test_a_second_ctrl_c_is_told_how_long_it_takes(start: Start) -> None:
-    """Ctrl-C again does not break the block either, and hears for how long at most."""
+def test_a_second_ctrl_c_shows_the_remaining_time(start: Start) -> None:
+    """A second Ctrl-C doesn't end the block either, and shows how long it takes at most."""
     program = start()
     program.send_signal(signal.SIGINT)
     told(program)
@@ -103,7 +103,7 @@ def test_a_second_ctrl_c_is_told_how_long_it_takes(start: Start) -> None:
 
 
 def test_ctrl_z_stops_after_the_block(start: Start) -> None:
-    """A stop waits too: a stopped program would let the answer pass, and keep the lock."""
+    """SIGTSTP is deferred as well: a stopped program would miss the reply and keep the lock."""
     program = start()
     program.send_signal(signal.SIGTSTP)
     told(program)
@@ -120,8 +120,8 @@ def test_ctrl_z_stops_after_the_block(start: Start) -> None:
     assert program.stdout.read() == "after\n"
 
 
-def test_what_is_ignored_stays_ignored(start: Start) -> None:
-    """Under nohup SIGHUP is nothing, inside the block and after it."""
+def test_ignored_signals_stay_ignored(start: Start) -> None:
+    """Under nohup SIGHUP is ignored, in the block and after it."""
     program = start(ignored=True)
     program.send_signal(signal.SIGHUP)
     out, err = program.communicate("\n", timeout=20)
@@ -129,8 +129,8 @@ def test_what_is_ignored_stays_ignored(start: Start) -> None:
     assert err == ""
 
 
-def test_handlers_are_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the block, also after an error in it, each signal has the handler that it had."""
+def test_handlers_are_restored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the block, also after an error in it, each signal has its previous handler."""
     before = [signal.getsignal(number) for number in DEFERRED_SIGNALS]
     with defer_signals(print):
         assert [signal.getsignal(number) for number in DEFERRED_SIGNALS] != before
@@ -141,7 +141,7 @@ def test_handlers_are_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_ctrl_c_after_an_error_is_still_delivered() -> None:
-    """An error in the block does not swallow the signal that came during it."""
+    """An error in the block doesn't lose a signal that arrived during it."""
     heard: list[str] = []
     with pytest.raises(KeyboardInterrupt) as caught, defer_signals(heard.append):
         signal.raise_signal(signal.SIGINT)
@@ -150,8 +150,8 @@ def test_ctrl_c_after_an_error_is_still_delivered() -> None:
     assert len(heard) == 1
 
 
-def test_off_the_main_thread_nothing_is_done() -> None:
-    """In a thread of somebody's program the block runs, and no handler is touched."""
+def test_other_threads_are_left_alone() -> None:
+    """In another thread the block runs, and no handler is changed."""
     before = signal.getsignal(signal.SIGINT)
     seen: list[object] = []
 
@@ -165,8 +165,8 @@ def test_off_the_main_thread_nothing_is_done() -> None:
     assert seen == [before]
 
 
-def test_a_note_that_can_t_be_written_is_no_reason_to_fail() -> None:
-    """stderr may be in the middle of a write when the signal comes."""
+def test_a_note_that_cant_be_written_is_ignored() -> None:
+    """The signal may interrupt a write to stderr."""
 
     def reentrant(text: str) -> None:
         raise RuntimeError("reentrant call")

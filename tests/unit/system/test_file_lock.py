@@ -1,4 +1,4 @@
-"""The lock, among real processes."""
+"""The file lock, with real processes."""
 
 import os
 import signal
@@ -42,13 +42,13 @@ Hold = Callable[[], subprocess.Popen[str]]
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Return where the lock of the test is."""
+    """Return the path of the test's lock."""
     return tmp_path / "x.lock"
 
 
 @pytest.fixture
 def other(path: Path) -> Iterator[Hold]:
-    """Start processes that hold the lock until they are sent a line."""
+    """Start processes that hold the lock until they get a line."""
     with ExitStack() as processes:
 
         def start() -> subprocess.Popen[str]:
@@ -70,13 +70,13 @@ def other(path: Path) -> Iterator[Hold]:
 
 
 def take(path: Path, timeout: float = 0.0, note: Callable[[str], None] = print) -> bool:
-    """Take the lock and let it go."""
+    """Acquire and release the lock."""
     with hold_lock(path, doing="getting a token for profile 'p'", timeout=timeout, note=note):
         return True
 
 
 def test_fifty_processes_take_turns(path: Path) -> None:
-    """Fifty processes that read, add one and write under the lock lose no count."""
+    """Fifty processes that read, add one and write under the lock lose no update."""
     count = path.with_name("count")
     count.write_text("0")
     with ExitStack() as processes:
@@ -95,8 +95,8 @@ def test_fifty_processes_take_turns(path: Path) -> None:
     assert count.read_text() == "50"
 
 
-def test_a_killed_holder_frees_the_lock_at_once(path: Path, other: Hold) -> None:
-    """The kernel lets go of what a killed process held; what it wrote into the file is no matter."""
+def test_a_killed_holder_releases_the_lock(path: Path, other: Hold) -> None:
+    """The kernel releases the lock of a killed process, whatever it wrote into the file."""
     process = other()
     with pytest.raises(LockTimeoutError):
         take(path)
@@ -108,8 +108,8 @@ def test_a_killed_holder_frees_the_lock_at_once(path: Path, other: Hold) -> None
     assert path.read_text() == ""
 
 
-def test_a_stopped_holder_costs_the_timeout_and_is_named(path: Path, other: Hold) -> None:
-    """A holder under Ctrl-Z does not block for ever; the error names it and how to wake it."""
+def test_a_stopped_holder_is_reported_after_the_timeout(path: Path, other: Hold) -> None:
+    """A holder stopped by Ctrl-Z doesn't block for ever; the error names it and how to continue it."""
     process = other()
     process.send_signal(signal.SIGSTOP)
     os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
@@ -124,8 +124,8 @@ def test_a_stopped_holder_costs_the_timeout_and_is_named(path: Path, other: Hold
     assert take(path)
 
 
-def test_a_holder_at_work_is_named(path: Path, other: Hold) -> None:
-    """The error says which process has the lock, for which profile, and how to wait for longer."""
+def test_the_holder_is_named(path: Path, other: Hold) -> None:
+    """The error says which process has the lock, for which profile, and how to wait longer."""
     process = other()
     with pytest.raises(LockTimeoutError) as caught:
         take(path)
@@ -134,10 +134,8 @@ def test_a_holder_at_work_is_named(path: Path, other: Hold) -> None:
     assert caught.value.fix is not None and "--lock-timeout" in caught.value.fix
 
 
-def test_whom_one_waits_for_is_said_after_a_while(
-    path: Path, other: Hold, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Who waits is told once whom for; who does not have to wait is told nothing."""
+def test_a_wait_is_announced_once(path: Path, other: Hold, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that waits is told once for which process; a run that doesn't wait is told nothing."""
     assert file_lock.WAIT_NOTICE_S == 2.0
     monkeypatch.setattr(file_lock, "WAIT_NOTICE_S", 0.2)
     process = other()
@@ -157,8 +155,8 @@ def test_whom_one_waits_for_is_said_after_a_while(
     assert len(said) == 1
 
 
-def test_the_file_stays_and_is_empty_and_ours_alone(path: Path) -> None:
-    """A lock file is never removed; at rest it is empty, with mode 0600 whatever it had."""
+def test_the_lock_file_stays_empty_and_private(path: Path) -> None:
+    """A lock file is never removed; after use it is empty and has mode 0600."""
     assert take(path)
     first = path.stat()
     path.chmod(0o666)
@@ -168,8 +166,8 @@ def test_the_file_stays_and_is_empty_and_ours_alone(path: Path) -> None:
     assert path.stat().st_size == 0
 
 
-def test_what_was_planted_is_refused(path: Path, tmp_path: Path) -> None:
-    """A link, a FIFO, a folder: an error at once, which is no time-out, and nothing is written."""
+def test_other_files_are_refused_as_locks(path: Path, tmp_path: Path) -> None:
+    """A link, a FIFO or a directory is an error at once, not a time-out, and nothing is written."""
     victim = tmp_path / "victim"
     victim.write_text("content")
     for plant in (
@@ -187,16 +185,16 @@ def test_what_was_planted_is_refused(path: Path, tmp_path: Path) -> None:
     assert victim.read_text() == "content"
 
 
-def test_a_folder_that_cant_be_written_is_no_contention(tmp_path: Path) -> None:
-    """A place in which there can be no file is an error at once."""
+def test_an_unwritable_directory_is_an_error_at_once(tmp_path: Path) -> None:
+    """If no file can be created, it is an error at once and not a time-out."""
     (tmp_path / "file").touch()
     with pytest.raises(StorageError) as caught:
         take(tmp_path / "file" / "x.lock", 20)
     assert not isinstance(caught.value, LockTimeoutError)
 
 
-def test_a_deleted_file_does_not_make_two_holders(path: Path, other: Hold) -> None:
-    """Who waited on a file that has been removed takes the new one, beside whoever has that."""
+def test_a_deleted_lock_file_does_not_break_the_lock(path: Path, other: Hold) -> None:
+    """A process that waited for a removed file waits for the new one."""
     old = other()
     waiter = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(path)],
@@ -219,14 +217,14 @@ def test_a_deleted_file_does_not_make_two_holders(path: Path, other: Hold) -> No
 
 
 def waiting_ended(process: subprocess.Popen[str]) -> bool:
-    """Tell whether a process has come to hold the lock."""
+    """Tell whether a process has acquired the lock."""
     import select
 
     return bool(select.select([process.stdout], [], [], 0.3)[0])
 
 
-def test_an_error_inside_frees_the_lock(path: Path) -> None:
-    """Whatever ends the block, the lock is free after it."""
+def test_an_error_releases_the_lock(path: Path) -> None:
+    """However the block ends, the lock is released."""
     for error in (ValueError, KeyboardInterrupt, SystemExit):
         with (
             pytest.raises(error),
@@ -237,7 +235,7 @@ def test_an_error_inside_frees_the_lock(path: Path) -> None:
 
 
 def test_a_child_does_not_keep_the_lock(path: Path) -> None:
-    """A command that is started under the lock does not hold it when we no longer do."""
+    """A command that is started under the lock doesn't inherit it."""
     with hold_lock(path, doing="getting a token for profile 'p'", timeout=0, note=print):
         child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     with child:
@@ -248,7 +246,7 @@ def test_a_child_does_not_keep_the_lock(path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["", "x", "-1", "0", "99999999999999999999999", "\xff", "9" * 5000]
 )
-def test_nonsense_in_the_file_names_nobody(text: str, path: Path) -> None:
-    """What somebody wrote into the lock file is no process."""
+def test_invalid_content_names_no_holder(text: str, path: Path) -> None:
+    """Other content of the lock file is ignored."""
     path.write_bytes(text.encode("latin-1"))
     assert read_holder_pid(path) is None

@@ -1,4 +1,4 @@
-"""Files that hold secrets: what is refused, what is mended, and what never tears."""
+"""Files with secrets: what is refused, what is corrected, and that writes are atomic."""
 
 import errno
 import os
@@ -26,7 +26,7 @@ KEY = stored().binding.key
 
 @pytest.fixture(params=[0o000, 0o022, 0o077, 0o777])
 def umask(request: pytest.FixtureRequest) -> Iterator[int]:
-    """Run the test under a umask, wide or narrow."""
+    """Run the test under various umasks."""
     before = os.umask(request.param)
     yield request.param
     os.umask(before)
@@ -38,7 +38,7 @@ def mode(path: Path) -> int:
 
 
 def test_files_are_0600_and_folders_0700_under_any_umask(tmp_path: Path, umask: int) -> None:
-    """The umask neither opens what is ours nor locks us out, also for folders above."""
+    """The umask neither opens our files nor locks us out, including parent directories."""
     root = tmp_path / "a" / "b" / "state"
     store = file_store(root)
     with store.lock_credential(KEY, 5):
@@ -50,8 +50,8 @@ def test_files_are_0600_and_folders_0700_under_any_umask(tmp_path: Path, umask: 
         assert mode(path) == (0o700 if path.is_dir() else 0o600), path
 
 
-def test_a_folder_of_ours_that_is_open_is_closed(tmp_path: Path) -> None:
-    """A folder for secrets that others could enter is closed, and one that we can't enter opened."""
+def test_an_open_directory_is_closed(tmp_path: Path) -> None:
+    """A directory that others could enter is closed, and one that we can't enter is opened."""
     for bits in (0o755, 0o777, 0o500):
         (tmp_path / "x").mkdir()
         (tmp_path / "x").chmod(bits)
@@ -137,8 +137,8 @@ def test_an_unsafe_file_is_refused(what: str, fix: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["symlink", "dangling", "fifo", "hard link"])
-def test_a_write_never_goes_through_what_was_planted(what: str, tmp_path: Path) -> None:
-    """A save takes the name over; what a planted link leads to is not touched."""
+def test_a_write_replaces_links_and_other_files(what: str, tmp_path: Path) -> None:
+    """A save replaces the name; the target of a link isn't changed."""
     store = file_store(tmp_path)
     store.save(stored())
     path = token_file(tmp_path)
@@ -152,8 +152,8 @@ def test_a_write_never_goes_through_what_was_planted(what: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("place", ["", "tokens"])
-def test_a_planted_folder_is_refused(place: str, tmp_path: Path) -> None:
-    """A symbolic link or a file in the place of a folder is refused, to read and to write."""
+def test_a_link_or_file_in_place_of_a_directory_is_refused(place: str, tmp_path: Path) -> None:
+    """A symbolic link or a file in place of a directory is refused, for reading and writing."""
     (tmp_path / "real").mkdir(mode=0o700)
     root = tmp_path / "state"
     target = root / place
@@ -170,10 +170,10 @@ def test_a_planted_folder_is_refused(place: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("whose", ["folder", "file"])
-def test_what_belongs_to_somebody_else_is_refused(
+def test_files_of_other_users_are_refused(
     whose: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A folder or file of another user is neither read nor believed."""
+    """A directory or file of another user isn't read."""
     root = tmp_path / "state"
     file_store(root).save(stored())
     path = token_file(root) if whose == "file" else root / "tokens"
@@ -196,8 +196,8 @@ def test_what_belongs_to_somebody_else_is_refused(
     ],
     ids=["empty", "torn", "zeros", "another credential's", "huge"],
 )
-def test_damage_is_set_aside_and_is_a_miss(damage: bytes, tmp_path: Path) -> None:
-    """A damaged file is a miss; under the lock it is moved aside, told of, and three are kept."""
+def test_a_damaged_file_is_ignored_and_set_aside(damage: bytes, tmp_path: Path) -> None:
+    """A damaged file is ignored; under the lock it is renamed with a warning, and three are kept."""
     store = file_store(tmp_path)
     for n in range(5):
         store.save(stored())
@@ -232,8 +232,8 @@ except StorageError as error:
 
 
 @pytest.mark.parametrize("step", ["prepare", "save"])
-def test_a_limit_is_met_before_anything_is_lost(step: str, tmp_path: Path) -> None:
-    """Where a file can't grow, `prepare` already fails; what was stored stays, and no draft is left."""
+def test_a_file_size_limit_is_noticed_early(step: str, tmp_path: Path) -> None:
+    """If a file can't grow, `reserve_space` fails; the old token set stays, and no draft is left."""
     store = file_store(tmp_path)
     store.save(stored(1))
     done = subprocess.run(
@@ -257,10 +257,10 @@ def test_a_limit_is_met_before_anything_is_lost(step: str, tmp_path: Path) -> No
         (errno.EIO, "input/output error"),
     ],
 )
-def test_no_room_is_found_before_the_request(
+def test_missing_disk_space_is_noticed_early(
     number: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A full, read-only or failing disk, or a used-up quota, is told by `prepare`, each in its words."""
+    """`reserve_space` reports a full, read-only or failing disk and an exceeded quota."""
     store = file_store(tmp_path)
     store.save(stored(1))
 
@@ -277,8 +277,10 @@ def test_no_room_is_found_before_the_request(
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_room_is_really_held(known: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After `prepare` the blocks are on the disk, also where the file system can't reserve them."""
+def test_space_is_really_reserved(
+    known: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After `reserve_space` the blocks are allocated, even if the file system can't reserve them."""
     if not known:
 
         def unknown(fd: int, offset: int, size: int) -> None:
@@ -296,8 +298,8 @@ def test_room_is_really_held(known: bool, tmp_path: Path, monkeypatch: pytest.Mo
     assert len(list((tmp_path / "tokens").iterdir())) == 1, "what was not used is given back"
 
 
-def test_drafts_of_dead_runs_go_under_the_lock(tmp_path: Path) -> None:
-    """A draft that a killed run left is removed by the next one that holds the lock, and by no other."""
+def test_drafts_of_killed_runs_are_removed_under_the_lock(tmp_path: Path) -> None:
+    """A draft of a killed run is removed by the next run that holds the lock."""
     store = file_store(tmp_path)
     store.save(stored())
     left = safe_file.AtomicWrite(token_file(tmp_path), 10)
@@ -310,10 +312,10 @@ def test_drafts_of_dead_runs_go_under_the_lock(tmp_path: Path) -> None:
     left.discard()
 
 
-def test_a_write_is_flushed_before_it_is_named(
+def test_a_write_is_flushed_before_the_rename(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The order is: content, flush of the content, rename, flush of the folder."""
+    """The order is: content, flush of the content, rename, flush of the directory."""
     steps: list[str] = []
     for name in ("write", "fsync", "replace"):
         real = getattr(os, name)
@@ -342,8 +344,8 @@ print(count)
 """
 
 
-def test_readers_never_see_a_torn_file() -> None:
-    """Twenty readers during a thousand writes see whole token sets, and nothing else."""
+def test_readers_never_see_a_partial_file() -> None:
+    """Twenty readers during a thousand writes see only complete token sets."""
     with memory_folder() as root, ExitStack() as readers:
         store = file_store(root)
         sets = [stored(n, size=n * 100) for n in range(20)]
@@ -380,8 +382,8 @@ while True:
 """
 
 
-def test_kill_9_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> None:
-    """Writers that are killed leave a whole token set, a lock that is free, and no more than a draft."""
+def test_kill_9_never_leaves_a_partial_file(tmp_path: Path) -> None:
+    """Killed writers leave a complete token set, a free lock, and at most a draft."""
     store = file_store(tmp_path)
     store.save(stored())
     for n in range(15):

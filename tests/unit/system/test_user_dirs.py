@@ -1,4 +1,4 @@
-"""Where files rest: with the user, not with the environment."""
+"""Directories depend on the user, not on the environment."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from tokencli.system import user_dirs
 
 
 def where(**environ: str) -> str:
-    """Return the state folder that a process with these variables uses."""
+    """Return the state directory of a process with these variables."""
     return subprocess.run(
         [
             sys.executable,
@@ -27,16 +27,16 @@ def where(**environ: str) -> str:
     ).stdout
 
 
-def test_the_state_folder_follows_the_user_and_nothing_else(tmp_path: Path) -> None:
-    """HOME, TMPDIR and XDG variables do not move it: shells with one keyring share one lock."""
+def test_the_state_directory_depends_only_on_the_user(tmp_path: Path) -> None:
+    """HOME, TMPDIR and XDG variables don't change it: shells that share a keyring share its lock."""
     names = ("HOME", "TMPDIR", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")
     assert where() == where(**{name: str(tmp_path) for name in names})
 
 
-def test_without_a_home_there_is_one_fixed_place(
+def test_without_a_home_directory_there_is_a_fixed_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A user whose home is missing, or in no database, still has a place that all processes share."""
+    """A user without a home directory still has a directory that all processes share."""
     fallback = Path(f"/tmp/tokencli-{os.geteuid()}")
     for home in (None, tmp_path / "missing"):
         monkeypatch.setattr(
@@ -45,16 +45,16 @@ def test_without_a_home_there_is_one_fixed_place(
         assert user_dirs.state_dir() == fallback
 
 
-def test_a_home_in_which_nothing_can_be_made_is_passed_by(
+def test_an_unwritable_home_directory_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the folder can't be made in the home folder, the fixed place is used."""
+    """If it can't be created in the home directory, the fixed one is used."""
     (tmp_path / ".local").touch(mode=0o600)
     monkeypatch.setattr(user_dirs, "_home_dir", lambda: tmp_path)
     assert user_dirs.state_dir() == Path(f"/tmp/tokencli-{os.geteuid()}")
 
 
-def test_the_runtime_folder_must_be_private_and_in_memory(tmp_path: Path) -> None:
+def test_the_runtime_directory_must_be_private_and_in_memory(tmp_path: Path) -> None:
     """It is used if it is ours, closed to others, not a link, and on a tmpfs; else there is none."""
     with memory_folder() as memory:
         assert user_dirs.runtime_dir({"XDG_RUNTIME_DIR": str(memory)}) == memory / "tokencli"
@@ -73,8 +73,8 @@ def test_the_runtime_folder_must_be_private_and_in_memory(tmp_path: Path) -> Non
         assert user_dirs.runtime_dir({"XDG_RUNTIME_DIR": odd}) is None
 
 
-def test_memory_is_told_from_disk(tmp_path: Path) -> None:
-    """/dev/shm is memory, /proc is not, and what is not there is not."""
+def test_file_systems_in_memory_are_recognised(tmp_path: Path) -> None:
+    """/dev/shm is in memory; /proc and missing paths aren't."""
     assert user_dirs.is_memory_backed(Path("/dev/shm"))
     assert not user_dirs.is_memory_backed(Path("/proc"))
     assert not user_dirs.is_memory_backed(tmp_path / "missing")

@@ -1,4 +1,4 @@
-"""The browser is opened at addresses alone, by no shell, and never writes to our stdout."""
+"""The browser is opened only with URLs, without a shell, and can't write to our stdout."""
 
 import subprocess
 import sys
@@ -53,13 +53,13 @@ BAD = (
 
 @pytest.fixture
 def opened(tmp_path: Path) -> Path:
-    """Return where the browser of these tests writes what it was given."""
+    """Return the file to which the fake browser writes its arguments."""
     return tmp_path / "opened"
 
 
 @pytest.fixture
 def browser(tmp_path: Path, opened: Path) -> SystemBrowser:
-    """Return a browser whose $BROWSER writes its arguments down, and makes noise."""
+    """Return a browser whose $BROWSER records its arguments and prints something."""
     program = tmp_path / "browser.py"
     program.write_text(
         "import pathlib, sys\n"
@@ -71,25 +71,23 @@ def browser(tmp_path: Path, opened: Path) -> SystemBrowser:
 
 @pytest.mark.requirement(21)
 @pytest.mark.parametrize("url", GOOD)
-def test_an_address_arrives_whole_as_one_argument(
-    browser: SystemBrowser, opened: Path, url: str
-) -> None:
-    """https with a host, or http to a loopback literal: opened as it stands."""
+def test_a_url_is_passed_as_one_argument(browser: SystemBrowser, opened: Path, url: str) -> None:
+    """https with a host, or http to a loopback address, is opened unchanged."""
     assert browser.open_url(url) is True
     assert opened.read_text() == repr([url])
 
 
 @pytest.mark.requirement(21)
 @pytest.mark.parametrize("url", BAD)
-def test_what_is_no_address_is_not_opened(browser: SystemBrowser, opened: Path, url: str) -> None:
-    """Options, placeholders, other schemes, user names, controls: refused before any process."""
+def test_other_urls_are_not_opened(browser: SystemBrowser, opened: Path, url: str) -> None:
+    """Options, placeholders, other schemes, user names and control characters are refused."""
     with pytest.raises(ConfigError):
         browser.open_url(url)
     assert not opened.exists()
 
 
-def test_a_browsers_noise_goes_to_stderr(tmp_path: Path) -> None:
-    """stdout carries the token: not a byte of a child's may get there."""
+def test_browser_output_goes_to_stderr(tmp_path: Path) -> None:
+    """stdout is for the token, so nothing of a child process may be written to it."""
     code = (
         "from tokencli.terminal.browser import SystemBrowser\n"
         "print(SystemBrowser({'BROWSER': 'echo canary-noise %s', 'PATH': '/usr/bin:/bin'})"
@@ -102,8 +100,8 @@ def test_a_browsers_noise_goes_to_stderr(tmp_path: Path) -> None:
     assert "canary-noise https://id.example.com/" in done.stderr
 
 
-def test_a_browser_that_can_not_be_started_is_told_apart() -> None:
-    """False, so that the address is shown instead."""
+def test_a_browser_that_cant_start_returns_false() -> None:
+    """So the URL is shown instead."""
     environ = {"BROWSER": "/nonexistent/browser %s", "PATH": "/nonexistent"}
     assert SystemBrowser(environ).open_url("https://id.example.com/") is False
 
@@ -122,10 +120,10 @@ def test_a_browser_that_can_not_be_started_is_told_apart() -> None:
         ({"BROWSER": ""}, False),
     ],
 )
-def test_it_is_known_whether_a_window_would_be_seen(
+def test_is_available_only_with_a_screen(
     monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], usable: bool
 ) -> None:
-    """A screen, or $BROWSER; over SSH without either nothing is opened."""
+    """There must be a screen or $BROWSER; over SSH without either nothing is opened."""
     monkeypatch.setattr(sys, "platform", "linux")
     assert SystemBrowser(environ).is_available is usable
     assert SystemBrowser(environ, forbidden=True).is_available is False

@@ -1,4 +1,4 @@
-"""What a person sees while they are waited for: always harmless, and nothing where nobody looks."""
+"""What the terminal shows while it waits for the user."""
 
 import os
 import pty
@@ -21,7 +21,7 @@ def terminal(*, quiet: bool = False, **environ: str) -> StderrTerminal:
 
 @contextmanager
 def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """Put a terminal in the place of stdin and stderr; the file descriptor is its other end."""
+    """Replace stdin and stderr by a terminal; the file descriptor is its other end."""
     ours, theirs = pty.openpty()
     with (
         os.fdopen(theirs, "r", encoding="utf-8") as stdin,
@@ -34,8 +34,8 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     os.close(ours)
 
 
-def test_what_has_to_be_seen_is_shown_even_under_q(capsys: pytest.CaptureFixture[str]) -> None:
-    """An address and a code; harmless, on one line, and without a picture where nobody sees it."""
+def test_messages_are_shown_even_with_q(capsys: pytest.CaptureFixture[str]) -> None:
+    """A URL and a code are sanitized, on one line, and without a QR code if stderr is no terminal."""
     terminal(quiet=True).show_message(NASTY, qr="https://example.com/")
     text = capsys.readouterr().err
     assert text.count("\n") == 1
@@ -43,20 +43,20 @@ def test_what_has_to_be_seen_is_shown_even_under_q(capsys: pytest.CaptureFixture
     assert not set(text) & set("\x1b\x07\x9b\u202e\r█▀▄")
 
 
-def test_the_status_line_is_for_terminals(capsys: pytest.CaptureFixture[str]) -> None:
-    """A log gets no line that replaces itself."""
+def test_a_pipe_gets_no_status_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """A log gets no line that is replaced later."""
     terminal().set_status_line("waiting")
     assert capsys.readouterr().err == ""
 
 
-def test_a_line_that_nobody_can_type_is_not_waited_for(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a terminal there is nothing to read; a pipe's content is somebody else's."""
+def test_without_a_terminal_no_line_is_read(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a terminal nothing is read, since a pipe's content has another purpose."""
     with terminal().open_line_reader() as typed:
         assert typed(30) is None
 
 
 @pytest.mark.parametrize(("quiet", "kind"), [(True, "xterm"), (False, "dumb")])
-def test_q_and_a_dumb_terminal_have_no_status_line(
+def test_no_status_line_with_q_or_a_dumb_terminal(
     monkeypatch: pytest.MonkeyPatch, quiet: bool, kind: str
 ) -> None:
     """Nothing is written at all."""
@@ -67,8 +67,8 @@ def test_q_and_a_dumb_terminal_have_no_status_line(
         assert os.read(there, 1000) == b"tokencli: end\r\n"
 
 
-def test_the_status_line_is_replaced_and_taken_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It never stays in front of what is said next, and obeys no escape of its text."""
+def test_the_status_line_is_replaced_and_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is removed before the next message, and escapes in its text are sanitized."""
     with screen(monkeypatch) as there:
         told = terminal(TERM="xterm")
         told.set_status_line("waiting")
@@ -86,20 +86,20 @@ def test_the_status_line_is_replaced_and_taken_away(monkeypatch: pytest.MonkeyPa
     ]
 
 
-def test_a_typed_line_comes_whole_and_only_if_there_is_one(
+def test_a_typed_line_is_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """None while nothing is there; then the line without its end."""
+    """None as long as there is no line; then the line without its line break."""
     with screen(monkeypatch) as there, terminal(TERM="xterm").open_line_reader() as typed:
         assert typed(0) is None
         os.write(there, b"http://127.0.0.1/callback?code=a\n")
         assert typed(30) == "http://127.0.0.1/callback?code=a"
 
 
-def test_a_line_longer_than_a_terminal_collects_comes_whole(
+def test_a_line_over_4095_bytes_is_read_completely(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """4095 bytes are all that a terminal's own line holds; and its modes are as before after it."""
+    """A terminal in canonical mode would cut it at 4095 bytes; its modes are restored afterwards."""
     with screen(monkeypatch) as there:
         before = termios.tcgetattr(sys.stdin.fileno())
         with terminal(TERM="xterm").open_line_reader() as typed:
@@ -111,10 +111,10 @@ def test_a_line_longer_than_a_terminal_collects_comes_whole(
         assert termios.tcgetattr(sys.stdin.fileno()) == before
 
 
-def test_what_is_typed_is_echoed_harmless_and_can_be_corrected(
+def test_typed_text_is_echoed_and_can_be_corrected(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Backspace and Ctrl-U work as they do in a line that the terminal collects; two lines are two."""
+    """Backspace and Ctrl-U work as in canonical mode, and two lines are separate."""
     with screen(monkeypatch) as there, terminal(TERM="xterm").open_line_reader() as typed:
         os.write(there, b"no\x15ax\x7fb\x1b[31m\nsecond\n")
         assert (typed(30), typed(30)) == ("ab\x1b[31m", "second")
@@ -122,8 +122,8 @@ def test_what_is_typed_is_echoed_harmless_and_can_be_corrected(
     assert echo == b"no\b \b\b \bax\b \bb\\u001b[31m\r\nsecond\r\n"
 
 
-def test_the_end_of_input_is_a_person_leaving(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-D at the question is like Ctrl-C."""
+def test_ctrl_d_cancels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-D at a question is like Ctrl-C."""
     with (
         screen(monkeypatch) as there,
         pytest.raises(KeyboardInterrupt),
@@ -133,8 +133,8 @@ def test_the_end_of_input_is_a_person_leaving(monkeypatch: pytest.MonkeyPatch) -
         typed(30)
 
 
-def test_an_address_is_shown_whole(capsys: pytest.CaptureFixture[str]) -> None:
-    """However long: cut it would open nothing; other lines keep their limit."""
+def test_a_long_url_is_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    """A URL that is cut would be useless; other lines have a limit."""
     address = "https://id.example.com/?" + "a" * 5000
     told = terminal()
     told.show_message(address)

@@ -1,4 +1,4 @@
-"""A hidden prompt stays hidden, whatever a shell does to the terminal meanwhile."""
+"""A hidden prompt stays hidden, whatever a shell does to the terminal in the meantime."""
 
 import os
 import pty
@@ -36,7 +36,7 @@ SHELLS = {
 
 
 class Screen:
-    """What a person sees, and where they type."""
+    """A terminal as the user sees it."""
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
@@ -62,7 +62,7 @@ class Screen:
 
 @contextmanager
 def shell(command: str) -> Iterator[Screen]:
-    """Run a command in a shell with job control at a terminal of its own."""
+    """Run a command in a shell with job control at its own terminal."""
     environ = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
     child, fd = pty.fork()
     if child == 0:
@@ -82,7 +82,7 @@ def shell(command: str) -> Iterator[Screen]:
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no jobs")
 @pytest.mark.parametrize("command", SHELLS.values(), ids=SHELLS)
 def test_ctrl_z_and_fg_leave_the_prompt_hidden(command: str) -> None:
-    """The prompt is shown anew and what is typed then is not; half a line from before is forgotten."""
+    """The prompt is shown again without echo, and half a line typed before is discarded."""
     with shell(command) as screen:
         screen.until("Password (hidden): ")
         screen.type("half\x1a")
@@ -95,8 +95,8 @@ def test_ctrl_z_and_fg_leave_the_prompt_hidden(command: str) -> None:
     assert "canary" not in screen.seen and "half" not in screen.seen
 
 
-def test_the_terminal_is_given_back_while_the_program_is_stopped() -> None:
-    """A shell that changes no modes finds echo on, and on again at the end."""
+def test_echo_is_restored_while_the_program_is_stopped() -> None:
+    """A shell that doesn't change the modes finds echo enabled, also at the end."""
     state = "stty -a | grep -o -w -e '-*echo' | sed 's/^/now /'"
     with shell(f"set -m; {ASK}; {state}; fg; {state}; echo end") as screen:
         screen.until("Password (hidden): ")
@@ -111,8 +111,8 @@ def test_the_terminal_is_given_back_while_the_program_is_stopped() -> None:
     assert "-echo" not in screen.seen
 
 
-def test_a_stop_that_nobody_hears_of_is_mended_after_it() -> None:
-    """SIGSTOP can't be handled; what comes after it can."""
+def test_echo_is_disabled_again_after_sigstop() -> None:
+    """SIGSTOP can't be handled, but SIGCONT can."""
     stopped = f"set -m; {ASK}; stty echo; fg"
     with shell(stopped) as screen:
         screen.until("Password (hidden): ")
@@ -123,8 +123,8 @@ def test_a_stop_that_nobody_hears_of_is_mended_after_it() -> None:
     assert "canary" not in screen.seen
 
 
-def test_leaving_gives_the_terminal_back() -> None:
-    """Ctrl-C at the prompt leaves echo as it was."""
+def test_ctrl_c_restores_echo() -> None:
+    """Ctrl-C at the prompt restores echo."""
     state = "stty -a | grep -o -w -e '-*echo' | sed 's/^/now /'"
     with shell(f"set -m; {ASK}; {state}; echo end") as screen:
         screen.until("Password (hidden): ")

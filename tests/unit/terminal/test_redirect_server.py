@@ -1,4 +1,4 @@
-"""The loopback redirect takes one request in a hundred, and the others cost it nothing."""
+"""The redirect server accepts the one expected request and is not disturbed by others."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ REFUSED = AuthorizationResponse(error=RefusedError("no"))
 
 
 def judge(query: str) -> AuthorizationResponse | None:
-    """Stand for a grant: state=right is this sign-in's."""
+    """Accept a redirect as a grant would; state=right belongs to this sign-in."""
     return {"state=right&code=c": CODE, "state=right&error=e": REFUSED}.get(query)
 
 
@@ -63,22 +63,22 @@ def raw(listener: LoopbackListener, request: bytes) -> tuple[str, str]:
 
 
 def works(listener: LoopbackListener) -> None:
-    """See that the redirect which is awaited is still taken."""
+    """Check that the expected redirect is still accepted."""
     head, _ = ask(listener, "/callback?state=right&code=c")
     assert head.startswith("HTTP/1.1 200 ")
     assert listener.wait_for_redirect(10) is CODE
 
 
 def test_the_redirect_uri_is_a_loopback_literal_with_a_port() -> None:
-    """RFC 8252 section 7.3: 127.0.0.1, any port, never `localhost`; two listeners have two."""
+    """RFC 8252 section 7.3: 127.0.0.1 with any port, not `localhost`; two listeners have two ports."""
     with listening() as one, listening() as other:
         assert one.redirect_uri.startswith("http://127.0.0.1:")
         assert one.redirect_uri.endswith("/callback")
         assert one.redirect_uri != other.redirect_uri
 
 
-def test_where_the_redirect_uri_says_localhost_only_that_name_is_taken() -> None:
-    """The port is still open on the loopback address alone."""
+def test_with_localhost_only_that_host_is_accepted() -> None:
+    """The port is still open only on the loopback address."""
     listener = LoopbackListener(None, judge, by_name=True)
     try:
         assert listener.redirect_uri.startswith("http://localhost:")
@@ -115,8 +115,8 @@ NOT_AWAITED = {
 
 @pytest.mark.requirement(20)
 @pytest.mark.parametrize("request_text", NOT_AWAITED.values(), ids=NOT_AWAITED)
-def test_whatever_else_comes_is_turned_away_and_the_wait_goes_on(request_text: str) -> None:
-    """Other paths, methods, hosts and states get an error page; after them the right one works."""
+def test_other_requests_are_refused(request_text: str) -> None:
+    """Other paths, methods, hosts and states get an error page; afterwards the right one works."""
     with listening() as listener:
         text = request_text.replace("{host}", authority(listener))
         head, body = raw(listener, text.encode("latin-1"))
@@ -128,8 +128,8 @@ def test_whatever_else_comes_is_turned_away_and_the_wait_goes_on(request_text: s
 
 @pytest.mark.requirement(20)
 @pytest.mark.parametrize("size", [40_000, 1_000_000])
-def test_a_query_that_is_far_too_long_is_refused(size: int) -> None:
-    """1 MB of query is neither read to its end nor judged, and the wait goes on."""
+def test_a_query_that_is_too_long_is_refused(size: int) -> None:
+    """1 MB of query isn't read to its end, and the server continues to wait."""
     judged: list[str] = []
 
     def noting(query: str) -> AuthorizationResponse | None:
@@ -148,8 +148,8 @@ def test_a_query_that_is_far_too_long_is_refused(size: int) -> None:
 
 
 @pytest.mark.requirement(20)
-def test_what_a_browser_leaves_idle_or_sends_slowly_keeps_nobody_waiting() -> None:
-    """Pre-connections without a byte and half requests (slowloris) don't hold the right one up."""
+def test_idle_and_slow_connections_do_not_block() -> None:
+    """Empty connections and partial requests (slowloris) don't delay the right one."""
     with listening() as listener:
         idle = [connect(listener) for _ in range(20)]
         for client in idle[10:]:
@@ -161,8 +161,8 @@ def test_what_a_browser_leaves_idle_or_sends_slowly_keeps_nobody_waiting() -> No
             client.close()
 
 
-def test_a_connection_has_a_deadline_as_a_whole() -> None:
-    """One byte after the other, each in time, does not keep a connection open for ever."""
+def test_a_connection_has_one_timeout() -> None:
+    """Single bytes, each in time, don't keep a connection open for ever."""
     with listening(request_timeout=0.3) as listener, connect(listener) as client:
         begin = monotonic()
         with pytest.raises(ConnectionError):
@@ -177,8 +177,8 @@ def test_a_connection_has_a_deadline_as_a_whole() -> None:
         works(listener)
 
 
-def test_more_connections_than_there_are_places_are_closed_at_once() -> None:
-    """A flood fills its places and no more; once it ebbs the redirect is taken."""
+def test_too_many_connections_are_closed() -> None:
+    """A flood can't open more than the limit, and afterwards the redirect is accepted."""
     with listening(request_timeout=0.5) as listener:
         flood = [connect(listener) for _ in range(redirect_server.MAX_CONNECTIONS + 8)]
         refused = 0
@@ -191,8 +191,8 @@ def test_more_connections_than_there_are_places_are_closed_at_once() -> None:
 
 
 @pytest.mark.requirement(20)
-def test_one_redirect_is_taken_and_no_second() -> None:
-    """A second code, even with the right state, is told that it is too late."""
+def test_only_one_redirect_is_accepted() -> None:
+    """A second code, even with the right state, gets the page that says it is too late."""
     with listening() as listener:
         works(listener)
         head, body = ask(listener, "/callback?state=right&code=c")
@@ -201,8 +201,8 @@ def test_one_redirect_is_taken_and_no_second() -> None:
         assert listener.wait_for_redirect(0.05) is None
 
 
-def test_a_refusal_ends_the_wait_too_and_its_page_does_not_claim_success() -> None:
-    """error=… with the right state is an answer; the page sends the person to the terminal."""
+def test_an_error_redirect_ends_the_wait() -> None:
+    """error=… with the right state is a valid response; the page refers to the terminal."""
     with listening() as listener:
         _, body = ask(listener, "/callback?state=right&error=e")
         assert "Not signed in" in body
@@ -213,8 +213,8 @@ def test_a_refusal_ends_the_wait_too_and_its_page_does_not_claim_success() -> No
 @pytest.mark.parametrize(
     "query", ["state=right&code=c", "state=wrong&code=canary-code-7f3a<script>"]
 )
-def test_pages_are_static_and_can_do_nothing(query: str) -> None:
-    """No script, style or form may run, nothing is stored or referred, and nothing is echoed."""
+def test_pages_are_static(query: str) -> None:
+    """No script, style or form may run, nothing is cached or sent as a referrer, and nothing is echoed."""
     with listening() as listener:
         head, body = ask(listener, f"/callback?{query}")
         for header in (
@@ -229,8 +229,8 @@ def test_pages_are_static_and_can_do_nothing(query: str) -> None:
         assert "Server:" not in head
 
 
-def test_the_port_is_given_back() -> None:
-    """After close() nobody listens there any more, and the port can be used again at once."""
+def test_the_port_is_free_after_close() -> None:
+    """After close() nothing listens there, and the port can be used again at once."""
     with listening() as listener:
         port = int(authority(listener).rpartition(":")[2])
         works(listener)
@@ -241,8 +241,8 @@ def test_the_port_is_given_back() -> None:
     again.close()
 
 
-def test_a_port_in_use_is_told() -> None:
-    """A registered port that another program has is a matter of configuration."""
+def test_a_port_in_use_is_a_config_error() -> None:
+    """If another program uses the registered port, the fix is in the configuration."""
     with listening() as listener:
         port = int(authority(listener).rpartition(":")[2])
         with pytest.raises(ConfigError) as told:
@@ -251,8 +251,8 @@ def test_a_port_in_use_is_told() -> None:
         assert "redirect_port" in (told.value.fix or "")
 
 
-def test_without_ipv4_it_listens_on_the_ipv6_literal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """RFC 8252 section 7.3: [::1] where there is no 127.0.0.1."""
+def test_ipv6_is_used_without_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 8252 section 7.3: [::1] if there is no 127.0.0.1."""
     real = redirect_server._listen_on
 
     def no_ipv4(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
@@ -272,8 +272,8 @@ def test_without_ipv4_it_listens_on_the_ipv6_literal(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.requirement(20)
-def test_only_this_machine_can_reach_it() -> None:
-    """It is bound to the loopback address and to no other."""
+def test_it_listens_only_on_loopback() -> None:
+    """It is bound only to the loopback address."""
     with listening() as listener:
         port = int(authority(listener).rpartition(":")[2])
         with pytest.raises(OSError, match=r"refused|unreachable|assign"):

@@ -1,4 +1,4 @@
-"""Token sets to store, and a memory-backed folder to store them in."""
+"""Token sets to store, and a directory in memory to store them in."""
 
 import os
 import shutil
@@ -43,7 +43,7 @@ def token_file(root: Path) -> Path:
 
 @contextmanager
 def memory_folder() -> Iterator[Path]:
-    """Give a private folder on a file system that is kept in memory."""
+    """Yield a private directory on a file system in memory."""
     place = Path(tempfile.mkdtemp(prefix=f"tokencli-test-{os.getpid()}-", dir="/dev/shm"))
     try:
         yield place

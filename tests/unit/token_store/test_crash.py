@@ -139,7 +139,7 @@ def explore(examples: int) -> None:
 
 
 def test_a_crash_at_any_step_leaves_old_or_new() -> None:
-    """However runs are cut off, by a kill or by the power, the store is whole and the chain is known."""
+    """Whether a run is killed or the power fails, the store is intact and the state is known."""
     explore(150)
 
 
@@ -173,8 +173,8 @@ def test_every_step_of_a_refresh_is_tried() -> None:
 
 
 @pytest.mark.parametrize("lost", ["content", "names", "place"])
-def test_the_model_finds_what_is_left_out(lost: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the flush of the content, or of the folder, or with writing in place, the model fails."""
+def test_the_model_fails_without_each_step(lost: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without flushing the content or the directory, or with writing in place, the model fails."""
     if lost == "names":
         monkeypatch.setattr(safe_file, "sync_dir", lambda folder: None)
     elif lost == "content":

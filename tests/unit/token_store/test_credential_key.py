@@ -1,4 +1,4 @@
-"""The credential's key: what changes it, and what it never holds."""
+"""The credential key: what changes it, and what it doesn't contain."""
 
 from dataclasses import replace
 
@@ -37,8 +37,8 @@ PROFILE = make_profile(
     ],
     ids=str,
 )
-def test_whatever_decides_the_token_changes_the_key(changed: Profile) -> None:
-    """Endpoint, client, user, scope, audience, resource, method and name each make another token."""
+def test_settings_that_change_the_token_change_the_key(changed: Profile) -> None:
+    """Endpoint, client, user, scope, audience, resource, method and name each change the token."""
     assert derive_credential_key(changed) != derive_credential_key(PROFILE)
 
 
@@ -47,8 +47,8 @@ def _asking(**words: object) -> Profile:
     return replace(PROFILE, provider=build_provider(table, "own"), grant="token")
 
 
-def test_how_a_provider_of_ones_own_asks_decides_the_token_too() -> None:
-    """Another body, value, JWT, second request or place is another token; its words for people are not."""
+def test_a_user_defined_providers_request_changes_the_key() -> None:
+    """Another body, value, JWT, second request or reply path changes the token; titles and help don't."""
     whole = {"request": {"send": {"a": "b", "scope": "read"}}}
     key = derive_credential_key(_asking(**whole))
     others = [
@@ -77,20 +77,20 @@ def test_how_a_provider_of_ones_own_asks_decides_the_token_too() -> None:
     ],
     ids=str,
 )
-def test_what_does_not_decide_the_token_leaves_the_key(same: Profile) -> None:
-    """The order of scopes, the time-out, or where a secret rests are no reason for a new token."""
+def test_other_settings_do_not_change_the_key(same: Profile) -> None:
+    """The order of scopes, the time-out and the secret's source don't change the token."""
     assert derive_credential_key(same) == derive_credential_key(PROFILE)
 
 
 def test_the_key_is_a_hash() -> None:
-    """It has 64 hexadecimal digits and can be a file name anywhere."""
+    """It has 64 hexadecimal digits and is a valid file name everywhere."""
     key = derive_credential_key(PROFILE)
     assert len(key) == 64
     assert int(key, 16) >= 0
 
 
-def test_the_key_is_the_same_tomorrow() -> None:
-    """A stored token survives an update: this key may only change together with VERSION."""
+def test_the_key_is_stable() -> None:
+    """Stored tokens survive an update: this key may only change together with KEY_VERSION."""
     profile = make_profile(secrets={"client_secret": keyring_ref("client_secret")})
     assert derive_credential_key(profile).startswith("eb490321f755d118")
 
@@ -111,14 +111,14 @@ def test_an_origin_has_one_form(url: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["", "id.example.com", "https://", "https://h:x/", "https://[::1/"])
-def test_what_is_no_endpoint_has_no_origin(url: str) -> None:
-    """A URL without a host, or with a port that is none, is a configuration error."""
+def test_an_invalid_url_has_no_origin(url: str) -> None:
+    """A URL without a host, or with an invalid port, is a configuration error."""
     with pytest.raises(ConfigError):
         get_url_origin(url)
 
 
-def test_the_binding_says_where_a_token_belongs() -> None:
-    """It names profile, origin and client, and holds the key."""
+def test_the_binding_names_profile_origin_and_client() -> None:
+    """It contains profile, origin, client and key."""
     bound = derive_binding(PROFILE)
     assert (bound.profile, bound.origin, bound.client_id) == (
         "p",

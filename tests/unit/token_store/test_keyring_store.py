@@ -1,4 +1,4 @@
-"""Tokens in a keyring: in parts where items are small, verified, and never lost half-way."""
+"""Tokens in a keyring: in chunks if items are small, verified, and never half lost."""
 
 import json
 import os
@@ -72,8 +72,8 @@ def store(keyring: OsKeyring, root: Path, profile: str = "p") -> KeyringStore:
 
 
 @pytest.mark.parametrize("sizes", [(0, 5000), (5000, 0), (5000, 9000), (9000, 5000), (5000, 5000)])
-def test_a_long_token_set_is_split_and_comes_back(sizes: tuple[int, int], tmp_path: Path) -> None:
-    """No item is longer than the platform takes, and nothing stays of what was there before."""
+def test_a_long_token_set_is_stored_in_chunks(sizes: tuple[int, int], tmp_path: Path) -> None:
+    """No item exceeds the platform's limit, and nothing of the previous token set is left."""
     keyring = SmallKeyring()
     for n, size in enumerate(sizes):
         store(keyring, tmp_path).save(stored(n, size=size))
@@ -84,8 +84,8 @@ def test_a_long_token_set_is_split_and_comes_back(sizes: tuple[int, int], tmp_pa
     assert keyring.items == {}
 
 
-def test_no_two_items_share_a_service_where_that_moves_them(tmp_path: Path) -> None:
-    """On Windows a second user name under a service would move the first item: so there is none."""
+def test_each_item_has_its_own_service_on_windows(tmp_path: Path) -> None:
+    """On Windows a second user name of a service would move the first item."""
     keyring = SmallKeyring()
     store(keyring, tmp_path).save(stored(size=5000))
     store(keyring, tmp_path).save(stored(key="cd" * 32))
@@ -95,7 +95,7 @@ def test_no_two_items_share_a_service_where_that_moves_them(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("before", [0, 5000])
 def test_a_power_cut_at_any_write_leaves_old_or_new(before: int, tmp_path: Path) -> None:
-    """Whichever write is the last, the old token set or the new one is there, whole."""
+    """Whichever write is the last, either the old or the new token set is complete."""
     stop_at = 1
     while True:
         keyring = SmallKeyring()
@@ -122,8 +122,8 @@ def test_a_power_cut_at_any_write_leaves_old_or_new(before: int, tmp_path: Path)
     assert stop_at > 6
 
 
-def test_what_can_not_fit_is_refused_before_the_request(tmp_path: Path) -> None:
-    """A token set that no number of parts could hold is refused by `prepare`."""
+def test_a_token_set_that_is_too_large_is_refused_early(tmp_path: Path) -> None:
+    """`reserve_space` refuses a token set that needs too many chunks."""
     with pytest.raises(KeyringError, match="too long"):
         store(SmallKeyring(), tmp_path).reserve_space(KEY, 400_000)
     store(SmallKeyring(), tmp_path).reserve_space(KEY, 16 * 1024)
@@ -131,31 +131,31 @@ def test_what_can_not_fit_is_refused_before_the_request(tmp_path: Path) -> None:
 
 
 def missing_part(keyring: SmallKeyring) -> None:
-    """Take a part away."""
+    """Delete a chunk."""
     del keyring.items[next(item for item in keyring.items if item[1].endswith(".a1"))]
 
 
 def foreign_part(keyring: SmallKeyring) -> None:
-    """Change a part."""
+    """Change a chunk."""
     keyring.items[next(item for item in keyring.items if item[1].endswith(".a1"))] = "x"
 
 
 def nonsense(keyring: SmallKeyring) -> None:
-    """Change the head."""
+    """Change the header."""
     keyring.items[next(item for item in keyring.items if "." not in item[1])] = "\x00€"
 
 
 def too_many(keyring: SmallKeyring) -> None:
-    """Let the head promise more parts than there can be."""
+    """Let the header announce too many chunks."""
     item = next(item for item in keyring.items if "." not in item[1])
     keyring.items[item] = json.dumps({**json.loads(keyring.items[item]), "parts": 10**9})
 
 
 @pytest.mark.parametrize("damage", [missing_part, foreign_part, nonsense, too_many])
-def test_damage_is_a_miss_and_is_set_aside_under_the_lock(
+def test_a_damaged_item_is_ignored_and_moved_under_the_lock(
     damage: Callable[[SmallKeyring], None], tmp_path: Path
 ) -> None:
-    """What does not match its digest is never handed out; under the lock it is moved aside, with a word."""
+    """A wrong digest is never accepted; under the lock the item is moved, with a warning."""
     keyring = SmallKeyring()
     one = store(keyring, tmp_path)
     one.save(stored(size=5000))
@@ -170,8 +170,8 @@ def test_damage_is_a_miss_and_is_set_aside_under_the_lock(
     assert keyring.items == {}
 
 
-def test_prepare_finds_a_keyring_that_takes_nothing(tmp_path: Path) -> None:
-    """A keyring that was never written to is tried before anything is sent; a proven one is not."""
+def test_reserve_space_detects_a_keyring_that_stores_nothing(tmp_path: Path) -> None:
+    """A keyring that was never used is tested before anything is sent; a proven one isn't."""
     keyring = SmallKeyring()
     keyring.stop_at = 1
     with pytest.raises(Stop):
@@ -185,8 +185,8 @@ def test_prepare_finds_a_keyring_that_takes_nothing(tmp_path: Path) -> None:
     assert [name for _, name in keyring.items if name.endswith(".trial")] == []
 
 
-def test_an_unreachable_keyring_is_no_reason_where_nothing_was_kept(tmp_path: Path) -> None:
-    """Forgetting a profile that never used the keyring works without one; else it is an error."""
+def test_an_unavailable_keyring_matters_only_if_it_was_used(tmp_path: Path) -> None:
+    """Deleting the tokens of a profile that never used the keyring works without one; else it is an error."""
     keyring = SmallKeyring()
     keyring.failure = KeyringError("locked")
     assert store(keyring, tmp_path).delete_profile_tokens("p") == 0
@@ -197,8 +197,8 @@ def test_an_unreachable_keyring_is_no_reason_where_nothing_was_kept(tmp_path: Pa
         store(keyring, tmp_path).delete_profile_tokens("p")
 
 
-def test_locks_lie_with_the_user_and_hold_no_names(tmp_path: Path) -> None:
-    """What is noted outside the keyring names neither profile nor token."""
+def test_file_names_reveal_no_profile_or_token(tmp_path: Path) -> None:
+    """The files outside the keyring name neither profile nor token."""
     one = store(SmallKeyring(), tmp_path, profile="my-profile")
     with one.lock_credential(KEY, 5):
         one.begin_refresh(KEY, Secret("canary-refresh-1"))

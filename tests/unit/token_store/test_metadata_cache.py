@@ -1,4 +1,4 @@
-"""What an issuer said rests in a file that is this user's own."""
+"""The cache of an issuer's metadata is a private file."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tokencli.token_store.metadata_cache import MetadataCacheFile
 
 @pytest.fixture
 def file(tmp_path: Path) -> MetadataCacheFile:
-    """Return the file of a profile whose state is this test's."""
+    """Return the file of a profile with the test's state directory."""
     return open_file(tmp_path)
 
 
@@ -24,10 +24,8 @@ def open_file(
     )
 
 
-def test_what_was_saved_is_loaded_by_the_same_profile_and_issuer_alone(
-    file: MetadataCacheFile, tmp_path: Path
-) -> None:
-    """One file for each pair; before anything is saved there is nothing, and no folder is made."""
+def test_metadata_is_stored_per_profile_and_issuer(file: MetadataCacheFile, tmp_path: Path) -> None:
+    """One file for each pair; loading creates nothing."""
     assert file.load() is None
     assert not (tmp_path / "state").exists()
     file.save(b"canary")
@@ -36,8 +34,8 @@ def test_what_was_saved_is_loaded_by_the_same_profile_and_issuer_alone(
     assert open_file(tmp_path, issuer="https://id.example.com/").load() is None
 
 
-def test_nobody_else_can_read_or_write_it(file: MetadataCacheFile, tmp_path: Path) -> None:
-    """Folders 0700, file 0600; one that others may write is not believed."""
+def test_only_the_user_can_read_and_write_it(file: MetadataCacheFile, tmp_path: Path) -> None:
+    """Directories 0700, file 0600; a file that others can write is refused."""
     file.save(b"canary")
     (found,) = (path for path in tmp_path.rglob("*") if path.is_file())
     assert found.stat().st_mode & 0o777 == 0o600
@@ -47,8 +45,8 @@ def test_nobody_else_can_read_or_write_it(file: MetadataCacheFile, tmp_path: Pat
         file.load()
 
 
-def test_one_that_is_too_large_is_put_aside(file: MetadataCacheFile, tmp_path: Path) -> None:
-    """It is none of ours; the next save goes through."""
+def test_a_file_that_is_too_large_is_set_aside(file: MetadataCacheFile, tmp_path: Path) -> None:
+    """The next save works."""
     file.save(b"canary")
     (found,) = (path for path in tmp_path.rglob("*") if path.is_file())
     found.write_bytes(b"x" * 600_000)

@@ -1,4 +1,4 @@
-"""The record at rest: whole or refused, whatever the bytes are."""
+"""The stored record: read completely or refused, whatever its bytes are."""
 
 import json
 from dataclasses import replace
@@ -31,16 +31,16 @@ TOKENS = st.builds(
 
 
 @given(TOKENS)
-def test_every_token_set_comes_back(token: StoredTokenSet) -> None:
-    """Whatever text the tokens are of, they are read as they were written, in ASCII."""
+def test_every_token_set_is_read_back(token: StoredTokenSet) -> None:
+    """Tokens of any text are stored as ASCII and read back unchanged."""
     data = token_record.dump_record(token)
     assert data.isascii()
     assert token_record.parse_record(data) == token
 
 
 @given(st.binary() | st.text().map(str.encode))
-def test_no_bytes_do_anything_but_a_value_error(data: bytes) -> None:
-    """Whatever else a file holds is refused in one way."""
+def test_any_bytes_are_refused_with_a_value_error(data: bytes) -> None:
+    """Any other content is refused in the same way."""
     with pytest.raises(ValueError):
         token_record.parse_record(data)
 
@@ -54,7 +54,7 @@ JSON = st.recursive(
 
 @given(st.data())
 def test_a_damaged_member_is_refused_or_read_whole(data: st.DataObject) -> None:
-    """With any member replaced by any JSON, the record is refused, or is a token set of the right types."""
+    """With any member replaced by any JSON, the record is refused or has the right types."""
     whole = json.loads(token_record.dump_record(stored()))
     part = data.draw(st.sampled_from(["binding", "token"]))
     name = data.draw(st.sampled_from(sorted(whole[part])))
@@ -88,15 +88,15 @@ def test_a_damaged_member_is_refused_or_read_whole(data: st.DataObject) -> None:
     ids=lambda data: str(data[:20]),
 )
 def test_damage_is_refused_and_not_quoted(data: bytes) -> None:
-    """A torn, foreign, older or newer record is a ValueError without a token in it."""
+    """A partial, foreign, older or newer record is a ValueError that contains no token."""
     with pytest.raises(ValueError) as caught:
         token_record.parse_record(data)
     assert "canary" not in str(caught.value)
 
 
 @pytest.mark.requirement(37)
-def test_the_key_that_a_token_is_bound_to_rests_with_it() -> None:
-    """Key, nonce and the traded subject come back as they were; other records carry none of it."""
+def test_the_dpop_key_is_stored_with_the_token() -> None:
+    """Key, nonce and the hash of the subject are read back; other records don't have these members."""
     plain = stored()
     bound = replace(
         plain,
