@@ -101,7 +101,7 @@ def test_a_page_is_found_by_its_file_name_too(spelling: str, tokencli: Run) -> N
         (("../secrets",), "tokencli help secrets"),
         (("x" * 100_000,), "tokencli help"),
         (("\x1b[31m\n::add-mask::x",), "tokencli help"),
-        (("get", "nothing"), "tokencli help"),
+        (("get", "nothing"), "tokencli help get"),
     ],
     ids=lambda value: str(value)[:20],
 )

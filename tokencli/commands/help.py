@@ -154,10 +154,10 @@ def _find_command(root: Any, words: list[str]) -> Any | None:
 
 def _unknown_topic(root: Any, words: list[str]) -> UsageError:
     shown = " ".join(words)[:MAX_TOPIC_LENGTH]
-    parent = _find_command(root, words[:1])
-    if len(words) > 1 and parent is not None:
+    parent = _find_command(root, words[:1]) if len(words) > 1 else None
+    if parent is not None:
         prefix, word = f"{words[0]} ", words[1]
-        topics: tuple[str, ...] = tuple(_subcommands(parent))
+        topics = tuple(_subcommands(parent))
     else:
         prefix, word = "", words[0]
         topics = list_help_topics(tuple(_subcommands(root)))
@@ -167,5 +167,5 @@ def _unknown_topic(root: Any, words: list[str]) -> UsageError:
     return UsageError(
         f"no help topic {shown!r}",
         cause=f"similar topics: {', '.join(prefix + name for name in near)}" if near else None,
-        fix=f"tokencli help {prefix}{near[0]}" if near else "tokencli help",
+        fix=f"tokencli help {prefix}{near[0] if near else ''}".rstrip(),
     )
