@@ -196,7 +196,8 @@ def test_responses_are_read_strictly(what: str, ask: Ask) -> None:
     assert done.out == (f"{ISSUED}\n" if code == 0 else "")
     assert "Traceback" not in done.err
     if code:
-        assert [line.split(": ")[1] for line in done.err.splitlines()] == ["error", "fix"]
+        labels = [line.split(": ")[1] for line in done.err.splitlines()]
+        assert labels == ["error", "cause", "fix"]
     assert seen.requests[0].header("accept") == "application/json"
 
 

@@ -97,9 +97,10 @@ def test_wrong_secrets(tokencli: Run, system: str) -> None:
         done = tokencli("get", system)
         assert (done.code, done.out) == (5, "")
         said = done.err.splitlines()
-        assert len(said) == 2, done.err
+        assert len(said) == 3, done.err
         assert "refused" in said[0]
-        assert said[1].startswith("tokencli: fix: ")
+        assert said[1].startswith("tokencli: cause: ")
+        assert said[2].startswith("tokencli: fix: ")
         for canary in CANARIES.values():
             assert canary not in login.err + done.err
 
