@@ -303,7 +303,7 @@ def test_remove_without_keyring_secrets(
 ) -> None:
     """If the keyring holds nothing of the profile, nothing is said about it."""
     write_config(TEXT)
-    assert "keyring" not in tokencli("profiles", "remove", "social", "--yes").err
+    assert "OS keyring" not in tokencli("profiles", "remove", "social", "--yes").err
 
 
 OF_RACE = (
