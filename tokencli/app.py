@@ -1,4 +1,7 @@
-"""The composition root: builds each implementation of a protocol on first use."""
+"""The composition root: builds each implementation of a protocol on first use.
+
+Imported at the top is what every `get` needs; imports inside methods keep start-up fast.
+"""
 
 import os
 import sys
@@ -7,9 +10,11 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from tokencli.fastpath import reader
+from tokencli.fastpath import profile_cache, reader
+from tokencli.fastpath.records import CacheRecords
+from tokencli.fastpath.token_cache import CachingStore, TokenCache
 from tokencli.models import Profile, Secret
 from tokencli.protocols import (
     Browser,
@@ -20,11 +25,12 @@ from tokencli.protocols import (
     Transport,
     WritableSecretSource,
 )
+from tokencli.secret_sources import open_secret_source
+from tokencli.system.clock import SystemClock
+from tokencli.token_store import PERSISTENT_STORES, open_store
 
 if TYPE_CHECKING:
     from tokencli.config.load import Config
-    from tokencli.fastpath.records import CacheRecords
-    from tokencli.fastpath.token_cache import TokenCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +68,8 @@ class App:
         return find_config_path(self.options.config, self.environ)
 
     @cached_property
-    def fast_path_records(self) -> "CacheRecords":
+    def fast_path_records(self) -> CacheRecords:
         """What earlier runs cached; valid while the configuration is unchanged."""
-        from tokencli.fastpath.records import CacheRecords
-
         return CacheRecords(str(self._config_path), self.environ)
 
     @cached_property
@@ -74,10 +78,10 @@ class App:
         from tokencli.config.load import load_config
 
         assert self.fast_path_records is not None, "takes its stamp before the file is read"
-        found = load_config(self._config_path, self.environ, must_exist=False)
-        for warning in found.warnings:
+        config = load_config(self._config_path, self.environ, must_exist=False)
+        for warning in config.warnings:
             self.terminal.print_warning(warning)
-        return found
+        return config
 
     def lock_config(self) -> AbstractContextManager[None]:
         """Hold the lock for changing configuration files."""
@@ -153,20 +157,18 @@ class App:
 
     def list_profile_names(self) -> tuple[str, ...]:
         """List the profiles, and cache the list for shell completion."""
-        found = self.config.profile_names()
-        if found:
-            self.fast_path_records.write("names", "", found)
-        return found
+        names = self.config.profile_names()
+        if names:
+            self.fast_path_records.write("names", "", names)
+        return names
 
     def _load_cached_profile(self, name: str | None) -> Profile | None:
         """Return the profile as an earlier run resolved it, if nothing can have changed since."""
-        from tokencli.fastpath import profile_cache
-
         (default,) = self.fast_path_records.read("default") or ("",)
         chosen = name or self.environ.get("TOKENCLI_PROFILE") or default
-        found = self.fast_path_records.read("profile", chosen) if chosen else None
+        record = self.fast_path_records.read("profile", chosen) if chosen else None
         try:
-            home, text = found or ("", "")
+            home, text = record or ("", "")
             return (
                 profile_cache.parse_profile(text) if home == self.environ.get("HOME", "") else None
             )
@@ -174,8 +176,6 @@ class App:
             return None
 
     def _load_validated_profile(self, name: str | None) -> Profile:
-        from tokencli.fastpath import profile_cache
-
         chosen = self.config.choose_profile(name)
         profile = self.config.get_profile(chosen)
         if not name and not self.environ.get("TOKENCLI_PROFILE"):
@@ -191,8 +191,6 @@ class App:
     @cached_property
     def clock(self) -> Clock:
         """The system clock."""
-        from tokencli.system.clock import SystemClock
-
         return SystemClock()
 
     @cached_property
@@ -230,16 +228,10 @@ class App:
     @cached_property
     def keyring(self) -> WritableSecretSource:
         """The OS keyring, for storing secrets."""
-        from tokencli.secret_sources.keyring import KeyringSource
-
-        source = self.secret_source("keyring")
-        assert isinstance(source, KeyringSource)
-        return source
+        return cast("WritableSecretSource", self.secret_source("keyring"))
 
     def secret_source(self, kind: str) -> SecretSource:
         """Return the secret source of that kind."""
-        from tokencli.secret_sources import open_secret_source
-
         if kind not in self._sources:
             self._sources[kind] = open_secret_source(
                 kind, environ=self.environ, terminal=self.terminal
@@ -254,9 +246,6 @@ class App:
 
     def token_store(self, profile: Profile) -> TokenStore:
         """Return the profile's token store; `auto` is resolved here, once."""
-        from tokencli.fastpath.token_cache import CachingStore
-        from tokencli.token_store import open_store
-
         key = f"{profile.store} {profile.state_dir} {profile.hot_copy} {profile.name}"
         if key not in self._stores:
             opened = open_store(
@@ -267,16 +256,12 @@ class App:
             )
         return self._stores[key]
 
-    def token_cache(self, profile: Profile) -> "TokenCache":
+    def token_cache(self, profile: Profile) -> TokenCache:
         """Return the cache of the profile's access token."""
-        from tokencli.fastpath.token_cache import TokenCache
-
         return TokenCache(self.fast_path_records, profile)
 
     def all_token_stores(self, profile: Profile) -> Sequence[TokenStore]:
         """Return every store that may hold tokens of the profile."""
-        from tokencli.token_store import PERSISTENT_STORES
-
         return [self.token_store(replace(profile, store=name)) for name in PERSISTENT_STORES]
 
     def defer_signals(self, at_most: float) -> AbstractContextManager[None]:

@@ -34,7 +34,7 @@ from tokencli.core.profile_status import (
     read_token_status,
 )
 from tokencli.core.profile_test import run_profile_test
-from tokencli.errors import ConfigError, UsageError
+from tokencli.errors import UsageError
 from tokencli.formats.json import dump_json_line
 from tokencli.models import Profile
 
@@ -77,13 +77,8 @@ def _list_profiles(app: App, *, json_output: bool) -> None:
         output.write_stdout(render_profile_table(rows, now))
     for reason in dict.fromkeys(row.token_status.reason for row in rows if row.token_status.reason):
         app.terminal.print_warning(f"some tokens were not read: {reason}")
-    problems = app.config.find_problems()
-    if problems:
-        raise ConfigError(
-            f"{app.config.path} has {len(problems)} problem{'s' if len(problems) > 1 else ''}",
-            fix="tokencli profiles edit",
-            problems=problems,
-        )
+    if app.config.find_problems():
+        raise app.config.invalid_config_error()
     if not rows and not json_output:
         app.terminal.print_note(
             "no profiles yet; add one: tokencli profiles add NAME --provider PROVIDER"

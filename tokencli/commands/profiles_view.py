@@ -16,6 +16,7 @@ from tokencli.core.profile_test import ProfileTestResult
 from tokencli.formats.json import expiry_to_dict
 from tokencli.humanize import format_utc, humanize_duration
 from tokencli.models import Profile
+from tokencli.problems import count_problems
 from tokencli.sanitize import sanitize_text
 
 
@@ -29,8 +30,7 @@ def _profile_cells(row: ProfileRow, now: float) -> tuple[str, ...]:
     name = f"{row.name} (default)" if row.is_default else row.name
     profile = row.profile
     if profile is None:
-        count = len(row.problems)
-        return (name, "-", "-", "-", "-", f"{count} problem{'s' if count > 1 else ''}")
+        return (name, "-", "-", "-", "-", count_problems(row.problems))
     kinds = dict.fromkeys(ref.kind for ref in profile.secrets.values())
     return (
         name,

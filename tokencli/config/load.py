@@ -135,21 +135,21 @@ class Config:
         """
         profile = self._resolve_profile(name)
         if isinstance(profile, list) or self._top_level_findings:
-            raise self._invalid_config_error()
+            raise self.invalid_config_error()
         return profile
 
     def get_profile_ignoring_top_level(self, name: str) -> Profile:
         """Return a profile even if the top level of the file has a problem; raises ConfigError."""
         profile = self._resolve_profile(name)
         if isinstance(profile, list):
-            raise self._invalid_config_error()
+            raise self.invalid_config_error()
         return profile
 
     def get_provider(self, name: str) -> Provider:
         """Return a built-in or user-defined provider; raises ConfigError."""
         provider = self._find_provider(name)
         if isinstance(provider, list):
-            raise self._invalid_config_error()
+            raise self.invalid_config_error()
         if provider is None:
             likely = closest_match(name, self.provider_names())
             hint = f"; did you mean {likely}?" if likely else ""
@@ -245,7 +245,8 @@ class Config:
             fix="tokencli profiles",
         )
 
-    def _invalid_config_error(self) -> ConfigError:
+    def invalid_config_error(self) -> ConfigError:
+        """Return the error that carries every problem of the file."""
         problems = self.find_problems()
         return ConfigError(
             f"{self.path} has {count_problems(problems)}",
