@@ -298,7 +298,7 @@ def test_remove_asks_about_secrets(
         assert f"removed profile social from {path}\n" in seen
 
 
-def test_remove_without_keyring_secrets(
+def test_remove_without_stored_secrets(
     tokencli: Run, keyring_env: dict[str, str], write_config: Write
 ) -> None:
     """If the keyring holds nothing of the profile, nothing is said about it."""
