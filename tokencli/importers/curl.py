@@ -24,24 +24,26 @@ _DATA_OPTIONS = (
 
 
 def parse_curl(text: str) -> ImportedRequest:
-    """Return the request of a curl command line; nothing is run, no file it names is read.
+    """Return the request of a curl command line. Nothing is run, and no file that it names is read.
 
     Raises:
-        ConfigError: it is no curl command with a URL. The message quotes nothing of it.
+        ConfigError: it is not a curl command with a URL. The message does not quote it.
     """
     try:
         words = split_command(text)
     except ValueError:
         raise ConfigError(
-            "the curl command can't be read: a quotation mark is not closed",
-            fix="paste it whole, as the browser or the documentation has it",
+            "the curl command has an unclosed quotation mark",
+            fix="paste the whole command from the browser or the documentation",
         ) from None
     if not words or not words[0].lower().removesuffix(".exe").endswith("curl"):
-        raise ConfigError("this is no curl command line", fix="it begins with the word curl")
+        raise ConfigError(
+            "this is not a curl command line", fix="paste a command that begins with curl"
+        )
     told = list(_parse_options(words[1:]))
     urls = [value for name, value in told if name in ("", "--url")]
     if not urls:
-        raise ConfigError("the curl command names no URL")
+        raise ConfigError("the curl command has no URL")
     data = [(name, value) for name, value in told if name in _DATA_OPTIONS]
     headers = [
         (name.strip(), value.strip())
@@ -73,20 +75,20 @@ def parse_curl(text: str) -> ImportedRequest:
 
 
 def _is_file_reference(option: str, value: str) -> bool:
-    """Tell whether data are a file's whole content: that is its owner's, and is not read."""
+    """Return whether the data are a whole file, which is not read."""
     return option in _DATA_OPTIONS and option != "--data-raw" and value.startswith("@")
 
 
 def _iter_file_notes(told: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """Yield what a file held that is not read."""
+    """Yield notes about files that are not read."""
     for option, value in told:
         name, at, _ = value.partition("@")
         if _is_file_reference(option, value):
-            yield "the body that came from a file, which is not read: request.body and request.send"
+            yield "the body is in a file, which is not read: set request.body and request.send"
         elif option == "--data-urlencode" and at and "=" not in value:
-            yield f"{name[:60]}, whose value came from a file"
+            yield f"the value of {name[:60]} is in a file, which is not read"
         elif option in ("-H", "--header") and value.startswith("@"):
-            yield "the headers that came from a file, which is not read: request.headers"
+            yield "headers are in a file, which is not read: set request.headers"
 
 
 def _parse_options(words: list[str]) -> Iterator[tuple[str, str]]:
@@ -110,7 +112,7 @@ def _encode_data(option: str, value: str) -> str:
         return value
     name, equals, text = value.partition("=")
     if not equals:
-        name, equals, text = value.partition("@")  # what follows it is a file's name
+        name, equals, text = value.partition("@")  # followed by a file name
     return urlencode([(name, text)]) if equals else value
 
 
@@ -134,15 +136,15 @@ _CMD_SEPARATOR = re.compile(r"""(\\+)(?=")|(\s+)|(")""")
 
 
 def split_command(text: str) -> list[str]:
-    """Return the words of a command line of bash or zsh, or of Windows' cmd; raises ValueError."""
+    """Split a command line of bash, zsh or Windows' cmd into words; raises ValueError."""
     quote = re.search(r"""\^?["']""", text)
     found = _split_cmd(text) if quote and quote[0][0] == "^" else _split_bash(text)
-    # A letter beyond the basic plane may be written as two halves.
+    # A character outside the basic plane may be written as a surrogate pair.
     return [word.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for word in found]
 
 
 def _split_bash(text: str) -> Iterator[str]:
-    """Read quotation marks as bash does, `$'…'` among them, and `^` at the end of a line as cmd does."""
+    """Split by the quoting rules of bash, including `$'…'`, and accept cmd's `^` at line ends."""
     text = re.sub(r"\^\r?\n", " ", text)
     word: str | None = None
     at = 0
@@ -167,7 +169,7 @@ def _split_bash(text: str) -> Iterator[str]:
 
 
 def _decode_escape(found: re.Match[str]) -> str:
-    """Return what an escape in `$'…'` stands for."""
+    """Return the character of an escape in `$'…'`."""
     code = found[1] or found[2] or found[3]
     number = int(code, 16) if code else int(found[4], 8) if found[4] else None
     if number is not None:
@@ -176,11 +178,11 @@ def _decode_escape(found: re.Match[str]) -> str:
 
 
 def _split_cmd(text: str) -> Iterator[str]:
-    """Take the carets off as cmd does, then read quotation marks as Windows' programs do."""
+    """Remove carets as cmd does, then split by the quoting rules of Windows programs."""
 
     def plain(found: re.Match[str]) -> str:
         if found[0][0] == '"':
-            return found[0]  # between quotation marks of its own a caret is itself
+            return found[0]  # inside quotation marks, a caret is literal
         return found[2] or ("\n" if found[1] else "")
 
     line = _CMD_CARET.sub(plain, text)

@@ -15,7 +15,7 @@ from tokencli.errors import ConfigError
 MAX_DEPTH = 100
 MAX_YAML_LENGTH = 16 * 1024 * 1024
 MAX_ALIASED_NODES = 50_000
-"""Nodes that aliases may add: a described API has a few hundred, a bomb has billions."""
+"""The most nodes that aliases may add: API descriptions need a few hundred, bombs billions."""
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
 _FLOAT = re.compile(r"[-+]?[0-9]{1,20}\.[0-9]{0,20}(?:[eE][-+]?[0-9]{1,2})?")
 _YAML_CONSTANTS = {"": None, "~": None, "null": None, "true": True, "false": False}
@@ -25,7 +25,7 @@ def parse_document(text: str) -> Any:
     """Return the tree of a JSON or YAML text.
 
     Raises:
-        ConfigError: it is neither, or nested, large or aliased beyond all measure.
+        ConfigError: it is neither, or too deeply nested, too large or too heavily aliased.
     """
     try:
         tree = json.loads(text)
@@ -40,13 +40,13 @@ def parse_document(text: str) -> Any:
 
 
 def _parse_flow_yaml(text: str, error: json.JSONDecodeError) -> Any:
-    """Read what looks like JSON and is none: YAML has braces, too."""
+    """Parse text that looks like JSON but is not, since YAML allows braces as well."""
     try:
         return _parse_yaml(text)
     except ConfigError:
         raise ConfigError(
-            f"this is not valid JSON: line {error.lineno} is wrong",
-            fix="was the file cut off? Export it anew",
+            f"this is not valid JSON: error in line {error.lineno}",
+            fix="export the file again; it may have been cut off",
         ) from None
 
 
@@ -63,12 +63,12 @@ def _check_depth(tree: Any) -> None:
 
 
 def _rejected_file_error(why: str) -> ConfigError:
-    return ConfigError(f"the file is not read: {why}", fix="is it the file that you meant?")
+    return ConfigError(f"the file can't be imported: {why}", fix="check that it is the right file")
 
 
 @dataclass(slots=True)
 class _OpenNode:
-    """A mapping or a list that is still being read."""
+    """A mapping or a list that is being read."""
 
     value: dict[str, Any] | list[Any]
     anchor: str | None
@@ -77,7 +77,7 @@ class _OpenNode:
     merge_sources: list[dict[str, Any]] = field(default_factory=list)
 
     def add_child(self, value: Any, word: str, size: int) -> None:
-        """Take the next node; `word` is how a scalar is written, and so what it is as a key."""
+        """Add the next node. `word` is the text of a scalar, used if it is a key."""
         self.size += size
         if isinstance(self.value, list):
             self.value.append(value)
@@ -92,7 +92,7 @@ class _OpenNode:
             self.key = None
 
     def finish_node(self) -> Any:
-        """Return the whole; what was merged into a mapping gives way to what stands in it."""
+        """Return the finished node. Keys of the mapping take precedence over merged ones."""
         for one in self.merge_sources:
             for key, value in one.items():
                 self.value.setdefault(key, value)  # type: ignore[union-attr]
@@ -109,7 +109,7 @@ def _parse_yaml(text: str) -> Any:
         return _build_tree(yaml.parse(text, Loader=loader), yaml)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line = f": line {mark.line + 1} is wrong" if mark else ""
+        line = f": error in line {mark.line + 1}" if mark else ""
         raise ConfigError(f"this is neither JSON nor YAML{line}") from None
     except (yaml.YAMLError, ValueError, RecursionError):
         raise ConfigError("this is neither JSON nor YAML") from None
@@ -124,11 +124,11 @@ def _build_tree(events: Iterable[Any], yaml: Any) -> Any:
             break
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in anchors:
-                raise _rejected_file_error("an alias in it names no anchor before it")
+                raise _rejected_file_error("it has an alias without an anchor before it")
             value, size = anchors[event.anchor]
             aliased += size
             if aliased > MAX_ALIASED_NODES:
-                raise _rejected_file_error("its aliases grow without measure")
+                raise _rejected_file_error("its aliases expand too much")
             stack[-1].add_child(
                 value, str(value)[:100] if isinstance(value, str | int) else "", size
             )
@@ -153,7 +153,7 @@ def _build_tree(events: Iterable[Any], yaml: Any) -> Any:
 
 
 def _parse_scalar(event: Any) -> Any:
-    """Return the value of a plain scalar by YAML 1.2's core schema; any other is text."""
+    """Return the value of a plain scalar by the core schema of YAML 1.2. Other scalars are text."""
     word = event.value
     if event.tag is not None or not event.implicit[0]:
         return word
@@ -165,7 +165,7 @@ def _parse_scalar(event: Any) -> Any:
 
 
 def as_table(value: Any) -> dict[str, Any]:
-    """Return a table, or an empty one where it is none."""
+    """Return a table, or an empty one if it is something else."""
     return value if isinstance(value, dict) else {}
 
 
@@ -180,19 +180,19 @@ def as_list(value: Any) -> list[Any]:
 
 
 def as_text(value: Any) -> str:
-    """Return text; a number or a boolean as JSON writes it."""
+    """Return text, or a number or boolean as JSON writes it, else an empty text."""
     if isinstance(value, bool):
         return str(value).lower()
     return str(value) if isinstance(value, str | int | float) else ""
 
 
 def first_text(*values: Any) -> str:
-    """Return the first of the values that is text and not empty."""
+    """Return the first value that is text and not empty, else an empty text."""
     return next((found for value in values if (found := as_text(value))), "")
 
 
 def as_pairs(value: Any, *, name: str = "key") -> list[tuple[str, str]]:
-    """Return names and values of a list of rows that are not disabled, or of a table."""
+    """Return the names and values of a table, or of the enabled rows of a list."""
     if isinstance(value, dict):
         return [(str(key), as_text(one)) for key, one in value.items()]
     return [

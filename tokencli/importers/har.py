@@ -1,4 +1,4 @@
-"""Read a HAR file, as a browser's network panel or a proxy records one."""
+"""Read HAR files, which browsers and proxies record."""
 
 import base64
 import binascii
@@ -11,11 +11,11 @@ from tokencli.importers.model import ImportedRequest, has_basic_auth
 
 MAX_REPLY_LENGTH = 2 * 1024 * 1024
 REPEATING_REDIRECTS = (307, 308)
-"""A redirect after which the same request goes to another address (RFC 9110 section 15.4)."""
+"""Redirects that repeat the request at another URL (RFC 9110 section 15.4)."""
 
 
 def read_requests(data: Mapping[str, Any]) -> Iterator[ImportedRequest]:
-    """Yield the requests of a recording; one that failed only where it never succeeded."""
+    """Yield the requests of a recording; a failed one only if the same request never succeeded."""
     entries = as_rows(as_table(data.get("log")).get("entries"))
     seen = [
         (entry, _read_entry(entry)) for entry in entries if isinstance(entry.get("request"), dict)
@@ -61,12 +61,12 @@ def _read_entry(entry: dict[str, Any]) -> ImportedRequest:
 
 
 def _read_body(posted: dict[str, Any]) -> tuple[str, str]:
-    """Return the kind and the text of a request's body."""
+    """Return the format and the text of a request's body."""
     kind = as_text(posted.get("mimeType")).lower()
     text = _decode_text(posted)
     params = as_pairs(posted.get("params"), name="name")
     if "multipart" in kind:
-        # Its text, if any, is cut by a boundary; the names of its parts are what counts.
+        # The text is split by a boundary; only the names of the parts matter.
         return "multipart", urlencode(
             [(name, "x") for name, _ in params or _list_multipart_names(text)]
         )
@@ -91,7 +91,7 @@ def _list_multipart_names(text: str) -> list[tuple[str, str]]:
 
 
 def _decode_text(content: dict[str, Any]) -> str:
-    """Return the text of a body that may be kept as base64."""
+    """Return the text of a body that may be stored as base64."""
     text = as_text(content.get("text"))
     if as_text(content.get("encoding")).lower() != "base64":
         return text[:MAX_REPLY_LENGTH]

@@ -1,4 +1,4 @@
-"""What a recording or a description tells: a request as somebody has it, or an OAuth server."""
+"""What importers return: a request, or a description of an OAuth server."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class ImportedRequest:
-    """One request as somebody has it, and the reply's body where that was kept."""
+    """One recorded or described request, with the body of its reply if known."""
 
     method: str
     url: str
@@ -16,28 +16,28 @@ class ImportedRequest:
     uses_basic_auth: bool = False
     reply_body: str = ""
     body_format: str = ""
-    """What the body is: json, form, multipart, xml or text; empty where it has to be guessed."""
+    """The body's format: json, form, multipart, xml or text; empty if unknown."""
     variables: Mapping[str, str] = field(default_factory=dict)
-    """What `{{name}}` stands for, where that is known; only addresses and constants are taken."""
+    """Known values of `{{name}}`. Only URLs and constants are used."""
     defaults: Mapping[str, str] = field(default_factory=dict)
-    """Values that a description itself gives for parts of the URL."""
+    """Default values of parts of the URL."""
     optional_members: frozenset[str] = frozenset()
-    """Members that may be left out, by name."""
+    """Names of members that may be left out."""
     constant_members: frozenset[str] = frozenset()
-    """Members whose text is the vendor's word, by name."""
+    """Names of members whose values are constants of the API."""
     token_locator: str = ""
-    """Where in the reply the token is, where somebody wrote it down."""
+    """The locator of the token in the reply, if known."""
     reply_headers: tuple[str, ...] = ()
     status: int = 200
     name: str = ""
-    """What the system is called."""
+    """The system's name."""
     notes: tuple[str, ...] = ()
-    """What the reader of the format left open."""
+    """What the importer could not determine."""
 
 
 @dataclass(frozen=True, slots=True)
 class OAuthServer:
-    """An OAuth server as a tool or a description has it: everything else is the standard's."""
+    """An OAuth server as a tool or an API description configures it."""
 
     token_url: str = ""
     authorization_url: str = ""
@@ -47,7 +47,7 @@ class OAuthServer:
     scope: str = ""
     client_auth: tuple[str, ...] = ()
     params: tuple[tuple[str, str], ...] = ()
-    """Further parameters of the token request."""
+    """Additional parameters of the token request."""
     variables: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, str] = field(default_factory=dict)
     name: str = ""
@@ -58,5 +58,5 @@ Imported: TypeAlias = ImportedRequest | OAuthServer
 
 
 def has_basic_auth(headers: Iterable[tuple[str, str]]) -> bool:
-    """Tell whether one of the headers is HTTP Basic's."""
+    """Return whether a header is HTTP Basic authentication."""
     return any(n.lower() == "authorization" and v.lower().startswith("basic") for n, v in headers)

@@ -12,7 +12,7 @@ CONSTANT_PARAMETERS = frozenset(
      "format", "output", "action", "method", "jsonrpc", "version", "api-version", "client_version",
      "authflow", "loginmode", "type", "@type", "connection", "requested_token_use", "@version")
 )  # fmt: skip
-"""Parameters whose value is the vendor's word and no secret."""
+"""Parameters whose values are constants of the API, not secrets."""
 SECRET_NAME_PATTERN = re.compile(
     r"(?i)pass|secret|token|key|pwd|credential|assertion|jwt|pin\b|otp|code\b|sign"
 )
@@ -25,7 +25,7 @@ STANDARD_VALUE_NAMES = {
     "pass": "password", "client_id": "client_id", "clientid": "client_id",
     "client_secret": "client_secret", "clientsecret": "client_secret", "scope": "scope",
 }  # fmt: skip
-"""What a parameter is called, without case and dashes -> the standard value behind it."""
+"""Name of a parameter in lower case, without dashes -> the standard value that it carries."""
 TOKEN_MEMBERS = ("access_token", "accesstoken", "token", "authtoken", "auth_token", "id_token", "idtoken",
          "bearertoken", "bearer_token", "jwt", "jwttoken", "sessiontoken", "session_token",
          "sessionid", "session_id", "ticket", "apitoken", "api_token", "tokenvalue")  # fmt: skip
@@ -36,16 +36,16 @@ EXPIRY_MEMBERS = {"ttl": "expires_in", "lifetime": "expires_in", "expires_in": "
         "validuntil": "expires_at", "valid_until": "expires_at"}  # fmt: skip
 REFRESH_TOKEN_MEMBERS = ("refresh_token", "refreshtoken")
 IDENTIFIER_LIKE_NAME = re.compile(r"[0-9a-fA-F-]{16,}|[0-9]{5,}|@.*\.|.{60}")
-"""Names of members that are no names but somebody's."""
+"""Matches member names that are IDs rather than names."""
 
 
 def has_token_member(text: str) -> bool:
-    """Tell whether a reply has a member that is called as tokens are."""
+    """Return whether a reply has a member with a name of tokens."""
     return any(key.lower().replace("-", "_") in TOKEN_MEMBERS for _, key, _ in iter_members(text))
 
 
 def iter_members(text: str) -> Iterator[tuple[str, str, Any]]:
-    """Yield the members of a reply that are no tables: place, name and value."""
+    """Yield the locator, name and value of each member of a reply that is not a table."""
     text = text.strip()
     try:
         tree = json.loads(text) if text else None
@@ -70,7 +70,7 @@ def _iter_json_leaves(tree: Any, path: str, depth: int) -> Iterator[tuple[str, s
     elif isinstance(tree, dict):
         for key, value in tree.items():
             if IDENTIFIER_LIKE_NAME.search(key):
-                continue  # a table by people or by ids
+                continue  # a table keyed by IDs
             word = key if re.fullmatch(r"[A-Za-z_]\w*", key, re.ASCII) else json.dumps(key)
             inside = f"{path}.{word}" if path else word
             if isinstance(value, dict | list):

@@ -1,4 +1,4 @@
-"""Read OpenAPI 3 and Swagger 2: the OAuth flows, the OpenID issuers, and where one logs in."""
+"""Read OpenAPI 3 and Swagger 2: OAuth flows, OpenID issuers and login operations."""
 
 import json
 import re
@@ -17,7 +17,7 @@ METADATA_PATHS = ("/.well-known/openid-configuration", "/.well-known/oauth-autho
 
 
 def read_requests(data: Mapping[str, Any]) -> Iterator[Imported]:
-    """Yield the servers that the security schemes describe, then the operations that log in."""
+    """Yield the OAuth servers of the security schemes, then the login operations."""
     schemas = SchemaExamples(dict(data))
     base, defaults = _read_base_url(data)
     name = as_text(as_table(data.get("info")).get("title"))
@@ -35,7 +35,7 @@ def read_requests(data: Mapping[str, Any]) -> Iterator[Imported]:
 
 
 def _merge_servers(one: OAuthServer, other: OAuthServer) -> OAuthServer:
-    """Return what two flows say of one server."""
+    """Return the OAuth server that two flows describe together."""
     return replace(
         one,
         authorization_url=one.authorization_url or other.authorization_url,
@@ -46,7 +46,7 @@ def _merge_servers(one: OAuthServer, other: OAuthServer) -> OAuthServer:
 
 
 def make_absolute_url(url: str, base: str) -> str:
-    """Return a URL that may be relative to a base, as a template of `{name}`s."""
+    """Return an absolute URL, given one that may be relative to `base`."""
     if "://" in url or not url:
         return url
     if url.startswith("//"):
@@ -59,7 +59,7 @@ def make_absolute_url(url: str, base: str) -> str:
 
 
 def _read_base_url(data: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
-    """Return the address that the document's servers have, and what its parts are by default."""
+    """Return the base URL of the API, and the default values of its variables."""
     if "swagger" in data:
         host = as_text(data.get("host")) or "{base_url}"
         path = as_text(data.get("basePath")).strip("/")
@@ -77,7 +77,7 @@ def _read_base_url(data: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
     }
     for key, value in defaults.items():
         if f"{{{key}}}" == url.partition("/")[0] or (f"{{{key}}}://" in url):
-            url = url.replace(f"{{{key}}}", value, 1)  # a whole address, or its scheme
+            url = url.replace(f"{{{key}}}", value, 1)  # a whole URL, or its scheme
     if "://" not in url:
         url = f"{{base_url}}{'/' if url and url[0] != '/' else ''}{url}"
     return url, defaults
@@ -124,7 +124,7 @@ _BODY_FORMATS = (
     ("multipart/form-data", "multipart"),
 )
 MAX_OPERATIONS = 50
-"""Operations that are looked at: a description of an authorization server has some."""
+"""The most operations that are considered."""
 
 
 def find_login_requests(
@@ -135,7 +135,7 @@ def find_login_requests(
     name: str,
     schemes: dict[str, Any],
 ) -> Iterator[ImportedRequest]:
-    """Yield a request for each operation that looks like a login and takes something."""
+    """Yield a request for each operation that looks like a login."""
     left = MAX_OPERATIONS
     for path, told in as_table(data.get("paths")).items():
         item = schemas.resolve_ref(told)
@@ -157,7 +157,7 @@ def find_login_requests(
                 or SECRET_NAME_PATTERN.search(f"{body} {headers} {query}")
                 or has_token_member(reply)
             ):
-                continue  # nothing that one proves oneself with goes in, and no token comes out
+                continue  # no credentials in the request and no token in the reply
             own = as_rows(operation.get("servers")) or as_rows(item.get("servers"))
             start = as_text(own[0].get("url")) if own else ""
             start = start if "://" in start else base
@@ -177,7 +177,7 @@ def find_login_requests(
 
 
 def _get_form_format(data: Mapping[str, Any], operation: dict[str, Any]) -> str:
-    """Return what Swagger 2 says that a form is sent as."""
+    """Return the form encoding that Swagger 2 specifies."""
     kinds = operation.get("consumes") or data.get("consumes")
     words = [as_text(one) for one in kinds] if isinstance(kinds, list) else []
     only = bool(words) and all("multipart" in one for one in words)
@@ -185,7 +185,7 @@ def _get_form_format(data: Mapping[str, Any], operation: dict[str, Any]) -> str:
 
 
 class _OperationRequestBuilder:
-    """Make the parts of a request of one operation."""
+    """Builds the parts of a request from one operation."""
 
     def __init__(
         self, schemas: SchemaExamples, operation: dict[str, Any], item: dict[str, Any], form: str
@@ -197,7 +197,7 @@ class _OperationRequestBuilder:
         self.parameters = [schemas.resolve_ref(one) for one in told]
 
     def build_body(self) -> tuple[str, str]:
-        """Return the kind of the body and an example of it; Swagger 2 keeps it in parameters."""
+        """Return the format of the body and an example. In Swagger 2 the body is a parameter."""
         asked = self.schemas.resolve_ref(self.operation.get("requestBody"))
         content = as_table(asked.get("content"))
         for word, kind in _BODY_FORMATS:
@@ -214,7 +214,7 @@ class _OperationRequestBuilder:
         return self._encode_example(self.form, self._build_example_values(rows))
 
     def _read_media_example(self, media: Any) -> Any:
-        """Return the members of an example where there is no schema; its values become references."""
+        """Return the example of a media type without a schema. Its values become references."""
         example = as_table(media).get("example")
         several = list(as_table(as_table(media).get("examples")).values())
         example = example or (
@@ -240,7 +240,7 @@ class _OperationRequestBuilder:
         return kind, urlencode(flat)
 
     def build_credentials(self, schemes: dict[str, Any]) -> tuple[bool, list[tuple[str, str]], list[tuple[str, str]]]:  # fmt: skip
-        """Return whether HTTP Basic is wanted, and the headers and parameters that are required."""
+        """Return whether HTTP Basic is required, and the required headers and query parameters."""
         wanted = {
             place: list(self._build_example_values([
                 one for one in self.parameters
@@ -263,7 +263,7 @@ class _OperationRequestBuilder:
         return basic, headers, query
 
     def build_reply(self) -> str:
-        """Return an example of what a success answers, as JSON."""
+        """Return an example of a successful reply, as JSON."""
         answers = as_table(self.operation.get("responses"))
         good = [key for key in ("200", "201", "2XX", "202", "default") if key in answers]
         for key in good:

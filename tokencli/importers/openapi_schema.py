@@ -1,4 +1,4 @@
-"""Make an example of a JSON schema: its members, and placeholders where values belong."""
+"""Build examples from a JSON schema, with placeholders for values."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,23 +11,23 @@ MAX_DEPTH = 8
 MAX_NODES = 2000
 MAX_REFERENCES = 20
 PREFERRED_GRANTS = ("client_credentials", "password")
-"""Which of several grant types an example takes."""
+"""The grant types that an example uses if there are several."""
 _FORMAT_EXAMPLES = {"date-time": "2030-01-01T00:00:00Z", "date": "2030-01-01"}
 
 
 @dataclass(slots=True)
 class SchemaExamples:
-    """The schemas of one document, whose references are looked up in it."""
+    """Builds examples from the schemas of one document."""
 
     root: Any
     visited_nodes: int = 0
     optional_members: set[str] = field(default_factory=set)
     """Members that a request may leave out."""
     constant_members: set[str] = field(default_factory=set)
-    """Members that have one value only."""
+    """Members that can have only one value."""
 
     def resolve_ref(self, node: Any) -> dict[str, Any]:
-        """Return a table, or the one in this document that it refers to."""
+        """Return a table, or the table in this document that it refers to."""
         found = as_table(node)
         for _ in range(MAX_REFERENCES):
             where = found.get("$ref")
@@ -44,7 +44,7 @@ class SchemaExamples:
         return {}
 
     def build_request_example(self, node: Any) -> Any:
-        """Return an example of a request's body; what varies stands as `{{name}}`."""
+        """Return an example of a request's body, with `{{name}}` for variable values."""
         return self._build_example(node, "", 0, True)
 
     def build_reply_example(self, node: Any) -> Any:
@@ -90,7 +90,7 @@ class SchemaExamples:
         return found
 
     def _merge_subschemas(self, schema: dict[str, Any], depth: int) -> dict[str, Any]:
-        """Return a schema with the parts of allOf, and the first of oneOf or anyOf, put together."""
+        """Return a schema merged with its allOf parts and the first part of oneOf and anyOf."""
         parts = [one for key in ("oneOf", "anyOf") for one in _list_tables(schema, key)[:1]]
         parts = [*_list_tables(schema, "allOf"), *parts]
         self.visited_nodes += len(parts)
@@ -108,7 +108,7 @@ class SchemaExamples:
         return whole
 
     def _build_request_value(self, schema: dict[str, Any], name: str, kind: str) -> Any:
-        """Return what a request sends for a member: the vendor's constant, or a placeholder."""
+        """Return the value of a member in a request: a constant of the API, or a placeholder."""
         words = as_list(schema.get("enum"))
         only = [schema["const"]] if "const" in schema else words if len(words) == 1 else []
         if only and isinstance(only[0], str | int | float):

@@ -1,4 +1,4 @@
-"""Read a Postman collection, v2.0 and v2.1."""
+"""Read Postman collections, v2.0 and v2.1."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from tokencli.importers.tool_request import Pairs, ToolRequest, build_graphql_bo
 
 MAX_DEPTH = 30
 _RAW_BODY_FORMATS = {"json": "json", "xml": "xml", "html": "text", "text": "", "javascript": "text"}
-"""What options.raw.language says -> the kind of body; `text` is what it says by default."""
+"""options.raw.language -> the body's format. `text` is the default, so it says nothing."""
 
 
 def read_requests(data: Mapping[str, Any]) -> Iterator[Imported]:
@@ -88,7 +88,7 @@ def _apply_auth(kept: ToolRequest, auth: dict[str, Any]) -> ToolRequest:
 
 
 def _read_url(url: Any) -> tuple[str, Pairs]:
-    """Return a URL and its query where that is kept apart; what is disabled is left out."""
+    """Return a URL, and its query if that is stored separately, without disabled parameters."""
     if not isinstance(url, dict):
         return as_text(url), []
     raw = as_text(url.get("raw"))
@@ -142,7 +142,7 @@ def _read_body(body: dict[str, Any], kept: ToolRequest) -> None:
 
 
 def _read_scripts(item: dict[str, Any]) -> str:
-    """Return the text of the scripts that run after the reply."""
+    """Return the scripts that run after the reply."""
     lines: list[str] = []
     for event in as_rows(item.get("event")):
         if event.get("listen") == "test":

@@ -1,4 +1,4 @@
-"""Read a recording, or a collection's folder, for `tokencli providers new --from`."""
+"""Read the token requests in a file or collection folder of any supported format."""
 
 import os
 import re
@@ -18,17 +18,17 @@ from tokencli.importers.model import Imported, ImportedRequest, OAuthServer
 from tokencli.importers.name_patterns import has_token_member
 
 MAX_FILE_CHARS = 64 * 1024 * 1024
-"""Characters: a browser's recording of a minute has some 10 million."""
+"""Characters. A one-minute recording of a browser has about 10 million."""
 MAX_FOLDER_CHARS = 16 * 1024 * 1024
 MAX_FILES = 5000
 COLLECTION_SUFFIXES = (".bru", ".yml", ".yaml")
 
 
 def read_token_requests(path: str) -> list[Imported]:
-    """Return the requests for a token in a file, on stdin where it is `-`, or in a folder.
+    """Return the token requests in a file, on stdin (`-`) or in a folder, most likely first.
 
     Raises:
-        ConfigError: it can't be read, is of no kind that is known, or holds none.
+        ConfigError: it can't be read, has no supported format, or contains no token request.
     """
     try:
         if path != "-" and Path(path).is_dir():
@@ -52,7 +52,7 @@ def _check_size(text: str) -> str:
 
 
 def _read_collection_files(top: Path) -> Iterator[tuple[str, str]]:
-    """Yield the files of a collection, by their paths in it; links out of it are not followed."""
+    """Yield the files of a collection with their relative paths. Symbolic links are not followed."""
     left, count = MAX_FOLDER_CHARS, 0
     for place, folders, names in os.walk(top):
         folders[:] = sorted(name for name in folders if name != "node_modules" and name[0] != ".")
@@ -73,7 +73,7 @@ def _read_collection_files(top: Path) -> Iterator[tuple[str, str]]:
 
 
 SUPPORTED_FORMATS_HINT = (
-    "give a HAR file, a Postman collection, Bruno's .bru or YAML, or OpenAPI as JSON or YAML"
+    "use a HAR file, a Postman collection, a .bru or YAML file of Bruno, or an OpenAPI file"
 )
 FORMAT_DETECTORS: tuple[tuple[Callable[[Mapping[str, Any]], bool], str], ...] = (
     (lambda tree: isinstance(tree.get("log"), dict), "har"),
@@ -82,9 +82,9 @@ FORMAT_DETECTORS: tuple[tuple[Callable[[Mapping[str, Any]], bool], str], ...] = 
     (lambda tree: "item" in tree or isinstance(tree.get("collection"), dict), "postman"),
     (lambda tree: "info" in tree and "request" in tree, "opencollection"),
 )
-"""What a tree looks like -> the module whose `requests` reads it."""
+"""How to recognize a document -> the module whose `read_requests` reads it."""
 FOLDER_MARKERS = {"bruno.json": "bruno", "opencollection.yml": "opencollection", "opencollection.yaml": "opencollection"}  # fmt: skip
-"""The file by which a collection's folder is known -> the module whose `folder` reads it."""
+"""File that identifies a collection's folder -> the module whose `read_folder` reads it."""
 _LOGIN_PATH = re.compile(r"(?i)token|auth(?!ors?\b)|log-?in|log_in|sign-?in|session|ticket")
 _NON_LOGIN_PATH = re.compile(
     r"(?i)log-?out|sign-?out|revoke|introspect|refresh|userinfo|register|reset|forgot|verify"
@@ -95,10 +95,10 @@ _MIN_SCORE = 2
 
 
 def parse_file(text: str) -> list[Imported]:
-    """Return the requests for a token that a recorded or described collection holds, best first.
+    """Return the token requests in the text of a file, most likely first.
 
     Raises:
-        ConfigError: it is none that is known here, or holds none.
+        ConfigError: the format is not supported, or it contains no token request.
     """
     text = text.removeprefix("\ufeff")
     if re.match(r"\s*(?:\$ )?curl(?:\.exe)?\s", text):
@@ -110,21 +110,21 @@ def parse_file(text: str) -> list[Imported]:
         for fits, name in FORMAT_DETECTORS:
             if fits(tree):
                 return _rank_candidates(_load_importer(name).read_requests(tree))
-    raise ConfigError("this is no file of a kind that is known here", fix=SUPPORTED_FORMATS_HINT)
+    raise ConfigError("the format of the file is not supported", fix=SUPPORTED_FORMATS_HINT)
 
 
 def parse_folder(files: Mapping[str, str]) -> list[Imported]:
-    """Return the same of a collection's folder: its files' texts by their paths in it.
+    """Return the token requests of a collection, given its files' texts by relative path.
 
     Raises:
-        ConfigError: it is no collection that is known here, or holds no request for a token.
+        ConfigError: it is not a known collection, or it contains no token request.
     """
     for mark, name in FOLDER_MARKERS.items():
         if mark in files:
             return _rank_candidates(_load_importer(name).read_folder(files))
     raise ConfigError(
-        "the folder is no collection of Bruno",
-        fix=f"there is none of {', '.join(FOLDER_MARKERS)} in it",
+        "the folder is not a Bruno collection",
+        cause=f"it contains none of {', '.join(FOLDER_MARKERS)}",
     )
 
 
@@ -133,15 +133,15 @@ def _load_importer(name: str) -> Any:
 
 
 def _rank_candidates(found: Iterable[Imported]) -> list[Imported]:
-    """Put what is most likely for a token first, each once; leave out what is not likely at all."""
+    """Return the likely token requests without duplicates, most likely first."""
     once = list(_deduplicate_candidates(found))
     scored = sorted(((_score_candidate(one), one) for one in once), key=lambda row: -row[0])
     likely = [one for score, one in scored if score >= _MIN_SCORE]
     if not likely and len(once) != 1:
-        count = f"none of the {len(once)} requests in it looks like" if once else "there is no"
-        what = "one for a token" if once else "request in it that could be for a token"
+        message = f"none of the {len(once)} requests looks like a token request"
         raise ConfigError(
-            f"{count} {what}", fix="give the one request alone, such as by --from-curl"
+            message if once else "it contains no token request",
+            fix="import the request alone, e.g. with --from-curl",
         )
     return likely or once
 
@@ -157,7 +157,7 @@ def _deduplicate_candidates(found: Iterable[Imported]) -> Iterator[Imported]:
 
 
 def _score_candidate(one: Imported) -> int:
-    """Weigh how likely it is that a token comes of it."""
+    """Score how likely it is a token request."""
     if isinstance(one, OAuthServer):
         return 9
     path, _, query = _get_scored_path(one).partition("?")
@@ -177,7 +177,7 @@ def _score_candidate(one: Imported) -> int:
 
 
 def _get_scored_path(one: ImportedRequest) -> str:
-    """Return the URL behind its server: the word may stand in the server's name, too."""
+    """Return the part of the URL to search for login words: first host label, path and query."""
     try:
         parts = urlsplit(one.url)
     except ValueError:

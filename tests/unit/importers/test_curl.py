@@ -55,7 +55,7 @@ def test_each_shells_quotation_marks_are_understood(line: str, told: str) -> Non
 @pytest.mark.parametrize("line", ["curl 'a", 'curl "a', "curl $'a\\'", 'curl ^"a'])
 def test_a_quotation_mark_that_is_not_closed_is_said(line: str) -> None:
     """In each of them."""
-    with pytest.raises(ConfigError, match="not closed"):
+    with pytest.raises(ConfigError, match="unclosed"):
         parse_curl(line)
 
 

@@ -324,7 +324,7 @@ def test_an_openapi_of_implicit_grants_alone_names_no_server() -> None:
     """What has no token endpoint is no provider."""
     flows = {"implicit": {"authorizationUrl": "https://h.example/a", "scopes": {}}}
     schemes = {"o": {"type": "oauth2", "flows": flows}}
-    with pytest.raises(ConfigError, match="there is no request"):
+    with pytest.raises(ConfigError, match="no token request"):
         parse_file(json.dumps({"openapi": "3.0.0", "components": {"securitySchemes": schemes}}))
 
 
@@ -526,6 +526,6 @@ def test_a_folder_that_is_no_collection_is_refused(
     folder: Callable[[dict[str, str]], Path],
 ) -> None:
     """A folder of anything else ends in an error that says what is looked for."""
-    with pytest.raises(ConfigError, match=r"no collection of Bruno") as caught:
+    with pytest.raises(ConfigError, match=r"not a Bruno collection") as caught:
         read_token_requests(str(folder({"a.bru": "post {\n  url: x\n}\n"})))
-    assert "bruno.json" in str(caught.value.fix)
+    assert "bruno.json" in str(caught.value.cause)

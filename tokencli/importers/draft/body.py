@@ -1,4 +1,4 @@
-"""The body of a request as a template: its members stay, their values become references."""
+"""Turn the body of a request into a template: members stay, values become references."""
 
 import json
 import re
@@ -18,53 +18,55 @@ _FORM_PAIR = re.compile(r"[A-Za-z_@$][\w.@$:%+\[\]-]{0,60}=")
 _CONTENT_TYPE_FORMATS = (("json", "json"), ("x-www-form-urlencoded", "form"), ("multipart", "multipart"),
           ("xml", "xml"), ("text/", "text"))  # fmt: skip
 AMBIGUOUS_NAMES = ("id", "name", "value", "key", "code")
-"""Members that say what they are only together with the one around them."""
+"""Names that are clear only together with the name of their parent."""
 MAX_CONSTANT_NUMBER = 999
-"""A number above it may be somebody's: a PIN, an account."""
+"""A greater number may be personal, e.g. a PIN or an account number."""
 
 
-def draft_body(seen: ImportedRequest, made: ProviderDraft) -> tuple[str | None, Any]:
-    """Return what kind of body the request has, and the body as a template; None for none."""
-    text = seen.body.strip()
+def draft_body(request: ImportedRequest, draft: ProviderDraft) -> tuple[str | None, Any]:
+    """Return the format of the request's body and its template, or None and None."""
+    text = request.body.strip()
     if not text:
         return None, None
-    kind = seen.body_format or _get_declared_format(seen)
+    kind = request.body_format or _get_declared_format(request)
     if kind in ("", "json", "text", "form"):
-        tree = _parse_json(text, made)
+        tree = _parse_json(text, draft)
         if isinstance(tree, dict | list):
-            return "json", _draft_tree("", tree, made)
+            return "json", _draft_tree("", tree, draft)
     if kind == "xml" or (kind in ("", "text") and text.startswith("<")):
-        found = draft_xml(text, made)
+        found = draft_xml(text, draft)
         if found is not None:
             return "xml", found
-        made.add_open_question(
-            "the XML body, which could not be read: write {name} where a value belongs"
+        draft.add_open_question(
+            "the XML body, which could not be parsed: write {name} for each value"
         )
     elif kind in ("form", "multipart") or (kind == "" and _looks_like_form(text)):
         if kind == "multipart":
-            made.add_open_question(
-                "the body was multipart/form-data, which no provider writes: a form is tried"
+            draft.add_open_question(
+                "whether a form works, because tokencli does not write multipart/form-data bodies"
             )
-        return "form", _draft_form(text, made)
-    made.add_open_question("the body: one text, of which nothing is kept")
-    made.add_field("credential", "secret")
+        return "form", _draft_form(text, draft)
+    draft.add_open_question("the body, which is text: nothing of it is kept")
+    draft.add_field("credential", "secret")
     return "xml" if kind == "xml" else "text", "{credential}"
 
 
-def _get_declared_format(seen: ImportedRequest) -> str:
-    """Return the kind of body that the request's own header tells."""
-    told = next((text for name, text in seen.headers if name.lower() == "content-type"), "").lower()
+def _get_declared_format(request: ImportedRequest) -> str:
+    """Return the format of the body according to its Content-Type header."""
+    told = next(
+        (text for name, text in request.headers if name.lower() == "content-type"), ""
+    ).lower()
     return next((kind for word, kind in _CONTENT_TYPE_FORMATS if word in told), "")
 
 
 def _looks_like_form(text: str) -> bool:
-    """Tell names with values from a secret that ends in = signs."""
+    """Return whether the text is a form, and not a secret that ends in = signs."""
     pairs = text.split("&")
     return all(map(_FORM_PAIR.match, pairs)) and not (len(pairs) == 1 and text.endswith("="))
 
 
-def _parse_json(text: str, made: ProviderDraft) -> Any:
-    """Return the JSON of a body, in which a variable may stand without quotes."""
+def _parse_json(text: str, draft: ProviderDraft) -> Any:
+    """Parse a JSON body, in which variables need not be quoted."""
     if text[:1] not in ("{", "["):
         return None
     bare = False
@@ -80,23 +82,23 @@ def _parse_json(text: str, made: ProviderDraft) -> Any:
         except (ValueError, RecursionError):
             continue
         if form is not text and bare:
-            made.add_open_question(
-                "a value stands without quotes in the JSON: {name|number} or {name|bool}"
+            draft.add_open_question(
+                "the type of a value without quotes in the JSON: {name|number} or {name|bool}"
             )
         try:
-            parse_document(form)  # no deeper than a document may be
+            parse_document(form)  # raises if it is nested too deeply
         except ConfigError:
             return None
         return tree
     return None
 
 
-def _draft_form(text: str, made: ProviderDraft) -> dict[str, Any]:
+def _draft_form(text: str, draft: ProviderDraft) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, word in parse_qsl(text, keep_blank_values=True):
         if not name:
             continue
-        value = made.draft_value(name, word)
+        value = draft.draft_value(name, word)
         if name in found and found[name] != value:
             before = found[name]
             value = [*(before if isinstance(before, list) else [before]), value]  # type: ignore[assignment]
@@ -104,26 +106,26 @@ def _draft_form(text: str, made: ProviderDraft) -> dict[str, Any]:
     return found
 
 
-def _draft_tree(name: str, tree: Any, made: ProviderDraft) -> Any:
+def _draft_tree(name: str, tree: Any, draft: ProviderDraft) -> Any:
     if isinstance(tree, dict):
         return {
             key: _draft_tree(
-                f"{name}_{key}" if name and key.lower() in AMBIGUOUS_NAMES else key, branch, made
+                f"{name}_{key}" if name and key.lower() in AMBIGUOUS_NAMES else key, branch, draft
             )
             for key, branch in tree.items()
             if branch is not None and key
         }
     if isinstance(tree, list):
-        return [_draft_tree(name, branch, made) for branch in tree if branch is not None]
+        return [_draft_tree(name, branch, draft) for branch in tree if branch is not None]
     if isinstance(tree, bool):
         return tree
     if isinstance(tree, int | float):
-        # As {name|number}: a PIN, an account's number. Small ones and lives are the vendor's.
+        # A PIN or an account number becomes {name|number}. Small numbers and lifetimes are constants.
         small = abs(tree) <= MAX_CONSTANT_NUMBER or LIFETIME_NAME_PATTERN.search(name)
-        if name in made.constant_members or (small and not SECRET_NAME_PATTERN.search(name)):
+        if name in draft.constant_members or (small and not SECRET_NAME_PATTERN.search(name)):
             return tree
-        return made.add_reference(name).replace("}", "|number}")
-    return made.draft_value(name, tree, typed=True)
+        return draft.add_reference(name).replace("}", "|number}")
+    return draft.draft_value(name, tree, typed=True)
 
 
 _VENDOR_ATTRIBUTE = re.compile(

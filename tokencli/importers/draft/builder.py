@@ -1,4 +1,4 @@
-"""A provider on its way, and how a value of the request becomes a reference in it."""
+"""A provider that is being drafted, and how values of the request become references."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -15,7 +15,7 @@ from tokencli.toml_writer import format_toml_value
 
 MAX_CONSTANT_LENGTH = 100
 GENERATED_VARIABLES = {"$guid": "{uuid}", "$randomuuid": "{uuid}", "$timestamp": "{now}"}
-"""What Postman and Bruno make for each request -> what is made here."""
+"""Values that Postman and Bruno generate for each request -> their equivalents here."""
 VARIABLE_PATTERN = re.compile(r"\{\{\s*([^{}]{1,100}?)\s*\}\}")
 _TYPED_VARIABLE = re.compile(r"\{\{[^{}|]*\|(number|bool)\}\}")
 MAX_FIELD_NAME_LENGTH = 60
@@ -23,11 +23,11 @@ MAX_FIELD_NAME_LENGTH = 60
 
 @dataclass(slots=True)
 class ProviderDraft:
-    """A provider on its way: TOML lines, its fields, and what is still open."""
+    """A provider that is being drafted: TOML lines, fields and open questions."""
 
     title: str
     reserved_names: Collection[str] = ()
-    """Names that no field may have."""
+    """Names that fields can't have."""
     top_level_lines: list[str] = field(default_factory=list)
     table_lines: list[str] = field(default_factory=list)
     fields: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -36,21 +36,21 @@ class ProviderDraft:
     optional_members: frozenset[str] = frozenset()
     constant_members: frozenset[str] = frozenset()
     kept_constants: list[str] = field(default_factory=list)
-    """What of the request stays as it stood."""
+    """The parts of the request that are kept as constants."""
 
     def add_open_question(self, what: str) -> None:
-        """Note something that is open, once."""
+        """Record an open question, once."""
         what = re.sub(r"[^ -~\u00a1-\u1fff]+", " ", what)[:300]
         if what not in self.open_questions:
             self.open_questions.append(what)
 
     def record_kept(self, what: str) -> None:
-        """Note something of the request that stays as it stood, once."""
+        """Record a part of the request that is kept as a constant, once."""
         if what not in self.kept_constants:
             self.kept_constants.append(what)
 
     def summarize(self) -> str:
-        """Say in one line what it would send, or which grants it is for."""
+        """Return one line with the request that it would send, or the grants that it supports."""
         words = dict(
             line.partition(" = ")[::2] for line in [*self.top_level_lines, *self.table_lines]
         )
@@ -60,7 +60,7 @@ class ProviderDraft:
         return f"OAuth at {place}: {', '.join(grants)}" if grants else f"{method} {place}"
 
     def to_toml(self) -> str:
-        """Return the provider as TOML, with a comment for each thing that is open."""
+        """Return the provider as TOML, with a comment for each open question."""
         fields = ", ".join(
             f"{name}.{next(iter(about))} = {format_toml_value(next(iter(about.values())))}"
             if len(about) == 1
@@ -73,7 +73,7 @@ class ProviderDraft:
         return "\n".join([*marks, *head, *self.table_lines]) + "\n"
 
     def draft_value(self, name: str, text: str, *, typed: bool = False) -> str:
-        """Return what stands for a member's text: a constant, or a reference."""
+        """Return the template for a member's text: a constant or a reference."""
         word = VARIABLE_PATTERN.sub(lambda found: self.variables.get(found[1], found[0]), text)
         vendors = (
             re.sub(r"[^a-z@-]", "_", name.lower()) in CONSTANT_PARAMETERS
@@ -90,7 +90,7 @@ class ProviderDraft:
         return found.replace("}", f"|{kind[1]}}}") if typed and kind else found
 
     def add_reference(self, name: str) -> str:
-        """Return the placeholder for a value, and note the field behind it."""
+        """Return the placeholder for a value, adding its field."""
         key = to_snake_case(name)
         standard = STANDARD_VALUE_NAMES.get(key) or STANDARD_VALUE_NAMES.get(key.replace("_", ""))
         if standard:
@@ -102,7 +102,7 @@ class ProviderDraft:
         )
 
     def add_field(self, key: str, kind: str, optional: bool = False) -> str:
-        """Return the placeholder for a field, and note the field."""
+        """Return the placeholder for a field, adding the field."""
         key = key[:MAX_FIELD_NAME_LENGTH].strip("_")
         key = f"x_{key}" if key in (*self.reserved_names, *GENERATED_VALUES, *REPLY_VALUES) else key
         about: dict[str, Any] = {"kind": kind} if kind != "text" else {}
@@ -114,12 +114,12 @@ class ProviderDraft:
 
 
 def to_snake_case(name: str) -> str:
-    """Return a name as one of a field: small letters, digits and underscores."""
+    """Return a name as a field name: lower-case letters, digits and underscores."""
     parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name[:200])
     key = re.sub(r"[^a-z0-9]+", "_", parted.lower()).strip("_") or "value"
     return key if key[0].isalpha() else f"x_{key}"
 
 
 def escape_template(text: str) -> str:
-    """Return text as a template of itself."""
+    """Return a template that produces the text."""
     return text.replace("{", "{{").replace("}", "}}")

@@ -19,7 +19,7 @@ DROPPED_HEADERS = frozenset(
      "transfer-encoding", "expect", "trailer", "upgrade", "proxy-authorization",
      "proxy-connection", "postman-token", "keep-alive")
 )  # fmt: skip
-"""Headers of whoever sent it, or of the connection."""
+"""Headers of the tool that sent the request, or of the connection."""
 DROPPED_HEADER_PREFIXES = ("sec-", ":")
 AUTH_SCHEMES = (
     "apikey",
@@ -33,49 +33,52 @@ AUTH_SCHEMES = (
     "ssws",
     "token",
 )
-"""Words that stand before a credential in a header, of IANA's registry and of vendors' pages."""
+"""Words before a credential in a header, from IANA's registry and vendors' documentation."""
 HTTP_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 def draft_provider(found: Imported, title: str = "", taken: Collection[str] = ()) -> ProviderDraft:
-    """Return the provider that would send this request, or speak to this server.
-
-    No field of it gets a name that is `taken`.
+    """Return a provider for this request or OAuth server. No field gets a reserved name.
 
     Raises:
-        ConfigError: no credential may be sent to its URL.
+        ConfigError: credentials may not be sent to its URL.
     """
-    made = ProviderDraft(title or found.name, taken, variables=found.variables)
+    draft = ProviderDraft(title or found.name, taken, variables=found.variables)
     for note in found.notes:
-        made.add_open_question(note)
+        draft.add_open_question(note)
     if isinstance(found, OAuthServer):
-        draft_oauth_server(found, made)
+        draft_oauth_server(found, draft)
     else:
-        _draft_request(found, made)
-    whole = ", ".join(made.kept_constants)
-    for kept in [whole] if 0 < len(whole) < MAX_LISTED_LENGTH else made.kept_constants:
-        made.add_open_question(f"kept as it stood, for it looks like the vendor's own word: {kept}")
-    if not made.title:
-        host = re.search(r"://([^/{}]+)/?", "".join(made.top_level_lines[:1]))
-        made.title = host[1].strip('"') if host else "A server"
-    return made
+        _draft_request(found, draft)
+    whole = ", ".join(draft.kept_constants)
+    for kept in [whole] if 0 < len(whole) < MAX_LISTED_LENGTH else draft.kept_constants:
+        draft.add_open_question(
+            f"kept as a constant, because it looks like part of the API: {kept}"
+        )
+    if not draft.title:
+        host = re.search(r"://([^/{}]+)/?", "".join(draft.top_level_lines[:1]))
+        draft.title = host[1].strip('"') if host else "A server"
+    return draft
 
 
-def _draft_request(seen: ImportedRequest, made: ProviderDraft) -> None:
-    made.optional_members, made.constant_members = seen.optional_members, seen.constant_members
-    url, pairs = draft_url(seen.url, made, seen.defaults)
-    made.top_level_lines.append(f"endpoints.token = {format_toml_value(url)}")
-    query = {name: made.draft_value(name, text) for name, text in pairs if name}
-    method = seen.method.upper() if seen.method.upper() in HTTP_METHODS else "POST"
+def _draft_request(recorded: ImportedRequest, draft: ProviderDraft) -> None:
+    draft.optional_members, draft.constant_members = (
+        recorded.optional_members,
+        recorded.constant_members,
+    )
+    url, pairs = draft_url(recorded.url, draft, recorded.defaults)
+    draft.top_level_lines.append(f"endpoints.token = {format_toml_value(url)}")
+    query = {name: draft.draft_value(name, text) for name, text in pairs if name}
+    method = recorded.method.upper() if recorded.method.upper() in HTTP_METHODS else "POST"
     request: dict[str, Any] = {"method": method} if method != "POST" else {}
-    headers = dict(_draft_headers(seen, made))
-    kind, send = draft_body(seen, made)
-    if seen.uses_basic_auth or has_userinfo(seen.url):
-        request["basic"] = _draft_basic(send, pairs, made)
+    headers = dict(_draft_headers(recorded, draft))
+    kind, send = draft_body(recorded, draft)
+    if recorded.uses_basic_auth or has_userinfo(recorded.url):
+        request["basic"] = _draft_basic(send, pairs, draft)
     if method == "GET" and kind is not None:
-        made.add_open_question(
-            "the body that went along with GET, which can't be: are its members the query?"
+        draft.add_open_question(
+            "whether the members of the body belong in the query, because GET has no body"
         )
         query |= {name: text for name, text in send.items() if isinstance(text, str)} if isinstance(send, dict) else {}  # fmt: skip
         kind = send = None
@@ -90,57 +93,59 @@ def _draft_request(seen: ImportedRequest, made: ProviderDraft) -> None:
         request["query"] = query
     if headers:
         request["headers"] = headers
-    made.table_lines += [
+    draft.table_lines += [
         "[request]",
         *(f"{name} = {format_toml_value(value)}" for name, value in request.items()),
     ]
-    draft_reply(seen, made)
+    draft_reply(recorded, draft)
 
 
-def _draft_basic(send: Any, pairs: QueryPairs, made: ProviderDraft) -> str:
-    """Return whose HTTP Basic it is: with an OAuth grant in the request, the client's."""
+def _draft_basic(send: Any, pairs: QueryPairs, draft: ProviderDraft) -> str:
+    """Return the template of HTTP Basic: the client's credentials if the request has an OAuth grant."""
     members = {**dict(pairs), **(send if isinstance(send, dict) else {})}
     if "grant_type" in members and "client_secret" not in members:
         return "{client_id}:{client_secret}"
-    made.add_open_question(
-        'whose HTTP Basic it is: "{client_id}:{client_secret}" for an application'
+    draft.add_open_question(
+        'whether HTTP Basic carries a client instead of a user: "{client_id}:{client_secret}"'
     )
     return "{username}:{password}"
 
 
-def _draft_headers(seen: ImportedRequest, made: ProviderDraft) -> list[tuple[str, str]]:
+def _draft_headers(recorded: ImportedRequest, draft: ProviderDraft) -> list[tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
-    for name, value in seen.headers:
+    for name, value in recorded.headers:
         low = name.lower()
-        if not _HEADER_NAME.fullmatch(name) or low in found or _is_dropped_header(low, value, made):
+        if (
+            not _HEADER_NAME.fullmatch(name)
+            or low in found
+            or _is_dropped_header(low, value, draft)
+        ):
             continue
         if low == "authorization":
-            if not seen.uses_basic_auth:
-                found[low] = name, _draft_authorization(value, made)
+            if not recorded.uses_basic_auth:
+                found[low] = name, _draft_authorization(value, draft)
         elif is_vendor_header(low, value):
-            made.record_kept(f"the header {name}")
+            draft.record_kept(f"the header {name}")
             found[low] = name, escape_template(value)
         else:
-            found[low] = name, made.draft_value(name, value)
+            found[low] = name, draft.draft_value(name, value)
     return list(found.values())
 
 
-def _is_dropped_header(low: str, value: str, made: ProviderDraft) -> bool:
+def _is_dropped_header(low: str, value: str, draft: ProviderDraft) -> bool:
     kind = value.split(";")[0].strip().lower()
     if low == "cookie":
-        made.add_open_question(
-            "the cookie that went along, if the server insists on one: request.headers"
-        )
+        draft.add_open_question("the cookie, if the server requires one: request.headers")
     if low == "content-type":
         return kind in ("application/json", "application/x-www-form-urlencoded", "multipart/form-data", "")  # fmt: skip
     usual = value.strip() in ("*/*", "") or (low == "accept" and "json" in value)
     return low in DROPPED_HEADERS or low.startswith(DROPPED_HEADER_PREFIXES) or usual
 
 
-def _draft_authorization(value: str, made: ProviderDraft) -> str:
+def _draft_authorization(value: str, draft: ProviderDraft) -> str:
     scheme, _, rest = value.partition(" ")
-    known = rest and scheme.lower() in AUTH_SCHEMES  # any other word may be a secret itself
-    credential = made.add_field("credential", "secret")
+    known = rest and scheme.lower() in AUTH_SCHEMES  # any other word may itself be secret
+    credential = draft.add_field("credential", "secret")
     return f"{scheme} {credential}" if known else credential
 
 
@@ -149,63 +154,63 @@ GRANTS = ("client_credentials", "password", "authorization_code", "device_code")
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _PARAMETER_NAME = re.compile(r"[!-~]{1,200}")
 _MAX_SCOPES = 3
-"""More scopes than this are hardly all wanted."""
+"""If there are more scopes, probably not all are needed."""
 
 
-def draft_oauth_server(found: OAuthServer, made: ProviderDraft) -> None:
-    """Write the provider of an OAuth server."""
+def draft_oauth_server(found: OAuthServer, draft: ProviderDraft) -> None:
+    """Draft the provider for an OAuth server."""
     grants = found.grants or (("authorization_code", "client_credentials") if found.issuer else ())
-    issuer = draft_url(found.issuer, made, found.defaults)[0] if found.issuer else ""
+    issuer = draft_url(found.issuer, draft, found.defaults)[0] if found.issuer else ""
     if not found.token_url and not issuer:
         raise ConfigError("the OAuth server in the file has no token endpoint")
     if issuer:
-        made.top_level_lines.append(f"endpoints.issuer = {format_toml_value(issuer)}")
-        made.add_open_question(
-            "the token endpoint, if it is not the one that the issuer's metadata name"
-        )
-    token = draft_url(found.token_url, made, found.defaults)[0] if found.token_url else issuer
-    made.top_level_lines.append(f"endpoints.token = {format_toml_value(token)}")
+        draft.top_level_lines.append(f"endpoints.issuer = {format_toml_value(issuer)}")
+        draft.add_open_question("the token endpoint, if it is not the one in the issuer's metadata")
+    token = draft_url(found.token_url, draft, found.defaults)[0] if found.token_url else issuer
+    draft.top_level_lines.append(f"endpoints.token = {format_toml_value(token)}")
     for name, url, grant in (
         ("authorization", found.authorization_url, "authorization_code"),
         ("device_authorization", found.device_url, "device_code"),
     ):
         if url:
-            place, _ = draft_url(url, made, found.defaults)
-            made.top_level_lines.append(f"endpoints.{name} = {format_toml_value(place)}")
+            place, _ = draft_url(url, draft, found.defaults)
+            draft.top_level_lines.append(f"endpoints.{name} = {format_toml_value(place)}")
         elif grant in grants and not found.issuer:
-            made.add_open_question(
+            draft.add_open_question(
                 f"where the {name.replace('_', ' ')} endpoint is: endpoints.{name}"
             )
-    made.top_level_lines.append(
+    draft.top_level_lines.append(
         f"client_auth = {format_toml_value(found.client_auth or CLIENT_AUTH_METHODS)}"
     )
     if not found.client_auth:
-        made.add_open_question(
-            f"how the client proves who it is, one of {', '.join(CLIENT_AUTH_METHODS)}: client_auth"
+        draft.add_open_question(
+            f"which client authentication the server uses, {', '.join(CLIENT_AUTH_METHODS)}: client_auth"
         )
-    _draft_scope(found, made)
+    _draft_scope(found, draft)
     params = {
-        name: made.draft_value(name, text)
+        name: draft.draft_value(name, text)
         for name, text in found.params
         if _PARAMETER_NAME.fullmatch(name)
     }
     for grant in grants:
         about = f"{{ params = {format_toml_value(params)} }}" if params else "{}"
-        made.top_level_lines.append(f"grants.{grant} = {about}")
+        draft.top_level_lines.append(f"grants.{grant} = {about}")
     if not found.grants:
-        made.add_open_question("which grants the server takes: grants.NAME")
-    made.add_open_question("what its own error codes mean, beside the standard's: [errors]")
+        draft.add_open_question("which grants the server supports: grants.NAME")
+    draft.add_open_question("what error codes mean that are not in RFC 6749: [errors]")
 
 
-def _draft_scope(found: OAuthServer, made: ProviderDraft) -> None:
-    told = VARIABLE_PATTERN.sub(lambda word: made.variables.get(word[1], word[0]), found.scope)
+def _draft_scope(found: OAuthServer, draft: ProviderDraft) -> None:
+    told = VARIABLE_PATTERN.sub(lambda word: draft.variables.get(word[1], word[0]), found.scope)
     scopes = [word for word in told.split() if _SCOPE_TOKEN.fullmatch(word) and "{{" not in word]
     if "{{" in told:
-        made.add_open_question("the scope, which is a variable there: scope")
+        draft.add_open_question("the scope, which is a variable in the file: scope")
     if scopes:
-        made.top_level_lines.append(f"scope = {format_toml_value(' '.join(dict.fromkeys(scopes)))}")
+        draft.top_level_lines.append(
+            f"scope = {format_toml_value(' '.join(dict.fromkeys(scopes)))}"
+        )
     if len(scopes) > _MAX_SCOPES:
-        made.add_open_question("which of these scopes are wanted: scope")
+        draft.add_open_question("which of these scopes are needed: scope")
 
 
 MAX_VALUE_LENGTH = 200
@@ -222,11 +227,11 @@ _VENDOR_HEADER_PATTERNS: tuple[tuple[str, str], ...] = (
     (r"x-requested-with", r"[a-z]+(?:[._-][a-z]+)*"),
     (r"x-.*version|.*-version", _VERSION_PATTERN),
 )
-"""A header's name in small letters -> what a value of it looks like that is nobody's secret."""
+"""Pattern of a header's name in lower case -> pattern of values that are not secret."""
 
 
 def is_vendor_header(name: str, value: str) -> bool:
-    """Tell whether a header, its name in small letters, is one that every client sends the same."""
+    """Return whether a header (name in lower case) has a value that is the same for all clients."""
     form = next(
         (form for named, form in _VENDOR_HEADER_PATTERNS if re.fullmatch(named, name)), None
     )

@@ -1,4 +1,4 @@
-"""The address of a request as a template: hosts and parts that vary become fields."""
+"""Turn the URL of a request into a template: hosts and variable parts become fields."""
 
 import re
 from collections.abc import Mapping
@@ -17,9 +17,9 @@ from tokencli.providers.template import fill_url
 
 _HOST_OR_URL = re.compile(r"(?:https?://)?[A-Za-z0-9._-]+(?:\.|\[|:|/|$)[^\s?#@\\]*")
 _VARIABLE_PART = re.compile(r"\$?\{\{?\s*([^{}]{1,100}?)\s*\}\}?|<([A-Za-z][\w .-]{0,60})>")
-"""How tools and documents write a part that varies: {{name}}, {name}, ${NAME}, <name>."""
+"""How tools and documentation write a variable part: {{name}}, {name}, ${NAME}, <name>."""
 _IDENTIFIER_LIKE = re.compile(r"[0-9a-fA-F-]{16,}|\d{5,}|^(?=.*\d)(?=.*[A-Za-z]).{10,}$|@|.{60}")
-"""What looks like somebody's id or key."""
+"""Matches what looks like an ID or a key."""
 MAX_URL_LENGTH = 4096
 _SAFE_CHARACTERS = "%:@!$&'()*+,=~"
 _SAMPLE_VALUES = {"host": "h.example", "url": "https://h.example"}
@@ -27,17 +27,17 @@ QueryPairs = list[tuple[str, str]]
 
 
 def draft_url(
-    url: str, made: ProviderDraft, defaults: Mapping[str, str] | None = None
+    url: str, draft: ProviderDraft, defaults: Mapping[str, str] | None = None
 ) -> tuple[str, QueryPairs]:
-    """Return a URL as a template without its query, and the query's pairs.
+    """Return the template of a URL without its query, and the query's pairs.
 
     Raises:
-        ConfigError: no credential may be sent to such a URL. The message does not quote it.
+        ConfigError: credentials may not be sent to such a URL. The message does not quote it.
     """
     given = defaults or {}
     if len(url) > MAX_URL_LENGTH:
-        raise ConfigError("the request's URL is longer than any token endpoint's")
-    whole = _substitute_variables(url.strip(), made.variables)
+        raise ConfigError(f"the request's URL has more than {MAX_URL_LENGTH} characters")
+    whole = _substitute_variables(url.strip(), draft.variables)
     rest, _, _ = whole.partition("#")
     rest, _, query = rest.partition("?")
     scheme, colons, after = rest.partition("://")
@@ -46,21 +46,21 @@ def draft_url(
     netloc, slash, path = after.partition("/")
     begin = _VARIABLE_PART.fullmatch(netloc) if not colons else None
     if begin:
-        base = _add_named_field(begin, made, "url", given)
+        base = _add_named_field(begin, draft, "url", given)
     elif not netloc:
-        base = made.add_field("base_url", "url")
+        base = draft.add_field("base_url", "url")
     else:
-        base = _draft_host(scheme.lower(), netloc, made, given)
-    parts = [_draft_path_segment(part, made, given) for part in _resolve_dot_segments(path)]
+        base = _draft_host(scheme.lower(), netloc, draft, given)
+    parts = [_draft_path_segment(part, draft, given) for part in _resolve_dot_segments(path)]
     if re.search(r"\w", re.sub(r"\{\w+\}", "", "".join(parts))):
-        made.record_kept(f"the path /{'/'.join(parts)}")
+        draft.record_kept(f"the path /{'/'.join(parts)}")
     template = base + slash + "/".join(parts)
-    _check_url_template(template, made)
+    _check_url_template(template, draft)
     return template, parse_qsl(query, keep_blank_values=True)
 
 
 def _resolve_dot_segments(path: str) -> list[str]:
-    """Return the parts of a path without detours: `..` takes back the part before it."""
+    """Return the segments of a path with `.` and `..` resolved."""
     found: list[str] = []
     for part in path.split("/"):
         if part == "..":
@@ -71,12 +71,12 @@ def _resolve_dot_segments(path: str) -> list[str]:
 
 
 def has_userinfo(url: str) -> bool:
-    """Tell whether the URL carries a user name or password."""
+    """Return whether the URL contains a user name or password."""
     return "@" in url.partition("://")[2].partition("/")[0]
 
 
 def _substitute_variables(url: str, variables: Mapping[str, str]) -> str:
-    """Put in the variables of the address that are known, before the path begins."""
+    """Replace known variables before the path."""
     for _ in range(5):
         start = url.partition("://")[0] if "://" in url else ""
         head = re.match(r"(?:[^/]*://)?[^/?#]*", url)
@@ -102,7 +102,7 @@ def _substitute_variables(url: str, variables: Mapping[str, str]) -> str:
 
 
 def _is_url_value(word: str, start: str) -> bool:
-    """Tell whether a variable's value may stand in an address: it is one, and not a secret."""
+    """Return whether a variable's value is a URL or a part of one, and not a secret."""
     word = word.strip()
     if len(word) > 300:
         return False
@@ -118,7 +118,7 @@ def _is_url_value(word: str, start: str) -> bool:
     )
 
 
-def _draft_host(scheme: str, netloc: str, made: ProviderDraft, given: Mapping[str, str]) -> str:
+def _draft_host(scheme: str, netloc: str, draft: ProviderDraft, given: Mapping[str, str]) -> str:
     host = netloc.rpartition("@")[2]
     name, colon, port = host.rpartition(":")
     if colon and _VARIABLE_PART.search(port):
@@ -127,76 +127,78 @@ def _draft_host(scheme: str, netloc: str, made: ProviderDraft, given: Mapping[st
         host = f"{name}:{number}" if number.isdigit() else name
         host = name if number == "443" else host
         if not number.isdigit() and not _VARIABLE_PART.fullmatch(name):
-            host = made.add_field("host", "host")
+            host = draft.add_field("host", "host")
             return f"https://{host}"
     alone = _VARIABLE_PART.match(host)
     if alone and host[alone.end() :].partition(":")[0] == "":
-        host = _add_named_field(alone, made, "host", given) + host[alone.end() :]
+        host = _add_named_field(alone, draft, "host", given) + host[alone.end() :]
     else:
-        host = _VARIABLE_PART.sub(lambda found: _add_named_field(found, made, "text", given), host)
+        host = _VARIABLE_PART.sub(lambda found: _add_named_field(found, draft, "text", given), host)
     try:
         check_endpoint_url(f"http://{host}")
         near = scheme == "http" and not _VARIABLE_PART.search(host)
     except ConfigError:
         near = False
     if scheme == "http" and not near:
-        made.add_open_question(
-            "the address has http, and credentials go over https alone: is there https?"
+        draft.add_open_question(
+            "whether the server supports https, because credentials are not sent by http"
         )
     return f"{'http' if near else 'https'}://{host}"
 
 
 def _add_named_field(
-    found: re.Match[str], made: ProviderDraft, kind: str, given: Mapping[str, str]
+    found: re.Match[str], draft: ProviderDraft, kind: str, given: Mapping[str, str]
 ) -> str:
-    """Return the placeholder for a part of the address that has a name."""
+    """Return the placeholder for a named part of the URL."""
     name = found[1] or found[2]
     key = to_snake_case(name)
-    if SECRET_NAME_PATTERN.search(key) or made.fields.get(key, {}).get("kind", kind) != kind:
-        return _add_numbered_field(made)
-    placeholder = made.add_field(key, kind)
-    about = made.fields[placeholder[1:-1]]
+    if SECRET_NAME_PATTERN.search(key) or draft.fields.get(key, {}).get("kind", kind) != kind:
+        return _add_numbered_field(draft)
+    placeholder = draft.add_field(key, kind)
+    about = draft.fields[placeholder[1:-1]]
     default = given.get(name, "")
     if kind == "text" and re.fullmatch(r"[A-Za-z0-9._-]{1,40}", default):
         about["default"] = default
     return placeholder
 
 
-def _add_numbered_field(made: ProviderDraft) -> str:
-    return made.add_field(f"part_{sum(key.startswith('part_') for key in made.fields) + 1}", "text")
+def _add_numbered_field(draft: ProviderDraft) -> str:
+    return draft.add_field(
+        f"part_{sum(key.startswith('part_') for key in draft.fields) + 1}", "text"
+    )
 
 
-def _draft_path_segment(part: str, made: ProviderDraft, given: Mapping[str, str]) -> str:
-    """Return a part of the path; what looks like somebody's id or key becomes a field."""
+def _draft_path_segment(part: str, draft: ProviderDraft, given: Mapping[str, str]) -> str:
+    """Return the template of a path segment. What looks like an ID or a key becomes a field."""
     part = part if _VARIABLE_PART.search(part) else part.partition(";")[0]
     if re.fullmatch(r":[A-Za-z]\w*", part):
         part = f"{{{part[1:]}}}"
     pieces, start = [], 0
     for found in _VARIABLE_PART.finditer(part):
         pieces += [
-            _draft_path_text(part[start : found.start()], made),
-            _add_named_field(found, made, "text", given),
+            _draft_path_text(part[start : found.start()], draft),
+            _add_named_field(found, draft, "text", given),
         ]
         start = found.end()
-    return "".join([*pieces, _draft_path_text(part[start:], made)])
+    return "".join([*pieces, _draft_path_text(part[start:], draft)])
 
 
-def _draft_path_text(text: str, made: ProviderDraft) -> str:
+def _draft_path_text(text: str, draft: ProviderDraft) -> str:
     if _IDENTIFIER_LIKE.search(unquote(text)):
-        return _add_numbered_field(made)
+        return _add_numbered_field(draft)
     return escape_template(quote(text, safe=_SAFE_CHARACTERS))
 
 
-def _check_url_template(template: str, made: ProviderDraft) -> None:
+def _check_url_template(template: str, draft: ProviderDraft) -> None:
     sample = {
         name: _SAMPLE_VALUES.get(about.get("kind", "text"), "x")
-        for name, about in made.fields.items()
+        for name, about in draft.fields.items()
     }
     try:
         if fill_url(template, sample | {"client_id": "x", "username": "x"}) is None:
-            raise ConfigError("it names a value that is none of its fields")
+            raise ConfigError("it names a value that is not one of its fields")
     except ConfigError as error:
         raise ConfigError(
-            f"the request's URL is none that a credential may be sent to: {error.message}",
-            fix="mend the URL in the file, or answer the questions: tokencli providers new",
+            f"credentials can't be sent to the request's URL: {error.message}",
+            fix="tokencli providers new",
         ) from None
