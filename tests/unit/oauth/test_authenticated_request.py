@@ -46,14 +46,14 @@ def proofs(requests: list[HttpRequest]) -> list[dict[str, object]]:
 @pytest.mark.requirement(37)
 def test_required_nonce_is_sent_once() -> None:
     """RFC 9449 section 8: sent again with the nonce, a new jti and the same key."""
-    outside = ctx(nonce("n1"), OK)
+    context = ctx(nonce("n1"), OK)
     profile = make_profile(dpop=True)
-    resolver = SecretResolver(profile, outside)
-    assert send_authenticated_request(profile, {"grant_type": "x"}, outside, resolver).reply is OK
-    one, two = proofs(outside.transport.requests)
+    resolver = SecretResolver(profile, context)
+    assert send_authenticated_request(profile, {"grant_type": "x"}, context, resolver).reply is OK
+    one, two = proofs(context.transport.requests)
     assert (one.get("nonce"), two["nonce"]) == (None, "n1")
     assert one["jti"] != two["jti"]
-    keys = [decode_token(r.headers["DPoP"]).header["jwk"] for r in outside.transport.requests]
+    keys = [decode_token(r.headers["DPoP"]).header["jwk"] for r in context.transport.requests]
     assert keys[0] == keys[1]
     assert resolver.proof_key is not None and resolver.proof_key.nonce == "n1"
 
@@ -61,46 +61,46 @@ def test_required_nonce_is_sent_once() -> None:
 @pytest.mark.requirement(37)
 def test_second_refusal_is_final() -> None:
     """There is no third request, whatever nonces the server sends."""
-    outside = ctx(nonce("n1"), nonce("n2"), OK)
+    context = ctx(nonce("n1"), nonce("n2"), OK)
     profile = make_profile(dpop=True)
-    resolver = SecretResolver(profile, outside)
-    assert send_authenticated_request(profile, {}, outside, resolver).reply.status == 400
-    assert len(outside.transport.requests) == 2
+    resolver = SecretResolver(profile, context)
+    assert send_authenticated_request(profile, {}, context, resolver).reply.status == 400
+    assert len(context.transport.requests) == 2
     assert resolver.proof_key is not None and resolver.proof_key.nonce == "n2"
 
 
 @pytest.mark.requirement(37)
 def test_repeated_nonce_is_not_retried() -> None:
     """A server that requires the nonce that it has just received would never accept one."""
-    outside = ctx(nonce("n1"), nonce("n1"))
+    context = ctx(nonce("n1"), nonce("n1"))
     profile = make_profile(dpop=True)
-    resolver = SecretResolver(profile, outside)
-    send_authenticated_request(profile, {}, outside, resolver)
-    outside.transport.replies = [nonce("n1"), OK]
-    send_authenticated_request(profile, {}, outside, resolver)
-    assert len(outside.transport.requests) == 3
+    resolver = SecretResolver(profile, context)
+    send_authenticated_request(profile, {}, context, resolver)
+    context.transport.replies = [nonce("n1"), OK]
+    send_authenticated_request(profile, {}, context, resolver)
+    assert len(context.transport.requests) == 3
 
 
 @pytest.mark.requirement(37)
 def test_nonce_of_a_success_is_used_next_time() -> None:
     """RFC 9449 section 8.2: it is saved, and nothing is sent twice."""
-    outside = ctx(nonce("n2", '{"access_token":"t"}', 200), OK)
+    context = ctx(nonce("n2", '{"access_token":"t"}', 200), OK)
     profile = make_profile(dpop=True)
-    resolver = SecretResolver(profile, outside)
-    send_authenticated_request(profile, {}, outside, resolver)
-    send_authenticated_request(profile, {}, outside, resolver)
-    assert [proof.get("nonce") for proof in proofs(outside.transport.requests)] == [None, "n2"]
+    resolver = SecretResolver(profile, context)
+    send_authenticated_request(profile, {}, context, resolver)
+    send_authenticated_request(profile, {}, context, resolver)
+    assert [proof.get("nonce") for proof in proofs(context.transport.requests)] == [None, "n2"]
 
 
 def test_retry_has_a_new_assertion() -> None:
     """A server that remembers `jti` would take the first one for a replay."""
-    outside = ctx(nonce("n1"), OK)
-    outside.keyring.store_secret(_key_ref(), sign.generate_private_jwk())
+    context = ctx(nonce("n1"), OK)
+    context.keyring.store_secret(_key_ref(), sign.generate_private_jwk())
     profile = make_profile(
         dpop=True, client_auth="private_key_jwt", secrets={"private_key": _key_ref()}
     )
-    send_authenticated_request(profile, {}, outside, SecretResolver(profile, outside))
-    bodies = [request.body for request in outside.transport.requests]
+    send_authenticated_request(profile, {}, context, SecretResolver(profile, context))
+    bodies = [request.body for request in context.transport.requests]
     assert len(set(bodies)) == 2
 
 
@@ -121,53 +121,53 @@ def test_single_use_requests_are_not_retried(
     change: Callable[[Profile], Profile], retry: bool
 ) -> None:
     """The transport doesn't retry a request with an assertion or a proof."""
-    outside = ctx(OK)
+    context = ctx(OK)
     profile = change(make_profile())
     params = {"grant_type": "client_credentials"}
-    send_authenticated_request(profile, params, outside, SecretResolver(profile, outside))
-    assert outside.transport.requests[0].is_retry_safe is retry
+    send_authenticated_request(profile, params, context, SecretResolver(profile, context))
+    assert context.transport.requests[0].is_retry_safe is retry
 
 
 def test_nonce_is_ignored_without_dpop() -> None:
     """The refusal is then treated like any other."""
-    outside = ctx(nonce("n1"))
+    context = ctx(nonce("n1"))
     profile = make_profile()
     assert (
         send_authenticated_request(
-            profile, {}, outside, SecretResolver(profile, outside)
+            profile, {}, context, SecretResolver(profile, context)
         ).reply.status
         == 400
     )
-    assert "DPoP" not in outside.transport.requests[0].headers
+    assert "DPoP" not in context.transport.requests[0].headers
 
 
 def test_other_endpoints_get_no_proof() -> None:
     """Revocation and introspection need client authentication, not a proof."""
-    outside = ctx(OK)
+    context = ctx(OK)
     profile = make_profile(dpop=True)
     url = "https://id.example.com/revoke"
     send_authenticated_request(
-        profile, {"token": Secret("t")}, outside, SecretResolver(profile, outside), url=url
+        profile, {"token": Secret("t")}, context, SecretResolver(profile, context), url=url
     )
-    (request,) = outside.transport.requests
+    (request,) = context.transport.requests
     assert (request.url, "Authorization" in request.headers) == (url, True)
     assert "DPoP" not in request.headers
 
 
 def test_client_certificate_is_used_with_every_method() -> None:
     """RFC 8705 section 3: tokens can be bound to it even if the client authenticates otherwise."""
-    outside = ctx(OK)
+    context = ctx(OK)
     profile = make_profile(client_cert=("cert.pem", "key.pem"))
-    send_authenticated_request(profile, {}, outside, SecretResolver(profile, outside))
-    shown = outside.transport.requests[0].client_certificate
-    assert shown is not None and shown.cert_file == "cert.pem"
+    send_authenticated_request(profile, {}, context, SecretResolver(profile, context))
+    certificate = context.transport.requests[0].client_certificate
+    assert certificate is not None and certificate.cert_file == "cert.pem"
 
 
 def test_signing_certificate_is_read(tmp_path: Path) -> None:
     """Its bytes, nothing if none is configured, and ConfigError if the file is missing."""
-    place = tmp_path / "cert.pem"
-    place.write_bytes(b"PEM")
-    assert read_signing_certificate(make_profile(signing=Signing(certificate=str(place)))) == b"PEM"
+    path = tmp_path / "cert.pem"
+    path.write_bytes(b"PEM")
+    assert read_signing_certificate(make_profile(signing=Signing(certificate=str(path)))) == b"PEM"
     assert read_signing_certificate(make_profile()) == b""
     with pytest.raises(ConfigError, match="can't read"):
         read_signing_certificate(make_profile(signing=Signing(certificate=str(tmp_path / "gone"))))
@@ -175,8 +175,8 @@ def test_signing_certificate_is_read(tmp_path: Path) -> None:
 
 def test_only_secrets_of_the_method_are_resolved() -> None:
     """A public client doesn't open the keyring, and a passphrase is optional."""
-    outside = FakeContext(keyring=filled_keyring(), clock=FakeClock(7.0))
+    context = FakeContext(keyring=filled_keyring(), clock=FakeClock(7.0))
     for method, names in {"none": set(), "client_secret_jwt": {"client_secret"}}.items():
         profile = make_profile(client_auth=method)
-        drawn = collect_auth_inputs(profile, outside, SecretResolver(profile, outside))
-        assert (set(drawn.secrets), drawn.now) == (names, 7.0)
+        inputs = collect_auth_inputs(profile, context, SecretResolver(profile, context))
+        assert (set(inputs.secrets), inputs.now) == (names, 7.0)

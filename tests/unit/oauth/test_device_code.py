@@ -27,7 +27,7 @@ PROFILE = make_profile(
     endpoints={"device_authorization": "https://id.example.com/device"},
     scope="read",
 )
-TOLD = {
+RESPONSE = {
     "device_code": "canary-device-code-7f3a",
     "user_code": "WDJB-MJHT",
     "verification_uri": "https://example.com/device",
@@ -50,10 +50,10 @@ SLOW_DOWN = error("slow_down")
 class TimedContext(FakeContext):
     """A context that records the time of each request."""
 
-    def __init__(self, told: dict[str, object], replies: list[HttpReply | Exception]) -> None:
+    def __init__(self, response: dict[str, object], replies: list[HttpReply | Exception]) -> None:
         super().__init__(terminal=FakeTerminal(interactive=True))
         self.times: list[float] = []
-        self.transport.replies = [json_reply(json.dumps(told)), *replies]
+        self.transport.replies = [json_reply(json.dumps(response)), *replies]
         self.transport.send = self._noting(self.transport.send)  # type: ignore[method-assign]
 
     def _noting(
@@ -71,9 +71,9 @@ class TimedContext(FakeContext):
         return [late - early for early, late in zip(self.times, self.times[1:], strict=False)]
 
 
-def run(told: dict[str, object], *replies: HttpReply | Exception) -> TimedContext:
+def run(response: dict[str, object], *replies: HttpReply | Exception) -> TimedContext:
     """Run the grant to its end and return the context."""
-    ctx = TimedContext(told, list(replies))
+    ctx = TimedContext(response, list(replies))
     run_in(ctx)
     return ctx
 
@@ -86,25 +86,25 @@ def run_in(ctx: FakeContext, profile: Profile = PROFILE) -> None:
 
 def test_code_is_requested_shown_and_exchanged() -> None:
     """RFC 8628 sections 3.1 to 3.4: the requests, and what the user sees."""
-    ctx = run(TOLD, PENDING, GOOD)
+    ctx = run(RESPONSE, PENDING, GOOD)
     asked, first, second = ctx.transport.requests
     assert (asked.url, asked.body) == ("https://id.example.com/device", b"client_id=tv&scope=read")
     assert first.url == PROFILE.token_url
     assert first.body == second.body
     assert b"grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Adevice_code" in first.body
     assert b"device_code=canary-device-code-7f3a" in first.body
-    said = "\n".join(ctx.terminal.messages)
-    assert "https://example.com/device\n" in said
-    assert "WDJB-MJHT [QR https://example.com/device?user_code=WDJB-MJHT]" in said
-    assert "canary" not in said
+    shown = "\n".join(ctx.terminal.messages)
+    assert "https://example.com/device\n" in shown
+    assert "WDJB-MJHT [QR https://example.com/device?user_code=WDJB-MJHT]" in shown
+    assert "canary" not in shown
     assert ctx.browser.opened_urls == []
     assert "29 minutes left" in ctx.terminal.status_lines[1]
 
 
 def test_qr_code_without_a_complete_uri() -> None:
     """RFC 8628 section 3.3.1: verification_uri_complete is optional."""
-    told = {name: value for name, value in TOLD.items() if not name.endswith("complete")}
-    ctx = run(told, GOOD)
+    response = {name: value for name, value in RESPONSE.items() if not name.endswith("complete")}
+    ctx = run(response, GOOD)
     assert any("[QR https://example.com/device]" in text for text in ctx.terminal.messages)
 
 
@@ -115,14 +115,14 @@ def test_qr_code_without_a_complete_uri() -> None:
 )
 def test_interval_is_the_servers_or_five_seconds(interval: object, gap: float) -> None:
     """RFC 8628 section 3.2, and at least one second; the first poll waits as well."""
-    told = {**TOLD, "interval": interval}
-    assert run(told, PENDING, PENDING, GOOD).gaps == [gap] * 3
+    response = {**RESPONSE, "interval": interval}
+    assert run(response, PENDING, PENDING, GOOD).gaps == [gap] * 3
 
 
 @pytest.mark.requirement(29)
 def test_slow_down_adds_five_seconds() -> None:
     """RFC 8628 section 3.5: for this and all later polls."""
-    ctx = run(TOLD, PENDING, SLOW_DOWN, PENDING, SLOW_DOWN, PENDING, GOOD)
+    ctx = run(RESPONSE, PENDING, SLOW_DOWN, PENDING, SLOW_DOWN, PENDING, GOOD)
     assert ctx.gaps == [5, 5, 10, 10, 15, 15]
 
 
@@ -130,7 +130,7 @@ def test_slow_down_adds_five_seconds() -> None:
 def test_no_response_doubles_the_interval() -> None:
     """RFC 8628 section 3.5: exponential back-off after timeouts."""
     silence = (DeadlineError("late"), UnreachableError("gone"), json_reply("<html>", 503))
-    assert run(TOLD, *silence, PENDING, GOOD).gaps == [5, 10, 20, 40, 40]
+    assert run(RESPONSE, *silence, PENDING, GOOD).gaps == [5, 10, 20, 40, 40]
 
 
 @pytest.mark.requirement(29)
@@ -148,7 +148,7 @@ def test_no_response_doubles_the_interval() -> None:
 )
 def test_other_errors_end_polling(last: HttpReply | Exception) -> None:
     """RFC 8628 section 3.5: nothing is sent afterwards."""
-    ctx = TimedContext(TOLD, [PENDING, last, GOOD])
+    ctx = TimedContext(RESPONSE, [PENDING, last, GOOD])
     with pytest.raises((RefusedError, TlsError)):
         run_in(ctx)
     assert len(ctx.times) == 3
@@ -157,12 +157,12 @@ def test_other_errors_end_polling(last: HttpReply | Exception) -> None:
 @pytest.mark.requirement(29)
 def test_polling_ends_when_the_code_expires() -> None:
     """There is no poll at or after expires_in, and the last wait is shortened."""
-    ctx = TimedContext({**TOLD, "expires_in": 18}, [PENDING] * 20)
-    began = ctx.clock.now()
+    ctx = TimedContext({**RESPONSE, "expires_in": 18}, [PENDING] * 20)
+    started_at = ctx.clock.now()
     with pytest.raises(LoginRequiredError, match="expired"):
         run_in(ctx)
     assert ctx.gaps == [5, 5, 5]
-    assert ctx.clock.now() == began + 18
+    assert ctx.clock.now() == started_at + 18
 
 
 @pytest.mark.parametrize(
@@ -178,25 +178,25 @@ def test_polling_ends_when_the_code_expires() -> None:
 )
 def test_wait_is_limited(life: float, wait: float | None, limit: float) -> None:
     """The shorter of --wait and the lifetime of the code; half an hour by default."""
-    ctx = TimedContext({**TOLD, "expires_in": life}, [PENDING] * 1000)
-    began = ctx.clock.now()
+    ctx = TimedContext({**RESPONSE, "expires_in": life}, [PENDING] * 1000)
+    started_at = ctx.clock.now()
     waiting = "no sign-in within" if wait == limit else "expired before"
     with pytest.raises(LoginRequiredError, match=waiting):
         run_in(ctx, replace(PROFILE, sign_in=SignIn(wait=wait)))
-    assert ctx.clock.now() == began + limit
+    assert ctx.clock.now() == started_at + limit
 
 
 def test_expired_token_is_a_timeout() -> None:
     """The user sees the same message."""
     with pytest.raises(LoginRequiredError, match="expired"):
-        run_in(TimedContext(TOLD, [error("expired_token")]))
+        run_in(TimedContext(RESPONSE, [error("expired_token")]))
 
 
 @pytest.mark.parametrize("name", ["device_code", "user_code", "verification_uri", "expires_in"])
 @pytest.mark.parametrize("value", [None, "", 0, [], {}])
 def test_missing_member_is_an_error(name: str, value: object) -> None:
     """All four are required (RFC 8628 section 3.2)."""
-    ctx = TimedContext({**TOLD, name: value}, [])
+    ctx = TimedContext({**RESPONSE, name: value}, [])
     with pytest.raises(ReplyError, match=name):
         run_in(ctx)
     assert ctx.terminal.messages == []
@@ -204,7 +204,7 @@ def test_missing_member_is_an_error(name: str, value: object) -> None:
 
 @pytest.mark.requirement(21)
 @pytest.mark.parametrize(
-    "place",
+    "uri",
     [
         "http://example.com/device",
         "javascript:alert(1)",
@@ -214,27 +214,29 @@ def test_missing_member_is_an_error(name: str, value: object) -> None:
         "-flag",
     ],
 )
-def test_unsafe_verification_uri_is_refused(place: str) -> None:
+def test_unsafe_verification_uri_is_refused(uri: str) -> None:
     """It is neither shown nor drawn; an unsafe complete URI is ignored."""
-    ctx = TimedContext({**TOLD, "verification_uri": place}, [])
+    ctx = TimedContext({**RESPONSE, "verification_uri": uri}, [])
     with pytest.raises(ReplyError, match="unsafe verification_uri"):
         run_in(ctx)
     assert ctx.terminal.messages == []
-    complete = run({**TOLD, "verification_uri_complete": place}, GOOD)
+    complete = run({**RESPONSE, "verification_uri_complete": uri}, GOOD)
     assert any("[QR https://example.com/device]" in text for text in complete.terminal.messages)
 
 
 def test_googles_older_name_of_the_uri() -> None:
     """verification_url, from an early draft."""
-    told: dict[str, object] = {**TOLD, "verification_url": "https://example.com/google"}
-    del told["verification_uri"]
-    assert any("https://example.com/google" in text for text in run(told, GOOD).terminal.messages)
+    response: dict[str, object] = {**RESPONSE, "verification_url": "https://example.com/google"}
+    del response["verification_uri"]
+    assert any(
+        "https://example.com/google" in text for text in run(response, GOOD).terminal.messages
+    )
 
 
 @pytest.mark.requirement(29)
 def test_no_polling_without_a_terminal() -> None:
     """It fails before the first poll."""
-    ctx = TimedContext(TOLD, [GOOD])
+    ctx = TimedContext(RESPONSE, [GOOD])
     ctx.terminal.interactive = False
     with pytest.raises(LoginRequiredError, match="nor a terminal"):
         run_in(ctx)
@@ -242,9 +244,9 @@ def test_no_polling_without_a_terminal() -> None:
 
 
 @pytest.mark.parametrize(
-    "odd", [{"user_code": "A" * 101}, {"verification_uri": "https://a.example/" + "a" * 16384}]
+    "members", [{"user_code": "A" * 101}, {"verification_uri": "https://a.example/" + "a" * 16384}]
 )
-def test_code_too_long_to_type_is_an_error(odd: dict[str, object]) -> None:
+def test_code_too_long_to_type_is_an_error(members: dict[str, object]) -> None:
     """A shortened one would be useless."""
     with pytest.raises(ReplyError, match="too long to type"):
-        run({**TOLD, **odd})
+        run({**RESPONSE, **members})

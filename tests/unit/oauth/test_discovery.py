@@ -38,8 +38,10 @@ NOT_FOUND = json_reply("<h1>Not Found</h1>", 404, "text/html")
 
 def metadata(**more: object) -> HttpReply:
     """Return metadata as a server sends it; members that are None are omitted."""
-    told = {**METADATA, **more}
-    return json_reply(json.dumps({key: value for key, value in told.items() if value is not None}))
+    members = {**METADATA, **more}
+    return json_reply(
+        json.dumps({key: value for key, value in members.items() if value is not None})
+    )
 
 
 def issuer_profile(issuer: str = ISSUER, **more: object) -> Profile:
@@ -51,41 +53,41 @@ def issuer_profile(issuer: str = ISSUER, **more: object) -> Profile:
 class CacheStub:
     """A metadata cache in memory."""
 
-    kept: bytes | None = None
+    stored: bytes | None = None
     failure: TokencliError | None = None
     saved: list[bytes] = field(default_factory=list)
 
     def save(self, data: bytes) -> None:
         if self.failure is not None:
             raise self.failure
-        self.kept = data
+        self.stored = data
         self.saved.append(data)
 
     @property
     def memory(self) -> MetadataCache:
-        """Return the slate as the action sees it."""
-        return MetadataCache(lambda: self.kept, self.save)
+        """Return the cache as the action sees it."""
+        return MetadataCache(lambda: self.stored, self.save)
 
 
 def ctx(*replies: HttpReply | Exception, answers: tuple[str, ...] = ()) -> FakeContext:
     """Return a context whose server sends these replies; with `answers`, a user is present."""
     terminal = FakeTerminal(list(answers), interactive=bool(answers))
-    found = FakeContext(terminal=terminal)
-    found.transport.replies = list(replies)
-    return found
+    resolved = FakeContext(terminal=terminal)
+    resolved.transport.replies = list(replies)
+    return resolved
 
 
 def filled_cache(**more: object) -> CacheStub:
     """Return a cache with metadata that was fetched a moment ago."""
-    slate = CacheStub()
-    resolve_endpoints(issuer_profile(), ctx(metadata(**more)), slate.memory)
-    return slate
+    cache = CacheStub()
+    resolve_endpoints(issuer_profile(), ctx(metadata(**more)), cache.memory)
+    return cache
 
 
 def test_endpoints_are_filled_in() -> None:
     """Token endpoint and others; the credential key is that of a profile with the same endpoints."""
-    slate, around = CacheStub(), ctx(metadata())
-    profile = resolve_endpoints(issuer_profile(grant="authorization_code"), around, slate.memory)
+    cache, context = CacheStub(), ctx(metadata())
+    profile = resolve_endpoints(issuer_profile(grant="authorization_code"), context, cache.memory)
     assert profile.token_url == f"{ISSUER}/token"
     assert profile.endpoints == {
         "authorization": f"{ISSUER}/authorize",
@@ -94,7 +96,7 @@ def test_endpoints_are_filled_in() -> None:
     }
     written = make_profile(grant="authorization_code", token_url=f"{ISSUER}/token")
     assert derive_binding(profile) == derive_binding(written)
-    (asked,) = around.transport.requests
+    (asked,) = context.transport.requests
     assert (asked.method, asked.body) == ("GET", b"")
     assert "Authorization" not in asked.headers
 
@@ -122,9 +124,9 @@ def test_endpoints_are_filled_in() -> None:
 def test_both_well_known_urls_are_tried(issuer: str, places: tuple[str, ...]) -> None:
     """OpenID Connect Discovery 4.1 appends, RFC 8414 section 3.1 inserts."""
     assert tuple(metadata_urls(issuer)) == places
-    around = ctx(NOT_FOUND, metadata(issuer=issuer))
-    resolve_endpoints(issuer_profile(issuer), around, CacheStub().memory)
-    assert tuple(request.url for request in around.transport.requests) == places
+    context = ctx(NOT_FOUND, metadata(issuer=issuer))
+    resolve_endpoints(issuer_profile(issuer), context, CacheStub().memory)
+    assert tuple(request.url for request in context.transport.requests) == places
 
 
 NOT_BELIEVED = {
@@ -145,7 +147,7 @@ NOT_BELIEVED = {
     "nothing but HTML": json_reply("<html>", kind="text/html"),
     "a list": json_reply("[]"),
     "a member twice": json_reply(f'{{"issuer": "{ISSUER}", "issuer": "{ISSUER}"}}'),
-    "not found": NOT_FOUND,
+    "not resolved": NOT_FOUND,
     "an error": json_reply("{}", 500),
     "a redirect": ReplyError("id.example.com redirects to evil.example"),
 }
@@ -157,12 +159,12 @@ def test_metadata_of_another_issuer_is_not_used(
     reply: HttpReply | Exception,
 ) -> None:
     """RFC 8414 section 3.3: the other URL is tried; if both are unusable nothing is cached."""
-    slate, around = CacheStub(), ctx(reply, reply)
+    cache, context = CacheStub(), ctx(reply, reply)
     with pytest.raises(ReplyError, match="no usable metadata"):
-        resolve_endpoints(issuer_profile(), around, slate.memory)
-    assert slate.saved == []
-    assert len(around.transport.requests) == 2
-    profile = resolve_endpoints(issuer_profile(), ctx(reply, metadata()), slate.memory)
+        resolve_endpoints(issuer_profile(), context, cache.memory)
+    assert cache.saved == []
+    assert len(context.transport.requests) == 2
+    profile = resolve_endpoints(issuer_profile(), ctx(reply, metadata()), cache.memory)
     assert profile.token_url == f"{ISSUER}/token"
 
 
@@ -180,45 +182,45 @@ UNFIT: dict[str, tuple[str, object]] = {
 @pytest.mark.parametrize(("member", "url"), UNFIT.values(), ids=UNFIT)
 def test_unusable_optional_endpoint_is_ignored(member: str, url: object) -> None:
     """It only causes an error, with the reason, if it is needed."""
-    slate, around = CacheStub(), ctx(metadata(**{member: url}))
+    cache, context = CacheStub(), ctx(metadata(**{member: url}))
     name = {"jwks_uri": "jwks"}.get(member, member.removesuffix("_endpoint"))
-    found = resolve_endpoints(issuer_profile(), around, slate.memory)
-    assert found.token_url == f"{ISSUER}/token"
-    assert name not in found.endpoints
-    assert [text for text in around.terminal.messages if member in text and "detail" in text]
-    assert "user@" not in "".join(around.terminal.messages)
-    for _ in range(2):  # as it was told, and as it is remembered
+    resolved = resolve_endpoints(issuer_profile(), context, cache.memory)
+    assert resolved.token_url == f"{ISSUER}/token"
+    assert name not in resolved.endpoints
+    assert [text for text in context.terminal.messages if member in text and "detail" in text]
+    assert "user@" not in "".join(context.terminal.messages)
+    for _ in range(2):  # as it was reply, and as it is remembered
         with pytest.raises(ConfigError, match=member) as needed:
-            resolve_endpoints(issuer_profile(), ctx(), slate.memory, name)
+            resolve_endpoints(issuer_profile(), ctx(), cache.memory, name)
         assert "tokencli profiles edit p" in (needed.value.fix or "")
 
 
 def test_http_issuer_on_loopback_may_have_http_endpoints() -> None:
     """For experiments; the profile has allowed http for it."""
     issuer = "http://127.0.0.1:8080"
-    told = metadata(issuer=issuer, token_endpoint=f"{issuer}/token")
-    profile = resolve_endpoints(issuer_profile(issuer), ctx(told), CacheStub().memory)
+    reply = metadata(issuer=issuer, token_endpoint=f"{issuer}/token")
+    profile = resolve_endpoints(issuer_profile(issuer), ctx(reply), CacheStub().memory)
     assert profile.token_url == f"{issuer}/token"
 
 
 def test_metadata_is_cached_for_a_day() -> None:
     """Then one quick request, whose failure changes nothing."""
-    slate = filled_cache()
+    cache = filled_cache()
     quiet = ctx()
-    assert resolve_endpoints(issuer_profile(), quiet, slate.memory).token_url == f"{ISSUER}/token"
+    assert resolve_endpoints(issuer_profile(), quiet, cache.memory).token_url == f"{ISSUER}/token"
     for failure in (DeadlineError("late"), UnreachableError("gone"), ReplyError("moved")):
         later = ctx(failure, failure)
         later.clock.current_time += 25 * 3600
         assert (
-            resolve_endpoints(issuer_profile(), later, slate.memory).token_url == f"{ISSUER}/token"
+            resolve_endpoints(issuer_profile(), later, cache.memory).token_url == f"{ISSUER}/token"
         )
         assert (
-            resolve_endpoints(issuer_profile(), later, slate.memory).token_url == f"{ISSUER}/token"
+            resolve_endpoints(issuer_profile(), later, cache.memory).token_url == f"{ISSUER}/token"
         )
-        slate = filled_cache()
+        cache = filled_cache()
     clock_went_back = ctx(metadata())
     clock_went_back.clock.current_time -= 3600
-    resolve_endpoints(issuer_profile(), clock_went_back, slate.memory)
+    resolve_endpoints(issuer_profile(), clock_went_back, cache.memory)
     assert len(clock_went_back.transport.requests) == 1
 
 
@@ -243,28 +245,28 @@ def test_endpoint_on_a_new_origin_must_be_confirmed(
     moved: Mapping[str, object],
 ) -> None:
     """Only `login`, with a user who says yes, accepts it."""
-    slate = filled_cache()
-    first = slate.kept
+    cache = filled_cache()
+    first = cache.stored
     for answers, anew in ((("y",), False), ((), True), (("n",), True)):
-        around = ctx(metadata(**moved), answers=answers)
-        around.clock.current_time += 25 * 3600
+        context = ctx(metadata(**moved), answers=answers)
+        context.clock.current_time += 25 * 3600
         with pytest.raises(ConfigError, match="nothing was sent there") as refused:
-            resolve_endpoints(issuer_profile(), around, slate.memory, anew=anew)
+            resolve_endpoints(issuer_profile(), context, cache.memory, anew=anew)
         assert "tokencli login p" in (refused.value.fix or "")
-        assert slate.kept == first
+        assert cache.stored == first
     agreed = ctx(metadata(**moved), answers=("y",))
-    resolve_endpoints(issuer_profile(), agreed, slate.memory, anew=True)
-    assert slate.kept != first
+    resolve_endpoints(issuer_profile(), agreed, cache.memory, anew=True)
+    assert cache.stored != first
     again = ctx(metadata(**moved))
-    resolve_endpoints(issuer_profile(), again, slate.memory, anew=True)
+    resolve_endpoints(issuer_profile(), again, cache.memory, anew=True)
 
 
 def test_move_within_known_origins_is_accepted() -> None:
     """Another path, or the issuer's own origin."""
-    slate = filled_cache(token_endpoint="https://tokens.example.com/a", jwks_uri=None)
+    cache = filled_cache(token_endpoint="https://tokens.example.com/a", jwks_uri=None)
     for place in ("https://tokens.example.com/b", f"{ISSUER}/token"):
         profile = resolve_endpoints(
-            issuer_profile(), ctx(metadata(token_endpoint=place)), slate.memory, anew=True
+            issuer_profile(), ctx(metadata(token_endpoint=place)), cache.memory, anew=True
         )
         assert profile.token_url == place
 
@@ -280,33 +282,33 @@ def test_endpoints_of_the_profile_win() -> None:
     assert resolve_endpoints(whole, ctx(), CacheStub().memory, anew=True) is whole
     assert resolve_endpoints(make_profile(), ctx(), CacheStub().memory, anew=True) == make_profile()
     half = replace(whole, endpoints={"revocation": "https://t.example.com/revoke"})
-    found = resolve_endpoints(
+    resolved = resolve_endpoints(
         half, ctx(metadata(revocation_endpoint=f"{ISSUER}/r")), CacheStub().memory
     )
-    assert found.token_url == "https://t.example.com/token"
-    assert found.endpoints["device_authorization"] == f"{ISSUER}/device"
-    assert found.endpoints["revocation"] == "https://t.example.com/revoke"
+    assert resolved.token_url == "https://t.example.com/token"
+    assert resolved.endpoints["device_authorization"] == f"{ISSUER}/device"
+    assert resolved.endpoints["revocation"] == "https://t.example.com/revoke"
 
 
 def test_unknown_endpoint_is_an_error() -> None:
     """The grant's own endpoints, and those that a command needs."""
-    told = metadata(device_authorization_endpoint=None)
+    reply = metadata(device_authorization_endpoint=None)
     with pytest.raises(ConfigError, match="device authorization endpoint"):
-        resolve_endpoints(issuer_profile(grant="device_code"), ctx(told), CacheStub().memory)
+        resolve_endpoints(issuer_profile(grant="device_code"), ctx(reply), CacheStub().memory)
     with pytest.raises(ConfigError, match="introspection endpoint"):
         resolve_endpoints(issuer_profile(), ctx(metadata()), CacheStub().memory, "introspection")
 
 
 def test_sign_in_requirements_are_applied() -> None:
     """RFC 9126 section 5 and RFC 9207 section 3; the profile may set both by itself."""
-    told = metadata(
+    reply = metadata(
         require_pushed_authorization_requests=True,
         authorization_response_iss_parameter_supported=True,
     )
-    slate = CacheStub()
-    found = resolve_endpoints(issuer_profile(), ctx(told), slate.memory)
-    assert found.sign_in == SignIn(par=True, iss_in_redirect=True)
-    assert apply_cached_metadata(issuer_profile(), slate.memory).sign_in == found.sign_in
+    cache = CacheStub()
+    resolved = resolve_endpoints(issuer_profile(), ctx(reply), cache.memory)
+    assert resolved.sign_in == SignIn(par=True, iss_in_redirect=True)
+    assert apply_cached_metadata(issuer_profile(), cache.memory).sign_in == resolved.sign_in
     asked = SignIn(par=True, iss_in_redirect=True)
     own = resolve_endpoints(issuer_profile(sign_in=asked), ctx(metadata()), CacheStub().memory)
     assert own.sign_in == asked
@@ -314,12 +316,12 @@ def test_sign_in_requirements_are_applied() -> None:
 
 def test_mtls_aliases_are_used() -> None:
     """RFC 8705 section 5: only for a client that authenticates by certificate."""
-    told = {"mtls_endpoint_aliases": {"token_endpoint": "https://mtls.example.com/token"}}
+    reply = {"mtls_endpoint_aliases": {"token_endpoint": "https://mtls.example.com/token"}}
     tls = resolve_endpoints(
-        issuer_profile(client_auth="tls_client_auth"), ctx(metadata(**told)), CacheStub().memory
+        issuer_profile(client_auth="tls_client_auth"), ctx(metadata(**reply)), CacheStub().memory
     )
     assert tls.token_url == "https://mtls.example.com/token"
-    plain = resolve_endpoints(issuer_profile(), ctx(metadata(**told)), CacheStub().memory)
+    plain = resolve_endpoints(issuer_profile(), ctx(metadata(**reply)), CacheStub().memory)
     assert plain.token_url == f"{ISSUER}/token"
 
 
@@ -340,17 +342,17 @@ def test_mtls_aliases_are_used() -> None:
 )
 def test_damaged_cache_is_ignored(damage: bytes) -> None:
     """The metadata is fetched again, and nothing of the old data is used."""
-    slate, around = CacheStub(damage), ctx(metadata())
-    assert apply_cached_metadata(issuer_profile(), slate.memory) == issuer_profile()
-    assert resolve_endpoints(issuer_profile(), around, slate.memory).token_url == f"{ISSUER}/token"
-    assert json.loads(slate.kept or b"")["issuer"] == ISSUER
+    cache, context = CacheStub(damage), ctx(metadata())
+    assert apply_cached_metadata(issuer_profile(), cache.memory) == issuer_profile()
+    assert resolve_endpoints(issuer_profile(), context, cache.memory).token_url == f"{ISSUER}/token"
+    assert json.loads(cache.stored or b"")["issuer"] == ISSUER
 
 
 def test_read_only_cache_is_no_error() -> None:
     """It only costs a request each time."""
-    slate = CacheStub(failure=StorageError("read-only"))
+    cache = CacheStub(failure=StorageError("read-only"))
     assert (
-        resolve_endpoints(issuer_profile(), ctx(metadata()), slate.memory).token_url
+        resolve_endpoints(issuer_profile(), ctx(metadata()), cache.memory).token_url
         == f"{ISSUER}/token"
     )
 

@@ -18,29 +18,29 @@ NOW = 1_800_000_000.9
 @pytest.mark.requirement(37)
 def test_proof_names_the_request_and_the_key() -> None:
     """RFC 9449 section 4.2: typ, an asymmetric alg, the public key only, jti, htm, htu and iat."""
-    made = dpop.create_proof(dpop.generate_dpop_key(), "POST", "https://id.example.com/token", NOW)
-    found = decode_token(made)
-    jwk = found.header["jwk"]
+    proof = dpop.create_proof(dpop.generate_dpop_key(), "POST", "https://id.example.com/token", NOW)
+    decoded = decode_token(proof)
+    jwk = decoded.header["jwk"]
     assert isinstance(jwk, dict)
-    assert (found.header["typ"], found.header["alg"]) == ("dpop+jwt", "ES256")
+    assert (decoded.header["typ"], decoded.header["alg"]) == ("dpop+jwt", "ES256")
     assert set(jwk) == {"kty", "crv", "x", "y"}
-    assert set(found.claims) == {"jti", "htm", "htu", "iat"}
-    assert (found.claims["htm"], found.claims["iat"]) == ("POST", 1_800_000_000)
-    assert deserialize_compact(made, ECKey.import_key(jwk), algorithms=["ES256"])
+    assert set(decoded.claims) == {"jti", "htm", "htu", "iat"}
+    assert (decoded.claims["htm"], decoded.claims["iat"]) == ("POST", 1_800_000_000)
+    assert deserialize_compact(proof, ECKey.import_key(jwk), algorithms=["ES256"])
 
 
 @pytest.mark.requirement(37)
 def test_proofs_are_unique() -> None:
     """Even with the same key and time, `jti` differs."""
     key = dpop.generate_dpop_key()
-    made = {dpop.create_proof(key, "POST", "https://h.example/t", NOW) for _ in range(20)}
-    assert len({decode_token(one).claims["jti"] for one in made}) == 20
+    proof = {dpop.create_proof(key, "POST", "https://h.example/t", NOW) for _ in range(20)}
+    assert len({decode_token(one).claims["jti"] for one in proof}) == 20
 
 
 @pytest.mark.requirement(37)
 def test_proof_with_token_and_nonce() -> None:
     """RFC 9449 section 4.2: `ath` is the token's hash, `nonce` the server's."""
-    made = dpop.create_proof(
+    proof = dpop.create_proof(
         dpop.generate_dpop_key(),
         "GET",
         "https://h.example/x",
@@ -49,8 +49,8 @@ def test_proof_with_token_and_nonce() -> None:
         token=Secret("canary"),
     )
     expected = urlsafe_b64encode(sha256(b"canary").digest()).rstrip(b"=").decode()
-    assert decode_token(made).claims["ath"] == expected
-    assert decode_token(made).claims["nonce"] == "n1"
+    assert decode_token(proof).claims["ath"] == expected
+    assert decode_token(proof).claims["nonce"] == "n1"
 
 
 @pytest.mark.requirement(37)
@@ -94,7 +94,7 @@ def reply(status: int, body: str = "", **headers: str) -> HttpReply:
 
 @pytest.mark.requirement(37)
 @pytest.mark.parametrize(
-    ("came", "wanted"),
+    ("refusal", "expected_retry"),
     [
         (reply(400, '{"error":"use_dpop_nonce"}', dpop_nonce="n"), True),
         (reply(401, www_authenticate='DPoP error="use_dpop_nonce"', dpop_nonce="n"), True),
@@ -105,6 +105,6 @@ def reply(status: int, body: str = "", **headers: str) -> HttpReply:
         (reply(400, '{"error":"use_dpop_nonce"}', dpop_nonce="n\x00"), False),
     ],
 )
-def test_only_a_missing_nonce_is_retried(came: HttpReply, wanted: bool) -> None:
+def test_only_a_missing_nonce_is_retried(refusal: HttpReply, expected_retry: bool) -> None:
     """RFC 9449 sections 8 and 9: status, error code and the nonce must all be present."""
-    assert dpop.requires_nonce(came) is wanted
+    assert dpop.requires_nonce(refusal) is expected_retry

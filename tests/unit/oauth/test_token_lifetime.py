@@ -14,24 +14,26 @@ NOW = 1_800_000_000.0  # 2027-01-15T08:00:00Z
 TEN_YEARS = 10 * 365.25 * 86400
 
 
-def lifetime_of(body: dict[str, Any], access: str | None = None, **how: Any) -> float | None:
+def lifetime_of(body: dict[str, Any], access: str | None = None, **options: Any) -> float | None:
     """Return the lifetime that a reply states."""
-    found, _ = lifetime_and_remarks(body, access, **how)
+    found, _ = lifetime_and_remarks(body, access, **options)
     return found
 
 
 def lifetime_and_remarks(
-    body: dict[str, Any], access: str | None = None, **how: Any
+    body: dict[str, Any], access: str | None = None, **options: Any
 ) -> tuple[float | None, str]:
     """Return the lifetime, and the remarks as one text."""
-    where = Reply(**{"expires_at": ("at",), "expires_in": ("in",), "issued_at": ("from",)} | how)
+    where = Reply(
+        **{"expires_at": ("at",), "expires_in": ("in",), "issued_at": ("from",)} | options
+    )
     reply = HttpReply(200, {"content-type": "application/json"}, json.dumps(body).encode())
     found, remarks = compute_lifetime(where, ReplyDocument(reply), access, NOW)
     return found, " ".join(remarks)
 
 
 @pytest.mark.parametrize(
-    ("body", "how", "expected"),
+    ("body", "options", "expected"),
     [
         ({"in": 60}, {}, 60),
         ({"in": "60"}, {}, 60),
@@ -66,14 +68,14 @@ def lifetime_and_remarks(
     ],
 )  # fmt: skip
 def test_forms_of_a_lifetime(
-    body: dict[str, Any], how: dict[str, Any], expected: float | None
+    body: dict[str, Any], options: dict[str, Any], expected: float | None
 ) -> None:
     """Relative and absolute, units and formats, missing and unlimited."""
-    assert lifetime_of(body, **how) == (None if expected is None else pytest.approx(expected))
+    assert lifetime_of(body, **options) == (None if expected is None else pytest.approx(expected))
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "remark"),
     [
         ({"at": (NOW + 60) * 1e3}, "year 3000"),
         ({"at": "15/01/2027"}, "not in the provider's time_format"),
@@ -84,19 +86,19 @@ def test_forms_of_a_lifetime(
         ({"at": NOW / 1e3}, "more than a day in the past"),
     ],
 )
-def test_implausible_values_get_a_remark(body: dict[str, Any], said: str) -> None:
+def test_implausible_values_get_a_remark(body: dict[str, Any], remark: str) -> None:
     """Nothing is guessed: the value is ignored, and `ttl` is used instead."""
     found, remarks = lifetime_and_remarks(body, ttl=300)
-    assert said in remarks
+    assert remark in remarks
     assert found in (300, TEN_YEARS, 0)
 
 
 @pytest.mark.parametrize("life", [1_800_000, 3_600_000, 7_200_000, 86_400_000])
 def test_possible_milliseconds_get_a_remark(life: int) -> None:
     """An hour in milliseconds is 42 days in seconds, which is possible, so the value is kept."""
-    found, said = lifetime_and_remarks({"in": life})
+    found, remark = lifetime_and_remarks({"in": life})
     assert found == life
-    assert 'time_unit = "ms"' in said
+    assert 'time_unit = "ms"' in remark
 
 
 @pytest.mark.parametrize("days", [0.04, 1, 7, 14, 25, 30, 50, 60, 90, 100, 180, 365, 730])
@@ -117,9 +119,9 @@ def test_issue_time_is_compared_with_the_servers_clock() -> None:
 def test_milliseconds_are_detected_by_the_jwt() -> None:
     """If expires_in is a thousand times the JWT's lifetime, the JWT counts."""
     jwt = "eyJhbGciOiJub25lIn0.eyJpYXQiOjEwMDAsImV4cCI6MTMwMH0."  # iat 1000, exp 1300
-    found, said = lifetime_and_remarks({"in": 300_000}, jwt)
+    found, remark = lifetime_and_remarks({"in": 300_000}, jwt)
     assert found == 300
-    assert 'time_unit = "ms"' in said
+    assert 'time_unit = "ms"' in remark
 
 
 def test_jwt_without_iat_expires_at_exp() -> None:
