@@ -226,6 +226,6 @@ def test_django_oauth_toolkit_grants(
     if grant == "password":
         renewed = tokencli("refresh", "p")
         assert (renewed.code, renewed.out != done.out) == (0, True)
-        assert "by refresh token" in renewed.err
+        assert "new token (refresh token)" in renewed.err
         ran(DJANGO, "refresh_token", method)
     assert tokencli("logout", "p").code == 0
