@@ -100,7 +100,7 @@ class _OpenNode:
 
 
 def _parse_yaml(text: str) -> Any:
-    import yaml
+    import yaml  # costs start-up time, and only YAML files need it
 
     if len(text) > MAX_YAML_LENGTH:
         raise _rejected_file_error("YAML of more than 16 MB")

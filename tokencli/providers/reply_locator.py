@@ -9,6 +9,8 @@ declaration ends the reading, so there are no external or growing entities.
 import re
 from collections.abc import Callable, Iterable
 from functools import cached_property
+from re import _constants as op  # type: ignore[attr-defined]
+from re import _parser  # type: ignore[attr-defined]
 from typing import Any
 
 from tokencli.errors import ConfigError
@@ -20,6 +22,8 @@ _SET_COOKIE_SEPARATOR = re.compile(r",\s*(?=[^;,=\s]+=)")
 """Separates joined Set-Cookie headers. The comma in a date is not followed by a name."""
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _REGEX_SEPARATOR = " ~ "
+_SINGLE_CHARACTER_OPS = (op.LITERAL, op.NOT_LITERAL, op.ANY, op.IN, op.CATEGORY)
+_REPEAT_OPS = (op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT)
 
 MAX_CHOICES = 3
 """Choices that a pattern may leave open. With n characters it costs at most n to this power."""
@@ -213,25 +217,20 @@ def _get_max_input_length(pattern: str) -> int:
 
 def _count_pattern_choices(pattern: str) -> int:
     """Count the choices that a pattern leaves open. A forbidden element counts as too many."""
-    from re import _constants as op  # type: ignore[attr-defined]
-    from re import _parser  # type: ignore[attr-defined]
-
-    single_character_ops = (op.LITERAL, op.NOT_LITERAL, op.ANY, op.IN, op.CATEGORY)
-    repeat_ops = (op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT)
 
     def count(tree: Any) -> int:
         choices = 0
         for kind, argument in tree:
-            if kind in repeat_ops:
+            if kind in _REPEAT_OPS:
                 least, most, inner = argument
-                if len(inner) != 1 or inner[0][0] not in single_character_ops:
+                if len(inner) != 1 or inner[0][0] not in _SINGLE_CHARACTER_OPS:
                     return MAX_CHOICES + 1
                 choices += least != most
             elif kind is op.BRANCH:
                 choices += 1 + sum(map(count, argument[1]))
             elif kind is op.SUBPATTERN:
                 choices += count(argument[-1])
-            elif kind not in (*single_character_ops, op.AT):
+            elif kind not in (*_SINGLE_CHARACTER_OPS, op.AT):
                 return MAX_CHOICES + 1
         return choices
 
