@@ -30,7 +30,7 @@ from tokencli.providers.catalog import load_builtin
 
 @dataclass
 class FakeClock:
-    """A clock that stands still until a test sets it."""
+    """A clock that only changes when a test sets it."""
 
     current_time: float = 1_800_000_000.0
 
@@ -93,7 +93,7 @@ class FakeTerminal:
 
     def _next_answer(self, question: str) -> str:
         if not self.interactive:
-            raise LoginRequiredError(f"nobody answers {question!r}")
+            raise LoginRequiredError(f"no answer is prepared for {question!r}")
         self.messages.append(question)
         return self.answers.pop(0)
 

@@ -52,10 +52,10 @@ class TokenAuth:
 
     def __call__(self, request: Any) -> Any:
         """Add the token to a `requests.PreparedRequest` and return it."""
-        found = _get_token_set(self._profile, self._app)
+        token_set = _get_token_set(self._profile, self._app)
         secrets = resolve_usage_secrets(self._profile, self._app)
         headers, query = build_headers_and_query(
-            self._profile, found, secrets, self._app.clock.now()
+            self._profile, token_set, secrets, self._app.clock.now()
         )
         request.headers.update(headers)
         if query:

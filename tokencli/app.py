@@ -180,7 +180,7 @@ class App:
         profile = self.config.get_profile(chosen)
         if not name and not self.environ.get("TOKENCLI_PROFILE"):
             self.fast_path_records.write("default", "", [chosen])
-        # `~` in the file stands for HOME.
+        # HOME is stored with it, since `~` in the file expands to HOME.
         home = self.environ.get("HOME", "")
         with suppress(ValueError):
             self.fast_path_records.write(

@@ -12,7 +12,7 @@ MAX_DURATION = 10 * 365 * 86400.0
 
 
 def parse_duration(value: object) -> float:
-    """Return the seconds that `value` stands for.
+    """Return the duration in seconds.
 
     Raises:
         ValueError: it is no duration, is negative, or is longer than ten years.

@@ -20,7 +20,7 @@
 
 `message` is one sentence that says what happened, with the concrete names. `cause` says why, if it
 isn't obvious. `fix` is one command that helps in this very situation. All three may quote a server
-or a file, so whoever prints them sanitizes them first. An error never carries a secret.
+or a file, so they must be sanitized before they are printed. An error never carries a secret.
 """
 
 from collections.abc import Sequence

@@ -256,7 +256,7 @@ class TokenStore(Protocol):
         Return the number of token sets deleted.
 
         Raises:
-            KeyringError: something may be stored where it can't be reached; with `force` the
+            KeyringError: tokens may be stored where they can't be reached; with `force` the
                 references to it are deleted nevertheless.
         """
         ...

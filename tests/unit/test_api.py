@@ -1,4 +1,4 @@
-"""The Python functions: the same token as the command line, and requests that carry it."""
+"""The Python API: the same token as on the command line, and requests that carry it."""
 
 import subprocess
 import sys
@@ -15,8 +15,8 @@ from tokencli.sandbox.server import Sandbox
 from tokencli.sandbox.system import load_system
 
 
-def test_the_token_is_the_one_that_get_prints(tokencli_at: Run, sandbox: Sandbox) -> None:
-    """One store, one token, one request, whichever way it is asked for."""
+def test_token_is_what_get_prints(tokencli_at: Run, sandbox: Sandbox) -> None:
+    """The API and the command share one store, so there is one token and one request."""
     assert tokencli.token() + "\n" == tokencli_at("get").out
     assert tokencli.token("groupid", force=True) + "\n" == tokencli_at("get").out
     assert sandbox.database.token_requests == 2
@@ -24,7 +24,7 @@ def test_the_token_is_the_one_that_get_prints(tokencli_at: Run, sandbox: Sandbox
 
 @pytest.mark.parametrize("system", ["groupid", "socialid", "oauth2"])
 def test_requests_carry_the_token(sandbox: Sandbox, system: str) -> None:
-    """The system's resource takes a request that TokenAuth has authenticated."""
+    """The resource accepts a request that TokenAuth has authenticated."""
     reply = requests.get(
         sandbox.url + load_system(system).resource_path,
         auth=tokencli.TokenAuth(system),
@@ -34,8 +34,8 @@ def test_requests_carry_the_token(sandbox: Sandbox, system: str) -> None:
     assert reply.status_code == 200
 
 
-def test_an_expired_token_is_renewed_between_two_requests(sandbox: Sandbox) -> None:
-    """Each request takes what is fresh at that moment."""
+def test_expired_token_is_renewed_between_requests(sandbox: Sandbox) -> None:
+    """Each request gets a token that is fresh at that moment."""
     sandbox.set_faults(lifetime=0)
     auth = tokencli.TokenAuth("groupid")
     seen = {
@@ -47,14 +47,14 @@ def test_an_expired_token_is_renewed_between_two_requests(sandbox: Sandbox) -> N
     assert len(seen) == 2
 
 
-def test_failures_are_our_own_errors(tmp_path: Path) -> None:
-    """An unknown profile is what it is on the command line."""
+def test_failures_are_tokencli_errors(tmp_path: Path) -> None:
+    """An unknown profile is the same error as on the command line."""
     with pytest.raises(ConfigError):
         tokencli.token("nope", config=str(tmp_path / "none.toml"))
 
 
-def test_importing_the_package_loads_nothing_else() -> None:
-    """PEP 562: the names are found on first use, and others are none."""
+def test_import_loads_nothing_else() -> None:
+    """PEP 562: the public names are loaded on first use, and there are no others."""
     code = "import sys, tokencli; print([n for n in sys.modules if n.startswith('tokencli.')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -1,4 +1,4 @@
-"""What is loaded: by a warm run nothing but the hot path, by a cold one nothing that it does not use."""
+"""Imported modules: the fast path alone in a warm run, nothing unused in a cold run."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ from tests.fast_path_world import TOKENS, World, world
 from tokencli.sandbox.server import Sandbox
 
 HOT = {"tokencli", "tokencli.__main__", "tokencli.fastpath", "tokencli.fastpath.reader"}
-"""All that a warm run loads beside what an empty console script does."""
+"""Modules that a warm run loads in addition to those of an empty console script."""
 UNUSED = {
     "typer", "pydantic", "pydantic_core", "rich", "tomllib", "tomlkit", "platformdirs", "keyring",
     "importlib_metadata", "charset_normalizer.cd", "filelock", "asyncio", "zoneinfo", "html",
@@ -22,19 +22,19 @@ UNUSED = {
     "tokencli.net.errors", "tokencli.net.tls_errors", "tokencli.terminal.browser", "tokencli.commands.registry",
     "tokencli.oauth.dpop", "tokencli.jwt.sign",
 }  # fmt: skip
-"""What a plain cold `get` has no use for."""
+"""Modules that a plain cold `get` does not need."""
 
 
 @pytest.fixture
 def place() -> Iterator[World]:
-    """Give the test a warm world."""
+    """Provide an environment with cached tokens."""
     with world() as made:
         made.make()
         yield made
 
 
 def loaded(path: str, *argv: str, environ: Mapping[str, str]) -> tuple[set[str], str]:
-    """Return the modules that a console script loads, and what it prints."""
+    """Return the modules that a console script imports, and its output."""
     done = subprocess.run(
         [path, *argv],
         env={**environ, "PYTHONPROFILEIMPORTTIME": "1"},

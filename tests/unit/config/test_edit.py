@@ -1,4 +1,4 @@
-"""Writing the configuration: what was asked changes, every other byte stays."""
+"""Editing the configuration: only the requested change is written, every other byte stays."""
 
 import stat
 import tomllib

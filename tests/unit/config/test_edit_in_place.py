@@ -188,12 +188,12 @@ PROFILES = st.fixed_dictionaries(
 @settings(max_examples=300, deadline=None)
 @given(st.fixed_dictionaries({"a": PROFILES, "b": PROFILES, "c": PROFILES}), TEXTS, st.randoms())
 def test_any_layout_keeps_everything_else(
-    told: dict[str, dict[str, Any]], value: str, chance: Random
+    tables: dict[str, dict[str, Any]], value: str, chance: Random
 ) -> None:
     """However a file is written, the data change as asked, every comment stays, and at most one line
     differs, is new or is gone."""
     start = {"provider": "oauth2", "token_url": "https://a.example/t"}
-    profiles = {name: {**start, **table} for name, table in told.items()}
+    profiles = {name: {**start, **table} for name, table in tables.items()}
     text = written(profiles, chance)
     assert tomllib.loads(text) == {"profiles": profiles}
     mine = profiles["b"]

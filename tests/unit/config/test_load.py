@@ -1,4 +1,4 @@
-"""Configurations: what is right comes out complete, what is wrong is all told at once."""
+"""Loading a configuration: valid profiles are complete, and all problems are reported together."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -396,10 +396,10 @@ def test_all_problems_of_a_profile() -> None:
         found = problems(
             f"[profiles.p]\n{provider}\ntenant = 'mine'\n{rest}[providers.own]\nx = 1\n"
         )
-        told = {
+        reported = {
             where.removeprefix("profiles.p.") for where in found if where.startswith("profiles.p")
         }
-        assert told - {"provider"} == keys, provider
+        assert reported - {"provider"} == keys, provider
     found = problems(
         f'[profiles.p]\nprovider = "socialid"\nclient_auth = "x"\n{both}client_id = 138\n'
     )

@@ -140,7 +140,7 @@ def test_user_defined_provider_follows_the_same_rules() -> None:
     """Claims and audience of assertions use no secret and no undefined value."""
     text = """[providers.x]
 title = "X"
-assertion_audience = "https://{nobody}/"
+assertion_audience = "https://{undefined}/"
 [providers.x.endpoints]
 token = "https://id.example.com/token"
 [providers.x.grants.jwt_bearer]
@@ -210,8 +210,8 @@ def test_sign_in_keys() -> None:
     """browser, interactive, redirect_port and par, with their defaults."""
     issuer = 'grant = "authorization_code"\nissuer = "https://id.example.com"\n'
     assert public_client_config(issuer).get_profile("p").sign_in == SignIn()
-    told = "browser = false\ninteractive = true\nredirect_port = 8765\npar = true\n"
-    assert public_client_config(issuer + told).get_profile("p").sign_in == SignIn(
+    keys = "browser = false\ninteractive = true\nredirect_port = 8765\npar = true\n"
+    assert public_client_config(issuer + keys).get_profile("p").sign_in == SignIn(
         browser=False, interactive=True, redirect_port=8765, par=True
     )
 

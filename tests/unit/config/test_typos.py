@@ -1,4 +1,4 @@
-"""Slips in a provider's file: each is told once, in plain words, with the line of the very key."""
+"""Mistakes in provider tables: each is reported once, with the line of its key."""
 
 from pathlib import Path
 
