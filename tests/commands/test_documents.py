@@ -108,6 +108,7 @@ def test_the_man_page_is_good_roff() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", files(), ids=lambda path: path.stem)
 def test_every_command_in_a_page_runs(path: Path) -> None:
     """The `sh` and `fish` blocks of a page run one after the other, and each line succeeds."""
