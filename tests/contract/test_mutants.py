@@ -59,7 +59,7 @@ MUTANTS = {
         "tests/unit/system/test_safe_file.py::test_a_write_is_flushed_before_the_rename",
     ),
     "the comparison before clearing a file": Mutant(
-        "token_store/file.py",
+        "token_store/locked_store.py",
         "if stored is None or stored.token.refresh_token != only:",
         "if stored is None:",
         "tests/contract/test_token_stores.py::test_delete_compares_the_refresh_token",

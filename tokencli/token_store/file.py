@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tokencli.models import Profile, Secret, StoredTokenSet
+from tokencli.models import Profile, StoredTokenSet
 from tokencli.protocols import Clock, Terminal, TokenStore
 from tokencli.system import safe_file
 from tokencli.system.private_dir import build_storage_error, ensure_private_dir, sync_dir
@@ -103,15 +103,9 @@ class FileStore(LockedStore):
         draft.commit(data)
         self.end_refresh(key)
 
-    def delete_token_set(self, key: str, only: Secret | None = None) -> bool:
-        """Delete the token set; with `only`, only if that is its refresh token."""
-        with self.lock_credential(key, self._lock_timeout):
-            if only is not None:
-                stored = self.load(key)
-                if stored is None or stored.token.refresh_token != only:
-                    return False
-            self.end_refresh(key)
-            return safe_file.remove_file(self._token_path(key), durably=True)
+    def delete_stored(self, key: str) -> bool:
+        """Delete the token file, and tell whether there was one."""
+        return safe_file.remove_file(self._token_path(key), durably=True)
 
     def list_credential_keys(self, profile: str) -> list[str]:
         """Return the keys under which token sets of the profile may be stored."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tokencli.errors import KeyringError
-from tokencli.models import Profile, Secret, StoredTokenSet
+from tokencli.models import Profile, StoredTokenSet
 from tokencli.protocols import Clock, Terminal, TokenStore
 from tokencli.secret_sources.keyring_client import OsKeyring, get_os_keyring
 from tokencli.system import safe_file
@@ -105,15 +105,9 @@ class KeyringStore(LockedStore):
             self._save_in_chunks(key, text, self._keyring.item_size_limit)
         self.end_refresh(key)
 
-    def delete_token_set(self, key: str, only: Secret | None = None) -> bool:
-        """Delete the token set; with `only`, only if that is its refresh token."""
-        with self.lock_credential(key, self._lock_timeout):
-            if only is not None:
-                stored = self.load(key)
-                if stored is None or stored.token.refresh_token != only:
-                    return False
-            self.end_refresh(key)
-            return self._delete_item(key, self._profile)
+    def delete_stored(self, key: str) -> bool:
+        """Delete the item, and tell whether there was one."""
+        return self._delete_item(key, self._profile)
 
     def list_credential_keys(self, profile: str) -> list[str]:
         """Return the keys under which token sets of the profile may be stored."""

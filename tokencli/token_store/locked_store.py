@@ -1,5 +1,6 @@
 """Base class of the stores that have files: the lock and the journal of each credential."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -7,7 +8,7 @@ from pathlib import Path
 from threading import get_ident
 
 from tokencli.errors import StorageError
-from tokencli.models import Secret
+from tokencli.models import Secret, StoredTokenSet
 from tokencli.protocols import Clock, Terminal
 from tokencli.system.file_lock import hold_lock
 from tokencli.system.private_dir import ensure_private_dir, list_names
@@ -19,7 +20,7 @@ def profile_file_prefix(profile: str) -> str:
     return sha256(profile.encode()).hexdigest()[:16] + "-"
 
 
-class LockedStore:
+class LockedStore(ABC):
     """Locks and a journal for the credentials of one profile, in the directory `root`.
 
     Without a `root` the store isn't available on this system, and every use raises StorageError.
@@ -83,7 +84,25 @@ class LockedStore:
         ensure_private_dir(self.root / name)
         return self.root / name
 
-    def release_reservation(self, key: str) -> None:
+    @abstractmethod
+    def load(self, key: str) -> StoredTokenSet | None:
+        """Return the token set stored under `key`, or None."""
+
+    @abstractmethod
+    def delete_stored(self, key: str) -> bool:
+        """Delete the token set, and tell whether there was one; the caller holds the lock."""
+
+    def delete_token_set(self, key: str, only: Secret | None = None) -> bool:
+        """Delete the token set; with `only`, only if that is its refresh token."""
+        with self.lock_credential(key, self._lock_timeout):
+            if only is not None:
+                stored = self.load(key)
+                if stored is None or stored.token.refresh_token != only:
+                    return False
+            self.end_refresh(key)
+            return self.delete_stored(key)
+
+    def release_reservation(self, key: str) -> None:  # noqa: B027  # only some stores reserve space
         """Release reserved space; called when the credential's lock is released."""
 
     def begin_refresh(self, key: str, refresh_token: Secret) -> None:
