@@ -74,7 +74,9 @@ def parse_bru(text: str) -> BruFile:
         is_text = _TEXT_BLOCK_NAME.fullmatch(name) is not None
         in_quotes = False
         while position < len(lines) and (in_quotes or lines[position].rstrip() != end):
-            in_quotes ^= not is_text and lines[position].count(_TRIPLE_QUOTE) % 2 == 1
+            line = lines[position]
+            in_quotes = _TRIPLE_QUOTE not in line if in_quotes else _opens_quotes(line)
+            in_quotes = in_quotes and not is_text
             position += 1
         inner = lines[start:position]
         position += 1
@@ -83,6 +85,14 @@ def parse_bru(text: str) -> BruFile:
         elif end == "}":
             bru.pair_blocks[name] = bru.pair_blocks.get(name, []) + _parse_pairs(inner)
     return bru
+
+
+def _opens_quotes(line: str) -> bool:
+    """Return whether a pair's value begins a text in triple quotes that continues below."""
+    pair = line.strip().removeprefix("~")
+    quoted = _QUOTED_KEY.fullmatch(pair)
+    value = (quoted[2] if quoted else pair.partition(":")[2]).strip()
+    return value.startswith(_TRIPLE_QUOTE) and _TRIPLE_QUOTE not in value[3:]
 
 
 def _parse_pairs(lines: list[str]) -> Pairs:

@@ -40,34 +40,34 @@ def parse_curl(text: str) -> ImportedRequest:
         raise ConfigError(
             "this is not a curl command line", fix="paste a command that begins with curl"
         )
-    told = list(_parse_options(words[1:]))
-    urls = [value for name, value in told if name in ("", "--url")]
+    arguments = list(_parse_options(words[1:]))
+    urls = [value for name, value in arguments if name in ("", "--url")]
     if not urls:
         raise ConfigError("the curl command has no URL")
-    data = [(name, value) for name, value in told if name in _DATA_OPTIONS]
+    data = [(name, value) for name, value in arguments if name in _DATA_OPTIONS]
     headers = [
         (name.strip(), value.strip())
-        for option, line in told
+        for option, line in arguments
         if option in ("-H", "--header")
         for name, colon, value in [line.partition(":")]
         if colon
     ]
-    if any(option == "--oauth2-bearer" for option, _ in told):
+    if any(option == "--oauth2-bearer" for option, _ in arguments):
         headers.append(("Authorization", "Bearer x"))
-    method = next((value for name, value in told if name in ("-X", "--request")), None)
-    as_query = any(name in ("-G", "--get") for name, _ in told)
-    notes = list(_iter_file_notes(told))
+    method = next((value for name, value in arguments if name in ("-X", "--request")), None)
+    as_query = any(name in ("-G", "--get") for name, _ in arguments)
+    notes = list(_iter_file_notes(arguments))
     body = "&".join(
         _encode_data(name, value) for name, value in data if not _is_file_reference(name, value)
     )
     url = urls[0]
     if as_query and body:
         url, body = f"{url}{'&' if '?' in url else '?'}{body}", ""
-    parts = [value.partition("=") for name, value in told if name in ("-F", "--form")]
+    parts = [value.partition("=") for name, value in arguments if name in ("-F", "--form")]
     kind = "multipart" if parts and not data else ""
     if kind:
         body = urlencode([(name, "x") for name, equals, _ in parts if equals])
-    basic = any(name in ("-u", "--user") for name, _ in told) or has_basic_auth(headers)
+    basic = any(name in ("-u", "--user") for name, _ in arguments) or has_basic_auth(headers)
     verb = method or ("POST" if (data or parts) and not as_query else "GET")
     return ImportedRequest(
         verb.upper(), url, tuple(headers), body, basic, body_format=kind, notes=tuple(notes)
@@ -79,9 +79,9 @@ def _is_file_reference(option: str, value: str) -> bool:
     return option in _DATA_OPTIONS and option != "--data-raw" and value.startswith("@")
 
 
-def _iter_file_notes(told: Iterable[tuple[str, str]]) -> Iterator[str]:
+def _iter_file_notes(arguments: Iterable[tuple[str, str]]) -> Iterator[str]:
     """Yield notes about files that are not read."""
-    for option, value in told:
+    for option, value in arguments:
         name, at, _ = value.partition("@")
         if _is_file_reference(option, value):
             yield "the body is in a file, which is not read: set request.body and request.send"

@@ -56,35 +56,35 @@ def _read_tool_request(
     variables: Mapping[str, str],
     name: str,
 ) -> ToolRequest:
-    kept = ToolRequest(as_text(asked.get("method")) or "GET", variables=variables, name=name)
-    kept.url, kept.query = _read_url(asked.get("url"))
-    kept.headers = _read_headers(asked.get("header"))
+    parsed = ToolRequest(as_text(asked.get("method")) or "GET", variables=variables, name=name)
+    parsed.url, parsed.query = _read_url(asked.get("url"))
+    parsed.headers = _read_headers(asked.get("header"))
     body = as_table(asked.get("body"))
     if body and not body.get("disabled"):
-        _read_body(body, kept)
+        _read_body(body, parsed)
     answers = as_rows(item.get("response"))
     good = [each for each in answers if str(each.get("code", 200)).startswith("2")]
     for each in (good or answers)[:1]:
-        kept.reply_body = as_text(each.get("body"))
-        kept.reply_headers = tuple(key for key, _ in _read_headers(each.get("header")))
-    kept.script = _read_scripts(item)
-    return _apply_auth(kept, as_table(asked.get("auth")) or auth)
+        parsed.reply_body = as_text(each.get("body"))
+        parsed.reply_headers = tuple(key for key, _ in _read_headers(each.get("header")))
+    parsed.script = _read_scripts(item)
+    return _apply_auth(parsed, as_table(asked.get("auth")) or auth)
 
 
-def _apply_auth(kept: ToolRequest, auth: dict[str, Any]) -> ToolRequest:
-    kept.auth = as_text(auth.get("type"))
-    told = auth.get(kept.auth)
-    kept.auth_settings = dict(as_pairs(told))
-    rows = told if isinstance(told, list) else []
+def _apply_auth(parsed: ToolRequest, auth: dict[str, Any]) -> ToolRequest:
+    parsed.auth = as_text(auth.get("type"))
+    auth_value = auth.get(parsed.auth)
+    parsed.auth_settings = dict(as_pairs(auth_value))
+    rows = auth_value if isinstance(auth_value, list) else []
     further = next((row.get("value") for row in as_rows(rows) if row.get("key") == "tokenRequestParams"), None)  # fmt: skip
-    further = further or as_table(told).get("tokenRequestParams")
-    kept.token_params = [
+    further = further or as_table(auth_value).get("tokenRequestParams")
+    parsed.token_params = [
         (key, as_text(row.get("value")))
         for row in as_rows(further)
         if (key := as_text(row.get("key"))) and row.get("enabled", True)
         and as_text(row.get("send_as")) in ("", "request_body")
     ]  # fmt: skip
-    return kept
+    return parsed
 
 
 def _read_url(url: Any) -> tuple[str, Pairs]:
@@ -122,23 +122,25 @@ def _read_headers(value: Any) -> Pairs:
     return as_pairs(value)
 
 
-def _read_body(body: dict[str, Any], kept: ToolRequest) -> None:
+def _read_body(body: dict[str, Any], parsed: ToolRequest) -> None:
     mode = as_text(body.get("mode"))
     if mode in ("urlencoded", "formdata"):
-        kept.body_format = "form" if mode == "urlencoded" else "multipart"
+        parsed.body_format = "form" if mode == "urlencoded" else "multipart"
         rows = body.get(mode)
         if isinstance(rows, str):
-            kept.body_format, kept.body = "", rows
+            parsed.body_format, parsed.body = "", rows
         else:
-            kept.form = as_pairs(rows)
+            parsed.form = as_pairs(rows)
     elif mode == "graphql":
         asked = as_table(body.get("graphql"))
-        kept.body_format = "json"
-        kept.body = build_graphql_body(as_text(asked.get("query")), as_text(asked.get("variables")))
+        parsed.body_format = "json"
+        parsed.body = build_graphql_body(
+            as_text(asked.get("query")), as_text(asked.get("variables"))
+        )
     elif mode == "raw":
         options = as_table(as_table(body.get("options")).get("raw"))
-        kept.body_format = _RAW_BODY_FORMATS.get(as_text(options.get("language")), "")
-        kept.body = as_text(body.get("raw"))
+        parsed.body_format = _RAW_BODY_FORMATS.get(as_text(options.get("language")), "")
+        parsed.body = as_text(body.get("raw"))
 
 
 def _read_scripts(item: dict[str, Any]) -> str:

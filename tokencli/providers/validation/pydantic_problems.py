@@ -88,13 +88,13 @@ def _merge_alternatives(entries: Iterable[Mapping[str, Any]]) -> Iterator[Mappin
     """Yield the errors, with those of the alternatives for one value merged into one."""
     kept = list(entries)
     of_several = {entry["loc"][:-1] for entry in kept if entry["loc"][-1:] == (_NUMBER_OR_NEVER,)}
-    told = set()
+    reported = set()
     for entry in kept:
         loc = entry["loc"][:-1]
         if loc not in of_several:
             yield entry
-        elif loc not in told:
-            told.add(loc)
+        elif loc not in reported:
+            reported.add(loc)
             yield {**entry, "loc": loc, "type": _NUMBER_OR_NEVER}
 
 

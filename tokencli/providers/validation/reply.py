@@ -21,43 +21,43 @@ _CONNECTION_HEADERS = frozenset(
 """Headers that HTTP clients set themselves."""
 
 
-def check_reply(told: Reply, path: KeyPath) -> Iterator[Finding]:
+def check_reply(reply: Reply, path: KeyPath) -> Iterator[Finding]:
     """Yield the problems in a `reply`."""
     for key in ("access_token", "token_type", "expires_in", "expires_at", "issued_at", "id_token",
                 "refresh_token", "scope", "success"):  # fmt: skip
-        yield from _check_locators(getattr(told, key), (*path, key))
-    for name, found in told.outputs.items():
+        yield from _check_locators(getattr(reply, key), (*path, key))
+    for name, found in reply.outputs.items():
         yield from _check_locators(found, (*path, "outputs", name))
-    if told.compose is not None:
-        yield from check_template(told.compose, {"token", *told.outputs}, (*path, "compose"))
-    if told.time_zone is not None:
+    if reply.compose is not None:
+        yield from check_template(reply.compose, {"token", *reply.outputs}, (*path, "compose"))
+    if reply.time_zone is not None:
         try:
-            ZoneInfo(told.time_zone)
+            ZoneInfo(reply.time_zone)
         except (ValueError, OSError):
             yield Finding((*path, "time_zone"), "is not a time zone", 'e.g. "UTC"')
-    if told.time_format not in (None, "http", "h:m:s"):
+    if reply.time_format not in (None, "http", "h:m:s"):
         try:
-            written = datetime(2031, 1, 2, 3, 4, 5).strftime(told.time_format)
-            datetime.strptime(written, told.time_format)
+            written = datetime(2031, 1, 2, 3, 4, 5).strftime(reply.time_format)
+            datetime.strptime(written, reply.time_format)
         except ValueError:
             yield Finding((*path, "time_format"), "is not a strptime format", "e.g. %Y-%m-%d")
-    if told.sliding and told.ttl == "never":
+    if reply.sliding and reply.ttl == "never":
         yield Finding(
             (*path, "sliding"),
             "has no effect on a token that never expires",
             "remove sliding or ttl",
         )
-    yield from _check_ttl(told, (*path, "ttl"))
-    for number, status in enumerate(told.status):
+    yield from _check_ttl(reply, (*path, "ttl"))
+    for number, status in enumerate(reply.status):
         if not 100 <= status <= 599:
             what = f"{status} is not an HTTP status"
             yield Finding((*path, "status", str(number)), what, "use three digits, e.g. 302")
 
 
-def _check_ttl(told: Reply, path: KeyPath) -> Iterator[Finding]:
-    if told.ttl is None or told.ttl == "never":
+def _check_ttl(reply: Reply, path: KeyPath) -> Iterator[Finding]:
+    if reply.ttl is None or reply.ttl == "never":
         return
-    seconds = float(told.ttl)
+    seconds = float(reply.ttl)
     if not isfinite(seconds) or seconds <= 0:
         yield Finding(path, "is not a number of seconds above 0", TTL_SUGGESTION)
     elif seconds > MAX_DURATION:
@@ -66,20 +66,20 @@ def _check_ttl(told: Reply, path: KeyPath) -> Iterator[Finding]:
         )
 
 
-def check_issuing(told: IssuanceRules, path: KeyPath) -> Iterator[Finding]:
+def check_issuing(issuing: IssuanceRules, path: KeyPath) -> Iterator[Finding]:
     """Yield the problems in `issuing`."""
-    if told.sticky is not None and not 0 <= told.sticky <= MAX_DURATION:
+    if issuing.sticky is not None and not 0 <= issuing.sticky <= MAX_DURATION:
         yield Finding((*path, "sticky"), "is not a number of seconds, 0 or more")
-    if told.max_sessions is not None and told.max_sessions < 1:
+    if issuing.max_sessions is not None and issuing.max_sessions < 1:
         yield Finding((*path, "max_sessions"), "is not a number of tokens, 1 or more")
 
 
-def check_errors(told: Errors, path: KeyPath) -> Iterator[Finding]:
+def check_errors(errors: Errors, path: KeyPath) -> Iterator[Finding]:
     """Yield the problems in `errors`."""
     for key in ("code", "description"):
-        yield from _check_locators(getattr(told, key), (*path, key))
+        yield from _check_locators(getattr(errors, key), (*path, key))
     for table in ("codes", "status"):
-        for code, meaning in getattr(told, table).items():
+        for code, meaning in getattr(errors, table).items():
             for name in re.findall(r"\{(\w*)\}", meaning.do or ""):
                 if name != "profile":
                     what = f"names {name or '{}'}, but only {{profile}} is available here"
@@ -100,6 +100,6 @@ def check_usage_line(line: str, known: set[str], path: KeyPath) -> Iterator[Find
         yield from check_header_template(value, known, path)
 
 
-def _check_locators(told: tuple[str, ...], path: KeyPath) -> Iterator[Finding]:
-    for place in told:
-        yield from run_check(reply_locator.check_locator, place, path)
+def _check_locators(locators: tuple[str, ...], path: KeyPath) -> Iterator[Finding]:
+    for locator in locators:
+        yield from run_check(reply_locator.check_locator, locator, path)

@@ -64,21 +64,21 @@ def _check_values(provider: Provider, known: set[str], path: KeyPath) -> Iterato
     """Check the computed values: each can name only values above it."""
     made_of = _value_dependencies(provider)
     in_turn = _invert_graph(made_of)
-    above, told = set(known), set[str]()
+    above, reported = set(known), set[str]()
     for name, text in provider.values.items():
         below = sorted({*made_of[name]} & ({*provider.values} - above))
         yield from check_template(text, above | {*below}, (*path, name))
         for other in below:
-            if {name, other} <= told:
+            if {name, other} <= reported:
                 continue
             circle = _reachable_names([other], made_of) & _reachable_names([name], in_turn)
             if not circle:
                 what = f"names {other}, which is computed after it"
                 yield Finding((*path, name), what, f"move {other} above it")
-            elif not told & circle:
+            elif not reported & circle:
                 what = "names itself" if other == name else f"names {other}, which depends on it"
                 yield Finding((*path, name), what, "remove the circular reference")
-            told |= circle
+            reported |= circle
         above.add(name)
 
 
@@ -107,11 +107,11 @@ def _invert_graph(made_of: _NameGraph) -> dict[str, list[str]]:
 def _reachable_names(start: Iterable[str], graph: _NameGraph) -> set[str]:
     """Return the names together with all names reachable from them."""
     found = set(start)
-    rest = list(found)
-    while rest:
-        more = {*graph.get(rest.pop(), ())} - found
+    pending = list(found)
+    while pending:
+        more = {*graph.get(pending.pop(), ())} - found
         found |= more
-        rest += more
+        pending += more
     return found
 
 
