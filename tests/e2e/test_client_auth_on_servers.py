@@ -157,7 +157,7 @@ def test_private_key_from_every_secret_source(
 
 @pytest.mark.parametrize(
     ("passphrase", "says"),
-    [("the wrong one", "its passphrase is another"), (None, "there is no key_passphrase")],
+    [("the wrong one", "does not decrypt it"), (None, "has no key_passphrase")],
 )
 def test_encrypted_key_without_passphrase(
     oidc_provider: OidcProvider,

@@ -100,7 +100,7 @@ def test_exchanged_token_that_is_no_access_token(
     assert tokencli("get", "p").code == 0
     header = tokencli("get", "p", "--format", "header")
     assert (header.code, header.out) == (2, "")
-    assert "no access token" in header.err
+    assert "not an access token" in header.err
 
 
 def test_circular_subject_profiles(
