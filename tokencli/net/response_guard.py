@@ -55,7 +55,8 @@ def refuse_redirect(
     is_https = location.scheme == "https"
     raise ReplyError(
         f"{target.authority} redirects (HTTP {status}) to {url}; credentials are not sent there",
-        cause="if the endpoint has moved and you trust that host, set the new address in the profile"
+        cause="if the endpoint has moved and you trust that host, set token_url (or the host it is"
+        " made of) in the profile to the new address"
         if is_https
         else "the new address is not https, so it must not be used",
         fix=connection.edit_command()
