@@ -170,9 +170,11 @@ def _choose_provider_name(given: str | None, name: str, app: App) -> str:
     names = app.config.provider_names()
     if not app.terminal.interactive:
         raise UsageError(
-            "--provider is required",
-            cause=f"providers: {', '.join(names)}",
-            fix=f"tokencli profiles add {name} --provider {name if name in names else names[0]}",
+            "--provider is required, because there is no terminal to ask at",
+            cause=None
+            if name in names
+            else "tokencli providers lists them; oauth2 is any OAuth server",
+            fix=f"tokencli profiles add {name} --provider {name if name in names else 'oauth2'}",
         )
     default = name if name in names else None
     return app.terminal.ask_line("Kind of endpoint", default=default, choices=names)
