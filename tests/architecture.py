@@ -36,7 +36,7 @@ def read_table(title: str) -> dict[str, list[str]]:
 def list_paths() -> set[str]:
     """Return the paths below the package that the page names, e.g. `core/get_token.py`."""
     words = _CODE.findall(PAGE.read_text(encoding="utf-8"))
-    drawn = re.findall(r"^ +([a-z_0-9]+/)", read_section("The house"), re.MULTILINE)
+    drawn = re.findall(r"^ +([a-z_0-9]+/)", read_section("Layout"), re.MULTILINE)
     named = {
         word for word in words if re.fullmatch(r"[a-z_0-9/-]+(?:/|\.(?:py|toml|md|bash))", word)
     }

@@ -42,7 +42,7 @@ def main() -> None:
         f"{now:%Y-%m-%d}, Python {platform.python_version()}, {os.cpu_count()} CPUs, {rounds} rounds"
     )
     say("")
-    say("| what | against | instructions | wall clock | aim |")
+    say("| what | against | instructions | wall clock | target |")
     say("|---|---|---:|---:|---:|")
     for row in rows:
         say(
