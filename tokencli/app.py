@@ -133,7 +133,7 @@ class App:
     def with_endpoints(self, profile: Profile, *names: str, anew: bool = False) -> Profile:
         """Return the profile with the endpoints `names`, and those its grant needs, from its issuer.
 
-        With `anew`, the issuer's metadata are fetched even if they are cached.
+        With `anew`, the issuer's metadata is fetched even if it is cached.
         """
         if profile.issuer is None:
             return profile

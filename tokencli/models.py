@@ -79,7 +79,7 @@ class Signing:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A profile with all defaults filled in: who you are to which token endpoint."""
+    """A profile with all defaults filled in: a token endpoint and the credentials to use there."""
 
     name: str
     provider: Provider
@@ -88,7 +88,7 @@ class Profile:
     token_url: str
     """The token endpoint with templates filled in: https or loopback http, no userinfo, no fragment.
 
-    If the profile names only its issuer, this is the issuer until its metadata are known.
+    If the profile names only its issuer, this is the issuer until its metadata is known.
     """
     values: Mapping[str, str] = field(default_factory=dict)
     """Logical name -> value of everything that is not a secret: client_id, username, host, …"""

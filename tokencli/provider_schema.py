@@ -39,7 +39,7 @@ Locators: TypeAlias = Annotated[tuple[str, ...], _TextOrListValidator(), "places
 class Request:
     """The token request.
 
-    By default it is OAuth's own request. If `send`, `basic`, `query`, a `method` other than POST, or a
+    By default it is the standard OAuth request. If `send`, `basic`, `query`, a `method` other than POST, or a
     `body` of `none`, `text` or `xml` is set, the request consists of exactly what is written here.
     """
 
@@ -67,11 +67,11 @@ class Request:
     RFC 6749.
     Example: `"{username}:{password}"`"""
     names: Mapping[str, str] = field(default_factory=dict)
-    """For OAuth's own request and the authorization request: logical parameter name -> name on the
-    wire.
+    """For the standard OAuth request and the authorization request: logical parameter name -> name on
+    the wire.
     Example: `{ client_id = "clientId" }`"""
     scope_separator: Literal[" ", ","] = " "
-    """For OAuth's own request: the separator between scopes. Example: `","`"""
+    """For the standard OAuth request: the separator between scopes. Example: `","`"""
 
     @property
     def is_custom(self) -> bool:
@@ -358,7 +358,7 @@ class Provider:
     endpoints: Endpoints
     """The URLs of the endpoints. Example: `{ token = "https://{host}/api/login" }`"""
     grants: Mapping[str, Grant] = field(default_factory=dict)
-    """The supported grants by name; the first is the default. OAuth's own are `client_credentials`,
+    """The supported grants by name; the first is the default. The standard ones are `client_credentials`,
     `password`, `authorization_code`, `device_code`, `refresh_token`, `token_exchange` and
     `jwt_bearer`. Any other name is sent as `grant_type` with its `params`. Default:
     `client_credentials`, or `token` if [request] describes its own request.
@@ -369,7 +369,7 @@ class Provider:
     """The URL of the endpoint's documentation. Example: `"https://docs.example.com/auth"`"""
     client_auth: tuple[str, ...] = ("client_secret_basic",)
     """The supported client authentication methods; the first is the default. They apply only to
-    OAuth's own request: `client_secret_basic`, `client_secret_post`, `client_secret_jwt`,
+    the standard OAuth request: `client_secret_basic`, `client_secret_post`, `client_secret_jwt`,
     `private_key_jwt`, `tls_client_auth`, `none`.
     Example: `["client_secret_post"]`"""
     assertion_audience: str | None = None
@@ -386,7 +386,7 @@ class Provider:
     Example: `{ tenant = "tid" }`"""
     iss_in_redirect: bool = False
     """Whether the server puts `iss` into every authorization response (RFC 9207). A response
-    without it is then refused. Server metadata, if fetched, take precedence.
+    without it is then refused. Server metadata, if fetched, takes precedence.
     Example: `true`"""
     redirect_host: Literal["127.0.0.1", "localhost"] = "127.0.0.1"
     """The host in the redirect URI, for servers that accept no IP address.
@@ -409,7 +409,7 @@ class Provider:
     the first reply has only a refresh token, `refresh` is used instead.
     Example: `{ url = "https://{host}/api/token", send = { code = "{code}" } }`"""
     refresh: Call | None = None
-    """The request that renews a token, if it is not OAuth's own.
+    """The request that renews a token, if it is not the standard OAuth one.
     Example: `{ url = "https://{host}/api/renew", send = { refresh = "{refresh_token}" } }`"""
     logout: Call | None = None
     """The request that revokes a token, if it is not that of RFC 7009.

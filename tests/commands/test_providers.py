@@ -297,7 +297,7 @@ def issuer() -> Iterator[str]:
 def test_new_from_openapi_with_an_openid_issuer(
     tokencli: Run, write_config: Callable[[str], Path], issuer: str
 ) -> None:
-    """openIdConnectUrl is enough: the issuer's metadata name the token endpoint."""
+    """openIdConnectUrl is enough: the issuer's metadata names the token endpoint."""
     scheme = {
         "type": "openIdConnect",
         "openIdConnectUrl": f"{issuer}/.well-known/openid-configuration",

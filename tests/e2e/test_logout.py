@@ -133,7 +133,7 @@ def test_unavailable_metadata_keeps_the_tokens(
 def test_force_without_issuer_metadata(
     tokencli: Run, configure: Configure, server: Server, tmp_path: Path
 ) -> None:
-    """A profile with only an issuer, whose metadata are unavailable: --force is obeyed."""
+    """A profile with only an issuer, whose metadata is unavailable: --force is obeyed."""
     server.metadata()
     configure(profile(server, issuer=server.base, token_url=""))
     assert tokencli("get", "p").code == 0

@@ -276,7 +276,7 @@ def test_secret_file_is_read_exactly(
     ],
 )
 def test_invalid_parameters_are_refused(line: str, tokencli: Run, write_config: Write) -> None:
-    """Control characters, other types and OAuth's own parameters, with the line and the key."""
+    """Control characters, other types and the standard OAuth parameters, with the line and the key."""
     write_config(batch(9, line))
     done = tokencli("get")
     assert (done.code, done.out) == (3, "")

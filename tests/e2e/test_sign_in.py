@@ -258,7 +258,7 @@ def test_redirect_pasted_over_ssh(
         address = login.until(r"(https://\S+)\r?\n")[1]
         login.until("paste that whole address here")
         login.type(f"http://127.0.0.1/callback?code={'c' * 6000}&state=wrong")
-        login.until("not the address at which this sign-in ends")
+        login.until("not the redirect address of this sign-in")
         login.type(Person(oidc_provider.ca_file).authorize(address))
         assert login.end() == 0, login.said
         assert "login succeeded" in login.said

@@ -331,7 +331,7 @@ TLS = (
         requests=0,
         tls="other name",
         resolver="loopback",
-        says="another name",
+        says="another host name",
     ),
     Fault("unknown CA", NOWHERE, TlsError, requests=0, tls="unknown CA", says="not trusted"),
     Fault("self-signed", NOWHERE, TlsError, requests=0, tls="self-signed", says="self-signed"),

@@ -108,8 +108,7 @@ def _render_unset(
         if not variable:
             raise
         app.terminal.print_warning(
-            f"{error.message}; variables that only the profile's provider adds to {variable} are"
-            " not unset"
+            f"{error.message}; the variables that the profile's provider adds to {variable} are not unset"
         )
         return unset_named_variables(variable, to=to, all_variables=True)
     return unset_profile_variables(profile, to=to, variable=variable, all_variables=all_variables)

@@ -50,7 +50,7 @@ def get(
     interactive: Annotated[
         bool,
         typer.Option(
-            "--interactive", help="If the grant needs an interactive sign-in, start it like login."
+            "--interactive", help="Start an interactive sign-in if the grant requires one."
         ),
     ] = False,
     dry_run: Annotated[

@@ -29,7 +29,7 @@ def hook(
     """Speed up `get` and `export` in your shell.
 
     In a hooked shell, `tokencli get` and `tokencli export` read a fresh token from memory without
-    starting a process; in any doubt they run the program. The variables of the profiles named here
+    starting a process. When in doubt, they run the program. The variables of the profiles named here
     are set, and renewed at the prompt before they expire. `tokencli_unhook` undoes all of it.
 
     \b

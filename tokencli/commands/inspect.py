@@ -100,7 +100,7 @@ def inspect(
     elif profile_option is not None and not requested.any_requested:
         raise UsageError(
             "give a token or a profile, not both",
-            cause="--profile goes with a token only for --verify, --introspect or --userinfo",
+            cause="--profile can be combined with a token only for --verify, --introspect or --userinfo",
         )
     elif what == "-":
         token = extract_pasted_token(_read_token_from_stdin(app))

@@ -49,7 +49,7 @@ def _render_lines(
             else ""
         )
         percent = int(inspection.used_fraction * 100)
-        yield f"{'lifetime':<10}{render_bar(inspection.used_fraction)} {percent} %{whole} used"
+        yield f"{'lifetime':<10}{render_bar(inspection.used_fraction)} {percent}%{whole} used"
     if inspection.scopes:
         yield _render_row("scopes", ", ".join(inspection.scopes))
     times = {time.name: time.as_text(now) for time in inspection.times}

@@ -57,9 +57,9 @@ def login(
 ) -> None:
     """Store a profile's secrets, or sign in.
 
-    You are asked only for secrets that are missing and that the profile doesn't read from elsewhere.
-    They are tried with a token request and then stored in the OS keyring. If the server refuses
-    them, they are not stored, and earlier ones are kept.
+    You are asked only for missing secrets that the profile doesn't read from elsewhere. They are
+    stored in the OS keyring and tested with a token request. If the server refuses them, the previous
+    ones are restored.
 
     If the grant needs an interactive sign-in, a browser opens, or the URL is shown.
 
@@ -91,9 +91,9 @@ def _read_secret_lines() -> list[str]:
         lines.pop()
     for number, line in enumerate(lines, 1):
         if not line:
-            raise UsageError(f"line {number} of stdin is empty, which no secret can be")
+            raise UsageError(f"line {number} of stdin is empty, but a secret can't be empty")
         if not line.isprintable():
             raise UsageError(
-                f"line {number} of stdin holds a control character, which no secret can"
+                f"line {number} of stdin contains a control character, which is not allowed in a secret"
             )
     return lines

@@ -98,7 +98,7 @@ def show(
 ) -> None:
     """Show a profile's settings, their origin, and its secrets.
 
-    Of each secret only its source is shown, and whether it is there.
+    For each secret, only its source is shown, and whether it is set.
     """
     app = App(common)
     profile = app.with_cached_endpoints(app.config.get_profile(app.config.choose_profile(name)))

@@ -57,7 +57,7 @@ def add(
     ] = None,
     email_address: Annotated[
         str | None,
-        typer.Option("--email-address", metavar="ADDRESS", help="E-mail address of the user."),
+        typer.Option("--email-address", metavar="ADDRESS", help="User's email address."),
     ] = None,
     identity_store_id: Annotated[
         str | None,
@@ -247,9 +247,7 @@ def _edit_in_editor(app: App) -> None:
                 replace_config_text(path, old, text)
         except ConfigError as error:
             report_error(error)
-            if not app.terminal.ask_yes_no(
-                "Edit again? (n keeps the file as it was)", default=True
-            ):
+            if not app.terminal.ask_yes_no("Edit again? (n discards your changes)", default=True):
                 raise
         else:
             app.terminal.print_note(f"changed {path}")

@@ -132,7 +132,7 @@ app.command()(new)
 def reference() -> None:
     """Print the reference of all provider keys.
 
-    Each key with its type, default and an example, as Markdown.
+    It lists each key with its type, default and an example, as Markdown.
     """
     from tokencli.config.provider_validation import KNOWN_NAMES  # loads pydantic
     from tokencli.providers.reference import render_reference

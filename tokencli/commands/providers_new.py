@@ -46,7 +46,7 @@ def new(
 ) -> None:
     """Print a new provider as TOML.
 
-    Without options you are asked for the request. Values of the request become references to
+    Without options, you are asked about the request. Values of the request become references to
     settings and secrets of the profile; values that were kept, e.g. the path, are listed on stderr
     for you to check.
 
@@ -77,7 +77,7 @@ def _pick_draft(app: App, requests: list[Imported], pick: int, title: str) -> Pr
     from tokencli.config.profile_schema import COMMON_KEYS  # loads pydantic
 
     drafts = []
-    last_error = ConfigError("no request in it looks like a token request")
+    last_error = ConfigError("none of the requests looks like a token request")
     for request in requests:
         try:
             drafts.append(draft_provider(request, title, COMMON_KEYS))

@@ -90,7 +90,7 @@ def _root_command(
 
     \b
     tokencli profiles add groupid --provider groupid     describe an endpoint once
-    tokencli login groupid                               store and try its secrets
+    tokencli login groupid                               store and test its secrets
     tokencli get groupid                                 print a token
     eval "$(tokencli export groupid)"                    set $ACCESS_TOKEN
     tokencli inspect groupid                             show what the token says

@@ -81,7 +81,7 @@ def sandbox(
     ] = 0,
     **faults: object,
 ) -> int:
-    """Run a local test server to try everything on.
+    """Run a local test server to experiment with.
 
     It needs no account and no keyring, and leaves your files alone. It behaves like GroupID,
     Screening Eagle ID, Social-ID NOW and a standard OAuth endpoint, over HTTPS on this machine

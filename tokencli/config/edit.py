@@ -102,7 +102,7 @@ def _write_checked(config: Config, candidates: Sequence[str], wanted: TomlTable)
                 break
     else:
         raise ConfigError(
-            f"{config.path} can't be changed without rewriting parts that must stay",
+            f"can't make this change in {config.path} without rewriting unrelated parts of it",
             fix="tokencli profiles edit",
         )
     new = Config(config.path, text, {})
@@ -114,8 +114,8 @@ def _write_checked(config: Config, candidates: Sequence[str], wanted: TomlTable)
     ]
     if added:
         raise ConfigError(
-            f"nothing was written to {config.path}: with this change it would not load",
-            fix="run the command again with the values listed above corrected",
+            f"{config.path} was not changed, because the new configuration would be invalid",
+            fix="correct the values listed above and run the command again",
             problems=added,
         )
     _replace_file(config.path, config.text if config.exists else None, text)

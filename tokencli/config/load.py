@@ -121,7 +121,7 @@ class Config:
         if not names:
             raise self.no_profile_error()
         raise ConfigError(
-            f"no profile is named, and there is no default among {list_names(names)}",
+            f"no profile was given, and no default profile is set (profiles: {list_names(names)})",
             fix=f"tokencli profiles use {shlex.quote(names[0])}",
         )
 
@@ -241,7 +241,7 @@ class Config:
         hint = f"; did you mean {likely}?" if likely else ""
         return UnknownProfileError(
             f"there is no profile {name[:80]!r} in {self.path}{hint}",
-            cause=f"its profiles: {list_names(names)}",
+            cause=f"profiles: {list_names(names)}",
             fix="tokencli profiles",
         )
 

@@ -144,7 +144,7 @@ def _check_secret_refs(draft: ProfileDraft, urls: Mapping[str, str]) -> Iterator
             path = ("profiles", draft.name, name, "profile")
             yield Finding(
                 path,
-                "is a profile, which supplies a token and no other secret",
+                "refers to a profile, which can supply only a token",
                 "use another source",
             )
     if "client_key" in draft.given and "client_cert" not in draft.given:

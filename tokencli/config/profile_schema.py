@@ -84,12 +84,12 @@ TOP_LEVEL_KEYS: dict[str, TopLevelKey] = {
     "profiles": TopLevelKey(
         dict,
         "tables: [profiles.NAME]",
-        "Profiles by name: who you are to which token endpoint.",
+        "Profiles by name: a token endpoint each, and the credentials to use there.",
     ),
     "providers": TopLevelKey(
         dict,
         "tables: [providers.NAME]",
-        "Your own providers by name, in the same language as the built-in ones.",
+        "Your own providers by name, in the same format as the built-in ones.",
     ),
 }
 
@@ -213,7 +213,7 @@ CheckedSecretSource: TypeAlias = Annotated[
 
 
 class ProfileTable(BaseModel):
-    """A profile: who you are to which token endpoint."""
+    """A profile: a token endpoint and the credentials to use there."""
 
     model_config = MODEL_CONFIG
 
@@ -250,7 +250,7 @@ class ProfileTable(BaseModel):
     token_url: EndpointUrl | None = None
     """The URL of the token endpoint, if the provider's template doesn't give it."""
     issuer: IssuerUrl | None = None
-    """The issuer, whose metadata supply the endpoints (RFC 8414 and OpenID Connect Discovery)."""
+    """The issuer, whose metadata supplies the endpoints (RFC 8414 and OpenID Connect Discovery)."""
     authorization_url: EndpointUrl | None = None
     """The URL of the authorization endpoint, for the grant authorization_code."""
     device_authorization_url: EndpointUrl | None = None
@@ -332,11 +332,11 @@ class ProfileTable(BaseModel):
     ca_file: TextLine | None = None
     """A CA bundle (PEM file) to trust instead of the system's certificate authorities."""
     proxy: Annotated[TextLine, AfterValidator(validators.validate_proxy)] | None = None
-    """The URL of the proxy, or none; by default the environment decides."""
+    """The URL of the proxy, or none; by default taken from the environment."""
     insecure: StrictBool = False
     """Accept any TLS certificate; anyone on the network path can then read and change traffic."""
     allow_insecure_password: StrictBool = False
-    """Allow sending a password or a refresh token although insecure is set."""
+    """Allow sending a password or a refresh token even though insecure is set."""
     allow_http: StrictBool = False
     """Allow http to a loopback address such as 127.0.0.1 or to a cloud's metadata service."""
 

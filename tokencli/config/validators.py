@@ -132,7 +132,7 @@ def validate_source_variable(value: str) -> str:
     """Accept the name of an environment variable that holds a secret."""
     if not re.fullmatch(VARIABLE_NAME_PATTERN, value):
         raise InvalidValueError(
-            "is not a variable name (not shown, as it may be the secret itself)",
+            "is not a variable name (not shown, because it may be the secret itself)",
             'name the variable that holds it: { env = "MY_SECRET" }',
             quote=False,
         )

@@ -329,7 +329,7 @@ def _login_busy_error(profile: Profile, error: LockTimeoutError) -> LoginRequire
     holder = error.message.partition(" has been ")[0]
     return LoginRequiredError(
         f"another login of profile {profile.name!r} is in progress ({holder})",
-        fix=f"finish it or cancel it with Ctrl-C, then: tokencli get {profile.command_line_name}",
+        fix="finish or cancel the other login, then run the command again",
     )
 
 
@@ -376,9 +376,11 @@ def _not_stored_error(
             loss += ", and the new one is lost"
     elif token.refresh_token is not None:
         loss = "; its refresh token is lost"
-    first_fix = f"{error.fix}; then: " if error.fix else ""
+    login, causes = f"tokencli login {profile.command_line_name}", [error.cause]
+    if error.fix:
+        causes.append(f"once tokens can be stored again, get a new one: {login}")
     return TokenNotStoredError(
         f"profile {profile.name!r} got a token that couldn't be stored: {error.message}{loss}",
-        cause=error.cause,
-        fix=f"{first_fix}tokencli login {profile.command_line_name}",
+        cause="; ".join(filter(None, causes)) or None,
+        fix=error.fix or login,
     )

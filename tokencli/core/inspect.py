@@ -77,12 +77,12 @@ class Inspection:
         issuer_time = self.valid_from if issued is None else issued
         if issuer_time <= now + CLOCK_TOLERANCE_S:
             until = format_utc(self.valid_from)
-            return None, f"wait until {until}, or request a token that is valid immediately"
+            return None, f"wait until {until}"
         skew = humanize_duration(issuer_time - now)
         cause = f"this computer's clock is at least {skew} behind the issuer's"
         if issued is None:
-            return f"unless the token is meant for later, {cause}", "check the clock: date -u"
-        return f"{cause}, so a new token wouldn't help", "check both clocks: date -u"
+            return f"unless the token is meant for later, {cause}", "date -u"
+        return f"{cause}, so a new token wouldn't help", "date -u"
 
 
 def inspect_token(token: str, *, now: float, stored: TokenSet | None = None) -> Inspection:

@@ -94,7 +94,9 @@ def _report_unreachable_keyring(
         )
         return
     option = " --secrets" if secrets else ""
-    error.fix = f"unlock or start the keyring and try again, or: tokencli logout {profile.name}{option} --force"
+    skip = f"to delete the rest without the keyring: tokencli logout {profile.name}{option} --force"
+    error.cause = f"{error.cause}; {skip}" if error.cause else skip
+    error.fix = "unlock or start the keyring, then run the command again"
     raise _not_deleted_error(error, profile, ", ".join(left_in_keyring))
 
 

@@ -102,7 +102,7 @@ def _undo_stored_secrets(undo_by_name: Mapping[str, Callable[[], bool]], ctx: Co
         ctx.terminal.print_note(
             f"restored the previous {name}, because the new one was refused"
             if was_restored
-            else f"deleted the {name} again, because it was refused"
+            else f"deleted the {name}, because it was refused"
         )
 
 

@@ -183,19 +183,19 @@ def parse_assignments(assignments: Iterable[str], provider: Provider) -> dict[st
         top = key.partition(".")[0]
         if top in secret_key_names(provider):
             raise UsageError(
-                f"{top} is a secret, and other users can read a command line",
-                cause="store it with tokencli login, or name its source: env:VAR, file:PATH,"
-                " command:'pass show x' or prompt",
-                fix=f"--secret {top}=env:VAR",
+                f"{top} is a secret, so it can't be given with --set",
+                cause="other users can read a command line; tokencli login stores the secret, and"
+                " --secret names another source: env:VAR, file:PATH, command:'pass show x' or prompt",
+                fix=f"use --secret {top}=env:VAR",
             )
         if top not in allowed:
             likely = closest_match(top, allowed)
             raise UsageError(
                 f"{top[:80]!r} is not a key of {provider.name} profiles",
-                fix=f"--set {likely}=…" if likely else "tokencli profiles schema",
+                fix=f"use --set {likely}=…" if likely else "tokencli profiles schema",
             )
         if not equals:
-            raise UsageError(f"--set {key[:80]} has no value", fix=f"--set {key[:80]}=VALUE")
+            raise UsageError(f"--set {key[:80]} has no value", fix=f"write --set {key[:80]}=VALUE")
         values[key] = _parse_value(top, key, value)
     return values
 
@@ -217,7 +217,7 @@ def _parse_value(top: str, key: str, value: str) -> Any:
         raise UsageError(f"{key[:80]!r} is not a key: {top} is not a table")
     if top in _BOOLEAN_KEYS and top in COMMON_KEYS:
         if value not in ("true", "false"):
-            raise UsageError(f"{key} must be true or false", fix=f"--set {key}=true")
+            raise UsageError(f"{key} must be true or false", fix=f"write --set {key}=true")
         return value == "true"
     if top == "resource" and "," in value:
         return [part.strip() for part in value.split(",")]
@@ -246,9 +246,9 @@ def parse_secret_sources(
         if target_type == "keyring_item" or (target_type != "flag" and not target):
             # The value may be the secret itself, so it isn't quoted.
             raise UsageError(
-                f"--secret {name} names no source of the secret",
+                f"--secret {name} doesn't name a source of the secret",
                 cause="the sources are env:VAR, file:PATH, command:'pass show x' and prompt",
-                fix=f"--secret {name}=env:VAR",
+                fix=f"write --secret {name}=env:VAR",
             )
         value: Any = _split_command(target) if target_type == "argv" else target
         refs[name] = {kind: True if target_type == "flag" else value}

@@ -20,7 +20,7 @@ def ask_token_request(terminal: Terminal) -> ImportedRequest:
         "Format of the parameters", default="form", choices=BODY_FORMATS
     )
     uses_basic = terminal.ask_yes_no(
-        "Does it use HTTP Basic authentication (name and password)?", default=False
+        "Does it use HTTP Basic authentication (user name and password)?", default=False
     )
     parameters = ""
     if body_format != "none":
@@ -28,7 +28,7 @@ def ask_token_request(terminal: Terminal) -> ImportedRequest:
             "Parameters, separated by spaces (name, or name=value if the value isn't secret)",
             default="username password",
         )
-    headers = terminal.ask_line("Names of further headers with a value", default="").split()
+    headers = terminal.ask_line("Names of additional headers with a value", default="").split()
     token_member = terminal.ask_line("Name of the token in the reply", default="access_token")
     pairs = dict(_parse_parameter(word) for word in parameters.split())
     body = ""

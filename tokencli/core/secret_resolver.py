@@ -58,7 +58,7 @@ class SecretResolver:
         requesters = (*self.requesters, self.profile.name)
         if ref.target[0] in requesters:
             raise ConfigError(
-                "profiles exchange each other's tokens in a circle:"
+                "circular token exchange between profiles:"
                 f" {' -> '.join((*requesters, ref.target[0]))}",
                 fix=f"tokencli profiles edit {ref.profile}",
             )

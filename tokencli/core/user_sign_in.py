@@ -140,7 +140,7 @@ class UserSignIn:
             response = step.parse_response(line.partition("#")[0].partition("?")[2])
             if response is None:
                 self._ctx.terminal.show_message(
-                    "this is not the address at which this sign-in ends; paste the whole address,"
+                    "this is not the redirect address of this sign-in; paste the whole address,"
                     " starting with http://"
                 )
             return response
@@ -198,6 +198,6 @@ class UserSignIn:
         raise LoginRequiredError(
             f"profile {self._profile.name!r} requires an interactive sign-in, and there is neither a"
             " browser nor a terminal (or --no-input or CI forbids prompts)",
-            cause="run the login in a terminal, or add --wait 5m if somebody reads this output elsewhere",
+            cause="with --wait, the login doesn't need a terminal if someone reads its output elsewhere",
             fix=f"tokencli login {self._profile.command_line_name} --wait 5m",
         )

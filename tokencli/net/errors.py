@@ -26,12 +26,12 @@ from tokencli.fast_dataclass import dataclass
 from tokencli.net.connection import Explanation, FailureContext, ReplyTooLargeError
 from tokencli.net.tls_errors import explain_certificate_error, explain_handshake_error
 
-WRONG_ENDPOINT_CAUSE = "the address in the profile probably isn't the endpoint's"
+WRONG_ENDPOINT_CAUSE = "the profile probably has the wrong URL"
 NETWORK_CAUSE = (
     "the host or port is wrong, a firewall is in the way, or the network requires a proxy"
     " (HTTPS_PROXY)"
 )
-RUN_AGAIN_FIX = "run the command again; if it keeps failing, tell the server's operators"
+RUN_AGAIN_FIX = "run the command again, and tell the server's administrators if it keeps failing"
 NO_ROUTE_ERRNOS = {
     errno.ENETUNREACH,
     errno.EHOSTUNREACH,
@@ -222,7 +222,7 @@ def _explain_connect_refusal(error: OSError, at: FailureContext) -> Explanation:
     url = f"http://USER:PASSWORD@{proxy.authority}"
     return Explanation(
         f"the proxy {proxy.authority} (from {proxy.configured_by}) requires a user name and password,"
-        " or other ones (HTTP 407)",
+        " or rejected those it was given (HTTP 407)",
         "special characters in them must be percent-encoded",
         f"export {proxy.configured_by}={url}"
         if proxy.is_from_environment

@@ -11,7 +11,7 @@ from tokencli.net.connection import MAX_BODY_BYTES, ReplyTooLargeError
 from tokencli.net.request_guard import RequestTarget
 
 READ_CHUNK_BYTES = 64 * 1024
-_OPERATORS_FIX = "tell the operators of the server, or of the proxy in front of it"
+_OPERATORS_FIX = "tell the administrators of the server, or of the proxy in front of it"
 KNOWN_CONTENT_CODINGS = {"gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd"}
 """The codings that a message names; anything else may echo what was sent."""
 MAX_QUOTED_CHARS = 200
@@ -46,7 +46,7 @@ def refuse_redirect(
         raise ReplyError(
             f"{target.authority} sent a redirect (HTTP {status}) without a valid address; it is not"
             " followed",
-            cause="the address in the profile probably isn't the endpoint's",
+            cause="the profile probably has the wrong URL",
             fix=connection.edit_command(),
         )
     authority = f"[{host}]" if ":" in host else host
@@ -61,7 +61,7 @@ def refuse_redirect(
         else "the new address is not https, so it must not be used",
         fix=connection.edit_command()
         if is_https
-        else "ask the server's operators for the endpoint's https address",
+        else "ask the server's administrators for the endpoint's https URL",
     )
 
 
@@ -79,8 +79,8 @@ def read_body(response: Any, target: RequestTarget) -> bytes:
         codings = [part.strip() for part in coding.split(",")]
         known = len(codings) < 4 and set(codings) <= KNOWN_CONTENT_CODINGS
         raise ReplyError(
-            f"{target.authority} sent a reply that is encoded {f'as {coding}' if known else 'unusually'},"
-            " although the request allows no encoding",
+            f"{target.authority} sent a reply that is encoded {f'as {coding}' if known else 'in an unknown way'},"
+            " although the request didn't allow any encoding",
             fix=_OPERATORS_FIX,
         )
     # read() goes through http.client, which limits the lines between chunks; stream() doesn't.

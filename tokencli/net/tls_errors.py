@@ -26,11 +26,13 @@ class TlsErrorTemplate:
 
 NOT_YET_VALID_CODE, EXPIRED_CODE = 9, 10
 _CHECK_CLOCK_CAUSE = "this computer's clock says {clock}"
-_CHECK_CLOCK_FIX = "set the clock if it is wrong; else ask the server's operators to renew it"
+_CHECK_CLOCK_FIX = (
+    "correct the clock if it is wrong, or ask the server's administrators for a valid certificate"
+)
 _CA_CAUSE = "checked against {trust}; if the server's CA is private, the profile must name it"
 _CA_FIX = "{edit} --set ca_file=/path/to/ca.pem"
 _HOST_NAME_CAUSE = "the profile must use a host name that the certificate contains"
-_OPERATORS_FIX = "ask the server's operators to fix this"
+_OPERATORS_FIX = "ask the server's administrators to fix this"
 
 UNKNOWN_CA = TlsErrorTemplate(
     "the certificate of {host} comes from a CA that is not trusted", _CA_CAUSE, _CA_FIX
@@ -49,14 +51,14 @@ CERTIFICATE_ERRORS: Mapping[int, TlsErrorTemplate] = {
     21: UNKNOWN_CA,
     23: TlsErrorTemplate("the certificate of {host} has been revoked", None, _OPERATORS_FIX),
     62: TlsErrorTemplate(
-        "the certificate of {host} is for another name", _HOST_NAME_CAUSE, "{edit}"
+        "the certificate of {host} is for another host name", _HOST_NAME_CAUSE, "{edit}"
     ),
     64: TlsErrorTemplate(
         "the certificate of {host} is not for this address", _HOST_NAME_CAUSE, "{edit}"
     ),
     66: TlsErrorTemplate("the key in the certificate of {host} is too weak", None, _OPERATORS_FIX),
     67: TlsErrorTemplate(
-        "the key of a CA behind the certificate of {host} is too weak", None, _OPERATORS_FIX
+        "the key of a CA in the certificate chain of {host} is too weak", None, _OPERATORS_FIX
     ),
     68: TlsErrorTemplate(
         "the certificate of {host} is signed with an algorithm that is too weak",
@@ -75,7 +77,7 @@ OLD_TLS_VERSION = TlsErrorTemplate(
     "{host} supports only TLS versions older than 1.2", None, _OPERATORS_FIX
 )
 NOT_TLS = TlsErrorTemplate(
-    "{host} does not speak TLS on this port, probably plain HTTP",
+    "{host} does not speak TLS on this port (it is probably plain HTTP)",
     "the port in the profile isn't the server's https port",
     "{edit}",
 )
@@ -94,7 +96,7 @@ CLIENT_CERTIFICATE_ALERTS = ("TLSV1_ALERT_UNKNOWN_CA", "SSLV3_ALERT_CERTIFICATE_
             "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE", "TLSV1_ALERT_ACCESS_DENIED")  # fmt: skip
 """Alerts in which a server rejects the certificate it was shown, i.e. the client's."""
 UNKNOWN_HOST_NAME = TlsErrorTemplate(
-    "the server at {host} does not know that name", _HOST_NAME_CAUSE, "{edit}"
+    "the server at {host} does not recognize that host name", _HOST_NAME_CAUSE, "{edit}"
 )
 HANDSHAKE_ERRORS: Mapping[str, TlsErrorTemplate] = {
     "WRONG_VERSION_NUMBER": NOT_TLS,

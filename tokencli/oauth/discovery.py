@@ -141,8 +141,8 @@ def fetch_metadata(profile: Profile, ctx: Context) -> IssuerMetadata:
     error_class = MetadataNotFoundError if not_found == len(failures) else ReplyError
     raise error_class(
         f"no usable metadata for issuer {profile.issuer} ({'; '.join(failures)})",
-        cause="`issuer` must match the server's own metadata to the letter; a server without"
-        " metadata needs token_url and the other endpoints in the profile",
+        cause="`issuer` must be exactly the issuer that the server's metadata names; for a server"
+        " without metadata, set token_url and the other endpoints in the profile",
         fix=f"tokencli profiles edit {profile.name}",
     )
 
@@ -336,6 +336,6 @@ def _unusable_endpoint_error(profile: Profile, name: str, problem: str) -> Confi
     return ConfigError(
         f"the {name.replace('_', ' ')} endpoint in the metadata of {profile.issuer} can't be used:"
         f" {problem}",
-        cause="the server's operators have to correct it; until then, the profile can define the URL",
+        cause="the server's administrators have to correct it; until then, the profile can define the URL",
         fix=f"tokencli profiles edit {profile.name}",
     )

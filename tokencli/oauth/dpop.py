@@ -94,7 +94,7 @@ def htu_of_url(url: str) -> str:
     if not host or parts.scheme not in _DEFAULT_PORTS or not url.isascii() or not url.isprintable():
         raise UsageError(
             "a DPoP proof needs the http or https URL of the request",
-            fix="--url https://api.example.com/orders",
+            fix="add --url https://api.example.com/orders",
         )
     authority = f"[{host}]" if ":" in host else host
     if port is not None and port != _DEFAULT_PORTS[parts.scheme]:

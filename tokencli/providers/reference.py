@@ -69,8 +69,8 @@ and in text bodies, values are inserted unchanged.
   them together in [values].
 * `{{now|date:%Y-%m-%dT%H:%M:%SZ}}` writes a time in UTC. `{{now|plus:300}}` is five minutes later.
 * `url` percent-encodes (RFC 3986).
-* `int`, `number`, `bool` and `list` (of words) give a placeholder that stands alone in a JSON body that
-  type.
+* `int`, `number`, `bool` and `list` (of words) convert a placeholder that stands alone in a JSON body to
+  that type.
 
 **Secrets.** `password`, `client_secret`, `private_key` and fields of kind secret are stored in the OS
 keyring unless the profile names another source: `api_key = {{ env = "KEY" }}`,
@@ -79,9 +79,9 @@ written in the profile as text.
 
 **Field names.** These names are already keys of every profile, so a field can't use them: {taken}.
 
-**OAuth's own requests.** By default, tokencli sends OAuth's own request: it adds `grant_type`, the scope
+**Standard OAuth requests.** By default, tokencli sends the standard OAuth request: it adds `grant_type`, the scope
 and the client authentication, together with your headers and the `params` of the grant. A flat JSON body
-is still OAuth's own request: set `body = "json"` and nothing else. The `password` grant also needs
+still counts as standard: set only `body = "json"`. The `password` grant also needs
 `allow_password_grant = true` in the profile. Assertions of `private_key_jwt` and `jwt_bearer` contain iss
 and sub = client_id (for `jwt_bearer`, sub is the profile's username if it has one),
 aud = `assertion_audience`, iat, nbf, exp and jti. If a vendor needs other claims, describe them in

@@ -1,4 +1,4 @@
-"""Write token requests: OAuth's own, and those that a provider describes itself.
+"""Write token requests: the standard OAuth request, and those that a provider describes.
 
 Every value is escaped here for the part of the request that it goes into. So no value, whatever its
 source, can become another parameter, header, JSON member, XML element or URL.
@@ -42,7 +42,7 @@ _BASIC_USER = re.compile(r"((?:[^{}:]|\{\{|\}\}|\{[^{}]*\})*):")
 
 
 def find_renewal_request(provider: Provider) -> Request | None:
-    """Return the request that renews a token: an empty one means OAuth's own, None that there is none."""
+    """Return the request that renews a token: empty for the standard OAuth one, None if there is none."""
     if provider.refresh is not None:
         return provider.refresh
     if not provider.request.is_custom:
@@ -59,7 +59,7 @@ def write_oauth_request(
     url: str | None = None,
     header_values: Mapping[str, str | Secret] | None = None,
 ) -> HttpRequest:
-    """Return OAuth's own request with these logical parameters.
+    """Return the standard OAuth request with these logical parameters.
 
     It is form-encoded (RFC 6749 appendix B), unless the provider sends the same parameters as JSON or
     in the query. It goes to the token endpoint, or to `url`, another endpoint of the same server. The

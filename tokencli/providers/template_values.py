@@ -80,7 +80,7 @@ def list_profile_inputs(provider: Provider) -> tuple[str, ...]:
 
 
 def list_extra_values(provider: Provider, grant: str) -> tuple[str, ...]:
-    """List the values that the provider adds to OAuth's own request, in parameters and headers."""
+    """List the values that the provider adds to the standard OAuth request, in parameters and headers."""
     texts = (*provider.grants[grant].params.values(), *provider.request.headers.values())
     names = (name for text in texts for name in expand_value_names(provider, text))
     return tuple(dict.fromkeys(name for name in names if name not in GENERATED_VALUES))

@@ -102,7 +102,7 @@ FAULT_OPTIONS: Mapping[str, FaultOption] = {
         "[-]DURATION",
     ),
     "grace": FaultOption(
-        "How long a spent refresh token may be reused; after that, reuse revokes its whole family.",
+        "How long a used refresh token is still accepted; after that, reuse revokes its whole family.",
         parse_duration,
         "DURATION",
     ),

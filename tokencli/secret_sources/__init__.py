@@ -39,7 +39,7 @@ SECRET_SOURCES: dict[str, SecretSourceSpec] = {
     "file": SecretSourceSpec(
         "tokencli.secret_sources.file:FileSource",
         "path",
-        "The file that holds it; relative to this file's folder; ~ is the home folder.",
+        "The file that holds it; relative to this file's directory; ~ is the home directory.",
     ),
     "command": SecretSourceSpec(
         "tokencli.secret_sources.command:CommandSource",

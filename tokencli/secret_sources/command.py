@@ -91,7 +91,7 @@ class CommandSource:
 
 def _command_error(ref: SecretRef, outcome: str) -> CredentialsError:
     return CredentialsError(
-        f"can't read {ref.name} of profile {ref.profile!r}: the command {ref.target[0]!r} {outcome}",
+        f"can't read the {ref.name} of profile {ref.profile!r}: the command {ref.target[0]!r} {outcome}",
         fix=CommandSource.missing_secret_fix,  # not the argv: it may contain a secret
     )
 
@@ -104,7 +104,7 @@ def _start_error(ref: SecretRef, error: Exception) -> CredentialsError:
     else:
         reason = f"can't be run: {getattr(error, 'strerror', None) or 'not a command'}"
     return CredentialsError(
-        f"can't read {ref.name} of profile {ref.profile!r}: the command {ref.target[0]!r} {reason}",
+        f"can't read the {ref.name} of profile {ref.profile!r}: the command {ref.target[0]!r} {reason}",
         cause=cause,
         fix=f"tokencli profiles edit {ref.profile}",
     )

@@ -30,7 +30,7 @@ class FileSource:
             CredentialsError: the file is missing, not a regular file, too large or not readable.
         """
         path = Path(ref.target[0]).expanduser()
-        purpose = f"{ref.name} of profile {ref.profile!r}"
+        purpose = f"the {ref.name} of profile {ref.profile!r}"
         list_command = f"ls -la {shlex.quote(str(path))}"
         try:
             # Without O_NONBLOCK, opening a FIFO would wait for a writer.
@@ -58,7 +58,7 @@ class FileSource:
         if status.st_mode & 0o006 and _is_world_reachable(path):
             self._terminal.print_warning(
                 f"every user of this machine can read or write {path}, which holds {purpose};"
-                f" close it: chmod 600 {shlex.quote(str(path))}"
+                f" to restrict access: chmod 600 {shlex.quote(str(path))}"
             )
         return normalize_secret(raw, f"the file {path}")
 

@@ -37,13 +37,13 @@ class KeyringErrorTemplate:
 
 LOCKED = KeyringErrorTemplate(
     "the OS keyring is locked, and there is no desktop session to unlock it in",
-    "unlock it: sign in at the desktop, or run gnome-keyring-daemon --unlock",
+    "unlock it by signing in at the desktop or with gnome-keyring-daemon --unlock",
     _ALTERNATIVES,
 )
 NOT_AVAILABLE = KeyringErrorTemplate(
     "no OS keyring is available: there is no Secret Service on a D-Bus session bus, as is usual over"
     " SSH, in cron and in containers",
-    "run it in a desktop session, or under dbus-run-session",
+    "run the command in a desktop session, or under dbus-run-session",
     _ALTERNATIVES,
     error_type=NoKeyringError,
 )
@@ -82,7 +82,7 @@ NOT_PERSISTED = KeyringErrorTemplate(
     _ALTERNATIVES,
 )
 ITEM_TOO_LONG = KeyringErrorTemplate(
-    "{size} characters are too long for this system's keyring, whose limit is {limit}",
+    "the text is too long for this system's keyring ({size} characters, the limit is {limit})",
     'store it in a file that only you can read: {{ file = "…" }}',
     persistent=False,
 )

@@ -29,14 +29,14 @@ class StdinSource:
         fix = self.missing_secret_fix.format(profile=ref.profile)
         if sys.stdin is None:
             raise CredentialsError(
-                f"can't read {ref.name} of profile {ref.profile!r}: stdin is closed", fix=fix
+                f"can't read the {ref.name} of profile {ref.profile!r}: stdin is closed", fix=fix
             )
         if sys.stdin.isatty():
             self._terminal.print_note(f"paste the {ref.name}, then press Enter and Ctrl-D")
         raw = sys.stdin.buffer.read(MAX_SECRET_BYTES + 1)
         if len(raw) > MAX_SECRET_BYTES:
             raise CredentialsError(
-                f"stdin is too large to be {ref.name} of profile {ref.profile!r}",
+                f"stdin is too large to be the {ref.name} of profile {ref.profile!r}",
                 cause=f"a secret has at most {MAX_SECRET_BYTES // 1024} KiB",
                 fix=fix,
             )

@@ -185,7 +185,7 @@ def _lock_timeout_error(
     if pid is not None and _is_process_stopped(pid):
         cause, fix = f"process {pid} is stopped, e.g. by Ctrl-Z", f"kill -CONT {pid}"
     elif pid is not None:
-        cause = f"ps -fp {pid} shows what it is"
+        cause = f"to see what that process is: ps -fp {pid}"
     return LockTimeoutError(
         f"{_describe_process(pid)} has been {doing} for more than {timeout:g} s",
         cause=cause,

@@ -18,13 +18,13 @@ _REASONS_BY_ERRNO = {
     errno.ENOLCK: ("its file system has no locks", _OTHER_STORE_FIX),
     errno.ENOSYS: _UNSUPPORTED,
     errno.EOPNOTSUPP: _UNSUPPORTED,
-    errno.EIO: ("the disk or its network fails (input/output error)", _OTHER_STORE_FIX),
+    errno.EIO: ("the disk or the network failed (input/output error)", _OTHER_STORE_FIX),
     errno.ENOSPC: ("the disk is full", "df -h {parent}"),
     errno.EDQUOT: ("your disk quota is used up", "quota"),
-    errno.EFBIG: ("the limit for the size of a file is reached", "ulimit -f unlimited"),
+    errno.EFBIG: ("the file size limit is reached", "ulimit -f unlimited"),
     errno.EROFS: (
         "the file system is read-only",
-        "make it writable (mount -o remount,rw …), or set store or state_dir to another location",
+        "set state_dir or store to a writable location",
     ),
     errno.ELOOP: ("it is a symbolic link", "rm {path}"),
     errno.ENOTDIR: ("a file is in the way", "ls -ld {path} {parent}"),
@@ -98,7 +98,7 @@ def ensure_private_dir(path: Path, *, create: bool = True, chosen: bool = False)
             path.chmod((mode & ~0o077) | 0o700)
             if path.lstat().st_mode & 0o077:
                 raise StorageError(
-                    f"{path} can't be closed to other users on this file system",
+                    f"this file system can't protect {path} from other users",
                     fix='set store = "keyring" or "runtime", or state_dir to another location',
                 )
     except OSError as error:
@@ -120,7 +120,7 @@ def _require_safe_mode(path: Path, mode: int) -> None:
             fix=f"mkdir -m 700 {quoted}/tokencli" if shared else f"chmod go-w {quoted}",
         )
     if mode & 0o700 != 0o700:
-        raise StorageError(f"you have no full access to {path}", fix=f"chmod u+rwx {quoted}")
+        raise StorageError(f"you don't have full access to {path}", fix=f"chmod u+rwx {quoted}")
 
 
 def list_names(directory: Path, *, prefix: str = "") -> list[str]:

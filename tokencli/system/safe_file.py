@@ -162,7 +162,7 @@ def _require_private_file(path: Path, status: os.stat_result) -> None:
     if status.st_nlink > 1:  # 0 is fine: a writer has replaced it since it was opened
         raise StorageError(
             f"{path} has a second name (a hard link)",
-            cause=f"find / -xdev -samefile {quoted} shows the other name",
+            cause=f"to find the other name: find / -xdev -samefile {quoted}",
             fix=f"rm {quoted}",
         )
 

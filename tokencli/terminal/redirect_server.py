@@ -43,7 +43,7 @@ SIGN_IN_OVER_PAGE = (410, "Too late", "This sign-in has ended. You can close thi
 UNEXPECTED_REQUEST_PAGE = (
     400,
     "Not expected",
-    "This address is not where a sign-in ends. Nothing was changed.",
+    "This is not the address of a sign-in. Nothing was changed.",
 )
 NOT_FOUND_PAGE = (404, "Not found", "Nothing was changed.")
 METHOD_NOT_ALLOWED_PAGE = (405, "Not expected", "Nothing was changed.")
@@ -223,9 +223,9 @@ def _open_loopback_socket(port: int) -> socket.socket:
         f"can't wait for the browser: another program uses port {port} on 127.0.0.1"
         if in_use
         else "can't wait for the browser: no port can be opened on 127.0.0.1 or ::1",
-        fix="end that program, or set redirect_port to another port that the client is registered with"
+        fix="end that program, or set redirect_port to another port registered for the client"
         if in_use
-        else 'set grant = "device_code", which needs no port',
+        else 'set grant = "device_code" in the profile',
     )
 
 

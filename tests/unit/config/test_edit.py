@@ -162,7 +162,7 @@ def test_setting_the_default_profile(path: Path) -> None:
 
 def test_change_that_would_not_load_is_not_written(path: Path) -> None:
     """The file stays as it is, and the error lists the problems."""
-    with pytest.raises(ConfigError, match="would not load") as error:
+    with pytest.raises(ConfigError, match="would be invalid") as error:
         edit.update_profile(config(path), "a", {"token_url": "http://a.example/t"}, [])
     assert [problem.where for problem in error.value.problems] == ["profiles.a.token_url"]
     assert error.value.fix is not None

@@ -81,7 +81,7 @@ def test_only_the_named_key_changes(
 ) -> None:
     """A value is changed in place, a key removed with its line, a new one added after the others."""
     if not old:  # what is needed can't be taken out
-        with pytest.raises(ConfigError, match="would not load"):
+        with pytest.raises(ConfigError, match="would be invalid"):
             changed(text, put, *drop)
         return
     assert changed(text, put, *drop) == text.replace(old, new, 1)

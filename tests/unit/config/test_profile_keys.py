@@ -101,7 +101,7 @@ def test_dpop_and_exchange_disable_the_token_cache(text: str) -> None:
         ('subject_token_type = "access"\n', "is not a token type"),
         ('client_key = "k.pem"\n', "has no certificate"),
         ('client_auth = "tls_client_auth"\n', "client_cert is missing"),
-        ('client_secret = { profile = "q" }\n', "supplies a token and no other secret"),
+        ('client_secret = { profile = "q" }\n', "can supply only a token"),
         ('resource = "api"\n', "RFC 8707"),
         ('resource = ["https://a.example/", "https://b.example/#x"]\n', "RFC 8707"),
         ('params = { subject_token = "canary" }\n', "subject_token"),
@@ -177,7 +177,7 @@ def public_client_config(text: str, head: str = PUBLIC_CLIENT) -> Config:
 
 @pytest.mark.parametrize("grant", ["authorization_code", "device_code", "client_credentials"])
 def test_issuer_alone_is_enough(grant: str) -> None:
-    """Its metadata supply the endpoints; until then the token endpoint is the issuer."""
+    """Its metadata supplies the endpoints; until then the token endpoint is the issuer."""
     found = public_client_config(f'grant = "{grant}"\nissuer = "https://id.example.com/x"\n')
     assert found.find_problems() == ()
     profile = found.get_profile("p")

@@ -251,7 +251,11 @@ def test_failed_save_after_refresh() -> None:
     assert save_error is not None
     assert "the old refresh token may be spent" in save_error.message
     assert "and the new one is lost" in save_error.message
-    assert save_error.fix == f"make room; then: tokencli login {PROFILE.name}"
+    assert (
+        save_error.cause
+        == f"once tokens can be stored again, get a new one: tokencli login {PROFILE.name}"
+    )
+    assert save_error.fix == "make room"
 
 
 @pytest.mark.parametrize("status", [500, 501])

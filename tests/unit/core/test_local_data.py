@@ -65,7 +65,7 @@ def test_unreachable_keyring_names_force(secrets: bool) -> None:
     ) as caught:
         log_out(PROFILE, ctx, secrets=secrets)
     more = " --secrets" if secrets else ""
-    assert f"tokencli logout p{more} --force" in (caught.value.fix or "")
+    assert f"tokencli logout p{more} --force" in (caught.value.cause or "")
     assert not ctx.fake_store.stored_tokens
     assert ctx.gone.noted
 

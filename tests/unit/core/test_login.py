@@ -59,7 +59,7 @@ def test_refused_secret_is_deleted(reply: HttpReply) -> None:
     keyring = FakeKeyring()
     messages = log_in_refused(reply, keyring)
     assert keyring.secrets == {}
-    assert "deleted the password again, because it was refused" in messages
+    assert "deleted the password, because it was refused" in messages
 
 
 @pytest.mark.parametrize("reply", UNDECIDED.values(), ids=UNDECIDED)

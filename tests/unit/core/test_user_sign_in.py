@@ -299,7 +299,7 @@ def test_bare_code_without_iss_is_refused() -> None:
 
 
 def test_no_user_ends_login_at_once() -> None:
-    """Without a terminal and a browser, unless --wait says that somebody reads the output."""
+    """Without a terminal and a browser, unless --wait says that someone reads the output."""
     context = ctx(GOOD)
     context.browser.is_available = False
     with pytest.raises(LoginRequiredError, match="neither a browser nor a terminal"):

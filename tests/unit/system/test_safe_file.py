@@ -243,7 +243,7 @@ def test_a_file_size_limit_is_noticed_early(step: str, tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    assert "the limit for the size of a file is reached" in done.stdout
+    assert "the file size limit is reached" in done.stdout
     assert store.load(KEY) == stored(1)
     assert [path.name for path in (tmp_path / "tokens").iterdir()] == [token_file(tmp_path).name]
 

@@ -46,7 +46,7 @@ def draft_body(request: ImportedRequest, draft: ProviderDraft) -> tuple[str | No
                 "whether a form works, because tokencli does not write multipart/form-data bodies"
             )
         return "form", _draft_form(text, draft)
-    draft.add_open_question("the body, which is text: nothing of it is kept")
+    draft.add_open_question("the body, which is text and was not kept")
     draft.add_field("credential", "secret")
     return "xml" if kind == "xml" else "text", "{credential}"
 

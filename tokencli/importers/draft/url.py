@@ -141,7 +141,7 @@ def _draft_host(scheme: str, netloc: str, draft: ProviderDraft, given: Mapping[s
         near = False
     if scheme == "http" and not near:
         draft.add_open_question(
-            "whether the server supports https, because credentials are not sent by http"
+            "whether the server supports https, because credentials are not sent over http"
         )
     return f"{'http' if near else 'https'}://{host}"
 

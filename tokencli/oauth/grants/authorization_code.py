@@ -142,14 +142,14 @@ def _check_id_token(profile: Profile, token: TokenSet, nonce: str | None) -> Non
         raise ReplyError(
             f"the ID token from {host} names {issuer!r} as its issuer instead of"
             f" {profile.issuer!r}; the whole reply was discarded, including any refresh token",
-            cause="if that is the server's real name, the profile needs it as `issuer`",
+            cause="if that is the server's actual issuer, set it as `issuer` in the profile",
             fix=f"tokencli profiles edit {profile.name}",
         )
     else:
         return
     raise ReplyError(
         f"the ID token from {host} {problem}; the whole reply was discarded",
-        cause="if a second sign-in fails in the same way, the fault is the server's",
+        cause="if a second sign-in fails in the same way, the server is at fault",
         fix=f"tokencli login {profile.command_line_name}",
     )
 

@@ -121,7 +121,7 @@ def _parse_device_authorization(
 def _bad_reply_error(profile: Profile, problem: str) -> ReplyError:
     return ReplyError(
         f"the device authorization response from {get_endpoint_host(profile)} {problem}",
-        cause="the server's operators have to correct it; until then, use another grant",
+        cause="the server's administrators have to correct it; until then, use another grant",
         fix=f"tokencli profiles edit {profile.name}",
     )
 

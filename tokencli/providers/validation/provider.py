@@ -1,4 +1,4 @@
-"""Validate a provider table: fields, grants, endpoints and OAuth's own request."""
+"""Validate a provider table: fields, grants, endpoints and the standard OAuth request."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping

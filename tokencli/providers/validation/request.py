@@ -170,7 +170,9 @@ def _check_call(call: Call, known: set[str], path: KeyPath) -> Iterator[Finding]
         yield from run_check(_make_url_check(known), call.url, (*path, "url"))
     for key in ("names", "scope_separator"):
         if getattr(call, key) != getattr(Request(), key):
-            yield Finding((*path, key), "applies only to OAuth's own request", "write send = { … }")
+            yield Finding(
+                (*path, key), "applies only to the standard OAuth request", "write send = { … }"
+            )
     yield from _check_request(call, known, path)
     if call.reply is not None:
         yield from reply.check_reply(call.reply, (*path, "reply"))
