@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from tokencli.fastpath import profile_cache, reader
-from tokencli.fastpath.records import CacheRecords
+from tokencli.fastpath.records import FastPathRecords
 from tokencli.fastpath.token_cache import CachingStore, TokenCache
 from tokencli.models import Profile, Secret
 from tokencli.protocols import (
@@ -68,9 +68,9 @@ class App:
         return find_config_path(self.options.config, self.environ)
 
     @cached_property
-    def fast_path_records(self) -> CacheRecords:
+    def fast_path_records(self) -> FastPathRecords:
         """What earlier runs cached; valid while the configuration is unchanged."""
-        return CacheRecords(str(self._config_path), self.environ)
+        return FastPathRecords(str(self._config_path), self.environ)
 
     @cached_property
     def config(self) -> "Config":

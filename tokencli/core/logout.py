@@ -131,7 +131,7 @@ def _revoke_stored_tokens(profile: Profile, ctx: Context, *, force: bool) -> Rev
     if not valid:
         return result
     try:
-        resolved = _resolve_revocation_endpoint(profile, ctx)
+        resolved = _resolve_logout_endpoint(profile, ctx)
     except TokencliError as error:
         error.message = f"couldn't find out how to revoke the tokens: {error.message}"
         _report_not_revoked(profile, ctx, error, result, force=force)
@@ -172,8 +172,10 @@ def _iter_stored_tokens(profile: Profile, ctx: Context) -> Iterator[StoreAndToke
                 yield store, stored
 
 
-def _resolve_revocation_endpoint(profile: Profile, ctx: Context) -> Profile | None:
-    """Return the profile with its revocation endpoint, or None if the server has none.
+def _resolve_logout_endpoint(profile: Profile, ctx: Context) -> Profile | None:
+    """Return the profile with the endpoints that end its tokens, or None if the server has none.
+
+    They are those of the provider's own [logout], or else the revocation endpoint.
 
     Raises:
         TokencliError: it couldn't be found out.

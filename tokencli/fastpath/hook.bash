@@ -39,11 +39,11 @@ function _tokencli_warm {
     [[ $TOKENCLI_CONFIG || $XDG_CONFIG_HOME || $HOME == /* ]] || \return 1
     config=${TOKENCLI_CONFIG:-${XDG_CONFIG_HOME:-$HOME/.config}/tokencli/config.toml}
     [[ $config == /* && -f $config && -O $config ]] || \return 1
-    for base in "$XDG_RUNTIME_DIR" "/run/user/$EUID"; do
-        records_dir=$base/@RECORDS_DIR@/${config//\//%}
+    for base in @BASE_DIRS@; do
+        records_dir=$base/@RECORDS_PATH@/${config//\//@SLASH@}
         [[ $base == /* && -d $records_dir ]] && break
     done
-    for name in "$base" "$base/@APP_DIR@" "$base/@RECORDS_DIR@" "$records_dir"; do
+    for name in "$base" "$base/@APP_DIR@" "$base/@RECORDS_PATH@" "$records_dir"; do
         [[ -d $name && -O $name && ! -L $name ]] || \return 1
     done
     name=${2-${TOKENCLI_PROFILE}}

@@ -28,12 +28,14 @@ function _tokencli_warm
         set config $HOME/.config/tokencli/config.toml
         test -n "$XDG_CONFIG_HOME"; and set config "$XDG_CONFIG_HOME/tokencli/config.toml"
     end
-    set -l key (string replace --all / % -- $config)
-    set -l base "$XDG_RUNTIME_DIR"
-    test -d "$base/@RECORDS_DIR@/$key"; or set base @RUN_USER@
+    set -l key (string replace --all / @SLASH@ -- $config)
+    set -l base
+    for base in @BASE_DIRS@
+        test -d "$base/@RECORDS_PATH@/$key"; and break
+    end
     string match --quiet '/*' -- $config; and string match --quiet '/*' -- $base; or return 1
-    set -l records_dir $base/@RECORDS_DIR@/$key
-    set -l folders $base $base/@APP_DIR@ $base/@RECORDS_DIR@ $records_dir
+    set -l records_dir $base/@RECORDS_PATH@/$key
+    set -l folders $base $base/@APP_DIR@ $base/@RECORDS_PATH@ $records_dir
     set -l ours (builtin path filter --type dir --perm user -- $folders)
     test "$ours" = "$folders"; or return 1
     test -L $base -o -L $folders[2] -o -L $folders[3] -o -L $records_dir; and return 1

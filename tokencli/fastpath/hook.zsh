@@ -52,11 +52,11 @@ function _tokencli_warm {
     [[ -n ${TOKENCLI_CONFIG-}${XDG_CONFIG_HOME-} || ${HOME-} == /* ]] || \return 1
     config=${TOKENCLI_CONFIG:-${XDG_CONFIG_HOME:-$HOME/.config}/tokencli/config.toml}
     [[ $config == /* ]] || \return 1
-    for base in "$XDG_RUNTIME_DIR" /run/user/$EUID; do
-        records_dir=$base/@RECORDS_DIR@/${config//\//%}
+    for base in @BASE_DIRS@; do
+        records_dir=$base/@RECORDS_PATH@/${config//\//@SLASH@}
         [[ $base == /* && -d $records_dir ]] && break
     done
-    for name in $base $base/@APP_DIR@ $base/@RECORDS_DIR@ $records_dir; do
+    for name in $base $base/@APP_DIR@ $base/@RECORDS_PATH@ $records_dir; do
         \builtin zstat -LH info -- $name 2>/dev/null || \return 1
         (( (info[mode] & 8#170077) == 8#040000 && info[uid] == EUID )) || \return 1
     done

@@ -1,5 +1,6 @@
 """The shell functions that `tokencli hook` prints, from the templates `hook.<shell>`."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,12 +18,14 @@ class HookShell:
     """The export format of its statements."""
     schedule_statement: str
     """Sets the epoch second (`%d`) of the next renewal."""
+    user_id: str = "$EUID"
+    """The variable with the effective user ID; empty if the shell has none."""
 
 
 HOOK_SHELLS = {
     "bash": HookShell("sh", "_tokencli_next=%d;"),
     "zsh": HookShell("sh", "_tokencli_next=%d;"),
-    "fish": HookShell("fish", "set -g _tokencli_next %d;"),
+    "fish": HookShell("fish", "set -g _tokencli_next %d;", user_id=""),
 }
 
 
@@ -34,12 +37,15 @@ def render_hook_script(shell: str, profiles: Sequence[str]) -> str:
     """
     check_hook_arguments(shell, profiles)
     text = Path(__file__).with_name(f"hook.{shell}").read_text(encoding="utf-8")
+    user_id = HOOK_SHELLS[shell].user_id or str(os.geteuid())
+    base_dirs = reader.records_base_dirs("$XDG_RUNTIME_DIR", user_id)
     placeholders = {
         "@VERSION@": __version__,
         "@PROFILES@": " ".join(f"'{name}'" for name in profiles),
-        "@RUN_USER@": reader.runtime_base_dirs({})[-1],
+        "@BASE_DIRS@": " ".join(f'"{path}"' for path in base_dirs),
         "@APP_DIR@": reader.APP_DIR,
-        "@RECORDS_DIR@": f"{reader.APP_DIR}/{reader.RECORDS_DIR}",
+        "@RECORDS_PATH@": f"{reader.APP_DIR}/{reader.RECORDS_DIR}",
+        "@SLASH@": reader.SLASH_IN_NAME,
     }
     for placeholder, value in placeholders.items():
         text = text.replace(placeholder, value)

@@ -11,8 +11,8 @@ and stamp, the name, and the data of that kind. All of it is written twice, so t
 can also detect damage without a checksum.
 
 Two rules that other modules follow are defined here, because this module imports nothing: until
-when a token counts as fresh (`fresh_until`), and where the records are (`runtime_base_dirs`,
-`APP_DIR`, `RECORDS_DIR`, `records_folder_name`, `record_file_name`).
+when a token counts as fresh (`fresh_until`), and where the records are (`records_base_dirs`,
+`APP_DIR`, `RECORDS_DIR`, `SLASH_IN_NAME`, `records_folder_name`, `record_file_name`).
 """
 
 import os
@@ -32,6 +32,8 @@ APP_DIR = "tokencli"
 """The program's folder in a runtime directory."""
 RECORDS_DIR = "hot"
 """The folder in `APP_DIR` that has one folder of records per configuration."""
+SLASH_IN_NAME = "%"
+"""Replaces `/` where a path is the name of a folder."""
 
 OUTPUT_FORMATS = {"get": "%s\n", "export": "export %s='%s';\n"}
 """Command -> its output, given the variable (`export` only) and the token."""
@@ -71,9 +73,12 @@ def fresh_until(
     return expires_at - max(margin, min_ttl or 0.0)
 
 
-def runtime_base_dirs(environ: "Mapping[str, str]") -> tuple[str, str]:
-    """Return the candidates for the user's runtime directory in order of preference."""
-    return environ.get("XDG_RUNTIME_DIR", ""), f"/run/user/{os.geteuid()}"
+def records_base_dirs(xdg_runtime_dir: str, user_id: "int | str") -> tuple[str, ...]:
+    """Return the directories that may have `APP_DIR` with the records, in order of preference.
+
+    For a shell hook, the arguments are the variables in which the shell has these values.
+    """
+    return xdg_runtime_dir, f"/run/user/{user_id}"
 
 
 def config_file_path(environ: "Mapping[str, str]") -> str | None:
@@ -91,7 +96,7 @@ def config_file_path(environ: "Mapping[str, str]") -> str | None:
 
 def records_folder_name(config: str) -> str:
     """Return the name of the folder with a configuration's records: its path, `%` for `/`."""
-    return config.replace("/", "%")
+    return config.replace("/", SLASH_IN_NAME)
 
 
 def config_stamp(config: str) -> str | None:
@@ -188,7 +193,7 @@ def _profile_names_output(prefix: str, environ: "Mapping[str, str]") -> str | No
 
 def _records_folder(config: str, environ: "Mapping[str, str]") -> str | None:
     """Return the folder of a configuration's records if it and its parents are private."""
-    for base in runtime_base_dirs(environ):
+    for base in records_base_dirs(environ.get("XDG_RUNTIME_DIR", ""), os.geteuid()):
         folder = base
         try:
             if not base.startswith("/") or not _is_private_folder(base):

@@ -16,14 +16,14 @@ from tokencli.errors import StorageError
 from tokencli.fastpath import reader
 from tokencli.system import safe_file
 from tokencli.system.private_dir import ensure_private_dir, list_names
-from tokencli.system.user_dirs import runtime_dir
+from tokencli.system.user_dirs import find_memory_dir
 
 _MIN_CONFIG_AGE_S = 0.05, 3.0
 """Seconds, on file systems with and without fractions of a second in their times. A configuration
 changed more recently could change again without a new modification time."""
 
 
-class CacheRecords:
+class FastPathRecords:
     """The records of one configuration, valid for its state when the object was created."""
 
     def __init__(self, config: str | None, environ: Mapping[str, str]) -> None:
@@ -47,7 +47,7 @@ class CacheRecords:
 
     def write(self, kind: str, name: str, lines: Sequence[str]) -> bool:
         """Write a record and tell whether that succeeded; failures are not errors, as nothing needs it."""
-        root = self._cache_root()
+        root = self._records_root()
         if root is None or self._config is None or self._stamp is None:
             return False
         record = [reader.record_header(kind), self._config, self._stamp, name, *lines]
@@ -69,7 +69,7 @@ class CacheRecords:
 
     def delete_record(self, kind: str, name: str) -> None:
         """Delete a record."""
-        root = self._cache_root()
+        root = self._records_root()
         if root is not None and self._config is not None:
             _remove_quietly(
                 root
@@ -101,12 +101,15 @@ class CacheRecords:
             ):
                 remove_record_dir(records_dir)
 
-    def _cache_root(self) -> Path | None:
-        runtime = runtime_dir(self._environ)
-        return None if runtime is None else runtime / reader.RECORDS_DIR
+    def _records_root(self) -> Path | None:
+        if sys.platform != "linux":
+            return None
+        xdg_runtime_dir = self._environ.get("XDG_RUNTIME_DIR", "")
+        base = find_memory_dir(reader.records_base_dirs(xdg_runtime_dir, os.geteuid()))
+        return None if base is None else base / reader.APP_DIR / reader.RECORDS_DIR
 
     def _iterate_record_dirs(self) -> Iterator[Path]:
-        root = self._cache_root()
+        root = self._records_root()
         if root is None:
             return
         try:
@@ -135,7 +138,7 @@ def remove_record_dir(records_dir: Path) -> None:
 
 def _config_of(records_dir: Path) -> str:
     """Return the path of the configuration that the records are of."""
-    return records_dir.name.replace("%", "/")
+    return records_dir.name.replace(reader.SLASH_IN_NAME, "/")
 
 
 def _remove_quietly(path: Path) -> None:

@@ -3,7 +3,7 @@
 from math import ceil, floor
 
 from tokencli.fastpath.reader import B64TOKEN_CHARACTERS
-from tokencli.fastpath.records import CacheRecords
+from tokencli.fastpath.records import FastPathRecords
 from tokencli.models import Profile, Secret, StoredTokenSet, TokenBinding, TokenSet
 from tokencli.protocols import TokenStore
 
@@ -11,7 +11,7 @@ from tokencli.protocols import TokenStore
 class TokenCache:
     """The cached access token of one profile."""
 
-    def __init__(self, records: CacheRecords, profile: Profile) -> None:
+    def __init__(self, records: FastPathRecords, profile: Profile) -> None:
         self._records = records
         self._profile = profile
 
@@ -99,7 +99,7 @@ class TokenCache:
 class CachingStore:
     """A token store that keeps the token cache in step with every change."""
 
-    def __init__(self, inner: TokenStore, cache: TokenCache, records: CacheRecords) -> None:
+    def __init__(self, inner: TokenStore, cache: TokenCache, records: FastPathRecords) -> None:
         self._inner_store = inner
         self._token_cache = cache
         self._records = records

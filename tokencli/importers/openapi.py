@@ -11,7 +11,7 @@ from tokencli.importers.document import as_list, as_rows, as_table, as_text, fir
 from tokencli.importers.model import Imported, ImportedRequest, OAuthServer
 from tokencli.importers.name_patterns import SECRET_NAME_PATTERN, has_token_member
 from tokencli.importers.openapi_schema import SchemaExamples
-from tokencli.importers.tool_request import GRANT_NAMES, normalize_name
+from tokencli.importers.tool_request import GRANT_BY_TOOL_NAME, normalize_name
 
 METADATA_PATHS = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")
 
@@ -99,7 +99,7 @@ def _read_oauth_servers(
     flows = as_table(scheme.get("flows")) or {as_text(scheme.get("flow")): scheme}
     for flow_name, told in flows.items():
         flow = as_table(told)
-        grant = GRANT_NAMES.get(normalize_name(flow_name))
+        grant = GRANT_BY_TOOL_NAME.get(normalize_name(flow_name))
         url = make_absolute_url(as_text(flow.get("tokenUrl")), base)
         if grant and url:
             yield OAuthServer(

@@ -12,7 +12,7 @@ from tokencli.importers.model import Imported, ImportedRequest, OAuthServer, has
 Pairs = list[tuple[str, str]]
 ENVIRONMENTS_DIR = "environments"
 """The folder of a Bruno or OpenCollection collection that holds its environments."""
-GRANT_NAMES = {
+GRANT_BY_TOOL_NAME = {
     "clientcredentials": "client_credentials", "application": "client_credentials",
     "password": "password", "passwordcredentials": "password",
     "resourceownerpasswordcredentials": "password",
@@ -129,7 +129,7 @@ def read_oauth_server(
     url = settings.get("accesstokenurl", "") or settings.get("tokenurl", "")
     if not url:
         return None
-    grant = GRANT_NAMES.get(
+    grant = GRANT_BY_TOOL_NAME.get(
         normalize_name(settings.get("granttype", "") or settings.get("flow", ""))
     )
     placement_keys = ("clientauthentication", "credentialsplacement", "placement")

@@ -36,7 +36,7 @@ REVALIDATION_TIMEOUT_S = 5.0
 MAX_QUOTED_CHARS = 200
 """Characters of a server's text that a message quotes at most."""
 
-ENDPOINT_NAMES: dict[str, str] = {
+ENDPOINT_BY_METADATA_KEY: dict[str, str] = {
     "token_endpoint": "token",
     "authorization_endpoint": "authorization",
     "device_authorization_endpoint": "device_authorization",
@@ -171,7 +171,7 @@ def parse_metadata(profile: Profile, members: Mapping[str, Any], now: float) -> 
         aliases = members.get("mtls_endpoint_aliases")
         members = {**members, **(aliases if isinstance(aliases, dict) else {})}
     endpoints, unfit = {}, {}
-    for member, name in ENDPOINT_NAMES.items():
+    for member, name in ENDPOINT_BY_METADATA_KEY.items():
         url = members.get(member)
         if url is None:
             continue

@@ -33,8 +33,8 @@ CONTENT_TYPES = {
     "xml": "application/xml",
 }
 """Body format -> Content-Type, unless the provider's own headers set another."""
-RETRIABLE_GRANTS = ("client_credentials",)
-"""Grants whose request may be sent twice: it spends nothing and can lock no account.
+RETRIABLE_GRANT_TYPES = ("client_credentials",)
+"""Values of `grant_type` whose request may be sent twice: it spends nothing and can lock no account.
 
 An assertion is an exception, because it is good for one request only."""
 _BASIC_USER = re.compile(r"((?:[^{}:]|\{\{|\}\}|\{[^{}]*\})*):")
@@ -117,7 +117,7 @@ def _render_oauth_request(
         url=target,
         headers=headers,
         body=body.encode("ascii"),
-        is_retry_safe=params.get("grant_type") in RETRIABLE_GRANTS
+        is_retry_safe=params.get("grant_type") in RETRIABLE_GRANT_TYPES
         and "client_assertion" not in auth.params,
         client_certificate=auth.certificate,
     )

@@ -7,10 +7,8 @@ directory comes from the user database and not from HOME, TMPDIR or XDG variable
 import os
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-
-from tokencli.fastpath.reader import APP_DIR, runtime_base_dirs
 
 _MEMORY_FILE_SYSTEMS = frozenset({"tmpfs", "ramfs"})
 
@@ -37,14 +35,19 @@ def state_dir() -> Path:
 def runtime_dir(environ: Mapping[str, str]) -> Path | None:
     """Return the directory for data that must not be written to a disk, or None.
 
-    It is in the user's runtime directory (XDG Base Directory Specification), if that belongs to the
-    user, is closed to others, and is in memory.
+    It is in the user's runtime directory (XDG Base Directory Specification).
     """
     if sys.platform != "linux":
         return None
-    for base in runtime_base_dirs(environ):
-        if base.startswith("/") and _is_private_dir(Path(base)) and is_memory_backed(Path(base)):
-            return Path(base) / APP_DIR
+    base = find_memory_dir((environ.get("XDG_RUNTIME_DIR", ""), f"/run/user/{os.geteuid()}"))
+    return None if base is None else base / "tokencli"
+
+
+def find_memory_dir(paths: Iterable[str]) -> Path | None:
+    """Return the first directory that belongs to the user, is closed to others and is in memory (Linux)."""
+    for path in map(Path, paths):
+        if path.is_absolute() and _is_private_dir(path) and is_memory_backed(path):
+            return path
     return None
 
 

@@ -14,7 +14,7 @@ from tests.fast_path_world import TOKENS, World, world
 from tokencli.app import App
 from tokencli.core.logout import log_out
 from tokencli.fastpath import profile_cache, reader
-from tokencli.fastpath.records import CacheRecords
+from tokencli.fastpath.records import FastPathRecords
 from tokencli.fastpath.token_cache import TokenCache
 from tokencli.models import DpopKey, Profile, Secret, StoredTokenSet, TokenSet
 from tokencli.system.user_dirs import is_memory_backed
@@ -183,13 +183,13 @@ def test_cached_token_of_a_lost_race_is_deleted(place: World) -> None:
 def test_just_changed_configuration_is_not_recorded(place: World) -> None:
     """A second change could have the same modification time."""
     place.config.touch()
-    records = CacheRecords(str(place.config), place.environ)
+    records = FastPathRecords(str(place.config), place.environ)
     assert not records.write("names", "", ["p"])
 
 
 def test_configuration_changed_since_reading_is_not_recorded(place: World) -> None:
     """What was read is no longer what the file says."""
-    records = CacheRecords(str(place.config), place.environ)
+    records = FastPathRecords(str(place.config), place.environ)
     place.write(place.config.read_text() + "# more\n")
     assert not records.write("names", "", ["p"])
 
@@ -198,7 +198,7 @@ def test_only_memory_backed_folders_are_used(place: World, tmp_path: Path) -> No
     """A runtime directory on a disk gets no token."""
     disk = tmp_path / "disk"
     disk.mkdir(mode=0o700)
-    CacheRecords(str(place.config), {"XDG_RUNTIME_DIR": str(disk)}).write("names", "", ["p"])
+    FastPathRecords(str(place.config), {"XDG_RUNTIME_DIR": str(disk)}).write("names", "", ["p"])
     assert is_memory_backed(disk) or list(disk.iterdir()) == []
 
 
@@ -215,7 +215,7 @@ def test_too_long_paths_have_no_records(place: World) -> None:
 def test_ten_thousand_profiles(place: World) -> None:
     """The names come from one record, and the token from its own file."""
     names = [f"n{number}" for number in range(10_000)]
-    assert CacheRecords(str(place.config), place.environ).write("names", "", names)
+    assert FastPathRecords(str(place.config), place.environ).write("names", "", names)
     listed = answer(place, ["completion", "--profiles", "n99"])
     assert listed is not None
     assert len(listed.split()) == 111

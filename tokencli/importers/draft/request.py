@@ -150,7 +150,8 @@ def _draft_authorization(value: str, draft: ProviderDraft) -> str:
 
 
 CLIENT_AUTH_METHODS = ("client_secret_basic", "client_secret_post", "none")
-GRANTS = ("client_credentials", "password", "authorization_code", "device_code")
+DRAFTABLE_GRANTS = ("client_credentials", "password", "authorization_code", "device_code")
+"""Grants that a drafted provider can have, if the imported file names them."""
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _PARAMETER_NAME = re.compile(r"[!-~]{1,200}")
 _MAX_SCOPES = 3
