@@ -7,6 +7,7 @@ import tokencli
 
 PACKAGE = Path(tokencli.__file__).parent
 PAGE = PACKAGE / "manual" / "architecture.md"
+NOT_IN_PACKAGE = {"config.toml", "pyproject.toml", "tokencli/"}
 _CODE = re.compile(r"`([^`]+)`")
 
 
@@ -34,10 +35,11 @@ def read_table(title: str) -> dict[str, list[str]]:
 
 
 def list_paths() -> set[str]:
-    """Return the paths below the package that the page names, e.g. `core/get_token.py`."""
-    words = _CODE.findall(PAGE.read_text(encoding="utf-8"))
+    """Return the paths that the page names: below the package, or below `tests/`."""
+    text = re.sub(r"^```.*?^```$", "", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL | re.M)
+    words = _CODE.findall(text)
     drawn = re.findall(r"^ +([a-z_0-9]+/)", read_section("Layout"), re.MULTILINE)
     named = {
         word for word in words if re.fullmatch(r"[a-z_0-9/-]+(?:/|\.(?:py|toml|md|bash))", word)
     }
-    return {word for word in named if not word.startswith(("tests/", "tokencli/"))} | set(drawn)
+    return {word for word in named if word not in NOT_IN_PACKAGE} | set(drawn)

@@ -154,10 +154,13 @@ def test_no_modules_import_each_other() -> None:
 
 
 def test_paths_in_the_page_exist() -> None:
-    """Each file and folder that the architecture page names is in the package."""
-    assert [
-        name for name in sorted(architecture.list_paths()) if not (PACKAGE / name).exists()
-    ] == []
+    """Each file and folder that the architecture page names is in the package or in `tests/`."""
+    missing = [
+        name
+        for name in sorted(architecture.list_paths())
+        if not ((PACKAGE.parent if name.startswith("tests/") else PACKAGE) / name).exists()
+    ]
+    assert missing == []
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))

@@ -30,6 +30,8 @@ class Addition:
     table_start: str = ""
     """The line of the edited file after which `row` is inserted."""
     row: str = ""
+    provider_table: str = ""
+    """Appended to the edited `.toml` file."""
 
 
 def check_provider(run: Program, sandbox: Sandbox) -> None:
@@ -41,11 +43,8 @@ def check_provider(run: Program, sandbox: Sandbox) -> None:
 
 
 def check_grant(run: Program, sandbox: Sandbox) -> None:
-    """A provider offers the grant, and a profile selects it."""
-    config = (
-        '[providers.own]\ntitle = "Own"\nendpoints.token = "https://id.example.com/token"\n'
-        '[providers.own.grants.acme]\n[profiles.p]\nprovider = "own"\nclient_id = "batch"\n'
-    )
+    """A profile of a built-in provider selects the grant."""
+    config = oauth2_profile(sandbox).replace("client_credentials", NAME)
     out = run("get", "p", "--dry-run", config=config + client_secret(sandbox))
     assert "grant_type=urn%3Aacme%3Agrant&acme_hint=1" in out
 
@@ -127,6 +126,7 @@ GRANT = GrantSpec(run)
 ''',
         "GRANTS: dict[str, str] = {",
         '"acme": "tokencli.oauth.grants.acme",',
+        "[grants.acme]\n",
     ),
     "a secret source": Addition(
         check_secret_source,
@@ -189,7 +189,7 @@ def render(variables):
 
 DIALECT = Dialect(render, failure_text="acme-fail\\n")
 ''',
-        "DIALECTS: dict[str, str] = {",
+        "SHELLS: dict[str, str] = {",
         '"acme": "tokencli.formats.acme:DIALECT",',
     ),
     "completion for a shell": Addition(
@@ -264,6 +264,8 @@ def test_addition(row: str, sandbox: Sandbox, tmp_path: Path) -> None:
         if "NAME" in path:
             assert not file.exists()
             file.write_text(addition.new_file)
+        elif file.suffix == ".toml":
+            file.write_text(f"{file.read_text(encoding='utf-8')}\n{addition.provider_table}")
         else:
             text = file.read_text(encoding="utf-8")
             head, start, tail = text.partition(f"{addition.table_start}\n")

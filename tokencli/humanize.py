@@ -1,5 +1,6 @@
-"""Format times and durations. Every float is accepted, including NaN; nothing raises."""
+"""Format times, durations and lists. Every float is accepted, including NaN; nothing raises."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1)  # naive, so that isoformat() adds no offset; all times are UTC
@@ -71,3 +72,9 @@ def describe_clock_skew(seconds: float) -> str:
 
 def _pluralize_unit(count: int, unit: str) -> str:
     return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+
+
+def join_alternatives(texts: Iterable[str]) -> str:
+    """Return `a, b or c`."""
+    *others, last = texts
+    return f"{', '.join(others)} or {last}" if others else last

@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 
+from tests.commands.option_arguments import common_option_arguments
 from tests.conftest import Run, script
 from tokencli.commands.registry import COMMANDS
 
@@ -22,18 +23,8 @@ def test_every_command_has_help(command: str) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_the_common_options(command: str, tokencli: Run) -> None:
-    """--config, --timeout, --no-input, -q and -v."""
-    done = tokencli(
-        command,
-        "--config",
-        "/nonexistent/c.toml",
-        "--timeout",
-        "5s",
-        "--no-input",
-        "-q",
-        "-v",
-        "--help",
-    )
+    """Each option of `CommonOptions` is accepted."""
+    done = tokencli(command, *common_option_arguments(), "--help")
     assert done.code == 0, done.err
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.commands.option_arguments import common_option_arguments
 from tests.conftest import Run, script
 
 
@@ -191,8 +192,7 @@ def test_every_fault_is_an_option(tokencli: Run) -> None:
 
 def test_common_options_are_accepted(tokencli: Run) -> None:
     """They are no error here, although the sandbox has its own configuration."""
-    args = ["--config", "/absent", "--timeout", "30s", "--no-input", "-q", "-v"]
-    assert tokencli("sandbox", *args, "--", "true").code == 0
+    assert tokencli("sandbox", *common_option_arguments(), "--", "true").code == 0
 
 
 def test_examples_name_a_program_that_can_be_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,12 +6,11 @@ from hypothesis import strategies as st
 
 from tests.unit.formats.test_token_formats import NOW, PROFILE, token
 from tokencli.errors import ReplyError, UsageError
-from tokencli.formats import DIALECTS, TOKEN_FORMATS, Dialect, load_dialect, render_token
+from tokencli.formats import DIALECTS, SHELLS, TOKEN_FORMATS, Dialect, load_dialect, render_token
 
 NASTY = st.text(st.characters(categories=None), max_size=30) | st.text(
     " '\"\\$`!*?[]{}~=;&|#\n\r\t%^<>"
 )
-SHELLS = [name for name in DIALECTS if load_dialect(name).render_unset is not None]
 
 
 @pytest.mark.requirement(13)

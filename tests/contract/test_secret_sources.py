@@ -46,8 +46,10 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
                 target = ()
                 stdin = io.TextIOWrapper(io.BytesIO(text.encode()))
                 monkeypatch.setattr(sys, "stdin", stdin)
-            case _:
+            case "prompt":
                 target = ()
+            case _:
+                raise AssertionError(f"say how a test stores a secret for {kind}")
         return SecretRef(kind, "password", "p", target)
 
     return put

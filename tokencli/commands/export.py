@@ -19,6 +19,8 @@ from tokencli.commands.options import (
 from tokencli.commands.token_output import print_export
 from tokencli.core.export import unset_named_variables, unset_profile_variables
 from tokencli.errors import TokencliError, UsageError
+from tokencli.formats import DATA_FORMATS, describe_shells
+from tokencli.humanize import join_alternatives
 
 
 @common_options(lock_timeout=True)
@@ -31,7 +33,7 @@ def export(
         typer.Option(
             "--shell",
             metavar="NAME",
-            help="sh (default; also bash, zsh, dash, ksh, busybox), fish, powershell or cmd.",
+            help=f"{join_alternatives(describe_shells())}.",
         ),
     ] = None,
     format_name: Annotated[
@@ -39,7 +41,7 @@ def export(
         typer.Option(
             "--format",
             metavar="NAME",
-            help="Instead of a shell: dotenv, docker, github_actions, k8s or json.",
+            help=f"Instead of a shell: {join_alternatives(DATA_FORMATS)}.",
         ),
     ] = None,
     variable: Annotated[

@@ -18,7 +18,8 @@ from tokencli.commands.options import (
 )
 from tokencli.commands.token_output import print_token
 from tokencli.errors import UsageError
-from tokencli.formats import require_token_format
+from tokencli.formats import TOKEN_FORMATS, require_token_format
+from tokencli.humanize import join_alternatives
 
 
 @common_options(lock_timeout=True)
@@ -28,7 +29,7 @@ def get(
     profile_option: ProfileOption = None,
     format_name: Annotated[
         str,
-        typer.Option("--format", metavar="NAME", help="raw, header, query, json or dpop."),
+        typer.Option("--format", metavar="NAME", help=f"{join_alternatives(TOKEN_FORMATS)}."),
     ] = "raw",
     json_output: JsonOption = False,
     method: Annotated[

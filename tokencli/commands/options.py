@@ -93,7 +93,7 @@ def common_options(
         own = signature(command)
         options = [
             option
-            for option in _build_option_parameters(hidden)
+            for option in build_option_parameters(hidden)
             if lock_timeout or option.name != "lock_timeout"
         ]
 
@@ -111,7 +111,8 @@ def common_options(
     return decorate
 
 
-def _build_option_parameters(hidden: Collection[str]) -> Iterator[Parameter]:
+def build_option_parameters(hidden: Collection[str] = ()) -> Iterator[Parameter]:
+    """Yield the parameter of a command function for each option of `CommonOptions`."""
     hints = get_type_hints(CommonOptions, include_extras=True)
     for field in fields(CommonOptions):
         if get_origin(hints[field.name]) is not Annotated:

@@ -10,7 +10,10 @@ from tokencli.commands.options import CommonOptions, common_options
 from tokencli.config.config_file import find_config_path, read_config_text
 from tokencli.core.profile_status import suggest_next_commands
 from tokencli.errors import ConfigError, UsageError
+from tokencli.humanize import join_alternatives
+from tokencli.secret_sources import list_example_arguments
 from tokencli.terminal.editor import edit_text
+from tokencli.token_store import TOKEN_STORES
 
 ProfileNameArgument = Annotated[
     str | None,
@@ -25,7 +28,7 @@ SecretOption = Annotated[
     typer.Option(
         "--secret",
         metavar="NAME=SOURCE",
-        help="Source of a secret: env:VAR, file:PATH, command:'pass show x' or prompt; repeatable.",
+        help=f"Source of a secret: {join_alternatives(list_example_arguments())}; repeatable.",
     ),
 ]
 
@@ -86,7 +89,7 @@ def add(
     store: Annotated[
         str | None,
         typer.Option(
-            "--store", metavar="STORE", help="Token store: auto, keyring, runtime, file or none."
+            "--store", metavar="STORE", help=f"Token store: {join_alternatives(TOKEN_STORES)}."
         ),
     ] = None,
     export: Annotated[

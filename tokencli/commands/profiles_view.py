@@ -1,6 +1,6 @@
 """Profiles as tables for people and objects for `--json`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from tokencli.commands.error_report import problems_to_dicts
 from tokencli.commands.tables import render_table
@@ -22,24 +22,38 @@ from tokencli.sanitize import sanitize_text
 
 def render_profile_table(rows: Iterable[ProfileRow], now: float) -> str:
     """Return the table of profiles."""
-    heads = ("NAME", "PROVIDER", "ENDPOINT", "GRANT", "SECRETS", "TOKEN")
-    return render_table(heads, [_profile_cells(row, now) for row in rows])
-
-
-def _profile_cells(row: ProfileRow, now: float) -> tuple[str, ...]:
-    name = f"{row.name} (default)" if row.is_default else row.name
-    profile = row.profile
-    if profile is None:
-        return (name, "-", "-", "-", "-", count_problems(row.problems))
-    kinds = dict.fromkeys(ref.kind for ref in profile.secrets.values())
-    return (
-        name,
-        profile.provider.name,
-        endpoint_host(profile),
-        profile.grant,
-        ", ".join(kinds) or "-",
-        _describe_expiry(row.token_status, now),
+    return render_table(
+        list(COLUMNS), [[cell(row, now) for cell in COLUMNS.values()] for row in rows]
     )
+
+
+def _cell_of_valid(describe: Callable[[Profile], str]) -> Callable[[ProfileRow, float], str]:
+    """Return a cell that describes the profile, and is `-` if the profile is invalid or has no such value."""
+    return lambda row, _: (describe(row.profile) if row.profile else "") or "-"
+
+
+def _name_cell(row: ProfileRow, _: float) -> str:
+    return f"{row.name} (default)" if row.is_default else row.name
+
+
+def _list_secret_kinds(profile: Profile) -> str:
+    return ", ".join(dict.fromkeys(ref.kind for ref in profile.secrets.values()))
+
+
+def _token_cell(row: ProfileRow, now: float) -> str:
+    """Describe the token; for an invalid profile, say how many problems it has."""
+    return _describe_expiry(row.token_status, now) if row.profile else count_problems(row.problems)
+
+
+COLUMNS: dict[str, Callable[[ProfileRow, float], str]] = {
+    "NAME": _name_cell,
+    "PROVIDER": _cell_of_valid(lambda profile: profile.provider.name),
+    "ENDPOINT": _cell_of_valid(endpoint_host),
+    "GRANT": _cell_of_valid(lambda profile: profile.grant),
+    "SECRETS": _cell_of_valid(_list_secret_kinds),
+    "TOKEN": _token_cell,
+}
+"""Head of a column -> its cell in a row, given the time in epoch seconds."""
 
 
 def _describe_expiry(status: TokenStatus, now: float) -> str:

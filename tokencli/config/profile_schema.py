@@ -21,10 +21,11 @@ from pydantic import (
 from tokencli import provider_schema
 from tokencli.config import validators
 from tokencli.duration import MIN_DURATION
+from tokencli.humanize import join_alternatives
 from tokencli.jwt.sign import ASYMMETRIC_ALGORITHMS, HMAC_ALGORITHMS
 from tokencli.problems import InvalidValueError
 from tokencli.providers.template import list_value_names
-from tokencli.secret_sources import SECRET_SOURCES
+from tokencli.secret_sources import SECRET_SOURCES, list_example_tables
 from tokencli.token_store import TOKEN_STORES
 
 if TYPE_CHECKING:
@@ -194,8 +195,7 @@ def _reject_inline_secret(value: object) -> object:
         raise InvalidValueError(
             "is a secret, which must not be written in this file",
             "delete the line and store it with tokencli login {profile}; or say where it is stored: "
-            '{ env = "VAR" }, { file = "path" }, { command = ["pass", "show", "x"] } or '
-            "{ prompt = true }",
+            f"{join_alternatives(list_example_tables())}",
             quote=False,
         )
     if len(value) > 1:

@@ -15,10 +15,11 @@ from tokencli.config.profile_schema import (
 )
 from tokencli.config.resolve import check_new_profile
 from tokencli.errors import ConfigError, UsageError
+from tokencli.humanize import join_alternatives
 from tokencli.problems import Finding, closest_match, did_you_mean
 from tokencli.protocols import Terminal
 from tokencli.provider_schema import Field, Provider
-from tokencli.secret_sources import SECRET_SOURCES
+from tokencli.secret_sources import SECRET_SOURCES, list_example_arguments
 
 OPTION_NAMES = {
     "host": "--host",
@@ -185,7 +186,7 @@ def parse_assignments(assignments: Iterable[str], provider: Provider) -> dict[st
             raise UsageError(
                 f"{top} is a secret, so it can't be given with --set",
                 cause="other users can read a command line; tokencli login stores the secret, and"
-                " --secret names another source: env:VAR, file:PATH, command:'pass show x' or prompt",
+                f" --secret names another source: {join_alternatives(list_example_arguments())}",
                 fix=f"use --secret {top}=env:VAR",
             )
         if top not in allowed:
@@ -227,7 +228,7 @@ def _parse_value(top: str, key: str, value: str) -> Any:
 def parse_secret_sources(
     assignments: Iterable[str], provider: Provider
 ) -> dict[str, dict[str, Any]]:
-    """Parse the values of `--secret`: `NAME=env:VAR`, `NAME=file:PATH`, `NAME=command:…`, `NAME=prompt`.
+    """Parse the values of `--secret`: `NAME=KIND:TARGET` or `NAME=KIND`, by the table of secret sources.
 
     Raises:
         UsageError: the secret or the source is unknown.
@@ -247,7 +248,7 @@ def parse_secret_sources(
             # The value may be the secret itself, so it isn't quoted.
             raise UsageError(
                 f"--secret {name} doesn't name a source of the secret",
-                cause="the sources are env:VAR, file:PATH, command:'pass show x' and prompt",
+                cause=f"write the source as {join_alternatives(list_example_arguments())}",
                 fix=f"write --secret {name}=env:VAR",
             )
         value: Any = _split_command(target) if target_type == "argv" else target

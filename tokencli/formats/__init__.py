@@ -27,7 +27,7 @@ PROVIDER_USAGE_FORMATS: dict[str, str] = {
 }
 """The same if the provider defines how its token is used: of (profile, token, now, secrets)."""
 
-DIALECTS: dict[str, str] = {
+SHELLS: dict[str, str] = {
     "sh": "tokencli.formats.sh:DIALECT",
     "bash": "tokencli.formats.sh:DIALECT",
     "zsh": "tokencli.formats.sh:DIALECT",
@@ -39,13 +39,20 @@ DIALECTS: dict[str, str] = {
     "powershell": "tokencli.formats.powershell:DIALECT",
     "pwsh": "tokencli.formats.powershell:DIALECT",
     "cmd": "tokencli.formats.cmd:DIALECT",
+}
+"""`export --shell` -> `module:attribute` of its Dialect. The names of one Dialect are next to each other."""
+
+DATA_FORMATS: dict[str, str] = {
     "dotenv": "tokencli.formats.dotenv:DIALECT",
     "docker": "tokencli.formats.docker:DIALECT",
     "github_actions": "tokencli.formats.github_actions:DIALECT",
     "k8s": "tokencli.formats.k8s:DIALECT",
     "json": "tokencli.formats.json:DIALECT",
 }
-"""`export --shell` or `--format` -> `module:attribute` of its Dialect."""
+"""`export --format` -> `module:attribute` of its Dialect."""
+
+DIALECTS: dict[str, str] = {**SHELLS, **DATA_FORMATS}
+"""Both tables; each of the two options accepts all names."""
 
 Variables = Sequence[tuple[str, str]]
 """Names and values in order; the access token comes first."""
@@ -98,6 +105,21 @@ def render_token(
         return render_as_used(profile, token, now, secrets or {})
     render = cast(Callable[..., str], _load_attribute(TOKEN_FORMATS[name]))
     return render(profile.name, token, now, **proof_request)
+
+
+def describe_shells() -> list[str]:
+    """Return the shells for the help of `export`, each with its other names in parentheses."""
+    names_by_dialect: dict[str, list[str]] = {}
+    for name, dialect in SHELLS.items():
+        names_by_dialect.setdefault(dialect, []).append(name)
+    notes = {
+        name: f"also {', '.join(others)}" for name, *others in names_by_dialect.values() if others
+    }
+    notes["sh"] = f"default; {notes['sh']}"
+    return [
+        f"{name} ({notes[name]})" if name in notes else name
+        for name, *_ in names_by_dialect.values()
+    ]
 
 
 def load_dialect(name: str) -> Dialect:

@@ -5,7 +5,7 @@ row here. The configuration key, its validation, the JSON Schema and `--secret N
 follow from the row. What a user is told if the secret is missing is in the class.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -59,6 +59,31 @@ SECRET_SOURCES: dict[str, SecretSourceSpec] = {
     ),
 }
 """Kind -> source."""
+
+
+_EXAMPLE_TARGETS: Mapping[str, tuple[str, str]] = {
+    "variable": (":VAR", '"VAR"'),
+    "path": (":PATH", '"path"'),
+    "argv": (":'pass show x'", '["pass", "show", "x"]'),
+    "flag": ("", "true"),
+}
+"""Type of target -> an example for `--secret` and one in TOML. `--secret` can't name a keyring item."""
+
+
+def list_example_arguments() -> list[str]:
+    """Return an example of each source that `--secret NAME=SOURCE` accepts, e.g. `env:VAR`."""
+    return [kind + argument for kind, (argument, _) in _iter_examples()]
+
+
+def list_example_tables() -> list[str]:
+    """Return an example of each of these sources in TOML, e.g. `{ env = "VAR" }`."""
+    return [f"{{ {kind} = {value} }}" for kind, (_, value) in _iter_examples()]
+
+
+def _iter_examples() -> Iterator[tuple[str, tuple[str, str]]]:
+    for kind, source in SECRET_SOURCES.items():
+        if source.target_type in _EXAMPLE_TARGETS:
+            yield kind, _EXAMPLE_TARGETS[source.target_type]
 
 
 def open_secret_source(
