@@ -62,7 +62,7 @@ def test_fresh_token_has_margin_and_min_ttl_left(
     [(1200, 61, True), (1200, 59, False), (100, 11, True), (100, 9, False), (0, 0, False)],
 )
 def test_margin_is_sixty_seconds_or_a_tenth(life: float, left: float, fresh: bool) -> None:
-    """The documented margin: min(60 s, 10 % of the lifetime)."""
+    """The documented margin: min(60 s, 10% of the lifetime)."""
     assert (
         TokenSet(Secret("t"), "Bearer", 1000.0, 1000.0 + life).is_fresh(1000.0 + life - left)
         is fresh

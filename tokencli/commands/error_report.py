@@ -1,4 +1,4 @@
-"""How an error reaches the user: as `error:`, `cause:` and `fix:` on stderr, or as a JSON object."""
+"""Report an error: as `error:`, `cause:` and `fix:` on stderr, or as a JSON object."""
 
 import sys
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Command-line options that several commands share, and `@common_options`, which adds those of all.
+"""Command-line options that several commands share, and `@common_options`, which adds those of every command.
 
 A new option for every command is one field of `CommonOptions`.
 """

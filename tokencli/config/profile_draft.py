@@ -1,4 +1,4 @@
-"""A profile as it is written, with its provider: which keys it has and which it needs."""
+"""A profile as written in the file, with its provider: which keys it has and which it needs."""
 
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, fields

@@ -1,4 +1,4 @@
-"""Test a profile: whether its settings get a token."""
+"""Test whether a profile's settings get a token."""
 
 from tokencli.core.get_token import TokenResult, get_token
 from tokencli.core.secret_resolver import source_interaction

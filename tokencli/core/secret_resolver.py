@@ -45,7 +45,7 @@ class SecretResolver:
         else:
             source = self.ctx.secret_source(ref.kind)
             if source.interaction == "prompt" and not self.may_prompt:
-                raise PromptRequiredError(f"{name} must be typed", names=(name,))
+                raise PromptRequiredError(f"a prompt for the {name} is required", names=(name,))
             secret = source.read(ref)
         if not secret:
             if optional:

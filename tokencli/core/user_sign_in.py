@@ -84,7 +84,7 @@ class UserSignIn:
         self._browser_opened = self._use_browser and self._ctx.browser.open_url(step.url)
         if self._browser_opened:
             terminal.print_note(
-                f"opened {host} in your browser: sign in there; if no browser appears, open this URL:"
+                f"opened {host} in your browser; if no browser appears, open this URL:"
             )
             terminal.print_note(step.url, whole=True)
         else:
@@ -92,8 +92,8 @@ class UserSignIn:
             terminal.show_message(step.url)
         if terminal.interactive and not self._browser_opened:
             terminal.show_message(
-                "if the browser is on another machine, it ends at an address that it can't open:"
-                " paste that whole address here and press Enter"
+                "if the browser is on another machine, the last page can't be loaded after you sign in:"
+                " paste its whole address here and press Enter"
             )
 
     def await_redirect(self, _: AwaitAuthorizationResponse) -> AuthorizationResponse:

@@ -1,1 +1,1 @@
-"""The fast path: cached tokens that a warm `get` prints, and shell hooks read, without the program."""
+"""The fast path: cached tokens that a warm `get` and the shell hooks print without loading the program."""

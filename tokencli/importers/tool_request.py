@@ -1,4 +1,4 @@
-"""A request as Postman, Bruno and OpenCollection store it, with its authentication apart from it."""
+"""A request as Postman, Bruno and OpenCollection store it, with its authentication in a separate object."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Network failures: one table that turns what the layers below raise into tokencli's errors.
+"""Network failures: one table that maps the exceptions of lower layers to tokencli's errors.
 
 The table is loaded only once a request has failed.
 """

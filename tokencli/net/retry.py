@@ -1,4 +1,4 @@
-"""Whether to send a request again, and after which delay."""
+"""Decide whether to send a request again, and after what delay."""
 
 import random
 from email.utils import parsedate_to_datetime

@@ -1,4 +1,4 @@
-"""How long a token lives, from what the reply and the token say. Nothing raises, nothing is guessed."""
+"""Determine a token's lifetime from the reply and the token. Nothing raises, and nothing is guessed."""
 
 import re
 from datetime import UTC, datetime, tzinfo

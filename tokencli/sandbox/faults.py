@@ -1,4 +1,4 @@
-"""The faults that the sandbox can inject, one row each; the command's options are made of them."""
+"""The faults that the sandbox can inject, one row each; the command's options are generated from them."""
 
 import re
 from collections.abc import Callable, Mapping

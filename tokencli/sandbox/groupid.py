@@ -1,4 +1,4 @@
-"""GroupID, now Netwrix Directory Manager 11, by "Get Token" and "Common Errors" of its REST API."""
+"""GroupID, now Netwrix Directory Manager 11, as "Get Token" and "Common Errors" document its API."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Screening Eagle ID, by "Generate Auth Access Token"."""
+"""Screening Eagle ID, as "Generate Auth Access Token" documents it."""
 
 from collections.abc import Mapping
 from typing import ClassVar

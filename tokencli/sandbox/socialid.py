@@ -1,4 +1,4 @@
-"""Social-ID NOW, by "POST /oauth/token" of its marketing API, v2, one page per grant."""
+"""Social-ID NOW, as "POST /oauth/token" of its marketing API v2 documents it, one page per grant."""
 
 from collections.abc import Mapping
 from typing import ClassVar

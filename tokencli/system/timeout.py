@@ -1,4 +1,4 @@
-"""Run work that may block anywhere in a thread, and wait for it only so long."""
+"""Run work that may block in a thread, and stop waiting for it at a timeout."""
 
 from collections.abc import Callable
 from threading import Thread

@@ -1,4 +1,4 @@
-"""What a completion script is rendered from: the commands with their options and candidates."""
+"""The input of a completion script: the commands with their options and candidates."""
 
 from tokencli.fast_dataclass import dataclass
 

@@ -51,19 +51,23 @@ def draft_reply(request: ImportedRequest, draft: ProviderDraft) -> None:
         or _find_token_header(request)
     )
     if not best:
-        draft.add_open_question("where the token is in the reply: reply.access_token")
+        draft.add_open_question("where the token is in the reply (reply.access_token)")
     found = {"access_token": best or TOKEN_MEMBERS[0], **found}
     if request.status in range(300, 400):
         found["status"] = [request.status]
-        draft.add_open_question("whether the recorded redirect means success: reply.status")
+        draft.add_open_question("whether the recorded redirect means success (reply.status)")
     if not {"expires_in", "expires_at"} & set(found):
         draft.add_open_question(
-            "how long the token lives: reply.expires_in, reply.expires_at or reply.ttl"
+            "how long the token lives (reply.expires_in, reply.expires_at or reply.ttl)"
         )
     if "refresh_token" in found:
-        draft.add_open_question("how the token is refreshed: [refresh]")
-    draft.add_open_question('how the token is used, if not as "Authorization: Bearer {token}": use')
-    draft.add_open_question("where an error's code and text are, and what the codes mean: [errors]")
+        draft.add_open_question("how the token is refreshed ([refresh])")
+    draft.add_open_question(
+        'how the token is used, if not as "Authorization: Bearer {token}" (use)'
+    )
+    draft.add_open_question(
+        "where an error's code and text are, and what the codes mean ([errors])"
+    )
     draft.table_lines += [
         "[reply]",
         *(f"{name} = {format_toml_value(place)}" for name, place in found.items()),

@@ -53,9 +53,7 @@ def draft_provider(found: Imported, title: str = "", taken: Collection[str] = ()
         _draft_request(found, draft)
     whole = ", ".join(draft.kept_constants)
     for kept in [whole] if 0 < len(whole) < MAX_LISTED_LENGTH else draft.kept_constants:
-        draft.add_open_question(
-            f"kept as a constant, because it looks like part of the API: {kept}"
-        )
+        draft.add_open_question(f"constants that may need to be fields: {kept}")
     if not draft.title:
         host = re.search(r"://([^/{}]+)/?", "".join(draft.top_level_lines[:1]))
         draft.title = host[1].strip('"') if host else "A server"
@@ -135,7 +133,7 @@ def _draft_headers(recorded: ImportedRequest, draft: ProviderDraft) -> list[tupl
 def _is_dropped_header(low: str, value: str, draft: ProviderDraft) -> bool:
     kind = value.split(";")[0].strip().lower()
     if low == "cookie":
-        draft.add_open_question("the cookie, if the server requires one: request.headers")
+        draft.add_open_question("the cookie, if the server requires one (request.headers)")
     if low == "content-type":
         return kind in ("application/json", "application/x-www-form-urlencoded", "multipart/form-data", "")  # fmt: skip
     usual = value.strip() in ("*/*", "") or (low == "accept" and "json" in value)
@@ -178,14 +176,14 @@ def draft_oauth_server(found: OAuthServer, draft: ProviderDraft) -> None:
             draft.top_level_lines.append(f"endpoints.{name} = {format_toml_value(place)}")
         elif grant in grants and not found.issuer:
             draft.add_open_question(
-                f"where the {name.replace('_', ' ')} endpoint is: endpoints.{name}"
+                f"where the {name.replace('_', ' ')} endpoint is (endpoints.{name})"
             )
     draft.top_level_lines.append(
         f"client_auth = {format_toml_value(found.client_auth or CLIENT_AUTH_METHODS)}"
     )
     if not found.client_auth:
         draft.add_open_question(
-            f"which client authentication the server uses, {', '.join(CLIENT_AUTH_METHODS)}: client_auth"
+            f"which client_auth the server uses: {', '.join(CLIENT_AUTH_METHODS)}"
         )
     _draft_scope(found, draft)
     params = {
@@ -197,21 +195,21 @@ def draft_oauth_server(found: OAuthServer, draft: ProviderDraft) -> None:
         about = f"{{ params = {format_toml_value(params)} }}" if params else "{}"
         draft.top_level_lines.append(f"grants.{grant} = {about}")
     if not found.grants:
-        draft.add_open_question("which grants the server supports: grants.NAME")
-    draft.add_open_question("what error codes mean that are not in RFC 6749: [errors]")
+        draft.add_open_question("which grants the server supports (grants.NAME)")
+    draft.add_open_question("what error codes mean that are not in RFC 6749 ([errors])")
 
 
 def _draft_scope(found: OAuthServer, draft: ProviderDraft) -> None:
     told = VARIABLE_PATTERN.sub(lambda word: draft.variables.get(word[1], word[0]), found.scope)
     scopes = [word for word in told.split() if _SCOPE_TOKEN.fullmatch(word) and "{{" not in word]
     if "{{" in told:
-        draft.add_open_question("the scope, which is a variable in the file: scope")
+        draft.add_open_question("the scope, which is a variable in the file (scope)")
     if scopes:
         draft.top_level_lines.append(
             f"scope = {format_toml_value(' '.join(dict.fromkeys(scopes)))}"
         )
     if len(scopes) > _MAX_SCOPES:
-        draft.add_open_question("which of these scopes are needed: scope")
+        draft.add_open_question("which of these scopes are needed (scope)")
 
 
 MAX_VALUE_LENGTH = 200

@@ -129,9 +129,9 @@ def _check_grants(provider: Provider, at: KeyPath, known: KnownNames) -> Iterato
     inputs = {*provider.fields, *STANDARD_VALUE_NAMES, *known.secret_names(provider)}
     template_values = {*inputs, *GENERATED_VALUES, *provider.values, *provider.signed}
     if not provider.grants:
-        yield Finding((*at, "grants"), "names no grant", "e.g. [providers.x.grants.password]")
+        yield Finding((*at, "grants"), "has no grants", "e.g. [providers.x.grants.password]")
     if not provider.client_auth:
-        yield Finding((*at, "client_auth"), "names no method", ", ".join(known.client_auth_methods))
+        yield Finding((*at, "client_auth"), "has no methods", ", ".join(known.client_auth_methods))
     for method in provider.client_auth:
         if method not in known.client_auth_methods:
             right = did_you_mean(method, known.client_auth_methods)

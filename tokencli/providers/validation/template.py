@@ -85,7 +85,7 @@ def check_server_placeholders(
             )
             yield Finding(
                 path,
-                f"puts the server that the profile names in {found[1]} into another server's address",
+                f"inserts the server that the profile names in {found[1]} into another server's address",
                 right % found[1] + ", or make it a field of kind text",
             )
 
