@@ -1,19 +1,18 @@
 """`tokencli providers new`: draft a provider from answers, a curl command line, or a file."""
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tokencli.app import App
 from tokencli.commands import output
 from tokencli.commands.options import CommonOptions, common_options
-from tokencli.core.provider_wizard import ask_token_request
 from tokencli.errors import ConfigError, UsageError
-from tokencli.importers import parse_curl
-from tokencli.importers.draft import ProviderDraft, draft_provider
-from tokencli.importers.model import Imported
-from tokencli.importers.recording import read_token_requests
+
+if TYPE_CHECKING:
+    from tokencli.importers.draft import ProviderDraft
+    from tokencli.importers.model import Imported
 
 MAX_REQUESTS_LISTED = 20
 """Requests of one file that are listed; --pick accepts every one."""
@@ -58,6 +57,11 @@ def new(
     """
     if from_curl is not None and from_file is not None:
         raise UsageError("--from-curl and --from can't be combined")
+    # start-up: `tokencli --help` imports this module, and the importers cost as much as Typer
+    from tokencli.core.provider_wizard import ask_token_request
+    from tokencli.importers import parse_curl
+    from tokencli.importers.recording import read_token_requests
+
     app = App(common)
     requests: list[Imported]
     if from_curl is not None:
@@ -72,9 +76,10 @@ def new(
         app.terminal.print_note(f"check: {question}")
 
 
-def _pick_draft(app: App, requests: list[Imported], pick: int, title: str) -> ProviderDraft:
+def _pick_draft(app: App, requests: "list[Imported]", pick: int, title: str) -> "ProviderDraft":
     """Return the draft of the picked request; list all of them, without their values, if several."""
-    from tokencli.config.profile_schema import COMMON_KEYS  # loads pydantic
+    from tokencli.config.profile_schema import COMMON_KEYS  # start-up: loads pydantic
+    from tokencli.importers.draft import draft_provider
 
     drafts = []
     last_error = ConfigError("none of the requests looks like a token request")

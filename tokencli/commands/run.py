@@ -5,7 +5,7 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tokencli.commands import output
 from tokencli.commands.error_report import report_error
@@ -104,7 +104,11 @@ def _dispatch_command(argv: Sequence[str]) -> int:
 
     from tokencli.commands.registry import COMMANDS, build_cli
 
-    cli = build_cli(argv[:1] if argv and argv[0] in COMMANDS else COMMANDS)
+    if list(argv[:1]) == ["--version"]:
+        names: Iterable[str] = ()
+    else:
+        names = argv[:1] if argv and argv[0] in COMMANDS else COMMANDS
+    cli = build_cli(names)
     try:
         result = cli(args=list(argv), prog_name="tokencli", standalone_mode=False)
     except typer.TyperException as error:

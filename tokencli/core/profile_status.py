@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from tokencli.config.load import Config
-from tokencli.config.profile_schema import ENDPOINT_BY_KEY
 from tokencli.core.secret_resolver import source_interaction
 from tokencli.core.stored_token import find_stored_token
 from tokencli.errors import ConfigProblem, KeyringError, TokencliError
@@ -13,6 +12,9 @@ from tokencli.oauth import grants
 from tokencli.protocols import Context
 from tokencli.providers.endpoint_urls import get_url_origin
 from tokencli.token_store.credential_key import derive_binding
+
+if TYPE_CHECKING:
+    from tokencli.config.load import Config
 
 MAX_KEYRING_LOOKUPS = 100
 """How many tokens one listing looks up in the keyring, because each lookup takes milliseconds."""
@@ -44,7 +46,7 @@ class ProfileRow:
 
 
 def list_profiles(
-    config: Config,
+    config: "Config",
     ctx: Context,
     with_endpoints: Callable[[Profile], Profile] = lambda profile: profile,
 ) -> Iterator[ProfileRow]:
@@ -115,8 +117,10 @@ class EffectiveSetting:
     """`config.toml:12`, `provider groupid`, or `default`."""
 
 
-def list_settings(profile: Profile, config: Config) -> Iterator[EffectiveSetting]:
+def list_settings(profile: Profile, config: "Config") -> Iterator[EffectiveSetting]:
     """Yield all effective settings of a profile except its secrets, in the same order for every profile."""
+    from tokencli.config.profile_schema import ENDPOINT_BY_KEY  # start-up: loads pydantic
+
     is_interactive = grants.is_interactive(profile.grant)
     values: dict[str, object] = {
         "provider": profile.provider.name,
@@ -156,7 +160,7 @@ def list_settings(profile: Profile, config: Config) -> Iterator[EffectiveSetting
         )
 
 
-def _setting_origin(profile: Profile, config: Config, key: str) -> str:
+def _setting_origin(profile: Profile, config: "Config", key: str) -> str:
     """Return the origin of a value, with its line in the configuration file."""
     is_top_level = key == "state_dir"
     default = "issuer" if key.endswith("_url") else "default"
