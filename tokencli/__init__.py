@@ -3,7 +3,7 @@
 `tokencli/manual/architecture.md` (`tokencli help architecture`) describes the structure.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 
 def __getattr__(name: str) -> object:

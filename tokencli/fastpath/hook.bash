@@ -81,7 +81,7 @@ function _tokencli_read {
     for ((line = 0; line < half; line++)); do
         [[ ${record[line]} == "${record[half + line]}" ]] || \return 1
     done
-    [[ ${record[0]} == "tokencli @VERSION@ $1" && ${record[1]} == "$config" ]] || \return 1
+    [[ ${record[0]} == "tokencli @RECORD_FORMAT@ $1" && ${record[1]} == "$config" ]] || \return 1
     [[ ${record[3]} == "$2" ]]
 }
 

@@ -74,7 +74,7 @@ function _tokencli_read --no-scope-shadowing
     read --null --list --delimiter \n record <$argv[1]; or return 1
     test (builtin count $record) -eq $argv[6]; or return 1
     test "$record[1..$argv[4]]" = "$record[$argv[5]..-2]"; or return 1
-    test "$record[1]" = "tokencli @VERSION@ $argv[2]" -a "$record[2]" = "$config"; or return 1
+    test "$record[1]" = "tokencli @RECORD_FORMAT@ $argv[2]" -a "$record[2]" = "$config"; or return 1
     # The stamp begins with the modification time of the configuration in nanoseconds.
     string match --quiet --regex "^$changed\d{9} " -- $record[3]; or return 1
     test "$record[4]" = "$argv[3]"

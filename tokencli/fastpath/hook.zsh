@@ -89,7 +89,7 @@ function _tokencli_read {
     half=$(( $#record / 2 ))
     (( half > 4 && half * 2 == $#record )) || \return 1
     [[ "${(pj:\n:)record[1,half]}" == "${(pj:\n:)record[half+1,-1]}" ]] || \return 1
-    [[ $record[1] == "tokencli @VERSION@ $1" && $record[2] == $config ]] || \return 1
+    [[ $record[1] == "tokencli @RECORD_FORMAT@ $1" && $record[2] == $config ]] || \return 1
     [[ $record[4] == "$2" ]] || \return 1
     # The stamp: mtime and ctime in nanoseconds, size, inode, device.
     stamp=("${(@s: :)record[3]}")

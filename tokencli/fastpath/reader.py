@@ -6,7 +6,7 @@ the configuration hasn't changed since it was written, and the token is still fr
 the functions return None, and the full program runs, which prints the same bytes. Nothing here
 writes, locks or prompts.
 
-A record is text, one item per line: its kind and the program's version, the configuration's path
+A record is text, one item per line: its format and kind, the configuration's path
 and stamp, the name, and the data of that kind. All of it is written twice, so that shell builtins
 can also detect damage without a checksum.
 
@@ -23,6 +23,8 @@ TYPE_CHECKING = False  # importing typing would cost more than everything here
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+RECORD_FORMAT = "0.1.0"
+"""Format of the records of tokens and names: the release that introduced it."""
 EXPIRY_MARGIN_S = 60.0
 """Seconds before its expiry from which a token is no longer used, at most."""
 EXPIRY_MARGIN_SHARE = 0.10
@@ -149,10 +151,12 @@ def record_file_name(kind: str, name: str) -> str:
 
 
 def record_header(kind: str) -> str:
-    """Return the first line of a record; records of other versions are ignored."""
-    from tokencli import __version__
+    """Return the first line of a record; records of other formats are ignored."""
+    if kind == "profile":  # made of this version's classes, so no other version can use it
+        from tokencli import __version__
 
-    return f"tokencli {__version__} {kind}"
+        return f"tokencli {__version__} {kind}"
+    return f"tokencli {RECORD_FORMAT} {kind}"
 
 
 def _has_unknown_variables(environ: "Mapping[str, str]") -> bool:

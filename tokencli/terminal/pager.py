@@ -41,7 +41,7 @@ def page_text(text: str, environ: Mapping[str, str]) -> bool:
         process = subprocess.Popen(  # noqa: S603 - the user's own choice of pager
             pager,
             stdin=subprocess.PIPE,
-            env={"LESS": DEFAULT_LESS_OPTIONS, **environ},
+            env={"LESS": DEFAULT_LESS_OPTIONS, "LESSCHARSET": "utf-8", **environ},
         )
         process.communicate(text.encode(sys.stdout.encoding or "utf-8", "replace"))
     except OSError:
