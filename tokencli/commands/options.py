@@ -160,5 +160,5 @@ ScopeOption = Annotated[
 def select_profile_name(argument: str | None, option: str | None) -> str | None:
     """Return the profile named on the command line, as an argument or with --profile."""
     if argument is not None and option is not None and argument != option:
-        raise UsageError(f"two different profiles are named: {argument!r} and {option!r}")
+        raise UsageError(f"two different profiles were given: {argument!r} and {option!r}")
     return argument if argument is not None else option

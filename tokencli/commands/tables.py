@@ -1,6 +1,6 @@
-"""Tables, bars, colours and Markdown for stdout, with all text sanitized.
+"""Tables, bars, colors and Markdown for stdout, with all text sanitized.
 
-Colours are used only in a terminal, and not with NO_COLOR or TERM=dumb.
+Colors are used only in a terminal, and not with NO_COLOR or TERM=dumb.
 """
 
 import os
@@ -22,8 +22,8 @@ MAX_TEXT_WIDTH = 100
 """Columns of running text, at most: longer lines are hard to read."""
 
 
-def is_colour_enabled() -> bool:
-    """Tell whether stdout is a terminal and colours are not turned off."""
+def is_color_enabled() -> bool:
+    """Tell whether stdout is a terminal and colors are not turned off."""
     if os.environ.get("NO_COLOR") or os.environ.get("TERM", "") in ("", "dumb"):
         return False
     return _is_terminal(sys.stdout)
@@ -50,9 +50,9 @@ def render_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def render_styled(text: str, style: str) -> str:
-    """Return sanitized text, in a rich style such as `bold red` if colours are enabled."""
+    """Return sanitized text, in a rich style such as `bold red` if colors are enabled."""
     harmless = sanitize_text(text)
-    if not is_colour_enabled():
+    if not is_color_enabled():
         return harmless
     from rich.text import Text
 
@@ -97,13 +97,13 @@ def _render_rich(what: "RenderableType", end: str = "\n", width: int | None = No
 def _build_console(buffer: StringIO) -> "Console":
     from rich.console import Console
 
-    colour = is_colour_enabled()
+    color = is_color_enabled()
     return Console(
         file=buffer,
         width=output_width(),
-        color_system="standard" if colour else None,
-        force_terminal=colour,
-        no_color=not colour,
+        color_system="standard" if color else None,
+        force_terminal=color,
+        no_color=not color,
         markup=False,
         emoji=False,
         highlight=False,

@@ -195,7 +195,7 @@ def _check_ownership(path: Path, status: os.stat_result) -> tuple[str, ...]:
             fix=f"chmod go-w {quoted}",
         )
     if status.st_mode & stat.S_IWGRP:
-        return (f"its group can change {path}; to prevent that: chmod g-w {quoted}",)
+        return (f"its group can change {path}; to restrict access: chmod g-w {quoted}",)
     return ()
 
 

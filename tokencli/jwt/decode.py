@@ -127,7 +127,7 @@ class _PartReader:
 def decode_base64url(part: str) -> bytes:
     """Return the bytes of unpadded, canonical base64url (RFC 7515 section 2); raises ValueError."""
     if "=" in part:
-        raise ValueError("it is padded with =, which a token must not be")
+        raise ValueError("it is padded with =, which is not allowed in a token")
     try:
         raw = urlsafe_b64decode(part + "=" * (-len(part) % 4))
     except ValueError:

@@ -45,7 +45,7 @@ _CONNECT_STATUS_RE = re.compile(r"Tunnel connection failed: (\d{3})\b")
 
 @dataclass(frozen=True, slots=True)
 class ErrorRule:
-    """One kind of failure: how it is recognised, and what is said about it."""
+    """One kind of failure: how it is recognized, and what is said about it."""
 
     exception_type: type[BaseException]
     explain: Callable[[Any, FailureContext], Explanation]

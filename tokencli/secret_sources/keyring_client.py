@@ -1,4 +1,4 @@
-"""The OS keyring: every call has a time-out, and every write is read back."""
+"""The OS keyring: every call has a timeout, and every write is read back."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 class OsKeyring:
-    """Calls the keyring backend, with a time-out and with errors that say what to do."""
+    """Calls the keyring backend, with a timeout and with errors that say what to do."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """The errors of the OS keyring: one template for each way it fails.
 
-Exceptions are recognised by their class names, since they come from half a dozen packages of which
+Exceptions are recognized by their class names, since they come from half a dozen packages of which
 most are not installed.
 """
 
@@ -41,10 +41,9 @@ LOCKED = KeyringErrorTemplate(
     _ALTERNATIVES,
 )
 NOT_AVAILABLE = KeyringErrorTemplate(
-    "no OS keyring is available: there is no Secret Service on a D-Bus session bus, as is usual over"
-    " SSH, in cron and in containers",
+    "no OS keyring is available (no Secret Service on a D-Bus session bus)",
     "run the command in a desktop session, or under dbus-run-session",
-    _ALTERNATIVES,
+    "this is usual over SSH, in cron and in containers; " + _ALTERNATIVES,
     error_type=NoKeyringError,
 )
 TIMED_OUT = KeyringErrorTemplate(

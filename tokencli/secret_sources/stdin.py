@@ -14,7 +14,7 @@ class StdinSource:
     """Reads stdin to its end; it holds one secret and can be read once."""
 
     interaction: ClassVar[Interaction] = "stdin"
-    missing_secret_fix: ClassVar[str] = "… | tokencli get {profile}"
+    missing_secret_fix: ClassVar[str] = "pipe the secret into tokencli get {profile}"
 
     # Every source is called with the same keywords.
     def __init__(self, *, environ: Mapping[str, str], terminal: Terminal) -> None:  # noqa: ARG002

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 DEFAULT_PAGER = "less"
 DEFAULT_LESS_OPTIONS = "FRX"
-"""Quit if the text fits on one screen, pass colours through, and leave the text on the screen."""
+"""Quit if the text fits on one screen, pass colors through, and leave the text on the screen."""
 
 
 def find_pager(environ: Mapping[str, str]) -> list[str] | None:

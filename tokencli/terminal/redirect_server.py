@@ -1,7 +1,7 @@
 """The loopback redirect server (RFC 8252 section 7.3): it accepts one redirect at one URL.
 
 All other requests are refused and change nothing: other paths, methods and hosts, and requests that
-are too long or too slow. Each connection has its own thread and time-out, so that a connection that a
+are too long or too slow. Each connection has its own thread and timeout, so that a connection that a
 browser opens and leaves idle delays nothing.
 """
 

@@ -30,7 +30,7 @@ def open_store(profile: Profile, context: StoreContext) -> TokenStore:
     from tokencli.token_store.memory import MemoryStore  # not needed if another store works
 
     warning = (
-        f"tokens are not stored: {reason}, and there is no memory-backed runtime directory"
-        ' (store = "file" stores them on disk, store = "none" disables this warning)'
+        f"tokens are not stored, because {reason} and there is no memory-backed runtime directory;"
+        ' store = "file" stores them on disk, and store = "none" disables this warning'
     )
     return MemoryStore(lambda: terminal.print_warning(warning))

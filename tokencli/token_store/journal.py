@@ -1,7 +1,7 @@
 """The journal of refreshes: which refresh token a run was about to use.
 
 A server that rotates refresh tokens may have replied to a run that was killed before it saved the
-reply. The next run recognises this and can say so. Only a hash of the refresh token is stored.
+reply. The next run recognizes this and can say so. Only a hash of the refresh token is stored.
 """
 
 import json
