@@ -12,6 +12,7 @@ from tokencli.humanize import (
     format_utc,
     humanize_duration,
     humanize_relative_time,
+    join_alternatives,
 )
 
 ANY = st.floats() | st.integers()
@@ -95,3 +96,9 @@ def test_humanize_relative_time(epoch: float, said: str) -> None:
 def test_format_utc() -> None:
     """The documented token's exp, as in the issuer's documentation."""
     assert format_utc(NOW) == "2024-05-23 12:10:18 UTC"
+
+
+def test_alternatives_end_with_or() -> None:
+    """One, two or more texts become a list in a sentence."""
+    texts = ["a", "b", "c"]
+    assert [join_alternatives(texts[:n]) for n in (1, 2, 3)] == ["a", "a or b", "a, b or c"]

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from tokencli.errors import ReplyError
 from tokencli.formats import (
+    SHELLS,
     cmd,
+    describe_shells,
     docker,
     dotenv,
     eval_failure_text,
@@ -193,3 +195,12 @@ def test_k8s_secret_is_named_after_the_variable() -> None:
 def test_failure_text_of_every_command_line(argv: list[str], word: str) -> None:
     """Even a command line that can't be parsed makes `eval` fail; data formats stay empty."""
     assert eval_failure_text(argv) == word
+
+
+def test_the_help_names_every_shell_once() -> None:
+    """Shells that share a dialect are described together, and `sh` as the default."""
+    described = describe_shells()
+    assert described[0].startswith("sh (default; also bash, ")
+    assert "powershell (also pwsh)" in described and "cmd" in described
+    words = " ".join(described).replace("(", " ").replace(")", " ").replace(",", " ").split()
+    assert [word for word in words if word not in ("default;", "also")] == list(SHELLS)
