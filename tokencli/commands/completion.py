@@ -6,13 +6,17 @@ import typer
 
 from tokencli.app import App
 from tokencli.commands import output
-from tokencli.commands.completions import SCRIPT_RENDERERS, render_completion_script
+from tokencli.commands.completions import (
+    INSTALL_COMMANDS,
+    SCRIPT_RENDERERS,
+    render_completion_script,
+)
 from tokencli.commands.fast_commands import print_profile_names
 from tokencli.commands.options import CommonOptions, common_options
 from tokencli.errors import UsageError
 
 
-@common_options()
+@common_options(examples=INSTALL_COMMANDS.values())
 def completion(
     common: CommonOptions,
     shell: Annotated[
@@ -30,12 +34,6 @@ def completion(
 
     The script completes commands, options and profile names. Loading it runs nothing; completing a
     profile name runs tokencli.
-
-    \b
-    tokencli completion bash > ~/.local/share/bash-completion/completions/tokencli
-    tokencli completion zsh > "${fpath[1]}/_tokencli"
-    tokencli completion fish > ~/.config/fish/completions/tokencli.fish
-    tokencli completion powershell >> $PROFILE
     """
     if profiles:
         print_profile_names(App(common), shell or "")

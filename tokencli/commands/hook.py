@@ -11,7 +11,7 @@ from tokencli.commands.options import CommonOptions, common_options
 from tokencli.fastpath.hooks import HOOK_SHELLS, render_hook_script
 
 
-@common_options()
+@common_options(examples=[shell.example for shell in HOOK_SHELLS.values()])
 def hook(
     common: CommonOptions,
     shell: Annotated[str, typer.Argument(metavar="SHELL", help=f"{', '.join(HOOK_SHELLS)}.")],
@@ -31,11 +31,6 @@ def hook(
     In a hooked shell, `tokencli get` and `tokencli export` read a fresh token from memory without
     starting a process. When in doubt, they run the program. The variables of the profiles named here
     are set, and renewed at the prompt before they expire. `tokencli_unhook` undoes all of it.
-
-    \b
-    eval "$(tokencli hook bash)"                 in ~/.bashrc
-    eval "$(tokencli hook zsh groupid corp)"     in ~/.zshrc, with the variables of two profiles
-    tokencli hook fish | source                  in ~/.config/fish/config.fish
     """
     names = profiles or ()
     if renew:

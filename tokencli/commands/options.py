@@ -3,11 +3,11 @@
 A new option for every command is one field of `CommonOptions`.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from copy import copy
 from dataclasses import dataclass, fields
 from functools import wraps
-from inspect import Parameter, signature
+from inspect import Parameter, cleandoc, signature
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
@@ -82,11 +82,12 @@ class CommonOptions(AppOptions):
 
 
 def common_options(
-    *, lock_timeout: bool = False, hidden: Collection[str] = ()
+    *, lock_timeout: bool = False, hidden: Collection[str] = (), examples: Iterable[str] = ()
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add the fields of `CommonOptions` as options to a command function.
 
     A parameter named `common` receives their values. `hidden` names fields that the help omits.
+    `examples` are command lines that the help shows after the docstring.
     """
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -105,6 +106,8 @@ def common_options(
             return command(**values)
 
         parameters = [p for p in own.parameters.values() if p.name != "common"]
+        if examples:
+            run_command.__doc__ = "\n".join([cleandoc(command.__doc__ or ""), "", "\b", *examples])
         run_command.__signature__ = own.replace(parameters=[*parameters, *options])  # type: ignore[attr-defined]  # inspect's own protocol
         return run_command
 

@@ -17,14 +17,29 @@ class HookShell:
     """The export format of its statements."""
     schedule_statement: str
     """Sets the epoch second (`%d`) of the next renewal."""
+    example: str
+    """How to install the hook, as the help shows it."""
     user_id: str = "$EUID"
     """The variable with the effective user ID; empty if the shell has none."""
 
 
 HOOK_SHELLS = {
-    "bash": HookShell("sh", "_tokencli_next=%d;"),
-    "zsh": HookShell("sh", "_tokencli_next=%d;"),
-    "fish": HookShell("fish", "set -g _tokencli_next %d;", user_id=""),
+    "bash": HookShell(
+        "sh",
+        "_tokencli_next=%d;",
+        'eval "$(tokencli hook bash)"                 in ~/.bashrc',
+    ),
+    "zsh": HookShell(
+        "sh",
+        "_tokencli_next=%d;",
+        'eval "$(tokencli hook zsh groupid corp)"     in ~/.zshrc, with the variables of two profiles',
+    ),
+    "fish": HookShell(
+        "fish",
+        "set -g _tokencli_next %d;",
+        "tokencli hook fish | source                  in ~/.config/fish/config.fish",
+        user_id="",
+    ),
 }
 
 
