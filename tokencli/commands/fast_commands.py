@@ -1,7 +1,7 @@
 """Command lines that run without Typer, whose import takes as long as everything else together.
 
 They have no options, and are what scripts, prompts and completions run most. Each does the same as
-the command of that name. This saves 35.5 % of the instructions of a cold `get` (Python 3.11,
+the command of that name. This saves 35.5% of the instructions of a cold `get` (Python 3.11,
 measured by `python -m tests.bench.start_up`).
 """
 
