@@ -213,6 +213,7 @@ def test_github_env_must_be_set(
     done = tokencli("export", "--format", "github_actions", env={"GITHUB_ENV": "", **environ})
     assert done.code == code
     assert "GITHUB_ENV" in done.err
+    assert "fix:" not in done.err
 
 
 def test_unset_fetches_nothing(tokencli: Run, sandbox: Sandbox) -> None:

@@ -42,3 +42,32 @@ def test_wrong_command_line_exits_with_2(arguments: list[str], tokencli: Run) ->
         assert said[1].startswith("tokencli: fix: ")
     else:
         assert "Usage: tokencli" in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "lines"),
+    [
+        (
+            ["gett"],
+            ["error: no such command 'gett'. Did you mean 'get'?", "fix: tokencli get --help"],
+        ),
+        (["xyzzy"], ["error: no such command 'xyzzy'.", "fix: tokencli --help"]),
+        (
+            ["profiles", "edt"],
+            [
+                "error: no such command 'edt'. Did you mean 'edit'?",
+                "fix: tokencli profiles edit --help",
+            ],
+        ),
+        (["help", "nosuch"], ["error: no help topic 'nosuch'", "fix: tokencli help"]),
+        (
+            ["help", "profiles", "nosuch"],
+            ["error: no help topic 'profiles nosuch'", "fix: tokencli help profiles"],
+        ),
+    ],
+)
+def test_unknown_words_suggest_only_similar_ones(
+    arguments: list[str], lines: list[str], tokencli: Run
+) -> None:
+    """A similar command or topic is suggested; without one the fix lists what there is."""
+    assert tokencli(*arguments).err.splitlines() == [f"tokencli: {line}" for line in lines]

@@ -20,7 +20,8 @@ def find_github_env(environ: Mapping[str, str]) -> Path | None:
     if not path:
         raise UsageError(
             "not running in GitHub Actions (GITHUB_ENV is not set)",
-            fix="tokencli export --help",
+            cause="the format github_actions is for a workflow step; to see what it prints, redirect"
+            " stdout to a file",
         )
     return Path(path)
 

@@ -162,7 +162,7 @@ def _unknown_topic(root: Any, words: list[str]) -> UsageError:
         prefix, word = "", words[0]
         topics = list_help_topics(tuple(_subcommands(root)))
     near = get_close_matches(
-        _normalize_topic(word[:MAX_TOPIC_LENGTH]), topics, MAX_SUGGESTIONS, cutoff=0.5
+        _normalize_topic(word[:MAX_TOPIC_LENGTH]), topics, MAX_SUGGESTIONS, cutoff=0.6
     )
     return UsageError(
         f"no help topic {shown!r}",

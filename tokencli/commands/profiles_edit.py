@@ -1,5 +1,6 @@
 """`tokencli profiles add` and `tokencli profiles edit`."""
 
+import shlex
 from typing import Annotated
 
 import typer
@@ -156,9 +157,10 @@ def add(
         for key, env_name in (("password", password_env), ("client_secret", client_secret_env))
         if env_name is not None
     ]
-    keys = parse_assignments([*assignments, *(set_ or [])], provider_spec) | parse_secret_sources(
-        [*sources, *(secret or [])], provider_spec
-    )
+    command = f"tokencli profiles add {name} --provider {provider_spec.name}"
+    keys = parse_assignments(
+        [*assignments, *(set_ or [])], provider_spec, command
+    ) | parse_secret_sources([*sources, *(secret or [])], provider_spec, command)
     keys = ask_missing_values(PartialProfile(name, provider_spec, keys), app.terminal)
     with app.locked_config() as current:
         config = add_profile(current, name, {"provider": provider_spec.name, **keys})
@@ -210,26 +212,29 @@ def edit(
 
     app = App(common)
     if not (set_ or unset or secret):
-        _edit_in_editor(app)
+        _edit_in_editor(app, name)
         return
     chosen = app.config.choose_profile(name)
     table = app.config.profile_table(chosen)
     assigned = dict(pair.partition("=")[::2] for pair in set_ or [])
     provider = app.config.get_provider(str(assigned.get("provider", table.get("provider"))))
-    keys = parse_assignments(set_ or [], provider) | parse_secret_sources(secret or [], provider)
+    command = f"tokencli profiles edit {chosen}"
+    keys = parse_assignments(set_ or [], provider, command) | parse_secret_sources(
+        secret or [], provider, command
+    )
     with app.locked_config() as config:
         update_profile(config, chosen, keys, unset or [])
     app.terminal.print_note(f"changed profile {chosen} in {app.config.path}")
 
 
-def _edit_in_editor(app: App) -> None:
+def _edit_in_editor(app: App, name: str | None) -> None:
     """Open the configuration, valid or not, in the user's editor until it is valid or unchanged."""
     from tokencli.config.edit import replace_config_text  # loads tomlkit
 
     if not app.terminal.interactive:
         raise UsageError(
             "can't open an editor without a terminal",
-            fix="tokencli profiles edit NAME --set KEY=VALUE",
+            fix=f"tokencli profiles edit {f'{shlex.quote(name)} ' if name else ''}--set KEY=VALUE",
         )
     path = find_config_path(app.options.config, app.environ)
     try:

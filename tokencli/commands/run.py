@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import sys
 import traceback
 import warnings
@@ -21,6 +22,8 @@ from tokencli.terminal.console import write_stderr_line
 
 EXIT_INTERRUPTED = 130
 OUT_OF_RESOURCES = "the system is out of memory or threads"
+_UNKNOWN_COMMAND = re.compile(r"No such command '[^']*'\.(?: Did you mean '([a-z-]+)'\?)?")
+"""The message for an unknown command, with the command that was probably meant."""
 
 
 def _reserve_standard_descriptors() -> None:
@@ -115,6 +118,9 @@ def _dispatch_command(argv: Sequence[str]) -> int:
         message = error.format_message() if hasattr(error, "format_message") else str(error)
         context = getattr(error, "ctx", None)
         command = context.command_path if context is not None else _command_path_in(argv)
+        if match := _UNKNOWN_COMMAND.match(message):
+            message = message[0].lower() + message[1:]
+            command += f" {match[1]}" if match[1] else ""
         raise UsageError(message, fix=f"{command} --help") from None
     except typer.Abort:
         raise KeyboardInterrupt from None

@@ -104,7 +104,7 @@ def render_unset(variables: Sequence[str], *, to: str) -> str:
             fix="tokencli export --unset --shell sh",
         )
     for name in variables:
-        check_variable_name(name)
+        check_variable_name(name, "tokencli export --unset")
     return dialect.render_unset(variables)
 
 
@@ -119,7 +119,7 @@ def list_export_variables(
     name = variable or profile.export
     names = list_all_variables(profile, name) if all_variables else [name]
     for each in names:
-        check_variable_name(each)
+        check_variable_name(each, f"tokencli export {profile.command_line_name}")
     return names
 
 

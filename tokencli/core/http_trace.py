@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote_plus, urlsplit
 
 from tokencli.fast_dataclass import dataclass
 from tokencli.models import Connection, HttpReply, HttpRequest, Profile, Secret
@@ -41,7 +41,12 @@ class TracingTransport:
     def send(self, request: HttpRequest, connection: Connection) -> HttpReply:
         """Send the request, log both, and return the reply."""
         shown = request.masked_copy or request
-        masker = _Masker(request.secrets, request.secrets, frozenset(_secret_field_names(shown)))
+        masker = _Masker(
+            request.secrets,
+            request.secrets,
+            frozenset(_secret_field_names(shown)),
+            self._profile.values.get("client_id", ""),
+        )
         self._log(f"> {request.method} {mask_secrets(_unquote_mask(shown.url), request.secrets)}")
         for name, value in request.headers.items():
             self._log(
@@ -102,6 +107,8 @@ class _Masker:
     """Masked even if short, if they are the whole value."""
     secret_fields: frozenset[str]
     """Lower-case names of the fields in which the request has secrets."""
+    client_id: str = ""
+    """The client ID, which is shown: it is public, but may look like a token."""
 
     def mask_header(self, name: str, value: str, shown: str) -> str:
         """Mask a header's value. `shown` is the same value in the request's masked copy."""
@@ -128,6 +135,8 @@ class _Masker:
                 return json.dumps(self.mask_json(json.loads(text)), ensure_ascii=False)
             except (ValueError, RecursionError):
                 pass
+        if "form-urlencoded" in content_type and not self._is_secret(text):
+            return "&".join(map(self._mask_form_field, text.split("&")))
         return (
             MASK
             if self._is_secret(text)
@@ -159,10 +168,28 @@ class _Masker:
     def _mask_member(self, name: str, value: Any) -> Any:
         if name.lower() in self.secret_fields and value is not None:
             return MASK
+        if isinstance(value, str) and self._is_client_id(value):
+            return value
         if isinstance(value, str):
             line = redact_text(f"{name}={json.dumps(value)}", self.secrets)
             return MASK if line.endswith(f"={MASK}") else self.mask_json(value)
         return self.mask_json(value)
+
+    def _mask_form_field(self, field: str) -> str:
+        name, equals, value = field.partition("=")
+        plain_name, plain_value = unquote_plus(name), unquote_plus(value)
+        if not equals:
+            return self.mask_text(field)
+        if plain_name.lower() in self.secret_fields or self._is_secret(plain_value):
+            return f"{self.mask_name(name)}={MASK}"
+        if self._is_client_id(plain_value):
+            return f"{self.mask_name(name)}={value}"
+        # Separated from its name, so that both together don't look like a token.
+        redacted = self.mask_text(f"{plain_name}: {value}").rpartition(": ")[2]
+        return f"{self.mask_name(name)}={redacted}"
+
+    def _is_client_id(self, text: str) -> bool:
+        return bool(text) and text == self.client_id and not self._is_secret(text)
 
     def _is_secret(self, text: str) -> bool:
         return bool(text) and any(secret.reveal() == text for secret in self.exact_secrets)

@@ -39,6 +39,8 @@ OPTION_NAMES = {
 }
 """Keys with their own option. All others are set by `--set KEY=VALUE`."""
 
+EDIT_COMMAND = "tokencli profiles edit NAME"
+
 _BOOLEAN_KEYS = frozenset(
     name for name, field in ProfileTable.model_fields.items() if isinstance(field.default, bool)
 )
@@ -117,10 +119,11 @@ def _ask_value(
 ) -> str:
     """Ask for a value until it is valid together with the known keys."""
     field = describe_field(draft.provider, name)
-    help_text = f" ({field.help})" if field.help else ""
     example = f", e.g. {field.example}" if field.example else ""
+    if field.help:
+        terminal.show_message(field.help)
     while True:
-        answer = terminal.ask_line(f"{field.ask}{help_text}{example}", default=field.default)
+        answer = terminal.ask_line(f"{field.ask}{example}", default=field.default)
         findings = [
             finding
             for finding in check_new_profile(
@@ -171,33 +174,39 @@ def option_for_key(name: str) -> str:
     return f"{OPTION_NAMES[name]} …" if name in OPTION_NAMES else f"--set {name}=…"
 
 
-def parse_assignments(assignments: Iterable[str], provider: Provider) -> dict[str, Any]:
-    """Parse the `KEY=VALUE` pairs of `--set`.
+def parse_assignments(
+    assignments: Iterable[str], provider: Provider, command: str = EDIT_COMMAND
+) -> dict[str, Any]:
+    """Parse the `KEY=VALUE` pairs of `--set`; `command` is the command that has them, for fixes.
 
     Raises:
         UsageError: a key is unknown, a value is missing, or the key is a secret.
     """
-    allowed = allowed_keys(build_profile_model(provider))
+    allowed, secrets = allowed_keys(build_profile_model(provider)), secret_key_names(provider)
     values: dict[str, Any] = {}
     for text in assignments:
         key, equals, value = text.partition("=")
         top = key.partition(".")[0]
-        if top in secret_key_names(provider):
+        if top in secrets:
             raise UsageError(
                 f"{top} is a secret, so it can't be given with --set",
                 cause="other users can read a command line; tokencli login stores the secret, and"
                 f" --secret names another source: {join_alternatives(list_example_arguments())}",
-                fix=f"use --secret {top}=env:VAR",
+                fix=f"{command} --secret {top}=env:VAR",
             )
         if top not in allowed:
             likely = closest_match(top, allowed)
+            option = f"--secret {likely}=env:VAR" if likely in secrets else f"--set {likely}=VALUE"
             raise UsageError(
                 f"{top[:80]!r} is not a key of {provider.name} profiles",
-                fix=f"use --set {likely}=…" if likely else "tokencli profiles schema",
+                fix=f"{command} {option}" if likely else "tokencli profiles schema",
             )
         if not equals:
-            raise UsageError(f"--set {key[:80]} has no value", fix=f"write --set {key[:80]}=VALUE")
-        values[key] = _parse_value(top, key, value)
+            raise UsageError(
+                f"--set {key[:80]} has no value",
+                fix=f"{command} --set {shlex.quote(key[:80])}=VALUE",
+            )
+        values[key] = _parse_value(top, key, value, command)
     return values
 
 
@@ -213,12 +222,12 @@ def nest_keys(keys: Mapping[str, Any]) -> dict[str, Any]:
     return nested
 
 
-def _parse_value(top: str, key: str, value: str) -> Any:
+def _parse_value(top: str, key: str, value: str, command: str) -> Any:
     if key != top and top != "params":
         raise UsageError(f"{key[:80]!r} is not a key: {top} is not a table")
     if top in _BOOLEAN_KEYS and top in COMMON_KEYS:
         if value not in ("true", "false"):
-            raise UsageError(f"{key} must be true or false", fix=f"write --set {key}=true")
+            raise UsageError(f"{key} must be true or false", fix=f"{command} --set {key}=true")
         return value == "true"
     if top == "resource" and "," in value:
         return [part.strip() for part in value.split(",")]
@@ -226,7 +235,7 @@ def _parse_value(top: str, key: str, value: str) -> Any:
 
 
 def parse_secret_sources(
-    assignments: Iterable[str], provider: Provider
+    assignments: Iterable[str], provider: Provider, command: str = EDIT_COMMAND
 ) -> dict[str, dict[str, Any]]:
     """Parse the values of `--secret`: `NAME=KIND:TARGET` or `NAME=KIND`, by the table of secret sources.
 
@@ -249,7 +258,7 @@ def parse_secret_sources(
             raise UsageError(
                 f"--secret {name} doesn't name a source of the secret",
                 cause=f"write the source as {join_alternatives(list_example_arguments())}",
-                fix=f"write --secret {name}=env:VAR",
+                fix=f"{command} --secret {name}=env:VAR",
             )
         value: Any = _split_command(target) if target_type == "argv" else target
         refs[name] = {kind: True if target_type == "flag" else value}

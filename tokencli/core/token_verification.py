@@ -46,7 +46,7 @@ def _verify_with_issuer_keys(
     if issuer is None:
         raise ConfigError(
             f"can't verify: profile {profile.name!r} has no issuer",
-            fix=f"tokencli profiles edit {profile.name} --set issuer=https://…",
+            fix=f"tokencli profiles edit {profile.name} --set issuer=https://login.example.com",
         )
     if url is None:
         raise endpoint_unknown_error(profile, "jwks")

@@ -38,8 +38,10 @@ DENIED_PREFIXES = (
 DENIED_SUFFIXES = ("_PROXY", "_CA_BUNDLE", "_PRELOAD")
 
 
-def check_variable_name(name: str) -> None:
+def check_variable_name(name: str, command: str = "tokencli export") -> None:
     """Raise UsageError unless a token may be put into the variable `name`.
+
+    Its fix is `command` with another variable.
 
     Letter case is ignored: so does Windows, and zsh's `path` is its PATH.
     """
@@ -52,7 +54,7 @@ def check_variable_name(name: str) -> None:
         raise UsageError(
             f"invalid variable name {name[:MAX_NAME_LENGTH]!r}",
             cause="a name consists of letters, digits and _, and doesn't start with a digit",
-            fix="tokencli export --var API_TOKEN",
+            fix=f"{command} --var API_TOKEN",
         )
     upper = name.upper()
     if (
@@ -62,7 +64,7 @@ def check_variable_name(name: str) -> None:
     ):
         raise UsageError(
             f"can't put a token into {name}: it controls what a shell or a program runs",
-            fix="tokencli export --var API_TOKEN",
+            fix=f"{command} --var API_TOKEN",
         )
 
 

@@ -12,7 +12,7 @@ class EnvSource:
     """Reads the secret from an environment variable; an empty variable counts as missing."""
 
     interaction: ClassVar[Interaction] = "none"
-    missing_secret_fix: ClassVar[str] = "export {target}=…"
+    missing_secret_fix: ClassVar[str] = "read -rs {target} && export {target}"
 
     # Every source is called with the same keywords.
     def __init__(self, *, environ: Mapping[str, str], terminal: Terminal) -> None:  # noqa: ARG002

@@ -5,7 +5,12 @@ import json
 import pytest
 
 from tests.fakes import FakeContext, filled_keyring, json_reply, make_profile
-from tokencli.core.export import build_token_variable, export_token, unset_profile_variables
+from tokencli.core.export import (
+    build_token_variable,
+    export_token,
+    list_export_variables,
+    unset_profile_variables,
+)
 from tokencli.errors import ReplyError, UsageError
 from tokencli.models import Secret, TokenSet
 
@@ -92,3 +97,10 @@ def test_unset_matches_export() -> None:
     )
     with pytest.raises(UsageError):
         unset_profile_variables(PROFILE, to="dotenv", variable=None, all_variables=False)
+
+
+def test_rejected_variable_suggests_the_same_profile() -> None:
+    """The fix keeps the profile that the command named."""
+    with pytest.raises(UsageError) as error:
+        list_export_variables(make_profile(name="corp"), "PATH", all_variables=False)
+    assert error.value.fix == "tokencli export corp --var API_TOKEN"

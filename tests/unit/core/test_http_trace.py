@@ -68,3 +68,23 @@ def test_short_secret_in_the_reply(secret: str) -> None:
         trace_lines(sent, {"content-type": "text/html"}, f"<pin>{secret}</pin> pin={secret}")
     )
     assert secret not in text
+
+
+def test_client_id_is_shown() -> None:
+    """A client ID isn't a secret, even if it looks like a token alone or together with its name."""
+    for client_id in ("7d1c0f52-made-up-id", "a1b2c3d4e5f6a1b2c3d4e5f6a1b2c3d4"):
+        profile = make_profile(values={"client_id": client_id})
+        lines: list[str] = []
+        auth = AuthAdditions(params={"client_id": client_id, "client_secret": Secret(LONG)})
+        sent = write_oauth_request(profile, {"grant_type": "client_credentials"}, auth)
+        reply = HttpReply(200, {"content-type": "application/json"}, b"{}")
+        TracingTransport(FakeTransport([reply]), profile, lines.append).send(sent, Connection())
+        assert f"> grant_type=client_credentials&client_id={client_id}&client_secret=***" in lines
+
+
+def test_form_fields_are_masked_one_by_one() -> None:
+    """A token-like value is masked, but its name and its neighbours are shown."""
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    body = "identity_store_id=1234567890&x=a1b2c3d4e5f6a1b2c3d4e5f6a1b2&code=abc&scope=read"
+    lines = trace_lines(request(), headers, body)
+    assert "< identity_store_id=1234567890&x=***&code=***&scope=read" in lines

@@ -57,12 +57,9 @@ def test_invalid_answer_is_asked_again() -> None:
     terminal = FakeTerminal(answers, interactive=True)
     keys = ask_missing_values(form("groupid"), terminal)
     assert (keys["host"], keys["username"]) == ("demomachine:4443", "jdoe")
-    first, why, second, *_ = terminal.messages
-    assert first == second
-    assert first == (
-        "Host and port of the GroupID server (the same as in the URL of the GroupID portal; default"
-        " port: 4443), e.g. demomachine:4443"
-    )
+    help_text, first, why, second, *_ = terminal.messages
+    assert help_text == "the same as in the URL of the GroupID portal; default port: 4443"
+    assert first == second == "Host and port of the GroupID server, e.g. demomachine:4443"
     assert why.endswith('a host is only a name and a port, not a URL; write "demomachine:4443"')
 
 
@@ -120,6 +117,23 @@ def test_refused_assignments(written: str) -> None:
     with pytest.raises(UsageError) as error:
         parse_assignments([written], load_builtin("oauth2"))
     assert "canary" not in f"{error.value.message} {error.value.fix}"
+
+
+@pytest.mark.parametrize(
+    ("written", "fix"),
+    [
+        ("password=abc", "tokencli profiles edit p --secret password=env:VAR"),
+        ("pasword=abc", "tokencli profiles edit p --secret password=env:VAR"),
+        ("clientid=x", "tokencli profiles edit p --set client_id=VALUE"),
+        ("scope", "tokencli profiles edit p --set scope=VALUE"),
+        ("insecure=yes", "tokencli profiles edit p --set insecure=true"),
+    ],
+)
+def test_refused_assignments_suggest_the_whole_command(written: str, fix: str) -> None:
+    """The fix can be pasted: it has the command, the profile and the option."""
+    with pytest.raises(UsageError) as error:
+        parse_assignments([written], load_builtin("groupid"), "tokencli profiles edit p")
+    assert error.value.fix == fix
 
 
 def test_secret_sources() -> None:

@@ -233,3 +233,14 @@ def test_the_prompt_needs_a_terminal() -> None:
     assert caught.value.fix == "tokencli profiles edit p --secret password=env:P_PASSWORD"
     with pytest.raises(CredentialsError, match="control character"):
         read("prompt", terminal=FakeTerminal(["a\x1b[A"], interactive=True))
+
+
+def test_a_missing_variable_is_typed_without_echo() -> None:
+    """The command can be pasted, and puts the secret neither on the screen nor into the history."""
+    source = open_secret_source("env", environ={}, terminal=FakeTerminal())
+    fix = source.missing_secret_fix.format(target="NOPE", profile="p")
+    assert fix == "read -rs NOPE && export NOPE"
+    typed = subprocess.run(
+        ["bash", "-c", f"{fix}; printenv NOPE"], input="s3 \\cret\n", capture_output=True, text=True
+    )
+    assert typed.stdout == "s3 \\cret\n"
