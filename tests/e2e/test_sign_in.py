@@ -340,7 +340,7 @@ def test_one_login_at_a_time(
             other = tokencli(*command)
             assert other.code == 4
             assert f"is in progress (process {login.process.pid})" in other.err
-        login.until("paste that")
+        login.until("paste its")
         os.write(login.terminal, b"\x03")
         login.process.send_signal(2)
         assert login.end() == 130
