@@ -44,6 +44,10 @@ class Connection:
         name = (self.profile,) if self.profile else ()
         return " ".join(("tokencli profiles edit", *name, *(f"--set {each}" for each in settings)))
 
+    def show_command(self) -> str:
+        """Return the command that shows the profile's settings, with the source of each."""
+        return f"tokencli profiles show {self.profile}".rstrip()
+
 
 @dataclass(frozen=True, slots=True)
 class SignIn:

@@ -169,7 +169,7 @@ def test_the_lock_keeps_others_out(opened: Open) -> None:
             with opened().lock_credential(key, 0.2):
                 outcome.append("held twice")
         except LockTimeoutError as error:
-            outcome.append(error.fix)
+            outcome.append(error.cause)
 
     store = opened()
     with store.lock_credential(key, 5), store.lock_credential(key, 5):

@@ -99,7 +99,7 @@ def test_refusal_is_explained(app: Keeping, zoo: Zoo, name: str) -> None:
     assert (refusal.exit_code, refusal.status) == (5, error["status"])
     meanings = [table.codes.get(refusal.error or ""), table.status.get(str(refusal.status))]
     meaning = next(found for found in meanings if found is not None)
-    assert meaning.what in refusal.message
+    assert meaning.what in (refusal.cause or "")
     assert refusal.fix
     said = json.dumps(error["body"])
     assert refusal.error is None or refusal.error in said

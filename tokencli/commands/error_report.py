@@ -1,14 +1,17 @@
 """Report an error: as `error:`, `cause:` and `fix:` on stderr, or as a JSON object."""
 
+import re
 import sys
 from collections.abc import Iterable
 
 from tokencli.errors import ConfigError, ConfigProblem, TokencliError
 from tokencli.sanitize import sanitize_text
-from tokencli.terminal.console import write_stderr_line
+from tokencli.terminal.console import is_user_present, write_stderr_line
 
 MAX_PROBLEMS_SHOWN = 20
 """Problems of a configuration that are printed; the rest are counted."""
+_EDITOR_COMMAND = re.compile(r"tokencli profiles edit(?: (?!-)\S+)?(?: --config .*)?")
+"""The command that opens an editor: it sets nothing itself."""
 
 
 def report_error(error: TokencliError, *, as_json: bool = False) -> None:
@@ -26,13 +29,22 @@ def report_error(error: TokencliError, *, as_json: bool = False) -> None:
             write_stderr_line(f"  and {len(error.problems) - MAX_PROBLEMS_SHOWN} more")
     if error.cause:
         write_stderr_line(f"cause: {error.cause}")
-    if error.fix:
-        write_stderr_line(f"fix: {error.fix}")
+    if fix := _usable_fix(error):
+        write_stderr_line(f"fix: {fix}")
+
+
+def _usable_fix(error: TokencliError) -> str | None:
+    """Return the fix, unless it opens an editor and there is no terminal for one."""
+    fix = error.fix
+    if fix is None or not _EDITOR_COMMAND.fullmatch(fix) or is_user_present():
+        return fix
+    return None
 
 
 def error_to_dict(error: TokencliError) -> dict[str, object]:
     """Return an error as the object that `--json` prints."""
-    fix = sanitize_text(error.fix) if error.fix else None
+    usable_fix = _usable_fix(error)
+    fix = sanitize_text(usable_fix) if usable_fix else None
     members: dict[str, object] = {
         "code": error.code,
         "exit_code": error.exit_code,

@@ -149,7 +149,9 @@ def add(
     }
     app = App(common)
     if name in app.config.profile_names():
-        raise UsageError(f"profile {name!r} already exists", fix=f"tokencli profiles edit {name}")
+        raise UsageError(
+            f"profile {name!r} already exists", fix=f"tokencli profiles edit {name} --set KEY=VALUE"
+        )
     provider_spec = app.config.get_provider(_choose_provider_name(provider, name, app))
     assignments = [f"{key}={value}" for key, value in named.items() if value is not None]
     sources = [

@@ -143,8 +143,7 @@ def _build_internal_error(error: Exception, *, all_frames: bool) -> TokencliErro
     location = f" at {' > '.join(steps)}" if steps else ""
     return TokencliError(
         f"internal error: {type(error).__name__}{location}",
-        cause="this is a bug in tokencli",
-        fix="run the same command with -v and report what it prints",
+        cause="this is a bug in tokencli; run the same command with -v and report what it prints",
     )
 
 

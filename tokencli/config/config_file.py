@@ -78,7 +78,7 @@ def _to_absolute(path: Path, written: str) -> Path:
         raise ConfigError(
             f"the configuration file {written!r} can't be found",
             cause="the path is relative and the working directory has been deleted",
-            fix="use an absolute path: --config /…/config.toml",
+            fix='cd "$HOME"',
         ) from None
 
 
@@ -117,7 +117,8 @@ def read_config_text(path: Path) -> tuple[str, tuple[str, ...]]:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise ConfigError(
-                f"{path} is not a regular file", fix="choose a file, e.g. --config config.toml"
+                f"the configuration file {path} is not a regular file",
+                cause="choose another one with --config or TOKENCLI_CONFIG",
             )
         warnings = _check_ownership(path, status)
         with os.fdopen(descriptor, "rb", closefd=False) as file:
@@ -165,8 +166,10 @@ def parse_toml(text: str, path: Path) -> dict[str, Any]:
         message, line = "arrays or tables are nested too deeply", None
     except ValueError as error:  # TOMLDecodeError, and numbers of thousands of digits
         message = str(error)[:200]
-        match = re.search(r"line (\d+)", message)
+        match = re.search(r" \(at line (\d+), (column \d+)\)$", message)
         line = int(match[1]) if match else None
+        if match:  # the line is told separately
+            message = f"{message[: match.start()]} ({match[2]})"
     suggestion = next(
         (text for start, text in _TOML_SUGGESTIONS if message.startswith(start)), None
     )

@@ -28,6 +28,6 @@ def hold_config_lock(note: Callable[[str], None], root: Path | None = None) -> I
     doing = "changing a configuration file"
     path = root / "locks" / "config.lock"
     with hold_lock(
-        path, doing=doing, timeout=_LOCK_TIMEOUT_S, note=note, timeout_fix="run the command again"
+        path, doing=doing, timeout=_LOCK_TIMEOUT_S, note=note, timeout_cause="run the command again"
     ):
         yield

@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from tokencli.config import toml_edit
-from tokencli.config.config_file import parse_toml, read_byte_order_mark, read_config_text
+from tokencli.config.config_file import (
+    expand_path,
+    parse_toml,
+    read_byte_order_mark,
+    read_config_text,
+)
 from tokencli.config.load import Config
 from tokencli.errors import ConfigError, StorageError, UsageError
 from tokencli.problems import count_problems
@@ -24,7 +29,10 @@ TomlTable = dict[str, Any]
 def add_profile(config: Config, name: str, keys: Mapping[str, Any]) -> Config:
     """Add a profile; the first one becomes the default. Raises ConfigError, UsageError, StorageError."""
     if name in config.profile_names():
-        raise UsageError(f"profile {name!r} already exists", fix=f"tokencli profiles edit {name}")
+        raise UsageError(
+            f"profile {name!r} already exists", fix=f"tokencli profiles edit {name} --set KEY=VALUE"
+        )
+    _require_ca_file(config, keys)
     text = config.text
     wanted = parse_toml(text, config.path)
     if not config.profile_names():
@@ -44,6 +52,7 @@ def update_profile(
 ) -> Config:
     """Set and remove keys of a profile; a dotted key such as `params.tenant` reaches inside a table."""
     config.profile_table(name)
+    _require_ca_file(config, put)
     text = config.text
     wanted = parse_toml(text, config.path)
     table: TomlTable = wanted["profiles"][name]
@@ -94,6 +103,22 @@ def replace_config_text(path: Path, old: str | None, text: str) -> Config:
     return new
 
 
+def _require_ca_file(config: Config, keys: Mapping[str, Any]) -> None:
+    """Refuse a `ca_file` that doesn't exist before it is written."""
+    written = keys.get("ca_file")
+    if not isinstance(written, str) or not written:
+        return
+    path = expand_path(written, config.path.parent)
+    if not path.exists():
+        raise ConfigError(
+            f"the CA file {path} does not exist; nothing was written",
+            cause=None
+            if Path(written).is_absolute()
+            else f"a relative path is relative to {config.path.parent}",
+            fix=f"ls -l {shlex.quote(str(path))}",
+        )
+
+
 def _write_checked(config: Config, candidates: Sequence[str], wanted: TomlTable) -> Config:
     """Write the first candidate that parses to `wanted`, unless it adds a problem."""
     for text in candidates:
@@ -115,7 +140,6 @@ def _write_checked(config: Config, candidates: Sequence[str], wanted: TomlTable)
     if added:
         raise ConfigError(
             f"{config.path} was not changed, because the new configuration would be invalid",
-            fix="correct the values listed above and run the command again",
             problems=added,
         )
     _replace_file(config.path, config.text if config.exists else None, text)
@@ -189,6 +213,5 @@ def _require_unchanged(path: Path, old: str | None) -> None:
     if current != old:
         raise StorageError(
             f"{path} was changed by another program in the meantime",
-            cause="nothing was written, so that change is not lost",
-            fix="run the command again",
+            cause="nothing was written, so that change is not lost; run the command again",
         )

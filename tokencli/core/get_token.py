@@ -329,7 +329,7 @@ def _login_busy_error(profile: Profile, error: LockTimeoutError) -> LoginRequire
     holder = error.message.partition(" has been ")[0]
     return LoginRequiredError(
         f"another login of profile {profile.name!r} is in progress ({holder})",
-        fix="finish or cancel the other login, then run the command again",
+        cause="finish or cancel the other login, then run the command again",
     )
 
 

@@ -26,9 +26,16 @@ class DeletedLocalData:
 
 
 def delete_local_data(
-    profile: Profile, ctx: Context, *, secrets: bool = False, force: bool = False
+    profile: Profile,
+    ctx: Context,
+    *,
+    secrets: bool = False,
+    force: bool = False,
+    already_deleted: int = 0,
 ) -> DeletedLocalData:
     """Delete the profile's tokens of all servers, with `secrets` also its secrets in the keyring.
+
+    `already_deleted` is the number of token sets that were deleted before, for the messages.
 
     If one store can't be reached, the others are cleared all the same. If it is a keyring, `force`
     turns the error into a warning that says what is left in it and how to delete that.
@@ -63,7 +70,13 @@ def delete_local_data(
             left_in_keyring[ref.name] = keyring_delete_command(service, "" if is_ours else username)
     if keyring_error is not None:
         _report_unreachable_keyring(
-            profile, ctx, keyring_error, left_in_keyring, secrets=secrets, force=force
+            profile,
+            ctx,
+            keyring_error,
+            left_in_keyring,
+            token_count=already_deleted + token_count,
+            secrets=secrets,
+            force=force,
         )
     if storage_error is not None:
         raise _not_deleted_error(storage_error, profile, "tokens")
@@ -83,6 +96,7 @@ def _report_unreachable_keyring(
     error: KeyringError,
     left_in_keyring: dict[str, str],
     *,
+    token_count: int,
     secrets: bool,
     force: bool,
 ) -> None:
@@ -94,15 +108,19 @@ def _report_unreachable_keyring(
         )
         return
     option = " --secrets" if secrets else ""
-    skip = f"to delete the rest without the keyring: tokencli logout {profile.name}{option} --force"
-    error.cause = f"{error.cause}; {skip}" if error.cause else skip
-    error.fix = "unlock or start the keyring, then run the command again"
-    raise _not_deleted_error(error, profile, ", ".join(left_in_keyring))
+    what = ", ".join(
+        "older tokens" if name == "tokens" else f"the {name}" for name in left_in_keyring
+    )
+    deleted = f"deleted {token_count or 'no'} token{'' if token_count == 1 else 's'} of profile"
+    error.message = (
+        f"{deleted} {profile.name!r}; couldn't check the keyring for {what}: {error.message}"
+    )
+    error.args = (error.message,)
+    error.fix = f"tokencli logout {profile.name}{option} --force"
+    raise error
 
 
-def _not_deleted_error(
-    error: KeyringError | StorageError, profile: Profile, what: str
-) -> KeyringError | StorageError:
+def _not_deleted_error(error: StorageError, profile: Profile, what: str) -> StorageError:
     error.message = f"couldn't delete the {what} of profile {profile.name!r}: {error.message}"
     error.args = (error.message,)
     return error

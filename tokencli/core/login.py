@@ -9,6 +9,7 @@ from tokencli.errors import KeyringError, LoginRequiredError, RefusedError, Usag
 from tokencli.humanize import humanize_duration
 from tokencli.models import Profile, Secret, SecretRef
 from tokencli.oauth import grants
+from tokencli.oauth.refusals import OVERLOAD_STATUSES, find_meaning
 from tokencli.protocols import Context
 
 
@@ -83,12 +84,13 @@ def _log_in_exclusively(
 
 def are_secrets_refused(profile: Profile, refusal: RefusedError) -> bool:
     """Whether the server refuses the secrets themselves, as far as its reply tells."""
+    if refusal.status in OVERLOAD_STATUSES:
+        return False
     if refusal.error == "invalid_client" or refusal.status == 401:
         return True
     if grants.is_interactive(profile.grant):
         return False  # other errors may be about the user's sign-in
-    errors = profile.provider.errors
-    meaning = errors.codes.get(refusal.error or "") or errors.status.get(str(refusal.status))
+    meaning = find_meaning(profile, refusal.error, refusal.status)
     return refusal.error == "invalid_grant" or (meaning is not None and meaning.whose == "you")
 
 

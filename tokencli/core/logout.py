@@ -70,7 +70,9 @@ def log_out(
             f"deleting tokens that {_server_host(binding)} issued to client {binding.client_id!r} before"
             " the profile was changed: they are not revoked and stay valid until they expire"
         )
-    deleted = delete_local_data(profile, ctx, secrets=secrets, force=force)
+    deleted = delete_local_data(
+        profile, ctx, secrets=secrets, force=force, already_deleted=revocation.token_count
+    )
     return LogoutResult(
         revocation.token_count + deleted.token_count,
         deleted.secret_names,

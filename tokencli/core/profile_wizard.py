@@ -141,7 +141,6 @@ def _raise_if_invalid(findings: Sequence[Finding]) -> None:
     if findings:
         raise ConfigError(
             "the profile would be invalid, so nothing was written",
-            fix="correct these options and run the command again",
             problems=[finding.to_problem(None) for finding in findings],
         )
 

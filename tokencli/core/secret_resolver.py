@@ -38,7 +38,7 @@ class SecretResolver:
                 return None
             raise CredentialsError(
                 f"profile {self.profile.name!r} has no {name}",
-                fix=f"tokencli profiles edit {self.profile.name}",
+                fix=f"tokencli profiles edit {self.profile.name} --secret {name}=env:VAR",
             )
         if ref.kind == "profile":
             secret: Secret | None = self._get_profile_token(ref)
@@ -60,7 +60,7 @@ class SecretResolver:
             raise ConfigError(
                 "circular token exchange between profiles:"
                 f" {' -> '.join((*requesters, ref.target[0]))}",
-                fix=f"tokencli profiles edit {ref.profile}",
+                fix=f"tokencli profiles edit {ref.profile} --secret {ref.name}=env:VAR",
             )
         return self.ctx.get_profile_token(ref.target[0], requesters)
 

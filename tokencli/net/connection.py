@@ -36,7 +36,7 @@ class Explanation(NamedTuple):
 
     message: str
     cause: str | None
-    fix: str
+    fix: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ NETWORK_CAUSE = (
     "the host or port is wrong, a firewall is in the way, or the network requires a proxy"
     " (HTTPS_PROXY)"
 )
-RUN_AGAIN_FIX = "run the command again, and tell the server's administrators if it keeps failing"
+RUN_AGAIN_CAUSE = "try again in a minute, and tell the server's administrators if it keeps failing"
 NO_ROUTE_ERRNOS = {
     errno.ENETUNREACH,
     errno.EHOSTUNREACH,
@@ -90,7 +90,7 @@ def _walk_exception_chain(error: BaseException) -> Iterator[BaseException]:
 
 def _explain_timeout(_: TimeoutError, at: FailureContext) -> Explanation:
     seconds = f"within {at.elapsed_s:.1f} s"
-    longer = f"run the command again with --timeout {max(60, round(at.elapsed_s * 2))}s"
+    longer = at.connection.edit_command(f"timeout={max(60, round(at.elapsed_s * 2))}s")
     match at.stage:
         case "read":
             return Explanation(f"{at.server} did not finish its reply {seconds}", None, longer)
@@ -113,7 +113,7 @@ def _explain_dns_failure(error: socket.gaierror, at: FailureContext) -> Explanat
     return Explanation(
         f"there is no host named {at.target.host}",
         "the name is misspelled, or it is internal and resolves only in its own network or VPN",
-        at.connection.edit_command(),
+        at.connection.show_command(),
     )
 
 
@@ -121,11 +121,13 @@ def _explain_disconnect(_: Exception, at: FailureContext) -> Explanation:
     match at.stage:
         case "read":
             return Explanation(
-                f"{at.server} closed the connection in the middle of its reply", None, RUN_AGAIN_FIX
+                f"{at.server} closed the connection in the middle of its reply",
+                RUN_AGAIN_CAUSE,
+                None,
             )
         case "wait":
             return Explanation(
-                f"{at.server} closed the connection without a complete reply", None, RUN_AGAIN_FIX
+                f"{at.server} closed the connection without a complete reply", RUN_AGAIN_CAUSE, None
             )
         case _:
             return Explanation(
@@ -139,14 +141,14 @@ def _explain_non_http_reply(_: Exception, at: FailureContext) -> Explanation:
     return Explanation(
         f"the reply of {at.server} is not HTTP",
         "the port probably belongs to another service",
-        at.connection.edit_command(),
+        at.connection.show_command(),
     )
 
 
 def _explain_bad_reply(what: str) -> Callable[[Exception, FailureContext], Explanation]:
     """Return a function that explains a reply that no token endpoint would send."""
     return lambda _, at: Explanation(
-        f"{at.server} sent {what}", WRONG_ENDPOINT_CAUSE, at.connection.edit_command()
+        f"{at.server} sent {what}", WRONG_ENDPOINT_CAUSE, at.connection.show_command()
     )
 
 
@@ -175,7 +177,7 @@ HTTP_ERROR_RULES: tuple[ErrorRule, ...] = (
             f"{at.server} refused the connection: nothing listens on that port",
             "the host or port is wrong, the server is down, or the network requires a proxy"
             " (HTTPS_PROXY)",
-            at.connection.edit_command(),
+            at.connection.show_command(),
         ),
         transient=True,
     ),
@@ -202,7 +204,7 @@ HTTP_ERROR_RULES: tuple[ErrorRule, ...] = (
     ErrorRule(
         LocationParseError,
         lambda _, at: Explanation(
-            f"{at.target.host[:200]!r} is not a valid host name", None, at.connection.edit_command()
+            f"{at.target.host[:200]!r} is not a valid host name", None, at.connection.show_command()
         ),
         ConfigError,
     ),

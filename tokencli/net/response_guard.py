@@ -47,7 +47,7 @@ def refuse_redirect(
             f"{target.authority} sent a redirect (HTTP {status}) without a valid address; it is not"
             " followed",
             cause="the profile probably has the wrong URL",
-            fix=connection.edit_command(),
+            fix=connection.show_command(),
         )
     authority = f"[{host}]" if ":" in host else host
     url = f"{location.scheme}://{authority}{f':{port}' if port else ''}{location.path}"
@@ -59,7 +59,7 @@ def refuse_redirect(
         " made of) in the profile to the new address"
         if is_https
         else "the new address is not https, so it must not be used",
-        fix=connection.edit_command()
+        fix=connection.show_command()
         if is_https
         else "ask the server's administrators for the endpoint's https URL",
     )

@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
+from shlex import quote
 
 from tokencli.errors import ConfigError
 from tokencli.fast_dataclass import dataclass
@@ -60,7 +61,7 @@ def resolve_trust_config(connection: Connection, environ: Mapping[str, str]) -> 
     return TrustConfig()
 
 
-def build_tls_context(trust: TrustConfig, connection: Connection) -> ssl.SSLContext:
+def build_tls_context(trust: TrustConfig) -> ssl.SSLContext:
     """Build the context: TLS 1.2 or later, host names checked, only the CAs of `trust`.
 
     Raises:
@@ -77,7 +78,7 @@ def build_tls_context(trust: TrustConfig, connection: Connection) -> ssl.SSLCont
         context.verify_mode = ssl.CERT_NONE
     for origin, path in trust.ca_paths:
         if (reason := _load_ca_certificates(context, path)) is not None:
-            raise _ca_error(origin, path, reason, connection)
+            raise _ca_error(origin, path, reason)
     return context
 
 
@@ -125,10 +126,11 @@ def _load_ca_certificates(context: ssl.SSLContext, path: Path) -> str | None:
     return None
 
 
-def _ca_error(origin: str, path: Path, reason: str, connection: Connection) -> ConfigError:
+def _ca_error(origin: str, path: Path, reason: str) -> ConfigError:
     return ConfigError(
         f"the CA file {str(path)[:200]!r} (from {origin}) {reason}; nothing was sent",
+        cause="the CA's certificate belongs there, in PEM format",
         fix=f"export {origin}=/path/to/ca.pem"
         if origin in chain(*CA_BUNDLE_VARIABLES)
-        else connection.edit_command("ca_file=/path/to/ca.pem"),
+        else f"ls -l {quote(str(path))}",
     )

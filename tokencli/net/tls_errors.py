@@ -131,7 +131,7 @@ def explain_certificate_error(
     cause = explanation.cause
     if code in _CLOCK_OFFSETS and at.proxy is None:
         cause = f"{cause}{_describe_clock_offset(code, at)}"
-    elif at.proxy is not None and explanation.fix.endswith("ca.pem"):
+    elif at.proxy is not None and (explanation.fix or "").endswith("ca.pem"):
         cause = (
             f"{cause}; if the proxy {at.proxy.authority} inspects TLS, it is the proxy's CA that is"
             " missing"

@@ -126,7 +126,7 @@ class HttpTransport:
         headers = build_headers(request)
         proxy = select_proxy(target, connection, self._environ)
         trust = resolve_trust_config(connection, self._environ)
-        context = build_tls_context(trust, connection) if target.scheme == "https" else None
+        context = build_tls_context(trust) if target.scheme == "https" else None
         if context is not None and request.client_certificate is not None:
             load_client_certificate(request.client_certificate, context, connection)
         route = (

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import NamedTuple
 
 from tokencli.errors import ConfigError
@@ -107,7 +108,7 @@ def read_signing_certificate(profile: Profile) -> bytes:
         raise ConfigError(
             f"can't read the certificate {path[:200]!r} of profile {profile.name!r}:"
             f" {error.strerror}",
-            fix=f"tokencli profiles edit {profile.name}",
+            fix=f"ls -l {quote(path)}",
         ) from None
 
 

@@ -47,7 +47,7 @@ def client_secret_basic(profile: Profile, inputs: AuthInputs) -> AuthAdditions:
             f"the client_id of profile {profile.name!r} contains a colon, which raw HTTP Basic"
             " authentication can't send",
             cause='only basic_encoding = "rfc6749" encodes colons',
-            fix=f"tokencli profiles edit {profile.name}",
+            fix=f"tokencli profiles edit {profile.name} --set basic_encoding=rfc6749",
         )
     pair = b64encode(":".join(parts).encode()).decode()
     return AuthAdditions(

@@ -143,7 +143,8 @@ def fetch_metadata(profile: Profile, ctx: Context) -> IssuerMetadata:
         f"no usable metadata for issuer {profile.issuer} ({'; '.join(failures)})",
         cause="`issuer` must be exactly the issuer that the server's metadata names; for a server"
         " without metadata, set token_url and the other endpoints in the profile",
-        fix=f"tokencli profiles edit {profile.name}",
+        fix=f"tokencli profiles edit {profile.name}"
+        " --set token_url=https://login.example.com/token",
     )
 
 
@@ -337,5 +338,5 @@ def _unusable_endpoint_error(profile: Profile, name: str, problem: str) -> Confi
         f"the {name.replace('_', ' ')} endpoint in the metadata of {profile.issuer} can't be used:"
         f" {problem}",
         cause="the server's administrators have to correct it; until then, the profile can define the URL",
-        fix=f"tokencli profiles edit {profile.name}",
+        fix=f"tokencli profiles edit {profile.name} --set {name}_url=https://login.example.com/{name}",
     )

@@ -15,17 +15,22 @@ CLOCK_SENSITIVE_ERRORS = ("invalid_client", "invalid_grant", "invalid_dpop_proof
 RESERVED_CHARACTERS = set("%+&=: /?#")
 """Characters that RFC 6749 and raw HTTP Basic authentication encode differently."""
 
-LIKELY_CAUSES = {
-    "you": "most likely the credentials",
-    "profile": "most likely a setting in the profile",
-    "client": "most likely the client's registration at the server",
-    "server": "a problem at the server",
-    "provider": "most likely the provider's definition",
-}
-"""`whose` of an error's meaning -> the likely cause."""
-
-SCOPE_OPTION_HINT = "pass other scopes with --scope, or omit it to use those of the profile"
-"""What to do if the server refuses the scopes of the command line."""
+SCOPE_OPTION_CAUSE = (
+    "most likely the scopes given with --scope; without it those of the profile are used"
+)
+"""The cause if the server refuses the scopes of the command line."""
+OVERLOAD_STATUSES = (429, 503)
+"""Statuses that say more than a generic error code: the request was not processed."""
+GENERIC_CODES = (
+    "invalid_request",
+    "invalid_client",
+    "invalid_grant",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+    "server_error",
+)
+"""Codes of RFC 6749 section 5.2 that some servers send with every failure."""
 
 
 def get_endpoint_host(profile: Profile) -> str:
@@ -37,12 +42,7 @@ def refusal_error(
     profile: Profile, request: HttpRequest, reply: HttpReply, code: str | None, text: str | None
 ) -> RefusedError:
     """Return the error for a refusal, explained by the provider's table of codes and statuses."""
-    errors = profile.provider.errors
-    meaning = (
-        errors.codes.get(code or "")
-        or errors.status.get(str(reply.status))
-        or _get_default_meaning(reply)
-    )
+    meaning = find_meaning(profile, code, reply.status) or _get_default_meaning(reply)
     # The server may echo secrets of the request anywhere in a refusal, even as its error code.
     code = redact_text(code, request.secrets)[:80] if code else None
     text = redact_text(text, request.secrets)[:MAX_QUOTE] if text else None
@@ -54,22 +54,36 @@ def refusal_error(
     elif not code and reply.body.strip():
         quoted += f", {_get_content_type(request, reply) or 'a body'} instead of an OAuth error"
     if refuses_scope_option(profile, code, meaning):
-        causes, fix = ["most likely the scopes given with --scope"], SCOPE_OPTION_HINT
+        causes = [SCOPE_OPTION_CAUSE]
+        fix: str | None = f"tokencli get {profile.name}"
     else:
-        causes, fix = [LIKELY_CAUSES[meaning.whose]], _build_fix(profile, meaning)
+        causes, fix = [_describe_cause(profile, meaning)], _build_fix(profile, meaning)
         if encoding := _describe_encoding_cause(profile, request, reply):
             causes.append(encoding)
     skew = reply.clock_skew
-    if skew is not None and (reply.status == 401 or code in CLOCK_SENSITIVE_ERRORS):
+    if (
+        skew is not None
+        and reply.status not in OVERLOAD_STATUSES
+        and (reply.status == 401 or code in CLOCK_SENSITIVE_ERRORS)
+    ):
         causes.append(f"this computer's clock is {describe_clock_skew(skew)} of the server's")
     return RefusedError(
-        f"{get_endpoint_host(profile)} refused the request ({quoted}): {meaning.what}",
+        f"{get_endpoint_host(profile)} refused the request ({quoted})",
         cause="; or ".join(causes),
         fix=fix,
         status=reply.status,
         error=code,
         description=text,
     )
+
+
+def find_meaning(profile: Profile, code: str | None, status: int | None) -> ErrorMeaning | None:
+    """Return what a refusal means by the provider's table of codes and statuses."""
+    errors = profile.provider.errors
+    by_code, by_status = errors.codes.get(code or ""), errors.status.get(str(status))
+    if status in OVERLOAD_STATUSES and code in GENERIC_CODES:
+        return by_status or by_code
+    return by_code or by_status
 
 
 def refuses_scope_option(profile: Profile, code: str | None, meaning: ErrorMeaning | None) -> bool:
@@ -107,13 +121,25 @@ def malformed_reply_error(
     )
 
 
-def _build_fix(profile: Profile, meaning: ErrorMeaning) -> str:
+def _describe_cause(profile: Profile, meaning: ErrorMeaning) -> str:
+    if _suggests_new_secrets(meaning) and (sources := _list_secret_sources(profile)):
+        return f"{meaning.what}; the profile reads {sources}"
+    return meaning.what
+
+
+def _suggests_new_secrets(meaning: ErrorMeaning) -> bool:
+    return meaning.do == "tokencli login {profile} --again"
+
+
+def _build_fix(profile: Profile, meaning: ErrorMeaning) -> str | None:
+    if meaning.do is None and meaning.whose in ("client", "server"):
+        return None  # only the server's administrators can help
     login = f"tokencli login {profile.command_line_name}"
     fix = (meaning.do or "tokencli profiles show {profile}").replace(
         "tokencli login {profile}", login
     )
-    if fix == f"{login} --again" and (sources := _list_secret_sources(profile)):
-        return f"correct {sources}"
+    if _suggests_new_secrets(meaning) and _list_secret_sources(profile):
+        return f"tokencli profiles show {profile.name}"
     return fix.replace("{profile}", profile.name)
 
 
@@ -122,13 +148,13 @@ def _list_secret_sources(profile: Profile) -> str | None:
     refs = list(profile.secrets.values())
     if not refs or any(ref.kind in ("keyring", "prompt") for ref in refs):
         return None
-    return " and ".join(f"the {ref.name} in {ref.describe_source()}" for ref in refs)
+    return " and ".join(f"the {ref.name} from {ref.describe_source()}" for ref in refs)
 
 
 def _get_default_meaning(reply: HttpReply) -> ErrorMeaning:
     if reply.status >= 500:
-        return ErrorMeaning("the server failed", "server", "try again in a minute")
-    return ErrorMeaning("the server does not accept the request", "profile")
+        return ErrorMeaning("the server failed; try again in a minute", "server")
+    return ErrorMeaning("most likely a setting in the profile", "profile")
 
 
 def _describe_encoding_cause(

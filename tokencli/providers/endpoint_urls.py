@@ -241,7 +241,7 @@ def endpoint_unknown_error(profile: "Profile", endpoint: str) -> EndpointUnknown
     error = EndpointUnknownError(
         f"profile {profile.name!r} has no {endpoint.replace('_', ' ')} endpoint",
         cause="neither the profile nor its issuer's metadata names one",
-        fix=f"tokencli profiles edit {profile.name}",
+        fix=f"tokencli profiles edit {profile.name} --set {endpoint}_url=https://login.example.com/{endpoint}",
     )
     error.endpoint = endpoint
     return error

@@ -25,7 +25,7 @@ class CommandSource:
     """Runs a command without a shell and reads the secret from its stdout."""
 
     interaction: ClassVar[Interaction] = "program"
-    missing_secret_fix: ClassVar[str] = "run the command yourself and check what it prints"
+    missing_secret_fix: ClassVar[str] = "tokencli profiles show {profile}"
 
     def __init__(
         self, *, environ: Mapping[str, str], terminal: Terminal, timeout: float = COMMAND_TIMEOUT_S
@@ -92,7 +92,9 @@ class CommandSource:
 def _command_error(ref: SecretRef, outcome: str) -> CredentialsError:
     return CredentialsError(
         f"can't read the {ref.name} of profile {ref.profile!r}: the command {ref.target[0]!r} {outcome}",
-        fix=CommandSource.missing_secret_fix,  # not the argv: it may contain a secret
+        cause="run the command yourself to see what it prints",
+        # Not the argv, which may contain a secret.
+        fix=CommandSource.missing_secret_fix.format(profile=ref.profile),
     )
 
 
@@ -106,7 +108,7 @@ def _start_error(ref: SecretRef, error: Exception) -> CredentialsError:
     return CredentialsError(
         f"can't read the {ref.name} of profile {ref.profile!r}: the command {ref.target[0]!r} {reason}",
         cause=cause,
-        fix=f"tokencli profiles edit {ref.profile}",
+        fix=f"tokencli profiles edit {ref.profile} --secret {ref.name}=command:'pass show x'",
     )
 
 

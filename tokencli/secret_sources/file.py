@@ -17,7 +17,9 @@ class FileSource:
     """Reads the secret from a file. Symbolic links are followed: orchestrators use them."""
 
     interaction: ClassVar[Interaction] = "none"
-    missing_secret_fix: ClassVar[str] = "write the secret to {target}"
+    missing_secret_fix: ClassVar[str] = (
+        """read -rs SECRET && (umask 077; printf %s "$SECRET" > {target})"""
+    )
 
     # Every source is called with the same keywords.
     def __init__(self, *, environ: Mapping[str, str], terminal: Terminal) -> None:  # noqa: ARG002

@@ -18,8 +18,8 @@ class KeyringErrorTemplate:
     """One way in which a keyring fails; the texts are format strings."""
 
     message: str
-    fix: str
     cause: str | None = None
+    fix: str | None = None
     persistent: bool = True
     """Whether it would fail in the same way a moment later, so that this run need not try again."""
     error_type: type[KeyringError] = KeyringError
@@ -29,7 +29,7 @@ class KeyringErrorTemplate:
         error = self.error_type(
             self.message.format(**values),
             cause=self.cause.format(**values) if self.cause else None,
-            fix=self.fix.format(**values),
+            fix=self.fix.format(**values) if self.fix else None,
         )
         error.affects_whole_keyring = self.persistent
         return error
@@ -37,48 +37,44 @@ class KeyringErrorTemplate:
 
 LOCKED = KeyringErrorTemplate(
     "the OS keyring is locked, and there is no desktop session to unlock it in",
-    "unlock it by signing in at the desktop or with gnome-keyring-daemon --unlock",
-    _ALTERNATIVES,
+    "unlock it by signing in at the desktop; " + _ALTERNATIVES,
+    "gnome-keyring-daemon --unlock",
 )
 NOT_AVAILABLE = KeyringErrorTemplate(
     "no OS keyring is available (no Secret Service on a D-Bus session bus)",
-    "run the command in a desktop session, or under dbus-run-session",
     "this is usual over SSH, in cron and in containers; " + _ALTERNATIVES,
     error_type=NoKeyringError,
 )
 TIMED_OUT = KeyringErrorTemplate(
     "the OS keyring did not answer within {seconds:g} s",
-    "unlock or restart the keyring, then try again",
     "it hangs, or waits for its password; " + _ALTERNATIVES,
 )
 NO_DEFAULT_COLLECTION = KeyringErrorTemplate(
     "the OS keyring has no default collection yet",
-    "sign in at the desktop once, or create the collection with seahorse",
-    _ALTERNATIVES,
+    "signing in at the desktop creates it; " + _ALTERNATIVES,
+    "seahorse",
 )
 BAD_BACKEND_VARIABLE = KeyringErrorTemplate(
     "can't load the keyring backend {name!r} that PYTHON_KEYRING_BACKEND names: {reason}",
-    "unset PYTHON_KEYRING_BACKEND",
+    fix="unset PYTHON_KEYRING_BACKEND",
 )
 BAD_BACKEND_CONFIG = KeyringErrorTemplate(
     "can't use {path}, the configuration of the keyring library: {reason}",
-    "correct or remove {path}",
+    fix="rm {path}",
 )
 BACKEND_DISABLED = KeyringErrorTemplate(
     "the keyring library is disabled ({name}): it would store nothing",
-    "unset PYTHON_KEYRING_BACKEND, or remove what `keyring --disable` wrote",
-    _ALTERNATIVES,
+    "PYTHON_KEYRING_BACKEND or `keyring --disable` did that; " + _ALTERNATIVES,
     error_type=NoKeyringError,
 )
 PLAINTEXT_BACKEND = KeyringErrorTemplate(
     "the only keyring available ({name}) stores secrets as plain text in a file, so it is not used",
-    "unlock or install an encrypted keyring",
-    _ALTERNATIVES,
+    "an encrypted keyring is locked or not installed; " + _ALTERNATIVES,
 )
 NOT_PERSISTED = KeyringErrorTemplate(
     "the OS keyring ({name}) accepted an item but does not return it",
-    "python -m keyring diagnose",
     _ALTERNATIVES,
+    "python -m keyring diagnose",
 )
 ITEM_TOO_LONG = KeyringErrorTemplate(
     "the text is too long for this system's keyring ({size} characters, the limit is {limit})",
@@ -87,7 +83,7 @@ ITEM_TOO_LONG = KeyringErrorTemplate(
 )
 NOT_TEXT = KeyringErrorTemplate(
     "the item in the OS keyring ({name}) is not text",
-    "tokencli login --again",
+    fix="tokencli login --again",
     persistent=False,
 )
 ITEM_REMOVED = KeyringErrorTemplate(
@@ -97,8 +93,8 @@ ITEM_REMOVED = KeyringErrorTemplate(
 )
 OTHER_FAILURE = KeyringErrorTemplate(
     "the OS keyring ({name}) failed: {reason}",
-    "python -m keyring diagnose",
     _ALTERNATIVES,
+    "python -m keyring diagnose",
     persistent=False,
 )
 

@@ -36,7 +36,7 @@ class PromptSource:
         try:
             return normalize_secret(typed.reveal(), "the input")
         except CredentialsError as error:
-            raise CredentialsError(error.message, cause=error.cause, fix="type it again") from None
+            raise CredentialsError(error.message, cause=error.cause) from None
 
 
 def _suggest_env_source(ref: SecretRef) -> str:

@@ -36,7 +36,7 @@ def hold_lock(
     doing: str,
     timeout: float,
     note: Callable[[str], None],
-    timeout_fix: str = "wait longer with --lock-timeout 2m",
+    timeout_cause: str | None = "wait longer with --lock-timeout 2m",
 ) -> Iterator[None]:
     """Hold the lock at `path` during the block; wait at most `timeout` seconds for it.
 
@@ -45,7 +45,9 @@ def hold_lock(
     Raises:
         LockTimeoutError: another process has it. StorageError: there can be no lock there.
     """
-    lock, fd = _try_lock(path) or _wait_for_lock(path, doing, max(timeout, 0.0), note, timeout_fix)
+    lock, fd = _try_lock(path) or _wait_for_lock(
+        path, doing, max(timeout, 0.0), note, timeout_cause
+    )
     try:
         yield
     finally:
@@ -114,7 +116,7 @@ def _write_pid(fd: int) -> None:
 
 
 def _wait_for_lock(
-    path: Path, doing: str, timeout: float, note: Callable[[str], None], timeout_fix: str
+    path: Path, doing: str, timeout: float, note: Callable[[str], None], timeout_cause: str | None
 ) -> tuple["BaseFileLock", int]:
     from filelock import FileLock, Timeout
 
@@ -143,7 +145,7 @@ def _wait_for_lock(
         except Timeout:
             remaining = timeout - (time.monotonic() - start)
             if remaining <= 0:
-                raise _lock_timeout_error(path, doing, timeout, timeout_fix) from None
+                raise _lock_timeout_error(path, doing, timeout, timeout_cause) from None
             noted = True
             holder = _describe_process(read_holder_pid(path))
             note(f"waiting for {holder}, which is {doing}; at most {remaining:.0f} s more")
@@ -178,14 +180,14 @@ def _describe_process(pid: int | None) -> str:
 
 
 def _lock_timeout_error(
-    path: Path, doing: str, timeout: float, timeout_fix: str
+    path: Path, doing: str, timeout: float, timeout_cause: str | None
 ) -> LockTimeoutError:
     pid = read_holder_pid(path)
-    cause, fix = None, timeout_fix
+    cause, fix = timeout_cause, None
     if pid is not None and _is_process_stopped(pid):
         cause, fix = f"process {pid} is stopped, e.g. by Ctrl-Z", f"kill -CONT {pid}"
     elif pid is not None:
-        cause = f"to see what that process is: ps -fp {pid}"
+        fix = f"ps -fp {pid}"
     return LockTimeoutError(
         f"{_describe_process(pid)} has been {doing} for more than {timeout:g} s",
         cause=cause,

@@ -35,7 +35,7 @@ class StderrTerminal:
         """Whether a user can answer: stdin and stderr are terminals, without `--no-input` or CI."""
         if self._no_input or self._environ.get("CI", "").lower() not in ("", "0", "false"):
             return False
-        return _is_terminal(sys.stdin) and _is_terminal(sys.stderr)
+        return is_user_present()
 
     def print_note(self, text: str, *, whole: bool = False) -> None:
         """Print a note unless `-q` is given; a long one is cut unless it is `whole`."""
@@ -136,7 +136,7 @@ class StderrTerminal:
         if not self.interactive:
             raise LoginRequiredError(
                 f"can't ask {question!r}: there is no terminal, or --no-input or CI is set",
-                fix="run the command in a terminal, without --no-input and CI",
+                cause="run the command in a terminal, without --no-input and CI",
             )
 
     def _write_line(self, text: str, limit: int = MAX_LINE_CHARS) -> None:
@@ -173,6 +173,11 @@ def _draw_qr_code(text: str) -> bool:
     sys.stderr.write("".join(f"  {line}\n" for line in lines))
     sys.stderr.flush()
     return True
+
+
+def is_user_present() -> bool:
+    """Tell whether stdin and stderr are terminals."""
+    return _is_terminal(sys.stdin) and _is_terminal(sys.stderr)
 
 
 def _is_terminal(stream: object) -> bool:

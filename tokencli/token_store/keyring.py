@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tokencli.errors import KeyringError
+from tokencli.errors import KeyringError, NoKeyringError
 from tokencli.models import Profile, StoredTokenSet
 from tokencli.protocols import Clock, Terminal, TokenStore
 from tokencli.secret_sources.keyring_client import OsKeyring, get_os_keyring
@@ -82,16 +82,14 @@ class KeyringStore(LockedStore):
         Raises:
             KeyringError: it doesn't. StorageError: the key can't be recorded.
         """
+        if key not in self._verified_keys:
+            self._keyring.require_usable()  # so that nothing is recorded if there is no keyring
         if self._keyring.item_size_limit is not None:
             chunks.split_text(" " * (size + _RECORD_OVERHEAD_CHARS), self._keyring.item_size_limit)
         self._record_key(key)
         # Not if the keyring has just returned an item, or if it would ask the user whether the probe
         # may be deleted.
-        if (
-            key not in self._verified_keys
-            and self._keyring.require_usable()
-            and not self._keyring.prompts_before_change
-        ):
+        if key not in self._verified_keys and not self._keyring.prompts_before_change:
             self._keyring.set_item(*self._item_address(key, _PROBE_ITEM), _PROBE_ITEM)
             self._keyring.delete_item(*self._item_address(key, _PROBE_ITEM))
 
@@ -116,10 +114,12 @@ class KeyringStore(LockedStore):
     def delete_profile_tokens(self, profile: str, *, force: bool = False) -> int:
         """Delete everything of the profile, with chunks, journals and leftovers; count token sets.
 
-        An unavailable keyring is an error only if something was ever stored in it. With `force` the
-        record of that is deleted all the same.
+        An unavailable keyring is an error only if something was ever stored in it, else a remark
+        says that it wasn't searched. With `force` the record of that is deleted all the same.
         """
-        keys = self.list_known_keys(profile, self._keys_dir, self.journal.directory)
+        recorded_keys = self.list_known_keys(profile, self._keys_dir)
+        # The journal is shared with the file store, so it doesn't show that the keyring was used.
+        keys = recorded_keys or self.list_known_keys(profile, self.journal.directory)
         count = 0
         for key in keys:
             with self.lock_credential(key, self._lock_timeout):
@@ -128,15 +128,19 @@ class KeyringStore(LockedStore):
                     self._delete_item(key, profile, _PROBE_ITEM)
                     count += self._delete_item(key, profile)
                 except KeyringError:
-                    if not force:
+                    if recorded_keys and not force:
                         raise
                 self.journal.record_refresh_end(self.file_stem(key, profile))
                 safe_file.remove_file(self._keys_dir / self.file_stem(key, profile))
         try:
             count += self._keyring.delete_items(_token_service(profile))
-        except KeyringError:
-            if keys:
+        except KeyringError as error:
+            if recorded_keys:
                 raise
+            if not isinstance(error, NoKeyringError):
+                self._terminal.print_note(
+                    f"the keyring was not searched for older tokens: {error.message}"
+                )
         return count
 
     @property

@@ -82,7 +82,7 @@ class MemoryStore:
         if not lock.acquire(timeout=timeout):
             raise LockTimeoutError(
                 f"another thread has been getting this token for more than {timeout:g} s",
-                fix="wait longer with --lock-timeout 2m",
+                cause="wait longer with --lock-timeout 2m",
             )
         try:
             yield

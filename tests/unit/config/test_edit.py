@@ -165,10 +165,24 @@ def test_change_that_would_not_load_is_not_written(path: Path) -> None:
     with pytest.raises(ConfigError, match="would be invalid") as error:
         edit.update_profile(config(path), "a", {"token_url": "http://a.example/t"}, [])
     assert [problem.where for problem in error.value.problems] == ["profiles.a.token_url"]
-    assert error.value.fix is not None
+    assert all(problem.right for problem in error.value.problems)
     with pytest.raises(ConfigError):
         edit.add_profile(config(path), "c/d", {"provider": "oauth2"})
     assert path.read_text() == TEXT
+
+
+def test_missing_ca_file_is_not_written(path: Path) -> None:
+    """A profile that names it would fail at once; a relative path is relative to the file."""
+    with pytest.raises(ConfigError, match=r"/nowhere/ca\.pem does not exist") as error:
+        edit.update_profile(config(path), "a", {"ca_file": "/nowhere/ca.pem"}, [])
+    assert error.value.fix == "ls -l /nowhere/ca.pem"
+    keys = {"provider": "oauth2", "token_url": "https://x.example/t", "client_id": "c"}
+    with pytest.raises(ConfigError, match="does not exist"):
+        edit.add_profile(config(path), "n", {**keys, "ca_file": "ca.pem"})
+    assert path.read_text() == TEXT
+    (path.parent / "ca.pem").touch()
+    edit.update_profile(config(path), "a", {"ca_file": "ca.pem"}, [])
+    assert 'ca_file = "ca.pem"' in path.read_text()
 
 
 def test_existing_problem_does_not_prevent_a_change(path: Path) -> None:

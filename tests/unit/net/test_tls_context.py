@@ -166,7 +166,7 @@ def test_a_bad_ca_file_is_reported_with_its_origin(origin: str, state: str, tmp_
 def test_an_unreadable_ca_file_is_a_config_error(path: str) -> None:
     """Any error of the system becomes a ConfigError."""
     with pytest.raises(ConfigError):
-        build_tls_context(resolve_trust_config(Connection(ca_file=path), {}), Connection())
+        build_tls_context(resolve_trust_config(Connection(ca_file=path), {}))
 
 
 @pytest.mark.requirement(10)
@@ -199,7 +199,7 @@ def test_tls_contexts_are_strict(monkeypatch: pytest.MonkeyPatch) -> None:
     """TLS 1.2 or later, host names are checked, SSLKEYLOGFILE is ignored."""
     monkeypatch.setenv("SSLKEYLOGFILE", "/dev/null")
     for trust in (TrustConfig(), TrustConfig((("ca_file", ca_file()),))):
-        context = build_tls_context(trust, Connection())
+        context = build_tls_context(trust)
         assert context.minimum_version == ssl.TLSVersion.TLSv1_2
         assert context.verify_mode == ssl.CERT_REQUIRED
         assert context.check_hostname

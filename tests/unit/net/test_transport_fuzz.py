@@ -62,7 +62,7 @@ def test_any_reply_ends_in_a_reply_or_an_error() -> None:
         try:
             reply = HttpTransport({}, print, lambda _: None).send(request, Connection(10))
         except (ReplyError, UnreachableError) as error:
-            assert error.fix
+            assert error.fix or error.cause
             assert "\n" not in error.message
             assert len(error.message) < 600
         else:

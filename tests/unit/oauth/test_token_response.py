@@ -1,5 +1,6 @@
 """Token responses, good and bad: what is read, what is refused, and what the messages say."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -243,13 +244,14 @@ def test_byte_order_mark_is_accepted() -> None:
     ids=["empty", "html", "problem"],
 )
 def test_documented_statuses_are_explained(status: int, profile: Profile, body: str) -> None:
-    """Whatever the body, the message has the status and the provider's meaning, and there is a
-    fix."""
+    """Whatever the body, the message has the status, and the cause is the provider's meaning. There
+    is a fix unless only the server's administrators can help."""
     error = refusal(body, profile, status)
     assert f"HTTP {status}" in error.message
-    assert profile.provider.errors.status[str(status)].what in error.message
-    assert error.fix
-    assert "{profile}" not in error.fix
+    assert profile.provider.errors.status[str(status)].what == error.cause
+    meaning = profile.provider.errors.status[str(status)]
+    assert error.fix or meaning.whose in ("client", "server")
+    assert "{profile}" not in (error.fix or "")
 
 
 def test_description_of_screening_eagle() -> None:
@@ -257,13 +259,13 @@ def test_description_of_screening_eagle() -> None:
     error = refusal('{"error": "Forbidden", "errorDescription": "permission denied"}', EAGLE, 401)
     assert (error.error, error.description) == ("Forbidden", "permission denied")
     assert "permission denied" in error.message
-    assert "client secret is missing or wrong" in error.message
+    assert "client secret is missing or wrong" in (error.cause or "")
 
 
 def test_error_code_takes_precedence_over_the_status() -> None:
     """GroupID's 400s usually have an OAuth code."""
     error = refusal('{"error": "invalid_grant"}', GROUPID, 400)
-    assert "identity store" in error.message
+    assert "identity store" in (error.cause or "")
     assert error.fix == "tokencli login p --again"
 
 
@@ -292,7 +294,7 @@ def test_arbitrary_bytes_raise_only_tokencli_errors(body: bytes, status: int) ->
             OAUTH2, REQUEST, HttpReply(status, {"content-type": "application/json"}, body), STARTED
         )
     except TokencliError as error:
-        assert error.fix
+        assert error.fix or error.cause
     else:
         assert b"access_token" in body
 
@@ -349,8 +351,8 @@ def test_refusal_names_the_sources_of_secrets() -> None:
     """`login --again` can't prompt for secrets in variables and files."""
     refs = {"client_secret": SecretRef("env", "client_secret", "p", ("MY_SECRET",))}
     error = refusal('{"error": "invalid_client"}', replace(OAUTH2, secrets=refs), 401)
-    assert "MY_SECRET" in (error.fix or "")
-    assert "login" not in (error.fix or "")
+    assert "the profile reads the client_secret from env MY_SECRET" in (error.cause or "")
+    assert error.fix == "tokencli profiles show p"
 
 
 def test_refused_scope_option_is_named() -> None:
@@ -359,8 +361,8 @@ def test_refused_scope_option_is_named() -> None:
     assert "profiles edit" in str(refusal(body, OAUTH2, 400).fix)
     typed = replace(OAUTH2, scope="a b", value_sources={"scope": "--scope"})
     wrong = refusal(body, typed, 400)
-    assert "--scope" in str(wrong.fix) and "profiles edit" not in str(wrong.fix)
-    assert wrong.cause == "most likely the scopes given with --scope"
+    assert wrong.fix == "tokencli get p"
+    assert wrong.cause and wrong.cause.startswith("most likely the scopes given with --scope")
     assert typed.command_line_name == "p --scope 'a b'" and OAUTH2.command_line_name == "p"
 
 
@@ -375,3 +377,22 @@ def test_shown_texts_contain_no_secret() -> None:
     no = refusal('{"error": "invalid_grant canary-at", "error_description": "no canary-at",'
                  ' "access_token": "canary-at"}', OAUTH2, 400)  # fmt: skip
     assert "canary" not in f"{no.message}{no.error}{no.description}"
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("code", ["invalid_request", "invalid_client", "invalid_grant"])
+def test_overload_outranks_a_generic_code(status: int, code: str) -> None:
+    """The server did not look at the credentials, so they are not the cause; a specific code wins."""
+    error = refusal(json.dumps({"error": code}), OAUTH2, status)
+    assert error.cause == OAUTH2.provider.errors.status[str(status)].what
+    assert (error.error, error.fix) == (code, None)
+    specific = refusal('{"error": "temporarily_unavailable"}', OAUTH2, status)
+    assert "maintenance" in (specific.cause or "")
+
+
+def test_refusal_says_each_thing_once() -> None:
+    """The message has the server's own words, and the cause their meaning."""
+    body = '{"error": "invalid_client", "error_description": "no such client"}'
+    error = refusal(body, OAUTH2, 401)
+    assert error.message.endswith("refused the request (HTTP 401, invalid_client: no such client)")
+    assert error.cause == OAUTH2.provider.errors.codes["invalid_client"].what

@@ -131,7 +131,8 @@ def test_the_holder_is_named(path: Path, other: Hold) -> None:
         take(path)
     assert f"process {process.pid} " in caught.value.message
     assert "profile 'p'" in caught.value.message
-    assert caught.value.fix is not None and "--lock-timeout" in caught.value.fix
+    assert "--lock-timeout" in (caught.value.cause or "")
+    assert caught.value.fix == f"ps -fp {process.pid}"
 
 
 def test_a_wait_is_announced_once(path: Path, other: Hold, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes import FakeClock, FakeTerminal
 from tests.unit.token_store.samples import KEY, stored
-from tokencli.errors import KeyringError
+from tokencli.errors import KeyringError, NoKeyringError
 from tokencli.models import Secret
 from tokencli.secret_sources.keyring_client import ITEM_SIZE_LIMITS, OsKeyring
 from tokencli.token_store.keyring import KeyringStore
@@ -32,6 +32,8 @@ class SmallKeyring(OsKeyring):
         self.failure: KeyringError | None = None
 
     def require_usable(self) -> str:
+        if self.failure:
+            raise self.failure
         return "small"
 
     def get_item(self, service: str, username: str) -> str | None:
@@ -195,6 +197,19 @@ def test_an_unavailable_keyring_matters_only_if_it_was_used(tmp_path: Path) -> N
     keyring.failure = KeyringError("locked")
     with pytest.raises(KeyringError, match="locked"):
         store(keyring, tmp_path).delete_profile_tokens("p")
+
+
+def test_a_missing_keyring_is_no_error_if_it_was_never_used(tmp_path: Path) -> None:
+    """Neither a journal of the file store nor an attempt to use the keyring counts as a use."""
+    keyring = SmallKeyring()
+    keyring.failure = NoKeyringError("no keyring")
+    one = store(keyring, tmp_path)
+    with one.lock_credential(KEY, 5):
+        one.begin_refresh(KEY, Secret("canary-refresh-1"))
+    with pytest.raises(NoKeyringError):
+        one.reserve_space(KEY, 100)
+    assert one.delete_profile_tokens("p") == 0
+    assert list((tmp_path / "journal").iterdir()) == []
 
 
 def test_file_names_reveal_no_profile_or_token(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Generator, Mapping
 from hashlib import sha256
 from hmac import compare_digest
 from secrets import token_urlsafe
+from shlex import quote
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -24,7 +25,7 @@ from tokencli.oauth.grants.steps import (
 )
 from tokencli.oauth.refusals import (
     MAX_QUOTE,
-    SCOPE_OPTION_HINT,
+    SCOPE_OPTION_CAUSE,
     get_endpoint_host,
     refuses_scope_option,
 )
@@ -106,7 +107,7 @@ def _push_request(
             " has no request_uri (RFC 9126 section 2.2)",
             cause="the server doesn't support pushed authorization requests properly; unless it"
             " requires them, remove `par` from the profile",
-            fix=f"tokencli profiles edit {profile.name}",
+            fix=f"tokencli profiles edit {profile.name} --unset par",
         )
     return {"client_id": request["client_id"], "request_uri": request_uri}
 
@@ -143,7 +144,7 @@ def _check_id_token(profile: Profile, token: TokenSet, nonce: str | None) -> Non
             f"the ID token from {host} names {issuer!r} as its issuer instead of"
             f" {profile.issuer!r}; the whole reply was discarded, including any refresh token",
             cause="if that is the server's actual issuer, set it as `issuer` in the profile",
-            fix=f"tokencli profiles edit {profile.name}",
+            fix=f"tokencli profiles edit {profile.name} --set {quote(f'issuer={issuer}')}",
         )
     else:
         return
@@ -201,12 +202,12 @@ class ExpectedResponse:
         quoted = code + (f": {text}" if text else "")
         host = urlsplit(self.profile.endpoints.get("authorization", "")).netloc
         meaning = self.profile.provider.errors.codes.get(code)
+        is_scope_option = refuses_scope_option(self.profile, code, meaning)
         what = meaning.what if meaning else _ERROR_MEANINGS.get(code, _DEFAULT_MEANING)
         return RefusedError(
-            f"{host} ended the sign-in ({quoted}): {what}",
-            fix=SCOPE_OPTION_HINT
-            if refuses_scope_option(self.profile, code, meaning)
-            else f"tokencli login {self.profile.command_line_name}",
+            f"{host} ended the sign-in ({quoted})",
+            cause=SCOPE_OPTION_CAUSE if is_scope_option else what,
+            fix=f"tokencli login {self.profile.name if is_scope_option else self.profile.command_line_name}",
             error=code,
             description=text or None,
         )

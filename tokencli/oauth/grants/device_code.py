@@ -122,7 +122,7 @@ def _bad_reply_error(profile: Profile, problem: str) -> ReplyError:
     return ReplyError(
         f"the device authorization response from {get_endpoint_host(profile)} {problem}",
         cause="the server's administrators have to correct it; until then, use another grant",
-        fix=f"tokencli profiles edit {profile.name}",
+        fix=f"tokencli profiles edit {profile.name} --set grant=authorization_code",
     )
 
 
