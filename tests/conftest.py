@@ -71,6 +71,10 @@ def hermetic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         (tmp_path / place).chmod(0o700)
         monkeypatch.setenv(name, str(tmp_path / place))
     yield
+    memory = sys.modules.get("tokencli.token_store.memory")
+    if memory is not None:  # the store `none` is shared by the whole process
+        for shared in (memory._STORED_TOKENS, memory._STARTED_REFRESHES, memory._CREDENTIAL_LOCKS):
+            shared.clear()
 
 
 @dataclass(frozen=True)
