@@ -90,7 +90,7 @@ def test_locked_keyring_may_hold_a_token(tokencli: Run, monkeypatch: pytest.Monk
             assert "token: not read" in tokencli("profiles", "show", NAME).out
             seen = tokencli("inspect", NAME)
             assert seen.code == 4
-            assert "keyring is locked" in seen.err and "fix: unlock it" in seen.err
+            assert "keyring is locked" in seen.err and "cause: unlock it" in seen.err
 
 
 def test_profiles_test_uses_the_secrets(logged_in: Sandbox, tokencli: Run) -> None:

@@ -137,10 +137,9 @@ class KeyringStore(LockedStore):
         except KeyringError as error:
             if recorded_keys:
                 raise
-            if not isinstance(error, NoKeyringError):
-                self._terminal.print_note(
-                    f"the keyring was not searched for older tokens: {error.message}"
-                )
+            is_missing = isinstance(error, NoKeyringError)
+            tell = self._terminal.print_detail if is_missing else self._terminal.print_note
+            tell(f"the keyring was not searched for older tokens: {error.message}")
         return count
 
     @property

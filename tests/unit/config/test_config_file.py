@@ -250,3 +250,12 @@ def test_regular_file_is_read(tmp_path: Path) -> None:
     """Any name is fine."""
     (tmp_path / "own").write_text('title = "Ü"', encoding="utf-8")
     assert provider_file.read_provider_text(str(tmp_path / "own")) == 'title = "Ü"'
+
+
+def test_toml_error_says_the_line_once() -> None:
+    """The line is a part of the problem, so the message has only the column."""
+    with pytest.raises(ConfigError) as caught:
+        parse_toml("a = 1\na = 2\n", Path("c.toml"))
+    (problem,) = caught.value.problems
+    assert (problem.line, problem.what) == (2, "Cannot overwrite a value (column 6)")
+    assert problem.right
