@@ -178,10 +178,10 @@ def test_wrong_password_is_not_retried(tmp_path: Path) -> None:
 ADVICE = {
     "unknown CA": ("ca_file", str(ca_file())),
     "self-signed": ("ca_file",),
-    "307 to another host": ("https://localhost:", "tokencli profiles edit batch"),
+    "307 to another host": ("https://localhost:", "token_url", "tokencli profiles show batch"),
     "308 to http": ("not https",),
     "refused": ("HTTPS_PROXY",),
-    "body drip": ("--timeout",),
+    "body drip": ("profiles edit batch --set timeout=60s",),
     "expired": ("the clock is at least 2 days ahead",),
     "not valid yet": ("the clock is at least 1 day 23 hours behind",),
 }

@@ -84,7 +84,7 @@ def reply(data: bytes) -> None:
     try:
         found = read_token_response(profiles[head[2] % len(profiles)], REQUEST, told, NOW)
     except TokencliError as error:
-        assert error.fix
+        assert error.cause or error.fix
         assert SECRET.reveal() not in error.message
         return
     token = found.token.access_token.reveal()
