@@ -1,11 +1,11 @@
 """A proxy that records its requests and connects every CONNECT to loopback."""
 
+import select
 import socket
-from contextlib import suppress
-from threading import Thread
+import ssl
 
 from tests.faults.behaviours import message
-from tests.faults.server import Behaviour, Peer
+from tests.faults.server import STUCK_S, Behaviour, Peer
 
 
 def tunnel(peer: Peer) -> None:
@@ -30,15 +30,24 @@ def _connect(peer: Peer, authorization: str | None = None) -> None:
     port = int(seen.head.split()[1].rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port), timeout=20) as server:
         peer.send(b"HTTP/1.1 200 Connected\r\n\r\n")
-        back = Thread(target=_pump, args=(server, peer.socket), daemon=True)
-        back.start()
-        _pump(peer.socket, server)
-        back.join(20)
+        _relay(peer.socket, server)
 
 
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(65536):
-            sink.sendall(data)
-    with suppress(OSError):
-        sink.shutdown(socket.SHUT_WR)
+def _relay(client: socket.socket, server: socket.socket) -> None:
+    """Copy bytes both ways in this one thread until either end closes.
+
+    Two threads that read and write one TLS connection at the same time corrupt it on
+    Python 3.11 and 3.12 (CPython guards it with a lock since 3.13).
+    """
+    other_end = {client: server, server: client}
+    while True:
+        # Bytes that TLS has already decrypted don't make the socket readable.
+        pending = isinstance(client, ssl.SSLSocket) and client.pending()
+        readable = [client] if pending else select.select([client, server], [], [], STUCK_S)[0]
+        if not readable:
+            return
+        for source in readable:
+            data = source.recv(65536)
+            if not data:
+                return
+            other_end[source].sendall(data)
