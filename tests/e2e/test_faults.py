@@ -16,7 +16,7 @@ from tests.faults import behaviours as b
 from tests.faults.authority import ca_file
 from tests.faults.server import running
 from tests.faults.table import FAULTS, Fault, Served, serve
-from tokencli.net.retry import MAX_TRIES
+from tokencli.net.transport import MAX_TRIES
 
 DEADLINE_S = 2.0
 SLACK_S = 1.0

@@ -1,8 +1,7 @@
-"""Which CAs are trusted, and the TLS context that verifies servers with them.
+"""The TLS context: which CAs are trusted, and the client certificate (RFC 8705) if there is one.
 
 In this order: `ca_file` of the profile, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, SSL_CERT_FILE with
 SSL_CERT_DIR, the operating system's trust store. The first that is set is used exclusively.
-`net.client_certificate` loads a client certificate into the context.
 """
 
 import os
@@ -12,9 +11,9 @@ from itertools import chain
 from pathlib import Path
 from shlex import quote
 
-from tokencli.errors import ConfigError
+from tokencli.errors import ConfigError, CredentialsError
 from tokencli.fast_dataclass import dataclass
-from tokencli.models import Connection
+from tokencli.models import ClientCertificate, Connection
 
 CA_BUNDLE_VARIABLES = (
     ("REQUESTS_CA_BUNDLE",),
@@ -82,6 +81,41 @@ def build_tls_context(trust: TrustConfig) -> ssl.SSLContext:
     return context
 
 
+def load_client_certificate(
+    certificate: ClientCertificate, context: ssl.SSLContext, connection: Connection
+) -> None:
+    """Load the certificate into `context`, for servers that request one.
+
+    Raises:
+        ConfigError: a file is missing or can't be read, or certificate and key don't match.
+        CredentialsError: the key is encrypted, and the passphrase is missing or wrong.
+    """
+    for path in (certificate.cert_file, certificate.key_file):
+        try:
+            with Path(path).open("rb"):
+                pass
+        except (OSError, ValueError) as error:
+            reason = f"can't be read ({getattr(error, 'strerror', None) or 'not a path'})"
+            raise _certificate_error(path, reason, connection) from None
+    passphrase_requested = False
+
+    def passphrase() -> str:  # a callback, because OpenSSL itself would prompt at the terminal
+        nonlocal passphrase_requested
+        passphrase_requested = True
+        return certificate.passphrase.reveal() if certificate.passphrase else ""
+
+    try:
+        context.load_cert_chain(certificate.cert_file, certificate.key_file, passphrase)
+    except (ssl.SSLError, ValueError) as error:
+        if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
+            reason = f"is not the key of {certificate.cert_file[:200]!r}"
+            raise _certificate_error(certificate.key_file, reason, connection) from None
+        if passphrase_requested:
+            raise _passphrase_error(certificate, connection) from None
+        reason = "or its key is not in PEM format"
+        raise _certificate_error(certificate.cert_file, reason, connection) from None
+
+
 def _create_empty_context() -> ssl.SSLContext:
     # Not create_default_context(): it loads the system's anchors and obeys SSLKEYLOGFILE.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -133,4 +167,24 @@ def _ca_error(origin: str, path: Path, reason: str) -> ConfigError:
         fix=f"export {origin}=/path/to/ca.pem"
         if origin in chain(*CA_BUNDLE_VARIABLES)
         else f"ls -l {quote(str(path))}",
+    )
+
+
+def _passphrase_error(certificate: ClientCertificate, connection: Connection) -> CredentialsError:
+    reason = (
+        "key_passphrase does not decrypt it"
+        if certificate.passphrase
+        else "the profile has no key_passphrase"
+    )
+    return CredentialsError(
+        f"the key {certificate.key_file[:200]!r} of the client certificate is encrypted, and {reason};"
+        " nothing was sent",
+        fix=f"{connection.edit_command()} --secret key_passphrase=file:PATH",
+    )
+
+
+def _certificate_error(path: str, reason: str, connection: Connection) -> ConfigError:
+    return ConfigError(
+        f"can't use the client certificate: {path[:200]!r} {reason}; nothing was sent",
+        fix=connection.edit_command("client_cert=PATH", "client_key=PATH"),
     )

@@ -5,9 +5,11 @@ follow redirects.
 """
 
 import logging
+import random
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
 from ssl import SSLContext
 from typing import Any
 
@@ -18,9 +20,7 @@ from urllib3.exceptions import SystemTimeWarning
 from tokencli.errors import TokencliError
 from tokencli.fast_dataclass import dataclass
 from tokencli.humanize import describe_clock_skew
-from tokencli.models import Connection, HttpReply, HttpRequest
-from tokencli.net import retry
-from tokencli.net.client_certificate import load_client_certificate
+from tokencli.models import BUSY_STATUSES, Connection, HttpReply, HttpRequest
 from tokencli.net.connection import (
     ExchangeProgress,
     FailureContext,
@@ -29,10 +29,18 @@ from tokencli.net.connection import (
 from tokencli.net.proxy import Proxy, select_proxy
 from tokencli.net.request_guard import RequestTarget, build_headers, parse_target
 from tokencli.net.response_guard import read_body, refuse_redirect
-from tokencli.net.tls_context import TrustConfig, build_tls_context, resolve_trust_config
+from tokencli.net.tls_context import (
+    TrustConfig,
+    build_tls_context,
+    load_client_certificate,
+    resolve_trust_config,
+)
 from tokencli.providers.redaction import mask_secrets, redact_name
 from tokencli.system.timeout import WORKER_THREAD_NAME, run_with_timeout
 
+MAX_TRIES = 3
+FIRST_BACKOFF_S = 0.2
+"""Seconds before the second attempt; the delay doubles with each further one."""
 CONNECT_TIMEOUT_SHARE = 1 / 3
 """Share of the remaining time for each address of a host, so that the next one has a chance …"""
 MIN_CONNECT_TIMEOUT_S = 5.0
@@ -105,12 +113,10 @@ class HttpTransport:
             attempts += 1
             outcome = _attempt_exchange(exchange)
             if isinstance(outcome, _FailedAttempt):
-                delay = retry.compute_backoff(attempts) if outcome.retryable else None
+                delay = compute_backoff(attempts) if outcome.retryable else None
                 description = outcome.error.message
             else:
-                delay = (
-                    retry.compute_retry_delay(outcome, attempts) if request.is_retry_safe else None
-                )
+                delay = compute_retry_delay(outcome, attempts) if request.is_retry_safe else None
                 description = _describe_reply(outcome, exchange)
             if delay is None or delay >= exchange.remaining_s:
                 if isinstance(outcome, _FailedAttempt):
@@ -216,6 +222,32 @@ def _describe_reply(reply: HttpReply, exchange: _PreparedExchange) -> str:
         f"HTTP {reply.status} with {len(reply.body)} bytes after {exchange.elapsed_s * 1000:.0f} ms; "
         f"headers: {names}{clock}"
     )
+
+
+def compute_backoff(attempts: int) -> float | None:
+    """Return the seconds before the next attempt, with some jitter, or None after the last."""
+    if attempts >= MAX_TRIES:
+        return None
+    delay: float = FIRST_BACKOFF_S * 2 ** (attempts - 1)
+    return delay * random.uniform(0.75, 1.25)  # noqa: S311  # so that many clients don't collide
+
+
+def compute_retry_delay(reply: HttpReply, attempts: int) -> float | None:
+    """Return the seconds before the next attempt, or None if the reply is final."""
+    delay = compute_backoff(attempts)
+    if delay is None or reply.status not in BUSY_STATUSES:
+        return None
+    return max(delay, parse_retry_after(reply.headers.get("retry-after", "")))
+
+
+def parse_retry_after(text: str) -> float:
+    """Return the seconds of a Retry-After header (RFC 9110 section 10.2.3), or 0 if it is invalid."""
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 class _ExchangeAdapter(HTTPAdapter):

@@ -13,7 +13,7 @@ import trustme
 from tests.servers.keys import PASSPHRASE, Keys
 from tokencli.errors import ConfigError, CredentialsError, TlsError
 from tokencli.models import ClientCertificate, Connection, HttpRequest, Secret
-from tokencli.net.client_certificate import load_client_certificate
+from tokencli.net.tls_context import load_client_certificate
 from tokencli.net.transport import HttpTransport
 
 

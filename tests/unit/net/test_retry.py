@@ -12,8 +12,13 @@ from tests.faults.authority import ca_file
 from tests.faults.server import Behaviour, Peer, running
 from tokencli.errors import TokencliError, UnreachableError
 from tokencli.models import Connection, HttpReply, HttpRequest
-from tokencli.net.retry import MAX_TRIES, compute_backoff, compute_retry_delay, parse_retry_after
-from tokencli.net.transport import HttpTransport
+from tokencli.net.transport import (
+    MAX_TRIES,
+    HttpTransport,
+    compute_backoff,
+    compute_retry_delay,
+    parse_retry_after,
+)
 
 
 def busy(status: int, after: str = "0") -> Behaviour:
