@@ -11,7 +11,7 @@ from tokencli.commands.options import CommonOptions, common_options
 from tokencli.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
-    from tokencli.importers.draft import ProviderDraft
+    from tokencli.importers.draft.builder import ProviderDraft
     from tokencli.importers.model import Imported
 
 MAX_REQUESTS_LISTED = 20
@@ -59,7 +59,7 @@ def new(
         raise UsageError("--from-curl and --from can't be combined")
     # start-up: `tokencli --help` imports this module, and the importers cost as much as Typer
     from tokencli.core.provider_wizard import ask_token_request
-    from tokencli.importers import parse_curl
+    from tokencli.importers.curl import parse_curl
     from tokencli.importers.recording import read_token_requests
 
     app = App(common)
@@ -79,7 +79,7 @@ def new(
 def _pick_draft(app: App, requests: "list[Imported]", pick: int, title: str) -> "ProviderDraft":
     """Return the draft of the picked request; list all of them, without their values, if several."""
     from tokencli.config.profile_schema import COMMON_KEYS  # start-up: loads pydantic
-    from tokencli.importers.draft import draft_provider
+    from tokencli.importers.draft.request import draft_provider
 
     drafts = []
     last_error = ConfigError("none of the requests looks like a token request")

@@ -3,7 +3,3 @@
 There is one module per format, and `recording` detects the format. Each yields an `ImportedRequest` or an
 `OAuthServer` (see `model`), from which `draft` writes a provider.
 """
-
-from tokencli.importers.curl import parse_curl as parse_curl
-from tokencli.importers.recording import parse_file as parse_file
-from tokencli.importers.recording import parse_folder as parse_folder

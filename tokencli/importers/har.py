@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tokencli.importers.document import as_pairs, as_rows, as_table, as_text
-from tokencli.importers.model import ImportedRequest, has_basic_auth
+from tokencli.importers.model import ImportedRequest, get_body_format, has_basic_auth
 
 MAX_REPLY_LENGTH = 2 * 1024 * 1024
 REPEATING_REDIRECTS = (307, 308)
@@ -72,15 +72,7 @@ def _read_body(posted: dict[str, Any]) -> tuple[str, str]:
         )
     if params and not text:
         return "form", urlencode(params)
-    for word, meaning in (
-        ("json", "json"),
-        ("urlencoded", "form"),
-        ("xml", "xml"),
-        ("text/", "text"),
-    ):
-        if word in kind:
-            return meaning, text
-    return "", text
+    return get_body_format(kind), text
 
 
 def _list_multipart_names(text: str) -> list[tuple[str, str]]:

@@ -54,9 +54,16 @@ class OAuthServer:
     notes: tuple[str, ...] = ()
 
 
+_BODY_FORMATS = (("json", "json"), ("urlencoded", "form"), ("multipart", "multipart"), ("xml", "xml"),
+                 ("text/", "text"))  # fmt: skip
 Imported: TypeAlias = ImportedRequest | OAuthServer
 
 
 def has_basic_auth(headers: Iterable[tuple[str, str]]) -> bool:
     """Return whether a header is HTTP Basic authentication."""
     return any(n.lower() == "authorization" and v.lower().startswith("basic") for n, v in headers)
+
+
+def get_body_format(content_type: str) -> str:
+    """Return the format of a body (see `ImportedRequest.body_format`) with this Content-Type."""
+    return next((found for word, found in _BODY_FORMATS if word in content_type.lower()), "")

@@ -74,7 +74,7 @@ class StderrTerminal:
     def ask_secret(self, question: str) -> Secret:
         """Ask for a secret without echo."""
         self._require_interactive(question)
-        from tokencli.terminal.password_prompt import read_hidden_line
+        from tokencli.terminal.line_reader import read_hidden_line
 
         try:
             sys.stderr.flush()
@@ -102,13 +102,13 @@ class StderrTerminal:
         """
         self.set_status_line("")
         self._write_line(text, MAX_UNCUT_LINE_CHARS)
-        if qr is None or not _is_terminal(sys.stderr):
+        if qr is None or not is_terminal(sys.stderr):
             return False
         return _draw_qr_code(qr)
 
     def set_status_line(self, text: str) -> None:
         """Replace the status line; only on a terminal, and not with `-q`."""
-        if self._quiet or self._environ.get("TERM") == "dumb" or not _is_terminal(sys.stderr):
+        if self._quiet or self._environ.get("TERM") == "dumb" or not is_terminal(sys.stderr):
             return
         if text or self._status_visible:
             width = max(shutil.get_terminal_size((80, 24)).columns - 1, 1)
@@ -149,7 +149,7 @@ def write_stderr_line(text: str, limit: int = MAX_LINE_CHARS, *, anew: bool = Fa
     if sys.stderr is None:  # closed: the line must not go to stdout instead
         return
     try:
-        start = "\n" if anew and _is_terminal(sys.stderr) else ""  # after the ^C of an interrupt
+        start = "\n" if anew and is_terminal(sys.stderr) else ""  # after the ^C of an interrupt
         sys.stderr.write(f"{start}tokencli: {sanitize_text(text, limit)}\n")
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
@@ -177,10 +177,11 @@ def _draw_qr_code(text: str) -> bool:
 
 def is_user_present() -> bool:
     """Tell whether stdin and stderr are terminals."""
-    return _is_terminal(sys.stdin) and _is_terminal(sys.stderr)
+    return is_terminal(sys.stdin) and is_terminal(sys.stderr)
 
 
-def _is_terminal(stream: object) -> bool:
+def is_terminal(stream: object) -> bool:
+    """Tell whether a stream is open and a terminal."""
     try:
         return os.isatty(stream.fileno())  # type: ignore[attr-defined]  # None has no fileno: caught
     except (AttributeError, OSError, ValueError):

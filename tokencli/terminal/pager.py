@@ -8,6 +8,8 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
+from tokencli.terminal.console import is_terminal
+
 DEFAULT_PAGER = "less"
 DEFAULT_LESS_OPTIONS = "FRX"
 """Quit if the text fits on one screen, pass colors through, and leave the text on the screen."""
@@ -18,7 +20,7 @@ def find_pager(environ: Mapping[str, str]) -> list[str] | None:
 
     An empty `$PAGER`, `cat`, `TERM=dumb` or a stdout that is not a terminal mean no pager.
     """
-    if environ.get("TERM", "dumb") == "dumb" or not _is_stdout_terminal():
+    if environ.get("TERM", "dumb") == "dumb" or not is_terminal(sys.stdout):
         return None
     try:
         words = shlex.split(environ.get("PAGER", DEFAULT_PAGER))
@@ -49,10 +51,3 @@ def page_text(text: str, environ: Mapping[str, str]) -> bool:
     finally:
         signal.signal(signal.SIGINT, previous)
     return True
-
-
-def _is_stdout_terminal() -> bool:
-    try:
-        return os.isatty(sys.stdout.fileno())
-    except (AttributeError, OSError, ValueError):
-        return False

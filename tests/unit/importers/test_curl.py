@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokencli.errors import ConfigError
-from tokencli.importers import parse_curl
-from tokencli.importers.curl import split_command
+from tokencli.importers.curl import parse_curl, split_command
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 

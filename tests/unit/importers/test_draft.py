@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from tokencli.config.profile_schema import COMMON_KEYS
 from tokencli.config.provider_validation import validate_provider
 from tokencli.errors import ConfigError
-from tokencli.importers import parse_curl, parse_file
-from tokencli.importers.draft import draft_provider
+from tokencli.importers.curl import parse_curl
+from tokencli.importers.draft.request import draft_provider
+from tokencli.importers.recording import parse_file
 from tokencli.provider_schema import Provider
 
 NAME = st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from tokencli.config.profile_schema import COMMON_KEYS
 from tokencli.config.provider_validation import validate_provider, validate_user_provider
 from tokencli.errors import ConfigError, TokencliError
-from tokencli.importers import parse_file
-from tokencli.importers.draft import ProviderDraft, draft_provider
+from tokencli.importers.draft.builder import ProviderDraft
+from tokencli.importers.draft.request import draft_provider
 from tokencli.importers.model import Imported
-from tokencli.importers.recording import read_token_requests
+from tokencli.importers.recording import parse_file, read_token_requests
 from tokencli.provider_schema import Provider
 
 FILES = Path(__file__).parents[2] / "recordings"

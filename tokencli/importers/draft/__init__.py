@@ -3,6 +3,3 @@
 Values that can't be secret by name, type or form stay in the draft as constants and are listed. All other
 values become references, and are neither stored nor shown.
 """
-
-from tokencli.importers.draft.builder import ProviderDraft as ProviderDraft
-from tokencli.importers.draft.request import draft_provider as draft_provider

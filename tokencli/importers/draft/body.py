@@ -8,15 +8,13 @@ from urllib.parse import parse_qsl
 from tokencli.errors import ConfigError
 from tokencli.importers.document import parse_document
 from tokencli.importers.draft.builder import ProviderDraft, escape_template
-from tokencli.importers.model import ImportedRequest
+from tokencli.importers.model import ImportedRequest, get_body_format
 from tokencli.importers.name_patterns import LIFETIME_NAME_PATTERN, SECRET_NAME_PATTERN
 from tokencli.providers.reply_locator import get_local_name, read_xml_events
 from tokencli.providers.template_filters import escape_xml
 
 _UNQUOTED_VARIABLE = re.compile(r'("(?:[^"\\]|\\.)*")|(\{\{\s*[^{}"]{1,100}?\s*\}\})')
 _FORM_PAIR = re.compile(r"[A-Za-z_@$][\w.@$:%+\[\]-]{0,60}=")
-_CONTENT_TYPE_FORMATS = (("json", "json"), ("x-www-form-urlencoded", "form"), ("multipart", "multipart"),
-          ("xml", "xml"), ("text/", "text"))  # fmt: skip
 AMBIGUOUS_NAMES = ("id", "name", "value", "key", "code")
 """Names that are clear only together with the name of their parent."""
 MAX_CONSTANT_NUMBER = 999
@@ -53,10 +51,9 @@ def draft_body(request: ImportedRequest, draft: ProviderDraft) -> tuple[str | No
 
 def _get_declared_format(request: ImportedRequest) -> str:
     """Return the format of the body according to its Content-Type header."""
-    told = next(
-        (text for name, text in request.headers if name.lower() == "content-type"), ""
-    ).lower()
-    return next((kind for word, kind in _CONTENT_TYPE_FORMATS if word in told), "")
+    return get_body_format(
+        next((text for name, text in request.headers if name.lower() == "content-type"), "")
+    )
 
 
 def _looks_like_form(text: str) -> bool:
