@@ -266,6 +266,6 @@ class App:
 
     def defer_signals(self, at_most: float) -> AbstractContextManager[None]:
         """Hold back signals inside the block, which takes `at_most` seconds, and deliver them after it."""
-        from tokencli.system.deferred_signals import defer_signals
+        from tokencli.system.signals import defer_signals
 
         return defer_signals(self.terminal.print_note, at_most=at_most)

@@ -39,13 +39,13 @@ MUTANTS = {
         "tests/unit/core/test_get_token.py::test_second_read_under_lock",
     ),
     "the flush before the rename": Mutant(
-        "system/safe_file.py",
+        "system/private_files.py",
         "            os.fsync(self._fd)\n",
         "",
-        "tests/unit/system/test_safe_file.py::test_a_write_is_flushed_before_the_rename",
+        "tests/unit/system/test_private_files.py::test_a_write_is_flushed_before_the_rename",
     ),
     "the order of flush and rename": Mutant(
-        "system/safe_file.py",
+        "system/private_files.py",
         """            os.fsync(self._fd)
             fd, self._fd = self._fd, -1
             os.close(fd)
@@ -56,7 +56,7 @@ MUTANTS = {
             fd, self._fd = self._fd, -1
             os.close(fd)
 """,
-        "tests/unit/system/test_safe_file.py::test_a_write_is_flushed_before_the_rename",
+        "tests/unit/system/test_private_files.py::test_a_write_is_flushed_before_the_rename",
     ),
     "the comparison before clearing a file": Mutant(
         "token_store/locked_store.py",

@@ -12,7 +12,7 @@ from tokencli.commands import output
 from tokencli.commands.error_report import report_error
 from tokencli.commands.fast_commands import find_fast_command
 from tokencli.errors import StorageError, TokencliError, UsageError
-from tokencli.system.termination import (
+from tokencli.system.signals import (
     Terminated,
     find_signal_cause,
     install_signal_handlers,

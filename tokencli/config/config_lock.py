@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tokencli.system.file_lock import hold_lock
-from tokencli.system.private_dir import ensure_private_dir
+from tokencli.system.private_files import ensure_private_dir
 from tokencli.system.user_dirs import state_dir
 
 _LOCK_TIMEOUT_S = 30.0

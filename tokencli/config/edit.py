@@ -21,7 +21,7 @@ from tokencli.config.config_file import (
 from tokencli.config.load import Config
 from tokencli.errors import ConfigError, StorageError, UsageError
 from tokencli.problems import count_problems
-from tokencli.system.safe_file import write_atomically
+from tokencli.system.private_files import write_atomically
 
 TomlTable = dict[str, Any]
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from tokencli.errors import StorageError
 from tokencli.fastpath import reader
-from tokencli.system import safe_file
-from tokencli.system.private_dir import ensure_private_dir, list_names
+from tokencli.system import private_files
+from tokencli.system.private_files import ensure_private_dir, list_names
 from tokencli.system.user_dirs import find_memory_dir
 
 _MIN_CONFIG_AGE_S = 0.05, 3.0
@@ -60,7 +60,7 @@ class FastPathRecords:
         try:
             for folder in (root.parent, root, records_dir):
                 ensure_private_dir(folder)
-            safe_file.write_atomically(path, data)
+            private_files.write_atomically(path, data)
             # The times of two files are all that a shell can compare of a configuration.
             os.utime(path, ns=(config_mtime_ns, config_mtime_ns))
         except (StorageError, OSError, ValueError):
@@ -143,6 +143,6 @@ def _config_of(records_dir: Path) -> str:
 
 def _remove_quietly(path: Path) -> None:
     try:
-        safe_file.remove_file(path)
+        private_files.remove_file(path)
     except StorageError:
         return

@@ -14,7 +14,7 @@ from tokencli.errors import CredentialsError
 from tokencli.models import Secret, SecretRef
 from tokencli.protocols import Interaction, Terminal
 from tokencli.secret_sources.normalize import MAX_SECRET_BYTES, normalize_secret
-from tokencli.system.deferred_signals import defer_signals
+from tokencli.system.signals import defer_signals
 from tokencli.system.timeout import run_with_timeout
 
 COMMAND_TIMEOUT_S = 60.0

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tokencli.errors import LockTimeoutError, StorageError
-from tokencli.system.private_dir import build_storage_error, foreign_owner_error
+from tokencli.system.private_files import build_storage_error, foreign_owner_error
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock

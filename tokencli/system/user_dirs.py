@@ -29,7 +29,7 @@ def state_dir() -> Path:
         path = home / inside / "tokencli"
         if _is_creatable(path):
             return path
-    return Path(f"/tmp/tokencli-{os.geteuid()}")  # noqa: S108  # checked before use, see private_dir
+    return Path(f"/tmp/tokencli-{os.geteuid()}")  # noqa: S108  # checked before use, see private_files
 
 
 def runtime_dir(environ: Mapping[str, str]) -> Path | None:

@@ -4,7 +4,7 @@ from tokencli.errors import KeyringError
 from tokencli.models import Profile
 from tokencli.protocols import TokenStore
 from tokencli.secret_sources.keyring_client import get_os_keyring
-from tokencli.system.private_dir import list_names
+from tokencli.system.private_files import list_names
 from tokencli.system.user_dirs import runtime_dir, state_dir
 from tokencli.token_store import StoreContext, keyring
 from tokencli.token_store.locked_store import profile_file_prefix

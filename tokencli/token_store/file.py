@@ -4,8 +4,8 @@ from pathlib import Path
 
 from tokencli.models import Profile, StoredTokenSet
 from tokencli.protocols import Clock, Terminal, TokenStore
-from tokencli.system import safe_file
-from tokencli.system.private_dir import build_storage_error, ensure_private_dir, sync_dir
+from tokencli.system import private_files
+from tokencli.system.private_files import build_storage_error, ensure_private_dir, sync_dir
 from tokencli.system.user_dirs import state_dir
 from tokencli.token_store import StoreContext, token_record
 from tokencli.token_store.locked_store import LockedStore
@@ -41,7 +41,7 @@ class FileStore(LockedStore):
     ) -> None:
         super().__init__(root, profile, terminal=terminal, clock=clock, lock_timeout=lock_timeout)
         self._name = name
-        self._pending_writes: dict[str, safe_file.AtomicWrite] = {}
+        self._pending_writes: dict[str, private_files.AtomicWrite] = {}
 
     @property
     def name(self) -> str:
@@ -60,7 +60,7 @@ class FileStore(LockedStore):
             return None
         path = self._token_path(key)
         try:
-            data = safe_file.read_private_file(path)
+            data = private_files.read_private_file(path)
             if data is None:
                 return None
             stored = token_record.parse_record(data)
@@ -68,7 +68,7 @@ class FileStore(LockedStore):
                 raise ValueError("belongs to another credential")
         except ValueError:
             if self.holds_lock(key):
-                backup = safe_file.set_aside_damaged_file(path)
+                backup = private_files.set_aside_damaged_file(path)
                 self._terminal.print_warning(
                     f"a stored token of profile {self._profile!r} is damaged; the file was renamed to"
                     f" {backup}"
@@ -86,9 +86,9 @@ class FileStore(LockedStore):
             raise build_storage_error(error, directory) from None
         self.release_reservation(key)
         if self.holds_lock(key):
-            for draft in list(safe_file.find_leftover_drafts(self._token_path(key))):
-                safe_file.remove_file(draft)
-        self._pending_writes[key] = safe_file.AtomicWrite(
+            for draft in list(private_files.find_leftover_drafts(self._token_path(key))):
+                private_files.remove_file(draft)
+        self._pending_writes[key] = private_files.AtomicWrite(
             self._token_path(key), size + _RECORD_OVERHEAD_BYTES
         )
 
@@ -99,13 +99,13 @@ class FileStore(LockedStore):
         draft = self._pending_writes.pop(key, None)
         if draft is None:
             self.ensure_subdir("tokens")
-            draft = safe_file.AtomicWrite(self._token_path(key), len(data))
+            draft = private_files.AtomicWrite(self._token_path(key), len(data))
         draft.commit(data)
         self.end_refresh(key)
 
     def delete_stored(self, key: str) -> bool:
         """Delete the token file, and tell whether there was one."""
-        return safe_file.remove_file(self._token_path(key), durably=True)
+        return private_files.remove_file(self._token_path(key), durably=True)
 
     def list_credential_keys(self, profile: str) -> list[str]:
         """Return the keys under which token sets of the profile may be stored."""
@@ -118,7 +118,7 @@ class FileStore(LockedStore):
         count = 0
         for key in self.list_known_keys(profile, self._tokens_dir, self.journal.directory):
             with self.lock_credential(key, self._lock_timeout):
-                count += safe_file.remove_file(self._token_path(key, profile), durably=True)
+                count += private_files.remove_file(self._token_path(key, profile), durably=True)
                 self.journal.record_refresh_end(self.file_stem(key, profile))
                 self._remove_leftovers(self.file_stem(key, profile))
         return count
@@ -140,4 +140,4 @@ class FileStore(LockedStore):
         """Remove drafts and damaged files."""
         for directory in (self._tokens_dir, self.journal.directory):
             for path in directory.glob(f"*{entry}.*"):
-                safe_file.remove_file(path)
+                private_files.remove_file(path)

@@ -1,18 +1,23 @@
 """Tokens in the OS keyring: one item for each credential, or several if items are small."""
 
+import json
+from hashlib import sha256
 from pathlib import Path
 
 from tokencli.errors import KeyringError, NoKeyringError
+from tokencli.fast_dataclass import dataclass
 from tokencli.models import Profile, StoredTokenSet
 from tokencli.protocols import Clock, Terminal, TokenStore
 from tokencli.secret_sources.keyring_client import OsKeyring, get_os_keyring
-from tokencli.system import safe_file
+from tokencli.system import private_files
 from tokencli.system.user_dirs import state_dir
-from tokencli.token_store import StoreContext, chunks, token_record
+from tokencli.token_store import StoreContext, token_record
 from tokencli.token_store.locked_store import LockedStore
 
 _RECORD_OVERHEAD_CHARS = 1024
 """Length of a record without the tokens themselves."""
+_MAX_CHUNKS = 256
+"""Enough for the largest token set that is stored."""
 _CORRUPT_ITEM, _PROBE_ITEM = "corrupt", "trial"
 
 
@@ -85,7 +90,7 @@ class KeyringStore(LockedStore):
         if key not in self._verified_keys:
             self._keyring.require_usable()  # so that nothing is recorded if there is no keyring
         if self._keyring.item_size_limit is not None:
-            chunks.split_text(" " * (size + _RECORD_OVERHEAD_CHARS), self._keyring.item_size_limit)
+            _split_text(" " * (size + _RECORD_OVERHEAD_CHARS), self._keyring.item_size_limit)
         self._record_key(key)
         # Not if the keyring has just returned an item, or if it would ask the user whether the probe
         # may be deleted.
@@ -131,7 +136,7 @@ class KeyringStore(LockedStore):
                     if recorded_keys and not force:
                         raise
                 self.journal.record_refresh_end(self.file_stem(key, profile))
-                safe_file.remove_file(self._keys_dir / self.file_stem(key, profile))
+                private_files.remove_file(self._keys_dir / self.file_stem(key, profile))
         try:
             count += self._keyring.delete_items(_token_service(profile))
         except KeyringError as error:
@@ -149,8 +154,8 @@ class KeyringStore(LockedStore):
     def _record_key(self, key: str) -> None:
         """Record that the keyring may have an item for `key`, so that it can be deleted later."""
         path = self.ensure_subdir("keys") / self.file_stem(key)
-        if safe_file.read_private_file(path) is None:
-            safe_file.write_atomically(path, b"")
+        if private_files.read_private_file(path) is None:
+            private_files.write_atomically(path, b"")
 
     def _item_address(
         self, key: str, suffix: str = "", profile: str | None = None
@@ -164,21 +169,21 @@ class KeyringStore(LockedStore):
         return f"{service}:{username}", username
 
     def _join_chunks(self, key: str, text: str) -> str:
-        header = chunks.parse_header(text)
+        header = _parse_chunk_header(text)
         if header is None:
             return text
         items = (
             self._item_address(key, f"{header.generation}{n}") for n in range(header.chunk_count)
         )
-        return chunks.join_chunks(header, [self._keyring.get_item(*item) for item in items])
+        return _join_chunks(header, [self._keyring.get_item(*item) for item in items])
 
     def _save_in_chunks(self, key: str, text: str, limit: int) -> None:
-        previous = chunks.parse_header(self._keyring.get_item(*self._item_address(key)))
+        previous = _parse_chunk_header(self._keyring.get_item(*self._item_address(key)))
         if len(text) <= limit:
             self._keyring.set_item(*self._item_address(key), text)
         else:
-            parts = chunks.split_text(text, limit)
-            header = chunks.build_header(text, len(parts), previous)
+            parts = _split_text(text, limit)
+            header = _build_chunk_header(text, len(parts), previous)
             for n, part in enumerate(parts):
                 self._keyring.set_item(*self._item_address(key, f"{header.generation}{n}"), part)
             self._keyring.set_item(*self._item_address(key), header.to_json())
@@ -192,7 +197,7 @@ class KeyringStore(LockedStore):
         """Delete an item with all its chunks, and tell whether there was one."""
         item = self._item_address(key, suffix, profile)
         if self._keyring.item_size_limit is not None:
-            header = chunks.parse_header(self._keyring.get_item(*item))
+            header = _parse_chunk_header(self._keyring.get_item(*item))
             for generation in ("a", "b"):
                 in_use = header is not None and header.generation == generation
                 count = header.chunk_count if header is not None and in_use else 0
@@ -213,3 +218,74 @@ class KeyringStore(LockedStore):
 
 def _token_service(profile: str) -> str:
     return f"tokencli:{profile}:token"
+
+
+@dataclass(frozen=True, slots=True)
+class _ChunkHeader:
+    """The item that says which chunks a text was split into (Windows: items of 1280 characters).
+
+    The chunks are written first, under the generation that is not in use, and the header last. So the
+    stored header always belongs to complete chunks.
+    """
+
+    generation: str
+    """`a` or `b`; the next text uses the other one."""
+    chunk_count: int
+    digest: str
+
+    def to_json(self) -> str:
+        """Return the stored form."""
+        return json.dumps(
+            {
+                "version": 1,
+                "parts": self.chunk_count,
+                "generation": self.generation,
+                "sha256": self.digest,
+            }
+        )
+
+
+def _split_text(text: str, limit: int) -> list[str]:
+    """Return `text`, which is ASCII, in chunks of at most `limit` characters.
+
+    Raises:
+        KeyringError: there would be too many chunks.
+    """
+    chunks = [text[at : at + limit] for at in range(0, len(text), limit)]
+    if len(chunks) > _MAX_CHUNKS:
+        raise KeyringError(
+            f"a token set of {len(text)} characters is too long for this system's keyring",
+            fix='store this profile\'s tokens in a file: store = "file"',
+        )
+    return chunks
+
+
+def _build_chunk_header(text: str, count: int, previous: _ChunkHeader | None) -> _ChunkHeader:
+    """Return the header for `text` in `count` chunks, in the generation `previous` doesn't use."""
+    generation = "b" if previous is not None and previous.generation == "a" else "a"
+    return _ChunkHeader(generation, count, sha256(text.encode()).hexdigest())
+
+
+def _parse_chunk_header(text: str | None) -> _ChunkHeader | None:
+    """Return the header in `text`, or None if it is not a header."""
+    try:
+        match json.loads(text or ""):
+            case {
+                "version": 1,
+                "parts": int(count),
+                "generation": "a" | "b" as generation,
+                "sha256": str(digest),
+            } if 0 < count <= _MAX_CHUNKS:
+                return _ChunkHeader(generation, count, digest)
+    except (ValueError, RecursionError):
+        pass
+    return None
+
+
+def _join_chunks(header: _ChunkHeader, chunks: list[str | None]) -> str:
+    """Return the whole text; raises ValueError if a chunk is missing or doesn't belong to it."""
+    text = "".join(chunk or "" for chunk in chunks)
+    digest = sha256(text.encode(errors="surrogatepass")).hexdigest()
+    if None in chunks or digest != header.digest:
+        raise ValueError("the chunks do not match their header")
+    return text

@@ -1,5 +1,6 @@
 """Base class of the stores that have files: the lock and the journal of each credential."""
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,14 +11,55 @@ from threading import get_ident
 from tokencli.errors import StorageError
 from tokencli.models import Secret, StoredTokenSet
 from tokencli.protocols import Clock, Terminal
+from tokencli.system import private_files
 from tokencli.system.file_lock import hold_lock
-from tokencli.system.private_dir import ensure_private_dir, list_names
-from tokencli.token_store.journal import Journal
+from tokencli.system.private_files import ensure_private_dir, list_names
+
+JOURNAL_VERSION = 1
 
 
 def profile_file_prefix(profile: str) -> str:
     """Return the prefix of the names of all files that belong to the profile."""
     return sha256(profile.encode()).hexdigest()[:16] + "-"
+
+
+class Journal:
+    """Which refresh token a run was about to use: one file for each credential.
+
+    A server that rotates refresh tokens may have replied to a run that was killed before it saved the
+    reply. The next run recognizes this and can say so. Only a hash of the refresh token is stored.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def record_refresh_start(self, name: str, refresh_token: Secret, now: float) -> None:
+        """Record durably that `refresh_token` is about to be used."""
+        entry = {
+            "version": JOURNAL_VERSION,
+            "spent": _hash_refresh_token(name, refresh_token),
+            "at": now,
+        }
+        private_files.write_atomically(self._entry_path(name), json.dumps(entry).encode("ascii"))
+
+    def record_refresh_end(self, name: str) -> bool:
+        """Record that the refresh has ended, and tell whether one had started."""
+        return private_files.remove_file(self._entry_path(name))
+
+    def is_refresh_unfinished(self, name: str, refresh_token: Secret) -> bool:
+        """Tell whether a run started to use this refresh token and never finished."""
+        try:
+            entry = json.loads(private_files.read_private_file(self._entry_path(name)) or b"null")
+        except (ValueError, RecursionError, StorageError):
+            return False  # an unreadable entry is ignored and overwritten by the next refresh
+        return (
+            isinstance(entry, dict)
+            and entry.get("version") == JOURNAL_VERSION
+            and entry.get("spent") == _hash_refresh_token(name, refresh_token)
+        )
+
+    def _entry_path(self, name: str) -> Path:
+        return self.directory / f"{name}.json"
 
 
 class LockedStore(ABC):
@@ -137,3 +179,8 @@ class LockedStore(ABC):
             if name.lstrip(".").startswith(prefix)
         }
         return sorted(keys)
+
+
+def _hash_refresh_token(name: str, refresh_token: Secret) -> str:
+    """Hash the token with the credential's name, so that two entries can't be compared."""
+    return sha256(f"{name}\n{refresh_token.reveal()}".encode(errors="surrogatepass")).hexdigest()

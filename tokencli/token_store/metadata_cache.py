@@ -4,8 +4,12 @@ from hashlib import sha256
 from pathlib import Path
 
 from tokencli.models import Profile
-from tokencli.system.private_dir import ensure_private_dir
-from tokencli.system.safe_file import read_private_file, set_aside_damaged_file, write_atomically
+from tokencli.system.private_files import (
+    ensure_private_dir,
+    read_private_file,
+    set_aside_damaged_file,
+    write_atomically,
+)
 from tokencli.system.user_dirs import state_dir
 from tokencli.token_store.locked_store import profile_file_prefix
 

@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from tests.unit.token_store.crashing import Machine, Power
 from tests.unit.token_store.samples import KEY, file_store, stored
 from tokencli.models import Secret, StoredTokenSet
-from tokencli.system import safe_file
+from tokencli.system import private_files
 
 CRASH = st.none() | st.integers(1, 45)
 POWER = st.sampled_from(["stays", "behind", "ahead"])
@@ -176,26 +176,26 @@ def test_every_step_of_a_refresh_is_tried() -> None:
 def test_the_model_fails_without_each_step(lost: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without flushing the content or the directory, or with writing in place, the model fails."""
     if lost == "names":
-        monkeypatch.setattr(safe_file, "sync_dir", lambda folder: None)
+        monkeypatch.setattr(private_files, "sync_dir", lambda folder: None)
     elif lost == "content":
-        monkeypatch.setattr(safe_file.AtomicWrite, "commit", _commit_unflushed)
+        monkeypatch.setattr(private_files.AtomicWrite, "commit", _commit_unflushed)
     else:
-        monkeypatch.setattr(safe_file.AtomicWrite, "commit", _commit_in_place)
+        monkeypatch.setattr(private_files.AtomicWrite, "commit", _commit_in_place)
     with pytest.raises(AssertionError):
         list(try_every_step())
 
 
-def _commit_unflushed(draft: safe_file.AtomicWrite, data: bytes) -> None:
+def _commit_unflushed(draft: private_files.AtomicWrite, data: bytes) -> None:
     import os
 
     os.write(draft._fd, data)
     os.ftruncate(draft._fd, len(data))
     os.close(draft._fd)
     draft._temp_path.replace(draft.path)
-    safe_file.sync_dir(draft.path.parent)
+    private_files.sync_dir(draft.path.parent)
 
 
-def _commit_in_place(draft: safe_file.AtomicWrite, data: bytes) -> None:
+def _commit_in_place(draft: private_files.AtomicWrite, data: bytes) -> None:
     import os
 
     draft.discard()
@@ -204,4 +204,4 @@ def _commit_in_place(draft: safe_file.AtomicWrite, data: bytes) -> None:
     os.write(fd, data[50:])
     os.fsync(fd)
     os.close(fd)
-    safe_file.sync_dir(draft.path.parent)
+    private_files.sync_dir(draft.path.parent)

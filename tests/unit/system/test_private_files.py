@@ -17,8 +17,8 @@ import pytest
 from tests.unit.token_store.samples import ROOT, file_store, memory_folder, stored, token_file
 from tokencli.errors import StorageError
 from tokencli.models import StoredTokenSet
-from tokencli.system import safe_file
-from tokencli.system.private_dir import ensure_private_dir
+from tokencli.system import private_files
+from tokencli.system.private_files import ensure_private_dir
 from tokencli.token_store import token_record
 
 KEY = stored().binding.key
@@ -192,7 +192,7 @@ def test_files_of_other_users_are_refused(
         b"{",
         b"\x00" * 100,
         token_record.dump_record(stored(key="cd" * 32)),
-        b"x" * (safe_file.MAX_FILE_BYTES + 1),
+        b"x" * (private_files.MAX_FILE_BYTES + 1),
     ],
     ids=["empty", "torn", "zeros", "another credential's", "huge"],
 )
@@ -302,13 +302,13 @@ def test_drafts_of_killed_runs_are_removed_under_the_lock(tmp_path: Path) -> Non
     """A draft of a killed run is removed by the next run that holds the lock."""
     store = file_store(tmp_path)
     store.save(stored())
-    left = safe_file.AtomicWrite(token_file(tmp_path), 10)
+    left = private_files.AtomicWrite(token_file(tmp_path), 10)
     store.reserve_space(KEY, 10)
-    assert len(list(safe_file.find_leftover_drafts(token_file(tmp_path)))) == 2
+    assert len(list(private_files.find_leftover_drafts(token_file(tmp_path)))) == 2
     with store.lock_credential(KEY, 5):
         store.reserve_space(KEY, 10)
-        assert len(list(safe_file.find_leftover_drafts(token_file(tmp_path)))) == 1
-    assert list(safe_file.find_leftover_drafts(token_file(tmp_path))) == []
+        assert len(list(private_files.find_leftover_drafts(token_file(tmp_path)))) == 1
+    assert list(private_files.find_leftover_drafts(token_file(tmp_path))) == []
     left.discard()
 
 
@@ -326,7 +326,7 @@ def test_a_write_is_flushed_before_the_rename(
             return real(*args)
 
         monkeypatch.setattr(os, name, noted)
-    safe_file.write_atomically(tmp_path / "x", b"data")
+    private_files.write_atomically(tmp_path / "x", b"data")
     assert steps == ["write", "fsync", "replace", "fsync folder"]
 
 

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from tokencli.system.deferred_signals import DEFERRED_SIGNALS, defer_signals
+from tokencli.system.signals import DEFERRED_SIGNALS, defer_signals
 
 ROOT = Path(__file__).parents[3]
 
 PROGRAM = """
 import os, select, signal, sys
-from tokencli.system.deferred_signals import defer_signals
+from tokencli.system.signals import defer_signals
 if {ignored}:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 try:

@@ -1,7 +1,11 @@
-"""Signals that end a run, raised as exceptions."""
+"""Signals: those that end a run are raised as exceptions, and can be deferred."""
 
 import signal
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from time import monotonic
 from types import FrameType
 from typing import Any
 
@@ -39,8 +43,6 @@ def resend_dropped_signal(unraisable: Any) -> None:
     if isinstance(cause, Terminated):
         number = cause.args[0]
         signal.signal(number, _raise_terminated)
-    import threading
-
     main = threading.main_thread().ident
     assert main is not None, "the main thread runs"
     # Not at once: it would be raised in this hook and dropped again.
@@ -58,3 +60,51 @@ def find_signal_cause(error: BaseException | None) -> BaseException | None:
     while error is not None and not isinstance(error, (KeyboardInterrupt, Terminated)):
         error = error.__cause__ or error.__context__
     return error
+
+
+_SIGNAL_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGTSTP")
+DEFERRED_SIGNALS = tuple(
+    signal.Signals[name] for name in _SIGNAL_NAMES if name in signal.Signals.__members__
+)
+"""The signals that end or stop a program, as far as the platform has them."""
+
+
+@contextmanager
+def defer_signals(note: Callable[[str], None], *, at_most: float = 30.0) -> Iterator[None]:
+    """Defer signals inside the block, tell the user through `note`, and deliver them after it.
+
+    The message says that the block takes `at_most` seconds. A signal that the process ignores stays
+    ignored. Outside the main thread, where Python delivers no signals, this does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    deferred: list[int] = []
+    start = monotonic()
+
+    def defer(number: int, _frame: FrameType | None) -> None:
+        first = not deferred
+        if number not in deferred:
+            deferred.append(number)
+        left = max(at_most - (monotonic() - start), 0.0)
+        with suppress(RuntimeError):  # the signal interrupted a write to stderr
+            if first:
+                note("waiting for the server's reply, so that the new token is not lost")
+            else:
+                note(f"still waiting for the server's reply, at most {left:.0f} s more")
+
+    with ExitStack() as after:
+        # Runs last, when the previous handlers are back.
+        after.callback(_deliver_signals, deferred)
+        for number in DEFERRED_SIGNALS:
+            handler = signal.getsignal(number)
+            if handler is None or handler is signal.SIG_IGN:  # not set by Python, or nohup
+                continue
+            after.callback(signal.signal, number, handler)
+            signal.signal(number, defer)
+        yield
+
+
+def _deliver_signals(deferred: list[int]) -> None:
+    for number in deferred:
+        signal.raise_signal(number)
