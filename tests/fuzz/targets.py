@@ -12,8 +12,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from tests.unit.config.test_load_fuzz import VALID, use
-from tokencli.commands.inspect import inspection_to_dict
-from tokencli.commands.inspect_view import render_inspection
+from tokencli.commands.inspect import inspection_to_dict, render_inspection
 from tokencli.config.load import load_config
 from tokencli.core.inspect import inspect_token
 from tokencli.errors import ConfigError, TokencliError

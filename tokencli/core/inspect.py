@@ -1,14 +1,11 @@
 """Inspect a token: decode what it says about itself, and on request check it with its server."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from math import isfinite
-from typing import Any, Literal
+from typing import Literal
 
-from tokencli.core.introspect import fetch_userinfo, introspect_token
-from tokencli.core.secret_resolver import SecretResolver
-from tokencli.core.token_verification import verify_token
-from tokencli.errors import InvalidTokenError, PromptRequiredError
+from tokencli.errors import InvalidTokenError
 from tokencli.humanize import format_utc, humanize_duration, humanize_relative_time
 from tokencli.jwt.decode import MAX_TOKEN_LENGTH, TokenKind, decode_token
 from tokencli.jwt.explain import (
@@ -18,9 +15,7 @@ from tokencli.jwt.explain import (
     read_time_claims,
     strings_of_claim,
 )
-from tokencli.jwt.verify import VerificationError, VerificationResult
-from tokencli.models import CLOCK_TOLERANCE_S, Profile, Secret, TokenSet
-from tokencli.protocols import Context
+from tokencli.models import CLOCK_TOLERANCE_S, TokenSet
 
 _TOKEN_CHARS = frozenset(map(chr, range(0x21, 0x7F)))
 """The characters of a token: no others fit into a header (RFC 6750 section 2.1 allows even fewer)."""
@@ -165,77 +160,3 @@ def _used_fraction(starts: float | None, expires: float | None, now: float) -> f
 
 def _str_or_none(value: object) -> str | None:
     return value if isinstance(value, str) else None
-
-
-@dataclass(frozen=True, slots=True)
-class RequestedChecks:
-    """Which checks to run."""
-
-    verify: bool = False
-    introspect: bool = False
-    userinfo: bool = False
-    audiences: Sequence[str] = ()
-    """Accepted audiences in addition to the profile's."""
-
-    @property
-    def any_requested(self) -> bool:
-        """Whether any check is to be run."""
-        return self.verify or self.introspect or self.userinfo
-
-
-@dataclass(frozen=True, slots=True)
-class CheckResults:
-    """The results of the checks; None for a check that wasn't requested."""
-
-    verified: VerificationResult | None = None
-    verification_failure: str | None = None
-    """Why the verification failed, as a clause."""
-    introspection: Mapping[str, Any] | None = None
-    userinfo: Mapping[str, Any] | None = None
-
-    @property
-    def rejection_reason(self) -> str | None:
-        """Why the token is invalid according to the issuer's keys or the server."""
-        if self.verification_failure is not None:
-            return self.verification_failure
-        if self.introspection is not None and self.introspection["active"] is False:
-            return "the server says that it is not active: expired, revoked, or never issued"
-        return None
-
-
-NO_CHECKS = CheckResults()
-"""The results if no check was requested."""
-
-
-def run_checks(
-    profile: Profile, ctx: Context, token: str, stored: TokenSet | None, checks: RequestedChecks
-) -> CheckResults:
-    """Run the requested checks.
-
-    Raises:
-        TokencliError: a check couldn't be run.
-    """
-    results = CheckResults()
-    if checks.verify:
-        try:
-            results = replace(results, verified=verify_token(profile, ctx, token, checks.audiences))
-        except VerificationError as error:
-            results = replace(results, verification_failure=str(error))
-    if checks.introspect:
-        results = replace(
-            results, introspection=_introspect_with_prompt(profile, ctx, Secret(token))
-        )
-    if checks.userinfo:
-        token_type = "DPoP" if profile.dpop else "Bearer"
-        token_set = stored or TokenSet(Secret(token), token_type, obtained_at=ctx.clock.now())
-        results = replace(results, userinfo=fetch_userinfo(profile, ctx, token_set))
-    return results
-
-
-def _introspect_with_prompt(profile: Profile, ctx: Context, token: Secret) -> Mapping[str, Any]:
-    resolver = SecretResolver(profile, ctx)
-    try:
-        return introspect_token(profile, ctx, resolver, token)
-    except PromptRequiredError as error:
-        resolver.prompt_for(error.secret_names)
-        return introspect_token(profile, ctx, resolver, token)

@@ -1,21 +1,34 @@
-"""`Sandbox`: certificates, server, systems and workspace, started and stopped together."""
+"""`Sandbox`: certificates, server, systems and workspace, started and stopped together.
 
+`Router` decides which system answers, and injects faults.
+"""
+
+import os
+import shutil
 import ssl
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from tokencli.errors import StorageError, UsageError
 from tokencli.sandbox.faults import parse_faults
+from tokencli.sandbox.http_messages import OAuthError, Request, Response, json_response
 from tokencli.sandbox.https_server import HOST, HttpsServer
-from tokencli.sandbox.keys import SigningKeys
-from tokencli.sandbox.router import Router
-from tokencli.sandbox.system import SandboxContext
-from tokencli.sandbox.token_db import TokenDatabase
-from tokencli.sandbox.workspace import TomlValue, Workspace
+from tokencli.sandbox.system import SYSTEMS, FakeSystem, SandboxContext, SigningKeys, load_system
+from tokencli.sandbox.token_db import RequestLogEntry, TokenDatabase
+from tokencli.toml_writer import format_key_path, format_toml_value
+
+TomlValue = str | int | float | bool | Mapping[str, str]
+DEFAULT_PROFILE = "groupid"
+CAPTIVE_PORTAL_PAGE = b"""<!doctype html>
+<html><head><title>Welcome</title></head>
+<body><h1>Welcome to the guest network</h1><p>Please accept the terms of use.</p></body></html>
+"""
 
 
 class Sandbox:
@@ -135,3 +148,162 @@ def _create_certificates(directory: Path) -> tuple[bytes, ssl.SSLContext]:
     with certificate.private_key_and_cert_chain_pem.tempfile(dir=str(directory)) as path:
         context.load_cert_chain(path)
     return authority.cert_pem.bytes(), context
+
+
+class Router:
+    """Answer requests, and log each one before its response is sent."""
+
+    def __init__(self, context: SandboxContext) -> None:
+        self.context = context
+        self.systems: dict[str, FakeSystem] = {name: load_system(name)(context) for name in SYSTEMS}
+
+    def handle_request(self, request: Request) -> Response:
+        """Answer one request."""
+        system = self._find_system(request.path)
+        if system is None:
+            kind, response = "other", _not_found_response()
+        elif request.path == system.token_path:
+            kind, response = "token", self._handle_token_request(system, request)
+        elif request.path == system.resource_path:
+            kind, response = "resource", system.handle_resource_request(request)
+        elif request.path == system.jwks_path:
+            kind, response = "keys", json_response(200, self.context.signing_keys.public_jwks())
+        else:
+            kind, response = "other", system.error_response(404)
+        grant_type = ""
+        if system is not None and kind == "token" and request.method == "POST":
+            grant_type = _loggable_grant_type(system, request)
+        self._record_request(request, kind, system, grant_type, response)
+        return response
+
+    def _find_system(self, path: str) -> FakeSystem | None:
+        """Return the system whose path prefix matches, if any."""
+        for system in self.systems.values():
+            if path.startswith(system.path_prefixes):
+                return system
+        return None
+
+    def _handle_token_request(self, system: FakeSystem, request: Request) -> Response:
+        """Answer a token request, with the faults injected."""
+        faults = self.context.faults
+        if faults.fail is not None and self.context.fault_applies("fail", faults.fail[1]):
+            return replace(system.error_response(faults.fail[0]), delay_s=faults.slow)
+        drop = None
+        if faults.drop is not None and self.context.fault_applies("drop", faults.drop[1]):
+            drop = faults.drop[0]
+        if drop == "before":
+            return Response(0, b"", drop_connection=True)
+        if faults.redirect is not None:
+            status, target = faults.redirect
+            return Response(status, b"", headers={"Location": target})
+        if faults.html:
+            return Response(200, CAPTIVE_PORTAL_PAGE, "text/html; charset=utf-8")
+        response = system.handle_token_request(request)
+        return replace(response, delay_s=faults.slow, drop_connection=drop == "after")
+
+    def _record_request(
+        self,
+        request: Request,
+        kind: str,
+        system: FakeSystem | None,
+        grant_type: str,
+        response: Response,
+    ) -> None:
+        self.context.database.record_request(
+            RequestLogEntry(
+                at=self.context.database.now(),
+                kind=kind,
+                system=system.name if system is not None else "-",
+                method=request.method,
+                path=request.path,
+                grant_type=grant_type,
+                status=0 if response.drop_connection else response.status,
+                error=response.error_code,
+                issued=response.token_issued,
+            )
+        )
+
+
+def _loggable_grant_type(system: FakeSystem, request: Request) -> str:
+    """Return the grant type for the log: `?` if unknown, since it could be a misplaced secret."""
+    try:
+        grant_type = request.parse_form().get("grant_type", "?")
+    except OAuthError:
+        return "?"
+    return grant_type if system.supports_grant(grant_type) else "?"
+
+
+def _not_found_response() -> Response:
+    return json_response(404, {"error": "not_found", "systems": list(SYSTEMS)}, error="not_found")
+
+
+class Workspace:
+    """The files of one sandbox: config.toml, CA certificate, secrets and state."""
+
+    def __init__(self) -> None:
+        # mkdtemp sets mode 0700. On some systems the temporary directory is a symbolic link.
+        self.directory = Path(tempfile.mkdtemp(prefix="tokencli-sandbox-")).resolve()
+        self.config_file = self.directory / "config.toml"
+        self.ca_file = self.directory / "ca.pem"
+        self.state_dir = self.directory / "state"
+        self.state_dir.mkdir(mode=0o700)
+
+    def write_files(self, url: str, ca: bytes) -> None:
+        """Write the configuration, the CA certificate and the secrets."""
+        self._server_url = url
+        self.ca_file.write_bytes(ca)
+        for name in SYSTEMS:
+            for secret, value in load_system(name).secrets.items():
+                _write_private_file(self._secret_path(name, secret), value + "\n")
+        _write_private_file(self.config_file, self.render_config())
+
+    def delete_files(self) -> None:
+        """Delete the directory and everything in it."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def render_config(
+        self,
+        changes: Mapping[str, Mapping[str, TomlValue | None]] | None = None,
+        *,
+        state_dir: str | None = None,
+    ) -> str:
+        """Return a configuration with a profile for each system.
+
+        `changes` maps profile names to keys to set, or to omit if None. A profile that isn't named
+        after a system is based on the system in its `provider`.
+        """
+        changes = changes or {}
+        lines = [
+            "# The configuration of a running sandbox, deleted when it stops.",
+            f"default_profile = {format_toml_value(DEFAULT_PROFILE)}",
+            f"state_dir = {format_toml_value(state_dir or str(self.state_dir))}",
+        ]
+        for name in dict.fromkeys((*SYSTEMS, *changes)):
+            change = changes.get(name, {})
+            keys = self._profile_table(str(change.get("provider", name))) | dict(change)
+            lines += ["", f"[{format_key_path(('profiles', name))}]"]
+            lines += [
+                f"{key} = {format_toml_value(value)}"
+                for key, value in keys.items()
+                if value is not None
+            ]
+        return "\n".join(lines) + "\n"
+
+    def _profile_table(self, system: str) -> dict[str, TomlValue | None]:
+        system_class = load_system(system)
+        address = self._server_url.removeprefix("https://")
+        keys: dict[str, TomlValue | None] = {"provider": system}
+        for name, value in system_class.profile_values.items():
+            keys[name] = value.format(url=self._server_url, address=address)
+        keys |= {
+            name: {"file": str(self._secret_path(system, name))} for name in system_class.secrets
+        }
+        return keys | {"ca_file": str(self.ca_file), "store": "file"}
+
+    def _secret_path(self, system: str, name: str) -> Path:
+        return self.directory / f"{system}.{name}"
+
+
+def _write_private_file(path: Path, text: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)

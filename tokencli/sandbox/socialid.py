@@ -4,8 +4,12 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from tokencli.sandbox.http_messages import OAuthError, Request, Response, json_response
-from tokencli.sandbox.keys import generate_opaque_token
-from tokencli.sandbox.system import FakeSystem, integer_if_whole, reason_phrase
+from tokencli.sandbox.system import (
+    FakeSystem,
+    generate_opaque_token,
+    integer_if_whole,
+    reason_phrase,
+)
 from tokencli.sandbox.token_db import AuthorizationGrant
 
 OAUTH1_NETWORKS = ("twitter",)

@@ -1,6 +1,7 @@
-"""`FakeSystem`, what the systems have in common, and the table of systems."""
+"""`FakeSystem`, what the systems have in common, the table of systems, and their signing keys."""
 
 import json
+import secrets
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -8,11 +9,10 @@ from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from importlib import import_module
 from threading import Lock
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from tokencli.sandbox.faults import Faults
 from tokencli.sandbox.http_messages import OAuthError, Request, Response, json_response
-from tokencli.sandbox.keys import SigningKeys, generate_opaque_token
 from tokencli.sandbox.token_db import AuthorizationGrant, InvalidRefreshTokenError, TokenDatabase
 
 SYSTEMS: Mapping[str, str] = {
@@ -35,6 +35,41 @@ def load_system(name: str) -> "type[FakeSystem]":
     module, _, attribute = SYSTEMS[name].partition(":")
     found: type[FakeSystem] = getattr(import_module(module), attribute)
     return found
+
+
+class SigningKeys:
+    """Sign JWTs. joserfc is imported only when a sandbox starts."""
+
+    def __init__(self) -> None:
+        from joserfc import jwk
+
+        self._ec_key = jwk.ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"})
+        self._ec_key.ensure_kid()
+        self._hmac_key = jwk.OctKey.generate_key(256)
+
+    def sign_es256(self, claims: Mapping[str, object], typ: str) -> str:
+        """Sign with the key whose public part is in `public_jwks`."""
+        from joserfc import jwt
+
+        header = {"alg": "ES256", "kid": self._ec_key.kid, "typ": typ}
+        return jwt.encode(header, dict(claims), self._ec_key)
+
+    def sign_hs256(self, claims: Mapping[str, object]) -> str:
+        """Sign with a symmetric key that only the server has."""
+        from joserfc import jwt
+
+        return jwt.encode({"alg": "HS256", "typ": "JWT"}, dict(claims), self._hmac_key)
+
+    def public_jwks(self) -> Mapping[str, Any]:
+        """Return the public keys as a JWK Set (RFC 7517 section 5)."""
+        from joserfc import jwk
+
+        return dict(jwk.KeySet([self._ec_key]).as_dict(private=False))
+
+
+def generate_opaque_token() -> str:
+    """Return a new opaque token: 64 hexadecimal digits."""
+    return secrets.token_hex(32)
 
 
 @dataclass(slots=True)

@@ -11,9 +11,8 @@ from hypothesis import strategies as some
 
 from tokencli.sandbox import groupid, oauth2, screening_eagle, socialid
 from tokencli.sandbox.http_messages import FORM_CONTENT_TYPE, Request, Response
-from tokencli.sandbox.keys import SigningKeys
-from tokencli.sandbox.router import Router
-from tokencli.sandbox.system import SYSTEMS, FakeSystem, SandboxContext, load_system
+from tokencli.sandbox.server import Router
+from tokencli.sandbox.system import SYSTEMS, FakeSystem, SandboxContext, SigningKeys, load_system
 from tokencli.sandbox.token_db import TokenDatabase
 
 GROUPID = groupid.GroupId

@@ -1,15 +1,32 @@
-"""Ask the server about a token: introspection (RFC 7662) and UserInfo (OpenID Connect Core)."""
+"""Check a token with its issuer's keys (`verify`) and its server (introspection and UserInfo)."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tokencli.core.secret_resolver import SecretResolver
-from tokencli.core.token_verification import verify_signed_response
-from tokencli.errors import RefusedError, ReplyError
+from tokencli.errors import (
+    ConfigError,
+    PromptRequiredError,
+    RefusedError,
+    ReplyError,
+)
 from tokencli.jwt.decode import decode_token
-from tokencli.jwt.verify import VerificationError
-from tokencli.models import DpopKey, HttpReply, HttpRequest, ParamValue, Profile, Secret, TokenSet
+from tokencli.jwt.verify import (
+    UnknownKeyError,
+    VerificationError,
+    VerificationResult,
+    verify_jwt,
+)
+from tokencli.models import (
+    DpopKey,
+    HttpReply,
+    HttpRequest,
+    ParamValue,
+    Profile,
+    Secret,
+    TokenSet,
+)
 from tokencli.oauth import dpop
 from tokencli.oauth.authenticated_request import send_authenticated_request
 from tokencli.oauth.refusals import MAX_QUOTE, get_endpoint_host
@@ -19,6 +36,165 @@ from tokencli.oauth.www_authenticate import find_token_error
 from tokencli.protocols import Context
 from tokencli.providers.endpoint_urls import endpoint_unknown_error
 from tokencli.providers.redaction import redact_text
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedChecks:
+    """Which checks to run."""
+
+    verify: bool = False
+    introspect: bool = False
+    userinfo: bool = False
+    audiences: Sequence[str] = ()
+    """Accepted audiences in addition to the profile's."""
+
+    @property
+    def any_requested(self) -> bool:
+        """Whether any check is to be run."""
+        return self.verify or self.introspect or self.userinfo
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResults:
+    """The results of the checks; None for a check that wasn't requested."""
+
+    verified: VerificationResult | None = None
+    verification_failure: str | None = None
+    """Why the verification failed, as a clause."""
+    introspection: Mapping[str, Any] | None = None
+    userinfo: Mapping[str, Any] | None = None
+
+    @property
+    def rejection_reason(self) -> str | None:
+        """Why the token is invalid according to the issuer's keys or the server."""
+        if self.verification_failure is not None:
+            return self.verification_failure
+        if self.introspection is not None and self.introspection["active"] is False:
+            return "the server says that it is not active: expired, revoked, or never issued"
+        return None
+
+
+NO_CHECKS = CheckResults()
+"""The results if no check was requested."""
+
+
+def run_checks(
+    profile: Profile, ctx: Context, token: str, stored: TokenSet | None, checks: RequestedChecks
+) -> CheckResults:
+    """Run the requested checks.
+
+    Raises:
+        TokencliError: a check couldn't be run.
+    """
+    results = CheckResults()
+    if checks.verify:
+        try:
+            results = replace(results, verified=verify_token(profile, ctx, token, checks.audiences))
+        except VerificationError as error:
+            results = replace(results, verification_failure=str(error))
+    if checks.introspect:
+        results = replace(
+            results, introspection=_introspect_with_prompt(profile, ctx, Secret(token))
+        )
+    if checks.userinfo:
+        token_type = "DPoP" if profile.dpop else "Bearer"
+        token_set = stored or TokenSet(Secret(token), token_type, obtained_at=ctx.clock.now())
+        results = replace(results, userinfo=fetch_userinfo(profile, ctx, token_set))
+    return results
+
+
+def _introspect_with_prompt(profile: Profile, ctx: Context, token: Secret) -> Mapping[str, Any]:
+    resolver = SecretResolver(profile, ctx)
+    try:
+        return introspect_token(profile, ctx, resolver, token)
+    except PromptRequiredError as error:
+        resolver.prompt_for(error.secret_names)
+        return introspect_token(profile, ctx, resolver, token)
+
+
+def verify_token(
+    profile: Profile, ctx: Context, token: str, audiences: Sequence[str] = ()
+) -> VerificationResult:
+    """Verify a token with the keys of the profile's issuer and return what was checked.
+
+    Accepted audiences are the profile's audience, resources and client id, and `audiences`.
+
+    Raises:
+        VerificationError: the token isn't valid, and why.
+        ConfigError: the profile has no issuer, or its keys' address isn't known.
+        TokencliError: the keys can't be fetched.
+    """
+    return _verify_with_issuer_keys(
+        profile, ctx, token, (*_accepted_audiences(profile), *audiences)
+    )
+
+
+def verify_signed_response(profile: Profile, ctx: Context, response: str) -> VerificationResult:
+    """Verify a JWT that an endpoint of the issuer sent as its response.
+
+    Its audience is the client, and it needs no expiry. Raises the same errors as `verify_token`.
+    """
+    return _verify_with_issuer_keys(profile, ctx, response, _client_audience(profile), endless=True)
+
+
+def _verify_with_issuer_keys(
+    profile: Profile, ctx: Context, token: str, audiences: Sequence[str], *, endless: bool = False
+) -> VerificationResult:
+    resolved = ctx.with_endpoints(profile, "jwks")
+    issuer, url = resolved.issuer, resolved.endpoints.get("jwks")
+    if issuer is None:
+        raise ConfigError(
+            f"can't verify: profile {profile.name!r} has no issuer",
+            fix=f"tokencli profiles edit {profile.name} --set issuer=https://login.example.com",
+        )
+    if url is None:
+        raise endpoint_unknown_error(profile, "jwks")
+    jwks_profile = replace(resolved, token_url=url)
+
+    def verify() -> VerificationResult:
+        return verify_jwt(
+            token,
+            _fetch_jwks(jwks_profile, ctx),
+            issuer=issuer,
+            audiences=audiences,
+            now=ctx.clock.now(),
+            endless=endless,
+        )
+
+    try:
+        return verify()
+    except UnknownKeyError:
+        return (
+            verify()
+        )  # the keys may have been rotated just now, or the reply may have been cached
+
+
+def _accepted_audiences(profile: Profile) -> tuple[str, ...]:
+    values = [profile.params.get(name, ()) for name in ("audience", "resource")]
+    audiences = [
+        audience for value in values for audience in ([value] if isinstance(value, str) else value)
+    ]
+    return tuple(dict.fromkeys((*audiences, *_client_audience(profile))))
+
+
+def _client_audience(profile: Profile) -> tuple[str, ...]:
+    client = profile.values.get("client_id")
+    return (client,) if client else ()
+
+
+def _fetch_jwks(jwks_profile: Profile, ctx: Context) -> Mapping[str, Any]:
+    request = HttpRequest(
+        "GET", jwks_profile.token_url, {"Accept": "application/json"}, is_retry_safe=True
+    )
+    reply = ctx.transport.send(request, jwks_profile.connection)
+    jwks = read_object_response(jwks_profile, request, reply)
+    if not isinstance(jwks.get("keys"), list):
+        raise ReplyError(
+            f"{get_endpoint_host(jwks_profile)} sent something that isn't a JWK set (RFC 7517 section 5)",
+            cause="jwks_url may be wrong",
+            fix=f"tokencli profiles show {jwks_profile.name}",
+        )
+    return jwks
 
 
 def introspect_token(

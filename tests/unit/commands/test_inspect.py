@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.jwt.samples import ACCESS, EXPIRED_AT, IDENTITY, REFRESH, part, token
-from tokencli.commands.inspect import inspection_to_dict
-from tokencli.commands.inspect_view import render_inspection
+from tokencli.commands.inspect import inspection_to_dict, render_inspection
 from tokencli.core.inspect import inspect_token
 from tokencli.formats.json import dump_json_line
 from tokencli.models import Secret, TokenSet
