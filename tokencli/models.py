@@ -1,16 +1,70 @@
-"""The data of the program: profile, token set, HTTP request and reply. All frozen, without I/O."""
+"""The data of the program: secret, profile, token set, HTTP request, reply. Frozen, without I/O."""
 
 from collections.abc import Mapping
 from dataclasses import field, replace
 from datetime import UTC
-from typing import Literal, TypeAlias
+from hmac import compare_digest
+from typing import Literal, NoReturn, TypeAlias
 
 from tokencli.errors import TokencliError
 from tokencli.fast_dataclass import dataclass
 from tokencli.fastpath.reader import fresh_until
 from tokencli.provider_schema import Provider
-from tokencli.secret import Secret as Secret
-from tokencli.secret import SecretRef as SecretRef
+
+
+class Secret:
+    """A secret that prints as `***` however it is printed; only `reveal()` returns it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the secret itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __str__(self) -> str:
+        return "***"
+
+    def __format__(self, spec: str) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and compare_digest(
+            self._value.encode(errors="surrogatepass"), other._value.encode(errors="surrogatepass")
+        )
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._value))
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Secret is not pickled")
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRef:
+    """Where a secret is stored; never the secret itself."""
+
+    kind: str
+    """A key of `secret_sources.SECRET_SOURCES`, or `profile` for the token of another profile."""
+    name: str
+    """The secret's logical name: `password`, `client_secret`, …"""
+    profile: str
+    target: tuple[str, ...] = ()
+    """keyring: (service, username); env: (variable,); file: (path,); command: the argv; profile:
+    (name,); prompt and stdin: ()."""
+
+    def describe_source(self) -> str:
+        """Return the kind and, if there is one, the variable, file, program, service or profile."""
+        return " ".join((self.kind, *self.target[:1]))
+
 
 ParamValue: TypeAlias = str | Secret | tuple[str, ...]
 """A request parameter: one value, a secret one, or a repeated one."""

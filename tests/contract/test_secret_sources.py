@@ -11,7 +11,7 @@ import pytest
 from tests.fakes import FakeTerminal
 from tests.keyring_session import require
 from tokencli.errors import CredentialsError
-from tokencli.secret import Secret, SecretRef
+from tokencli.models import Secret, SecretRef
 from tokencli.secret_sources import SECRET_SOURCES, default_keyring_service, open_secret_source
 
 CANARY = "canary-password-7f3a"

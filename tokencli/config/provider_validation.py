@@ -6,7 +6,7 @@ from tokencli.oauth.grants import GRANTS
 from tokencli.problems import Finding
 from tokencli.provider_schema import Provider
 from tokencli.providers.validation import provider as validation
-from tokencli.providers.validation.known_names import KnownNames
+from tokencli.providers.validation.request import KnownNames
 
 KNOWN_NAMES = KnownNames(
     profile_keys=COMMON_KEYS,

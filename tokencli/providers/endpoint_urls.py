@@ -132,14 +132,6 @@ def is_plain_http(url: str) -> bool:
     return parts is not None and parts.scheme == "http"
 
 
-def strip_url_secrets(url: str) -> str:
-    """Return the scheme, host and path of a URL, which are never secret."""
-    parts = _try_urlsplit(url)
-    if parts is None:
-        return "…"
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
 def _try_urlsplit(url: str) -> SplitResult | None:
     try:
         return urlsplit(url)

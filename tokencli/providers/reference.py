@@ -9,7 +9,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from tokencli.provider_schema import Provider
-from tokencli.providers import template_filters
+from tokencli.providers.template import FILTER_NAMES
 from tokencli.providers.template_values import GENERATED_VALUES
 from tokencli.toml_writer import format_toml_value
 
@@ -135,7 +135,7 @@ def render_reference(reserved_names: Collection[str]) -> str:
     introduction = INTRODUCTION.format(
         generated=", ".join(f"`{name}`" for name in GENERATED_VALUES),
         taken=", ".join(f"`{name}`" for name in sorted(reserved_names)),
-        filters=", ".join(f"`{name}`" for name in template_filters.FILTER_NAMES),
+        filters=", ".join(f"`{name}`" for name in FILTER_NAMES),
     )
     parts = [introduction]
     request_keys = set(classes["Request"]["properties"])

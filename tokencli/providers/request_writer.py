@@ -19,7 +19,6 @@ from tokencli.models import AuthAdditions, HttpRequest, ParamValue, Profile, Sec
 from tokencli.provider_schema import Call, Provider, Request
 from tokencli.providers import template
 from tokencli.providers.endpoint_urls import check_server_is_known
-from tokencli.providers.template_filters import escape_xml
 from tokencli.providers.template_values import (
     complete_values,
     iter_request_templates,
@@ -221,7 +220,7 @@ class _CustomRequestWriter:
         if send is None or body_format == "none":
             return b"", query
         if body_format in ("text", "xml"):
-            text = self._fill_required(send, escape_xml if body_format == "xml" else None)
+            text = self._fill_required(send, template.escape_xml if body_format == "xml" else None)
             return text.encode(errors="surrogatepass"), query
         for leaf in template.iter_tree_texts(send):
             self._check_required_values(leaf)

@@ -8,7 +8,6 @@ from tokencli.providers.endpoint_urls import (
     check_host_port,
     is_loopback_url,
     is_plain_http,
-    strip_url_secrets,
 )
 
 
@@ -121,9 +120,3 @@ def test_loopback_and_clear_text() -> None:
     assert not is_loopback_url("http://localhost/") and not is_loopback_url("https://[bad")
     assert is_plain_http("HTTP://127.0.0.1/") and not is_plain_http("https://127.0.0.1/")
     assert not is_plain_http("https://[bad")
-
-
-def test_bare_leaves_out_what_could_be_secret() -> None:
-    """Scheme, host and path remain; user, query and fragment go."""
-    assert strip_url_secrets("https://u:p@h.example/a?b=c#d") == "https://h.example/a"
-    assert strip_url_secrets("https://[bad") == "…"

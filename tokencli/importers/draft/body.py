@@ -11,7 +11,7 @@ from tokencli.importers.draft.builder import ProviderDraft, escape_template
 from tokencli.importers.model import ImportedRequest, get_body_format
 from tokencli.importers.name_patterns import LIFETIME_NAME_PATTERN, SECRET_NAME_PATTERN
 from tokencli.providers.reply_locator import get_local_name, read_xml_events
-from tokencli.providers.template_filters import escape_xml
+from tokencli.providers.template import escape_xml
 
 _UNQUOTED_VARIABLE = re.compile(r'("(?:[^"\\]|\\.)*")|(\{\{\s*[^{}"]{1,100}?\s*\}\})')
 _FORM_PAIR = re.compile(r"[A-Za-z_@$][\w.@$:%+\[\]-]{0,60}=")

@@ -14,14 +14,16 @@ from tokencli.problems import Finding, InvalidValueError, KeyPath, did_you_mean
 from tokencli.provider_schema import Field, Provider
 from tokencli.providers.catalog import BUILTIN_NAMES, build_provider
 from tokencli.providers.template import fill_url, list_value_names
-from tokencli.providers.template_values import GENERATED_VALUES
 from tokencli.providers.validation import values
-from tokencli.providers.validation.known_names import KnownNames
 from tokencli.providers.validation.pydantic_problems import (
     check_strict_types,
     convert_validation_error,
 )
-from tokencli.providers.validation.request import STANDARD_VALUE_NAMES, check_requests
+from tokencli.providers.validation.request import (
+    STANDARD_VALUE_NAMES,
+    KnownNames,
+    check_requests,
+)
 from tokencli.providers.validation.template import (
     check_header_template,
     check_server_placeholders,
@@ -126,8 +128,7 @@ def _check_field_default(field: Field) -> None:
 
 
 def _check_grants(provider: Provider, at: KeyPath, known: KnownNames) -> Iterator[Finding]:
-    inputs = {*provider.fields, *STANDARD_VALUE_NAMES, *known.secret_names(provider)}
-    template_values = {*inputs, *GENERATED_VALUES, *provider.values, *provider.signed}
+    inputs, template_values = known.input_names(provider), known.template_names(provider)
     if not provider.grants:
         yield Finding((*at, "grants"), "has no grants", "e.g. [providers.x.grants.password]")
     if not provider.client_auth:
@@ -140,9 +141,7 @@ def _check_grants(provider: Provider, at: KeyPath, known: KnownNames) -> Iterato
             )
     if provider.assertion_audience is not None:
         where = (*at, "assertion_audience")
-        yield from check_template(
-            provider.assertion_audience, _public_value_names(provider, known), where
-        )
+        yield from check_template(provider.assertion_audience, known.public_names(provider), where)
     for name, grant in provider.grants.items():
         path = (*at, "grants", name)
         for group in (grant.needs, grant.optional, *grant.one_of):
@@ -151,21 +150,12 @@ def _check_grants(provider: Provider, at: KeyPath, known: KnownNames) -> Iterato
             yield from run_check(values.validate_text, wire, (*path, "params"))
             yield from check_template(text, template_values, (*path, "params", wire))
         for claim, text in grant.claims.items():
-            yield from check_template(
-                text, _public_value_names(provider, known), (*path, "claims", claim)
-            )
+            yield from check_template(text, known.public_names(provider), (*path, "claims", claim))
 
 
 def _check_oauth_request(provider: Provider, at: KeyPath, known: KnownNames) -> Iterator[Finding]:
     headers = {} if provider.request.is_custom else provider.request.headers
-    names = {
-        *provider.fields,
-        *STANDARD_VALUE_NAMES,
-        *known.secret_names(provider),
-        *GENERATED_VALUES,
-        *provider.values,
-        *provider.signed,
-    }
+    names = known.template_names(provider)
     for name, text in headers.items():
         path = (*at, "request", "headers", name)
         yield from run_check(values.validate_header_name, name, path)
@@ -185,7 +175,7 @@ def _check_endpoints(provider: Provider, at: KeyPath, known: KnownNames) -> Iter
         text, path = getattr(provider.endpoints, field.name), (*at, "endpoints", field.name)
         if text is None:
             continue
-        wrong = list(check_template(text, _public_value_names(provider, known), path))
+        wrong = list(check_template(text, known.public_names(provider), path))
         wrong += check_server_placeholders(text, provider, path)
         yield from wrong or run_check(lambda one: fill_url(one, sample), text, path)
 
@@ -201,11 +191,6 @@ def _check_issuer_claims(provider: Provider, at: KeyPath) -> Iterator[Finding]:
             yield Finding(
                 (*at, "issuer_claims", name), what, "use a field that endpoints.issuer contains"
             )
-
-
-def _public_value_names(provider: Provider, known: KnownNames) -> set[str]:
-    """Return the names of the values that are not secret, which URLs and claims may use."""
-    return {*provider.fields, *STANDARD_VALUE_NAMES} - known.secret_names(provider)
 
 
 def _check_known_names(names: Iterable[str], known: set[str], path: KeyPath) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from tokencli.duration import MAX_DURATION
@@ -13,7 +14,6 @@ from tokencli.provider_schema import Call, Provider, Request, Signed
 from tokencli.providers.template import fill_url, list_value_names
 from tokencli.providers.template_values import GENERATED_VALUES, REPLY_VALUES
 from tokencli.providers.validation import reply, values
-from tokencli.providers.validation.known_names import KnownNames
 from tokencli.providers.validation.template import (
     check_header_template,
     check_server_placeholders,
@@ -26,15 +26,49 @@ STANDARD_VALUE_NAMES = ("client_id", "username", "token_url", "scope")
 """Values of every profile that templates can name, even if [fields] does not describe them."""
 
 
+@dataclass(frozen=True, slots=True)
+class KnownNames:
+    """The names that exist whichever provider a profile uses, handed in by the caller."""
+
+    profile_keys: frozenset[str]
+    """Every key that any profile may have."""
+    redefinable_keys: frozenset[str]
+    """Those of them that a provider may describe under [fields]."""
+    secret_keys: frozenset[str]
+    """Those of them that hold secrets."""
+    grants: Collection[str]
+    """The OAuth grants that tokencli implements."""
+    client_auth_methods: Collection[str]
+
+    @property
+    def reserved_field_names(self) -> frozenset[str]:
+        """The names that no field of a provider may have."""
+        return self.profile_keys - self.redefinable_keys
+
+    def secret_names(self, provider: Provider) -> frozenset[str]:
+        """Return the keys of the provider's profiles that hold secrets."""
+        return self.secret_keys | {
+            name for name, field in provider.fields.items() if field.kind == "secret"
+        }
+
+    def input_names(self, provider: Provider) -> set[str]:
+        """Return the values that a profile of the provider can give, secret or not."""
+        return {*provider.fields, *STANDARD_VALUE_NAMES, *self.secret_names(provider)}
+
+    def public_names(self, provider: Provider) -> set[str]:
+        """Return the values that are not secret, which URLs and claims may use."""
+        return {*provider.fields, *STANDARD_VALUE_NAMES} - self.secret_names(provider)
+
+    def template_names(self, provider: Provider) -> set[str]:
+        """Return every value that the standard OAuth request can name."""
+        made = {*GENERATED_VALUES, *provider.values, *provider.signed}
+        return self.input_names(provider) | made
+
+
 def check_requests(provider: Provider, at: KeyPath, names: KnownNames) -> Iterator[Finding]:
     """Yield the problems in a provider's templates and locators."""
     yield from _check_value_names(provider, at)
-    known = {
-        *provider.fields,
-        *STANDARD_VALUE_NAMES,
-        *names.secret_names(provider),
-        *GENERATED_VALUES,
-    }
+    known = {*names.input_names(provider), *GENERATED_VALUES}
     replied = {*REPLY_VALUES, *provider.output_names}
     yield from _check_values(provider, known | replied, (*at, "values"))
     known |= {*provider.values}

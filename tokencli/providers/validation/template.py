@@ -8,11 +8,10 @@ from typing import Any
 from tokencli.errors import ConfigError
 from tokencli.problems import Finding, InvalidValueError, KeyPath, did_you_mean
 from tokencli.provider_schema import Provider
-from tokencli.providers import template_filters
-from tokencli.providers.template import Placeholder, parse_template
+from tokencli.providers.template import HMAC_FILTERS, Placeholder, parse_template
 from tokencli.providers.validation.values import is_header_value
 
-_DIGEST_FILTERS = frozenset(("md5", "sha1", "sha256", "sha512", *template_filters.HMAC_FILTERS))
+_DIGEST_FILTERS = frozenset(("md5", "sha1", "sha256", "sha512", *HMAC_FILTERS))
 """Filters that turn any bytes into bytes."""
 _BYTES_TO_TEXT_FILTERS = frozenset(("hex", "base64", "base64url", "url"))
 """Filters that turn any bytes into text."""
@@ -117,7 +116,7 @@ def _check_filters(hole: Placeholder, path: KeyPath) -> Iterator[Finding]:
 
 def _check_filter_argument(name: str, argument: str) -> tuple[str, str] | None:
     """Return the problem in a filter's argument and a suggestion, or None."""
-    if name in template_filters.HMAC_FILTERS:
+    if name in HMAC_FILTERS:
         return None if argument else ("names no key", f"e.g. |{name}:client_secret")
     if name == "plus":
         fits = _PLUS_ARGUMENT.fullmatch(argument)
