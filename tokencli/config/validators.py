@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from tokencli.duration import parse_duration
 from tokencli.errors import UsageError
-from tokencli.formats.variable_names import check_variable_name
+from tokencli.formats.variable_checks import check_variable_name
 from tokencli.problems import InvalidValueError
 from tokencli.providers.endpoint_urls import check_host_port
 from tokencli.providers.validation.values import PROFILE_NAME_PATTERN as PROFILE_NAME_PATTERN

@@ -9,8 +9,7 @@ from tokencli.core.secret_resolver import resolve_usage_secrets
 from tokencli.errors import UsageError
 from tokencli.fast_dataclass import dataclass
 from tokencli.formats import header, load_dialect
-from tokencli.formats.value_checks import require_one_word
-from tokencli.formats.variable_names import check_variable_name
+from tokencli.formats.variable_checks import check_variable_name, require_one_word
 from tokencli.models import Profile, Secret, TokenSet
 from tokencli.oauth.grants.token_exchange import TOKEN_TYPE_NOT_APPLICABLE
 from tokencli.oauth.token_usage import fill_usage_lines, missing_value_error

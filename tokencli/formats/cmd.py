@@ -6,8 +6,7 @@ cmd has no reliable quoting, so values with its special characters are refused.
 from collections.abc import Sequence
 
 from tokencli.formats import Dialect, Variables
-from tokencli.formats.value_checks import check_variables
-from tokencli.formats.variable_names import check_variable_names
+from tokencli.formats.variable_checks import check_variable_names, check_variables
 
 FAILURE_TEXT = "cmd /c exit 1\n"  # sets errorlevel; `exit /b 1` would close an interactive window
 FORBIDDEN_CHARACTERS = '%!"^&|<>'

@@ -1,7 +1,7 @@
 """`docker run --env-file`: the value is everything after `=`, without quotes."""
 
 from tokencli.formats import Dialect, Variables
-from tokencli.formats.value_checks import check_variables
+from tokencli.formats.variable_checks import check_variables
 
 
 def render(variables: Variables) -> str:

@@ -1,7 +1,7 @@
 r"""A .env file; its readers treat escapes and `$` differently even inside '…', so both are refused."""
 
 from tokencli.formats import Dialect, Variables
-from tokencli.formats.value_checks import check_variables
+from tokencli.formats.variable_checks import check_variables
 
 FORBIDDEN_CHARACTERS = "'\\$`"
 

@@ -3,8 +3,7 @@ r"""fish: `tokencli export --shell fish | source`. In '…' a `\` escapes only i
 from collections.abc import Sequence
 
 from tokencli.formats import Dialect, Variables
-from tokencli.formats.value_checks import check_variables
-from tokencli.formats.variable_names import check_variable_names
+from tokencli.formats.variable_checks import check_variable_names, check_variables
 
 FAILURE_TEXT = "false\n"
 

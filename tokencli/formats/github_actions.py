@@ -6,7 +6,7 @@ With a fixed delimiter a value could end its own block (CVE-2020-15228), so it h
 from collections.abc import Sequence
 
 from tokencli.formats import Dialect, Variables
-from tokencli.formats.value_checks import check_variables
+from tokencli.formats.variable_checks import check_variables
 
 
 def render(variables: Variables) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from tokencli.errors import UsageError
-from tokencli.formats.value_checks import require_one_word
+from tokencli.formats.variable_checks import require_one_word
 from tokencli.models import Profile, Secret, TokenSet
 from tokencli.oauth.token_usage import AUTH_SCHEMES, build_headers_and_query
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from math import floor
 
 from tokencli.formats import Dialect, Variables
-from tokencli.formats.value_checks import check_variables
+from tokencli.formats.variable_checks import check_variables
 from tokencli.humanize import format_rfc3339
 from tokencli.models import TokenSet
 

@@ -3,7 +3,7 @@
 import json
 
 from tokencli.formats import Dialect, Variables
-from tokencli.formats.value_checks import check_variables
+from tokencli.formats.variable_checks import check_variables
 
 
 def render(variables: Variables) -> str:

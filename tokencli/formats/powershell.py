@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from tokencli.formats import Dialect, Variables
-from tokencli.formats.value_checks import check_variables
-from tokencli.formats.variable_names import check_variable_names
+from tokencli.formats.variable_checks import check_variable_names, check_variables
 
 FAILURE_TEXT = "throw 'tokencli export failed';\n"
 SINGLE_QUOTES = "'\u2018\u2019\u201a\u201b"

@@ -1,6 +1,6 @@
 """The bare token."""
 
-from tokencli.formats.value_checks import require_one_word
+from tokencli.formats.variable_checks import require_one_word
 from tokencli.models import TokenSet
 
 

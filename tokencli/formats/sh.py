@@ -10,8 +10,11 @@ import re
 from collections.abc import Sequence
 
 from tokencli.formats import Dialect, Variables
-from tokencli.formats.value_checks import B64TOKEN_CHARACTERS, check_variables
-from tokencli.formats.variable_names import check_variable_names
+from tokencli.formats.variable_checks import (
+    B64TOKEN_CHARACTERS,
+    check_variable_names,
+    check_variables,
+)
 
 FAILURE_TEXT = "false\n"
 

@@ -13,7 +13,7 @@ from typing import ClassVar
 from tokencli.errors import CredentialsError
 from tokencli.models import Secret, SecretRef
 from tokencli.protocols import Interaction, Terminal
-from tokencli.secret_sources.normalize import MAX_SECRET_BYTES, normalize_secret
+from tokencli.secret_sources import MAX_SECRET_BYTES, normalize_secret
 from tokencli.system.signals import defer_signals
 from tokencli.system.timeout import run_with_timeout
 

@@ -9,9 +9,8 @@ from tokencli.errors import KeyringError
 from tokencli.models import Secret, SecretRef
 from tokencli.protocols import Interaction, Terminal
 from tokencli.providers.endpoint_urls import is_other_origin
-from tokencli.secret_sources import default_keyring_service
+from tokencli.secret_sources import default_keyring_service, normalize_secret
 from tokencli.secret_sources.keyring_client import MAX_ITEMS, OsKeyring, get_os_keyring
-from tokencli.secret_sources.normalize import normalize_secret
 
 
 class KeyringSource:

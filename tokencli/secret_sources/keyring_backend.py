@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -58,11 +59,30 @@ def _may_be_secret_service(backend: "Backend | None", environ: Mapping[str, str]
 
 def _create_secret_service_backend(environ: Mapping[str, str]) -> "Backend":
     """Return the Secret Service without a slow search through all installed backends."""
-    if not any(name.startswith("KEYRING_PROPERTY_") for name in environ):
-        return SecretServiceBackend()
-    from tokencli.secret_sources.secret_service_library import LibrarySecretServiceBackend
+    if any(name.startswith("KEYRING_PROPERTY_") for name in environ):
+        return _create_library_backend()  # only the library knows what they mean
+    return SecretServiceBackend()
 
-    return LibrarySecretServiceBackend()  # type: ignore[no-untyped-call]
+
+def _create_library_backend() -> "Backend":
+    """Return the library's Secret Service, except that an item is overwritten in one step."""
+    from keyring.backends.SecretService import Keyring
+
+    class LibrarySecretService(Keyring):
+        known_as = SecretServiceBackend.known_as
+
+        def set_password(self, service: str, username: str, password: str) -> None:
+            """Store the text under service and user name; an older one stays until then."""
+            collection = self.get_preferred_collection()  # type: ignore[no-untyped-call]
+            with closing(collection.connection):
+                items = list(collection.search_items(self._query(service, username)))
+                for item in items:
+                    self.unlock(item)  # type: ignore[no-untyped-call]
+                    item.set_secret(password.encode("utf-8"))
+            if not items:
+                super().set_password(service, username, password)  # type: ignore[no-untyped-call]
+
+    return LibrarySecretService()  # type: ignore[no-untyped-call]
 
 
 def _require_unlocked(service: SecretServiceStatus, *, can_prompt: bool) -> None:

@@ -6,7 +6,7 @@ from typing import ClassVar
 from tokencli.errors import CredentialsError, LoginRequiredError
 from tokencli.models import Secret, SecretRef
 from tokencli.protocols import Interaction, Terminal
-from tokencli.secret_sources.normalize import normalize_secret
+from tokencli.secret_sources import normalize_secret
 
 
 class PromptSource:

@@ -7,7 +7,7 @@ from typing import ClassVar
 from tokencli.errors import CredentialsError
 from tokencli.models import Secret, SecretRef
 from tokencli.protocols import Interaction, Terminal
-from tokencli.secret_sources.normalize import MAX_SECRET_BYTES, normalize_secret
+from tokencli.secret_sources import MAX_SECRET_BYTES, normalize_secret
 
 
 class StdinSource:

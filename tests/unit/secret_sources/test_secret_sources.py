@@ -12,9 +12,8 @@ import pytest
 from tests.fakes import FakeTerminal
 from tokencli.errors import CredentialsError, LoginRequiredError
 from tokencli.models import Secret, SecretRef
-from tokencli.secret_sources import open_secret_source
+from tokencli.secret_sources import MAX_SECRET_BYTES, normalize_secret, open_secret_source
 from tokencli.secret_sources.command import CommandSource
-from tokencli.secret_sources.normalize import MAX_SECRET_BYTES, normalize_secret
 
 CANARY = "canary-password-7f3a"
 PEM = "-----BEGIN PRIVATE KEY-----\ncanary\tkey\n-----END PRIVATE KEY-----"

@@ -8,7 +8,7 @@ import pytest
 from tests.fakes import FakeTerminal
 from tokencli.errors import CredentialsError
 from tokencli.models import Secret, SecretRef
-from tokencli.secret_sources.normalize import MAX_SECRET_BYTES
+from tokencli.secret_sources import MAX_SECRET_BYTES
 from tokencli.secret_sources.stdin import StdinSource
 
 REF = SecretRef("stdin", "subject_token", "p")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokencli.errors import UsageError
-from tokencli.formats.variable_names import (
+from tokencli.formats.variable_checks import (
     DENIED_NAMES,
     DENIED_PREFIXES,
     check_variable_name,
