@@ -1,6 +1,8 @@
 """`tokencli providers`: list, show, check, new and reference."""
 
-from typing import Annotated
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +18,25 @@ from tokencli.commands.registry import create_command_group
 from tokencli.commands.tables import render_table
 from tokencli.errors import ConfigError
 from tokencli.formats.json import dump_json_line
+from tokencli.providers.catalog import BUILTIN_NAMES, read_builtin_text
+
+if TYPE_CHECKING:
+    from tokencli.config.load import Config
+    from tokencli.provider_schema import Provider
+
+
+@dataclass(frozen=True, slots=True)
+class _ProviderRow:
+    """One provider of the list."""
+
+    name: str
+    title: str
+    grants: tuple[str, ...]
+    required_keys: tuple[str, ...]
+    """The keys that a profile with the first grant must have."""
+    is_builtin: bool
+    is_invalid: bool = False
+
 
 app = create_command_group()
 
@@ -53,9 +74,7 @@ def list_all(
 
 
 def _list_providers(app: App, *, json_output: bool) -> None:
-    from tokencli.core.provider_list import list_providers  # loads pydantic
-
-    rows = list(list_providers(app.config))
+    rows = list(_describe_providers(app.config))
     if json_output:
         objects = [
             {
@@ -77,6 +96,23 @@ def _list_providers(app: App, *, json_output: bool) -> None:
     output.write_stdout(render_table(("PROVIDER", "SYSTEM", "GRANTS"), cells))
 
 
+def _describe_providers(config: "Config") -> Iterator[_ProviderRow]:
+    """Yield every provider, built-in ones first. An invalid one is marked and doesn't stop the list."""
+    for name in config.provider_names():
+        try:
+            yield _describe_provider(config.get_provider(name), builtin=name in BUILTIN_NAMES)
+        except ConfigError:
+            yield _ProviderRow(name, "", (), (), is_builtin=False, is_invalid=True)
+
+
+def _describe_provider(provider: "Provider", *, builtin: bool) -> _ProviderRow:
+    from tokencli.config.profile_draft import required_keys  # loads pydantic
+
+    grant = next(iter(provider.grants))
+    keys = required_keys(provider, grant, provider.client_auth[0], ())
+    return _ProviderRow(provider.name, provider.title, tuple(provider.grants), keys, builtin)
+
+
 @app.command()
 @common_options()
 def show(
@@ -84,9 +120,12 @@ def show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Provider name.")],
 ) -> None:
     """Print a provider as TOML, as a template for your own."""
-    from tokencli.core.provider_list import read_provider_toml  # loads pydantic
+    if name in BUILTIN_NAMES:
+        output.write_stdout(read_builtin_text(name))
+    else:
+        from tokencli.config.provider_file import dump_user_provider  # loads pydantic
 
-    output.write_stdout(read_provider_toml(App(common).config, name))
+        output.write_stdout(dump_user_provider(App(common).config, name))
 
 
 @app.command()
@@ -106,13 +145,12 @@ def check(
         load_providers,
         read_provider_text,
     )
-    from tokencli.core.provider_list import describe_provider
 
     providers = load_providers(read_provider_text(file), file)
     if not providers:
         raise ConfigError(f"no provider in {file}", fix="tokencli providers reference")
     for provider in providers:
-        row = describe_provider(provider, builtin=False)
+        row = _describe_provider(provider, builtin=False)
         token_url = provider.endpoints.token
         if json_output:
             members = {"name": row.name, "gives": list(row.required_keys), "token_url": token_url}

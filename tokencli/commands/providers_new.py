@@ -1,7 +1,9 @@
 """`tokencli providers new`: draft a provider from answers, a curl command line, or a file."""
 
+import json
 import sys
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlencode
 
 import typer
 
@@ -9,11 +11,13 @@ from tokencli.app import App
 from tokencli.commands import output
 from tokencli.commands.options import CommonOptions, common_options
 from tokencli.errors import ConfigError, UsageError
+from tokencli.protocols import Terminal
 
 if TYPE_CHECKING:
     from tokencli.importers.draft.builder import ProviderDraft
-    from tokencli.importers.model import Imported
+    from tokencli.importers.model import Imported, ImportedRequest
 
+BODY_FORMATS = ("form", "json", "query", "none")
 MAX_REQUESTS_LISTED = 20
 """Requests of one file that are listed; --pick accepts every one."""
 
@@ -58,7 +62,6 @@ def new(
     if from_curl is not None and from_file is not None:
         raise UsageError("--from-curl and --from can't be combined")
     # start-up: `tokencli --help` imports this module, and the importers cost as much as Typer
-    from tokencli.core.provider_wizard import ask_token_request
     from tokencli.importers.curl import parse_curl
     from tokencli.importers.recording import read_token_requests
 
@@ -69,11 +72,54 @@ def new(
     elif from_file is not None:
         requests = read_token_requests(from_file)
     else:
-        requests = [ask_token_request(app.terminal)]
+        requests = [_ask_token_request(app.terminal)]
     draft = _pick_draft(app, requests, pick, title)
     output.write_stdout(draft.to_toml())
     for question in draft.open_questions:
         app.terminal.print_note(f"check: {question}")
+
+
+def _ask_token_request(terminal: Terminal) -> "ImportedRequest":
+    """Return the token request that the answers describe.
+
+    Raises:
+        LoginRequiredError: there is no terminal to ask at.
+    """
+    from tokencli.importers.model import ImportedRequest
+
+    url = terminal.ask_line("URL of the token endpoint")
+    body_format = terminal.ask_line(
+        "Format of the parameters", default="form", choices=BODY_FORMATS
+    )
+    uses_basic = terminal.ask_yes_no(
+        "Does it use HTTP Basic authentication (user name and password)?", default=False
+    )
+    parameters = ""
+    if body_format != "none":
+        parameters = terminal.ask_line(
+            "Parameters, separated by spaces (name, or name=value if the value isn't secret)",
+            default="username password",
+        )
+    headers = terminal.ask_line("Names of additional headers with a value", default="").split()
+    token_member = terminal.ask_line("Name of the token in the reply", default="access_token")
+    pairs = dict(_parse_parameter(word) for word in parameters.split())
+    body = ""
+    if body_format == "json":
+        body = json.dumps(pairs)
+    elif body_format == "form":
+        body = urlencode(pairs)
+    elif body_format == "query":
+        url = f"{url}{'&' if '?' in url else '?'}{urlencode(pairs)}"
+    reply = json.dumps({token_member: "x"}) if token_member.isidentifier() else ""
+    method = "GET" if body_format == "query" else "POST"
+    full_url = url if "://" in url else f"https://{url}"
+    header_pairs = tuple((name, "x") for name in headers)
+    return ImportedRequest(method, full_url, header_pairs, body, uses_basic, reply)
+
+
+def _parse_parameter(word: str) -> tuple[str, str]:
+    name, equals, value = word.partition("=")
+    return name, value if equals else "x"
 
 
 def _pick_draft(app: App, requests: "list[Imported]", pick: int, title: str) -> "ProviderDraft":

@@ -17,7 +17,7 @@ from tokencli.commands.options import (
     select_profile_name,
 )
 from tokencli.commands.token_output import describe_renewal, print_refreshed_token
-from tokencli.core.refresh import refresh_profiles
+from tokencli.core.get_token import get_token
 from tokencli.errors import TokencliError, UsageError
 from tokencli.formats.json import dump_json_line, expiry_to_dict
 
@@ -65,18 +65,22 @@ def _refresh_all_profiles(app: App, *, json_output: bool) -> None:
         raise app.config.no_profile_error()
     first_error: TokencliError | None = None
     rows: list[dict[str, object]] = []
-    for outcome in refresh_profiles(names, app.get_profile, app):
-        result = outcome.token_result
-        error = outcome.error or (result.save_error if result else None)
-        first_error = first_error or error
-        row: dict[str, object] = {"name": outcome.profile_name}
-        if result is not None:
-            app.terminal.print_note(f"{outcome.profile_name}: {describe_renewal(result.source)}")
+    for name in names:
+        row: dict[str, object] = {"name": name}
+        error: TokencliError | None
+        try:
+            result = get_token(app.get_profile(name), app, force=True)
+        except TokencliError as failure:
+            error = failure
+        else:
+            error = result.save_error
+            app.terminal.print_note(f"{name}: {describe_renewal(result.source)}")
             row |= {"how": result.source, **expiry_to_dict(result.token.expires_at)}
+        first_error = first_error or error
         if error is not None:
             row["error"] = error_to_dict(error)
             if not json_output:
-                app.terminal.print_warning(f"{outcome.profile_name}: not refreshed")
+                app.terminal.print_warning(f"{name}: not refreshed")
                 report_error(error)
         rows.append(row)
     if json_output:

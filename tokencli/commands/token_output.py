@@ -3,14 +3,18 @@
 Imports that a plain `get` doesn't need are inside the functions, because scripts run it often.
 """
 
-from collections.abc import Mapping
+import os
+import stat
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from tokencli.app import App
 from tokencli.commands import output
 from tokencli.core.get_token import TokenResult, get_token
-from tokencli.core.refresh import refresh_profile
+from tokencli.errors import StorageError, UsageError
 from tokencli.formats import PROVIDER_USAGE_FORMATS, render_token
-from tokencli.models import Profile
+from tokencli.models import Profile, Secret
 
 
 def print_token(
@@ -52,7 +56,7 @@ def print_refreshed_token(
 ) -> None:
     """Get a new token, print it as `refresh` does, and say on stderr how it was obtained."""
     profile = app.get_profile(profile_name, scope=scope)
-    result = refresh_profile(profile, app)
+    result = get_token(profile, app, force=True)
     app.terminal.print_note(f"{profile.name}: {describe_renewal(result.source)}")
     _print_rendered(app, profile, result, format_name, {})
     _finish(app, profile, result)
@@ -73,11 +77,7 @@ def print_export(
     from tokencli.core.export import export_token
 
     profile = app.get_profile(profile_name, scope=scope)
-    github_env = None
-    if to == "github_actions":
-        from tokencli.commands.github_env import find_github_env
-
-        github_env = find_github_env(app.environ)
+    github_env = _find_github_env(app.environ) if to == "github_actions" else None
     exported = export_token(
         profile,
         app,
@@ -89,9 +89,7 @@ def print_export(
     )
     app.terminal.print_detail(describe_source(exported.token_result.source))
     if to == "github_actions":
-        from tokencli.commands.github_env import write_github_env
-
-        write_github_env(exported.text, exported.secrets, github_env)
+        _write_github_env(exported.text, exported.secrets, github_env)
     else:
         output.write_stdout(exported.text)
     _finish(app, profile, exported.token_result)
@@ -135,3 +133,46 @@ def _finish(app: App, profile: Profile, result: TokenResult, *, warn_if_dpop: bo
         app.terminal.print_warning(bound_token_warning(profile.name))
     if result.save_error is not None:
         raise result.save_error
+
+
+def _find_github_env(environ: Mapping[str, str]) -> Path | None:
+    """Return the file named by $GITHUB_ENV, or None if stdout is redirected to a file."""
+    if _stdout_is_file():
+        return None
+    path = environ.get("GITHUB_ENV")
+    if not path:
+        raise UsageError(
+            "not running in GitHub Actions (GITHUB_ENV is not set)",
+            cause="the format github_actions is for a workflow step; to see what it prints, redirect"
+            " stdout to a file",
+        )
+    return Path(path)
+
+
+def _write_github_env(blocks: str, secrets: Sequence[Secret], github_env: Path | None) -> None:
+    """Mask the secrets in the log, then append the variables to $GITHUB_ENV.
+
+    The runner obeys commands on both stdout and stderr. If stdout is a file, as in
+    `>> "$GITHUB_ENV"`, the variables go there and the masks to stderr.
+    """
+    from tokencli.formats.github_actions import mask_command
+
+    masks = "".join(mask_command(secret.reveal()) for secret in secrets)
+    if github_env is None:
+        sys.stderr.write(masks)
+        sys.stderr.flush()
+        output.write_stdout(blocks)
+        return
+    output.write_stdout(masks)
+    try:
+        with github_env.open("a", encoding="ascii", newline="\n") as file:
+            file.write(blocks)
+    except OSError as error:
+        raise StorageError(f"can't write the file of $GITHUB_ENV: {error.strerror}") from None
+
+
+def _stdout_is_file() -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode)
+    except (AttributeError, OSError, ValueError):
+        return False

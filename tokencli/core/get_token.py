@@ -7,9 +7,8 @@ from hashlib import sha256
 
 from tokencli.core.grant_runner import run_grant
 from tokencli.core.revocation import end_replaced_session
-from tokencli.core.secret_resolver import SecretResolver
+from tokencli.core.secret_resolver import SecretResolver, hash_subject
 from tokencli.core.stored_token import extend_sliding_expiry
-from tokencli.core.subject_hash import hash_subject
 from tokencli.errors import (
     KeyringError,
     LockTimeoutError,
@@ -153,7 +152,7 @@ class TokenRenewal:
     store: TokenStore
     resolver: SecretResolver
     subject_hash: str = ""
-    """Hash of the exchanged token's subject; see `core.subject_hash`."""
+    """Hash of the exchanged token's subject; see `hash_subject`."""
 
     def renew_token(self, stored: StoredTokenSet | None) -> TokenResult:
         """Return a new token by refresh token or grant.

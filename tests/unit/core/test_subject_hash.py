@@ -16,8 +16,7 @@ from tests.fakes import (
     make_profile,
 )
 from tokencli.core.get_token import get_token
-from tokencli.core.secret_resolver import SecretResolver
-from tokencli.core.subject_hash import hash_subject
+from tokencli.core.secret_resolver import SecretResolver, hash_subject
 from tokencli.errors import ConfigError, CredentialsError
 from tokencli.models import Profile, Secret, SecretRef
 

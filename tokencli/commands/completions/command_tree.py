@@ -5,11 +5,11 @@ from typing import Any
 
 import typer
 
-from tokencli.commands.completions import SCRIPT_RENDERERS
-from tokencli.commands.completions.spec import (
+from tokencli.commands.completions import (
     COMMANDS_PLACEHOLDER,
     FILES_PLACEHOLDER,
     PROFILES_PLACEHOLDER,
+    SCRIPT_RENDERERS,
     CommandSpec,
     OptionSpec,
 )

@@ -1,6 +1,6 @@
 """The completion script for fish: one `complete` per subcommand and option."""
 
-from tokencli.commands.completions.spec import (
+from tokencli.commands.completions import (
     COMMANDS_PLACEHOLDER,
     FILES_PLACEHOLDER,
     PROFILES_PLACEHOLDER,

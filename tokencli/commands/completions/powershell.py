@@ -1,6 +1,6 @@
 """The completion script for PowerShell: a table of candidates and a function that reads it."""
 
-from tokencli.commands.completions.spec import CommandSpec
+from tokencli.commands.completions import CommandSpec
 
 
 def render_script(commands: tuple[CommandSpec, ...]) -> str:

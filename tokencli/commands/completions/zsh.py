@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from tokencli.commands.completions.spec import (
+from tokencli.commands.completions import (
     COMMANDS_PLACEHOLDER,
     FILES_PLACEHOLDER,
     PROFILES_PLACEHOLDER,
