@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from tokencli.errors import ConfigError, ConfigProblem
+from tokencli.system.user_dirs import find_file_system
 
 
 def find_config_path(explicit: str | None, environ: Mapping[str, str]) -> Path:
@@ -112,7 +113,8 @@ def read_config_text(path: Path) -> tuple[str, tuple[str, ...]]:
         raise FileNotFoundError(str(path)) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a valid path"
-        raise ConfigError(f"the configuration file {path} can't be read: {reason}") from None
+        message = f"the configuration file {path} can't be read: {reason}"
+        raise ConfigError(message, cause=_describe_owner(path)) from None
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
@@ -180,26 +182,78 @@ def parse_toml(text: str, path: Path) -> dict[str, Any]:
     )
 
 
+_FILE_SYSTEMS_WITHOUT_MODES = frozenset(
+    ("cifs", "drvfs", "exfat", "fuseblk", "ntfs", "ntfs3", "smb3", "vboxsf", "vfat")
+)
+"""File systems whose files have a fixed owner and mode, e.g. of Windows drives: chmod is ignored."""
+
+
 def _check_ownership(path: Path, status: os.stat_result) -> tuple[str, ...]:
     """Reject a file that others may write: it says which programs are run to read secrets."""
     if os.name != "posix":
         return ()
-    quoted = shlex.quote(str(path))
-    if status.st_uid not in (os.geteuid(), 0):
+    user, owner = os.geteuid(), status.st_uid
+    if owner not in (user, 0):
         raise ConfigError(
-            f"{path} is owned by another user (uid {status.st_uid})",
-            cause="its owner could send your credentials to another server",
-            fix=f"sudo chown {os.geteuid()} {quoted}",
+            f"{path} is owned by another user (uid {owner})",
+            cause=f"you are uid {user}, and the owner could send your credentials to another server;"
+            " use a copy that is yours, or run tokencli as the owner",
+            fix=_copy_command(path),
         )
+    read_only = bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    file_system = find_file_system(path)
+    if read_only:
+        obstacle = "it is on a read-only file system"
+    elif file_system in _FILE_SYSTEMS_WITHOUT_MODES:
+        obstacle = f"its file system ({file_system}) ignores chmod"
+    else:
+        obstacle = "" if user in (owner, 0) else f"only its owner (uid {owner}) can change its mode"
     if status.st_mode & stat.S_IWOTH:
+        cause = "any of them could send your credentials to another server"
         raise ConfigError(
             f"every user of this machine can change {path}",
-            cause="any of them could send your credentials to another server",
-            fix=f"chmod go-w {quoted}",
+            cause=f"{cause}; {obstacle}, so use a copy" if obstacle else cause,
+            fix=_copy_command(path) if obstacle else f"chmod go-w {shlex.quote(str(path))}",
         )
+    if read_only:
+        return ()  # its group can't change it here
+    warnings = []
     if status.st_mode & stat.S_IWGRP:
-        return (f"its group can change {path}; to restrict access: chmod g-w {quoted}",)
-    return ()
+        way = (
+            f"{obstacle}; to use a copy: {_copy_command(path)}"
+            if obstacle
+            else f"to restrict access: chmod g-w {shlex.quote(str(path))}"
+        )
+        warnings.append(f"its group (gid {status.st_gid}) can change {path}; {way}")
+    parent = path.resolve().parent
+    mode = parent.stat().st_mode
+    if (
+        mode & stat.S_IWOTH
+        and not mode & stat.S_ISVTX
+        and file_system not in _FILE_SYSTEMS_WITHOUT_MODES
+    ):
+        warnings.append(
+            f"every user of this machine can replace {path}, because {parent} is open to them;"
+            f" to restrict access: chmod go-w {shlex.quote(str(parent))}"
+        )
+    return tuple(warnings)
+
+
+def _copy_command(path: Path) -> str:
+    """Return the command that makes a private copy of the configuration and uses it."""
+    copy = '"$HOME/tokencli.toml"'
+    return f"install -m 600 {shlex.quote(str(path))} {copy} && export TOKENCLI_CONFIG={copy}"
+
+
+def _describe_owner(path: Path) -> str | None:
+    """Say whose file it is, if it is another user's."""
+    try:
+        owner = path.stat().st_uid
+    except (OSError, ValueError):
+        return None
+    if os.name != "posix" or owner == os.geteuid():
+        return None
+    return f"it belongs to uid {owner}, and you are uid {os.geteuid()}"
 
 
 def _decode_utf8(path: Path, data: bytes) -> str:

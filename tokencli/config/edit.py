@@ -21,7 +21,7 @@ from tokencli.config.config_file import (
 from tokencli.config.load import Config
 from tokencli.errors import ConfigError, StorageError, UsageError
 from tokencli.problems import count_problems
-from tokencli.system.private_files import write_atomically
+from tokencli.system.private_files import make_private_dirs, write_atomically
 
 TomlTable = dict[str, Any]
 
@@ -193,7 +193,7 @@ def _replace_file(path: Path, old: str | None, text: str) -> None:
     try:
         mode = stat.S_IMODE(target.stat().st_mode) if old is not None else 0o600
         if old is None:
-            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private_dirs(target.parent)
         _require_unchanged(path, old)
         mark = b"" if old is None else read_byte_order_mark(target)
     except OSError as error:

@@ -1,7 +1,7 @@
 """Load the configuration: a profile and its provider are validated when they are first used."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,10 @@ from tokencli.problems import (
 )
 from tokencli.provider_schema import Provider
 from tokencli.providers.catalog import BUILTIN_NAMES, load_builtin
+from tokencli.toml_writer import format_key_path
 
+SANDBOX_DIR_PREFIX = "tokencli-sandbox-"
+"""Start of the names of the temporary directories of `tokencli sandbox`."""
 _ADD_PROFILE = "tokencli profiles add NAME --provider PROVIDER"
 
 
@@ -98,6 +101,8 @@ class Config:
         """Return a profile's keys as they are written; raises UnknownProfileError."""
         profiles = self._top_level_table("profiles")
         if name not in profiles:
+            if misplaced := _find_misplaced_tables(self._data):
+                raise self._problems_error(self._to_problems(misplaced))
             raise self._unknown_profile_error(name) if profiles else self.no_profile_error()
         table = profiles[name]
         return table if isinstance(table, dict) else {}
@@ -115,6 +120,8 @@ class Config:
         chosen = flag or self._environ.get("TOKENCLI_PROFILE") or self.default_profile
         if chosen:
             return chosen
+        if misplaced := _find_misplaced_tables(self._data):
+            raise self._problems_error(self._to_problems(misplaced))
         names = self.profile_names()
         if len(names) == 1:
             return names[0]
@@ -177,8 +184,23 @@ class Config:
 
     def no_profile_error(self) -> ConfigError:
         """Return the error for a configuration without any profile."""
-        where = f"{self.path} has no profiles" if self.exists else f"{self.path} does not exist"
-        return UnknownProfileError("there is no profile yet", cause=where, fix=_ADD_PROFILE)
+        usual = _usual_config_path(self._environ)
+        if self.exists or self.path == usual:
+            where = f"{self.path} {'has no profiles' if self.exists else 'does not exist'}"
+            return UnknownProfileError("there is no profile yet", cause=where, fix=_ADD_PROFILE)
+        by_variable = find_config_path(None, self._environ) == self.path
+        named_by = "TOKENCLI_CONFIG" if by_variable else "--config"
+        cause, fix = f"{named_by} names this file", None
+        if self.path.parent.name.startswith(SANDBOX_DIR_PREFIX):
+            cause = f"{named_by} names the configuration of a sandbox that has ended"
+        elif not (by_variable and usual is not None and usual.exists()):
+            option = "" if by_variable else f" --config {shlex.quote(str(self.path))}"
+            fix = _ADD_PROFILE + option
+        if by_variable:
+            fix = fix or "unset TOKENCLI_CONFIG"
+        return UnknownProfileError(
+            f"the configuration file {self.path} does not exist", cause=cause, fix=fix
+        )
 
     def _to_problems(self, findings: list[Finding]) -> tuple[ConfigProblem, ...]:
         """Give each problem its line, and sort them in the order of the file."""
@@ -247,12 +269,23 @@ class Config:
 
     def invalid_config_error(self) -> ConfigError:
         """Return the error that carries every problem of the file."""
-        problems = self.find_problems()
+        return self._problems_error(self.find_problems())
+
+    def _problems_error(self, problems: tuple[ConfigProblem, ...]) -> ConfigError:
         return ConfigError(
             f"{self.path} has {count_problems(problems)}",
             fix=edit_command(self.path, self._environ),
             problems=problems,
         )
+
+
+def _usual_config_path(environ: Mapping[str, str]) -> Path | None:
+    """Return the path that is used if neither `--config` nor TOKENCLI_CONFIG names one."""
+    unnamed = {name: value for name, value in environ.items() if name != "TOKENCLI_CONFIG"}
+    try:
+        return find_config_path(None, unnamed)
+    except ConfigError:
+        return None
 
 
 def edit_command(path: Path, environ: Mapping[str, str]) -> str:
@@ -267,10 +300,14 @@ def edit_command(path: Path, environ: Mapping[str, str]) -> str:
 
 def _check_top_level(data: Mapping[str, object], names: tuple[str, ...]) -> list[Finding]:
     """List the problems outside the profiles and providers; the profiles are `names`."""
-    findings = []
+    findings = _find_misplaced_tables(data)
+    reported = {finding.key_path[0] for finding in findings}
     for key, value in data.items():
+        if key in reported:
+            continue
         if key not in TOP_LEVEL_KEYS:
-            findings.append(_unknown_top_level_key(key, value))
+            suggestion = did_you_mean(key, TOP_LEVEL_KEYS)
+            findings.append(Finding((key,), "is not a key of this file", suggestion))
         elif not isinstance(value, TOP_LEVEL_KEYS[key].kind):
             wanted = TOP_LEVEL_KEYS[key].wanted
             findings.append(Finding((key,), f"is {quote_value(value)}", f"must be {wanted}"))
@@ -281,7 +318,43 @@ def _check_top_level(data: Mapping[str, object], names: tuple[str, ...]) -> list
     return findings
 
 
-def _unknown_top_level_key(key: str, value: object) -> Finding:
-    if isinstance(value, dict) and "provider" in value:
-        return Finding((key,), "is not a key of this file", f"did you mean [profiles.{key}]?")
-    return Finding((key,), "is not a key of this file", did_you_mean(key, TOP_LEVEL_KEYS))
+def _find_misplaced_tables(data: Mapping[str, object]) -> list[Finding]:
+    """List the tables that are meant as profiles or providers, but are written in another form.
+
+    E.g. `[profile.p]`, `[[profiles]]` with a `name`, `[profiles]` without one, and `[p]`.
+    """
+    findings = []
+    for key, value in data.items():
+        plural = closest_match(key, ("profiles", "providers"))
+        if isinstance(value, list) and plural and all(isinstance(each, dict) for each in value):
+            names = [each.get("name") for each in value]
+            findings.append(Finding((key,), "is an array of tables", _headers(plural, names)))
+        elif not isinstance(value, dict):
+            continue
+        elif plural == key:
+            if (
+                key == "profiles"
+                and "provider" in value
+                and not isinstance(value["provider"], dict)
+            ):
+                message = "is a profile without a name"
+                findings.append(Finding((key,), message, _headers(plural, [value.get("name")])))
+        elif "provider" in value or "endpoints" in value:
+            table = "profiles" if "provider" in value else "providers"
+            name = None if plural else key
+            findings.append(Finding((key,), "is not a key of this file", _headers(table, [name])))
+        elif plural:
+            tables = [name for name, inner in value.items() if isinstance(inner, dict)]
+            findings.append(
+                Finding((key,), "is not a key of this file", _headers(plural, tables or [None]))
+            )
+    return findings
+
+
+def _headers(table: str, names: Sequence[object]) -> str:
+    """Return the suggestion to write one header for each name, e.g. `write [profiles.p]`."""
+    paths = [
+        format_key_path((table, name)) if isinstance(name, str) else f"{table}.NAME"
+        for name in names[:3]
+    ]
+    return f"write {' and '.join(f'[{path}]' for path in paths)}"

@@ -265,7 +265,7 @@ def ensure_private_dir(path: Path, *, create: bool = True, chosen: bool = False)
     """
     try:
         if create:
-            _make_private_dirs(path)
+            make_private_dirs(path)
         status = path.lstat()
         if sys.platform == "win32":  # protected by the access list of the user's profile directory
             return True
@@ -335,7 +335,7 @@ def sync_dir(directory: Path) -> None:
         os.close(fd)
 
 
-def _make_private_dirs(path: Path) -> None:
+def make_private_dirs(path: Path) -> None:
     """Create a directory and its missing parents, each closed to others from the start."""
     missing = []
     parent = path

@@ -52,18 +52,27 @@ def find_memory_dir(paths: Iterable[str]) -> Path | None:
 
 
 def is_memory_backed(path: Path) -> bool:
-    """Tell whether `path` is on a file system in memory (Linux, from mountinfo)."""
+    """Tell whether `path` is on a file system in memory (Linux)."""
+    return find_file_system(path) in _MEMORY_FILE_SYSTEMS
+
+
+def find_file_system(path: Path) -> str | None:
+    """Return the type of the file system that `path` is on, e.g. `tmpfs`; None if unknown.
+
+    It is found in mountinfo, see proc_pid_mountinfo(5), so only on Linux. A Windows drive in WSL is
+    `drvfs`, though its type is 9p since WSL 2.
+    """
     try:
         device = path.stat().st_dev
         mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return False
+        return None
     number = f"{os.major(device)}:{os.minor(device)}"
     for line in mounts.splitlines():
         fields, _, rest = line.partition(" - ")
         if fields.split()[2:3] == [number]:
-            return rest.split()[0] in _MEMORY_FILE_SYSTEMS
-    return False
+            return "drvfs" if "aname=drvfs" in rest else rest.split()[0]
+    return None
 
 
 def _home_dir() -> Path | None:

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import stat
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.conftest import script
-from tokencli.config import provider_file
+from tokencli.config import config_file, provider_file
 from tokencli.config.config_file import (
     MAX_CONFIG_BYTES,
     expand_path,
@@ -17,6 +18,7 @@ from tokencli.config.config_file import (
     parse_toml,
     read_config_text,
 )
+from tokencli.config.edit import replace_config_text
 from tokencli.config.load import load_config
 from tokencli.errors import ConfigError
 from tokencli.importers.recording import read_token_requests
@@ -79,6 +81,59 @@ def test_file_of_another_user_is_rejected(tmp_path: Path, monkeypatch: pytest.Mo
         monkeypatch.setattr(os, "geteuid", lambda: me + 1)
     with pytest.raises(ConfigError, match="owned by another user"):
         load_config(path, {}, must_exist=True)
+
+
+@pytest.mark.parametrize("mode", [0o606, 0o660])
+@pytest.mark.parametrize("file_system", ["drvfs", "vfat"])
+def test_copy_is_suggested_where_chmod_has_no_effect(
+    file_system: str, mode: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a Windows drive the mode is fixed: the message names the file system and suggests a copy."""
+    monkeypatch.setattr(config_file, "find_file_system", lambda _: file_system)
+    path = write_config_file(tmp_path, b"", mode)
+    try:
+        text = " ".join(load_config(path, {}, must_exist=True).warnings)
+    except ConfigError as error:
+        text = f"{error} {error.cause} {error.fix}"
+    assert file_system in text and f"install -m 600 {path}" in text and "chmod g" not in text
+
+
+def test_copy_is_suggested_on_a_read_only_mount(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There nobody can change the mode; and the file's group can't change the file, so no warning."""
+    real = os.statvfs(tmp_path)
+    read_only = SimpleNamespace(f_flag=real.f_flag | os.ST_RDONLY)
+    monkeypatch.setattr(os, "statvfs", lambda _: read_only)
+    path = write_config_file(tmp_path, b"", 0o606)
+    with pytest.raises(ConfigError) as error:
+        read_config_text(path)
+    assert "read-only" in (error.value.cause or "")
+    assert (error.value.fix or "").startswith(f"install -m 600 {path} ")
+    path.chmod(0o660)
+    assert read_config_text(path)[1] == ()
+
+
+def test_directory_open_to_everybody_warns(tmp_path: Path) -> None:
+    """Who can write in the directory can replace the file; a sticky directory prevents that."""
+    path = write_config_file(tmp_path, b"")
+    for mode, warned in ((0o777, True), (0o1777, False), (0o775, False)):
+        tmp_path.chmod(mode)
+        assert [f"chmod go-w {tmp_path}" in each for each in read_config_text(path)[1]] == [
+            True
+        ] * warned
+
+
+def test_new_directories_are_private_whatever_the_umask(tmp_path: Path) -> None:
+    """With umask 000, a new configuration and each new directory above it are closed to others."""
+    path = tmp_path / "a" / "b" / "config.toml"
+    old = os.umask(0)
+    try:
+        replace_config_text(path, None, "")
+    finally:
+        os.umask(old)
+    modes = [stat.S_IMODE(each.stat().st_mode) for each in (path.parent.parent, path.parent, path)]
+    assert modes == [0o700, 0o700, 0o600]
 
 
 def test_directory_and_fifo_are_rejected_at_once(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tokencli.config.load import Config, UnknownProfileError
+from tokencli.config.load import Config, UnknownProfileError, load_config
 from tokencli.errors import ConfigError, ConfigProblem
 from tokencli.models import Connection, SecretRef
 
@@ -367,7 +367,7 @@ def test_unknown_keys_get_suggestions() -> None:
 def test_profile_outside_profiles_gets_a_suggestion() -> None:
     """A table that looks like a profile is answered with its right name."""
     text = '[groupid]\nprovider = "groupid"\n'
-    assert problems(text)["groupid"].right == "did you mean [profiles.groupid]?"
+    assert problems(text)["groupid"].right == "write [profiles.groupid]"
 
 
 @pytest.mark.parametrize("name", ["../x", "a b", "", ".a", "a" * 65, "a/b", "é", "\\u001b[31m"])
@@ -445,6 +445,33 @@ def test_profile_selection_order() -> None:
     with pytest.raises(ConfigError, match="no profile yet") as error:
         config("").choose_profile(None)
     assert "tokencli profiles add" in (error.value.fix or "")
+
+
+@pytest.mark.parametrize(
+    ("environ", "usual_exists", "named_by", "fix"),
+    [
+        ({"TOKENCLI_CONFIG": "{path}"}, True, "TOKENCLI_CONFIG", "unset TOKENCLI_CONFIG"),
+        ({"TOKENCLI_CONFIG": "{path}"}, False, "TOKENCLI_CONFIG", "tokencli profiles add"),
+        ({}, True, "--config", "--config {path}"),
+        ({"TOKENCLI_CONFIG": "/other"}, True, "--config", "--config {path}"),
+    ],
+)
+def test_missing_file_is_named_with_its_origin(
+    environ: dict[str, str], usual_exists: bool, named_by: str, fix: str, tmp_path: Path
+) -> None:
+    """A file that doesn't exist isn't "no profile yet": what names it is named, and a way out."""
+    path = tmp_path / "none.toml"
+    usual = tmp_path / ".config" / "tokencli" / "config.toml"
+    if usual_exists:
+        usual.parent.mkdir(parents=True)
+        usual.touch()
+    variables = {name: value.format(path=path) for name, value in environ.items()}
+    missing = load_config(path, {"HOME": str(tmp_path)} | variables, must_exist=False)
+    for get in (lambda: missing.choose_profile(None), lambda: missing.get_profile("p")):
+        with pytest.raises(UnknownProfileError, match=f"{path} does not exist") as error:
+            get()
+        assert named_by in (error.value.cause or "")
+        assert fix.format(path=path) in (error.value.fix or "")
 
 
 def test_unknown_profile_gets_a_suggestion() -> None:
