@@ -313,6 +313,62 @@ def test_new_from_openapi_with_an_openid_issuer(
     assert (done.code, done.out) == (0, "x" * 20 + "\n"), done.err
 
 
+@pytest.mark.parametrize(
+    ("options", "listed"),
+    [
+        ("-sX POST -d grant_type=client_credentials -d client_secret=canary", "-s"),
+        ("-so /dev/null -d grant_type=client_credentials -d client_secret=canary", "-o"),
+        (
+            "--retry-delay 5 -d grant_type=client_credentials -d client_secret=canary",
+            "--retry-delay",
+        ),
+        (
+            "-F grant_type=client_credentials --form 'client_secret=\"canary\"'",
+            "multipart/form-data",
+        ),
+        (
+            "--form-string grant_type=client_credentials -F client_secret=canary",
+            "multipart/form-data",
+        ),
+    ],
+)
+def test_new_from_curl_reads_options_as_curl_does(tokencli: Run, options: str, listed: str) -> None:
+    """The host is the URL's, the parameters arrive, and what was left out is listed."""
+    command = f"curl {options} https://id.example.com/oauth2/token"
+    done = tokencli("providers", "new", "--from-curl", "-", stdin=command)
+    assert done.code == 0
+    assert 'endpoints.token = "https://id.example.com/oauth2/token"' in done.out
+    send = 'send = { grant_type = "client_credentials", client_secret = "{client_secret}" }'
+    assert send in done.out
+    assert listed in done.err
+    assert "canary" not in done.out + done.err
+    assert load_providers(done.out, "acme")
+
+
+def test_new_from_curl_with_several_requests_lists_them(tokencli: Run) -> None:
+    """--pick chooses among the requests of one command line."""
+    command = "curl https://h.example/login -d user=canary --next https://h.example/me"
+    done = tokencli("providers", "new", "--from-curl", command, "--pick", "2")
+    assert "2 token requests found" in done.err
+    assert 'endpoints.token = "https://h.example/me"' in done.out
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("$ curl https://h.example/t", "contains the prompt of a shell"),
+        ("curl -K x https://h.example/t", "with --config can't be imported"),
+        ("curl --frobnicate https://h.example/t", "unknown option: --frobnicate"),
+    ],
+)
+def test_new_from_curl_refuses_with_the_reason(tokencli: Run, command: str, reason: str) -> None:
+    """A prompt, options that are elsewhere, and an option that curl doesn't know."""
+    for option in ("--from-curl", "--from"):
+        done = tokencli("providers", "new", option, "-", stdin=command)
+        assert (done.code, done.out) == (3, "")
+        assert reason in done.err
+
+
 @pytest.mark.parametrize("text", ["", "wget x", "curl", "curl 'x", "curl -d a=canary"])
 def test_invalid_curl_is_not_quoted(tokencli: Run, text: str) -> None:
     """A command that can't be parsed ends with exit code 3, and none of it is printed."""

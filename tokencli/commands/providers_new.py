@@ -68,7 +68,7 @@ def new(
     app = App(common)
     requests: list[Imported]
     if from_curl is not None:
-        requests = [parse_curl(sys.stdin.read() if from_curl == "-" else from_curl)]
+        requests = [*parse_curl(sys.stdin.read() if from_curl == "-" else from_curl)]
     elif from_file is not None:
         requests = read_token_requests(from_file)
     else:

@@ -101,8 +101,8 @@ def parse_file(text: str) -> list[Imported]:
         ConfigError: the format is not supported, or it contains no token request.
     """
     text = text.removeprefix("\ufeff")
-    if re.match(r"\s*(?:\$ )?curl(?:\.exe)?\s", text):
-        return [parse_curl(text.strip().removeprefix("$ "))]
+    if re.match(r"\s*(?:[$%#>] ?)?curl(?:\.exe)?\s", text):
+        return [*parse_curl(text)]
     if BRU_BLOCK_PATTERN.search(text) and text.lstrip()[:1] not in ("{", "["):
         return _rank_candidates(_load_importer("bruno").read_requests(text))
     tree = parse_document(text)

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokencli.errors import ConfigError
-from tokencli.importers.curl import parse_curl, split_command
+from tokencli.importers.command_line import split_commands
+from tokencli.importers.curl import parse_curl
+from tokencli.importers.draft.request import draft_provider
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 
@@ -15,16 +17,16 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 @given(st.lists(TEXT, max_size=4))
 def test_quoted_words_come_back(told: list[str]) -> None:
     """What quotes for a POSIX shell is undone, whatever the words hold."""
-    assert split_command(f"curl {shlex.join(told)}") == ["curl", *told]
+    assert split_commands(f"curl {shlex.join(told)}") == [["curl", *told]]
 
 
-@given(st.text("ab\\'\"^$\n \r%", max_size=30))
+@given(st.text("ab\\'\"^$\n \r%`(){};&|<>#", max_size=30))
 def test_any_text_has_words_or_is_refused(text: str) -> None:
-    """Nonsense is cut somehow, or ends in ValueError; never in anything else."""
+    """Nonsense is cut somehow, or ends in our own error; never in anything else."""
     try:
-        assert all(isinstance(word, str) for word in split_command(text))
-    except ValueError as error:
-        assert "quotation mark" in str(error)
+        assert all(isinstance(word, str) for words in split_commands(text) for word in words)
+    except ConfigError as error:
+        assert error.message.startswith("the command line ")
 
 
 @pytest.mark.parametrize(
@@ -44,11 +46,16 @@ def test_any_text_has_words_or_is_refused(text: str) -> None:
         ('curl ^"-d^" ^\r\n  ^"a^\r\n\r\nb^"', "a\nb"),
         ('curl ^"-d^" ^"c:^\\^\\^"', "c:\\"),
         ('curl ^"-d^" ^"^"', ""),
+        ('curl "-d" "{\\"a\\":\\"c:\\\\x\\"}" ^\r\n', '{"a":"c:\\\\x"}'),
+        ("curl `\n  -d 'it''s'", "it's"),
+        ('curl `\r\n  -d \'{\\"a\\": "b"}\'', '{"a": "b"}'),
+        ('curl `\n  -d "a`"b""c`$d$e f${g}$env:h"', 'a"b"c$d{{e}} f{{g}}{{h}}'),
+        ("curl `\n  -d a`=$b", "a={{b}}"),
     ],
 )
 def test_each_shells_quotation_marks_are_understood(line: str, told: str) -> None:
-    r"""Those of bash with `$'…'`, as browsers write it, and those of Windows' cmd with `^"`."""
-    assert split_command(line) == ["curl", "-d", told]
+    r"""Those of bash with `$'…'`, of Windows' cmd with `^"`, and of PowerShell with a backtick."""
+    assert split_commands(line) == [["curl", "-d", told]]
 
 
 @pytest.mark.parametrize("line", ["curl 'a", 'curl "a', "curl $'a\\'", 'curl ^"a'])
@@ -60,5 +67,104 @@ def test_a_quotation_mark_that_is_not_closed_is_said(line: str) -> None:
 
 def test_a_header_in_ansi_quotes_keeps_its_name() -> None:
     """The dollar sign before the quotation mark is none of its letters."""
-    seen = parse_curl(r"curl https://x.example/t -H $'X-A: b\u0021'")
+    (seen,) = parse_curl(r"curl https://x.example/t -H $'X-A: b\u0021'")
     assert seen.headers == (("X-A", "b!"),)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("$ curl https://x.example/t", "prompt"),
+        ("user@host:~/x$ curl https://x.example/t", "prompt"),
+        ("# curl https://x.example/t", "prompt"),
+        ("PS C:\\Users\\x> curl.exe https://x.example/t", "prompt"),
+        ("C:\\Users\\x>curl https://x.example/t", "prompt"),
+        ("curl https://x.example/t \\\n> -d a=canary", "prompt"),
+        ("curl https://x.example/t?a=canary&b=c", "&"),
+        ("curl -K canary.txt https://x.example/t", "--config"),
+        ("curl -sKcanary.txt", "--config"),
+        ("curl --variable a=canary --expand-url 'https://{{a}}'", "--variable"),
+        ("curl --expand-url 'https://{{a}}'", "--variable"),
+        ("curl --help", "--help"),
+        ("curl --canary=x https://x.example/t", "unknown option$"),
+        ("curl --canary https://x.example/t", "--canary"),
+        ("curl -sX POST -? https://x.example/t", "unknown option: -[?]"),
+        ("curl -Method Post -Uri https://x.example/t -Body canary", "-method"),
+        ("curl https://x.example/t \u2013d canary=1", "typographic"),
+        ("curl https://x.example/t -d a=b -H \u201cA: canary\u201d", "typographic"),
+        ("curl ftp://x.example/canary", "ftp"),
+        ("wget https://x.example/canary", "not a curl"),
+        ("sudo apt-get install curl canary", "not a curl"),
+        ("curl -s -o canary", "no URL"),
+        ("curl https://x.example/t --data", "no value"),
+    ],
+)
+def test_what_can_not_be_read_is_refused_with_the_reason(line: str, reason: str) -> None:
+    """Without guessing at anything, and without quoting a value."""
+    with pytest.raises(ConfigError, match=reason) as refused:
+        parse_curl(line)
+    shown = f"{refused.value.message} {refused.value.cause}"
+    assert "canary" not in shown.replace("option: --canary", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            "-so x --retry 2 --compressed",
+            "options that were left out: -s, -o, --retry, --compressed",
+        ),
+        (
+            "-k --cacert x -E y",
+            "-k (insecure in the profile), --cacert (ca_file in the profile), -E",
+        ),
+        ("--no-location", "left out: --no-location"),
+        ("--digest -u a:b", "HTTP Digest (--digest) is not supported"),
+        ("--aws-sigv4 aws:amz -u a:b", "AWS Signature (--aws-sigv4) is not supported"),
+        ("--netrc", "the user name and password, which are in a file"),
+        ("-b cookies.txt", "the cookies are in a file"),
+        ("-b a=canary", "the cookie, if the server requires one"),
+        ("-A x -e https://y", "headers that were left out (request.headers): User-Agent, Referer"),
+        ("-H 'Origin: https://y' -H 'Sec-X: 1' -H 'X-Empty;'", "Origin, Sec-X, X-Empty"),
+        ("-H 'X-A: 1' -H 'x-a: 2'", "left out (request.headers): x-a"),
+        ("-d '{\"a\": 1}'", "whether the server takes JSON as a form"),
+        ("-F a=@canary", "the value of a is in a file"),
+        ("-F a=b", "tokencli does not write multipart/form-data bodies"),
+        ("-T canary", "the body is in a file"),
+        ("-X PROPFIND", "because PROPFIND is not supported"),
+        ("-d a=b | jq .x", "the commands beside curl"),
+    ],
+)
+def test_what_was_left_out_is_listed(words: str, said: str) -> None:
+    """Options, headers, files and forms that the draft does not have."""
+    made = draft_provider(parse_curl(f"curl https://x.example/t {words}")[0], "T")
+    assert any(said in question for question in made.open_questions), made.open_questions
+    assert "canary" not in made.to_toml()
+
+
+@pytest.mark.parametrize(
+    ("line", "url"),
+    [
+        ("curl --retry-delay 5 id.example.com/t", "http://id.example.com/t"),
+        ("curl --proto-default https id.example.com/t", "https://id.example.com/t"),
+        ("curl https://$HOST/t", "https://{{HOST}}/t"),
+        ('curl "${BASE_URL:-x}/t"', "{{BASE_URL}}/t"),
+        ('curl "https://$(hostname -f)/t"', "https://{{command}}/t"),
+        ("curl '{{baseUrl}}/t'", "{{baseUrl}}/t"),
+        (
+            "curl --connect-to a:1:b:2 --resolve c:3:d --doh-url https://e https://f/t",
+            "https://f/t",
+        ),
+        ("curl -x http://proxy:8080 -e https://from -o out https://f/t", "https://f/t"),
+    ],
+)
+def test_the_host_is_the_one_of_the_url(line: str, url: str) -> None:
+    """It is never that of another option, and a variable in it stays one."""
+    assert [request.url for request in parse_curl(line)] == [url]
+
+
+def test_a_variable_of_the_shell_is_no_constant() -> None:
+    """A parameter whose value is a variable becomes a reference, though its name is a constant's."""
+    (seen,) = parse_curl('curl https://x.example/t -d grant_type=$GRANT -d "scope=a ${SCOPE}"')
+    text = draft_provider(seen, "T").to_toml()
+    assert 'send = { grant_type = "{grant_type}", scope = "{scope}" }' in text

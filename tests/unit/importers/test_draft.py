@@ -46,7 +46,7 @@ def test_a_json_request_becomes_a_valid_provider_without_its_values(
         "-d",
         json.dumps(body),
     ]
-    text = draft_provider(parse_curl(shlex.join(words)), "T", COMMON_KEYS).to_toml()
+    text = draft_provider(parse_curl(shlex.join(words))[0], "T", COMMON_KEYS).to_toml()
     assert isinstance(validate_provider("t", tomllib.loads(text)), Provider)
     assert all("canary" not in line for line in text.splitlines() if "=" not in line)
     assert "canary" not in json.dumps(
@@ -90,7 +90,7 @@ def test_a_header_is_kept_by_its_form_and_is_listed_then(header: str, is_kept: b
     """A version is digits, dots and dates; a word that could be a secret becomes a field."""
     name, _, value = header.partition(": ")
     made = draft_provider(
-        parse_curl(shlex.join(["curl", "https://x.example/t", "-H", header, "-d", "a=b"]))
+        parse_curl(shlex.join(["curl", "https://x.example/t", "-H", header, "-d", "a=b"]))[0]
     )
     sent = tomllib.loads(made.to_toml())["request"]["headers"][name]
     assert (sent == value) is is_kept
@@ -112,7 +112,7 @@ def test_a_part_of_the_path_is_kept_by_its_form_and_is_listed_then(
     path: str, template: str
 ) -> None:
     """Ten characters or more of letters and digits are somebody's; what is kept is open."""
-    made = draft_provider(parse_curl(f"curl https://x.example{path} -d a=b"))
+    made = draft_provider(parse_curl(f"curl https://x.example{path} -d a=b")[0])
     assert tomllib.loads(made.to_toml())["endpoints"]["token"] == f"https://x.example{template}"
     assert any("may need to be fields" in what and template in what for what in made.open_questions)
 
@@ -130,7 +130,7 @@ def test_a_part_of_the_path_is_kept_by_its_form_and_is_listed_then(
 )
 def test_what_came_from_a_file_is_open(words: str, sent: object, left: str) -> None:
     """No file is read; what it would have held is said to be missing."""
-    made = draft_provider(parse_curl(f"curl https://x.example/t {words}"))
+    made = draft_provider(parse_curl(f"curl https://x.example/t {words}")[0])
     assert tomllib.loads(made.to_toml())["request"].get("send") == sent
     assert any(left in what for what in made.open_questions)
     assert "canary" not in made.to_toml()

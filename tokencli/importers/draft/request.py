@@ -19,14 +19,16 @@ from tokencli.providers.reply_locator import check_locator
 from tokencli.toml_writer import format_toml_value
 
 MAX_LISTED_LENGTH = 200
-DROPPED_HEADERS = frozenset(
-    ("user-agent", "host", "content-length", "connection", "accept-encoding", "origin", "referer",
-     "cookie", "dnt", "cache-control", "pragma", "priority", "te", "upgrade-insecure-requests",
-     "transfer-encoding", "expect", "trailer", "upgrade", "proxy-authorization",
-     "proxy-connection", "postman-token", "keep-alive")
+CONNECTION_HEADERS = frozenset(
+    ("accept-encoding", "connection", "content-length", "expect", "host", "keep-alive",
+     "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade")
 )  # fmt: skip
-"""Headers of the tool that sent the request, or of the connection."""
-DROPPED_HEADER_PREFIXES = ("sec-", ":")
+"""Headers that tokencli sets itself, or needs no more than the tool's own connection did."""
+LEFT_OUT_HEADERS = frozenset(
+    ("cache-control", "dnt", "origin", "postman-token", "pragma", "priority", "proxy-authorization",
+     "referer", "upgrade-insecure-requests", "user-agent")
+)  # fmt: skip
+"""Headers about the tool that sent the request, with those whose names begin with `sec-`."""
 AUTH_SCHEMES = (
     "apikey",
     "basic",
@@ -74,7 +76,12 @@ def _draft_request(recorded: ImportedRequest, draft: ProviderDraft) -> None:
     url, pairs = draft_url(recorded.url, draft, recorded.defaults)
     draft.top_level_lines.append(f"endpoints.token = {format_toml_value(url)}")
     query = {name: draft.draft_value(name, text) for name, text in pairs if name}
-    method = recorded.method.upper() if recorded.method.upper() in HTTP_METHODS else "POST"
+    method = recorded.method.upper()
+    if method not in HTTP_METHODS:
+        draft.add_open_question(
+            f"whether the server accepts POST, because {method} is not supported"
+        )
+        method = "POST"
     request: dict[str, Any] = {"method": method} if method != "POST" else {}
     headers = dict(_draft_headers(recorded, draft))
     kind, send = draft_body(recorded, draft)
@@ -117,33 +124,47 @@ def _draft_basic(send: Any, pairs: QueryPairs, draft: ProviderDraft) -> str:
 
 def _draft_headers(recorded: ImportedRequest, draft: ProviderDraft) -> list[tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
+    left_out: list[str] = []
     for name, value in recorded.headers:
         low = name.lower()
-        if (
-            not _HEADER_NAME.fullmatch(name)
-            or low in found
-            or _is_dropped_header(low, value, draft)
-        ):
+        if low in CONNECTION_HEADERS or low.startswith(":") or _is_default_header(low, value):
             continue
-        if low == "authorization":
-            if not recorded.uses_basic_auth:
-                found[low] = name, _draft_authorization(value, draft)
+        if low == "cookie":
+            draft.add_open_question("the cookie, if the server requires one (request.headers)")
+        elif low == "authorization" and recorded.uses_basic_auth:
+            continue
+        elif (
+            low in found
+            or low in LEFT_OUT_HEADERS
+            or low.startswith("sec-")
+            or not value.strip()
+            or not _HEADER_NAME.fullmatch(name)
+        ):
+            left_out.append(name)
+        elif low == "authorization":
+            found[low] = name, _draft_authorization(value, draft)
         elif is_vendor_header(low, value):
             draft.record_kept(f"the header {name}")
             found[low] = name, escape_template(value)
         else:
             found[low] = name, draft.draft_value(name, value)
+    if left_out:
+        names = ", ".join(dict.fromkeys(left_out))
+        draft.add_open_question(f"headers that were left out (request.headers): {names}")
     return list(found.values())
 
 
-def _is_dropped_header(low: str, value: str, draft: ProviderDraft) -> bool:
-    kind = value.split(";")[0].strip().lower()
-    if low == "cookie":
-        draft.add_open_question("the cookie, if the server requires one (request.headers)")
-    if low == "content-type":
-        return kind in ("application/json", "application/x-www-form-urlencoded", "multipart/form-data", "")  # fmt: skip
-    usual = value.strip() in ("*/*", "") or (low == "accept" and "json" in value)
-    return low in DROPPED_HEADERS or low.startswith(DROPPED_HEADER_PREFIXES) or usual
+def _is_default_header(low: str, value: str) -> bool:
+    """Return whether tokencli sends this header, or one for its own form of the body, anyway."""
+    media_type, _, parameters = value.strip().lower().partition(";")
+    if low == "accept":
+        return value.strip().lower() == "application/json"
+    return (
+        low == "content-type"
+        and media_type.strip()
+        in ("application/json", "application/x-www-form-urlencoded", "multipart/form-data", "")
+        and (parameters.strip() in ("", "charset=utf-8") or media_type.startswith("multipart"))
+    )
 
 
 def _draft_authorization(value: str, draft: ProviderDraft) -> str:
@@ -220,7 +241,10 @@ MAX_VALUE_LENGTH = 200
 _VERSION_PATTERN = (
     r"v?\d{1,8}(?:[.-]\d{1,4}){0,3}(?:[.-]?(?:alpha|beta|pre|preview|rc|rev|sp)[.-]?\d{0,3})?"
 )
-_MEDIA_TYPE_PATTERN = r"[a-z*]{1,20}/[a-z0-9*][a-z0-9.*+-]{0,60}(?:\s*;\s*(?:q=[\d.]{1,5}|charset=\"?[a-z0-9-]{1,12}\"?|version=\"?[\d.]{1,5}\"?))*"
+_MEDIA_TYPE_PATTERN = (
+    r"[a-z*]{1,20}/[a-z0-9*][a-z0-9.*+-]{0,60}"
+    r"(?:\s*;\s*[a-z][a-z.-]{0,30}=\"?(?:[a-z]{1,12}|utf-8|iso-8859-\d{1,2}|v?\d{1,4}(?:[.-]\d{1,4}){0,3})\"?)*"
+)
 _LANGUAGE_PATTERN = r"(?:[a-z]{1,8}(?:-[a-z0-9]{1,4}){0,2}|\*)(?:\s*;\s*q=[\d.]{1,5})?"
 _VENDOR_HEADER_PATTERNS: tuple[tuple[str, str], ...] = (
     (r"accept|content-type", rf"{_MEDIA_TYPE_PATTERN}(?:\s*,\s*{_MEDIA_TYPE_PATTERN})*"),
