@@ -242,12 +242,14 @@ class FakeStore:
         return True
 
     @contextmanager
-    def lock_credential(self, key: str, timeout: float) -> Iterator[None]:
+    def lock_credential(
+        self, key: str, timeout: float, unless: object = None
+    ) -> Iterator[StoredTokenSet | None]:
         self.events.append("lock")
         for stored in self.saved_by_others:
             self.stored_tokens[stored.binding.key] = stored
         self.saved_by_others = []
-        yield
+        yield None
         self.events.append("unlock")
 
 

@@ -265,8 +265,13 @@ class TokenStore(Protocol):
         """Delete what is stored under `key`; with `only`, just if its refresh token is that one."""
         ...
 
-    def lock_credential(self, key: str, timeout: float) -> AbstractContextManager[None]:
+    def lock_credential(
+        self, key: str, timeout: float, unless: Callable[[], StoredTokenSet | None] = ...
+    ) -> AbstractContextManager[StoredTokenSet | None]:
         """Hold the credential's lock, which is kept with the store.
+
+        While this process waits for others, `unless` may be called. The token set that it returns is
+        yielded instead of None, and then the lock is not held.
 
         Raises:
             LockTimeoutError: another process holds it for longer than `timeout` seconds.

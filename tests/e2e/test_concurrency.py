@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -91,6 +92,23 @@ def test_fifty_processes_and_a_slow_server(tmp_path: Path) -> None:
         spent = expire(sandbox, environment)
         sandbox.set_faults(lifetime=600, slow=3)
         expect_one_request(sandbox, [environment] * MANY, spent)
+
+
+@pytest.mark.long
+def test_a_token_that_lives_four_seconds(tmp_path: Path) -> None:
+    """All of fifty processes succeed, with at most one request per time for which a token is fresh."""
+    with Sandbox() as sandbox:
+        config = configure(sandbox, tmp_path / "c.toml")
+        environment = {"TOKENCLI_CONFIG": str(config)}
+        expire(sandbox, environment)
+        sandbox.set_faults(lifetime=4)
+        before, start = sandbox.database.token_requests, time.monotonic()
+        results = run_all_at_once([["get", "groupid"]] * MANY, [environment] * MANY)
+        elapsed = time.monotonic() - start
+        requests = sandbox.database.token_requests - before
+        assert [code for code, _, _ in results] == [0] * MANY, results
+        assert requests == len({out for _, out, _ in results})
+        assert requests <= 1 + elapsed / 3.5
 
 
 @pytest.mark.long

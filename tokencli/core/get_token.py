@@ -90,6 +90,12 @@ def get_token(
             and not by_grant
         )
 
+    def find_usable_token() -> StoredTokenSet | None:
+        found = cache.load_token(binding)
+        if found is None or not is_usable(found):
+            found = store.load(binding.key)
+        return found if found is not None and is_usable(found) else None
+
     cache = ctx.token_cache(profile)
     cached = cache.load_token(binding)
     if cached is not None and is_usable(cached):
@@ -105,9 +111,14 @@ def get_token(
             return TokenResult(extend_sliding_expiry(stored, store, profile, ctx).token, "stored")
     if ctx.terminal.interactive:
         resolver.prefetch(_secrets_for_renewal(profile, None if by_grant else stored))
+    latest = stored or cached
     while True:
         try:
-            with store.lock_credential(binding.key, profile.lock_timeout):
+            with store.lock_credential(
+                binding.key, profile.lock_timeout, unless=find_usable_token
+            ) as found:
+                if found is not None:  # another process was faster, and the lock isn't held
+                    return TokenResult(found.token, "stored")
                 stored = store.load(binding.key)
                 if stored is not None and is_usable(stored):
                     cache.fill_from_store(stored, store)
@@ -122,6 +133,13 @@ def get_token(
                 if profile.provider.issuing.max_sessions is not None:
                     end_replaced_session(profile, ctx, resolver, stored, result.token)
                 return result
+        except LockTimeoutError:
+            known, latest = latest, store.load(binding.key)
+            if latest is None or (
+                known is not None and latest.token.obtained_at <= known.token.obtained_at
+            ):
+                raise
+            # Others do get tokens, which expire before this process sees them: keep waiting.
         except PromptRequiredError as error:  # prompt with no lock held, then read the store again
             resolver.prompt_for(error.secret_names)
         except SignInRequiredError as error:

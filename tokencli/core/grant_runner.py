@@ -109,6 +109,7 @@ def _send_and_parse(step: PostTokenRequest | SendCustomRequest, run: GrantRun) -
 
 def _send_custom_request(step: SendCustomRequest, run: GrantRun) -> TokenResponse:
     """Send a request that the provider defines completely, and parse its reply."""
+    transport = run.ctx.transport  # loading it takes a part of a short lifetime
     profile, started = run.profile, run.ctx.clock.now()
     request = write_custom_request(profile, step.request, step.values, started)
     if profile.client_cert is not None:
@@ -116,7 +117,7 @@ def _send_custom_request(step: SendCustomRequest, run: GrantRun) -> TokenRespons
             profile, run.resolver.resolve("key_passphrase", optional=True)
         )
         request = replace(request, client_certificate=certificate)
-    reply = run.ctx.transport.send(request, profile.connection)
+    reply = transport.send(request, profile.connection)
     layout = step.request.reply if isinstance(step.request, Call) else None
     return read_token_response(profile, request, reply, started, layout)
 

@@ -153,5 +153,6 @@ def _build_request(
 
 
 def _send(request: HttpRequest, profile: Profile, ctx: Context) -> HttpExchange:
+    transport = ctx.transport  # loading it takes a part of a short lifetime
     started_at = ctx.clock.now()
-    return HttpExchange(request, ctx.transport.send(request, profile.connection), started_at)
+    return HttpExchange(request, transport.send(request, profile.connection), started_at)

@@ -12,17 +12,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 from tokencli.errors import LockTimeoutError, StorageError
 from tokencli.system.private_files import build_storage_error, foreign_owner_error
 
-if TYPE_CHECKING:
-    from filelock import BaseFileLock
+T = TypeVar("T")
 
 WAIT_NOTICE_S = 2.0
 """After so many seconds the user is told what the program is waiting for."""
-_POLL_S = 0.02
+_FIRST_PAUSE_S, _MAX_PAUSE_S, _PAUSE_GROWTH = 0.01, 0.5, 1.4
+"""The pauses between two attempts to take a lock; each is shortened at random by up to a half."""
 
 
 class _LockFileReplacedError(Exception):
@@ -37,22 +37,26 @@ def hold_lock(
     timeout: float,
     note: Callable[[str], None],
     timeout_cause: str | None = "wait longer with --lock-timeout 2m",
-) -> Iterator[None]:
+    unless: Callable[[], T | None] = lambda: None,
+) -> Iterator[T | None]:
     """Hold the lock at `path` during the block; wait at most `timeout` seconds for it.
 
-    `doing` says what the holder is doing, for messages.
+    `doing` says what the holder is doing, for messages. Whenever the lock has changed hands while
+    this process waits, `unless` is called. If it returns anything but None, that is yielded, and the
+    lock isn't held.
 
     Raises:
         LockTimeoutError: another process has it. StorageError: there can be no lock there.
     """
-    lock, fd = _try_lock(path) or _wait_for_lock(
-        path, doing, max(timeout, 0.0), note, timeout_cause
-    )
+    lock, found = _try_lock(path), None
+    if lock is None:
+        lock, found = _wait_for_lock(path, doing, timeout, note, timeout_cause, unless)
+    if lock is None:
+        yield found
+        return
     try:
-        yield
+        yield None
     finally:
-        with suppress(OSError):
-            os.ftruncate(fd, 0)
         lock.release()
 
 
@@ -72,89 +76,106 @@ def read_holder_pid(path: Path) -> int | None:
 
 
 class _HeldLock:
-    """A held lock; closing its file releases it."""
+    """A held lock, with our process id in its file."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, unlock: Callable[[], None]) -> None:
         self._fd = fd
+        self._unlock = unlock
+        with suppress(OSError):  # on a full disk, only the name of the holder is missing
+            os.ftruncate(fd, 0)
+            os.write(fd, str(os.getpid()).encode("ascii"))
 
     def release(self) -> None:
-        os.close(self._fd)
+        with suppress(OSError):
+            os.ftruncate(self._fd, 0)
+        self._unlock()
 
 
-def _try_lock(path: Path) -> tuple[_HeldLock, int] | None:
-    """Take the lock if it is free; return None if it isn't, or if anything is unusual.
+def _try_lock(path: Path) -> _HeldLock | None:
+    """Take the lock if it is free; raises StorageError if there can be no lock at `path`."""
+    try:
+        return _try_lock_on_windows(path) if sys.platform == "win32" else _try_flock(path)
+    except _LockFileReplacedError:
+        return _try_lock(path)
+    except OSError as error:
+        raise build_storage_error(error, path) from None
 
-    It is compatible with filelock, which is only loaded to wait: loading it takes longer than
-    everything that is done under the lock.
-    """
-    if sys.platform == "win32":
-        return None
+
+def _try_flock(path: Path) -> _HeldLock | None:
     import fcntl
 
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError:
-        return None
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         _verify_lock_file(path, fd)
-        _write_pid(fd)
-    except (OSError, StorageError, _LockFileReplacedError):
+    except BlockingIOError:
         os.close(fd)
         return None
     except BaseException:
         os.close(fd)
         raise
-    return _HeldLock(fd), fd
+    return _HeldLock(fd, lambda: os.close(fd))
 
 
-def _write_pid(fd: int) -> None:
-    """Write our process id into the file."""
-    with suppress(OSError):  # on a full disk, only the name of the holder is missing
-        os.ftruncate(fd, 0)
-        os.write(fd, str(os.getpid()).encode("ascii"))
-
-
-def _wait_for_lock(
-    path: Path, doing: str, timeout: float, note: Callable[[str], None], timeout_cause: str | None
-) -> tuple["BaseFileLock", int]:
+def _try_lock_on_windows(path: Path) -> _HeldLock | None:
     from filelock import FileLock, Timeout
 
-    held: list[int] = []
+    fds: list[int] = []
 
     def on_acquired(fd: int) -> None:
         _verify_lock_file(path, fd)
-        held.append(fd)
-        _write_pid(fd)
+        fds.append(fd)
 
     lock = FileLock(
         path,
-        mode=0o600,
         thread_local=False,
-        poll_interval=_POLL_S,
         # A soft lock would outlive its holder, so it is an error instead.
         fallback_to_soft=False,
         preserve_lock_file=True,
         on_acquired=on_acquired,
     )
-    start, noted = time.monotonic(), False
-    while True:
-        remaining = timeout - (time.monotonic() - start)
-        try:
-            lock.acquire(timeout=max(remaining if noted else min(remaining, WAIT_NOTICE_S), 0.0))
-        except Timeout:
-            remaining = timeout - (time.monotonic() - start)
-            if remaining <= 0:
-                raise _lock_timeout_error(path, doing, timeout, timeout_cause) from None
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return None
+    return _HeldLock(fds[-1], lock.release)
+
+
+def _wait_for_lock(
+    path: Path,
+    doing: str,
+    timeout: float,
+    note: Callable[[str], None],
+    timeout_cause: str | None,
+    unless: Callable[[], T | None],
+) -> tuple[_HeldLock | None, T | None]:
+    """Wait for the lock, or for what `unless` finds after the lock has changed hands."""
+    from random import uniform
+
+    start, noted, pause = time.monotonic(), False, _FIRST_PAUSE_S
+    seen = _read_mtime_ns(path)
+    while (remaining := timeout - (time.monotonic() - start)) > 0:
+        if not noted and timeout - remaining >= WAIT_NOTICE_S:
             noted = True
             holder = _describe_process(read_holder_pid(path))
             note(f"waiting for {holder}, which is {doing}; at most {remaining:.0f} s more")
-        except _LockFileReplacedError:
-            continue
-        except OSError as error:
-            raise build_storage_error(error, path) from None
-        else:
-            return lock, held[-1]
+        time.sleep(min(uniform(pause / 2, pause), remaining))  # noqa: S311  # no secret
+        pause = min(pause * _PAUSE_GROWTH, _MAX_PAUSE_S)
+        changed = _read_mtime_ns(path)
+        if changed != seen and (found := unless()) is not None:
+            return None, found
+        seen = changed
+        if (lock := _try_lock(path)) is not None:
+            return lock, None
+    raise _lock_timeout_error(path, doing, timeout, timeout_cause)
+
+
+def _read_mtime_ns(path: Path) -> int:
+    """Return when the lock last changed hands, because each holder writes into the file; 0 if unknown."""
+    try:
+        return path.stat(follow_symlinks=False).st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _verify_lock_file(path: Path, fd: int) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -96,21 +96,29 @@ class LockedStore(ABC):
         return self._root
 
     @contextmanager
-    def lock_credential(self, key: str, timeout: float) -> Iterator[None]:
+    def lock_credential(
+        self,
+        key: str,
+        timeout: float,
+        unless: Callable[[], StoredTokenSet | None] = lambda: None,
+    ) -> Iterator[StoredTokenSet | None]:
         """Hold the credential's lock; a thread that already holds it continues.
 
-        Raises:
-            LockTimeoutError: another process holds it for more than `timeout` seconds.
+        See `protocols.TokenStore`.
         """
         if self.holds_lock(key):
-            yield
+            yield None
             return
         path = self.ensure_subdir("locks") / f"{self.file_stem(key)}.lock"
         doing = f"getting a token for profile {self._profile!r}"
-        with hold_lock(path, doing=doing, timeout=timeout, note=self._terminal.print_note):
+        note = self._terminal.print_note
+        with hold_lock(path, doing=doing, timeout=timeout, note=note, unless=unless) as found:
+            if found is not None:
+                yield found
+                return
             self._lock_owner_threads[key] = get_ident()
             try:
-                yield
+                yield None
             finally:
                 del self._lock_owner_threads[key]
                 self.release_reservation(key)

@@ -76,7 +76,12 @@ class MemoryStore:
             return _STORED_TOKENS.pop(key, None) is not None
 
     @contextmanager
-    def lock_credential(self, key: str, timeout: float) -> Iterator[None]:
+    def lock_credential(
+        self,
+        key: str,
+        timeout: float,
+        unless: Callable[[], StoredTokenSet | None] = lambda: None,  # noqa: ARG002  # part of the protocol
+    ) -> Iterator[StoredTokenSet | None]:
         """Hold the credential's lock among the threads of the process."""
         lock = _CREDENTIAL_LOCKS.setdefault(key, RLock())
         if not lock.acquire(timeout=timeout):
@@ -85,6 +90,6 @@ class MemoryStore:
                 cause="wait longer with --lock-timeout 2m",
             )
         try:
-            yield
+            yield None
         finally:
             lock.release()

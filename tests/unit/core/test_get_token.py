@@ -1,5 +1,7 @@
 """Getting a token: cache, lock, refresh and grant."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -8,6 +10,7 @@ from tests.fakes import (
     CLIENT_SECRET,
     PASSWORD,
     FakeContext,
+    FakeStore,
     FakeTerminal,
     filled_keyring,
     json_reply,
@@ -17,6 +20,7 @@ from tokencli.core.get_token import get_token
 from tokencli.errors import (
     CredentialsError,
     DeadlineError,
+    LockTimeoutError,
     PromptRequiredError,
     RefusedError,
     ReplyError,
@@ -93,6 +97,54 @@ def test_second_read_under_lock() -> None:
     ctx.fake_store.saved_by_others = [stored(ctx, access="theirs")]
     assert get_token(PROFILE, ctx).token.access_token == Secret("theirs")
     assert ctx.transport.requests == []
+
+
+class BusyStore(FakeStore):
+    """A store whose lock is taken; while this process waits, others save these token sets."""
+
+    def __init__(self, *saved: StoredTokenSet | None) -> None:
+        super().__init__()
+        self.saved = list(saved)
+
+    @contextmanager
+    def lock_credential(
+        self,
+        key: str,
+        timeout: float,
+        unless: Callable[[], StoredTokenSet | None] = lambda: None,
+    ) -> Iterator[StoredTokenSet | None]:
+        new = self.saved.pop(0) if self.saved else None
+        if new is not None:
+            self.stored_tokens[new.binding.key] = new
+        found = unless()
+        if found is None:
+            raise LockTimeoutError("process 4711 has been getting a token for too long")
+        yield found
+
+
+def test_waiting_ends_with_the_token_of_another_process() -> None:
+    """A process that waits for the lock takes the token that appears in the store, without the lock."""
+    ctx = context_with()
+    ctx.fake_store = BusyStore(stored(ctx, access="theirs"))
+    result = get_token(PROFILE, ctx)
+    assert (result.token.access_token, result.source) == (Secret("theirs"), "stored")
+    assert ctx.transport.requests == []
+
+
+def test_waiting_goes_on_while_others_get_tokens() -> None:
+    """A wait times out only if no other process got a token in that time, however short it lived."""
+    ctx = context_with()
+    expired = [stored(ctx, age=age, life=4) for age in (30, 20, 10)]
+    ctx.fake_store = BusyStore(*expired, stored(ctx, access="theirs"))
+    assert get_token(PROFILE, ctx).token.access_token == Secret("theirs")
+    ctx.fake_store = BusyStore(*expired)
+    with pytest.raises(LockTimeoutError):
+        get_token(PROFILE, ctx)
+    assert ctx.fake_store.events.count("load") == 1 + 2 * 4
+    ctx.fake_store = BusyStore()
+    keep(ctx, stored(ctx, age=1200))
+    with pytest.raises(LockTimeoutError):
+        get_token(PROFILE, ctx)
 
 
 def test_expired_token_is_refreshed() -> None:

@@ -59,12 +59,14 @@ class LockCountingStore(FakeStore):
         self.busy: set[str] = set()
 
     @contextmanager
-    def lock_credential(self, key: str, timeout: float) -> Iterator[None]:
+    def lock_credential(
+        self, key: str, timeout: float, unless: object = None
+    ) -> Iterator[StoredTokenSet | None]:
         if key in self.busy:
             raise LockTimeoutError("process 4711 has been getting a token for too long")
         self.held.append(key)
         try:
-            yield
+            yield None
         finally:
             self.held.remove(key)
 

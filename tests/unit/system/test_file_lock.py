@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -154,6 +155,43 @@ def test_a_wait_is_announced_once(path: Path, other: Hold, monkeypatch: pytest.M
     assert "profile 'p'" in said[0]
     assert take(path, 20, note)
     assert len(said) == 1
+
+
+def test_waiting_ends_early(path: Path, other: Hold, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the lock has changed hands, what `unless` finds ends the wait, and the lock isn't taken."""
+    other()
+    asked: list[bool] = []
+
+    def find() -> str | None:
+        asked.append(True)
+        return "token" if len(asked) == 2 else None
+
+    def change_hands(text: str) -> None:
+        assert not asked
+        for delay in (0.3, 1.5):
+            timer = threading.Timer(delay, os.utime, (path,), {"ns": (0, int(delay * 10))})
+            timer.start()
+
+    monkeypatch.setattr(file_lock, "WAIT_NOTICE_S", 0.2)
+    with hold_lock(path, doing="x", timeout=20, note=change_hands, unless=find) as found:
+        assert found == "token"
+        assert read_holder_pid(path) not in (None, os.getpid())
+    assert len(asked) == 2
+
+
+def test_pauses_grow_and_differ(path: Path, other: Hold, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiters poll often at first and then twice a second to once in half a second, not in step."""
+    other()
+    pauses: list[float] = []
+    now = time.monotonic()
+    monkeypatch.setattr(file_lock.time, "monotonic", lambda: now + sum(pauses))
+    monkeypatch.setattr(file_lock.time, "sleep", pauses.append)
+    with pytest.raises(LockTimeoutError):
+        take(path, 30)
+    assert pauses[0] <= 0.01
+    assert all(0.25 <= pause <= 0.5 for pause in pauses[15:-1])
+    assert len(set(pauses)) == len(pauses) < 120
+    assert sum(pauses) == pytest.approx(30)
 
 
 def test_the_lock_file_stays_empty_and_private(path: Path) -> None:
