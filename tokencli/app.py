@@ -134,7 +134,15 @@ class App:
         """Return the profile with the endpoints `names`, and those its grant needs, from its issuer.
 
         With `anew`, the issuer's metadata is fetched even if it is cached.
+
+        Raises:
+            ConfigError: a user-defined provider puts one of `names` on a server that the profile
+                doesn't name.
         """
+        from tokencli.providers.endpoint_urls import check_endpoint_is_named
+
+        for name in names:
+            check_endpoint_is_named(profile, name)
         if profile.issuer is None:
             return profile
         from tokencli.oauth.discovery import MetadataCache, resolve_endpoints

@@ -5,12 +5,17 @@ from dataclasses import replace
 
 from tokencli.config import validators
 from tokencli.config.profile_draft import ProfileDraft
-from tokencli.config.profile_schema import KEY_BY_ENDPOINT, TOKEN_SECRET_KEYS, secret_key_names
+from tokencli.config.profile_schema import TOKEN_SECRET_KEYS, secret_key_names
 from tokencli.oauth import grants
 from tokencli.problems import Finding
 from tokencli.provider_schema import Provider
 from tokencli.providers.catalog import BUILTIN_NAMES
-from tokencli.providers.endpoint_urls import get_url_origin, is_other_origin, is_plain_http
+from tokencli.providers.endpoint_urls import (
+    KEY_BY_ENDPOINT,
+    get_url_origin,
+    is_other_origin,
+    is_plain_http,
+)
 from tokencli.providers.template import fill_template, list_value_names
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from tokencli.config import validators
 from tokencli.config.config_file import expand_path
 from tokencli.config.profile_schema import (
-    KEY_BY_ENDPOINT,
     TOKEN_TYPE_KEYS,
     SecretSourceTable,
     secret_key_names,
@@ -16,6 +15,7 @@ from tokencli.config.profile_schema import (
 from tokencli.models import SecretRef
 from tokencli.oauth import client_authentication, grants
 from tokencli.provider_schema import Provider
+from tokencli.providers.endpoint_urls import KEY_BY_ENDPOINT
 from tokencli.providers.template import list_value_names
 from tokencli.providers.template_values import list_profile_inputs, list_required_extra_values
 from tokencli.secret_sources import SECRET_SOURCES

@@ -24,6 +24,7 @@ from tokencli.duration import MIN_DURATION
 from tokencli.humanize import join_alternatives
 from tokencli.jwt.sign import ASYMMETRIC_ALGORITHMS, HMAC_ALGORITHMS
 from tokencli.problems import InvalidValueError
+from tokencli.providers.endpoint_urls import KEY_BY_ENDPOINT
 from tokencli.providers.template import list_value_names
 from tokencli.secret_sources import SECRET_SOURCES, list_example_tables
 from tokencli.token_store import TOKEN_STORES
@@ -44,22 +45,6 @@ TOKEN_TYPE_KEYS = ("subject_token_type", "actor_token_type", "requested_token_ty
 SIGN_IN_KEYS = ("browser", "interactive", "redirect_port", "par")
 """Keys that become `models.SignIn`."""
 
-ENDPOINT_BY_KEY: dict[str, str] = {
-    "authorization_url": "authorization",
-    "device_authorization_url": "device_authorization",
-    "par_url": "pushed_authorization_request",
-    "revocation_url": "revocation",
-    "introspection_url": "introspection",
-    "userinfo_url": "userinfo",
-    "jwks_url": "jwks",
-}
-"""Key of a profile -> logical name of the endpoint whose URL it is."""
-KEY_BY_ENDPOINT: dict[str, str] = {
-    "token": "token_url",
-    "issuer": "issuer",
-    **{name: key for key, name in ENDPOINT_BY_KEY.items()},
-}
-"""Logical name of an endpoint -> key of a profile, including the token endpoint and the issuer."""
 ENDPOINT_URL_KEYS = frozenset(KEY_BY_ENDPOINT.values()) - {"issuer"}
 """Keys whose value is the whole URL of an endpoint, so it may have a query."""
 

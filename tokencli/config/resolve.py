@@ -16,7 +16,6 @@ from tokencli.config.profile_draft import ProfileDraft
 from tokencli.config.profile_schema import (
     CLIENT_SECRET_KEYS,
     COMMON_KEYS,
-    KEY_BY_ENDPOINT,
     REDEFINABLE_KEYS,
     SIGN_IN_KEYS,
     TOP_LEVEL_KEYS,
@@ -31,7 +30,7 @@ from tokencli.models import Connection, Profile, SignIn, Signing
 from tokencli.oauth import grants
 from tokencli.problems import Finding, KeyPath, closest_match, did_you_mean
 from tokencli.provider_schema import Provider
-from tokencli.providers.endpoint_urls import get_url_origin
+from tokencli.providers.endpoint_urls import KEY_BY_ENDPOINT, get_url_origin
 from tokencli.providers.template import fill_template, fill_url
 from tokencli.providers.validation.pydantic_problems import convert_validation_error
 from tokencli.toml_writer import format_key_path

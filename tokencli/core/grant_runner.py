@@ -29,7 +29,7 @@ from tokencli.oauth.grants.steps import (
 from tokencli.oauth.token_response import TokenResponse, read_object_response, read_token_response
 from tokencli.protocols import Context
 from tokencli.provider_schema import Call
-from tokencli.providers.endpoint_urls import endpoint_unknown_error
+from tokencli.providers.endpoint_urls import check_endpoint_is_named, endpoint_unknown_error
 from tokencli.providers.request_writer import write_custom_request
 from tokencli.providers.template_values import complete_values
 
@@ -126,6 +126,7 @@ def _post_to_endpoint(step: PostToEndpoint, run: GrantRun) -> Any:
     url = run.profile.endpoints.get(step.endpoint)
     if url is None:
         raise endpoint_unknown_error(run.profile, step.endpoint)
+    check_endpoint_is_named(run.profile, step.endpoint)
     request, reply, _ = send_authenticated_request(
         run.profile, step.params, run.ctx, run.resolver, url=url
     )

@@ -10,7 +10,7 @@ from tokencli.errors import ConfigProblem, KeyringError, TokencliError
 from tokencli.models import Profile, SecretRef
 from tokencli.oauth import grants
 from tokencli.protocols import Context
-from tokencli.providers.endpoint_urls import get_url_origin
+from tokencli.providers.endpoint_urls import KEY_BY_ENDPOINT, get_url_origin
 from tokencli.token_store.credential_key import derive_binding
 
 if TYPE_CHECKING:
@@ -119,8 +119,6 @@ class EffectiveSetting:
 
 def list_settings(profile: Profile, config: "Config") -> Iterator[EffectiveSetting]:
     """Yield all effective settings of a profile except its secrets, in the same order for every profile."""
-    from tokencli.config.profile_schema import ENDPOINT_BY_KEY  # start-up: loads pydantic
-
     is_interactive = grants.is_interactive(profile.grant)
     values: dict[str, object] = {
         "provider": profile.provider.name,
@@ -128,7 +126,11 @@ def list_settings(profile: Profile, config: "Config") -> Iterator[EffectiveSetti
         "client_auth": profile.client_auth,
         "issuer": profile.issuer,
         "token_url": None if profile.token_url == profile.issuer else profile.token_url,
-        **{key: profile.endpoints.get(name) for key, name in ENDPOINT_BY_KEY.items()},
+        **{
+            key: profile.endpoints.get(name)
+            for name, key in KEY_BY_ENDPOINT.items()
+            if name not in ("token", "issuer")
+        },
         **profile.values,
         "scope": profile.scope,
         "store": profile.store,

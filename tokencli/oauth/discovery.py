@@ -22,6 +22,8 @@ from tokencli.oauth import grants
 from tokencli.protocols import Context
 from tokencli.providers import response_body
 from tokencli.providers.endpoint_urls import (
+    KEY_BY_ENDPOINT,
+    check_endpoint_is_named,
     check_endpoint_url,
     endpoint_unknown_error,
     get_url_origin,
@@ -97,6 +99,7 @@ def resolve_endpoints(
     defined = {*profile.endpoints, *(("token",) if profile.token_url != issuer else ())}
     if issuer is None or defined.issuperset(required):
         return profile
+    check_endpoint_is_named(profile, "issuer")
     metadata, now = _parse_cached_metadata(cache.load(), issuer), ctx.clock.now()
     if metadata is None or anew or not _is_current(metadata, now):
         metadata = _refresh_metadata(profile, ctx, cache, metadata, may_ask=anew)
@@ -338,5 +341,5 @@ def _unusable_endpoint_error(profile: Profile, name: str, problem: str) -> Confi
         f"the {name.replace('_', ' ')} endpoint in the metadata of {profile.issuer} can't be used:"
         f" {problem}",
         cause="the server's administrators have to correct it; until then, the profile can define the URL",
-        fix=f"tokencli profiles edit {profile.name} --set {name}_url=https://login.example.com/{name}",
+        fix=f"tokencli profiles edit {profile.name} --set {KEY_BY_ENDPOINT[name]}=https://login.example.com/{name}",
     )

@@ -17,6 +17,18 @@ _URI_CHARACTERS = re.compile(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-
 """The characters of a URI (RFC 3986 section 2)."""
 _NON_PRINTABLE_ASCII = re.compile(r"[^\x21-\x7e]")
 _DEFAULT_PORTS = {"https": 443, "http": 80}
+KEY_BY_ENDPOINT: dict[str, str] = {
+    "token": "token_url",
+    "issuer": "issuer",
+    "authorization": "authorization_url",
+    "device_authorization": "device_authorization_url",
+    "pushed_authorization_request": "par_url",
+    "revocation": "revocation_url",
+    "introspection": "introspection_url",
+    "userinfo": "userinfo_url",
+    "jwks": "jwks_url",
+}
+"""Logical name of an endpoint, or of the issuer -> the key of a profile that sets it."""
 METADATA_SERVICE_HOSTS = frozenset(("169.254.169.254", "169.254.170.2", "169.254.170.23", "fd00:ec2::254",
                       "fd00:ec2::23", "fd20:ce::254"))  # fmt: skip
 """Addresses of cloud metadata services, which run on the machine's host and support only http."""
@@ -198,7 +210,7 @@ def _get_host_port(url: str) -> str:
 
 
 def check_server_is_known(url: str, profile: "Profile") -> None:
-    """Check that another URL of a provider is on a server that the profile itself names.
+    """Check that the URL of a provider's own request is on a server that the profile itself names.
 
     That is the token endpoint's server, or one in a URL or host that the profile, not the provider,
     sets.
@@ -206,19 +218,72 @@ def check_server_is_known(url: str, profile: "Profile") -> None:
     Raises:
         ConfigError: it is on another server, to which no secret is sent.
     """
-    named_servers = {_get_host_port(profile.token_url)}
-    for name, field in profile.provider.fields.items():
-        set_by_profile = not profile.value_sources.get(name, "provider").startswith("provider")
-        if field.kind in ("url", "host") and set_by_profile and name in profile.values:
-            value = profile.values[name]
-            named_servers.add(_get_host_port(value if "://" in value else f"https://{value}"))
-    scheme = urlsplit(profile.token_url).scheme
-    if _get_host_port(url) not in named_servers or urlsplit(url).scheme not in {"https", scheme}:
-        raise ConfigError(
-            f"nothing was sent: provider {profile.provider.name!r} would send secrets of profile"
-            f" {profile.name!r} to {_get_host_port(url)[:200]}, a server that the profile does not name",
-            fix="make that server a field of kind url, and set it in the profile",
+    if not _is_server_named(url, profile):
+        raise _unnamed_server_error(
+            url,
+            profile,
+            cause="in the provider's file, make that server a field of kind url, which the profile sets",
         )
+
+
+def check_endpoint_is_named(profile: "Profile", name: str) -> None:
+    """Check an endpoint, or the `issuer`, that a user-defined provider supplies, in the same way.
+
+    Raises:
+        ConfigError: it is on another server, and the profile doesn't set the endpoint itself.
+    """
+    url = profile.issuer if name == "issuer" else profile.endpoints.get(name)
+    key = KEY_BY_ENDPOINT[name]
+    if url and _is_set_by_provider(profile, key) and not _is_server_named(url, profile):
+        from shlex import quote
+
+        raise _unnamed_server_error(
+            url,
+            profile,
+            cause=f"set {key} in the profile, if the server is to be trusted with them",
+            fix=f"tokencli profiles edit {profile.name} --set {quote(f'{key}={url}')}",
+        )
+
+
+def _is_set_by_provider(profile: "Profile", key: str) -> bool:
+    return profile.value_sources.get(key) == f"provider {profile.provider.name}"
+
+
+def _is_server_named(url: str, profile: "Profile") -> bool:
+    """Tell whether a URL is on the token endpoint's server, or on one that the profile sets."""
+    from tokencli.providers.catalog import BUILTIN_NAMES
+
+    if profile.provider.name in BUILTIN_NAMES:
+        return True
+    servers = [profile.token_url]
+    for name, field in profile.provider.fields.items():
+        is_server = field.kind in ("url", "host") and name in profile.value_sources
+        if is_server and name in profile.values and not _is_set_by_provider(profile, name):
+            value = profile.values[name]
+            servers.append(value if "://" in value else f"https://{value}")
+    endpoints = {**profile.endpoints, "issuer": profile.issuer}
+    servers += [
+        endpoint
+        for name, endpoint in endpoints.items()
+        if endpoint
+        and KEY_BY_ENDPOINT[name] in profile.value_sources
+        and not _is_set_by_provider(profile, KEY_BY_ENDPOINT[name])
+    ]
+    scheme = urlsplit(profile.token_url).scheme
+    return _get_host_port(url) in map(_get_host_port, servers) and (
+        urlsplit(url).scheme in {"https", scheme}
+    )
+
+
+def _unnamed_server_error(
+    url: str, profile: "Profile", *, cause: str, fix: str | None = None
+) -> ConfigError:
+    return ConfigError(
+        f"nothing was sent: provider {profile.provider.name!r} would send requests of profile"
+        f" {profile.name!r} to {_get_host_port(url)[:200]}, a server that the profile does not name",
+        cause=cause,
+        fix=fix,
+    )
 
 
 class EndpointUnknownError(ConfigError):
@@ -233,7 +298,7 @@ def endpoint_unknown_error(profile: "Profile", endpoint: str) -> EndpointUnknown
     error = EndpointUnknownError(
         f"profile {profile.name!r} has no {endpoint.replace('_', ' ')} endpoint",
         cause="neither the profile nor its issuer's metadata names one",
-        fix=f"tokencli profiles edit {profile.name} --set {endpoint}_url=https://login.example.com/{endpoint}",
+        fix=f"tokencli profiles edit {profile.name} --set {KEY_BY_ENDPOINT[endpoint]}=https://login.example.com/{endpoint}",
     )
     error.endpoint = endpoint
     return error

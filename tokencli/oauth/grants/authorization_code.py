@@ -29,6 +29,7 @@ from tokencli.oauth.refusals import (
     get_endpoint_host,
     refuses_scope_option,
 )
+from tokencli.providers.endpoint_urls import check_endpoint_is_named
 from tokencli.providers.redaction import redact_text
 
 RANDOM_BYTES = 32
@@ -113,7 +114,12 @@ def _push_request(
 
 
 def _build_authorization_url(profile: Profile, request: Mapping[str, ParamValue]) -> str:
-    """Add the request to the authorization endpoint, keeping a query that it has (section 3.1)."""
+    """Add the request to the authorization endpoint, keeping a query that it has (section 3.1).
+
+    Raises:
+        ConfigError: a user-defined provider puts it on a server that the profile doesn't name.
+    """
+    check_endpoint_is_named(profile, "authorization")
     url, names = profile.endpoints["authorization"], profile.provider.request.names
     query = urlencode({names.get(name, name): value for name, value in request.items()}, doseq=True)
     return f"{url}{'&' if '?' in url else '?'}{query}"
