@@ -181,6 +181,12 @@ class Profile:
     """Key -> source of its value: `config.toml`, `provider groupid`, `--scope`; else the default."""
 
     @property
+    def own_keys(self) -> frozenset[str]:
+        """The keys that the profile sets itself, in contrast to those that its provider supplies."""
+        supplied = f"provider {self.provider.name}"
+        return frozenset(key for key, source in self.value_sources.items() if source != supplied)
+
+    @property
     def command_line_name(self) -> str:
         """Return its name for a command line, with `--scope` if the scope was set there."""
         if self.value_sources.get("scope") != "--scope":

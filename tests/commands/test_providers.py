@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import Run
 from tests.zoo.storing import config_text, provider_file, secrets_of
-from tokencli.config.provider_file import load_providers
+from tokencli.config.provider_file import check_file
 from tokencli.providers.catalog import BUILTIN_NAMES, read_builtin_text
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
@@ -34,7 +34,7 @@ def test_user_defined_provider_is_listed_and_shown(
     write_config(config_text("vault-approle", tmp_path))
     assert "HashiCorp Vault" in tokencli("providers", "list").out
     shown = tokencli("providers", "show", "vault-approle").out
-    assert load_providers(shown, "vault-approle")
+    assert check_file(shown, "vault-approle")
 
 
 def test_check_shows_required_settings_and_url(tokencli: Run) -> None:
@@ -63,6 +63,79 @@ def test_check_reports_mistakes_with_their_line(tokencli: Run, line: str, said: 
     assert done.code == 3
     assert "line 4" in done.err
     assert said in done.err
+
+
+HEAD = 'title = "T"\nendpoints.token = "https://{host}/t"\nfields.host.kind = "host"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        (f'{HEAD}reply = {{ ttl = 60 }}\n[reply]\nscope = "s"\n', 5, "line 4 writes reply as {"),
+        (f'{HEAD}reply = {{ ttl = 60 }}\nreply.scope = "s"\n', 5, "line 4 writes reply as {"),
+        (f'{HEAD}[reply]\nexpires_at = "end"\ntime_format = "%Y-%m-%d %H:%M"\n', 6, 'time_zone = "UTC"'),
+        (f'{HEAD}request.body = "none"\n[then]\nreply.time_format = "%H"\nreply.issued_at = "x"\n', 6, "time_zone"),
+        (f'{HEAD}[reply]\nexpires_in = 12:00:00\n', 5, "must be text in quotes"),
+        (f'{HEAD}[refresh]\nurl = "https://renew.example.net/r"\n', 5, 'fields.refresh_host.kind = "host"'),
+        (f'{HEAD}[logout]\nmethod = "DELETE"\nurl = "https://x.{{host}}/r"\n', 6, "logout.url"),
+        (f'{HEAD}request.body = "none"\n[grants.refresh_token]\n', 5, "describe the renewal as [refresh]"),
+        (f"{HEAD}[grants.refresh_token]\n", 4, "stored refresh tokens are used without it"),
+        (f'{HEAD}fields.key = {{ kind = "secret", default = "" }}\n', 4, "is an empty secret"),
+        (f"{HEAD}fields.store = {{}}\n", 4, "rename it, e.g. to own_store"),
+    ],
+)  # fmt: skip
+def test_check_finds_what_would_fail_later(tokencli: Run, text: str, line: int, said: str) -> None:
+    """What a server would refuse or tokencli ignore is reported with its line and what to write."""
+    done = tokencli("providers", "check", "-", stdin=text)
+    assert (done.code, done.out) == (3, "")
+    assert f"line {line}: " in done.err
+    assert said in done.err
+
+
+def test_check_of_a_configuration_checks_all_of_it(tokencli: Run) -> None:
+    """Profiles of built-in providers, and the top level; what is valid is listed."""
+    good = '[profiles.kc]\nprovider = "keycloak"\nbase_url = "https://h.example"\nrealm = "r"\nclient_id = "c"\n'
+    done = tokencli("providers", "check", "-", stdin=good)
+    assert done.code == 0, done.err
+    assert "keycloak: valid" in done.out and "profile kc: valid" in done.out
+    for text, said in (
+        (good.replace("realm", "relm"), "line 4: profiles.kc.relm"),
+        (f'default_profile = "x"\n{good}', "line 1: default_profile"),
+        ('default_profile = "x"\n', "line 1: default_profile"),
+        ("[profiles]\n", "no provider and no profile"),
+        (good.replace("[profiles", "[profile"), "profiles"),
+    ):
+        done = tokencli("providers", "check", "-", stdin=text)
+        assert (done.code, done.out) == (3, "")
+        assert said in done.err
+
+
+UNNAMED = """[providers.acme]
+title = "Acme"
+endpoints.token = "https://{host}/t"
+endpoints.userinfo = "https://evil.example/u"
+endpoints.revocation = "https://{rev}/r"
+fields = { host.kind = "host", rev = { kind = "host", default = "other.example" } }
+"""
+
+
+def test_every_server_is_shown_on_check_and_on_adding(
+    tokencli: Run, write_config: Callable[[str], Path]
+) -> None:
+    """Those that the profile doesn't name are shown with the setting without which they are refused."""
+    done = tokencli("providers", "check", str(write_config(UNNAMED)))
+    assert "https://{host}: token\n" in done.out
+    assert (
+        "https://evil.example: userinfo; refused unless the profile sets userinfo_url" in done.out
+    )
+    assert "https://other.example: revocation; refused unless the profile sets rev" in done.out
+    row = json.loads(tokencli("providers", "check", str(write_config(UNNAMED)), "--json").out)
+    assert [server["allowed"] for server in row["servers"]] == [True, False, False]
+    options = ("--set", "host=h.example:8443", "--set", "client_id=c", "--set", "rev=r.example")
+    done = tokencli("profiles", "add", "a", "--provider", "acme", "--no-input", *options)
+    assert "provider acme uses https://h.example:8443: token" in done.err
+    assert "provider acme uses https://r.example: revocation\n" in done.err
+    assert "https://evil.example: userinfo; refused" in done.err
 
 
 def test_check_includes_the_profiles_of_the_file(tokencli: Run) -> None:
@@ -111,7 +184,7 @@ def test_new_from_curl_contains_no_secret(tokencli: Run) -> None:
     assert 'send = { user = "{username}", password = "{password}"' in done.out
     assert "keep = true" in done.out
     assert "check: where the token is" in done.err
-    assert load_providers(done.out, "acme")
+    assert check_file(done.out, "acme")
 
 
 HAR = {
@@ -211,7 +284,7 @@ def test_new_from_a_file(tokencli: Run, text: str, parts: tuple[str, ...]) -> No
     for part in parts:
         assert part in done.out
     assert "canary" not in done.out + done.err
-    assert load_providers(done.out, "x")
+    assert check_file(done.out, "x")
 
 
 def test_new_lists_requests_and_uses_the_picked_one(tokencli: Run) -> None:
@@ -224,7 +297,7 @@ def test_new_lists_requests_and_uses_the_picked_one(tokencli: Run) -> None:
     assert 'title = "Fleet"' in other.out
     assert "/v1/{tenant}/login" in other.out
     assert "canary" not in done.out + done.err + other.out + other.err
-    assert load_providers(other.out, "fleet")
+    assert check_file(other.out, "fleet")
     assert tokencli("providers", "new", "--from", path, "--pick", "3").code == 2
 
 
@@ -258,7 +331,7 @@ def test_new_from_a_bruno_folder(tokencli: Run) -> None:
     done = tokencli("providers", "new", "--from", str(RECORDINGS / "bruno"))
     assert done.code == 0, done.err
     assert 'endpoints.token = "https://parcels.example.com/oauth/token"' in done.out
-    assert load_providers(done.out, "parcels")
+    assert check_file(done.out, "parcels")
 
 
 @pytest.fixture

@@ -130,6 +130,8 @@ def add(
         parse_assignments,
         parse_secret_sources,
     )
+    from tokencli.providers.catalog import BUILTIN_NAMES  # start-up: only this command needs them
+    from tokencli.providers.origins import list_request_origins
 
     named = {
         "grant": grant,
@@ -167,7 +169,11 @@ def add(
     with app.locked_config() as current:
         config = add_profile(current, name, {"provider": provider_spec.name, **keys})
     app.terminal.print_note(f"added profile {name} to {config.path}")
-    for command in suggest_next_commands(config.get_profile_ignoring_top_level(name)):
+    profile = config.get_profile_ignoring_top_level(name)
+    if profile.provider.name not in BUILTIN_NAMES:
+        for row in list_request_origins(profile.provider, profile.values, profile.own_keys):
+            app.terminal.print_note(f"provider {profile.provider.name} uses {row.describe()}")
+    for command in suggest_next_commands(profile):
         app.terminal.print_note(f"next: {command}")
 
 

@@ -137,29 +137,44 @@ def check(
     ],
     json_output: JsonOption = False,
 ) -> None:
-    """Check a provider file.
+    """Check a provider file, or a whole configuration.
 
-    Reports every problem with its line, and which settings a profile must have.
+    Reports every problem with its line, which settings a profile must have, and every server that
+    requests reach.
     """
-    from tokencli.config.provider_file import (  # loads pydantic
-        load_providers,
-        read_provider_text,
-    )
+    from tokencli.config.provider_file import check_file, read_provider_text  # loads pydantic
+    from tokencli.providers.origins import list_request_origins
 
-    providers = load_providers(read_provider_text(file), file)
-    if not providers:
-        raise ConfigError(f"no provider in {file}", fix="tokencli providers reference")
-    for provider in providers:
+    checked = check_file(read_provider_text(file), file)
+    for provider in checked.providers:
         row = _describe_provider(provider, builtin=False)
         token_url = provider.endpoints.token
+        origins = list_request_origins(provider)
         if json_output:
-            members = {"name": row.name, "gives": list(row.required_keys), "token_url": token_url}
-            output.write_stdout(dump_json_line({**members, "grants": list(row.grants)}))
-        else:
-            required = ", ".join(row.required_keys) or "none"
-            output.write_stdout(
-                f"{row.name}: valid. Required settings: {required}. Token URL: {token_url}\n"
-            )
+            members: dict[str, object] = {
+                "name": row.name,
+                "gives": list(row.required_keys),
+                "token_url": token_url,
+                "grants": list(row.grants),
+                "servers": [
+                    {
+                        "origin": each.origin,
+                        "requests": list(each.requests),
+                        "allowed": each.is_named,
+                    }
+                    for each in origins
+                ],
+            }
+            output.write_stdout(dump_json_line(members))
+            continue
+        required = ", ".join(row.required_keys) or "none"
+        output.write_stdout(
+            f"{row.name}: valid. Required settings: {required}. Token URL: {token_url}\n"
+        )
+        for each in origins:
+            output.write_stdout(f"  {each.describe()}\n")
+    for profile in () if json_output else checked.profiles:
+        output.write_stdout(f"profile {profile.name}: valid\n")
 
 
 app.command()(new)

@@ -8,12 +8,15 @@ import shlex
 import stat
 import sys
 import tomllib
+from ast import literal_eval
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
+from tokencli.config.toml_positions import iter_statements
 from tokencli.errors import ConfigError, ConfigProblem
 from tokencli.system.user_dirs import find_file_system
+from tokencli.toml_writer import format_key_path
 
 
 def find_config_path(explicit: str | None, environ: Mapping[str, str]) -> Path:
@@ -172,7 +175,7 @@ def parse_toml(text: str, path: Path) -> dict[str, Any]:
         line = int(match[1]) if match else None
         if match:  # the line is told separately
             message = f"{message[: match.start()]} ({match[2]})"
-    suggestion = next(
+    suggestion = _suggest_for_inline_table(text, line, message) or next(
         (text for start, text in _TOML_SUGGESTIONS if message.startswith(start)), None
     )
     raise ConfigError(
@@ -180,6 +183,26 @@ def parse_toml(text: str, path: Path) -> dict[str, Any]:
         fix="tokencli profiles edit",
         problems=[ConfigProblem("", message, line, suggestion)],
     )
+
+
+def _suggest_for_inline_table(text: str, line: int | None, message: str) -> str | None:
+    """Return what to do if the line extends a table that is written as `key = { … }`."""
+    named = re.search(r"\('.*?',?\)", message)
+    if line is None or named is None:
+        return None
+    try:
+        path = literal_eval(named[0])
+    except (ValueError, SyntaxError):  # the message was cut
+        return None
+    before = "\n".join(text.split("\n")[: line - 1])
+    for statement in iter_statements(before):
+        key = statement.key_path
+        if not statement.is_header and path[: len(key)] == key:
+            return (
+                f"line {statement.first_line + 1} writes {format_key_path(key)} as {{ … }}, which can't"
+                f" be extended: put the key between its braces, or write it as a [table]"
+            )
+    return None
 
 
 _FILE_SYSTEMS_WITHOUT_MODES = frozenset(

@@ -1,16 +1,21 @@
 """Read providers from a file outside the configuration, and write one to such a file."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from tokencli.config.config_file import MAX_CONFIG_BYTES, open_regular_file, parse_toml
 from tokencli.config.load import Config
+from tokencli.config.profile_schema import TOP_LEVEL_KEYS
 from tokencli.config.provider_validation import validate_provider
 from tokencli.config.toml_positions import find_line, map_key_lines
 from tokencli.errors import ConfigError, ConfigProblem
-from tokencli.problems import Finding, count_problems
+from tokencli.models import Profile
+from tokencli.problems import closest_match, count_problems
 from tokencli.provider_schema import Provider
+from tokencli.providers.validation.runtime import check_runtime
 from tokencli.sanitize import sanitize_text
 
 
@@ -26,42 +31,72 @@ def read_provider_text(path: str) -> str:
         raise ConfigError(f"{path[:200]!r} can't be read: {reason}") from None
 
 
-def load_providers(text: str, path: str) -> list[Provider]:
-    """Return the provider that the file describes, or those in its [providers] tables.
+@dataclass(frozen=True, slots=True)
+class CheckedFile:
+    """What a valid file describes."""
 
-    If the file has [profiles], they are validated as well.
+    providers: tuple[Provider, ...]
+    """The file's own provider or providers; if it has none, those that its profiles use."""
+    profiles: tuple[Profile, ...]
+
+
+def check_file(text: str, path: str) -> CheckedFile:
+    """Return what a provider file or a whole configuration describes, if all of it is valid.
 
     Raises:
         ConfigError: carries every problem with its line.
     """
-    data = parse_toml(text, Path(path))
-    tables = data.get("providers") if "endpoints" not in data else None
-    if "profiles" in data and "endpoints" not in data:
-        _raise_problems(Config(Path(path), text, {}).find_problems(), path)
-    is_config = isinstance(tables, dict) and bool(tables)
-    named = dict(tables) if is_config and tables else {Path(path).stem or "provider": data}
-    lines = map_key_lines(text)
-    providers: list[Provider] = []
-    problems: list[ConfigProblem] = []
-    for name, table in named.items():
-        result = validate_provider(name, table)
-        if isinstance(result, Provider):
-            providers.append(result)
-            continue
-        for finding in result:
-            keys = finding.key_path if is_config else finding.key_path[2:]
-            problem = Finding(keys, finding.message, finding.suggestion)
-            problems.append(problem.to_problem(find_line(lines, keys)))
+    try:
+        data = parse_toml(text, Path(path))
+    except ConfigError as error:
+        error.fix = None
+        raise
+    is_config = any(closest_match(key, TOP_LEVEL_KEYS) for key in data)
+    if "endpoints" in data or not is_config:
+        return CheckedFile((_load_provider(data, text, path),), ())
+    config = Config(Path(path), text, {})
+    _raise_problems(config.find_problems(), path)
+    own = [config.get_provider(name) for name in data.get("providers", ())]
+    problems = [
+        finding.to_problem(config.line_number(*finding.key_path))
+        for provider in own
+        for finding in check_runtime(provider, ("providers", provider.name))
+    ]
     _raise_problems(problems, path)
-    return providers
+    profiles = [config.get_profile(name) for name in config.profile_names()]
+    if not own and not profiles:
+        raise ConfigError(
+            f"no provider and no profile in {path}", fix="tokencli providers reference"
+        )
+    used = {profile.provider.name: profile.provider for profile in profiles}
+    return CheckedFile(tuple(own or used.values()), tuple(profiles))
+
+
+def _load_provider(table: Mapping[str, Any], text: str, path: str) -> Provider:
+    """Return the only provider of a file; raises ConfigError."""
+    name = Path(path).stem or "provider"
+    at = ("providers", name)
+    result = validate_provider(name, table)
+    findings = result if isinstance(result, list) else list(check_runtime(result, at))
+    lines = map_key_lines(text)
+    problems = [
+        replace(finding, key_path=finding.key_path[len(at) :]).to_problem(
+            find_line(lines, finding.key_path[len(at) :])
+        )
+        for finding in findings
+    ]
+    _raise_problems(problems, path)
+    assert isinstance(result, Provider)
+    return result
 
 
 def _raise_problems(problems: Sequence[ConfigProblem], path: str) -> None:
     """Raise a ConfigError if there are any problems."""
     if problems:
+        is_about_keys = any(not problem.where.startswith("profiles") for problem in problems)
         raise ConfigError(
             f"{path} has {count_problems(problems)}",
-            fix="tokencli providers reference",
+            fix="tokencli providers reference" if is_about_keys else "tokencli profiles schema",
             problems=tuple(problems),
         )
 

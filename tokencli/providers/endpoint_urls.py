@@ -234,19 +234,16 @@ def check_endpoint_is_named(profile: "Profile", name: str) -> None:
     """
     url = profile.issuer if name == "issuer" else profile.endpoints.get(name)
     key = KEY_BY_ENDPOINT[name]
-    if url and _is_set_by_provider(profile, key) and not _is_server_named(url, profile):
+    is_configured = key in profile.value_sources  # otherwise it is from the issuer's metadata
+    if url and is_configured and not _is_server_named(url, profile):
         from shlex import quote
 
         raise _unnamed_server_error(
             url,
             profile,
-            cause=f"set {key} in the profile, if the server is to be trusted with them",
+            cause=f"if that server may receive these requests, set {key} in the profile",
             fix=f"tokencli profiles edit {profile.name} --set {quote(f'{key}={url}')}",
         )
-
-
-def _is_set_by_provider(profile: "Profile", key: str) -> bool:
-    return profile.value_sources.get(key) == f"provider {profile.provider.name}"
 
 
 def _is_server_named(url: str, profile: "Profile") -> bool:
@@ -255,22 +252,15 @@ def _is_server_named(url: str, profile: "Profile") -> bool:
 
     if profile.provider.name in BUILTIN_NAMES:
         return True
-    servers = [profile.token_url]
+    endpoints = {**profile.endpoints, "issuer": profile.issuer or ""}
+    named = {KEY_BY_ENDPOINT[name]: endpoint for name, endpoint in endpoints.items()}
     for name, field in profile.provider.fields.items():
-        is_server = field.kind in ("url", "host") and name in profile.value_sources
-        if is_server and name in profile.values and not _is_set_by_provider(profile, name):
-            value = profile.values[name]
-            servers.append(value if "://" in value else f"https://{value}")
-    endpoints = {**profile.endpoints, "issuer": profile.issuer}
-    servers += [
-        endpoint
-        for name, endpoint in endpoints.items()
-        if endpoint
-        and KEY_BY_ENDPOINT[name] in profile.value_sources
-        and not _is_set_by_provider(profile, KEY_BY_ENDPOINT[name])
-    ]
+        if field.kind in ("url", "host"):
+            value = profile.values.get(name, "")
+            named[name] = value if "://" in value or not value else f"https://{value}"
+    servers = [profile.token_url, *(named[key] for key in profile.own_keys & named.keys())]
     scheme = urlsplit(profile.token_url).scheme
-    return _get_host_port(url) in map(_get_host_port, servers) and (
+    return _get_host_port(url) in map(_get_host_port, filter(None, servers)) and (
         urlsplit(url).scheme in {"https", scheme}
     )
 

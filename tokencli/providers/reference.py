@@ -97,9 +97,11 @@ inherit nothing from [request]: each sets its own body and headers. Their replie
 [reply], or according to their own `reply` alone. The outputs of both replies are stored; the token comes
 from the last reply.
 
-**Servers.** Every request goes to the token endpoint's server, or to a server that the profile itself
-names in a field of kind url or host. Requests use https. Plain http works only for a loopback address or a
-cloud metadata service, and only if the profile sets `allow_http = true`.
+**Servers.** Requests go to the token endpoint's server, and to servers that the profile itself names: in a
+field of kind url or host, or in a key such as `userinfo_url`. Requests to any other server that a
+user-defined provider describes are refused. `tokencli providers check` and `tokencli profiles add` list all
+of them. Requests use https. Plain http works only for a loopback address or a cloud metadata service, and
+only if the profile sets `allow_http = true`.
 
 **Success and failure.** A reply is successful if its status is below 400 or listed in `reply.status` and,
 if `reply.success` is set, that locator finds a value. Without `reply.success`, a reply with a value at

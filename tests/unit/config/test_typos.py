@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tokencli.config.load import Config
-from tokencli.config.provider_file import load_providers
+from tokencli.config.provider_file import check_file
 from tokencli.errors import ConfigError, ConfigProblem
 
 HEAD = 'title = "Own"\nendpoints.token = "https://api.example.com/t"\n'
@@ -14,7 +14,7 @@ HEAD = 'title = "Own"\nendpoints.token = "https://api.example.com/t"\n'
 def slips(text: str) -> list[ConfigProblem]:
     """Return what is wrong with a provider's file of these lines below its first two."""
     try:
-        load_providers(HEAD + text, "own.toml")
+        check_file(HEAD + text, "own.toml")
     except ConfigError as error:
         return list(error.problems)
     return []

@@ -105,7 +105,7 @@ def _check_fields(provider: Provider, at: KeyPath, known: KnownNames) -> Iterato
         if not re.fullmatch(values.FIELD_NAME_PATTERN, name):
             yield Finding(path, "is not a valid field name", "use lower-case letters, digits and _")
         elif name in known.reserved_field_names:
-            yield Finding(path, "is a key of every profile", "choose another name")
+            yield Finding(path, "is a key of every profile", f"rename it, e.g. to own_{name}")
         elif name in known.redefinable_keys and (field.kind == "secret") != (
             name in ("password", "client_secret")
         ):
@@ -115,6 +115,11 @@ def _check_fields(provider: Provider, at: KeyPath, known: KnownNames) -> Iterato
 
 
 def _check_field_default(field: Field) -> None:
+    if field.kind == "secret" and not field.default:
+        raise InvalidValueError(
+            "is an empty secret",
+            'remove the field, and leave the secret out of the templates: basic = "{client_id}:"',
+        )
     if field.kind == "secret":
         raise InvalidValueError(
             "is a secret, which must not be written in this file", "remove it", quote=False

@@ -14,6 +14,7 @@ from tokencli.problems import (
     did_you_mean,
     quote_value,
 )
+from tokencli.providers.catalog import LIST_KEYS
 
 _TYPE_NAMES: tuple[tuple[type, str], ...] = (
     (bool, "true or false"),
@@ -46,6 +47,8 @@ _EXPECTED = {
     _NUMBER_OR_NEVER: 'a number of seconds or "never"',
 }
 
+_TEXT_OR_LIST_KEYS = frozenset((*LIST_KEYS, "code", "description", "use"))
+"""Keys that accept one text instead of an array of one."""
 _MAX_LISTED_KEYS = 8
 """The most keys that a suggestion lists if none is similar."""
 
@@ -122,6 +125,8 @@ def _to_finding(entry: Mapping[str, Any], table: _TableContext) -> Finding:
             return Finding(path, wrong.describe_value(seen), wrong.suggestion)
         case kind:
             wanted = _EXPECTED.get(kind)
+            if kind == "tuple_type" and (loc[-1] in _TEXT_OR_LIST_KEYS or "outputs" in loc):
+                wanted = _EXPECTED["string_type"]
             if wanted is None:
                 return Finding(path, str(entry["msg"]))
             seen = (

@@ -81,7 +81,12 @@ def check_requests(provider: Provider, at: KeyPath, names: KnownNames) -> Iterat
         for name in provider.grants:
             if name in names.grants:
                 what = "is an OAuth grant, but [request] describes a custom request"
-                yield Finding((*at, "grants", name), what, "rename it to token")
+                right = (
+                    "describe the renewal as [refresh]"
+                    if name == "refresh_token"
+                    else "rename it to token"
+                )
+                yield Finding((*at, "grants", name), what, right)
     for key in ("then", "refresh", "logout"):
         call = getattr(provider, key)
         if call is not None:
