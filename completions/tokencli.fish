@@ -251,7 +251,7 @@ complete -c tokencli -n '__tokencli_at profiles schema' -l verbose -s v -d 'Prin
 complete -c tokencli -n '__tokencli_at profiles schema' -l help -s h -d 'Show this message and exit.'
 complete -c tokencli -n '__tokencli_at providers' -f -a list -d 'List the built-in providers and your own.'
 complete -c tokencli -n '__tokencli_at providers' -f -a show -d 'Print a provider as TOML, as a template for your own.'
-complete -c tokencli -n '__tokencli_at providers' -f -a check -d 'Check a provider file.'
+complete -c tokencli -n '__tokencli_at providers' -f -a check -d 'Check a provider file, or a whole configuration.'
 complete -c tokencli -n '__tokencli_at providers' -f -a new -d 'Print a new provider as TOML.'
 complete -c tokencli -n '__tokencli_at providers' -f -a reference -d 'Print the reference of all provider keys.'
 complete -c tokencli -n '__tokencli_at providers' -f
