@@ -415,7 +415,7 @@ def test_new_from_curl_reads_options_as_curl_does(tokencli: Run, options: str, l
     assert send in done.out
     assert listed in done.err
     assert "canary" not in done.out + done.err
-    assert load_providers(done.out, "acme")
+    assert check_file(done.out, "acme")
 
 
 def test_new_from_curl_with_several_requests_lists_them(tokencli: Run) -> None:
