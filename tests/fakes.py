@@ -249,8 +249,10 @@ class FakeStore:
         for stored in self.saved_by_others:
             self.stored_tokens[stored.binding.key] = stored
         self.saved_by_others = []
-        yield None
-        self.events.append("unlock")
+        try:
+            yield None
+        finally:
+            self.events.append("unlock")
 
 
 class EmptyTokenCache:

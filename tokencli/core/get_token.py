@@ -114,9 +114,12 @@ def get_token(
     latest = stored or cached
     while True:
         try:
-            with store.lock_credential(
-                binding.key, profile.lock_timeout, unless=find_usable_token
-            ) as found:
+            with (
+                store.lock_credential(
+                    binding.key, profile.lock_timeout, unless=find_usable_token
+                ) as found,
+                resolver.while_locked(),
+            ):
                 if found is not None:  # another process was faster, and the lock isn't held
                     return TokenResult(found.token, "stored")
                 stored = store.load(binding.key)
@@ -130,9 +133,9 @@ def get_token(
                 result = TokenRenewal(profile, ctx, store, resolver, subject).renew_token(
                     None if by_grant else stored
                 )
-                if profile.provider.issuing.max_sessions is not None:
-                    end_replaced_session(profile, ctx, resolver, stored, result.token)
-                return result
+            if profile.provider.issuing.max_sessions is not None:
+                end_replaced_session(profile, ctx, resolver, stored, result.token)
+            return result
         except LockTimeoutError:
             known, latest = latest, store.load(binding.key)
             if latest is None or (
@@ -140,7 +143,7 @@ def get_token(
             ):
                 raise
             # Others do get tokens, which expire before this process sees them: keep waiting.
-        except PromptRequiredError as error:  # prompt with no lock held, then read the store again
+        except PromptRequiredError as error:  # with no lock held, then read the store again
             resolver.prompt_for(error.secret_names)
         except SignInRequiredError as error:
             if not (interactive or profile.sign_in.interactive):
@@ -301,7 +304,10 @@ def sign_in_user(profile: Profile, ctx: Context, resolver: SecretResolver) -> To
     with exclusive_login(profile, store):
         with store.lock_credential(key, profile.lock_timeout):
             store.reserve_space(key, RESERVED_BYTES)
-        resolver.prompt_for(grants.required_secrets(profile))
+        required = grants.required_secrets(profile)
+        resolver.prompt_for(required)
+        for name in required:
+            resolver.resolve(name)
         with ExitStack() as deferred_signals:
             grant = grants.load_grant(profile.grant)
             response = run_grant(grant.run(profile), profile, ctx, resolver, deferred_signals)

@@ -229,7 +229,8 @@ class StoredTokenRevoker:
         """
         while True:
             try:
-                with store.lock_credential(key, self._profile.lock_timeout):
+                lock = store.lock_credential(key, self._profile.lock_timeout)
+                with lock, self._resolver.while_locked():
                     stored = store.load(key)
                     if stored is not None and self._revoke_token_set(store, stored):
                         self._result.token_count += store.delete_token_set(key)

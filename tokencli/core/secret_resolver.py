@@ -2,7 +2,8 @@
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -19,12 +20,17 @@ VOLATILE_CLAIMS = ("exp", "iat", "nbf", "jti", "auth_time", "nonce")
 
 @dataclass(slots=True)
 class SecretResolver:
-    """The secrets of one run. Each is fetched once, and prompted for only if `may_prompt`."""
+    """The secrets of one run. Each is fetched once, and prompted for only if `may_prompt`.
+
+    In a `while_locked` block only secrets are fetched that nobody and no program has to supply.
+    """
 
     profile: Profile
     ctx: Context
-    resolved: dict[str, Secret] = field(default_factory=dict)
+    resolved: dict[str, Secret | None] = field(default_factory=dict)
+    """What was fetched; None if a source has no secret."""
     may_prompt: bool = False
+    is_lock_held: bool = False
     proof_key: DpopKey | None = None
     """The key that this run's tokens are bound to (RFC 9449)."""
     requesters: tuple[str, ...] = ()
@@ -34,32 +40,32 @@ class SecretResolver:
         """Return the secret with that logical name; None only if it is `optional`.
 
         Raises:
-            PromptRequiredError: it must be prompted for, but `may_prompt` is off.
+            PromptRequiredError: it must be prompted for, but `may_prompt` is off; or a program, stdin
+                or another profile supplies it, and the lock is held.
             CredentialsError: it is missing, or its source can't be read.
         """
-        if name in self.resolved:
-            return self.resolved[name]
         ref = self.profile.secrets.get(name)
-        if ref is None:
-            if optional:
-                return None
+        if name not in self.resolved and ref is not None:
+            self.resolved[name] = self._fetch(ref)
+        secret = self.resolved.get(name)
+        if secret is None and not optional:
+            if ref is not None:
+                raise missing_secret_error(ref, self.ctx)
             raise CredentialsError(
                 f"profile {self.profile.name!r} has no {name}",
                 fix=f"tokencli profiles edit {self.profile.name} --secret {name}=env:VAR",
             )
-        if ref.kind == "profile":
-            secret: Secret | None = self._get_profile_token(ref)
-        else:
-            source = self.ctx.secret_source(ref.kind)
-            if source.interaction == "prompt" and not self.may_prompt:
-                raise PromptRequiredError(f"a prompt for the {name} is required", names=(name,))
-            secret = source.read(ref)
-        if not secret:
-            if optional:
-                return None
-            raise missing_secret_error(ref, self.ctx)
-        self.resolved[name] = secret
         return secret
+
+    def _fetch(self, ref: SecretRef) -> Secret | None:
+        interaction = source_interaction(ref, self.ctx)
+        if (interaction == "prompt" and not self.may_prompt) or (
+            interaction != "none" and self.is_lock_held
+        ):
+            raise PromptRequiredError(f"a prompt for the {ref.name} is required", names=(ref.name,))
+        if ref.kind == "profile":
+            return self._get_profile_token(ref)
+        return self.ctx.secret_source(ref.kind).read(ref) or None
 
     def _get_profile_token(self, ref: SecretRef) -> Secret:
         requesters = (*self.requesters, self.profile.name)
@@ -70,6 +76,15 @@ class SecretResolver:
                 fix=f"tokencli profiles edit {ref.profile} --secret {ref.name}=env:VAR",
             )
         return self.ctx.get_profile_token(ref.target[0], requesters)
+
+    @contextmanager
+    def while_locked(self) -> Iterator[None]:
+        """Let nobody and no program supply a secret in the block, in which a lock is held."""
+        self.is_lock_held = True
+        try:
+            yield
+        finally:
+            self.is_lock_held = False
 
     def prefetch(self, names: tuple[str, ...]) -> None:
         """Resolve secrets before a lock is taken, because a command or a keyring may prompt.
@@ -83,11 +98,14 @@ class SecretResolver:
                 continue
 
     def prompt_for(self, names: Mapping[str, object] | tuple[str, ...]) -> None:
-        """Resolve these secrets and prompt if necessary. Call it only while no lock is held."""
+        """Fetch these secrets, and prompt or run programs if necessary; no lock may be held.
+
+        A missing one is reported once it is needed.
+        """
         self.may_prompt = True
         try:
             for name in names:
-                self.resolve(name)
+                self.resolve(name, optional=True)
         finally:
             self.may_prompt = False
 

@@ -10,6 +10,7 @@ from tests.fakes import (
     CLIENT_SECRET,
     PASSWORD,
     FakeContext,
+    FakeKeyring,
     FakeStore,
     FakeTerminal,
     filled_keyring,
@@ -272,6 +273,41 @@ def test_prefetch_before_lock() -> None:
     get_token(PROFILE, ctx)
     assert events.index("secret") < events.index("lock")
     assert events.count("secret") == 1
+
+
+class ProgramSource(FakeKeyring):
+    """A source that runs a program, which takes as long as it likes and prints what is configured."""
+
+    interaction = "program"
+
+
+@pytest.mark.parametrize("refresh", [None, "r1"])
+@pytest.mark.parametrize("interactive", [True, False])
+@pytest.mark.parametrize("names", [("client_secret",), ()])
+def test_programs_run_while_no_lock_is_held(
+    names: tuple[str, ...], interactive: bool, refresh: str | None
+) -> None:
+    """A program that supplies a secret, or finds none, runs once, before the lock or between two."""
+    ctx = context_with(ROTATED)
+    ctx.terminal.interactive = interactive
+    events, held, runs = ctx.fake_store.events, [], []
+    source = ProgramSource(dict(ctx.keyring.secrets) if names else {})  # type: ignore[attr-defined]
+    ctx.keyring = source
+
+    def read(ref: SecretRef) -> Secret | None:
+        runs.append(ref.name)
+        held.append(events.count("lock") - events.count("unlock"))
+        return source.secrets.get(ref.target)
+
+    source.read = read  # type: ignore[method-assign]
+    if refresh:
+        keep(ctx, stored(ctx, age=1200, refresh=refresh))
+    if names:
+        assert get_token(PROFILE, ctx).token.access_token == Secret("new")
+    else:
+        with pytest.raises(CredentialsError, match="has no client_secret"):
+            get_token(PROFILE, ctx)
+    assert (runs, held) == (["client_secret"], [0])
 
 
 def test_interrupted_refresh_is_explained() -> None:
