@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from tokencli.core.get_token import get_subject_token
-from tokencli.errors import LoginRequiredError
+from tokencli.errors import LoginRequiredError, StorageError
 from tokencli.models import (
     AuthorizationResponse,
     Connection,
@@ -263,6 +263,9 @@ class EmptyTokenCache:
 
     def fill_from_store(self, stored: StoredTokenSet, store: TokenStore) -> None:
         return None
+
+    def delete_copies(self) -> Sequence[tuple[StorageError, bool]]:
+        return ()
 
 
 @dataclass

@@ -66,6 +66,10 @@ class World:
         for place in (self.run, self.state, self.config.parent):
             place.mkdir(parents=True, mode=0o700)
         self.write(CONFIG.format(state=self.state))
+        self.save_tokens(age=age, life=life)
+
+    def save_tokens(self, *, age: float = 10.0, life: float = 1200.0) -> None:
+        """Store the tokens with their hot copies."""
         app = App(environ=self.environ)
         app.list_profile_names()
         app.get_profile(None)

@@ -27,6 +27,7 @@ from tokencli.protocols import (
 )
 from tokencli.secret_sources import open_secret_source
 from tokencli.system.clock import SystemClock
+from tokencli.system.user_dirs import list_runtime_dirs, state_dir
 from tokencli.token_store import PERSISTENT_STORES, open_store
 
 if TYPE_CHECKING:
@@ -256,13 +257,12 @@ class App:
         """Return the profile's token store; `auto` is resolved here, once."""
         key = f"{profile.store} {profile.state_dir} {profile.hot_copy} {profile.name}"
         if key not in self._stores:
-            opened = open_store(
-                profile, environ=self.environ, terminal=self.terminal, clock=self.clock
-            )
-            self._stores[key] = CachingStore(
-                opened, self.token_cache(profile), self.fast_path_records
-            )
+            self._stores[key] = self._open_store(profile, self.environ)
         return self._stores[key]
+
+    def _open_store(self, profile: Profile, environ: Mapping[str, str]) -> TokenStore:
+        opened = open_store(profile, environ=environ, terminal=self.terminal, clock=self.clock)
+        return CachingStore(opened, self.token_cache(profile), self.fast_path_records)
 
     def token_cache(self, profile: Profile) -> TokenCache:
         """Return the cache of the profile's access token."""
@@ -270,7 +270,12 @@ class App:
 
     def all_token_stores(self, profile: Profile) -> Sequence[TokenStore]:
         """Return every store that may hold tokens of the profile."""
-        return [self.token_store(replace(profile, store=name)) for name in PERSISTENT_STORES]
+        stores = [self.token_store(replace(profile, store=name)) for name in PERSISTENT_STORES]
+        for base in list_runtime_dirs(state_dir(profile.state_dir)):
+            if base != self.fast_path_records.base_dir:
+                environ = {**self.environ, "XDG_RUNTIME_DIR": str(base)}
+                stores.append(self._open_store(replace(profile, store="runtime"), environ))
+        return stores
 
     def defer_signals(self, at_most: float) -> AbstractContextManager[None]:
         """Hold back signals inside the block, which takes `at_most` seconds, and deliver them after it."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import ClassVar, Literal, Protocol
 
+from tokencli.errors import StorageError
 from tokencli.models import (
     AuthorizationResponse,
     Connection,
@@ -288,6 +289,13 @@ class AccessTokenCache(Protocol):
 
     def fill_from_store(self, stored: StoredTokenSet, store: TokenStore) -> None:
         """Cache what was read from the store."""
+        ...
+
+    def delete_copies(self) -> Sequence[tuple[StorageError, bool]]:
+        """Delete the cached token in every runtime directory that may have it.
+
+        Return an error for each copy that can't be deleted, and whether it may still be printed.
+        """
         ...
 
 

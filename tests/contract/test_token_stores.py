@@ -53,7 +53,7 @@ def opened(
 def use_state_dir(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the stores use that state directory; the user database can't be changed for a test."""
     for module in ("auto", "file", "keyring"):
-        monkeypatch.setattr(f"tokencli.token_store.{module}.state_dir", lambda: path)
+        monkeypatch.setattr(f"tokencli.token_store.{module}.state_dir", lambda _=None: path)
 
 
 def key_of(name: str = "p", scope: str | None = None) -> str:

@@ -1,7 +1,9 @@
 """Logout from a server that is unreachable, behind a portal, or revokes in its own way."""
 
 import json
+import os
 import shutil
+import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,8 +12,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.conftest import Run
+from tests.conftest import Run, script
+from tests.fast_path_world import TOKENS, World, world
 from tests.servers.configured import Configure
+from tests.unit.token_store.samples import memory_folder
 
 Answer = tuple[int, str, str]
 ISSUED = json.dumps(
@@ -40,6 +44,8 @@ class Server(ThreadingHTTPServer):
         self.answers: dict[str, Answer] = {"/token": (200, JSON, ISSUED)}
         self.revocations: list[Answer] = []
         self.asked: list[str] = []
+        self.may_issue, self.was_asked_to_issue = threading.Event(), threading.Event()
+        self.may_issue.set()
 
     def metadata(self, answer: Answer | None = None) -> None:
         """Answer both well-known URLs like this, or with metadata that has a revocation endpoint."""
@@ -62,6 +68,9 @@ class _Handler(BaseHTTPRequestHandler):
         if path == "/revoke":
             self.server.asked += parse_qs(body)["token"]
             answer = self.server.revocations.pop(0)
+        if path == "/token":
+            self.server.was_asked_to_issue.set()
+            self.server.may_issue.wait(30)
         status, kind, text = answer
         self.send_response_only(status)
         if kind:
@@ -213,3 +222,70 @@ def test_tokens_of_former_scopes_are_revoked(
     done = tokencli("logout", "p")
     assert (done.code, "they are not revoked" in done.err) == (0, True), done.err
     assert len(server.asked) == 4
+
+
+@pytest.mark.requirement(38)
+@pytest.mark.parametrize("refreshes", [True, False])
+def test_logout_during_a_renewal(
+    tokencli: Run,
+    configure: Configure,
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    refreshes: bool,
+) -> None:
+    """It waits for the token, also for the first one, and then revokes it and deletes every copy."""
+    with memory_folder() as memory:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(memory))
+        config = configure(profile(server, revocation_url=f"{server.base}/revoke"))
+        os.utime(config, (1, 1))
+        if refreshes:
+            assert tokencli("get", "p").code == 0
+        server.answers["/token"] = (200, JSON, ISSUED.replace("1a", "3c").replace("2b", "4d"))
+        server.revocations = [DONE, DONE]
+        server.was_asked_to_issue.clear()
+        server.may_issue.clear()
+        with subprocess.Popen([script(), "refresh", "p"], stdout=subprocess.PIPE) as renewal:
+            assert server.was_asked_to_issue.wait(30)
+            with subprocess.Popen([script(), "logout", "p"], stderr=subprocess.PIPE) as logout:
+                with pytest.raises(subprocess.TimeoutExpired):
+                    logout.wait(2)
+                server.may_issue.set()
+                assert b"deleted 1 token" in logout.communicate(timeout=30)[1]
+            assert renewal.communicate(timeout=30)[0] == b"canary-access-3c\n"
+        assert server.asked == ["canary-refresh-4d", "canary-access-3c"]
+        assert not list(memory.glob("tokencli/hot/*/p"))
+        assert tokencli("inspect", "p").code == 4
+
+
+@pytest.fixture
+def place() -> Iterator[World]:
+    """Provide stored tokens with their hot copies; the token endpoint is unreachable."""
+    with world() as made:
+        made.make()
+        yield made
+
+
+@pytest.mark.requirement(38)
+@pytest.mark.parametrize("store", ["file", "runtime"])
+@pytest.mark.parametrize("elsewhere", ["another", "unset", "missing"])
+def test_logout_under_another_runtime_directory(
+    tokencli: Run, place: World, store: str, elsewhere: str
+) -> None:
+    """The token isn't printed where it was stored, and neither is a copy of it."""
+    if store == "runtime":
+        place.write(place.config.read_text().replace('store = "file"', 'store = "runtime"'))
+        shutil.rmtree(place.state)
+        place.state.mkdir(mode=0o700)
+        place.save_tokens()
+    environ = {**place.environ, "XDG_CONFIG_HOME": ""}
+    assert tokencli("get", "p", env=environ).out == TOKENS["p"] + "\n"
+    other = place.root / "other-run"
+    if elsewhere == "another":
+        other.mkdir(mode=0o700)
+    value = "" if elsewhere == "unset" else str(other)
+    done = tokencli("logout", "p", env={**environ, "XDG_RUNTIME_DIR": value})
+    assert (done.code, "deleted 1 token" in done.err) == (0, True), done.err
+    got = tokencli("get", "p", env=environ)
+    assert (got.code, got.out) == (6, ""), got.err
+    assert not [path for path in place.run.rglob("*") if path.name == "p"]
+    assert tokencli("get", "q.2", env=environ).out == TOKENS["q.2"] + "\n"

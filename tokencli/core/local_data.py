@@ -56,6 +56,8 @@ def delete_local_data(
             left_in_keyring["tokens"] = keyring_delete_command(f"tokencli:{profile.name}:token")
         except StorageError as error:
             storage_error = error
+    # After the stores: a renewal that was running has cached its token before it released the lock.
+    copy_error = _delete_cached_token(profile, ctx)
     deleted_secrets = []
     for ref in profile.secrets.values() if secrets else ():
         if ref.kind != "keyring":
@@ -80,7 +82,27 @@ def delete_local_data(
         )
     if storage_error is not None:
         raise _not_deleted_error(storage_error, profile, "tokens")
+    if copy_error is not None:
+        raise copy_error
     return DeletedLocalData(token_count, tuple(deleted_secrets))
+
+
+def _delete_cached_token(profile: Profile, ctx: Context) -> StorageError | None:
+    """Delete all copies of the access token; return an error if one of them may still be printed."""
+    unusable_copies = []
+    for error, is_used in ctx.token_cache(profile).delete_copies():
+        if is_used:
+            return StorageError(
+                f"couldn't delete a copy of profile {profile.name!r}'s access token: {error.message}",
+                cause="until the token expires, `tokencli get` and hooked shells may print it;"
+                " everything else was deleted",
+            )
+        unusable_copies.append(error.message)
+    for message in unusable_copies:
+        ctx.terminal.print_warning(
+            f"a copy of the access token is no longer used, but couldn't be deleted: {message}"
+        )
+    return None
 
 
 def keyring_delete_command(service: str, username: str = "") -> str:

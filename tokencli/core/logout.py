@@ -18,6 +18,7 @@ from tokencli.core.revocation import (
 from tokencli.core.secret_resolver import SecretResolver
 from tokencli.errors import (
     KeyringError,
+    LockTimeoutError,
     PromptRequiredError,
     StorageError,
     TokencliError,
@@ -64,6 +65,7 @@ def log_out(
         TokencliError: a token couldn't be revoked and was kept.
         KeyringError: the keyring holds something that should be deleted and can't be reached.
     """
+    _wait_for_renewal(profile, ctx)
     revocation = _revoke_stored_tokens(profile, ctx, force=force)
     for binding in revocation.foreign_bindings:
         ctx.terminal.print_warning(
@@ -106,6 +108,22 @@ def describe_tokens(names: Sequence[str]) -> str:
     counts = Counter(_readable_name(name) for name in names)
     texts = (f"the {name}" if n == 1 else f"{n} {name}s" for name, n in counts.items())
     return " and ".join(texts)
+
+
+def _wait_for_renewal(profile: Profile, ctx: Context) -> None:
+    """Let a renewal that is running store its token, so that this is revoked and deleted as well.
+
+    Raises:
+        LockTimeoutError: it takes longer than the profile's `lock_timeout`.
+    """
+    for store in ctx.all_token_stores(profile):
+        try:
+            with store.lock_credential(derive_binding(profile).key, profile.lock_timeout):
+                continue
+        except LockTimeoutError:
+            raise
+        except (StorageError, KeyringError):
+            continue  # there is nothing in it, or deleting the local data reports it
 
 
 @dataclass(slots=True)

@@ -9,7 +9,9 @@ is only used while the configuration is unchanged, and may be deleted at any tim
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 
 from tokencli.errors import StorageError
@@ -47,9 +49,9 @@ class FastPathRecords:
 
     def write(self, kind: str, name: str, lines: Sequence[str]) -> bool:
         """Write a record and tell whether that succeeded; failures are not errors, as nothing needs it."""
-        root = self._records_root()
-        if root is None or self._config is None or self._stamp is None:
+        if self.base_dir is None or self._config is None or self._stamp is None:
             return False
+        root = _records_root(self.base_dir)
         record = [reader.record_header(kind), self._config, self._stamp, name, *lines]
         if any("\n" in line for line in record) or not self._is_config_unchanged():
             return False
@@ -69,53 +71,78 @@ class FastPathRecords:
 
     def delete_record(self, kind: str, name: str) -> None:
         """Delete a record."""
-        root = self._records_root()
-        if root is not None and self._config is not None:
+        if self.base_dir is not None and self._config is not None:
             _remove_quietly(
-                root
+                _records_root(self.base_dir)
                 / reader.records_folder_name(self._config)
                 / reader.record_file_name(kind, name)
             )
 
     def delete_tokens(self, name: str) -> None:
         """Delete the token that any configuration has for a profile of that name."""
-        for records_dir in self._iterate_record_dirs():
+        for records_dir in self._iterate_record_dirs(self.base_dir):
             _remove_quietly(records_dir / reader.record_file_name("token", name))
+
+    def delete_copies(
+        self, name: str, other_base_dirs: Iterable[Path]
+    ) -> list[tuple[StorageError, bool]]:
+        """Delete a profile's token: that of any configuration, and in other directories this one's.
+
+        A record that can't be deleted is made useless, by changing the modification time of its
+        configuration. Return the error of each, and whether it may still be used because even that
+        failed.
+        """
+        failures = []
+        for base in dict.fromkeys((self.base_dir, *other_base_dirs)):
+            for records_dir in self._iterate_record_dirs(base):
+                if base != self.base_dir and not self._is_of_this_config(records_dir):
+                    continue
+                path = records_dir / reader.record_file_name("token", name)
+                try:
+                    if os.path.lexists(path):
+                        ensure_private_dir(records_dir, create=False)  # so that we can write in it
+                        private_files.remove_file(path)
+                except StorageError as error:
+                    failures.append((error, not _touch(_config_of(records_dir))))
+        return failures
 
     def delete_orphans(self) -> None:
         """Delete the records of configurations that no longer exist."""
-        for records_dir in self._iterate_record_dirs():
+        for records_dir in self._iterate_record_dirs(self.base_dir):
             if not os.path.lexists(_config_of(records_dir)):
                 remove_record_dir(records_dir)
 
     def delete_all(self) -> None:
         """Delete all records of this configuration, under whatever path it was given."""
-        if self._config is None:
-            return
-        real_path = os.path.realpath(self._config)
-        folder_name = reader.records_folder_name(self._config)
-        for records_dir in self._iterate_record_dirs():
-            if (
-                records_dir.name == folder_name
-                or os.path.realpath(_config_of(records_dir)) == real_path
-            ):
+        for records_dir in self._iterate_record_dirs(self.base_dir):
+            if self._is_of_this_config(records_dir):
                 remove_record_dir(records_dir)
 
-    def _records_root(self) -> Path | None:
+    @cached_property
+    def base_dir(self) -> Path | None:
+        """The runtime directory that has the records, or None if there is none in memory."""
         if sys.platform != "linux":
             return None
         xdg_runtime_dir = self._environ.get("XDG_RUNTIME_DIR", "")
-        base = find_memory_dir(reader.records_base_dirs(xdg_runtime_dir, os.geteuid()))
-        return None if base is None else base / reader.APP_DIR / reader.RECORDS_DIR
+        return find_memory_dir(reader.records_base_dirs(xdg_runtime_dir, os.geteuid()))
 
-    def _iterate_record_dirs(self) -> Iterator[Path]:
-        root = self._records_root()
-        if root is None:
+    def _iterate_record_dirs(self, base: Path | None) -> Iterator[Path]:
+        """Yield the directory of each configuration, this one's even if they can't be listed."""
+        if base is None:
             return
-        try:
-            yield from [root / name for name in list_names(root)]
-        except StorageError:
-            return
+        root = _records_root(base)
+        names = [] if self._config is None else [reader.records_folder_name(self._config)]
+        with suppress(StorageError):
+            names += list_names(root)
+        yield from [root / name for name in dict.fromkeys(names)]
+
+    def _is_of_this_config(self, records_dir: Path) -> bool:
+        if self._config is None:
+            return False
+        same_name = records_dir.name == reader.records_folder_name(self._config)
+        return same_name or os.path.realpath(_config_of(records_dir)) == os.path.realpath(
+            self._config
+        )
 
     def _is_config_unchanged(self) -> bool:
         assert self._config is not None and self._stamp is not None
@@ -134,6 +161,19 @@ def remove_record_dir(records_dir: Path) -> None:
     import shutil  # costs a cold `get` a millisecond, and is rarely needed
 
     shutil.rmtree(records_dir, ignore_errors=True)
+
+
+def _records_root(base: Path) -> Path:
+    return base / reader.APP_DIR / reader.RECORDS_DIR
+
+
+def _touch(path: str) -> bool:
+    """Set a file's modification time to now, and tell whether that succeeded."""
+    try:
+        os.utime(path)
+    except OSError:
+        return False
+    return True
 
 
 def _config_of(records_dir: Path) -> str:

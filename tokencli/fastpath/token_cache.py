@@ -2,10 +2,12 @@
 
 from math import ceil, floor
 
+from tokencli.errors import StorageError
 from tokencli.fastpath.reader import B64TOKEN_CHARACTERS
 from tokencli.fastpath.records import FastPathRecords
 from tokencli.models import Profile, Secret, StoredTokenSet, TokenBinding, TokenSet
 from tokencli.protocols import TokenStore
+from tokencli.system.user_dirs import list_runtime_dirs, remember_runtime_dir, state_dir
 
 
 class TokenCache:
@@ -62,6 +64,19 @@ class TokenCache:
         """Delete the cached token."""
         self._records.delete_record("token", self._profile.name)
 
+    def delete_copies(self) -> list[tuple[StorageError, bool]]:
+        """Delete the cached token in every runtime directory that may have it.
+
+        Return an error for each copy that can't be deleted, and whether it may still be printed.
+        """
+        bases = list_runtime_dirs(state_dir(self._profile.state_dir))
+        return self._records.delete_copies(self._profile.name, bases)
+
+    def remember_base_dir(self) -> bool:
+        """Note where the records are, so that a logout elsewhere finds them; tell whether it worked."""
+        base = self._records.base_dir
+        return base is not None and remember_runtime_dir(base, state_dir(self._profile.state_dir))
+
     def _write_record(self, stored: StoredTokenSet) -> bool:
         """Cache the token if it is all that a request needs, and tell whether it was cached."""
         token, profile = stored.token, self._profile
@@ -93,7 +108,7 @@ class TokenCache:
         ]
         if not "".join(lines).isprintable():
             return False
-        return self._records.write("token", profile.name, lines)
+        return self.remember_base_dir() and self._records.write("token", profile.name, lines)
 
 
 class CachingStore:
@@ -114,6 +129,8 @@ class CachingStore:
 
     def save(self, stored: StoredTokenSet) -> None:
         """Save in the store, then cache."""
+        if self._inner_store.name == "runtime":
+            self._token_cache.remember_base_dir()
         self._inner_store.save(stored)
         if self._inner_store.name == "none":
             self._token_cache.delete_token()

@@ -10,15 +10,22 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from tokencli.errors import StorageError
+from tokencli.system.private_files import ensure_private_dir, read_private_file, write_atomically
+
+_RUNTIME_DIRS_FILE = "runtime_dirs"
 _MEMORY_FILE_SYSTEMS = frozenset({"tmpfs", "ramfs"})
 
 
-def state_dir() -> Path:
+def state_dir(chosen: str | None = None) -> Path:
     """Return the directory for locks, journals and the file store; it may not exist yet.
 
+    It is the one that the configuration chose, or else the user's.
     If the home directory is missing or not writable, it is one in /tmp. Its name is fixed, so that
     all processes of the user share it, and it is checked like any other before it is used.
     """
+    if chosen:
+        return Path(chosen).expanduser()
     if sys.platform == "win32":
         import platformdirs
 
@@ -39,7 +46,7 @@ def runtime_dir(environ: Mapping[str, str]) -> Path | None:
     """
     if sys.platform != "linux":
         return None
-    base = find_memory_dir((environ.get("XDG_RUNTIME_DIR", ""), f"/run/user/{os.geteuid()}"))
+    base = find_memory_dir((environ.get("XDG_RUNTIME_DIR", ""), _usual_runtime_dir()))
     return None if base is None else base / "tokencli"
 
 
@@ -49,6 +56,32 @@ def find_memory_dir(paths: Iterable[str]) -> Path | None:
         if path.is_absolute() and _is_private_dir(path) and is_memory_backed(path):
             return path
     return None
+
+
+def remember_runtime_dir(base: Path, state: Path) -> bool:
+    """Record in the state directory that `base` may have tokens, and tell whether that succeeded.
+
+    So a logout finds them although its own XDG_RUNTIME_DIR is another one.
+    """
+    known = {_usual_runtime_dir(), *_read_runtime_dirs(state)}
+    if str(base) in known:
+        return True
+    try:
+        ensure_private_dir(state, chosen=True)
+        existing = [path for path in _read_runtime_dirs(state) if os.path.isdir(path)]  # noqa: PTH112 - strings
+        text = "".join(f"{path}\n" for path in (*existing, base))
+        write_atomically(state / _RUNTIME_DIRS_FILE, text.encode("utf-8", "surrogateescape"))
+    except StorageError:
+        return False
+    return "\n" not in str(base)
+
+
+def list_runtime_dirs(state: Path) -> list[Path]:
+    """Return the runtime directories that may have tokens of any of the user's processes."""
+    if sys.platform != "linux":
+        return []
+    paths = dict.fromkeys((_usual_runtime_dir(), *_read_runtime_dirs(state)))
+    return [base for path in paths if (base := find_memory_dir((path,))) is not None]
 
 
 def is_memory_backed(path: Path) -> bool:
@@ -73,6 +106,18 @@ def find_file_system(path: Path) -> str | None:
         if fields.split()[2:3] == [number]:
             return "drvfs" if "aname=drvfs" in rest else rest.split()[0]
     return None
+
+
+def _usual_runtime_dir() -> str:
+    return f"/run/user/{os.geteuid()}"
+
+
+def _read_runtime_dirs(state: Path) -> list[str]:
+    try:
+        data = read_private_file(state / _RUNTIME_DIRS_FILE) or b""
+    except (StorageError, ValueError):
+        return []
+    return data.decode("utf-8", "surrogateescape").splitlines()
 
 
 def _home_dir() -> Path | None:

@@ -16,9 +16,8 @@ _RECORD_OVERHEAD_BYTES = 1024
 
 def open_store(profile: Profile, context: StoreContext) -> TokenStore:
     """Return the store in the profile's `state_dir`, or the user's; locks and journals are there too."""
-    root = Path(profile.state_dir).expanduser() if profile.state_dir else state_dir()
     return FileStore(
-        root,
+        state_dir(profile.state_dir),
         profile.name,
         terminal=context.terminal,
         clock=context.clock,

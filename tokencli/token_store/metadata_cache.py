@@ -1,7 +1,6 @@
 """The cache of issuers' metadata: one file for each profile and issuer, next to the locks."""
 
 from hashlib import sha256
-from pathlib import Path
 
 from tokencli.models import Profile
 from tokencli.system.private_files import (
@@ -20,7 +19,7 @@ class MetadataCacheFile:
     """The cached metadata of a profile's issuer; not secret, but trusted."""
 
     def __init__(self, profile: Profile) -> None:
-        self._root = Path(profile.state_dir) if profile.state_dir else state_dir()
+        self._root = state_dir(profile.state_dir)
         name = sha256((profile.issuer or "").encode()).hexdigest()[:32]
         self._path = (
             self._root / METADATA_DIR_NAME / f"{profile_file_prefix(profile.name)}{name}.json"

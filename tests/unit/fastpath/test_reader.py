@@ -13,10 +13,12 @@ from tests.fakes import FakeStore
 from tests.fast_path_world import TOKENS, World, world
 from tokencli.app import App
 from tokencli.core.logout import log_out
+from tokencli.errors import StorageError
 from tokencli.fastpath import profile_cache, reader
 from tokencli.fastpath.records import FastPathRecords
 from tokencli.fastpath.token_cache import TokenCache
 from tokencli.models import DpopKey, Profile, Secret, StoredTokenSet, TokenSet
+from tokencli.system.private_files import remove_file
 from tokencli.system.user_dirs import is_memory_backed
 from tokencli.token_store.credential_key import derive_binding
 
@@ -166,6 +168,36 @@ def test_logout_deletes_the_cached_token(place: World) -> None:
     log_out(app.get_profile("p"), app)
     assert answer(place) is None
     assert not (place.hot / "p").exists()
+
+
+@pytest.mark.parametrize("config_is_writable", [True, False])
+def test_undeletable_copy_is_useless_or_an_error(
+    place: World, monkeypatch: pytest.MonkeyPatch, config_is_writable: bool
+) -> None:
+    """After a logout the copy is no longer valid, or an error says what may still be printed."""
+
+    def refuse(path: Path, *, durably: bool = False) -> bool:
+        if path == place.hot / "p":
+            raise StorageError(f"can't use {path}: permission denied")
+        return remove_file(path, durably=durably)
+
+    monkeypatch.setattr("tokencli.system.private_files.remove_file", refuse)
+    if not config_is_writable:
+        monkeypatch.setattr("tokencli.fastpath.records._touch", lambda _: False)
+    app = App(environ=place.environ)
+    messages: list[str] = []
+    monkeypatch.setattr(app.terminal, "print_warning", messages.append)
+    profile = app.get_profile("p")
+    if config_is_writable:
+        log_out(profile, app)
+        assert answer(place) is None
+        assert str(place.hot / "p") in messages[0]
+    else:
+        with pytest.raises(StorageError, match="couldn't delete a copy") as caught:
+            log_out(profile, app)
+        assert str(place.hot / "p") in caught.value.message
+        assert caught.value.fix is None
+    assert app.token_store(profile).load(derive_binding(profile).key) is None
 
 
 def test_cached_token_of_a_lost_race_is_deleted(place: World) -> None:
