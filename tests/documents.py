@@ -21,7 +21,9 @@ from typing import Any
 
 from tests import completions, keyring_session, man_page
 from tests.conftest import ALONE, PROXIES
+from tests.unit.oauth.test_refusal_hints import CASES, Case, find_row
 from tokencli.commands.help import PAGES, read_page, summarize_page
+from tokencli.oauth.refusal_hints import ENTER_SECRET, HINTS, SIGN_IN, Hint
 from tokencli.sandbox.groupid import GroupId
 from tokencli.sandbox.server import Sandbox
 
@@ -50,6 +52,8 @@ ANSWERS = {
 }
 """What is typed at the prompts of a capture, one after the other."""
 PROMPT_TIMEOUT_S = 20
+MAX_EXAMPLE_CHARS = 120
+"""Characters of a server's words in the table of refusals."""
 MAX_TOKEN_CHARS = 56
 """Characters of a token that a capture shows."""
 LONG_TOKEN = re.compile(r"\beyJ[A-Za-z0-9_.-]{60,}|\b[0-9a-f]{64}\b")
@@ -189,6 +193,51 @@ def _render_type(about: Mapping[str, Any], definitions: Mapping[str, Any]) -> st
         "object": "table",
     }
     return kinds_of.get(about.get("type", ""), "text")
+
+
+def render_refusals(_: str, __: str) -> str:
+    """Return the table of hints."""
+    lines = ["| the server says, e.g. | if | likely cause | what helps |", "|---|---|---|---|"]
+    rows = [(find_row(case), case) for case in CASES]
+    for hint in HINTS:
+        case = next(case for row, case in rows if row is hint)
+        cause = re.sub(r"\{(\w+)\}", lambda found: found[1].upper(), hint.cause)
+        cells = (_describe_reply(case), _describe_situation(hint), cause, _describe_fix(hint))
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _describe_reply(case: Case) -> str:
+    """Return a reply that a row explains."""
+    body = case.body if isinstance(case.body, str) else json.dumps(case.body, ensure_ascii=False)
+    if isinstance(case.body, dict) and "error" in case.body and isinstance(case.body["error"], str):
+        said = case.body.get("error_description", "")
+        body = case.body["error"] + (f": {said}" if said else "")
+    page = re.search("<title>(.*?)<", body)
+    body = body if len(body) <= MAX_EXAMPLE_CHARS else f"{body[:MAX_EXAMPLE_CHARS]}…"
+    body = f"a page “{page[1]}”" if page else f"`{body}`" if body else ""
+    status = "" if body and case.status == 400 else f"HTTP {case.status}"
+    return ", ".join(filter(None, (status, body)))
+
+
+def _describe_situation(hint: Hint) -> str:
+    """Return the conditions of a row besides the reply."""
+    facts = [f"no {fact[1:]}" if fact.startswith("!") else fact for fact in hint.given]
+    grants = [grant for grant in hint.grants if grant]
+    return "; ".join(
+        filter(None, (", ".join(grants), ", ".join(hint.client_auth), ", ".join(facts)))
+    )
+
+
+def _describe_fix(hint: Hint) -> str:
+    commands = {
+        None: "",
+        ENTER_SECRET: "`tokencli login PROFILE --again`",
+        SIGN_IN: "`tokencli login PROFILE`",
+    }
+    text = (hint.fix or "").replace("{with_scope}", "scope=SCOPE")
+    text = re.sub(r"\{(\w+)\}", lambda found: found[1].upper(), text)
+    return commands.get(hint.fix, f"`{text}`")
 
 
 def render_capture(arguments: str, old: str) -> str:
@@ -356,6 +405,7 @@ RENDERERS: dict[str, Callable[[str, str], str]] = {
     "providers": render_providers,
     "keys": render_keys,
     "provider-keys": render_provider_keys,
+    "refusals": render_refusals,
     "capture": render_capture,
 }
 """Kind of block -> what renders it, given its arguments and its present text."""

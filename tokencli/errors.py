@@ -23,7 +23,7 @@ isn't obvious. `fix` is one command that helps in this very situation. All three
 or a file, so they must be sanitized before they are printed. An error never carries a secret.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from tokencli.fast_dataclass import dataclass
@@ -139,6 +139,9 @@ class RefusedError(TokencliError):
         status: int | None = None,
         error: str | None = None,
         description: str | None = None,
+        blamed_secrets: Sequence[str] = (),
+        request_ids: Mapping[str, str] | None = None,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message, cause=cause, fix=fix)
         self.status = status
@@ -146,6 +149,13 @@ class RefusedError(TokencliError):
         self.error = error
         """The server's error code, e.g. `invalid_grant` (RFC 6749 section 5.2)."""
         self.description = description
+        """The server's own words."""
+        self.blamed_secrets = tuple(blamed_secrets)
+        """The names of the profile's secrets that may be wrong."""
+        self.request_ids = dict(request_ids or {})
+        """Name -> value of the IDs by which the server's administrators find the request."""
+        self.retry_after = retry_after
+        """Seconds to wait, by the server's Retry-After header."""
 
 
 class UnreachableError(TokencliError):

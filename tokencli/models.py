@@ -319,6 +319,8 @@ class HttpRequest:
     """The certificate that the client presents in the TLS handshake (RFC 8705)."""
     redirect_is_reply: bool = False
     """Whether the provider replies with a redirect; it is never followed."""
+    grant: str = ""
+    """The grant it is part of, or `refresh_token`; empty for other endpoints than the token endpoint."""
     masked_copy: "HttpRequest | None" = None
     """The same request with `***` for each secret, however short, for display."""
 
@@ -339,16 +341,19 @@ class HttpReply:
     @property
     def server_time(self) -> float | None:
         """Return its Date header in epoch seconds; None if it is missing or malformed."""
-        text = self.headers.get("date")
-        if text is None:
-            return None
-        from email.utils import parsedate_to_datetime  # start-up cost: it imports socket
+        return _parse_http_date(self.headers.get("date"))
 
-        try:
-            date = parsedate_to_datetime(text)
-            return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
-        except (ValueError, TypeError, IndexError, OverflowError):
-            return None
+    @property
+    def retry_after(self) -> float | None:
+        """Return the seconds to wait, by its Retry-After header (RFC 9110 section 10.2.3).
+
+        None if the header is missing or malformed.
+        """
+        text = self.headers.get("retry-after", "").strip()
+        if text.isascii() and text.isdigit():
+            return float(text[:9])
+        moment, now = _parse_http_date(text), self.server_time or self.received_at
+        return max(0.0, moment - now) if moment is not None and now is not None else None
 
     @property
     def clock_skew(self) -> float | None:
@@ -364,6 +369,19 @@ class HttpReply:
 
     def __repr__(self) -> str:
         return f"<HTTP {self.status}, {len(self.body)} bytes>"
+
+
+def _parse_http_date(text: str | None) -> float | None:
+    """Return an HTTP date in epoch seconds; None if it is missing or malformed."""
+    if not text:
+        return None
+    from email.utils import parsedate_to_datetime  # start-up cost: it imports socket
+
+    try:
+        date = parsedate_to_datetime(text)
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
 
 
 @dataclass(frozen=True, slots=True)

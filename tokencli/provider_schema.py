@@ -327,6 +327,10 @@ class ErrorMeaning:
     do: str | None = None
     """What to do next, preferably a command. `{profile}` stands for the profile's name.
     Example: `"tokencli login {profile} --again"`"""
+    setting: str | None = None
+    """The profile's key that is probably wrong. If it was set on the command line, the option is
+    named instead of the profile.
+    Example: `"scope"`"""
 
 
 @dataclass(frozen=True, slots=True)

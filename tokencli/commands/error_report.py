@@ -4,7 +4,7 @@ import re
 import sys
 from collections.abc import Iterable
 
-from tokencli.errors import ConfigError, ConfigProblem, TokencliError
+from tokencli.errors import ConfigError, ConfigProblem, RefusedError, TokencliError
 from tokencli.sanitize import sanitize_text
 from tokencli.terminal.console import is_user_present, write_stderr_line
 
@@ -53,10 +53,14 @@ def error_to_dict(error: TokencliError) -> dict[str, object]:
         "fix": fix,
         "hint": fix,  # the name of `fix` in release 0.1
     }
-    for name in ("status", "error"):  # of a RefusedError
+    for name in ("status", "error", "description", "retry_after"):  # of a RefusedError
         value = getattr(error, name, None)
         if value is not None:
             members[name] = sanitize_text(value) if isinstance(value, str) else value
+    if isinstance(error, RefusedError) and error.request_ids:
+        members["request_ids"] = {
+            name: sanitize_text(value) for name, value in error.request_ids.items()
+        }
     if isinstance(error, ConfigError) and error.problems:
         members["problems"] = problems_to_dicts(error.problems)
     return members

@@ -9,7 +9,6 @@ from tokencli.errors import KeyringError, LoginRequiredError, RefusedError, Usag
 from tokencli.humanize import humanize_duration
 from tokencli.models import Profile, Secret, SecretRef
 from tokencli.oauth import grants
-from tokencli.oauth.refusals import OVERLOAD_STATUSES, find_meaning
 from tokencli.protocols import Context
 
 
@@ -76,22 +75,10 @@ def _log_in_exclusively(
             else get_token(profile, ctx, force=True, resolver=resolver, by_grant=True)
         )
     except RefusedError as refusal:
-        if are_secrets_refused(profile, refusal):
+        if any(name in profile.secrets for name in refusal.blamed_secrets):
             _undo_stored_secrets(undo_by_name, ctx)
         raise
     return LoginResult(tuple(profile.secrets[name] for name in undo_by_name), result)
-
-
-def are_secrets_refused(profile: Profile, refusal: RefusedError) -> bool:
-    """Whether the server refuses the secrets themselves, as far as its reply tells."""
-    if refusal.status in OVERLOAD_STATUSES:
-        return False
-    if refusal.error == "invalid_client" or refusal.status == 401:
-        return True
-    if grants.is_interactive(profile.grant):
-        return False  # other errors may be about the user's sign-in
-    meaning = find_meaning(profile, refusal.error, refusal.status)
-    return refusal.error == "invalid_grant" or (meaning is not None and meaning.whose == "you")
 
 
 def _undo_stored_secrets(undo_by_name: Mapping[str, Callable[[], bool]], ctx: Context) -> None:

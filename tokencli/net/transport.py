@@ -9,7 +9,6 @@ import random
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from email.utils import parsedate_to_datetime
 from ssl import SSLContext
 from typing import Any
 
@@ -237,17 +236,7 @@ def compute_retry_delay(reply: HttpReply, attempts: int) -> float | None:
     delay = compute_backoff(attempts)
     if delay is None or reply.status not in BUSY_STATUSES:
         return None
-    return max(delay, parse_retry_after(reply.headers.get("retry-after", "")))
-
-
-def parse_retry_after(text: str) -> float:
-    """Return the seconds of a Retry-After header (RFC 9110 section 10.2.3), or 0 if it is invalid."""
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except (ValueError, OverflowError):
-        return 0.0
+    return max(delay, reply.retry_after or 0.0)
 
 
 class _ExchangeAdapter(HTTPAdapter):

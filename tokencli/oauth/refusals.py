@@ -1,36 +1,42 @@
 """Errors for a refused request and for an unreadable reply: what they mean, likely cause, fix."""
 
+import re
+import shlex
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from tokencli.errors import RefusedError, ReplyError
-from tokencli.humanize import describe_clock_skew
+from tokencli.humanize import describe_clock_skew, humanize_duration, join_alternatives
 from tokencli.models import HttpReply, HttpRequest, Profile
-from tokencli.provider_schema import ErrorMeaning
+from tokencli.oauth.grants import GRANTS, is_interactive
 from tokencli.providers.redaction import redact_text
 
+if TYPE_CHECKING:
+    from tokencli.oauth.refusal_hints import Evidence, Hint
+    from tokencli.oauth.server_reason import ServerReason
+    from tokencli.provider_schema import ErrorMeaning
+
 MAX_QUOTE = 200
-"""Characters of a server's text that a message quotes at most."""
+"""Characters of a server's text that a message quotes at most, unless it is the reason of a refusal."""
 CLOCK_SENSITIVE_ERRORS = ("invalid_client", "invalid_grant", "invalid_dpop_proof")
 """Error codes that a wrong clock can cause, since assertions, proofs and codes expire."""
 RESERVED_CHARACTERS = set("%+&=: /?#")
 """Characters that RFC 6749 and raw HTTP Basic authentication encode differently."""
 
-SCOPE_OPTION_CAUSE = (
-    "most likely the scopes given with --scope; without it those of the profile are used"
-)
-"""The cause if the server refuses the scopes of the command line."""
-OVERLOAD_STATUSES = (429, 503)
-"""Statuses that say more than a generic error code: the request was not processed."""
-GENERIC_CODES = (
-    "invalid_request",
-    "invalid_client",
-    "invalid_grant",
-    "unauthorized_client",
-    "unsupported_grant_type",
-    "invalid_scope",
-    "server_error",
-)
-"""Codes of RFC 6749 section 5.2 that some servers send with every failure."""
+_LOGIN_AGAIN = "tokencli login {profile} --again"
+_ENTERED_KINDS = ("keyring", "prompt")
+"""Secret sources that `login --again` prompts for."""
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+
+class Explanation(NamedTuple):
+    """What a refusal most likely means, and what helps."""
+
+    cause: str
+    fix: str | None
+    blamed_secrets: tuple[str, ...] = ()
+    """The profile's secrets that may be wrong."""
 
 
 def get_endpoint_host(profile: Profile) -> str:
@@ -39,57 +45,223 @@ def get_endpoint_host(profile: Profile) -> str:
 
 
 def refusal_error(
-    profile: Profile, request: HttpRequest, reply: HttpReply, code: str | None, text: str | None
+    profile: Profile, request: HttpRequest, reply: HttpReply, reason: "ServerReason"
 ) -> RefusedError:
-    """Return the error for a refusal, explained by the provider's table of codes and statuses."""
-    meaning = find_meaning(profile, code, reply.status) or _get_default_meaning(reply)
-    # The server may echo secrets of the request anywhere in a refusal, even as its error code.
-    code = redact_text(code, request.secrets)[:80] if code else None
-    text = redact_text(text, request.secrets)[:MAX_QUOTE] if text else None
-    quoted = f"HTTP {reply.status}"
-    if code:
-        quoted += f", {code}"
-    if text:
-        quoted += f": {text}"
-    elif not code and reply.body.strip():
-        quoted += f", {_get_content_type(request, reply) or 'a body'} instead of an OAuth error"
-    if refuses_scope_option(profile, code, meaning):
-        causes = [SCOPE_OPTION_CAUSE]
-        fix: str | None = f"tokencli get {profile.name}"
-    else:
-        causes, fix = [_describe_cause(profile, meaning)], _build_fix(profile, meaning)
-        if encoding := _describe_encoding_cause(profile, request, reply):
-            causes.append(encoding)
+    """Return the error for a refusal, with the server's own reason and what it most likely means."""
+    evidence = collect_evidence(profile, request, reply, reason)
+    cause, fix, blamed_secrets = explain_refusal(profile, evidence)
     skew = reply.clock_skew
     if (
         skew is not None
-        and reply.status not in OVERLOAD_STATUSES
-        and (reply.status == 401 or code in CLOCK_SENSITIVE_ERRORS)
+        and reply.status not in (429, 503)
+        and (reply.status == 401 or reason.code in CLOCK_SENSITIVE_ERRORS)
     ):
-        causes.append(f"this computer's clock is {describe_clock_skew(skew)} of the server's")
+        cause += f"; or this computer's clock is {describe_clock_skew(skew)} of the server's"
     return RefusedError(
-        f"{get_endpoint_host(profile)} refused the request ({quoted})",
-        cause="; or ".join(causes),
+        f"{get_endpoint_host(profile)} refused the request"
+        f" ({_quote_refusal(request, reply, reason)})",
+        cause=cause,
         fix=fix,
         status=reply.status,
-        error=code,
-        description=text,
+        error=reason.code,
+        description=reason.text,
+        blamed_secrets=blamed_secrets,
+        request_ids=reason.request_ids,
+        retry_after=reply.retry_after,
     )
 
 
-def find_meaning(profile: Profile, code: str | None, status: int | None) -> ErrorMeaning | None:
-    """Return what a refusal means by the provider's table of codes and statuses."""
-    errors = profile.provider.errors
-    by_code, by_status = errors.codes.get(code or ""), errors.status.get(str(status))
-    if status in OVERLOAD_STATUSES and code in GENERIC_CODES:
-        return by_status or by_code
-    return by_code or by_status
+def redirect_refusal_error(profile: Profile, code: str, text: str) -> RefusedError:
+    """Return the error for an error response in a redirect (RFC 6749 section 4.1.2.1)."""
+    from tokencli.oauth.refusal_hints import Evidence
+    from tokencli.oauth.server_reason import MAX_CODE, MAX_REASON
+
+    code, text = redact_text(code)[:MAX_CODE], redact_text(text)[:MAX_REASON]
+    said = f"{code}: {text}" if text else code
+    facts = frozenset(list_profile_facts(profile))
+    cause, fix, blamed_secrets = explain_refusal(
+        profile, Evidence("authorization_code", code=code, text=text, facts=facts)
+    )
+    return RefusedError(
+        f"{urlsplit(profile.endpoints.get('authorization', '')).netloc} ended the sign-in ({said})",
+        cause=cause,
+        fix=fix,
+        error=code,
+        description=text or None,
+        blamed_secrets=blamed_secrets,
+    )
 
 
-def refuses_scope_option(profile: Profile, code: str | None, meaning: ErrorMeaning | None) -> bool:
-    """Return whether a refusal is about scopes that were given on the command line."""
-    about_scope = code == "invalid_scope" or (meaning is not None and "scope" in meaning.what)
-    return about_scope and profile.value_sources.get("scope") == "--scope"
+def collect_evidence(
+    profile: Profile, request: HttpRequest, reply: HttpReply, reason: "ServerReason"
+) -> "Evidence":
+    """Return everything that is known about a refused request; see `Evidence.facts`."""
+    from tokencli.oauth.refusal_hints import Evidence  # start-up cost: only refusals need it
+
+    is_custom = profile.provider.request.is_custom
+    facts = list_profile_facts(profile)
+    if any(
+        set(part) & RESERVED_CHARACTERS or not part.isascii()
+        for part in (profile.values.get("client_id", ""), *(s.reveal() for s in request.secrets))
+        if not part.startswith("Basic ")
+    ):
+        facts.add("special characters")
+    if (
+        profile.provider.signed
+        if is_custom
+        else profile.client_auth in ("client_secret_jwt", "private_key_jwt")
+        or request.grant == "jwt_bearer"
+    ):
+        facts.add("signed assertion")
+    if "signed assertion" in facts or "DPoP" in request.headers:
+        facts.add("time-bound proof")
+    if reason.is_html:
+        facts.add("HTML page")
+    return Evidence(
+        grant=request.grant if request.grant in ("", *GRANTS) else "custom",
+        client_auth="" if is_custom else profile.client_auth,
+        status=reply.status,
+        code=reason.code or "",
+        text=reason.text or "",
+        facts=frozenset(facts),
+        details={
+            "content_type": request.headers.get("Content-Type", "no body"),
+            "wait": "try again in a minute"
+            if reply.retry_after is None
+            else f"the server says to wait {humanize_duration(reply.retry_after)}",
+        },
+    )
+
+
+def list_profile_facts(profile: Profile) -> set[str]:
+    """Return what is known about a profile as facts for the table of hints."""
+    settings = {
+        "scope": profile.scope, "dpop": profile.dpop, "par": profile.sign_in.par,
+        "interactive": is_interactive(profile.grant),
+        **{f"offers {grant}": True for grant in profile.provider.grants},
+    }  # fmt: skip
+    given = {name for name, value in settings.items() if value}
+    return given.union(profile.values, profile.secrets, profile.params)
+
+
+def explain_refusal(profile: Profile, evidence: "Evidence") -> Explanation:
+    """Return what a refusal most likely means, and what helps."""
+    hint, groups = choose_hint(profile, evidence)
+    return _fill_hint(profile, hint, {**evidence.details, **groups})
+
+
+def choose_hint(profile: Profile, evidence: "Evidence") -> tuple["Hint", dict[str, str]]:
+    """Return the row of the table, or the provider's own meaning, that explains a refusal.
+
+    What the server says in words counts most, unless the provider explains its error code. Then
+    come error code and status, of which a provider's own meaning comes first.
+    """
+    from tokencli.oauth.refusal_hints import GENERIC_CODES, OVERLOAD_STATUSES, Hint, find_hint
+
+    own, code = profile.provider.errors, evidence.code
+    own_code = own.codes.get(code)
+    own_status = own.status.get(str(evidence.status))
+    hint: Hint | None = None
+    groups: dict[str, str] = {}
+    if evidence.status not in OVERLOAD_STATUSES or code not in ("", *GENERIC_CODES):
+        if own_code is None or code in GENERIC_CODES:
+            hint, groups = find_hint(evidence, by="says")
+        if hint is None and own_code is not None:
+            hint = _hint_of_meaning(own_code)
+        if hint and hint.blames and own_status and not evidence.client_auth:
+            hint = None  # who describes a login of its own knows best which credential is wrong
+        hint = hint or find_hint(evidence, by="code")[0]
+    if hint is None and own_status is not None:
+        hint = _hint_of_meaning(own_status)
+    hint = (
+        hint or find_hint(evidence, by="status")[0] or Hint("most likely a setting in the profile")
+    )
+    return hint, groups
+
+
+def _hint_of_meaning(meaning: "ErrorMeaning") -> "Hint":
+    """Return a provider's meaning of a code or status as a row of the table."""
+    from tokencli.oauth.refusal_hints import ENTER_SECRET, Hint
+
+    fix = meaning.do
+    if fix is None and meaning.whose not in ("client", "server"):
+        fix = "tokencli profiles show {profile}"
+    elif fix is not None and fix != _LOGIN_AGAIN:
+        fix = fix.replace("tokencli login {profile}", "tokencli login {login_name}")
+    return Hint(
+        meaning.what,
+        blames=("*",) if meaning.whose == "you" else (),
+        setting=meaning.setting or "",
+        fix=ENTER_SECRET if fix == _LOGIN_AGAIN else fix,
+    )
+
+
+def _fill_hint(profile: Profile, hint: "Hint", known: Mapping[str, str]) -> Explanation:
+    from tokencli.oauth.refusal_hints import EDIT, ENTER_SECRET, SIGN_IN
+
+    if hint.setting and profile.value_sources.get(hint.setting) == f"--{hint.setting}":
+        return Explanation(
+            f"most likely the {hint.setting} given with --{hint.setting}; without it, that of the"
+            " profile is used",
+            f"tokencli get {profile.name}",
+        )
+    blames = profile.secrets if hint.blames == ("*",) else hint.blames
+    refs = [profile.secrets[name] for name in blames if name in profile.secrets]
+    can_enter = bool(refs) and refs[0].kind in _ENTERED_KINDS  # the most likely one counts
+    values = {**_list_hint_values(profile, known), **known}
+    cause = _fill(hint.cause, values)
+    if given := [ref for ref in refs if ref.kind not in _ENTERED_KINDS]:
+        sources = " and ".join(f"the {ref.name} from {ref.describe_source()}" for ref in given)
+        cause += f"; the profile reads {sources}"
+    fix = hint.fix
+    if fix == SIGN_IN and is_interactive(profile.grant):
+        fix = "tokencli login {login_name}"
+    elif fix in (ENTER_SECRET, SIGN_IN):
+        fix = "tokencli login {login_name} --again" if can_enter else None
+    elif fix is not None and not all(name in values for name in _PLACEHOLDER.findall(fix)):
+        fix = EDIT
+    return Explanation(cause, fix and _fill(fix, values), tuple(ref.name for ref in refs))
+
+
+def _list_hint_values(profile: Profile, known: Mapping[str, str]) -> dict[str, str]:
+    """Return the values for the placeholders of a hint."""
+    values = {
+        "profile": profile.name,
+        "login_name": profile.command_line_name,
+        "grant": profile.grant,
+        "client_auth": profile.client_auth,
+        "client_id": profile.values.get("client_id", ""),
+        "other_encoding": "raw" if profile.basic_encoding == "rfc6749" else "rfc6749",
+        "redirect_host": profile.provider.redirect_host,
+        "secrets": join_alternatives([name.replace("_", " ") for name in profile.secrets])
+        if profile.secrets
+        else "credential",
+        "with_scope": shlex.quote(
+            "scope=" + f"{profile.scope or ''} {known.get('scope', '')}".strip()
+        ),
+    }
+    if profile.issuer is not None:
+        audience = profile.signing.audience or "issuer"
+        values["other_audience"] = "token_endpoint" if audience == "issuer" else "issuer"
+    return values
+
+
+def _fill(text: str, values: Mapping[str, str]) -> str:
+    return _PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), text)
+
+
+def _quote_refusal(request: HttpRequest, reply: HttpReply, reason: "ServerReason") -> str:
+    """Return status, error code, reason and request IDs, without repetitions."""
+    quoted = f"HTTP {reply.status}"
+    if reason.code:
+        quoted += f", {reason.code}"
+    if reason.text:
+        quoted += f": {reason.text}"
+    elif not reason.code and reply.body.strip():
+        quoted += f", {_get_content_type(request, reply) or 'a body'} instead of an OAuth error"
+    for name, value in reason.request_ids.items():
+        quoted += f"; {name} {value}"
+    return quoted
 
 
 def malformed_reply_error(
@@ -118,59 +290,6 @@ def malformed_reply_error(
         cause=f"{profile.token_url.split('?')[0]} may not be the"
         f" {'token' if token else 'right'} endpoint",
         fix=f"tokencli profiles show {profile.name}",
-    )
-
-
-def _describe_cause(profile: Profile, meaning: ErrorMeaning) -> str:
-    if _suggests_new_secrets(meaning) and (sources := _list_secret_sources(profile)):
-        return f"{meaning.what}; the profile reads {sources}"
-    return meaning.what
-
-
-def _suggests_new_secrets(meaning: ErrorMeaning) -> bool:
-    return meaning.do == "tokencli login {profile} --again"
-
-
-def _build_fix(profile: Profile, meaning: ErrorMeaning) -> str | None:
-    if meaning.do is None and meaning.whose in ("client", "server"):
-        return None  # only the server's administrators can help
-    login = f"tokencli login {profile.command_line_name}"
-    fix = (meaning.do or "tokencli profiles show {profile}").replace(
-        "tokencli login {profile}", login
-    )
-    if _suggests_new_secrets(meaning) and _list_secret_sources(profile):
-        return f"tokencli profiles show {profile.name}"
-    return fix.replace("{profile}", profile.name)
-
-
-def _list_secret_sources(profile: Profile) -> str | None:
-    """Return the secrets and their sources if none of them can be entered with `login`."""
-    refs = list(profile.secrets.values())
-    if not refs or any(ref.kind in ("keyring", "prompt") for ref in refs):
-        return None
-    return " and ".join(f"the {ref.name} from {ref.describe_source()}" for ref in refs)
-
-
-def _get_default_meaning(reply: HttpReply) -> ErrorMeaning:
-    if reply.status >= 500:
-        return ErrorMeaning("the server failed; try again in a minute", "server")
-    return ErrorMeaning("most likely a setting in the profile", "profile")
-
-
-def _describe_encoding_cause(
-    profile: Profile, request: HttpRequest, reply: HttpReply
-) -> str | None:
-    """Suggest the other `basic_encoding` if the client's id or secret has characters to encode."""
-    if reply.status not in (400, 401) or profile.client_auth != "client_secret_basic":
-        return None
-    parts = [profile.values.get("client_id", ""), *(s.reveal() for s in request.secrets)]
-    parts = [part for part in parts if not part.startswith("Basic ")]
-    if not any(set(part) & RESERVED_CHARACTERS or not part.isascii() for part in parts):
-        return None
-    other = "raw" if profile.basic_encoding == "rfc6749" else "rfc6749"
-    return (
-        "the client id or secret has special characters, and the profile needs"
-        f' basic_encoding = "{other}"'
     )
 
 

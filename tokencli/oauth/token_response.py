@@ -19,7 +19,7 @@ from tokencli.oauth.token_lifetime import (
 )
 from tokencli.provider_schema import Reply
 from tokencli.providers import response_body, template
-from tokencli.providers.redaction import mask_secrets, redact_reply_text, redact_text
+from tokencli.providers.redaction import redact_reply_text, redact_text
 from tokencli.providers.reply_locator import ReplyDocument
 from tokencli.providers.request_writer import find_renewal_request
 
@@ -101,19 +101,14 @@ def raise_if_refused(
     success = _is_present(document.first_match(places.success)) if places.success else code is None
     if success and (reply.status < 400 or reply.status in places.status):
         return
-    text = document.first_match(errors.description)
-    if isinstance(text, list):
-        text = "; ".join(str(item) for item in text)
-    if (
-        reply.status < 400
-        and code is None
-        and text is None
-        and (problem := document.unreadable_reason)
-    ):
+    text, problem = document.first_match(errors.description), document.unreadable_reason
+    if reply.status < 400 and code is None and text is None and problem:
         raise malformed_reply_error(profile, request, reply, problem)
-    tokens = document.find_tokens(places, code, text)
-    text = mask_secrets(text, tokens) if isinstance(text, str) else None
-    raise refusal_error(profile, request, reply, mask_secrets(code, tokens) if code else None, text)
+    from tokencli.oauth.server_reason import read_server_reason  # start-up cost: rarely needed
+
+    secrets = (*request.secrets, *document.find_tokens(places, code, text))
+    reason = read_server_reason(document, text, code, secrets)
+    raise refusal_error(profile, request, reply, reason)
 
 
 def _is_present(value: Any) -> bool:

@@ -24,7 +24,6 @@ from tokencli.provider_schema import (
 )
 
 _DIRECTORY = Path(__file__).parent
-_DEFAULT_ERRORS_PROVIDER = "oauth2"
 """The provider whose error meanings apply to every provider that does not override them."""
 
 BUILTIN_NAMES: tuple[str, ...] = tuple(sorted(path.stem for path in _DIRECTORY.glob("*.toml")))
@@ -49,16 +48,8 @@ def load_builtin(name: str) -> Provider:
 
 
 def build_provider(data: Mapping[str, object], name: str) -> Provider:
-    """Build a provider from a validated table, adding the error meanings of RFC 6749."""
+    """Build a provider from a validated table."""
     built = {key: _BUILDERS.get(key, _to_tuples)(value) for key, value in data.items()}
-    errors = built.get("errors") or Errors()
-    default = _build_errors(load_builtin_table(_DEFAULT_ERRORS_PROVIDER)["errors"])
-    built["errors"] = Errors(
-        code=errors.code,
-        description=errors.description,
-        codes={**default.codes, **errors.codes},
-        status={**default.status, **errors.status},
-    )
     is_custom = built.get("request", Request()).is_custom
     if not built.get("grants"):
         built["grants"] = {"token" if is_custom else "client_credentials": Grant()}

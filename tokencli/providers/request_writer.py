@@ -119,6 +119,7 @@ def _render_oauth_request(
         is_retry_safe=params.get("grant_type") in RETRIABLE_GRANT_TYPES
         and "client_assertion" not in auth.params,
         client_certificate=auth.certificate,
+        grant="" if url else "refresh_token" if "refresh_token" in params else profile.grant,
     )
 
 
@@ -166,6 +167,9 @@ def _render_custom_request(
         body,
         (*writer.collect_secrets(values), *map(Secret, dict.fromkeys(secret_parts))),
         redirect_is_reply=any(300 <= status < 400 for status in reply.status),
+        grant="refresh_token"
+        if request == find_renewal_request(profile.provider) and "refresh_token" in values
+        else profile.grant,
     )
 
 

@@ -6,9 +6,9 @@ from hmac import compare_digest
 from secrets import token_urlsafe
 from shlex import quote
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
-from tokencli.errors import RefusedError, ReplyError, TokencliError
+from tokencli.errors import ReplyError, TokencliError
 from tokencli.fast_dataclass import dataclass
 from tokencli.jwt.decode import decode_token, encode_base64url
 from tokencli.models import AuthorizationResponse, ParamValue, Profile, Secret, TokenSet
@@ -23,14 +23,8 @@ from tokencli.oauth.grants.steps import (
     PostToEndpoint,
     PostTokenRequest,
 )
-from tokencli.oauth.refusals import (
-    MAX_QUOTE,
-    SCOPE_OPTION_CAUSE,
-    get_endpoint_host,
-    refuses_scope_option,
-)
+from tokencli.oauth.refusals import MAX_QUOTE, get_endpoint_host, redirect_refusal_error
 from tokencli.providers.endpoint_urls import check_endpoint_is_named
-from tokencli.providers.redaction import redact_text
 
 RANDOM_BYTES = 32
 """Random bytes in the verifier (43 characters, RFC 7636 section 4.1), in `state` and in `nonce`."""
@@ -203,32 +197,7 @@ class ExpectedResponse:
         code = params.get("error")
         if not code:
             return None
-        code = redact_text(code)[:80]
-        text = redact_text(params.get("error_description", ""))[:MAX_QUOTE]
-        quoted = code + (f": {text}" if text else "")
-        host = urlsplit(self.profile.endpoints.get("authorization", "")).netloc
-        meaning = self.profile.provider.errors.codes.get(code)
-        is_scope_option = refuses_scope_option(self.profile, code, meaning)
-        what = meaning.what if meaning else _ERROR_MEANINGS.get(code, _DEFAULT_MEANING)
-        return RefusedError(
-            f"{host} ended the sign-in ({quoted})",
-            cause=SCOPE_OPTION_CAUSE if is_scope_option else what,
-            fix=f"tokencli login {self.profile.name if is_scope_option else self.profile.command_line_name}",
-            error=code,
-            description=text or None,
-        )
-
-
-_DEFAULT_MEANING = "the server does not allow it"
-_ERROR_MEANINGS = {
-    "access_denied": "you or the server denied it",
-    "unsupported_response_type": "this client is not allowed to use authorization codes",
-    "consent_required": "the server could not ask for your consent",
-    "login_required": "the server could not ask you to sign in",
-    "interaction_required": "the server could not ask for the input that it needs",
-}
-"""Codes that only the authorization endpoint sends (RFC 6749 section 4.1.2.1, OpenID Connect Core
-section 3.1.2.6) -> what they mean."""
+        return redirect_refusal_error(self.profile, code, params.get("error_description", ""))
 
 
 def _parse_query_params(query: str) -> dict[str, str] | None:

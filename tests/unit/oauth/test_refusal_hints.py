@@ -1,0 +1,268 @@
+"""The table of hints: a case for each row, in the words that real servers use."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from tests.fakes import keyring_ref, make_profile
+from tokencli.errors import RefusedError
+from tokencli.models import HttpReply, HttpRequest, Profile, SecretRef, SignIn
+from tokencli.oauth.refusal_hints import HINTS, Hint
+from tokencli.oauth.refusals import choose_hint, collect_evidence
+from tokencli.oauth.server_reason import read_server_reason
+from tokencli.oauth.token_response import read_token_response
+from tokencli.provider_schema import Provider
+from tokencli.providers.catalog import build_provider, load_builtin
+from tokencli.providers.reply_locator import ReplyDocument
+
+LOGIN = "tokencli login p"
+AGAIN = "tokencli login p --again"
+EDIT = "tokencli profiles edit p"
+SHOW = "tokencli profiles show p"
+CUSTOM = build_provider(
+    {
+        "title": "Own login",
+        "endpoints": {"token": "{token_url}"},
+        "request": {"body": "json", "send": {"user": "{username}", "password": "{password}"}},
+    },
+    "own",
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A refusal and what is said about it."""
+
+    cause: str
+    """Part of the cause."""
+    fix: str | None
+    body: object = ""
+    """The body: text, or an object that is sent as JSON."""
+    status: int = 400
+    grant: str = "client_credentials"
+    auth: str = "client_secret_basic"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    secrets: str = "client_secret"
+    """The profile's secrets, separated by spaces; in the keyring unless `NAME=KIND:TARGET`."""
+    refresh: bool = False
+    """Whether the request spends a refresh token."""
+    endpoint: bool = False
+    """Whether it goes to another endpoint than the token endpoint."""
+    provider: Provider | str = "oauth2"
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """Other fields of the profile."""
+
+
+def oauth(code: str, text: str = "", **more: str) -> dict[str, str]:
+    """Return the members of an OAuth error."""
+    return {"error": code, **({"error_description": text} if text else {}), **more}
+
+
+def make_case_profile(case: Case) -> Profile:
+    """Return the profile of a case."""
+    refs: dict[str, SecretRef] = {}
+    for word in case.secrets.split():
+        name, _, source = word.partition("=")
+        kind, _, target = source.partition(":")
+        refs[name] = SecretRef(kind, name, "p", (target,)) if source else keyring_ref(name, "p")
+    provider = case.provider if isinstance(case.provider, Provider) else load_builtin(case.provider)
+    made = replace(
+        make_profile(grant=case.grant, client_auth=case.auth), provider=provider, secrets=refs
+    )
+    return replace(made, **case.settings)  # type: ignore[arg-type]
+
+
+def make_exchange(case: Case) -> tuple[Profile, HttpRequest, HttpReply]:
+    """Return the profile, the request and the refusal of a case."""
+    profile = make_case_profile(case)
+    text = case.body if isinstance(case.body, str) else json.dumps(case.body)
+    kind = "application/json" if text[:1] in ("{", "[", '"') else "text/plain"
+    kind = "text/html" if text.startswith("<") else kind
+    reply = HttpReply(case.status, {"content-type": kind, **case.headers}, text.encode())
+    grant = "" if case.endpoint else "refresh_token" if case.refresh else case.grant
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    headers |= {"DPoP": "proof"} if profile.dpop else {}
+    return profile, HttpRequest("POST", profile.token_url, headers, grant=grant), reply
+
+
+def find_row(case: Case) -> Hint:
+    """Return the row that explains a case."""
+    profile, request, reply = make_exchange(case)
+    document, errors = ReplyDocument(reply), profile.provider.errors
+    code, text = (document.first_match(places) for places in (errors.code, errors.description))
+    reason = read_server_reason(document, text, code if isinstance(code, str) else None, ())
+    return choose_hint(profile, collect_evidence(profile, request, reply, reason))[0]
+
+
+PASSWORD = {"grant": "password", "secrets": "password client_secret"}
+ENV_PASSWORD = {"grant": "password", "secrets": "password=env:PW client_secret"}
+SIGNED = {"auth": "private_key_jwt", "secrets": "private_key"}
+PUBLIC = {"auth": "none", "secrets": ""}
+CODE = {"grant": "authorization_code", **PUBLIC}
+REFRESH = {"grant": "authorization_code", "refresh": True, **PUBLIC}
+LOGIN_FORM = {"grant": "token", "provider": CUSTOM, "auth": "none", "secrets": "password"}
+STORE_1 = {"values": {"client_id": "batch", "identity_store_id": "1"}}
+
+CASES = [
+    # The server names a setting.
+    Case("requires DPoP", "tokencli profiles edit p --set dpop=true", oauth("invalid_dpop_proof", "DPoP proof is missing")),
+    Case("requires DPoP", "tokencli profiles edit p --set dpop=true", oauth("invalid_request", "DPoP proof JWT not provided")),
+    Case("requires DPoP", "tokencli profiles edit p --set dpop=true", oauth("invalid_dpop_proof", "The DPoP proof JWT header is missing.")),
+    Case("DPoP nonce again", None, oauth("use_dpop_nonce", "nonce is required in the DPoP proof"), settings={"dpop": True}),
+    Case("does not accept the DPoP proof", None, oauth("invalid_dpop_proof", "DPoP proof htu mismatch"), settings={"dpop": True}),
+    Case("pushed authorization requests", "tokencli profiles edit p --set par=true", oauth("invalid_request", "Pushed Authorization Request is only allowed."), **CODE),
+    Case("pushed authorization requests", "tokencli profiles edit p --set par=true", oauth("invalid_request", "Pushed Authorization Request must be used"), **CODE),
+    Case("says client_secret_post", "tokencli profiles edit p --set client_auth=client_secret_post", oauth("invalid_client", "Client authentication failed (e.g., unknown client, no client authentication included, or unsupported authentication method). The OAuth 2.0 Client supports client authentication method 'client_secret_post', but method 'client_secret_basic' was requested. You must configure the OAuth 2.0 client's 'token_endpoint_auth_method' value to accept 'client_secret_basic'."), status=401),
+    Case("as confidential", "tokencli profiles edit p --set client_auth=client_secret_post", oauth("invalid_client", "AADSTS7000218: The request body must contain the following parameter: 'client_assertion' or 'client_secret'."), status=401, **PUBLIC),
+    Case("signed with the client's private key", "tokencli profiles edit p --set client_auth=private_key_jwt", oauth("invalid_client", "Parameter client_assertion_type is missing"), secrets="client_secret private_key"),
+    Case("client_secret_jwt", "tokencli profiles edit p --set client_auth=client_secret_jwt", oauth("invalid_client", "Parameter client_assertion_type is missing")),
+    Case("the client is public", "tokencli profiles edit p --set client_auth=none", oauth("invalid_client", "AADSTS700025: Client is public so neither 'client_assertion' nor 'client_secret' should be presented."), status=401, auth="client_secret_post"),
+    Case("client certificate", EDIT, "<html><head><title>400 No required SSL certificate was sent</title></head></html>"),
+    Case("does not accept client_secret_basic", EDIT, oauth("invalid_client", "Request denied: Unsupported authentication method (Correlation ID: 0A1B2C3D-4E5F-6071-8293-A4B5C6D7E8F9)"), status=401),
+    Case("audience (`aud`)", "tokencli profiles edit p --set assertion_audience=token_endpoint", oauth("invalid_client", "Invalid token audience"), settings={"issuer": "https://id.example.com"}, **SIGNED),
+    Case("audience (`aud`)", EDIT, oauth("invalid_client", "Invalid token audience"), **SIGNED),
+    Case("requires an `audience`", EDIT, oauth("invalid_request", "Missing required parameter: audience")),
+    Case("this `audience`", EDIT, oauth("invalid_client", "Audience not found"), settings={"params": {"audience": "orders"}}),
+    Case("this `audience`", EDIT, oauth("access_denied", "Service not enabled within domain: https://api.example.com"), status=403, settings={"params": {"audience": "https://api.example.com"}}),
+    Case("`resource`", EDIT, oauth("invalid_target", "resource indicator is missing, or unknown")),
+    Case("target service", EDIT, oauth("invalid_target")),
+    Case("redirect URI", None, oauth("invalid_grant", "Incorrect redirect_uri"), **CODE),
+    Case("redirect URI", None, oauth("redirect_uri_mismatch", "The redirect_uri MUST match the registered callback URL for this application."), **CODE),
+    Case("requires the scope openid", "tokencli profiles edit p --set 'scope=groups openid'", oauth("invalid_request", 'Missing required scope(s) ["openid"].'), settings={"scope": "groups"}, **PASSWORD),
+    Case("requires the scope openid", "tokencli profiles edit p --set scope=openid", oauth("invalid_scope", 'Missing required scope(s) ["openid"].'), **PASSWORD),
+    Case("requires a scope", EDIT, oauth("invalid_request", "AADSTS900144: The request body must contain the following parameter: 'scope'.")),
+    Case("/.default", EDIT, oauth("invalid_scope", "AADSTS1002012: The provided value for scope x is not valid."), settings={"scope": "x"}),
+    Case("a scope is unknown", EDIT, oauth("invalid_scope", "One or more scopes are not configured for the authorization server resource."), settings={"scope": "x"}),
+    Case("identity store ID is wrong", EDIT, oauth("invalid_grant", "Identity store not found"), settings=STORE_1, **PASSWORD),
+    Case("tenant or realm", EDIT, {"error": "Realm does not exist"}, status=404),
+    # The account.
+    Case("the account is locked", None, oauth("invalid_grant", "AADSTS50053: The account is locked."), **PASSWORD),
+    Case("the account is locked", None, oauth("too_many_attempts", "Your account has been blocked after multiple consecutive login attempts."), status=429, **PASSWORD),
+    Case("the account is disabled", None, oauth("invalid_grant", "Account disabled"), **PASSWORD),
+    Case("the account is disabled", None, {"error": {"code": 400, "message": "USER_DISABLED"}}, **LOGIN_FORM),
+    Case("password has expired", None, oauth("invalid_grant", "AADSTS50055: The password is expired."), **PASSWORD),
+    Case("complete the account", None, oauth("invalid_grant", "Account is not fully set up"), **PASSWORD),
+    Case("multi-factor", "tokencli profiles edit p --set grant=device_code", oauth("invalid_grant", "AADSTS50076: Due to a configuration change made by your administrator, you must use multi-factor authentication."), **PASSWORD),
+    Case("multi-factor", None, oauth("mfa_required", "Multifactor authentication required"), status=403, **LOGIN_FORM),
+    Case("sign in again", LOGIN, oauth("invalid_grant", "reauth related error (invalid_rapt)", error_subtype="invalid_rapt"), **REFRESH),
+    Case("not consented", LOGIN, oauth("invalid_grant", "AADSTS65001: The user or administrator has not consented to use the application."), **REFRESH),
+    Case("must consent", None, oauth("invalid_grant", "user hasn't approved this consumer"), **PASSWORD),
+    Case("must sign in interactively", "tokencli profiles edit p --set grant=device_code", oauth("interaction_required"), **PASSWORD),
+    Case("could not ask the user", LOGIN, oauth("login_required"), **CODE),
+    Case("a policy of the server", None, oauth("access_denied", "Policy evaluation failed for this request, please check the policy configurations.")),
+    Case("not assigned", None, oauth("invalid_grant", "AADSTS50105: The signed in user is not assigned to a role for the application."), **PASSWORD),
+    Case("certain networks", None, "Forbidden: your IP 10.0.0.1 is not on the allow list", status=403),
+    Case("does not know this user name", EDIT, {"error": {"code": 400, "message": "EMAIL_NOT_FOUND"}}, **LOGIN_FORM),
+    # The client.
+    Case("the client secret has expired", AGAIN, {"title": "Unauthorized", "status": 401, "detail": "client secret expired on 2026-11-01"}, status=401),
+    Case("the client secret has expired; create a new one at the server; the profile reads the client_secret from env CS", None, oauth("invalid_client", "AADSTS7000222: The provided client secret keys for app 'x' are expired."), status=401, secrets="client_secret=env:CS"),
+    Case("the API key has expired", AGAIN, {"message": "Unauthorized: API key expired"}, status=401, secrets="api_key", provider=CUSTOM, grant="token", auth="none"),
+    Case("not its ID", AGAIN, oauth("invalid_client", "AADSTS7000215: Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID."), status=401, auth="client_secret_post"),
+    Case("deleted or disabled", None, oauth("deleted_client", "The OAuth client was deleted."), status=401),
+    Case("does not know the client ID batch", EDIT, {"fault": {"faultstring": "Invalid client identifier {0}", "detail": {"errorcode": "oauth.v2.InvalidClientIdentifier"}}}, status=401),
+    Case("does not know the client ID batch", EDIT, {"errorCode": "invalid_client", "errorSummary": "Invalid value for 'client_id' parameter."}, status=401),
+    Case('basic_encoding = "raw"', AGAIN, oauth("invalid_client", "Invalid client credentials."), status=401, settings={"values": {"client_id": "a b"}}),
+    Case("the client ID or the client secret is wrong", AGAIN, oauth("unauthorized_client", "Invalid client or Invalid client credentials"), status=401),
+    Case("let this client use this grant", None, oauth("unauthorized_client", "Client not allowed for direct access grants"), **PASSWORD),
+    Case("let this client use this grant", None, oauth("unauthorized_client", "requested grant type is not allowed for this client")),
+    Case("verify the assertion's signature", AGAIN, oauth("invalid_grant", "Invalid JWT Signature."), grant="jwt_bearer", **SIGNED),
+    # The refresh token, or the code.
+    Case("used before", LOGIN, oauth("invalid_grant", "Maximum allowed refresh token reuse exceeded"), **REFRESH),
+    Case("refresh token has expired", LOGIN, oauth("invalid_grant", "AADSTS700082: The refresh token has expired due to inactivity."), **REFRESH),
+    Case("the session has ended", LOGIN, oauth("invalid_grant", "Session not active"), **REFRESH),
+    Case("token to exchange", None, oauth("invalid_request", "Invalid subject_token"), grant="token_exchange"),
+    Case("declined", LOGIN, oauth("authorization_declined", "the user said no"), grant="device_code", **PUBLIC),
+    Case("declined", LOGIN, oauth("access_denied"), grant="device_code", **PUBLIC),
+    Case("the code expired", LOGIN, oauth("invalid_grant", "Code not valid"), **CODE),
+    # The user's credentials.
+    Case("or the identity store ID is", AGAIN, oauth("invalid_grant", "Invalid credentials"), settings=STORE_1, **PASSWORD),
+    Case("the user name or the password is wrong", AGAIN, oauth("invalid_grant", "Invalid user credentials"), status=401, **PASSWORD),
+    Case("the user name or the password is wrong", AGAIN, oauth("access_denied", "Invalid username or password"), status=401, **PASSWORD),
+    Case("the user name or the password is wrong", AGAIN, oauth("invalid_grant", "Wrong email or password."), status=403, **PASSWORD),
+    Case("the user name or the password is wrong", AGAIN, oauth("invalid_grant", "invalid_username_or_password"), **PASSWORD),
+    Case("the user name or the password is wrong", AGAIN, oauth("invalid_grant", "Invalid credentials given."), **PASSWORD),
+    Case("the user name or the password is wrong", AGAIN, {"error": {"code": 400, "message": "INVALID_PASSWORD"}}, **LOGIN_FORM),
+    Case("the user name or the password is wrong", AGAIN, {"error": {"code": 400, "message": "INVALID_LOGIN_CREDENTIALS"}}, **LOGIN_FORM),
+    Case("is wrong; the profile reads the password from env PW", None, oauth("invalid_grant", "Invalid user credentials"), status=401, **ENV_PASSWORD),
+    # A gateway, or the wrong place.
+    Case("firewall", None, "<html><head><title>Request Rejected</title></head><body>The requested URL was rejected. Please consult with your administrator.<br>Your support ID is: 1234567890123456789</body></html>", status=403),
+    Case("sign-in page", SHOW, "<!DOCTYPE html><html><head><title>Sign in to Acme</title></head><body><form>Password</form></body></html>", status=401),
+    Case("the parameter identity_store_id", EDIT, oauth("invalid_request", "Missing required parameter: identity_store_id"), **PASSWORD),
+    Case("the parameter username", EDIT, oauth("invalid_request", "Missing parameter: username"), **PASSWORD),
+    Case("the parameter assertion", EDIT, oauth("invalid_request", "missing required parameter 'assertion'")),
+    # Error codes.
+    Case("under maintenance", None, oauth("temporarily_unavailable"), status=503),
+    Case("internal error", None, oauth("server_error"), status=500),
+    Case("the server says to wait 1 hour", None, oauth("too_many_requests"), status=429, headers={"retry-after": "3600"}),
+    Case("too many requests", None, oauth("slow_down")),
+    Case("a scope is unknown", EDIT, oauth("invalid_scope")),
+    Case("does not support this grant", EDIT, oauth("unsupported_grant_type")),
+    Case("authorization codes", None, oauth("unsupported_response_type"), **CODE),
+    Case("may not use this grant (client_credentials)", None, oauth("unauthorized_client")),
+    Case("registration of this client", None, oauth("invalid_client_metadata")),
+    Case("pushed or signed", LOGIN, oauth("invalid_request_uri"), settings={"sign_in": SignIn(par=True)}, **CODE),
+    Case("or the user is not allowed to sign in", AGAIN, oauth("invalid_grant"), settings=STORE_1, **PASSWORD),
+    Case("or the account is locked or disabled", AGAIN, oauth("invalid_grant"), **PASSWORD),
+    Case("from env PW", None, oauth("invalid_grant"), **ENV_PASSWORD),
+    Case("expired, was revoked, or was used", LOGIN, oauth("invalid_grant"), **REFRESH),
+    Case("the code expired", LOGIN, oauth("invalid_grant"), **CODE),
+    Case("does not accept the assertion", EDIT, oauth("invalid_grant"), grant="jwt_bearer", **SIGNED),
+    Case("token to exchange", None, oauth("invalid_grant"), grant="token_exchange"),
+    Case("the credentials are wrong", AGAIN, oauth("invalid_grant")),
+    Case("the client ID batch is unknown", EDIT, oauth("invalid_client"), status=401, **PUBLIC),
+    Case('basic_encoding = "raw"', AGAIN, oauth("invalid_client"), status=401, settings={"values": {"client_id": "a b"}}),
+    Case("another client authentication method than client_secret_basic", AGAIN, oauth("invalid_client"), status=401),
+    Case("the client's key is not registered", EDIT, oauth("invalid_client"), status=401, **SIGNED),
+    Case("the client certificate", EDIT, oauth("invalid_client"), status=401, auth="tls_client_auth", secrets=""),
+    Case("the client's credentials", EDIT, oauth("invalid_client"), status=401, **LOGIN_FORM),
+    Case("not authorized for this audience", EDIT, oauth("access_denied", "Unauthorized"), status=401),
+    Case("or the user denied it", None, oauth("access_denied"), grant="token_exchange"),
+    Case("missing, repeated or wrong", SHOW, oauth("invalid_request")),
+    # Statuses.
+    Case("try again in a minute", None, status=429),
+    Case("not available", None, status=503),
+    Case("is locked", None, status=423),
+    Case("the refresh token has expired or was revoked", LOGIN, status=401, **REFRESH),
+    Case("Most likely first: the user name or the password is wrong, the account is locked or disabled, the client ID or", AGAIN, status=401, **PASSWORD),
+    Case("from env PW", None, status=401, **ENV_PASSWORD),
+    Case("the client ID is unknown or must authenticate", AGAIN, status=401, grant="password", auth="none", secrets="password"),
+    Case("a firewall blocks this network", AGAIN, status=403, **PASSWORD),
+    Case("the password is wrong or has expired", AGAIN, status=401, **LOGIN_FORM),
+    Case("the password is wrong, the account", AGAIN, status=403, **LOGIN_FORM),
+    Case('basic_encoding = "raw"', AGAIN, status=401, settings={"values": {"client_id": "a b"}}),
+    Case("the client ID or the client secret is wrong or expired", AGAIN, status=401),
+    Case("key or certificate is not registered", EDIT, status=401, **SIGNED),
+    Case("the client ID batch is unknown", EDIT, status=401, **PUBLIC),
+    Case("does not accept the credentials", AGAIN, status=401, provider=CUSTOM, grant="token", auth="none", endpoint=True),
+    Case("the client may not get this token", None, status=403),
+    Case("nothing at this URL", SHOW, status=404),
+    Case("does not accept POST", SHOW, status=405),
+    Case("application/x-www-form-urlencoded was sent", SHOW, status=415),
+    Case("the proxy requires authentication", "export HTTPS_PROXY=http://USER:PASSWORD@PROXY:PORT", status=407),
+    Case("the server is busy", None, status=408),
+    Case("not responsible for the host name", SHOW, status=421),
+    Case("a parameter of the request is wrong", SHOW, status=400),
+    Case("does not implement", SHOW, status=501),
+    Case("a gateway received", None, status=502),
+    Case("a gateway timed out", None, status=504),
+    Case("internal error", None, status=500),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.cause[:40])
+def test_refusal_has_the_cause_and_fix_of_its_row(case: Case) -> None:
+    """The likely cause follows from the evidence, and the fix helps in that very situation."""
+    profile, request, reply = make_exchange(case)
+    with pytest.raises(RefusedError) as caught:
+        read_token_response(profile, request, reply, 1_800_000_000.0)
+    assert case.cause in (caught.value.cause or "")
+    assert caught.value.fix == case.fix
+    assert "{" not in (caught.value.fix or "")
+
+
+def test_every_row_has_a_case() -> None:
+    """A row without a case may never apply, because of one above it."""
+    used = [find_row(case) for case in CASES]
+    assert [hint.cause for hint in HINTS if not any(hint is row for row in used)] == []
