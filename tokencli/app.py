@@ -255,6 +255,8 @@ class App:
 
     def token_store(self, profile: Profile) -> TokenStore:
         """Return the profile's token store; `auto` is resolved here, once."""
+        if profile.isolated and profile.store != "none":
+            profile = replace(profile, store="file")
         key = f"{profile.store} {profile.state_dir} {profile.hot_copy} {profile.name}"
         if key not in self._stores:
             self._stores[key] = self._open_store(profile, self.environ)
@@ -270,6 +272,8 @@ class App:
 
     def all_token_stores(self, profile: Profile) -> Sequence[TokenStore]:
         """Return every store that may hold tokens of the profile."""
+        if profile.isolated:
+            return [self.token_store(replace(profile, store="file"))]
         stores = [self.token_store(replace(profile, store=name)) for name in PERSISTENT_STORES]
         for base in list_runtime_dirs(state_dir(profile.state_dir)):
             if base != self.fast_path_records.base_dir:

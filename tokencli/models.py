@@ -159,6 +159,8 @@ class Profile:
     store: str = "auto"
     state_dir: str | None = None
     """Directory for locks, journals and the file store; None: the fixed per-user directory."""
+    isolated: bool = False
+    """Whether only `state_dir` is used, and neither the keyring nor the runtime directory."""
     hot_copy: bool = True
     export: str = "ACCESS_TOKEN"
     """The environment variable that `export` sets."""

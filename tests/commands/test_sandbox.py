@@ -258,3 +258,32 @@ def test_ctrl_c_in_a_terminal_reaches_the_command_once() -> None:
         process.kill()
         os.close(ours)
         os.close(theirs)
+
+
+def test_directory_of_a_killed_sandbox_is_deleted_by_the_next(tmpdir_of_its_own: Path) -> None:
+    """The next one deletes it, but neither that of a running sandbox nor one without a lock."""
+    with started("-q") as killed, started("-q") as running:
+        assert killed.stdout is not None and running.stdout is not None
+        killed.stdout.readline()
+        running.stdout.readline()
+        (tmpdir_of_its_own / "tokencli-sandbox-of-0.1").mkdir(mode=0o700)
+        assert len(list(tmpdir_of_its_own.iterdir())) == 3
+        killed.kill()
+        killed.wait()
+        with started("-v", "--", "true") as following:
+            _, err = following.communicate(timeout=60)
+        assert following.returncode == 0, err
+        assert "of a sandbox that was killed" in err
+        assert len(list(tmpdir_of_its_own.iterdir())) == 2
+        assert running.poll() is None
+        running.send_signal(signal.SIGTERM)
+        running.wait(timeout=60)
+    assert [path.name for path in tmpdir_of_its_own.iterdir()] == ["tokencli-sandbox-of-0.1"]
+
+
+def test_configuration_of_an_ended_sandbox_is_called_that(tokencli: Run) -> None:
+    """A shell in which TOKENCLI_CONFIG still names it gets the command that helps."""
+    ended = tokencli("sandbox", "-q", "--", "sh", "-c", "echo $TOKENCLI_CONFIG")
+    done = tokencli("get", env={"TOKENCLI_CONFIG": ended.out.strip()})
+    assert done.code == 3
+    assert "a sandbox that has ended" in done.err and "fix: unset TOKENCLI_CONFIG" in done.err

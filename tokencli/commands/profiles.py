@@ -185,7 +185,7 @@ def remove(
 def _print_remaining_secrets(app: App, name: str, profile: Profile | None) -> None:
     """Name the secrets that the OS keyring still holds for a removed profile."""
     if profile is None:
-        if may_have_keyring_secrets(name, app):
+        if not app.config.isolated and may_have_keyring_secrets(name, app):
             command = keyring_delete_command(f"tokencli:{name}:password")
             app.terminal.print_note(
                 f"the OS keyring may still hold its secrets; to delete one: {command}"

@@ -94,17 +94,25 @@ def sandbox(
     tokencli sandbox --lifetime 20s -v -- sh -c 'tokencli get; sleep 21; tokencli get'
     tokencli sandbox --fail 503 -- tokencli get socialid
     """
-    from tokencli.sandbox.server import Sandbox
+    from tokencli.sandbox.server import Sandbox, delete_abandoned_workspaces
 
     terminal = App(common).terminal
+    for directory in delete_abandoned_workspaces():
+        terminal.print_detail(f"deleted {directory} of a sandbox that was killed")
+        _delete_hot_copies(str(directory / "config.toml"))
     with _stop_on_signals() as stopped, Sandbox(port=port, **faults) as running:  # type: ignore[arg-type]  # FAULT_OPTIONS names only parameters of Sandbox
         running.database.on_request_logged = lambda entry: terminal.print_detail(str(entry))
         try:
             if command:
                 return EXIT_INTERRUPTED if stopped.is_set() else _run_command(command, running)
             return _serve_until_stopped(running, stopped, quiet=common.quiet)
-        finally:  # delete the tokens of its profiles from the fast path's cache
-            App(AppOptions(config=str(running.config_file))).fast_path_records.delete_all()
+        finally:
+            _delete_hot_copies(running.config_file)
+
+
+def _delete_hot_copies(config_file: str) -> None:
+    """Delete the tokens of a sandbox's profiles from the fast path's cache."""
+    App(AppOptions(config=config_file)).fast_path_records.delete_all()
 
 
 def _serve_until_stopped(running: "Sandbox", stopped: Event, *, quiet: bool) -> int:

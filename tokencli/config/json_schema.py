@@ -47,6 +47,10 @@ def build_json_schema() -> dict[str, Any]:
                 "type": "string",
                 "description": TOP_LEVEL_KEYS["state_dir"].description,
             },
+            "isolated": {
+                "type": "boolean",
+                "description": TOP_LEVEL_KEYS["isolated"].description,
+            },
             "profiles": {
                 "type": "object",
                 "description": TOP_LEVEL_KEYS["profiles"].description,

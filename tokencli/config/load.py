@@ -28,10 +28,9 @@ from tokencli.problems import (
 )
 from tokencli.provider_schema import Provider
 from tokencli.providers.catalog import BUILTIN_NAMES, load_builtin
+from tokencli.system.user_dirs import SANDBOX_DIR_PREFIX
 from tokencli.toml_writer import format_key_path
 
-SANDBOX_DIR_PREFIX = "tokencli-sandbox-"
-"""Start of the names of the temporary directories of `tokencli sandbox`."""
 _ADD_PROFILE = "tokencli profiles add NAME --provider PROVIDER"
 
 
@@ -87,6 +86,11 @@ class Config:
         if not isinstance(written, str) or not written:
             return None
         return str(expand_path(written, self.path.parent))
+
+    @property
+    def isolated(self) -> bool:
+        """Return whether only the state directory is used, and neither keyring nor runtime directory."""
+        return self._data.get("isolated") is True and self.state_dir is not None
 
     def profile_names(self) -> tuple[str, ...]:
         """List the profiles in the order of the file."""
@@ -229,7 +233,7 @@ class Config:
         if provider.name not in self._profile_models:
             self._profile_models[provider.name] = build_profile_model(provider)
         model = self._profile_models[provider.name]
-        location = resolve.ConfigLocation(self.path, self.state_dir)
+        location = resolve.ConfigLocation(self.path, self.state_dir, self.isolated)
         return resolve.resolve_profile(name, table, provider, model, location)
 
     def _find_provider(
@@ -311,6 +315,8 @@ def _check_top_level(data: Mapping[str, object], names: tuple[str, ...]) -> list
         elif not isinstance(value, TOP_LEVEL_KEYS[key].kind):
             wanted = TOP_LEVEL_KEYS[key].wanted
             findings.append(Finding((key,), f"is {quote_value(value)}", f"must be {wanted}"))
+    if data.get("isolated") is True and not data.get("state_dir"):
+        findings.append(Finding(("isolated",), "requires state_dir", 'add state_dir = "…"'))
     default = data.get("default_profile")
     if isinstance(default, str) and default not in names:
         message = f"is {default[:80]!r}, but there is no such profile"

@@ -61,11 +61,11 @@ class ProfileDraft:
         """Return the keys that the grant and the client authentication need; see `required_keys`."""
         return required_keys(self.provider, self.grant, self.client_auth, self.given)
 
-    def secret_refs(self, server: str = "") -> dict[str, SecretRef]:
+    def secret_refs(self, server: str = "", *, isolated: bool = False) -> dict[str, SecretRef]:
         """Return where each secret is stored that is needed or that the profile names.
 
         Without a reference, the secret is in the OS keyring under the origin of the `server`, so
-        that it is never sent to another one.
+        that it is never sent to another one. In an `isolated` configuration it is prompted for.
         """
         secret_keys = secret_key_names(self.provider)
         grouped = {name for group in self.provider.grants[self.grant].one_of for name in group}
@@ -76,10 +76,16 @@ class ProfileDraft:
         if alternatives and not set(alternatives) & set(self.given):
             needed.append(alternatives[-1])
         named = [name for name in self.given if name in secret_keys]
-        return {name: self._secret_ref(name, server) for name in dict.fromkeys((*needed, *named))}
+        default = "prompt" if isolated else "keyring"
+        return {
+            name: self._secret_ref(name, default, server)
+            for name in dict.fromkeys((*needed, *named))
+        }
 
-    def _secret_ref(self, name: str, server: str) -> SecretRef:
+    def _secret_ref(self, name: str, default: str, server: str) -> SecretRef:
         source = self.given.get(name)
+        if source is None and default == "prompt":
+            return SecretRef(default, name, self.name)
         if source is None:
             return SecretRef("keyring", name, self.name, (f"tokencli:{self.name}:{name}", server))
         assert isinstance(source, SecretSourceTable)

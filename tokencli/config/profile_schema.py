@@ -67,6 +67,13 @@ TOP_LEVEL_KEYS: dict[str, TopLevelKey] = {
         "text in quotes",
         "The directory for the locks, journals and file store of this configuration.",
     ),
+    "isolated": TopLevelKey(
+        bool,
+        "true or false",
+        "Whether only `state_dir` is used, so that nothing that other configurations stored under"
+        " the same profile names is read, replaced or deleted: no OS keyring and no runtime"
+        " directory. Tokens are stored in files, and secrets must come from another source.",
+    ),
     "profiles": TopLevelKey(
         dict,
         "tables: [profiles.NAME]",

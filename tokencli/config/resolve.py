@@ -45,7 +45,8 @@ class ConfigLocation:
     """The configuration file of a profile, and the state directory that it sets."""
 
     config_file: Path
-    state_dir: str | None
+    state_dir: str | None = None
+    isolated: bool = False
 
 
 def resolve_profile(
@@ -68,7 +69,7 @@ def resolve_profile(
     findings += check_profile(draft, values, urls)
     if findings or not {"token", "issuer"} & set(urls):
         return findings
-    return _build_profile(draft, values, urls, location.state_dir)
+    return _build_profile(draft, values, urls, location)
 
 
 def check_without_provider(name: str, table: Mapping[str, Any]) -> list[Finding]:
@@ -143,7 +144,7 @@ def _fill_profile_name(finding: Finding, name: str) -> Finding:
 
 
 def _build_profile(
-    draft: ProfileDraft, values: dict[str, str], urls: dict[str, str], state_dir: str | None
+    draft: ProfileDraft, values: dict[str, str], urls: dict[str, str], location: ConfigLocation
 ) -> Profile:
     given, provider = draft.given, draft.provider
     connection = {key: given[key] for key in _CONNECTION_KEYS if key in given}
@@ -169,7 +170,7 @@ def _build_profile(
             iss_in_redirect=given.get("iss_in_redirect", provider.iss_in_redirect),
         ),
         values=values,
-        secrets=draft.secret_refs(get_url_origin(token_url)),
+        secrets=draft.secret_refs(get_url_origin(token_url), isolated=location.isolated),
         scope=given.get("scope", provider.scope),
         params=params,
         connection=Connection(**connection, profile=draft.name),
@@ -177,7 +178,8 @@ def _build_profile(
         client_cert=_client_certificate(draft),
         dpop=given.get("dpop", False),
         hot_copy=given.get("hot_copy", True) and _is_cacheable(draft),
-        state_dir=state_dir,
+        state_dir=location.state_dir,
+        isolated=location.isolated,
         value_sources=_value_origins(draft, values, urls),
         **{key: given[key] for key in _COPIED_KEYS if key in given},
     )
@@ -244,7 +246,7 @@ def unknown_provider_finding(name: str, provider: object, known: tuple[str, ...]
 def check_new_profile(name: str, provider: Provider, keys: Mapping[str, Any]) -> list[Finding]:
     """List the problems of an unwritten profile's name and keys; missing keys are not reported."""
     table = {"provider": provider.name, **keys}
-    model, location = build_profile_model(provider), ConfigLocation(Path("config.toml"), None)
+    model, location = build_profile_model(provider), ConfigLocation(Path("config.toml"))
     result = resolve_profile(name, table, provider, model, location)
     if isinstance(result, Profile):
         return []

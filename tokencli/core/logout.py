@@ -99,7 +99,15 @@ def delete_profile_data(name: str, config: "Config", ctx: Context, *, secrets: b
     if check_profile_name_and_type(name, {}):
         return 0  # a profile with such a name can't have been used
     # With the name and the state directory its tokens can be found.
-    profile = Profile(name, load_builtin("oauth2"), "", "", "", state_dir=config.state_dir)
+    profile = Profile(
+        name,
+        load_builtin("oauth2"),
+        "",
+        "",
+        "",
+        state_dir=config.state_dir,
+        isolated=config.isolated,
+    )
     return delete_local_data(profile, ctx, force=True).token_count
 
 

@@ -9,18 +9,21 @@ import ssl
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tokencli.errors import StorageError, UsageError
+from tokencli.errors import StorageError, TokencliError, UsageError
 from tokencli.sandbox.faults import parse_faults
 from tokencli.sandbox.http_messages import OAuthError, Request, Response, json_response
 from tokencli.sandbox.https_server import HOST, HttpsServer
 from tokencli.sandbox.system import SYSTEMS, FakeSystem, SandboxContext, SigningKeys, load_system
 from tokencli.sandbox.token_db import RequestLogEntry, TokenDatabase
+from tokencli.system.file_lock import hold_lock
+from tokencli.system.private_files import ensure_private_dir
+from tokencli.system.user_dirs import SANDBOX_DIR_PREFIX
 from tokencli.toml_writer import format_key_path, format_toml_value
 
 TomlValue = str | int | float | bool | Mapping[str, str]
@@ -237,12 +240,38 @@ def _not_found_response() -> Response:
     return json_response(404, {"error": "not_found", "systems": list(SYSTEMS)}, error="not_found")
 
 
+def _hold_workspace_lock(directory: Path) -> AbstractContextManager[object]:
+    """Return the lock that a sandbox holds on its directory as long as it runs."""
+    return hold_lock(
+        directory / "running.lock", doing="running a sandbox", timeout=0.0, note=lambda _: None
+    )
+
+
+def delete_abandoned_workspaces() -> list[Path]:
+    """Delete the directories of this user's sandboxes that were killed, and return their paths."""
+    deleted = []
+    for directory in Path(tempfile.gettempdir()).resolve().glob(f"{SANDBOX_DIR_PREFIX}*"):
+        # Another user's, one that is still running, or one of release 0.1, which had no lock.
+        with suppress(OSError, TokencliError):
+            if (directory / "running.lock").exists() and ensure_private_dir(
+                directory, create=False
+            ):
+                with _hold_workspace_lock(directory):
+                    shutil.rmtree(directory)
+                deleted.append(directory)
+    return deleted
+
+
 class Workspace:
     """The files of one sandbox: config.toml, CA certificate, secrets and state."""
 
     def __init__(self) -> None:
         # mkdtemp sets mode 0700. On some systems the temporary directory is a symbolic link.
-        self.directory = Path(tempfile.mkdtemp(prefix="tokencli-sandbox-")).resolve()
+        draft = Path(tempfile.mkdtemp(prefix=f"new-{SANDBOX_DIR_PREFIX}")).resolve()
+        self._lock = ExitStack()
+        self._lock.enter_context(_hold_workspace_lock(draft))
+        # Only now, so that nobody finds it under this name while its lock is free.
+        self.directory = draft.rename(draft.with_name(draft.name.removeprefix("new-")))
         self.config_file = self.directory / "config.toml"
         self.ca_file = self.directory / "ca.pem"
         self.state_dir = self.directory / "state"
@@ -255,10 +284,11 @@ class Workspace:
         for name in SYSTEMS:
             for secret, value in load_system(name).secrets.items():
                 _write_private_file(self._secret_path(name, secret), value + "\n")
-        _write_private_file(self.config_file, self.render_config())
+        _write_private_file(self.config_file, f"isolated = true\n{self.render_config()}")
 
     def delete_files(self) -> None:
         """Delete the directory and everything in it."""
+        self._lock.close()  # Windows doesn't delete an open file
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def render_config(

@@ -14,6 +14,8 @@ from tokencli.errors import StorageError
 from tokencli.system.private_files import ensure_private_dir, read_private_file, write_atomically
 
 _RUNTIME_DIRS_FILE = "runtime_dirs"
+SANDBOX_DIR_PREFIX = "tokencli-sandbox-"
+"""Start of the names of the temporary directories of `tokencli sandbox`."""
 _MEMORY_FILE_SYSTEMS = frozenset({"tmpfs", "ramfs"})
 
 

@@ -536,3 +536,11 @@ def test_grant_type_override() -> None:
         config(GROUPID + 'grant_type = "password"\n').get_profile("groupid").values["grant_type"]
         == "password"
     )
+
+
+def test_isolated_configuration_requires_a_state_dir() -> None:
+    """Without one it would share the files of all configurations."""
+    text = f"isolated = true\n{OAUTH2}"
+    assert problems(text)["isolated"].right == 'add state_dir = "…"'
+    assert not config(text).isolated
+    assert config(f'state_dir = "/s"\n{text}').get_profile("corp").isolated
