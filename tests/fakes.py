@@ -134,7 +134,8 @@ class FakeBrowser:
         self,
         port: int | None,
         accept: Callable[[str], AuthorizationResponse | None],
-        host: str = "127.0.0.1",
+        host: str,
+        path: str,
     ) -> "FakeBrowser":
         self.accept = accept
         return self

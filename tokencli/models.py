@@ -71,6 +71,8 @@ ParamValue: TypeAlias = str | Secret | tuple[str, ...]
 CLOCK_TOLERANCE_S = 60.0
 """Two clocks that differ by less than this count as equal."""
 
+DEFAULT_REDIRECT_PATH = "/callback"
+"""Path of the redirect URI, unless the client registered another one."""
 BUSY_STATUSES = (429, 502, 503, 504)
 """The server did not process the request, so it can be sent again (RFC 9110 sections 15.6.3 to
 15.6.5, RFC 6585 section 4)."""
@@ -113,6 +115,10 @@ class SignIn:
     """Whether `get` may start a sign-in, not just `login`."""
     redirect_port: int | None = None
     """The loopback port registered for the client; None: any free port."""
+    redirect_host: str | None = None
+    """The host of the redirect URI; None: that of the provider."""
+    redirect_path: str = DEFAULT_REDIRECT_PATH
+    """The path of the redirect URI; empty or beginning with a slash."""
     par: bool = False
     """Whether the authorization request is pushed first (RFC 9126)."""
     iss_in_redirect: bool = False

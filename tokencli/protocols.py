@@ -129,12 +129,13 @@ class Browser(Protocol):
         self,
         port: int | None,
         accept: Callable[[str], AuthorizationResponse | None],
-        host: str = ...,
+        host: str,
+        path: str,
     ) -> "RedirectListener":
         """Open a loopback port, `port` or any free one, for the redirect that `accept` recognizes.
 
-        The redirect URI names it by its address, or as `localhost` if that is the `host`. Every
-        other request is rejected and has no effect.
+        The redirect URI names it by its address, or as `localhost` if that is the `host`, and ends
+        with `path`. Every other request is rejected and has no effect.
 
         Raises:
             ConfigError: another program uses the port.

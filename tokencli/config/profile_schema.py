@@ -23,6 +23,7 @@ from tokencli.config import validators
 from tokencli.duration import MIN_DURATION
 from tokencli.humanize import join_alternatives
 from tokencli.jwt.sign import ASYMMETRIC_ALGORITHMS, HMAC_ALGORITHMS
+from tokencli.models import DEFAULT_REDIRECT_PATH
 from tokencli.problems import InvalidValueError
 from tokencli.providers.endpoint_urls import KEY_BY_ENDPOINT
 from tokencli.providers.template import list_value_names
@@ -42,7 +43,7 @@ TOKEN_SECRET_KEYS = ("subject_token", "actor_token", "assertion")
 """Those of them that are tokens, so they may be the token of another profile."""
 TOKEN_TYPE_KEYS = ("subject_token_type", "actor_token_type", "requested_token_type")
 """Keys that become template values of the profile."""
-SIGN_IN_KEYS = ("browser", "interactive", "redirect_port", "par")
+SIGN_IN_KEYS = ("browser", "interactive", "redirect_host", "redirect_port", "redirect_path", "par")
 """Keys that become `models.SignIn`."""
 
 ENDPOINT_URL_KEYS = frozenset(KEY_BY_ENDPOINT.values()) - {"issuer"}
@@ -263,8 +264,14 @@ class ProfileTable(BaseModel):
     """Open a browser to sign in; if false, only show the URL to open."""
     interactive: StrictBool = False
     """Let tokencli get start an interactive sign-in when one is needed."""
+    redirect_host: Literal["127.0.0.1", "localhost"] | None = None
+    """The host of the redirect URI that the client registered; by default 127.0.0.1."""
     redirect_port: int | None = Field(default=None, ge=1, le=65535)
-    """The port of the redirect URI http://127.0.0.1:PORT/callback, if the client registered one."""
+    """The port of the redirect URI, if the client registered one; by default any free port."""
+    redirect_path: Annotated[str, AfterValidator(validators.validate_redirect_path)] = (
+        DEFAULT_REDIRECT_PATH
+    )
+    """The path of the redirect URI, e.g. / or an empty text for http://localhost."""
     iss_in_redirect: StrictBool = False
     """Require iss in the authorization response (RFC 9207); discovery turns it on if supported."""
     par: StrictBool = False

@@ -157,6 +157,13 @@ def validate_proxy(value: str) -> str:
     return value
 
 
+def validate_redirect_path(value: str) -> str:
+    """Accept a URL's path, which may be empty."""
+    if not re.fullmatch(r"(?:/[\w.~!$&'()*+,;=:@%-]*)*", value, re.ASCII):
+        raise InvalidValueError("is not the path of a URL", 'e.g. "/callback"')
+    return value
+
+
 def validate_params(value: object) -> dict[str, str | tuple[str, ...]]:
     """Accept a table of request parameters, each text or an array of texts."""
     if not isinstance(value, dict):

@@ -145,7 +145,11 @@ def list_settings(profile: Profile, config: "Config") -> Iterator[EffectiveSetti
         "basic_encoding": profile.basic_encoding,
         "browser": profile.sign_in.browser if is_interactive else None,
         "interactive": profile.sign_in.interactive if is_interactive else None,
+        "redirect_host": profile.sign_in.redirect_host,
         "redirect_port": profile.sign_in.redirect_port,
+        "redirect_path": profile.sign_in.redirect_path
+        if "redirect_path" in profile.value_sources
+        else None,
         "par": profile.sign_in.par or None,
         "state_dir": profile.state_dir,
     }

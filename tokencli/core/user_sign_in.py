@@ -71,7 +71,7 @@ class UserSignIn:
         self._require_user()
         self._listen_step = step
         self._listener = self._ctx.browser.listen_for_redirect(
-            step.port, step.parse_response, step.host
+            step.port, step.parse_response, step.host, step.path
         )
         return self._listener.redirect_uri
 

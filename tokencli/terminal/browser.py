@@ -66,10 +66,11 @@ class SystemBrowser:
         self,
         port: int | None,
         accept: Callable[[str], AuthorizationResponse | None],
-        host: str = "127.0.0.1",
+        host: str,
+        path: str,
     ) -> LoopbackListener:
         """Listen on a loopback port: this one, or any free one; raises ConfigError."""
-        return LoopbackListener(port, accept, by_name=host == "localhost")
+        return LoopbackListener(port, accept, host=host, path=path)
 
 
 def _stderr_descriptor() -> int:

@@ -16,9 +16,8 @@ from threading import BoundedSemaphore, Lock, Thread
 from time import monotonic, sleep
 
 from tokencli.errors import ConfigError
-from tokencli.models import AuthorizationResponse
+from tokencli.models import DEFAULT_REDIRECT_PATH, AuthorizationResponse
 
-CALLBACK_PATH = "/callback"
 MAX_REQUEST_HEAD_BYTES = 32 * 1024
 """Limit of a request's line and headers."""
 REQUEST_TIMEOUT_S = 10.0
@@ -29,6 +28,10 @@ ACCEPT_POLL_S = 0.25
 """Seconds between two checks whether the server was closed."""
 MAX_CONNECTIONS = 64
 """Limit of concurrent connections; further ones are closed at once."""
+MAX_PORT_TRIES = 20
+"""Free ports of 127.0.0.1 that are tried until one is free on ::1, too."""
+HTTP_PORT = 80
+LOOPBACK_ADDRESSES = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 
 _REQUEST_HEAD_RE = re.compile(rb"([!-~]+) ([!-~]+) HTTP/1\.[01]\r\n((?:[^\r\n]+\r\n)*)\r\n")
 _HOST_HEADER_RE = re.compile(rb"(?im)^host[ \t]*:[ \t]*([^\r\n]*?)[ \t]*\r$")
@@ -58,7 +61,8 @@ ResponsePage = tuple[int, str, str]
 class LoopbackListener:
     """Listens on 127.0.0.1, or on ::1 if there is no IPv4, at `port` or any free one.
 
-    With `by_name` the redirect URI contains `localhost`, for servers that accept nothing else.
+    If `host` is `localhost`, which servers may require in the redirect URI, it listens on both
+    addresses, because a browser may connect to either (RFC 8252 section 8.3).
 
     Raises:
         ConfigError: another program uses the port, or there is no loopback address.
@@ -69,27 +73,35 @@ class LoopbackListener:
         port: int | None,
         accept: Callable[[str], AuthorizationResponse | None],
         *,
+        host: str = "127.0.0.1",
+        path: str = DEFAULT_REDIRECT_PATH,
         request_timeout: float = REQUEST_TIMEOUT_S,
-        by_name: bool = False,
     ) -> None:
-        self._socket = _open_loopback_socket(port or 0)
+        is_name = host == "localhost"
+        self._sockets = _open_loopback_sockets(port or 0, both=is_name)
         self._accept_redirect = accept
+        self._path = path
         self._request_timeout = request_timeout
-        host, number = self._socket.getsockname()[:2]
-        literal = f"[{host}]" if ":" in host else host
-        self._authority = f"{'localhost' if by_name else literal}:{number}"
+        address, number = self._sockets[0].getsockname()[:2]
+        literal = f"[{address}]" if ":" in address else address
+        name = "localhost" if is_name else literal
+        self._authority = name if number == HTTP_PORT else f"{name}:{number}"
         self._connection_slots = BoundedSemaphore(MAX_CONNECTIONS)
         self._redirects: SimpleQueue[AuthorizationResponse] = SimpleQueue()
         self._redirect_received = False
         self._redirect_lock = Lock()
         self._closed = False
-        self._accept_thread = Thread(target=self._accept_connections, daemon=True)
-        self._accept_thread.start()
+        self._accept_threads = [
+            Thread(target=self._accept_connections, args=(each,), daemon=True)
+            for each in self._sockets
+        ]
+        for thread in self._accept_threads:
+            thread.start()
 
     @property
     def redirect_uri(self) -> str:
         """Return the URL to which the authorization server must redirect."""
-        return f"http://{self._authority}{CALLBACK_PATH}"
+        return f"http://{self._authority}{self._path}"
 
     def wait_for_redirect(self, seconds: float) -> AuthorizationResponse | None:
         """Return the redirect, or None if it did not arrive in time."""
@@ -101,15 +113,17 @@ class LoopbackListener:
     def close(self) -> None:
         """Close the port; requests in progress are still answered."""
         self._closed = True
-        with suppress(OSError):  # wakes the accepting thread on some systems
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._accept_thread.join()
-        self._socket.close()
+        for each in self._sockets:
+            with suppress(OSError):  # wakes the accepting thread on some systems
+                each.shutdown(socket.SHUT_RDWR)
+        for thread, each in zip(self._accept_threads, self._sockets, strict=True):
+            thread.join()
+            each.close()
 
-    def _accept_connections(self) -> None:
+    def _accept_connections(self, listening: socket.socket) -> None:
         while not self._closed:
             try:
-                client, _ = self._socket.accept()
+                client, _ = listening.accept()
             except TimeoutError:
                 continue
             except OSError:  # the client has gone, or too many files are open
@@ -168,7 +182,7 @@ class LoopbackListener:
             # No host, or a name that was made to point here (DNS rebinding).
             return UNEXPECTED_REQUEST_PAGE, None
         path, _, query = target.partition("?")
-        if path != CALLBACK_PATH:
+        if path != (self._path or "/"):
             return NOT_FOUND_PAGE, None
         if method != b"GET":
             return METHOD_NOT_ALLOWED_PAGE, None
@@ -208,24 +222,31 @@ def _drain_connection(client: socket.socket) -> None:
             return
 
 
-def _open_loopback_socket(port: int) -> socket.socket:
-    """Return a socket that listens on a loopback address, at `port` or, for 0, at any free one."""
-    failure: OSError | None = None
-    for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
-        try:
-            return _listen_on(family, host, port)
-        except OSError as error:
-            failure = failure or error
-            if error.errno == errno.EADDRINUSE:
-                break  # the other family's address would not be the registered one
-    in_use = failure is not None and failure.errno == errno.EADDRINUSE
+def _open_loopback_sockets(port: int, *, both: bool) -> list[socket.socket]:
+    """Return sockets that listen at `port` or, for 0, at any free one, on the first address or `both`."""
+    in_use = False
+    for _ in range(1 if port else MAX_PORT_TRIES):
+        opened: list[socket.socket] = []
+        in_use = False
+        for family, address in LOOPBACK_ADDRESSES:
+            number = opened[0].getsockname()[1] if opened else port
+            try:
+                opened.append(_listen_on(family, address, number))
+            except OSError as error:  # in use, or there is no such address
+                in_use = in_use or error.errno == errno.EADDRINUSE
+            if in_use or (opened and not both):
+                break
+        if opened and not in_use:
+            return opened
+        for each in opened:
+            each.close()
     raise ConfigError(
-        f"can't wait for the browser: another program uses port {port} on 127.0.0.1"
+        f"can't wait for the browser: another program uses port {port} of this computer"
         if in_use
         else "can't wait for the browser: no port can be opened on 127.0.0.1 or ::1",
-        fix="end that program, or set redirect_port to another port registered for the client"
+        cause="end that program, or set redirect_port to another port registered for the client"
         if in_use
-        else 'set grant = "device_code" in the profile',
+        else "if this computer has no loopback interface, use the grant device_code",
     )
 
 

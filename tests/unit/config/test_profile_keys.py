@@ -207,12 +207,20 @@ def test_endpoints_by_key() -> None:
 
 
 def test_sign_in_keys() -> None:
-    """browser, interactive, redirect_port and par, with their defaults."""
+    """browser, interactive, redirect_host, redirect_port, redirect_path and par, with their defaults."""
     issuer = 'grant = "authorization_code"\nissuer = "https://id.example.com"\n'
     assert public_client_config(issuer).get_profile("p").sign_in == SignIn()
-    keys = "browser = false\ninteractive = true\nredirect_port = 8765\npar = true\n"
+    keys = (
+        'browser = false\ninteractive = true\nredirect_host = "localhost"\nredirect_port = 8765\n'
+        'redirect_path = "/"\npar = true\n'
+    )
     assert public_client_config(issuer + keys).get_profile("p").sign_in == SignIn(
-        browser=False, interactive=True, redirect_port=8765, par=True
+        browser=False,
+        interactive=True,
+        redirect_host="localhost",
+        redirect_port=8765,
+        redirect_path="/",
+        par=True,
     )
 
 
@@ -231,6 +239,9 @@ def test_sign_in_keys() -> None:
         ('issuer = "https://h"\nauthorization_url = "javascript:x"\n', "authorization_url"),
         ('issuer = "https://h"\nredirect_port = 0\n', "redirect_port"),
         ('issuer = "https://h"\nredirect_port = 65536\n', "redirect_port"),
+        ('issuer = "https://h"\nredirect_host = "host.example"\n', "redirect_host"),
+        ('issuer = "https://h"\nredirect_path = "callback"\n', "redirect_path"),
+        ('issuer = "https://h"\nredirect_path = "/x?a=b"\n', "redirect_path"),
         ('issuer = "https://h"\nbrowser = "firefox"\n', "browser"),
         ('issuer = "https://h"\npar = 1\n', "par"),
     ],

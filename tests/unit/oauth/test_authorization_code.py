@@ -2,6 +2,7 @@
 
 import json
 from base64 import urlsafe_b64encode
+from dataclasses import replace
 from hashlib import sha256
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
@@ -141,6 +142,7 @@ def test_redirect_port_and_bare_codes_follow_the_profile() -> None:
     assert (plain.port, plain.accepts_bare_code) == (None, True)
     told = SignIn(redirect_port=8765, iss_in_redirect=True)
     special, _ = run_to_browser(authorization_code.run(profile(sign_in=told)))
+    assert (plain.host, plain.path) == ("127.0.0.1", "/callback")
     assert (special.port, special.accepts_bare_code) == (8765, False)
 
 
@@ -253,6 +255,9 @@ def test_provider_renames_parameters_and_redirect_host() -> None:
     )
     listen, request = run_to_browser(authorization_code.run(who))
     assert listen.host == "localhost"
+    own = replace(who, sign_in=SignIn(redirect_host="127.0.0.1", redirect_path=""))
+    listen, _ = run_to_browser(authorization_code.run(own))
+    assert (listen.host, listen.path) == ("127.0.0.1", "")
     assert request["user_scope"] == "chat:write,search:read"
     assert "scope" not in request
     plain, usual = run_to_browser(authorization_code.run(profile(scope="a b")))

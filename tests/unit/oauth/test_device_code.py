@@ -133,6 +133,42 @@ def test_no_response_doubles_the_interval() -> None:
     assert run(RESPONSE, *silence, PENDING, GOOD).gaps == [5, 10, 20, 40, 40]
 
 
+HTML = HttpReply(502, {"content-type": "text/html"}, b"<html>Bad gateway</html>")
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+
+
+@pytest.mark.requirement(29)
+@pytest.mark.parametrize(
+    "reply",
+    [
+        error("temporarily_unavailable", 429),
+        error("temporarily_unavailable", 400),
+        error("temporarily_unavailable", 503),
+        error("server_error", 400),
+        error("invalid_request", 429),
+        HttpReply(503, FORM, b"error=temporarily_unavailable"),
+        HttpReply(429, {"content-type": "text/plain"}, b"Too many requests"),
+        HttpReply(429, {}, b""),
+        HttpReply(500, {"content-type": "application/json"}, b"{}"),
+        HttpReply(500, {"content-type": "application/json"}, b"{"),
+        HttpReply(522, {}, b"origin timed out"),
+        HTML,
+    ],
+)
+def test_a_busy_or_failing_server_is_polled_again_later(reply: HttpReply) -> None:
+    """RFC 8628 section 3.5: any content type, with twice the interval."""
+    assert run(RESPONSE, PENDING, reply, PENDING, GOOD).gaps == [5, 5, 10, 10]
+
+
+def test_the_last_failure_is_said_at_the_end() -> None:
+    """A server that only fails is the cause of the time-out; one that answered again isn't."""
+    for replies, is_said in (([PENDING, *[HTML] * 9], True), ([HTML, *[PENDING] * 9], False)):
+        ctx = TimedContext({**RESPONSE, "expires_in": 60}, replies)
+        with pytest.raises(LoginRequiredError, match="expired") as timeout:
+            run_in(ctx)
+        assert ("HTTP 502" in (timeout.value.cause or "")) is is_said
+
+
 @pytest.mark.requirement(29)
 @pytest.mark.parametrize(
     "last",
@@ -142,7 +178,8 @@ def test_no_response_doubles_the_interval() -> None:
         error("authorization_pending_", 400),
         error("invalid_client", 401),
         json_reply("", 403),
-        json_reply("<html>", 500),
+        error("access_denied", 503),
+        error("authorization_declined", 429),
         TlsError("expired"),
     ],
 )

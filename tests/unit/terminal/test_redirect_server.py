@@ -1,5 +1,6 @@
 """The redirect server accepts the one expected request and is not disturbed by others."""
 
+import errno
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -79,7 +80,7 @@ def test_the_redirect_uri_is_a_loopback_literal_with_a_port() -> None:
 
 def test_with_localhost_only_that_host_is_accepted() -> None:
     """The port is still open only on the loopback address."""
-    listener = LoopbackListener(None, judge, by_name=True)
+    listener = LoopbackListener(None, judge, host="localhost")
     try:
         assert listener.redirect_uri.startswith("http://localhost:")
         host = authority(listener).replace("localhost", "127.0.0.1")
@@ -87,6 +88,81 @@ def test_with_localhost_only_that_host_is_accepted() -> None:
         works(listener)
     finally:
         listener.close()
+
+
+@pytest.mark.requirement(20)
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_localhost_is_both_loopback_addresses(address: str) -> None:
+    """A browser may connect to either, and both are closed afterwards."""
+    listener = LoopbackListener(None, judge, host="localhost")
+    port = int(authority(listener).rpartition(":")[2])
+    with socket.create_connection((address, port), 10) as client:
+        text = f"GET /callback?state=right&code=c HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n"
+        client.sendall(text.encode())
+        assert client.recv(100).startswith(b"HTTP/1.1 200 ")
+    assert listener.wait_for_redirect(10) is CODE
+    listener.close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((address, port), 10)
+
+
+@pytest.mark.requirement(20)
+@pytest.mark.parametrize(
+    ("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
+)
+def test_localhost_is_not_shared_with_another_program(
+    family: socket.AddressFamily, address: str
+) -> None:
+    """If another program listens on one of the addresses, it could receive the code."""
+    with socket.socket(family) as other:
+        other.bind((address, 0))
+        other.listen()
+        with pytest.raises(ConfigError, match="another program"):
+            LoopbackListener(other.getsockname()[1], judge, host="localhost")
+
+
+@pytest.mark.requirement(20)
+def test_a_free_port_is_free_on_both_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port that is in use on ::1 is not chosen."""
+    real, tried = redirect_server._listen_on, []
+
+    def mostly_in_use(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+        tried.append((host, port))
+        if family == socket.AF_INET6 and len(tried) < 6:
+            raise OSError(errno.EADDRINUSE, "in use")
+        return real(family, host, port)
+
+    monkeypatch.setattr(redirect_server, "_listen_on", mostly_in_use)
+    listener = LoopbackListener(None, judge, host="localhost")
+    listener.close()
+    assert len(tried) == 6
+    assert authority(listener).endswith(f":{tried[-1][1]}")
+
+
+@pytest.mark.parametrize(
+    ("path", "target"), [("/", "/"), ("", "/"), ("/a/b-c", "/a/b-c"), ("/callback", "/callback")]
+)
+def test_the_path_is_the_registered_one(path: str, target: str) -> None:
+    """An empty path is requested as / (RFC 9110 section 4.2.3), and is not part of the redirect URI."""
+    listener = LoopbackListener(None, judge, host="localhost", path=path)
+    try:
+        assert listener.redirect_uri == f"http://{authority(listener)}{path}"
+        assert ask(listener, "/other?state=right&code=c")[0].split()[1] == "404"
+        assert ask(listener, f"{target}?state=right&code=c")[0].split()[1] == "200"
+        assert listener.wait_for_redirect(10) is CODE
+    finally:
+        listener.close()
+
+
+def test_port_80_is_not_part_of_the_redirect_uri(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A browser doesn't name the default port in its Host header either."""
+    listener = LoopbackListener(None, judge)
+    port = int(authority(listener).rpartition(":")[2])
+    listener.close()
+    monkeypatch.setattr(redirect_server, "HTTP_PORT", port)
+    again = LoopbackListener(port, judge)
+    again.close()
+    assert again.redirect_uri == "http://127.0.0.1/callback"
 
 
 NOT_AWAITED = {
@@ -248,7 +324,7 @@ def test_a_port_in_use_is_a_config_error() -> None:
         with pytest.raises(ConfigError) as told:
             LoopbackListener(port, judge)
         assert str(port) in told.value.message
-        assert "redirect_port" in (told.value.fix or "")
+        assert "redirect_port" in (told.value.cause or "")
 
 
 def test_ipv6_is_used_without_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,7 +45,8 @@ def run(profile: Profile) -> GrantSteps:
         ExpectedResponse(profile, state).parse_response,
         profile.sign_in.redirect_port,
         accepts_bare_code=not profile.sign_in.iss_in_redirect,
-        host=profile.provider.redirect_host,
+        host=profile.sign_in.redirect_host or profile.provider.redirect_host,
+        path=profile.sign_in.redirect_path,
     )
     params = yield from build_common_params(profile)
     secret = {name: value for name, value in params.items() if isinstance(value, Secret)}

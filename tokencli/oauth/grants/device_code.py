@@ -1,6 +1,7 @@
 """The device authorization grant (RFC 8628): the user signs in on another device."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from tokencli.errors import (
@@ -9,10 +10,11 @@ from tokencli.errors import (
     RefusedError,
     ReplyError,
     TlsError,
+    TokencliError,
     UnreachableError,
 )
 from tokencli.humanize import humanize_duration
-from tokencli.models import BUSY_STATUSES, Profile, Secret, TokenSet
+from tokencli.models import Profile, Secret, TokenSet
 from tokencli.oauth.grants.request_params import build_common_params, resolve_grant_type
 from tokencli.oauth.grants.steps import (
     GrantSpec,
@@ -33,6 +35,9 @@ MIN_INTERVAL_S = 1.0
 """Between two polls, whatever interval the server sets."""
 MAX_WAIT_S = 1800.0
 """The longest wait for the user, unless `wait` says otherwise."""
+TEMPORARY_ERRORS = ("temporarily_unavailable", "server_error")
+FINAL_ERRORS = ("access_denied", "authorization_declined", "expired_token")
+"""Codes that end polling whatever the status is. `authorization_declined` is Microsoft's."""
 MAX_USER_CODE_LENGTH = 100
 MAX_URI_LENGTH = 16 * 1024
 """Characters of what the user has to type or open; longer ones are rejected, not cut."""
@@ -41,8 +46,8 @@ MAX_URI_LENGTH = 16 * 1024
 def run(profile: Profile) -> GrantSteps:
     """Request a user code, show it, and poll the token endpoint until the user has signed in.
 
-    The interval only grows: by 5 s after `slow_down`, to twice its length if the server is busy or
-    does not respond (section 3.5). Polling ends when the code expires or `wait` is over.
+    The interval only grows: by 5 s after `slow_down`, to twice its length if the server is busy,
+    fails or does not respond (section 3.5). Polling ends when the code expires or `wait` is over.
     """
     params = yield from build_common_params(profile)
     reply = yield PostToEndpoint(
@@ -52,10 +57,11 @@ def run(profile: Profile) -> GrantSteps:
     user_code, device_code, interval = _parse_device_authorization(profile, reply)
     yield user_code
     now, deadline = started_at, started_at + user_code.expires_in
+    last_failure: TokencliError | None = None
     while True:
         now = yield WaitSeconds(min(interval, deadline - now))
         if now >= deadline:
-            raise _sign_in_timeout_error(profile, user_code.expires_in)
+            raise _sign_in_timeout_error(profile, user_code.expires_in, last_failure)
         try:
             token: TokenSet = yield PostTokenRequest(
                 {
@@ -66,21 +72,32 @@ def run(profile: Profile) -> GrantSteps:
         except RefusedError as refusal:
             if refusal.error == "expired_token":
                 raise _sign_in_timeout_error(profile) from None
+            last_failure = None
             if refusal.error == "slow_down":
                 interval += DEFAULT_INTERVAL_S
-            elif refusal.error is None and refusal.status in BUSY_STATUSES:
-                interval *= 2
             elif refusal.error != "authorization_pending":
-                raise
+                if not _is_temporary(refusal):
+                    raise
+                interval, last_failure = interval * 2, refusal
         except UnreachableError as failure:
             if isinstance(failure, TlsError):
                 raise
-            interval *= 2
+            interval, last_failure = interval * 2, failure
         else:
             return token
 
 
 GRANT = GrantSpec(run, GRANT_TYPE, endpoints=("device_authorization",), is_interactive=True)
+
+
+def _is_temporary(refusal: RefusedError) -> bool:
+    """Return whether a later poll may succeed: the server is busy, or something in front of it is."""
+    status = refusal.status or 0
+    return refusal.error not in FINAL_ERRORS and (
+        status == HTTPStatus.TOO_MANY_REQUESTS
+        or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        or refusal.error in TEMPORARY_ERRORS
+    )
 
 
 def _parse_device_authorization(
@@ -126,14 +143,19 @@ def _bad_reply_error(profile: Profile, problem: str) -> ReplyError:
     )
 
 
-def _sign_in_timeout_error(profile: Profile, waited: float | None = None) -> LoginRequiredError:
+def _sign_in_timeout_error(
+    profile: Profile, waited: float | None = None, last_failure: TokencliError | None = None
+) -> LoginRequiredError:
     limit = profile.sign_in.wait
+    cause = f"the last poll failed: {last_failure.message}" if last_failure else None
     if limit is not None and waited == limit:
         return LoginRequiredError(
             f"no sign-in within {humanize_duration(limit)}",
+            cause=cause,
             fix=f"tokencli login {profile.command_line_name} --wait 15m",
         )
     return LoginRequiredError(
         "the user code expired before the sign-in was complete",
+        cause=cause,
         fix=f"tokencli login {profile.command_line_name}",
     )

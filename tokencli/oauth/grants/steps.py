@@ -4,7 +4,14 @@ from collections.abc import Callable, Generator, Mapping
 from typing import Any, Literal, TypeAlias
 
 from tokencli.fast_dataclass import dataclass
-from tokencli.models import AuthorizationResponse, ParamValue, Profile, Secret, TokenSet
+from tokencli.models import (
+    DEFAULT_REDIRECT_PATH,
+    AuthorizationResponse,
+    ParamValue,
+    Profile,
+    Secret,
+    TokenSet,
+)
 from tokencli.provider_schema import Request
 
 
@@ -67,6 +74,7 @@ class ListenForRedirect:
     """Whether the user may paste the code alone instead of the whole URL."""
     host: str = "127.0.0.1"
     """The name of this computer in the redirect URI."""
+    path: str = DEFAULT_REDIRECT_PATH
 
 
 @dataclass(frozen=True, slots=True)
