@@ -382,7 +382,7 @@ HINTS: tuple[Hint, ...] = (
         says=r"(?:subject|actor).?token|invalid token", grants=("token_exchange",),
     ),
     Hint(
-        "the sign-in was declined",
+        "the person declined the sign-in, or the server denied it",
         codes=("access_denied", "authorization_declined", "user_denied"), grants=_SIGN_INS, fix=SIGN_IN,
     ),
     Hint(

@@ -160,6 +160,13 @@ def test_a_busy_or_failing_server_is_polled_again_later(reply: HttpReply) -> Non
     assert run(RESPONSE, PENDING, reply, PENDING, GOOD).gaps == [5, 5, 10, 10]
 
 
+@pytest.mark.parametrize(("seconds", "gap"), [("3", 10), ("42", 42), ("soon", 10)])
+def test_retry_after_is_waited_for(seconds: str, gap: float) -> None:
+    """RFC 9110 section 10.2.3: if it is longer than the doubled interval."""
+    busy = HttpReply(429, {"content-type": "text/plain", "retry-after": seconds}, b"Slow down")
+    assert run(RESPONSE, busy, GOOD).gaps == [5, gap]
+
+
 def test_the_last_failure_is_said_at_the_end() -> None:
     """A server that only fails is the cause of the time-out; one that answered again isn't."""
     for replies, is_said in (([PENDING, *[HTML] * 9], True), ([HTML, *[PENDING] * 9], False)):

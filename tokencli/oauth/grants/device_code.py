@@ -36,7 +36,7 @@ MIN_INTERVAL_S = 1.0
 MAX_WAIT_S = 1800.0
 """The longest wait for the user, unless `wait` says otherwise."""
 TEMPORARY_ERRORS = ("temporarily_unavailable", "server_error")
-FINAL_ERRORS = ("access_denied", "authorization_declined", "expired_token")
+FINAL_ERRORS = ("access_denied", "authorization_declined", "expired_token", "user_denied")
 """Codes that end polling whatever the status is. `authorization_declined` is Microsoft's."""
 MAX_USER_CODE_LENGTH = 100
 MAX_URI_LENGTH = 16 * 1024
@@ -78,7 +78,8 @@ def run(profile: Profile) -> GrantSteps:
             elif refusal.error != "authorization_pending":
                 if not _is_temporary(refusal):
                     raise
-                interval, last_failure = interval * 2, refusal
+                interval = max(interval * 2, refusal.retry_after or 0.0)
+                last_failure = refusal
         except UnreachableError as failure:
             if isinstance(failure, TlsError):
                 raise
