@@ -78,3 +78,19 @@ def join_alternatives(texts: Iterable[str]) -> str:
     """Return `a, b or c`."""
     *others, last = texts
     return f"{', '.join(others)} or {last}" if others else last
+
+
+def name_der_format(data: bytes) -> str | None:
+    """Return `PKCS#12` or `DER` if a key or certificate is stored in that binary format, else None.
+
+    Both are an ASN.1 SEQUENCE (X.690 section 8.9). That of PKCS#12 starts with the version 3
+    (RFC 7292 section 4).
+    """
+    if data[:1] != b"\x30" or len(data) < 10:
+        return None
+    size_of_length = data[1] - 0x80 if data[1] > 0x80 else 0
+    start = 2 + size_of_length
+    length = int.from_bytes(data[2:start]) if size_of_length else data[1]
+    if start + length != len(data):
+        return None
+    return "PKCS#12" if data[start:].startswith(b"\x02\x01\x03") else "DER"

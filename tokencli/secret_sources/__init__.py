@@ -5,6 +5,8 @@ row here. The configuration key, its validation, the JSON Schema and `--secret N
 follow from the row. What a user is told if the secret is missing is in the class.
 """
 
+import re
+import shlex
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal, cast
@@ -46,7 +48,7 @@ SECRET_SOURCES: dict[str, SecretSourceSpec] = {
     "command": SecretSourceSpec(
         "tokencli.secret_sources.command:CommandSource",
         "argv",
-        "The program that prints it, and its arguments, run without a shell.",
+        "The program that prints it on its first line, and its arguments, run without a shell.",
     ),
     "prompt": SecretSourceSpec(
         "tokencli.secret_sources.prompt:PromptSource", "flag", "Ask for it each time."
@@ -104,15 +106,17 @@ def default_keyring_service(profile: str, name: str) -> str:
 
 MAX_SECRET_BYTES = 64 * 1024
 """Longer than any password, key or token that is stored."""
-_KEY_PREFIXES = ("-----BEGIN ", "{")
+_KEY_PATTERN = re.compile(r"\s*\{|(?:.*\n)?-----BEGIN ", re.DOTALL)
+"""The start of a JWK, or a PEM file up to its key: OpenSSL writes bag attributes and comments above it."""
 _KEY_WHITESPACE = frozenset("\n\r\t")
 
 
-def normalize_secret(raw: bytes | str, source: str) -> Secret | None:
+def normalize_secret(raw: bytes | str, source: str, *, first_line: bool = False) -> Secret | None:
     """Return the secret in `raw` without one trailing newline, or None if it is empty.
 
-    A key in PEM or JSON form keeps its line breaks. Any other control character is refused: it
-    comes from a clipboard or an editor by mistake, and no server would accept it.
+    A key in PEM or JSON form keeps its line breaks. With `first_line`, other lines than the first
+    are ignored. Any other control character is refused: it comes from a clipboard or an editor by
+    mistake, and no server would accept it.
 
     Raises:
         CredentialsError: it is not UTF-8 text, or contains control characters.
@@ -121,11 +125,12 @@ def normalize_secret(raw: bytes | str, source: str) -> Secret | None:
         text = raw.decode("utf-8-sig") if isinstance(raw, bytes) else raw
         text.encode("utf-8")
     except UnicodeError:
-        raise CredentialsError(
-            f"{source} is not UTF-8 text", fix="store the secret again as UTF-8"
-        ) from None
+        raise _not_text_error(raw, source) from None
+    is_key = _KEY_PATTERN.match(text) is not None
+    if first_line and not is_key:
+        text = text.partition("\n")[0]
     text = text.removesuffix("\n").removesuffix("\r")
-    allowed = _KEY_WHITESPACE if text.startswith(_KEY_PREFIXES) else frozenset()
+    allowed = _KEY_WHITESPACE if is_key else frozenset()
     for position, char in enumerate(text, start=1):
         if (char < " " or "\x7f" <= char <= "\x9f") and char not in allowed:
             what = "a line break" if char in "\n\r" else f"a control character (U+{ord(char):04X})"
@@ -134,3 +139,28 @@ def normalize_secret(raw: bytes | str, source: str) -> Secret | None:
                 fix="store the secret alone, on one line",
             )
     return Secret(text) if text else None
+
+
+_PEM_COMMANDS = {
+    "PKCS#12": "openssl pkcs12 -in FILE -nocerts -out key.pem",
+    "DER": "openssl pkey -inform DER -in FILE -out key.pem",
+}
+
+
+def _not_text_error(raw: bytes | str, source: str) -> CredentialsError:
+    """Return the error for bytes that aren't UTF-8, e.g. a key in a binary format."""
+    from tokencli.humanize import name_der_format
+
+    binary = name_der_format(raw) if isinstance(raw, bytes) else None
+    if binary is None:
+        return CredentialsError(
+            f"{source} is not UTF-8 text", fix="store the secret again as UTF-8"
+        )
+    command = _PEM_COMMANDS[binary]
+    if source.startswith("the file "):
+        command = command.replace("FILE", shlex.quote(source.removeprefix("the file ")))
+    return CredentialsError(
+        f"{source} is a key in {binary} format",
+        cause="keys are read in PEM format, so convert it and let the profile name the result",
+        fix=command,
+    )

@@ -35,7 +35,9 @@ class CommandSource:
         self._timeout = timeout
 
     def read(self, ref: SecretRef) -> Secret | None:
-        """Return the command's output, or None if it printed nothing.
+        """Return the first line of the command's output, or the key in it; None if it is empty.
+
+        `pass show` prints the user name and other remarks on further lines.
 
         Its stdin is the terminal if a user is there, and its stderr is always ours, unfiltered: it
         asks for passphrases (`pass`, gpg with pinentry-curses) and reports errors there. Whatever it
@@ -71,7 +73,8 @@ class CommandSource:
         if code != 0:
             outcome = f"exited with code {code}" if code > 0 else f"was killed by signal {-code}"
             raise _command_error(ref, outcome)
-        return normalize_secret(raw, f"the output of the command {ref.target[0]!r}")
+        source = f"the output of the command {ref.target[0]!r}"
+        return normalize_secret(raw, source, first_line=True)
 
     def _start_process(self, ref: SecretRef, *, interactive: bool) -> subprocess.Popen[bytes]:
         try:

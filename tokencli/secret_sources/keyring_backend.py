@@ -1,5 +1,6 @@
 """Which keyring backend is used, and whether it is safe for secrets."""
 
+import os
 import sys
 from collections.abc import Mapping
 from contextlib import closing
@@ -33,13 +34,18 @@ def choose_backend(
     Raises:
         KeyringError: there is none, it is locked, or it is not safe for secrets.
     """
+    bus = secret_service.find_session_bus(environ) if sys.platform == "linux" else None
+    if bus is not None and not os.environ.get("DBUS_SESSION_BUS_ADDRESS"):
+        os.environ["DBUS_SESSION_BUS_ADDRESS"] = bus  # the only place where the libraries look
     backend: Backend | None = _load_configured_backend(environ)
     service = None
-    if _may_be_secret_service(backend, environ):
+    if _may_be_secret_service(backend, bus):
         service = secret_service.probe_secret_service()
         if service is not None:
             _require_unlocked(service, can_prompt=can_prompt)
             backend = _create_secret_service_backend(environ)
+        elif bus is not None and (owner := secret_service.find_foreign_bus_owner(bus)) is not None:
+            raise keyring_errors.FOREIGN_BUS.build_error(owner=owner, user=os.geteuid())
     backend = backend or _discover_backend()
     _reject_insecure_backend(backend)
     return backend, service
@@ -51,10 +57,10 @@ def backend_name(backend: object) -> str:
     return str(getattr(backend, "known_as", name))
 
 
-def _may_be_secret_service(backend: "Backend | None", environ: Mapping[str, str]) -> bool:
+def _may_be_secret_service(backend: "Backend | None", bus: str | None) -> bool:
     if backend is not None:
         return backend_name(backend).startswith(_SECRET_SERVICE_PREFIX)
-    return sys.platform == "linux" and secret_service.has_session_bus(environ)
+    return bus is not None
 
 
 def _create_secret_service_backend(environ: Mapping[str, str]) -> "Backend":

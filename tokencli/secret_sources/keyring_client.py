@@ -9,7 +9,7 @@ from tokencli.errors import KeyringError
 from tokencli.protocols import Terminal
 from tokencli.secret_sources import keyring_errors
 from tokencli.secret_sources.keyring_backend import backend_name, choose_backend
-from tokencli.secret_sources.secret_service import SecretServiceStatus
+from tokencli.secret_sources.secret_service import SecretServiceStatus, find_session_bus
 from tokencli.system.timeout import run_with_timeout
 
 if TYPE_CHECKING:
@@ -199,20 +199,20 @@ def _delete_first_item(backend: "Backend", service: str, username: str) -> bool:
 
 _BACKEND_VARIABLES = (
     "PYTHON_KEYRING_BACKEND",
-    "DBUS_SESSION_BUS_ADDRESS",
     "HOME",
     "XDG_CONFIG_HOME",
     "XDG_DATA_HOME",
     "DISPLAY",
     "WAYLAND_DISPLAY",
 )
-"""Environment variables that decide which keyring is used; the keyring library reads them."""
+"""Environment variables that, with the session bus, decide which keyring is used."""
 _INSTANCES: dict[tuple[object, ...], OsKeyring] = {}
 
 
 def get_os_keyring(environ: Mapping[str, str], terminal: Terminal) -> OsKeyring:
     """Return the process's `OsKeyring` for this environment, which remembers whether it works."""
-    key = (terminal.interactive, *(environ.get(name) for name in _BACKEND_VARIABLES))
+    bus = find_session_bus(environ)
+    key = (terminal.interactive, bus, *(environ.get(name) for name in _BACKEND_VARIABLES))
     if key not in _INSTANCES:
         _INSTANCES[key] = OsKeyring(environ, terminal)
     return _INSTANCES[key]

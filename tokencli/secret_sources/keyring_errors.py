@@ -45,6 +45,12 @@ NOT_AVAILABLE = KeyringErrorTemplate(
     "this is usual over SSH, in cron and in containers; " + _ALTERNATIVES,
     error_type=NoKeyringError,
 )
+FOREIGN_BUS = KeyringErrorTemplate(
+    "no OS keyring is available: the D-Bus session bus that DBUS_SESSION_BUS_ADDRESS names belongs to"
+    " another user (uid {owner}, and you are uid {user})",
+    "su and sudo may keep variables of the user who called them; " + _ALTERNATIVES,
+    error_type=NoKeyringError,
+)
 TIMED_OUT = KeyringErrorTemplate(
     "the OS keyring did not answer within {seconds:g} s",
     "it hangs, or waits for its password; " + _ALTERNATIVES,

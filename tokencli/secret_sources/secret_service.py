@@ -11,10 +11,13 @@ tokens are in the keyring as well, and 668 ms instead of 761 ms if they aren't. 
 are the library's, so the library and `secret-tool` find these items and vice versa.
 """
 
+import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from tokencli.fast_dataclass import dataclass
 
@@ -36,9 +39,29 @@ class SecretServiceStatus:
         return self.process_name in ("keepassxc", "xdg-dbus-proxy")
 
 
-def has_session_bus(environ: Mapping[str, str]) -> bool:
-    """Tell whether the environment names a session bus."""
-    return bool(environ.get("DBUS_SESSION_BUS_ADDRESS"))
+def find_session_bus(environ: Mapping[str, str]) -> str | None:
+    """Return the address of the session bus; None if there is none.
+
+    If DBUS_SESSION_BUS_ADDRESS is unset, as in many SSH sessions and services, it is the socket that
+    systemd creates in the runtime directory, see sd_bus_default_user(3).
+    """
+    if address := environ.get("DBUS_SESSION_BUS_ADDRESS"):
+        return address
+    path = Path(environ.get("XDG_RUNTIME_DIR") or ".", "bus")
+    if not path.is_absolute() or not path.is_socket() or path.stat().st_uid != os.geteuid():
+        return None
+    # jeepney decodes each %XX to a character, so only ASCII can be encoded.
+    return "unix:path=" + re.sub(r"[^\w/.*-]", lambda match: f"%{ord(match[0]):02x}", str(path))
+
+
+def find_foreign_bus_owner(address: str) -> int | None:
+    """Return the uid of the session bus's owner if it is another user; None if unknown."""
+    transport, _, path = address.partition(":path=")
+    try:
+        owner = Path(unquote(path.split(",")[0])).stat().st_uid
+    except (OSError, ValueError):
+        return None
+    return owner if transport == "unix" and owner != os.geteuid() else None
 
 
 def probe_secret_service() -> SecretServiceStatus | None:

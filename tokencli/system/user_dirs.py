@@ -52,6 +52,23 @@ def runtime_dir(environ: Mapping[str, str]) -> Path | None:
     return None if base is None else base / "tokencli"
 
 
+def explain_missing_runtime_dir() -> str:
+    """Say why XDG_RUNTIME_DIR isn't used, for a message."""
+    named, wanted = (
+        os.environ.get("XDG_RUNTIME_DIR"),
+        "a directory on tmpfs that only you can enter",
+    )
+    if not named:
+        return f"XDG_RUNTIME_DIR is not set; it must be {wanted}"
+    try:
+        owner = Path(named).stat().st_uid
+    except (OSError, ValueError):
+        return f"XDG_RUNTIME_DIR is {named}, which does not exist; it must be {wanted}"
+    if sys.platform != "win32" and owner != os.geteuid():
+        return f"XDG_RUNTIME_DIR is {named}, which belongs to uid {owner}, and you are uid {os.geteuid()}"
+    return f"XDG_RUNTIME_DIR is {named}; it must be {wanted}"
+
+
 def find_memory_dir(paths: Iterable[str]) -> Path | None:
     """Return the first directory that belongs to the user, is closed to others and is in memory (Linux)."""
     for path in map(Path, paths):

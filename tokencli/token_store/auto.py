@@ -5,7 +5,7 @@ from tokencli.models import Profile
 from tokencli.protocols import TokenStore
 from tokencli.secret_sources.keyring_client import get_os_keyring
 from tokencli.system.private_files import list_names
-from tokencli.system.user_dirs import runtime_dir, state_dir
+from tokencli.system.user_dirs import explain_missing_runtime_dir, runtime_dir, state_dir
 from tokencli.token_store import StoreContext, keyring
 from tokencli.token_store.locked_store import profile_file_prefix
 
@@ -30,7 +30,8 @@ def open_store(profile: Profile, context: StoreContext) -> TokenStore:
     from tokencli.token_store.memory import MemoryStore  # not needed if another store works
 
     warning = (
-        f"tokens are not stored, because {reason} and there is no memory-backed runtime directory;"
+        f"tokens are not stored, because {reason} and there is no memory-backed runtime directory"
+        f" ({explain_missing_runtime_dir()});"
         ' store = "file" stores them on disk, and store = "none" disables this warning'
     )
     return MemoryStore(lambda: terminal.print_warning(warning))

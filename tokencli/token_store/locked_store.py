@@ -14,6 +14,7 @@ from tokencli.protocols import Clock, Terminal
 from tokencli.system import private_files
 from tokencli.system.file_lock import hold_lock
 from tokencli.system.private_files import ensure_private_dir, list_names
+from tokencli.system.user_dirs import explain_missing_runtime_dir
 
 JOURNAL_VERSION = 1
 
@@ -90,7 +91,7 @@ class LockedStore(ABC):
         if self._root is None:
             raise StorageError(
                 "there is no private runtime directory in memory",
-                cause="XDG_RUNTIME_DIR must be a directory on tmpfs that only you can enter",
+                cause=explain_missing_runtime_dir(),
                 fix=f"tokencli profiles edit {self._profile} --set store=file",
             )
         return self._root

@@ -12,7 +12,7 @@ import pytest
 from tests.fake_secret_service import fake_secret_service
 from tests.fakes import FakeTerminal
 from tests.keyring_session import require, settled
-from tokencli.errors import KeyringError
+from tokencli.errors import KeyringError, NoKeyringError
 from tokencli.models import Secret, SecretRef
 from tokencli.secret_sources.keyring import KeyringSource
 from tokencli.secret_sources.keyring_client import OsKeyring
@@ -181,6 +181,30 @@ def test_without_a_service_there_is_no_keyring(
         with pytest.raises(KeyringError, match="no OS keyring is available"):
             keyring().require_usable()
     with pytest.raises(KeyringError, match="no OS keyring is available"):
+        keyring().require_usable()
+
+
+def test_bus_in_the_runtime_directory_is_found(
+    keyring_env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without DBUS_SESSION_BUS_ADDRESS, the session bus is `$XDG_RUNTIME_DIR/bus`, if that is ours."""
+    source(keyring()).store_secret(REF, Secret(CANARY))
+    run_dir = tmp_path / "run dir,é"
+    run_dir.mkdir()
+    address = keyring_env["DBUS_SESSION_BUS_ADDRESS"]
+    (run_dir / "bus").symlink_to(address.partition("path=")[2].partition(",")[0])
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(run_dir))
+    assert source(keyring()).read(REF) == Secret(CANARY)
+
+
+def test_bus_of_another_user_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """After su or sudo, the variable may name a bus that refuses us: the message says whose it is."""
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={tmp_path}/bus,guid=0")
+    (tmp_path / "bus").touch()
+    me = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: me + 1)
+    with pytest.raises(NoKeyringError, match=f"uid {me}, and you are uid {me + 1}"):
         keyring().require_usable()
 
 

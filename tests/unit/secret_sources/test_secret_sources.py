@@ -160,7 +160,7 @@ def test_stdin_is_empty_if_no_user_is_there() -> None:
         ((sys.executable, "-c", "import os; os.kill(os.getpid(), 15)"), "signal 15"),
         ((sys.executable, "-c", "print('canary' * 100000)"), "too much"),
         (("cat", "/dev/zero"), "too much"),
-        ((sys.executable, "-c", "print('a\\nb')"), "line break"),
+        ((sys.executable, "-c", "print('a\\rb')"), "line break"),
     ],
 )
 def test_a_command_that_fails_is_named(argv: tuple[str, ...], words: str) -> None:
@@ -243,3 +243,54 @@ def test_a_missing_variable_is_typed_without_echo() -> None:
         ["bash", "-c", f"{fix}; printenv NOPE"], input="s3 \\cret\n", capture_output=True, text=True
     )
     assert typed.stdout == "s3 \\cret\n"
+
+
+@pytest.mark.parametrize(
+    "output", [f"{CANARY}\n", f"{CANARY}\nuser: alice\nurl: x\n", f"{CANARY}\r\nuser: alice\r\n"]
+)
+def test_first_line_of_a_command_is_the_secret(output: str) -> None:
+    """`pass show` prints remarks on further lines."""
+    assert read("command", sys.executable, "-c", f"print({output!r}, end='')") == Secret(CANARY)
+
+
+def test_an_empty_first_line_is_no_secret() -> None:
+    """What follows it is a remark, not the secret."""
+    assert read("command", sys.executable, "-c", "print('\\ncanary')") is None
+
+
+BAG = "Bag Attributes\n    friendlyName: k\nKey Attributes: <No Attributes>\n"
+
+
+@pytest.mark.parametrize(
+    "before", ["", "\n\n", "# the key of p\n", BAG, "\r\n; comment\r\n", "\ufeff"]
+)
+@pytest.mark.parametrize("kind", ["file", "command"])
+def test_pem_with_text_above_it_is_a_key(kind: str, before: str, tmp_path: Path) -> None:
+    """OpenSSL writes bag attributes above a key, and people write comments."""
+    path = tmp_path / "key"
+    path.write_bytes(f"{before}{PEM}\n".encode())
+    path.chmod(0o600)
+    target = (str(path),) if kind == "file" else ("cat", str(path))
+    assert read(kind, *target) == Secret(f"{before}{PEM}".removeprefix("\ufeff"))
+
+
+@pytest.mark.parametrize(
+    "arguments", [["pkcs12", "-export", "-passout", "pass:"], ["pkey", "-outform", "DER"]]
+)
+def test_a_key_in_a_binary_format_is_named(arguments: list[str], tmp_path: Path) -> None:
+    """The message names the format, and the fix converts the file."""
+    made, key = tmp_path / "key.bin", tmp_path / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+         "-subj", "/CN=x", "-keyout", key, "-out", tmp_path / "cert.pem"], check=True, capture_output=True)  # fmt: skip
+    with_cert = (
+        ["-inkey", key, "-in", tmp_path / "cert.pem"] if "-export" in arguments else ["-in", key]
+    )
+    subprocess.run(
+        ["openssl", *arguments, *with_cert, "-out", made], check=True, capture_output=True
+    )
+    made.chmod(0o600)
+    with pytest.raises(CredentialsError) as caught:
+        read("file", str(made))
+    assert ("PKCS#12" if "-export" in arguments else "DER") in caught.value.message
+    assert str(made) in (caught.value.fix or "")

@@ -78,3 +78,18 @@ def test_file_systems_in_memory_are_recognised(tmp_path: Path) -> None:
     assert user_dirs.is_memory_backed(Path("/dev/shm"))
     assert not user_dirs.is_memory_backed(Path("/proc"))
     assert not user_dirs.is_memory_backed(tmp_path / "missing")
+
+
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [("", "is not set"), ("/no/such", "does not exist"), ("{tmp}", "which belongs to uid")],
+)
+def test_missing_runtime_directory_is_explained(
+    named: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The variable, its path and the owner are named, e.g. after su."""
+    me = os.geteuid()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", named.format(tmp=tmp_path))
+    monkeypatch.setattr(os, "geteuid", lambda: me + 1)
+    text = user_dirs.explain_missing_runtime_dir()
+    assert text.startswith("XDG_RUNTIME_DIR ") and words in text
