@@ -325,6 +325,8 @@ class HttpRequest:
     """Whether sending it twice is harmless: idempotent in effect (RFC 9110 section 9.2.2)."""
     client_certificate: ClientCertificate | None = None
     """The certificate that the client presents in the TLS handshake (RFC 8705)."""
+    expects_token: bool = False
+    """Whether the reply should contain a token, so that any value of another reply may be one."""
     redirect_is_reply: bool = False
     """Whether the provider replies with a redirect; it is never followed."""
     grant: str = ""
@@ -345,6 +347,8 @@ class HttpReply:
     body: bytes
     received_at: float | None = None
     """Epoch seconds at which it arrived, by this computer's clock; None if not recorded."""
+    defect: TokencliError | None = None
+    """Why the body is incomplete or still encoded; to be raised if what is needed can't be read."""
 
     @property
     def server_time(self) -> float | None:

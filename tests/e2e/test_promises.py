@@ -172,7 +172,7 @@ BODIES: dict[str, tuple[bytes, int]] = {
     "a space inside": (b'{"access_token": "a b"}', 7),
     "a line break inside": (b'{"access_token": "a\\nSet-Cookie: x"}', 7),
     "an empty token": (b'{"access_token": ""}', 7),
-    "no text": (b'{"access_token": 5}', 7),
+    "a fraction": (b'{"access_token": 5.5}', 7),
     "null": (b'{"access_token": null}', 7),
     "an array": (b'["canary"]', 7),
     "a word": (b'"canary"', 7),
@@ -180,7 +180,8 @@ BODIES: dict[str, tuple[bytes, int]] = {
     "nothing": (b"", 7),
     "blanks": (b" \n", 7),
     "an error beside 200": (b'{"error": "invalid_client", "access_token": "canary-x"}', 5),
-    "a form unannounced": (b"access_token=canary-x&token_type=bearer", 7),
+    "a form unannounced": (b"access_token=canary-issued-7f3a&token_type=bearer", 0),
+    "an encoded form unannounced": (b"access_token=canary%2Dx&token_type=bearer", 7),
     "another type": (b'{"access_token": "canary-x", "token_type": "mac"}', 7),
     "a type in capitals": (b'{"access_token": "canary-issued-7f3a", "token_type": "BEARER"}', 0),
 }

@@ -2,6 +2,7 @@
 
 import gzip
 import socket
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -31,7 +32,7 @@ class Fault:
     name: str
     behave: Callable[["Served"], Behaviour] | Behaviour
     error: type[TokencliError] | None
-    """What the transport raises; None: it hands over the reply, and it is for the provider to read it."""
+    """What the transport raises, or the defect of the reply that it returns; None: a good reply."""
     status: int = 200
     """The status of that reply."""
     requests: int = 1
@@ -52,13 +53,15 @@ class Fault:
     """What takes its time to make, and is made before anybody's clock runs."""
     read_as: type[TokencliError] | None = None
     """What becomes of a reply that the transport hands over; None: a token."""
+    readable: bool = False
+    """Whether the reply contains a token that can be read in spite of its defect."""
     passing: bool = False
     """Whether it may be gone at the next try, so that a request that may be repeated is."""
 
     @property
     def exit_code(self) -> int:
         """The expected exit code."""
-        ends = self.error or self.read_as
+        ends = None if self.readable else self.error or self.read_as
         return ends.exit_code if ends else 0
 
     def __str__(self) -> str:
@@ -175,6 +178,7 @@ CUT_OFF = (
         b.says(b.LONG + b.TOKEN),
         UnreachableError,
         says="in the middle of its reply",
+        readable=True,
     ),
     Fault(
         "chunk cut",
@@ -221,9 +225,8 @@ TOO_MUCH = (
         says="encoded",
         ahead=lambda: _bomb(True),
     ),
-    Fault("gzip said, not done", b.says(b.packed(b.TOKEN, "gzip")), ReplyError, says="gzip"),
-    Fault("gzip cut", b.says(b.packed(gzip.compress(b.TOKEN)[:-9], "gzip")), ReplyError),
-    Fault("brotli", b.says(b.packed(b.TOKEN, "br")), ReplyError, says="encoded"),
+    Fault("gzip cut", b.says(b.packed(gzip.compress(b.TOKEN)[:20], "gzip")), ReplyError),
+    Fault("brotli", b.says(b.packed(b"\x8b\x01\x80{}\x03", "br")), ReplyError, says="encoded"),
     Fault("header of 70 kB", b.says(b.HEAD + b"X: " + b"y" * 70_000 + b"\r\n\r\n"), ReplyError),
     Fault("1000 headers", b.says(b.HEAD + b"X: y\r\n" * 1000 + b"\r\n"), ReplyError),
     Fault("endless header", b.floods(b.HEAD + b"X: ", b"y" * 10_000), ReplyError),
@@ -234,6 +237,21 @@ TOO_MUCH = (
     Fault("chunk of -1", b.floods(b.CHUNKED + b"-1\r\n", b" " * 65536), ReplyError),
     Fault("endless chunk length", b.floods(b.CHUNKED, b"0" * 65536), ReplyError),
     Fault("endless trailers", b.floods(b.CHUNKED + b"0\r\n", b"A: b\r\n" * 999), ReplyError),
+)
+
+READABLE = (
+    Fault("gzip said, not done", b.says(b.packed(b.TOKEN, "gzip")), ReplyError, says="gzip"),
+    Fault(
+        "gzip without its end", b.says(b.packed(gzip.compress(b.TOKEN)[:-4], "gzip")), ReplyError
+    ),
+    Fault("brotli said, not done", b.says(b.packed(b.TOKEN, "br")), ReplyError, says="as br"),
+    Fault("charset as coding", b.says(b.packed(b.TOKEN, "UTF-8")), ReplyError, says="unknown way"),
+    Fault("2 MiB after a token", b.says(b.message("200 OK", b.TOKEN + b" " * 2**21)), ReplyError),
+    Fault(
+        "trailers too long",
+        b.says(b.CHUNKED + b"%x\r\n%b\r\n0\r\nX: " % (len(b.TOKEN), b.TOKEN) + b"y" * 70_000),
+        ReplyError,
+    ),
 )
 
 NOT_A_REPLY = (
@@ -257,6 +275,14 @@ PASSED_ON = (
     ),
     Fault("reset after the body", b.says_and_resets_later, None),
     Fault("gzip once", b.says(b.packed(gzip.compress(b.TOKEN), "gzip")), None),
+    Fault("deflate", b.says(b.packed(zlib.compress(b.TOKEN), "deflate")), None),
+    Fault("raw deflate", b.says(b.packed(zlib.compress(b.TOKEN)[2:-4], "deflate")), None),
+    Fault("gzip unsaid", b.says(b.message("200 OK", gzip.compress(b.TOKEN))), None),
+    Fault(
+        "interim replies",
+        b.says(b.CONTINUE, b.PROCESSING, b.EARLY_HINTS * 2, b.message("200 OK", b.TOKEN)),
+        None,
+    ),
     Fault(
         "HTML",
         b.says(b.message("200 OK", b"<html>Sign in</html>", kind="text/html")),
@@ -378,6 +404,7 @@ FAULTS: tuple[Fault, ...] = (
     *TOO_SLOW,
     *(replace(fault, passing=True) for fault in CUT_OFF),
     *TOO_MUCH,
+    *(replace(fault, readable=True) for fault in READABLE),
     *NOT_A_REPLY,
     *PASSED_ON,
     *TLS,

@@ -21,6 +21,7 @@ from tokencli.errors import (
     TokenNotStoredError,
     UnreachableError,
 )
+from tokencli.jwt.decode import decode_token
 from tokencli.models import TRANSIENT_STATUSES, Profile, Secret, StoredTokenSet, TokenSet
 from tokencli.oauth import client_authentication, grants
 from tokencli.oauth.grants import refresh_token
@@ -239,8 +240,8 @@ class TokenRenewal:
                 raise
             except ReplyError:
                 raise  # the refresh token may be spent: keep the journal entry
-            if response.token.refresh_token is None:  # RFC 6749 section 6: the old one stays valid
-                response = replace(response, token=replace(response.token, refresh_token=spent))
+            token = _complete_refreshed_token(response.token, old, self.ctx.clock.now())
+            response = replace(response, token=token)
             return self._save_then_check(response, "refresh_token")
 
     def _handle_refused_refresh(
@@ -321,6 +322,26 @@ def sign_in_user(profile: Profile, ctx: Context, resolver: SecretResolver) -> To
                 return TokenResult(
                     response.token, profile.grant, not_stored, response.refresh_lifetime
                 )
+
+
+def _complete_refreshed_token(new: TokenSet, old: TokenSet, now: float) -> TokenSet:
+    """Return the refreshed token set with what the reply left out and the old one still has.
+
+    Without a new refresh token the old one stays valid, and without a scope it is unchanged (RFC 6749
+    sections 5.1 and 6). The ID token may be left out as well (OpenID Connect Core section 12.2).
+    """
+    id_token = new.id_token
+    if id_token is None and old.id_token is not None:
+        expiry = decode_token(old.id_token.reveal()).claims.get("exp")
+        is_expired = isinstance(expiry, int | float) and expiry <= now
+        id_token = None if is_expired else old.id_token
+    return replace(
+        new,
+        refresh_token=new.refresh_token or old.refresh_token,
+        id_token=id_token,
+        scope=old.scope if new.scope is None else new.scope,
+        outputs={**old.outputs, **new.outputs},
+    )
 
 
 @contextmanager

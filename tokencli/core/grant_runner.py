@@ -117,7 +117,7 @@ def _send_custom_request(step: SendCustomRequest, run: GrantRun) -> TokenRespons
             profile, run.resolver.resolve("key_passphrase", optional=True)
         )
         request = replace(request, client_certificate=certificate)
-    reply = transport.send(request, profile.connection)
+    reply = transport.send(replace(request, expects_token=True), profile.connection)
     layout = step.request.reply if isinstance(step.request, Call) else None
     return read_token_response(profile, request, reply, started, layout)
 

@@ -3,15 +3,20 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote_plus, urlsplit
 
 from tokencli.fast_dataclass import dataclass
 from tokencli.models import Connection, HttpReply, HttpRequest, Profile, Secret
+from tokencli.oauth.refusals import PLAIN_MEDIA_TYPE
+from tokencli.oauth.token_response import PLAIN_TOKEN_TYPE
 from tokencli.protocols import Transport
+from tokencli.provider_schema import Reply
 from tokencli.providers.redaction import MASK, mask_secrets, redact_fields, redact_name, redact_text
 from tokencli.providers.reply_locator import ReplyDocument
+from tokencli.providers.response_body import is_plain_name
 
 MAX_BODY_CHARS = 4096
 """How many characters of a body are shown."""
@@ -29,6 +34,8 @@ PUBLIC_HEADERS = (
     "user-agent",
 )
 """Headers whose value is shown, after the masking that any text gets."""
+VALUELESS_HEADERS = ("date", "content-length", "connection", "transfer-encoding")
+"""Headers of a reply that can't contain a token."""
 _MASKED_FIELD = re.compile(r"""([\w.-]++)["']?+\s*+[:=>]\s*+["']?[^\s"'&<>]*?\*{3}""")
 
 
@@ -56,19 +63,41 @@ class TracingTransport:
         body = _unquote_mask(shown.body.decode("utf-8", "replace"))
         self._log_body(">", body, content_type, masker)
         reply = self._inner.send(request, connection)
-        masker = self._with_reply_tokens(masker, reply)
-        self._log(f"< HTTP {reply.status}")
-        for name, value in reply.headers.items():
-            self._log(f"< {masker.mask_name(name)}: {masker.mask_header(name, value, value)}")
-        content_type = reply.headers.get("content-type", "")
-        self._log_body("<", reply.body.decode("utf-8", "replace"), content_type, masker)
+        self._log_reply(ReplyDocument(reply), masker, expects_token=request.expects_token)
         return reply
 
-    def _with_reply_tokens(self, masker: "_Masker", reply: HttpReply) -> "_Masker":
-        """Return a masker that also masks the tokens and outputs of the reply."""
-        provider, document = self._profile.provider, ReplyDocument(reply)
+    def _log_reply(
+        self, document: ReplyDocument, masker: "_Masker", *, expects_token: bool
+    ) -> None:
+        """Log a reply. If it should contain a token and none is found, any value may be the token."""
+        reply, layouts = document.reply, self._list_layouts()
+        masker = self._with_reply_tokens(masker, document, layouts)
+        succeeded = reply.status < 400
+        may_be_token = expects_token and succeeded and not any(map(document.has_token, layouts))
+        self._log(f"< HTTP {reply.status}")
+        for name, value in reply.headers.items():
+            shown = masker.mask_header(name, value, value)
+            if may_be_token and name.lower() not in VALUELESS_HEADERS:
+                media_type = value.split(";")[0].strip() if name.lower() == "content-type" else ""
+                shown = media_type if PLAIN_MEDIA_TYPE.fullmatch(media_type) else MASK
+            self._log(f"< {masker.mask_name(name)}: {shown}")
+        if reply.defect is not None:
+            self._log(f"< {reply.defect.message}")
+        content_type = reply.headers.get("content-type", "")
+        text = reply.body.decode("utf-8", "replace")
+        if may_be_token or (succeeded and (document.unreadable_reason or document.parsed.remarks)):
+            text = _describe_shape(document) if text.strip() else ""
+        self._log_body("<", text, content_type, masker)
+
+    def _list_layouts(self) -> list[Reply]:
+        provider = self._profile.provider
         calls = (provider.then, provider.refresh, provider.logout)
-        layouts = [provider.reply, *(call.reply for call in calls if call and call.reply)]
+        return [provider.reply, *(call.reply for call in calls if call and call.reply)]
+
+    def _with_reply_tokens(
+        self, masker: "_Masker", document: ReplyDocument, layouts: list[Reply]
+    ) -> "_Masker":
+        """Return a masker that also masks the tokens and outputs of the reply."""
 
         def values_at(locations: tuple[str, ...]) -> Iterator[Secret]:
             values = (document.lookup(location) for location in locations)
@@ -170,6 +199,8 @@ class _Masker:
             return MASK
         if isinstance(value, str) and self._is_client_id(value):
             return value
+        if name.lower() == "token_type" and isinstance(value, str) and not self._is_secret(value):
+            return value if PLAIN_TOKEN_TYPE.fullmatch(value) else MASK
         if isinstance(value, str):
             line = redact_text(f"{name}={json.dumps(value)}", self.secrets)
             return MASK if line.endswith(f"={MASK}") else self.mask_json(value)
@@ -193,6 +224,25 @@ class _Masker:
 
     def _is_secret(self, text: str) -> bool:
         return bool(text) and any(secret.reveal() == text for secret in self.exact_secrets)
+
+
+def _describe_shape(document: ReplyDocument) -> str:
+    """Return the names of the members without their values, or the length of what isn't JSON."""
+
+    def mask_values(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {
+                name if is_plain_name(name) else MASK: mask_values(member)
+                for name, member in value.items()
+            }
+        if isinstance(value, list):
+            return [mask_values(item) for item in value]
+        return value if value is None or isinstance(value, bool) else MASK
+
+    if document.unreadable_reason is None and isinstance(document.parsed_body, dict | list):
+        with suppress(RecursionError):
+            return json.dumps(mask_values(document.parsed_body))
+    return f"({len(document.reply.body)} bytes, not shown because any of them may be a token)"
 
 
 def _unquote_mask(text: str) -> str:

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Any, Literal, NamedTuple
 
 from tokencli.fast_dataclass import dataclass
-from tokencli.models import Connection
+from tokencli.models import Connection, HttpReply
 from tokencli.net.proxy import Proxy
 from tokencli.net.request_guard import RequestTarget
 from tokencli.net.tls_context import TrustConfig
@@ -81,6 +81,10 @@ class ExchangeProgress:
         self._cancelled = False
         self._socket: socket.socket | None = None
         self._streams: list[io.RawIOBase] = []
+        self.reply_head: HttpReply | None = None
+        """The reply without its body, once its headers are complete."""
+        self.body = bytearray()
+        """What has come of the body."""
 
     def record_connection(self, sock: socket.socket, stage: ExchangeStage) -> None:
         """Keep a duplicate of the socket, because TLS takes `sock` over."""
@@ -162,16 +166,24 @@ class _SizeLimitedStream(io.RawIOBase):
 
 
 class _SizeLimitedResponse(http.client.HTTPResponse):
-    """A response that counts every byte and notices headers that break off.
+    """A response that counts every byte, skips interim replies and notices headers that break off.
 
     http.client limits the length and number of header lines, but neither interim replies nor what
-    follows a chunk length such as -1. And it accepts headers that break off as complete.
+    follows a chunk length such as -1. It accepts headers that break off as complete, and of the
+    interim replies (RFC 9110 section 15.2) it knows only 100.
     """
 
     def __init__(self, progress: ExchangeProgress, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._limited_stream = _SizeLimitedStream(self.fp.detach(), progress)
         self.fp: Any = io.BufferedReader(self._limited_stream)
+
+    def _read_status(self) -> tuple[str, int, str]:
+        while True:
+            status_line: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
+            if not 102 <= status_line[1] <= 199:
+                return status_line
+            http.client.parse_headers(self.fp)
 
     def begin(self) -> None:
         super().begin()

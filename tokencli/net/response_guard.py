@@ -1,16 +1,19 @@
-"""Limits on a reply: no redirect, a maximum size, and gzip as the only compression."""
+"""Limits on a reply: no redirect, a maximum size, and no compression but gzip and deflate."""
 
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from tokencli.errors import ReplyError
-from tokencli.models import Connection, HttpRequest
-from tokencli.net.connection import MAX_BODY_BYTES, ReplyTooLargeError
+from tokencli.errors import ReplyError, TokencliError
+from tokencli.models import Connection, HttpReply, HttpRequest
+from tokencli.net.connection import MAX_BODY_BYTES, ExchangeProgress, ReplyTooLargeError
 from tokencli.net.request_guard import RequestTarget
 
 READ_CHUNK_BYTES = 64 * 1024
+DECOMPRESSED_STEP_BYTES = 256
+_GZIP_MAGIC = b"\x1f\x8b"
 _OPERATORS_FIX = "tell the administrators of the server, or of the proxy in front of it"
 KNOWN_CONTENT_CODINGS = {"gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd"}
 """The codings that a message names; anything else may echo what was sent."""
@@ -65,44 +68,63 @@ def refuse_redirect(
     )
 
 
-def read_body(response: Any, target: RequestTarget) -> bytes:
-    """Read a urllib3 response to its end and return the decompressed body.
+def read_body(response: Any, progress: ExchangeProgress) -> None:
+    """Read a urllib3 response to its end, into `progress`; raises ReplyTooLargeError."""
+    # read1() goes through http.client, which limits the lines between chunks; stream() doesn't.
+    while data := response.read1(READ_CHUNK_BYTES, decode_content=False):
+        progress.body += data
+        if len(progress.body) > MAX_BODY_BYTES:
+            raise ReplyTooLargeError
 
-    The request asks for no compression. Some servers gzip anyway, and an issued token should not be
-    lost over that. Any other coding, and gzip within gzip, is refused.
+
+def decode_reply(
+    head: HttpReply, body: bytes, target: RequestTarget, defect: TokencliError | None = None
+) -> HttpReply:
+    """Return the reply with its body, decompressed if it is compressed.
+
+    The request asks for no compression. Some servers compress anyway, or name a charset as the coding,
+    and an issued token should not be lost over that. So a body that can't be decoded is returned as it
+    is, with the reason as the reply's defect. `defect` says why the body is incomplete.
 
     Raises:
-        ReplyTooLargeError: the body is too large. ReplyError: its coding is refused.
+        ReplyTooLargeError: the decompressed body is too large.
     """
-    coding = response.headers.get("content-encoding", "").strip().lower() or "identity"
-    if coding not in {"identity", "gzip", "x-gzip"}:
+    coding = head.headers.get("content-encoding", "").strip().lower() or "identity"
+    decoded, complete = body, coding in {"identity", "gzip", "x-gzip", "deflate"}
+    for is_coded, wbits in (
+        (body.startswith(_GZIP_MAGIC), zlib.MAX_WBITS | 16),
+        (coding == "deflate", zlib.MAX_WBITS),
+        (coding == "deflate", -zlib.MAX_WBITS),
+    ):
+        if is_coded and (decompressed := _decompress(body, wbits)) is not None:
+            decoded, complete = decompressed
+            complete = complete and not decoded.startswith(_GZIP_MAGIC)
+            break
+    else:
+        complete = complete and (coding == "identity" or not body)
+    if not complete and defect is None:
         codings = [part.strip() for part in coding.split(",")]
         known = len(codings) < 4 and set(codings) <= KNOWN_CONTENT_CODINGS
-        raise ReplyError(
-            f"{target.authority} sent a reply that is encoded {f'as {coding}' if known else 'in an unknown way'},"
-            " although the request didn't allow any encoding",
+        name = f"as {coding}" if known else "in an unknown way"
+        defect = ReplyError(
+            f"{target.authority} sent a reply that is marked as encoded {name} and can't be decoded",
+            cause="the request didn't allow any encoding",
             fix=_OPERATORS_FIX,
         )
-    # read() goes through http.client, which limits the lines between chunks; stream() doesn't.
+    return replace(head, body=decoded, defect=defect)
+
+
+def _decompress(compressed: bytes, wbits: int) -> tuple[bytes, bool] | None:
+    """Return the decompressed bytes and whether they are complete; None if it is another format."""
+    decompressor = zlib.decompressobj(wbits=wbits)
     body = bytearray()
-    while data := response.read(READ_CHUNK_BYTES, decode_content=False):
-        body += data
-        if len(body) > MAX_BODY_BYTES:
-            raise ReplyTooLargeError
-    return bytes(body) if coding == "identity" else _decompress_gzip(bytes(body), target)
-
-
-def _decompress_gzip(compressed: bytes, target: RequestTarget) -> bytes:
-    decompressor = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     try:
-        body = decompressor.decompress(compressed, MAX_BODY_BYTES + 1)
+        # In steps, so that damage costs only what comes after it.
+        for start in range(0, len(compressed), DECOMPRESSED_STEP_BYTES):
+            step = compressed[start : start + DECOMPRESSED_STEP_BYTES]
+            body += decompressor.decompress(step, MAX_BODY_BYTES + 1 - len(body))
+            if len(body) > MAX_BODY_BYTES:
+                raise ReplyTooLargeError
     except zlib.error:
-        body = b""
-    if len(body) > MAX_BODY_BYTES:
-        raise ReplyTooLargeError
-    if not decompressor.eof:
-        raise ReplyError(
-            f"{target.authority} sent a reply that is marked as gzip but can't be decompressed",
-            fix=_OPERATORS_FIX,
-        )
-    return body
+        return (bytes(body), False) if body else None
+    return bytes(body), decompressor.eof

@@ -9,6 +9,7 @@ import random
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from ssl import SSLContext
 from typing import Any
 
@@ -23,11 +24,12 @@ from tokencli.models import BUSY_STATUSES, Connection, HttpReply, HttpRequest
 from tokencli.net.connection import (
     ExchangeProgress,
     FailureContext,
+    ReplyTooLargeError,
     make_tracked_connection_class,
 )
 from tokencli.net.proxy import Proxy, select_proxy
 from tokencli.net.request_guard import RequestTarget, build_headers, parse_target
-from tokencli.net.response_guard import read_body, refuse_redirect
+from tokencli.net.response_guard import decode_reply, read_body, refuse_redirect
 from tokencli.net.tls_context import (
     TrustConfig,
     build_tls_context,
@@ -74,11 +76,13 @@ class _PreparedExchange:
 
 @dataclass(frozen=True, slots=True)
 class _FailedAttempt:
-    """An attempt without a reply."""
+    """An attempt without a complete reply."""
 
     error: TokencliError
     retryable: bool
     """Whether another attempt may succeed and is harmless."""
+    damaged_reply: HttpReply | None = None
+    """What has come of the reply, with the error as its defect, if its headers were complete."""
 
 
 class HttpTransport:
@@ -100,10 +104,13 @@ class HttpTransport:
         There are up to three attempts. A request is repeated if it can't have reached the server.
         If the request is safe to repeat, a busy server or a broken connection is a reason as well.
 
+        A reply that breaks off after its headers is returned as far as it has come, with the failure as
+        its `defect`, because it may contain a token that the server will not issue again.
+
         Raises:
             UnreachableError, TlsError, DeadlineError: there was no reply; `request_sent` says
                 whether the request may have reached the server.
-            ReplyError: a redirect, or a reply that is too large, encoded or not HTTP.
+            ReplyError: a redirect, or a reply that is not HTTP.
             ConfigError: the URL, a header, a CA file or a proxy is invalid; nothing was sent.
         """
         exchange = self._prepare_exchange(request, connection)
@@ -118,10 +125,14 @@ class HttpTransport:
                 delay = compute_retry_delay(outcome, attempts) if request.is_retry_safe else None
                 description = _describe_reply(outcome, exchange)
             if delay is None or delay >= exchange.remaining_s:
-                if isinstance(outcome, _FailedAttempt):
+                if isinstance(outcome, HttpReply):
+                    reply = outcome
+                elif outcome.damaged_reply is not None:
+                    reply = outcome.damaged_reply
+                else:
                     raise outcome.error from None  # the original exception may quote a secret
                 self._detail(description)
-                return outcome
+                return reply
             self._detail(f"{description}; trying again in {delay:.1f} s")
             time.sleep(delay)
 
@@ -181,7 +192,13 @@ def _attempt_exchange(exchange: _PreparedExchange) -> HttpReply | _FailedAttempt
         )
         translated, transient = translate_exception(error, context)
         repeatable = exchange.request.is_retry_safe or not progress.request_sent
-        return _FailedAttempt(translated, transient and repeatable)
+        damaged = None
+        if progress.reply_head is not None:
+            with suppress(ReplyTooLargeError):
+                damaged = decode_reply(
+                    progress.reply_head, bytes(progress.body), exchange.target, translated
+                )
+        return _FailedAttempt(translated, transient and repeatable, damaged)
     finally:
         progress.close()
 
@@ -205,7 +222,9 @@ def _perform_exchange(
             refuse_redirect(
                 raw.status, headers, exchange.request, exchange.target, exchange.connection
             )
-            return HttpReply(raw.status, headers, read_body(raw, exchange.target), time.time())
+            progress.reply_head = HttpReply(raw.status, headers, b"", time.time())
+            read_body(raw, progress)
+            return decode_reply(progress.reply_head, bytes(progress.body), exchange.target)
         finally:
             raw.close()
     finally:

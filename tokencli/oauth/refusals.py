@@ -21,6 +21,8 @@ MAX_QUOTE = 200
 """Characters of a server's text that a message quotes at most, unless it is the reason of a refusal."""
 CLOCK_SENSITIVE_ERRORS = ("invalid_client", "invalid_grant", "invalid_dpop_proof")
 """Error codes that a wrong clock can cause, since assertions, proofs and codes expire."""
+PLAIN_MEDIA_TYPE = re.compile(r"[A-Za-z-]{1,20}/[A-Za-z.+-]{1,40}")
+"""A media type that may be shown; any other could be a token."""
 RESERVED_CHARACTERS = set("%+&=: /?#")
 """Characters that RFC 6749 and raw HTTP Basic authentication encode differently."""
 
@@ -270,23 +272,20 @@ def malformed_reply_error(
     reply: HttpReply,
     problem: str,
     *,
-    quote: bool = True,
     token: bool = True,
 ) -> ReplyError:
     """Return the error for a reply that is neither a refusal nor what was expected.
 
-    `token` says whether a token was expected, `quote` whether to quote the start of the body.
+    `token` says whether a token was expected. Nothing of the body is quoted, because any word of it may
+    be a token.
     """
-    start = ""
     problem = redact_text(problem, request.secrets)
-    if quote and reply.body.strip():
-        # Redact before cutting: half a secret is no longer recognized as one.
-        text = redact_text(reply.body.decode("utf-8", "replace"), request.secrets)
-        start = f"; it starts with: {' '.join(text[: 8 * MAX_QUOTE].split())[:MAX_QUOTE]}"
-    content_type = _get_content_type(request, reply) or "no content type"
+    content_type = _get_content_type(request, reply)
+    if not PLAIN_MEDIA_TYPE.fullmatch(content_type):
+        content_type = "unknown content type" if content_type else "no content type"
     return ReplyError(
         f"can't read {'a token from ' if token else ''}the reply of {get_endpoint_host(profile)}"
-        f" (HTTP {reply.status}, {content_type}): {problem}{start}",
+        f" (HTTP {reply.status}, {content_type}, {len(reply.body)} bytes): {problem}",
         cause=f"{profile.token_url.split('?')[0]} may not be the"
         f" {'token' if token else 'right'} endpoint",
         fix=f"tokencli profiles show {profile.name}",

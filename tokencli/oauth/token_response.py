@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from tokencli.errors import ReplyError
+from tokencli.errors import TokencliError, UnreachableError
 from tokencli.fast_dataclass import dataclass
 from tokencli.jwt.decode import decode_token
 from tokencli.models import HttpReply, HttpRequest, Profile, Secret, TokenSet
@@ -19,7 +19,7 @@ from tokencli.oauth.token_lifetime import (
 )
 from tokencli.provider_schema import Reply
 from tokencli.providers import response_body, template
-from tokencli.providers.redaction import redact_reply_text, redact_text
+from tokencli.providers.redaction import redact_reply_text
 from tokencli.providers.reply_locator import ReplyDocument
 from tokencli.providers.request_writer import find_renewal_request
 
@@ -37,9 +37,16 @@ INVALID_TOKEN_TYPES: Mapping[type, str] = {
 }  # fmt: skip
 """Type of a `token_type` that isn't non-empty text -> how messages call it; bool before int."""
 
+PLAIN_TOKEN_TYPE = re.compile(r"[A-Za-z][A-Za-z _.:-]{0,49}")
+"""A token type that may be shown; any other could be a token."""
+NO_ERROR_CODES = ("0", "null", "none", "false", "ok", "success")
+"""Values of `error`, in lower case, with which some servers report that there is none."""
+BEARER_TYPE_VARIANT = "bearertoken"
+"""The letters, in lower case, of a token type that means Bearer. Apigee sends BearerToken."""
+
+_NAME_IN_TEXT = re.compile(r"""["']([A-Za-z_]{1,40})["']\s*+:""")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-_MEMBER_NAME = re.compile(r"[A-Za-z_@$][A-Za-z_@$.:0-9-]{0,39}")
-"""Names of members that messages show; any other could be a secret that was sent as a name."""
+_SCHEME_PREFIX = re.compile(r"(?i)(?:bearer|dpop)\s+(?=\S)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,7 @@ class TokenResponse:
     token: TokenSet
     remarks: tuple[str, ...] = ()
     unusable_reason: str | None = None
-    """Why the access token can't be used; there may still be a refresh token worth storing."""
+    """Why one of the tokens can't be used; the other may still be worth storing."""
     refresh_lifetime: float | None = None
     """Seconds for which the refresh token is valid, if the reply or the token itself says so."""
 
@@ -64,14 +71,19 @@ def read_token_response(
     """Return the token set in the reply to a request sent at `started_at` (epoch seconds).
 
     Once a reply has brought a token nothing in it raises any more: a bad member is dropped with a
-    remark, so that it never costs the refresh token.
+    remark, so that it never costs the refresh token. A damaged reply is read as far as it is certain.
 
     Raises:
         RefusedError: the server refused.
         ReplyError: it neither refused nor sent a token.
+        UnreachableError: it broke off before a token.
     """
     places = places or profile.provider.reply
     document = ReplyDocument(reply)
+    if reply.status < 400 and (
+        document.unreadable_reason or not isinstance(document.parsed_body, dict)
+    ):
+        document.scan_for_tokens(places)
     raise_if_refused(profile, request, document, places)
     return _build_token_response(profile, request, document, places, started_at)
 
@@ -89,7 +101,8 @@ def read_object_response(
     try:
         return response_body.parse_object(reply)
     except response_body.UnreadableBodyError as error:
-        raise malformed_reply_error(profile, request, reply, str(error), token=False) from None
+        problem = str(error)
+    raise malformed_reply_error(profile, request, reply, problem, token=False)
 
 
 def raise_if_refused(
@@ -101,6 +114,8 @@ def raise_if_refused(
     success = _is_present(document.first_match(places.success)) if places.success else code is None
     if success and (reply.status < 400 or reply.status in places.status):
         return
+    if code is None and isinstance(reply.defect, UnreachableError):
+        raise reply.defect
     text, problem = document.first_match(errors.description), document.unreadable_reason
     if reply.status < 400 and code is None and text is None and problem:
         raise malformed_reply_error(profile, request, reply, problem)
@@ -123,10 +138,9 @@ def _build_token_response(
     places: Reply,
     started_at: float,
 ) -> TokenResponse:
-    access_token, refresh_token, id_token = (
-        _non_empty_text(document.first_match(member_places))
-        for member_places in (places.access_token, places.refresh_token, places.id_token)
-    )
+    access_token, access_problem = document.read_token(places.access_token)
+    refresh_token, refresh_problem = document.read_token(places.refresh_token)
+    id_token, _ = document.read_token(places.id_token)
     followup = profile.provider.then
     if refresh_token in places.no_refresh_token or not (followup or _can_refresh(profile)):
         refresh_token = None
@@ -135,18 +149,27 @@ def _build_token_response(
         and refresh_token is None
         and not (followup and places is profile.provider.reply)
     ):
-        raise _missing_token_error(profile, request, document, places)
+        problem = access_problem or refresh_problem
+        raise _missing_token_error(profile, request, document, places, problem)
     outputs = _read_outputs(document, places)
+    remarks = list(document.parsed.remarks) if document.unreadable_reason is None else []
+    if document.reply.defect is not None:
+        remarks.append(f"the reply is damaged: {document.reply.defect.message}")
+    if access_token is not None and (profile.dpop or not profile.provider.use):
+        access_token = _strip_scheme(access_token, remarks)
     if access_token is not None and places.compose is not None:
         values = {**outputs, "token": access_token}
-        access_token = template.fill_template(places.compose, values) or access_token
+        try:
+            access_token = template.fill_template(places.compose, values) or access_token
+        except TokencliError as error:
+            access_token, access_problem = None, error.message
     token_type = (
         _non_empty_text(document.first_match(places.token_type))
         or _describe_invalid_type(profile, document, places)
         or "Bearer"
     )
     lifetime, lifetime_remarks = compute_lifetime(places, document, access_token, started_at)
-    remarks = list(lifetime_remarks)
+    remarks += lifetime_remarks
     if refresh_token is not None and stored_length(refresh_token) > MAX_TOKEN_LENGTH:
         refresh_token = None
         remarks.append(
@@ -159,7 +182,9 @@ def _build_token_response(
     id_token = _drop_if_too_long("id_token", id_token, remarks)
     outputs = _drop_excess_outputs(outputs, remarks)
     token_type = redact_reply_text(profile, request, token_type, tokens)
-    unusable_reason = _find_unusable_reason(profile, access_token, token_type)
+    if re.sub("[^a-z]", "", token_type.lower()) == BEARER_TYPE_VARIANT:
+        token_type = "Bearer"
+    unusable_reason = access_problem or _find_unusable_reason(profile, access_token, token_type)
     if access_token is None or stored_length(access_token) > MAX_TOKEN_LENGTH:
         access_token = ""
     return TokenResponse(
@@ -176,9 +201,21 @@ def _build_token_response(
             sliding_lifetime=lifetime if places.sliding else None,
         ),
         tuple(remarks),
-        unusable_reason,
+        unusable_reason or refresh_problem,
         _find_refresh_lifetime(document, refresh_token),
     )
+
+
+def _strip_scheme(access_token: str, remarks: list[str]) -> str:
+    """Return the token without what belongs to the Authorization header or is only white space."""
+    stripped = _SCHEME_PREFIX.sub("", access_token.strip(), count=1)
+    if stripped != access_token and stripped:
+        remarks.append(
+            "its access token is surrounded by white space"
+            if stripped == access_token.strip()
+            else "its access token begins with the authentication scheme, which was removed"
+        )
+    return stripped or access_token
 
 
 def _read_outputs(document: ReplyDocument, places: Reply) -> dict[str, str]:
@@ -240,23 +277,30 @@ def _can_refresh(profile: Profile) -> bool:
 
 
 def _missing_token_error(
-    profile: Profile, request: HttpRequest, document: ReplyDocument, places: Reply
-) -> ReplyError:
+    profile: Profile,
+    request: HttpRequest,
+    document: ReplyDocument,
+    places: Reply,
+    problem: str | None,
+) -> TokencliError:
+    if problem is not None:
+        return malformed_reply_error(profile, request, document.reply, problem)
+    if document.reply.defect is not None:
+        return document.reply.defect
     if document.unreadable_reason and not any(":" in place for place in places.access_token):
-        return malformed_reply_error(profile, request, document.reply, document.unreadable_reason)
+        names = response_body.list_names(_NAME_IN_TEXT.findall(document.body_text))[:MAX_QUOTE]
+        listed = f" (it names {names})" if names else ""
+        reason = f"{document.unreadable_reason}{listed}"
+        return malformed_reply_error(profile, request, document.reply, reason)
     members = ""
     if document.unreadable_reason is None and isinstance(document.parsed_body, dict):
-        names = (
-            name if _MEMBER_NAME.fullmatch(name) else "***"
-            for name in map(str, document.parsed_body)
-        )
-        listed = ", ".join(sorted(names))[:MAX_QUOTE] or "none at all"
-        members = f" (its members: {listed})"
+        listed = response_body.list_names(document.parsed_body)[:MAX_QUOTE] or "none at all"
+        members = f" ({'; '.join((f'its members: {listed}', *document.parsed.remarks))})"
     elif document.unreadable_reason is None and places.access_token == Reply().access_token:
         return malformed_reply_error(profile, request, document.reply, "JSON that is not an object")
     token_places = (*places.access_token, *places.refresh_token)
     what = f"nothing at {token_places[0]!r}{members}" if token_places else "no token"
-    return malformed_reply_error(profile, request, document.reply, what, quote=False)
+    return malformed_reply_error(profile, request, document.reply, what)
 
 
 def _to_output_text(value: Any) -> str | None:
@@ -289,10 +333,10 @@ def _find_unusable_reason(
     if uses_type and token_type.lower() not in _list_usable_types(profile):
         if token_type in INVALID_TOKEN_TYPES.values():
             return f"its token type is {token_type} instead of text (RFC 6749 section 5.1)"
-        shown = redact_text(token_type)[:40]
+        shown = f" {token_type!r}" if PLAIN_TOKEN_TYPE.fullmatch(token_type) else ""
         if profile.dpop:  # RFC 9449 section 5: a token that isn't bound must not pass for one
-            return f"its token type is {shown!r}, so it is not bound to the DPoP key"
-        return f"its token type {shown!r} is not supported"
+            return f"its token type{shown} is not DPoP, so it is not bound to the DPoP key"
+        return f"its token type{shown} is not supported"
     return None
 
 
@@ -326,6 +370,6 @@ def _non_empty_text(value: Any) -> str | None:
 
 
 def _to_error_code(value: Any) -> str | None:
-    if isinstance(value, str) and value:
-        return value
+    if isinstance(value, str):
+        return value if value and value.lower() not in NO_ERROR_CODES else None
     return str(value) if isinstance(value, int) and value is not False and value != 0 else None

@@ -42,15 +42,25 @@ class ReplyDocument:
         self.reply = reply
 
     @cached_property
+    def parsed(self) -> response_body.ParsedBody:
+        """The JSON or form in the body; raises UnreadableBodyError."""
+        try:
+            return response_body.parse_body(self.reply)
+        except response_body.UnreadableBodyError as error:
+            from tokencli.providers import damaged_body  # start-up cost: such replies are rare
+
+            return damaged_body.recover(self.reply, str(error))
+
+    @property
     def parsed_body(self) -> Any:
         """The body as JSON or form; raises UnreadableBodyError."""
-        return response_body.parse_body(self.reply)
+        return self.parsed.value
 
     @cached_property
     def unreadable_reason(self) -> str | None:
         """What the body is instead of JSON or a form, or None if it is one."""
         try:
-            self.parsed_body  # noqa: B018 - for its exception
+            self.parsed  # noqa: B018 - for its exception
         except response_body.UnreadableBodyError as error:
             return str(error)
         return None
@@ -81,12 +91,61 @@ class ReplyDocument:
         match = re.search(pattern, text[: _get_max_input_length(pattern)])
         return match[1] if match and match[1] else None
 
+    def read_token(self, locators: Iterable[str]) -> tuple[str | None, str | None]:
+        """Return the token at the first locator that finds one; or None, and why if one is uncertain."""
+        for locator in locators:
+            text = _to_token_text(self.lookup(locator))
+            if text is None:
+                continue
+            problem = self._find_uncertainty(locator, text)
+            return (text, None) if problem is None else (None, problem)
+        return None, None
+
+    def _find_uncertainty(self, locator: str, text: str) -> str | None:
+        """Return why a token may have been meant differently, as a clause, or None."""
+        kind, colon, _ = locator.partition(":")
+        if colon and kind in _PLACE_LOOKUPS:
+            return (
+                None if kind != "text" or self.reply.defect is None else "the reply is incomplete"
+            )
+        if self.parsed.certain is not self.parsed.value:
+            certain = ReplyDocument(self.reply)
+            certain.parsed = self.parsed._replace(value=self.parsed.certain)
+            if _to_token_text(certain.lookup(locator)) != text:
+                return f"its {locator[:MAX_PATH_LENGTH]} is ambiguous: {self.parsed.remarks[-1]}"
+        if self.parsed.remarks and not (text.isascii() and text.isprintable()):
+            return f"its {locator[:MAX_PATH_LENGTH]} is ambiguous: {self.parsed.remarks[0]}"
+        return None
+
+    def scan_for_tokens(self, where: Reply) -> None:
+        """Read the plain members of `where` in a body that contains no token where one is expected."""
+        from tokencli.providers import damaged_body  # start-up cost: such replies are rare
+
+        locators = (*where.access_token, *where.refresh_token, *where.id_token, *where.token_type,
+                    *where.expires_in, *where.expires_at, *where.scope)  # fmt: skip
+        names = dict.fromkeys(name for name in locators if _PLAIN_KEY.fullmatch(name))
+        found = damaged_body.scan_members(response_body.decode_text(self.reply)[0], names)
+        reason = self.unreadable_reason or "JSON that is not an object"
+        scanned = response_body.ParsedBody(found, found, (f"in {reason}",))
+        document = ReplyDocument(self.reply)
+        document.parsed = scanned
+        if document.has_token(where):
+            self.parsed = scanned
+            self.unreadable_reason = None
+
+    def has_token(self, where: Reply) -> bool:
+        """Return whether there is an access token or a refresh token, certain or not."""
+        return any(
+            _to_token_text(self.lookup(locator)) is not None
+            for locator in (*where.access_token, *where.refresh_token)
+        )
+
     def find_tokens(self, where: Reply, *excluded: object) -> tuple[Secret, ...]:
         """Return the tokens in the reply, without `excluded` texts that are not tokens."""
         locators = (*where.access_token, *where.refresh_token, *where.id_token)
-        values = (self.lookup(locator) for locator in locators)
+        values = (_to_token_text(self.lookup(locator)) for locator in locators)
         return tuple(
-            Secret(value) for value in values if isinstance(value, str) and value not in excluded
+            Secret(value) for value in values if value is not None and value not in excluded
         )
 
     def _lookup_place(self, place: str) -> Any:
@@ -127,6 +186,13 @@ _PLACE_LOOKUPS: dict[str, Callable[[ReplyDocument, str], str | None]] = {
     "text": ReplyDocument._lookup_text,
 }
 """Prefix of a locator -> how it is looked up. A locator without a prefix is a JMESPath."""
+
+
+def _to_token_text(value: Any) -> str | None:
+    """Return a token as text. Some servers send a number."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) and value else None
 
 
 def check_locator(locator: str) -> None:

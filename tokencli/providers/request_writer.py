@@ -118,6 +118,7 @@ def _render_oauth_request(
         body=body.encode("ascii"),
         is_retry_safe=params.get("grant_type") in RETRIABLE_GRANT_TYPES
         and "client_assertion" not in auth.params,
+        expects_token=url is None,
         client_certificate=auth.certificate,
         grant="" if url else "refresh_token" if "refresh_token" in params else profile.grant,
     )

@@ -86,5 +86,5 @@ def test_form_fields_are_masked_one_by_one() -> None:
     """A token-like value is masked, but its name and its neighbours are shown."""
     headers = {"content-type": "application/x-www-form-urlencoded"}
     body = "identity_store_id=1234567890&x=a1b2c3d4e5f6a1b2c3d4e5f6a1b2&code=abc&scope=read"
-    lines = trace_lines(request(), headers, body)
-    assert "< identity_store_id=1234567890&x=***&code=***&scope=read" in lines
+    lines = trace_lines(request(), headers, f"access_token=t&{body}")
+    assert "< access_token=***&identity_store_id=1234567890&x=***&code=***&scope=read" in lines

@@ -311,9 +311,10 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 def send(url):
     try:
-        HttpTransport({}, print, lambda _: None).send(HttpRequest("POST", url, {}), Connection(10, ca_file=sys.argv[3]))
+        reply = HttpTransport({}, print, lambda _: None).send(HttpRequest("POST", url, {}), Connection(10, ca_file=sys.argv[3]))
     except ReplyError:
         return True
+    return isinstance(reply.defect, ReplyError)
 send(sys.argv[1])
 before = peak()
 assert send(sys.argv[2])

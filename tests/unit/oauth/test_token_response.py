@@ -164,12 +164,15 @@ def test_token_must_fit_into_a_header(token: str) -> None:
     assert not found.token.is_fresh(STARTED)
 
 
-def test_form_encoded_reply_needs_its_content_type() -> None:
-    """Otherwise such text is malformed."""
+def test_form_encoded_reply() -> None:
+    """Without its content type, a token is read only if it has no character that a form would encode."""
     found = read("access_token=a%2Bb&expires_in=60", kind="application/x-www-form-urlencoded")
     assert found.token.access_token == Secret("a+b")
     assert found.token.lifetime == 60
-    malformed("access_token=a&expires_in=60", kind="text/plain")
+    unlabelled = read("access_token=a&expires_in=60", kind="text/plain")
+    assert (unlabelled.token.access_token, unlabelled.token.lifetime) == (Secret("a"), 60)
+    assert unlabelled.remarks == ("it is a form with another content type",)
+    malformed("access_token=a%2Bb&expires_in=60", kind="text/plain")
 
 
 def test_error_with_status_200_is_a_refusal() -> None:
@@ -180,14 +183,14 @@ def test_error_with_status_200_is_a_refusal() -> None:
 
 BROKEN = [
     '{ "access_token": CANARY \n "refresh_token": CANARY \n "scope": "x", "expires_in": 1200 }',
-    '{ "access_token": "CANARY", "expires_in": 604800, "refresh_token": "CANARY", }',
+    '{ "access_token": "CANARY, "expires_in": 604800, "refresh_token": "CANARY }',
 ]
 
 
 @pytest.mark.parametrize("body", BROKEN)
 @pytest.mark.parametrize("profile", [GROUPID, SOCIALID], ids=["groupid", "socialid"])
 def test_broken_samples_of_the_documents_are_masked(body: str, profile: Profile) -> None:
-    """With a missing or trailing comma, the message shows the reply with its values masked."""
+    """Without quotes or with one missing, the message names the members and quotes no value."""
     error = malformed(body.replace("CANARY", CANARY), profile)
     assert "not valid JSON" in error.message
     assert "access_token" in error.message
@@ -209,7 +212,7 @@ def test_broken_samples_of_the_documents_are_masked(body: str, profile: Profile)
         ),
         ("{}", "application/json", "none at all"),
         ('{"access_token": ""}', "application/json", "access_token"),
-        ('{"access_token": 5}', "application/json", "access_token"),
+        ('{"access_token": 5.5}', "application/json", "access_token"),
         ('{"access_token": "a", "access_token": "b"}', "application/json", "twice"),
         ("[" * 100_000, "application/json", "not valid JSON"),
     ],
