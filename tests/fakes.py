@@ -125,6 +125,8 @@ class FakeBrowser:
     terminal: FakeTerminal | None = None
     close_count: int = 0
     redirect_uri: str = "http://127.0.0.1:49152/callback"
+    listened_at: list[tuple[int | None, str, str]] = field(default_factory=list)
+    """Port, host and path of each listener that was opened."""
 
     def open_url(self, url: str) -> bool:
         self.opened_urls.append(url)
@@ -138,6 +140,7 @@ class FakeBrowser:
         path: str,
     ) -> "FakeBrowser":
         self.accept = accept
+        self.listened_at.append((port, host, path))
         return self
 
     def wait_for_redirect(self, seconds: float) -> AuthorizationResponse | None:

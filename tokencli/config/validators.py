@@ -39,7 +39,7 @@ RESERVED_PARAMS: dict[str, str] = {
     "code_verifier": "",
     "code_challenge": "",
     "code_challenge_method": "",
-    "redirect_uri": "",
+    "redirect_uri": "redirect_host, redirect_port or redirect_path",
     "response_type": "",
     "state": "",
     "nonce": "",

@@ -224,7 +224,7 @@ HINTS: tuple[Hint, ...] = (
         codes=("invalid_target",), setting="resource", fix=EDIT,
     ),
     Hint(
-        "the redirect URI is not registered for this client; tokencli uses http://{redirect_host} with any free port, or with redirect_port",
+        "the redirect URI is not registered for this client; tokencli uses {redirect_uri}, unless redirect_host, redirect_port or redirect_path is set",
         says=r"redirect.?ur[il]s?.{0,60}(?:" + _WRONG + r"|" + _REFUSED + r"|n't match|not match)|" + _WRONG + r".{0,20}redirect.?ur[il]|redirect_uri_mismatch|AADSTS50011",
     ),
     Hint(

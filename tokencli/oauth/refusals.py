@@ -225,6 +225,13 @@ def _fill_hint(profile: Profile, hint: "Hint", known: Mapping[str, str]) -> Expl
     return Explanation(cause, fix and _fill(fix, values), tuple(ref.name for ref in refs))
 
 
+def _describe_redirect_uri(profile: Profile) -> str:
+    """Return the redirect URI, with PORT if any free port is used."""
+    sign_in = profile.sign_in
+    host = sign_in.redirect_host or profile.provider.redirect_host
+    return f"http://{host}:{sign_in.redirect_port or 'PORT'}{sign_in.redirect_path}"
+
+
 def _list_hint_values(profile: Profile, known: Mapping[str, str]) -> dict[str, str]:
     """Return the values for the placeholders of a hint."""
     values = {
@@ -234,7 +241,7 @@ def _list_hint_values(profile: Profile, known: Mapping[str, str]) -> dict[str, s
         "client_auth": profile.client_auth,
         "client_id": profile.values.get("client_id", ""),
         "other_encoding": "raw" if profile.basic_encoding == "rfc6749" else "rfc6749",
-        "redirect_host": profile.provider.redirect_host,
+        "redirect_uri": _describe_redirect_uri(profile),
         "secrets": join_alternatives([name.replace("_", " ") for name in profile.secrets])
         if profile.secrets
         else "credential",

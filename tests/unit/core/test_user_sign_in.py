@@ -228,14 +228,27 @@ def test_code_is_sent_once() -> None:
         assert not sent.is_retry_safe
 
 
+def test_the_redirect_uri_is_the_profiles() -> None:
+    """Its host, port and path are where the browser is waited for."""
+    own = SignIn(redirect_host="localhost", redirect_port=8400, redirect_path="")
+    for told, expected in (
+        (SignIn(), (None, "127.0.0.1", "/callback")),
+        (own, (8400, "localhost", "")),
+    ):
+        context = ctx(GOOD)
+        run(context, profile(sign_in=told))
+        assert context.browser.listened_at == [expected]
+
+
 def test_sign_in_timeout() -> None:
     """Five minutes, or the time of the profile or --wait; then the port is closed."""
     for told, limit in ((SignIn(), 300.0), (SignIn(wait=900.0), 900.0)):
         context = ctx(terminal=True)
         context.browser.response_queries = []
         began = context.clock.now()
-        with pytest.raises(LoginRequiredError, match="no redirect from id"):
+        with pytest.raises(LoginRequiredError, match="no redirect from id") as timeout:
             run(context, profile(sign_in=told))
+        assert "register http://127.0.0.1:49152/callback" in (timeout.value.cause or "")
         assert limit <= context.clock.now() - began <= limit + 1
         assert context.browser.close_count == 1
         assert any("left" in text for text in context.terminal.status_lines)
