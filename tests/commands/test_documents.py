@@ -30,6 +30,7 @@ NOT_RUN = {
     "tokencli inspect corp --verify --id-token": "the sandbox has no ID tokens",
     "tokencli inspect corp --introspect": "the sandbox has no introspection endpoint",
     "tokencli inspect corp --userinfo": "the sandbox has no UserInfo endpoint",
+    "tokencli inspect corp --verify --introspect --userinfo": "the sandbox has neither endpoint",
     "tokencli get dpop-demo --format dpop --url https://api.example.com/orders"
     " | curl -H @- https://api.example.com/orders": "the sandbox has no DPoP",
     ".venv/bin/python -m tests.bench": "takes minutes",

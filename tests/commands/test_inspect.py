@@ -3,12 +3,13 @@
 import json
 import os
 import pty
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Run
+from tests.conftest import Run, script
 from tests.unit.jwt.samples import ACCESS, EXPIRED_AT, IDENTITY, REFRESH, token
 from tokencli.sandbox.server import Sandbox
 
@@ -114,6 +115,81 @@ def test_invalid_arguments(
     assert HISTORY not in done.err
 
 
+def test_file(tokencli: Run, tmp_path: Path, write_config: Callable[[str], Path]) -> None:
+    """A file is read, whatever its name; a profile of the same name comes first."""
+    write_config('[profiles.corp]\nprovider = "groupid"\n')
+    long_folder = tmp_path / ("d" * 100)
+    long_folder.mkdir()
+    for path in (tmp_path / "token.txt", long_folder / "name with spaces"):
+        path.write_bytes(f"ACCESS_TOKEN={token({'exp': NEVER, 'sub': 'me'})}\r\n".encode("utf-16"))
+        done = tokencli("inspect", str(path))
+        assert (done.code, done.err) == (0, "")
+        assert '"sub": "me"' in done.out
+        assert "byte order mark of UTF-16" in done.out and "assigned to ACCESS_TOKEN" in done.out
+    (tmp_path / "corp").write_text(ACCESS)
+    assert tokencli("inspect", "corp", cwd=tmp_path).code == 3
+    (tmp_path / "mine").write_text(ACCESS)
+    assert tokencli("inspect", "mine", cwd=tmp_path).code == 9
+
+
+@pytest.mark.parametrize(("name", "says"), [("nosuch/x", "doesn't exist"), ("", "Is a directory")])
+def test_unreadable_file(tokencli: Run, tmp_path: Path, name: str, says: str) -> None:
+    """What looks like a path is not taken for a profile or a token."""
+    done = tokencli("inspect", f"{tmp_path}/{name}")
+    assert (done.code, done.out) == (2, "")
+    assert "can't read the file" in done.err and says in done.err
+
+
+def test_stdin_without_argument(tokencli: Run, sandbox: Sandbox, tmp_path: Path) -> None:
+    """A token on stdin is read from a pipe or a file; without one the default profile is meant."""
+    assert tokencli("get", "groupid").code == 0
+    done = tokencli("inspect", stdin=token({"exp": NEVER, "sub": "piped"}))
+    assert (done.code, done.err) == (0, "")
+    assert '"sub": "piped"' in done.out
+    for nothing in (None, ""):
+        assert "\nprofile   groupid\n" in tokencli("inspect", stdin=nothing).out
+    named = tokencli("inspect", "groupid", stdin=token({"exp": NEVER, "sub": "piped"}))
+    assert "\nprofile   groupid\n" in named.out
+    path = tmp_path / "token"
+    path.write_text(token({"exp": NEVER, "sub": "redirected"}))
+    with path.open() as file:
+        out = subprocess.run([script(), "inspect"], stdin=file, capture_output=True, check=True)
+    assert b'"sub": "redirected"' in out.stdout
+
+
+def test_silent_stdin_is_not_waited_for_forever(tokencli: Run, sandbox: Sandbox) -> None:
+    """An open pipe that brings nothing is given up after a note, for the default profile."""
+    assert tokencli("get", "groupid").code == 0
+    reading, writing = os.pipe()
+    try:
+        done = subprocess.run(
+            [script(), "inspect"], stdin=reading, capture_output=True, text=True, check=True
+        )
+    finally:
+        os.close(reading)
+        os.close(writing)
+    assert "waiting for a token on stdin" in done.stderr
+    assert "\nprofile   groupid\n" in done.stdout
+
+
+@pytest.mark.parametrize(("text", "says"), [
+    (f"{ACCESS[:80]}...", "truncated"),
+    (f"{ACCESS}\n{IDENTITY}\n", "2 tokens"),
+    (ACCESS.rsplit(".", 1)[0], "has 2 parts instead of 3: was it cut off?"),
+    (ACCESS[:60], "was it cut off?"),
+    (f"{ACCESS.split('.')[0]}.e30.x.y.z", "its header has no enc"),
+    (ACCESS.replace(".eyJ", ".ey!"), "its payload can't be read"),
+    ("<saml:Assertion>", "SAML assertion"),
+    ("two words", "spaces"),
+])  # fmt: skip
+def test_no_token(tokencli: Run, text: str, says: str) -> None:
+    """Exit code 9, and the exact trouble on stderr, whether or not anything could be decoded."""
+    done = tokencli("inspect", "-", stdin=text)
+    assert done.code == 9
+    assert done.err.startswith("tokencli: error: ") and says in done.err
+    assert "fix: " not in done.err
+
+
 def test_token_needs_no_configuration(tokencli: Run, write_config: Callable[[str], Path]) -> None:
     """A broken file doesn't keep anyone from inspecting a token."""
     write_config("this is no TOML")
@@ -188,8 +264,6 @@ def test_stdin_from_a_terminal_explains_pasting(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """`inspect -` at a terminal waits for a token and says so, in colour and with a real bar."""
-    from tests.conftest import script
-
     monkeypatch.setenv("TERM", "xterm")
     pid, screen = pty.fork()
     if pid == 0:

@@ -5,16 +5,23 @@ from the token, so that a token can't imitate the program's own output.
 """
 
 import json
+import os
+import re
+import stat
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from math import floor
+from pathlib import Path
 from shlex import quote
+from threading import Event, Thread
 from typing import Annotated
 
 import typer
 
 from tokencli.app import App
 from tokencli.commands import output
+from tokencli.commands.error_report import error_to_dict, report_error
 from tokencli.commands.options import (
     CommonOptions,
     JsonOption,
@@ -23,19 +30,31 @@ from tokencli.commands.options import (
     select_profile_name,
 )
 from tokencli.commands.tables import render_bar, render_styled
-from tokencli.core.inspect import Inspection, extract_pasted_token, inspect_token
+from tokencli.core.inspect import Inspection, inspect_token
+from tokencli.core.pasted_token import PastedToken, decode_input, find_pasted_token
 from tokencli.core.stored_token import require_stored_token
 from tokencli.core.token_checks import NO_CHECKS, CheckResults, RequestedChecks, run_checks
-from tokencli.errors import CredentialsError, InvalidTokenError, UsageError
+from tokencli.errors import (
+    ConfigError,
+    CredentialsError,
+    InvalidTokenError,
+    TokencliError,
+    UsageError,
+)
 from tokencli.formats.json import dump_json_line, expiry_to_dict
 from tokencli.humanize import format_rfc3339, humanize_duration
 from tokencli.jwt.decode import decode_token
 from tokencli.models import Profile, Secret, TokenSet
+from tokencli.providers.validation.values import PROFILE_NAME_PATTERN
 from tokencli.sanitize import sanitize_text
 
-MAX_STDIN_BYTES = 1 << 17
-"""More bytes than any token has, so that a longer input is recognized as too long."""
-MAX_PROFILE_NAME_LENGTH = 64
+MAX_INPUT_BYTES = 1 << 18
+"""More bytes than any token has, even in UTF-16, so that a longer one is recognized as too long."""
+STDIN_NOTE_S = 1.0
+STDIN_TIMEOUT_S = 10.0
+"""Seconds to wait for the first byte on a stdin that is a pipe."""
+_PATH_START = re.compile(r"(?:~?|\.\.?)/\S*$|[A-Za-z]:\\")
+"""What starts like this is the name of a file, even if there is none."""
 
 
 @common_options()
@@ -44,8 +63,8 @@ def inspect(
     what: Annotated[
         str | None,
         typer.Argument(
-            metavar="PROFILE | - | TOKEN",
-            help="Profile whose stored token to inspect, - for a token on stdin, or a token.",
+            metavar="PROFILE | FILE | - | TOKEN",
+            help="Profile whose stored token to inspect, a file, - for stdin, or a token.",
         ),
     ] = None,
     profile_option: ProfileOption = None,
@@ -70,49 +89,53 @@ def inspect(
     ] = False,
     id_token: Annotated[
         bool,
-        typer.Option(
-            "--id-token", help="Inspect the profile's ID token instead of its access token."
-        ),
+        typer.Option("--id-token", help="Inspect the ID token instead of the access token."),
     ] = False,
 ) -> None:
     """Decode and explain a token.
 
     Shows its kind, state, remaining lifetime, claims and scopes. Nothing is sent, and the signature
     is not verified, unless you ask for it with --verify, --introspect or --userinfo; for a token
-    given directly these also need --profile. The exit code is 9 if the token has expired, is not
-    valid yet, is not a token, or fails verification.
+    given directly these also need --profile. A token on stdin or in a file may be in a header, an
+    assignment, a JSON reply or a URL. Without an argument, a token on stdin is inspected if there
+    is one. The exit code is 9 if the token has expired, is not valid yet, is not a token, or fails
+    verification.
 
     \b
     tokencli inspect groupid
-    pbpaste | tokencli inspect -
+    pbpaste | tokencli inspect
     tokencli inspect groupid --json
     tokencli inspect corp --verify --introspect --userinfo
     """
     app = App(common)
-    requested = RequestedChecks(verify, introspect, userinfo, audience or ())
+    requested = RequestedChecks(verify, introspect, userinfo, audience or (), id_token)
     stored: TokenSet | None = None
     profile: Profile | None = None
-    if what is None or not (what == "-" or _is_token(what, app)):
+    pasted = _read_pasted_text(what, profile_option, app, requested)
+    if pasted is None:
         profile = app.get_profile(select_profile_name(what, profile_option))
         stored = require_stored_token(profile, app)
-        token = (_require_id_token(profile, stored) if id_token else stored.access_token).reveal()
-    elif profile_option is not None and not requested.any_requested:
-        raise UsageError(
-            "give a token or a profile, not both",
-            cause="--profile can be combined with a token only for --verify, --introspect or --userinfo",
+        token = PastedToken(
+            (_require_id_token(profile, stored) if id_token else stored.access_token).reveal()
         )
-    elif what == "-":
-        token = extract_pasted_token(_read_token_from_stdin(app))
     else:
-        token = extract_pasted_token(what)
+        if profile_option is not None and not requested.any_requested:
+            raise UsageError(
+                "give a token or a profile, not both",
+                cause="--profile can be combined with a token only for --verify, --introspect or --userinfo",
+            )
+        found = find_pasted_token(pasted.token, prefer="id_token" if id_token else "access_token")
+        token = PastedToken(found.token, (*pasted.remarks, *found.remarks))
     now = app.clock.now()
-    inspection = inspect_token(token, now=now, stored=None if id_token else stored)
+    inspection = inspect_token(
+        token.token, now=now, stored=None if id_token else stored, remarks=token.remarks
+    )
     checks = NO_CHECKS
     if requested.any_requested:
         profile = profile or app.get_profile(profile_option)
-        checks = run_checks(profile, app, token, stored, requested)
+        checks = run_checks(profile, app, token.token, stored, requested)
     name = profile.name if profile is not None and stored is not None else None
-    if stored is None and what != "-":
+    if pasted is not None and pasted.token == what:
         app.terminal.print_note(
             "the token is now in your shell's history; next time use: tokencli inspect -"
         )
@@ -122,15 +145,40 @@ def inspect(
         )
     else:
         output.write_stdout(render_inspection(inspection, now, profile=name, checks=checks))
-    if checks.rejection_reason is not None:
-        raise InvalidTokenError(f"verification failed: {checks.rejection_reason}")
-    if inspection.state in ("expired", "not_yet_valid"):
+    _raise_verdict(inspection, checks, now, name, json_output=json_output)
+
+
+def _raise_verdict(
+    inspection: Inspection,
+    checks: CheckResults,
+    now: float,
+    profile: str | None,
+    *,
+    json_output: bool,
+) -> None:
+    """Raise the most important error, if there is one, and report the others.
+
+    What is wrong with the token comes before a check that couldn't be run. With `--json` there is
+    one object on stderr, and the other errors are in the one on stdout.
+    """
+    errors: list[TokencliError] = []
+    if inspection.damage is not None:
+        errors.append(InvalidTokenError(f"not a token: {inspection.damage}"))
+    errors += (InvalidTokenError(rejection) for rejection in checks.list_rejections())
+    if not errors and inspection.state in ("expired", "not_yet_valid"):
         cause, fix = inspection.explain_not_yet_valid(now)
-        raise InvalidTokenError(
-            f"the token {inspection.describe_state(now)}",
-            cause=cause,
-            fix=fix or (f"tokencli refresh {name}" if name else None),
+        if inspection.state == "expired" and profile is not None:
+            fix = f"tokencli refresh {profile}"
+        errors.append(
+            InvalidTokenError(f"the token {inspection.describe_state(now)}", cause=cause, fix=fix)
         )
+    errors += checks.errors.values()
+    if not errors:
+        return
+    if not json_output:
+        for error in errors[1:]:
+            report_error(error)
+    raise errors[0]
 
 
 def _require_id_token(profile: Profile, stored: TokenSet) -> Secret:
@@ -147,22 +195,96 @@ def _require_id_token(profile: Profile, stored: TokenSet) -> Secret:
     return stored.id_token
 
 
-def _is_token(what: str, app: App) -> bool:
-    """Tell whether the argument is a token; if it could be both, an existing profile wins.
+def _read_pasted_text(
+    what: str | None, profile_name: str | None, app: App, checks: RequestedChecks
+) -> PastedToken | None:
+    """Return the text of stdin, of a file, or of the argument; None if a profile is meant.
 
-    Profile names have 1 to 64 characters and no space, so the configuration is read only in doubt.
+    A profile comes before a file of the same name, and an existing file before a token.
     """
-    if not what or len(what) > MAX_PROFILE_NAME_LENGTH or " " in what:
-        return True
-    return decode_token(what).kind != "opaque" and what not in app.config.profile_names()
+    if what is None:
+        if profile_name is not None or (checks.introspect and _reads_secret_from_stdin(app)):
+            return None
+        raw = _read_piped_stdin(app)
+        return decode_input(raw) if raw else None
+    if what == "-":
+        return decode_input(_read_stdin(app))
+    if not _is_existing_path(what):
+        if _PATH_START.match(what):
+            raise UsageError(f"can't read the file {what!r}: it doesn't exist")
+        if not re.fullmatch(PROFILE_NAME_PATTERN, what) or decode_token(what).kind != "opaque":
+            return None if what in _profile_names(app) else PastedToken(what)
+        return None
+    if what in _profile_names(app):
+        return None
+    try:
+        with Path(what).open("rb") as file:
+            return decode_input(file.read(MAX_INPUT_BYTES))
+    except OSError as error:
+        raise UsageError(f"can't read the file {what!r}: {error.strerror}") from None
 
 
-def _read_token_from_stdin(app: App) -> str:
+def _is_existing_path(what: str) -> bool:
+    try:
+        return bool(what) and Path(what).exists()
+    except (OSError, ValueError):  # too long, or with a null character
+        return False
+
+
+def _profile_names(app: App) -> Collection[str]:
+    """Return the names of the profiles; none if the configuration can't be read."""
+    try:
+        return app.config.profile_names()
+    except ConfigError:
+        return ()
+
+
+def _reads_secret_from_stdin(app: App) -> bool:
+    return any(secret.kind == "stdin" for secret in app.get_profile(None).secrets.values())
+
+
+def _read_stdin(app: App) -> bytes:
     if sys.stdin is None:
         raise UsageError("can't read a token: stdin is closed")
     if app.terminal.interactive:
         app.terminal.print_note("paste the token, then press Enter and Ctrl-D")
-    return sys.stdin.buffer.read(MAX_STDIN_BYTES).decode("utf-8", "replace")
+    return sys.stdin.buffer.read(MAX_INPUT_BYTES)
+
+
+def _read_piped_stdin(app: App) -> bytes | None:
+    """Return the content of stdin if it is a file or a pipe; None if nothing is there.
+
+    An inherited pipe may stay open without ever bringing anything, so the wait for the first byte
+    is limited. It takes a thread, because Windows has no `select` for pipes.
+    """
+    try:
+        descriptor = sys.stdin.fileno()
+        mode = os.fstat(descriptor).st_mode
+    except (AttributeError, ValueError, OSError):  # closed
+        return None
+    if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+        return None
+    content = bytearray()
+    arrived = Event()
+
+    def read() -> None:
+        with suppress(OSError):
+            while len(content) < MAX_INPUT_BYTES and (piece := os.read(descriptor, 1 << 16)):
+                content.extend(piece)
+                arrived.set()
+        arrived.set()
+
+    reader = Thread(target=read, daemon=True)
+    reader.start()
+    if not arrived.wait(STDIN_NOTE_S):
+        app.terminal.print_note(
+            "waiting for a token on stdin; to inspect a stored one, name its profile"
+        )
+        if not arrived.wait(STDIN_TIMEOUT_S - STDIN_NOTE_S):
+            app.terminal.print_note("nothing arrived on stdin, so the default profile is inspected")
+            return None
+    reader.join()
+    return bytes(content[:MAX_INPUT_BYTES])
 
 
 def inspection_to_dict(
@@ -170,18 +292,23 @@ def inspection_to_dict(
 ) -> dict[str, object]:
     """Return an inspection as the object that `--json` prints; every key is always present."""
     expires_at, lifetime = inspection.expires_at, inspection.lifetime
-    used, verified = inspection.used_fraction, checks.verified
+    used, verified, audience = inspection.used_fraction, checks.verified, checks.audience
+    problem = checks.verification_failure or (audience and audience.problem)
     return {
-        "verified": verified is not None,
+        "verified": verified is not None and problem is None,
         "verified_by": None if verified is None else {"alg": verified.alg, "kid": verified.kid},
-        "not_verified_because": checks.verification_failure
-        and sanitize_text(checks.verification_failure),
+        "not_verified_because": sanitize_text(problem) if problem else None,
+        "signature_verified": verified is not None,
+        "audience_check": None
+        if audience is None
+        else {"status": audience.status, "expected": audience.expected},
         "kind": inspection.kind,
         "state": inspection.state,
         "expired": inspection.state == "expired",
         "issuer": inspection.issuer,
         "subject": inspection.subject,
         "audience": inspection.audience,
+        "client": inspection.client,
         "scopes": inspection.scopes,
         **expiry_to_dict(expires_at),
         "expires_in": None if expires_at is None else floor(expires_at - now),
@@ -199,7 +326,10 @@ def inspection_to_dict(
         "disclosures": inspection.disclosures,
         "remarks": [sanitize_text(remark) for remark in inspection.remarks],
         "introspection": checks.introspection,
+        "active": checks.is_active,
+        "active_because": checks.activity and sanitize_text(checks.activity.reason),
         "userinfo": checks.userinfo,
+        "failed_checks": {name: error_to_dict(error) for name, error in checks.errors.items()},
     }
 
 
@@ -215,6 +345,10 @@ KIND_DESCRIPTIONS = {
 }
 STATE_STYLES = {"valid": "green", "expired": "red", "not_yet_valid": "red", "unknown": "yellow"}
 MAX_NAME_WIDTH = 24
+UNINFORMED_CLIENT_REMARK = (
+    "a server may answer active: false to a client that it doesn't tell about the token, as Keycloak"
+    " if aud doesn't contain the client"
+)
 
 
 def render_inspection(
@@ -245,6 +379,13 @@ def _render_lines(
         )
         percent = int(inspection.used_fraction * 100)
         yield f"{'lifetime':<10}{render_bar(inspection.used_fraction)} {percent}%{whole} used"
+    if checks.verified is not None:
+        yield _render_row("audience", _render_audience(inspection))
+        if inspection.client is not None:
+            yield _render_row("client", inspection.client)
+    if checks.activity is not None:
+        answer = "yes" if checks.activity.alive else "no"
+        yield _render_row("active", f"{answer}: {checks.activity.reason}")
     if inspection.scopes:
         yield _render_row("scopes", ", ".join(inspection.scopes))
     times = {time.name: time.as_text(now) for time in inspection.times}
@@ -255,26 +396,51 @@ def _render_lines(
         yield from (f"  {_render_value(disclosure)}" for disclosure in inspection.disclosures)
     yield from _render_object("introspection (from the server)", checks.introspection or {}, {})
     yield from _render_object("userinfo (from the server)", checks.userinfo or {}, {})
-    if inspection.remarks:
+    for check, error in checks.errors.items():
+        yield f"{check} failed"
+        yield f"  - {sanitize_text(error.message)}"
+    remarks = [*inspection.remarks]
+    if checks.activity is not None and checks.activity.alive:
+        remarks.append(UNINFORMED_CLIENT_REMARK)
+    if remarks:
         yield "remarks"
-        yield from (f"  - {sanitize_text(remark)}" for remark in inspection.remarks)
+        yield from (f"  - {sanitize_text(remark)}" for remark in remarks)
 
 
 def _render_verification(checks: CheckResults) -> str:
-    verified = checks.verified
-    if verified is not None:
+    verified, audience = checks.verified, checks.audience
+    if verified is not None and audience is not None:
         key = f" with key {sanitize_text(_render_value(verified.kid))}" if verified.kid else ""
-        audience = ", ".join(map(_render_value, verified.matched_audiences))
+        signed = f"signed by the issuer{key} ({verified.alg})"
+        if audience.problem is not None:
+            return render_styled(
+                f"WRONG AUDIENCE: {signed}, but {sanitize_text(audience.problem)}", "bold red"
+            )
+        if audience.status == "match":
+            names = [name for name in audience.actual if name in audience.expected]
+            return render_styled(
+                f"VERIFIED: {signed}, for {', '.join(map(_render_value, names))}", "bold green"
+            )
         return render_styled(
-            f"VERIFIED: signed by the issuer{key} ({verified.alg}), for {audience}", "bold green"
+            f"VERIFIED: {signed}; the audience was not checked, because none is expected",
+            "bold green",
         )
     if checks.verification_failure is not None:
         return render_styled(
             f"NOT VERIFIED: {sanitize_text(checks.verification_failure)}", "bold red"
         )
+    if "verify" in checks.errors:
+        return render_styled("NOT VERIFIED: the check couldn't be run", "bold red")
     return render_styled(
         "NOT VERIFIED: the signature was not checked; this is what the token says", "bold"
     )
+
+
+def _render_audience(inspection: Inspection) -> str:
+    """Return who a token is for, or why that isn't known."""
+    if "aud" not in inspection.claims:
+        return "none: the token has no aud"
+    return ", ".join(inspection.audience) or "none: aud is empty"
 
 
 def _render_row(label: str, text: str) -> str:

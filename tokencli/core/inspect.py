@@ -1,6 +1,6 @@
 """Inspect a token: decode what it says about itself, and on request check it with its server."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Literal
@@ -12,6 +12,7 @@ from tokencli.jwt.explain import (
     ClaimTime,
     collect_remarks,
     collect_scopes,
+    describe_opaque_format,
     read_time_claims,
     strings_of_claim,
 )
@@ -19,6 +20,9 @@ from tokencli.models import CLOCK_TOLERANCE_S, TokenSet
 
 _TOKEN_CHARS = frozenset(map(chr, range(0x21, 0x7F)))
 """The characters of a token: no others fit into a header (RFC 6750 section 2.1 allows even fewer)."""
+
+CLIENT_CLAIMS = ("azp", "client_id", "cid", "appid")
+"""Claims that name the client: OpenID Connect Core section 2, RFC 9068 section 2.2, Okta, Entra."""
 
 TokenState = Literal["valid", "expired", "not_yet_valid", "unknown"]
 
@@ -44,7 +48,11 @@ class Inspection:
     audience: tuple[str, ...]
     issuer: str | None
     subject: str | None
+    client: str | None
+    """The client it was issued to: by the first of CLIENT_CLAIMS."""
     remarks: tuple[str, ...]
+    damage: str | None
+    """Why it is not a complete token, as a clause."""
 
     @property
     def lifetime(self) -> float | None:
@@ -71,8 +79,7 @@ class Inspection:
         issued = next((time.epoch for time in self.times if time.name == "iat"), None)
         issuer_time = self.valid_from if issued is None else issued
         if issuer_time <= now + CLOCK_TOLERANCE_S:
-            until = format_utc(self.valid_from)
-            return None, f"wait until {until}"
+            return f"it is meant for later: wait until {format_utc(self.valid_from)}", None
         skew = humanize_duration(issuer_time - now)
         cause = f"this computer's clock is at least {skew} behind the issuer's"
         if issued is None:
@@ -80,25 +87,30 @@ class Inspection:
         return f"{cause}, so a new token wouldn't help", "date -u"
 
 
-def inspect_token(token: str, *, now: float, stored: TokenSet | None = None) -> Inspection:
+def inspect_token(
+    token: str, *, now: float, stored: TokenSet | None = None, remarks: Sequence[str] = ()
+) -> Inspection:
     """Decode `token`. Times and scope that it doesn't contain are taken from the `stored` token set.
+
+    `remarks` are those on where it was found.
 
     Raises:
         InvalidTokenError: it is empty, too long, or has characters that no token has.
     """
     if not token.strip():
-        raise InvalidTokenError("the token is empty", fix="tokencli inspect --help")
+        raise InvalidTokenError("the token is empty")
     if len(token) > MAX_TOKEN_LENGTH:
         raise InvalidTokenError(f"not a token: longer than {MAX_TOKEN_LENGTH // 1024} KiB")
     if stored is None and not _TOKEN_CHARS.issuperset(token):
         raise InvalidTokenError(
-            "not a token: it has spaces, control characters or non-ASCII letters",
-            fix="tokencli inspect -",
+            "not a token: it has spaces, control characters or non-ASCII letters"
         )
     decoded = decode_token(token)
     claims = decoded.claims
     times = {time.name: time for time in read_time_claims(claims)}
-    remarks = [*collect_remarks(decoded, now)]
+    all_remarks = [*remarks, *collect_remarks(decoded, now)]
+    if decoded.kind == "opaque" and (remark := describe_opaque_format(token)):
+        all_remarks.append(remark)
     expires = times["exp"].epoch if "exp" in times else None
     not_before = times["nbf"].epoch if "nbf" in times else None
     starts = times["iat"].epoch if "iat" in times else not_before
@@ -107,7 +119,7 @@ def inspect_token(token: str, *, now: float, stored: TokenSet | None = None) -> 
             expires, starts = stored.expires_at, stored.obtained_at
         elif stored.expires_at is not None and abs(stored.expires_at - expires) > CLOCK_TOLERANCE_S:
             difference = humanize_duration(stored.expires_at - expires)
-            remarks.append(f"its exp differs by {difference} from the server's reply")
+            all_remarks.append(f"its exp differs by {difference} from the server's reply")
     state: TokenState = "unknown" if expires is None else "valid"
     if expires is not None and expires <= now:
         state = "expired"
@@ -130,23 +142,10 @@ def inspect_token(token: str, *, now: float, stored: TokenSet | None = None) -> 
         audience=strings_of_claim(claims.get("aud")),
         issuer=_str_or_none(claims.get("iss")),
         subject=_str_or_none(claims.get("sub")),
-        remarks=tuple(remarks),
+        client=next(filter(None, (_str_or_none(claims.get(name)) for name in CLIENT_CLAIMS)), None),
+        remarks=tuple(all_remarks),
+        damage=decoded.damage if stored is None or decoded.kind != "opaque" else None,
     )
-
-
-def extract_pasted_token(pasted: str) -> str:
-    """Return the token from pasted text, without header name, `Bearer`, quotes and line breaks.
-
-    Spaces inside are removed if the result is a token that can be decoded.
-    """
-    text = pasted.strip().strip("\"'").strip()
-    for prefix in ("authorization:", "bearer ", "dpop "):
-        if f"{text} "[: len(prefix)].lower() == prefix:
-            text = text[len(prefix) :].strip()
-    text = text.strip("\"'")
-    joined = "".join(text.split())
-    lines = "".join(line.strip() for line in text.split("\n"))
-    return lines if decode_token(joined).kind == "opaque" else joined
 
 
 def _used_fraction(starts: float | None, expires: float | None, now: float) -> float | None:

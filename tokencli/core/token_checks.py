@@ -1,8 +1,10 @@
 """Check a token with its issuer's keys (`verify`) and its server (introspection and UserInfo)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from shlex import quote
+from typing import Any, Literal
 
 from tokencli.core.secret_resolver import SecretResolver
 from tokencli.errors import (
@@ -10,12 +12,19 @@ from tokencli.errors import (
     PromptRequiredError,
     RefusedError,
     ReplyError,
+    TokencliError,
 )
-from tokencli.jwt.decode import decode_token
+from tokencli.humanize import humanize_relative_time
+from tokencli.jwt.decode import DecodedToken, decode_token
+from tokencli.jwt.explain import collect_scopes, finite_number, strings_of_claim
 from tokencli.jwt.verify import (
+    AudienceVerdict,
     UnknownKeyError,
+    UnverifiableError,
     VerificationError,
     VerificationResult,
+    check_issuer,
+    judge_audience,
     verify_jwt,
 )
 from tokencli.models import (
@@ -29,13 +38,19 @@ from tokencli.models import (
 )
 from tokencli.oauth import dpop
 from tokencli.oauth.authenticated_request import send_authenticated_request
-from tokencli.oauth.refusals import MAX_QUOTE, get_endpoint_host
+from tokencli.oauth.refusals import MAX_QUOTE, get_endpoint_host, quote_refusal
+from tokencli.oauth.server_reason import read_server_reason
 from tokencli.oauth.token_response import read_object_response
 from tokencli.oauth.token_usage import AUTH_SCHEMES
 from tokencli.oauth.www_authenticate import find_token_error
 from tokencli.protocols import Context
-from tokencli.providers.endpoint_urls import endpoint_unknown_error
+from tokencli.providers.endpoint_urls import endpoint_unknown_error, get_url_origin
 from tokencli.providers.redaction import redact_text
+from tokencli.providers.reply_locator import ReplyDocument
+
+CheckName = Literal["verify", "introspect", "userinfo"]
+JUST_ISSUED_S = 10
+"""Seconds for which a token counts as issued just now: nobody can have revoked it by mistake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +62,8 @@ class RequestedChecks:
     userinfo: bool = False
     audiences: Sequence[str] = ()
     """Accepted audiences in addition to the profile's."""
+    id_token: bool = False
+    """Whether the token is an ID token, whose audience is always the client."""
 
     @property
     def any_requested(self) -> bool:
@@ -55,23 +72,54 @@ class RequestedChecks:
 
 
 @dataclass(frozen=True, slots=True)
+class Activity:
+    """Whether a token that its server calls inactive is alive nevertheless."""
+
+    alive: bool
+    reason: str
+    """The evidence, as a clause."""
+
+
+@dataclass(frozen=True, slots=True)
 class CheckResults:
-    """The results of the checks; None for a check that wasn't requested."""
+    """The results of the checks; None for a check that wasn't requested or couldn't be run."""
 
     verified: VerificationResult | None = None
     verification_failure: str | None = None
-    """Why the verification failed, as a clause."""
+    """Why the signature, the issuer or the times are wrong or can't be verified, as a clause."""
+    verifiable: bool = True
+    """False if only the server can verify such a token."""
+    audience: AudienceVerdict | None = None
+    """Only if the rest was verified."""
     introspection: Mapping[str, Any] | None = None
+    activity: Activity | None = None
+    """Only if the introspection says that the token is not active."""
     userinfo: Mapping[str, Any] | None = None
+    errors: Mapping[CheckName, TokencliError] = field(default_factory=dict)
+    """Why a check couldn't be run, or was refused by the server."""
 
     @property
-    def rejection_reason(self) -> str | None:
-        """Why the token is invalid according to the issuer's keys or the server."""
+    def is_active(self) -> bool | None:
+        """Whether the server, or better evidence, says that the token is active; None: not asked."""
+        if self.introspection is None:
+            return None
+        return self.introspection["active"] if self.activity is None else self.activity.alive
+
+    def list_rejections(self) -> list[str]:
+        """Return why the token is invalid according to the issuer's keys or the server."""
+        rejections = []
         if self.verification_failure is not None:
-            return self.verification_failure
-        if self.introspection is not None and self.introspection["active"] is False:
-            return "the server says that it is not active: expired, revoked, or never issued"
-        return None
+            prefix = "verification failed" if self.verifiable else "can't verify the token"
+            rejections.append(f"{prefix}: {self.verification_failure}")
+        elif self.audience is not None and self.audience.problem is not None:
+            rejections.append(
+                f"verification failed: the signature is valid, but {self.audience.problem}"
+            )
+        if self.activity is not None and not self.activity.alive:
+            rejections.append(
+                f"the server says that the token is not active: {self.activity.reason}"
+            )
+        return rejections
 
 
 NO_CHECKS = CheckResults()
@@ -81,52 +129,157 @@ NO_CHECKS = CheckResults()
 def run_checks(
     profile: Profile, ctx: Context, token: str, stored: TokenSet | None, checks: RequestedChecks
 ) -> CheckResults:
-    """Run the requested checks.
+    """Run the requested checks; one that fails doesn't keep the others from being run.
 
-    Raises:
-        TokencliError: a check couldn't be run.
+    `stored` is the profile's token set if the token is from it.
     """
     results = CheckResults()
+    errors: dict[CheckName, TokencliError] = {}
     if checks.verify:
         try:
-            results = replace(results, verified=verify_token(profile, ctx, token, checks.audiences))
+            results = replace(results, verified=verify_token(profile, ctx, token))
+            verdict = judge_audience(
+                decode_token(token).claims, _expected_audiences(profile, checks, token)
+            )
+            results = replace(results, audience=verdict)
         except VerificationError as error:
-            results = replace(results, verification_failure=str(error))
+            verifiable = not isinstance(error, UnverifiableError)
+            results = replace(results, verification_failure=str(error), verifiable=verifiable)
+        except TokencliError as error:
+            errors["verify"] = error
     if checks.introspect:
-        results = replace(
-            results, introspection=_introspect_with_prompt(profile, ctx, Secret(token))
-        )
+        try:
+            response = _introspect_with_prompt(profile, ctx, Secret(token), stored)
+            results = replace(results, introspection=response)
+        except TokencliError as error:
+            errors["introspect"] = error
     if checks.userinfo:
-        token_type = "DPoP" if profile.dpop else "Bearer"
-        token_set = stored or TokenSet(Secret(token), token_type, obtained_at=ctx.clock.now())
-        results = replace(results, userinfo=fetch_userinfo(profile, ctx, token_set))
+        try:
+            results = replace(results, userinfo=_fetch_userinfo_for(profile, ctx, token, stored))
+        except TokencliError as error:
+            errors["userinfo"] = error
+    results = replace(results, errors=errors)
+    if results.introspection is not None and results.introspection["active"] is False:
+        activity = _judge_activity(profile, ctx, token, stored, results, checks)
+        results = replace(results, activity=activity)
     return results
 
 
-def _introspect_with_prompt(profile: Profile, ctx: Context, token: Secret) -> Mapping[str, Any]:
+def _introspect_with_prompt(
+    profile: Profile, ctx: Context, token: Secret, stored: TokenSet | None
+) -> Mapping[str, Any]:
     resolver = SecretResolver(profile, ctx)
     try:
-        return introspect_token(profile, ctx, resolver, token)
-    except PromptRequiredError as error:
-        resolver.prompt_for(error.secret_names)
-        return introspect_token(profile, ctx, resolver, token)
+        try:
+            return introspect_token(profile, ctx, resolver, token)
+        except PromptRequiredError as error:
+            resolver.prompt_for(error.secret_names)
+            return introspect_token(profile, ctx, resolver, token)
+    except RefusedError as error:
+        _explain_introspection_refusal(error, profile, stored)
+        raise
 
 
-def verify_token(
-    profile: Profile, ctx: Context, token: str, audiences: Sequence[str] = ()
-) -> VerificationResult:
-    """Verify a token with the keys of the profile's issuer and return what was checked.
+def _explain_introspection_refusal(
+    error: RefusedError, profile: Profile, stored: TokenSet | None
+) -> None:
+    """Correct cause and fix of a refusal, which are those of a token request."""
+    if error.status in (404, 405):
+        error.cause = "introspection_url may be wrong"
+        error.fix = f"tokencli profiles show {profile.name}"
+    elif error.status in (400, 401, 403):
+        if profile.client_auth == "none":
+            reason = "this profile's client doesn't authenticate"
+        elif stored is not None:
+            reason = "this client, whose credentials were accepted for the token, isn't"
+        else:
+            return
+        error.cause = (
+            f"only some clients are allowed to introspect (RFC 7662 section 2.1): {reason}"
+        )
+        error.fix = None
+        error.blamed_secrets = ()
 
-    Accepted audiences are the profile's audience, resources and client id, and `audiences`.
+
+def _fetch_userinfo_for(
+    profile: Profile, ctx: Context, token: str, stored: TokenSet | None
+) -> Mapping[str, Any]:
+    token_type = "DPoP" if profile.dpop else "Bearer"
+    token_set = stored or TokenSet(Secret(token), token_type, obtained_at=ctx.clock.now())
+    return fetch_userinfo(profile, ctx, token_set, is_stored=stored is not None)
+
+
+def _judge_activity(
+    profile: Profile,
+    ctx: Context,
+    token: str,
+    stored: TokenSet | None,
+    results: CheckResults,
+    checks: RequestedChecks,
+) -> Activity:
+    """Decide by other evidence whether a token that introspection calls inactive is alive.
+
+    A server may answer so if it doesn't want to tell this client about the token (RFC 7662 section
+    2.2), e.g. Keycloak if the token's audience doesn't contain the client.
+    """
+    now = ctx.clock.now()
+    claims = decode_token(token).claims
+    own_exp = finite_number(claims.get("exp"))
+    expires_at = own_exp if own_exp is not None or stored is None else stored.expires_at
+    if expires_at is not None and expires_at <= now:
+        return Activity(False, f"it expired {humanize_relative_time(expires_at, now)}")
+    client = profile.values.get("client_id")
+    for_client = client is None or client in strings_of_claim(claims.get("aud"))
+    if not checks.id_token:
+        evidence = _judge_activity_by_userinfo(profile, ctx, token, stored, results)
+        if evidence is not None:
+            return evidence
+    if stored is not None and 0 <= now - stored.obtained_at <= JUST_ISSUED_S:
+        return Activity(True, "it was issued a few seconds ago")
+    trusted = stored is not None or results.verified is not None
+    if own_exp is not None and trusted and not for_client:
+        return Activity(
+            True,
+            f"by its own exp it expires {humanize_relative_time(own_exp, now)}, but it may have been"
+            " revoked",
+        )
+    meanings = "it was revoked, or the server doesn't know it"
+    if not for_client:
+        meanings += f", or doesn't tell the client {client!r} about it, as Keycloak if aud lacks it"
+    return Activity(False, meanings)
+
+
+def _judge_activity_by_userinfo(
+    profile: Profile, ctx: Context, token: str, stored: TokenSet | None, results: CheckResults
+) -> Activity | None:
+    """Return what UserInfo's reply proves, asking it if that wasn't requested; None for nothing."""
+    error = results.errors.get("userinfo")
+    if results.userinfo is None and error is None:
+        try:
+            _fetch_userinfo_for(profile, ctx, token, stored)
+        except TokencliError as failure:
+            error = failure
+    if error is None:
+        return Activity(True, "UserInfo accepts it")
+    code = error.error if isinstance(error, RefusedError) else None
+    if code == "insufficient_scope":  # RFC 6750 section 3.1: only the scope is wrong
+        return Activity(True, "UserInfo recognizes it, and refuses only its scope")
+    if code == "invalid_token":
+        return Activity(False, "UserInfo calls it invalid, too")
+    return None
+
+
+def verify_token(profile: Profile, ctx: Context, token: str) -> VerificationResult:
+    """Verify signature, issuer and times of a token with the keys of the profile's issuer.
+
+    A token of another issuer is recognized before any request is sent.
 
     Raises:
         VerificationError: the token isn't valid, and why.
         ConfigError: the profile has no issuer, or its keys' address isn't known.
         TokencliError: the keys can't be fetched.
     """
-    return _verify_with_issuer_keys(
-        profile, ctx, token, (*_accepted_audiences(profile), *audiences)
-    )
+    return _verify_with_issuer_keys(profile, ctx, token)
 
 
 def verify_signed_response(profile: Profile, ctx: Context, response: str) -> VerificationResult:
@@ -134,32 +287,30 @@ def verify_signed_response(profile: Profile, ctx: Context, response: str) -> Ver
 
     Its audience is the client, and it needs no expiry. Raises the same errors as `verify_token`.
     """
-    return _verify_with_issuer_keys(profile, ctx, response, _client_audience(profile), endless=True)
+    verified = _verify_with_issuer_keys(profile, ctx, response, endless=True)
+    verdict = judge_audience(decode_token(response).claims, _client_audience(profile))
+    if verdict.problem is not None:
+        raise VerificationError(f"the signature is valid, but {verdict.problem}")
+    return verified
 
 
 def _verify_with_issuer_keys(
-    profile: Profile, ctx: Context, token: str, audiences: Sequence[str], *, endless: bool = False
+    profile: Profile, ctx: Context, token: str, *, endless: bool = False
 ) -> VerificationResult:
+    decoded = decode_token(token)
+    if profile.issuer is not None:
+        check_issuer(decoded, profile.issuer)
     resolved = ctx.with_endpoints(profile, "jwks")
     issuer, url = resolved.issuer, resolved.endpoints.get("jwks")
     if issuer is None:
-        raise ConfigError(
-            f"can't verify: profile {profile.name!r} has no issuer",
-            fix=f"tokencli profiles edit {profile.name} --set issuer=https://login.example.com",
-        )
+        raise _issuer_unknown_error(profile, decoded)
     if url is None:
         raise endpoint_unknown_error(profile, "jwks")
     jwks_profile = replace(resolved, token_url=url)
 
     def verify() -> VerificationResult:
-        return verify_jwt(
-            token,
-            _fetch_jwks(jwks_profile, ctx),
-            issuer=issuer,
-            audiences=audiences,
-            now=ctx.clock.now(),
-            endless=endless,
-        )
+        jwks = _fetch_jwks(jwks_profile, ctx)
+        return verify_jwt(token, jwks, issuer=issuer, now=ctx.clock.now(), endless=endless)
 
     try:
         return verify()
@@ -169,12 +320,34 @@ def _verify_with_issuer_keys(
         )  # the keys may have been rotated just now, or the reply may have been cached
 
 
-def _accepted_audiences(profile: Profile) -> tuple[str, ...]:
+def _issuer_unknown_error(profile: Profile, decoded: DecodedToken) -> ConfigError:
+    """Suggest the token's own issuer only if it is at the origin that the profile trusts already."""
+    issuer = decoded.claims.get("iss")
+    fix = None
+    with suppress(ConfigError):  # not a URL
+        if get_url_origin(str(issuer)) == get_url_origin(profile.token_url):
+            fix = f"tokencli profiles edit {profile.name} --set {quote(f'issuer={issuer}')}"
+    return ConfigError(
+        f"can't verify: profile {profile.name!r} has no issuer",
+        cause="the issuer's metadata says where its keys are, and its name must be in the token",
+        fix=fix,
+    )
+
+
+def _expected_audiences(profile: Profile, checks: RequestedChecks, token: str) -> tuple[str, ...]:
+    """Return the audiences that the profile or the command line names; none if neither does."""
+    if checks.id_token or _is_id_token(decode_token(token).claims):
+        return (*checks.audiences, *_client_audience(profile))
     values = [profile.params.get(name, ()) for name in ("audience", "resource")]
-    audiences = [
-        audience for value in values for audience in ([value] if isinstance(value, str) else value)
-    ]
-    return tuple(dict.fromkeys((*audiences, *_client_audience(profile))))
+    return (
+        *checks.audiences,
+        *(name for value in values for name in ([value] if isinstance(value, str) else value)),
+    )
+
+
+def _is_id_token(claims: Mapping[str, object]) -> bool:
+    """Tell whether it is certainly an ID token (OpenID Connect Core sections 3.1.3.6 and 3.3.2.11)."""
+    return claims.get("typ") == "ID" or "at_hash" in claims or "c_hash" in claims
 
 
 def _client_audience(profile: Profile) -> tuple[str, ...]:
@@ -224,8 +397,12 @@ def introspect_token(
     return response
 
 
-def fetch_userinfo(profile: Profile, ctx: Context, token: TokenSet) -> Mapping[str, Any]:
+def fetch_userinfo(
+    profile: Profile, ctx: Context, token: TokenSet, *, is_stored: bool = True
+) -> Mapping[str, Any]:
     """Return the claims about the signed-in user (OpenID Connect Core section 5.3).
+
+    `is_stored` says whether the token is the profile's own, so that a new one may help.
 
     Raises:
         ConfigError: the endpoint isn't known, or a signed response can't be verified because no
@@ -241,7 +418,9 @@ def fetch_userinfo(profile: Profile, ctx: Context, token: TokenSet) -> Mapping[s
     endpoint_profile = replace(resolved, token_url=url)
     request, reply = _send_userinfo_request(endpoint_profile, ctx, token)
     if reply.status >= 400:
-        raise _userinfo_refused_error(endpoint_profile, request, reply)
+        raise _userinfo_refused_error(
+            endpoint_profile, request, reply, token, ctx.clock.now(), is_stored=is_stored
+        )
     media_type = reply.headers.get("content-type", "").split(";")[0].strip().lower()
     if media_type == "application/jwt":
         claims = _verify_signed_userinfo(endpoint_profile, ctx, request, reply)
@@ -324,19 +503,79 @@ def _build_userinfo_request(
 
 
 def _userinfo_refused_error(
-    endpoint_profile: Profile, request: HttpRequest, reply: HttpReply
+    endpoint_profile: Profile,
+    request: HttpRequest,
+    reply: HttpReply,
+    token: TokenSet,
+    now: float,
+    *,
+    is_stored: bool,
 ) -> RefusedError:
-    params = {
-        name: redact_text(value, request.secrets)[:MAX_QUOTE]
-        for name, value in find_token_error(reply.headers.get("www-authenticate", "")).items()
-    }
-    details = [f"HTTP {reply.status}"]
-    details += (params[name] for name in ("error", "error_description") if name in params)
-    return RefusedError(
-        f"{get_endpoint_host(endpoint_profile)} doesn't accept this token ({', '.join(details)})",
-        cause="UserInfo requires a token with the scope openid that isn't restricted to another API",
-        fix=f"tokencli refresh {endpoint_profile.name}",
-        status=reply.status,
-        error=params.get("error"),
-        description=params.get("error_description"),
+    reason = read_server_reason(ReplyDocument(reply), None, None, request.secrets)
+    challenge = find_token_error(reply.headers.get("www-authenticate", ""))
+    required_scope = redact_text(challenge.get("scope", ""), request.secrets)[:MAX_QUOTE]
+    cause, fix = _explain_userinfo_refusal(
+        endpoint_profile, reply.status, reason.code, required_scope, token, now, is_stored=is_stored
     )
+    return RefusedError(
+        f"{get_endpoint_host(endpoint_profile)} doesn't accept this token"
+        f" ({quote_refusal(request, reply, reason)})",
+        cause=cause,
+        fix=fix,
+        status=reply.status,
+        error=reason.code,
+        description=reason.text,
+        request_ids=reason.request_ids,
+        retry_after=reply.retry_after,
+    )
+
+
+def _explain_userinfo_refusal(
+    profile: Profile,
+    status: int,
+    code: str | None,
+    required_scope: str,
+    token: TokenSet,
+    now: float,
+    *,
+    is_stored: bool,
+) -> tuple[str, str | None]:
+    """Return cause and fix of a refusal by what is known about the token (RFC 6750 section 3.1)."""
+    claims = decode_token(token.access_token.reveal()).claims
+    new_token = f"tokencli refresh {profile.name}" if is_stored else None
+    if status == 429 or status >= 500:
+        return "the server is busy or failed; try again in a minute", None
+    if status in (404, 405):
+        return "userinfo_url may be wrong", f"tokencli profiles show {profile.name}"
+    if code in ("use_dpop_nonce", "invalid_dpop_proof") and token.dpop_key is None:
+        return "the token is bound to a key, which only the client that requested it has", None
+    expires_at = finite_number(claims.get("exp"))
+    if expires_at is None:
+        expires_at = token.expires_at
+    if code != "insufficient_scope" and expires_at is not None and expires_at <= now:
+        return f"the token expired {humanize_relative_time(expires_at, now)}", new_token
+    if profile.grant == "client_credentials" and is_stored:
+        return (
+            "UserInfo is about the user who signed in, and client_credentials signs in none",
+            None,
+        )
+    scopes = collect_scopes(claims) or tuple((token.scope or "").split())
+    requested = (profile.scope or "").split()
+    if "openid" not in (scopes or requested) and (scopes or is_stored):
+        if not is_stored or "openid" in requested:
+            return 'the token doesn\'t have the scope "openid"', None
+        setting = quote(" ".join(("scope=openid", *requested)))
+        return (
+            "the token doesn't have the scope \"openid\", because the profile doesn't request it",
+            f"tokencli profiles edit {profile.name} --set {setting}",
+        )
+    if code == "insufficient_scope":
+        required = f" ({required_scope})" if required_scope else ""
+        return f"the token doesn't have a scope that UserInfo requires{required}", None
+    audience = strings_of_claim(claims.get("aud"))
+    others = [name for name in audience if name not in (profile.issuer, profile.token_url)]
+    if others and profile.values.get("client_id") not in audience:
+        return f"the token may be accepted only by {others[0][:MAX_QUOTE]!r} (its aud)", None
+    if is_stored and now - token.obtained_at <= JUST_ISSUED_S:
+        return "it was issued just now, so most likely it is restricted to another API", None
+    return "most likely the token was revoked, or is restricted to another API", new_token

@@ -14,6 +14,8 @@ MAX_TOKEN_LENGTH = 64 * 1024
 MAX_JSON_DEPTH = 32
 """Levels of nesting in a header or in claims; deeper JSON is rejected."""
 
+BASE64_TO_BASE64URL = str.maketrans("+/", "-_")
+
 TokenKind = Literal["jwt", "jwe", "sd-jwt", "opaque"]
 
 
@@ -27,7 +29,11 @@ class DecodedToken:
     disclosures: tuple[object, ...] = ()
     """The disclosures of an SD-JWT in order, each as [salt, name, value] or [salt, value]."""
     problems: tuple[str, ...] = ()
-    """What could not be decoded, as clauses without a full stop."""
+    """What could not be decoded or is unusual, as clauses without a full stop."""
+    damage: str | None = None
+    """The problem that makes it no complete token, if it has one."""
+    signature_length: int | None = None
+    """Bytes of the signature of a JWS, if it can be decoded."""
 
 
 def decode_token(token: str | bytes) -> DecodedToken:
@@ -43,33 +49,51 @@ def decode_token(token: str | bytes) -> DecodedToken:
     jws, *disclosures = text.split("~")
     parts = jws.split(".")
     if len(parts) not in (3, 5):
-        return DecodedToken("opaque", problems=_truncation_problems(parts))
+        return _decode_incomplete_token(parts)
     reader = _PartReader()
+    parts = reader.normalize_parts(parts)
     header = reader.read_object("header", parts[0])
     if header is None:
-        problems = tuple(reader.problems) if text.startswith("eyJ") else ()
-        return DecodedToken("opaque", problems=problems)
+        return reader.as_opaque() if text.startswith("eyJ") else DecodedToken("opaque")
     if len(parts) == 5:
+        if "enc" not in header:  # RFC 7516 section 4.1.2
+            reader.add_damage("it has 5 parts like a JWE, but its header has no enc")
+            return reader.as_opaque()
         return DecodedToken("jwe", header, problems=tuple(reader.problems))
     if parts[1]:
         claims = reader.read_object("payload", parts[1])
     else:
         claims = None
         reader.problems.append("its payload is detached: the token does not contain it")
-    reader.check_base64url("signature", parts[2])
+    signature_length = reader.measure_signature(parts[2])
     # The part with dots, if any, is the key-binding JWT.
     disclosed = tuple(
         reader.read_disclosure(part) for part in disclosures if part and "." not in part
     )
     kind: TokenKind = "sd-jwt" if disclosures else "jwt"
-    return DecodedToken(kind, header, claims or {}, disclosed, tuple(reader.problems))
+    return DecodedToken(
+        kind,
+        header,
+        claims or {},
+        disclosed,
+        tuple(reader.problems),
+        reader.damage,
+        signature_length,
+    )
 
 
-def _truncation_problems(parts: list[str]) -> tuple[str, ...]:
-    """Return the problem of a JWT that lost parts; nothing if it doesn't start like a JWT."""
-    if not parts[0].startswith("eyJ"):
-        return ()
-    return (f"it starts like a JWT but has {len(parts)} part(s) instead of 3: was it cut off?",)
+def _decode_incomplete_token(parts: list[str]) -> DecodedToken:
+    """Return an opaque token, with damage if it is a JWT that lost parts.
+
+    Without `alg` it isn't one: opaque tokens may be JSON in base64, too.
+    """
+    reader = _PartReader()
+    header = reader.read_object("header", reader.normalize_parts(parts)[0])
+    if not parts[0].startswith("eyJ") or (header is not None and "alg" not in header):
+        return DecodedToken("opaque")
+    count = f"{len(parts)} part{'' if len(parts) == 1 else 's'}"
+    damage = f"it starts like a JWT but has {count} instead of 3: was it cut off?"
+    return DecodedToken("opaque", problems=(damage,), damage=damage)
 
 
 class _PartReader:
@@ -77,16 +101,42 @@ class _PartReader:
 
     def __init__(self) -> None:
         self.problems: list[str] = []
+        self.damage: str | None = None
+
+    def as_opaque(self) -> DecodedToken:
+        """Return an opaque token with the problems so far."""
+        return DecodedToken("opaque", problems=tuple(self.problems), damage=self.damage)
+
+    def add_damage(self, problem: str) -> None:
+        """Add a problem that makes it no complete token."""
+        self.problems.append(problem)
+        self.damage = self.damage or problem
+
+    def normalize_parts(self, parts: list[str]) -> list[str]:
+        """Return the parts as base64url without padding; add a problem if that changes them."""
+        unpadded = [part.rstrip("=") for part in parts]
+        if unpadded != parts:
+            self.problems.append(
+                "its parts are padded with = (AWS ALB does that), which most libraries reject"
+            )
+        normalized = [part.translate(BASE64_TO_BASE64URL) for part in unpadded]
+        if normalized != unpadded:
+            self.problems.append("its parts are base64 (with + and /) instead of base64url")
+        return normalized
 
     def read_object(self, what: str, part: str) -> dict[str, object] | None:
         """Return the JSON object in `part`, or None and add the problem."""
         try:
             value = self._parse_json(what, part)
         except (ValueError, RecursionError) as error:
-            self.problems.append(f"its {what} can't be read: {_describe_error(error)}")
+            if _is_nested_jwt(part):
+                reason = "it is another JWT (RFC 7519 section 5.2)"
+            else:
+                reason = _describe_error(error)
+            self.add_damage(f"its {what} can't be read: {reason}")
             return None
         if not isinstance(value, dict):
-            self.problems.append(f"its {what} is not a JSON object")
+            self.add_damage(f"its {what} is not a JSON object")
             return None
         return value
 
@@ -98,12 +148,13 @@ class _PartReader:
             self.problems.append(f"a disclosure can't be read: {_describe_error(error)}")
             return None
 
-    def check_base64url(self, what: str, part: str) -> None:
-        """Add a problem if `part` is not base64url."""
+    def measure_signature(self, part: str) -> int | None:
+        """Return the bytes of a signature, or None and add the problem."""
         try:
-            decode_base64url(part)
+            return len(decode_base64url(part))
         except ValueError as error:
-            self.problems.append(f"its {what} is damaged: {_describe_error(error)}")
+            self.add_damage(f"its signature is damaged: {_describe_error(error)}")
+            return None
 
     def _parse_json(self, what: str, part: str) -> object:
         def to_object(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -140,6 +191,13 @@ def decode_base64url(part: str) -> bytes:
 def encode_base64url(raw: bytes) -> str:
     """Return unpadded base64url (RFC 7515 section 2)."""
     return urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _is_nested_jwt(part: str) -> bool:
+    try:
+        return decode_base64url(part).startswith(b"eyJ")
+    except ValueError:
+        return False
 
 
 def _describe_error(error: Exception) -> str:

@@ -1,5 +1,6 @@
 """Explain a decoded token: its times, its scopes, and remarks on what looks wrong."""
 
+import re
 from collections.abc import Mapping
 from math import isfinite
 
@@ -10,6 +11,27 @@ from tokencli.models import CLOCK_TOLERANCE_S
 
 TIME_CLAIMS = ("iat", "nbf", "exp", "auth_time", "updated_at")
 """Claims that are NumericDates (RFC 7519 section 2; OpenID Connect Core sections 2 and 5.1)."""
+SIGNATURE_LENGTHS = {
+    "HS256": 32,
+    "HS384": 48,
+    "HS512": 64,
+    "ES256": 64,
+    "ES384": 96,
+    "ES512": 132,
+    "Ed25519": 64,
+}
+"""Algorithm -> bytes of its signatures (RFC 7518 section 3, RFC 8032 section 5.1.6)."""
+OPAQUE_FORMATS = {
+    r"v[1-4]\.(public|local)\.": "it looks like a PASETO, which tokencli doesn't decode",
+    r"ya29\.": "it looks like a Google access token",
+    r"gh[opusr]_|github_pat_": "it looks like a GitHub token",
+    r"glpat-": "it looks like a GitLab access token",
+    r"xox[a-z]-": "it looks like a Slack token",
+    r"(MDA|AgE)[\w+/=-]{40}": "it looks like a macaroon, which tokencli doesn't decode",
+    r"gAAAAA": "it looks like a Fernet token, which is encrypted",
+    r"(?i:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$": "it is a UUID, e.g. a reference token",
+}
+"""How well-known opaque tokens start (a regular expression) -> a remark."""
 LONG_LIFETIME_S = 24 * 3600
 """A bearer token with a longer lifetime gets a remark."""
 _MILLISECONDS_THRESHOLD = 1e11
@@ -69,7 +91,15 @@ def collect_remarks(decoded: DecodedToken, now: float) -> tuple[str, ...]:
     return (
         *decoded.problems,
         *_header_remarks(decoded.header),
+        *_signature_remarks(decoded),
         *_claim_remarks(decoded.claims, now),
+    )
+
+
+def describe_opaque_format(token: str) -> str | None:
+    """Return a remark on an opaque token of a well-known format."""
+    return next(
+        (remark for start, remark in OPAQUE_FORMATS.items() if re.match(start, token)), None
     )
 
 
@@ -93,6 +123,17 @@ def _header_remarks(header: Mapping[str, object]) -> list[str]:
             f"the header brings its own key ({', '.join(keys)}), which is neither used nor fetched"
         )
     return remarks
+
+
+def _signature_remarks(decoded: DecodedToken) -> list[str]:
+    alg, length = decoded.header.get("alg"), decoded.signature_length
+    expected = SIGNATURE_LENGTHS.get(alg) if isinstance(alg, str) else None
+    if expected is None or length in (None, expected):
+        return []
+    return [
+        f"its signature has {length} bytes, and one made with {alg} has {expected}:"
+        " was it cut off or changed?"
+    ]
 
 
 def _claim_remarks(claims: Mapping[str, object], now: float) -> list[str]:

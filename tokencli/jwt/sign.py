@@ -29,8 +29,6 @@ HMAC_ALGORITHMS = ("HS256", "HS384", "HS512")
 """Algorithms that sign with a shared secret."""
 SERVICE_ACCOUNT_KEY_MEMBERS = (("private_key", "private_key_id"), ("key", "keyId"))
 """Members with the key and its ID in service account files: Google's, then ZITADEL's."""
-PRIVATE_JWK_MEMBERS = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
-"""Private members of a JWK (RFC 7518 section 6)."""
 
 
 class UnusableKeyError(ValueError):

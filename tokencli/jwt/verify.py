@@ -1,4 +1,7 @@
-"""Verify a JWT's signature and its main claims with the issuer's JWK Set (RFC 8725).
+"""Verify a JWT's signature, issuer and times with the issuer's JWK Set, and judge its audience.
+
+The two are separate verdicts (RFC 8725 sections 3.8 and 3.9): a token that is for somebody else is
+still a token of the issuer.
 
 Nothing is fetched, and keys in the token's own header (`jwk`, `jku`, `x5c`, `x5u`) are ignored.
 Only asymmetric algorithms are accepted, and each key only for its own algorithms.
@@ -7,12 +10,12 @@ Only asymmetric algorithms are accepted, and each key only for its own algorithm
 import warnings
 from base64 import urlsafe_b64decode
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from tokencli.fast_dataclass import dataclass
-from tokencli.jwt.decode import DecodedToken, decode_token
+from tokencli.jwt.decode import BASE64_TO_BASE64URL, DecodedToken, decode_token
 from tokencli.jwt.explain import finite_number, strings_of_claim
-from tokencli.jwt.sign import ASYMMETRIC_ALGORITHMS, PRIVATE_JWK_MEMBERS
+from tokencli.jwt.sign import ASYMMETRIC_ALGORITHMS, HMAC_ALGORITHMS
 from tokencli.models import CLOCK_TOLERANCE_S
 
 MAX_HEADER_BYTES = 16 * 1024
@@ -31,35 +34,49 @@ class UnknownKeyError(VerificationError):
     """No key of the set matches; a newer version of the set may have it."""
 
 
+class UnverifiableError(VerificationError):
+    """Only its server can verify this kind of token, which says nothing about its validity."""
+
+
 @dataclass(frozen=True, slots=True)
 class VerificationResult:
-    """What was verified."""
+    """A token of the issuer that is valid now."""
 
     alg: str
     kid: str | None
     """The ID of the key that signed it, if it has one."""
-    matched_audiences: tuple[str, ...]
-    """The expected audiences that the token is for."""
+
+
+AudienceStatus = Literal["match", "mismatch", "missing", "empty", "not_judged"]
+
+
+@dataclass(frozen=True, slots=True)
+class AudienceVerdict:
+    """Whether a token is for one of the expected audiences."""
+
+    status: AudienceStatus
+    """`missing` and `empty` are about `aud` if an audience is expected; `not_judged` if none is."""
+    actual: tuple[str, ...]
+    """The strings of `aud`."""
+    expected: tuple[str, ...]
+    problem: str | None = None
+    """Why it doesn't match, as a clause."""
 
 
 def verify_jwt(
-    token: str,
-    keys: Mapping[str, Any],
-    *,
-    issuer: str,
-    audiences: Collection[str],
-    now: float,
-    endless: bool = False,
+    token: str, keys: Mapping[str, Any], *, issuer: str, now: float, endless: bool = False
 ) -> VerificationResult:
-    """Verify the signature with a JWK Set, then `iss`, `aud`, `exp` and, if present, `nbf`.
+    """Verify the signature with a JWK Set, and `iss`, `exp` and, if present, `nbf`.
 
     With `endless` a missing `exp` is accepted, for a response that was requested just now.
 
     Raises:
         UnknownKeyError: no key of the set matches.
+        UnverifiableError: only the server can verify it.
         VerificationError: the token is not valid for another reason.
     """
     decoded = decode_token(token)
+    check_issuer(decoded, issuer)
     alg = _checked_algorithm(decoded)
     kid = decoded.header.get("kid")
     candidates = _candidate_keys(keys, alg, kid if isinstance(kid, str) else None)
@@ -72,24 +89,81 @@ def verify_jwt(
             f"the issuer's key has fewer than {MIN_RSA_BITS} bits, so its signatures can be forged"
             " (RFC 7518 section 3.3)"
         )
-    for key in strong:
+    importable = [imported for key in strong if (imported := _import_key(key)) is not None]
+    if not importable:
+        raise UnverifiableError(
+            "the issuer's key is damaged, so no signature can be verified with it"
+        )
+    for key in importable:
         if _is_signed_by(token, key, alg):
-            aud = _check_claims(
-                decoded.claims, issuer=issuer, audiences=audiences, now=now, endless=endless
-            )
+            if decoded.claims.get("iss") is None:
+                raise VerificationError(
+                    f"the signature is valid, but the issuer is missing (expected: {issuer!r})"
+                )
+            _check_times(decoded.claims, now=now, endless=endless)
             name = key.get("kid")
-            return VerificationResult(alg, name if isinstance(name, str) else None, aud)
+            return VerificationResult(alg, name if isinstance(name, str) else None)
+    if "nonce" in decoded.header:
+        raise UnverifiableError(
+            "its header has a nonce, which Microsoft Entra replaces by its hash before it signs a"
+            " token for Microsoft's own APIs: only those can verify it"
+        )
     raise VerificationError(
         "the signature is wrong: the token was changed, or signed with another key"
     )
 
 
+def check_issuer(decoded: DecodedToken, issuer: str) -> None:
+    """Check that it can be a token of the issuer, for which no key is needed.
+
+    Raises:
+        UnverifiableError: it is opaque or encrypted.
+        VerificationError: it names another issuer, or is no signed JWT.
+    """
+    if decoded.damage is not None:
+        raise VerificationError(decoded.damage)
+    match decoded.kind:
+        case "opaque":
+            raise UnverifiableError("it is opaque, so only its server can verify it")
+        case "jwe":
+            raise UnverifiableError("it is encrypted (JWE), so only its recipient can verify it")
+        case "sd-jwt":
+            raise UnverifiableError("it is an SD-JWT, which tokencli doesn't verify")
+    found = decoded.claims.get("iss")
+    if found is not None and found != issuer:
+        raise VerificationError(
+            f"it is a token of another issuer: the issuer is {_quote_value(found)}"
+            f" (expected: {issuer!r})"
+        )
+
+
+def judge_audience(claims: Mapping[str, object], expected: Collection[str]) -> AudienceVerdict:
+    """Compare `aud` with the expected audiences; one in common is enough."""
+    aud = claims.get("aud")
+    actual, names = strings_of_claim(aud), tuple(dict.fromkeys(expected))
+    if not names:
+        return AudienceVerdict("not_judged", actual, names)
+    if set(actual) & set(names):
+        return AudienceVerdict("match", actual, names)
+    wanted = f"expected: {', '.join(map(repr, names))[:200]}"
+    if aud is None:
+        return AudienceVerdict("missing", actual, names, f"aud is missing ({wanted})")
+    if aud in ([], "", [""]):
+        return AudienceVerdict("empty", actual, names, f"aud is empty ({wanted})")
+    return AudienceVerdict(
+        "mismatch", actual, names, f"the audience is {_quote_value(aud)} ({wanted})"
+    )
+
+
 def _checked_algorithm(decoded: DecodedToken) -> str:
-    if decoded.kind != "jwt":
-        raise VerificationError(f"it is not a signed JWT ({decoded.kind})")
     if decoded.problems:
         raise VerificationError(decoded.problems[0])
     alg = decoded.header.get("alg")
+    if isinstance(alg, str) and alg in HMAC_ALGORITHMS:
+        raise UnverifiableError(
+            f"its algorithm is {alg!r}: it is signed with a secret, so only who has that can verify"
+            " it, and an asymmetric algorithm would be needed"
+        )
     if not isinstance(alg, str) or alg not in ASYMMETRIC_ALGORITHMS:
         raise VerificationError(
             f"its algorithm is {str(alg)[:40]!r}, and only an asymmetric one proves who signed it"
@@ -112,12 +186,24 @@ def _candidate_keys(keys: Mapping[str, Any], alg: str, kid: str | None) -> Seque
         operations = key.get("key_ops", ["verify"])
         if not isinstance(operations, list) or "verify" not in operations:
             continue
-        if kid is not None and key.get("kid") != kid:
+        if kid is not None and key.get("kid") not in (kid, None):
             continue
         candidates.append(
-            {name: value for name, value in key.items() if name not in PRIVATE_JWK_MEMBERS}
+            {name: key[name] for name in ("kid", "kty", "crv") if key.get(name) is not None}
+            | {
+                name: _normalize_base64url(key[name])
+                for name in ("n", "e", "x", "y")
+                if name in key
+            }
         )
     return candidates
+
+
+def _normalize_base64url(value: object) -> object:
+    """Return a number of a JWK without the padding, line breaks or base64 that some servers use."""
+    if not isinstance(value, str):
+        return value
+    return "".join(value.split()).rstrip("=").translate(BASE64_TO_BASE64URL)
 
 
 def _algorithm_names(alg: str) -> tuple[str, ...]:
@@ -131,51 +217,43 @@ def _is_weak_key(key: Mapping[str, Any]) -> bool:
     if key.get("kty") != "RSA" or not isinstance(modulus, str):
         return False
     try:
-        raw = urlsafe_b64decode(modulus + "=" * (-len(modulus) % 4))  # lenient, as joserfc is
+        raw = urlsafe_b64decode(modulus + "=" * (-len(modulus) % 4))
     except ValueError:
         return False
     return int.from_bytes(raw).bit_length() < MIN_RSA_BITS
 
 
-def _is_signed_by(token: str, key: Mapping[str, Any], alg: str) -> bool:
+def _import_key(key: Mapping[str, Any]) -> Any:
+    """Return the key for joserfc, or None if it is damaged."""
     from joserfc.errors import JoseError
     from joserfc.jwk import JWKRegistry
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            imported = JWKRegistry.import_key(dict(key))
+            imported.get_op_key("verify")  # a damaged number is noticed only now
+    except (JoseError, ValueError, TypeError, KeyError, OverflowError):
+        return None
+    return imported
+
+
+def _is_signed_by(token: str, key: Any, alg: str) -> bool:
+    from joserfc.errors import JoseError
     from joserfc.jws import JWSRegistry, deserialize_compact
 
     registry = JWSRegistry(algorithms=[alg], strict_check_header=False)
     registry.max_header_length = MAX_HEADER_BYTES
-    public = {
-        name: value for name, value in key.items() if name in ("kty", "crv", "x", "y", "n", "e")
-    }
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # joserfc warns about the name EdDSA, which servers use
-            deserialize_compact(token, JWKRegistry.import_key(public), registry=registry)
+            deserialize_compact(token, key, registry=registry)
     except (JoseError, ValueError, TypeError, KeyError, OverflowError):
         return False
     return True
 
 
-def _check_claims(
-    claims: Mapping[str, object],
-    *,
-    issuer: str,
-    audiences: Collection[str],
-    now: float,
-    endless: bool,
-) -> tuple[str, ...]:
-    """Check issuer, audience and times; return the matching audiences."""
-    if claims.get("iss") != issuer:
-        raise VerificationError(
-            f"the signature is valid, but the issuer is {_quote_value(claims.get('iss'))}"
-            f" (expected: {issuer!r})"
-        )
-    matched = tuple(aud for aud in strings_of_claim(claims.get("aud")) if aud in audiences)
-    if not matched:
-        raise VerificationError(
-            f"the signature is valid, but the audience is {_quote_value(claims.get('aud'))}"
-            f" (expected: {', '.join(audiences)[:200] or 'none is configured'})"
-        )
+def _check_times(claims: Mapping[str, object], *, now: float, endless: bool) -> None:
     expires = _read_numeric_date(claims, "exp")
     if expires is None and not endless:
         raise VerificationError(
@@ -186,7 +264,6 @@ def _check_claims(
     not_before = _read_numeric_date(claims, "nbf")
     if not_before is not None and not_before > now + CLOCK_TOLERANCE_S:
         raise VerificationError("the signature is valid, but the token is not valid yet")
-    return matched
 
 
 def _read_numeric_date(claims: Mapping[str, object], name: str) -> float | None:

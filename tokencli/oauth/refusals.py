@@ -61,7 +61,7 @@ def refusal_error(
         cause += f"; or this computer's clock is {describe_clock_skew(skew)} of the server's"
     return RefusedError(
         f"{get_endpoint_host(profile)} refused the request"
-        f" ({_quote_refusal(request, reply, reason)})",
+        f" ({quote_refusal(request, reply, reason)})",
         cause=cause,
         fix=fix,
         status=reply.status,
@@ -259,7 +259,7 @@ def _fill(text: str, values: Mapping[str, str]) -> str:
     return _PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), text)
 
 
-def _quote_refusal(request: HttpRequest, reply: HttpReply, reason: "ServerReason") -> str:
+def quote_refusal(request: HttpRequest, reply: HttpReply, reason: "ServerReason") -> str:
     """Return status, error code, reason and request IDs, without repetitions."""
     quoted = f"HTTP {reply.status}"
     if reason.code:

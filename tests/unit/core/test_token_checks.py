@@ -1,6 +1,7 @@
 """Checks of a token: introspection, UserInfo, and verification with the issuer's keys."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -82,8 +83,8 @@ def test_an_endpoint_that_nobody_knows_is_a_configuration_error(which: str) -> N
     """The error names the endpoint and the fix."""
     profile = make_profile(issuer=ISSUER)
     wanted = RequestedChecks(which == "jwks", which == "introspection", which == "userinfo")
-    with pytest.raises(ConfigError, match=which):
-        run_checks(profile, ctx(), signed(), BEARER, wanted)
+    (error,) = run_checks(profile, ctx(), signed(), BEARER, wanted).errors.values()
+    assert isinstance(error, ConfigError) and which in error.message
 
 
 def test_userinfo_gets_the_token_in_a_header() -> None:
@@ -232,7 +233,7 @@ def test_userinfo_refusal_quotes_the_challenge() -> None:
         'Bearer realm="x", error="insufficient_scope", error_description="openid is missing"'
     )
     reply = HttpReply(403, {"www-authenticate": challenge}, b"")
-    with pytest.raises(RefusedError, match="insufficient_scope, openid is missing"):
+    with pytest.raises(RefusedError, match="insufficient_scope: openid is missing"):
         fetch_userinfo(PROFILE, ctx(reply), BEARER)
 
 
@@ -258,31 +259,75 @@ def test_unknown_key_is_fetched_again() -> None:
         verify_token(PROFILE, ctx(keys("old"), keys("old")), signed())
 
 
+NAMING = {"audience": "api", "resource": ("https://r.example/", "https://s.example/")}
+
+
 @pytest.mark.requirement(28)
 @pytest.mark.parametrize(
-    ("aud", "further", "holds"),
+    ("aud", "params", "further", "status"),
     [
-        ("api", (), True),
-        ("batch", (), True),
-        ("https://r.example/", (), True),
-        ("more", ("more",), True),
-        ("more", (), False),
+        ("api", NAMING, (), "match"),
+        ("https://r.example/", NAMING, (), "match"),
+        ("more", NAMING, ("more",), "match"),
+        ("more", NAMING, (), "mismatch"),
+        ("batch", NAMING, (), "mismatch"),
+        ("more", {}, ("other",), "mismatch"),
+        (None, {}, ("other",), "missing"),
+        ([], NAMING, (), "empty"),
+        ("account", {}, (), "not_judged"),
+        ([], {}, (), "not_judged"),
+        (None, {}, (), "not_judged"),
     ],
 )
-def test_accepted_audiences(aud: str, further: tuple[str, ...], holds: bool) -> None:
-    """The profile's audience, resources and client, and those of the command line."""
-    profile = make_profile(
-        issuer=ISSUER,
-        params={"audience": "api", "resource": ("https://r.example/", "https://s.example/")},
-        endpoints=PROFILE.endpoints,
-    )
-    if holds:
-        assert verify_token(profile, ctx(keys()), signed(aud=aud), further).matched_audiences == (
-            aud,
-        )
-    else:
-        with pytest.raises(VerificationError, match="the audience is"):
-            verify_token(profile, ctx(keys()), signed(aud=aud), further)
+def test_audience_of_an_access_token(
+    aud: object, params: dict[str, Any], further: tuple[str, ...], status: str
+) -> None:
+    """It is judged only if the profile or the command line names one, apart from the signature."""
+    profile = make_profile(issuer=ISSUER, params=params, endpoints=PROFILE.endpoints)
+    wanted = RequestedChecks(verify=True, audiences=further)
+    results = run_checks(profile, ctx(keys()), signed(aud=aud), None, wanted)
+    assert results.verified is not None and results.audience is not None
+    assert results.audience.status == status
+    rejected = status not in ("match", "not_judged")
+    assert [line.startswith("verification failed: the signature is valid, but ")
+            for line in results.list_rejections()] == [True] * rejected  # fmt: skip
+
+
+@pytest.mark.requirement(28)
+@pytest.mark.parametrize("sign", [{"typ": "ID"}, {"at_hash": "x"}, {}])
+@pytest.mark.parametrize(("aud", "status"), [("batch", "match"), ("api", "mismatch")])
+def test_audience_of_an_id_token(sign: dict[str, Any], aud: str, status: str) -> None:
+    """It is always the client (OpenID Connect Core section 3.1.3.7)."""
+    wanted = RequestedChecks(verify=True, id_token=not sign)
+    results = run_checks(PROFILE, ctx(keys()), signed(aud=aud, **sign), None, wanted)
+    assert results.audience is not None and results.audience.status == status
+
+
+@pytest.mark.requirement(28)
+def test_token_of_another_issuer_costs_no_request() -> None:
+    """Neither metadata nor keys are fetched for it."""
+    outside = ctx()
+    with pytest.raises(VerificationError, match="a token of another issuer"):
+        verify_token(PROFILE, outside, signed(iss="https://other.example.com"))
+    assert outside.transport.requests == []
+
+
+@pytest.mark.parametrize(
+    ("issuer", "fix"),
+    [
+        ("https://id.example.com/realm", "--set issuer=https://id.example.com/realm"),
+        ("https://other.example.com", None),
+        ("no URL", None),
+        (7, None),
+    ],
+)
+def test_missing_issuer_is_suggested_if_it_is_trusted(issuer: object, fix: str | None) -> None:
+    """The token's own iss is worth trying only at the origin of the profile's token endpoint."""
+    profile = make_profile(endpoints=PROFILE.endpoints)
+    with pytest.raises(ConfigError, match="no issuer") as caught:
+        verify_token(profile, ctx(), signed(iss=issuer))
+    assert (caught.value.fix or "").endswith(fix or "")
+    assert (caught.value.fix is None) == (fix is None)
 
 
 @pytest.mark.requirement(28)
@@ -300,18 +345,139 @@ def test_invalid_jwks(body: str) -> None:
     assert not isinstance(caught.value, VerificationError)
 
 
-def test_rejection_reason() -> None:
-    """A bad signature, or a server that no longer knows the token; otherwise None."""
-    everything = RequestedChecks(verify=True, introspect=True, userinfo=True)
-    good = run_checks(
-        PROFILE, ctx(keys(), '{"active":true}', '{"sub":"jdoe"}'), signed(), BEARER, everything
+EVERYTHING = RequestedChecks(verify=True, introspect=True, userinfo=True)
+INACTIVE = '{"active":false}'
+
+
+def challenge(error: str, status: int = 401) -> HttpReply:
+    """Return a refusal of UserInfo."""
+    return HttpReply(status, {"www-authenticate": f'Bearer error="{error}"'}, b"")
+
+
+def test_no_rejection() -> None:
+    """All checks of a good token."""
+    outside = ctx(keys(), '{"active":true}', '{"sub":"jdoe"}')
+    good = run_checks(PROFILE, outside, signed(), BEARER, EVERYTHING)
+    assert (good.list_rejections(), good.userinfo, good.is_active) == ([], {"sub": "jdoe"}, True)
+    assert good.errors == {}
+
+
+def test_refused_check_does_not_hide_the_others() -> None:
+    """Each check has its own result or error, whichever fails."""
+    refused = json_reply('{"error":"unauthorized_client"}', 403)
+    results = run_checks(
+        PROFILE, ctx(keys(), refused, challenge("invalid_token")), signed(), BEARER, EVERYTHING
     )
-    assert (good.rejection_reason, good.userinfo) == (None, {"sub": "jdoe"})
-    gone = run_checks(PROFILE, ctx('{"active":false}'), "t", None, RequestedChecks(introspect=True))
-    assert gone.rejection_reason and "not active" in gone.rejection_reason
-    forged = run_checks(PROFILE, ctx(keys()), signed(aud="x"), None, RequestedChecks(verify=True))
-    assert (
-        forged.rejection_reason
-        and "the audience is" in forged.rejection_reason
-        and forged.verified is None
+    assert results.verified is not None
+    assert list(results.errors) == ["introspect", "userinfo"]
+    no_keys = run_checks(
+        PROFILE, ctx("[]", '{"active":true}', '{"sub":"jdoe"}'), signed(), BEARER, EVERYTHING
     )
+    assert (list(no_keys.errors), no_keys.is_active) == (["verify"], True)
+
+
+OLD = TokenSet(TOKEN, "Bearer", NOW - 600, NOW + 600)
+INTROSPECT = RequestedChecks(introspect=True)
+
+
+@pytest.mark.parametrize(
+    ("token", "stored", "userinfo", "alive", "says"),
+    [
+        (signed(exp=NOW - 60), OLD, None, False, "it expired 1 minute ago"),
+        ("opaque", replace(OLD, expires_at=NOW - 60), None, False, "it expired 1 minute ago"),
+        (signed(), OLD, json_reply('{"sub":"x"}'), True, "UserInfo accepts it"),
+        ("opaque", None, json_reply('{"sub":"x"}'), True, "UserInfo accepts it"),
+        (signed(), OLD, challenge("insufficient_scope", 403), True, "refuses only its scope"),
+        (signed(), OLD, challenge("invalid_token"), False, "calls it invalid, too"),
+        ("opaque", BEARER, HttpReply(404, {}, b""), True, "issued a few seconds ago"),
+        ("opaque", BEARER, challenge("invalid_token"), False, "calls it invalid, too"),
+        (signed(aud="account"), OLD, HttpReply(401, {}, b""), True, "by its own exp"),
+        (signed(aud=None), OLD, HttpReply(503, {}, b""), True, "by its own exp"),
+        (signed(aud=["batch"]), OLD, HttpReply(503, {}, b""), False, "it was revoked"),
+        (signed(aud="account"), None, HttpReply(503, {}, b""), False, "Keycloak"),
+        ("opaque", OLD, HttpReply(503, {}, b""), False, "Keycloak"),
+    ],
+)
+def test_inactive_token_is_judged_by_other_evidence(
+    token: str, stored: TokenSet | None, userinfo: HttpReply | None, alive: bool, says: str
+) -> None:
+    """Its own expiry, UserInfo, and the time of issue; a pasted token's own exp proves nothing."""
+    replies = [] if userinfo is None else [userinfo]
+    results = run_checks(PROFILE, ctx(INACTIVE, *replies), token, stored, INTROSPECT)
+    assert results.activity is not None and says in results.activity.reason
+    assert results.is_active is results.activity.alive is alive
+    assert (results.list_rejections() == []) is alive
+    assert results.errors == {}
+
+
+def test_verified_exp_is_evidence() -> None:
+    """The own exp of a pasted token counts if the issuer's signature is verified."""
+    wanted = RequestedChecks(verify=True, introspect=True, audiences=("account",))
+    outside = ctx(keys(), INACTIVE, HttpReply(503, {}, b""))
+    results = run_checks(PROFILE, outside, signed(aud="account"), None, wanted)
+    assert results.is_active is True
+
+
+@pytest.mark.parametrize(
+    ("client_auth", "stored", "says"),
+    [
+        ("none", None, "this profile's client doesn't authenticate"),
+        ("client_secret_basic", BEARER, "whose credentials were accepted for the token"),
+    ],
+)
+def test_introspection_refusal_blames_no_secret(
+    client_auth: str, stored: TokenSet | None, says: str
+) -> None:
+    """A client that just got a token with its secret isn't told to change it."""
+    profile = replace(PROFILE, client_auth=client_auth)
+    refused = json_reply('{"error":"invalid_client"}', 401)
+    results = run_checks(profile, ctx(refused), "t", stored, INTROSPECT)
+    error = results.errors["introspect"]
+    assert says in str(error.cause) and error.fix is None
+
+
+def opaque(scope: str | None = None, **change: Any) -> TokenSet:
+    """Return a stored opaque token of ten minutes ago."""
+    return replace(OLD, scope=scope, **change)
+
+
+def jwt(**claims: Any) -> TokenSet:
+    """Return a stored JWT of ten minutes ago."""
+    return replace(OLD, access_token=Secret(signed(**claims)))
+
+
+@pytest.mark.parametrize(
+    ("token", "reply", "profile", "cause", "fix"),
+    [
+        (jwt(exp=NOW - 60), challenge("invalid_token"), {}, "expired 1 minute ago", "refresh p"),
+        (opaque(expires_at=NOW - 60), HttpReply(401, {}, b""), {}, "expired", "refresh p"),
+        (opaque("read"), challenge("insufficient_scope", 403), {"scope": "read"},
+         "because the profile doesn't request it", "profiles edit p --set 'scope=openid read'"),
+        (opaque("read"), challenge("insufficient_scope", 403), {"scope": "openid read"},
+         'doesn\'t have the scope "openid"', None),
+        (opaque("openid"), HttpReply(403, {"www-authenticate":
+         'Bearer error="insufficient_scope", scope="openid email"'}, b""), {}, "openid email", None),
+        (opaque("read"), challenge("invalid_token"), {"grant": "client_credentials"},
+         "client_credentials signs in none", None),
+        (jwt(aud="https://api", scope="openid"), challenge("invalid_token"), {},
+         "accepted only by 'https://api'", None),
+        (opaque("openid"), challenge("invalid_token"), {}, "most likely the token was revoked",
+         "refresh p"),
+        (replace(BEARER, scope="openid"), challenge("invalid_token"), {}, "just now", None),
+        (opaque("openid"), challenge("use_dpop_nonce"), {}, "bound to a key", None),
+        (opaque("openid"), HttpReply(404, {}, b""), {}, "userinfo_url", "profiles show p"),
+        (opaque("openid"), HttpReply(503, {}, b""), {}, "busy", None),
+    ],
+)  # fmt: skip
+def test_userinfo_refusal_is_explained_by_the_evidence(
+    token: TokenSet, reply: HttpReply, profile: dict[str, Any], cause: str, fix: str | None
+) -> None:
+    """A refresh is suggested only if a new token can help, and never for a pasted token."""
+    asking = replace(PROFILE, **{"grant": "password", **profile})
+    with pytest.raises(RefusedError) as caught:
+        fetch_userinfo(asking, ctx(reply), token)
+    assert cause in str(caught.value.cause)
+    assert caught.value.fix == (fix and f"tokencli {fix}")
+    with pytest.raises(RefusedError) as caught:
+        fetch_userinfo(asking, ctx(reply), token, is_stored=False)
+    assert "refresh" not in str(caught.value.fix)
