@@ -99,9 +99,9 @@ class Reply:
       `/@attribute` at the end selects an attribute.
     * `text:` for the whole body.
 
-    ` ~ REGEX` after a locator extracts the one group of a regular expression. The expression can't repeat
-    groups, look ahead or look back, and can contain at most three of `*`, `+`, `?`, `{m,n}` and `|`. In a
-    list of locators, the first that finds a value is used.
+    ` ~ REGEX` after a locator extracts the one group of a regular expression from the first 65,536
+    characters. The expression can't repeat groups, look ahead, look back or refer to a group. In a list of
+    locators, the first that finds a value is used.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT_CONFIG

@@ -1,6 +1,7 @@
 """Determine a token's lifetime from the reply and the token. Nothing raises, and nothing is guessed."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from email.utils import parsedate_to_datetime
 from math import isfinite
@@ -121,7 +122,11 @@ def _seconds_until(raw: object, places: Reply, base: float, remarks: list[str]) 
     """Return the seconds from `base` to the time in the reply."""
     moment = _parse_time(raw, places)
     if moment is None:
-        remarks.append("its expiry time is not in the provider's time_format, and was ignored")
+        lacks_zone = _parse_time(raw, replace(places, time_zone="UTC")) is not None
+        reason = " (it has no zone: set time_zone)" if lacks_zone else ""
+        remarks.append(
+            f"its expiry time is not in the provider's time_format{reason}, and was ignored"
+        )
         return None
     if moment < base - DAY_S:
         remarks.append(

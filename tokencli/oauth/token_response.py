@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 from tokencli.errors import TokencliError, UnreachableError
@@ -160,7 +161,12 @@ def _build_token_response(
     if access_token is not None and places.compose is not None:
         values = {**outputs, "token": access_token}
         try:
-            access_token = template.fill_template(places.compose, values) or access_token
+            names = template.list_value_names(places.compose)
+            missing = ", ".join(name for name in names if name not in values)
+            access_token = template.fill_template(places.compose, values)
+            access_problem = (
+                f"it has no {missing}, of which the token is composed" if missing else None
+            )
         except TokencliError as error:
             access_token, access_problem = None, error.message
     token_type = (
@@ -304,8 +310,9 @@ def _missing_token_error(
 
 
 def _to_output_text(value: Any) -> str | None:
-    """Return a further output as text."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    """Return a further output as text, or None if it is missing or of another type."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    if not (is_number or isinstance(value, str)):
         return None
     text = str(value)
     return None if _LONE_SURROGATE.search(text) else text  # it could not be encoded and sent

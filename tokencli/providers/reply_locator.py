@@ -1,37 +1,33 @@
 """Find a value in a reply by its locator: a JMESPath, a header, a cookie, an XML path or the text.
 
 Locators use JMESPath (https://jmespath.org) because people know it from the command lines of cloud
-providers, it is specified, and it runs no code. Regular expressions and JMESPath expressions are
-accepted only if their cost is bounded for any reply. XML is read with expat alone: a document type
+providers, it is specified, and it runs no code. Its cost and that of regular expressions are bounded for
+any reply (`bounded_jmespath`, `linear_pattern`). XML is read with expat alone: a document type
 declaration ends the reading, so there are no external or growing entities.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable
 from functools import cached_property
-from re import _constants as op  # type: ignore[attr-defined]
-from re import _parser  # type: ignore[attr-defined]
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tokencli.errors import ConfigError
 from tokencli.models import HttpReply, Secret
 from tokencli.provider_schema import Reply
 from tokencli.providers import response_body
 
+if TYPE_CHECKING:
+    from tokencli.providers.bounded_jmespath import BoundedSearch
+
 _SET_COOKIE_SEPARATOR = re.compile(r",\s*(?=[^;,=\s]+=)")
 """Separates joined Set-Cookie headers. The comma in a date is not followed by a name."""
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _REGEX_SEPARATOR = " ~ "
-_SINGLE_CHARACTER_OPS = (op.LITERAL, op.NOT_LITERAL, op.ANY, op.IN, op.CATEGORY)
-_REPEAT_OPS = (op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT)
-
-MAX_CHOICES = 3
-"""Choices that a pattern may leave open. With n characters it costs at most n to this power."""
-MAX_INPUT_LENGTHS = (16 * 1024, 16 * 1024, 2048, 512)
-"""The most characters matched by a pattern with 0, 1, 2 or 3 choices."""
-MAX_COPIES = 256
-"""How often a JMESPath may copy a part of the reply, over all its lists and tables."""
-MAX_PATH_LENGTH = 500
+MAX_PATTERN_STEPS = 200_000
+"""Steps of all regular expressions on one reply: about a tenth of a second."""
+MAX_SHOWN_LENGTH = 500
+"""Characters of a locator in a message."""
 MAX_XML_DEPTH = 100
 
 
@@ -40,6 +36,9 @@ class ReplyDocument:
 
     def __init__(self, reply: HttpReply) -> None:
         self.reply = reply
+        self._pattern_steps_left = MAX_PATTERN_STEPS
+        self._matches: dict[tuple[str, str], str | None] = {}
+        self._expressions: BoundedSearch | None = None
 
     @cached_property
     def parsed(self) -> response_body.ParsedBody:
@@ -87,9 +86,17 @@ class ReplyDocument:
         value = self._lookup_place(place)
         if not tilde or value is None:
             return value
-        text = value if isinstance(value, str) else str(value)
-        match = re.search(pattern, text[: _get_max_input_length(pattern)])
-        return match[1] if match and match[1] else None
+        return self._search_pattern(pattern, value if isinstance(value, str) else json.dumps(value))
+
+    def _search_pattern(self, pattern: str, text: str) -> str | None:
+        """Return the group of a regular expression. All patterns of a reply share one budget."""
+        from tokencli.providers.linear_pattern import compile_pattern  # start-up: few need it
+
+        if (pattern, text) not in self._matches:
+            found, steps = compile_pattern(pattern).search(text, self._pattern_steps_left)
+            self._pattern_steps_left -= steps
+            self._matches[pattern, text] = found
+        return self._matches[pattern, text]
 
     def read_token(self, locators: Iterable[str]) -> tuple[str | None, str | None]:
         """Return the token at the first locator that finds one; or None, and why if one is uncertain."""
@@ -112,9 +119,9 @@ class ReplyDocument:
             certain = ReplyDocument(self.reply)
             certain.parsed = self.parsed._replace(value=self.parsed.certain)
             if _to_token_text(certain.lookup(locator)) != text:
-                return f"its {locator[:MAX_PATH_LENGTH]} is ambiguous: {self.parsed.remarks[-1]}"
+                return f"its {locator[:MAX_SHOWN_LENGTH]} is ambiguous: {self.parsed.remarks[-1]}"
         if self.parsed.remarks and not (text.isascii() and text.isprintable()):
-            return f"its {locator[:MAX_PATH_LENGTH]} is ambiguous: {self.parsed.remarks[0]}"
+            return f"its {locator[:MAX_SHOWN_LENGTH]} is ambiguous: {self.parsed.remarks[0]}"
         return None
 
     def scan_for_tokens(self, where: Reply) -> None:
@@ -159,7 +166,11 @@ class ReplyDocument:
             return None
         if _PLAIN_KEY.fullmatch(place):  # the usual case needs no library
             return document.get(place) if isinstance(document, dict) else None
-        return _search_jmespath(place, document)
+        if self._expressions is None:
+            from tokencli.providers.bounded_jmespath import BoundedSearch  # start-up: few need it
+
+            self._expressions = BoundedSearch(len(self.reply.body))
+        return self._expressions.search(place, document)
 
     def _lookup_header(self, name: str) -> str | None:
         return self.reply.headers.get(name.lower()) or None
@@ -190,7 +201,7 @@ _PLACE_LOOKUPS: dict[str, Callable[[ReplyDocument, str], str | None]] = {
 
 def _to_token_text(value: Any) -> str | None:
     """Return a token as text. Some servers send a number."""
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and value is not True and value > 0:
         return str(value)
     return value if isinstance(value, str) and value else None
 
@@ -203,104 +214,13 @@ def check_locator(locator: str) -> None:
         if not name.strip():
             raise ConfigError(f"{kind}: is not followed by a name", fix=f"write {kind}:NAME")
     elif place.strip() != "text:":
-        _check_jmespath(place, _compile_jmespath(place).parsed)
+        from tokencli.providers.bounded_jmespath import compile_expression  # start-up
+
+        compile_expression(place)
     if tilde:
-        _check_regex(pattern)
+        from tokencli.providers.linear_pattern import compile_pattern  # start-up
 
-
-def _search_jmespath(expression: str, document: Any) -> Any:
-    from jmespath.exceptions import JMESPathError
-
-    try:
-        return _compile_jmespath(expression).search(document)
-    except (JMESPathError, RecursionError):  # e.g. a function applied to the wrong type
-        return None
-
-
-def _compile_jmespath(expression: str) -> Any:
-    import jmespath  # costs start-up time, and most locators are plain keys
-    from jmespath.exceptions import JMESPathError
-
-    try:
-        return jmespath.compile(expression)
-    except (JMESPathError, ValueError, RecursionError):
-        raise ConfigError(
-            f"{expression[:80]!r} is not a valid locator",
-            fix="""write data.token, items[0].token or '"a-b"' (JMESPath), header:NAME, cookie:NAME,"""
-            " xml:a/b or text:",
-        ) from None
-
-
-def _check_jmespath(expression: str, parsed: Any) -> None:
-    """Raise ConfigError if a compiled JMESPath could multiply its input."""
-    if len(expression) > MAX_PATH_LENGTH or _count_copies(parsed, 0) > MAX_COPIES:
-        raise ConfigError(
-            f"the locator {expression[:80]!r} could make a result far larger than the reply",
-            fix="select one value, without building lists or tables",
-        )
-
-
-def _count_copies(node: Any, depth: int) -> int:
-    """Return how often a node copies its input, at most."""
-    if depth > MAX_PATH_LENGTH or not isinstance(node, dict):
-        return 1
-    children = [child for child in node.get("children", ()) if isinstance(child, dict)]
-    product = 1
-    for child in children:
-        product = min(product * _count_copies(child, depth + 1), MAX_COPIES + 1)
-    is_multi_select = node.get("type") in ("multi_select_list", "multi_select_dict")
-    return min(product * (len(children) if is_multi_select else 1) or 1, MAX_COPIES + 1)
-
-
-def _check_regex(pattern: str) -> None:
-    """Raise ConfigError unless the pattern has one group and can't take long.
-
-    Only single characters may be repeated. Repeats of a variable number and alternatives together
-    are few. There is no lookahead, lookbehind or backreference.
-    """
-    try:
-        groups = re.compile(pattern).groups
-        choices = _count_pattern_choices(pattern)
-    except (re.error, OverflowError, RecursionError):
-        raise ConfigError(f"{pattern[:80]!r} is not a regular expression") from None
-    if groups != 1:
-        raise ConfigError(
-            f"the regular expression {pattern[:80]!r} has {groups} groups instead of one",
-            fix="put ( ) around the part to take, and (?: ) around other groups",
-        )
-    if choices > MAX_CHOICES:
-        raise ConfigError(
-            f"the regular expression {pattern[:80]!r} could take too long",
-            fix=f"use at most {MAX_CHOICES} of * + ? {{m,n}} |, repeat no group, and don't look"
-            " ahead or back",
-        )
-
-
-def _get_max_input_length(pattern: str) -> int:
-    """Return how many characters an accepted pattern may be matched against."""
-    return MAX_INPUT_LENGTHS[min(_count_pattern_choices(pattern), MAX_CHOICES)]
-
-
-def _count_pattern_choices(pattern: str) -> int:
-    """Count the choices that a pattern leaves open. A forbidden element counts as too many."""
-
-    def count(tree: Any) -> int:
-        choices = 0
-        for kind, argument in tree:
-            if kind in _REPEAT_OPS:
-                least, most, inner = argument
-                if len(inner) != 1 or inner[0][0] not in _SINGLE_CHARACTER_OPS:
-                    return MAX_CHOICES + 1
-                choices += least != most
-            elif kind is op.BRANCH:
-                choices += 1 + sum(map(count, argument[1]))
-            elif kind is op.SUBPATTERN:
-                choices += count(argument[-1])
-            elif kind not in (*_SINGLE_CHARACTER_OPS, op.AT):
-                return MAX_CHOICES + 1
-        return choices
-
-    return count(_parser.parse(pattern))
+        compile_pattern(pattern)
 
 
 class UnsupportedXmlError(Exception):

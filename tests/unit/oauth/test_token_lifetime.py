@@ -79,7 +79,10 @@ def test_forms_of_a_lifetime(
     [
         ({"at": (NOW + 60) * 1e3}, "year 3000"),
         ({"at": "15/01/2027"}, "not in the provider's time_format"),
-        ({"at": "2027-01-15T08:01:00"}, "not in the provider's time_format"),
+        (
+            {"at": "2027-01-15T08:01:00"},
+            "not in the provider's time_format (it has no zone: set time_zone)",
+        ),
         ({"in": "soon"}, "not a number"),
         ({"in": 10**12}, "ten years"),
         ({"in": -1}, "negative"),

@@ -11,6 +11,7 @@ from tests.fakes import json_reply, make_profile
 from tokencli.errors import RefusedError, ReplyError, TokencliError
 from tokencli.models import HttpReply, HttpRequest, Profile, Secret, SecretRef
 from tokencli.oauth.token_response import TokenResponse, read_token_response
+from tokencli.provider_schema import Reply
 
 STARTED = 1_800_000_000.0
 CANARY = "canary-secret-51c2"
@@ -110,6 +111,27 @@ def test_lifetime_of_the_jwt_is_the_limit() -> None:
     assert read(f'{{"access_token": "{jwt}", "expires_in": 9999}}').token.lifetime == 300
     assert read(f'{{"access_token": "{jwt}"}}').token.lifetime == 300
     assert read(f'{{"access_token": "{jwt}", "expires_in": 60}}').token.lifetime == 60
+
+
+def test_a_number_is_a_token() -> None:
+    """It is written in digits, whatever its size; nothing else is turned into text."""
+    big = 10**40 + 7
+    token = read(f'{{"access_token": {big}, "expires_in": 60, "refresh_token": 7}}').token
+    assert (token.access_token, token.refresh_token) == (Secret(str(big)), Secret("7"))
+    for value in ("null", "true", "0", "-1", "1.5", "NaN", "9" * 401, "[1]", '""'):
+        assert "nothing at 'access_token'" in malformed(f'{{"access_token": {value}}}').message
+
+
+def test_a_token_is_not_composed_of_missing_values() -> None:
+    """Without one of its parts the token is unusable, and the refresh token is kept."""
+    reply = Reply(compose="{key}.{token}", outputs={"key": ("key",)})
+    profile = replace(OAUTH2, provider=replace(OAUTH2.provider, reply=reply))
+    assert read('{"access_token": "t", "key": 5}', profile).token.access_token == Secret("5.t")
+    for missing in ("", ', "key": null', ', "key": true', ', "key": NaN'):
+        found = read(f'{{"access_token": "t", "refresh_token": "r"{missing}}}', profile)
+        assert found.unusable_reason == "it has no key, of which the token is composed"
+        assert found.token.refresh_token == Secret("r")
+        assert found.token.access_token == Secret("")
 
 
 def test_unknown_token_type_is_unusable() -> None:
