@@ -22,6 +22,7 @@ _CONTINUED_LINE = r"""\r?\n[ \t]*(?=['"-]|https?:)"""
 _BASH_PIECE = re.compile(
     rf"""(?P<joint>\\\r?\n)
     |(?P<gap>(?:[ \t\r]|[\\^](?:[ \t]*\r?\n|\Z)|{_CONTINUED_LINE})+?)
+    |(?P<placeholder><[A-Za-z][\w.-]*>)
     |(?P<heredoc><<-?[ \t]*(?P<quote>['"]?)(?P<delimiter>\w+)(?P=quote))
     |(?P<redirect>(?:\d+(?=[<>])|&(?=>))?(?:>>|>\||>&|<<<|<&|>|<))
     |(?P<operator>"?(?:\$\(|`)\s*(?=[\w./]*curl\s)|\)"?(?=[\s;|&)]|\Z)|&&|\|\||[\n;&|()])
@@ -39,6 +40,7 @@ _BASH_IN_DOUBLE_QUOTES = re.compile(
 )
 _POWERSHELL_PIECE = re.compile(
     rf"""(?P<gap>(?:[ \t\r]|`(?:[ \t]*\r?\n|\Z)|{_CONTINUED_LINE})+)
+    |(?P<placeholder><[A-Za-z][\w.-]*>)
     |(?P<redirect>(?:[\d*](?=>))?>>?(?:&(?=\d))?)
     |(?P<operator>&&|\|\||[\n;&|()])
     |'(?P<single>(?:[^']|'')*+)'

@@ -80,11 +80,11 @@ _POWERSHELL_PARAMETERS = (
     "-usebasicparsing",
 )
 _BEFORE_CURL = re.compile(
-    r"[\w{}]*=.*|\{\{\w+\}\}|!|@|call|command|do|env|exec|export|if|local|nohup|set|sudo|then|time|winpty",
+    r"[\w{}]*=.*|\{\{\w+\}\}|!|call|command|do|env|exec|export|if|local|nohup|set|sudo|then|time|winpty",
     re.DOTALL,
 )
 """Matches words that may precede the name of a program."""
-_CURL_PROGRAM = re.compile(r"(?:.*[/\\])?@?curl(?:\.exe)?", re.IGNORECASE | re.DOTALL)
+_CURL_PROGRAM = re.compile(r"(?:.*[/\\]|[!@])?curl(?:\.exe)?", re.IGNORECASE | re.DOTALL)
 _FORM_CONTENT = re.compile(r'\s*+(?:"((?:\\[\\"]|[^"])*+)"[^;]*|([^;]*))(?:;.*)?', re.DOTALL)
 _DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
 _QUOTES = "\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f"
@@ -121,7 +121,7 @@ def parse_curl(text: str) -> list[ImportedRequest]:
     if not requests:
         raise ConfigError("the curl command has no URL")
     if len(commands) > len(found):
-        note = "the commands beside curl, which were left out"
+        note = "the other commands beside curl, which were left out"
         requests = [replace(request, notes=(*request.notes, note)) for request in requests]
     return requests
 
@@ -238,32 +238,19 @@ def _read_requests(options: list[_Option]) -> Iterator[ImportedRequest]:
     has_form = "form" in values or "form-string" in values
     method = _choose_method(values, data is not None, has_form)
     headers = _list_headers(values, notes)
-    body, query = data or "", ""
-    if "get" in values:
-        body, query = "", body
-    query = query or "&".join(_encode_query(value) for value in values.get("url-query", ()))
+    body, query = ("", data or "") if "get" in values else (data or "", "")
+    query = query or "&".join(_encode_query(each, notes) for each in values.get("url-query", ()))
     content_type = next((value for name, value in headers if name.lower() == "content-type"), "")
     if body.strip()[:1] in ("{", "[") and get_body_format(content_type) in ("", "form"):
-        notes.append("whether the server takes JSON as a form, as which curl declares this body")
-    basic = "user" in values and not _has_header(headers, "authorization")
-    for name in _OTHER_AUTHENTICATION.keys() & values.keys():
-        notes.append(
-            f"how to sign in, because {_OTHER_AUTHENTICATION[name]} (--{name}) is not supported"
-        )
-        basic = False
-    if "upload-file" in values:
-        notes.append(_BODY_IN_FILE)
-    if any(name.startswith("netrc") for name in values):
-        notes.append("the user name and password, which are in a file that is not read")
-    left_out = [
-        f"{spelling} ({_PROFILE_KEYS[name]} in the profile)" if name in _PROFILE_KEYS else spelling
-        for name, _, spelling in options
-        if name.removeprefix("no-") not in _READ_OPTIONS
-    ]
-    if left_out:
-        notes.append(f"options that were left out: {', '.join(dict.fromkeys(left_out))}")
+        notes.append("whether the body is JSON, because curl declares it to be a form")
+    notes += _iter_notes(options, values)
+    basic = (
+        "user" in values
+        and not _has_header(headers, "authorization")
+        and not any(name in values for name in _OTHER_AUTHENTICATION)
+    )
     for url in values.get("url", ()):
-        target = _complete_url(url, values.get("proto-default", ["http"])[-1])
+        target = _complete_url(url, values.get("proto-default", ["http"])[-1]).partition("#")[0]
         yield ImportedRequest(
             method,
             f"{target}{'&' if '?' in target else '?'}{query}" if query else target,
@@ -273,6 +260,24 @@ def _read_requests(options: list[_Option]) -> Iterator[ImportedRequest]:
             body_format="multipart" if has_form else "",
             notes=tuple(dict.fromkeys(notes)),
         )
+
+
+def _iter_notes(options: list[_Option], values: Mapping[str, list[str]]) -> Iterator[str]:
+    """Yield what the draft does not have of the request."""
+    for name, scheme in _OTHER_AUTHENTICATION.items():
+        if name in values:
+            yield f"how to sign in, because {scheme} (--{name}) is not supported"
+    if "upload-file" in values:
+        yield _BODY_IN_FILE
+    if any(name.startswith("netrc") for name in values):
+        yield "the user name and password, which are in a file that is not read"
+    left_out = [
+        f"{spelling} ({_PROFILE_KEYS[name]} in the profile)" if name in _PROFILE_KEYS else spelling
+        for name, _, spelling in options
+        if name.removeprefix("no-") not in _READ_OPTIONS
+    ]
+    if left_out:
+        yield f"options that were left out: {', '.join(dict.fromkeys(left_out))}"
 
 
 def _choose_method(values: Mapping[str, list[str]], has_data: bool, has_form: bool) -> str:
@@ -315,14 +320,20 @@ def _encode_data(value: str, notes: list[str]) -> str:
         if not name:
             notes.append(_BODY_IN_FILE)
             return ""
-        notes.append(f"the value of {name[:60]} is in a file, which is not read")
+        content = _note_file_value(name, notes)
     elif not equals:
         name, content = "", value
     return f"{name}={quote(content, safe='')}" if name else quote(content, safe="")
 
 
-def _encode_query(value: str) -> str:
-    return value[1:] if value.startswith("+") else _encode_data(value, [])
+def _note_file_value(name: str, notes: list[str]) -> str:
+    """Return a variable instead of the value of a parameter, which is in a file."""
+    notes.append(f"the value of {name[:60]} is in a file, which is not read")
+    return f"{{{{{name}}}}}"
+
+
+def _encode_query(value: str, notes: list[str]) -> str:
+    return value[1:] if value.startswith("+") else _encode_data(value, notes)
 
 
 def _iter_form(options: list[_Option], notes: list[str]) -> Iterator[tuple[str, str]]:
@@ -334,7 +345,7 @@ def _iter_form(options: list[_Option], notes: list[str]) -> Iterator[tuple[str, 
         if not equals:
             raise ConfigError(f"curl refuses this command: a value of --{option} has no =")
         if option == "form" and content[:1] in ("@", "<"):
-            notes.append(f"the value of {name[:60]} is in a file, which is not read")
+            content = _note_file_value(name, notes)
         elif option == "form" and content[:1] in ("(", ")"):
             notes.append("the nested parts of the form")
             continue

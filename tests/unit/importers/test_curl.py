@@ -127,12 +127,15 @@ def test_what_can_not_be_read_is_refused_with_the_reason(line: str, reason: str)
         ("-A x -e https://y", "headers that were left out (request.headers): User-Agent, Referer"),
         ("-H 'Origin: https://y' -H 'Sec-X: 1' -H 'X-Empty;'", "Origin, Sec-X, X-Empty"),
         ("-H 'X-A: 1' -H 'x-a: 2'", "left out (request.headers): x-a"),
-        ("-d '{\"a\": 1}'", "whether the server takes JSON as a form"),
+        ("-d '{\"a\": 1}'", "whether the body is JSON"),
         ("-F a=@canary", "the value of a is in a file"),
+        ("-F scope=@canary", "the value of scope is in a file"),
+        ("--data-urlencode scope@canary", "the value of scope is in a file"),
+        ("--url-query scope@canary", "the value of scope is in a file"),
         ("-F a=b", "tokencli does not write multipart/form-data bodies"),
         ("-T canary", "the body is in a file"),
         ("-X PROPFIND", "because PROPFIND is not supported"),
-        ("-d a=b | jq .x", "the commands beside curl"),
+        ("-d a=b | jq .x", "the other commands beside curl"),
     ],
 )
 def test_what_was_left_out_is_listed(words: str, said: str) -> None:
@@ -151,6 +154,7 @@ def test_what_was_left_out_is_listed(words: str, said: str) -> None:
         ('curl "${BASE_URL:-x}/t"', "{{BASE_URL}}/t"),
         ('curl "https://$(hostname -f)/t"', "https://{{command}}/t"),
         ("curl '{{baseUrl}}/t'", "{{baseUrl}}/t"),
+        ("curl https://<your-domain>/t -d client_id=<client_id>", "https://<your-domain>/t"),
         (
             "curl --connect-to a:1:b:2 --resolve c:3:d --doh-url https://e https://f/t",
             "https://f/t",
@@ -161,6 +165,16 @@ def test_what_was_left_out_is_listed(words: str, said: str) -> None:
 def test_the_host_is_the_one_of_the_url(line: str, url: str) -> None:
     """It is never that of another option, and a variable in it stays one."""
     assert [request.url for request in parse_curl(line)] == [url]
+
+
+def test_a_variable_may_be_the_beginning_of_the_url() -> None:
+    """It becomes a field for a URL, even if its name looks like that of a secret."""
+    (seen,) = parse_curl(
+        'curl "$KEYCLOAK_URL/realms/$REALM/token" -d grant_type=client_credentials'
+    )
+    text = draft_provider(seen, "T").to_toml()
+    assert 'endpoints.token = "{part_1}/realms/{realm}/token"' in text
+    assert 'part_1.kind = "url"' in text
 
 
 def test_a_variable_of_the_shell_is_no_constant() -> None:

@@ -164,6 +164,7 @@ COMMANDS = [
     "curl -G URL/t -d scope=a --data-urlencode 'audience=b c'",
     "curl -G 'URL/t?format=json' -d scope=a",
     "curl -X POST -G URL/t -d scope=a",
+    "curl -G 'URL/t#here' -d scope=a",
     "curl --get --no-get URL/t -d scope=a",
     "curl --url-query scope=a --url-query '+format=b%20c' URL/t -d grant_type=x",
     "curl -G -d scope=a --url-query format=b URL/t".replace(" --url-query format=b", ""),

@@ -153,7 +153,7 @@ def _add_named_field(
     name = found[1] or found[2]
     key = to_snake_case(name)
     if SECRET_NAME_PATTERN.search(key) or draft.fields.get(key, {}).get("kind", kind) != kind:
-        return _add_numbered_field(draft)
+        return _add_numbered_field(draft, kind)
     placeholder = draft.add_field(key, kind)
     about = draft.fields[placeholder[1:-1]]
     default = given.get(name, "")
@@ -162,10 +162,8 @@ def _add_named_field(
     return placeholder
 
 
-def _add_numbered_field(draft: ProviderDraft) -> str:
-    return draft.add_field(
-        f"part_{sum(key.startswith('part_') for key in draft.fields) + 1}", "text"
-    )
+def _add_numbered_field(draft: ProviderDraft, kind: str = "text") -> str:
+    return draft.add_field(f"part_{sum(key.startswith('part_') for key in draft.fields) + 1}", kind)
 
 
 def _draft_path_segment(part: str, draft: ProviderDraft, given: Mapping[str, str]) -> str:
