@@ -167,15 +167,23 @@ class FakeKeyring:
     interaction: ClassVar[Interaction] = "none"
     missing_secret_fix: ClassVar[str] = "tokencli login {profile}"
     secrets: dict[tuple[str, ...], Secret] = field(default_factory=dict)
+    accounts: dict[tuple[str, ...], Mapping[str, str]] = field(default_factory=dict)
     read_count: int = 0
 
     def read(self, ref: SecretRef) -> Secret | None:
         self.read_count += 1
         return self.secrets.get(ref.target)
 
-    def store_secret(self, ref: SecretRef, secret: Secret) -> Callable[[], bool]:
+    def read_account(self, ref: SecretRef) -> Mapping[str, str] | None:
+        return self.accounts.get(ref.target)
+
+    def store_secret(
+        self, ref: SecretRef, secret: Secret, account: Mapping[str, str] | None = None
+    ) -> Callable[[], bool]:
         before = self.secrets.get(ref.target)
         self.secrets[ref.target] = secret
+        if account is not None:
+            self.accounts[ref.target] = account
 
         def undo() -> bool:
             self.secrets.pop(ref.target)

@@ -4,7 +4,7 @@
 builds the implementations, and the tests use hand-written fakes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import ClassVar, Literal, Protocol
 
@@ -184,8 +184,10 @@ class SecretSource(Protocol):
 class WritableSecretSource(SecretSource, Protocol):
     """A source that can also store secrets: the keyring."""
 
-    def store_secret(self, ref: SecretRef, secret: Secret) -> Callable[[], bool]:
-        """Store the secret and read it back.
+    def store_secret(
+        self, ref: SecretRef, secret: Secret, account: Mapping[str, str] | None = None
+    ) -> Callable[[], bool]:
+        """Store the secret, with a record of the account that it is for, and read it back.
 
         Return a function that undoes this, and returns whether it restored an older secret. Raises
         KeyringError if the secret wasn't stored.
@@ -194,6 +196,10 @@ class WritableSecretSource(SecretSource, Protocol):
 
     def delete_secret(self, ref: SecretRef, *, everywhere: bool = False) -> bool:
         """Delete the secret, with `everywhere` for other servers as well; return whether it existed."""
+        ...
+
+    def read_account(self, ref: SecretRef) -> Mapping[str, str] | None:
+        """Return the account that the secret was stored for; None if there is no record of it."""
         ...
 
 

@@ -4,8 +4,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tokencli.core.get_token import TokenResult, exclusive_login, get_token, sign_in_user
+from tokencli.core.secret_account import describe_account, read_keyring_secret
 from tokencli.core.secret_resolver import SecretResolver, missing_secret_error, source_interaction
-from tokencli.errors import KeyringError, LoginRequiredError, RefusedError, UsageError
+from tokencli.errors import (
+    KeyringError,
+    LoginRequiredError,
+    RefusedError,
+    StorageError,
+    UsageError,
+)
 from tokencli.humanize import humanize_duration
 from tokencli.models import Profile, Secret, SecretRef
 from tokencli.oauth import grants
@@ -55,7 +62,7 @@ def _log_in_exclusively(
     for ref in refs:
         if ref.kind != "keyring" and source_interaction(ref, ctx) != "prompt":
             resolver.resolve(ref.name)
-    missing = [ref for ref in keyring_refs if again or not ctx.keyring.read(ref)]
+    missing = [ref for ref in keyring_refs if again or not read_keyring_secret(profile, ref, ctx)]
     if lines is not None:
         secrets = _secrets_from_lines(profile, lines, keyring_refs, missing)
     else:
@@ -65,7 +72,9 @@ def _log_in_exclusively(
         if ref.name not in secrets:
             continue
         if _confirm_saving_secret(ctx, ref, prompted=lines is None):
-            undo_by_name[ref.name] = ctx.keyring.store_secret(ref, secrets[ref.name])
+            undo_by_name[ref.name] = ctx.keyring.store_secret(
+                ref, secrets[ref.name], describe_account(profile, ref.name)
+            )
             ctx.terminal.print_note(f"stored the {ref.name} in {ref.describe_source()}")
         resolver.resolved[ref.name] = secrets[ref.name]
     try:
@@ -85,7 +94,7 @@ def _undo_stored_secrets(undo_by_name: Mapping[str, Callable[[], bool]], ctx: Co
     for name, undo in undo_by_name.items():
         try:
             was_restored = undo()
-        except KeyringError as error:
+        except (KeyringError, StorageError) as error:
             ctx.terminal.print_warning(f"the refused {name} may still be stored: {error.message}")
             continue
         ctx.terminal.print_note(

@@ -1,0 +1,64 @@
+"""A secret in the real keyring, after the profile was changed to another account."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import Run
+from tests.e2e.test_three_systems import add, right_secrets
+from tokencli.sandbox.server import Sandbox
+from tokencli.sandbox.system import load_system
+
+NAME = f"account-{os.getpid()}"
+USER = load_system("groupid").profile_values["username"]
+
+
+@pytest.fixture
+def sandbox(tokencli: Run, keyring_env: dict[str, str]) -> Iterator[Sandbox]:
+    """A sandbox and a profile whose secrets are in the keyring."""
+    with Sandbox(lifetime=0) as running:
+        add(tokencli, running, "groupid", NAME)
+        login = tokencli("login", NAME, "--stdin", stdin=right_secrets("groupid"))
+        assert login.code == 0, login.err
+        yield running
+        tokencli("logout", NAME, "--secrets", "--force")
+
+
+def edit(tokencli: Run, setting: str) -> None:
+    """Change the profile."""
+    assert tokencli("profiles", "edit", NAME, "--set", setting).code == 0
+
+
+def test_password_is_not_sent_for_another_user(sandbox: Sandbox, tokencli: Run) -> None:
+    """`get` and `login` say whose it is; typing the other one, or going back, helps."""
+    assert tokencli("get", NAME).code == 0
+    edit(tokencli, "username=somebody-else")
+    before = sandbox.database.token_requests
+    for command in ("get", "login"):
+        done = tokencli(command, NAME)
+        assert done.code == 4, done.err
+        assert f"was stored for username {USER}, but the profile now has" in done.err
+        assert f"fix: tokencli login {NAME} --again" in done.err
+    assert sandbox.database.token_requests == before
+    refused = tokencli("login", NAME, "--again", "--stdin", stdin=right_secrets("groupid"))
+    assert refused.code == 5 and sandbox.database.token_requests == before + 1
+    assert "stored for username" in tokencli("get", NAME).err, "undone with the refused password"
+    edit(tokencli, f"username={USER}")
+    assert tokencli("get", NAME).code == 0
+
+
+def test_secret_of_another_program_has_no_account(sandbox: Sandbox, tokencli: Run) -> None:
+    """One that release 0.1 stored, or a person by hand, is used as before."""
+    assert tokencli("logout", NAME, "--secrets").code == 0
+    lines = right_secrets("groupid").splitlines()
+    for name, secret in zip(("password", "client_secret"), lines, strict=False):
+        subprocess.run(
+            ["secret-tool", "store", "--label", "x", "service", f"tokencli:{NAME}:{name}",
+             "username", f"{sandbox.url}"],
+            input=secret, text=True, check=True,
+        )  # fmt: skip
+    assert tokencli("get", NAME).code == 0
+    edit(tokencli, "identity_store_id=2")
+    assert "was stored for" not in tokencli("get", NAME).err
