@@ -329,6 +329,113 @@ def test_failed_renewal_unsets_the_variable(shell: str, place: World) -> None:
     assert done.stderr.count("tokencli: error: ") == 1
 
 
+LATE = {
+    "bash": "_tokencli_next=0",
+    "zsh": "_tokencli_next=0",
+    "fish": "set -g _tokencli_next 0",
+}
+SHOW = "/bin/sh -c 'echo \"<$P_TOKEN> <$Q_TOKEN>\"'"
+P, Q = TOKENS["p"], TOKENS["q.2"]
+
+
+def two_variables(place: World) -> None:
+    """Let the profiles set different variables."""
+    text = place.config.read_text()
+    place.write(text.replace('min_ttl = "2m"', 'min_ttl = "2m"\nexport = "Q_TOKEN"'))
+
+
+@pytest.mark.parametrize("trouble", ["configuration", "profile", "variable", "program"])
+@pytest.mark.parametrize("shell", EACH)
+def test_no_failure_leaves_a_variable(shell: str, trouble: str, place: World) -> None:
+    """What the hook has set is unset if the configuration, the profile or the program is gone."""
+    config = shlex.quote(str(place.config))
+    change = {
+        "configuration": f"echo '[' >>{config}",
+        "profile": f"sed -i 's/profiles[.]p]/profiles.r]/' {config}",
+        "variable": f"sed -i s/P_TOKEN/R_TOKEN/ {config}",
+        "program": NO_PATH[shell],
+    }[trouble]
+    two_variables(place)
+    load = LOAD[shell].format(program=script(), profiles="p")
+    text = f"{load}\n{PROMPT[shell]}\n{SHOW}\n{change}\n{LATE[shell]}\n{PROMPT[shell]}\n{SHOW}"
+    done = shell_out(shell, text, place)
+    assert done.stdout == f"<{P}> <>\n<> <>\n"
+    assert ("tokencli" in done.stderr) == (trouble != "variable")
+
+
+@pytest.mark.parametrize("shell", EACH)
+def test_profiles_that_share_a_variable_are_refused(shell: str, place: World) -> None:
+    """In one hook with no output; from two hooks in one shell, the variable is unset."""
+    text = place.config.read_text()
+    place.write(text.replace('min_ttl = "2m"', 'min_ttl = "2m"\nexport = "P_TOKEN"'))
+    one = subprocess.run(
+        [script(), "hook", shell, "p", "q.2"],
+        env=place.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (one.returncode, one.stdout) == (3, "")
+    assert "profiles p and q.2 set the same variable, P_TOKEN" in one.stderr
+    assert "fix: tokencli profiles edit q.2 --set export=Q_2_TOKEN" in one.stderr
+
+    first, second = (LOAD[shell].format(program=script(), profiles=name) for name in ("p", "q.2"))
+    prompt = f"{PROMPT[shell]}\n{SHOW}"
+    done = shell_out(shell, f"{first}\n{prompt}\n{second}\n{prompt}", place)
+    assert done.stdout == f"<{P}> <>\n<> <>\n"
+    assert "set the same variable" in done.stderr
+
+
+@pytest.mark.parametrize("shell", EACH)
+def test_clock_set_back_renews(shell: str, place: World) -> None:
+    """A prompt that is earlier than the last one renews, although nothing is due yet."""
+    future = 2_000_000_000
+    texts = [f"_tokencli_next={future + 60}", f"_tokencli_seen={future}"]
+    if shell == "fish":
+        texts = [f"set -g {text.replace('=', ' ')}" for text in texts]
+    empty = "set -gx P_TOKEN old" if shell == "fish" else "export P_TOKEN=old"
+    out = hooked(
+        shell,
+        f"{PROMPT[shell]}\n{empty}\n{texts[0]}\n{PROMPT[shell]}\n{SHOW}\n{texts[1]}\n{PROMPT[shell]}\n{SHOW}",
+        place,
+        "p",
+    )
+    assert out == f"<old> <>\n<{P}> <>\n"
+
+
+@pytest.mark.parametrize("shell", EACH)
+def test_logout_clears_its_variable(shell: str, place: World) -> None:
+    """At once, and the profile is no longer renewed; the other one is. The status is the program's."""
+    two_variables(place)
+    load = LOAD[shell].format(program=script(), profiles="p q.2")
+    prompt = f"{LATE[shell]}\n{PROMPT[shell]}\n{SHOW}"
+    text = f"{load}\n{prompt}\ntokencli logout p\n{STATUS[shell]}\n{SHOW}\n{prompt}"
+    text += f"\ntokencli logout nosuchprofile\n{STATUS[shell]}\n{SHOW}"
+    done = shell_out(shell, text, place)
+    assert done.stdout == f"<{P}> <{Q}>\n:0\n<> <{Q}>\n<> <{Q}>\n:3\n<> <{Q}>\n"
+    assert "p: P_TOKEN is unset and no longer renewed in this shell" in done.stderr
+
+
+@pytest.mark.parametrize("shell", EACH)
+def test_changed_profiles_are_renewed_at_the_next_prompt(shell: str, place: World) -> None:
+    """After `login`, `refresh` and `profiles`, which may have changed a token or a variable."""
+    two_variables(place)
+    text = f"{PROMPT[shell]}\ntokencli profiles edit p --set export=Q_TOKEN 2>/dev/null"
+    assert hooked(shell, f"{text}\n{PROMPT[shell]}\n{SHOW}", place, "p") == f"<> <{P}>\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_read_only_variable_does_no_harm(shell: str, place: World) -> None:
+    """It keeps its value, a warning names it, and the other variables are set as usual."""
+    two_variables(place)
+    load = LOAD[shell].format(program=script(), profiles="p q.2")
+    prompt = f"{LATE[shell]}\n{PROMPT[shell]}\n{SHOW}"
+    text = f"export P_TOKEN=mine\nreadonly P_TOKEN\n{load}\n{prompt}\n{prompt}"
+    done = shell_out(shell, f"{text}\ntokencli_unhook\n{SHOW}", place)
+    assert done.stdout == f"<mine> <{Q}>\n" * 2 + "<mine> <>\n"
+    assert done.stderr.splitlines() == ["tokencli: warning: P_TOKEN is read-only in this shell"] * 2
+
+
 def test_interactive_bash_renews_before_its_prompt(place: World) -> None:
     """bash itself runs PROMPT_COMMAND, against a server whose tokens live for two seconds."""
     with Sandbox(lifetime=2) as sandbox:

@@ -6,7 +6,7 @@ import typer
 
 from tokencli.app import App
 from tokencli.commands import output
-from tokencli.commands.hook_renewal import print_renewal
+from tokencli.commands.hook_renewal import check_shared_variables, print_renewal
 from tokencli.commands.options import CommonOptions, common_options
 from tokencli.fastpath.hooks import HOOK_SHELLS, render_hook_script
 
@@ -25,6 +25,14 @@ def hook(
         bool,
         typer.Option("--renew", help="Print statements that renew the variables (for the prompt)."),
     ] = False,
+    after_logout: Annotated[
+        bool,
+        typer.Option(
+            "--after-logout",
+            hidden=True,
+            help="With --renew: stop renewing profiles of which no token is stored.",
+        ),
+    ] = False,
 ) -> None:
     """Speed up `get` and `export` in your shell.
 
@@ -34,6 +42,8 @@ def hook(
     """
     names = profiles or ()
     if renew:
-        print_renewal(App(common), shell, *names)
+        print_renewal(App(common), shell, *names, stops_without_token=after_logout)
     else:
-        output.write_stdout(render_hook_script(shell, names))
+        script = render_hook_script(shell, names)
+        check_shared_variables(App(common), names)
+        output.write_stdout(script)

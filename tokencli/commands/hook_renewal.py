@@ -1,14 +1,17 @@
 """The statements that a hooked shell evaluates at its prompt to renew its variables."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from importlib import import_module
 
 from tokencli.app import App
 from tokencli.commands import output
 from tokencli.commands.error_report import report_error
-from tokencli.core.export import export_token, unset_profile_variables
-from tokencli.core.get_token import TokenResult
-from tokencli.errors import TokencliError
-from tokencli.fastpath.hooks import HOOK_SHELLS, check_hook_arguments
+from tokencli.core.export import build_token_variable, list_export_variables
+from tokencli.core.get_token import TokenResult, get_token
+from tokencli.core.stored_token import find_stored_token
+from tokencli.errors import ConfigError, TokencliError
+from tokencli.fastpath.hooks import HOOK_SHELLS, HookShell, check_hook_arguments
 from tokencli.models import Profile
 
 PROMPT_TIMEOUT_S = 10.0
@@ -19,11 +22,15 @@ UNKNOWN_EXPIRY_RENEWAL_S = 3600.0
 """Seconds until a token whose expiry is unknown is replaced."""
 
 
-def print_renewal(app: App, shell: str = "", *profiles: str) -> None:
+def print_renewal(
+    app: App, shell: str = "", *profiles: str, stops_without_token: bool = False
+) -> None:
     """Print statements that set the profiles' variables and schedule the next renewal.
 
-    If a profile fails, the error is reported and its variable is unset, so that no stale token
-    stays.
+    The shell unsets what earlier statements have set before it evaluates these. If a profile fails,
+    the error is reported and its variable is unset, so that no stale token stays.
+
+    With `stops_without_token`, a profile of which no token is stored is not renewed any more.
 
     Raises:
         UsageError: the shell is not supported, or a profile name is invalid.
@@ -32,23 +39,61 @@ def print_renewal(app: App, shell: str = "", *profiles: str) -> None:
     hook_shell = HOOK_SHELLS[shell]
     now = app.clock.now()
     statements, due = [], [now + UNKNOWN_EXPIRY_RENEWAL_S]
+    names = list(profiles)
     for name in profiles:
-        profile: Profile | None = None
+        variable = ""
         try:
-            profile = app.get_profile(name)
-            exported = export_token(_with_short_timeouts(profile), app, to=hook_shell.dialect)
-            statements.append(exported.text.strip())
-            due.append(_renewal_time(profile, exported.token_result, now))
+            profile = _with_short_timeouts(app.get_profile(name))
+            (variable,) = list_export_variables(profile, None, all_variables=False)
+            if stops_without_token and find_stored_token(profile, app) is None:
+                names.remove(name)
+                app.terminal.print_note(
+                    f"{name}: {variable} is unset and no longer renewed in this shell"
+                )
+                continue
+            check_shared_variables(app, profiles, only=name)
+            result = get_token(profile, app)
+            ((_, token),) = build_token_variable(result.token, variable).variables
+            statements.append(f"_tokencli_set {variable} {_quote_value(hook_shell, token)};")
+            due.append(_renewal_time(profile, result, now))
         except TokencliError as error:
             report_error(error)
             due.append(now + RETRY_S)
-            if profile is not None:
-                unset = unset_profile_variables(
-                    profile, to=hook_shell.dialect, variable=None, all_variables=False
-                )
-                statements.append(unset.strip())
-    schedule = hook_shell.schedule_statement % min(due)
-    output.write_stdout(" ".join((*statements, schedule)) + "\n")
+            if variable:
+                statements.append(f"_tokencli_set {variable};")
+    if stops_without_token:
+        statements.append(hook_shell.profiles_statement % " ".join(names))
+    statements.append(hook_shell.schedule_statement % min(due))
+    output.write_stdout(" ".join(statements) + "\n")
+
+
+def check_shared_variables(app: App, profiles: Sequence[str], *, only: str | None = None) -> None:
+    """Raise ConfigError if two of the profiles, or `only` and another one, set the same variable.
+
+    Profiles with problems are left out.
+    """
+    names_by_variable: dict[str, list[str]] = {}
+    for name in dict.fromkeys(profiles) if len(profiles) > 1 else ():
+        try:
+            variable = app.get_profile(name, anew=None).export
+        except TokencliError:
+            continue
+        names_by_variable.setdefault(variable, []).append(name)
+    for variable, names in names_by_variable.items():
+        if len(names) > 1 and only in (None, *names):
+            last = names[-1]
+            own_name = "".join(c if c.isalnum() else "_" for c in last.upper())
+            raise ConfigError(
+                f"profiles {' and '.join(names)} set the same variable, {variable}",
+                cause="a shell can't keep it fresh for more than one of them",
+                fix=f"tokencli profiles edit {last} --set export={own_name}_TOKEN",
+            )
+
+
+def _quote_value(shell: HookShell, value: str) -> str:
+    """Quote a value as the shell's dialect does."""
+    quoted: str = import_module(f"tokencli.formats.{shell.dialect}").quote_value(value)
+    return quoted
 
 
 def _with_short_timeouts(profile: Profile) -> Profile:

@@ -2,7 +2,8 @@
 # variables are renewed before the prompt. In any doubt the program is run. `tokencli_unhook` undoes
 # everything.
 
-\builtin declare -F tokencli_unhook >/dev/null || \builtin unset -v _tokencli_profiles _tokencli_next
+\builtin declare -F tokencli_unhook >/dev/null ||
+    \builtin unset -v _tokencli_profiles _tokencli_next _tokencli_seen _tokencli_variables
 
 function tokencli {
     if [[ $# -le 2 && ( ${1-} == get || ${1-} == export ) ]]; then
@@ -15,6 +16,9 @@ function tokencli {
         else
             \command tokencli "$@" >&-
         fi
+    elif [[ ${_tokencli_profiles[*]-} ]]; then
+        \command tokencli "$@"
+        _tokencli_follow "$?" "${1-}"
     else
         \command tokencli "$@"
     fi
@@ -90,15 +94,52 @@ function _tokencli_prompt {
     [[ $- != *e* ]] || _tokencli_status=0 # it would end the shell
     \builtin local -
     \builtin set +aeTuvx # a trace or a trap would show the token
-    if \builtin printf -v _tokencli_now '%(%s)T' -1 && ((_tokencli_now >= _tokencli_next)); then
-        _tokencli_next=$((_tokencli_now + 60)) # after a failure
-        _tokencli_renew
+    if \builtin printf -v _tokencli_now '%(%s)T' -1; then
+        # A time before that of the last prompt means that the clock was set back.
+        if ((_tokencli_now >= _tokencli_next || _tokencli_now < _tokencli_seen)); then
+            _tokencli_next=$((_tokencli_now + 60)) # after a failure
+            _tokencli_renew
+        fi
+        _tokencli_seen=$_tokencli_now
     fi
     \builtin return "$_tokencli_status"
 }
 
+# Unset what the last renewal set, and set what the program prints now. So nothing is left if it fails.
 function _tokencli_renew {
-    \builtin eval "$(\command tokencli hook bash --renew "${_tokencli_profiles[@]}")"
+    \builtin local - 2>/dev/null || \return 0 # an older bash has no variables to renew
+    \builtin set +aeTuvx
+    [[ ${_tokencli_profiles[*]-} ]] || \return 0
+    \builtin local _tokencli_name _tokencli_statements
+    _tokencli_statements=$(\command tokencli hook bash --renew "$@" "${_tokencli_profiles[@]}")
+    for _tokencli_name in "${_tokencli_variables[@]}"; do
+        _tokencli_set "$_tokencli_name"
+    done
+    _tokencli_variables=()
+    \builtin eval "$_tokencli_statements"
+}
+
+# Export variable $1 with the value $2, or unset it if there is none.
+function _tokencli_set {
+    if [[ $(\builtin declare -p "$1" 2>/dev/null) =~ ^declare\ -[^\ ]*r ]]; then
+        [[ $# -eq 1 ]] || \builtin printf 'tokencli: warning: %s is read-only in this shell\n' "$1" >&2
+        \return 0
+    fi
+    \builtin unset -v "$1"
+    if [[ $# -eq 2 ]]; then
+        \builtin export "$1=$2"
+        _tokencli_variables+=("$1")
+    fi
+}
+
+# After command $2, which ended with status $1: a variable must not outlive its token.
+function _tokencli_follow {
+    if [[ $2 == logout ]]; then
+        _tokencli_renew --after-logout
+    elif [[ $2 == login || $2 == refresh || $2 == profiles ]]; then
+        _tokencli_next=0
+    fi
+    \return "$1"
 }
 
 # Remove _tokencli_prompt from the commands in `entry`, and the separator that it leaves.
@@ -124,6 +165,10 @@ function _tokencli_without {
 
 function tokencli_unhook {
     \builtin local - 2>/dev/null && \builtin set +aeu
+    \builtin local _tokencli_name
+    for _tokencli_name in "${_tokencli_variables[@]}"; do
+        _tokencli_set "$_tokencli_name"
+    done
     \builtin local entry
     \builtin local -a others
     if [[ ${PROMPT_COMMAND[*]-} == *_tokencli_prompt* ]]; then
@@ -140,9 +185,9 @@ function tokencli_unhook {
             PROMPT_COMMAND=${others[0]}
         fi
     fi
-    \builtin unset -v _tokencli_next _tokencli_profiles
+    \builtin unset -v _tokencli_next _tokencli_seen _tokencli_profiles _tokencli_variables
     \builtin unset -f tokencli _tokencli_warm _tokencli_read _tokencli_prompt _tokencli_renew \
-        _tokencli_without tokencli_unhook
+        _tokencli_set _tokencli_follow _tokencli_without tokencli_unhook
     \return 0
 }
 
@@ -150,7 +195,7 @@ function tokencli_unhook {
 function _tokencli_install {
     \builtin local - 2>/dev/null && \builtin set +aeu
     \builtin local name known
-    _tokencli_next=${_tokencli_next-0}
+    _tokencli_next=${_tokencli_next-0} _tokencli_seen=${_tokencli_seen-0}
     for name in "$@"; do
         _tokencli_next=0
         for known in "${_tokencli_profiles[@]-}"; do
@@ -171,6 +216,6 @@ function _tokencli_install {
 
 # Under `set -a` the functions would be exported to every process.
 \builtin export -fn tokencli _tokencli_warm _tokencli_read _tokencli_prompt _tokencli_renew \
-    _tokencli_without _tokencli_install tokencli_unhook
+    _tokencli_set _tokencli_follow _tokencli_without _tokencli_install tokencli_unhook
 _tokencli_install @PROFILES@
 \builtin unset -f _tokencli_install

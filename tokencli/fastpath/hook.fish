@@ -2,7 +2,8 @@
 # variables are renewed before the prompt. In any doubt the program is run. `tokencli_unhook` undoes
 # everything.
 
-builtin functions --query tokencli_unhook; or set --erase --global _tokencli_profiles _tokencli_next
+builtin functions --query tokencli_unhook
+or set --erase --global _tokencli_profiles _tokencli_next _tokencli_seen _tokencli_variables
 
 function tokencli
     if builtin contains -- "$argv[1]" get export; and not set -q argv[3]
@@ -10,6 +11,14 @@ function tokencli
         _tokencli_warm $argv; and return 0
     end
     command tokencli $argv
+    set -l before $status
+    # A variable must not outlive its token.
+    if test "$argv[1]" = logout; and set -q _tokencli_profiles[1]
+        _tokencli_renew --after-logout
+    else if builtin contains -- "$argv[1]" login refresh profiles
+        set --global _tokencli_next 0
+    end
+    return $before
 end
 
 # Print what the program would print, or fail if that is not certain.
@@ -80,13 +89,39 @@ function _tokencli_read --no-scope-shadowing
     test "$record[4]" = "$argv[3]"
 end
 
+# Unset what the last renewal set, and set what the program prints now. So nothing is left if it fails.
+function _tokencli_renew
+    set -q fish_trace; and set -l fish_trace # a trace would show the token
+    set -l statements (command tokencli hook fish --renew $argv $_tokencli_profiles)
+    for name in $_tokencli_variables
+        _tokencli_set $name
+    end
+    set --global _tokencli_variables
+    builtin printf '%s\n' "$statements" | builtin source
+end
+
+# Export variable $argv[1] with the value $argv[2], or unset it if there is none.
+function _tokencli_set
+    set --erase $argv[1]
+    if set -q argv[2]
+        set --global --export $argv[1] $argv[2]
+        set --global --append _tokencli_variables $argv[1]
+    end
+end
+
 function tokencli_unhook
-    set --erase --global _tokencli_next
-    set --erase --global _tokencli_profiles
-    builtin functions --erase tokencli _tokencli_warm _tokencli_read _tokencli_prompt tokencli_unhook
+    for name in $_tokencli_variables
+        _tokencli_set $name
+    end
+    for name in _tokencli_next _tokencli_seen _tokencli_profiles _tokencli_variables
+        set --erase --global $name
+    end
+    builtin functions --erase tokencli _tokencli_warm _tokencli_read _tokencli_prompt _tokencli_renew \
+        _tokencli_set tokencli_unhook
 end
 
 set -q _tokencli_next; or set --global _tokencli_next 0
+set -q _tokencli_seen; or set --global _tokencli_seen 0
 begin
     set -l name
     for name in @PROFILES@
@@ -99,10 +134,12 @@ if set -q _tokencli_profiles[1]
         set -l before $status
         set -q fish_trace; and set -l fish_trace # a trace would show the token
         set -l now (builtin math (builtin path mtime -- /) + (builtin path mtime --relative -- /))
-        if test $now -ge $_tokencli_next
+        # A time before that of the last prompt means that the clock was set back.
+        if set -q _tokencli_profiles[1]; and test $now -ge $_tokencli_next -o $now -lt $_tokencli_seen
             set --global _tokencli_next (builtin math $now + 60) # after a failure
-            command tokencli hook fish --renew $_tokencli_profiles | builtin source
+            _tokencli_renew
         end
+        set --global _tokencli_seen $now
         return $before
     end
 end

@@ -5,7 +5,8 @@
 function {
     \builtin emulate -LR zsh
     \builtin typeset -f tokencli_unhook >/dev/null ||
-        \builtin unset _tokencli_profiles _tokencli_next _tokencli_loaded
+        \builtin unset _tokencli_profiles _tokencli_next _tokencli_seen _tokencli_variables \
+            _tokencli_loaded
     \builtin typeset -ga _tokencli_loaded
     \builtin local module feature
     # Not `stat`, which would hide the program of that name.
@@ -28,6 +29,9 @@ function tokencli {
         else
             \command tokencli "$@" >&-
         fi
+    elif (( ${#_tokencli_profiles} )); then
+        \command tokencli "$@"
+        _tokencli_follow $? "${1-}"
     else
         \command tokencli "$@"
     fi
@@ -105,17 +109,63 @@ function _tokencli_read {
 
 function _tokencli_prompt {
     \builtin emulate -LR zsh
-    \builtin setopt no_xtrace # a trace or a trap would show the token
-    if (( EPOCHSECONDS >= _tokencli_next )); then
+    \builtin setopt no_xtrace # a trace would show the token
+    # A time before that of the last prompt means that the clock was set back.
+    if (( EPOCHSECONDS >= _tokencli_next || EPOCHSECONDS < _tokencli_seen )); then
         _tokencli_next=$(( EPOCHSECONDS + 60 )) # after a failure
-        \builtin trap - DEBUG
-        \builtin eval "$(\command tokencli hook zsh --renew $_tokencli_profiles)"
+        _tokencli_renew
+    fi
+    _tokencli_seen=$EPOCHSECONDS
+    \return 0
+}
+
+# Unset what the last renewal set, and set what the program prints now. So nothing is left if it fails.
+function _tokencli_renew {
+    \builtin emulate -LR zsh
+    \builtin setopt no_xtrace # a trace or a trap would show the token
+    \builtin trap - DEBUG
+    (( $#_tokencli_profiles )) || \return 0
+    \builtin local _tokencli_name _tokencli_statements
+    _tokencli_statements=$(\command tokencli hook zsh --renew "$@" $_tokencli_profiles)
+    for _tokencli_name in $_tokencli_variables; do
+        _tokencli_set $_tokencli_name
+    done
+    _tokencli_variables=()
+    \builtin eval "$_tokencli_statements"
+}
+
+# Export variable $1 with the value $2, or unset it if there is none.
+function _tokencli_set {
+    \builtin emulate -LR zsh
+    \builtin setopt no_xtrace
+    if [[ ${parameters[$1]-} == *readonly* ]]; then
+        (( $# == 1 )) || \builtin print -ru2 "tokencli: warning: $1 is read-only in this shell"
+        \return 0
+    fi
+    \builtin unset $1
+    if (( $# == 2 )); then
+        \builtin export "$1=$2"
+        _tokencli_variables+=($1)
     fi
     \return 0
 }
 
+# After command $2, which ended with status $1: a variable must not outlive its token.
+function _tokencli_follow {
+    if [[ $2 == logout ]]; then
+        _tokencli_renew --after-logout
+    elif [[ $2 == login || $2 == refresh || $2 == profiles ]]; then
+        _tokencli_next=0
+    fi
+    \return $1
+}
+
 function tokencli_unhook {
     \builtin emulate -LR zsh
+    \builtin local _tokencli_name
+    for _tokencli_name in $_tokencli_variables; do
+        _tokencli_set $_tokencli_name
+    done
     \builtin local module feature
     \builtin local -a features
     (( $+precmd_functions )) && precmd_functions=(${precmd_functions:#_tokencli_prompt})
@@ -124,15 +174,16 @@ function tokencli_unhook {
         \builtin zmodload -lF -P features $module 2>/dev/null || \continue
         [[ ${(M)features:#+*} == +$feature ]] && \builtin zmodload -u $module
     done
-    \builtin unset _tokencli_next _tokencli_profiles _tokencli_loaded
-    \builtin unfunction tokencli _tokencli_warm _tokencli_read _tokencli_prompt tokencli_unhook
+    \builtin unset _tokencli_next _tokencli_seen _tokencli_profiles _tokencli_variables _tokencli_loaded
+    \builtin unfunction tokencli _tokencli_warm _tokencli_read _tokencli_prompt _tokencli_renew \
+        _tokencli_set _tokencli_follow tokencli_unhook
     \return 0
 }
 
 function {
     \builtin emulate -LR zsh
-    \builtin typeset -gi _tokencli_next
-    \builtin typeset -gaU _tokencli_profiles
+    \builtin typeset -gi _tokencli_next _tokencli_seen
+    \builtin typeset -gaU _tokencli_profiles _tokencli_variables
     _tokencli_profiles+=("$@")
     (( $# )) && _tokencli_next=0
     if (( $#_tokencli_profiles && ! ${+precmd_functions[(r)_tokencli_prompt]} )); then

@@ -14,9 +14,11 @@ class HookShell:
     """What differs between hooked shells."""
 
     dialect: str
-    """The export format of its statements."""
+    """The module of `tokencli.formats` that quotes its values."""
     schedule_statement: str
     """Sets the epoch second (`%d`) of the next renewal."""
+    profiles_statement: str
+    """Sets the profiles whose variables are renewed."""
     example: str
     """How to install the hook, as the help shows it."""
     user_id: str = "$EUID"
@@ -27,16 +29,19 @@ HOOK_SHELLS = {
     "bash": HookShell(
         "sh",
         "_tokencli_next=%d;",
+        "_tokencli_profiles=(%s);",
         'eval "$(tokencli hook bash)"                 in ~/.bashrc',
     ),
     "zsh": HookShell(
         "sh",
         "_tokencli_next=%d;",
+        "_tokencli_profiles=(%s);",
         'eval "$(tokencli hook zsh groupid corp)"     in ~/.zshrc, with the variables of two profiles',
     ),
     "fish": HookShell(
         "fish",
         "set -g _tokencli_next %d;",
+        "set -g _tokencli_profiles %s;",
         "tokencli hook fish | source                  in ~/.config/fish/config.fish",
         user_id="",
     ),
