@@ -279,6 +279,9 @@ class TokenBinding:
     origin: str
     """Scheme, host and port of the token endpoint: `https://id.example.com:443`."""
     client_id: str
+    receivers: tuple[str, ...] = field(default=(), compare=False)
+    """The other servers to which its tokens are sent, as in the key: `userinfo https://…`. Records of
+    release 0.1 don't name them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,7 @@ def inspect(
     pasted = _read_pasted_text(what, profile_option, app, requested)
     if pasted is None:
         profile = app.get_profile(select_profile_name(what, profile_option))
-        stored = require_stored_token(profile, app)
+        stored = require_stored_token(profile, app, will_be_sent=introspect or userinfo)
         token = PastedToken(
             (_require_id_token(profile, stored) if id_token else stored.access_token).reveal()
         )

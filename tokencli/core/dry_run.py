@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import quote
 
+from tokencli.core.stored_token import find_stored_token
 from tokencli.errors import ConfigError, TokencliError
 from tokencli.models import AuthAdditions, HttpRequest, ParamValue, Profile, Secret, TokenSet
 from tokencli.oauth import client_authentication, grants
@@ -21,7 +22,6 @@ from tokencli.providers import template
 from tokencli.providers.request_writer import write_custom_request, write_oauth_request
 from tokencli.providers.template_values import complete_values
 from tokencli.sanitize import sanitize_text
-from tokencli.token_store.credential_key import derive_binding
 
 MASK = str(template.MASK)
 MASKED_SECRET = Secret(template.MASK)
@@ -36,7 +36,7 @@ def render_dry_run(profile: Profile, ctx: Context) -> str:
     Raises:
         ConfigError: the grant starts with an interactive sign-in, so there is no request yet.
     """
-    stored = ctx.token_store(profile).load(derive_binding(profile).key)
+    stored = find_stored_token(profile, ctx)
     if stored is not None and stored.token.is_fresh(ctx.clock.now(), profile.min_ttl):
         ctx.terminal.print_note("a fresh token is stored, so get would not send a request")
     if stored is not None and stored.token.refresh_token:

@@ -1,14 +1,14 @@
 """Get a token: the stored one if it is fresh, else a refreshed one, else a new one by the grant."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from tokencli.core.grant_runner import run_grant
 from tokencli.core.revocation import end_replaced_session
 from tokencli.core.secret_resolver import SecretResolver, hash_subject
-from tokencli.core.stored_token import extend_sliding_expiry
+from tokencli.core.stored_token import extend_sliding_expiry, find_earlier_login
 from tokencli.errors import (
     KeyringError,
     LockTimeoutError,
@@ -110,6 +110,12 @@ def get_token(
         if stored is not None and is_usable(stored):
             cache.fill_from_store(stored, store)
             return TokenResult(extend_sliding_expiry(stored, store, profile, ctx).token, "stored")
+    if stored is None and cached is None and not by_grant:
+        earlier = find_earlier_login(profile, ctx)
+        if earlier is not None:
+            earlier = replace(earlier, sign_in=replace(earlier.sign_in, interactive=False))
+            with suppress(SignInRequiredError):  # then sign in to the profile as it is now
+                return get_token(earlier, ctx, min_ttl=min_ttl, force=force, resolver=resolver)
     if ctx.terminal.interactive:
         resolver.prefetch(_secrets_for_renewal(profile, None if by_grant else stored))
     latest = stored or cached

@@ -11,7 +11,6 @@ from tokencli.models import Profile, SecretRef
 from tokencli.oauth import grants
 from tokencli.protocols import Context
 from tokencli.providers.endpoint_urls import KEY_BY_ENDPOINT, get_url_origin
-from tokencli.token_store.credential_key import derive_binding
 
 if TYPE_CHECKING:
     from tokencli.config.load import Config
@@ -91,7 +90,6 @@ class _TokenStatusReader:
         try:
             store = self.ctx.token_store(profile)
             self.keyring_lookups += store.name == "keyring"
-            binding = derive_binding(profile)
             stored = find_stored_token(profile, self.ctx)
         except KeyringError as error:
             if error.affects_whole_keyring:
@@ -99,7 +97,7 @@ class _TokenStatusReader:
             return TokenStatus("not_asked", reason=error.message)
         except TokencliError as error:
             return TokenStatus("not_asked", reason=error.message)
-        if stored is None or stored.binding != binding:
+        if stored is None:
             return TokenStatus("none")
         if stored.token.expires_at is None:
             return TokenStatus("unknown")

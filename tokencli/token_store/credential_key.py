@@ -5,6 +5,7 @@ of a changed profile are not found. Secrets are not part of it, and neither is t
 """
 
 import json
+from collections.abc import Sequence
 from hashlib import sha256
 
 from tokencli.models import Profile, TokenBinding
@@ -18,8 +19,11 @@ TOKEN_RECEIVERS = ("revocation", "introspection", "userinfo")
 """Endpoints besides the token endpoint to which tokens are sent."""
 
 
-def derive_credential_key(profile: Profile) -> str:
-    """Return the hash under which the profile's token set is stored: 64 hexadecimal digits."""
+def derive_credential_key(profile: Profile, receivers: Sequence[str] | None = None) -> str:
+    """Return the hash under which the profile's token set is stored: 64 hexadecimal digits.
+
+    With `receivers`, return what it would be if the profile sent its tokens to these servers.
+    """
     identity = [
         KEY_VERSION,
         profile.name,
@@ -30,7 +34,7 @@ def derive_credential_key(profile: Profile) -> str:
         dict(profile.values),
         dict(profile.params),
         *(["dpop"] if profile.dpop else []),
-        *_foreign_token_receivers(profile),
+        *(list_foreign_receivers(profile) if receivers is None else receivers),
         *_request_digest(profile),
     ]
     text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
@@ -52,7 +56,7 @@ def _request_digest(profile: Profile) -> list[str]:
     return [f"asked {sha256(repr(parts).encode(errors='surrogatepass')).hexdigest()}"]
 
 
-def _foreign_token_receivers(profile: Profile) -> list[str]:
+def list_foreign_receivers(profile: Profile) -> list[str]:
     """Return the other origins to which the profile or its provider sends tokens.
 
     So a token that is already stored is never sent to an origin that is configured later. Endpoints
@@ -78,4 +82,5 @@ def derive_binding(profile: Profile) -> TokenBinding:
         profile=profile.name,
         origin=get_url_origin(profile.token_url),
         client_id=profile.values.get("client_id", ""),
+        receivers=tuple(list_foreign_receivers(profile)),
     )

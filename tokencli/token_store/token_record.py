@@ -21,6 +21,7 @@ def dump_record(stored: StoredTokenSet) -> bytes:
             "profile": bound.profile,
             "origin": bound.origin,
             "client_id": bound.client_id,
+            **({"receivers": bound.receivers} if bound.receivers else {}),
         },
         "token": {
             "access_token": token.access_token.reveal(),
@@ -71,6 +72,7 @@ def parse_record(data: bytes) -> StoredTokenSet:
             profile=_read_text(bound, "profile"),
             origin=_read_text(bound, "origin"),
             client_id=_read_text(bound, "client_id"),
+            receivers=_read_receivers(bound),
         ),
         TokenSet(
             access_token=Secret(_read_text(token, "access_token")),
@@ -115,6 +117,13 @@ def _read_text(part: Mapping[str, object], name: str) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{name} is not text")
     return value
+
+
+def _read_receivers(bound: Mapping[str, object]) -> tuple[str, ...]:
+    receivers = bound.get("receivers", [])
+    if not isinstance(receivers, list) or not all(isinstance(each, str) for each in receivers):
+        raise ValueError("receivers is not a list of texts")
+    return tuple(receivers)
 
 
 def _read_secret(part: Mapping[str, object], name: str) -> Secret | None:
