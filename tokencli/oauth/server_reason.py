@@ -61,11 +61,16 @@ class ServerReason(NamedTuple):
 
 
 def read_server_reason(
-    document: ReplyDocument, own_text: object, code: str | None, secrets: tuple[Secret, ...]
+    document: ReplyDocument,
+    own_text: object,
+    code: str | None,
+    secrets: tuple[Secret, ...],
+    public: Iterable[str] = (),
 ) -> ServerReason:
     """Return the reason in a refusal: at the provider's places, or else wherever servers put it.
 
-    `own_text` and `code` are what is at the provider's places, `secrets` what must not be shown.
+    `own_text` and `code` are what is at the provider's places, `secrets` what must not be shown,
+    and `public` what may be shown although it may look like a token, e.g. the client ID.
     """
     reply = document.reply
     body = None if document.unreadable_reason else document.parsed_body
@@ -89,7 +94,7 @@ def read_server_reason(
         if not any(texts) and not members:
             texts = list(_read_text_body(document, body, is_html=is_html))
     text = "; ".join(_without_repetitions(texts, code, reply.status))
-    text = redact_text(text, secrets)[:MAX_REASON]
+    text = redact_text(text, secrets, public)[:MAX_REASON]
     code = redact_text(code, secrets)[: MAX_REASON if " " in code else MAX_CODE] if code else None
     ids = _find_request_ids(document, members, text, secrets)
     return ServerReason(code, text or None, ids, is_html)

@@ -123,7 +123,8 @@ def raise_if_refused(
     from tokencli.oauth.server_reason import read_server_reason  # start-up cost: rarely needed
 
     secrets = (*request.secrets, *document.find_tokens(places, code, text))
-    reason = read_server_reason(document, text, code, secrets)
+    public = (*profile.values.values(), *(profile.scope or "").split())
+    reason = read_server_reason(document, text, code, secrets, public)
     raise refusal_error(profile, request, reply, reason)
 
 

@@ -24,20 +24,46 @@ _NAMED_SECRET = re.compile(
            [\w.-]++ ["']?+ \s*+ [:=] \s*+ ) {_VALUE_PATTERN}   # and its value
     """
 )
-_AUTH_CREDENTIALS = re.compile(r"(?i)\b(bearer|basic|dpop)\s+[A-Za-z0-9._~+/=-]{4,}")
+# Patterns that are needed only inside a match are compiled on first use: start-up cost.
+_AUTH_CREDENTIALS = re.compile(r"(?i)\b(bearer|basic|dpop)\s+([A-Za-z0-9._~+/=-]{4,})")
+_WORD = r"[A-Za-z][a-z]{0,15}|[A-Z]{2,5}"
+"""A word of prose, which after a name or scheme isn't its value."""
+_CLUE = (
+    r"(?i)(?:has|have|is|was|not|no|null|none|empty|missing|required|expired|invalid|revoked|unknown|"
+    r"inactive|disabled|locked|denied|malformed|mismatch|unsupported|wrong|incorrect|failed|rejected)[.!]?"
+)
+"""A word that says what is wrong, even if it is the last one."""
+_NO_SECRET_NAME = r"(?i)(?:_?(?:type|method|endpoint|uri|url|alg|lifetime|expires_?in|policy|count|length)s?)[\"']?\s*[:=]\s*$"
+"""The end of a name that holds no secret, such as `token_type`."""
+_ERROR_CODE_VALUE = (
+    r"""["']?(?:[A-Z]{1,12}[_-]?\d{1,10}|[A-Z]+(?:_[A-Z]+)*|[a-z]+(?:_[a-z]+)+|\d{1,5})["']?"""
+)
+"""A value of `code` that is an error code: `E0000004`, `INVALID_TOKEN`, `invalid_grant`, `40101`."""
+_ID_LABEL = (
+    r"(?i)(?:trace|correlation|request|transaction|activity|incident|error|event|support|ray|operation)[ _-]?id\W{0,4}(?:is\W{1,3})?$"
+    r"|traceparent\W{0,4}$|reference\W{0,4}$"
+)
+"""What stands before an ID by which the server's administrators find the request."""
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*){0,4}")
 _TOKEN_LIKE = re.compile(r"[A-Za-z0-9_~+/=-]{24,}")
 _UUID = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ERROR_CODE = re.compile(r"(?i)^[\"']?(?:error|status|error_|http_)[\w.-]*code")
 
 
-def redact_text(text: str, secrets: Iterable[Secret] = ()) -> str:
-    """Return `text` with known secrets, values of secret names and token-like words masked."""
+def redact_text(text: str, secrets: Iterable[Secret] = (), public: Iterable[str] = ()) -> str:
+    """Return `text` with known secrets, values of secret names and token-like words masked.
+
+    What says why something failed is kept: words of prose, error codes, UUIDs, and IDs of requests.
+    So are the values in `public`, unless they are named like a secret.
+    """
+    secrets = tuple(secrets)
+    exact = {secret.reveal() for secret in secrets}
+    kept = {value for value in public if value not in exact}
     text = mask_secrets(text, secrets)
-    text = _NAMED_SECRET.sub(_mask_named_secret, text)
-    text = _AUTH_CREDENTIALS.sub(lambda match: f"{match[1]} {MASK}", text)
+    text = _NAMED_SECRET.sub(lambda match: _mask_named_secret(match, exact), text)
+    text = _AUTH_CREDENTIALS.sub(_mask_credentials, text)
     text = _JWT.sub(MASK, text)
-    return _TOKEN_LIKE.sub(_mask_token_like, text)
+    return _TOKEN_LIKE.sub(lambda match: _mask_token_like(match, kept), text)
 
 
 def mask_secrets(text: str, secrets: Iterable[Secret]) -> str:
@@ -102,13 +128,49 @@ def list_spellings(secret: Secret) -> list[str]:
     return sorted(spellings, key=len, reverse=True)
 
 
-def _mask_named_secret(match: re.Match[str]) -> str:
-    return match[0] if _ERROR_CODE.match(match[1]) else match[1] + MASK
+def _mask_named_secret(match: re.Match[str], secrets: set[str]) -> str:
+    name, value = match[1], match[0][len(match[1]) :]
+    if _ERROR_CODE.match(name) or re.search(_NO_SECRET_NAME, name):
+        return match[0]
+    if value.strip("\"'") not in secrets and (
+        _is_error_code(match, value) or _is_prose(match, value)
+    ):
+        return match[0]
+    return name + MASK
 
 
-def _mask_token_like(match: re.Match[str]) -> str:
-    word = match[0]
-    is_plain = _UUID.fullmatch(word) or not (
-        any(map(str.isdigit, word)) and any(map(str.isalpha, word))
+def _is_error_code(match: re.Match[str], value: str) -> bool:
+    name = match[1].strip("\"':= ").lower()
+    return name == "code" and re.fullmatch(_ERROR_CODE_VALUE, value) is not None
+
+
+def _is_prose(match: re.Match[str], value: str) -> bool:
+    """Return whether a sentence goes on after a name and a colon: `invalid_token: it has expired`."""
+    if not match[1].endswith((": ", ":\t")):
+        return False
+    if re.fullmatch(_CLUE, value):
+        return True
+    return re.fullmatch(_WORD, value) is not None and bool(
+        re.match(r"\s+[A-Za-z]", match.string[match.end() : match.end() + 20])
     )
+
+
+def _mask_credentials(match: re.Match[str]) -> str:
+    scheme, value = match.groups()
+    after = match.string[match.end() : match.end() + 1]
+    is_param = value.endswith("=") and value[:-1].replace("_", "").islower() and after == '"'
+    return match[0] if is_param or re.fullmatch(_WORD, value.rstrip(".")) else f"{scheme} {MASK}"
+
+
+def _mask_token_like(match: re.Match[str], public: set[str]) -> str:
+    word = match[0]
+    if word in public or re.search(
+        _ID_LABEL, match.string[max(0, match.start() - 40) : match.start()]
+    ):
+        return word
+    parts = re.split("[/=]", word)
+    if any(_UUID.fullmatch(part) for part in parts):  # in a path, or as a parameter
+        parts = [part for part in parts if not _UUID.fullmatch(part)]
+        return word if not any(char.isdigit() for part in parts for char in part) else MASK
+    is_plain = not (any(map(str.isdigit, word)) and any(map(str.isalpha, word)))
     return word if is_plain else MASK
