@@ -290,6 +290,7 @@ class FakeContext:
     keyring: WritableSecretSource = field(default_factory=FakeKeyring)
     fake_store: FakeStore = field(default_factory=FakeStore)
     profiles: dict[str, Profile] = field(default_factory=dict)
+    grant_types: dict[tuple[str, str], "FakeRememberedValue"] = field(default_factory=dict)
     browser: FakeBrowser = field(default_factory=lambda: FakeBrowser(FakeClock()))
 
     def __post_init__(self) -> None:
@@ -300,6 +301,9 @@ class FakeContext:
 
     def with_endpoints(self, profile: Profile, *names: str) -> Profile:
         return profile
+
+    def remembered_grant_type(self, profile: Profile, grant_type: str) -> "FakeRememberedValue":
+        return self.grant_types.setdefault((profile.token_url, grant_type), FakeRememberedValue())
 
     def secret_source(self, kind: str) -> SecretSource:
         return FakePromptSource(self.terminal) if kind == "prompt" else self.keyring
@@ -315,6 +319,17 @@ class FakeContext:
 
     def defer_signals(self, at_most: float) -> AbstractContextManager[None]:
         return nullcontext()
+
+
+@dataclass
+class FakeRememberedValue:
+    data: bytes | None = None
+
+    def load(self) -> bytes | None:
+        return self.data
+
+    def save(self, data: bytes) -> None:
+        self.data = data
 
 
 @dataclass

@@ -19,6 +19,7 @@ from tokencli.models import Profile, Secret
 from tokencli.protocols import (
     Browser,
     Clock,
+    RememberedValue,
     SecretSource,
     Terminal,
     TokenStore,
@@ -163,6 +164,12 @@ class App:
 
         file = MetadataCacheFile(profile)
         return apply_cached_metadata(profile, MetadataCache(file.load, file.save))
+
+    def remembered_grant_type(self, profile: Profile, grant_type: str) -> RememberedValue:
+        """Return the file with the spelling of `grant_type` that the token endpoint accepts."""
+        from tokencli.token_store.metadata_cache import GrantTypeFile
+
+        return GrantTypeFile(profile, grant_type)
 
     def list_profile_names(self) -> tuple[str, ...]:
         """List the profiles, and cache the list for shell completion."""

@@ -322,6 +322,18 @@ class Credentials(Protocol):
         ...
 
 
+class RememberedValue(Protocol):
+    """A small file about a server."""
+
+    def load(self) -> bytes | None:
+        """Return what was saved, or None; raises StorageError."""
+        ...
+
+    def save(self, data: bytes) -> None:
+        """Save it; raises StorageError."""
+        ...
+
+
 class Context(Protocol):
     """Everything that `core` and `oauth` may use; `app.App` builds each part on first use."""
 
@@ -368,6 +380,10 @@ class Context(Protocol):
         Raises:
             ConfigError: the metadata don't name them. TokencliError: they can't be fetched.
         """
+        ...
+
+    def remembered_grant_type(self, profile: Profile, grant_type: str) -> RememberedValue:
+        """Return where the spelling of `grant_type` that the token endpoint accepts is remembered."""
         ...
 
     def defer_signals(self, at_most: float) -> AbstractContextManager[None]:

@@ -262,6 +262,10 @@ class Grant:
     grant_type: str | None = None
     """The value of `grant_type` on the wire, if it is not the grant's name.
     Example: `"account_credentials"`"""
+    grant_type_spellings: tuple[str, ...] = ()
+    """Other spellings of `grant_type` that some releases of the system require. If the server refuses one
+    with `unsupported_grant_type`, the next one is tried, and what worked is remembered for this server.
+    Example: `["Password"]`"""
     needs: tuple[str, ...] = ()
     """Values and secrets that a profile must give, in addition to those of the grant itself.
     Example: `["account_id"]`"""

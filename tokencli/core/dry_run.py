@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import quote
 
+from tokencli.core.grant_runner import list_grant_type_spellings
 from tokencli.core.stored_token import find_stored_token
 from tokencli.errors import ConfigError, TokencliError
 from tokencli.models import AuthAdditions, HttpRequest, ParamValue, Profile, Secret, TokenSet
@@ -67,7 +68,9 @@ def _render_first_request(steps: GrantSteps, profile: Profile, ctx: Context) -> 
         return render_request(
             write_custom_request(profile, step.request, values, ctx.clock.now(), masked=True)
         )
-    return render_request(_build_oauth_request(profile, step.params, ctx))
+    grant_type = list_grant_type_spellings(profile, step.params, ctx)[0]
+    params = {**step.params, "grant_type": grant_type}
+    return render_request(_build_oauth_request(profile, params, ctx))
 
 
 def _build_oauth_request(

@@ -1,4 +1,4 @@
-"""The cache of issuers' metadata: one file for each profile and issuer, next to the locks."""
+"""What is remembered about servers, next to the locks: issuers' metadata, and spellings that they accept."""
 
 from hashlib import sha256
 
@@ -13,20 +13,18 @@ from tokencli.system.user_dirs import state_dir
 from tokencli.token_store.locked_store import profile_file_prefix
 
 METADATA_DIR_NAME = "issuers"
+GRANT_TYPES_DIR_NAME = "grant-types"
 
 
-class MetadataCacheFile:
-    """The cached metadata of a profile's issuer; not secret, but trusted."""
+class ServerStateFile:
+    """A file about a server in a directory of its own; not secret, but trusted."""
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, profile: Profile, directory: str, file_name: str) -> None:
         self._root = state_dir(profile.state_dir)
-        name = sha256((profile.issuer or "").encode()).hexdigest()[:32]
-        self._path = (
-            self._root / METADATA_DIR_NAME / f"{profile_file_prefix(profile.name)}{name}.json"
-        )
+        self._path = self._root / directory / file_name
 
     def load(self) -> bytes | None:
-        """Return the saved metadata, or None; raises StorageError if the directory is not safe."""
+        """Return what was saved, or None; raises StorageError if the directory is not safe."""
         if not ensure_private_dir(self._root, create=False, chosen=True):
             return None
         if not ensure_private_dir(self._path.parent, create=False):
@@ -38,7 +36,25 @@ class MetadataCacheFile:
             return None
 
     def save(self, data: bytes) -> None:
-        """Save the metadata atomically; raises StorageError."""
+        """Save it atomically; raises StorageError."""
         ensure_private_dir(self._root, chosen=True)
         ensure_private_dir(self._path.parent)
         write_atomically(self._path, data)
+
+
+class MetadataCacheFile(ServerStateFile):
+    """The cached metadata of a profile's issuer."""
+
+    def __init__(self, profile: Profile) -> None:
+        name = sha256((profile.issuer or "").encode()).hexdigest()[:32]
+        super().__init__(
+            profile, METADATA_DIR_NAME, f"{profile_file_prefix(profile.name)}{name}.json"
+        )
+
+
+class GrantTypeFile(ServerStateFile):
+    """The spelling of `grant_type` that a token endpoint accepted, for all profiles that use it."""
+
+    def __init__(self, profile: Profile, grant_type: str) -> None:
+        name = sha256(f"{profile.token_url} {grant_type}".encode()).hexdigest()[:32]
+        super().__init__(profile, GRANT_TYPES_DIR_NAME, f"{name}.txt")
