@@ -2,6 +2,7 @@
 
 import http.client
 import io
+import re
 import socket
 from contextlib import suppress
 from functools import partial
@@ -54,6 +55,9 @@ class FailureContext:
     """Wall-clock seconds since the whole exchange began, earlier attempts included."""
     remaining_s: float = 0.0
     """Wall-clock seconds until the deadline."""
+    proxy_schemes: tuple[str, ...] = ()
+    """How a proxy that replied with 407 wants to be authenticated to, e.g. `basic`."""
+    has_client_certificate: bool = False
 
     @property
     def server(self) -> str:
@@ -77,6 +81,8 @@ class ExchangeProgress:
     def __init__(self) -> None:
         self.stage: ExchangeStage = "connect"
         self.request_sent = False
+        self.proxy_schemes: tuple[str, ...] = ()
+        """How a proxy that replied with 407 wants to be authenticated to, e.g. `basic`."""
         self._lock = Lock()
         self._cancelled = False
         self._socket: socket.socket | None = None
@@ -165,6 +171,9 @@ class _SizeLimitedStream(io.RawIOBase):
         super().close()
 
 
+_PROXY_SCHEME_RE = re.compile(rb"^Proxy-Authenticate:[ \t]*([A-Za-z-]{1,20})", re.I | re.M)
+
+
 class _SizeLimitedResponse(http.client.HTTPResponse):
     """A response that counts every byte, skips interim replies and notices headers that break off.
 
@@ -175,12 +184,19 @@ class _SizeLimitedResponse(http.client.HTTPResponse):
 
     def __init__(self, progress: ExchangeProgress, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._progress = progress
         self._limited_stream = _SizeLimitedStream(self.fp.detach(), progress)
         self.fp: Any = io.BufferedReader(self._limited_stream)
 
     def _read_status(self) -> tuple[str, int, str]:
         while True:
             status_line: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
+            if status_line[1] == 407:
+                # http.client drops a proxy's headers; they are only peeked at, as later versions don't.
+                self._progress.proxy_schemes = tuple(
+                    match[1].decode("ascii").casefold()
+                    for match in _PROXY_SCHEME_RE.finditer(self.fp.peek())
+                )
             if not 102 <= status_line[1] <= 199:
                 return status_line
             http.client.parse_headers(self.fp)

@@ -23,6 +23,7 @@ from tokencli.errors import (
     UnreachableError,
 )
 from tokencli.fast_dataclass import dataclass
+from tokencli.humanize import join_alternatives
 from tokencli.net.connection import Explanation, FailureContext, ReplyTooLargeError
 from tokencli.net.tls_errors import explain_certificate_error, explain_handshake_error
 
@@ -221,10 +222,19 @@ def _explain_connect_refusal(error: OSError, at: FailureContext) -> Explanation:
     if status is None or status[1] != "407":
         reason = f"it refused to connect to {at.target.authority} (HTTP {status and status[1]})"
         return _explain_proxy_failure(reason)(error, at)
+    who = f"the proxy {proxy.authority} (from {proxy.configured_by})"
+    if at.proxy_schemes and "basic" not in at.proxy_schemes:
+        return Explanation(
+            f"{who} requires authentication by {join_alternatives(at.proxy_schemes)}, which tokencli"
+            " doesn't support (HTTP 407)",
+            "run a local proxy that does it for you, such as Px or cntlm, and let"
+            f" {proxy.configured_by} name that one",
+            None,
+        )
     url = f"http://USER:PASSWORD@{proxy.authority}"
+    has_user = proxy.proxy_authorization_header() is not None
     return Explanation(
-        f"the proxy {proxy.authority} (from {proxy.configured_by}) requires a user name and password,"
-        " or rejected those it was given (HTTP 407)",
+        f"{who} {'rejected the' if has_user else 'requires a'} user name and password (HTTP 407)",
         "special characters in them must be percent-encoded",
         f"export {proxy.configured_by}={url}"
         if proxy.is_from_environment

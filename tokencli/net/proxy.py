@@ -4,7 +4,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from importlib.util import find_spec
 from ipaddress import ip_address, ip_network
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from tokencli.errors import ConfigError
 from tokencli.fast_dataclass import dataclass
@@ -83,6 +83,7 @@ def _parse_proxy(value: str, origin: str, connection: Connection) -> Proxy:
         else connection.edit_command(f"proxy={example}")
     )
     url = value if "://" in value else f"http://{value}"
+    _check_user_info(url, origin, fix)
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -101,6 +102,27 @@ def _parse_proxy(value: str, origin: str, connection: Connection) -> Proxy:
         )
     authority = f"[{host}]" if ":" in host else host
     return Proxy(Secret(url), f"{authority}:{port or DEFAULT_PROXY_PORTS[parts.scheme]}", origin)
+
+
+def _check_user_info(url: str, origin: str, fix: str) -> None:
+    """Refuse characters in user name and password that end the part of a URL in which they are.
+
+    Else what follows them would be taken for the path, and what is before them for the host, which is
+    shown.
+    """
+    user_info = url.partition("://")[2].rpartition("@")[0]
+    found = [char for char in "#?[] /\\" if char in user_info]
+    if not found:
+        return
+    encoded = [f"{char!r} as {quote(char, safe='')}" for char in found]
+    if origin in PROXY_VARIABLES and not {"/", "\\"} & set(found):
+        script = "; ".join(f"s/[{char}]/{quote(char)}/g" for char in found)
+        fix = f'export {origin}="$(printf %s "${origin}" | sed \'{script}\')"'
+    raise ConfigError(
+        f"{origin} is not the URL of a proxy: its user name or password contains special characters",
+        cause=f"they must be percent-encoded: {', '.join(encoded)}",
+        fix=fix,
+    )
 
 
 def _is_excluded_by_no_proxy(target: RequestTarget, listed: str) -> bool:

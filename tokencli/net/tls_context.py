@@ -13,6 +13,7 @@ from shlex import quote
 
 from tokencli.errors import ConfigError, CredentialsError
 from tokencli.fast_dataclass import dataclass
+from tokencli.humanize import name_der_format
 from tokencli.models import ClientCertificate, Connection
 
 CA_BUNDLE_VARIABLES = (
@@ -60,8 +61,13 @@ def resolve_trust_config(connection: Connection, environ: Mapping[str, str]) -> 
     return TrustConfig()
 
 
-def build_tls_context(trust: TrustConfig) -> ssl.SSLContext:
+def build_tls_context(
+    trust: TrustConfig,
+    connection: Connection = Connection(),  # noqa: B008  # it is frozen
+) -> ssl.SSLContext:
     """Build the context: TLS 1.2 or later, host names checked, only the CAs of `trust`.
+
+    The `connection` is only used for fixes.
 
     Raises:
         ConfigError: a certificate file is missing, can't be read, or contains no certificate.
@@ -77,7 +83,7 @@ def build_tls_context(trust: TrustConfig) -> ssl.SSLContext:
         context.verify_mode = ssl.CERT_NONE
     for origin, path in trust.ca_paths:
         if (reason := _load_ca_certificates(context, path)) is not None:
-            raise _ca_error(origin, path, reason)
+            raise _ca_error(origin, path, reason, connection)
     return context
 
 
@@ -112,6 +118,12 @@ def load_client_certificate(
             raise _certificate_error(certificate.key_file, reason, connection) from None
         if passphrase_requested:
             raise _passphrase_error(certificate, connection) from None
+        for key, path in (
+            ("client_cert", certificate.cert_file),
+            ("client_key", certificate.key_file),
+        ):
+            if (binary := _read_der_format(Path(path))) is not None:
+                raise _binary_certificate_error(key, path, binary, connection) from None
         reason = "or its key is not in PEM format"
         raise _certificate_error(certificate.cert_file, reason, connection) from None
 
@@ -153,21 +165,57 @@ def _load_ca_certificates(context: ssl.SSLContext, path: Path) -> str | None:
         else:
             context.load_verify_locations(cafile=path)
     except ssl.SSLError:
-        return "contains no PEM certificate"
+        binary = _read_der_format(path)
+        return f"is in {binary} format, not PEM" if binary else "contains no PEM certificate"
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         return f"can't be read ({reason or 'not a path'})"
     return None
 
 
-def _ca_error(origin: str, path: Path, reason: str) -> ConfigError:
+def _read_der_format(path: Path) -> str | None:
+    """Return `DER` or `PKCS#12` if the file is in that binary format, else None."""
+    try:
+        return name_der_format(path.read_bytes()) if path.is_file() else None
+    except OSError:
+        return None
+
+
+def _ca_error(origin: str, path: Path, reason: str, connection: Connection) -> ConfigError:
+    is_variable = origin in chain(*CA_BUNDLE_VARIABLES)
+    fix = f"export {origin}=/path/to/ca.pem" if is_variable else f"ls -l {quote(str(path))}"
+    if (binary := _read_der_format(path)) is not None:
+        source, target = quote(str(path)), quote(f"{path}.pem")
+        convert = (
+            f"openssl pkcs12 -in {source} -nokeys -out {target}"
+            if binary == "PKCS#12"
+            else f"openssl x509 -inform DER -in {source} -out {target}"
+        )
+        use = f"export {origin}={target}" if is_variable else connection.edit_command(f"ca_file={target}")  # fmt: skip
+        fix = f"{convert} && {use}"
     return ConfigError(
         f"the CA file {str(path)[:200]!r} (from {origin}) {reason}; nothing was sent",
         cause="the CA's certificate belongs there, in PEM format",
-        fix=f"export {origin}=/path/to/ca.pem"
-        if origin in chain(*CA_BUNDLE_VARIABLES)
-        else f"ls -l {quote(str(path))}",
+        fix=fix,
     )
+
+
+def _binary_certificate_error(
+    key: str, path: str, binary: str, connection: Connection
+) -> ConfigError:
+    """Return the error for a client certificate or key in DER or PKCS#12, with the conversion."""
+    source, target = quote(path), quote(f"{path}.pem")
+    settings = [f"{key}={target}"]
+    if binary == "PKCS#12":
+        settings = [f"client_cert={target}", f"client_key={target}"]
+        convert = f"(umask 077; openssl pkcs12 -in {source} -nodes -out {target})"
+    elif key == "client_cert":
+        convert = f"openssl x509 -inform DER -in {source} -out {target}"
+    else:
+        convert = f"(umask 077; openssl pkey -inform DER -in {source} -out {target})"
+    error = _certificate_error(path, f"is in {binary} format, not PEM", connection)
+    error.fix = f"{convert} && {connection.edit_command(*settings)}"
+    return error
 
 
 def _passphrase_error(certificate: ClientCertificate, connection: Connection) -> CredentialsError:

@@ -3,16 +3,22 @@
 import socket
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from tokencli.fast_dataclass import dataclass
 from tokencli.humanize import describe_clock_skew
 from tokencli.net.connection import Explanation, FailureContext
 from tokencli.net.request_guard import RequestTarget
+from tokencli.sanitize import sanitize_text
 from tokencli.system.timeout import run_with_timeout
 
-VALIDITY_TIMEOUT_S = 3.0
-"""Seconds that looking up a certificate's dates may take, within the exchange's own deadline."""
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+
+CERTIFICATES_TIMEOUT_S = 3.0
+"""Seconds that looking up the server's certificates may take, within the exchange's own deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,9 @@ class TlsErrorTemplate:
 
 
 NOT_YET_VALID_CODE, EXPIRED_CODE = 9, 10
+_UNKNOWN_ISSUER_CODES = (20, 21)
+_DER = 2
+"""`_ssl.ENCODING_DER`, the same in all versions of Python."""
 _CHECK_CLOCK_CAUSE = "this computer's clock says {clock}"
 _CHECK_CLOCK_FIX = (
     "correct the clock if it is wrong, or ask the server's administrators for a valid certificate"
@@ -67,12 +76,6 @@ CERTIFICATE_ERRORS: Mapping[int, TlsErrorTemplate] = {
     ),
 }
 """OpenSSL's X509_V_ERR number -> explanation."""
-_CLOCK_OFFSETS: Mapping[int, Callable[["ValidityPeriod", float], float]] = {
-    NOT_YET_VALID_CODE: lambda period, now: now - period.not_before,
-    EXPIRED_CODE: lambda period, now: now - period.not_after,
-}
-"""Error number -> seconds by which a wrong clock must be ahead (negative: behind) to explain it."""
-
 OLD_TLS_VERSION = TlsErrorTemplate(
     "{host} supports only TLS versions older than 1.2", None, _OPERATORS_FIX
 )
@@ -91,10 +94,10 @@ CLIENT_CERTIFICATE_REJECTED = TlsErrorTemplate(
     "the server doesn't know its CA, or client_cert doesn't contain the whole chain",
     "{edit} --set client_cert=/path/to/cert.pem --set client_key=/path/to/key.pem",
 )
-CLIENT_CERTIFICATE_ALERTS = ("TLSV1_ALERT_UNKNOWN_CA", "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
+CLIENT_CERTIFICATE_ALERTS = ("TLSV13_ALERT_CERTIFICATE_REQUIRED", "SSLV3_ALERT_BAD_CERTIFICATE", "TLSV1_ALERT_UNKNOWN_CA", "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
             "SSLV3_ALERT_CERTIFICATE_EXPIRED", "SSLV3_ALERT_CERTIFICATE_REVOKED",
             "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE", "TLSV1_ALERT_ACCESS_DENIED")  # fmt: skip
-"""Alerts in which a server rejects the certificate it was shown, i.e. the client's."""
+"""Alerts with which a server rejects the client's certificate, or that there is none."""
 UNKNOWN_HOST_NAME = TlsErrorTemplate(
     "the server at {host} does not recognize that host name", _HOST_NAME_CAUSE, "{edit}"
 )
@@ -109,9 +112,7 @@ HANDSHAKE_ERRORS: Mapping[str, TlsErrorTemplate] = {
     "SSLV3_ALERT_HANDSHAKE_FAILURE": TlsErrorTemplate(
         "{host} and this computer have no TLS version and cipher in common", None, _OPERATORS_FIX
     ),
-    "TLSV13_ALERT_CERTIFICATE_REQUIRED": CLIENT_CERTIFICATE_REQUIRED,
-    "SSLV3_ALERT_BAD_CERTIFICATE": CLIENT_CERTIFICATE_REQUIRED,
-    **dict.fromkeys(CLIENT_CERTIFICATE_ALERTS, CLIENT_CERTIFICATE_REJECTED),
+    **dict.fromkeys(CLIENT_CERTIFICATE_ALERTS, CLIENT_CERTIFICATE_REQUIRED),
     "TLSV1_UNRECOGNIZED_NAME": UNKNOWN_HOST_NAME,
     "TLSV1_ALERT_UNRECOGNIZED_NAME": UNKNOWN_HOST_NAME,
     "DH_KEY_TOO_SMALL": TlsErrorTemplate(
@@ -129,7 +130,9 @@ def explain_certificate_error(
     other = TlsErrorTemplate("the certificate of {host} can't be trusted", _CA_CAUSE, _CA_FIX)
     explanation = _fill_template(CERTIFICATE_ERRORS.get(code, other), at)
     cause = explanation.cause
-    if code in _CLOCK_OFFSETS and at.proxy is None:
+    if code in _UNKNOWN_ISSUER_CODES and at.proxy is None:
+        cause = f"{cause}{_describe_missing_issuer(at)}"
+    if code in (NOT_YET_VALID_CODE, EXPIRED_CODE) and at.proxy is None:
         cause = f"{cause}{_describe_clock_offset(code, at)}"
     elif at.proxy is not None and (explanation.fix or "").endswith("ca.pem"):
         cause = (
@@ -143,7 +146,18 @@ def explain_handshake_error(error: ssl.SSLError, at: FailureContext) -> Explanat
     """Say why the TLS handshake failed."""
     reason = error.reason or "no reason given"
     other = TlsErrorTemplate(f"TLS with {{host}} failed ({reason})", None, _OPERATORS_FIX)
-    return _fill_template(HANDSHAKE_ERRORS.get(reason, other), at)
+    template = HANDSHAKE_ERRORS.get(reason, other)
+    # Before TLS 1.3 no alert of its own says that a client certificate is missing. What else would
+    # be refused, such as the cipher, is refused before the server sends its certificate.
+    about_client = template is CLIENT_CERTIFICATE_REQUIRED or (
+        reason == "SSLV3_ALERT_HANDSHAKE_FAILURE"
+        and at.proxy is None
+        and bool(fetch_peer_certificates(at.target, at.remaining_s))
+    )
+    if about_client:
+        sent = at.has_client_certificate
+        template = CLIENT_CERTIFICATE_REJECTED if sent else CLIENT_CERTIFICATE_REQUIRED
+    return _fill_template(template, at)
 
 
 def _fill_template(template: TlsErrorTemplate, at: FailureContext) -> Explanation:
@@ -160,41 +174,52 @@ def _fill_template(template: TlsErrorTemplate, at: FailureContext) -> Explanatio
     )
 
 
+def _describe_missing_issuer(at: FailureContext) -> str:
+    """Say that the server may leave out an intermediate certificate, if it sent only its own."""
+    certificates = fetch_peer_certificates(at.target, at.remaining_s)
+    if len(certificates) != 1 or certificates[0].issuer == certificates[0].subject:
+        return ""
+    issuer = sanitize_text(certificates[0].issuer.rfc4514_string(), 100)
+    return (
+        f". The server sent no certificate of its issuer, {issuer}. If that is an intermediate CA, the"
+        " server's administrators should add its certificate; until then ca_file may contain it"
+    )
+
+
 def _describe_clock_offset(code: int, at: FailureContext) -> str:
     """Say by how much the clock must be wrong if the certificate is valid after all.
 
     OpenSSL says only that a date is wrong, so the dates are looked up in a second handshake.
     """
-    period = fetch_validity_period(at.target, at.remaining_s)
-    offset = 0.0 if period is None else _CLOCK_OFFSETS[code](period, time.time())
+    certificates = fetch_peer_certificates(at.target, at.remaining_s)
+    if not certificates:
+        return ""
+    now = time.time()
+    if code == EXPIRED_CODE:
+        offset = now - certificates[0].not_valid_after_utc.timestamp()
+    else:
+        offset = now - certificates[0].not_valid_before_utc.timestamp()
     if (offset > 0) is not (code == EXPIRED_CODE) or offset == 0:
-        return ""  # unknown, or the date that is wrong is that of another certificate in the chain
+        return ""  # the date that is wrong is that of another certificate in the chain
     return f"; if the certificate is valid, the clock is at least {describe_clock_skew(offset)}"
 
 
-@dataclass(frozen=True, slots=True)
-class ValidityPeriod:
-    """When a certificate is valid, in epoch seconds."""
+def fetch_peer_certificates(target: RequestTarget, seconds: float) -> list["Certificate"]:
+    """Return the certificates that the server sends, its own first; empty if there are none in time.
 
-    not_before: float
-    not_after: float
-
-
-def fetch_validity_period(target: RequestTarget, seconds: float) -> ValidityPeriod | None:
-    """Return the validity of the server's certificate, or None if it can't be had in time.
-
-    The connection doesn't verify the server, and sends nothing after the handshake.
+    The connection doesn't verify the server, and sends nothing after the handshake, which need not
+    succeed.
     """
-    seconds = min(seconds, VALIDITY_TIMEOUT_S)
+    seconds = min(seconds, CERTIFICATES_TIMEOUT_S)
     if seconds <= 0:
-        return None
+        return []
     try:
-        return run_with_timeout(lambda: _fetch_validity_period(target, seconds), seconds)
+        return run_with_timeout(lambda: _fetch_peer_certificates(target, seconds), seconds)
     except (OSError, ValueError):
-        return None
+        return []
 
 
-def _fetch_validity_period(target: RequestTarget, seconds: float) -> ValidityPeriod:
+def _fetch_peer_certificates(target: RequestTarget, seconds: float) -> list["Certificate"]:
     from cryptography.x509 import load_der_x509_certificate
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -202,9 +227,13 @@ def _fetch_validity_period(target: RequestTarget, seconds: float) -> ValidityPer
     context.verify_mode = ssl.CERT_NONE
     with (
         socket.create_connection((target.host, target.port), seconds) as plain,
-        context.wrap_socket(plain, server_hostname=target.host) as wrapped,
+        context.wrap_socket(
+            plain, server_hostname=target.host, do_handshake_on_connect=False
+        ) as wrapped,
     ):
-        certificate = load_der_x509_certificate(wrapped.getpeercert(binary_form=True) or b"")
-    return ValidityPeriod(
-        certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
-    )
+        with suppress(ssl.SSLError):
+            wrapped.do_handshake()
+        # The public method exists only since Python 3.13, and only after a complete handshake.
+        chain = wrapped._sslobj.get_unverified_chain()  # type: ignore[attr-defined]
+        encoded = [certificate.public_bytes(_DER) for certificate in chain or ()]
+    return [load_der_x509_certificate(data) for data in encoded]

@@ -142,7 +142,7 @@ class HttpTransport:
         headers = build_headers(request)
         proxy = select_proxy(target, connection, self._environ)
         trust = resolve_trust_config(connection, self._environ)
-        context = build_tls_context(trust) if target.scheme == "https" else None
+        context = build_tls_context(trust, connection) if target.scheme == "https" else None
         if context is not None and request.client_certificate is not None:
             load_client_certificate(request.client_certificate, context, connection)
         route = (
@@ -189,6 +189,8 @@ def _attempt_exchange(exchange: _PreparedExchange) -> HttpReply | _FailedAttempt
             progress.request_sent,
             exchange.elapsed_s,
             exchange.remaining_s,
+            progress.proxy_schemes,
+            exchange.request.client_certificate is not None,
         )
         translated, transient = translate_exception(error, context)
         repeatable = exchange.request.is_retry_safe or not progress.request_sent

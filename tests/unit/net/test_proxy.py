@@ -1,7 +1,10 @@
 """Which proxy a request goes through, and what the proxy sees."""
 
+import os
+import subprocess
 from base64 import b64encode
 from collections.abc import Mapping
+from urllib.parse import quote
 
 import pytest
 
@@ -226,11 +229,55 @@ def test_a_407_says_where_to_set_the_password() -> None:
     outcome, proxied, served, said = through(tunnel_for("Basic x"), f"user:{PASSWORD}@")
     assert isinstance(outcome, UnreachableError)
     assert "the proxy 127.0.0.1:" in outcome.message
-    assert "407" in outcome.message
+    assert "rejected the user name and password (HTTP 407)" in outcome.message
     assert "HTTPS_PROXY" in (outcome.fix or "")
     assert not outcome.request_sent
     assert (len(proxied), len(served)) == (1, 0)
     assert not any("\x1b" in text for text in said)
+
+
+@pytest.mark.requirement(33)
+@pytest.mark.parametrize(
+    "schemes", [["NTLM"], ["Negotiate", "NTLM"], ['Digest realm="x", nonce="y"']]
+)
+def test_a_proxy_that_wants_another_scheme_than_basic(schemes: list[str]) -> None:
+    """The scheme is named, and no password is suggested, which couldn't help."""
+    headers = "\r\n".join(f"proxy-authenticate: {scheme}" for scheme in schemes)
+    for user in ("", f"user:{PASSWORD}@"):
+        outcome, _, served, said = through(b.says(b.message("407 No", b"body", headers)), user)
+        assert isinstance(outcome, UnreachableError), said
+        named = " or ".join(scheme.split()[0].casefold() for scheme in schemes)
+        assert f"requires authentication by {named}, which" in outcome.message
+        assert "local proxy" in (outcome.cause or "") and outcome.fix is None
+        assert served == []
+
+
+@pytest.mark.requirement(33)
+@pytest.mark.parametrize("character", ["#", "?", "/", "[", "]", " ", "\\"])
+def test_special_characters_in_a_proxy_password_are_explained(character: str) -> None:
+    """They must be percent-encoded. Nothing of the URL is shown, since its parts can't be told apart."""
+    encoded = quote(character, safe="")
+    for value in (
+        f"http://canary:ca{character}nary@proxy.example:3128",
+        f"canary:1{character}@proxy:1",
+    ):
+        with pytest.raises(ConfigError, match="special characters") as error:
+            chosen({"HTTPS_PROXY": value})
+        assert encoded in (error.value.cause or "") and "HTTPS_PROXY" in error.value.message
+        assert "canary" not in f"{error.value} {error.value.cause} {error.value.fix}"
+        fix = error.value.fix or ""
+        if "$(" in fix:
+            shown = subprocess.run(
+                ["bash", "-c", f"{fix}; printf %s \"$HTTPS_PROXY\""], capture_output=True, text=True,
+                env={"HTTPS_PROXY": value, "PATH": os.environ["PATH"]}, check=True,
+            ).stdout  # fmt: skip
+            assert shown == value.replace(character, encoded)
+            assert chosen({"HTTPS_PROXY": shown}) is not None
+
+
+def test_at_signs_in_a_proxy_password_are_understood() -> None:
+    """The last one is before the host."""
+    assert chosen({"HTTPS_PROXY": "http://me:c@n@ry@proxy:3128"}) == ("proxy:3128", "HTTPS_PROXY")
 
 
 @pytest.mark.requirement(33)
