@@ -70,6 +70,11 @@ def describe_clock_skew(seconds: float) -> str:
     return f"{humanize_duration(seconds)} {'ahead' if seconds > 0 else 'behind'}"
 
 
+def describe_clock(skew: float) -> str:
+    """Say how far this computer's clock is ahead of the server's, or behind if it is negative."""
+    return f"by the server's clock; this computer's is {describe_clock_skew(skew)}"
+
+
 def _pluralize_unit(count: int, unit: str) -> str:
     return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
 

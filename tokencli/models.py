@@ -70,6 +70,10 @@ ParamValue: TypeAlias = str | Secret | tuple[str, ...]
 """A request parameter: one value, a secret one, or a repeated one."""
 CLOCK_TOLERANCE_S = 60.0
 """Two clocks that differ by less than this count as equal."""
+NOTABLE_SKEW_S = 30.0
+"""A server's Date header that differs by more from this computer's clock is worth a remark."""
+NEVER_S = 10 * 365.25 * 86_400
+"""The lifetime of a token that does not expire; no other token gets exactly this one."""
 
 DEFAULT_REDIRECT_PATH = "/callback"
 """Path of the redirect URI, unless the client registered another one."""
@@ -194,6 +198,16 @@ class Profile:
         supplied = f"provider {self.provider.name}"
         return frozenset(key for key, source in self.value_sources.items() if source != supplied)
 
+    def reachable_min_ttl(self, min_ttl: float | None = None) -> float | None:
+        """Return `min_ttl`, or else the profile's, as far as asking the server can help.
+
+        A server that returns the same token until `sticky` seconds before its expiry isn't asked
+        earlier.
+        """
+        least = self.min_ttl if min_ttl is None else min_ttl
+        sticky = self.provider.issuing.sticky
+        return least if least is None or sticky is None else min(least, sticky)
+
     @property
     def command_line_name(self) -> str:
         """Return its name for a command line, with `--scope` if the scope was set there."""
@@ -236,6 +250,37 @@ class TokenSet:
     """Lifetime in seconds after each use, if the server counts from the last use."""
     dpop_key: DpopKey | None = None
     """The key that the tokens are bound to, if any; without it they are useless."""
+    clock_skew: float | None = None
+    """Seconds by which this computer's clock was ahead of the server's when the token was issued; None
+    if they agreed, or if it is unknown. The times above are by this computer's clock."""
+    unmet_min_ttl: float | None = None
+    """The minimum lifetime that no token of this server reaches, once the user was told."""
+
+    @property
+    def never_expires(self) -> bool:
+        """Return whether the provider says that the token does not expire."""
+        return self.lifetime is not None and abs(self.lifetime - NEVER_S) < 1
+
+    @property
+    def known_expiry(self) -> float | None:
+        """Return when it expires, in epoch seconds; None if that is unknown, or if it never does."""
+        return None if self.never_expires else self.expires_at
+
+    def server_time(self, now: float) -> float:
+        """Return the time by the clock of the server, if this computer's clock is still as wrong.
+
+        It isn't if the token seems to come from the future: then the clock was set back.
+        """
+        is_set_back = self.obtained_at > now + CLOCK_TOLERANCE_S
+        return now if is_set_back else now - (self.clock_skew or 0.0)
+
+    def in_server_time(self) -> "TokenSet":
+        """Return the token set with its times by the clock of the server."""
+        skew = self.clock_skew or 0.0
+        expires_at = None if self.expires_at is None else self.expires_at - skew
+        return replace(
+            self, obtained_at=self.obtained_at - skew, expires_at=expires_at, clock_skew=None
+        )
 
     @property
     def lifetime(self) -> float | None:
@@ -374,13 +419,13 @@ class HttpReply:
     def clock_skew(self) -> float | None:
         """Return how many seconds this computer's clock is ahead of the server's; negative: behind.
 
-        None if it is unknown, or within `CLOCK_TOLERANCE_S` (the reply took time to arrive).
+        None if it is unknown, or within `NOTABLE_SKEW_S` (the reply took time to arrive).
         """
         server_time = self.server_time
         if server_time is None or self.received_at is None:
             return None
         skew = self.received_at - server_time
-        return skew if abs(skew) > CLOCK_TOLERANCE_S else None
+        return skew if abs(skew) > NOTABLE_SKEW_S else None
 
     def __repr__(self) -> str:
         return f"<HTTP {self.status}, {len(self.body)} bytes>"

@@ -115,7 +115,7 @@ def test_list_as_json(tokencli: Run, write_config: Write) -> None:
     assert corp["name"] == "corp" and corp["default"] is True
     assert corp["secrets"] == {"client_secret": {"kind": "env", "place": "env CORP_SECRET"}}
     assert corp["token"] == {
-        "state": "none", "expires_at": None, "expires_at_epoch": None, "remaining_s": None, "why": None,
+        "state": "none", "expires_at": None, "expires_at_epoch": None, "remaining_s": None, "clock_skew_s": None, "why": None,
     }  # fmt: skip
     assert social["endpoint"] == "api.socialidnow.com"
 

@@ -106,6 +106,10 @@ def _with_short_timeouts(profile: Profile) -> Profile:
 
 
 def _renewal_time(profile: Profile, result: TokenResult, now: float) -> float:
-    """Return the epoch second at which the token stops being fresh, at least one second from now."""
-    fresh_until = result.token.fresh_until(profile.min_ttl)
+    """Return the epoch second at which the token stops being fresh, at least one second from now.
+
+    A `min_ttl` that no token of the server reaches is ignored; else each prompt would fetch one.
+    """
+    unmet = result.token.unmet_min_ttl is not None
+    fresh_until = result.token.fresh_until(None if unmet else profile.reachable_min_ttl())
     return now + UNKNOWN_EXPIRY_RENEWAL_S if fresh_until is None else max(now + 1.0, fresh_until)

@@ -36,6 +36,7 @@ from tokencli.core.profile_status import (
 from tokencli.core.profile_test import run_profile_test
 from tokencli.errors import UsageError
 from tokencli.formats.json import dump_json_line
+from tokencli.humanize import describe_clock
 from tokencli.models import Profile
 
 app = create_command_group()
@@ -77,6 +78,9 @@ def _list_profiles(app: App, *, json_output: bool) -> None:
         output.write_stdout(render_profile_table(rows, now))
     for reason in dict.fromkeys(row.token_status.reason for row in rows if row.token_status.reason):
         app.terminal.print_warning(f"some tokens were not read: {reason}")
+    for row in rows:
+        if (skew := row.token_status.clock_skew) is not None:
+            app.terminal.print_note(f"{row.name}: the expiry is {describe_clock(skew)}")
     if app.config.find_problems():
         raise app.config.invalid_config_error()
     if not rows and not json_output:

@@ -14,7 +14,7 @@ from tokencli.core.profile_status import (
 )
 from tokencli.core.profile_test import ProfileTestResult
 from tokencli.formats.json import expiry_to_dict
-from tokencli.humanize import format_utc, humanize_duration
+from tokencli.humanize import describe_clock, format_utc, humanize_duration
 from tokencli.models import Profile
 from tokencli.problems import count_problems
 from tokencli.sanitize import sanitize_text
@@ -58,7 +58,9 @@ COLUMNS: dict[str, Callable[[ProfileRow, float], str]] = {
 
 def _describe_expiry(status: TokenStatus, now: float) -> str:
     if status.expires_at is None:
-        return {"not_asked": "not read", "unknown": "expiry unknown"}.get(status.state, "none")
+        return {
+            "not_asked": "not read", "unknown": "expiry unknown", "fresh": "does not expire"
+        }.get(status.state, "none")  # fmt: skip
     left = status.expires_at - now
     if left <= 0:
         return f"expired {humanize_duration(left)} ago"
@@ -97,6 +99,7 @@ def token_status_to_dict(status: TokenStatus, now: float) -> dict[str, object]:
         "state": status.state,
         **expiry_to_dict(status.expires_at),
         "remaining_s": None if status.expires_at is None else int(status.expires_at - now),
+        "clock_skew_s": None if status.clock_skew is None else round(status.clock_skew),
         "why": status.reason,
     }
 
@@ -118,7 +121,11 @@ def render_profile_details(
         ]
         text += "\n" + render_table(("SECRET", "SOURCE", "PRESENT"), secrets)
     expires_at = token_status.expires_at
-    when = f", at {format_utc(expires_at)}" if expires_at is not None else ""
+    when = ""
+    if expires_at is not None:
+        when = f", at {format_utc(expires_at - (token_status.clock_skew or 0.0))}"
+        if token_status.clock_skew is not None:
+            when += f" ({describe_clock(token_status.clock_skew)})"
     reason = f" ({sanitize_text(token_status.reason)})" if token_status.reason else ""
     return text + f"\ntoken: {_describe_expiry(token_status, now)}{when}{reason}\n"
 
@@ -159,10 +166,12 @@ def render_test_result(profile: Profile, result: ProfileTestResult) -> str:
     token = result.token_result.token
     unverified = ", ".join(result.unverified_secrets)
     lifetime = "unknown" if token.lifetime is None else humanize_duration(token.lifetime)
+    if token.never_expires:
+        lifetime = "unlimited"
     requested = f" (requested: {profile.scope})" if profile.scope else ""
     lines = [
-        f"{profile.name}: test succeeded: {endpoint_host(profile)} issued a"
-        f" {describe_renewal(result.token_result.source)}",
+        f"{profile.name}: test succeeded: {endpoint_host(profile)} issued"
+        f" {'' if result.token_result.reissued else 'a '}{describe_renewal(result.token_result)}",
         f"  verified: {', '.join(result.verified_secrets) or 'no secret needed'}"
         + (f"; not tried: {unverified}" if unverified else ""),
         f"  lifetime: {lifetime}",

@@ -74,8 +74,8 @@ def _refresh_all_profiles(app: App, *, json_output: bool) -> None:
             error = failure
         else:
             error = result.save_error
-            app.terminal.print_note(f"{name}: {describe_renewal(result.source)}")
-            row |= {"how": result.source, **expiry_to_dict(result.token.expires_at)}
+            app.terminal.print_note(f"{name}: {describe_renewal(result)}")
+            row |= {"how": result.source, **expiry_to_dict(result.token.known_expiry)}
         first_error = first_error or error
         if error is not None:
             row["error"] = error_to_dict(error)

@@ -14,6 +14,7 @@ from tokencli.commands import output
 from tokencli.core.get_token import TokenResult, get_token
 from tokencli.errors import StorageError, UsageError
 from tokencli.formats import PROVIDER_USAGE_FORMATS, render_token
+from tokencli.humanize import describe_clock
 from tokencli.models import Profile, Secret
 
 
@@ -46,7 +47,7 @@ def print_token(
 
         app.transport = TracingTransport(app.transport, profile, app.terminal.print_note)
     result = get_token(profile, app, min_ttl=min_ttl, force=force, interactive=interactive)
-    app.terminal.print_detail(describe_source(result.source))
+    app.terminal.print_detail(describe_source(result))
     _print_rendered(app, profile, result, format_name, proof_request or {})
     _finish(app, profile, result, warn_if_dpop=format_name != "dpop")
 
@@ -57,7 +58,7 @@ def print_refreshed_token(
     """Get a new token, print it as `refresh` does, and say on stderr how it was obtained."""
     profile = app.get_profile(profile_name, scope=scope)
     result = get_token(profile, app, force=True)
-    app.terminal.print_note(f"{profile.name}: {describe_renewal(result.source)}")
+    app.terminal.print_note(f"{profile.name}: {describe_renewal(result)}")
     _print_rendered(app, profile, result, format_name, {})
     _finish(app, profile, result)
 
@@ -87,7 +88,7 @@ def print_export(
         min_ttl=min_ttl,
         force=force,
     )
-    app.terminal.print_detail(describe_source(exported.token_result.source))
+    app.terminal.print_detail(describe_source(exported.token_result))
     if to == "github_actions":
         _write_github_env(exported.text, exported.secrets, github_env)
     else:
@@ -95,17 +96,22 @@ def print_export(
     _finish(app, profile, exported.token_result)
 
 
-def describe_renewal(source: str) -> str:
-    """Describe how a new token was obtained."""
-    return {
-        "stored": "another process just got a new token",
-        "refresh_token": "new token (refresh token)",
-    }.get(source, f"new token ({source} grant)")
+def describe_renewal(result: TokenResult) -> str:
+    """Describe how the token of a refresh was obtained."""
+    if result.source != "stored":
+        how = "refresh token" if result.source == "refresh_token" else f"{result.source} grant"
+        return f"{'the same token again' if result.reissued else 'new token'} ({how})"
+    if result.reissued:
+        return "stored token; the server would return the same token, so it was not asked"
+    return "another process just got a new token"
 
 
-def describe_source(source: str) -> str:
-    """Describe where a token came from."""
-    return "stored token" if source == "stored" else describe_renewal(source)
+def describe_source(result: TokenResult) -> str:
+    """Describe where the token of a `get` came from."""
+    if result.source != "stored" or result.reissued:
+        return describe_renewal(result)
+    skew = result.token.clock_skew
+    return "stored token" if skew is None else f"stored token, fresh {describe_clock(skew)}"
 
 
 def _print_rendered(

@@ -38,7 +38,7 @@ def render_dry_run(profile: Profile, ctx: Context) -> str:
         ConfigError: the grant starts with an interactive sign-in, so there is no request yet.
     """
     stored = find_stored_token(profile, ctx)
-    if stored is not None and stored.token.is_fresh(ctx.clock.now(), profile.min_ttl):
+    if stored is not None and stored.token.is_fresh(ctx.clock.now(), profile.reachable_min_ttl()):
         ctx.terminal.print_note("a fresh token is stored, so get would not send a request")
     if stored is not None and stored.token.refresh_token:
         masked = TokenSet(

@@ -182,7 +182,7 @@ def build_all_variables(
         TokencliError: `resolve_secrets` failed.
     """
     exported = build_token_variable(token, name)
-    expiry = "" if token.expires_at is None else str(floor(token.expires_at))
+    expiry = "" if token.known_expiry is None else str(floor(token.known_expiry))
     values = (token.token_type, expiry, " ".join((token.scope or "").split()))
     exported.variables.extend(
         (name + suffix, value) for suffix, value in zip(VARIABLE_SUFFIXES, values, strict=True)

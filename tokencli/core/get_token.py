@@ -21,6 +21,7 @@ from tokencli.errors import (
     TokenNotStoredError,
     UnreachableError,
 )
+from tokencli.humanize import describe_clock_skew, humanize_duration
 from tokencli.jwt.decode import decode_token
 from tokencli.models import TRANSIENT_STATUSES, Profile, Secret, StoredTokenSet, TokenSet
 from tokencli.oauth import client_authentication, grants
@@ -52,6 +53,8 @@ class TokenResult:
     """Why the token couldn't be stored."""
     refresh_token_lifetime: float | None = None
     """Seconds for which the refresh token is valid, if the server says so."""
+    reissued: bool = False
+    """Whether it is the token that was stored before, although a new one was asked for."""
 
 
 def get_token(
@@ -68,7 +71,7 @@ def get_token(
 
     A hit takes no lock. A miss takes the credential's lock and reads the store again, so that any
     number of concurrent processes send one request. With `force`, a stored token counts only if
-    another process obtained it after this call began. With `by_grant`, the refresh token isn't
+    another process obtained it after this call began, or if the server would return it again. With `by_grant`, the refresh token isn't
     used, so that the profile's own settings are tested. An interactive sign-in starts only if
     `interactive` or the profile allows it, and the credential's lock isn't held meanwhile.
 
@@ -77,7 +80,7 @@ def get_token(
             refresh token is no longer valid.
     """
     binding = derive_binding(profile)
-    least = min_ttl if min_ttl is not None else profile.min_ttl
+    least, sticky = profile.reachable_min_ttl(min_ttl), profile.provider.issuing.sticky
     began = ctx.clock.now()
     resolver = resolver or SecretResolver(profile, ctx)
     subject = hash_subject(profile, resolver)
@@ -87,9 +90,12 @@ def get_token(
             stored.binding == binding
             and stored.subject_hash == subject
             and stored.token.is_fresh(ctx.clock.now(), least)
-            and (not force or stored.token.obtained_at > began)
+            and (not force or sticky is not None or stored.token.obtained_at > began)
             and not by_grant
         )
+
+    def use_stored(token: TokenSet) -> TokenResult:
+        return TokenResult(token, "stored", reissued=force and token.obtained_at <= began)
 
     def find_usable_token() -> StoredTokenSet | None:
         found = cache.load_token(binding)
@@ -100,7 +106,7 @@ def get_token(
     cache = ctx.token_cache(profile)
     cached = cache.load_token(binding)
     if cached is not None and is_usable(cached):
-        return TokenResult(cached.token, "stored")
+        return use_stored(cached.token)
     store = ctx.token_store(profile)
     stored = None
     # If there is a cached copy, the store has nothing fresher. It is read all the same if prompts are
@@ -109,7 +115,7 @@ def get_token(
         stored = store.load(binding.key)
         if stored is not None and is_usable(stored):
             cache.fill_from_store(stored, store)
-            return TokenResult(extend_sliding_expiry(stored, store, profile, ctx).token, "stored")
+            return use_stored(extend_sliding_expiry(stored, store, profile, ctx).token)
     if stored is None and cached is None and not by_grant:
         earlier = find_earlier_login(profile, ctx)
         if earlier is not None:
@@ -128,18 +134,18 @@ def get_token(
                 resolver.while_locked(),
             ):
                 if found is not None:  # another process was faster, and the lock isn't held
-                    return TokenResult(found.token, "stored")
+                    return use_stored(found.token)
                 stored = store.load(binding.key)
                 if stored is not None and is_usable(stored):
                     cache.fill_from_store(stored, store)
-                    return TokenResult(stored.token, "stored")
+                    return use_stored(stored.token)
                 if stored is not None and (
                     (stored.binding, stored.subject_hash) != (binding, subject)
                 ):
                     stored = None  # issued for other settings or another subject
-                result = TokenRenewal(profile, ctx, store, resolver, subject).renew_token(
-                    None if by_grant else stored
-                )
+                result = TokenRenewal(
+                    profile, ctx, store, resolver, subject, stored.token if stored else None, least
+                ).renew_token(by_grant=by_grant)
             if profile.provider.issuing.max_sessions is not None:
                 end_replaced_session(profile, ctx, resolver, stored, result.token)
             return result
@@ -181,9 +187,12 @@ class TokenRenewal:
     resolver: SecretResolver
     subject_hash: str = ""
     """Hash of the exchanged token's subject; see `hash_subject`."""
+    previous: TokenSet | None = None
+    """The stored token set."""
+    min_ttl: float | None = None
 
-    def renew_token(self, stored: StoredTokenSet | None) -> TokenResult:
-        """Return a new token by refresh token or grant.
+    def renew_token(self, *, by_grant: bool = False) -> TokenResult:
+        """Return a new token by refresh token or grant, or only `by_grant`.
 
         Raises:
             SignInRequiredError: only an interactive sign-in can get one.
@@ -191,9 +200,9 @@ class TokenRenewal:
         """
         key = derive_binding(self.profile).key
         self.store.reserve_space(key, RESERVED_BYTES)
-        if stored is not None and stored.token.refresh_token:
-            self.resolver.proof_key = stored.token.dpop_key
-            result = self._request_by_refresh_token(stored.token)
+        if self.previous is not None and self.previous.refresh_token and not by_grant:
+            self.resolver.proof_key = self.previous.dpop_key
+            result = self._request_by_refresh_token(self.previous)
             if result is not None:
                 return result
         if grants.is_interactive(self.profile.grant):
@@ -234,7 +243,7 @@ class TokenRenewal:
                 ):
                     # The refresh token may or may not be spent, and the grant's result isn't known
                     # yet: keep the journal entry and the stored token set.
-                    self._log_fallback(refusal)
+                    self._report_fallback(refusal)
                     return None
                 if refusal.status in TRANSIENT_STATUSES or (refusal.status or 0) >= 500:
                     raise  # the refresh token may be spent: keep the journal entry
@@ -282,18 +291,45 @@ class TokenRenewal:
                 cause=f"{get_endpoint_host(self.profile)} says {refusal.error or refusal.status}",
                 fix=f"tokencli login {self.profile.command_line_name}",
             )
-        self._log_fallback(refusal)
+        self._report_fallback(refusal)
         return None
 
-    def _log_fallback(self, refusal: RefusedError) -> None:
-        self.ctx.terminal.print_detail(
-            f"{refusal.message}; falling back to the {self.profile.grant} grant"
+    def _report_fallback(self, refusal: RefusedError) -> None:
+        """Say why the refresh token wasn't used; a warning, unless that is how it usually ends."""
+        provider = self.profile.provider
+        is_standard = provider.refresh is None and not provider.request.is_custom
+        is_usual = refusal.error == "invalid_grant" or (
+            is_standard and refusal.status in CANNOT_REFRESH_STATUSES
+        )
+        terminal = self.ctx.terminal
+        tell = terminal.print_detail if is_usual else terminal.print_warning
+        tell(
+            f"can't refresh the token of profile {self.profile.name!r}: {refusal.message};"
+            f" falling back to the {self.profile.grant} grant"
         )
 
     def _save_then_check(self, response: TokenResponse, source: str) -> TokenResult:
-        return _save_then_check(
+        token, previous = response.token, self.previous
+        reissued = previous is not None and token.access_token == previous.access_token
+        if not reissued:
+            response = replace(response, token=self._check_min_ttl(token))
+        result = _save_then_check(
             response, source, self.profile, self.ctx, self.store, self.subject_hash
         )
+        return replace(result, reissued=reissued)
+
+    def _check_min_ttl(self, token: TokenSet) -> TokenSet:
+        """Say once if the server's tokens never live for `min_ttl`; remember that in the token set."""
+        told = self.previous.unmet_min_ttl if self.previous is not None else None
+        if self.min_ttl is None or token.lifetime is None or token.lifetime > self.min_ttl:
+            return replace(token, unmet_min_ttl=told)
+        if told != self.min_ttl:
+            self.ctx.terminal.print_warning(
+                f"{get_endpoint_host(self.profile)} issues tokens for"
+                f" {humanize_duration(token.lifetime)}, and the required minimum is"
+                f" {humanize_duration(self.min_ttl)}; so no stored token is ever used"
+            )
+        return replace(token, unmet_min_ttl=self.min_ttl)
 
 
 def sign_in_user(profile: Profile, ctx: Context, resolver: SecretResolver) -> TokenResult:
@@ -405,6 +441,11 @@ def _save_then_check(
             store.save(StoredTokenSet(derive_binding(profile), storable, subject_hash))
     except TokencliError as error:
         not_stored = _not_stored_error(error, storable, source, profile)
+    if (skew := response.token.clock_skew) is not None:
+        ctx.terminal.print_warning(
+            f"this computer's clock is {describe_clock_skew(skew)} of {get_endpoint_host(profile)}'s;"
+            " when the token expires is judged by the server's"
+        )
     for remark in response.remarks:
         ctx.terminal.print_warning(f"{get_endpoint_host(profile)} sent a token, but {remark}")
     if response.unusable_reason is not None:

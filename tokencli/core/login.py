@@ -107,11 +107,12 @@ def _undo_stored_secrets(undo_by_name: Mapping[str, Callable[[], bool]], ctx: Co
 def describe_login(profile: Profile, result: TokenResult) -> Iterator[str]:
     """Yield clauses about the token: its lifetime, its scopes, and how it can be renewed."""
     token = result.token
-    yield (
-        "got a token with unknown lifetime"
-        if token.lifetime is None
-        else f"got a token valid for {humanize_duration(token.lifetime)}"
-    )
+    if token.lifetime is None:
+        yield "got a token with unknown lifetime"
+    elif token.never_expires:
+        yield "got a token that does not expire"
+    else:
+        yield f"got a token valid for {humanize_duration(token.lifetime)}"
     requested = (profile.scope or "").split()
     granted = requested if token.scope is None else token.scope.split()  # RFC 6749 section 5.1
     if granted:

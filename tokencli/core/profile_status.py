@@ -27,7 +27,9 @@ class TokenStatus:
     state: str
     """`fresh`, `expired`, `none`, `unknown` (no expiry), or `not_asked`."""
     expires_at: float | None = None
-    """Epoch seconds."""
+    """Epoch seconds by this computer's clock; None if unknown, or if the token does not expire."""
+    clock_skew: float | None = None
+    """See `TokenSet.clock_skew`."""
     reason: str | None = None
     """Why the store wasn't read, or couldn't be."""
 
@@ -101,8 +103,10 @@ class _TokenStatusReader:
             return TokenStatus("none")
         if stored.token.expires_at is None:
             return TokenStatus("unknown")
-        fresh = stored.token.is_fresh(self.ctx.clock.now(), profile.min_ttl)
-        return TokenStatus("fresh" if fresh else "expired", stored.token.expires_at)
+        fresh = stored.token.is_fresh(self.ctx.clock.now(), profile.reachable_min_ttl())
+        return TokenStatus(
+            "fresh" if fresh else "expired", stored.token.known_expiry, stored.token.clock_skew
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ class TokenCache:
         fields = self._records.read("token", self._profile.name)
         try:
             _, _, _, token, obtained_at, expires_at, margin, key, token_type, scope = fields or []
+            margin, _, clock_skew = margin.partition(" ")
             if key != bound.key:
                 return None
             token_set = TokenSet(
@@ -33,6 +34,7 @@ class TokenCache:
                 expires_at=float(expires_at),
                 margin=float(margin) if margin else None,
                 scope=scope[1:] if scope else None,
+                clock_skew=float(clock_skew) if clock_skew else None,
             )
         except ValueError:
             return None
@@ -81,7 +83,7 @@ class TokenCache:
         """Cache the token if it is all that a request needs, and tell whether it was cached."""
         token, profile = stored.token, self._profile
         value, expires_at = token.access_token.reveal(), token.expires_at
-        fresh_until = token.fresh_until(profile.min_ttl)
+        fresh_until = token.fresh_until(profile.reachable_min_ttl())
         if token.outputs or token.sliding_lifetime is not None:
             return False  # outputs are not cached, and use must extend a sliding lifetime
         if (
@@ -94,6 +96,8 @@ class TokenCache:
             return False
         if token.dpop_key or stored.subject_hash or profile.dpop:
             return False  # the token needs a proof, or depends on a subject that can change
+        # The hooks count the lines of a record, so the clock's skew has none of its own.
+        margin = "" if token.margin is None else repr(token.margin)
         lines = [
             str(ceil(token.obtained_at)),
             str(floor(fresh_until)),
@@ -101,7 +105,7 @@ class TokenCache:
             value,
             repr(token.obtained_at),
             repr(expires_at),
-            "" if token.margin is None else repr(token.margin),
+            margin if token.clock_skew is None else f"{margin} {token.clock_skew!r}",
             stored.binding.key,
             token.token_type,
             "" if token.scope is None else f"={token.scope}",

@@ -12,14 +12,14 @@ from tokencli.models import TokenSet
 
 def render_token_object(profile: str, token: TokenSet, now: float) -> str:
     """Return the token as an object; times are RFC 3339 and, as `…_epoch`, whole seconds."""
-    left = token.remaining_lifetime(now)
+    left = None if token.never_expires else token.remaining_lifetime(now)
     return dump_json_line(
         {
             "profile": profile,
             "access_token": token.access_token.reveal(),
             "token_type": token.token_type,
             "scope": token.scope,
-            **expiry_to_dict(token.expires_at),
+            **expiry_to_dict(token.known_expiry),
             "expires_in": None if left is None else floor(left),
             "obtained_at": format_rfc3339(token.obtained_at),
             "obtained_at_epoch": floor(token.obtained_at),

@@ -7,13 +7,13 @@ from email.utils import parsedate_to_datetime
 from math import isfinite
 
 from tokencli.jwt.decode import decode_token
-from tokencli.models import Profile
+from tokencli.models import NEVER_S, Profile
 from tokencli.provider_schema import Reply
 from tokencli.providers.reply_locator import ReplyDocument
 
 DAY_S = 86_400
-TEN_YEARS_S = 10 * 365.25 * DAY_S
-"""The longest lifetime that is assumed; it also stands for `never`."""
+TEN_YEARS_S = 3652 * DAY_S
+"""The longest lifetime that is believed: ten years, and less than `NEVER_S`."""
 EXCLUSIVE_MARGIN_S = 10.0
 """The longest expiry margin, in seconds, of a token that a newer one would end."""
 UNIT_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "min": 60.0, "h": 3600.0}
@@ -39,12 +39,14 @@ def compute_lifetime(
     end, duration = document.first_match(places.expires_at), document.first_match(places.expires_in)
     stated = next((value for value in (end, duration) if value is not None), None)
     if _to_comparable_text(stated) in places.never:
-        return TEN_YEARS_S, ()
+        return NEVER_S, ()
+    # Times that the server states are by its own clock.
+    server_started_at = started_at - (document.reply.clock_skew or 0.0)
     remarks: list[str] = []
     issued_at = _parse_time(document.first_match(places.issued_at), places)
     seconds: float | None = None
     if end is not None:
-        base = started_at if issued_at is None else issued_at
+        base = server_started_at if issued_at is None else issued_at
         seconds = _seconds_until(end, places, base, remarks)
     if seconds is None and duration is not None:
         seconds = _parse_duration(duration, places, remarks)
@@ -54,7 +56,7 @@ def compute_lifetime(
             now = started_at if server_time is None else server_time
             seconds = max(0.0, seconds - max(0.0, now - issued_at))
     claimed = (
-        lifetime_from_claims(decode_token(access_token).claims, started_at)
+        lifetime_from_claims(decode_token(access_token).claims, server_started_at)
         if access_token
         else None
     )
@@ -66,7 +68,7 @@ def compute_lifetime(
             )
         seconds = claimed if seconds is None else min(seconds, claimed)
     if seconds is None and places.ttl is not None:
-        seconds = TEN_YEARS_S if places.ttl == "never" else float(places.ttl)
+        seconds = NEVER_S if places.ttl == "never" else float(places.ttl)
     return seconds, tuple(remarks)
 
 
@@ -93,7 +95,7 @@ def parse_expires_in(raw: object) -> tuple[float | None, str | None]:
 def lifetime_from_claims(claims: object, started_at: float | None = None) -> float | None:
     """Return exp - iat of a JWT's claims in seconds: its lifetime by its issuer's own clock.
 
-    Without `iat` it is counted from `started_at`, by this computer's clock.
+    Without `iat` it is counted from `started_at`.
     """
     if not isinstance(claims, dict):
         return None

@@ -206,6 +206,7 @@ def _build_token_response(
             outputs={name: Secret(value) for name, value in outputs.items()},
             margin=get_expiry_margin(profile),
             sliding_lifetime=lifetime if places.sliding else None,
+            clock_skew=document.reply.clock_skew,
         ),
         tuple(remarks),
         unusable_reason or refresh_problem,

@@ -35,6 +35,8 @@ def dump_record(stored: StoredTokenSet) -> bytes:
             "scope": token.scope,
             **({"margin": token.margin} if token.margin is not None else {}),
             **({"idle": token.sliding_lifetime} if token.sliding_lifetime is not None else {}),
+            **({"clock_skew": token.clock_skew} if token.clock_skew is not None else {}),
+            **({"unmet_min_ttl": token.unmet_min_ttl} if token.unmet_min_ttl is not None else {}),
             **(
                 {"outputs": {name: value.reveal() for name, value in token.outputs.items()}}
                 if token.outputs
@@ -78,14 +80,14 @@ def parse_record(data: bytes) -> StoredTokenSet:
             access_token=Secret(_read_text(token, "access_token")),
             token_type=_read_text(token, "token_type"),
             obtained_at=_read_number(token, "obtained_at"),
-            expires_at=None
-            if token.get("expires_at") is None
-            else _read_number(token, "expires_at"),
+            expires_at=_read_optional_number(token, "expires_at"),
             refresh_token=_read_secret(token, "refresh_token"),
             id_token=_read_secret(token, "id_token"),
             scope=None if token.get("scope") is None else _read_text(token, "scope"),
-            margin=None if token.get("margin") is None else _read_number(token, "margin"),
-            sliding_lifetime=None if token.get("idle") is None else _read_number(token, "idle"),
+            margin=_read_optional_number(token, "margin"),
+            sliding_lifetime=_read_optional_number(token, "idle"),
+            clock_skew=_read_optional_number(token, "clock_skew"),
+            unmet_min_ttl=_read_optional_number(token, "unmet_min_ttl"),
             outputs=_read_outputs(token),
             dpop_key=_read_proof_key(record),
         ),
@@ -135,6 +137,10 @@ def _read_outputs(token: Mapping[str, object]) -> dict[str, Secret]:
         return {}
     outputs = _read_object(token, "outputs")
     return {name: Secret(_read_text(outputs, name)) for name in outputs}
+
+
+def _read_optional_number(part: Mapping[str, object], name: str) -> float | None:
+    return None if part.get(name) is None else _read_number(part, name)
 
 
 def _read_number(part: Mapping[str, object], name: str) -> float:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from email.utils import formatdate
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.fakes import (
     json_reply,
     make_profile,
 )
+from tokencli.commands.token_output import describe_renewal
 from tokencli.core.get_token import get_token
 from tokencli.errors import (
     CredentialsError,
@@ -28,7 +30,16 @@ from tokencli.errors import (
     StorageError,
     UnreachableError,
 )
-from tokencli.models import Profile, Secret, SecretRef, StoredTokenSet, TokenBinding, TokenSet
+from tokencli.models import (
+    HttpReply,
+    Profile,
+    Secret,
+    SecretRef,
+    StoredTokenSet,
+    TokenBinding,
+    TokenSet,
+)
+from tokencli.provider_schema import IssuanceRules, Request
 from tokencli.token_store.credential_key import derive_binding
 
 PROFILE = make_profile()
@@ -70,6 +81,11 @@ def keep(ctx: FakeContext, what: StoredTokenSet) -> None:
 def bodies(ctx: FakeContext) -> list[str]:
     """Return the bodies that were sent."""
     return [request.body.decode() for request in ctx.transport.requests]
+
+
+def told(ctx: FakeContext, kind: str) -> list[str]:
+    """Return the warnings or details that the user was told."""
+    return [line for line in ctx.terminal.messages if line.startswith(kind)]
 
 
 def test_hit_takes_no_lock() -> None:
@@ -157,6 +173,89 @@ def test_expired_token_is_refreshed() -> None:
     assert ctx.fake_store.stored_tokens[derive_binding(PROFILE).key].token.refresh_token == Secret(
         "r2"
     )
+
+
+def with_issuing(**issuing: object) -> Profile:
+    """Return a profile whose provider issues tokens in that way."""
+    provider = replace(PROFILE.provider, issuing=IssuanceRules(**issuing))  # type: ignore[arg-type]
+    return replace(PROFILE, provider=provider)
+
+
+@pytest.mark.parametrize("how", ["min_ttl", "profile", "force"])
+def test_a_sticky_token_is_not_asked_for_early(how: str) -> None:
+    """A server that would return the same token isn't asked, by `min_ttl` or a refresh either."""
+    profile, ctx = with_issuing(sticky=60.0), context_with()
+    if how == "profile":
+        profile = replace(profile, min_ttl=600.0)
+    keep(ctx, stored(ctx, age=900, profile=profile))
+    min_ttl = 600.0 if how == "min_ttl" else None
+    result = get_token(profile, ctx, min_ttl=min_ttl, force=how == "force")
+    assert (result.source, result.reissued) == ("stored", how == "force")
+    assert ctx.transport.requests == []
+    ctx.clock.current_time += 250
+    ctx.transport.replies = [GOOD]
+    assert get_token(profile, ctx, min_ttl=min_ttl, force=how == "force").source != "stored"
+
+
+def test_the_same_token_again_is_recognized() -> None:
+    """A refresh that brought the token that was stored already says so."""
+    ctx = context_with(GOOD, GOOD)
+    assert not get_token(PROFILE, ctx).reissued
+    result = get_token(PROFILE, ctx, force=True)
+    assert result.reissued
+    assert describe_renewal(result) == "the same token again (client_credentials grant)"
+
+
+def test_an_unreachable_min_ttl_is_told_once() -> None:
+    """If the server's tokens never live that long, the first run says so, and later ones don't."""
+    ctx = context_with()
+    for number in range(3):
+        ctx.transport.replies = [json_reply(f'{{"access_token": "t{number}", "expires_in": 1200}}')]
+        assert get_token(PROFILE, ctx, min_ttl=7200).source == "client_credentials"
+    (said,) = told(ctx, "warning")
+    assert "20 minutes" in said and "2 hours" in said
+    ctx.transport.replies = [json_reply('{"access_token": "t4", "expires_in": 1200}')]
+    get_token(PROFILE, ctx, min_ttl=9000)
+    assert len(told(ctx, "warning")) == 2
+
+
+@pytest.mark.parametrize(
+    ("own", "refusal", "warned"),
+    [
+        (True, json_reply("no", 400), True),
+        (True, json_reply("broken", 501), True),
+        (False, json_reply('{"error": "unauthorized_client"}', 400), True),
+        (False, json_reply("broken", 501), False),
+        (False, INVALID_GRANT, False),
+    ],
+)
+def test_a_failed_refresh_is_reported(own: bool, refusal: HttpReply, warned: bool) -> None:
+    """The grant that follows doesn't hide it, unless refresh tokens usually end like that."""
+    profile = PROFILE
+    if own:
+        request = Request(body="json", send={"token": "{refresh_token}"})
+        profile = replace(PROFILE, provider=replace(PROFILE.provider, refresh=request))
+    ctx = context_with(refusal, GOOD)
+    keep(ctx, stored(ctx, age=1200, refresh="r1", profile=profile))
+    assert get_token(profile, ctx).source == "client_credentials"
+    said = told(ctx, "warning" if warned else "detail")
+    assert any("can't refresh" in line and "client_credentials" in line for line in said)
+    assert bool(told(ctx, "warning")) is warned
+
+
+@pytest.mark.parametrize(("hours", "words"), [(3, "3 hours ahead"), (-3, "3 hours behind")])
+def test_the_clock_at_the_time_of_issue_is_remembered(hours: int, words: str) -> None:
+    """If this computer's clock is wrong, the user is told, and the token is fresh by the server's."""
+    ctx = context_with()
+    date = formatdate(ctx.clock.now() - hours * 3600, usegmt=True)
+    body = b'{"access_token": "new", "expires_in": 1200}'
+    ctx.transport.replies = [HttpReply(200, {"date": date}, body, ctx.clock.now())]
+    token = get_token(PROFILE, ctx).token
+    assert token.clock_skew == pytest.approx(hours * 3600, abs=1)
+    assert any(f"clock is {words} of" in line for line in told(ctx, "warning"))
+    assert get_token(PROFILE, ctx).source == "stored"
+    server = token.in_server_time()
+    assert server.expires_at == pytest.approx(token.server_time(ctx.clock.now()) + 1200, abs=1)
 
 
 def test_old_refresh_token_is_kept() -> None:

@@ -1,17 +1,18 @@
 """Token lifetimes, in every form that servers use."""
 
+import base64
 import json
 from typing import Any
 
 import pytest
 
-from tokencli.models import HttpReply
+from tokencli.models import NEVER_S, HttpReply
 from tokencli.oauth.token_lifetime import compute_lifetime
 from tokencli.provider_schema import Reply
 from tokencli.providers.reply_locator import ReplyDocument
 
 NOW = 1_800_000_000.0  # 2027-01-15T08:00:00Z
-TEN_YEARS = 10 * 365.25 * 86400
+TEN_YEARS = 3652 * 86400
 
 
 def lifetime_of(body: dict[str, Any], access: str | None = None, **options: Any) -> float | None:
@@ -55,11 +56,11 @@ def lifetime_and_remarks(
         ({}, {}, None),
         ({}, {"ttl": 300}, 300),
         ({"in": 60}, {"ttl": 300}, 60),
-        ({}, {"ttl": "never"}, TEN_YEARS),
-        ({"in": 0}, {"never": ("0",)}, TEN_YEARS),
+        ({}, {"ttl": "never"}, NEVER_S),
+        ({"in": 0}, {"never": ("0",)}, NEVER_S),
         ({"in": 0}, {}, 0),
-        ({"at": None}, {"never": ("null",)}, TEN_YEARS),
-        ({"in": 0.0}, {"never": ("0",)}, TEN_YEARS),
+        ({"at": None}, {"never": ("null",)}, NEVER_S),
+        ({"in": 0.0}, {"never": ("0",)}, NEVER_S),
         ({"at": "20270115080100"}, {"time_format": "%Y%m%d%H%M%S", "time_zone": "UTC"}, 60),
         ({"at": "2027-01-15t08:01:00z"}, {}, 60),
         ({"at": "2027-01-15T08:00:60Z"}, {}, 59),
@@ -117,6 +118,21 @@ def test_issue_time_is_compared_with_the_servers_clock() -> None:
     headers = {"content-type": "application/json", "date": "Fri, 15 Jan 2027 07:00:10 GMT"}
     found, _ = compute_lifetime(where, ReplyDocument(HttpReply(200, headers, body)), None, NOW)
     assert found == 590
+
+
+@pytest.mark.parametrize("skew", [-3 * 3600, 3 * 3600])
+def test_a_wrong_clock_shortens_no_lifetime(skew: float) -> None:
+    """Times that the server states are compared with the server's clock, however wrong ours is."""
+    headers = {"content-type": "application/json", "date": "Fri, 15 Jan 2027 08:00:00 GMT"}
+    body = json.dumps({"at": NOW + 600}).encode()
+    reply = HttpReply(200, headers, body, received_at=NOW + skew)
+    claims = base64.urlsafe_b64encode(json.dumps({"exp": NOW + 300}).encode()).decode().rstrip("=")
+    for places, token, expected in (
+        (Reply(expires_at=("at",)), None, 600),
+        (Reply(expires_in=("in",)), f"eyJhbGciOiJub25lIn0.{claims}.", 300),
+    ):
+        found, remarks = compute_lifetime(places, ReplyDocument(reply), token, NOW + skew)
+        assert (found, remarks) == (expected, ())
 
 
 def test_milliseconds_are_detected_by_the_jwt() -> None:

@@ -82,7 +82,7 @@ def test_complete_reply() -> None:
         ("true", None),
         ("[]", None),
         ("{}", None),
-        ("3600000000000", 10 * 365.25 * 86400),
+        ("3600000000000", 3652 * 86400),
     ],
 )
 @pytest.mark.parametrize("refresh", ["r1"])

@@ -26,6 +26,10 @@ TOKENS = st.builds(
         st.none() | TEXT.filter(bool).map(Secret),
         st.none() | TEXT.filter(bool).map(Secret),
         st.none() | TEXT,
+        margin=st.none() | TIME,
+        sliding_lifetime=st.none() | TIME,
+        clock_skew=st.none() | TIME,
+        unmet_min_ttl=st.none() | TIME,
     ),
 )
 
