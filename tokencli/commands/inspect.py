@@ -161,17 +161,17 @@ def _raise_verdict(
     What is wrong with the token comes before a check that couldn't be run. With `--json` there is
     one object on stderr, and the other errors are in the one on stdout.
     """
-    errors: list[TokencliError] = []
+    cause, fix = inspection.explain_not_yet_valid(now)
+    if inspection.state == "expired" and profile is not None:
+        fix = f"tokencli refresh {profile}"
+    rejections = checks.list_rejections()
     if inspection.damage is not None:
-        errors.append(InvalidTokenError(f"not a token: {inspection.damage}"))
-    errors += (InvalidTokenError(rejection) for rejection in checks.list_rejections())
-    if not errors and inspection.state in ("expired", "not_yet_valid"):
-        cause, fix = inspection.explain_not_yet_valid(now)
-        if inspection.state == "expired" and profile is not None:
-            fix = f"tokencli refresh {profile}"
-        errors.append(
-            InvalidTokenError(f"the token {inspection.describe_state(now)}", cause=cause, fix=fix)
-        )
+        rejections.insert(0, f"not a token: {inspection.damage}")
+    if not rejections and inspection.state in ("expired", "not_yet_valid"):
+        rejections.append(f"the token {inspection.describe_state(now)}")
+    errors: list[TokencliError] = [
+        InvalidTokenError(rejection, cause=cause, fix=fix) for rejection in rejections
+    ]
     errors += checks.errors.values()
     if not errors:
         return

@@ -40,7 +40,11 @@ _ASSIGNMENT = re.compile(
     (?P<name>[A-Za-z_][\w.-]*) \s* (?P<sign>:?=|:\s) \s* (?P<value>[^=\s].*) $"""
 )
 _ELLIPSIS = re.compile(r"\u2026|\.\.\.|\[truncated[^\]]{0,40}\]|<snip>|<truncated>")
+_CUT_JWT = re.compile(r"(?<![\w.+/-])eyJ[\w.+/=~-]*?(\u2026|\.\.\.)")
+_URL_OR_FORM = re.compile(r"[a-zA-Z][\w+.-]*://\S*|[#?]\S*|[\w.-]+=[^\s&]*(?:&\S*)+")
 _FOREIGN_FORMATS = (
+    (r"[a-zA-Z][\w+.-]*://\S*$", "a URL without one"),
+    (r"(?i)www-authenticate:", "the challenge of a server"),
     (r"(?i)basic\s+\S+$|authorization:\s*basic\s", "HTTP Basic credentials (id and secret)"),
     (r"(?i)(?:negotiate|ntlm)\s+\S", "a Kerberos or NTLM credential"),
     (r"-----BEGIN ", "a key or certificate in PEM"),
@@ -103,6 +107,8 @@ class _Finder:
         text = _strip_quotes(text)
         if not text:
             raise InvalidTokenError("the token is empty")
+        if text.startswith("HTTP/") and len(parts := re.split(r"\n\r?\n", text, maxsplit=1)) == 2:
+            text = _strip_quotes(parts[1])
         found = self._find_in_json(text) if text.startswith(("{", "[")) else None
         if found is not None:
             return found
@@ -182,14 +188,23 @@ class _Finder:
                 )
         if _AUTH_SCHEME.match(text):
             return None
-        assignment = _ASSIGNMENT.match(text)
-        if assignment is None or "\n" in text:
+        lines = [line.strip() for line in text.splitlines()]
+        assignments = [
+            _ASSIGNMENT.match(line) for line in lines if line and not line.startswith("#")
+        ]
+        matches = [assignment for assignment in assignments if assignment is not None]
+        if not matches or len(matches) < len(assignments):
             return None
-        name, value = assignment["name"], assignment["value"].rstrip(";,").strip()
+        if len(matches) > 1:
+            named = {_normalize_name(match["name"]): match["value"] for match in matches}
+            return self._find_member(named, "a list of assignments")
+        name, value = matches[0]["name"], matches[0]["value"].rstrip(";,").strip()
         if name.lower() in ("cookie", "set-cookie"):
             return self._find_cookie(value)
         if name.lower() in ("authorization", "proxy-authorization"):
             return self.find(value)
+        if name.lower() == "www-authenticate":
+            return None
         found = self.find(value)
         return PastedToken(found.token, (f"it was assigned to {name[:80]}", *found.remarks))
 
@@ -256,6 +271,11 @@ def _is_wrapped(lines: Sequence[str]) -> bool:
 
 def _raise_if_shortened(text: str, candidates: Sequence[str]) -> None:
     """Raise if somebody or some program left a part of the token out."""
+    cut = _CUT_JWT.search(text)
+    if cut is not None and cut.end() == len(text.rstrip(_QUOTES + " \n,;}")):
+        raise InvalidTokenError(
+            f"the token is truncated at its end ({cut[1]}), so it can't be decoded"
+        )
     whole = any(decode_token(candidate).kind != "opaque" for candidate in candidates)
     for ellipsis in _ELLIPSIS.finditer(text):
         before = text[max(0, ellipsis.start() - 80) : ellipsis.start()]

@@ -60,10 +60,18 @@ def decode_token(token: str | bytes) -> DecodedToken:
             reader.add_damage("it has 5 parts like a JWE, but its header has no enc")
             return reader.as_opaque()
         return DecodedToken("jwe", header, problems=tuple(reader.problems))
+    claims: dict[str, object] | None = None
     if parts[1]:
-        claims = reader.read_object("payload", parts[1])
+        nested = _decode_nested_token(parts[1])
+        if nested is not None:
+            claims = dict(nested.claims)
+            reader.problems.append(
+                f"its payload is another token ({nested.kind.upper()}), whose claims are shown"
+                " (RFC 7519 section 5.2)"
+            )
+        else:
+            claims = reader.read_object("payload", parts[1])
     else:
-        claims = None
         reader.problems.append("its payload is detached: the token does not contain it")
     signature_length = reader.measure_signature(parts[2])
     # The part with dots, if any, is the key-binding JWT.
@@ -129,11 +137,7 @@ class _PartReader:
         try:
             value = self._parse_json(what, part)
         except (ValueError, RecursionError) as error:
-            if _is_nested_jwt(part):
-                reason = "it is another JWT (RFC 7519 section 5.2)"
-            else:
-                reason = _describe_error(error)
-            self.add_damage(f"its {what} can't be read: {reason}")
+            self.add_damage(f"its {what} can't be read: {_describe_error(error)}")
             return None
         if not isinstance(value, dict):
             self.add_damage(f"its {what} is not a JSON object")
@@ -193,11 +197,14 @@ def encode_base64url(raw: bytes) -> str:
     return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def _is_nested_jwt(part: str) -> bool:
+def _decode_nested_token(payload: str) -> DecodedToken | None:
+    """Return the token in a payload that is a token itself, or None if it isn't one."""
     try:
-        return decode_base64url(part).startswith(b"eyJ")
+        text = decode_base64url(payload)
     except ValueError:
-        return False
+        return None
+    nested = decode_token(text) if text.startswith(b"eyJ") else None
+    return None if nested is None or nested.kind == "opaque" else nested
 
 
 def _describe_error(error: Exception) -> str:

@@ -54,6 +54,8 @@ TEXTS = {
     "JSON in camel case": '{{"accessToken": "{}"}}',
     "nested JSON": '{{"status": {{"token": "{}"}}, "kind": "ExecCredential"}}',
     "JSON string": '"{}"',
+    "reply": 'HTTP/1.1 200 OK\r\nServer: x\r\n\r\n{{"access_token": "{}", "expires_in": 1}}',
+    "env file": "# comment\nCLIENT_ID=batch\nACCESS_TOKEN={}\n",
     "curl": "curl -sH 'Authorization: Bearer {}' https://api.example.com/me",
     "request": "GET /me HTTP/1.1\r\nHost: api.example.com\r\nAuthorization: Bearer {}\r\n\r\n",
 }
@@ -82,6 +84,8 @@ def test_token_inside_a_text(form: str, content: str) -> None:
     f"{JWT[:64]}\n{JWT[64:128]}\n{JWT[128:]}",
     f"{JWT[:50]} {JWT[50:]}",
     f"[{json.dumps(JWT)}]",
+    f"see [the app](https://app.example.com/#id_token={JWT})",
+    f"HTTP/1.1 200 OK\r\nServer: x\r\n\r\n{{'access_token': '{JWT}'}}",
 ])  # fmt: skip
 def test_jwt_inside_any_text(text: str) -> None:
     """A JWT is recognized by its shape: in a cookie, a sentence, a log line, wrapped."""
@@ -127,6 +131,9 @@ SAML = '<saml:Assertion xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion">x</sa
     (f"{JWT[:80]}\u2026", "truncated at its end"),
     (f'"{JWT[:80]}..."', "truncated at its end"),
     (f"{HEAD}...{SIGNATURE}", "truncated in the middle"),
+    (f"Bearer {JWT[:-2]}...", "truncated at its end"),
+    ("https://app.example.com/?state=canary", "a URL without one"),
+    ("WWW-Authenticate: Bearer realm=canary", "the challenge of a server"),
     (f"ACCESS_TOKEN={JWT[:20]}...", "truncated"),
     (f'{{"access_token": "{JWT[:80]}...", "expires_in": 300}}', "truncated"),
     ("canary-opaque...", "truncated"),

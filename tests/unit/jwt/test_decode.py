@@ -38,7 +38,7 @@ def test_documented_tokens() -> None:
         pytest.param(f"{part({'alg': 'x'})}.a.b.c.d", "opaque", "no enc", id="5 parts, no enc"),
         pytest.param(part({"session": 1}), "opaque", None, id="JSON in base64"),
         pytest.param(f"{part({'session': 1})}.sig", "opaque", None, id="signed JSON"),
-        pytest.param(token(token({}).encode()), "jwt", "another JWT", id="nested"),
+        pytest.param(token(token({}).encode()), "jwt", "another token (JWT)", id="nested"),
         pytest.param(f"{part({'alg': 'none'})}.{part({})}.", "jwt", None, id="unsecured"),
         pytest.param(token([1]), "jwt", "payload is not a JSON object", id="claims are a list"),
         pytest.param(token(b'{"a":1}x'), "jwt", "not JSON", id="text after the claims"),
