@@ -226,3 +226,17 @@ def test_forged_token_is_not_called_alive(tokencli: Run, issuer: Issuer) -> None
     done = tokencli("inspect", "-p", "p", "-", "--introspect", stdin=issuer.token(aud="account"))
     assert done.code == 9
     assert "it was revoked, or the server doesn't know it, or doesn't tell the client" in done.err
+
+
+@pytest.mark.parametrize(
+    ("claims", "fix"), [({}, "tokencli refresh p"), ({"iss": "https://b.example.com"}, None)]
+)
+def test_expired_stored_token(
+    tokencli: Run, issuer: Issuer, claims: dict[str, str], fix: str | None
+) -> None:
+    """A refresh is suggested if the times are all that is wrong."""
+    issuer.claims = {"exp": int(time()) - 60, **claims}
+    tokencli("get")
+    done = tokencli("inspect", "--verify")
+    assert (done.code, "error: verification failed: " in done.err) == (9, True)
+    assert (f"fix: {fix}\n" in done.err) if fix else ("fix: " not in done.err)

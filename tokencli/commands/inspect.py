@@ -161,12 +161,14 @@ def _raise_verdict(
     What is wrong with the token comes before a check that couldn't be run. With `--json` there is
     one object on stderr, and the other errors are in the one on stdout.
     """
-    cause, fix = inspection.explain_not_yet_valid(now)
-    if inspection.state == "expired" and profile is not None:
-        fix = f"tokencli refresh {profile}"
     rejections = checks.list_rejections()
     if inspection.damage is not None:
         rejections.insert(0, f"not a token: {inspection.damage}")
+    cause = fix = None
+    if not rejections or checks.untimely:
+        cause, fix = inspection.explain_not_yet_valid(now)
+        if inspection.state == "expired" and profile is not None:
+            fix = f"tokencli refresh {profile}"
     if not rejections and inspection.state in ("expired", "not_yet_valid"):
         rejections.append(f"the token {inspection.describe_state(now)}")
     errors: list[TokencliError] = [

@@ -20,6 +20,7 @@ from tokencli.jwt.explain import collect_scopes, finite_number, strings_of_claim
 from tokencli.jwt.verify import (
     AudienceVerdict,
     UnknownKeyError,
+    UntimelyTokenError,
     UnverifiableError,
     VerificationError,
     VerificationResult,
@@ -89,6 +90,8 @@ class CheckResults:
     """Why the signature, the issuer or the times are wrong or can't be verified, as a clause."""
     verifiable: bool = True
     """False if only the server can verify such a token."""
+    untimely: bool = False
+    """Whether the times are all that is wrong."""
     audience: AudienceVerdict | None = None
     """Only if the rest was verified."""
     introspection: Mapping[str, Any] | None = None
@@ -143,8 +146,12 @@ def run_checks(
             )
             results = replace(results, audience=verdict)
         except VerificationError as error:
-            verifiable = not isinstance(error, UnverifiableError)
-            results = replace(results, verification_failure=str(error), verifiable=verifiable)
+            results = replace(
+                results,
+                verification_failure=str(error),
+                verifiable=not isinstance(error, UnverifiableError),
+                untimely=isinstance(error, UntimelyTokenError),
+            )
         except TokencliError as error:
             errors["verify"] = error
     if checks.introspect:

@@ -34,6 +34,10 @@ class UnknownKeyError(VerificationError):
     """No key of the set matches; a newer version of the set may have it."""
 
 
+class UntimelyTokenError(VerificationError):
+    """The issuer signed it, but it has expired or isn't valid yet."""
+
+
 class UnverifiableError(VerificationError):
     """Only its server can verify this kind of token, which says nothing about its validity."""
 
@@ -260,10 +264,10 @@ def _check_times(claims: Mapping[str, object], *, now: float, endless: bool) -> 
             "the signature is valid, but there is no exp, so the token would never expire"
         )
     if expires is not None and expires <= now:
-        raise VerificationError("the signature is valid, but the token has expired")
+        raise UntimelyTokenError("the signature is valid, but the token has expired")
     not_before = _read_numeric_date(claims, "nbf")
     if not_before is not None and not_before > now + CLOCK_TOLERANCE_S:
-        raise VerificationError("the signature is valid, but the token is not valid yet")
+        raise UntimelyTokenError("the signature is valid, but the token is not valid yet")
 
 
 def _read_numeric_date(claims: Mapping[str, object], name: str) -> float | None:
