@@ -88,6 +88,7 @@ def test_a_header_in_ansi_quotes_keeps_its_name() -> None:
         ("curl --help", "--help"),
         ("curl --canary=x https://x.example/t", "unknown option$"),
         ("curl --canary https://x.example/t", "--canary"),
+        ("curl --reques PUT https://x.example/t", "unknown option: --reques"),
         ("curl -sX POST -? https://x.example/t", "unknown option: -[?]"),
         ("curl -Method Post -Uri https://x.example/t -Body canary", "-method"),
         ("curl https://x.example/t \u2013d canary=1", "typographic"),
@@ -105,6 +106,15 @@ def test_what_can_not_be_read_is_refused_with_the_reason(line: str, reason: str)
         parse_curl(line)
     shown = f"{refused.value.message} {refused.value.cause}"
     assert "canary" not in shown.replace("option: --canary", "")
+
+
+@pytest.mark.parametrize(
+    "option", ["--request", "--REQUEST", "--request-t x -X", "-X", "-sX", "-sXPUT -X"]
+)
+def test_an_option_may_be_abbreviated(option: str) -> None:
+    """And in capitals, as older versions of curl accept it; the last of several values counts."""
+    (seen,) = parse_curl(f"curl --max-t 3 {option} PUT https://x.example/t")
+    assert seen.method == "PUT"
 
 
 @pytest.mark.parametrize(
