@@ -85,3 +85,24 @@ def test_verbose_names_the_source_of_a_token(tokencli: Run) -> None:
         environ = {"TOKENCLI_CONFIG": sandbox.config_file}
         assert "new token (password grant)" in tokencli("get", "-v", env=environ).err
         assert "stored token" in tokencli("export", "-v", env=environ).err
+
+
+@pytest.mark.parametrize(
+    ("words", "fix"),
+    [
+        ("--config f get dev", "tokencli get dev --config f"),
+        ("-v profiles list", "tokencli profiles list -v"),
+        ("--no-input sandbox -- echo get", "tokencli sandbox --no-input -- echo get"),
+        ("--config 'a b' export", "tokencli export --config 'a b'"),
+        ("--nope get dev", "tokencli --help"),
+        ("get --nope", "tokencli get --help"),
+        ("--config", "tokencli --help"),
+    ],
+)
+def test_an_option_before_its_command_is_moved_behind_it(
+    words: str, fix: str, tokencli: Run
+) -> None:
+    """The fix is the same command line in the right order, if the command has that option."""
+    done = tokencli(*shlex.split(words))
+    assert done.code == 2
+    assert done.err.splitlines()[1].removeprefix("tokencli: ") == f"fix: {fix}"

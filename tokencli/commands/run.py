@@ -3,10 +3,12 @@
 import logging
 import os
 import re
+import shlex
 import sys
 import traceback
 import warnings
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from tokencli.commands import output
 from tokencli.commands.error_report import report_error
@@ -118,6 +120,8 @@ def _dispatch_command(argv: Sequence[str]) -> int:
         message = error.format_message() if hasattr(error, "format_message") else str(error)
         context = getattr(error, "ctx", None)
         command = context.command_path if context is not None else _command_path_in(argv)
+        if misplaced := _find_misplaced_option(context, error, argv):
+            raise misplaced from None
         if match := _UNKNOWN_COMMAND.match(message):
             message = message[0].lower() + message[1:]
             command += f" {match[1]}" if match[1] else ""
@@ -125,6 +129,29 @@ def _dispatch_command(argv: Sequence[str]) -> int:
     except typer.Abort:
         raise KeyboardInterrupt from None
     return result if isinstance(result, int) else 0
+
+
+def _find_misplaced_option(
+    context: Any, error: Exception, argv: Sequence[str]
+) -> UsageError | None:
+    """Return the error for an option that stands before the command that has it."""
+    from tokencli.commands.registry import COMMANDS
+
+    option = getattr(error, "option_name", None)
+    start = next((i for i, word in enumerate(argv) if word in COMMANDS), 0)
+    if context is None or context.parent is not None or option is None or not start:
+        return None
+    end = argv.index("--") if "--" in argv[start:] else len(argv)
+    command = context.command
+    for word in argv[start:end]:
+        found = getattr(command, "commands", {}).get(word)
+        if found is None:
+            break
+        command = found
+    if not any(option in parameter.opts for parameter in command.params):
+        return None
+    words = ["tokencli", *argv[start:end], *argv[:start], *argv[end:]]
+    return UsageError(f"{option} must come after the command", fix=shlex.join(words))
 
 
 def _command_path_in(argv: Sequence[str]) -> str:
