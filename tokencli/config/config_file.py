@@ -281,13 +281,24 @@ def _describe_owner(path: Path) -> str | None:
 
 def _decode_utf8(path: Path, data: bytes) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data[:2]:
-        raise ConfigError(f"{path} is encoded in UTF-16", fix="save it as UTF-8 in your editor")
+        raise ConfigError(
+            f"{path} is encoded in UTF-16",
+            cause="a configuration must be UTF-8",
+            fix=_utf8_command(path, "UTF-16"),
+        )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigError(
             f"{path} is not UTF-8: line {line} has a byte of another encoding",
-            fix="save it as UTF-8 in your editor",
+            cause="a configuration must be UTF-8; if it is in Latin-1, it can be converted",
+            fix=_utf8_command(path, "LATIN1"),
             problems=[ConfigProblem("", "a character here is not encoded in UTF-8", line)],
         ) from None
+
+
+def _utf8_command(path: Path, encoding: str) -> str:
+    """Return the command that converts the file to UTF-8, in place."""
+    file, draft = shlex.quote(str(path)), shlex.quote(f"{path}.utf8")
+    return f"iconv -f {encoding} -t UTF-8 {file} > {draft} && cat {draft} > {file} && rm {draft}"

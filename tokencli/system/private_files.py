@@ -10,7 +10,7 @@ import os
 import shlex
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,29 +26,26 @@ _SAFE_OPEN_FLAGS = (
     | getattr(os, "O_NONBLOCK", 0)
     | getattr(os, "O_BINARY", 0)
 )
-_OTHER_STORE_FIX = (
-    'use a local disk (state_dir = "/…" with store = "file"), or store = "runtime" or "none"'
+_OTHER_STORE = (
+    'choose a local disk (state_dir = "/…" with store = "file"), or store = "runtime" or "none"'
 )
-_UNSUPPORTED = ("its file system lacks a required feature such as locks", _OTHER_STORE_FIX)
-_REASONS_BY_ERRNO = {
-    errno.ENOLCK: ("its file system has no locks", _OTHER_STORE_FIX),
+_UNSUPPORTED = ("its file system lacks a required feature such as locks", _OTHER_STORE, None)
+_REASONS_BY_ERRNO: Mapping[int, tuple[str, str | None, str | None]] = {
+    errno.ENOLCK: ("its file system has no locks", _OTHER_STORE, None),
     errno.ENOSYS: _UNSUPPORTED,
     errno.EOPNOTSUPP: _UNSUPPORTED,
-    errno.EIO: ("the disk or the network failed (input/output error)", _OTHER_STORE_FIX),
-    errno.ENOSPC: ("the disk is full", "df -h {parent}"),
-    errno.EDQUOT: ("your disk quota is used up", "quota"),
-    errno.EFBIG: ("the file size limit is reached", "ulimit -f unlimited"),
-    errno.EROFS: (
-        "the file system is read-only",
-        "set state_dir or store to a writable location",
-    ),
-    errno.ELOOP: ("it is a symbolic link", "rm {path}"),
-    errno.ENOTDIR: ("a file is in the way", "ls -ld {path} {parent}"),
-    errno.EISDIR: ("a directory is in the way", "ls -la {path}"),
-    errno.EACCES: ("permission denied", "ls -la {parent}"),
-    errno.EPERM: ("permission denied", "ls -la {parent}"),
+    errno.EIO: ("the disk or the network failed (input/output error)", _OTHER_STORE, None),
+    errno.ENOSPC: ("the disk is full", None, "df -h {parent}"),
+    errno.EDQUOT: ("your disk quota is used up", None, "quota"),
+    errno.EFBIG: ("the file size limit is reached", None, "ulimit -f unlimited"),
+    errno.EROFS: ("the file system is read-only", _OTHER_STORE, None),
+    errno.ELOOP: ("it is a symbolic link", None, "rm {path}"),
+    errno.ENOTDIR: ("a file is in the way", None, "ls -ld {path} {parent}"),
+    errno.EISDIR: ("a directory is in the way", None, "ls -la {path}"),
+    errno.EACCES: ("permission denied", None, "ls -la {parent}"),
+    errno.EPERM: ("permission denied", None, "ls -la {parent}"),
 }
-"""errno -> reason and fix."""
+"""errno -> reason, cause that says what helps, and fix."""
 
 
 def read_private_file(path: Path) -> bytes | None:
@@ -126,7 +123,8 @@ class AtomicWrite:
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
-        self._temp_path.unlink(missing_ok=True)
+        with suppress(OSError):  # e.g. on a file system that is read-only, also if there is none
+            self._temp_path.unlink()
 
 
 def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
@@ -221,11 +219,11 @@ def _replace_file(source: Path, target: Path) -> None:
 
 def build_storage_error(error: OSError, path: Path) -> StorageError:
     """Return the error that says why `path` can't be used."""
-    unknown = ((error.strerror or "unknown error").lower(), "ls -la {parent}")
-    reason, fix = _REASONS_BY_ERRNO.get(error.errno or 0, unknown)
+    unknown = ((error.strerror or "unknown error").lower(), None, "ls -la {parent}")
+    reason, cause, fix = _REASONS_BY_ERRNO.get(error.errno or 0, unknown)
+    quoted = {"path": shlex.quote(str(path)), "parent": shlex.quote(str(path.parent))}
     return StorageError(
-        f"can't use {path}: {reason}",
-        fix=fix.format(path=shlex.quote(str(path)), parent=shlex.quote(str(path.parent))),
+        f"can't use {path}: {reason}", cause=cause, fix=fix.format(**quoted) if fix else None
     )
 
 
@@ -237,8 +235,7 @@ def foreign_owner_error(path: Path, owner: int) -> StorageError:
         return StorageError(message, fix=f"mv {quoted} {quoted}.foreign")
     return StorageError(
         message,
-        cause="only that user or an administrator can remove it",
-        fix='set state_dir to your own directory with store = "file", or store = "runtime" or "none"',
+        cause=f"only that user or an administrator can remove it; {_OTHER_STORE}",
     )
 
 
@@ -283,7 +280,7 @@ def ensure_private_dir(path: Path, *, create: bool = True, chosen: bool = False)
             if path.lstat().st_mode & 0o077:
                 raise StorageError(
                     f"this file system can't protect {path} from other users",
-                    fix='set store = "keyring" or "runtime", or state_dir to another location',
+                    cause=_OTHER_STORE,
                 )
     except OSError as error:
         if isinstance(error, FileNotFoundError) and not create:

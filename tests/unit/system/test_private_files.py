@@ -271,9 +271,29 @@ def test_missing_disk_space_is_noticed_early(
     monkeypatch.setattr(os, "posix_fallocate", no_room)
     with pytest.raises(StorageError, match=words) as caught:
         store.reserve_space(KEY, 5000)
-    assert caught.value.fix
+    assert caught.value.fix or "state_dir" in (caught.value.cause or "")
     assert store.load(KEY) == stored(1)
     assert len(list((tmp_path / "tokens").iterdir())) == 1
+
+
+def test_read_only_tokens_directory_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error names it, although on a read-only file system the draft can't even be removed."""
+    store = file_store(tmp_path)
+    store.save(stored(1))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with monkeypatch.context() as during:
+        during.setattr(os, "open", refuse)
+        with pytest.raises(
+            StorageError, match=f"can't use {tmp_path}.*: the file system is read-only"
+        ):
+            private_files.AtomicWrite(token_file(tmp_path), 100)
+    assert store.load(KEY) == stored(1)
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -424,7 +444,7 @@ def test_an_unavailable_store_says_so() -> None:
 def test_a_file_system_without_locks_suggests_another_store(
     number: int, cause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The fix is a local disk or another store."""
+    """What helps is a local disk or another store."""
 
     def refuse(fd: int, how: int) -> None:
         raise OSError(number, os.strerror(number))
@@ -435,13 +455,13 @@ def test_a_file_system_without_locks_suggests_another_store(
         file_store(tmp_path).lock_credential(KEY, 1),
     ):
         pass
-    assert "state_dir" in str(caught.value.fix) and 'store = "runtime"' in str(caught.value.fix)
+    assert "state_dir" in str(caught.value.cause) and 'store = "runtime"' in str(caught.value.cause)
 
 
 def test_a_disk_that_fails_to_flush_suggests_another_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """EIO at fsync: the stored token set stays, and the fix is another disk."""
+    """EIO at fsync: the stored token set stays, and what helps is another disk."""
     store = file_store(tmp_path)
     store.save(stored(1))
 
@@ -451,7 +471,7 @@ def test_a_disk_that_fails_to_flush_suggests_another_store(
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(StorageError, match="input/output error") as caught:
         store.save(stored(2))
-    assert "state_dir" in str(caught.value.fix)
+    assert "state_dir" in str(caught.value.cause)
     assert store.load(KEY) == stored(1)
 
 
@@ -459,7 +479,7 @@ def test_a_disk_that_fails_to_flush_suggests_another_store(
 def test_a_foreign_file_in_a_sticky_directory_suggests_another_store(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In /tmp only its owner can move it away, so the fix is another directory or store."""
+    """In /tmp only its owner can move it away, so what helps is another directory or store."""
     place = tmp_path / "sticky" / "tokencli-4242"
     place.parent.mkdir()
     makes: dict[str, Callable[[], object]] = {
@@ -475,5 +495,5 @@ def test_a_foreign_file_in_a_sticky_directory_suggests_another_store(
     place.parent.chmod(0o1777)
     with pytest.raises(StorageError, match="belongs to another user") as caught:
         ensure_private_dir(place)
-    assert "mv " not in str(caught.value.fix)
-    assert "state_dir" in str(caught.value.fix)
+    assert caught.value.fix is None
+    assert "state_dir" in str(caught.value.cause)
