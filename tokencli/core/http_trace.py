@@ -36,6 +36,11 @@ PUBLIC_HEADERS = (
 """Headers whose value is shown, after the masking that any text gets."""
 VALUELESS_HEADERS = ("date", "content-length", "connection", "transfer-encoding")
 """Headers of a reply that can't contain a token."""
+EXPECTED_MEMBERS = frozenset(
+    ("issuer", "keys", "device_code", "request_uri", "active", "sub", "error")
+)
+"""The members by which the reply of an endpoint without tokens is recognized: metadata, a JWK set,
+device authorization, a pushed request, introspection, UserInfo; `error` in any of them."""
 _MASKED_FIELD = re.compile(r"""([\w.-]++)["']?+\s*+[:=>]\s*+["']?[^\s"'&<>]*?\*{3}""")
 
 
@@ -69,11 +74,14 @@ class TracingTransport:
     def _log_reply(
         self, document: ReplyDocument, masker: "_Masker", *, expects_token: bool
     ) -> None:
-        """Log a reply. If it should contain a token and none is found, any value may be the token."""
+        """Log a reply. If it succeeded without what was expected, any value in it may be a secret."""
         reply, layouts = document.reply, self._list_layouts()
         masker = self._with_reply_tokens(masker, document, layouts)
         succeeded = reply.status < 400
-        may_be_token = expects_token and succeeded and not any(map(document.has_token, layouts))
+        recognized = any(map(document.has_token, layouts)) or (
+            not expects_token and _has_expected_member(document)
+        )
+        may_be_token = succeeded and not recognized
         self._log(f"< HTTP {reply.status}")
         for name, value in reply.headers.items():
             shown = masker.mask_header(name, value, value)
@@ -224,6 +232,14 @@ class _Masker:
 
     def _is_secret(self, text: str) -> bool:
         return bool(text) and any(secret.reveal() == text for secret in self.exact_secrets)
+
+
+def _has_expected_member(document: ReplyDocument) -> bool:
+    return (
+        document.unreadable_reason is None
+        and isinstance(document.parsed_body, dict)
+        and not EXPECTED_MEMBERS.isdisjoint(document.parsed_body)
+    )
 
 
 def _describe_shape(document: ReplyDocument) -> str:

@@ -21,6 +21,7 @@ MAX_QUOTE = 200
 """Characters of a server's text that a message quotes at most, unless it is the reason of a refusal."""
 CLOCK_SENSITIVE_ERRORS = ("invalid_client", "invalid_grant", "invalid_dpop_proof")
 """Error codes that a wrong clock can cause, since assertions, proofs and codes expire."""
+_BARE_TOKEN = re.compile(rb"\s*[A-Za-z0-9._~+/=-]{8,}\s*")
 PLAIN_MEDIA_TYPE = re.compile(r"[A-Za-z-]{1,20}/[A-Za-z.+-]{1,40}")
 """A media type that may be shown; any other could be a token."""
 RESERVED_CHARACTERS = set("%+&=: /?#")
@@ -290,11 +291,18 @@ def malformed_reply_error(
     content_type = _get_content_type(request, reply)
     if not PLAIN_MEDIA_TYPE.fullmatch(content_type):
         content_type = "unknown content type" if content_type else "no content type"
+    cause = (
+        f"{profile.token_url.split('?')[0]} may not be the {'token' if token else 'right'} endpoint"
+    )
+    if token and _BARE_TOKEN.fullmatch(reply.body):
+        cause = (
+            "the whole text may be the token; a provider reads it so with"
+            ' access_token = "text:" in [reply]'
+        )
     return ReplyError(
         f"can't read {'a token from ' if token else ''}the reply of {get_endpoint_host(profile)}"
         f" (HTTP {reply.status}, {content_type}, {len(reply.body)} bytes): {problem}",
-        cause=f"{profile.token_url.split('?')[0]} may not be the"
-        f" {'token' if token else 'right'} endpoint",
+        cause=cause,
         fix=f"tokencli profiles show {profile.name}",
     )
 

@@ -1,5 +1,7 @@
 """Getting a token: cache, lock, refresh and grant."""
 
+import json
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -266,6 +268,71 @@ def test_old_refresh_token_is_kept() -> None:
     assert ctx.fake_store.stored_tokens[derive_binding(PROFILE).key].token.refresh_token == Secret(
         "r1"
     )
+
+
+def id_token(expiry: float) -> Secret:
+    """Return an unsigned JWT that expires then."""
+    claims = urlsafe_b64encode(json.dumps({"exp": expiry}).encode()).decode().rstrip("=")
+    return Secret(f"eyJhbGciOiJub25lIn0.{claims}.")
+
+
+@pytest.mark.parametrize(("left", "is_kept"), [(300, True), (-1, False)])
+def test_refresh_keeps_what_its_reply_leaves_out(left: float, is_kept: bool) -> None:
+    """The scope, the outputs and the ID token, unless that has expired."""
+    ctx = context_with(GOOD)
+    old = stored(ctx, age=1200, refresh="r1")
+    token = replace(
+        old.token,
+        id_token=id_token(ctx.clock.now() + left),
+        scope="a b",
+        outputs={"url": Secret("https://api.example.com")},
+    )
+    keep(ctx, replace(old, token=token))
+    refreshed = get_token(PROFILE, ctx).token
+    assert refreshed.access_token == Secret("new")
+    assert refreshed.id_token == (token.id_token if is_kept else None)
+    assert (refreshed.scope, refreshed.outputs) == ("a b", token.outputs)
+    assert ctx.fake_store.stored_tokens[old.binding.key].token == refreshed
+
+
+def test_refresh_replaces_what_its_reply_has() -> None:
+    """A new ID token and scope count, even if the old ones are valid."""
+    ctx = context_with(
+        json_reply('{"access_token": "new", "expires_in": 9, "id_token": "i2", "scope": "a"}')
+    )
+    old = stored(ctx, age=1200, refresh="r1")
+    keep(ctx, replace(old, token=replace(old.token, id_token=Secret("i1"), scope="a b")))
+    refreshed = get_token(PROFILE, ctx).token
+    assert (refreshed.id_token, refreshed.scope) == (Secret("i2"), "a")
+
+
+def test_repeated_refresh_token_keeps_the_old_one() -> None:
+    """The access token is stored and the reply reported; the next run uses the stored token."""
+    ctx = context_with(
+        json_reply('{"access_token": "new", "expires_in": 1200, "refresh_token": "x",'
+                   ' "refresh_token": "y"}')
+    )  # fmt: skip
+    old = stored(ctx, age=1200, refresh="r1")
+    keep(ctx, old)
+    with pytest.raises(ReplyError, match="twice"):
+        get_token(PROFILE, ctx)
+    assert ctx.fake_store.stored_tokens[old.binding.key].token.refresh_token == Secret("r1")
+    assert get_token(PROFILE, ctx).token.access_token == Secret("new")
+
+
+def test_new_refresh_token_is_stored_before_anything_is_said() -> None:
+    """Not even a closed stderr costs it."""
+    ctx = context_with(replace(ROTATED, body=ROTATED.body + b" done"))
+    old = stored(ctx, age=1200, refresh="r1")
+    keep(ctx, old)
+
+    def fail(_: str) -> None:
+        raise BrokenPipeError
+
+    ctx.terminal.print_warning = fail  # type: ignore[method-assign]
+    with pytest.raises(BrokenPipeError):
+        get_token(PROFILE, ctx)
+    assert ctx.fake_store.stored_tokens[old.binding.key].token.refresh_token == Secret("r2")
 
 
 def test_dead_refresh_token_is_deleted() -> None:

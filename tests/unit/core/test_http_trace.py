@@ -59,10 +59,17 @@ def test_short_secret_in_the_reply(secret: str) -> None:
             b'{"pin": "***", "n": 1}',
         ),
     )
-    body = {"pin": f"was {secret}", "who": secret, "as": int(secret), secret: 1, "n": 12}
+    body = {
+        "pin": f"was {secret}",
+        "who": secret,
+        "as": int(secret),
+        secret: 1,
+        "n": 12,
+        "sub": "u",
+    }
     lines = trace_lines(sent, {"content-type": "application/json", "pin": "x", "x": secret}, body)
     assert '> {"pin": "***", "n": 1}' in lines
-    assert '< {"pin": "***", "who": "***", "as": "***", "***": 1, "n": 12}' in lines
+    assert '< {"pin": "***", "who": "***", "as": "***", "***": 1, "n": 12, "sub": "u"}' in lines
     assert {"< pin: ***", "< x: ***"} <= set(lines)
     text = "\n".join(
         trace_lines(sent, {"content-type": "text/html"}, f"<pin>{secret}</pin> pin={secret}")
