@@ -127,23 +127,28 @@ def _pick_draft(app: App, requests: "list[Imported]", pick: int, title: str) -> 
     from tokencli.config.profile_schema import COMMON_KEYS  # start-up: loads pydantic
     from tokencli.importers.draft.request import draft_provider
 
-    drafts = []
+    drafts: list[ProviderDraft] = []
     last_error = ConfigError("none of the requests looks like a token request")
+    left = len(requests)
     for request in requests:
+        if len(drafts) >= max(pick, MAX_REQUESTS_LISTED):
+            break  # the others would not be shown
+        left -= 1
         try:
             drafts.append(draft_provider(request, title, COMMON_KEYS))
         except ConfigError as error:
             last_error = error
     if not drafts:
         raise last_error
-    if pick > len(drafts):
-        raise UsageError(f"--pick {pick}: there are only {len(drafts)} token requests")
-    if len(drafts) > 1:
-        app.terminal.print_note(f"{len(drafts)} token requests found; choose another with --pick N")
+    count = len(drafts) + left
+    if pick > count:
+        raise UsageError(f"--pick {pick}: there are only {count} token requests")
+    if count > 1:
+        app.terminal.print_note(f"{count} token requests found; choose another with --pick N")
         for number, draft in enumerate(drafts, 1):
             if number <= MAX_REQUESTS_LISTED or number == pick:
                 mark = "->" if number == pick else "  "
                 app.terminal.print_note(f"{mark} {number} {draft.summarize()}")
-        if len(drafts) > MAX_REQUESTS_LISTED:
+        if count > MAX_REQUESTS_LISTED:
             app.terminal.print_note(f"only the first {MAX_REQUESTS_LISTED} are listed")
     return drafts[pick - 1]

@@ -19,7 +19,8 @@ from tokencli.importers.tool_request import (
     build_graphql_body,
     find_shared_variables,
     is_environment_file,
-    iter_settings_files,
+    iter_with_settings,
+    layer_variables,
     normalize_name,
     to_imported,
 )
@@ -83,7 +84,7 @@ def parse_bru(text: str) -> BruFile:
         if is_text:
             bru.text_blocks[name] = "\n".join(line.removeprefix("  ") for line in inner)
         elif end == "}":
-            bru.pair_blocks[name] = bru.pair_blocks.get(name, []) + _parse_pairs(inner)
+            bru.pair_blocks.setdefault(name, []).extend(_parse_pairs(inner))
     return bru
 
 
@@ -142,12 +143,8 @@ def read_folder(files: Mapping[str, str]) -> Iterator[Imported]:
         variables=find_shared_variables(environments),
         name=_read_collection_name(files.get("bruno.json", "")),
     )
-    for path, bru in parsed.items():
-        if not is_environment_file(path):
-            settings = collection
-            for settings_path in iter_settings_files(path, SETTINGS_FILES, parsed):
-                settings = _inherit_settings(parsed[settings_path], settings)
-            yield from _read_request(bru, settings)
+    for bru, settings in iter_with_settings(parsed, SETTINGS_FILES, collection, _inherit_settings):
+        yield from _read_request(bru, settings)
 
 
 def _read_collection_name(text: str) -> str:
@@ -159,14 +156,12 @@ def _read_collection_name(text: str) -> str:
 
 def _inherit_settings(bru: BruFile, parent: InheritedSettings) -> InheritedSettings:
     mode = bru.get_block_dict("auth").get("mode", "inherit")
-    overrides = mode not in ("inherit", "")
-    return InheritedSettings(
-        mode if overrides else parent.auth,
-        bru.get_block_dict(f"auth:{mode}") if overrides else parent.auth_settings,
-        _read_token_params(bru) if overrides else parent.token_params,
-        [*parent.headers, *bru.pair_blocks.get("headers", [])],
-        {**parent.variables, **_read_variables(bru)},
-        parent.name,
+    return parent.extend(
+        mode,
+        bru.get_block_dict(f"auth:{mode}"),
+        _read_token_params(bru),
+        bru.pair_blocks.get("headers", []),
+        _read_variables(bru),
     )
 
 
@@ -203,7 +198,7 @@ def _read_request(bru: BruFile, settings: InheritedSettings) -> Iterator[Importe
         auth=settings.auth if inherits else mode,
         auth_settings=settings.auth_settings if inherits else bru.get_block_dict(f"auth:{mode}"),
         token_params=list(settings.token_params) if inherits else _read_token_params(bru),
-        variables={**settings.variables, **_read_variables(bru)},
+        variables=layer_variables(_read_variables(bru), settings.variables),
         name=settings.name,
     )
     query = bru.pair_blocks.get("params:query", bru.pair_blocks.get("query"))

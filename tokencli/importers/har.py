@@ -4,7 +4,7 @@ import base64
 import binascii
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urldefrag, urlencode, urljoin
 
 from tokencli.importers.document import as_pairs, as_rows, as_table, as_text
 from tokencli.importers.model import ImportedRequest, get_body_format, has_basic_auth
@@ -25,13 +25,19 @@ def read_requests(data: Mapping[str, Any]) -> Iterator[ImportedRequest]:
     for entry, one in seen:
         failed = not 200 <= one.status < 400
         target = as_text(as_table(entry.get("response")).get("redirectURL"))
-        moved = one.status in REPEATING_REDIRECTS and any(
-            url.endswith(target) for url in asked if target
-        )
+        moved = one.status in REPEATING_REDIRECTS and _resolve_url(one.url, target) in asked
         if one.method in ("OPTIONS", "HEAD", "CONNECT", "TRACE") or not one.url or moved:
             continue
         if not (failed and _get_method_and_url(one) in good):
             yield one
+
+
+def _resolve_url(url: str, target: str) -> str:
+    """Return the URL that a redirect leads to, without its fragment; empty if it is none."""
+    try:
+        return urldefrag(urljoin(url, target)).url if target else ""
+    except ValueError:
+        return ""
 
 
 def _get_method_and_url(one: ImportedRequest) -> tuple[str, str]:

@@ -35,6 +35,8 @@ EXPIRY_MEMBERS = {"ttl": "expires_in", "lifetime": "expires_in", "expires_in": "
         "expireson": "expires_at", "expires_on": "expires_at", "expirationtime": "expires_at",
         "validuntil": "expires_at", "valid_until": "expires_at"}  # fmt: skip
 REFRESH_TOKEN_MEMBERS = ("refresh_token", "refreshtoken")
+MAX_NAME_LENGTH = 60
+"""A longer name is no name of the API's."""
 IDENTIFIER_LIKE_NAME = re.compile(r"[0-9a-fA-F-]{16,}|[0-9]{5,}|@.*\.|.{60}")
 """Matches member names that are IDs rather than names."""
 
@@ -69,7 +71,7 @@ def _iter_json_leaves(tree: Any, path: str, depth: int) -> Iterator[tuple[str, s
         yield from _iter_json_leaves(tree[0], "[0]", depth + 1)
     elif isinstance(tree, dict):
         for key, value in tree.items():
-            if IDENTIFIER_LIKE_NAME.search(key):
+            if len(key) > MAX_NAME_LENGTH or IDENTIFIER_LIKE_NAME.search(key):
                 continue  # a table keyed by IDs
             word = key if re.fullmatch(r"[A-Za-z_]\w*", key, re.ASCII) else json.dumps(key)
             inside = f"{path}.{word}" if path else word
@@ -82,7 +84,7 @@ def _iter_json_leaves(tree: Any, path: str, depth: int) -> Iterator[tuple[str, s
 def _iter_xml_values(
     element: XmlElement | None, path: str, depth: int = 0
 ) -> Iterator[tuple[str, str, Any]]:
-    if element is None or depth > 20:
+    if element is None or depth > 20 or len(element.name) > MAX_NAME_LENGTH:
         return
     inside = f"{path}/{element.name}" if depth else f"{path}{element.name}"
     for name, value in element.attributes.items():

@@ -16,6 +16,7 @@ from tokencli.importers.name_patterns import (
 )
 from tokencli.importers.tool_request import GRANT_BY_TOOL_NAME, normalize_name
 
+MAX_URL_LENGTH = 4096
 METADATA_PATHS = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")
 
 
@@ -26,25 +27,26 @@ def read_requests(data: Mapping[str, Any]) -> Iterator[Imported]:
     name = as_text(as_table(data.get("info")).get("title"))
     schemes = as_table(as_table(data.get("components")).get("securitySchemes"))
     schemes = schemes or as_table(data.get("securityDefinitions"))
-    found: dict[tuple[str, str], OAuthServer] = {}
+    found: dict[tuple[str, str], list[OAuthServer]] = {}
     for scheme in schemes.values():
         for server in _read_oauth_servers(schemas.resolve_ref(scheme), base, defaults, name):
-            key = server.token_url, server.issuer
-            found[key] = _merge_servers(found[key], server) if key in found else server
-    yield from found.values()
+            found.setdefault((server.token_url, server.issuer), []).append(server)
+    yield from map(_merge_servers, found.values())
     for seen in find_login_requests(data, schemas, base, defaults, name, schemes):
         if (seen.url, "") not in found:
             yield seen
 
 
-def _merge_servers(one: OAuthServer, other: OAuthServer) -> OAuthServer:
-    """Return the OAuth server that two flows describe together."""
+def _merge_servers(flows: list[OAuthServer]) -> OAuthServer:
+    """Return the OAuth server that flows with the same token endpoint describe together."""
     return replace(
-        one,
-        authorization_url=one.authorization_url or other.authorization_url,
-        device_url=one.device_url or other.device_url,
-        grants=tuple(dict.fromkeys((*one.grants, *other.grants))),
-        scope=f"{one.scope} {other.scope}".strip(),
+        flows[0],
+        authorization_url=next(
+            (each.authorization_url for each in flows if each.authorization_url), ""
+        ),
+        device_url=next((each.device_url for each in flows if each.device_url), ""),
+        grants=tuple(dict.fromkeys(grant for each in flows for grant in each.grants)),
+        scope=" ".join(each.scope for each in flows if each.scope),
     )
 
 
@@ -78,6 +80,8 @@ def _read_base_url(data: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
         key: as_text(as_table(about).get("default"))
         for key, about in as_table(server.get("variables")).items()
     }
+    if len(url) > MAX_URL_LENGTH:
+        return "", {}
     for key, value in defaults.items():
         if f"{{{key}}}" == url.partition("/")[0] or (f"{{{key}}}://" in url):
             url = url.replace(f"{{{key}}}", value, 1)  # a whole URL, or its scheme
@@ -119,6 +123,8 @@ def _read_oauth_servers(
 MAX_DEPTH = 8
 MAX_NODES = 2000
 MAX_REFERENCES = 20
+MAX_MERGED_KEYS = 100
+"""Keys of a table that is copied for a reference to it with other keys beside it."""
 PREFERRED_GRANTS = ("client_credentials", "password")
 """The grant types that an example uses if there are several."""
 _FORMAT_EXAMPLES = {"date-time": "2030-01-01T00:00:00Z", "date": "2030-01-01"}
@@ -146,10 +152,9 @@ class SchemaExamples:
             for part in where[2:].split("/"):
                 name = unquote(part).replace("~1", "/").replace("~0", "~")
                 here = as_table(here).get(name)
-            found = {
-                **as_table(here),
-                **{k: v for k, v in found.items() if k != "$ref"},
-            }
+            target, beside = as_table(here), {k: v for k, v in found.items() if k != "$ref"}
+            # OpenAPI 3.0 ignores keys beside a reference; many copies of a large table would be costly.
+            found = {**target, **beside} if beside and len(target) <= MAX_MERGED_KEYS else target
         return {}
 
     def build_request_example(self, node: Any) -> Any:
@@ -206,15 +211,16 @@ class SchemaExamples:
         if not parts or depth > MAX_DEPTH or self.visited_nodes > MAX_NODES:
             return schema
         whole = dict(schema)
+        properties, required = (
+            {**as_table(schema.get("properties"))},
+            [*as_list(schema.get("required"))],
+        )
         for part in parts:
             other = self._merge_subschemas(self.resolve_ref(part), depth + 1)
-            inner = {
-                **as_table(whole.get("properties")),
-                **as_table(other.get("properties")),
-            }
-            needed = [*as_list(whole.get("required")), *as_list(other.get("required"))]
-            whole = {**other, **whole, "properties": inner, "required": needed}
-        return whole
+            properties |= as_table(other.get("properties"))
+            required += as_list(other.get("required"))
+            whole |= {key: value for key, value in other.items() if key not in whole}
+        return {**whole, "properties": properties, "required": required}
 
     def _build_request_value(self, schema: dict[str, Any], name: str, kind: str) -> Any:
         """Return the value of a member in a request: a constant of the API, or a placeholder."""
@@ -264,9 +270,11 @@ def find_login_requests(
     """Yield a request for each operation that looks like a login."""
     left = MAX_OPERATIONS
     for path, told in as_table(data.get("paths")).items():
-        item = schemas.resolve_ref(told)
+        if not left:
+            return
         if not LOGIN_PATH.search(path):
             continue
+        item = schemas.resolve_ref(told)
         for method in HTTP_METHODS:
             operation = as_table(item.get(method))
             if not operation or not left:

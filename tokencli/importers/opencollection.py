@@ -16,7 +16,8 @@ from tokencli.importers.tool_request import (
     ToolRequest,
     find_shared_variables,
     is_environment_file,
-    iter_settings_files,
+    iter_with_settings,
+    layer_variables,
     to_imported,
 )
 
@@ -51,12 +52,8 @@ def read_folder(files: Mapping[str, str]) -> Iterator[Imported]:
         _read_environment(data) for path, data in parsed.items() if is_environment_file(path)
     ]
     collection = InheritedSettings(variables=find_shared_variables(environments))
-    for path, data in parsed.items():
-        if not is_environment_file(path):
-            settings = collection
-            for settings_path in iter_settings_files(path, SETTINGS_FILES, parsed):
-                settings = _inherit_settings(parsed[settings_path], settings)
-            yield from _read_item(data, settings, 0)
+    for data, settings in iter_with_settings(parsed, SETTINGS_FILES, collection, _inherit_settings):
+        yield from _read_item(data, settings, 0)
 
 
 def _read_environment(data: Mapping[str, Any]) -> dict[str, str]:
@@ -67,15 +64,13 @@ def _inherit_settings(data: dict[str, Any], parent: InheritedSettings) -> Inheri
     """Return the settings inside a collection or folder, from its `request` table and its name."""
     base = as_table(data.get("request"))
     auth, settings, params = _read_auth(base.get("auth"))
-    overrides = auth not in ("", "inherit")
-    name = as_text(as_table(data.get("info")).get("name"))
-    return InheritedSettings(
-        auth if overrides else parent.auth,
-        settings if overrides else parent.auth_settings,
-        params if overrides else parent.token_params,
-        [*parent.headers, *as_pairs(base.get("headers"), name="name")],
-        {**parent.variables, **_read_variables(base)},
-        parent.name or name,
+    return parent.extend(
+        auth,
+        settings,
+        params,
+        as_pairs(base.get("headers"), name="name"),
+        _read_variables(base),
+        as_text(as_table(data.get("info")).get("name")),
     )
 
 
@@ -113,7 +108,7 @@ def _read_tool_request(
         auth=parent.auth if inherits else auth,
         auth_settings=parent.auth_settings if inherits else settings,
         token_params=list(parent.token_params) if inherits else params,
-        variables={**parent.variables, **_read_variables(runtime)},
+        variables=layer_variables(_read_variables(runtime), parent.variables),
         name=parent.name,
     )
     query = _read_query(http.get("params"))

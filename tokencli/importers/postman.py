@@ -5,7 +5,13 @@ from typing import Any
 
 from tokencli.importers.document import as_pairs, as_rows, as_table, as_text, first_text
 from tokencli.importers.model import Imported
-from tokencli.importers.tool_request import Pairs, ToolRequest, build_graphql_body, to_imported
+from tokencli.importers.tool_request import (
+    Pairs,
+    ToolRequest,
+    build_graphql_body,
+    layer_variables,
+    to_imported,
+)
 
 MAX_DEPTH = 30
 _RAW_BODY_FORMATS = {"json": "json", "xml": "xml", "html": "text", "text": "", "javascript": "text"}
@@ -29,7 +35,7 @@ def _read_items(
         return
     for item in as_rows(items):
         own = as_table(item.get("auth")) or auth
-        known = {**variables, **_read_variables(item)}
+        known = layer_variables(_read_variables(item), variables)
         if "item" in item:
             yield from to_imported(_apply_auth(ToolRequest(variables=known, name=name), own))
             yield from _read_items(item["item"], own, known, name, depth + 1)

@@ -150,7 +150,7 @@ def _deduplicate_candidates(found: Iterable[Imported]) -> Iterator[Imported]:
     known = set()
     for one in found:
         key: tuple[Any, ...] = (one.token_url, one.issuer, one.grants) if isinstance(one, OAuthServer) else (
-            one.method, one.url.partition("?")[0], re.sub(r"[^\"&=]*=[^&]*|:\s*\"[^\"]*\"", "", one.body[:2000]))  # fmt: skip
+            one.method, one.url.partition("?")[0], re.sub(r"(?<![^\"&=])[^\"&=]*=[^&]*|:\s*\"[^\"]*\"", "", one.body[:2000]))  # fmt: skip
         if key not in known:
             known.add(key)
             yield one

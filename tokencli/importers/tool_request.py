@@ -2,14 +2,19 @@
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import ChainMap
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import PurePosixPath
+from typing import TypeVar, cast
 from urllib.parse import urlencode
 
 from tokencli.importers.model import Imported, ImportedRequest, OAuthServer, has_basic_auth
 
 Pairs = list[tuple[str, str]]
+File = TypeVar("File")
+"""A file of a collection, parsed."""
 ENVIRONMENTS_DIR = "environments"
 """The folder of a Bruno or OpenCollection collection that holds its environments."""
 GRANT_BY_TOOL_NAME = {
@@ -29,6 +34,8 @@ CLIENT_AUTH_METHODS = {
 }  # fmt: skip
 """Where a tool puts the client's credentials, normalized -> the client authentication method."""
 MAX_SCRIPT_LENGTH = 20_000
+MAX_INHERITED = 200
+"""Headers and settings that each request takes over from the folders around it."""
 _PROPERTY_CHAIN = re.compile(
     r"(?:json\(\)|getBody\(\)|res\.body|jsonData|responseBody|response|data|body|JSON\.parse\([\w.]*\))"
     r"((?:\??\.[A-Za-z_]\w*|\[\d{1,3}\])+)(?![\w(])"
@@ -72,6 +79,31 @@ class InheritedSettings:
     headers: Pairs = field(default_factory=list)
     variables: Mapping[str, str] = field(default_factory=dict)
     name: str = ""
+
+    def extend(
+        self,
+        auth: str,
+        auth_settings: Mapping[str, str],
+        token_params: Pairs,
+        headers: Pairs,
+        variables: dict[str, str],
+        name: str = "",
+    ) -> "InheritedSettings":
+        """Return the settings inside a folder that sets these itself, shared by all of its requests."""
+        overrides = auth not in ("", "inherit")
+        return InheritedSettings(
+            auth if overrides else self.auth,
+            dict(islice(auth_settings.items(), MAX_INHERITED)) if overrides else self.auth_settings,
+            token_params[:MAX_INHERITED] if overrides else self.token_params,
+            [*self.headers, *headers][:MAX_INHERITED],
+            layer_variables(variables, self.variables),
+            self.name or name,
+        )
+
+
+def layer_variables(own: dict[str, str], inherited: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the inherited variables with those of a folder or request over them, without a copy."""
+    return ChainMap(own, cast("dict[str, str]", inherited)) if own else inherited
 
 
 def to_imported(request: ToolRequest) -> Iterator[Imported]:
@@ -166,11 +198,12 @@ def find_token_locator(script: str) -> str:
 
 def find_shared_variables(environments: Sequence[Mapping[str, str]]) -> dict[str, str]:
     """Return the variables that have the same value in every environment. The others become fields."""
-    return {
-        name: value
-        for name, value in (environments[0] if environments else {}).items()
-        if value and all(variables.get(name, value) == value for variables in environments)
-    }
+    shared = dict(environments[0]) if environments else {}
+    for variables in environments:
+        for name, value in variables.items():
+            if shared.get(name) not in (None, value):
+                shared[name] = ""
+    return {name: value for name, value in shared.items() if value}
 
 
 def is_environment_file(path: PurePosixPath) -> bool:
@@ -178,14 +211,30 @@ def is_environment_file(path: PurePosixPath) -> bool:
     return ENVIRONMENTS_DIR in path.parts[:-1]
 
 
-def iter_settings_files(
-    path: PurePosixPath, settings_files: Sequence[str], files: Collection[PurePosixPath]
-) -> Iterator[PurePosixPath]:
-    """Yield the collection and folder files that apply to the file at `path`, outermost first."""
-    for folder in reversed(path.parents):
-        for name in settings_files:
-            if folder / name in files and folder / name != path:
-                yield folder / name
+def iter_with_settings(
+    files: Mapping[PurePosixPath, File],
+    settings_files: Sequence[str],
+    collection: InheritedSettings,
+    inherit: Callable[[File, InheritedSettings], InheritedSettings],
+) -> Iterator[tuple[File, InheritedSettings]]:
+    """Yield each file that is no environment, with the settings of its collection and folders.
+
+    `inherit` adds the settings of one of the `settings_files` to those of the folders around it.
+    """
+    known: dict[tuple[PurePosixPath, int], InheritedSettings] = {}
+    for path, file in files.items():
+        if is_environment_file(path):
+            continue
+        settings = collection
+        for settings_path in (
+            folder / name for folder in reversed(path.parents) for name in settings_files
+        ):
+            if settings_path in files and settings_path != path:
+                key = settings_path, id(settings)
+                if key not in known:
+                    known[key] = inherit(files[settings_path], settings)
+                settings = known[key]
+        yield file, settings
 
 
 def _append_query(url: str, query: Pairs) -> str:

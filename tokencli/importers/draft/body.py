@@ -7,13 +7,16 @@ from urllib.parse import parse_qsl
 
 from tokencli.errors import ConfigError
 from tokencli.importers.document import parse_document
-from tokencli.importers.draft.builder import ProviderDraft, escape_template
+from tokencli.importers.draft.builder import MAX_NAME_LENGTH, ProviderDraft, escape_template
 from tokencli.importers.model import ImportedRequest, get_body_format
 from tokencli.importers.name_patterns import LIFETIME_NAME_PATTERN, SECRET_NAME_PATTERN
 from tokencli.providers.reply_locator import get_local_name, read_xml_events
 from tokencli.providers.template import escape_xml
 
-_UNQUOTED_VARIABLE = re.compile(r'("(?:[^"\\]|\\.)*")|(\{\{\s*[^{}"]{1,100}?\s*\}\})')
+_UNQUOTED_VARIABLE = re.compile(
+    r"""("(?:[^"\\]|\\.)*+"?)|(\{\{\s*+[^{}"\s](?:[^{}"]{0,98}[^{}"\s])?+\s*+\}\})""", re.DOTALL
+)
+"""A text, to its end if it is not closed; or a variable without quotes."""
 _FORM_PAIR = re.compile(r"[A-Za-z_@$][\w.@$:%+\[\]-]{0,60}=")
 AMBIGUOUS_NAMES = ("id", "name", "value", "key", "code")
 """Names that are clear only together with the name of their parent."""
@@ -96,14 +99,16 @@ def _draft_form(text: str, draft: ProviderDraft) -> dict[str, Any]:
         if not name:
             continue
         value = draft.draft_value(name, word)
-        if name in found and found[name] != value:
-            before = found[name]
-            value = [*(before if isinstance(before, list) else [before]), value]  # type: ignore[assignment]
-        found[name] = value
+        before = found.setdefault(name, value)
+        if isinstance(before, list):
+            before.append(value)
+        elif before != value:
+            found[name] = [before, value]
     return found
 
 
 def _draft_tree(name: str, tree: Any, draft: ProviderDraft) -> Any:
+    name = name[:MAX_NAME_LENGTH]
     if isinstance(tree, dict):
         return {
             key: _draft_tree(
@@ -136,12 +141,12 @@ def draft_xml(text: str, draft: ProviderDraft) -> str | None:
     """Return the document as a template, or None if it is not XML that is accepted."""
     output: list[str] = []
     open_elements: list[str] = []
-    pending_text = ""
+    pending_text: list[str] = []
     fields_before = dict(draft.fields)
 
     def start_element(name: str, attributes: dict[str, str]) -> None:
         flush_text()
-        open_elements.append(name)
+        open_elements.append(get_local_name(name))
         written = (f' {key}="{draft_attribute(key, value)}"' for key, value in attributes.items())
         output.append(f"<{escape_template(name)}{''.join(written)}>")
 
@@ -156,14 +161,13 @@ def draft_xml(text: str, draft: ProviderDraft) -> str | None:
         output.append(f"</{escape_template(name)}>")
 
     def add_text(piece: str) -> None:
-        nonlocal pending_text
-        pending_text += piece
+        pending_text.append(piece)
 
     def flush_text() -> None:
-        nonlocal pending_text
-        word, pending_text = pending_text.strip(), ""
+        word = "".join(pending_text).strip()
+        pending_text.clear()
         if word and open_elements:
-            output.append(draft.draft_value(get_local_name(open_elements[-1]), escape_xml(word)))
+            output.append(draft.draft_value(open_elements[-1], escape_xml(word)))
 
     body = re.sub(r"^<\?xml[^>]*\?>", "", text).encode()
     if not read_xml_events(body, start_element, end_element, add_text):

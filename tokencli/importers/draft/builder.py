@@ -14,9 +14,11 @@ from tokencli.providers.template_values import GENERATED_VALUES, REPLY_VALUES
 from tokencli.toml_writer import format_toml_value
 
 MAX_CONSTANT_LENGTH = 100
+MAX_NAME_LENGTH = 200
+"""Characters of a member's name that are read."""
 GENERATED_VARIABLES = {"$guid": "{uuid}", "$randomuuid": "{uuid}", "$timestamp": "{now}"}
 """Values that Postman and Bruno generate for each request -> their equivalents here."""
-VARIABLE_PATTERN = re.compile(r"\{\{\s*([^{}]{1,100}?)\s*\}\}")
+VARIABLE_PATTERN = re.compile(r"\{\{\s*+([^{}\s](?:[^{}]{0,98}[^{}\s])?+)\s*+\}\}")
 _TYPED_VARIABLE = re.compile(r"\{\{[^{}|]*\|(number|bool)\}\}")
 MAX_FIELD_NAME_LENGTH = 60
 
@@ -31,23 +33,22 @@ class ProviderDraft:
     top_level_lines: list[str] = field(default_factory=list)
     table_lines: list[str] = field(default_factory=list)
     fields: dict[str, dict[str, Any]] = field(default_factory=dict)
-    open_questions: list[str] = field(default_factory=list)
+    open_questions: dict[str, None] = field(default_factory=dict)
+    """What the user has to check, in order."""
     variables: Mapping[str, str] = field(default_factory=dict)
     optional_members: frozenset[str] = frozenset()
     constant_members: frozenset[str] = frozenset()
-    kept_constants: list[str] = field(default_factory=list)
-    """The parts of the request that are kept as constants."""
+    kept_constants: dict[str, None] = field(default_factory=dict)
+    """The parts of the request that are kept as constants, in order."""
 
     def add_open_question(self, what: str) -> None:
         """Record an open question, once."""
         what = re.sub(r"[^ -~\u00a1-\u1fff]+", " ", what)[:300]
-        if what not in self.open_questions:
-            self.open_questions.append(what)
+        self.open_questions[what] = None
 
     def record_kept(self, what: str) -> None:
         """Record a part of the request that is kept as a constant, once."""
-        if what not in self.kept_constants:
-            self.kept_constants.append(what)
+        self.kept_constants[what] = None
 
     def summarize(self) -> str:
         """Return one line with the request that it would send, or the grants that it supports."""
@@ -74,12 +75,13 @@ class ProviderDraft:
 
     def draft_value(self, name: str, text: str, *, typed: bool = False) -> str:
         """Return the template for a member's text: a constant or a reference."""
-        word = VARIABLE_PATTERN.sub(lambda found: self.variables.get(found[1], found[0]), text)
+        name = name[:MAX_NAME_LENGTH]
         vendors = (
             re.sub(r"[^a-z@-]", "_", name.lower()) in CONSTANT_PARAMETERS
             or name in self.constant_members
         )
-        if vendors and len(word) <= MAX_CONSTANT_LENGTH and not VARIABLE_PATTERN.search(word):
+        word = self.fill_variables(text) if vendors else None
+        if word is not None and not VARIABLE_PATTERN.search(word):
             self.record_kept(name)
             return escape_template(word)
         whole = VARIABLE_PATTERN.fullmatch(text.strip())
@@ -88,6 +90,18 @@ class ProviderDraft:
         found = self.add_reference(name)
         kind = _TYPED_VARIABLE.fullmatch(text)
         return found.replace("}", f"|{kind[1]}}}") if typed and kind else found
+
+    def fill_variables(self, text: str, limit: int = MAX_CONSTANT_LENGTH) -> str | None:
+        """Return a text with the known variables put in, or None if that is longer than the limit."""
+        parts, length, start = [], 0, 0
+        for found in VARIABLE_PATTERN.finditer(text):
+            parts += [text[start : found.start()], self.variables.get(found[1], found[0])]
+            length += len(parts[-2]) + len(parts[-1])
+            start = found.end()
+            if length > limit:
+                return None
+        parts.append(text[start:])
+        return "".join(parts) if length + len(parts[-1]) <= limit else None
 
     def add_reference(self, name: str) -> str:
         """Return the placeholder for a value, adding its field."""
@@ -115,7 +129,7 @@ class ProviderDraft:
 
 def to_snake_case(name: str) -> str:
     """Return a name as a field name: lower-case letters, digits and underscores."""
-    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name[:200])
+    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name[:MAX_NAME_LENGTH])
     key = re.sub(r"[^a-z0-9]+", "_", parted.lower()).strip("_") or "value"
     return key if key[0].isalpha() else f"x_{key}"
 

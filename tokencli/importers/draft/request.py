@@ -6,7 +6,7 @@ from typing import Any
 
 from tokencli.errors import ConfigError
 from tokencli.importers.draft.body import draft_body
-from tokencli.importers.draft.builder import VARIABLE_PATTERN, ProviderDraft, escape_template
+from tokencli.importers.draft.builder import ProviderDraft, escape_template
 from tokencli.importers.draft.url import QueryPairs, draft_url, has_userinfo
 from tokencli.importers.model import Imported, ImportedRequest, OAuthServer
 from tokencli.importers.name_patterns import (
@@ -177,6 +177,7 @@ def _draft_authorization(value: str, draft: ProviderDraft) -> str:
 CLIENT_AUTH_METHODS = ("client_secret_basic", "client_secret_post", "none")
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _PARAMETER_NAME = re.compile(r"[!-~]{1,200}")
+MAX_SCOPE_LENGTH = 16 * 1024
 _MAX_SCOPES = 3
 """If there are more scopes, probably not all are needed."""
 
@@ -225,7 +226,9 @@ def draft_oauth_server(found: OAuthServer, draft: ProviderDraft) -> None:
 
 
 def _draft_scope(found: OAuthServer, draft: ProviderDraft) -> None:
-    told = VARIABLE_PATTERN.sub(lambda word: draft.variables.get(word[1], word[0]), found.scope)
+    told = draft.fill_variables(found.scope, MAX_SCOPE_LENGTH)
+    if told is None:
+        told = "{{scope}}"
     scopes = [word for word in told.split() if _SCOPE_TOKEN.fullmatch(word) and "{{" not in word]
     if "{{" in told:
         draft.add_open_question("the scope, which is a variable in the file (scope)")

@@ -16,11 +16,14 @@ from tokencli.providers.endpoint_urls import check_endpoint_url
 from tokencli.providers.template import fill_url
 
 _HOST_OR_URL = re.compile(r"(?:https?://)?[A-Za-z0-9._-]+(?:\.|\[|:|/|$)[^\s?#@\\]*")
-_VARIABLE_PART = re.compile(r"\$?\{\{?\s*([^{}]{1,100}?)\s*\}\}?|<([A-Za-z][\w .-]{0,60})>")
+_VARIABLE_PART = re.compile(
+    r"\$?\{\{?\s*+([^{}\s](?:[^{}]{0,98}[^{}\s])?+)\s*+\}\}?|<([A-Za-z][\w .-]{0,60})>"
+)
 """How tools and documentation write a variable part: {{name}}, {name}, ${NAME}, <name>."""
 _IDENTIFIER_LIKE = re.compile(r"[0-9a-fA-F-]{16,}|\d{5,}|^(?=.*\d)(?=.*[A-Za-z]).{10,}$|@|.{60}")
 """Matches what looks like an ID or a key."""
 MAX_URL_LENGTH = 4096
+MAX_VARIABLE_LENGTH = 300
 _SAFE_CHARACTERS = "%:@!$&'()*+,=~"
 _SAMPLE_VALUES = {"host": "h.example", "url": "https://h.example"}
 QueryPairs = list[tuple[str, str]]
@@ -103,9 +106,9 @@ def _substitute_variables(url: str, variables: Mapping[str, str]) -> str:
 
 def _is_url_value(word: str, start: str) -> bool:
     """Return whether a variable's value is a URL or a part of one, and not a secret."""
-    word = word.strip()
-    if len(word) > 300:
+    if len(word) > MAX_VARIABLE_LENGTH:
         return False
+    word = word.strip()
     if VARIABLE_PATTERN.search(word):
         word = VARIABLE_PATTERN.sub("x", word)
     if start and "://" in word and not VARIABLE_PATTERN.match(start):
