@@ -203,6 +203,7 @@ def test_inactive(
     done = tokencli("inspect", "--introspect")
     assert done.code == code, done.err
     assert f"\nactive    {'no' if code else 'yes'}: " in done.out
+    assert ("fix: tokencli refresh p\n" in done.err) is bool(code)
     assert '"active": false' in done.out
     assert bool(done.err) is bool(code)
     seen = json.loads(tokencli("inspect", "--introspect", "--json").out)

@@ -130,6 +130,8 @@ def inspect(
     inspection = inspect_token(
         token.token, now=now, stored=None if id_token else stored, remarks=token.remarks
     )
+    if stored is not None:
+        now = stored.server_time(now)
     checks = NO_CHECKS
     if requested.any_requested:
         profile = profile or app.get_profile(profile_option)
@@ -161,19 +163,19 @@ def _raise_verdict(
     What is wrong with the token comes before a check that couldn't be run. With `--json` there is
     one object on stderr, and the other errors are in the one on stdout.
     """
-    rejections = checks.list_rejections()
+    errors: list[TokencliError] = []
     if inspection.damage is not None:
-        rejections.insert(0, f"not a token: {inspection.damage}")
-    cause = fix = None
-    if not rejections or checks.untimely:
-        cause, fix = inspection.explain_not_yet_valid(now)
-        if inspection.state == "expired" and profile is not None:
-            fix = f"tokencli refresh {profile}"
+        errors.append(InvalidTokenError(f"not a token: {inspection.damage}"))
+    rejections = checks.list_rejections()
     if not rejections and inspection.state in ("expired", "not_yet_valid"):
-        rejections.append(f"the token {inspection.describe_state(now)}")
-    errors: list[TokencliError] = [
-        InvalidTokenError(rejection, cause=cause, fix=fix) for rejection in rejections
-    ]
+        rejections.append((f"the token {inspection.describe_state(now)}", True))
+    for text, is_replaceable in rejections:
+        cause = fix = None
+        if is_replaceable:
+            cause, fix = inspection.explain_not_yet_valid(now)
+            if inspection.state != "not_yet_valid" and profile is not None:
+                fix = f"tokencli refresh {profile}"
+        errors.append(InvalidTokenError(text, cause=cause, fix=fix))
     errors += checks.errors.values()
     if not errors:
         return

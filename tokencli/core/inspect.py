@@ -6,7 +6,7 @@ from math import isfinite
 from typing import Literal
 
 from tokencli.errors import InvalidTokenError
-from tokencli.humanize import format_utc, humanize_duration, humanize_relative_time
+from tokencli.humanize import describe_clock, format_utc, humanize_duration, humanize_relative_time
 from tokencli.jwt.decode import MAX_TOKEN_LENGTH, TokenKind, decode_token
 from tokencli.jwt.explain import (
     ClaimTime,
@@ -33,7 +33,7 @@ class Inspection:
 
     kind: TokenKind
     state: TokenState
-    """According to its own times; `unknown` if it has no expiry."""
+    """According to its own times; `unknown` if its expiry isn't known."""
     header: Mapping[str, object]
     claims: Mapping[str, object]
     disclosures: tuple[object, ...]
@@ -41,7 +41,7 @@ class Inspection:
     valid_from: float | None
     """Epoch seconds, if known."""
     expires_at: float | None
-    """Epoch seconds, if known."""
+    """Epoch seconds; None if unknown, or if it does not expire."""
     used_fraction: float | None
     """The share of its lifetime that is over, 0 to 1."""
     scopes: tuple[str, ...]
@@ -67,7 +67,7 @@ class Inspection:
         if self.state == "not_yet_valid" and self.valid_from is not None:
             verb, epoch = "becomes valid", self.valid_from
         elif self.expires_at is None:
-            return "expiry unknown"
+            return "does not expire" if self.state == "valid" else "expiry unknown"
         else:
             verb, epoch = "expired" if self.state == "expired" else "expires", self.expires_at
         return f"{verb} {humanize_relative_time(epoch, now)}, at {format_utc(epoch)}"
@@ -92,7 +92,7 @@ def inspect_token(
 ) -> Inspection:
     """Decode `token`. Times and scope that it doesn't contain are taken from the `stored` token set.
 
-    `remarks` are those on where it was found.
+    If that knows how wrong this computer's clock is, the server's counts. `remarks` are those on where it was found.
 
     Raises:
         InvalidTokenError: it is empty, too long, or has characters that no token has.
@@ -105,6 +105,10 @@ def inspect_token(
         raise InvalidTokenError(
             "not a token: it has spaces, control characters or non-ASCII letters"
         )
+    if stored is not None and stored.clock_skew is not None:
+        clock = describe_clock(stored.clock_skew)
+        remarks = (*remarks, f"times are {clock}")
+        now, stored = stored.server_time(now), stored.in_server_time()
     decoded = decode_token(token)
     claims = decoded.claims
     times = {time.name: time for time in read_time_claims(claims)}
@@ -116,11 +120,12 @@ def inspect_token(
     starts = times["iat"].epoch if "iat" in times else not_before
     if stored is not None:
         if expires is None:
-            expires, starts = stored.expires_at, stored.obtained_at
+            expires, starts = stored.known_expiry, stored.obtained_at
         elif stored.expires_at is not None and abs(stored.expires_at - expires) > CLOCK_TOLERANCE_S:
             difference = humanize_duration(stored.expires_at - expires)
             all_remarks.append(f"its exp differs by {difference} from the server's reply")
-    state: TokenState = "unknown" if expires is None else "valid"
+    never_expires = "exp" not in times and stored is not None and stored.never_expires
+    state: TokenState = "valid" if expires is not None or never_expires else "unknown"
     if expires is not None and expires <= now:
         state = "expired"
     elif not_before is not None and not_before > now + CLOCK_TOLERANCE_S:

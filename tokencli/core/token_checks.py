@@ -79,6 +79,8 @@ class Activity:
     alive: bool
     reason: str
     """The evidence, as a clause."""
+    certain: bool = True
+    """False if there is no evidence besides the server's answer, which has other explanations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,20 +110,18 @@ class CheckResults:
             return None
         return self.introspection["active"] if self.activity is None else self.activity.alive
 
-    def list_rejections(self) -> list[str]:
-        """Return why the token is invalid according to the issuer's keys or the server."""
+    def list_rejections(self) -> list[tuple[str, bool]]:
+        """Return why the token is invalid, and whether another one of the profile may be valid."""
         rejections = []
         if self.verification_failure is not None:
             prefix = "verification failed" if self.verifiable else "can't verify the token"
-            rejections.append(f"{prefix}: {self.verification_failure}")
+            rejections.append((f"{prefix}: {self.verification_failure}", self.untimely))
         elif self.audience is not None and self.audience.problem is not None:
-            rejections.append(
-                f"verification failed: the signature is valid, but {self.audience.problem}"
-            )
+            text = f"verification failed: the signature is valid, but {self.audience.problem}"
+            rejections.append((text, False))
         if self.activity is not None and not self.activity.alive:
-            rejections.append(
-                f"the server says that the token is not active: {self.activity.reason}"
-            )
+            text = f"the server says that the token is not active: {self.activity.reason}"
+            rejections.append((text, self.activity.certain))
         return rejections
 
 
@@ -140,7 +140,8 @@ def run_checks(
     errors: dict[CheckName, TokencliError] = {}
     if checks.verify:
         try:
-            results = replace(results, verified=verify_token(profile, ctx, token))
+            now = ctx.clock.now() if stored is None else stored.server_time(ctx.clock.now())
+            results = replace(results, verified=verify_token(profile, ctx, token, now=now))
             verdict = judge_audience(
                 decode_token(token).claims, _expected_audiences(profile, checks, token)
             )
@@ -232,9 +233,8 @@ def _judge_activity(
     now = ctx.clock.now()
     claims = decode_token(token).claims
     own_exp = finite_number(claims.get("exp"))
-    expires_at = own_exp if own_exp is not None or stored is None else stored.expires_at
-    if expires_at is not None and expires_at <= now:
-        return Activity(False, f"it expired {humanize_relative_time(expires_at, now)}")
+    if expired := _describe_past_expiry(own_exp, stored, now):
+        return Activity(False, f"it {expired}")
     client = profile.values.get("client_id")
     for_client = client is None or client in strings_of_claim(claims.get("aud"))
     if not checks.id_token:
@@ -253,7 +253,20 @@ def _judge_activity(
     meanings = "it was revoked, or the server doesn't know it"
     if not for_client:
         meanings += f", or doesn't tell the client {client!r} about it, as Keycloak if aud lacks it"
-    return Activity(False, meanings)
+    return Activity(False, meanings, certain=for_client)
+
+
+def _describe_past_expiry(own_exp: float | None, stored: TokenSet | None, now: float) -> str | None:
+    """Return `expired 5 minutes ago`, or None if it isn't known to have expired.
+
+    `exp` is by the server's clock, and what is stored is by this computer's.
+    """
+    expires_at, moment = own_exp, now if stored is None else stored.server_time(now)
+    if expires_at is None and stored is not None:
+        expires_at, moment = stored.known_expiry, now
+    if expires_at is None or expires_at > moment:
+        return None
+    return f"expired {humanize_relative_time(expires_at, moment)}"
 
 
 def _judge_activity_by_userinfo(
@@ -276,17 +289,20 @@ def _judge_activity_by_userinfo(
     return None
 
 
-def verify_token(profile: Profile, ctx: Context, token: str) -> VerificationResult:
+def verify_token(
+    profile: Profile, ctx: Context, token: str, *, now: float | None = None
+) -> VerificationResult:
     """Verify signature, issuer and times of a token with the keys of the profile's issuer.
 
-    A token of another issuer is recognized before any request is sent.
+    A token of another issuer is recognized before any request is sent. `now` is the server's time,
+    if it is known to differ from this computer's.
 
     Raises:
         VerificationError: the token isn't valid, and why.
         ConfigError: the profile has no issuer, or its keys' address isn't known.
         TokencliError: the keys can't be fetched.
     """
-    return _verify_with_issuer_keys(profile, ctx, token)
+    return _verify_with_issuer_keys(profile, ctx, token, now=now)
 
 
 def verify_signed_response(profile: Profile, ctx: Context, response: str) -> VerificationResult:
@@ -302,9 +318,15 @@ def verify_signed_response(profile: Profile, ctx: Context, response: str) -> Ver
 
 
 def _verify_with_issuer_keys(
-    profile: Profile, ctx: Context, token: str, *, endless: bool = False
+    profile: Profile,
+    ctx: Context,
+    token: str,
+    *,
+    now: float | None = None,
+    endless: bool = False,
 ) -> VerificationResult:
     decoded = decode_token(token)
+    moment = ctx.clock.now() if now is None else now
     if profile.issuer is not None:
         check_issuer(decoded, profile.issuer)
     resolved = ctx.with_endpoints(profile, "jwks")
@@ -317,7 +339,7 @@ def _verify_with_issuer_keys(
 
     def verify() -> VerificationResult:
         jwks = _fetch_jwks(jwks_profile, ctx)
-        return verify_jwt(token, jwks, issuer=issuer, now=ctx.clock.now(), endless=endless)
+        return verify_jwt(token, jwks, issuer=issuer, now=moment, endless=endless)
 
     try:
         return verify()
@@ -556,11 +578,9 @@ def _explain_userinfo_refusal(
         return "userinfo_url may be wrong", f"tokencli profiles show {profile.name}"
     if code in ("use_dpop_nonce", "invalid_dpop_proof") and token.dpop_key is None:
         return "the token is bound to a key, which only the client that requested it has", None
-    expires_at = finite_number(claims.get("exp"))
-    if expires_at is None:
-        expires_at = token.expires_at
-    if code != "insufficient_scope" and expires_at is not None and expires_at <= now:
-        return f"the token expired {humanize_relative_time(expires_at, now)}", new_token
+    expired = _describe_past_expiry(finite_number(claims.get("exp")), token, now)
+    if code != "insufficient_scope" and expired:
+        return f"the token {expired}", new_token
     if profile.grant == "client_credentials" and is_stored:
         return (
             "UserInfo is about the user who signed in, and client_credentials signs in none",

@@ -12,7 +12,7 @@ from tokencli.core.inspect import inspect_token
 from tokencli.core.pasted_token import find_pasted_token
 from tokencli.core.stored_token import require_stored_token
 from tokencli.errors import CredentialsError, InvalidTokenError
-from tokencli.models import Secret, StoredTokenSet, TokenSet
+from tokencli.models import NEVER_S, Secret, StoredTokenSet, TokenSet
 from tokencli.token_store.credential_key import derive_binding
 
 NOW = 1_800_000_000.0
@@ -89,6 +89,26 @@ def test_jwt_exp_wins_over_reply() -> None:
     inspection = inspect_token(value, now=NOW, stored=stored(value))
     assert (inspection.state, inspection.scopes) == ("expired", ("own",))
     assert "its exp differs by 15 minutes from the server's reply" in inspection.remarks
+
+
+@pytest.mark.requirement(27)
+@pytest.mark.parametrize(
+    ("value", "expires_in"), [(token({"iat": NOW - 3900, "exp": NOW - 2700}), 900), ("opaque", 900)]
+)
+def test_wrong_clock_is_allowed_for(value: str, expires_in: int) -> None:
+    """This computer's clock is an hour ahead, so the server's counts, and a remark says so."""
+    token_set = replace(stored(value), clock_skew=3600.0)
+    inspection = inspect_token(value, now=NOW, stored=token_set)
+    assert inspection.state == "valid"
+    assert inspection.expires_at == NOW - 3600 + expires_in
+    assert "times are by the server's clock; this computer's is 1 hour ahead" in inspection.remarks
+
+
+def test_token_that_does_not_expire() -> None:
+    """Neither unknown nor valid for ten years."""
+    inspection = inspect_token("opaque", now=NOW, stored=stored(life=NEVER_S))
+    assert (inspection.state, inspection.expires_at) == ("valid", None)
+    assert inspection.describe_state(NOW) == "does not expire"
 
 
 @pytest.mark.requirement(28)
