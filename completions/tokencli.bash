@@ -82,11 +82,12 @@ _tokencli_complete() {
         esac
         ;;
     'logout')
-        options='--profile -p --secrets --force --config --timeout --no-input --quiet -q --verbose -v --help -h'
+        options='--profile -p --secrets --force --config --timeout --lock-timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --profile|-p) kind=profiles ;;
             --config) kind=files ;;
             --timeout) words='' ;;
+            --lock-timeout) words='' ;;
             *) kind=profiles ;;
         esac
         ;;

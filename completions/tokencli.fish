@@ -115,6 +115,7 @@ complete -c tokencli -n '__tokencli_at logout' -l secrets -d 'Also delete the pr
 complete -c tokencli -n '__tokencli_at logout' -l force -d 'Delete tokens even if the server couldn\'t revoke them.'
 complete -c tokencli -n '__tokencli_at logout' -l config -r -F -d 'Configuration file (overrides $TOKENCLI_CONFIG).'
 complete -c tokencli -n '__tokencli_at logout' -l timeout -r -f -d 'Timeout of each request to a server, e.g. 30s.'
+complete -c tokencli -n '__tokencli_at logout' -l lock-timeout -r -f -d 'How long to wait while another process gets the same token, e.g. 10s.'
 complete -c tokencli -n '__tokencli_at logout' -l no-input -d 'Never prompt; fail and say what is missing.'
 complete -c tokencli -n '__tokencli_at logout' -l quiet -s q -d 'Print only warnings and errors to stderr.'
 complete -c tokencli -n '__tokencli_at logout' -l verbose -s v -d 'Print more to stderr, secrets masked.'

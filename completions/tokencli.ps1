@@ -121,6 +121,7 @@ $TokencliWords = @{
         '--force' = $null
         '--config' = @('<files>')
         '--timeout' = @()
+        '--lock-timeout' = @()
         '--no-input' = $null
         '--quiet' = $null
         '-q' = $null

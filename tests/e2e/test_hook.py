@@ -345,7 +345,7 @@ def two_variables(place: World) -> None:
 
 
 @pytest.mark.parametrize("trouble", ["configuration", "profile", "variable", "program"])
-@pytest.mark.parametrize("shell", EACH)
+@pytest.mark.parametrize("shell", OTHER_SHELLS_LATER)
 def test_no_failure_leaves_a_variable(shell: str, trouble: str, place: World) -> None:
     """What the hook has set is unset if the configuration, the profile or the program is gone."""
     config = shlex.quote(str(place.config))
@@ -416,7 +416,7 @@ def test_logout_clears_its_variable(shell: str, place: World) -> None:
     assert "p: P_TOKEN is unset and no longer renewed in this shell" in done.stderr
 
 
-@pytest.mark.parametrize("shell", EACH)
+@pytest.mark.parametrize("shell", OTHER_SHELLS_LATER)
 def test_changed_profiles_are_renewed_at_the_next_prompt(shell: str, place: World) -> None:
     """After `login`, `refresh` and `profiles`, which may have changed a token or a variable."""
     two_variables(place)

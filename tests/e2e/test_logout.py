@@ -246,6 +246,8 @@ def test_logout_during_a_renewal(
         server.may_issue.clear()
         with subprocess.Popen([script(), "refresh", "p"], stdout=subprocess.PIPE) as renewal:
             assert server.was_asked_to_issue.wait(30)
+            failed = tokencli("logout", "p", "--lock-timeout", "0.5s")
+            assert (failed.code, server.asked) == (8, []), failed.err
             with subprocess.Popen([script(), "logout", "p"], stderr=subprocess.PIPE) as logout:
                 with pytest.raises(subprocess.TimeoutExpired):
                     logout.wait(2)

@@ -15,7 +15,7 @@ from tokencli.commands.options import (
 from tokencli.core.logout import LogoutResult, describe_tokens, log_out
 
 
-@common_options()
+@common_options(lock_timeout=True)
 def logout(
     common: CommonOptions,
     profile: ProfileArgument = None,

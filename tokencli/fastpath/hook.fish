@@ -102,7 +102,7 @@ end
 
 # Export variable $argv[1] with the value $argv[2], or unset it if there is none.
 function _tokencli_set
-    set --erase $argv[1]
+    set --erase --global $argv[1] # not a universal variable of the user
     if set -q argv[2]
         set --global --export $argv[1] $argv[2]
         set --global --append _tokencli_variables $argv[1]
