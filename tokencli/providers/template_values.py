@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from tokencli.errors import CredentialsError
+from tokencli.errors import ConfigError, CredentialsError
 from tokencli.models import Profile, Secret
 from tokencli.provider_schema import Call, Provider, Request, Signed
 from tokencli.providers import template
@@ -105,12 +105,19 @@ def complete_values(
     """Return the given values together with the generated, computed and signed ones.
 
     A value made from a secret is a Secret. With `masked` nothing is signed, since there is no key.
+
+    Raises:
+        ConfigError: a value can't be computed, or all of them together are longer than a megabyte.
     """
     values: dict[str, str | Secret] = {**_generate_values(profile, now), **given}
+    left = template.MAX_OUTPUT_LENGTH
     for name, text in profile.provider.values.items():
         value = template.fill_with_secrets(text, values)
         if value is not None:
             values[name] = value
+            left -= len(value.reveal() if isinstance(value, Secret) else value)
+        if left < 0:
+            raise ConfigError("the provider's [values] make more than a megabyte of text")
     for name, signed in profile.provider.signed.items():
         token = Secret(template.MASK) if masked else sign_jwt(profile, signed, values, now)
         if token is not None:

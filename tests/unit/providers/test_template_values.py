@@ -15,10 +15,11 @@ from tests.fakes import FakeContext, json_reply, keyring_ref, make_profile
 from tokencli.config.provider_validation import validate_provider
 from tokencli.core.dry_run import render_dry_run
 from tokencli.core.get_token import get_token
-from tokencli.errors import CredentialsError
+from tokencli.errors import ConfigError, CredentialsError
 from tokencli.models import HttpRequest, Profile, Secret
 from tokencli.problems import Finding
 from tokencli.providers.catalog import build_provider
+from tokencli.providers.template_values import complete_values
 
 EC = ECKey.generate_key("P-256")
 RSA = RSAKey.generate_key(2048)
@@ -212,3 +213,11 @@ def test_what_is_wrong_with_a_signed_value_is_told_with_its_place(
         isinstance(one, Finding) and one.key_path[2:4] == ("signed", "proof") for one in found
     )
     assert where in found[0].key_path
+
+
+def test_computed_values_do_not_fill_the_memory() -> None:
+    """All of them together are limited, however they are put together."""
+    doubled = {f"v{n}": f"{{v{n - 1}}}{{v{n - 1}}}" for n in range(1, 40)}
+    words = {"values": {"v0": "x" * 64, **doubled}, "request": {"send": {"a": "b"}}}
+    with pytest.raises(ConfigError, match="megabyte"):
+        complete_values(profile_of(words), {}, 0.0)

@@ -120,3 +120,14 @@ needs = ["realm"]
         for one in Config(Path("c"), text, {}).find_problems()
     }
     assert found == {"", ".name", ".grants.client_credentials", ".endpoints.token"}
+
+
+def test_an_unknown_name_is_compared_with_a_limited_number_of_others() -> None:
+    """So a file with thousands of wrong names is checked quickly, and all of them are reported."""
+    fields = "".join(f"[providers.own.fields.f{n}]\n" for n in range(400))
+    wrong = GOOD.replace('{tenant}" }', "".join(f"{{g{n}}}" for n in range(400)) + '" }') + fields
+    problems = config(wrong).find_problems()
+    assert len(problems) == 400
+    assert {problem.right for problem in problems} == {
+        f"describe it under [fields.g{n}]" for n in range(400)
+    }

@@ -1,7 +1,7 @@
 """Validate a provider table: fields, grants, endpoints and the standard OAuth request."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
 from types import UnionType
@@ -26,6 +26,7 @@ from tokencli.providers.validation.request import (
 )
 from tokencli.providers.validation.template import (
     check_header_template,
+    check_name,
     check_server_placeholders,
     check_template,
     run_check,
@@ -150,7 +151,8 @@ def _check_grants(provider: Provider, at: KeyPath, known: KnownNames) -> Iterato
     for name, grant in provider.grants.items():
         path = (*at, "grants", name)
         for group in (grant.needs, grant.optional, *grant.one_of):
-            yield from _check_known_names(group, inputs, path)
+            for value in group:
+                yield from check_name(value, inputs, path)
         for wire, text in grant.params.items():
             yield from run_check(values.validate_text, wire, (*path, "params"))
             yield from check_template(text, template_values, (*path, "params", wire))
@@ -196,12 +198,3 @@ def _check_issuer_claims(provider: Provider, at: KeyPath) -> Iterator[Finding]:
             yield Finding(
                 (*at, "issuer_claims", name), what, "use a field that endpoints.issuer contains"
             )
-
-
-def _check_known_names(names: Iterable[str], known: set[str], path: KeyPath) -> Iterator[Finding]:
-    for name in names:
-        if name not in known:
-            right = (
-                f"{did_you_mean(name, sorted(known))} Otherwise describe it under [fields.{name}]"
-            )
-            yield Finding(path, f"names {name}, which is not a field or can't be used here", right)

@@ -17,6 +17,8 @@ _BYTES_TO_TEXT_FILTERS = frozenset(("hex", "base64", "base64url", "url"))
 """Filters that turn any bytes into text."""
 _PLUS_ARGUMENT = re.compile(r"[+-]?[0-9]{1,15}")
 
+MAX_COMPARED = 300
+"""Values with which an unknown name is compared, as each comparison takes microseconds."""
 _PLACEHOLDER = re.compile(r"(?<!\{)\{(\w+)[^{}]*\}")
 _ALLOWED_SUFFIXES = {"host": ("", ":", "/", "?"), "url": ("", "/", "?")}
 """Kind of field -> what may follow its placeholder in a URL."""
@@ -32,11 +34,16 @@ def check_template(text: str, known: set[str], path: KeyPath) -> Iterator[Findin
     for hole in holes:
         yield from _check_filters(hole, path)
     for name in dict.fromkeys(name for hole in holes for name in hole.value_names if name):
-        if name not in known:
-            right = (
-                f"{did_you_mean(name, sorted(known))} Otherwise describe it under [fields.{name}]"
-            )
-            yield Finding(path, f"names {name}, which is not a field or can't be used here", right)
+        yield from check_name(name, known, path)
+
+
+def check_name(name: str, known: set[str], path: KeyPath) -> Iterator[Finding]:
+    """Yield the problem of a name that is not one of the values in `known`."""
+    if name not in known:
+        right = f"describe it under [fields.{name}]"
+        if len(known) <= MAX_COMPARED:
+            right = f"{did_you_mean(name, sorted(known))} Otherwise {right}"
+        yield Finding(path, f"names {name}, which is not a field or can't be used here", right)
 
 
 def check_templates(tree: Any, known: set[str], path: KeyPath) -> Iterator[Finding]:
