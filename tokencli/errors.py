@@ -151,7 +151,7 @@ class RefusedError(TokencliError):
         self.description = description
         """The server's own words."""
         self.blamed_secrets = tuple(blamed_secrets)
-        """The names of the profile's secrets that may be wrong."""
+        """The names of the secrets that may be wrong; `refresh_token` may be the stored one."""
         self.request_ids = dict(request_ids or {})
         """Name -> value of the IDs by which the server's administrators find the request."""
         self.retry_after = retry_after

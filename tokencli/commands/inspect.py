@@ -191,7 +191,9 @@ def _require_id_token(profile: Profile, stored: TokenSet) -> Secret:
         setting = quote(f"scope=openid {scope}".rstrip())
         raise CredentialsError(
             f"no ID token is stored for profile {profile.name!r}",
-            cause='a server issues one only for the scope "openid"',
+            cause="the server sent none, although the profile's scope contains openid"
+            if "openid" in scope.split()
+            else 'a server issues one only for the scope "openid"',
             fix=None
             if "openid" in scope.split()
             else f"tokencli profiles edit {profile.name} --set {setting}",

@@ -278,7 +278,7 @@ class TokenRenewal:
                 " now refuses the refresh token that it used"
             )
         if grants.is_interactive(self.profile.grant):
-            if refusal.error not in ("invalid_grant", None):
+            if refusal.error != "invalid_grant" and "refresh_token" not in refusal.blamed_secrets:
                 raise refusal  # a sign-in wouldn't help
             state = (
                 "was used by a refresh that was interrupted"
@@ -288,7 +288,7 @@ class TokenRenewal:
             raise SignInRequiredError(
                 f"the refresh token of profile {self.profile.name!r} {state}, and getting a new one"
                 " requires an interactive sign-in",
-                cause=f"{get_endpoint_host(self.profile)} says {refusal.error or refusal.status}",
+                cause=f"{refusal.message}; {refusal.cause}",
                 fix=f"tokencli login {self.profile.command_line_name}",
             )
         self._report_fallback(refusal)

@@ -45,6 +45,14 @@ _REFUSED = r"(?:not (?:\w+ )?(?:allowed|authorized|authorised|permitted|enabled|
 _LOCKED = r"(?:locked|lock(?:ed)?.?out|blocked|suspended|temporarily (?:disabled|locked)|too many (?:failed|invalid|wrong|login|authentication|attempts))"
 _DISABLED = r"(?:disabled|deactivated|inactive|deleted|terminated|not active|not enabled)"
 
+_BAD_CLIENT = (
+    r"(?:client|app(?:lication)?).{0,12}(?:secret|credentials?|authentication)\b.{0,40}(?:"
+    + _WRONG
+    + r"|failed|refused)|"
+    + _WRONG
+    + r" (?:client|app(?:lication)?)(?: or invalid client)?.{0,4}(?:secret|credentials)|incorrect_client_credentials|bad_client_secret"
+)
+
 _BOILERPLATE = re.compile(
     r"\(e\.g\.[^)]*\)"
     r"|or refresh token is invalid, expired, revoked, does not match the redirection URI[^.;]*"
@@ -346,13 +354,21 @@ HINTS: tuple[Hint, ...] = (
     ),
     Hint(
         "the client ID or the client secret is wrong, or contains special characters that the server reads differently (basic_encoding = \"{other_encoding}\")",
-        says=r"(?:client|app(?:lication)?).{0,12}(?:secret|credentials?|auth\w*)\b.{0,40}(?:" + _WRONG + r"|failed|refused)|" + _WRONG + r" (?:client|app(?:lication)?)(?: or invalid client)?.{0,4}(?:secret|credentials)|incorrect_client_credentials|bad_client_secret",
+        says=_BAD_CLIENT,
         client_auth=("client_secret_basic",), given=("special characters",), blames=("client_secret",), fix=ENTER_SECRET,
     ),
     Hint(
         "the client ID or the client secret is wrong",
-        says=r"(?:client|app(?:lication)?).{0,12}(?:secret|credentials?)\b.{0,40}(?:" + _WRONG + r"|failed|refused)|" + _WRONG + r" (?:client|app(?:lication)?)(?: or invalid client)?.{0,4}(?:secret|credentials)|incorrect_client_credentials|bad_client_secret",
+        says=_BAD_CLIENT,
         client_auth=(*_SECRET_METHODS, "client_secret_jwt"), blames=("client_secret",), fix=ENTER_SECRET,
+    ),
+    Hint(
+        "the client ID {client_id} is unknown, or the server expects this client to authenticate: set client_auth",
+        says=_BAD_CLIENT, client_auth=("none",), setting="client_auth", fix=EDIT,
+    ),
+    Hint(
+        "the client's key or certificate is not the one that is registered for it, or the client ID {client_id} is unknown",
+        says=_BAD_CLIENT, client_auth=("private_key_jwt", "tls_client_auth"), blames=("private_key",), setting="client_auth", fix=EDIT,
     ),
     Hint(
         "the server does not let this client use this grant ({grant}); ask its administrators to allow it",
@@ -516,7 +532,7 @@ HINTS: tuple[Hint, ...] = (
         "the account is locked; wait, or ask an administrator to unlock it", statuses=(423,),
     ),
     Hint(
-        "the refresh token has expired or was revoked, or the server does not accept the client's credentials", statuses=(401, 403), grants=("refresh_token",), blames=("refresh_token", "client_secret"), fix=SIGN_IN,
+        "the refresh token has expired or was revoked, or the server does not accept the client's credentials", statuses=(400, 401, 403), grants=("refresh_token",), blames=("refresh_token", "client_secret"), fix=SIGN_IN,
     ),
     Hint(
         "the reply doesn't say why. Most likely first: the user name or the password is wrong, the account is locked or disabled, the client ID or the client secret is wrong",

@@ -103,11 +103,7 @@ def collect_evidence(
 
     is_custom = profile.provider.request.is_custom
     facts = list_profile_facts(profile)
-    if any(
-        set(part) & RESERVED_CHARACTERS or not part.isascii()
-        for part in (profile.values.get("client_id", ""), *(s.reveal() for s in request.secrets))
-        if not part.startswith("Basic ")
-    ):
+    if _has_special_characters(request):
         facts.add("special characters")
     if (
         profile.provider.signed
@@ -134,6 +130,17 @@ def collect_evidence(
             else f"the server says to wait {humanize_duration(reply.retry_after)}",
         },
     )
+
+
+def _has_special_characters(request: HttpRequest) -> bool:
+    """Return whether client ID or secret differ with and without form-encoding (RFC 6749 2.3.1)."""
+    from base64 import b64decode
+
+    scheme, _, pair = request.headers.get("Authorization", "").partition(" ")
+    if scheme != "Basic":
+        return False
+    parts = b64decode(pair).decode(errors="replace").split(":", 1)
+    return any(set(part) & RESERVED_CHARACTERS or not part.isascii() for part in parts)
 
 
 def list_profile_facts(profile: Profile) -> set[str]:
@@ -223,7 +230,8 @@ def _fill_hint(profile: Profile, hint: "Hint", known: Mapping[str, str]) -> Expl
         fix = "tokencli login {login_name} --again" if can_enter else None
     elif fix is not None and not all(name in values for name in _PLACEHOLDER.findall(fix)):
         fix = EDIT
-    return Explanation(cause, fix and _fill(fix, values), tuple(ref.name for ref in refs))
+    names = {ref.name for ref in refs} | {"refresh_token"}.intersection(blames)
+    return Explanation(cause, fix and _fill(fix, values), tuple(sorted(names)))
 
 
 def _describe_redirect_uri(profile: Profile) -> str:

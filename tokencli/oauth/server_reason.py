@@ -74,6 +74,8 @@ def read_server_reason(
     """
     reply = document.reply
     body = None if document.unreadable_reason else document.parsed_body
+    if reply.status < 400 and isinstance(body, dict) and isinstance(body.get("error"), dict):
+        body = body["error"]  # what is beside it may be a token
     members = list(_iter_members(body))
     challenge = next(
         (c.params for c in parse_challenges(reply.headers.get("www-authenticate", ""))

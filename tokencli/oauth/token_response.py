@@ -111,8 +111,11 @@ def raise_if_refused(
 ) -> None:
     """Raise unless the reply means success, by its status and by the provider's rules for its body."""
     reply, errors = document.reply, profile.provider.errors
-    code = _to_error_code(document.first_match(errors.code))
+    error = document.first_match(errors.code)
+    code = _to_error_code(error)
     success = _is_present(document.first_match(places.success)) if places.success else code is None
+    if isinstance(error, dict) and error and document.first_match(places.access_token) is None:
+        success = False  # its members say why
     if success and (reply.status < 400 or reply.status in places.status):
         return
     if code is None and isinstance(reply.defect, UnreachableError):

@@ -1,8 +1,10 @@
 """The table of hints: a case for each row, in the words that real servers use."""
 
 import json
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from urllib.parse import quote_plus
 
 import pytest
 
@@ -84,6 +86,9 @@ def make_exchange(case: Case) -> tuple[Profile, HttpRequest, HttpReply]:
     grant = "" if case.endpoint else "refresh_token" if case.refresh else case.grant
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     headers |= {"DPoP": "proof"} if profile.dpop else {}
+    if case.auth == "client_secret_basic":
+        pair = f"{quote_plus(profile.values['client_id'])}:canary-secret"
+        headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
     return profile, HttpRequest("POST", profile.token_url, headers, grant=grant), reply
 
 
@@ -165,6 +170,8 @@ CASES = [
     Case("does not know the client ID batch", EDIT, {"errorCode": "invalid_client", "errorSummary": "Invalid value for 'client_id' parameter."}, status=401),
     Case('basic_encoding = "raw"', AGAIN, oauth("invalid_client", "Invalid client credentials."), status=401, settings={"values": {"client_id": "a b"}}),
     Case("the client ID or the client secret is wrong", AGAIN, oauth("unauthorized_client", "Invalid client or Invalid client credentials"), status=401),
+    Case("expects this client to authenticate", EDIT, oauth("unauthorized_client", "Invalid client or Invalid client credentials"), status=401, **PUBLIC),
+    Case("key or certificate is not the one", EDIT, oauth("invalid_client", "Invalid client or Invalid client credentials"), status=401, **SIGNED),
     Case("let this client use this grant", None, oauth("unauthorized_client", "Client not allowed for direct access grants"), **PASSWORD),
     Case("let this client use this grant", None, oauth("unauthorized_client", "requested grant type is not allowed for this client")),
     Case("verify the assertion's signature", AGAIN, oauth("invalid_grant", "Invalid JWT Signature."), grant="jwt_bearer", **SIGNED),

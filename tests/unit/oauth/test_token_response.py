@@ -1,6 +1,7 @@
 """Token responses, good and bad: what is read, what is refused, and what the messages say."""
 
 import json
+from base64 import b64encode
 from dataclasses import replace
 
 import pytest
@@ -302,7 +303,8 @@ def test_secrets_in_a_description_are_masked() -> None:
 
 def test_reserved_characters_suggest_the_other_encoding() -> None:
     """A 401 for a secret with such characters can mean the other basic_encoding."""
-    request = replace(REQUEST, secrets=(Secret("pa%ss+word"),))
+    pair = b64encode(b"batch:pa%25ss%2Bword").decode()
+    request = replace(REQUEST, headers={"Authorization": f"Basic {pair}"})
     with pytest.raises(RefusedError) as caught:
         read_token_response(OAUTH2, request, json_reply("{}", 401), STARTED)
     assert 'basic_encoding = "raw"' in (caught.value.cause or "")
