@@ -142,7 +142,7 @@ def _match_hint(hint: Hint, evidence: Evidence, text: str) -> dict[str, str] | N
     if not hint.says:
         return {}
     for found in re.finditer(hint.says, text, re.IGNORECASE):
-        groups = {name.rstrip("234"): value for name, value in found.groupdict().items() if value}
+        groups = {name.rstrip("2345"): value for name, value in found.groupdict().items() if value}
         if groups.get("method") != evidence.client_auth or not evidence.client_auth:
             return groups
     return None
@@ -200,6 +200,11 @@ HINTS: tuple[Hint, ...] = (
         "the server requires TLS with a client certificate; set client_cert and client_key",
         says=r"(?:client|ssl|tls|mtls).certificate.{0,30}(?:" + _MISSING + r"|was not sent)|no required SSL certificate",
         setting="client_cert", fix=EDIT,
+    ),
+    Hint(
+        "the server looks for the client ID in the body, so it does not accept client_secret_basic for this client",
+        says=r"(?:missing|required|no)\W+(?:\w+ )?client_?id\b|client_?id\W{0,2} (?:\w+ )?(?:is |was )?" + _MISSING,
+        client_auth=("client_secret_basic",), setting="client_auth", fix="tokencli profiles edit {profile} --set client_auth=client_secret_post",
     ),
     Hint(
         "the server does not accept {client_auth} for this client",
@@ -427,7 +432,7 @@ HINTS: tuple[Hint, ...] = (
     # The server names a parameter.
     Hint(
         "the server requires the parameter {parameter}, which the request doesn't have",
-        says=r"missing (?:required |mandatory )?(?:form |request |body |query )?(?:parameter|param|field|argument)s?(?:\(s\))?\W{0,3}(?P<parameter>[a-z]\w*)|(?:parameter|field|argument)\W{0,3}(?P<parameter2>[a-z]\w*)\W{0,2} (?:is |was )?" + _MISSING + r"|must contain the following parameter\W+(?P<parameter3>\w+)|\b(?P<parameter4>[a-z]+_[a-z_]+)\W{0,2} (?:is |was )?" + _MISSING,
+        says=r"missing (?:required |mandatory )?(?:form |request |body |query )?(?:parameter|param|field|argument)s?(?:\(s\))?\W{0,3}(?P<parameter>[a-z]\w*)|(?:parameter|field|argument)\W{0,3}(?P<parameter2>[a-z]\w*)\W{0,2} (?:is |was )?" + _MISSING + r"|missing (?P<parameter5>[a-z]\w*) (?:parameter|param|field)|must contain the following parameter\W+(?P<parameter3>\w+)|\b(?P<parameter4>[a-z]+_[a-z_]+)\W{0,2} (?:is |was )?" + _MISSING,
         codes=("", "invalid_request", "invalid_grant", "invalid_client"), fix=EDIT,
     ),
     # Error codes.

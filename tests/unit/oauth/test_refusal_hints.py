@@ -125,6 +125,7 @@ CASES = [
     Case("client_secret_jwt", "tokencli profiles edit p --set client_auth=client_secret_jwt", oauth("invalid_client", "Parameter client_assertion_type is missing")),
     Case("the client is public", "tokencli profiles edit p --set client_auth=none", oauth("invalid_client", "AADSTS700025: Client is public so neither 'client_assertion' nor 'client_secret' should be presented."), status=401, auth="client_secret_post"),
     Case("client certificate", EDIT, "<html><head><title>400 No required SSL certificate was sent</title></head></html>"),
+    Case("the client ID in the body", "tokencli profiles edit p --set client_auth=client_secret_post", oauth("invalid_client", "Missing client_id parameter")),
     Case("does not accept client_secret_basic", EDIT, oauth("invalid_client", "Request denied: Unsupported authentication method (Correlation ID: 0A1B2C3D-4E5F-6071-8293-A4B5C6D7E8F9)"), status=401),
     Case("audience (`aud`)", "tokencli profiles edit p --set assertion_audience=token_endpoint", oauth("invalid_client", "Invalid token audience"), settings={"issuer": "https://id.example.com"}, **SIGNED),
     Case("audience (`aud`)", EDIT, oauth("invalid_client", "Invalid token audience"), **SIGNED),
