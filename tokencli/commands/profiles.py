@@ -84,9 +84,9 @@ def _list_profiles(app: App, *, json_output: bool) -> None:
     if app.config.find_problems():
         raise app.config.invalid_config_error()
     if not rows and not json_output:
-        app.terminal.print_note(
-            "no profiles yet; add one: tokencli profiles add NAME --provider PROVIDER"
-        )
+        error = app.config.no_profile_error()
+        suggestion = f"; try: {error.fix}" if error.fix else ""
+        app.terminal.print_note(f"{error.message} ({error.cause}){suggestion}")
 
 
 app.command()(add)

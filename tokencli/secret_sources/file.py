@@ -60,7 +60,7 @@ class FileSource:
         if status.st_mode & 0o006 and _is_world_reachable(path):
             self._terminal.print_warning(
                 f"every user of this machine can read or write {path}, which holds {purpose};"
-                f" to restrict access: chmod 600 {shlex.quote(str(path))}"
+                f" to restrict access: {_describe_restriction(path)}"
             )
         return normalize_secret(raw, f"the file {path}")
 
@@ -83,3 +83,12 @@ def _is_world_reachable(path: Path) -> bool:
         return all(directory.stat().st_mode & 0o001 for directory in path.resolve().parents)
     except OSError:
         return True
+
+
+def _describe_restriction(path: Path) -> str:
+    """Say how to close the file to others; the mode of a container's volume is set where it is defined."""
+    if hasattr(os, "statvfs") and os.statvfs(path).f_flag & os.ST_RDONLY:
+        return (
+            "set mode 0400 where the read-only volume is defined (in Kubernetes: defaultMode: 0400)"
+        )
+    return f"chmod 600 {shlex.quote(str(path))}"

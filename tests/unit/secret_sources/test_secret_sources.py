@@ -6,13 +6,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.fakes import FakeTerminal
 from tokencli.errors import CredentialsError, LoginRequiredError
 from tokencli.models import Secret, SecretRef
-from tokencli.secret_sources import MAX_SECRET_BYTES, normalize_secret, open_secret_source
+from tokencli.secret_sources import MAX_SECRET_BYTES, file, normalize_secret, open_secret_source
 from tokencli.secret_sources.command import CommandSource
 
 CANARY = "canary-password-7f3a"
@@ -114,6 +115,20 @@ def test_a_world_readable_file_causes_a_warning(tmp_path: Path) -> None:
     quiet = FakeTerminal()
     assert read("file", str(inside / "pw"), terminal=quiet) == Secret(CANARY)
     assert quiet.messages == []
+
+
+def test_world_readable_file_of_a_read_only_volume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There chmod is impossible: its mode is set where the volume is defined, e.g. in Kubernetes."""
+    monkeypatch.setattr(file, "_is_world_reachable", lambda _: True)
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY))
+    (tmp_path / "pw").write_text(CANARY)
+    (tmp_path / "pw").chmod(0o644)
+    terminal = FakeTerminal()
+    assert read("file", str(tmp_path / "pw"), terminal=terminal) == Secret(CANARY)
+    (said,) = terminal.messages
+    assert "defaultMode: 0400" in said and "chmod" not in said
 
 
 def test_anything_but_a_regular_file_is_refused_at_once(tmp_path: Path) -> None:
