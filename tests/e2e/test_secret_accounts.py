@@ -36,6 +36,8 @@ def test_password_is_not_sent_for_another_user(sandbox: Sandbox, tokencli: Run) 
     assert tokencli("get", NAME).code == 0
     edit(tokencli, "username=somebody-else")
     before = sandbox.database.token_requests
+    shown = tokencli("profiles", "show", NAME)
+    assert f"was stored for username {USER}" in shown.out
     for command in ("get", "login"):
         done = tokencli(command, NAME)
         assert done.code == 4, done.err

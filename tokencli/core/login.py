@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tokencli.core.get_token import TokenResult, exclusive_login, get_token, sign_in_user
-from tokencli.core.secret_account import describe_account, read_keyring_secret
+from tokencli.core.secret_account import describe_account, read_secret
 from tokencli.core.secret_resolver import SecretResolver, missing_secret_error, source_interaction
 from tokencli.errors import (
     KeyringError,
@@ -62,7 +62,7 @@ def _log_in_exclusively(
     for ref in refs:
         if ref.kind != "keyring" and source_interaction(ref, ctx) != "prompt":
             resolver.resolve(ref.name)
-    missing = [ref for ref in keyring_refs if again or not read_keyring_secret(profile, ref, ctx)]
+    missing = [ref for ref in keyring_refs if again or not read_secret(profile, ref, ctx)]
     if lines is not None:
         secrets = _secrets_from_lines(profile, lines, keyring_refs, missing)
     else:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tokencli.core.secret_account import read_secret
 from tokencli.core.secret_resolver import source_interaction
 from tokencli.core.stored_token import find_stored_token
 from tokencli.errors import ConfigProblem, KeyringError, TokencliError
@@ -218,7 +219,7 @@ def list_secret_statuses(profile: Profile, ctx: Context) -> Iterator[SecretStatu
             yield SecretStatus(ref, None, keyring_failure)
             continue
         try:
-            yield SecretStatus(ref, bool(ctx.secret_source(ref.kind).read(ref)))
+            yield SecretStatus(ref, bool(read_secret(profile, ref, ctx)))
         except TokencliError as error:
             if isinstance(error, KeyringError) and error.affects_whole_keyring:
                 keyring_failure = error.message

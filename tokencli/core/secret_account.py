@@ -42,15 +42,15 @@ def describe_account(profile: Profile, name: str) -> dict[str, str]:
     return account
 
 
-def read_keyring_secret(profile: Profile, ref: SecretRef, ctx: Context) -> Secret | None:
-    """Return the secret in the keyring, or None.
+def read_secret(profile: Profile, ref: SecretRef, ctx: Context) -> Secret | None:
+    """Return the secret from its source, or None if there is none.
 
     Raises:
-        KeyringError: it was stored for another account, or can't be read.
+        KeyringError: it was stored for another account. CredentialsError: it can't be read.
     """
-    secret = ctx.keyring.read(ref)
-    if not secret:
-        return None
+    secret = ctx.secret_source(ref.kind).read(ref)
+    if not secret or ref.kind != "keyring":
+        return secret or None
     stored, current = ctx.keyring.read_account(ref), describe_account(profile, ref.name)
     if stored is None or not (changed := _list_changes(stored, current)):
         return secret

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from tokencli.core.secret_account import read_keyring_secret
+from tokencli.core.secret_account import read_secret
 from tokencli.errors import ConfigError, CredentialsError, PromptRequiredError
 from tokencli.jwt.decode import decode_token
 from tokencli.models import DpopKey, Profile, Secret, SecretRef
@@ -66,9 +66,7 @@ class SecretResolver:
             raise PromptRequiredError(f"a prompt for the {ref.name} is required", names=(ref.name,))
         if ref.kind == "profile":
             return self._get_profile_token(ref)
-        if ref.kind == "keyring":
-            return read_keyring_secret(self.profile, ref, self.ctx)
-        return self.ctx.secret_source(ref.kind).read(ref) or None
+        return read_secret(self.profile, ref, self.ctx)
 
     def _get_profile_token(self, ref: SecretRef) -> Secret:
         requesters = (*self.requesters, self.profile.name)

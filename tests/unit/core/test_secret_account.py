@@ -7,7 +7,7 @@ import pytest
 
 from tests.fakes import FakeContext
 from tokencli.config.load import Config
-from tokencli.core.secret_account import describe_account, read_keyring_secret
+from tokencli.core.secret_account import describe_account, read_secret
 from tokencli.errors import KeyringError
 from tokencli.models import Profile, Secret
 
@@ -61,7 +61,7 @@ def read_after_change(keys: Mapping[str, str], name: str, **changes: str) -> Sec
     ctx, before, after = FakeContext(), profile_of(keys), profile_of(keys, **changes)
     ref = before.secrets[name]
     ctx.keyring.store_secret(ref, Secret("canary"), describe_account(before, name))
-    return read_keyring_secret(after, ref, ctx)
+    return read_secret(after, ref, ctx)
 
 
 @pytest.mark.parametrize(
@@ -109,4 +109,4 @@ def test_secret_without_a_record_is_read() -> None:
     ctx, profile = FakeContext(), profile_of(OAUTH2)
     ctx.keyring.store_secret(profile.secrets["password"], Secret("canary"))
     changed = profile_of(OAUTH2, username="bob")
-    assert read_keyring_secret(changed, profile.secrets["password"], ctx) == Secret("canary")
+    assert read_secret(changed, profile.secrets["password"], ctx) == Secret("canary")
