@@ -81,9 +81,8 @@ def read_token_response(
     """
     places = places or profile.provider.reply
     document = ReplyDocument(reply)
-    if reply.status < 400 and (
-        document.unreadable_reason or not isinstance(document.parsed_body, dict)
-    ):
+    is_object = document.unreadable_reason is None and isinstance(document.parsed_body, dict)
+    if reply.status < 400 and not is_object and not document.has_token(places):
         document.scan_for_tokens(places)
     raise_if_refused(profile, request, document, places)
     return _build_token_response(profile, request, document, places, started_at)

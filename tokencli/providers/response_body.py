@@ -131,7 +131,7 @@ def parse_text(
             parse_float=_reject_infinite(float) if strict else float,
         )
     except json.JSONDecodeError as error:
-        place = f": {error.msg} at line {error.lineno}"
+        place = f": {error.msg.removesuffix(' at')} at line {error.lineno}"
     except (ValueError, RecursionError):
         place = ""
     else:

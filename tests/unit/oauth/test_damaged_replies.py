@@ -246,10 +246,10 @@ def test_token_is_read_without_its_scheme(sent: str) -> None:
 @pytest.mark.parametrize("name", ["access_token", "refresh_token"])
 def test_number_is_a_token(name: str) -> None:
     """In full, whatever its length; a fraction isn't one."""
-    for digits in ("0", "123456", "9" * 300):
+    for digits in ("7", "123456", "9" * 300):
         token = read(reply(f'{{"{name}": {digits}}}')).token
         assert Secret(digits) in (token.access_token, token.refresh_token)
-    for other in ("1.5", "1e9", "true", "9" * 5000):
+    for other in ("0", "-1", "1.5", "1e9", "true", "9" * 5000):
         with pytest.raises(ReplyError):
             read(reply(f'{{"{name}": {other}}}'))
 
@@ -269,6 +269,30 @@ def test_nested_token_given_twice_is_uncertain() -> None:
         found = read_token_response(profile, REQUEST, reply(body), STARTED)
         assert found.token.access_token == Secret("")
         assert "twice" in (found.unusable_reason or "")
+
+
+@pytest.mark.parametrize(
+    ("locator", "body", "kind"),
+    [
+        ("text:", ACCESS, "text/plain"),
+        ("xml:r/t", f"<r><t>{ACCESS}</t></r>", "application/xml"),
+        ("header:X-Token", "<html>", "text/html"),
+        ("[0].t", f'[{{"t": "{ACCESS}"}}]', JSON),
+    ],
+)
+def test_other_formats_are_no_damage(locator: str, body: str, kind: str) -> None:
+    """A provider that finds its token in them causes no remark, and `--trace` masks the token."""
+    table = {
+        "title": "T",
+        "endpoints": {"token": PROFILE.token_url},
+        "reply": {"access_token": locator},
+    }
+    profile = replace(PROFILE, provider=build_provider(table, "t"))
+    sent, lines = reply(body, kind, x_token=ACCESS), list[str]()
+    found = read_token_response(profile, REQUEST, sent, STARTED)
+    assert (found.token.access_token, found.remarks) == (Secret(ACCESS), ())
+    TracingTransport(FakeTransport([sent]), profile, lines.append).send(REQUEST, Connection())
+    assert ACCESS not in str(lines)
 
 
 pieces = st.sampled_from(
