@@ -46,7 +46,7 @@ _LOCKED = r"(?:locked|lock(?:ed)?.?out|blocked|suspended|temporarily (?:disabled
 _DISABLED = r"(?:disabled|deactivated|inactive|deleted|terminated|not active|not enabled)"
 
 _BAD_CLIENT = (
-    r"(?:client|app(?:lication)?).{0,12}(?:secret|credentials?|authentication)\b.{0,40}(?:"
+    r"(?:client|app(?:lication)?).{0,12}(?:secret|credentials?)\b.{0,40}(?:"
     + _WRONG
     + r"|failed|refused)|"
     + _WRONG
@@ -54,7 +54,7 @@ _BAD_CLIENT = (
 )
 
 _BOILERPLATE = re.compile(
-    r"\(e\.g\.[^)]*\)"
+    r"\(e\.g\.[^)]*\)|The provided authorization grant"
     r"|or refresh token is invalid, expired, revoked, does not match the redirection URI[^.;]*"
     r"|is invalid, expired,? (?:or )?revoked, (?:or )?does not match the redirection URI[^.;]*"
     r"|due to unknown client, no client authentication included, or unsupported authentication method"
@@ -198,13 +198,17 @@ HINTS: tuple[Hint, ...] = (
     ),
     Hint(
         "the server requires TLS with a client certificate; set client_cert and client_key",
-        says=r"(?:client|ssl|tls|mtls).certificate.{0,30}(?:" + _MISSING + r"|was not sent)|no required SSL certificate",
+        says=r"(?:client|ssl|tls|mtls).certificate.{0,30}(?:" + _MISSING + r"|was not sent)|no (?:required )?(?:client|ssl|tls) certificate|certificate required",
         setting="client_cert", fix=EDIT,
     ),
     Hint(
         "the server looks for the client ID in the body, so it does not accept client_secret_basic for this client",
         says=r"(?:missing|required|no)\W+(?:\w+ )?client_?id\b|client_?id\W{0,2} (?:\w+ )?(?:is |was )?" + _MISSING,
         client_auth=("client_secret_basic",), setting="client_auth", fix="tokencli profiles edit {profile} --set client_auth=client_secret_post",
+    ),
+    Hint(
+        "the server expects this client to authenticate: set client_auth, e.g. to client_secret_basic",
+        says=r"no client authentication mechanism|must authenticate|client authentication (?:is )?(?:required|missing)", client_auth=("none",), setting="client_auth", fix=EDIT,
     ),
     Hint(
         "the server does not accept {client_auth} for this client",
@@ -345,6 +349,10 @@ HINTS: tuple[Hint, ...] = (
         says=r"(?:api|access|subscription).?key.{0,20}expired|expired.{0,20}(?:api|access).?key", blames=("api_key",), fix=ENTER_SECRET,
     ),
     Hint(
+        "the API key is wrong",
+        says=r"(?:api|access|subscription).?key.{0,20}" + _WRONG + r"|" + _WRONG + r" (?:api|access|subscription).?key", blames=("api_key",), fix=ENTER_SECRET,
+    ),
+    Hint(
         "the client secret is wrong; it must be the secret's value, not its ID",
         says=r"AADSTS7000215", blames=("client_secret",), fix=ENTER_SECRET,
     ),
@@ -354,7 +362,7 @@ HINTS: tuple[Hint, ...] = (
     ),
     Hint(
         "the server does not know the client ID {client_id}",
-        says=r"AADSTS700016|(?:unknown|invalid|unrecogni[sz]ed|bad) (?:oauth )?(?:client|app(?:lication)?)[ _-]?(?:id\b|identifier)|invalid_client_id|client_?(?:id|identifier)?\W{0,3} (?:was |is |does )?(?:not found|invalid|unknown|not exist|not registered|not recogni[sz]ed)|client (?:does not|doesn't) exist|no such client|unknown client|(?:invalid value for|invalid) '?client_id",
+        says=r"AADSTS700016|(?:unknown|invalid|unrecogni[sz]ed|bad) (?:oauth )?(?:client|app(?:lication)?)[ _-]?(?:id\b|identifier)|invalid_client_id|client_?(?:id|identifier)\W{0,3} (?:was |is |does )?(?:not found|invalid|unknown|not exist|not registered|not recogni[sz]ed)|client (?:was |is )?(?:not found|not registered|unknown)|client (?:does not|doesn't) exist|no such client|unknown client|(?:invalid value for|invalid) '?client_id",
         setting="client_id", fix=EDIT,
     ),
     Hint(
@@ -379,6 +387,10 @@ HINTS: tuple[Hint, ...] = (
         "the server does not let this client use this grant ({grant}); ask its administrators to allow it",
         says=r"(?:grant|flow|service account|direct access|response.type)\w*.{0,60}" + _REFUSED + r"|(?:not |n't )(?:allowed|enabled|authori[sz]ed|permitted).{0,60}(?:grant|flow|service account|this method)|unauthorized to retrieve|no client credentials user",
         codes=("unauthorized_client", "invalid_request", "invalid_client", "access_denied", "unsupported_response_type", "invalid_grant", "device_flow_disabled"),
+    ),
+    Hint(
+        "the server has no default user directory for the password grant; ask its administrators to set one",
+        says=r"not configured with default connection", grants=("password",),
     ),
     # The assertion.
     Hint(
@@ -417,7 +429,7 @@ HINTS: tuple[Hint, ...] = (
     ),
     Hint(
         "the user name or the password is wrong",
-        says=_WRONG + r"[ _]?(?:user ?name|user|e-?mail|log.?in)?(?:[ _](?:or|and)[ _]|/|, )?(?:[ _]?(?:the[ _])?(?:password|pwd|passcode))\b|" + _WRONG + r"[ _](?:user |log.?in )?credentials|(?:password|user ?credentials|(?<!client )credentials)\W.{0,30}" + _WRONG + r"|INVALID_(?:PASSWORD|LOGIN)|AADSTS50126|authentication fail|log.?in failed",
+        says=_WRONG + r"[ _]?(?:user ?name|user|e-?mail|log.?in)?(?:[ _](?:or|and)[ _]|/|, )?(?:[ _]?(?:the[ _])?(?:password|pwd|passcode))\b|" + _WRONG + r"[ _](?:user |log.?in )?credentials|(?:password|user ?credentials|(?<!client )credentials)\W.{0,30}" + _WRONG + r"|INVALID_(?:PASSWORD|LOGIN)|AADSTS50126|authentication fail|log.?in failed|" + _WRONG + r" log.?in\b",
         grants=_LOGINS, given=("password",), blames=("password",), fix=ENTER_SECRET,
     ),
     # A gateway in front of the server, or the wrong place.
@@ -600,7 +612,10 @@ HINTS: tuple[Hint, ...] = (
         "this server is not responsible for the host name in the URL", statuses=(421,), setting="token_url", fix="tokencli profiles show {profile}",
     ),
     Hint(
-        "a parameter of the request is wrong", statuses=range(400, 500), fix="tokencli profiles show {profile}",
+        "a parameter of the request is wrong", statuses=(400, 422), fix="tokencli profiles show {profile}",
+    ),
+    Hint(
+        "the server does not accept the request; its administrators can say more", statuses=range(400, 500),
     ),
     Hint(
         "the server does not implement this", statuses=(501,), fix="tokencli profiles show {profile}",

@@ -184,7 +184,9 @@ def choose_hint(profile: Profile, evidence: "Evidence") -> tuple["Hint", dict[st
     if hint is None and own_status is not None:
         hint = _hint_of_meaning(own_status)
     hint = (
-        hint or find_hint(evidence, by="status")[0] or Hint("most likely a setting in the profile")
+        hint
+        or find_hint(evidence, by="status")[0]
+        or Hint("the server sent an error instead of a token")
     )
     return hint, groups
 

@@ -181,7 +181,11 @@ def _find_request_ids(
     secrets: tuple[Secret, ...],
 ) -> dict[str, str]:
     """Return the IDs by which administrators find the request, whole, unless the text has them."""
-    found = {name: str(value) for name, value in members if _ID_MEMBER.fullmatch(name)}
+    found = {
+        f"{name.removesuffix('id')} ID": str(value)
+        for name, value in members
+        if _ID_MEMBER.fullmatch(name)
+    }
     found |= {
         name: value for name, value in document.reply.headers.items() if _ID_HEADER.fullmatch(name)
     }
