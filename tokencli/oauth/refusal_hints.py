@@ -207,6 +207,16 @@ HINTS: tuple[Hint, ...] = (
         client_auth=("client_secret_basic",), setting="client_auth", fix="tokencli profiles edit {profile} --set client_auth=client_secret_post",
     ),
     Hint(
+        "the server expects the client's credentials in an Authorization header",
+        says=r"(?:authorization header|http basic|basic auth\w*).{0,30}(?:required|missing|must|expected)|(?:must|only).{0,40}(?:authorization header|http basic|basic auth)",
+        client_auth=("client_secret_post",), setting="client_auth", fix="tokencli profiles edit {profile} --set client_auth=client_secret_basic",
+    ),
+    Hint(
+        "the server expects the client's credentials in the body",
+        says=r"(?:client|credentials|secret).{0,40}(?:must|only|expected|required).{0,30}\bbody\b",
+        client_auth=("client_secret_basic",), setting="client_auth", fix="tokencli profiles edit {profile} --set client_auth=client_secret_post",
+    ),
+    Hint(
         "the server expects this client to authenticate: set client_auth, e.g. to client_secret_basic",
         says=r"no client authentication mechanism|must authenticate|client authentication (?:is )?(?:required|missing)", client_auth=("none",), setting="client_auth", fix=EDIT,
     ),
@@ -552,6 +562,10 @@ HINTS: tuple[Hint, ...] = (
         "the refresh token has expired or was revoked, or the server does not accept the client's credentials", statuses=(400, 401, 403), grants=("refresh_token",), blames=("refresh_token", "client_secret"), fix=SIGN_IN,
     ),
     Hint(
+        "the reply doesn't say why. Most likely first: the user name or the password is wrong, the identity store ID is wrong, the account is locked or disabled, the client ID or the client secret is wrong",
+        statuses=(401, 403), grants=("password",), given=("identity_store_id",), blames=("password", "client_secret"), fix=ENTER_SECRET,
+    ),
+    Hint(
         "the reply doesn't say why. Most likely first: the user name or the password is wrong, the account is locked or disabled, the client ID or the client secret is wrong",
         statuses=(401,), grants=("password",), client_auth=(*_SECRET_METHODS, *_SIGNED_METHODS), blames=("password", "client_secret"), fix=ENTER_SECRET,
     ),
@@ -601,6 +615,9 @@ HINTS: tuple[Hint, ...] = (
     ),
     Hint(
         "the server expects the request in another format ({content_type} was sent); a provider's `request.body` sets it", statuses=(406, 415), fix="tokencli profiles show {profile}",
+    ),
+    Hint(
+        "the proxy requires authentication; the profile's `proxy` names it", statuses=(407,), given=("proxy",), setting="proxy", fix=EDIT,
     ),
     Hint(
         "the proxy requires authentication", statuses=(407,), fix="export HTTPS_PROXY=http://USER:PASSWORD@PROXY:PORT",

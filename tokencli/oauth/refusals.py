@@ -147,6 +147,7 @@ def list_profile_facts(profile: Profile) -> set[str]:
     """Return what is known about a profile as facts for the table of hints."""
     settings = {
         "scope": profile.scope, "dpop": profile.dpop, "par": profile.sign_in.par,
+        "proxy": profile.connection.proxy,
         "interactive": is_interactive(profile.grant),
         **{f"offers {grant}": True for grant in profile.provider.grants},
     }  # fmt: skip

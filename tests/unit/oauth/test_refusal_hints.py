@@ -10,7 +10,7 @@ import pytest
 
 from tests.fakes import keyring_ref, make_profile
 from tokencli.errors import RefusedError
-from tokencli.models import HttpReply, HttpRequest, Profile, SecretRef, SignIn
+from tokencli.models import Connection, HttpReply, HttpRequest, Profile, SecretRef, SignIn
 from tokencli.oauth.refusal_hints import HINTS, Hint
 from tokencli.oauth.refusals import choose_hint, collect_evidence
 from tokencli.oauth.server_reason import read_server_reason
@@ -126,6 +126,8 @@ CASES = [
     Case("the client is public", "tokencli profiles edit p --set client_auth=none", oauth("invalid_client", "AADSTS700025: Client is public so neither 'client_assertion' nor 'client_secret' should be presented."), status=401, auth="client_secret_post"),
     Case("client certificate", EDIT, "<html><head><title>400 No required SSL certificate was sent</title></head></html>"),
     Case("the client ID in the body", "tokencli profiles edit p --set client_auth=client_secret_post", oauth("invalid_client", "Missing client_id parameter")),
+    Case("in an Authorization header", "tokencli profiles edit p --set client_auth=client_secret_basic", oauth("invalid_request", "client_secret must be provided in the Authorization header"), auth="client_secret_post"),
+    Case("in the body", "tokencli profiles edit p --set client_auth=client_secret_post", oauth("invalid_client", "Wrong parameters: client_id and client_secret are expected in the body")),
     Case("expects this client to authenticate", EDIT, oauth("invalid_request", "no client authentication mechanism provided"), **PUBLIC),
     Case("does not accept client_secret_basic", EDIT, oauth("invalid_client", "Request denied: Unsupported authentication method (Correlation ID: 0A1B2C3D-4E5F-6071-8293-A4B5C6D7E8F9)"), status=401),
     Case("audience (`aud`)", "tokencli profiles edit p --set assertion_audience=token_endpoint", oauth("invalid_client", "Invalid token audience"), settings={"issuer": "https://id.example.com"}, **SIGNED),
@@ -241,6 +243,7 @@ CASES = [
     Case("the refresh token has expired or was revoked", LOGIN, status=401, **REFRESH),
     Case("Most likely first: the user name or the password is wrong, the account is locked or disabled, the client ID or", AGAIN, status=401, **PASSWORD),
     Case("from env PW", None, status=401, **ENV_PASSWORD),
+    Case("the identity store ID is wrong, the account", AGAIN, status=401, settings=STORE_1, **PASSWORD),
     Case("the client ID is unknown or must authenticate", AGAIN, status=401, grant="password", auth="none", secrets="password"),
     Case("a firewall blocks this network", AGAIN, status=403, **PASSWORD),
     Case("the password is wrong or has expired", AGAIN, status=401, **LOGIN_FORM),
@@ -254,6 +257,7 @@ CASES = [
     Case("nothing at this URL", SHOW, status=404),
     Case("does not accept POST", SHOW, status=405),
     Case("application/x-www-form-urlencoded was sent", SHOW, status=415),
+    Case("the profile's `proxy` names it", EDIT, status=407, settings={"connection": Connection(proxy="http://proxy.example.com:3128")}),
     Case("the proxy requires authentication", "export HTTPS_PROXY=http://USER:PASSWORD@PROXY:PORT", status=407),
     Case("the server is busy", None, status=408),
     Case("not responsible for the host name", SHOW, status=421),
