@@ -1,6 +1,7 @@
 """`tokencli providers` as a process: list, show, check, new, reference; and get --dry-run, --trace."""
 
 import json
+import socket
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -440,6 +441,59 @@ def test_new_from_curl_refuses_with_the_reason(tokencli: Run, command: str, reas
         done = tokencli("providers", "new", option, "-", stdin=command)
         assert (done.code, done.out) == (3, "")
         assert reason in done.err
+
+
+STRANGERS = """[providers.acme]
+title = "Acme"
+client_auth = ["client_secret_post"]
+grants = { client_credentials = {}, device_code = {} }
+[providers.acme.endpoints]
+token = "HOME/here"
+device_authorization = "AWAY/device"
+revocation = "AWAY/revoke"
+introspection = "AWAY/introspect"
+userinfo = "AWAY/userinfo"
+issuer = "AWAY"
+[profiles.p]
+provider = "acme"
+client_id = "c"
+client_secret = { env = "OWN_SECRET" }
+allow_http = true
+store = "file"
+[profiles.d]
+provider = "acme"
+grant = "device_code"
+client_id = "c"
+client_secret = { env = "OWN_SECRET" }
+allow_http = true
+"""
+
+
+@pytest.mark.requirement(16)
+def test_nothing_is_sent_to_a_server_that_only_the_provider_names(
+    tokencli: Run, write_config: Callable[[str], Path], issuer: str
+) -> None:
+    """Whatever the command, until the profile names the server; the token is fetched all the same."""
+    env = {"OWN_SECRET": "canary"}
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        stranger.settimeout(0)
+        away = f"http://127.0.0.1:{stranger.getsockname()[1]}"
+        write_config(STRANGERS.replace("HOME", issuer).replace("AWAY", away))
+        assert tokencli("get", "p", env=env).code == 0
+        for command in (
+            ("inspect", "p", "--userinfo"),
+            ("inspect", "p", "--introspect"),
+            ("logout", "p"),
+            ("login", "d"),
+        ):
+            done = tokencli(*command, env=env)
+            assert done.code == 3, (command, done)
+            assert "a server that the profile does not name" in done.err
+            with pytest.raises(BlockingIOError):
+                stranger.accept()
+        assert tokencli("profiles", "edit", "p", "--set", f"userinfo_url={away}/u").code == 0
+        tokencli("inspect", "p", "--userinfo", "--timeout", "1s", env=env)
+        stranger.accept()[0].close()
 
 
 @pytest.mark.parametrize("text", ["", "wget x", "curl", "curl 'x", "curl -d a=canary"])

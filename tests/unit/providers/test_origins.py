@@ -76,6 +76,7 @@ def profile_with(name: str, url: str, **more: object) -> Profile:
     )
 
 
+@pytest.mark.requirement(16)
 @pytest.mark.parametrize("name", [name for name in KEY_BY_ENDPOINT if name != "token"])
 def test_nothing_is_sent_to_an_unnamed_server(name: str) -> None:
     """Each endpoint of a user-defined provider is on a server that the profile names, or refused."""
