@@ -344,9 +344,13 @@ class Errors:
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT_CONFIG
 
     code: Locators = ("error",)
-    """Locator of the error code. Example: `"errors[0].code"`"""
+    """Locator of the error code. If it finds none in a refusal, `errorCode`, `code` and the like are
+    tried.
+    Example: `"errors[0].code"`"""
     description: Locators = ("error_description",)
-    """Locator of the error message. Example: `["error.message", "message"]`"""
+    """Locator of the error message. If it finds none in a refusal, `detail`, `message`, `errorSummary` and
+    the like are tried, on every level, then WWW-Authenticate, and a text or page without members.
+    Example: `["error.message", "message"]`"""
     codes: Mapping[str, ErrorMeaning] = field(default_factory=dict)
     """Error code -> meaning.
     Example: `{ E401 = { what = "the password is wrong", whose = "you" } }`"""

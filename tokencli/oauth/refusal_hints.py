@@ -41,7 +41,8 @@ _SIGN_INS = ("authorization_code", "device_code")
 _METHOD = r"(?P<method>client_secret_(?:basic|post|jwt)|private_key_jwt|tls_client_auth)"
 _WRONG = r"(?:invalid|wrong|incorrect|bad|mismatch\w*|unknown|(?:not|n't) (?:valid|correct|match|accepted))"
 _MISSING = r"(?:missing|required|absent|(?:not|n't) (?:provided|present|found|included|given|specified)|must be (?:provided|present|set|included))"
-_REFUSED = r"(?:not (?:\w+ )?(?:allowed|authorized|authorised|permitted|enabled|supported|configured|assigned|registered|found)|n't (?:\w+ )?(?:allowed|authorized|permitted|enabled|supported|configured)|unauthorized|disallowed|disabled|unknown|invalid|not been whitelisted)"
+_FORBIDDEN = r"(?:(?:not|n't) (?:\w+ )?(?:allowed|authori[sz]ed|permitted|enabled|supported|configured|assigned|registered|whitelisted)|unauthorized|disallowed|disabled)"
+_REFUSED = r"(?:" + _FORBIDDEN + r"|not (?:\w+ )?found|unknown|invalid)"
 _LOCKED = r"(?:locked|lock(?:ed)?.?out|blocked|suspended|temporarily (?:disabled|locked)|too many (?:failed|invalid|wrong|login|authentication|attempts))"
 _DISABLED = r"(?:disabled|deactivated|inactive|deleted|terminated|not active|not enabled)"
 
@@ -395,8 +396,8 @@ HINTS: tuple[Hint, ...] = (
     ),
     Hint(
         "the server does not let this client use this grant ({grant}); ask its administrators to allow it",
-        says=r"(?:grant|flow|service account|direct access|response.type)\w*.{0,60}" + _REFUSED + r"|(?:not |n't )(?:allowed|enabled|authori[sz]ed|permitted).{0,60}(?:grant|flow|service account|this method)|unauthorized to retrieve|no client credentials user",
-        codes=("unauthorized_client", "invalid_request", "invalid_client", "access_denied", "unsupported_response_type", "invalid_grant", "device_flow_disabled"),
+        says=r"(?:grant.?types?|authorization grant|flow|service account|direct access|response.type)\b.{0,60}" + _FORBIDDEN + r"|(?:not |n't )(?:allowed|enabled|authori[sz]ed|permitted).{0,60}(?:grant|flow|service account|this method)|unauthorized to retrieve|no client credentials user",
+        codes=("unauthorized_client", "invalid_request", "invalid_client", "access_denied", "unsupported_response_type", "device_flow_disabled"),
     ),
     Hint(
         "the server has no default user directory for the password grant; ask its administrators to set one",
@@ -435,11 +436,11 @@ HINTS: tuple[Hint, ...] = (
     # The user's credentials.
     Hint(
         "the user name or the password is wrong, or the identity store ID is",
-        says=r"credentials|password|log.?in failed|authentication failed|AADSTS50126", grants=_LOGINS, given=("password", "identity_store_id"), codes=("", "invalid_grant", "access_denied", "unauthorized"), blames=("password",), fix=ENTER_SECRET,
+        says=r"credentials|password|log.?in failed|(?<!client )authentication failed|AADSTS50126", grants=_LOGINS, given=("password", "identity_store_id"), codes=("", "invalid_grant", "access_denied", "unauthorized"), blames=("password",), fix=ENTER_SECRET,
     ),
     Hint(
         "the user name or the password is wrong",
-        says=_WRONG + r"[ _]?(?:user ?name|user|e-?mail|log.?in)?(?:[ _](?:or|and)[ _]|/|, )?(?:[ _]?(?:the[ _])?(?:password|pwd|passcode))\b|" + _WRONG + r"[ _](?:user |log.?in )?credentials|(?:password|user ?credentials|(?<!client )credentials)\W.{0,30}" + _WRONG + r"|INVALID_(?:PASSWORD|LOGIN)|AADSTS50126|authentication fail|log.?in failed|" + _WRONG + r" log.?in\b",
+        says=_WRONG + r"[ _]?(?:user ?name|user|e-?mail|log.?in)?(?:[ _](?:or|and)[ _]|/|, )?(?:[ _]?(?:the[ _])?(?:password|pwd|passcode))\b|" + _WRONG + r"[ _](?:user |log.?in )?credentials|(?:password|user ?credentials|(?<!client )credentials)\W.{0,30}" + _WRONG + r"|INVALID_(?:PASSWORD|LOGIN)|AADSTS50126|(?<!client )authentication fail|log.?in failed|" + _WRONG + r" log.?in\b",
         grants=_LOGINS, given=("password",), blames=("password",), fix=ENTER_SECRET,
     ),
     # A gateway in front of the server, or the wrong place.
