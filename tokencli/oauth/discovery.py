@@ -29,6 +29,7 @@ from tokencli.providers.endpoint_urls import (
     get_url_origin,
     is_plain_http,
 )
+from tokencli.providers.reply_locator import ReplyDocument
 from tokencli.providers.template import fill_url
 
 METADATA_MAX_AGE_S = 24 * 3600.0
@@ -136,7 +137,13 @@ def fetch_metadata(profile: Profile, ctx: Context) -> IssuerMetadata:
             reply = ctx.transport.send(request, profile.connection)
             if reply.status != 200:
                 not_found += reply.status in (404, 410)
-                failures.append(f"{url}: HTTP {reply.status}")
+                from tokencli.oauth.server_reason import read_server_reason  # start-up cost
+
+                reason = read_server_reason(ReplyDocument(reply), None, None, ()).text
+                failures.append(
+                    f"{url}: HTTP {reply.status}"
+                    + (f", {reason[:MAX_QUOTED_CHARS]}" if reason else "")
+                )
                 continue
             return parse_metadata(profile, response_body.parse_object(reply), ctx.clock.now())
         except (ReplyError, response_body.UnreadableBodyError) as error:
@@ -146,8 +153,7 @@ def fetch_metadata(profile: Profile, ctx: Context) -> IssuerMetadata:
         f"no usable metadata for issuer {profile.issuer} ({'; '.join(failures)})",
         cause="`issuer` must be exactly the issuer that the server's metadata names; for a server"
         " without metadata, set token_url and the other endpoints in the profile",
-        fix=f"tokencli profiles edit {profile.name}"
-        " --set token_url=https://login.example.com/token",
+        fix=f"tokencli profiles edit {profile.name}",
     )
 
 
