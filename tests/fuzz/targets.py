@@ -15,7 +15,8 @@ from tests.unit.config.test_load_fuzz import VALID, use
 from tokencli.commands.inspect import inspection_to_dict, render_inspection
 from tokencli.config.load import load_config
 from tokencli.core.inspect import inspect_token
-from tokencli.errors import ConfigError, TokencliError
+from tokencli.core.pasted_token import decode_input, find_pasted_token
+from tokencli.errors import ConfigError, InvalidTokenError, TokencliError
 from tokencli.fastpath import reader
 from tokencli.formats.json import dump_json_line
 from tokencli.jwt.decode import decode_token
@@ -108,10 +109,20 @@ def inspected(data: bytes) -> None:
         assert render_inspection(found, NOW).startswith("NOT VERIFIED")
         json.loads(dump_json_line(inspection_to_dict(found, NOW)), parse_constant=_no_json)
         try:
-            verify_jwt(token, {"keys": [_KEY]}, issuer="x", audiences=("api",), now=NOW)
+            verify_jwt(token, {"keys": [_KEY]}, issuer="x", now=NOW)
         except VerificationError:
             continue
         raise AssertionError("nobody signed this")
+
+
+def pasted(data: bytes) -> None:
+    """Find a token in any bytes, or refuse them; then it is inspected or refused."""
+    try:
+        text = decode_input(data)
+        found = find_pasted_token(text.token)
+        inspect_token(found.token, now=NOW, remarks=(*text.remarks, *found.remarks))
+    except InvalidTokenError as error:
+        assert error.exit_code == 9
 
 
 def _part(raw: bytes) -> str:
@@ -222,6 +233,16 @@ TARGETS: dict[str, Target] = {
         (
             b'{"alg":"RS256","kid":"k","typ":"JWT","crit":["x"],"jwk":{}}',
             b'{"iss":"x","aud":["api"],"sub":"s","iat":1e308,"nbf":-1e308,"exp":1800000000}',
+        ),
+    ),
+    "pasted": Target(
+        pasted,
+        (
+            b"export ACCESS_TOKEN='" + _TOKEN + b"';",
+            b'{"access_token": "' + _TOKEN + b'", "id_token": "x..."}',
+            b"https://a.example/#access_token=" + _TOKEN + b"&state=1",
+            b"\xff\xfe" + _TOKEN,
+            b'{"payload": "e30", "signatures": [{"protected": "e30", "signature": "x"}]}',
         ),
     ),
     "config": Target(config, (VALID.encode(),)),
