@@ -41,7 +41,8 @@ _ASSIGNMENT = re.compile(
 )
 _ELLIPSIS = re.compile(r"\u2026|\.\.\.|\[truncated[^\]]{0,40}\]|<snip>|<truncated>")
 _CUT_JWT = re.compile(r"(?<![\w.+/-])eyJ[\w.+/=~-]*?(\u2026|\.\.\.)")
-_URL_OR_FORM = re.compile(r"[a-zA-Z][\w+.-]*://\S*|[#?]\S*|[\w.-]+=[^\s&]*(?:&\S*)+")
+_URL_OR_FORM_START = re.compile(r"[a-zA-Z][\w+.-]*://|[#?]|[\w.-]+=[^\s&]*&")
+_ERROR_CODE = re.compile(r"[a-z][a-z_]{2,40}")
 _FOREIGN_FORMATS = (
     (r"[a-zA-Z][\w+.-]*://\S*$", "a URL without one"),
     (r"(?i)www-authenticate:", "the challenge of a server"),
@@ -140,10 +141,8 @@ class _Finder:
         named = {_normalize_name(name): value for name, value in strings}
         if found := self._find_member(named, "a JSON reply"):
             return found
-        if isinstance(document, dict) and isinstance(document.get("error"), str):
-            raise InvalidTokenError(
-                f"not a token: a reply with the error {document['error'][:80]!r}"
-            )
+        if isinstance(document, dict) and document.get("error"):
+            raise _error_response_error("a reply", document["error"])
         if isinstance(document, dict) and {"iss", "exp", "sub", "alg"} & document.keys():
             raise InvalidTokenError(
                 "not a token: it is the decoded content of one, without its signature"
@@ -166,11 +165,7 @@ class _Finder:
 
     def _find_parameter(self, text: str) -> PastedToken | None:
         """Return the token of a URL, a form, a cookie header or an assignment."""
-        if (
-            " " not in text
-            and "\n" not in text
-            and ("://" in text or "&" in text or text[0] in "#?")
-        ):
+        if _URL_OR_FORM_START.match(text) and len(text.split()) == 1:
             query = re.split(r"[#?]", text, maxsplit=1)[-1].replace("#", "&").replace("?", "&")
             parameters = dict(parse_qsl(query))
             named = {_normalize_name(name): value for name, value in parameters.items()}
@@ -183,9 +178,7 @@ class _Finder:
             if "SAMLResponse" in parameters:
                 raise InvalidTokenError("not a token: a SAML response")
             if "error" in parameters:
-                raise InvalidTokenError(
-                    f"not a token: a redirect with the error {parameters['error'][:80]!r}"
-                )
+                raise _error_response_error("a redirect", parameters["error"])
         if _AUTH_SCHEME.match(text):
             return None
         lines = [line.strip() for line in text.splitlines()]
@@ -291,6 +284,14 @@ def _raise_if_shortened(text: str, candidates: Sequence[str]) -> None:
         raise InvalidTokenError("the token is masked, so it can't be decoded")
 
 
+def _error_response_error(what: str, code: object) -> InvalidTokenError:
+    """Quote only what can be no secret: an error code as in RFC 6749 section 5.2."""
+    is_code = isinstance(code, str) and _ERROR_CODE.fullmatch(code)
+    return InvalidTokenError(
+        f"not a token: {what} with {f'the error {code!r}' if is_code else 'an error'}"
+    )
+
+
 def _raise_if_foreign(text: str) -> None:
     for start, what in _FOREIGN_FORMATS:
         if re.match(start, text):
@@ -321,8 +322,9 @@ def _compact_serialization(document: Any) -> PastedToken | None:
         what, names = "JWE", ("protected", "encrypted_key", "iv", "ciphertext", "tag")
     else:
         return None
-    first: Mapping[str, Any] = signers[0] if isinstance(signers, list) and signers else {}
-    members = {**document, **first} if isinstance(first, dict) else document
+    if not isinstance(signers, list) or not signers or not isinstance(signers[0], dict):
+        raise InvalidTokenError(f"not a token: a damaged {what} in JSON")
+    members = {**document, **signers[0]}
     parts = [members.get(name, "") for name in names]
     if not all(isinstance(part, str) for part in parts) or not parts[0]:
         raise InvalidTokenError(f"not a token: a {what} in JSON without a protected header")
