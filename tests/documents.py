@@ -24,6 +24,7 @@ from tests.conftest import ALONE, PROXIES
 from tests.unit.oauth.test_refusal_hints import CASES, Case, find_row
 from tokencli.commands.help import PAGES, read_page, summarize_page
 from tokencli.oauth.refusal_hints import ENTER_SECRET, HINTS, SIGN_IN, Hint
+from tokencli.oauth.refusals import UNEXPLAINED
 from tokencli.sandbox.groupid import GroupId
 from tokencli.sandbox.server import Sandbox
 
@@ -201,7 +202,8 @@ def render_refusals(_: str, __: str) -> str:
     rows = [(find_row(case), case) for case in CASES]
     for hint in HINTS:
         case = next(case for row, case in rows if row is hint)
-        cause = re.sub(r"\{(\w+)\}", lambda found: found[1].upper(), hint.cause)
+        cause = hint.cause.replace("{unexplained}", f"{UNEXPLAINED}most likely first: ")
+        cause = re.sub(r"\{(\w+)\}", lambda found: found[1].upper(), cause)
         cells = (_describe_reply(case), _describe_situation(hint), cause, _describe_fix(hint))
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "".join(f"{line}\n" for line in lines)

@@ -563,50 +563,50 @@ HINTS: tuple[Hint, ...] = (
         "the refresh token has expired or was revoked, or the server does not accept the client's credentials", statuses=(400, 401, 403), grants=("refresh_token",), blames=("refresh_token", "client_secret"), fix=SIGN_IN,
     ),
     Hint(
-        "the reply doesn't say why. Most likely first: the user name or the password is wrong, the identity store ID is wrong, the account is locked or disabled, the client ID or the client secret is wrong",
+        "{unexplained}the user name or the password is wrong, the identity store ID is wrong, the account is locked or disabled, the client ID or the client secret is wrong",
         statuses=(401, 403), grants=("password",), given=("identity_store_id",), blames=("password", "client_secret"), fix=ENTER_SECRET,
     ),
     Hint(
-        "the reply doesn't say why. Most likely first: the user name or the password is wrong, the account is locked or disabled, the client ID or the client secret is wrong",
+        "{unexplained}the user name or the password is wrong, the account is locked or disabled, the client ID or the client secret is wrong",
         statuses=(401,), grants=("password",), client_auth=(*_SECRET_METHODS, *_SIGNED_METHODS), blames=("password", "client_secret"), fix=ENTER_SECRET,
     ),
     Hint(
-        "the reply doesn't say why. Most likely first: the user name or the password is wrong, the account is locked or disabled, the client ID is unknown or must authenticate",
+        "{unexplained}the user name or the password is wrong, the account is locked or disabled, the client ID is unknown or must authenticate",
         statuses=(401,), grants=("password",), blames=("password",), fix=ENTER_SECRET,
     ),
     Hint(
-        "the reply doesn't say why. Most likely first: the user name or the password is wrong, the account is locked or disabled, the user or the client is not allowed to get this token, a firewall blocks this network",
+        "{unexplained}the user name or the password is wrong, the account is locked or disabled, the user or the client is not allowed to get this token, a firewall blocks this network",
         statuses=(403,), grants=("password",), blames=("password",), fix=ENTER_SECRET,
     ),
     Hint(
-        "the reply doesn't say why. Most likely first: the {secrets} is wrong or has expired, the account is locked or disabled, a gateway in front of the server refused the request",
+        "{unexplained}the {secrets} is wrong or has expired, the account is locked or disabled, a gateway in front of the server refused the request",
         statuses=(401,), grants=("custom",), blames=("*",), fix=ENTER_SECRET,
     ),
     Hint(
-        "the reply doesn't say why. Most likely first: the {secrets} is wrong, the account may not get this token, a firewall blocks this network",
+        "{unexplained}the {secrets} is wrong, the account may not get this token, a firewall blocks this network",
         statuses=(403,), grants=("custom",), blames=("*",), fix=ENTER_SECRET,
     ),
     Hint(
-        "the reply doesn't say why. Most likely first: the client ID or the client secret is wrong, the special characters in them need basic_encoding = \"{other_encoding}\", the server expects another client authentication method than {client_auth}",
+        "{unexplained}the client ID or the client secret is wrong, the special characters in them need basic_encoding = \"{other_encoding}\", the server expects another client authentication method than {client_auth}",
         statuses=(401,), client_auth=("client_secret_basic",), given=("special characters",), blames=("client_secret",), fix=ENTER_SECRET,
     ),
     Hint(
-        "the reply doesn't say why. Most likely first: the client ID or the client secret is wrong or expired, the server expects another client authentication method than {client_auth}, a gateway in front of the server refused the request",
+        "{unexplained}the client ID or the client secret is wrong or expired, the server expects another client authentication method than {client_auth}, a gateway in front of the server refused the request",
         statuses=(401,), client_auth=(*_SECRET_METHODS, "client_secret_jwt"), blames=("client_secret",), fix=ENTER_SECRET,
     ),
     Hint(
-        "the reply doesn't say why. Most likely first: the client's key or certificate is not registered at the server, the server expects another client authentication method than {client_auth}, a gateway in front of the server refused the request",
+        "{unexplained}the client's key or certificate is not registered at the server, the server expects another client authentication method than {client_auth}, a gateway in front of the server refused the request",
         statuses=(401,), client_auth=("private_key_jwt", "tls_client_auth"), blames=("private_key",), fix=EDIT,
     ),
     Hint(
-        "the reply doesn't say why. Most likely first: the client ID {client_id} is unknown, the server expects this client to authenticate, a gateway in front of the server refused the request",
+        "{unexplained}the client ID {client_id} is unknown, the server expects this client to authenticate, a gateway in front of the server refused the request",
         statuses=(401,), client_auth=("none",), setting="client_id", fix=EDIT,
     ),
     Hint(
         "the server does not accept the credentials", statuses=(401,), blames=("*",), fix=ENTER_SECRET,
     ),
     Hint(
-        "the reply doesn't say why. Most likely first: the client may not get this token or use this scope, the credentials are wrong, a firewall blocks this network; ask the server's administrators", statuses=(403,),
+        "{unexplained}the client may not get this token or use this scope, the credentials are wrong, a firewall blocks this network; ask the server's administrators", statuses=(403,),
     ),
     Hint(
         "there is nothing at this URL, so it is probably not the token endpoint", statuses=(404, 410), setting="token_url", fix="tokencli profiles show {profile}",

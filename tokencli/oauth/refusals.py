@@ -24,6 +24,7 @@ CLOCK_SENSITIVE_ERRORS = ("invalid_client", "invalid_grant", "invalid_dpop_proof
 _BARE_TOKEN = re.compile(rb"\s*[A-Za-z0-9._~+/=-]{8,}\s*")
 PLAIN_MEDIA_TYPE = re.compile(r"[A-Za-z-]{1,20}/[A-Za-z.+-]{1,40}")
 """A media type that may be shown; any other could be a token."""
+UNEXPLAINED = "the reply doesn't say why; "
 RESERVED_CHARACTERS = set("%+&=: /?#")
 """Characters that RFC 6749 and raw HTTP Basic authentication encode differently."""
 
@@ -124,6 +125,8 @@ def collect_evidence(
         text=reason.text or "",
         facts=frozenset(facts),
         details={
+            "grant": request.grant or profile.grant,
+            "unexplained": f"{'' if reason.text else UNEXPLAINED}most likely first: ",
             "content_type": request.headers.get("Content-Type", "no body"),
             "wait": "try again in a minute"
             if reply.retry_after is None

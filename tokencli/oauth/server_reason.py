@@ -19,6 +19,8 @@ MAX_REASON = 1000
 MAX_CODE = 100
 MAX_IDS = 3
 MAX_DEPTH = 5
+MAX_TEXT_BODY = 16 * 1024
+"""Characters of a page or an XML document that are looked at."""
 MAX_MEMBERS = 200
 """Members of a body that are looked at."""
 
@@ -149,7 +151,7 @@ def _read_text_body(document: ReplyDocument, body: Any, *, is_html: bool) -> Ite
     elif isinstance(body, list):
         yield from (item for item in body[:10] if isinstance(item, str))
     elif body is None:
-        text = document.body_text[: 64 * 1024]
+        text = document.body_text[:MAX_TEXT_BODY]
         if is_html:
             yield from _HTML_TITLE.findall(text)[:1]
             yield _TAG.sub(" ", _HTML_UNSEEN.sub(" ", text))[: MAX_REASON // 2]
@@ -162,7 +164,7 @@ def _read_text_body(document: ReplyDocument, body: Any, *, is_html: bool) -> Ite
 def _without_repetitions(texts: Iterable[str], code: str | None, status: int) -> list[str]:
     """Return the texts on one line each, without those that another one or the code contains."""
     told: list[str] = []
-    phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
+    phrase = next((known.phrase for known in HTTPStatus if known == status), "")
     found = [" ".join(text.split()) for text in texts]
     for text in found:
         if not text or any(text.lower() in other.lower() for other in (*told, code or "")):
