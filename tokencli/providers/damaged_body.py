@@ -95,7 +95,7 @@ def scan_members(text: str, names: Iterable[str]) -> dict[str, object]:
     if "&quot;" in text:
         text = html.unescape(text)
     found: dict[str, object] = {}
-    for name in names:
+    for name in (name for name in names if name in text):
         key = rf"""(?<![\w.\\-])(?:"{name}"|'{name}'|{name})\s*+[:=]\s*+"""
         tag = rf"<(?:[\w-]+:)?{name}(?:\s[^<>]*+)?>"
         if len(re.findall(f"{key}|{tag}", text)) != 1:
