@@ -346,7 +346,7 @@ def issuer() -> Iterator[str]:
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
             there = self.path == "/here"
-            self.answer({"access_token": "x" * 20, "token_type": "Bearer", "expires_in": 60} if there else {})  # fmt: skip
+            self.answer({"access_token": "x" * 20, "token_type": "Bearer", "expires_in": 3600} if there else {})  # fmt: skip
 
         def answer(self, body: dict[str, object]) -> None:
             text = json.dumps(body).encode()

@@ -171,7 +171,7 @@ def add(
     app.terminal.print_note(f"added profile {name} to {config.path}")
     profile = config.get_profile_ignoring_top_level(name)
     if profile.provider.name not in BUILTIN_NAMES:
-        for row in list_request_origins(profile.provider, profile.values, profile.own_keys):
+        for row in list_request_origins(profile.provider, profile):
             app.terminal.print_note(f"provider {profile.provider.name} uses {row.describe()}")
     for command in suggest_next_commands(profile):
         app.terminal.print_note(f"next: {command}")

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 
 from tokencli.errors import ConfigError
+from tokencli.models import Profile
 from tokencli.provider_schema import Provider
 from tokencli.providers.endpoint_urls import KEY_BY_ENDPOINT, get_url_origin
 from tokencli.providers.template import Placeholder, fill_template, parse_template
@@ -39,21 +40,29 @@ class RequestOrigin:
 
 
 def list_request_origins(
-    provider: Provider,
-    values: Mapping[str, str] | None = None,
-    given_keys: Set[str] | None = None,
+    provider: Provider, profile: Profile | None = None
 ) -> tuple[RequestOrigin, ...]:
     """Return every server that the provider's requests reach, the token endpoint's first.
 
-    With a profile's `values` and the `given_keys` that it sets itself, those of the profile; without
-    them, those of a profile that sets what has no default.
+    They are those of a `profile`, or else of any profile that sets what has no default.
     """
-    defaults = {name: field.default for name, field in provider.fields.items() if field.default}
-    given = provider.fields.keys() - defaults if given_keys is None else given_keys
+    values = {name: field.default for name, field in provider.fields.items() if field.default}
+    given: Set[str] = provider.fields.keys() - values
+    set_urls: dict[str, str] = {}
+    if profile is not None:
+        values |= profile.values
+        given = profile.own_keys
+        urls = {"token": profile.token_url, "issuer": profile.issuer or "", **profile.endpoints}
+        set_urls = {name: url for name, url in urls.items() if KEY_BY_ENDPOINT[name] in given}
     requests: dict[str, list[str]] = {}
     computed = _computed_origins(provider)
-    for name, url in _iter_request_urls(provider):
-        origin = _get_template_origin(url, computed)
+    for name, template in _iter_request_urls(provider):
+        url = set_urls.get(name)
+        origin = (
+            get_url_origin(url).removesuffix(":443")
+            if url
+            else _get_template_origin(template, computed)
+        )
         if origin == "{token_url}":
             origin = next(iter(requests), origin)
         requests.setdefault(origin, []).append(name)
@@ -65,7 +74,7 @@ def list_request_origins(
         keys = [KEY_BY_ENDPOINT[name] for name in names if name in KEY_BY_ENDPOINT]
         keys = [server[1]] if server and is_field else keys
         is_named = "token" in names or not given.isdisjoint(keys)
-        shown = _fill_origin(origin, {**defaults, **(values or {})})
+        shown = _fill_origin(origin, values)
         found.append(RequestOrigin(shown, tuple(names), is_named, tuple(keys)))
     return tuple(found)
 
@@ -79,7 +88,7 @@ def _iter_request_urls(provider: Provider) -> Iterator[tuple[str, str]]:
     for name in CALL_NAMES:
         call = getattr(provider, name)
         if call is not None:
-            yield name, call.url or provider.endpoints.token
+            yield name, call.url or "{token_url}"
 
 
 def _computed_origins(provider: Provider) -> dict[str, str]:

@@ -57,9 +57,16 @@ def test_computed_values_and_defaults_hide_no_server() -> None:
     assert [row.origin for row in found[:3]] == ["https://{host}", EVIL, EVIL]
     assert [row.is_named for row in found] == [True, False, False, False]
     assert len(found[3].origin) < 300
-    given = list_request_origins(provider, {"host": "h:1", "other": "o"}, {"host", "other"})
+    sources = dict.fromkeys(("host", "other", "token_url"), "config.toml")
+    profile = replace(
+        make_profile(),
+        token_url="https://elsewhere.example:8443/t",
+        values={"host": "h:1", "other": "o"},
+        value_sources=sources,
+    )
+    given = list_request_origins(provider, profile)
     assert [(row.origin, row.is_named) for row in given[:2]] == [
-        ("https://h:1", True),
+        ("https://elsewhere.example:8443", True),
         ("https://o", True),
     ]
 
