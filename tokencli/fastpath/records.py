@@ -103,7 +103,7 @@ class FastPathRecords:
                         ensure_private_dir(records_dir, create=False)  # so that we can write in it
                         private_files.remove_file(path)
                 except StorageError as error:
-                    failures.append((error, not _touch(_config_of(records_dir))))
+                    failures.append((error, not _is_made_useless(path, _config_of(records_dir))))
         return failures
 
     def delete_orphans(self) -> None:
@@ -167,10 +167,13 @@ def _records_root(base: Path) -> Path:
     return base / reader.APP_DIR / reader.RECORDS_DIR
 
 
-def _touch(path: str) -> bool:
-    """Set a file's modification time to now, and tell whether that succeeded."""
+def _is_made_useless(record: Path, config: str) -> bool:
+    """Give a configuration another modification time than its record, and tell whether that worked."""
     try:
-        os.utime(path)
+        if record.stat().st_mtime_ns == os.stat(config).st_mtime_ns:  # noqa: PTH116 - a string
+            os.utime(config)
+    except FileNotFoundError:
+        return True
     except OSError:
         return False
     return True

@@ -58,7 +58,7 @@ class TokenCache:
         """Cache a token that was just saved in the store, and delete all older copies."""
         if not self._profile.hot_copy:
             return
-        self._records.delete_tokens(self._profile.name)
+        self.delete_copies()
         self._records.delete_orphans()
         self._write_record(stored)
 

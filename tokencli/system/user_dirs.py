@@ -82,8 +82,7 @@ def remember_runtime_dir(base: Path, state: Path) -> bool:
 
     So a logout finds them although its own XDG_RUNTIME_DIR is another one.
     """
-    known = {_usual_runtime_dir(), *_read_runtime_dirs(state)}
-    if str(base) in known:
+    if str(base) == _usual_runtime_dir() or str(base) in _read_runtime_dirs(state):
         return True
     try:
         ensure_private_dir(state, chosen=True)

@@ -170,6 +170,17 @@ def test_logout_deletes_the_cached_token(place: World) -> None:
     assert not (place.hot / "p").exists()
 
 
+def test_new_token_elsewhere_replaces_the_copy(place: World) -> None:
+    """A token that was saved under another runtime directory isn't hidden by an older copy."""
+    other = place.root / "other-run"
+    other.mkdir(mode=0o700)
+    app = App(environ={**place.environ, "XDG_RUNTIME_DIR": str(other)})
+    profile = app.get_profile("p")
+    app.token_store(profile).save(fresh(profile, "canary-newer"))
+    assert answer(place) is None
+    assert not (place.hot / "p").exists()
+
+
 @pytest.mark.parametrize("config_is_writable", [True, False])
 def test_undeletable_copy_is_useless_or_an_error(
     place: World, monkeypatch: pytest.MonkeyPatch, config_is_writable: bool
@@ -183,7 +194,7 @@ def test_undeletable_copy_is_useless_or_an_error(
 
     monkeypatch.setattr("tokencli.system.private_files.remove_file", refuse)
     if not config_is_writable:
-        monkeypatch.setattr("tokencli.fastpath.records._touch", lambda _: False)
+        monkeypatch.setattr("tokencli.fastpath.records._is_made_useless", lambda *_: False)
     app = App(environ=place.environ)
     messages: list[str] = []
     monkeypatch.setattr(app.terminal, "print_warning", messages.append)
