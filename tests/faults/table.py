@@ -296,7 +296,7 @@ PASSED_ON = (
         None,
         400,
         read_as=RefusedError,
-        says="problem+json",
+        says="HTTP 400: no",
     ),
     Fault("empty 403", b.says(b.message("403 No")), None, 403, read_as=RefusedError, says="403"),
     Fault(
