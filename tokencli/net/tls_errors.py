@@ -175,10 +175,21 @@ def _fill_template(template: TlsErrorTemplate, at: FailureContext) -> Explanatio
 
 
 def _describe_missing_issuer(at: FailureContext) -> str:
-    """Say that the server may leave out an intermediate certificate, if it sent only its own."""
+    """Say that the server may leave out an intermediate certificate, if it sent only its own.
+
+    If neither the user names a CA nor the certificate says where its issuer's is (RFC 5280 section
+    4.2.2.1), the issuer is probably a private root CA.
+    """
+    from cryptography.x509 import AuthorityInformationAccess, ExtensionNotFound
+
     certificates = fetch_peer_certificates(at.target, at.remaining_s)
     if len(certificates) != 1 or certificates[0].issuer == certificates[0].subject:
         return ""
+    if not at.trust.ca_paths:
+        try:
+            certificates[0].extensions.get_extension_for_class(AuthorityInformationAccess)
+        except (ExtensionNotFound, ValueError):
+            return ""
     issuer = sanitize_text(certificates[0].issuer.rfc4514_string(), 100)
     return (
         f". The server sent no certificate of its issuer, {issuer}. If that is an intermediate CA, the"
