@@ -45,7 +45,11 @@ from tokencli.oauth.token_response import read_object_response
 from tokencli.oauth.token_usage import AUTH_SCHEMES
 from tokencli.oauth.www_authenticate import find_token_error
 from tokencli.protocols import Context
-from tokencli.providers.endpoint_urls import endpoint_unknown_error, get_url_origin
+from tokencli.providers.endpoint_urls import (
+    EndpointUnknownError,
+    endpoint_unknown_error,
+    get_url_origin,
+)
 from tokencli.providers.redaction import redact_text
 from tokencli.providers.reply_locator import ReplyDocument
 
@@ -166,6 +170,9 @@ def run_checks(
             results = replace(results, userinfo=_fetch_userinfo_for(profile, ctx, token, stored))
         except TokencliError as error:
             errors["userinfo"] = error
+    for failure in errors.values():
+        if isinstance(failure, EndpointUnknownError) and profile.issuer is None:
+            failure.fix = _suggest_issuer(profile, decode_token(token)) or failure.fix
     results = replace(results, errors=errors)
     if results.introspection is not None and results.introspection["active"] is False:
         activity = _judge_activity(profile, ctx, token, stored, results, checks)
@@ -350,17 +357,20 @@ def _verify_with_issuer_keys(
 
 
 def _issuer_unknown_error(profile: Profile, decoded: DecodedToken) -> ConfigError:
-    """Suggest the token's own issuer only if it is at the origin that the profile trusts already."""
-    issuer = decoded.claims.get("iss")
-    fix = None
-    with suppress(ConfigError):  # not a URL
-        if get_url_origin(str(issuer)) == get_url_origin(profile.token_url):
-            fix = f"tokencli profiles edit {profile.name} --set {quote(f'issuer={issuer}')}"
     return ConfigError(
         f"can't verify: profile {profile.name!r} has no issuer",
         cause="the issuer's metadata says where its keys are, and its name must be in the token",
-        fix=fix,
+        fix=_suggest_issuer(profile, decoded),
     )
+
+
+def _suggest_issuer(profile: Profile, decoded: DecodedToken) -> str | None:
+    """Suggest the token's own issuer only if it is at the origin that the profile trusts already."""
+    issuer = decoded.claims.get("iss")
+    with suppress(ConfigError):  # not a URL
+        if get_url_origin(str(issuer)) == get_url_origin(profile.token_url):
+            return f"tokencli profiles edit {profile.name} --set {quote(f'issuer={issuer}')}"
+    return None
 
 
 def _expected_audiences(profile: Profile, checks: RequestedChecks, token: str) -> tuple[str, ...]:
@@ -389,7 +399,14 @@ def _fetch_jwks(jwks_profile: Profile, ctx: Context) -> Mapping[str, Any]:
         "GET", jwks_profile.token_url, {"Accept": "application/json"}, is_retry_safe=True
     )
     reply = ctx.transport.send(request, jwks_profile.connection)
-    jwks = read_object_response(jwks_profile, request, reply)
+    try:
+        jwks = read_object_response(jwks_profile, request, reply)
+    except RefusedError as error:
+        if error.status is not None and 400 <= error.status < 429:  # it needs no credentials
+            error.cause = "jwks_url may be wrong"
+            error.fix = f"tokencli profiles show {jwks_profile.name}"
+            error.blamed_secrets = ()
+        raise
     if not isinstance(jwks.get("keys"), list):
         raise ReplyError(
             f"{get_endpoint_host(jwks_profile)} sent something that isn't a JWK set (RFC 7517 section 5)",

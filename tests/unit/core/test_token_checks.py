@@ -492,3 +492,22 @@ def test_checks_allow_for_a_wrong_clock() -> None:
     profile = make_profile(issuer=ISSUER, endpoints=PROFILE.endpoints)
     results = run_checks(profile, outside, token, stored, wanted)
     assert (results.list_rejections(), results.errors) == ([], {})
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_refused_keys_are_about_their_address(status: int) -> None:
+    """The keys are public, so neither a secret nor the token endpoint is to blame."""
+    outside = ctx(json_reply("{}", status))
+    error = run_checks(PROFILE, outside, signed(), BEARER, RequestedChecks(verify=True)).errors[
+        "verify"
+    ]
+    assert (error.cause, error.fix) == ("jwks_url may be wrong", "tokencli profiles show p")
+
+
+@pytest.mark.parametrize("wanted", [INTROSPECT, RequestedChecks(userinfo=True)])
+def test_missing_endpoint_is_found_by_the_issuer(wanted: RequestedChecks) -> None:
+    """The metadata of the token's own issuer names the endpoints, if the profile may trust it."""
+    profile = make_profile()
+    results = run_checks(profile, ctx(), signed(), BEARER, wanted)
+    (error,) = results.errors.values()
+    assert error.fix == f"tokencli profiles edit p --set issuer={ISSUER}"
