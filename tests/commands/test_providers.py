@@ -443,7 +443,8 @@ def test_new_from_curl_refuses_with_the_reason(tokencli: Run, command: str, reas
         assert reason in done.err
 
 
-STRANGERS = """[providers.acme]
+STRANGERS = """state_dir = "STATE"
+[providers.acme]
 title = "Acme"
 client_auth = ["client_secret_post"]
 grants = { client_credentials = {}, device_code = {} }
@@ -471,14 +472,15 @@ allow_http = true
 
 @pytest.mark.requirement(16)
 def test_nothing_is_sent_to_a_server_that_only_the_provider_names(
-    tokencli: Run, write_config: Callable[[str], Path], issuer: str
+    tokencli: Run, write_config: Callable[[str], Path], issuer: str, tmp_path: Path
 ) -> None:
     """Whatever the command, until the profile names the server; the token is fetched all the same."""
     env = {"OWN_SECRET": "canary"}
     with socket.create_server(("127.0.0.1", 0)) as stranger:
         stranger.settimeout(0)
         away = f"http://127.0.0.1:{stranger.getsockname()[1]}"
-        write_config(STRANGERS.replace("HOME", issuer).replace("AWAY", away))
+        text = STRANGERS.replace("HOME", issuer).replace("AWAY", away)
+        write_config(text.replace("STATE", str(tmp_path / "state")))
         assert tokencli("get", "p", env=env).code == 0
         for command in (
             ("inspect", "p", "--userinfo"),
