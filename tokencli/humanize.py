@@ -70,9 +70,20 @@ def describe_clock_skew(seconds: float) -> str:
     return f"{humanize_duration(seconds)} {'ahead' if seconds > 0 else 'behind'}"
 
 
+def _describe_skew(seconds: float) -> str:
+    """Describe a measured skew; above ten minutes in whole minutes, because a Date is not exact."""
+    return describe_clock_skew(round(seconds / 60) * 60 if abs(seconds) > 600 else seconds)
+
+
+def compare_clock(skew: float, other: str) -> str:
+    """Return `this computer's clock is 3 hours behind OTHER`."""
+    preposition = " of" if skew > 0 else ""
+    return f"this computer's clock is {_describe_skew(skew)}{preposition} {other}"
+
+
 def describe_clock(skew: float) -> str:
     """Say how far this computer's clock is ahead of the server's, or behind if it is negative."""
-    return f"by the server's clock; this computer's is {describe_clock_skew(skew)}"
+    return f"by the server's clock; this computer's is {_describe_skew(skew)}"
 
 
 def _pluralize_unit(count: int, unit: str) -> str:

@@ -72,6 +72,8 @@ CLOCK_TOLERANCE_S = 60.0
 """Two clocks that differ by less than this count as equal."""
 NOTABLE_SKEW_S = 30.0
 """A server's Date header that differs by more from this computer's clock is worth a remark."""
+BACKDATE_S = 10
+"""So many seconds before now is the time of issue in signed assertions, since clocks differ."""
 NEVER_S = 10 * 365.25 * 86_400
 """The lifetime of a token that does not expire; no other token gets exactly this one."""
 

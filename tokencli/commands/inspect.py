@@ -42,11 +42,12 @@ from tokencli.errors import (
     UsageError,
 )
 from tokencli.formats.json import dump_json_line, expiry_to_dict
-from tokencli.humanize import format_rfc3339, humanize_duration
+from tokencli.humanize import describe_clock, format_rfc3339, humanize_duration
 from tokencli.jwt.decode import decode_token
 from tokencli.models import Profile, Secret, TokenSet
 from tokencli.providers.validation.values import PROFILE_NAME_PATTERN
 from tokencli.sanitize import sanitize_text
+from tokencli.system.clock import ServerClock
 
 MAX_INPUT_BYTES = 1 << 18
 """More bytes than any token has, even in UTF-16, so that a longer one is recognized as too long."""
@@ -115,8 +116,14 @@ def inspect(
     if pasted is None:
         profile = app.get_profile(select_profile_name(what, profile_option))
         stored = require_stored_token(profile, app, will_be_sent=introspect or userinfo)
+        now = app.clock.now()
+        skew = now - stored.server_time(now)
+        if skew:
+            app.clock = ServerClock(skew)
+        stored = stored.in_server_time()
         token = PastedToken(
-            (_require_id_token(profile, stored) if id_token else stored.access_token).reveal()
+            (_require_id_token(profile, stored) if id_token else stored.access_token).reveal(),
+            (f"its expiry is judged {describe_clock(skew)}",) if skew else (),
         )
     else:
         if profile_option is not None and not requested.any_requested:
@@ -172,8 +179,8 @@ def _raise_verdict(
     for text, is_replaceable in rejections:
         cause = fix = None
         if is_replaceable:
-            cause, fix = inspection.explain_not_yet_valid(now)
-            if inspection.state != "not_yet_valid" and profile is not None:
+            cause, fix = inspection.explain_clock(now)
+            if inspection.state != "not_yet_valid" and profile is not None and cause is None:
                 fix = f"tokencli refresh {profile}"
         errors.append(InvalidTokenError(text, cause=cause, fix=fix))
     errors += checks.errors.values()

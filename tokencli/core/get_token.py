@@ -21,7 +21,7 @@ from tokencli.errors import (
     TokenNotStoredError,
     UnreachableError,
 )
-from tokencli.humanize import describe_clock_skew, humanize_duration
+from tokencli.humanize import compare_clock, humanize_duration
 from tokencli.jwt.decode import decode_token
 from tokencli.models import TRANSIENT_STATUSES, Profile, Secret, StoredTokenSet, TokenSet
 from tokencli.oauth import client_authentication, grants
@@ -443,8 +443,7 @@ def _save_then_check(
         not_stored = _not_stored_error(error, storable, source, profile)
     if (skew := response.token.clock_skew) is not None:
         ctx.terminal.print_warning(
-            f"this computer's clock is {describe_clock_skew(skew)} of {get_endpoint_host(profile)}'s;"
-            " when the token expires is judged by the server's"
+            f"{compare_clock(skew, get_endpoint_host(profile))}'s; expiry is judged by the server's"
         )
     for remark in response.remarks:
         ctx.terminal.print_warning(f"{get_endpoint_host(profile)} sent a token, but {remark}")

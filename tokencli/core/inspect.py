@@ -53,6 +53,8 @@ class Inspection:
     remarks: tuple[str, ...]
     damage: str | None
     """Why it is not a complete token, as a clause."""
+    valid_for: float | None = None
+    """Seconds for which it is still valid by the server's reply, if its own expiry is earlier."""
 
     @property
     def lifetime(self) -> float | None:
@@ -72,8 +74,15 @@ class Inspection:
             verb, epoch = "expired" if self.state == "expired" else "expires", self.expires_at
         return f"{verb} {humanize_relative_time(epoch, now)}, at {format_utc(epoch)}"
 
-    def explain_not_yet_valid(self, now: float) -> tuple[str | None, str | None]:
-        """Return the likely cause and a fix if the token isn't valid yet, else None for both."""
+    def explain_clock(self, now: float) -> tuple[str | None, str | None]:
+        """Return the likely cause and a fix if the token isn't valid because a clock is wrong."""
+        if self.state == "expired" and self.expires_at is not None and self.valid_for is not None:
+            cause = (
+                f"by the server's reply it is valid for {humanize_duration(self.valid_for)} more, so"
+                f" this computer's clock is at least {humanize_duration(now - self.expires_at)} ahead"
+                " of the server's, and a new token wouldn't help"
+            )
+            return cause, "date -u"
         if self.state != "not_yet_valid" or self.valid_from is None:
             return None, None
         issued = next((time.epoch for time in self.times if time.name == "iat"), None)
@@ -118,11 +127,13 @@ def inspect_token(
     expires = times["exp"].epoch if "exp" in times else None
     not_before = times["nbf"].epoch if "nbf" in times else None
     starts = times["iat"].epoch if "iat" in times else not_before
+    valid_for: float | None = None
     if stored is not None:
         if expires is None:
             expires, starts = stored.known_expiry, stored.obtained_at
-        elif stored.expires_at is not None and abs(stored.expires_at - expires) > CLOCK_TOLERANCE_S:
-            difference = humanize_duration(stored.expires_at - expires)
+        elif (stated := stored.known_expiry) and abs(stated - expires) > CLOCK_TOLERANCE_S:
+            valid_for = stated - now if stated > now + CLOCK_TOLERANCE_S else None
+            difference = humanize_duration(stated - expires)
             all_remarks.append(f"its exp differs by {difference} from the server's reply")
     never_expires = "exp" not in times and stored is not None and stored.never_expires
     state: TokenState = "valid" if expires is not None or never_expires else "unknown"
@@ -150,6 +161,7 @@ def inspect_token(
         client=next(filter(None, (_str_or_none(claims.get(name)) for name in CLIENT_CLAIMS)), None),
         remarks=tuple(all_remarks),
         damage=decoded.damage if stored is None or decoded.kind != "opaque" else None,
+        valid_for=valid_for,
     )
 
 

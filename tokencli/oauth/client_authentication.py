@@ -11,7 +11,7 @@ from urllib.parse import quote_plus
 
 from tokencli.errors import ConfigError, CredentialsError
 from tokencli.fast_dataclass import dataclass
-from tokencli.models import AuthAdditions, ClientCertificate, Profile, Secret
+from tokencli.models import BACKDATE_S, AuthAdditions, ClientCertificate, Profile, Secret
 
 if TYPE_CHECKING:
     from tokencli.jwt import sign
@@ -175,14 +175,15 @@ def assertion_claims(profile: Profile, now: float, *, issuer: str, subject: str)
     """Return the claims of an assertion for immediate, single use."""
     from tokencli.jwt import sign  # start-up cost: only methods that sign need it
 
+    issued_at = int(now) - BACKDATE_S
     return {
         "iss": issuer,
         "sub": subject,
         "aud": assertion_audience(profile),
         "jti": sign.generate_jti(),
-        "iat": int(now),
-        "nbf": int(now),
-        "exp": int(now) + ASSERTION_LIFETIME_S,
+        "iat": issued_at,
+        "nbf": issued_at,
+        "exp": issued_at + ASSERTION_LIFETIME_S,
     }
 
 

@@ -45,6 +45,11 @@ _FORBIDDEN = r"(?:(?:not|n't) (?:\w+ )?(?:allowed|authori[sz]ed|permitted|enable
 _REFUSED = r"(?:" + _FORBIDDEN + r"|not (?:\w+ )?found|unknown|invalid)"
 _LOCKED = r"(?:locked|lock(?:ed)?.?out|blocked|suspended|temporarily (?:disabled|locked)|too many (?:failed|invalid|wrong|login|authentication|attempts))"
 _DISABLED = r"(?:disabled|deactivated|inactive|deleted|terminated|not active|not enabled)"
+_TIME = r"not (?:yet )?(?:active|valid yet)|not yet valid|in the (?:future|past)|expired|too (?:old|far|early|late)|\b(?:iat|nbf|exp)\b|clock|time.?stamp|skew|issued.?at|before its time"
+_CLOCK = (
+    r"not yet (?:active|valid)|not valid yet|in the future|clock|\b(?:iat|nbf)\b|time.?stamp|skew"
+)
+"""Words about time that a wrong clock explains, with a signed proof in the request and without."""
 
 _BAD_CLIENT = (
     r"(?:client|app(?:lication)?).{0,12}(?:secret|credentials?)\b.{0,40}(?:"
@@ -84,7 +89,7 @@ class Evidence:
     facts: frozenset[str] = frozenset()
     """The profile's keys and secrets that are set, `offers GRANT` for what the provider has, and
     `interactive`, `special characters` (in the client's credentials), `signed assertion`,
-    `time-bound proof` (an assertion or a DPoP proof), `HTML page`."""
+    `time-bound proof` (an assertion or a DPoP proof), `clock off`, `HTML page`."""
     details: Mapping[str, str] = field(default_factory=dict)
     """Further values for the placeholders of hints."""
 
@@ -128,6 +133,11 @@ def find_hint(
     return None, {}
 
 
+def speaks_of_time(evidence: Evidence) -> bool:
+    """Return whether the server's words are about time."""
+    return bool(re.search(_TIME, _BOILERPLATE.sub(" ", evidence.text), re.IGNORECASE))
+
+
 def _match_hint(hint: Hint, evidence: Evidence, text: str) -> dict[str, str] | None:
     if (
         (hint.grants and evidence.grant not in hint.grants)
@@ -150,6 +160,15 @@ def _match_hint(hint: Hint, evidence: Evidence, text: str) -> dict[str, str] | N
 
 
 HINTS: tuple[Hint, ...] = (
+    # The clock.
+    Hint(
+        "{clock}, so the server most likely refuses the time in the signed assertion or the DPoP proof; set the clock, e.g. by NTP",
+        codes=("invalid_client", "invalid_grant", "invalid_dpop_proof", "invalid_request", "unauthorized_client", "access_denied"), given=("time-bound proof", "clock off"),
+    ),
+    Hint(
+        "{clock}, so the server most likely refuses the time in the signed assertion or the DPoP proof; set the clock, e.g. by NTP",
+        statuses=(400, 401, 403, 500), given=("time-bound proof", "clock off"),
+    ),
     # The server names a setting of the profile.
     Hint(
         "the server requires DPoP for this client",
@@ -404,6 +423,17 @@ HINTS: tuple[Hint, ...] = (
         says=r"not configured with default connection", grants=("password",),
     ),
     # The assertion.
+    Hint(
+        "{clock}, so the time in the signed assertion or the DPoP proof is wrong for the server; set the clock, e.g. by NTP",
+        says=_TIME, given=("time-bound proof", "clock off"),
+    ),
+    Hint(
+        "{clock}; set it, e.g. by NTP", says=_CLOCK, given=("clock off",),
+    ),
+    Hint(
+        "the server refuses the time in the signed assertion or the DPoP proof, so this computer's clock and the server's differ; compare them, and set the one that is wrong",
+        says=_TIME, grants=("client_credentials", "jwt_bearer", "password", "custom", ""), given=("time-bound proof",),
+    ),
     Hint(
         "the server can't verify the assertion's signature: the private key is not the one registered there, or key_id names another",
         says=r"signature|AADSTS700027|\bkid\b|(?:no|unable to|find|load|unknown|matching).{0,20}\bkeys?\b|jwks", given=("signed assertion", "private_key"), blames=("private_key",), setting="key_id", fix=ENTER_SECRET,

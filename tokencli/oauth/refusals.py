@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from tokencli.errors import RefusedError, ReplyError
-from tokencli.humanize import describe_clock_skew, humanize_duration, join_alternatives
+from tokencli.humanize import compare_clock, humanize_duration, join_alternatives
 from tokencli.models import HttpReply, HttpRequest, Profile
 from tokencli.oauth.grants import GRANTS, is_interactive
 from tokencli.providers.redaction import redact_text
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 MAX_QUOTE = 200
 """Characters of a server's text that a message quotes at most, unless it is the reason of a refusal."""
-CLOCK_SENSITIVE_ERRORS = ("invalid_client", "invalid_grant", "invalid_dpop_proof")
-"""Error codes that a wrong clock can cause, since assertions, proofs and codes expire."""
 _BARE_TOKEN = re.compile(rb"\s*[A-Za-z0-9._~+/=-]{8,}\s*")
 PLAIN_MEDIA_TYPE = re.compile(r"[A-Za-z-]{1,20}/[A-Za-z.+-]{1,40}")
 """A media type that may be shown; any other could be a token."""
@@ -54,13 +52,7 @@ def refusal_error(
     """Return the error for a refusal, with the server's own reason and what it most likely means."""
     evidence = collect_evidence(profile, request, reply, reason)
     cause, fix, blamed_secrets = explain_refusal(profile, evidence)
-    skew = reply.clock_skew
-    if (
-        skew is not None
-        and reply.status not in (429, 503)
-        and (reply.status == 401 or reason.code in CLOCK_SENSITIVE_ERRORS)
-    ):
-        cause += f"; or this computer's clock is {describe_clock_skew(skew)} of the server's"
+    cause += _remark_on_clock(evidence, cause)
     return RefusedError(
         f"{get_endpoint_host(profile)} refused the request"
         f" ({quote_refusal(request, reply, reason)})",
@@ -115,6 +107,8 @@ def collect_evidence(
         facts.add("signed assertion")
     if "signed assertion" in facts or "DPoP" in request.headers:
         facts.add("time-bound proof")
+    if reply.clock_skew is not None:
+        facts.add("clock off")
     if reason.is_html:
         facts.add("HTML page")
     return Evidence(
@@ -127,6 +121,9 @@ def collect_evidence(
         details={
             "grant": request.grant or profile.grant,
             "unexplained": f"{'' if reason.text else UNEXPLAINED}most likely first: ",
+            "clock": ""
+            if reply.clock_skew is None
+            else compare_clock(reply.clock_skew, "the server's"),
             "content_type": request.headers.get("Content-Type", "no body"),
             "wait": "try again in a minute"
             if reply.retry_after is None
@@ -144,6 +141,18 @@ def _has_special_characters(request: HttpRequest) -> bool:
         return False
     parts = b64decode(pair).decode(errors="replace").split(":", 1)
     return any(set(part) & RESERVED_CHARACTERS or not part.isascii() for part in parts)
+
+
+def _remark_on_clock(evidence: "Evidence", cause: str) -> str:
+    """Return what the clock has to do with a refusal, unless the cause says it; empty if nothing."""
+    from tokencli.oauth.refusal_hints import speaks_of_time
+
+    clock = evidence.details["clock"]
+    if clock:
+        return "" if clock in cause else f"; also, {clock}"
+    if "time-bound proof" in evidence.facts and speaks_of_time(evidence) and "clock" not in cause:
+        return "; or this computer's clock and the server's differ"
+    return ""
 
 
 def list_profile_facts(profile: Profile) -> set[str]:

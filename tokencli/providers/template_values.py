@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from tokencli.errors import ConfigError, CredentialsError
-from tokencli.models import Profile, Secret
+from tokencli.models import BACKDATE_S, Profile, Secret
 from tokencli.provider_schema import Call, Provider, Request, Signed
 from tokencli.providers import template
 
@@ -158,7 +158,8 @@ def sign_jwt(
     plain = template.reveal_values(values)
     header: dict[str, Any] = template.fill_tree(signed.header, plain)
     own_claims: dict[str, Any] = template.fill_tree(signed.claims, plain)
-    claims = {"iat": int(now), "exp": int(now) + signed.life, **own_claims}
+    issued_at = int(now) - BACKDATE_S
+    claims = {"iat": issued_at, "exp": issued_at + signed.life, **own_claims}
     configured_alg = signed.alg or profile.signing.alg
     try:
         if configured_alg in jws.HMAC_ALGORITHMS or (

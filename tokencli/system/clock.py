@@ -1,4 +1,4 @@
-"""The system clock."""
+"""The system clock, and the time of a server whose clock differs."""
 
 import time
 
@@ -17,3 +17,14 @@ class SystemClock:
     def sleep(self, seconds: float) -> None:
         """Wait for `seconds`."""
         time.sleep(seconds)
+
+
+class ServerClock(SystemClock):
+    """The time of a server: `skew` seconds behind this computer's."""
+
+    def __init__(self, skew: float) -> None:
+        self._skew = skew
+
+    def now(self) -> float:
+        """Return seconds since the epoch."""
+        return super().now() - self._skew

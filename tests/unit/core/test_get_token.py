@@ -254,7 +254,7 @@ def test_the_clock_at_the_time_of_issue_is_remembered(hours: int, words: str) ->
     ctx.transport.replies = [HttpReply(200, {"date": date}, body, ctx.clock.now())]
     token = get_token(PROFILE, ctx).token
     assert token.clock_skew == pytest.approx(hours * 3600, abs=1)
-    assert any(f"clock is {words} of" in line for line in told(ctx, "warning"))
+    assert any(f"clock is {words} " in line for line in told(ctx, "warning"))
     assert get_token(PROFILE, ctx).source == "stored"
     server = token.in_server_time()
     assert server.expires_at == pytest.approx(token.server_time(ctx.clock.now()) + 1200, abs=1)

@@ -89,6 +89,10 @@ def test_jwt_exp_wins_over_reply() -> None:
     inspection = inspect_token(value, now=NOW, stored=stored(value))
     assert (inspection.state, inspection.scopes) == ("expired", ("own",))
     assert "its exp differs by 15 minutes from the server's reply" in inspection.remarks
+    cause, _ = inspection.explain_clock(NOW)
+    assert cause is not None and cause.startswith(
+        "by the server's reply it is valid for 15 minutes"
+    )
 
 
 @pytest.mark.requirement(27)
@@ -199,7 +203,7 @@ def test_not_yet_valid_names_the_skew(claims: dict[str, object], expected: str) 
     """A new token would start as late, so the fix is the clock, or to wait."""
     inspection = inspect_token(token({**claims, "exp": NOW + 9000}), now=NOW)
     assert inspection.state == "not_yet_valid"
-    cause, fix = inspection.explain_not_yet_valid(NOW)
+    cause, fix = inspection.explain_clock(NOW)
     assert expected in f"{cause}; {fix}"
     expired = inspect_token(token({"exp": NOW - 1}), now=NOW)
-    assert expired.explain_not_yet_valid(NOW) == (None, None)
+    assert expired.explain_clock(NOW) == (None, None)

@@ -4,6 +4,7 @@ import json
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from email.utils import formatdate
 from urllib.parse import quote_plus
 
 import pytest
@@ -53,6 +54,8 @@ class Case:
     endpoint: bool = False
     """Whether it goes to another endpoint than the token endpoint."""
     provider: Provider | str = "oauth2"
+    skew: float | None = None
+    """Seconds by which this computer's clock is ahead of the server's Date."""
     settings: Mapping[str, object] = field(default_factory=dict)
     """Other fields of the profile."""
 
@@ -83,6 +86,10 @@ def make_exchange(case: Case) -> tuple[Profile, HttpRequest, HttpReply]:
     kind = "application/json" if text[:1] in ("{", "[", '"') else "text/plain"
     kind = "text/html" if text.startswith("<") else kind
     reply = HttpReply(case.status, {"content-type": kind, **case.headers}, text.encode())
+    if case.skew is not None:
+        date = formatdate(1_800_000_000, usegmt=True)
+        headers = {**reply.headers, "date": date}
+        reply = replace(reply, headers=headers, received_at=1_800_000_000 + case.skew)
     grant = "" if case.endpoint else "refresh_token" if case.refresh else case.grant
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     headers |= {"DPoP": "proof"} if profile.dpop else {}
@@ -111,6 +118,13 @@ LOGIN_FORM = {"grant": "token", "provider": CUSTOM, "auth": "none", "secrets": "
 STORE_1 = {"values": {"client_id": "batch", "identity_store_id": "1"}}
 
 CASES = [
+    # The clock.
+    Case("clock is 3 hours ahead of the server's, so the server most likely", None, oauth("invalid_client"), status=401, skew=10800, **SIGNED),
+    Case("clock is 1 minute behind the server's, so the server most likely", None, oauth("invalid_dpop_proof"), skew=-60, settings={"dpop": True}),
+    Case("clock is 1 minute behind the server's, so the server most likely", None, status=500, skew=-60, **SIGNED),
+    Case("clock is 3 hours behind the server's, so the time", None, oauth("invalid_grant", "Assertion expired"), skew=-10800, grant="jwt_bearer", **SIGNED),
+    Case("clock is 3 hours ahead of the server's; set it", None, oauth("invalid_request", "timestamp is in the future"), skew=10800),
+    Case("clock and the server's differ; compare", None, oauth("invalid_client", "JWT is not yet valid"), status=401, **SIGNED),
     # The server names a setting.
     Case("requires DPoP", "tokencli profiles edit p --set dpop=true", oauth("invalid_dpop_proof", "DPoP proof is missing")),
     Case("requires DPoP", "tokencli profiles edit p --set dpop=true", oauth("invalid_request", "DPoP proof JWT not provided")),
@@ -280,6 +294,25 @@ def test_refusal_has_the_cause_and_fix_of_its_row(case: Case) -> None:
     assert case.cause in (caught.value.cause or "")
     assert caught.value.fix == case.fix
     assert "{" not in (caught.value.fix or "")
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 503, 599])
+def test_a_wrong_clock_is_a_remark_on_a_plain_secret(status: int) -> None:
+    """No proof of the request depends on the time, so the likely cause stays what it is."""
+    profile, request, reply = make_exchange(Case("", None, status=status, skew=-40))
+    with pytest.raises(RefusedError) as caught:
+        read_token_response(profile, request, reply, 1_800_000_000.0)
+    cause = caught.value.cause or ""
+    assert cause.endswith("; also, this computer's clock is 40 seconds behind the server's")
+
+
+@pytest.mark.parametrize("skew", [None, 0.0, 29.0, -29.0])
+def test_a_right_clock_is_not_mentioned(skew: float | None) -> None:
+    """Up to 30 seconds are no reason for a remark."""
+    profile, request, reply = make_exchange(Case("", None, status=401, skew=skew, **SIGNED))
+    with pytest.raises(RefusedError) as caught:
+        read_token_response(profile, request, reply, 1_800_000_000.0)
+    assert "clock" not in (caught.value.cause or "")
 
 
 def test_every_row_has_a_case() -> None:
