@@ -32,7 +32,7 @@ MUTANTS = {
         "core/get_token.py",
         """                if stored is not None and is_usable(stored):
                     cache.fill_from_store(stored, store)
-                    return TokenResult(stored.token, "stored")
+                    return use_stored(stored.token)
                 if stored is not None and (
 """,
         "                if stored is not None and (\n",
@@ -78,8 +78,8 @@ MUTANTS = {
     ),
     "keeping the old refresh token": Mutant(
         "core/get_token.py",
-        "if response.token.refresh_token is None:",
-        "if False:",
+        "refresh_token=new.refresh_token or old.refresh_token,",
+        "refresh_token=new.refresh_token,",
         "tests/unit/core/test_get_token.py::test_old_refresh_token_is_kept",
     ),
 }
