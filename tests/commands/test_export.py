@@ -244,7 +244,7 @@ def test_unset_of_a_named_variable_needs_no_profile(tokencli: Run) -> None:
     assert [line.split()[-1] for line in every.out.strip("; \n").split(";")] == [
         "T", "T_TYPE", "T_EXPIRES_AT", "T_SCOPE", "T_HEADER", "T_QUERY"
     ]  # fmt: skip
-    assert "there is no profile yet" in every.err and "adds to T are not unset" in every.err
+    assert "config.toml does not exist" in every.err and "adds to T are not unset" in every.err
     unknown = tokencli("export", *nowhere)
     assert (unknown.code, unknown.out) == (3, "false\n")
     assert tokencli("export", *nowhere, "--var", "PATH").out == "false\n"

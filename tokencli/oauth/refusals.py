@@ -96,7 +96,7 @@ def collect_evidence(
 
     is_custom = profile.provider.request.is_custom
     facts = list_profile_facts(profile)
-    if _has_special_characters(request):
+    if profile.client_auth == "client_secret_basic" and _has_special_characters(request):
         facts.add("special characters")
     if (
         profile.provider.signed
@@ -139,7 +139,10 @@ def _has_special_characters(request: HttpRequest) -> bool:
     scheme, _, pair = request.headers.get("Authorization", "").partition(" ")
     if scheme != "Basic":
         return False
-    parts = b64decode(pair).decode(errors="replace").split(":", 1)
+    try:
+        parts = b64decode(pair).decode(errors="replace").split(":", 1)
+    except ValueError:  # a header of the provider's
+        return False
     return any(set(part) & RESERVED_CHARACTERS or not part.isascii() for part in parts)
 
 
@@ -189,10 +192,10 @@ def choose_hint(profile: Profile, evidence: "Evidence") -> tuple["Hint", dict[st
     if evidence.status not in OVERLOAD_STATUSES or code not in ("", *GENERIC_CODES):
         if own_code is None or code in GENERIC_CODES:
             hint, groups = find_hint(evidence, by="says")
-        if hint is None and own_code is not None:
-            hint = _hint_of_meaning(own_code)
         if hint and hint.blames and own_status and not evidence.client_auth:
             hint = None  # who describes a login of its own knows best which credential is wrong
+        if hint is None and own_code is not None:
+            hint = _hint_of_meaning(own_code)
         hint = hint or find_hint(evidence, by="code")[0]
     if hint is None and own_status is not None:
         hint = _hint_of_meaning(own_status)
@@ -228,7 +231,7 @@ def _fill_hint(profile: Profile, hint: "Hint", known: Mapping[str, str]) -> Expl
         return Explanation(
             f"most likely the {hint.setting} given with --{hint.setting}; without it, that of the"
             " profile is used",
-            f"tokencli get {profile.name}",
+            f"tokencli {'login' if is_interactive(profile.grant) else 'get'} {profile.name}",
         )
     blames = profile.secrets if hint.blames == ("*",) else hint.blames
     refs = [profile.secrets[name] for name in blames if name in profile.secrets]

@@ -17,7 +17,7 @@ from tokencli.oauth.refusals import choose_hint, collect_evidence
 from tokencli.oauth.server_reason import read_server_reason
 from tokencli.oauth.token_response import read_token_response
 from tokencli.provider_schema import Provider
-from tokencli.providers.catalog import build_provider, load_builtin
+from tokencli.providers.catalog import build_provider, load_builtin, load_builtin_table
 from tokencli.providers.reply_locator import ReplyDocument
 
 LOGIN = "tokencli login p"
@@ -319,3 +319,33 @@ def test_every_row_has_a_case() -> None:
     """A row without a case may never apply, because of one above it."""
     used = [find_row(case) for case in CASES]
     assert [hint.cause for hint in HINTS if not any(hint is row for row in used)] == []
+
+
+def test_a_providers_own_meanings_come_before_the_rows_about_code_and_status() -> None:
+    """And a code comes before a status."""
+    errors = {
+        "codes": {"E1": {"what": "meaning of E1", "whose": "you"}},
+        "status": {"400": {"what": "meaning of 400"}},
+    }
+    base = load_builtin_table("oauth2")
+    own = build_provider({**base, "errors": errors}, "own")
+    for provider in (own, replace(CUSTOM, errors=own.errors)):
+        case = Case("", None, oauth("E1", "Invalid password"), provider=provider, **PASSWORD)
+        assert find_row(case).cause == "meaning of E1"
+        assert find_row(replace(case, body=oauth("E2"))).cause == "meaning of 400"
+    assert (
+        "disabled"
+        in find_row(
+            Case("", None, oauth("invalid_grant", "Account disabled"), provider=own, **PASSWORD)
+        ).cause
+    )
+
+
+def test_the_option_is_named_instead_of_the_setting() -> None:
+    """If --scope set the scope, the profile is not what to edit."""
+    typed = {"scope": "x", "value_sources": {"scope": "--scope"}}
+    profile, request, reply = make_exchange(Case("", None, oauth("invalid_scope"), settings=typed))
+    with pytest.raises(RefusedError) as caught:
+        read_token_response(profile, request, reply, 0.0)
+    assert caught.value.fix == "tokencli get p"
+    assert "--scope" in (caught.value.cause or "")
