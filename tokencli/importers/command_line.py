@@ -14,6 +14,10 @@ MAX_LENGTH = 1024 * 1024
 _PROMPT = re.compile(
     r"\s*[\w.@:~/\\\[\]() -]{0,200}[$%#>\u276f][ \t]*(?=curl(?:\.exe)?\s)|(?s:.*)\\[ \t]*\r?\n>[ \t]"
 )
+_CODE_BLOCK = re.compile(
+    r"(?s)\s*(?:(`{3,}|~{3,})[^\n`]*\n(?P<fenced>.*?)(?:\n[ \t]*\1[`~]*\s*)?|`(?P<inline>[^`]*)`\s*)"
+)
+"""Matches a code block or code span of Markdown."""
 _SUBSTITUTION = r"\$\((?:[^()]|\((?:[^()]|\([^()]*+\))*+\))*+\)|`[^`]*`"
 _BASH_VARIABLE = r"\$(?:[A-Za-z_]\w*|\{\w[^{}]*\})"
 _POWERSHELL_VARIABLE = r"\$(?:env:)?(?:[A-Za-z_]\w*|\{[^{}]*\})"
@@ -25,7 +29,7 @@ _BASH_PIECE = re.compile(
     |(?P<placeholder><[A-Za-z][\w.-]*>)
     |(?P<heredoc><<-?[ \t]*(?P<quote>['"]?)(?P<delimiter>\w+)(?P=quote))
     |(?P<redirect>(?:\d+(?=[<>])|&(?=>))?(?:>>|>\||>&|<<<|<&|>|<))
-    |(?P<operator>"?(?:\$\(|`)\s*(?=[\w./]*curl\s)|\)"?(?=[\s;|&)]|\Z)|&&|\|\||[\n;&|()])
+    |(?P<operator>"?(?:\$\(|`)\s*(?=[\w./]*curl\s)|[)`]"?(?=[\s;|&)]|\Z)|&&|\|\||[\n;&|()])
     |\$'(?P<ansi>(?:[^'\\]|\\.)*+)'
     |'(?P<single>[^']*)'
     |\$?"(?P<double>(?:[^"\\$`]|\\.|{_SUBSTITUTION}|[$`])*+)"
@@ -68,11 +72,15 @@ _CMD_REDIRECT = re.compile(r"\d?>.*|<.*")
 def split_commands(text: str) -> list[list[str]]:
     """Return the words of each command in a command line of bash, zsh, cmd or PowerShell.
 
+    It may be a code block of Markdown.
+
     Raises:
         ConfigError: there is a shell's prompt, an unclosed quotation mark or an unquoted `&` in a word.
     """
     if len(text) > MAX_LENGTH:
         raise ConfigError(f"the command line has more than {MAX_LENGTH} characters")
+    if block := _CODE_BLOCK.fullmatch(text):
+        text = block[str(block.lastgroup)]
     if _PROMPT.match(text):
         raise ConfigError(
             "the command line contains the prompt of a shell",

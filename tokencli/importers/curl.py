@@ -111,7 +111,7 @@ def parse_curl(text: str) -> list[ImportedRequest]:
     commands = split_commands(text)
     found = [arguments for words in commands if (arguments := _find_arguments(words)) is not None]
     if not found:
-        raise ConfigError("this is not a curl command line")
+        raise _no_curl_error(commands)
     requests = [
         request
         for arguments in found
@@ -134,6 +134,17 @@ def _find_arguments(words: list[str]) -> list[str] | None:
         if not _BEFORE_CURL.fullmatch(word):
             return None
     return None
+
+
+def _no_curl_error(commands: list[list[str]]) -> ConfigError:
+    for words in commands:
+        names_curl = [bool(_CURL_PROGRAM.fullmatch(word)) for word in words]
+        if True in names_curl and any("://" in word for word in words[names_curl.index(True) :]):
+            return ConfigError(
+                "a prompt or another program precedes curl",
+                cause="copy the command from the word curl on",
+            )
+    return ConfigError("this is not a curl command line")
 
 
 def _split_at_next(options: Iterable[_Option]) -> Iterator[list[_Option]]:
@@ -244,11 +255,14 @@ def _read_requests(options: list[_Option]) -> Iterator[ImportedRequest]:
     if body.strip()[:1] in ("{", "[") and get_body_format(content_type) in ("", "form"):
         notes.append("whether the body is JSON, because curl declares it to be a form")
     notes += _iter_notes(options, values)
+    user, colon, password = values.get("user", [""])[-1].partition(":")
     basic = (
         "user" in values
         and not _has_header(headers, "authorization")
         and not any(name in values for name in _OTHER_AUTHENTICATION)
     )
+    if basic and not colon:
+        notes.append("the password for HTTP Basic, which curl prompts for")
     for url in values.get("url", ()):
         target = _complete_url(url, values.get("proto-default", ["http"])[-1]).partition("#")[0]
         yield ImportedRequest(
@@ -258,6 +272,8 @@ def _read_requests(options: list[_Option]) -> Iterator[ImportedRequest]:
             urlencode(form) if has_form else body,
             basic or has_basic_auth(headers),
             body_format="multipart" if has_form else "",
+            has_basic_user=bool(user) or not basic,
+            has_basic_password=bool(password) or not (basic and colon),
             notes=tuple(dict.fromkeys(notes)),
         )
 

@@ -31,6 +31,9 @@ class ImportedRequest:
     status: int = 200
     name: str = ""
     """The system's name."""
+    has_basic_user: bool = True
+    has_basic_password: bool = True
+    """False if this half of the credentials for HTTP Basic is empty, e.g. an API key is the other one."""
     notes: tuple[str, ...] = ()
     """What the importer could not determine."""
 

@@ -93,6 +93,10 @@ def test_a_header_in_ansi_quotes_keeps_its_name() -> None:
         ("curl -Method Post -Uri https://x.example/t -Body canary", "-method"),
         ("curl https://x.example/t \u2013d canary=1", "typographic"),
         ("curl https://x.example/t -d a=b -H \u201cA: canary\u201d", "typographic"),
+        ("```console\n$ curl https://x.example/t\n```", "prompt"),
+        ("\u279c  ~ curl https://x.example/t -d canary=1", "precedes curl"),
+        ("$ export A=canary\n$ curl https://x.example/t", "precedes curl"),
+        ("docker run --rm curlimages/curl https://x.example/t", "precedes curl"),
         ("curl ftp://x.example/canary", "ftp"),
         ("wget https://x.example/canary", "not a curl"),
         ("sudo apt-get install curl canary", "not a curl"),
@@ -192,3 +196,50 @@ def test_a_variable_of_the_shell_is_no_constant() -> None:
     (seen,) = parse_curl('curl https://x.example/t -d grant_type=$GRANT -d "scope=a ${SCOPE}"')
     text = draft_provider(seen, "T").to_toml()
     assert 'send = { grant_type = "{grant_type}", scope = "{scope}" }' in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```\n{}\n```",
+        "\n```bash\n{}\n```\n",
+        "~~~~ sh\n{}\n~~~~",
+        "  ```sh\n{}\n  ```\n",
+        "```\n{}",
+        "`{}`",
+        "TOKEN=`{}`",
+        'export TOKEN="`{} | jq -r .access_token`"',
+    ],
+)
+def test_the_quotes_around_a_whole_command_are_not_part_of_it(text: str) -> None:
+    """Those of a code block or code span in Markdown, and the backticks of a shell."""
+    (seen,) = parse_curl(text.format("curl -s -d a=b \\\n  -d c=d https://x.example/t"))
+    assert (seen.url, seen.body) == ("https://x.example/t", "a=b&c=d")
+
+
+@pytest.mark.parametrize(
+    ("user", "basic", "note"),
+    [
+        ("me:canary", "{client_id}:{client_secret}", False),
+        ("me", "{client_id}:{client_secret}", True),
+        ("me:", "{client_id}:", False),
+        (":canary", ":{client_secret}", False),
+    ],
+)
+def test_half_of_the_credentials_may_be_missing(user: str, basic: str, note: bool) -> None:
+    """An empty half stays empty. Only if there is no colon, curl prompts for a password."""
+    (seen,) = parse_curl(f"curl -u {user} https://x.example/t -d grant_type=client_credentials")
+    text = draft_provider(seen).to_toml()
+    assert f'basic = "{basic}"' in text
+    assert ("which curl prompts for" in text) is note
+    assert "canary" not in text
+
+
+def test_a_host_header_for_another_host_is_listed() -> None:
+    """tokencli sends the URL's."""
+    line = "curl https://x.example/t -d grant_type=client_credentials -H 'Host: {}'"
+    texts = [
+        draft_provider(parse_curl(line.format(host))[0]).to_toml()
+        for host in ("X.example", "other.example")
+    ]
+    assert ["left out (request.headers): Host" in text for text in texts] == [False, True]

@@ -86,7 +86,9 @@ def _draft_request(recorded: ImportedRequest, draft: ProviderDraft) -> None:
     headers = dict(_draft_headers(recorded, draft))
     kind, send = draft_body(recorded, draft)
     if recorded.uses_basic_auth or has_userinfo(recorded.url):
-        request["basic"] = _draft_basic(send, pairs, draft)
+        user, _, password = _draft_basic(send, pairs, draft).partition(":")
+        user, password = user * recorded.has_basic_user, password * recorded.has_basic_password
+        request["basic"] = f"{user}:{password}"
     if method == "GET" and kind is not None:
         draft.add_open_question(
             "whether the members of the body belong in the query, because GET has no body"
@@ -127,9 +129,11 @@ def _draft_headers(recorded: ImportedRequest, draft: ProviderDraft) -> list[tupl
     left_out: list[str] = []
     for name, value in recorded.headers:
         low = name.lower()
-        if low in CONNECTION_HEADERS or low.startswith(":") or _is_default_header(low, value):
+        if low == "host" and value.strip().lower() not in recorded.url.lower():
+            left_out.append(name)
+        elif low in CONNECTION_HEADERS or low.startswith(":") or _is_default_header(low, value):
             continue
-        if low == "cookie":
+        elif low == "cookie":
             draft.add_open_question("the cookie, if the server requires one (request.headers)")
         elif low == "authorization" and recorded.uses_basic_auth:
             continue
