@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from tokencli.config import validators
 from tokencli.config.profile_draft import ProfileDraft
-from tokencli.config.profile_schema import TOKEN_SECRET_KEYS, secret_key_names
+from tokencli.config.profile_schema import secret_key_names
 from tokencli.oauth import grants
 from tokencli.problems import Finding
 from tokencli.provider_schema import Provider
@@ -145,7 +145,7 @@ def _check_secret_refs(draft: ProfileDraft, urls: Mapping[str, str]) -> Iterator
         ):
             path = ("profiles", draft.name, name, "keyring", "username")
             yield Finding(path, "names a secret that was stored for another server", "remove it")
-        if ref.kind == "profile" and name not in TOKEN_SECRET_KEYS:
+        if ref.kind == "profile" and name not in grants.EXCHANGED_SECRETS:
             path = ("profiles", draft.name, name, "profile")
             yield Finding(
                 path,

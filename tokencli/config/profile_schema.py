@@ -24,6 +24,7 @@ from tokencli.duration import MIN_DURATION
 from tokencli.humanize import join_alternatives
 from tokencli.jwt.sign import ASYMMETRIC_ALGORITHMS, HMAC_ALGORITHMS
 from tokencli.models import DEFAULT_REDIRECT_PATH
+from tokencli.oauth.grants import EXCHANGED_SECRETS
 from tokencli.problems import InvalidValueError
 from tokencli.providers.endpoint_urls import KEY_BY_ENDPOINT
 from tokencli.providers.template import list_value_names
@@ -37,10 +38,6 @@ else:
 
 MODEL_CONFIG = ConfigDict(extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
 
-CLIENT_SECRET_KEYS = ("private_key", "key_passphrase", "subject_token", "actor_token", "assertion")
-"""Keys of every profile whose values are references to secrets."""
-TOKEN_SECRET_KEYS = ("subject_token", "actor_token", "assertion")
-"""Those of them that are tokens, so they may be the token of another profile."""
 TOKEN_TYPE_KEYS = ("subject_token_type", "actor_token_type", "requested_token_type")
 """Keys that become template values of the profile."""
 SIGN_IN_KEYS = ("browser", "interactive", "redirect_host", "redirect_port", "redirect_path", "par")
@@ -163,7 +160,7 @@ _PROFILE_FIELD: Any = (
     TextLine | None,
     Field(
         default=None,
-        description="The token of another profile: for subject_token, actor_token and assertion.",
+        description=f"The token of another profile: for {', '.join(EXCHANGED_SECRETS)}.",
     ),
 )
 
@@ -341,6 +338,12 @@ class ProfileTable(BaseModel):
 
 
 COMMON_KEYS: frozenset[str] = frozenset(ProfileTable.model_fields)
+SECRET_KEYS = frozenset(
+    key
+    for key, field in ProfileTable.model_fields.items()
+    if field.annotation == CheckedSecretSource | None
+)
+"""Common keys whose values are references to secrets."""
 REDEFINABLE_KEYS = frozenset(
     ("client_id", "username", "password", "client_secret", *KEY_BY_ENDPOINT.values())
 )
@@ -391,7 +394,7 @@ def allowed_keys(model: type[BaseModel], path: tuple[str, ...] = ()) -> tuple[st
 def secret_key_names(provider: provider_schema.Provider) -> frozenset[str]:
     """Return the keys whose values must never be shown."""
     fields = (name for name, field in provider.fields.items() if field.kind == "secret")
-    return frozenset(("password", "client_secret", *CLIENT_SECRET_KEYS, *fields))
+    return SECRET_KEYS.union(fields)
 
 
 def _choice_field(name: str, choices: tuple[str, ...]) -> tuple[Any, Any]:

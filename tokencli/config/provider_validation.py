@@ -1,6 +1,6 @@
 """Validate provider tables against the profile keys, grants and client authentication methods."""
 
-from tokencli.config.profile_schema import CLIENT_SECRET_KEYS, COMMON_KEYS, REDEFINABLE_KEYS
+from tokencli.config.profile_schema import COMMON_KEYS, REDEFINABLE_KEYS, SECRET_KEYS
 from tokencli.oauth.client_authentication import AUTH_METHODS
 from tokencli.oauth.grants import GRANTS
 from tokencli.problems import Finding
@@ -11,7 +11,7 @@ from tokencli.providers.validation.request import KnownNames
 KNOWN_NAMES = KnownNames(
     profile_keys=COMMON_KEYS,
     redefinable_keys=REDEFINABLE_KEYS,
-    secret_keys=frozenset(("password", "client_secret", *CLIENT_SECRET_KEYS)),
+    secret_keys=SECRET_KEYS,
     grants=tuple(GRANTS),
     client_auth_methods=tuple(AUTH_METHODS),
 )

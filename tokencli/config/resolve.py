@@ -14,9 +14,9 @@ from tokencli.config.config_file import expand_path
 from tokencli.config.profile_checks import check_profile
 from tokencli.config.profile_draft import ProfileDraft
 from tokencli.config.profile_schema import (
-    CLIENT_SECRET_KEYS,
     COMMON_KEYS,
     REDEFINABLE_KEYS,
+    SECRET_KEYS,
     SIGN_IN_KEYS,
     TOP_LEVEL_KEYS,
     ProfileTable,
@@ -78,8 +78,7 @@ def check_without_provider(name: str, table: Mapping[str, Any]) -> list[Finding]
     try:
         ProfileTable.model_validate(table)
     except ValidationError as error:
-        secret = frozenset(("password", "client_secret", *CLIENT_SECRET_KEYS))
-        redefinable = REDEFINABLE_KEYS - secret  # the provider may accept other values
+        redefinable = REDEFINABLE_KEYS - SECRET_KEYS  # the provider may accept other values
         certain = {
             entry["loc"][0]
             for entry in error.errors()
@@ -89,7 +88,7 @@ def check_without_provider(name: str, table: Mapping[str, Any]) -> list[Finding]
             error,
             ("profiles", name),
             partial(allowed_keys, ProfileTable),
-            secret,
+            SECRET_KEYS,
             top_level_keys=TOP_LEVEL_KEYS,
         )
         keys = (COMMON_KEYS & certain) - {"provider"}

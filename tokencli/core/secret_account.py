@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 
 from tokencli.errors import KeyringError
 from tokencli.models import Profile, Secret, SecretRef
+from tokencli.oauth.grants import EXCHANGED_SECRETS
 from tokencli.protocols import Context
 from tokencli.providers.template import list_value_names
 
 _UNSENT_SECRETS = ("private_key", "key_passphrase")
-_TOKENS = ("subject_token", "actor_token", "assertion")
 
 
 def describe_account(profile: Profile, name: str) -> dict[str, str]:
@@ -68,7 +68,7 @@ def _iter_account_keys(profile: Profile, name: str) -> Iterator[str]:
     described = profile.provider.fields
     if name == "client_secret" or name in described:
         yield "client_id"
-    if name not in ("client_secret", *_TOKENS):
+    if name not in ("client_secret", *EXCHANGED_SECRETS):
         yield "username"
         yield from (key for key in described if key not in ("client_id", "username"))
         return

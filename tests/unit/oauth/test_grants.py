@@ -127,6 +127,7 @@ def test_every_row_of_the_table_loads(name: str) -> None:
     assert isinstance(grant, GrantSpec)
     names = (grant.required_inputs, grant.one_of_secrets, grant.exchanged_secrets, grant.endpoints)
     assert all(isinstance(part, tuple) for part in names)
+    assert set(grant.exchanged_secrets) <= set(grants.EXCHANGED_SECRETS)
 
 
 SUBJECT, ACTOR = Secret("canary-subject-88d0"), Secret("canary-actor-3b2f")

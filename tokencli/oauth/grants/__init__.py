@@ -30,6 +30,9 @@ GRANTS: dict[str, str] = {
 CUSTOM_GRANT = "tokencli.oauth.grants.custom"
 """For any other name in a provider's [grants] table: `grant_type` and parameters only."""
 
+EXCHANGED_SECRETS = ("subject_token", "actor_token", "assertion")
+"""The secrets that any grant exchanges for a token. They may be the token of another profile."""
+
 
 def load_grant(name: str) -> GrantSpec:
     """Return the grant of that name; a name that is not in the table is a custom grant."""
