@@ -1,7 +1,8 @@
 """What a refusal most likely means, and what helps: one table, from the special to the general.
 
 A row applies if every column that it fills matches the evidence: the grant, the client
-authentication, the HTTP status, the error code, the server's own words, and what the profile has.
+authentication, the HTTP status, the error code, the server's own words, and what the profile has. In a
+row without `says`, either the code or the status has to match.
 To teach tokencli a refusal, add a row above the more general ones, and a case to
 `tests/unit/oauth/test_refusal_hints.py`. The troubleshooting page is generated from this table.
 """
@@ -12,6 +13,7 @@ from dataclasses import field
 from typing import Literal
 
 from tokencli.fast_dataclass import dataclass
+from tokencli.oauth.grants import GRANTS, is_interactive, load_grant
 
 ENTER_SECRET = "enter the secret"
 """Fix: `tokencli login PROFILE --again` if it prompts for a blamed secret, otherwise none."""
@@ -35,9 +37,9 @@ GENERIC_CODES = (
 _SECRET_METHODS = ("client_secret_basic", "client_secret_post")
 _SIGNED_METHODS = ("client_secret_jwt", "private_key_jwt")
 _UNSIGNED_METHODS = (*_SECRET_METHODS, "tls_client_auth", "none")
-_LOGINS = ("password", "custom")
+_LOGINS = (*(name for name in GRANTS if "password" in load_grant(name).required_inputs), "custom")
 """Grants that send a user's credentials themselves."""
-_SIGN_INS = ("authorization_code", "device_code")
+_SIGN_INS = tuple(filter(is_interactive, GRANTS))
 _METHOD = r"(?P<method>client_secret_(?:basic|post|jwt)|private_key_jwt|tls_client_auth)"
 _WRONG = r"(?:invalid|wrong|incorrect|bad|mismatch\w*|unknown|(?:not|n't) (?:valid|correct|match|accepted))"
 _MISSING = r"(?:missing|required|absent|(?:not|n't) (?:provided|present|found|included|given|specified)|must be (?:provided|present|set|included))"
@@ -122,13 +124,13 @@ def find_hint(
 ) -> tuple[Hint | None, dict[str, str]]:
     """Return the first row that applies, with the groups of its `says`.
 
-    `by` selects the rows: those with `says`, those with a code only, or those with neither.
+    `by` selects the rows: those with `says`, or of the others those with a code or without one.
     """
     code = "" if evidence.code in GENERIC_CODES else f"{evidence.code} "  # it may be words as well
     text = code + _BOILERPLATE.sub(" ", evidence.text)
     for hint in HINTS:
-        kind = "says" if hint.says else "code" if hint.codes else "status"
-        if kind == by and (groups := _match_hint(hint, evidence, text)) is not None:
+        groups = _match_hint(hint, evidence, text, by)
+        if groups is not None:
             return hint, groups
     return None, {}
 
@@ -138,12 +140,17 @@ def speaks_of_time(evidence: Evidence) -> bool:
     return bool(re.search(_TIME, _BOILERPLATE.sub(" ", evidence.text), re.IGNORECASE))
 
 
-def _match_hint(hint: Hint, evidence: Evidence, text: str) -> dict[str, str] | None:
+def _match_hint(
+    hint: Hint, evidence: Evidence, text: str, by: Literal["says", "code", "status"]
+) -> dict[str, str] | None:
+    column = {"says": hint.says, "code": hint.codes, "status": hint.statuses or not hint.codes}
+    if not column[by] or (by != "says" and hint.says):
+        return None
     if (
         (hint.grants and evidence.grant not in hint.grants)
         or (hint.client_auth and evidence.client_auth not in hint.client_auth)
-        or (hint.statuses and evidence.status not in hint.statuses)
-        or (hint.codes and evidence.code not in hint.codes)
+        or (hint.statuses and by != "code" and evidence.status not in hint.statuses)
+        or (hint.codes and by != "status" and evidence.code not in hint.codes)
         or not all(
             (fact.removeprefix("!") in evidence.facts) != fact.startswith("!")
             for fact in hint.given
@@ -493,11 +500,9 @@ HINTS: tuple[Hint, ...] = (
         "the server is overloaded or under maintenance; try again in a minute", codes=("temporarily_unavailable",),
     ),
     Hint(
-        "the server had an internal error; if it persists, tell the server's administrators", codes=("server_error",),
-    ),
-    Hint(
         "too many requests in a short time; {wait}",
         codes=("slow_down", "too_many_requests", "rate_limit_exceeded", "rate_limited", "over_rate_limit", "E0000047"),
+        statuses=(429,),
     ),
     Hint(
         "a scope is unknown, malformed, or not allowed for this client",
@@ -580,9 +585,6 @@ HINTS: tuple[Hint, ...] = (
         "a parameter is missing, repeated or wrong", codes=("invalid_request",), fix="tokencli profiles show {profile}",
     ),
     # Statuses. An empty 401 or 403 proves nothing.
-    Hint(
-        "too many requests in a short time; {wait}", statuses=(429,),
-    ),
     Hint(
         "the service is not available; {wait}", statuses=(503,),
     ),
@@ -675,7 +677,7 @@ HINTS: tuple[Hint, ...] = (
         "a gateway timed out waiting for the server; {wait}", statuses=(504,),
     ),
     Hint(
-        "the server had an internal error; if it persists, tell the server's administrators", statuses=range(500, 600),
+        "the server had an internal error; if it persists, tell the server's administrators", codes=("server_error",), statuses=range(500, 600),
     ),
 )  # fmt: skip
 """The rows, of which the first that applies is used; but a provider's own meaning of a code or status

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from tokencli.errors import RefusedError, ReplyError
 from tokencli.humanize import compare_clock, humanize_duration, join_alternatives
 from tokencli.models import HttpReply, HttpRequest, Profile
-from tokencli.oauth.grants import GRANTS, is_interactive
+from tokencli.oauth.grants import GRANTS, is_interactive, load_grant
 from tokencli.providers.redaction import redact_text
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def collect_evidence(
         profile.provider.signed
         if is_custom
         else profile.client_auth in ("client_secret_jwt", "private_key_jwt")
-        or request.grant == "jwt_bearer"
+        or "private_key" in load_grant(request.grant).one_of_secrets
     ):
         facts.add("signed assertion")
     if "signed assertion" in facts or "DPoP" in request.headers:
