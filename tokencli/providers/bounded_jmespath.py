@@ -13,6 +13,7 @@ from jmespath import functions, visitor
 from jmespath.exceptions import JMESPathError
 
 from tokencli.errors import ConfigError
+from tokencli.humanize import join_alternatives
 
 MAX_EXPRESSION_LENGTH = 500
 MAX_COPIES = 16
@@ -24,8 +25,8 @@ _ITEMS_PER_STEP = 64
 
 
 @cache
-def compile_expression(expression: str) -> Any:
-    """Return an expression as its syntax tree.
+def compile_expression(expression: str, alternatives: tuple[str, ...] = ()) -> Any:
+    """Return an expression as its syntax tree. The message of an error names the `alternatives` to one.
 
     Raises:
         ConfigError: it is not valid, or could make a result far larger than the reply.
@@ -36,8 +37,10 @@ def compile_expression(expression: str) -> Any:
     except (JMESPathError, ValueError, RecursionError):
         raise ConfigError(
             f"{shown} is not a valid locator",
-            fix="""write data.token, items[0].token or '"a-b"' (JMESPath), header:NAME, cookie:NAME,"""
-            " xml:a/b or text:",
+            fix="write "
+            + join_alternatives(
+                ["""data.token, items[0].token or '"a-b"' (JMESPath)""", *alternatives]
+            ),
         ) from None
     if len(expression) > MAX_EXPRESSION_LENGTH or _count_copies(tree) > MAX_COPIES:
         raise ConfigError(

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tokencli.errors import ConfigError
 from tokencli.models import HttpReply, Secret
@@ -111,7 +111,7 @@ class ReplyDocument:
     def _find_uncertainty(self, locator: str, text: str) -> str | None:
         """Return why a token may have been meant differently, as a clause, or None."""
         kind, colon, _ = locator.partition(":")
-        if colon and kind in _PLACE_LOOKUPS:
+        if colon and kind in PLACES:
             return (
                 None if kind != "text" or self.reply.defect is None else "the reply is incomplete"
             )
@@ -157,9 +157,8 @@ class ReplyDocument:
 
     def _lookup_place(self, place: str) -> Any:
         kind, colon, name = place.partition(":")
-        lookup = _PLACE_LOOKUPS.get(kind) if colon else None
-        if lookup is not None:
-            return lookup(self, name.strip())
+        if colon and kind in PLACES:
+            return PLACES[kind].lookup(self, name.strip())
         try:
             document = self.parsed_body
         except response_body.UnreadableBodyError:
@@ -190,13 +189,21 @@ class ReplyDocument:
         return self.body_text or None
 
 
-_PLACE_LOOKUPS: dict[str, Callable[[ReplyDocument, str], str | None]] = {
-    "header": ReplyDocument._lookup_header,
-    "cookie": ReplyDocument._lookup_cookie,
-    "xml": ReplyDocument._lookup_xml,
-    "text": ReplyDocument._lookup_text,
+class Place(NamedTuple):
+    """A place in a reply other than its JSON or form."""
+
+    example: str
+    """A locator of it. If it ends with the colon, nothing may follow."""
+    lookup: Callable[[ReplyDocument, str], str | None]
+
+
+PLACES: dict[str, Place] = {
+    "header": Place("header:NAME", ReplyDocument._lookup_header),
+    "cookie": Place("cookie:NAME", ReplyDocument._lookup_cookie),
+    "xml": Place("xml:a/b", ReplyDocument._lookup_xml),
+    "text": Place("text:", ReplyDocument._lookup_text),
 }
-"""Prefix of a locator -> how it is looked up. A locator without a prefix is a JMESPath."""
+"""Prefix of a locator -> its place. A locator without a prefix is a JMESPath."""
 
 
 def _to_token_text(value: Any) -> str | None:
@@ -210,13 +217,14 @@ def check_locator(locator: str) -> None:
     """Raise ConfigError unless the locator is valid and its cost is bounded."""
     place, tilde, pattern = locator.partition(_REGEX_SEPARATOR)
     kind, colon, name = place.partition(":")
-    if colon and kind in _PLACE_LOOKUPS and kind != "text":
+    example = PLACES[kind].example if colon and kind in PLACES else ""
+    if example and not example.endswith(":"):
         if not name.strip():
-            raise ConfigError(f"{kind}: is not followed by a name", fix=f"write {kind}:NAME")
-    elif place.strip() != "text:":
+            raise ConfigError(f"{kind}: is not followed by a name", fix=f"write {example}")
+    elif not example or name.strip():
         from tokencli.providers.bounded_jmespath import compile_expression  # start-up
 
-        compile_expression(place)
+        compile_expression(place, tuple(place.example for place in PLACES.values()))
     if tilde:
         from tokencli.providers.linear_pattern import compile_pattern  # start-up
 
