@@ -40,14 +40,9 @@ MAX_QUOTED_CHARS = 200
 """Characters of a server's text that a message quotes at most."""
 
 ENDPOINT_BY_METADATA_KEY: dict[str, str] = {
-    "token_endpoint": "token",
-    "authorization_endpoint": "authorization",
-    "device_authorization_endpoint": "device_authorization",
-    "pushed_authorization_request_endpoint": "pushed_authorization_request",
-    "revocation_endpoint": "revocation",
-    "introspection_endpoint": "introspection",
-    "userinfo_endpoint": "userinfo",
-    "jwks_uri": "jwks",
+    "jwks_uri" if name == "jwks" else f"{name}_endpoint": name
+    for name in KEY_BY_ENDPOINT
+    if name != "issuer"
 }
 """Metadata member -> logical name of the endpoint."""
 

@@ -2,10 +2,12 @@
 
 import ipaddress
 import re
+from dataclasses import fields
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from tokencli.errors import ConfigError
+from tokencli.provider_schema import Endpoints
 
 if TYPE_CHECKING:
     from tokencli.models import Profile
@@ -17,16 +19,10 @@ _URI_CHARACTERS = re.compile(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-
 """The characters of a URI (RFC 3986 section 2)."""
 _NON_PRINTABLE_ASCII = re.compile(r"[^\x21-\x7e]")
 _DEFAULT_PORTS = {"https": 443, "http": 80}
+_KEYS_WITH_OTHER_NAMES = {"issuer": "issuer", "pushed_authorization_request": "par_url"}
 KEY_BY_ENDPOINT: dict[str, str] = {
-    "token": "token_url",
-    "issuer": "issuer",
-    "authorization": "authorization_url",
-    "device_authorization": "device_authorization_url",
-    "pushed_authorization_request": "par_url",
-    "revocation": "revocation_url",
-    "introspection": "introspection_url",
-    "userinfo": "userinfo_url",
-    "jwks": "jwks_url",
+    field.name: _KEYS_WITH_OTHER_NAMES.get(field.name, f"{field.name}_url")
+    for field in fields(Endpoints)
 }
 """Logical name of an endpoint, or of the issuer -> the key of a profile that sets it."""
 METADATA_SERVICE_HOSTS = frozenset(("169.254.169.254", "169.254.170.2", "169.254.170.23", "fd00:ec2::254",

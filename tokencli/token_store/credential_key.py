@@ -10,7 +10,7 @@ from hashlib import sha256
 
 from tokencli.models import Profile, TokenBinding
 from tokencli.provider_schema import Grant, Reply, Request
-from tokencli.providers.endpoint_urls import get_url_origin
+from tokencli.providers.endpoint_urls import KEY_BY_ENDPOINT, get_url_origin
 
 KEY_VERSION = 1
 """Part of the key; a new version makes all stored tokens unreachable."""
@@ -69,7 +69,10 @@ def list_foreign_receivers(profile: Profile) -> list[str]:
 def foreign_endpoint_origin(profile: Profile, name: str) -> str | None:
     """Return the origin of an endpoint, or None if it is the token endpoint's or not configured."""
     url = profile.endpoints.get(name)
-    configured = f"{name}_url" in profile.value_sources or getattr(profile.provider.endpoints, name)
+    configured = (
+        KEY_BY_ENDPOINT[name] in profile.value_sources
+        or getattr(profile.provider.endpoints, name) is not None
+    )
     if url is None or not configured or get_url_origin(url) == get_url_origin(profile.token_url):
         return None
     return get_url_origin(url)

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from tokencli.config.json_schema import build_json_schema
-from tokencli.config.profile_schema import allowed_keys, build_profile_model
+from tokencli.config.profile_schema import COMMON_KEYS, allowed_keys, build_profile_model
 from tokencli.providers.catalog import BUILTIN_NAMES, load_builtin
+from tokencli.providers.endpoint_urls import KEY_BY_ENDPOINT
 
 SCHEMA = build_json_schema()
 
@@ -43,6 +44,11 @@ def test_schema_is_json_with_valid_references() -> None:
 def test_schema_has_no_null() -> None:
     """TOML has no null, so no key offers it."""
     assert not any(node.get("type") == "null" for node in nodes(SCHEMA))
+
+
+def test_a_profile_can_set_every_endpoint() -> None:
+    """The URL of each endpoint that a provider can have is a key of profiles."""
+    assert set(KEY_BY_ENDPOINT.values()) <= COMMON_KEYS
 
 
 @pytest.mark.parametrize("provider", BUILTIN_NAMES)
