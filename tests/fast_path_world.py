@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tokencli.app import App
+from tokencli.fastpath import reader
 from tokencli.models import Secret, StoredTokenSet, TokenSet
 from tokencli.system.user_dirs import is_memory_backed
 from tokencli.token_store.credential_key import derive_binding
@@ -39,6 +40,11 @@ store = "file"
 min_ttl = "2m"
 timeout = 0.2
 """
+
+
+def records_root(base: Path) -> Path:
+    """Return the folder with the fast-path records of all configurations in a runtime directory."""
+    return base / reader.APP_DIR / reader.RECORDS_DIR
 
 
 class World:
@@ -87,9 +93,14 @@ class World:
         os.utime(self.config, (past, past))
 
     @property
+    def app_dir(self) -> Path:
+        """Return the program's folder in the runtime directory."""
+        return self.run / reader.APP_DIR
+
+    @property
     def hot(self) -> Path:
         """Return the folder of the configuration's fast-path records."""
-        return self.run / "tokencli" / "hot" / str(self.config).replace("/", "%")
+        return records_root(self.run) / reader.records_folder_name(str(self.config))
 
     def without_copies(self) -> Mapping[str, str]:
         """Return an environment without a runtime directory."""

@@ -58,8 +58,8 @@ class SecretRef:
     """The secret's logical name: `password`, `client_secret`, …"""
     profile: str
     target: tuple[str, ...] = ()
-    """keyring: (service, username); env: (variable,); file: (path,); command: the argv; profile:
-    (name,); prompt and stdin: ()."""
+    """What the source's `TargetType` says: a variable, a path, the argv, a service and a user name, or
+    nothing; the name of the other profile."""
 
     def describe_source(self) -> str:
         """Return the kind and, if there is one, the variable, file, program, service or profile."""

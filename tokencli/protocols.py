@@ -166,7 +166,7 @@ or a question to the user."""
 
 
 class SecretSource(Protocol):
-    """Reads secrets from one kind of source: keyring, env, file, command, prompt or stdin."""
+    """Reads secrets from one kind of source."""
 
     interaction: ClassVar[Interaction]
     missing_secret_fix: ClassVar[str]

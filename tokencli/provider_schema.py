@@ -370,10 +370,9 @@ class Provider:
     endpoints: Endpoints
     """The URLs of the endpoints. Example: `{ token = "https://{host}/api/login" }`"""
     grants: Mapping[str, Grant] = field(default_factory=dict)
-    """The supported grants by name; the first is the default. The standard ones are `client_credentials`,
-    `password`, `authorization_code`, `device_code`, `refresh_token`, `token_exchange` and
-    `jwt_bearer`. Any other name is sent as `grant_type` with its `params`. Default:
-    `client_credentials`, or `token` if [request] describes its own request.
+    """The supported grants by name; the first is the default. `tokencli help oauth` lists the standard
+    ones. Any other name is sent as `grant_type` with its `params`. Default: `client_credentials`,
+    or `token` if [request] describes its own request.
     Example: `{ client_credentials = {}, account_credentials.params = { account_id = "{account_id}" } }`"""
     name: str = ""
     """The provider's name, taken from the name of the file or table."""

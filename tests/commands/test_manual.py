@@ -2,14 +2,16 @@
 
 import os
 import pty
+import re
 import subprocess
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Run, script
+from tokencli.commands.completions import SCRIPT_RENDERERS
 from tokencli.commands.help import (
     PAGES,
     link_to_help,
@@ -19,7 +21,23 @@ from tokencli.commands.help import (
     summarize_page,
 )
 from tokencli.commands.registry import COMMANDS
+from tokencli.fastpath.hooks import HOOK_SHELLS
+from tokencli.formats import describe_shells
+from tokencli.oauth.client_authentication import AUTH_METHODS
+from tokencli.oauth.grants import GRANTS
+from tokencli.providers.reply_locator import PLACES
+from tokencli.secret_sources import SECRET_SOURCES
+from tokencli.token_store import TOKEN_STORES
 
+TABLES = [
+    ("oauth", "`{}`", [name for name in GRANTS if name != "refresh_token"]),
+    ("oauth", "`{}`", AUTH_METHODS),
+    ("secrets", "`{{ {} = ", SECRET_SOURCES),
+    ("secrets", "`{}`", TOKEN_STORES),
+    ("any-endpoint", "`{}:", PLACES),
+    ("provider-reference", "`{}:", PLACES),
+]
+"""Page, how it writes a row's name, and the names that it has to explain."""
 MANUAL = Path(__file__).parents[2] / "tokencli" / "manual"
 
 
@@ -46,6 +64,27 @@ def in_terminal(*words: str, env: Mapping[str, str]) -> str:
     os.close(ours)
     assert process.wait(30) == 0, chunks
     return b"".join(chunks).decode().replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize(("page", "written", "names"), TABLES)
+def test_the_manual_explains_every_row(page: str, written: str, names: Iterable[str]) -> None:
+    """What is added to a table of the program is also added to the page about it."""
+    text = read_page(page).lower()
+    assert [name for name in names if written.format(name) not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("use", "names"),
+    [
+        ("`export`", [text.split()[0] for text in describe_shells()]),
+        ("`hook`", HOOK_SHELLS),
+        ("completion", SCRIPT_RENDERERS),
+    ],
+)
+def test_the_platforms_page_names_every_shell(use: str, names: Iterable[str]) -> None:
+    """It has a paragraph about the shells of each kind of script."""
+    (line,) = re.findall(rf"^\*\*Shells for {use}\*\*.*", read_page("platforms"), re.MULTILINE)
+    assert [name for name in names if not re.search(rf"\b{name}", line, re.IGNORECASE)] == []
 
 
 def test_the_list_names_every_page(tokencli: Run) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import Run, script
 from tests.fakes import FakeTerminal
-from tests.fast_path_world import world
+from tests.fast_path_world import records_root, world
 from tokencli.app import App
 from tokencli.secret_sources.keyring_client import OsKeyring
 from tokencli.token_store.locked_store import profile_file_prefix
@@ -377,7 +377,7 @@ def test_remove_deletes_fast_path_records() -> None:
         app = App(environ={**place.environ, "TOKENCLI_CONFIG": str(link)})
         app.list_profile_names()
         app.get_profile("p")
-        kept = place.run / "tokencli" / "hot"
+        kept = records_root(place.run)
         assert sum(one.name == ".profile.p" for one in kept.rglob("*")) == 2
         done = subprocess.run(
             [script(), "profiles", "remove", "p", "--yes"],

@@ -55,7 +55,7 @@ def flip(place: World, at: int) -> None:
 
 def relink(place: World, at: int) -> None:
     """Replace the record, or a folder above it, by a symbolic link."""
-    targets = [copy(place), place.hot, place.hot.parent, place.run / "tokencli"]
+    targets = [copy(place), place.hot, place.hot.parent, place.app_dir]
     target = targets[at % len(targets)]
     moved = place.root / "moved"
     target.rename(moved)
@@ -64,7 +64,7 @@ def relink(place: World, at: int) -> None:
 
 def open_up(place: World, at: int) -> None:
     """Give others access to the record or a folder above it."""
-    targets = [copy(place), place.hot, place.hot.parent, place.run / "tokencli", place.run]
+    targets = [copy(place), place.hot, place.hot.parent, place.app_dir, place.run]
     target = targets[at % len(targets)]
     target.chmod(target.stat().st_mode | (0o004, 0o020, 0o040, 0o002)[at % 4])
 

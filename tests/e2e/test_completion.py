@@ -189,7 +189,7 @@ def test_broken_configuration_completes_nothing(shell: str, place: World) -> Non
 
 def test_profile_names_without_cached_records(tokencli: Run, place: World) -> None:
     """All names, or those with the typed prefix, in file order."""
-    shutil.rmtree(place.run / "tokencli")
+    shutil.rmtree(place.app_dir)
     environ = {**place.environ, "TOKENCLI_CONFIG": str(place.config)}
     assert tokencli("completion", "--profiles", env=environ).out == "p\nq.2\n"
     assert tokencli("completion", "--profiles", "q", env=environ).out == "q.2\n"

@@ -319,7 +319,7 @@ def test_prompt_starts_no_process_and_keeps_the_status(shell: str, place: World)
 def test_failed_renewal_unsets_the_variable(shell: str, place: World) -> None:
     """stderr says why, and the next attempt is a minute later."""
     place.write(place.config.read_text())
-    shutil.rmtree(place.run / "tokencli")
+    shutil.rmtree(place.app_dir)
     shutil.rmtree(place.state)
     load = LOAD[shell].format(program=script(), profiles="p")
     old = {"fish": "set -gx P_TOKEN old"}.get(shell, "export P_TOKEN=old")

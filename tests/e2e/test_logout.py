@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.conftest import Run, script
-from tests.fast_path_world import TOKENS, World, world
+from tests.fast_path_world import TOKENS, World, records_root, world
 from tests.servers.configured import Configure
 from tests.unit.token_store.samples import memory_folder
 
@@ -255,7 +255,7 @@ def test_logout_during_a_renewal(
                 assert b"deleted 1 token" in logout.communicate(timeout=30)[1]
             assert renewal.communicate(timeout=30)[0] == b"canary-access-3c\n"
         assert server.asked == ["canary-refresh-4d", "canary-access-3c"]
-        assert not list(memory.glob("tokencli/hot/*/p"))
+        assert not list(records_root(memory).glob("*/p"))
         assert tokencli("inspect", "p").code == 4
 
 

@@ -60,7 +60,7 @@ def test_records_are_private(place: World) -> None:
         place.make()
     finally:
         os.umask(before)
-    for path in (place.run / "tokencli").rglob("*"):
+    for path in place.app_dir.rglob("*"):
         mode = stat.S_IMODE(path.stat().st_mode)
         assert mode == (0o700 if path.is_dir() else 0o600), path
 
