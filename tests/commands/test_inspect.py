@@ -157,6 +157,14 @@ def test_stdin_without_argument(tokencli: Run, sandbox: Sandbox, tmp_path: Path)
     assert b'"sub": "redirected"' in out.stdout
 
 
+def test_text_that_was_read_by_default_is_called_so(tokencli: Run) -> None:
+    """Without an argument, e.g. in `cat script | sh`, what was on stdin may not have been meant."""
+    done = tokencli("inspect", stdin="echo the rest\necho of a script\n")
+    assert done.code == 9
+    assert "cause: stdin was read, because no profile, file or token was given" in done.err
+    assert "cause:" not in tokencli("inspect", "-", stdin="echo the rest\n").err
+
+
 def test_silent_stdin_is_not_waited_for_forever(tokencli: Run, sandbox: Sandbox) -> None:
     """An open pipe that brings nothing is given up after a note, for the default profile."""
     assert tokencli("get", "groupid").code == 0
@@ -168,7 +176,8 @@ def test_silent_stdin_is_not_waited_for_forever(tokencli: Run, sandbox: Sandbox)
     finally:
         os.close(reading)
         os.close(writing)
-    assert "waiting for a token on stdin" in done.stderr
+    assert "waiting up to 10 seconds for a token, because stdin is an open pipe" in done.stderr
+    assert "warning: nothing arrived on stdin" in done.stderr
     assert "\nprofile   groupid\n" in done.stdout
 
 

@@ -131,12 +131,21 @@ def inspect(
                 "give a token or a profile, not both",
                 cause="--profile can be combined with a token only for --verify, --introspect or --userinfo",
             )
-        found = find_pasted_token(pasted.token, prefer="id_token" if id_token else "access_token")
-        token = PastedToken(found.token, (*pasted.remarks, *found.remarks))
+        token = pasted
     now = app.clock.now()
-    inspection = inspect_token(
-        token.token, now=now, stored=None if id_token else stored, remarks=token.remarks
-    )
+    try:
+        if pasted is not None:
+            found = find_pasted_token(
+                pasted.token, prefer="id_token" if id_token else "access_token"
+            )
+            token = PastedToken(found.token, (*pasted.remarks, *found.remarks))
+        inspection = inspect_token(
+            token.token, now=now, stored=None if id_token else stored, remarks=token.remarks
+        )
+    except InvalidTokenError as error:
+        if pasted is not None and what is None:
+            error.cause = "stdin was read, because no profile, file or token was given"
+        raise
     if stored is not None:
         now = stored.server_time(now)
     checks = NO_CHECKS
@@ -291,10 +300,13 @@ def _read_piped_stdin(app: App) -> bytes | None:
     reader.start()
     if not arrived.wait(STDIN_NOTE_S):
         app.terminal.print_note(
-            "waiting for a token on stdin; to inspect a stored one, name its profile"
+            f"waiting up to {STDIN_TIMEOUT_S:.0f} seconds for a token, because stdin is an open pipe;"
+            " to inspect a stored one, name its profile"
         )
         if not arrived.wait(STDIN_TIMEOUT_S - STDIN_NOTE_S):
-            app.terminal.print_note("nothing arrived on stdin, so the default profile is inspected")
+            app.terminal.print_warning(
+                "nothing arrived on stdin, so the default profile is inspected"
+            )
             return None
     reader.join()
     return bytes(content[:MAX_INPUT_BYTES])

@@ -96,6 +96,13 @@ class Inspection:
         return f"{cause}, so a new token wouldn't help", "date -u"
 
 
+def _describe_character(character: str) -> str:
+    if character.isspace():
+        return "spaces or line breaks"
+    kind = "a control character" if character.isascii() else "a non-ASCII character"
+    return f"{kind} (U+{ord(character):04X})"
+
+
 def inspect_token(
     token: str, *, now: float, stored: TokenSet | None = None, remarks: Sequence[str] = ()
 ) -> Inspection:
@@ -110,10 +117,8 @@ def inspect_token(
         raise InvalidTokenError("the token is empty")
     if len(token) > MAX_TOKEN_LENGTH:
         raise InvalidTokenError(f"not a token: longer than {MAX_TOKEN_LENGTH // 1024} KiB")
-    if stored is None and not _TOKEN_CHARS.issuperset(token):
-        raise InvalidTokenError(
-            "not a token: it has spaces, control characters or non-ASCII letters"
-        )
+    if stored is None and (foreign := [char for char in token if char not in _TOKEN_CHARS]):
+        raise InvalidTokenError(f"not a token: it has {_describe_character(foreign[0])}")
     if stored is not None and stored.clock_skew is not None:
         clock = describe_clock(stored.clock_skew)
         remarks = (*remarks, f"times are {clock}")

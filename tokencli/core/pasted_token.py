@@ -3,16 +3,19 @@
 Texts quote only names from the input, never a value, because any value can be a secret.
 """
 
+import binascii
 import codecs
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from tokencli.errors import InvalidTokenError
-from tokencli.jwt.decode import decode_token
+from tokencli.jwt.decode import DecodedToken, decode_token
 
 MAX_DEPTH = 8
 """How often a value that was found may contain another one, e.g. JSON in a parameter."""
@@ -40,10 +43,19 @@ _ASSIGNMENT = re.compile(
     (?P<name>[A-Za-z_][\w.-]*) \s* (?P<sign>:?=|:\s) \s* (?P<value>[^=\s].*) $"""
 )
 _ELLIPSIS = re.compile(r"\u2026|\.\.\.|\[truncated[^\]]{0,40}\]|<snip>|<truncated>")
+_TERMINAL_STYLE = re.compile(r"\x1b\[[\d;]*[mK]")
+_SOFT_LINE_BREAK = re.compile(r"[\\=]\r?\n\s*")
+"""The end of a line that goes on: in a shell, and in quoted-printable (RFC 2045 section 6.7)."""
 _CUT_JWT = re.compile(r"(?<![\w.+/-])eyJ[\w.+/=~-]*?(\u2026|\.\.\.)")
 _URL_OR_FORM_START = re.compile(r"[a-zA-Z][\w+.-]*://|[#?]|[\w.-]+=[^\s&]*&")
 _ERROR_CODE = re.compile(r"[a-z][a-z_]{2,40}")
 _FOREIGN_FORMATS = (
+    (r"(?i)(?:null|none|nil|undefined|nan|true|false|\(null\)|\[object object\])$",
+     "a word that programs print if a value is missing"),
+    (r"\$\w+$|\$\{[^}]*\}$|\$\(.*\)$|\$env:\w+$|%\w+%$|\{\{.*\}\}$",
+     "the name of a variable instead of its value"),
+    (r"(?i)<[\w .-]+>$|(?:your|insert)[-_ ]?(?:\w+[-_ ])*token(?:[-_ ]?(?:goes[-_ ]?)?here)?$",
+     "a placeholder"),
     (r"[a-zA-Z][\w+.-]*://\S*$", "a URL without one"),
     (r"(?i)www-authenticate:", "the challenge of a server"),
     (r"(?i)basic\s+\S+$|authorization:\s*basic\s", "HTTP Basic credentials (id and secret)"),
@@ -54,7 +66,7 @@ _FOREIGN_FORMATS = (
     (r"(?:PHNhbW|PD94bWwg|PEFzc2VydGlvb|PFJlc3BvbnNl)[\w+/=-]*$", "a SAML assertion in base64"),
     (r"<", "XML"),
     (r"ssh-(?:rsa|ed25519)\s", "an SSH key"),
-)
+)  # fmt: skip
 """How other things start (a regular expression) -> what they are."""
 
 
@@ -88,7 +100,7 @@ def find_pasted_token(pasted: str, *, prefer: str = "access_token") -> PastedTok
         InvalidTokenError: there is none, more than one, or a part of one, and which.
     """
     remarks = []
-    text = pasted.translate(_INVISIBLE).strip()
+    text = _TERMINAL_STYLE.sub("", pasted.translate(_INVISIBLE)).strip()
     if "\ufeff" in pasted:
         remarks.append("the input starts with a byte order mark")
     found = _Finder(prefer).find(text)
@@ -114,8 +126,16 @@ class _Finder:
         if found is not None:
             return found
         joined = "".join(text.split())
-        if decode_token(joined).kind != "opaque":
+        decoded = decode_token(joined)
+        if decoded.kind != "opaque" and decoded.damage is None:
             return PastedToken(joined)
+        if (found := _find_encoded(text, joined)) is not None:
+            return found
+        if decoded.kind != "opaque":
+            _raise_if_shortened(text, ())
+            return PastedToken(joined)
+        if joined == text:
+            _raise_if_glued(joined, decoded)
         candidates = list(dict.fromkeys(map(_strip_full_stop, _JWT.findall(text))))
         _raise_if_shortened(text, candidates)
         if len(candidates) > 1:
@@ -225,6 +245,36 @@ class _Finder:
         )
 
 
+def _find_encoded(text: str, joined: str) -> PastedToken | None:
+    """Return a JWT that was encoded once more, wrapped, or followed by a mark; None if there is none."""
+    forms = [(_SOFT_LINE_BREAK.sub("", text), "its lines were joined")]
+    if "%" in joined:
+        forms.append((unquote(joined), "it was percent-encoded"))
+    if joined.startswith("ZXlK"):  # eyJ
+        with suppress(binascii.Error, UnicodeDecodeError):
+            raw = binascii.a2b_base64(joined + "=" * (-len(joined) % 4))
+            forms.append((raw.decode(), "it was encoded in base64, as in a Kubernetes Secret"))
+    forms.append((joined.rstrip("%$\\\0"), "the character after it was left out"))
+    for form, remark in forms:
+        token = "".join(form.split())
+        decoded = decode_token(token)
+        if token != joined and decoded.kind != "opaque" and decoded.damage is None:
+            return PastedToken(token, (remark,))
+    return None
+
+
+def _raise_if_glued(joined: str, decoded: DecodedToken) -> None:
+    """Raise if a text with damage is a JWT that is followed by another one at once."""
+    if decoded.damage is None or joined.count(".") != 4:
+        return
+    for start in islice(re.finditer(r"(?<=\w)eyJ", joined), 20):
+        halves = map(decode_token, (joined[: start.start()], joined[start.start() :]))
+        if all(half.kind != "opaque" and half.damage is None for half in halves):
+            raise InvalidTokenError(
+                "2 tokens were given, without a space between them, and one can be inspected at a time"
+            )
+
+
 def _find_opaque(text: str) -> PastedToken:
     """Return an opaque token, without scheme and line breaks."""
     in_headers = set(_AUTH_HEADER.findall(text))
@@ -233,6 +283,9 @@ def _find_opaque(text: str) -> PastedToken:
     token = _strip_quotes(_AUTH_SCHEME.sub("", text, count=1))
     if not token or re.fullmatch(r"(?i)authorization\s*[:=]", token):
         raise InvalidTokenError("the token is empty")
+    _raise_if_foreign(token)
+    if "\0" in token or "\ufffd" in token:
+        raise InvalidTokenError("not a token: it is binary data, or text in an unknown encoding")
     lines = [line.strip() for line in token.splitlines()]
     if len(lines) > 1 and " " not in "".join(lines) and not _is_wrapped(lines):
         raise InvalidTokenError(
@@ -273,7 +326,7 @@ def _raise_if_shortened(text: str, candidates: Sequence[str]) -> None:
     for ellipsis in _ELLIPSIS.finditer(text):
         before = text[max(0, ellipsis.start() - 80) : ellipsis.start()]
         word = re.split(r"[^\w.+/=-]", before)[-1]
-        if not re.search(r"[\w-]{3}$", word) or (whole and "eyJ" not in word):
+        if not re.search(r"[\w-]{3}$|eyJ[\w.-]*$", word) or (whole and "eyJ" not in word):
             continue
         rest = text[ellipsis.end() :].strip(_QUOTES + " \n,;}")
         where = "in the middle" if rest else "at its end"

@@ -14,6 +14,8 @@ MAX_TOKEN_LENGTH = 64 * 1024
 MAX_JSON_DEPTH = 32
 """Levels of nesting in a header or in claims; deeper JSON is rejected."""
 
+REGISTERED_CLAIMS = {"iss", "sub", "aud", "exp", "nbf", "iat", "jti"}
+"""RFC 7519 section 4.1."""
 BASE64_TO_BASE64URL = str.maketrans("+/", "-_")
 
 TokenKind = Literal["jwt", "jwe", "sd-jwt", "opaque"]
@@ -54,7 +56,9 @@ def decode_token(token: str | bytes) -> DecodedToken:
     parts = reader.normalize_parts(parts)
     header = reader.read_object("header", parts[0])
     if header is None:
-        return reader.as_opaque() if text.startswith("eyJ") else DecodedToken("opaque")
+        if not text.startswith("eyJ"):
+            return _decode_headless_token(parts)
+        return reader.as_opaque()
     if len(parts) == 5:
         if "enc" not in header:  # RFC 7516 section 4.1.2
             reader.add_damage("it has 5 parts like a JWE, but its header has no enc")
@@ -97,10 +101,21 @@ def _decode_incomplete_token(parts: list[str]) -> DecodedToken:
     """
     reader = _PartReader()
     header = reader.read_object("header", reader.normalize_parts(parts)[0])
-    if not parts[0].startswith("eyJ") or (header is not None and "alg" not in header):
+    if not parts[0].startswith("eyJ"):
         return DecodedToken("opaque")
+    if header is not None and "alg" not in header:
+        return _decode_headless_token(["", *parts])
     count = f"{len(parts)} part{'' if len(parts) == 1 else 's'}"
     damage = f"it starts like a JWT but has {count} instead of 3: was it cut off?"
+    return DecodedToken("opaque", problems=(damage,), damage=damage)
+
+
+def _decode_headless_token(parts: list[str]) -> DecodedToken:
+    """Return an opaque token, with damage if its second part is the payload of a JWT."""
+    claims = _PartReader().read_object("payload", parts[1])
+    if len(REGISTERED_CLAIMS & (claims or {}).keys()) < 2:
+        return DecodedToken("opaque")
+    damage = "it has the payload of a JWT without a readable header: was its start cut off?"
     return DecodedToken("opaque", problems=(damage,), damage=damage)
 
 

@@ -123,6 +123,25 @@ def test_json_serialization() -> None:
     assert find_pasted_token(json.dumps(encrypted)).token == JWE
 
 
+@pytest.mark.parametrize(("pasted", "remark"), [
+    (b64encode(JWT.encode()).decode(), "encoded in base64"),
+    (f"token: {b64encode(JWT.encode()).decode()}", "encoded in base64"),
+    (JWT.replace(".", "%2E"), "percent-encoded"),
+    ("\\\n".join((JWT[:40], JWT[40:])), "lines were joined"),
+    ("=\r\n".join((JWT[:76], JWT[76:])), "lines were joined"),
+    (f"{JWT}%\n", "character after it"),
+])  # fmt: skip
+def test_encoded_once_more(pasted: str, remark: str) -> None:
+    """A Kubernetes Secret, an address, a wrapped command, a mail, and zsh's mark of a missing line end."""
+    found = find_pasted_token(pasted)
+    assert found.token == JWT and remark in found.remarks[-1]
+
+
+def test_colors_are_ignored() -> None:
+    """`grep --color` puts terminal sequences into a token."""
+    assert find_pasted_token(f"\x1b[01;31m\x1b[K{JWT[:9]}\x1b[m\x1b[K{JWT[9:]}").token == JWT
+
+
 SAML = '<saml:Assertion xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion">x</saml:Assertion>'
 
 
@@ -168,6 +187,19 @@ SAML = '<saml:Assertion xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion">x</sa
     ("SAMLResponse=PHNhbWw&RelayState=x", "SAML response"),
     ("<a><b/></a>", "XML"),
     ("ssh-rsa AAAA me", "SSH"),
+    (f"{JWT[:80]}...{JWT[-20:]}", "truncated in the middle"),
+    (f"{HEAD}.ey...{JWT[-20:]}", "truncated in the middle"),
+    (f"{HEAD}.***.***", "masked"),
+    (f"{JWT}{OTHER}", "2 tokens were given, without a space"),
+    ("null", "a word that programs print if a value is missing"),
+    ("None", "a word that programs print"),
+    ("$ACCESS_TOKEN", "name of a variable"),
+    ("Authorization: Bearer ${ACCESS_TOKEN}", "name of a variable"),
+    ("{{ access_token }}", "name of a variable"),
+    ("%ACCESS_TOKEN%", "name of a variable"),
+    ("<access token>", "placeholder"),
+    ("YOUR_ACCESS_TOKEN", "placeholder"),
+    ("\0\1canary", "binary data"),
 ])  # fmt: skip
 def test_trouble_is_named(text: str, says: str) -> None:
     """A part of a token, several, or something else: the message says what, and quotes no value."""
@@ -197,7 +229,7 @@ def test_any_text_is_a_token_or_refused(text: str, form: str) -> None:
 
 @pytest.mark.parametrize("text", [
     "a=" + "&" * 100_000 + " x", "A=" * 60_000, "[" * 100_000, "..." * 40_000, "eyJ." * 30_000, "eyJ.a " * 20_000, "<" * 100_000,
-    "a..." * 30_000, "\n" * 100_000 + "x", json.dumps(dict.fromkeys(TOKEN_MEMBERS, "x")) * 2000,
+    "a..." * 30_000, "eyJ" * 5_000 + "." + "eyJ" * 10_000 + "...", "eyJhbGciOiIxIn0.." + "eyJ" * 15_000 + "..", "%2E" * 20_000, "ZXlK" * 20_000, "\n" * 100_000 + "x", json.dumps(dict.fromkeys(TOKEN_MEMBERS, "x")) * 2000,
 ])  # fmt: skip
 def test_time_is_linear(text: str) -> None:
     """A long text is answered at once."""

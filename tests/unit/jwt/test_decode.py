@@ -128,3 +128,12 @@ def test_base64url_must_be_canonical(raw: bytes) -> None:
     for strange in ("=", " ", "\n", "+", "/", "é"):
         with pytest.raises(ValueError):
             decode_base64url(written + strange)
+
+
+def test_missing_start_is_damage() -> None:
+    """A payload with registered claims, but without its header, is no opaque token."""
+    _, payload, signature = ACCESS.split(".")
+    for cut in (ACCESS[5:], f"{payload}.{signature}", payload):
+        assert "was its start cut off" in (decode_token(cut).damage or "")
+    for whole in (f"{part({'sub': 'x', 'n': 1})}.x", "abc.def.ghi", f"v4.{part({'a': 1})}.x"):
+        assert decode_token(whole) == DecodedToken("opaque")
