@@ -210,8 +210,8 @@ class IssuanceRules:
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT_CONFIG
 
     sticky: float | None = None
-    """The server returns the same token until this many seconds before its expiry, so tokencli does
-    not ask again any earlier.
+    """The server returns the same token until this many seconds before its expiry, so tokencli
+    doesn't ask again earlier, except with `get --force`.
     Example: `60`"""
     exclusive: bool = False
     """Whether a new token invalidates the previous one. tokencli then uses each token until it

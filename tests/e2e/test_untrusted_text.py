@@ -123,6 +123,11 @@ def plain(text: str) -> bytes:
     return b.message("200 OK", text.encode(errors="replace"))
 
 
+def refusing(reply: Callable[[str], bytes]) -> Callable[[str], bytes]:
+    """Return a function for the same reply with a status of a refusal."""
+    return lambda text: reply(text).replace(b"200 OK", b"400 Bad", 1)
+
+
 def header(text: str) -> bytes:
     """Return a response with the text, as far as it is Latin-1, in its headers."""
     value = "".join(char for char in text if char not in "\r\n").encode("latin-1", "replace")
@@ -154,12 +159,17 @@ REPLIES: dict[str, tuple[Callable[[str], bytes], list[str]]] = {
     "scope of export": (scoped, ["export", "p", "--shell", "fish"]),
     "page": (page, ["get", "p"]),
     "text": (plain, ["get", "p"]),
+    "page of a refusal": (refusing(page), ["get", "p"]),
+    "text of a refusal": (refusing(plain), ["get", "p"]),
     "headers": (header, ["get", "p", "-vvv"]),
     "redirect": (redirect, ["get", "p", "-v"]),
 }
 
 
-UNSEEN = ("token type", "member names", "headers", "redirect", "scope of a test", "scope of export")
+UNSEEN = (
+    *("token type", "member names", "headers", "redirect", "scope of a test", "scope of export"),
+    *("page", "text"),  # an unreadable success, any word of which may be the token
+)
 """Where the text is quoted in another spelling, or not shown at all."""
 
 

@@ -69,7 +69,7 @@ def _refresh_all_profiles(app: App, *, json_output: bool) -> None:
         row: dict[str, object] = {"name": name}
         error: TokencliError | None
         try:
-            result = get_token(app.get_profile(name), app, force=True)
+            result = get_token(app.get_profile(name), app, force=True, unless_sticky=True)
         except TokencliError as failure:
             error = failure
         else:

@@ -57,7 +57,7 @@ def print_refreshed_token(
 ) -> None:
     """Get a new token, print it as `refresh` does, and say on stderr how it was obtained."""
     profile = app.get_profile(profile_name, scope=scope)
-    result = get_token(profile, app, force=True)
+    result = get_token(profile, app, force=True, unless_sticky=True)
     app.terminal.print_note(f"{profile.name}: {describe_renewal(result)}")
     _print_rendered(app, profile, result, format_name, {})
     _finish(app, profile, result)

@@ -65,14 +65,15 @@ def get_token(
     force: bool = False,
     resolver: SecretResolver | None = None,
     interactive: bool = False,
+    unless_sticky: bool = False,
     by_grant: bool = False,
 ) -> TokenResult:
     """Return a token of the profile that is fresh for `min_ttl` seconds, in the cheapest way.
 
     A hit takes no lock. A miss takes the credential's lock and reads the store again, so that any
     number of concurrent processes send one request. With `force`, a stored token counts only if
-    another process obtained it after this call began, or if the server would return it again. With `by_grant`, the refresh token isn't
-    used, so that the profile's own settings are tested. An interactive sign-in starts only if
+    another process obtained it after this call began, or with `unless_sticky` if the server would
+    return it again (`sticky` of the provider). With `by_grant`, the refresh token isn't used, so that the profile's own settings are tested. An interactive sign-in starts only if
     `interactive` or the profile allows it, and the credential's lock isn't held meanwhile.
 
     Raises:
@@ -80,7 +81,8 @@ def get_token(
             refresh token is no longer valid.
     """
     binding = derive_binding(profile)
-    least, sticky = profile.reachable_min_ttl(min_ttl), profile.provider.issuing.sticky
+    least = profile.reachable_min_ttl(min_ttl)
+    same_again = unless_sticky and profile.provider.issuing.sticky is not None
     began = ctx.clock.now()
     resolver = resolver or SecretResolver(profile, ctx)
     subject = hash_subject(profile, resolver)
@@ -90,7 +92,7 @@ def get_token(
             stored.binding == binding
             and stored.subject_hash == subject
             and stored.token.is_fresh(ctx.clock.now(), least)
-            and (not force or sticky is not None or stored.token.obtained_at > began)
+            and (not force or same_again or stored.token.obtained_at > began)
             and not by_grant
         )
 
@@ -121,7 +123,14 @@ def get_token(
         if earlier is not None:
             earlier = replace(earlier, sign_in=replace(earlier.sign_in, interactive=False))
             with suppress(SignInRequiredError):  # then sign in to the profile as it is now
-                return get_token(earlier, ctx, min_ttl=min_ttl, force=force, resolver=resolver)
+                return get_token(
+                    earlier,
+                    ctx,
+                    min_ttl=min_ttl,
+                    force=force,
+                    unless_sticky=unless_sticky,
+                    resolver=resolver,
+                )
     if ctx.terminal.interactive:
         resolver.prefetch(_secrets_for_renewal(profile, None if by_grant else stored))
     latest = stored or cached

@@ -183,7 +183,7 @@ def with_issuing(**issuing: object) -> Profile:
     return replace(PROFILE, provider=provider)
 
 
-@pytest.mark.parametrize("how", ["min_ttl", "profile", "force"])
+@pytest.mark.parametrize("how", ["min_ttl", "profile", "refresh"])
 def test_a_sticky_token_is_not_asked_for_early(how: str) -> None:
     """A server that would return the same token isn't asked, by `min_ttl` or a refresh either."""
     profile, ctx = with_issuing(sticky=60.0), context_with()
@@ -191,12 +191,21 @@ def test_a_sticky_token_is_not_asked_for_early(how: str) -> None:
         profile = replace(profile, min_ttl=600.0)
     keep(ctx, stored(ctx, age=900, profile=profile))
     min_ttl = 600.0 if how == "min_ttl" else None
-    result = get_token(profile, ctx, min_ttl=min_ttl, force=how == "force")
-    assert (result.source, result.reissued) == ("stored", how == "force")
+    refresh = how == "refresh"
+    result = get_token(profile, ctx, min_ttl=min_ttl, force=refresh, unless_sticky=refresh)
+    assert (result.source, result.reissued) == ("stored", refresh)
     assert ctx.transport.requests == []
     ctx.clock.current_time += 250
     ctx.transport.replies = [GOOD]
-    assert get_token(profile, ctx, min_ttl=min_ttl, force=how == "force").source != "stored"
+    result = get_token(profile, ctx, min_ttl=min_ttl, force=refresh, unless_sticky=refresh)
+    assert result.source != "stored"
+
+
+def test_force_asks_for_a_sticky_token_too() -> None:
+    """`get --force` and `profiles test` are for a token that the server may have revoked."""
+    profile, ctx = with_issuing(sticky=60.0), context_with(GOOD)
+    keep(ctx, stored(ctx, age=900, profile=profile))
+    assert get_token(profile, ctx, force=True).source != "stored"
 
 
 def test_the_same_token_again_is_recognized() -> None:
