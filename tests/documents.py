@@ -23,6 +23,7 @@ from tests import completions, keyring_session, man_page
 from tests.conftest import ALONE, PROXIES
 from tests.unit.oauth.test_refusal_hints import CASES, Case, find_row
 from tokencli.commands.help import PAGES, read_page, summarize_page
+from tokencli.oauth.client_authentication import AUTH_METHODS
 from tokencli.oauth.refusal_hints import ENTER_SECRET, HINTS, SIGN_IN, Hint
 from tokencli.oauth.refusals import UNEXPLAINED
 from tokencli.sandbox.groupid import GroupId
@@ -224,11 +225,14 @@ def _describe_reply(case: Case) -> str:
 
 def _describe_situation(hint: Hint) -> str:
     """Return the conditions of a row besides the reply."""
-    facts = [f"no {fact[1:]}" if fact.startswith("!") else fact for fact in hint.given]
-    grants = [grant for grant in hint.grants if grant]
-    return "; ".join(
-        filter(None, (", ".join(grants), ", ".join(hint.client_auth), ", ".join(facts)))
-    )
+    methods = ("any",) if len(hint.client_auth) == len(AUTH_METHODS) else hint.client_auth
+    columns = {
+        "grant": [grant for grant in hint.grants if grant],
+        "auth": methods,
+        "with": [fact for fact in hint.given if not fact.startswith("!")],
+        "without": [fact[1:] for fact in hint.given if fact.startswith("!")],
+    }
+    return "; ".join(f"{name}: {', '.join(values)}" for name, values in columns.items() if values)
 
 
 def _describe_fix(hint: Hint) -> str:

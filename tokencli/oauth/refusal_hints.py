@@ -169,11 +169,11 @@ def _match_hint(
 HINTS: tuple[Hint, ...] = (
     # The clock.
     Hint(
-        "{clock}, so the server most likely refuses the time in the signed assertion or the DPoP proof; set the clock, e.g. by NTP",
+        "{clock}, so the server most likely refuses the time in the signed assertion or the DPoP proof; set the clock, e.g. with NTP",
         codes=("invalid_client", "invalid_grant", "invalid_dpop_proof", "invalid_request", "unauthorized_client", "access_denied"), given=("time-bound proof", "clock off"),
     ),
     Hint(
-        "{clock}, so the server most likely refuses the time in the signed assertion or the DPoP proof; set the clock, e.g. by NTP",
+        "{clock}, so the server most likely refuses the time in the signed assertion or the DPoP proof; set the clock, e.g. with NTP",
         statuses=(400, 401, 403, 500), given=("time-bound proof", "clock off"),
     ),
     # The server names a setting of the profile.
@@ -196,7 +196,7 @@ HINTS: tuple[Hint, ...] = (
         given=("!par",), setting="par", fix="tokencli profiles edit {profile} --set par=true",
     ),
     Hint(
-        "the server's registration of this client says {method}, the profile says {client_auth}",
+        "the server's registration of this client says {method}, but the profile says {client_auth}",
         client_auth=(*_SECRET_METHODS, *_SIGNED_METHODS, "tls_client_auth", "none"), says=r"\b" + _METHOD + r"\b(?!.{0,3} (?:is |was )?(?:not|n't|unsupported|disabled))",
         setting="client_auth", fix="tokencli profiles edit {profile} --set client_auth={method}",
     ),
@@ -212,13 +212,13 @@ HINTS: tuple[Hint, ...] = (
         setting="client_auth", fix="tokencli profiles edit {profile} --set client_auth=private_key_jwt",
     ),
     Hint(
-        "the server expects a signed assertion from this client: signed with its secret (client_secret_jwt) or with its private key (private_key_jwt)",
+        "the server expects an assertion signed with the client's secret (client_secret_jwt) or with its private key (private_key_jwt)",
         says=r"client_assertion(?:_type)?\W+(?:parameter )?(?:is |was )?" + _MISSING + r"|" + _MISSING + r".{0,30}client_assertion",
         client_auth=_UNSIGNED_METHODS,
         setting="client_auth", fix="tokencli profiles edit {profile} --set client_auth=client_secret_jwt",
     ),
     Hint(
-        "the client is public at the server, so it must not send a secret or an assertion",
+        "this client is registered as public, so it must not send a secret or an assertion",
         says=r"AADSTS700025|(?:is public|public client).{0,60}(?:neither|no|not|n't).{0,40}(?:secret|assertion|authenticat)",
         client_auth=(*_SECRET_METHODS, *_SIGNED_METHODS),
         setting="client_auth", fix="tokencli profiles edit {profile} --set client_auth=none",
@@ -278,7 +278,7 @@ HINTS: tuple[Hint, ...] = (
         codes=("invalid_target",), setting="resource", fix=EDIT,
     ),
     Hint(
-        "the redirect URI is not registered for this client; tokencli uses {redirect_uri}, unless redirect_host, redirect_port or redirect_path is set",
+        "the redirect URI {redirect_uri} is not registered for this client; redirect_host, redirect_port and redirect_path change it",
         says=r"redirect.?ur[il]s?.{0,60}(?:" + _WRONG + r"|" + _REFUSED + r"|n't match|not match)|" + _WRONG + r".{0,20}redirect.?ur[il]|redirect_uri_mismatch|AADSTS50011",
     ),
     Hint(
@@ -292,7 +292,7 @@ HINTS: tuple[Hint, ...] = (
         setting="scope", fix=EDIT,
     ),
     Hint(
-        "for client credentials, the scope is the API's URI followed by /.default",
+        "with client credentials, the scope must be the API's URI followed by /.default",
         says=r"AADSTS1002012|AADSTS70011", grants=("client_credentials",), setting="scope", fix=EDIT,
     ),
     Hint(
@@ -311,7 +311,7 @@ HINTS: tuple[Hint, ...] = (
     ),
     # The account.
     Hint(
-        "the account is locked, most often after several wrong passwords; wait, or ask an administrator to unlock it",
+        "the account is locked, usually after several wrong passwords; wait, or ask an administrator to unlock it",
         says=_LOCKED + r"|AADSTS50053|E0000069", grants=(*_LOGINS, "", *_SIGN_INS, "jwt_bearer"),
     ),
     Hint(
@@ -324,7 +324,7 @@ HINTS: tuple[Hint, ...] = (
         grants=_LOGINS,
     ),
     Hint(
-        "the server expects the user to complete the account first, e.g. by accepting terms or changing the password; sign in there in a browser",
+        "the user must complete the account setup first, e.g. accept terms or change the password; sign in to the server in a browser",
         says=r"not fully set up|required action|account.{0,20}(?:incomplete|not verified|unverified)|email.{0,12}(?:not verified|unverified)|terms.{0,12}accept",
     ),
     Hint(
@@ -338,7 +338,7 @@ HINTS: tuple[Hint, ...] = (
         grants=_LOGINS,
     ),
     Hint(
-        "the server wants the user to sign in again, e.g. with a second factor",
+        "the server requires the user to sign in again, e.g. with a second factor",
         says=r"AADSTS5007[469]|AADSTS50158|AADSTS50173|AADSTS5013[23]|AADSTS7004[34]|\bmfa\b|mfa_required|multi.?factor|invalid_rapt|reauth|session (?:control|lifetime)",
         given=("interactive",), fix=SIGN_IN,
     ),
@@ -431,23 +431,23 @@ HINTS: tuple[Hint, ...] = (
     ),
     # The assertion.
     Hint(
-        "{clock}, so the time in the signed assertion or the DPoP proof is wrong for the server; set the clock, e.g. by NTP",
+        "{clock}, so the server sees a wrong time in the signed assertion or the DPoP proof; set the clock, e.g. with NTP",
         says=_TIME, given=("time-bound proof", "clock off"),
     ),
     Hint(
-        "{clock}; set it, e.g. by NTP", says=_CLOCK, given=("clock off",),
+        "{clock}; set it, e.g. with NTP", says=_CLOCK, given=("clock off",),
     ),
     Hint(
         "the server refuses the time in the signed assertion or the DPoP proof, so this computer's clock and the server's differ; compare them, and set the one that is wrong",
         says=_TIME, grants=("client_credentials", "jwt_bearer", "password", "custom", ""), given=("time-bound proof",),
     ),
     Hint(
-        "the server can't verify the assertion's signature: the private key is not the one registered there, or key_id names another",
+        "the server can't verify the assertion's signature: the private key is not the one registered there, or key_id names another key",
         says=r"signature|AADSTS700027|\bkid\b|(?:no|unable to|find|load|unknown|matching).{0,20}\bkeys?\b|jwks", given=("signed assertion", "private_key"), blames=("private_key",), setting="key_id", fix=ENTER_SECRET,
     ),
     # The refresh token, or the code.
     Hint(
-        "the refresh token was used before, so the server has ended the session; another program may share it",
+        "the refresh token was used before, so the server has ended the session; another program may be using it as well",
         says=r"re-?use|already.{0,10}(?:used|redeemed|consumed)|replay|stale token|used (?:twice|before|more than)|rotated", grants=("refresh_token",), blames=("refresh_token",), fix=SIGN_IN,
     ),
     Hint(
@@ -459,11 +459,11 @@ HINTS: tuple[Hint, ...] = (
         says=r"revoked|not active|session|offline|signed? ?out|AADSTS50173", grants=("refresh_token",), blames=("refresh_token",), fix=SIGN_IN,
     ),
     Hint(
-        "the token to exchange is expired, or the server doesn't accept its issuer or audience",
+        "the token to exchange has expired, or the server doesn't accept its issuer or audience",
         says=r"(?:subject|actor).?token|invalid token", grants=("token_exchange",),
     ),
     Hint(
-        "the person declined the sign-in, or the server denied it",
+        "the user declined the sign-in, or the server denied it",
         codes=("access_denied", "authorization_declined", "user_denied"), grants=_SIGN_INS, fix=SIGN_IN,
     ),
     Hint(
@@ -472,7 +472,7 @@ HINTS: tuple[Hint, ...] = (
     ),
     # The user's credentials.
     Hint(
-        "the user name or the password is wrong, or the identity store ID is",
+        "the user name, the password or the identity store ID is wrong",
         says=r"credentials|password|log.?in failed|(?<!client )authentication failed|AADSTS50126", grants=_LOGINS, given=("password", "identity_store_id"), codes=("", "invalid_grant", "access_denied", "unauthorized"), blames=("password",), fix=ENTER_SECRET,
     ),
     Hint(
@@ -486,7 +486,7 @@ HINTS: tuple[Hint, ...] = (
         says=r"attention required|just a moment|cloudflare|request (?:was )?(?:blocked|rejected)|requested url was rejected|access denied.{0,200}reference #|incapsula|imperva|akamai|web application firewall|\bwaf\b|captcha|are you (?:a )?(?:human|robot)", given=("HTML page",),
     ),
     Hint(
-        "the server shows its sign-in page here, so this is not the token endpoint, or a gateway requires a sign-in",
+        "the server replied with a sign-in page, so this is not the token endpoint, or a gateway requires a sign-in",
         says=r"sign.?in|log.?in|password|sso", given=("HTML page",), fix="tokencli profiles show {profile}",
     ),
     # The server names a parameter.
@@ -524,7 +524,7 @@ HINTS: tuple[Hint, ...] = (
         "the server does not accept the pushed or signed authorization request", codes=("invalid_request_uri", "invalid_request_object"), fix=SIGN_IN,
     ),
     Hint(
-        "the user name or the password is wrong, or the identity store ID is, or the user is not allowed to sign in",
+        "the user name, the password or the identity store ID is wrong, or the user is not allowed to sign in",
         codes=("invalid_grant",), grants=("password",), given=("identity_store_id",), blames=("password",), fix=ENTER_SECRET,
     ),
     Hint(
@@ -544,7 +544,7 @@ HINTS: tuple[Hint, ...] = (
         codes=("invalid_grant",), grants=("jwt_bearer",), fix=EDIT,
     ),
     Hint(
-        "the token to exchange is expired, or the server doesn't accept its issuer or audience",
+        "the token to exchange has expired, or the server doesn't accept its issuer or audience",
         codes=("invalid_grant", "invalid_request", "invalid_token"), grants=("token_exchange",),
     ),
     Hint(
@@ -556,11 +556,11 @@ HINTS: tuple[Hint, ...] = (
         codes=("invalid_client",), client_auth=("none",), setting="client_id", fix=EDIT,
     ),
     Hint(
-        "the client ID or the client secret is wrong, or contains special characters that the server reads differently (basic_encoding = \"{other_encoding}\"), or the server expects another method than {client_auth}",
+        "the client ID or the client secret is wrong, or contains special characters that the server reads differently (basic_encoding = \"{other_encoding}\"), or the server expects a method other than {client_auth}",
         codes=("invalid_client",), client_auth=("client_secret_basic",), given=("special characters",), blames=("client_secret",), fix=ENTER_SECRET,
     ),
     Hint(
-        "the client ID or the client secret is wrong, or the server expects another client authentication method than {client_auth}",
+        "the client ID or the client secret is wrong, or the server expects a client authentication method other than {client_auth}",
         codes=("invalid_client",), client_auth=(*_SECRET_METHODS, "client_secret_jwt"), blames=("client_secret",), fix=ENTER_SECRET,
     ),
     Hint(
@@ -579,7 +579,7 @@ HINTS: tuple[Hint, ...] = (
         codes=("access_denied",), grants=("client_credentials",), blames=("client_secret",), setting="audience", fix=EDIT,
     ),
     Hint(
-        "the server or the user denied it", codes=("access_denied", "authorization_declined"),
+        "the server or the user denied the request", codes=("access_denied", "authorization_declined"),
     ),
     Hint(
         "a parameter is missing, repeated or wrong", codes=("invalid_request",), fix="tokencli profiles show {profile}",
@@ -603,7 +603,7 @@ HINTS: tuple[Hint, ...] = (
         statuses=(401,), grants=("password",), client_auth=(*_SECRET_METHODS, *_SIGNED_METHODS), blames=("password", "client_secret"), fix=ENTER_SECRET,
     ),
     Hint(
-        "{unexplained}the user name or the password is wrong, the account is locked or disabled, the client ID is unknown or must authenticate",
+        "{unexplained}the user name or the password is wrong, the account is locked or disabled, the client ID is unknown, the server expects this client to authenticate",
         statuses=(401,), grants=("password",), blames=("password",), fix=ENTER_SECRET,
     ),
     Hint(
@@ -619,15 +619,15 @@ HINTS: tuple[Hint, ...] = (
         statuses=(403,), grants=("custom",), blames=("*",), fix=ENTER_SECRET,
     ),
     Hint(
-        "{unexplained}the client ID or the client secret is wrong, the special characters in them need basic_encoding = \"{other_encoding}\", the server expects another client authentication method than {client_auth}",
+        "{unexplained}the client ID or the client secret is wrong, the special characters in them need basic_encoding = \"{other_encoding}\", the server expects a client authentication method other than {client_auth}",
         statuses=(401,), client_auth=("client_secret_basic",), given=("special characters",), blames=("client_secret",), fix=ENTER_SECRET,
     ),
     Hint(
-        "{unexplained}the client ID or the client secret is wrong or expired, the server expects another client authentication method than {client_auth}, a gateway in front of the server refused the request",
+        "{unexplained}the client ID or the client secret is wrong or expired, the server expects a client authentication method other than {client_auth}, a gateway in front of the server refused the request",
         statuses=(401,), client_auth=(*_SECRET_METHODS, "client_secret_jwt"), blames=("client_secret",), fix=ENTER_SECRET,
     ),
     Hint(
-        "{unexplained}the client's key or certificate is not registered at the server, the server expects another client authentication method than {client_auth}, a gateway in front of the server refused the request",
+        "{unexplained}the client's key or certificate is not registered at the server, the server expects a client authentication method other than {client_auth}, a gateway in front of the server refused the request",
         statuses=(401,), client_auth=("private_key_jwt", "tls_client_auth"), blames=("private_key",), fix=EDIT,
     ),
     Hint(
@@ -647,10 +647,10 @@ HINTS: tuple[Hint, ...] = (
         "this URL does not accept POST, so it is probably not the token endpoint", statuses=(405,), setting="token_url", fix="tokencli profiles show {profile}",
     ),
     Hint(
-        "the server expects the request in another format ({content_type} was sent); a provider's `request.body` sets it", statuses=(406, 415), fix="tokencli profiles show {profile}",
+        "the server expects the request in another format ({content_type} was sent), which a provider's `request.body` sets", statuses=(406, 415), fix="tokencli profiles show {profile}",
     ),
     Hint(
-        "the proxy requires authentication; the profile's `proxy` names it", statuses=(407,), given=("proxy",), setting="proxy", fix=EDIT,
+        "the proxy that the profile's `proxy` names requires authentication", statuses=(407,), given=("proxy",), setting="proxy", fix=EDIT,
     ),
     Hint(
         "the proxy requires authentication", statuses=(407,), fix="export HTTPS_PROXY=http://USER:PASSWORD@PROXY:PORT",
@@ -665,10 +665,10 @@ HINTS: tuple[Hint, ...] = (
         "a parameter of the request is wrong", statuses=(400, 422), fix="tokencli profiles show {profile}",
     ),
     Hint(
-        "the server does not accept the request; its administrators can say more", statuses=range(400, 500),
+        "the server does not accept the request; ask its administrators", statuses=range(400, 500),
     ),
     Hint(
-        "the server does not implement this", statuses=(501,), fix="tokencli profiles show {profile}",
+        "the server does not support this kind of request", statuses=(501,), fix="tokencli profiles show {profile}",
     ),
     Hint(
         "a gateway received an invalid response from the server; {wait}", statuses=(502,),

@@ -343,7 +343,7 @@ def test_error_responses_are_explained() -> None:
     wrong = error_of(f"error=access_denied&state=right&{long}")
     assert isinstance(wrong, RefusedError)
     assert (wrong.error, wrong.exit_code) == ("access_denied", 5)
-    assert "the person declined the sign-in" in (wrong.cause or "")
+    assert "the user declined the sign-in" in (wrong.cause or "")
     assert 1000 < len(wrong.message) < 1100
     named = error_of("error=invalid_scope&error_description=token%3Dcanary-secret-91be&state=right")
     assert "a scope is unknown" in (named.cause or "")
