@@ -122,7 +122,7 @@ CASES = [
     Case("clock is 3 hours ahead of the server's, so the server most likely", None, oauth("invalid_client"), status=401, skew=10800, **SIGNED),
     Case("clock is 1 minute behind the server's, so the server most likely", None, oauth("invalid_dpop_proof"), skew=-60, settings={"dpop": True}),
     Case("clock is 1 minute behind the server's, so the server most likely", None, status=500, skew=-60, **SIGNED),
-    Case("clock is 3 hours behind the server's, so the time", None, oauth("invalid_grant", "Assertion expired"), skew=-10800, grant="jwt_bearer", **SIGNED),
+    Case("clock is 3 hours behind the server's, so the server sees a wrong time", None, oauth("invalid_grant", "Assertion expired"), skew=-10800, grant="jwt_bearer", **SIGNED),
     Case("clock is 3 hours ahead of the server's; set it", None, oauth("invalid_request", "timestamp is in the future"), skew=10800),
     Case("clock and the server's differ; compare", None, oauth("invalid_client", "JWT is not yet valid"), status=401, **SIGNED),
     # The server names a setting.
