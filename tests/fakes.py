@@ -177,6 +177,10 @@ class FakeKeyring:
     def read_account(self, ref: SecretRef) -> Mapping[str, str] | None:
         return self.accounts.get(ref.target)
 
+    def record_account(self, ref: SecretRef, secret: Secret, account: Mapping[str, str]) -> None:
+        if self.secrets.get(ref.target) == secret:
+            self.accounts[ref.target] = account
+
     def store_secret(
         self, ref: SecretRef, secret: Secret, account: Mapping[str, str] | None = None
     ) -> Callable[[], bool]:

@@ -202,6 +202,14 @@ class WritableSecretSource(SecretSource, Protocol):
         """Return the account that the secret was stored for; None if there is no record of it."""
         ...
 
+    def record_account(self, ref: SecretRef, secret: Secret, account: Mapping[str, str]) -> None:
+        """Record the account of a stored secret, if it is still this one.
+
+        Raises:
+            KeyringError, StorageError: it can't be recorded.
+        """
+        ...
+
 
 class TokenStore(Protocol):
     """Where token sets are stored: keyring, runtime directory, file or nowhere."""

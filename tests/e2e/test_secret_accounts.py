@@ -51,16 +51,27 @@ def test_password_is_not_sent_for_another_user(sandbox: Sandbox, tokencli: Run) 
     assert tokencli("get", NAME).code == 0
 
 
-def test_secret_of_another_program_has_no_account(sandbox: Sandbox, tokencli: Run) -> None:
-    """One that release 0.1 stored, or a person by hand, is used as before."""
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_secret_without_a_record(sandbox: Sandbox, tokencli: Run, by_hand: bool) -> None:
+    """One that release 0.1 stored is bound to the account for which it was accepted first.
+
+    One that a person or another program manages is used for any account, as before.
+    """
     assert tokencli("logout", NAME, "--secrets").code == 0
     lines = right_secrets("groupid").splitlines()
     for name, secret in zip(("password", "client_secret"), lines, strict=False):
         subprocess.run(
             ["secret-tool", "store", "--label", "x", "service", f"tokencli:{NAME}:{name}",
-             "username", f"{sandbox.url}"],
+             "username", "me" if by_hand else sandbox.url],
             input=secret, text=True, check=True,
         )  # fmt: skip
+    edit(tokencli, "username=somebody-else")
+    assert tokencli("get", NAME).code == 5, "a refusal shows nothing about whose it is"
+    edit(tokencli, f"username={USER}")
     assert tokencli("get", NAME).code == 0
-    edit(tokencli, "identity_store_id=2")
-    assert "was stored for" not in tokencli("get", NAME).err
+    edit(tokencli, "username=somebody-else")
+    done = tokencli("get", NAME)
+    assert done.code == (5 if by_hand else 4), done.err
+    assert (f"was stored for username {USER}" in done.err) is not by_hand
+    edit(tokencli, f"username={USER}")
+    assert tokencli("get", NAME).code == 0

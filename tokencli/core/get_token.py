@@ -7,6 +7,7 @@ from hashlib import sha256
 
 from tokencli.core.grant_runner import run_grant
 from tokencli.core.revocation import end_replaced_session
+from tokencli.core.secret_account import record_accounts
 from tokencli.core.secret_resolver import SecretResolver, hash_subject
 from tokencli.core.stored_token import extend_sliding_expiry, find_earlier_login
 from tokencli.errors import (
@@ -228,7 +229,11 @@ class TokenRenewal:
             self.resolver.resolve(name)  # before signals are deferred: a source may be slow
         with self.ctx.defer_signals(self.profile.connection.timeout):
             response = run_grant(grant.run(self.profile), self.profile, self.ctx, self.resolver)
-            return self._save_then_check(response, self.profile.grant)
+            result = self._save_then_check(response, self.profile.grant)
+        record_accounts(
+            self.profile, grants.required_secrets(self.profile), self.resolver.resolved, self.ctx
+        )
+        return result
 
     def _request_by_refresh_token(self, old: TokenSet) -> TokenResult | None:
         """Use the refresh token; None means that it is no longer valid, so the grant must be used."""
@@ -256,14 +261,16 @@ class TokenRenewal:
                     return None
                 if refusal.status in TRANSIENT_STATUSES or (refusal.status or 0) >= 500:
                     raise  # the refresh token may be spent: keep the journal entry
-                store.end_refresh(key)
+                if not was_interrupted or _refuses_refresh_token(refusal):
+                    store.end_refresh(key)
                 return self._handle_refused_refresh(refusal, spent, was_interrupted=was_interrupted)
-            except UnreachableError as error:
-                if not error.request_sent and not was_interrupted:
+            except TokencliError as error:
+                was_sent = isinstance(error, ReplyError) or (
+                    isinstance(error, UnreachableError) and error.request_sent
+                )
+                if not was_sent and not was_interrupted:  # else the refresh token may be spent
                     store.end_refresh(key)
                 raise
-            except ReplyError:
-                raise  # the refresh token may be spent: keep the journal entry
             token = _complete_refreshed_token(response.token, old, self.ctx.clock.now())
             response = replace(response, token=token)
             return self._save_then_check(response, "refresh_token")
@@ -281,13 +288,13 @@ class TokenRenewal:
             return self._request_by_refresh_token(stored.token)
         if refusal.error == "invalid_grant":
             self.store.delete_token_set(key, only=spent)
-        if was_interrupted:
+        if was_interrupted and _refuses_refresh_token(refusal):
             self.ctx.terminal.print_warning(
                 "an earlier refresh was interrupted before its reply could be stored, and the server"
                 " now refuses the refresh token that it used"
             )
         if grants.is_interactive(self.profile.grant):
-            if refusal.error != "invalid_grant" and "refresh_token" not in refusal.blamed_secrets:
+            if not _refuses_refresh_token(refusal):
                 raise refusal  # a sign-in wouldn't help
             state = (
                 "was used by a refresh that was interrupted"
@@ -367,12 +374,19 @@ def sign_in_user(profile: Profile, ctx: Context, resolver: SecretResolver) -> To
                 with store.lock_credential(key, profile.lock_timeout):
                     store.reserve_space(key, RESERVED_BYTES)
                     subject = hash_subject(profile, resolver)
-                    return _save_then_check(response, profile.grant, profile, ctx, store, subject)
+                    result = _save_then_check(response, profile.grant, profile, ctx, store, subject)
             except (StorageError, KeyringError) as error:
                 not_stored = _not_stored_error(error, response.token, profile.grant, profile)
                 return TokenResult(
                     response.token, profile.grant, not_stored, response.refresh_lifetime
                 )
+        record_accounts(profile, required, resolver.resolved, ctx)
+        return result
+
+
+def _refuses_refresh_token(refusal: RefusedError) -> bool:
+    """Tell whether the refusal is about the refresh token, and not e.g. about the client's secret."""
+    return refusal.error == "invalid_grant" or "refresh_token" in refusal.blamed_secrets
 
 
 def _complete_refreshed_token(new: TokenSet, old: TokenSet, now: float) -> TokenSet:
@@ -475,11 +489,10 @@ def _not_stored_error(
             loss += ", and the new one is lost"
     elif token.refresh_token is not None:
         loss = "; its refresh token is lost"
-    login, causes = f"tokencli login {profile.command_line_name}", [error.cause]
-    if error.fix:
-        causes.append(f"once tokens can be stored again, get a new one: {login}")
+    login = f"tokencli login {profile.command_line_name}"
+    causes = [error.cause, f"once tokens can be stored again, get a new one: {login}"]
     return TokenNotStoredError(
         f"profile {profile.name!r} got a token that couldn't be stored: {error.message}{loss}",
         cause="; ".join(filter(None, causes)) or None,
-        fix=error.fix or login,
+        fix=error.fix,
     )

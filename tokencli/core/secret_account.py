@@ -1,15 +1,16 @@
 """The account that a stored secret belongs to, so that it isn't sent for another one.
 
 A login records it beside the secret (`protocols.WritableSecretSource`), and it is compared whenever
-the secret is read. Secrets without a record are used for any account: those that release 0.1 or another
-program stored.
+the secret is read. A secret that release 0.1 stored has no record until a server accepts it. Without a
+record, a secret is used for any account, and so are secrets that another program stored.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import fields
 from urllib.parse import urlsplit
 
-from tokencli.errors import KeyringError
+from tokencli.errors import KeyringError, StorageError
 from tokencli.models import Profile, Secret, SecretRef
 from tokencli.oauth.grants import EXCHANGED_SECRETS
 from tokencli.protocols import Context
@@ -62,6 +63,20 @@ def read_secret(profile: Profile, ref: SecretRef, ctx: Context) -> Secret | None
     )
     error.affects_whole_keyring = False
     raise error
+
+
+def record_accounts(
+    profile: Profile, names: Iterable[str], secrets: Mapping[str, Secret | None], ctx: Context
+) -> None:
+    """Record for which account a server has accepted these secrets, if that isn't known yet."""
+    for name in names:
+        ref, secret = profile.secrets.get(name), secrets.get(name)
+        if ref is None or ref.kind != "keyring" or not secret:
+            continue
+        account = describe_account(profile, name)
+        if account and ctx.keyring.read_account(ref) is None:
+            with suppress(KeyringError, StorageError):  # it is tried again with the next token
+                ctx.keyring.record_account(ref, secret, account)
 
 
 def _iter_account_keys(profile: Profile, name: str) -> Iterator[str]:

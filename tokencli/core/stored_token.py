@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 
-from tokencli.errors import CredentialsError
+from tokencli.errors import CredentialsError, KeyringError, StorageError
 from tokencli.models import Profile, StoredTokenSet, TokenSet
 from tokencli.oauth import grants
 from tokencli.protocols import Context, TokenStore
@@ -116,15 +116,19 @@ def extend_sliding_expiry(
     """Return a token set that is about to be used, with a new expiry if use extends its lifetime.
 
     Some servers keep a session open as long as it is used. Every token that is handed out counts
-    as used now.
+    as used now. If that can't be stored, the token is good all the same.
     """
     if stored.token.sliding_lifetime is None:
         return stored
     key = stored.binding.key
-    with store.lock_credential(key, profile.lock_timeout):
-        if store.load(key) != stored:
-            return stored
-        expires_at = ctx.clock.now() + stored.token.sliding_lifetime
-        extended = replace(stored, token=replace(stored.token, expires_at=expires_at))
-        store.save(extended)
-        return extended
+    try:
+        with store.lock_credential(key, profile.lock_timeout):
+            if store.load(key) != stored:
+                return stored
+            expires_at = ctx.clock.now() + stored.token.sliding_lifetime
+            extended = replace(stored, token=replace(stored.token, expires_at=expires_at))
+            store.save(extended)
+            return extended
+    except (StorageError, KeyringError) as error:
+        ctx.terminal.print_detail(f"can't extend the stored token's expiry: {error.message}")
+        return stored

@@ -75,6 +75,17 @@ class KeyringSource:
         except (ValueError, TypeError, KeyError, AttributeError):
             return None
 
+    def record_account(self, ref: SecretRef, secret: Secret, account: Mapping[str, str]) -> None:
+        """Record the account of a secret that release 0.1 stored, unless another one replaced it.
+
+        An item that a person or another program manages has another user name and gets no record.
+
+        Raises:
+            KeyringError, StorageError: the item can't be read, or the record can't be written.
+        """
+        if self._keyring.get_item(*ref.target) == secret.reveal():
+            _write_record(ref, _dump_record(ref, account))
+
     def store_secret(
         self, ref: SecretRef, secret: Secret, account: Mapping[str, str] | None = None
     ) -> Callable[[], bool]:

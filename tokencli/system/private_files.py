@@ -141,6 +141,8 @@ def remove_file(path: Path, *, durably: bool = False) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
+        if error.errno == errno.EROFS and not os.path.lexists(path):
+            return False
         raise build_storage_error(error, path) from None
     return True
 

@@ -11,7 +11,7 @@ from tokencli.core.get_token import get_token
 from tokencli.core.logout import log_out
 from tokencli.core.revocation import send_custom_logout
 from tokencli.core.secret_resolver import SecretResolver
-from tokencli.errors import RefusedError, ReplyError
+from tokencli.errors import RefusedError, ReplyError, StorageError
 from tokencli.models import Profile, Secret, StoredTokenSet, TokenSet
 from tokencli.providers.catalog import build_provider
 from tokencli.token_store.credential_key import derive_binding
@@ -89,6 +89,18 @@ def test_sliding_expiry_counts_from_last_get(reply: str, words: dict[str, Any]) 
         assert get_token(profile, ctx).source == "stored"
     ctx.clock.current_time += 1000
     assert get_token(profile, ctx).source == "token"
+
+
+def test_sliding_expiry_that_cannot_be_stored() -> None:
+    """The stored token is good all the same, e.g. if its directory has become read-only."""
+    ctx = context_with(json_reply('{"access_token": "t"}'))
+    profile = profile_of(reply={"ttl": 1000, "sliding": True})
+    get_token(profile, ctx)
+    ctx.fake_store.save_error = StorageError("the file system is read-only")
+    ctx.clock.current_time += 600
+    result = get_token(profile, ctx)
+    assert (result.source, result.token.access_token) == ("stored", Secret("t"))
+    assert any("read-only" in text for text in ctx.terminal.messages)
 
 
 def test_second_request_uses_first_reply() -> None:

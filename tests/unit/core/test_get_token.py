@@ -419,6 +419,33 @@ def test_journal_after_failure(sent: bool, stays: bool) -> None:
     assert bool(ctx.fake_store.begun_refreshes) is stays
 
 
+def test_missing_secret_leaves_no_journal_entry() -> None:
+    """Nothing was sent, so the next run doesn't say that a refresh was interrupted."""
+    ctx = context_with(INVALID_GRANT, GOOD)
+    keep(ctx, stored(ctx, age=1200, refresh="r1"))
+    secrets = dict(ctx.keyring.secrets)  # type: ignore[attr-defined]
+    ctx.keyring.secrets.clear()  # type: ignore[attr-defined]
+    with pytest.raises(CredentialsError, match="has no client_secret"):
+        get_token(PROFILE, ctx)
+    assert ctx.fake_store.begun_refreshes == {}
+    ctx.keyring.secrets.update(secrets)  # type: ignore[attr-defined]
+    assert get_token(PROFILE, ctx).token.access_token == Secret("new")
+    assert not any("interrupted" in text for text in ctx.terminal.messages)
+
+
+def test_refused_client_is_not_explained_by_an_interruption() -> None:
+    """That refusal isn't about the refresh token, so the entry stays for the one that is."""
+    invalid_client = json_reply('{"error": "invalid_client"}', 401)
+    ctx = context_with(invalid_client, invalid_client, INVALID_GRANT, GOOD)
+    keep(ctx, stored(ctx, age=1200, refresh="r1"))
+    ctx.fake_store.begun_refreshes[derive_binding(PROFILE).key] = Secret("r1")
+    with pytest.raises(RefusedError):
+        get_token(PROFILE, ctx)
+    assert not any("interrupted" in text for text in ctx.terminal.messages)
+    get_token(PROFILE, ctx)
+    assert any("interrupted" in text for text in ctx.terminal.messages)
+
+
 @pytest.mark.parametrize("failure", [json_reply("busy", 503), UnreachableError("refused")])
 def test_journal_survives_until_server_replies(failure: object) -> None:
     """A 503 or a refused connection after an interruption proves nothing, so the entry stays."""

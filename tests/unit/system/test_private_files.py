@@ -497,3 +497,18 @@ def test_a_foreign_file_in_a_sticky_directory_suggests_another_store(
         ensure_private_dir(place)
     assert caught.value.fix is None
     assert "state_dir" in str(caught.value.cause)
+
+
+def test_nothing_is_missing_from_a_read_only_file_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There the kernel refuses to remove even a file that doesn't exist, and that is no failure."""
+
+    def refuse(self: Path) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    assert private_files.remove_file(tmp_path / "none") is False
+    (tmp_path / "one").touch()
+    with pytest.raises(StorageError, match="the file system is read-only"):
+        private_files.remove_file(tmp_path / "one")
