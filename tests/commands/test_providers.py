@@ -430,7 +430,7 @@ def test_new_from_curl_with_several_requests_lists_them(tokencli: Run) -> None:
 @pytest.mark.parametrize(
     ("command", "reason"),
     [
-        ("$ curl https://h.example/t", "contains the prompt of a shell"),
+        ("$ curl https://h.example/t", "contains a shell prompt"),
         ("curl -K x https://h.example/t", "with --config can't be imported"),
         ("curl --frobnicate https://h.example/t", "unknown option: --frobnicate"),
     ],

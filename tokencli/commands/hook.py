@@ -30,7 +30,7 @@ def hook(
         typer.Option(
             "--after-logout",
             hidden=True,
-            help="With --renew: stop renewing profiles of which no token is stored.",
+            help="With --renew: stop renewing profiles for which no token is stored.",
         ),
     ] = False,
 ) -> None:

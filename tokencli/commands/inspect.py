@@ -371,8 +371,8 @@ KIND_DESCRIPTIONS = {
 STATE_STYLES = {"valid": "green", "expired": "red", "not_yet_valid": "red", "unknown": "yellow"}
 MAX_NAME_WIDTH = 24
 UNINFORMED_CLIENT_REMARK = (
-    "a server may answer active: false to a client that it doesn't tell about the token, as Keycloak"
-    " if aud doesn't contain the client"
+    "a server may answer active: false if it doesn't tell this client about the token, as Keycloak"
+    " does if aud doesn't contain the client"
 )
 
 

@@ -68,9 +68,9 @@ TOP_LEVEL_KEYS: dict[str, TopLevelKey] = {
     "isolated": TopLevelKey(
         bool,
         "true or false",
-        "Whether only `state_dir` is used, so that nothing that other configurations stored under"
-        " the same profile names is read, replaced or deleted: no OS keyring and no runtime"
-        " directory. Tokens are stored in files, and secrets must come from another source.",
+        "Whether to use only `state_dir`, and neither the OS keyring nor the runtime directory. What"
+        " other configurations stored under the same profile names is then left alone, tokens are"
+        " stored in files, and secrets must come from a source other than the keyring.",
     ),
     "profiles": TopLevelKey(
         dict,

@@ -341,9 +341,9 @@ class TokenRenewal:
             return replace(token, unmet_min_ttl=told)
         if told != self.min_ttl:
             self.ctx.terminal.print_warning(
-                f"{get_endpoint_host(self.profile)} issues tokens for"
-                f" {humanize_duration(token.lifetime)}, and the required minimum is"
-                f" {humanize_duration(self.min_ttl)}; so no stored token is ever used"
+                f"{get_endpoint_host(self.profile)} issues tokens that are valid for"
+                f" {humanize_duration(token.lifetime)}, but the required minimum is"
+                f" {humanize_duration(self.min_ttl)}, so stored tokens are never used"
             )
         return replace(token, unmet_min_ttl=self.min_ttl)
 

@@ -170,7 +170,7 @@ def _remember_grant_type(params: Mapping[str, ParamValue], accepted: str, run: G
         run.ctx.terminal.print_detail(f"can't remember grant_type={accepted}: {error.message}")
     else:
         run.ctx.terminal.print_detail(
-            f"{get_endpoint_host(run.profile)} knows grant_type={accepted}; from now on it is tried first"
+            f"{get_endpoint_host(run.profile)} accepts grant_type={accepted}, which is tried first from now on"
         )
 
 

@@ -88,7 +88,7 @@ class Inspection:
         issued = next((time.epoch for time in self.times if time.name == "iat"), None)
         issuer_time = self.valid_from if issued is None else issued
         if issuer_time <= now + CLOCK_TOLERANCE_S:
-            return f"it is meant for later: wait until {format_utc(self.valid_from)}", None
+            return f"it is meant for later use: wait until {format_utc(self.valid_from)}", None
         skew = humanize_duration(issuer_time - now)
         cause = f"this computer's clock is at least {skew} behind the issuer's"
         if issued is None:

@@ -61,7 +61,7 @@ _FOREIGN_FORMATS = (
     (r"(?i)basic\s+\S+$|authorization:\s*basic\s", "HTTP Basic credentials (id and secret)"),
     (r"(?i)(?:negotiate|ntlm)\s+\S", "a Kerberos or NTLM credential"),
     (r"-----BEGIN ", "a key or certificate in PEM"),
-    (r"(?i)<!doctype html|<html", "an HTML page, e.g. of a sign-in"),
+    (r"(?i)<!doctype html|<html", "an HTML page, e.g. a sign-in page"),
     (r"(?s)(?:<\?xml.*)?<(?:\w+:)?(?:Assertion|Response|EncryptedAssertion)\b", "a SAML assertion"),
     (r"(?:PHNhbW|PD94bWwg|PEFzc2VydGlvb|PFJlc3BvbnNl)[\w+/=-]*$", "a SAML assertion in base64"),
     (r"<", "XML"),
@@ -193,7 +193,7 @@ class _Finder:
                 return found
             if "code" in parameters:
                 raise InvalidTokenError(
-                    "not a token: a redirect with an authorization code, which is exchanged for one"
+                    "not a token: a redirect with an authorization code, which must be exchanged for one"
                 )
             if "SAMLResponse" in parameters:
                 raise InvalidTokenError("not a token: a SAML response")
@@ -241,7 +241,7 @@ class _Finder:
                 remark = f"it is the {name}, one of {len(candidates)} tokens in the text"
                 return PastedToken(named["token"], (remark,))
         raise InvalidTokenError(
-            f"{len(candidates)} tokens were given, and one can be inspected at a time"
+            f"{len(candidates)} tokens were given, but only one can be inspected at a time"
         )
 
 
@@ -254,7 +254,7 @@ def _find_encoded(text: str, joined: str) -> PastedToken | None:
         with suppress(binascii.Error, UnicodeDecodeError):
             raw = binascii.a2b_base64(joined + "=" * (-len(joined) % 4))
             forms.append((raw.decode(), "it was encoded in base64, as in a Kubernetes Secret"))
-    forms.append((joined.rstrip("%$\\\0"), "the character after it was left out"))
+    forms.append((joined.rstrip("%$\\\0"), "a character after it was ignored"))
     for form, remark in forms:
         token = "".join(form.split())
         decoded = decode_token(token)
@@ -271,7 +271,7 @@ def _raise_if_glued(joined: str, decoded: DecodedToken) -> None:
         halves = map(decode_token, (joined[: start.start()], joined[start.start() :]))
         if all(half.kind != "opaque" and half.damage is None for half in halves):
             raise InvalidTokenError(
-                "2 tokens were given, without a space between them, and one can be inspected at a time"
+                "2 tokens were given, without a space between them, but only one can be inspected at a time"
             )
 
 
@@ -289,7 +289,7 @@ def _find_opaque(text: str) -> PastedToken:
     lines = [line.strip() for line in token.splitlines()]
     if len(lines) > 1 and " " not in "".join(lines) and not _is_wrapped(lines):
         raise InvalidTokenError(
-            f"{len(lines)} lines were given, and one token can be inspected at a time"
+            f"{len(lines)} lines were given, but only one token can be inspected at a time"
         )
     return PastedToken("".join(lines))
 

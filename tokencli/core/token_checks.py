@@ -259,7 +259,10 @@ def _judge_activity(
         )
     meanings = "it was revoked, or the server doesn't know it"
     if not for_client:
-        meanings += f", or doesn't tell the client {client!r} about it, as Keycloak if aud lacks it"
+        meanings += (
+            f", or it doesn't tell the client {client!r} about it, as Keycloak does if aud doesn't"
+            " contain the client"
+        )
     return Activity(False, meanings, certain=for_client)
 
 
@@ -292,7 +295,7 @@ def _judge_activity_by_userinfo(
     if code == "insufficient_scope":  # RFC 6750 section 3.1: only the scope is wrong
         return Activity(True, "UserInfo recognizes it, and refuses only its scope")
     if code == "invalid_token":
-        return Activity(False, "UserInfo calls it invalid, too")
+        return Activity(False, "UserInfo calls it invalid as well")
     return None
 
 
@@ -359,7 +362,7 @@ def _verify_with_issuer_keys(
 def _issuer_unknown_error(profile: Profile, decoded: DecodedToken) -> ConfigError:
     return ConfigError(
         f"can't verify: profile {profile.name!r} has no issuer",
-        cause="the issuer's metadata says where its keys are, and its name must be in the token",
+        cause="the issuer's metadata says where its keys are, and the token must name the issuer",
         fix=_suggest_issuer(profile, decoded),
     )
 
@@ -600,7 +603,7 @@ def _explain_userinfo_refusal(
         return f"the token {expired}", new_token
     if profile.grant == "client_credentials" and is_stored:
         return (
-            "UserInfo is about the user who signed in, and client_credentials signs in none",
+            "UserInfo is about the user who signed in, and with client_credentials no user signs in",
             None,
         )
     scopes = collect_scopes(claims) or tuple((token.scope or "").split())

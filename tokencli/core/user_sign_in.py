@@ -123,7 +123,7 @@ class UserSignIn:
             f"no redirect from {urlsplit(self._profile.endpoints['authorization']).netloc}"
             f" within {humanize_duration(timeout)}: the sign-in wasn't finished",
             cause="if the page says that the redirect URI is wrong, register"
-            f" {self._listener.redirect_uri} with the client, or set redirect_host, redirect_port and"
+            f" {self._listener.redirect_uri} for the client, or set redirect_host, redirect_port and"
             " redirect_path to the registered one",
             fix=f"tokencli login {self._profile.command_line_name} --wait 15m",
         )

@@ -83,8 +83,8 @@ def split_commands(text: str) -> list[list[str]]:
         text = block[str(block.lastgroup)]
     if _PROMPT.match(text):
         raise ConfigError(
-            "the command line contains the prompt of a shell",
-            cause="copy the command without the prompt, e.g. $ or >, before it and in its other lines",
+            "the command line contains a shell prompt",
+            cause="copy the command without the prompts, e.g. $ or >, at the start of its lines",
         )
     quote = re.search(r"""\^?["']""", text)
     first_quote = quote[0] if quote else ""

@@ -121,7 +121,7 @@ def parse_curl(text: str) -> list[ImportedRequest]:
     if not requests:
         raise ConfigError("the curl command has no URL")
     if len(commands) > len(found):
-        note = "the other commands beside curl, which were left out"
+        note = "the commands other than curl, which were left out"
         requests = [replace(request, notes=(*request.notes, note)) for request in requests]
     return requests
 
@@ -186,7 +186,7 @@ def _check_word(word: str) -> None:
     if word.lower() in _POWERSHELL_PARAMETERS:
         raise ConfigError(
             f"{word.lower()} is not an option of curl",
-            cause="in Windows PowerShell, curl is an alias of Invoke-WebRequest; only command lines of "
+            cause="in Windows PowerShell, curl is an alias for Invoke-WebRequest; only command lines of "
             "curl itself can be imported",
         )
     _check_typography(word, _QUOTES + _DASHES)

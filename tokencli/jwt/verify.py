@@ -109,7 +109,7 @@ def verify_jwt(
             return VerificationResult(alg, name if isinstance(name, str) else None)
     if "nonce" in decoded.header:
         raise UnverifiableError(
-            "its header has a nonce, which Microsoft Entra replaces by its hash before it signs a"
+            "its header has a nonce, which Microsoft Entra replaces with its hash before it signs a"
             " token for Microsoft's own APIs: only those can verify it"
         )
     raise VerificationError(
@@ -165,8 +165,8 @@ def _checked_algorithm(decoded: DecodedToken) -> str:
     alg = decoded.header.get("alg")
     if isinstance(alg, str) and alg in HMAC_ALGORITHMS:
         raise UnverifiableError(
-            f"its algorithm is {alg!r}: it is signed with a secret, so only who has that can verify"
-            " it, and an asymmetric algorithm would be needed"
+            f"its algorithm is {alg!r}: it is signed with a secret, so only those who have the secret can"
+            " verify it; tokencli needs an asymmetric algorithm"
         )
     if not isinstance(alg, str) or alg not in ASYMMETRIC_ALGORITHMS:
         raise VerificationError(

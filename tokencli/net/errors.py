@@ -227,8 +227,8 @@ def _explain_connect_refusal(error: OSError, at: FailureContext) -> Explanation:
         return Explanation(
             f"{who} requires authentication by {join_alternatives(at.proxy_schemes)}, which tokencli"
             " doesn't support (HTTP 407)",
-            "run a local proxy that does it for you, such as Px or cntlm, and let"
-            f" {proxy.configured_by} name that one",
+            "run a local proxy that does it for you, such as Px or cntlm, and set"
+            f" {proxy.configured_by} to its URL",
             None,
         )
     url = f"http://USER:PASSWORD@{proxy.authority}"

@@ -192,8 +192,8 @@ def _describe_missing_issuer(at: FailureContext) -> str:
             return ""
     issuer = sanitize_text(certificates[0].issuer.rfc4514_string(), 100)
     return (
-        f". The server sent no certificate of its issuer, {issuer}. If that is an intermediate CA, the"
-        " server's administrators should add its certificate; until then ca_file may contain it"
+        f". The server didn't send the certificate of its issuer, {issuer}. If that is an intermediate CA,"
+        " the server's administrators should add its certificate; until then, ca_file can contain it"
     )
 
 

@@ -229,8 +229,8 @@ def _fill_hint(profile: Profile, hint: "Hint", known: Mapping[str, str]) -> Expl
 
     if hint.setting and profile.value_sources.get(hint.setting) == f"--{hint.setting}":
         return Explanation(
-            f"most likely the {hint.setting} given with --{hint.setting}; without it, that of the"
-            " profile is used",
+            f"most likely the {hint.setting} given with --{hint.setting} is wrong; without that option,"
+            f" the profile's {hint.setting} is used",
             f"tokencli {'login' if is_interactive(profile.grant) else 'get'} {profile.name}",
         )
     blames = profile.secrets if hint.blames == ("*",) else hint.blames
@@ -322,7 +322,7 @@ def malformed_reply_error(
     )
     if token and _BARE_TOKEN.fullmatch(reply.body):
         cause = (
-            "the whole text may be the token; a provider reads it so with"
+            "the whole text may be the token; to read it as one, a provider needs"
             ' access_token = "text:" in [reply]'
         )
     return ReplyError(

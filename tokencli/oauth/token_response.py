@@ -168,7 +168,7 @@ def _build_token_response(
             missing = ", ".join(name for name in names if name not in values)
             access_token = template.fill_template(places.compose, values)
             access_problem = (
-                f"it has no {missing}, of which the token is composed" if missing else None
+                f"it has no {missing}, which is a part of the token" if missing else None
             )
         except TokencliError as error:
             access_token, access_problem = None, error.message

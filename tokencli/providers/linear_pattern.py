@@ -99,7 +99,7 @@ class LinearPattern:
         except (_UnsupportedError, RecursionError):
             raise ConfigError(
                 f"the regular expression {shown} could take too long",
-                fix="repeat no group, don't look ahead or back, and write at most"
+                fix="don't repeat a group, don't use lookahead or lookbehind, and use at most"
                 f" {MAX_PATTERN_LENGTH} characters",
             ) from None
 

@@ -192,7 +192,7 @@ def decode_text(reply: HttpReply) -> tuple[str, str | None]:
     elif not encoding.startswith("utf-8"):
         remark = "its text is not UTF-8"
     elif declared not in (None, "utf-8") and not body.isascii():
-        remark = f"its text is UTF-8 and not {declared}"
+        remark = f"its text is UTF-8, not {declared}"
     return text.lstrip("\ufeff"), remark
 
 

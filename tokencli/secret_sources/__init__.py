@@ -136,7 +136,7 @@ def normalize_secret(raw: bytes | str, source: str, *, first_line: bool = False)
             what = "a line break" if char in "\n\r" else f"a control character (U+{ord(char):04X})"
             raise CredentialsError(
                 f"{source} contains {what} at character {position} of the secret",
-                cause="the source must hold the secret alone, on one line",
+                cause="the source must contain only the secret, on one line",
             )
     return Secret(text) if text else None
 
@@ -154,13 +154,13 @@ def _not_text_error(raw: bytes | str, source: str) -> CredentialsError:
     binary = name_der_format(raw) if isinstance(raw, bytes) else None
     if binary is None:
         return CredentialsError(
-            f"{source} is not UTF-8 text", cause="the source must hold the secret in UTF-8"
+            f"{source} is not UTF-8 text", cause="the source must contain the secret in UTF-8"
         )
     command = _PEM_COMMANDS[binary]
     if source.startswith("the file "):
         command = command.replace("FILE", shlex.quote(source.removeprefix("the file ")))
     return CredentialsError(
         f"{source} is a key in {binary} format",
-        cause="keys are read in PEM format, so convert it and let the profile name the result",
+        cause="keys must be in PEM format; convert it and name the new file in the profile",
         fix=command,
     )

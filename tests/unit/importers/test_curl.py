@@ -149,7 +149,7 @@ def test_an_option_may_be_abbreviated(option: str) -> None:
         ("-F a=b", "tokencli does not write multipart/form-data bodies"),
         ("-T canary", "the body is in a file"),
         ("-X PROPFIND", "because PROPFIND is not supported"),
-        ("-d a=b | jq .x", "the other commands beside curl"),
+        ("-d a=b | jq .x", "the commands other than curl"),
     ],
 )
 def test_what_was_left_out_is_listed(words: str, said: str) -> None:

@@ -130,7 +130,7 @@ def test_a_token_is_not_composed_of_missing_values() -> None:
     assert read('{"access_token": "t", "key": 5}', profile).token.access_token == Secret("5.t")
     for missing in ("", ', "key": null', ', "key": true', ', "key": NaN'):
         found = read(f'{{"access_token": "t", "refresh_token": "r"{missing}}}', profile)
-        assert found.unusable_reason == "it has no key, of which the token is composed"
+        assert found.unusable_reason == "it has no key, which is a part of the token"
         assert found.token.refresh_token == Secret("r")
         assert found.token.access_token == Secret("")
 

@@ -25,8 +25,8 @@ def check_runtime(provider: Provider, at: KeyPath) -> Iterator[Finding]:
     if "refresh_token" in provider.grants and (field is None or field.kind != "secret"):
         yield Finding(
             (*at, "grants", "refresh_token"),
-            "needs a refresh token, which no profile can give here",
-            "remove it, as stored refresh tokens are used without it; or, for refresh tokens obtained"
+            "needs a refresh token, for which profiles have no key",
+            "remove it, because stored refresh tokens are used without it; or, for refresh tokens obtained"
             ' elsewhere, add fields.refresh_token.kind = "secret"',
         )
 
@@ -38,7 +38,7 @@ def _check_servers(provider: Provider, at: KeyPath) -> Iterator[Finding]:
             if not row.is_named and not row.keys_to_set and name in CALL_NAMES:
                 yield Finding(
                     (*at, name, "url"),
-                    f"goes to {row.origin}, neither the token endpoint's server nor one that profiles name",
+                    f"goes to {row.origin}, which is neither the token endpoint's server nor one that profiles name",
                     f'describe it as fields.{name}_host.kind = "host" and write'
                     f' "https://{{{name}_host}}/…"',
                 )
