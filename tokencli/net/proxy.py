@@ -66,34 +66,32 @@ def select_proxy(
     if target.is_loopback or target.scheme == "http" or connection.proxy == "none":
         return None
     if connection.proxy:
-        return _parse_proxy(connection.proxy, "proxy of the profile", connection)
+        return _parse_proxy(connection.proxy, "proxy of the profile")
     if _is_excluded_by_no_proxy(target, environ.get("no_proxy") or environ.get("NO_PROXY") or ""):
         return None
     for name in PROXY_VARIABLES:
         if value := environ.get(name, "").strip():
-            return _parse_proxy(value, name, connection)
+            return _parse_proxy(value, name)
     return None
 
 
-def _parse_proxy(value: str, origin: str, connection: Connection) -> Proxy:
-    example = "http://proxy.example.com:3128"
-    fix = (
-        f"export {origin}={example}"
-        if origin in PROXY_VARIABLES
-        else connection.edit_command(f"proxy={example}")
-    )
+def _parse_proxy(value: str, origin: str) -> Proxy:
     url = value if "://" in value else f"http://{value}"
-    _check_user_info(url, origin, fix)
+    _check_user_info(url, origin)
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
         host, port = None, None
     if not host or not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
-        raise ConfigError(f"{origin} is not the URL of a proxy", fix=fix)
+        raise ConfigError(
+            f"{origin} is not the URL of a proxy",
+            cause="such a URL looks like http://proxy.example.com:3128",
+        )
     if parts.scheme not in DEFAULT_PROXY_PORTS:
         raise ConfigError(
-            f"{origin} names an unknown kind of proxy: {parts.scheme[:40]!r}", fix=fix
+            f"{origin} names an unknown kind of proxy: {parts.scheme[:40]!r}",
+            cause=f"the known kinds are {', '.join(DEFAULT_PROXY_PORTS)}",
         )
     if parts.scheme.startswith("socks") and find_spec("socks") is None:
         raise ConfigError(
@@ -104,7 +102,7 @@ def _parse_proxy(value: str, origin: str, connection: Connection) -> Proxy:
     return Proxy(Secret(url), f"{authority}:{port or DEFAULT_PROXY_PORTS[parts.scheme]}", origin)
 
 
-def _check_user_info(url: str, origin: str, fix: str) -> None:
+def _check_user_info(url: str, origin: str) -> None:
     """Refuse characters in user name and password that end the part of a URL in which they are.
 
     Else what follows them would be taken for the path, and what is before them for the host, which is
@@ -115,6 +113,7 @@ def _check_user_info(url: str, origin: str, fix: str) -> None:
     if not found:
         return
     encoded = [f"{char!r} as {quote(char, safe='')}" for char in found]
+    fix = None
     if origin in PROXY_VARIABLES and not {"/", "\\"} & set(found):
         script = "; ".join(f"s/[{char}]/{quote(char)}/g" for char in found)
         fix = f'export {origin}="$(printf %s "${origin}" | sed \'{script}\')"'

@@ -265,8 +265,10 @@ def test_special_characters_in_a_proxy_password_are_explained(character: str) ->
             chosen({"HTTPS_PROXY": value})
         assert encoded in (error.value.cause or "") and "HTTPS_PROXY" in error.value.message
         assert "canary" not in f"{error.value} {error.value.cause} {error.value.fix}"
-        fix = error.value.fix or ""
-        if "$(" in fix:
+        fix = error.value.fix
+        if character in "/\\":
+            assert fix is None, "no command can tell the password from the rest"
+        else:
             shown = subprocess.run(
                 ["bash", "-c", f"{fix}; printf %s \"$HTTPS_PROXY\""], capture_output=True, text=True,
                 env={"HTTPS_PROXY": value, "PATH": os.environ["PATH"]}, check=True,
