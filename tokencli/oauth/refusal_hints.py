@@ -201,7 +201,7 @@ HINTS: tuple[Hint, ...] = (
         setting="client_auth", fix="tokencli profiles edit {profile} --set client_auth={method}",
     ),
     Hint(
-        "the server treats this client as confidential, so it needs a secret or a certificate, or public client flows must be allowed for it",
+        "the server treats this client as confidential, so it needs a secret or a certificate, unless public client flows are allowed for it",
         says=r"AADSTS7000218", client_auth=("none",),
         setting="client_auth", fix="tokencli profiles edit {profile} --set client_auth=client_secret_post",
     ),
@@ -647,7 +647,7 @@ HINTS: tuple[Hint, ...] = (
         "this URL does not accept POST, so it is probably not the token endpoint", statuses=(405,), setting="token_url", fix="tokencli profiles show {profile}",
     ),
     Hint(
-        "the server expects the request in another format ({content_type} was sent), which a provider's `request.body` sets", statuses=(406, 415), fix="tokencli profiles show {profile}",
+        "the server expects the request in another format ({content_type} was sent); the provider's `request.body` sets the format", statuses=(406, 415), fix="tokencli profiles show {profile}",
     ),
     Hint(
         "the proxy that the profile's `proxy` names requires authentication", statuses=(407,), given=("proxy",), setting="proxy", fix=EDIT,
