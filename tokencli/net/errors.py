@@ -28,10 +28,6 @@ from tokencli.net.connection import Explanation, FailureContext, ReplyTooLargeEr
 from tokencli.net.tls_errors import explain_certificate_error, explain_handshake_error
 
 WRONG_ENDPOINT_CAUSE = "the profile probably has the wrong URL"
-NETWORK_CAUSE = (
-    "the host or port is wrong, a firewall is in the way, or the network requires a proxy"
-    " (HTTPS_PROXY)"
-)
 RUN_AGAIN_CAUSE = "try again in a minute, and tell the server's administrators if it keeps failing"
 NO_ROUTE_ERRNOS = {
     errno.ENETUNREACH,
@@ -101,7 +97,7 @@ def _explain_timeout(_: TimeoutError, at: FailureContext) -> Explanation:
             message = f"{at.server} did not finish the TLS handshake {seconds}"
         case _:
             message = f"can't connect to {at.server} {seconds}"
-    return Explanation(message, NETWORK_CAUSE, at.probe_command)
+    return Explanation(message, _network_cause(at, "a firewall is in the way"), at.probe_command)
 
 
 def _explain_dns_failure(error: socket.gaierror, at: FailureContext) -> Explanation:
@@ -153,10 +149,17 @@ def _explain_bad_reply(what: str) -> Callable[[Exception, FailureContext], Expla
     )
 
 
+def _network_cause(at: FailureContext, obstacle: str) -> str:
+    """List what can be wrong; a proxy can only be missing if one would be used."""
+    if at.proxy is not None or at.target.is_loopback:
+        return f"the host or port is wrong, or {obstacle}"
+    return f"the host or port is wrong, {obstacle}, or the network requires a proxy (HTTPS_PROXY)"
+
+
 def _explain_other_failure(error: Exception, at: FailureContext) -> Explanation:
     return Explanation(
         f"the request to {at.server} failed ({type(error).__name__})",
-        NETWORK_CAUSE,
+        _network_cause(at, "a firewall is in the way"),
         at.probe_command,
     )
 
@@ -176,8 +179,7 @@ HTTP_ERROR_RULES: tuple[ErrorRule, ...] = (
         ConnectionRefusedError,
         lambda _, at: Explanation(
             f"{at.server} refused the connection: nothing listens on that port",
-            "the host or port is wrong, the server is down, or the network requires a proxy"
-            " (HTTPS_PROXY)",
+            _network_cause(at, "the server is down"),
             at.connection.show_command(),
         ),
         transient=True,

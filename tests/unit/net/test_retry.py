@@ -113,7 +113,7 @@ def test_an_unsent_request_is_retried(behave: Behaviour, retry: bool) -> None:
 
 @pytest.mark.requirement(9)
 def test_a_refused_http_connection_is_retried() -> None:
-    """If nothing listens on loopback, the error says that nothing was sent."""
+    """If nothing listens on loopback, nothing was sent, and no proxy is suggested, which isn't used there."""
     said: list[str] = []
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
@@ -123,6 +123,7 @@ def test_a_refused_http_connection_is_retried() -> None:
                 HttpRequest("POST", url, {}), Connection(5)
             )
     assert not caught.value.request_sent
+    assert "proxy" not in (caught.value.cause or "")
     assert sum("trying again" in text for text in said) == MAX_TRIES - 1
 
 
