@@ -1,8 +1,11 @@
 """The shell hook in real shells: no process for a warm token, and the program for everything else."""
 
 import os
+import pty
+import select
 import shlex
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -436,6 +439,36 @@ def test_read_only_variable_does_no_harm(shell: str, place: World) -> None:
     assert done.stderr.splitlines() == ["tokencli: warning: P_TOKEN is read-only in this shell"] * 2
 
 
+def test_any_name_may_be_read_only_in_bash(place: World) -> None:
+    """The hook's own variables don't get in the way of the user's, in `get`, renewal or unhook."""
+    names = (
+        "config records_dir base name now record file half line rest before blank left right entry"
+    )
+    load = LOAD["bash"].format(program=script(), profiles="p")
+    text = f"readonly {names} others known\nPROMPT_COMMAND=true\n{load}\ntokencli get p\n"
+    text += f"{PROMPT['bash']}\n{SHOW}\ntokencli_unhook\necho $PROMPT_COMMAND"
+    done = shell_out("bash", text, place)
+    assert (done.stdout, done.stderr) == (f"{P}\n<{P}> <>\ntrue\n", "")
+
+
+def test_read_only_prompt_command_is_told(place: World) -> None:
+    """bash can't renew without it; everything else works."""
+    load = LOAD["bash"].format(program=script(), profiles="p")
+    done = shell_out("bash", f"readonly PROMPT_COMMAND=true\n{load}\ntokencli get p", place)
+    assert done.stdout == f"{P}\n"
+    assert (
+        done.stderr == "tokencli: warning: variables are not renewed: PROMPT_COMMAND is read-only\n"
+    )
+
+
+@pytest.mark.parametrize("shell", OTHER_SHELLS_LATER)
+def test_functions_of_an_older_hook_are_replaced(shell: str, place: World) -> None:
+    """In a shell that runs since before an update, whose hook lacks a function that is called."""
+    forget = {"bash": "unset -f", "zsh": "unfunction", "fish": "functions --erase"}[shell]
+    text = f"{forget} _tokencli_set\n{PROMPT[shell]}\n{SHOW}"
+    assert hooked(shell, text, place, "p") == f"<{P}> <>\n"
+
+
 def test_interactive_bash_renews_before_its_prompt(place: World) -> None:
     """bash itself runs PROMPT_COMMAND, against a server whose tokens live for two seconds."""
     with Sandbox(lifetime=2) as sandbox:
@@ -456,6 +489,53 @@ def test_interactive_bash_renews_before_its_prompt(place: World) -> None:
         assert first.startswith("eyJ")
         assert second.startswith("eyJ")
         assert first != second
+
+
+INTERACTIVE = {
+    "bash": ["bash", "--norc", "--noprofile", "-i"],
+    "zsh": ["zsh", "-f", "-i"],
+}
+
+
+@pytest.mark.parametrize("trap", ["", "trap 'exit 130' INT"], ids=["killed", "exits"])
+@pytest.mark.parametrize("shell", OTHER_SHELLS_LATER[:2])
+def test_interrupted_renewal_leaves_no_variable(shell: str, trap: str, place: World) -> None:
+    """Ctrl-C ends the shell's function as well, however the program ends."""
+    slow = place.root / "slow" / "tokencli"
+    slow.parent.mkdir()
+    slow.write_text(f"#!/bin/sh\n{trap}\necho reached-the-program >/dev/tty\nsleep 60\n")
+    slow.chmod(0o700)
+    path = f"{slow.parent}:/usr/bin:/bin"
+    load = LOAD[shell].format(program=script(), profiles="p")
+    process_id, terminal = pty.fork()
+    if process_id == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # background jobs ignore it
+        os.execvpe(INTERACTIVE[shell][0], INTERACTIVE[shell], place.environ)
+    try:
+        for text, sign in (
+            (f"{load}\n", ""),
+            ("echo first=$P_TOKEN:\n", f"first={P}:"),
+            (f"PATH={path}; {LATE[shell]}\n", "reached-the-program"),
+        ):
+            os.write(terminal, text.encode())
+            _read_until(terminal, sign)
+        _read_until(terminal, "second=:", again=b"\x03echo second=$P_TOKEN:\n")
+    finally:
+        os.kill(process_id, signal.SIGKILL)
+        os.close(terminal)
+        os.waitpid(process_id, 0)
+
+
+def _read_until(terminal: int, sign: str, again: bytes = b"") -> None:
+    """Read the terminal's output until it contains `sign`, typing `again` in every quiet second."""
+    seen, quiet = b"", 0
+    while sign.encode() not in seen:
+        if select.select([terminal], [], [], 1)[0]:
+            seen += os.read(terminal, 4096)
+        else:
+            quiet += 1
+            assert quiet < 30, seen.decode(errors="replace")
+            os.write(terminal, again)
 
 
 @pytest.mark.parametrize(

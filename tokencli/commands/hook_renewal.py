@@ -38,7 +38,7 @@ def print_renewal(
     check_hook_arguments(shell, profiles)
     hook_shell = HOOK_SHELLS[shell]
     now = app.clock.now()
-    statements, due = [], [now + UNKNOWN_EXPIRY_RENEWAL_S]
+    statements, due = [hook_shell.update_statement], [now + UNKNOWN_EXPIRY_RENEWAL_S]
     names = list(profiles)
     for name in profiles:
         variable = ""

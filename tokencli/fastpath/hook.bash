@@ -31,8 +31,9 @@ function _tokencli_warm {
     \builtin local -
     \builtin set +aeuvx # a trace would show the token
     [[ a != A ]] || \return 1 # `shopt -s nocasematch`
-    \builtin local config records_dir base name now
-    \builtin local -a record
+    # It fails if the user has a read-only variable of one of these names.
+    \builtin local config records_dir base name now 2>/dev/null || \return 1
+    \builtin local -a record 2>/dev/null || \return 1
     # The program would not see a variable that is not exported.
     for name in TOKENCLI_CONFIG TOKENCLI_PROFILE XDG_CONFIG_HOME XDG_RUNTIME_DIR HOME; do
         [[ -z ${!name} || ${!name@a} == *x* ]] || \return 1
@@ -75,7 +76,7 @@ function _tokencli_warm {
 
 # Read the lines of the record of kind $1 and name $2 from file $3; a record is written twice over.
 function _tokencli_read {
-    \builtin local "file=$records_dir/$3" half line
+    \builtin local "file=$records_dir/$3" half line 2>/dev/null || \return 1
     [[ -f $file && -O $file && ! -L $file ]] || \return 1
     # The program gives a record the modification time of its configuration.
     [[ $file -nt $config || $file -ot $config ]] && \return 1
@@ -111,11 +112,17 @@ function _tokencli_renew {
     \builtin set +aeTuvx
     [[ ${_tokencli_profiles[*]-} ]] || \return 0
     \builtin local _tokencli_name _tokencli_statements
-    _tokencli_statements=$(\command tokencli hook bash --renew "$@" "${_tokencli_profiles[@]}")
+    \builtin local -a _tokencli_environment
+    # Ctrl-C ends this function, so the variables are unset first. The program still sees them.
     for _tokencli_name in "${_tokencli_variables[@]}"; do
+        _tokencli_environment+=("$_tokencli_name=${!_tokencli_name}")
         _tokencli_set "$_tokencli_name"
     done
     _tokencli_variables=()
+    _tokencli_statements=$(
+        \builtin export "${_tokencli_environment[@]}" >/dev/null 2>&1
+        \command tokencli hook bash --renew "$@" "${_tokencli_profiles[@]}"
+    )
     \builtin eval "$_tokencli_statements"
 }
 
@@ -142,47 +149,49 @@ function _tokencli_follow {
     \return "$1"
 }
 
-# Remove _tokencli_prompt from the commands in `entry`, and the separator that it leaves.
+# Remove _tokencli_prompt from the commands in `_tokencli_entry`, and the separator that it leaves.
 function _tokencli_without {
-    \builtin local "rest=$entry" before='' blank=$' \t' left right
-    while [[ ${rest#*_tokencli_prompt} != "$rest" ]]; do
-        before+=${rest%%_tokencli_prompt*}
-        rest=${rest#*_tokencli_prompt}
-        left=${before%"${before##*[!$blank]}"}
-        right=${rest#"${rest%%[!$blank]*}"}
-        if [[ $before == *[A-Za-z0-9_./-] || $rest == [A-Za-z0-9_./-]* ]]; then
-            before+=_tokencli_prompt # part of another name
-        elif [[ $left && $left != *[$';\n'] || $right == ';;'* || $right == [!$';\n']* ]]; then
-            before+=: # a command is required here
-        elif [[ $right ]]; then
-            rest=${right#?}
+    \builtin local "_tokencli_rest=$_tokencli_entry" _tokencli_before='' _tokencli_blank=$' \t'
+    \builtin local _tokencli_left _tokencli_right
+    while [[ ${_tokencli_rest#*_tokencli_prompt} != "$_tokencli_rest" ]]; do
+        _tokencli_before+=${_tokencli_rest%%_tokencli_prompt*}
+        _tokencli_rest=${_tokencli_rest#*_tokencli_prompt}
+        _tokencli_left=${_tokencli_before%"${_tokencli_before##*[!$_tokencli_blank]}"}
+        _tokencli_right=${_tokencli_rest#"${_tokencli_rest%%[!$_tokencli_blank]*}"}
+        if [[ $_tokencli_before == *[A-Za-z0-9_./-] || $_tokencli_rest == [A-Za-z0-9_./-]* ]]; then
+            _tokencli_before+=_tokencli_prompt # part of another name
+        elif [[ $_tokencli_left && $_tokencli_left != *[$';\n'] ||
+            $_tokencli_right == ';;'* || $_tokencli_right == [!$';\n']* ]]; then
+            _tokencli_before+=: # a command is required here
+        elif [[ $_tokencli_right ]]; then
+            _tokencli_rest=${_tokencli_right#?}
         else
-            before=${left%?} rest=''
+            _tokencli_before=${_tokencli_left%?} _tokencli_rest=''
         fi
     done
-    entry=$before$rest
+    _tokencli_entry=$_tokencli_before$_tokencli_rest
 }
 
 function tokencli_unhook {
     \builtin local - 2>/dev/null && \builtin set +aeu
-    \builtin local _tokencli_name
+    \builtin local _tokencli_name _tokencli_entry
     for _tokencli_name in "${_tokencli_variables[@]}"; do
         _tokencli_set "$_tokencli_name"
     done
-    \builtin local entry
-    \builtin local -a others
+    \builtin local -a _tokencli_others
     if [[ ${PROMPT_COMMAND[*]-} == *_tokencli_prompt* ]]; then
-        others=()
-        for entry in "${PROMPT_COMMAND[@]}"; do
-            [[ $entry == *_tokencli_prompt* ]] && _tokencli_without && [[ ! $entry ]] && \continue
-            others+=("$entry")
+        _tokencli_others=()
+        for _tokencli_entry in "${PROMPT_COMMAND[@]}"; do
+            [[ $_tokencli_entry == *_tokencli_prompt* ]] && _tokencli_without &&
+                [[ ! $_tokencli_entry ]] && \continue
+            _tokencli_others+=("$_tokencli_entry")
         done
         if [[ $(\builtin declare -p PROMPT_COMMAND) == 'declare -a'* ]]; then
-            PROMPT_COMMAND=("${others[@]}")
-        elif [[ ${#others[@]} -eq 0 ]]; then
+            PROMPT_COMMAND=("${_tokencli_others[@]}")
+        elif [[ ${#_tokencli_others[@]} -eq 0 ]]; then
             \builtin unset -v PROMPT_COMMAND
         else
-            PROMPT_COMMAND=${others[0]}
+            PROMPT_COMMAND=${_tokencli_others[0]}
         fi
     fi
     \builtin unset -v _tokencli_next _tokencli_seen _tokencli_profiles _tokencli_variables
@@ -194,19 +203,21 @@ function tokencli_unhook {
 # Add profiles to those whose variables are kept fresh.
 function _tokencli_install {
     \builtin local - 2>/dev/null && \builtin set +aeu
-    \builtin local name known
+    \builtin local _tokencli_name _tokencli_known
     _tokencli_next=${_tokencli_next-0} _tokencli_seen=${_tokencli_seen-0}
-    for name in "$@"; do
+    for _tokencli_name in "$@"; do
         _tokencli_next=0
-        for known in "${_tokencli_profiles[@]-}"; do
-            \builtin test "$known" = "$name" && \continue 2
+        for _tokencli_known in "${_tokencli_profiles[@]-}"; do
+            \builtin test "$_tokencli_known" = "$_tokencli_name" && \continue 2
         done
-        _tokencli_profiles+=("$name")
+        _tokencli_profiles+=("$_tokencli_name")
     done
     if [[ ! ${_tokencli_profiles[*]-} || ${PROMPT_COMMAND[*]-} == *_tokencli_prompt* ]]; then
         \return 0
     elif ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 404)); then
         \builtin printf 'tokencli: warning: renewing variables requires bash 4.4 or newer\n' >&2
+    elif [[ ${PROMPT_COMMAND@a} == *r* ]]; then
+        \builtin printf 'tokencli: warning: variables are not renewed: PROMPT_COMMAND is read-only\n' >&2
     elif [[ $(\builtin declare -p PROMPT_COMMAND 2>/dev/null) == 'declare -a'* ]]; then
         PROMPT_COMMAND=(_tokencli_prompt "${PROMPT_COMMAND[@]}")
     else

@@ -92,11 +92,13 @@ end
 # Unset what the last renewal set, and set what the program prints now. So nothing is left if it fails.
 function _tokencli_renew
     set -q fish_trace; and set -l fish_trace # a trace would show the token
-    set -l statements (command tokencli hook fish --renew $argv $_tokencli_profiles)
+    # Ctrl-C ends this function, and with it its own copies of the variables.
     for name in $_tokencli_variables
+        set --function --export $name $$name
         _tokencli_set $name
     end
     set --global _tokencli_variables
+    set -l statements (command tokencli hook fish --renew $argv $_tokencli_profiles)
     builtin printf '%s\n' "$statements" | builtin source
 end
 

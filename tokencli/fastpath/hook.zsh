@@ -126,11 +126,14 @@ function _tokencli_renew {
     \builtin trap - DEBUG
     (( $#_tokencli_profiles )) || \return 0
     \builtin local _tokencli_name _tokencli_statements
-    _tokencli_statements=$(\command tokencli hook zsh --renew "$@" $_tokencli_profiles)
-    for _tokencli_name in $_tokencli_variables; do
-        _tokencli_set $_tokencli_name
-    done
-    _tokencli_variables=()
+    {
+        _tokencli_statements=$(\command tokencli hook zsh --renew "$@" $_tokencli_profiles)
+    } always { # also after Ctrl-C
+        for _tokencli_name in $_tokencli_variables; do
+            _tokencli_set $_tokencli_name
+        done
+        _tokencli_variables=()
+    }
     \builtin eval "$_tokencli_statements"
 }
 

@@ -21,6 +21,8 @@ class HookShell:
     """Sets the profiles whose variables are renewed."""
     example: str
     """How to install the hook, as the help shows it."""
+    update_statement: str
+    """Defines the functions again in a shell that has those of 0.1, which lack some."""
     user_id: str = "$EUID"
     """The variable with the effective user ID; empty if the shell has none."""
 
@@ -31,18 +33,21 @@ HOOK_SHELLS = {
         "_tokencli_next=%d;",
         "_tokencli_profiles=(%s);",
         'eval "$(tokencli hook bash)"                 in ~/.bashrc',
+        r'\builtin typeset -f _tokencli_set >/dev/null || \builtin eval "$(\command tokencli hook bash)";',
     ),
     "zsh": HookShell(
         "sh",
         "_tokencli_next=%d;",
         "_tokencli_profiles=(%s);",
         'eval "$(tokencli hook zsh groupid corp)"     in ~/.zshrc, with the variables of two profiles',
+        r'\builtin typeset -f _tokencli_set >/dev/null || \builtin eval "$(\command tokencli hook zsh)";',
     ),
     "fish": HookShell(
         "fish",
         "set -g _tokencli_next %d;",
         "set -g _tokencli_profiles %s;",
         "tokencli hook fish | source                  in ~/.config/fish/config.fish",
+        "builtin functions --query _tokencli_set; or command tokencli hook fish | builtin source;",
         user_id="",
     ),
 }
