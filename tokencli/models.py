@@ -1,6 +1,6 @@
 """The data of the program: secret, profile, token set, HTTP request, reply. Frozen, without I/O."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field, replace
 from datetime import UTC
 from hmac import compare_digest
@@ -373,6 +373,8 @@ class HttpRequest:
     """The secrets in it, to be masked in logs."""
     is_retry_safe: bool = False
     """Whether sending it twice is harmless: idempotent in effect (RFC 9110 section 9.2.2)."""
+    is_answered_by: "Callable[[HttpReply], bool] | None" = None
+    """Whether a reply that broke off has what was asked for, so that repeating the request is useless."""
     client_certificate: ClientCertificate | None = None
     """The certificate that the client presents in the TLS handshake (RFC 8705)."""
     expects_token: bool = False

@@ -35,6 +35,15 @@ ca_file = "{ca_file}"
 timeout = 10
 store = "file"
 
+[profiles.machine]
+provider = "oauth2"
+client_id = "c"
+client_secret = {{ env = "CANARY" }}
+token_url = "https://127.0.0.1:{port}/token"
+ca_file = "{ca_file}"
+timeout = 10
+store = "file"
+
 [profiles.discovered]
 provider = "oauth2"
 grant = "device_code"
@@ -131,6 +140,8 @@ UNCERTAIN = {
     "refresh token alone": ('{"refresh_token": "rt-1"}', "rt-1"),
     "neither": ('{"refresh_token": "rt-1', "rt-0"),
     "type unknown": (f"{{{RENEWED.replace('Bearer', 'mac')}}}", "rt-1"),
+    "an example in a page": (f"<html><h1>Token</h1><pre>{{{RENEWED}}}</pre></html>", "rt-0"),
+    "the tokens of an integration": (f'{{"slack": {{{RENEWED}}}, }}', "rt-0"),
 }
 
 
@@ -146,6 +157,31 @@ def test_refresh_token_survives_an_error(name: str, endpoints: Endpoints, tokenc
     assert "canary" not in done.err and "rt-" not in done.err
     assert tokencli("refresh", "p").code == 0
     assert spent(endpoints.server) == ["rt-0", next_spent]  # type: ignore[attr-defined]
+
+
+@pytest.mark.requirement(4)
+def test_valid_access_token_survives_an_unreadable_one(endpoints: Endpoints, tokencli: Run) -> None:
+    """The refresh failed, so what was stored is used until it expires."""
+    twice = f'{{"access_token": "x", {RENEWED}}}'.encode()
+    endpoints.replies["token"] = [issue("0", 3600), b.message("200 OK", twice), issue("2", 3600)]
+    assert tokencli("get", "p").code == 0
+    assert tokencli("refresh", "p").code == 7
+    assert tokencli("get", "p").out == "a-0\n"
+    assert tokencli("refresh", "p").out == "a-2\n"
+    assert spent(endpoints.server) == ["rt-0", "rt-1"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("reply", "times"), [(b.LONG + BODY, 1), (b.LONG + BODY[:25], 3)], ids=["token", "half a token"]
+)
+def test_cut_reply_is_asked_for_again_only_without_a_token(
+    reply: bytes, times: int, endpoints: Endpoints, tokencli: Run
+) -> None:
+    """A client credentials request may be repeated, which costs another token."""
+    endpoints.replies["token"] = [reply]
+    done = tokencli("get", "machine")
+    assert (done.code, done.out) == ((0, "canary-a1\n") if times == 1 else (6, "")), done.err
+    assert len(endpoints.server.counters.requests) == times  # type: ignore[attr-defined]
 
 
 LIBRARY = """

@@ -222,11 +222,13 @@ TOO_MUCH = (
         "gzip twice",
         lambda peer: b.says(_bomb(True))(peer),
         ReplyError,
-        says="encoded",
+        says="Content-Encoding",
         ahead=lambda: _bomb(True),
     ),
     Fault("gzip cut", b.says(b.packed(gzip.compress(b.TOKEN)[:20], "gzip")), ReplyError),
-    Fault("brotli", b.says(b.packed(b"\x8b\x01\x80{}\x03", "br")), ReplyError, says="encoded"),
+    Fault(
+        "brotli", b.says(b.packed(b"\x8b\x01\x80{}\x03", "br")), ReplyError, says="Content-Encoding"
+    ),
     Fault("header of 70 kB", b.says(b.HEAD + b"X: " + b"y" * 70_000 + b"\r\n\r\n"), ReplyError),
     Fault("1000 headers", b.says(b.HEAD + b"X: y\r\n" * 1000 + b"\r\n"), ReplyError),
     Fault("endless header", b.floods(b.HEAD + b"X: ", b"y" * 10_000), ReplyError),
@@ -244,8 +246,18 @@ READABLE = (
     Fault(
         "gzip without its end", b.says(b.packed(gzip.compress(b.TOKEN)[:-4], "gzip")), ReplyError
     ),
-    Fault("brotli said, not done", b.says(b.packed(b.TOKEN, "br")), ReplyError, says="as br"),
-    Fault("charset as coding", b.says(b.packed(b.TOKEN, "UTF-8")), ReplyError, says="unknown way"),
+    Fault(
+        "brotli said, not done",
+        b.says(b.packed(b.TOKEN, "br")),
+        ReplyError,
+        says="(br) is not supported",
+    ),
+    Fault(
+        "charset as coding",
+        b.says(b.packed(b.TOKEN, "UTF-8")),
+        ReplyError,
+        says="(utf-8) is not a content coding",
+    ),
     Fault("2 MiB after a token", b.says(b.message("200 OK", b.TOKEN + b" " * 2**21)), ReplyError),
     Fault(
         "trailers too long",

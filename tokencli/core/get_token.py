@@ -393,8 +393,11 @@ def _complete_refreshed_token(new: TokenSet, old: TokenSet, now: float) -> Token
     """Return the refreshed token set with what the reply left out and the old one still has.
 
     Without a new refresh token the old one stays valid, and without a scope it is unchanged (RFC 6749
-    sections 5.1 and 6). The ID token may be left out as well (OpenID Connect Core section 12.2).
+    sections 5.1 and 6). The ID token may be left out as well (OpenID Connect Core section 12.2). If the
+    new access token can't be read, the old one is kept until it expires.
     """
+    if not new.access_token and old.is_fresh(now):
+        return replace(old, refresh_token=new.refresh_token or old.refresh_token)
     id_token = new.id_token
     if id_token is None and old.id_token is not None:
         expiry = decode_token(old.id_token.reveal()).claims.get("exp")

@@ -1,5 +1,6 @@
 """Limits on a reply: no redirect, a maximum size, and no compression but gzip and deflate."""
 
+import codecs
 import zlib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -103,15 +104,27 @@ def decode_reply(
     else:
         complete = complete and (coding == "identity" or not body)
     if not complete and defect is None:
-        codings = [part.strip() for part in coding.split(",")]
-        known = len(codings) < 4 and set(codings) <= KNOWN_CONTENT_CODINGS
-        name = f"as {coding}" if known else "in an unknown way"
         defect = ReplyError(
-            f"{target.authority} sent a reply that is marked as encoded {name} and can't be decoded",
-            cause="the request didn't allow any encoding",
+            f"can't decode the reply of {target.authority}: {_describe_coding(coding, decoded != body)}",
+            cause="the request allows no content coding (RFC 9110 section 12.5.3)",
             fix=_OPERATORS_FIX,
         )
     return replace(head, body=decoded, defect=defect)
+
+
+def _describe_coding(coding: str, partly_decoded: bool) -> str:
+    """Say what is wrong with a Content-Encoding, and name it if it can't be an echo of a secret."""
+    names = [part.strip() for part in coding.split(",")]
+    if partly_decoded and len(names) == 1:
+        return "its compressed data is damaged"
+    if len(names) < 4 and set(names) <= KNOWN_CONTENT_CODINGS:
+        wrong = coding in {"gzip", "x-gzip", "deflate"}
+        return f"its Content-Encoding ({coding}) is {'wrong' if wrong else 'not supported'}"
+    try:
+        shown = f" ({codecs.lookup(coding).name})"  # e.g. a charset
+    except (LookupError, ValueError):
+        shown = ""
+    return f"its Content-Encoding{shown} is not a content coding"
 
 
 def _decompress(compressed: bytes, wbits: int) -> tuple[bytes, bool] | None:

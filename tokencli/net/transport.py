@@ -105,7 +105,8 @@ class HttpTransport:
         If the request is safe to repeat, a busy server or a broken connection is a reason as well.
 
         A reply that breaks off after its headers is returned as far as it has come, with the failure as
-        its `defect`, because it may contain a token that the server will not issue again.
+        its `defect`, because it may contain a token that the server will not issue again. If it does, the
+        request is not repeated.
 
         Raises:
             UnreachableError, TlsError, DeadlineError: there was no reply; `request_sent` says
@@ -119,7 +120,9 @@ class HttpTransport:
             attempts += 1
             outcome = _attempt_exchange(exchange)
             if isinstance(outcome, _FailedAttempt):
-                delay = compute_backoff(attempts) if outcome.retryable else None
+                partial, is_answered_by = outcome.damaged_reply, request.is_answered_by
+                is_answered = bool(partial and is_answered_by and is_answered_by(partial))
+                delay = compute_backoff(attempts) if outcome.retryable and not is_answered else None
                 description = outcome.error.message
             else:
                 delay = compute_retry_delay(outcome, attempts) if request.is_retry_safe else None

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from shlex import quote
 from typing import NamedTuple
 
-from tokencli.errors import ConfigError
+from tokencli.errors import ConfigError, TokencliError
 from tokencli.models import HttpReply, HttpRequest, ParamValue, Profile, Secret
 from tokencli.oauth import client_authentication
 from tokencli.oauth.grants.steps import SignAssertion
@@ -149,7 +150,18 @@ def _build_request(
             profile, credentials.resolve("key_passphrase", optional=True)
         )
         request = replace(request, client_certificate=certificate)
+    if url is None and request.is_retry_safe:
+        request = replace(request, is_answered_by=partial(_has_usable_token, profile, request))
     return request
+
+
+def _has_usable_token(profile: Profile, request: HttpRequest, reply: HttpReply) -> bool:
+    from tokencli.oauth.token_response import read_token_response  # only if a reply broke off
+
+    try:
+        return read_token_response(profile, request, reply, 0.0).unusable_reason is None
+    except TokencliError:
+        return False
 
 
 def _send(request: HttpRequest, profile: Profile, ctx: Context) -> HttpExchange:

@@ -11,7 +11,12 @@ from tokencli.fast_dataclass import dataclass
 from tokencli.jwt.decode import decode_token
 from tokencli.models import HttpReply, HttpRequest, Profile, Secret, TokenSet
 from tokencli.oauth import grants
-from tokencli.oauth.refusals import MAX_QUOTE, malformed_reply_error, refusal_error
+from tokencli.oauth.refusals import (
+    MAX_QUOTE,
+    get_endpoint_host,
+    malformed_reply_error,
+    refusal_error,
+)
 from tokencli.oauth.token_lifetime import (
     compute_lifetime,
     get_expiry_margin,
@@ -40,8 +45,8 @@ INVALID_TOKEN_TYPES: Mapping[type, str] = {
 
 PLAIN_TOKEN_TYPE = re.compile(r"[A-Za-z][A-Za-z _.:-]{0,49}")
 """A token type that may be shown; any other could be a token."""
-NO_ERROR_CODES = ("0", "null", "none", "false", "ok", "success")
-"""Values of `error`, in lower case, with which some servers report that there is none."""
+NO_ERROR_CODES = ("null", "none", "false", "ok", "success", "no_error", "noerror", "no error")
+"""Values of `error`, in lower case, with which some servers report that there is none; so is 0."""
 BEARER_TYPE_VARIANT = "bearertoken"
 """The letters, in lower case, of a token type that means Bearer. Apigee sends BearerToken."""
 
@@ -83,7 +88,7 @@ def read_token_response(
     document = ReplyDocument(reply)
     is_object = document.unreadable_reason is None and isinstance(document.parsed_body, dict)
     if reply.status < 400 and not is_object and not document.has_token(places):
-        document.scan_for_tokens(places)
+        document.scan_for_tokens(places, profile.provider.errors)
     raise_if_refused(profile, request, document, places)
     return _build_token_response(profile, request, document, places, started_at)
 
@@ -142,8 +147,11 @@ def _build_token_response(
     places: Reply,
     started_at: float,
 ) -> TokenResponse:
+    remarks = list(document.parsed.remarks) if document.unreadable_reason is None else []
     access_token, access_problem = document.read_token(places.access_token)
     refresh_token, refresh_problem = document.read_token(places.refresh_token)
+    if remarks and access_token in {secret.reveal() for secret in request.secrets}:
+        access_token, access_problem = None, "its access token is a secret that was sent to it"
     id_token, _ = document.read_token(places.id_token)
     followup = profile.provider.then
     if refresh_token in places.no_refresh_token or not (followup or _can_refresh(profile)):
@@ -156,9 +164,8 @@ def _build_token_response(
         problem = access_problem or refresh_problem
         raise _missing_token_error(profile, request, document, places, problem)
     outputs = _read_outputs(document, places)
-    remarks = list(document.parsed.remarks) if document.unreadable_reason is None else []
     if document.reply.defect is not None:
-        remarks.append(f"the reply is damaged: {document.reply.defect.message}")
+        remarks.append(_describe_defect(document.reply.defect, profile))
     if access_token is not None and (profile.dpop or not profile.provider.use):
         access_token = _strip_scheme(access_token, remarks)
     if access_token is not None and places.compose is not None:
@@ -214,6 +221,15 @@ def _build_token_response(
         unusable_reason or refresh_problem,
         _find_refresh_lifetime(document, refresh_token),
     )
+
+
+def _describe_defect(defect: TokencliError, profile: Profile) -> str:
+    """Return what the server did wrong in sending the reply, to follow "HOST sent a token, but"."""
+    host, message = get_endpoint_host(profile), defect.message
+    if message.startswith(f"{host} "):
+        return message.removeprefix(f"{host} ")
+    what = message.removeprefix(f"can't decode the reply of {host}: ")
+    return what if what != message else f"the reply is incomplete: {message}"
 
 
 def _strip_scheme(access_token: str, remarks: list[str]) -> str:
@@ -382,5 +398,5 @@ def _non_empty_text(value: Any) -> str | None:
 
 def _to_error_code(value: Any) -> str | None:
     if isinstance(value, str):
-        return value if value and value.lower() not in NO_ERROR_CODES else None
+        return value if value.strip(" 0") and value.lower() not in NO_ERROR_CODES else None
     return str(value) if isinstance(value, int) and value is not False and value != 0 else None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tokencli.errors import ConfigError
 from tokencli.models import HttpReply, Secret
-from tokencli.provider_schema import Reply
+from tokencli.provider_schema import Errors, Reply
 from tokencli.providers import response_body
 
 if TYPE_CHECKING:
@@ -124,21 +124,41 @@ class ReplyDocument:
             return f"its {locator[:MAX_SHOWN_LENGTH]} is ambiguous: {self.parsed.remarks[0]}"
         return None
 
-    def scan_for_tokens(self, where: Reply) -> None:
+    def scan_for_tokens(self, where: Reply, errors: Errors) -> None:
         """Read the plain members of `where` in a body that contains no token where one is expected."""
         from tokencli.providers import damaged_body  # start-up cost: such replies are rare
 
-        locators = (*where.access_token, *where.refresh_token, *where.id_token, *where.token_type,
-                    *where.expires_in, *where.expires_at, *where.scope)  # fmt: skip
-        names = dict.fromkeys(name for name in locators if _PLAIN_KEY.fullmatch(name))
-        found = damaged_body.scan_members(response_body.decode_text(self.reply)[0], names)
         reason = self.unreadable_reason or "JSON that is not an object"
-        scanned = response_body.ParsedBody(found, found, (f"in {reason}",))
+        if self.unreadable_reason is None:
+            value, certain, remarks = self.parsed
+            if not isinstance(value, list) or len(value) != 1 or not isinstance(value[0], dict):
+                return
+            scanned = response_body.ParsedBody(value[0], certain[0], (*remarks, f"in {reason}"))
+        else:
+            locators = (*where.access_token, *where.refresh_token, *where.id_token, *where.token_type,
+                        *where.expires_in, *where.expires_at, *where.scope, *errors.code,
+                        *errors.description)  # fmt: skip
+            names = dict.fromkeys(name for name in locators if _PLAIN_KEY.fullmatch(name))
+            found = (
+                damaged_body.scan_members(self.reply, names, errors.code)
+                if self.xml_root is None
+                else self._scan_xml(self.xml_root, names)
+            )
+            scanned = response_body.ParsedBody(found, found, (f"in {reason}",))
         document = ReplyDocument(self.reply)
         document.parsed = scanned
         if document.has_token(where):
             self.parsed = scanned
             self.unreadable_reason = None
+
+    def _scan_xml(self, root: "XmlElement", names: Iterable[str]) -> dict[str, Any]:
+        """Return the texts of the root's children that have these names, each name once."""
+        found: dict[str, Any] = {}
+        for name in names:
+            elements = [child for child in root.children if child.name == name]
+            if len(elements) == 1 and elements[0].text.strip() in self.body_text:
+                found[name] = elements[0].text.strip()
+        return found
 
     def has_token(self, where: Reply) -> bool:
         """Return whether there is an access token or a refresh token, certain or not."""

@@ -1,6 +1,7 @@
 """Replies in an unusual form: what is read, what is uncertain, and what is never shown."""
 
 import json
+import re
 import zlib
 from dataclasses import replace
 from gzip import compress
@@ -103,12 +104,23 @@ READABLE = {
     "form as JSON": reply(f"access_token={ACCESS}&expires_in=60&refresh_token={REFRESH}"),
     "JSON as form": reply(GOOD, "application/x-www-form-urlencoded"),
     "error 0": reply(f'{{{MEMBERS}, "error": "0"}}'),
+    "error 000": reply(f'{{{MEMBERS}, "error": "000"}}'),
+    "error no_error": reply(f'{{{MEMBERS}, "error": "NO_ERROR"}}'),
     "error null": reply(f'{{{MEMBERS}, "error": null}}'),
     "error none": reply(f'{{{MEMBERS}, "error": "none", "error_description": ""}}'),
     "gzip unsaid": reply(compress(GOOD.encode())),
     "deflate": reply(zlib.compress(GOOD.encode()), content_encoding="deflate"),
 }  # fmt: skip
-CLEAN = ("JSON as form", "error 0", "error null", "error none", "gzip unsaid", "deflate")
+CLEAN = (
+    "JSON as form",
+    "error 0",
+    "error 000",
+    "error no_error",
+    "error null",
+    "error none",
+    "gzip unsaid",
+    "deflate",
+)
 """Those that cause no remark."""
 
 
@@ -145,6 +157,76 @@ def test_one_uncertain_token_does_not_cost_the_other(name: str) -> None:
     assert found.token.refresh_token == (Secret(refresh) if refresh else None)
     assert found.unusable_reason or name == "cut in the refresh token"
     assert "canary" not in f"{found.remarks}{found.unusable_reason}"
+
+
+SENT = "canary-sent"
+TOKENS_OF_OTHERS = {
+    "an example in a page": (f"<html><h1>Token</h1><pre>{GOOD}</pre></html>", "text/html"),
+    "an escaped example": (
+        "<!DOCTYPE html><p>Reply: " + GOOD.replace('"', "&quot;") + "</p>",
+        "text/html",
+    ),
+    "a link": ('<a href="/cb?access_token=canary-a">x</a>', "text/html"),
+    "a form of a page": ('<input name="refresh_token" value="canary-r">', "text/html"),
+    "an example in Markdown": (f"# Reply\n\n```json\n{GOOD}\n```\n", "text/markdown"),
+    "an example in text": (f"For example: {GOOD}", "text/plain"),
+    "a hint": ('Set access_token="canary-yours"', "text/plain"),
+    "another hint": ("Set refresh_token: 'canary-yours', then", "text/plain"),
+    "one word after the name": ("access_token=missing", "text/plain"),
+    "YAML": ('components:\n  access_token: "canary-example"\n', "application/yaml"),
+    "an echo as text": (f'Bad request: {{"refresh_token": "{SENT}"}}', "text/plain"),
+    "an echo as XML": (f"<e><sent><access_token>{SENT}</access_token></sent></e>", "text/xml"),
+    "an echo as damaged JSON": (f'{{"access_token": "{SENT}", }}', JSON),
+    "of an integration": (f'{{"slack": {GOOD}, "x": "say "hi""}}', JSON),
+    "of an integration, cut": (f'{{"slack": {{"access_token": "{ACCESS}"', JSON),
+    "of an integration, XML": (
+        f"<r><slack><access_token>{ACCESS}</access_token></slack></r>",
+        "text/xml",
+    ),
+    "of one of two": (f'[{GOOD}, {{"name": "other"}}]', JSON),
+    "in a list": (f'[{{"apps": [{GOOD}]}}]', JSON),
+    "in a comment": ('{ // "access_token": "canary-old",\n "x": 1, }', JSON),
+    "in a comment of XML": ("<r><!-- <access_token>canary</access_token> --></r>", "text/xml"),
+    "two of XML": (f"<r>{f'<access_token>{ACCESS}</access_token>' * 2}</r>", "text/xml"),
+    "beside an uncertain error": (f'{{"error": {{}}, "x": "say "hi"", {MEMBERS}}}', JSON),
+}
+
+
+@pytest.mark.parametrize("name", TOKENS_OF_OTHERS)
+def test_a_token_that_may_be_meant_otherwise_is_not_read(name: str) -> None:
+    """An example, an echo of the request or the token of something else is no token of the reply."""
+    body, kind = TOKENS_OF_OTHERS[name]
+    sent = replace(REQUEST, secrets=(Secret(SENT),))
+    with pytest.raises(ReplyError) as caught:
+        read_token_response(PROFILE, sent, reply(body, kind), STARTED)
+    assert "canary" not in f"{caught.value.message}{caught.value.cause}"
+
+
+def test_a_token_of_text_around_the_reply_makes_it_uncertain() -> None:
+    """In any notation; the refresh token, which is named once, is stored."""
+    for other in ("access_token=b", "<access_token>b</access_token>", "'access_token' : 'b'"):
+        found = read(reply(f"{GOOD}\n{other}"))
+        assert (found.token.access_token, found.token.refresh_token) == (
+            Secret(""),
+            Secret(REFRESH),
+        )
+        assert found.unusable_reason
+
+
+@pytest.mark.parametrize(
+    ("coding", "said"),
+    [
+        ("UTF-8", "its Content-Encoding (utf-8) is not a content coding"),
+        ("br", "its Content-Encoding (br) is not supported"),
+        ("gzip", "its Content-Encoding (gzip) is wrong"),
+        ("hunterword", "its Content-Encoding is not a content coding"),
+    ],
+)
+def test_a_wrong_content_coding_is_named(coding: str, said: str) -> None:
+    """In the remark and in the error, unless it may be a secret."""
+    assert read(reply(GOOD, content_encoding=coding)).remarks == (said,)
+    with pytest.raises(ReplyError, match=re.escape(said)):
+        read(reply("?", content_encoding=coding))
 
 
 WORD = "hunterword"
@@ -212,7 +294,7 @@ def test_damage_before_any_token_is_reported_as_itself() -> None:
         read(reply('{"access_tok', defect=CUT))
     with pytest.raises(UnreachableError):
         read_object_response(PROFILE, REQUEST, reply('{"active": tr', defect=CUT))
-    with pytest.raises(ReplyError, match="encoded as br"):
+    with pytest.raises(ReplyError, match=r"Content-Encoding \(br\)"):
         read(reply(b"\x8b\x01\x80{}\x03", content_encoding="br"))
     refused = replace(reply("<html>", defect=CUT), status=502)
     with pytest.raises(UnreachableError):
