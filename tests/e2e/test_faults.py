@@ -190,7 +190,7 @@ ADVICE = {
     "self-signed": ("ca_file",),
     "307 to another host": ("https://localhost:", "token_url", "tokencli profiles show batch"),
     "308 to http": ("not https",),
-    "refused": ("HTTPS_PROXY",),
+    "refused": ("the server is down", "tokencli profiles show batch"),
     "body drip": ("profiles edit batch --set timeout=60s",),
     "expired": ("the clock is at least 2 days ahead",),
     "not valid yet": ("the clock is at least 1 day 23 hours behind",),
