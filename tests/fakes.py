@@ -294,7 +294,7 @@ class FakeContext:
     keyring: WritableSecretSource = field(default_factory=FakeKeyring)
     fake_store: FakeStore = field(default_factory=FakeStore)
     profiles: dict[str, Profile] = field(default_factory=dict)
-    grant_types: dict[tuple[str, str], "FakeRememberedValue"] = field(default_factory=dict)
+    spellings: dict[tuple[str, str], "FakeRememberedValue"] = field(default_factory=dict)
     browser: FakeBrowser = field(default_factory=lambda: FakeBrowser(FakeClock()))
 
     def __post_init__(self) -> None:
@@ -306,8 +306,8 @@ class FakeContext:
     def with_endpoints(self, profile: Profile, *names: str) -> Profile:
         return profile
 
-    def remembered_grant_type(self, profile: Profile, grant_type: str) -> "FakeRememberedValue":
-        return self.grant_types.setdefault((profile.token_url, grant_type), FakeRememberedValue())
+    def remembered_spelling(self, profile: Profile, name: str) -> "FakeRememberedValue":
+        return self.spellings.setdefault((profile.token_url, name), FakeRememberedValue())
 
     def secret_source(self, kind: str) -> SecretSource:
         return FakePromptSource(self.terminal) if kind == "prompt" else self.keyring

@@ -165,11 +165,11 @@ class App:
         file = MetadataCacheFile(profile)
         return apply_cached_metadata(profile, MetadataCache(file.load, file.save))
 
-    def remembered_grant_type(self, profile: Profile, grant_type: str) -> RememberedValue:
-        """Return the file with the spelling of `grant_type` that the token endpoint accepts."""
-        from tokencli.token_store.metadata_cache import GrantTypeFile
+    def remembered_spelling(self, profile: Profile, name: str) -> RememberedValue:
+        """Return the file with the spelling of a constant that the token endpoint accepts."""
+        from tokencli.token_store.metadata_cache import SpellingFile
 
-        return GrantTypeFile(profile, grant_type)
+        return SpellingFile(profile, name)
 
     def list_profile_names(self) -> tuple[str, ...]:
         """List the profiles, and cache the list for shell completion."""

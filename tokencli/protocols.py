@@ -390,8 +390,8 @@ class Context(Protocol):
         """
         ...
 
-    def remembered_grant_type(self, profile: Profile, grant_type: str) -> RememberedValue:
-        """Return where the spelling of `grant_type` that the token endpoint accepts is remembered."""
+    def remembered_spelling(self, profile: Profile, name: str) -> RememberedValue:
+        """Return where the spelling of a constant that the token endpoint accepts is remembered."""
         ...
 
     def defer_signals(self, at_most: float) -> AbstractContextManager[None]:

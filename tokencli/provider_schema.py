@@ -18,6 +18,10 @@ from tokencli.fast_dataclass import dataclass
 STRICT_CONFIG: dict[str, Any] = {"extra": "forbid", "use_attribute_docstrings": True}
 
 
+def _as_list(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
 class _TextOrListValidator:
     """Tells pydantic to accept one text instead of an array of one."""
 
@@ -262,10 +266,6 @@ class Grant:
     grant_type: str | None = None
     """The value of `grant_type` on the wire, if it is not the grant's name.
     Example: `"account_credentials"`"""
-    grant_type_spellings: tuple[str, ...] = ()
-    """Other spellings of `grant_type` that some releases of the system require. If the server refuses one
-    with `unsupported_grant_type`, the next one is tried, and what worked is remembered for this server.
-    Example: `["Password"]`"""
     needs: tuple[str, ...] = ()
     """Values and secrets that a profile must give, in addition to those of the grant itself.
     Example: `["account_id"]`"""
@@ -281,6 +281,39 @@ class Grant:
     """For `jwt_bearer`: additional claims of the assertion, as templates. A claim whose value is
     absent is left out.
     Example: `{ scope = "{scope}" }`"""
+
+
+@dataclass(frozen=True, slots=True)
+class Spellings:
+    """The spellings of one constant that token requests send; an array stands for `values`.
+
+    NAME is a parameter or, at any depth of `send`, a member. Where a request sends one of the spellings and is
+    refused with a code in `on`, the next one is tried, each once. What the server accepts is remembered for
+    the token endpoint and tried first from then on. A refusal with status 401, 403, 423 or 429 is final.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT_CONFIG
+
+    values: tuple[Any, ...]
+    """Two or three spellings in the order in which to try them, after the one that the request sends.
+    Example: `["Password", "password"]`"""
+    on: TextOrList = ()
+    """Error codes of refusals after which the next spelling is tried. Name only codes of refusals that spend
+    nothing and count as no failed sign-in. Default: `unsupported_grant_type` for `grant_type`; any other
+    constant must name its own.
+    Example: `"unsupported_version"`"""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        def wrap(given: Any) -> Any:
+            return given if isinstance(given, Mapping) else {"values": _as_list(given)}
+
+        function = {"type": "no-info", "function": wrap}
+        return {"type": "function-before", "function": function, "schema": handler(source)}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> Any:
+        return {"anyOf": [{"type": "array"}, handler(schema)]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -413,6 +446,9 @@ class Provider:
     request: Request = field(default_factory=Request)
     """How to write the token request.
     Example: `{ body = "json", send = { apikey = "{api_key}" } }`"""
+    spellings: Mapping[str, Spellings] = field(default_factory=dict)
+    """Constants that releases of the system spell differently: name -> spellings.
+    Example: `{ grant_type = ["Password", "password"] }`"""
     reply: Reply = field(default_factory=Reply)
     """Where to find values in the reply. Example: `{ access_token = "data.token", ttl = 3600 }`"""
     then: Call | None = None

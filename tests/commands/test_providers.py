@@ -68,6 +68,12 @@ def test_check_reports_mistakes_with_their_line(tokencli: Run, line: str, said: 
 
 HEAD = 'title = "T"\nendpoints.token = "https://{host}/t"\nfields.host.kind = "host"\n'
 
+SPELLED = (
+    'errors.codes.own = { what = "wrong PIN", whose = "you" }\n'
+    'grants.acme.params = { v = "one", w = "one", x = "one", y = "one" }\n[spellings]\n'
+)
+TWO = '{} = {{ values = ["one", "two"], on = "E1" }}\n'
+
 
 @pytest.mark.parametrize(
     ("text", "line", "said"),
@@ -83,6 +89,21 @@ HEAD = 'title = "T"\nendpoints.token = "https://{host}/t"\nfields.host.kind = "h
         (f"{HEAD}[grants.refresh_token]\n", 4, "stored refresh tokens are used without it"),
         (f'{HEAD}fields.key = {{ kind = "secret", default = "" }}\n', 4, "is an empty secret"),
         (f"{HEAD}fields.store = {{}}\n", 4, "rename it, e.g. to own_store"),
+        (f'{HEAD}{SPELLED}grant_type = "x"\n', 7, "list two or three"),
+        (f'{HEAD}{SPELLED}grant_type = ["a", "b", "c", "d"]\n', 7, "has 4 different spellings"),
+        (f'{HEAD}{SPELLED}grant_type = ["a", "a"]\n', 7, "lists a spelling twice"),
+        (f'{HEAD}{SPELLED}grant_type = ["a", 1979-01-01]\n', 7, "list text, numbers or booleans"),
+        (f'{HEAD}{SPELLED}grant_type = ["password", "PASSWORD"]\n', 7, "has none of the values"),
+        (f'{HEAD}{SPELLED}grant_typ = ["a", "b"]\n', 7, "did you mean grant_type?"),
+        (f'{HEAD}{SPELLED}v = ["one", "{{username}}"]\n', 7, "only constants have spellings"),
+        (f'{HEAD}{SPELLED}v = ["one", "two"]\n', 7, 'v = { values = ["one", "two"], on = ["CODE"] }'),
+        (f'{HEAD}{SPELLED}v = {{ value = ["one", "two"] }}\n', 7, "did you mean values?"),
+        *(
+            (f'{HEAD}{SPELLED}v = {{ values = ["one", "two"], on = "{code}" }}\n', 7, "could lock the account")
+            for code in ("invalid_grant", "Invalid-Client", "401", "access_denied", "USER_LOCKED", "own")
+        ),
+        (f'{HEAD}{SPELLED}{TWO.format("v")}{TWO.format("w")}', 8, "unclear which constant is wrong"),
+        (f'{HEAD}{SPELLED}{"".join(map(TWO.format, "vwxy"))}', 6, "list at most 3"),
     ],
 )  # fmt: skip
 def test_check_finds_what_would_fail_later(tokencli: Run, text: str, line: int, said: str) -> None:

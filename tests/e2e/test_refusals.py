@@ -11,8 +11,6 @@ from urllib.parse import parse_qs
 import pytest
 
 from tests.conftest import Run
-from tokencli.sandbox.groupid import GroupId
-from tokencli.sandbox.server import Sandbox
 
 SECRET = "canary-client-secret-91be"
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -167,29 +165,3 @@ def test_a_wrong_secret_from_a_variable_is_not_to_be_entered(tokencli: Run, serv
     server.headers, server.body = JSON, '{"error": "invalid_client"}'
     done = tokencli("get", "p")
     assert "env CLIENT_SECRET" in done.err and "fix:" not in done.err
-
-
-@pytest.mark.usefixtures("keyring_env")
-def test_the_other_spelling_of_a_grant_type_is_tried_and_remembered(
-    tokencli: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """GroupID 11.1 behind IdentityServer knows only `password`. It costs one more request, once."""
-    monkeypatch.setattr(GroupId, "grant_handlers", {"password": GroupId.grant_password})
-    with Sandbox(lifetime=600) as sandbox:
-        env = {"TOKENCLI_CONFIG": sandbox.config_file}
-        first = tokencli("get", "groupid", "-v", env=env)
-        assert first.code == 0, first.err
-        assert "trying grant_type=password instead of Password" in first.err
-        assert sandbox.database.token_requests == 2
-        assert tokencli("profiles", "test", "groupid", env=env).code == 0
-        assert sandbox.database.token_requests == 3
-        tokencli("logout", "groupid", env=env)
-        assert "grant_type=password" in tokencli("get", "groupid", "--dry-run", env=env).out
-    with Sandbox(lifetime=600) as other:  # a refusal of the credentials shows what is known, too
-        env = {"TOKENCLI_CONFIG": other.config_file}
-        Path(other.config_file).with_name("groupid.password").write_text("wrong\n")
-        wrong = tokencli("get", "groupid", env=env)
-        assert (wrong.code, other.database.token_requests) == (5, 2)
-        assert "invalid_grant" in wrong.err and "unsupported" not in wrong.err
-        assert tokencli("get", "groupid", env=env).code == 5
-        assert other.database.token_requests == 3

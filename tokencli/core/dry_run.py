@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import quote
 
-from tokencli.core.grant_runner import list_grant_type_spellings
+from tokencli.core.spellings import apply_spellings, order_spellings
 from tokencli.core.stored_token import find_stored_token
 from tokencli.errors import ConfigError, TokencliError
 from tokencli.models import AuthAdditions, HttpRequest, ParamValue, Profile, Secret, TokenSet
@@ -63,14 +63,21 @@ def _render_first_request(steps: GrantSteps, profile: Profile, ctx: Context) -> 
         else:
             step = steps.send(MASKED_SECRET)
     steps.close()
+    orders = order_spellings(step, profile, ctx)
+    step = apply_spellings(step, profile, {name: order[0] for name, order in orders.items()})
     if isinstance(step, SendCustomRequest):
         values = {**step.values, **{n: MASKED_SECRET for n in profile.secrets if n in step.values}}
         return render_request(
-            write_custom_request(profile, step.request, values, ctx.clock.now(), masked=True)
+            write_custom_request(
+                profile,
+                step.request,
+                values,
+                ctx.clock.now(),
+                spelled=step.spelled,
+                masked=True,
+            )
         )
-    grant_type = list_grant_type_spellings(profile, step.params, ctx)[0]
-    params = {**step.params, "grant_type": grant_type}
-    return render_request(_build_oauth_request(profile, params, ctx))
+    return render_request(_build_oauth_request(profile, step.params, ctx))
 
 
 def _build_oauth_request(

@@ -1,14 +1,14 @@
 """Run a grant: perform the steps that it yields, by a table of step -> function."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
 from tokencli.core.secret_resolver import SecretResolver
 from tokencli.core.user_sign_in import UserSignIn
-from tokencli.errors import RefusedError, StorageError, TokencliError
-from tokencli.models import ParamValue, Profile
+from tokencli.errors import TokencliError
+from tokencli.models import Profile
 from tokencli.oauth import client_authentication
 from tokencli.oauth.authenticated_request import send_authenticated_request, sign_assertion
 from tokencli.oauth.grants.steps import (
@@ -26,7 +26,6 @@ from tokencli.oauth.grants.steps import (
     SignAssertion,
     WaitSeconds,
 )
-from tokencli.oauth.refusals import get_endpoint_host
 from tokencli.oauth.token_response import TokenResponse, read_object_response, read_token_response
 from tokencli.protocols import Context
 from tokencli.provider_schema import Call
@@ -99,86 +98,30 @@ def _send_token_request(step: PostTokenRequest | SendCustomRequest, run: GrantRu
 
 def _send_and_parse(step: PostTokenRequest | SendCustomRequest, run: GrantRun) -> TokenResponse:
     """Send one token request and parse its reply. Lifetimes count from before the request."""
+    if not run.profile.provider.spellings:
+        return _send_once(step, run)
+    from tokencli.core.spellings import send_in_accepted_spelling  # start-up cost: few need it
+
+    return send_in_accepted_spelling(step, run.profile, run.ctx, lambda one: _send_once(one, run))
+
+
+def _send_once(step: PostTokenRequest | SendCustomRequest, run: GrantRun) -> TokenResponse:
     if isinstance(step, SendCustomRequest):
         return _send_custom_request(step, run)
-    spellings = list_grant_type_spellings(run.profile, step.params, run.ctx)
-    if len(spellings) > 1:
-        return _try_grant_types(step.params, spellings, run)
-    return _send_oauth_request(step.params, run)
-
-
-def _send_oauth_request(params: Mapping[str, ParamValue], run: GrantRun) -> TokenResponse:
-    request, reply, started = send_authenticated_request(run.profile, params, run.ctx, run.resolver)
+    request, reply, started = send_authenticated_request(
+        run.profile, step.params, run.ctx, run.resolver
+    )
     response = read_token_response(run.profile, request, reply, started)
     return replace(response, token=replace(response.token, dpop_key=run.resolver.proof_key))
-
-
-def list_grant_type_spellings(
-    profile: Profile, params: Mapping[str, ParamValue], ctx: Context
-) -> list[str]:
-    """Return the spellings of a request's `grant_type` in the order in which to try them.
-
-    The one that the server accepted before comes first, else the one in the request.
-    """
-    sent = str(params.get("grant_type", ""))
-    spec = profile.provider.grants.get(profile.grant)
-    if spec is None or not spec.grant_type_spellings or "refresh_token" in params:
-        return [sent]
-    spellings = [sent, *spec.grant_type_spellings, *filter(None, [spec.grant_type])]
-    with suppress(StorageError):
-        accepted = (ctx.remembered_grant_type(profile, sent).load() or b"").decode(
-            "utf-8", "replace"
-        )
-        if accepted in spellings:
-            spellings.insert(0, accepted)
-    return list(dict.fromkeys(spellings))
-
-
-def _try_grant_types(
-    params: Mapping[str, ParamValue], spellings: Sequence[str], run: GrantRun
-) -> TokenResponse:
-    """Send the request with each spelling of `grant_type` until the server knows one.
-
-    A refusal `unsupported_grant_type` spends nothing and counts as no failed sign-in.
-    """
-    for number, spelling in enumerate(spellings):
-        is_last = number == len(spellings) - 1
-        try:
-            response = _send_oauth_request({**params, "grant_type": spelling}, run)
-        except RefusedError as refusal:
-            if refusal.error == "unsupported_grant_type" and not is_last:
-                run.ctx.terminal.print_detail(
-                    f"{refusal.message}; trying grant_type={spellings[number + 1]} instead of"
-                    f" {spelling}"
-                )
-                continue
-            if number and refusal.error not in (None, "unsupported_grant_type"):
-                _remember_grant_type(params, spelling, run)
-            raise
-        if number:
-            _remember_grant_type(params, spelling, run)
-        return response
-    raise AssertionError("there is at least one spelling")
-
-
-def _remember_grant_type(params: Mapping[str, ParamValue], accepted: str, run: GrantRun) -> None:
-    try:
-        run.ctx.remembered_grant_type(run.profile, str(params["grant_type"])).save(
-            accepted.encode()
-        )
-    except StorageError as error:
-        run.ctx.terminal.print_detail(f"can't remember grant_type={accepted}: {error.message}")
-    else:
-        run.ctx.terminal.print_detail(
-            f"{get_endpoint_host(run.profile)} accepts grant_type={accepted}, which is tried first from now on"
-        )
 
 
 def _send_custom_request(step: SendCustomRequest, run: GrantRun) -> TokenResponse:
     """Send a request that the provider defines completely, and parse its reply."""
     transport = run.ctx.transport  # loading it takes a part of a short lifetime
     profile, started = run.profile, run.ctx.clock.now()
-    request = write_custom_request(profile, step.request, step.values, started)
+    request = write_custom_request(
+        profile, step.request, step.values, started, spelled=step.spelled
+    )
     if profile.client_cert is not None:
         certificate = client_authentication.tls_client_certificate(
             profile, run.resolver.resolve("key_passphrase", optional=True)

@@ -20,6 +20,7 @@ from tokencli.provider_schema import (
     Reply,
     Request,
     Signed,
+    Spellings,
     TextOrList,
 )
 
@@ -97,6 +98,16 @@ def _build_call(table: Any) -> Call:
     return Call(**{**_table_builder(dict)(table), **reply})
 
 
+def _build_spellings(table: Any) -> dict[str, Spellings]:
+    built = {}
+    for name, given in table.items():
+        row = given if isinstance(given, Mapping) else {"values": given}
+        values = row["values"] if isinstance(row["values"], list | tuple) else [row["values"]]
+        codes = row.get("on", "unsupported_grant_type" if name == "grant_type" else ())
+        built[name] = Spellings(_to_tuples(values), _as_tuple(codes))
+    return built
+
+
 def _build_errors(table: Any) -> Errors:
     rows = {key: _rows_builder(ErrorMeaning)(table.get(key, {})) for key in ("codes", "status")}
     locators = {key: _as_tuple(table[key]) for key in ("code", "description") if key in table}
@@ -112,6 +123,7 @@ _BUILDERS: dict[str, Callable[[Any], Any]] = {
     "fields": _build_fields,
     "signed": _rows_builder(Signed),
     "request": _table_builder(Request),
+    "spellings": _build_spellings,
     "reply": _build_reply,
     "then": _build_call,
     "refresh": _build_call,

@@ -20,6 +20,7 @@ REFERENCE_SECTIONS = (
     ("Grant", "[grants.NAME]"),
     ("Signed", "[signed.NAME]"),
     ("Request", "[request]"),
+    ("Spellings", "[spellings.NAME]"),
     ("Reply", "[reply]"),
     ("Call", "[then], [refresh] and [logout]: all keys of [request], and"),
     ("Errors", "[errors]"),

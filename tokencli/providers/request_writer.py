@@ -130,25 +130,38 @@ def write_custom_request(
     given: Mapping[str, str | Secret],
     now: float,
     *,
+    spelled: Mapping[str, Mapping[str, Any]] | None = None,
     masked: bool = False,
 ) -> HttpRequest:
     """Return a request that the provider describes itself; `masked` writes `***` for every secret.
+
+    `spelled` replaces constants, see `template.replace_constants`.
 
     Raises:
         ConfigError: a value is missing, does not fit its place, or would go to another server.
     """
     values = complete_values(profile, given, now, masked=masked)
+    renews = request == find_renewal_request(profile.provider) and "refresh_token" in values
+    grant = "refresh_token" if renews else profile.grant
+    if spelled:
+        send, query = template.replace_constants((request.send, request.query), spelled)
+        request = replace(request, send=send, query=query)
     if masked:
-        return _render_custom_request(profile, request, values, masked=True)
-    written = _render_custom_request(profile, request, values, masked=False)
+        return _render_custom_request(profile, request, values, grant, masked=True)
+    written = _render_custom_request(profile, request, values, grant, masked=False)
     with suppress(ConfigError):  # a mask need not fit where the secret does, e.g. in a host name
-        masked_copy = _render_custom_request(profile, request, values, masked=True)
+        masked_copy = _render_custom_request(profile, request, values, grant, masked=True)
         written = replace(written, masked_copy=masked_copy)
     return written
 
 
 def _render_custom_request(
-    profile: Profile, request: Request, values: Mapping[str, str | Secret], *, masked: bool
+    profile: Profile,
+    request: Request,
+    values: Mapping[str, str | Secret],
+    grant: str,
+    *,
+    masked: bool,
 ) -> HttpRequest:
     shown = {
         name: (template.MASK if masked else value.reveal()) if isinstance(value, Secret) else value
@@ -168,9 +181,7 @@ def _render_custom_request(
         body,
         (*writer.collect_secrets(values), *map(Secret, dict.fromkeys(secret_parts))),
         redirect_is_reply=any(300 <= status < 400 for status in reply.status),
-        grant="refresh_token"
-        if request == find_renewal_request(profile.provider) and "refresh_token" in values
-        else profile.grant,
+        grant=grant,
     )
 
 

@@ -8,6 +8,7 @@ syntax, so none can run code. A filter maps bytes to bytes, so a digest can be f
 import base64
 import hashlib
 import hmac
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -199,6 +200,33 @@ def fill_tree(tree: Any, values: Mapping[str, str]) -> Any:
     if isinstance(tree, tuple | list):
         return [item for branch in tree if (item := fill_tree(branch, values)) is not None]
     return fill_typed(tree, values) if isinstance(tree, str) else tree
+
+
+def iter_constants(tree: Any) -> Iterator[tuple[str, str]]:
+    """Yield the name and the value, as JSON, of each member that is text, a number or a boolean."""
+    if isinstance(tree, Mapping):
+        for name, value in tree.items():
+            if isinstance(value, str | int | float):
+                yield name, json.dumps(value)
+            else:
+                yield from iter_constants(value)
+    elif isinstance(tree, tuple | list):
+        for item in tree:
+            yield from iter_constants(item)
+
+
+def replace_constants(tree: Any, spelled: Mapping[str, Mapping[str, Any]]) -> Any:
+    """Return the tree with other constants: member name -> value as JSON -> new value."""
+    if isinstance(tree, Mapping):
+        return {
+            name: spelled[name].get(json.dumps(value), value)
+            if name in spelled and isinstance(value, str | int | float)
+            else replace_constants(value, spelled)
+            for name, value in tree.items()
+        }
+    if isinstance(tree, tuple | list):
+        return tuple(replace_constants(item, spelled) for item in tree)
+    return tree
 
 
 def fill_url(template: str, values: Mapping[str, str]) -> str | None:

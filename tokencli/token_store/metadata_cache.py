@@ -1,5 +1,6 @@
 """What is remembered about servers, next to the locks: issuers' metadata, and spellings that they accept."""
 
+import json
 from hashlib import sha256
 
 from tokencli.models import Profile
@@ -13,7 +14,7 @@ from tokencli.system.user_dirs import state_dir
 from tokencli.token_store.locked_store import profile_file_prefix
 
 METADATA_DIR_NAME = "issuers"
-GRANT_TYPES_DIR_NAME = "grant-types"
+SPELLINGS_DIR_NAME = "spellings"
 
 
 class ServerStateFile:
@@ -52,9 +53,10 @@ class MetadataCacheFile(ServerStateFile):
         )
 
 
-class GrantTypeFile(ServerStateFile):
-    """The spelling of `grant_type` that a token endpoint accepted, for all profiles that use it."""
+class SpellingFile(ServerStateFile):
+    """The spelling of a constant that a token endpoint accepted, as JSON, for all profiles that use it."""
 
-    def __init__(self, profile: Profile, grant_type: str) -> None:
-        name = sha256(f"{profile.token_url} {grant_type}".encode()).hexdigest()[:32]
-        super().__init__(profile, GRANT_TYPES_DIR_NAME, f"{name}.txt")
+    def __init__(self, profile: Profile, name: str) -> None:
+        key = json.dumps([profile.token_url, name])
+        file_name = f"{sha256(key.encode()).hexdigest()[:32]}.json"
+        super().__init__(profile, SPELLINGS_DIR_NAME, file_name)

@@ -1,6 +1,7 @@
 """The declaration of a grant, and the steps that a grant yields."""
 
 from collections.abc import Callable, Generator, Mapping
+from dataclasses import field
 from typing import Any, Literal, TypeAlias
 
 from tokencli.fast_dataclass import dataclass
@@ -53,6 +54,8 @@ class SendCustomRequest:
 
     request: Request
     values: Mapping[str, str | Secret]
+    spelled: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Constants of the request to replace, see `template.replace_constants`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from tokencli.providers.validation.request import (
     KnownNames,
     check_requests,
 )
+from tokencli.providers.validation.spellings import check_spellings
 from tokencli.providers.validation.template import (
     check_header_template,
     check_name,
@@ -73,6 +74,7 @@ def validate_provider(
         *_check_oauth_request(provider, at, known),
     ]
     wrong += [] if wrong else check_requests(provider, at, known)
+    wrong += [] if wrong else check_spellings(provider, at)
     return [
         *wrong,
         *_check_endpoints(provider, at, known),
