@@ -285,22 +285,23 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Spellings:
-    """The spellings of one constant that token requests send; an array stands for `values`.
+    """Alternative spellings of one constant in token requests. An array is short for `values`.
 
-    NAME is a parameter or, at any depth of `send`, a member. Where a request sends one of the spellings and is
-    refused with a code in `on`, the next one is tried, each once. What the server accepts is remembered for
-    the token endpoint and tried first from then on. A refusal with status 401, 403, 423 or 429 is final.
+    NAME is a parameter or, at any depth of `send`, a member. If a request sends one of the spellings and is
+    refused with a code in `on`, tokencli tries the next one. Each is tried once. The one that the server
+    accepts is remembered for the token endpoint and tried first from then on. After a refusal with status
+    401, 403, 423 or 429, no other spelling is tried.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT_CONFIG
 
     values: tuple[Any, ...]
-    """Two or three spellings in the order in which to try them, after the one that the request sends.
+    """Two or three spellings. The one in the request is tried first, then the others in this order.
     Example: `["Password", "password"]`"""
     on: TextOrList = ()
-    """Error codes of refusals after which the next spelling is tried. Name only codes of refusals that spend
-    nothing and count as no failed sign-in. Default: `unsupported_grant_type` for `grant_type`; any other
-    constant must name its own.
+    """Error codes after which the next spelling is tried. Name only codes of refusals that spend nothing and
+    don't count as a failed sign-in. Default for `grant_type`: `unsupported_grant_type`. Required for any
+    other constant.
     Example: `"unsupported_version"`"""
 
     @classmethod
