@@ -45,20 +45,26 @@ _WRONG = r"(?:invalid|wrong|incorrect|bad|mismatch\w*|unknown|(?:not|n't) (?:val
 _MISSING = r"(?:missing|required|absent|(?:not|n't) (?:provided|present|found|included|given|specified)|must be (?:provided|present|set|included))"
 _FORBIDDEN = r"(?:(?:not|n't) (?:\w+ )?(?:allowed|authori[sz]ed|permitted|enabled|supported|configured|assigned|registered|whitelisted)|unauthorized|disallowed|disabled)"
 _REFUSED = r"(?:" + _FORBIDDEN + r"|not (?:\w+ )?found|unknown|invalid)"
-_LOCKED = r"(?:locked|lock(?:ed)?.?out|blocked|suspended|temporarily (?:disabled|locked)|too many (?:failed|invalid|wrong|login|authentication|attempts))"
+_LOCKED = r"(?:locked|lock(?:ed)?.?out|blocked|suspended|temporarily (?:disabled|locked)|too many (?:failed|invalid|wrong|login|authentication|attempts)|attempts exceeded)"
 _DISABLED = r"(?:disabled|deactivated|inactive|deleted|terminated|not active|not enabled)"
-_TIME = r"not (?:yet )?(?:active|valid yet)|not yet valid|in the (?:future|past)|expired|too (?:old|far|early|late)|\b(?:iat|nbf|exp)\b|clock|time.?stamp|skew|issued.?at|before its time"
+_TIME = r"not (?:yet )?(?:active|valid yet)|not yet valid|in the (?:future|past)|expired|too (?:old|far|early|late)|\b(?:iat|nbf|exp)\b|clock|time.?stamp|skew|issued.?at|before its time|time (?:range|frame|window)"
 _CLOCK = (
     r"not yet (?:active|valid)|not valid yet|in the future|clock|\b(?:iat|nbf)\b|time.?stamp|skew"
 )
 """Words about time that a wrong clock explains, with a signed proof in the request and without."""
 
+_PARAMETER = (
+    r"missing (?:required |mandatory )?(?:form |request |body |query )?(?:parameter|param|field|argument)s?(?:\(s\))?\W{0,3}(?P<parameter>[a-z]\w*)|(?:parameter|field|argument)\W{0,3}(?P<parameter2>[a-z]\w*)\W{0,2} (?:is |was )?"
+    + _MISSING
+    + r"|missing (?P<parameter5>[a-z]\w*) (?:parameter|param|field)|must contain the following parameter\W+(?P<parameter3>\w+)|\b(?P<parameter4>[a-z]+_[a-z_]+)\W{0,2} (?:is |was )?"
+    + _MISSING
+)
 _BAD_CLIENT = (
     r"(?:client|app(?:lication)?).{0,12}(?:secret|credentials?)\b.{0,40}(?:"
     + _WRONG
     + r"|failed|refused)|"
     + _WRONG
-    + r" (?:client|app(?:lication)?)(?: or invalid client)?.{0,4}(?:secret|credentials)|incorrect_client_credentials|bad_client_secret"
+    + r" (?:client|app(?:lication)?)(?: or invalid client)?.{0,4}(?:secret|credentials)|client.?id or client.?secret|validating client secret|incorrect_client_credentials|bad_client_secret"
 )
 
 _BOILERPLATE = re.compile(
@@ -91,7 +97,8 @@ class Evidence:
     facts: frozenset[str] = frozenset()
     """The profile's keys and secrets that are set, `offers GRANT` for what the provider has, and
     `interactive`, `special characters` (in the client's credentials), `signed assertion`,
-    `time-bound proof` (an assertion or a DPoP proof), `clock off`, `HTML page`."""
+    `time-bound proof` (an assertion or a DPoP proof), `clock off`, `HTML page`,
+    `sends NAME` for the parameters of a form."""
     details: Mapping[str, str] = field(default_factory=dict)
     """Further values for the placeholders of hints."""
 
@@ -110,7 +117,7 @@ class Hint:
     says: str = ""
     """A regular expression for what the server said, without regard to case."""
     given: tuple[str, ...] = ()
-    """Facts that must hold; with `!` in front, those that must not."""
+    """Facts that must hold; with `!` in front, those that must not. `{name}` is a group of `says`."""
     blames: tuple[str, ...] = ()
     """The secrets that may be wrong."""
     setting: str = ""
@@ -154,6 +161,7 @@ def _match_hint(
         or not all(
             (fact.removeprefix("!") in evidence.facts) != fact.startswith("!")
             for fact in hint.given
+            if "{" not in fact
         )
     ):
         return None
@@ -162,7 +170,8 @@ def _match_hint(
     for found in re.finditer(hint.says, text, re.IGNORECASE):
         groups = {name.rstrip("2345"): value for name, value in found.groupdict().items() if value}
         if groups.get("method") != evidence.client_auth or not evidence.client_auth:
-            return groups
+            given = (fact.format(**groups) for fact in hint.given if "{" in fact)
+            return groups if evidence.facts.issuperset(given) else None
     return None
 
 
@@ -230,7 +239,7 @@ HINTS: tuple[Hint, ...] = (
     ),
     Hint(
         "the server looks for the client ID in the body, so it does not accept client_secret_basic for this client",
-        says=r"(?:missing|required|no)\W+(?:\w+ )?client_?id\b|client_?id\W{0,2} (?:\w+ )?(?:is |was )?" + _MISSING,
+        says=r"(?:missing|required|no)\W+(?:\w+\W+){0,2}client_?id\b|client_?id\W{0,2} (?:\w+ )?(?:is |was )?" + _MISSING,
         client_auth=("client_secret_basic",), setting="client_auth", fix="tokencli profiles edit {profile} --set client_auth=client_secret_post",
     ),
     Hint(
@@ -249,13 +258,13 @@ HINTS: tuple[Hint, ...] = (
     ),
     Hint(
         "the server does not accept {client_auth} for this client",
-        says=r"(?:client |token.endpoint.)auth\w* method.{0,60}" + _REFUSED + r"|(?:unsupported|different|wrong|mismatch\w*|invalid) (?:client |token.endpoint.)?auth\w* method|no client authentication mechanism|must authenticate|multiple client credentials",
+        says=r"(?:client |token.endpoint.)auth\w* method.{0,60}" + _REFUSED + r"|(?:unsupported|different|wrong|mismatch\w*|invalid) (?:client |token.endpoint.)?auth\w* method|no client authentication mechanism|must authenticate|multiple client credentials|more than one (?:mechanism|method)",
         client_auth=(*_SECRET_METHODS, *_SIGNED_METHODS, "tls_client_auth", "none"),
         setting="client_auth", fix=EDIT,
     ),
     Hint(
         "the server does not accept the audience (`aud`) of the signed assertion",
-        says=r"(?:aud\b|audience).{0,40}" + _WRONG + r"|" + _WRONG + r".{0,20}(?:aud\b|audience)", given=("signed assertion",),
+        says=r"(?:aud\b|audience).{0,40}(?:must be|" + _WRONG + r")|" + _WRONG + r".{0,20}(?:aud\b|audience)", given=("signed assertion",),
         setting="assertion_audience", fix="tokencli profiles edit {profile} --set assertion_audience={other_audience}",
     ),
     Hint(
@@ -312,34 +321,34 @@ HINTS: tuple[Hint, ...] = (
     # The account.
     Hint(
         "the account is locked, usually after several wrong passwords; wait, or ask an administrator to unlock it",
-        says=_LOCKED + r"|AADSTS50053|E0000069", grants=(*_LOGINS, "", *_SIGN_INS, "jwt_bearer"),
+        says=_LOCKED + r"|AADSTS50053|E0000069|\bdata 775\b", grants=(*_LOGINS, "", *_SIGN_INS, "jwt_bearer"),
     ),
     Hint(
-        "the account is disabled; ask an administrator to enable it",
-        says=r"(?:account|user|login|org(?:ani[sz]ation)?)\b.{0,30}" + _DISABLED + r"|" + _DISABLED + r" (?:user|account|org)|user_disabled|AADSTS50057",
+        "the account is disabled or has expired; ask an administrator to enable it",
+        says=r"(?:account|user|login|org(?:ani[sz]ation)?)\b.{0,30}" + _DISABLED + r"|" + _DISABLED + r" (?:user|account|org)|(?:account|user)\b.{0,20} expired|user_disabled|AADSTS50057|\bdata (?:533|701)\b",
     ),
     Hint(
         "the password has expired or must be changed; sign in to the server in a browser and change it",
-        says=r"password.{0,20}(?:expired|must be changed|change|reset)|(?:expired|change).{0,12}password|AADSTS50055|PASSWORD_(?:WARN|EXPIRED)|password_leaked",
+        says=r"password.{0,20}(?:expired|must be changed|change|reset)|(?:expired|change).{0,12}password|AADSTS50055|\bdata (?:532|773)\b|PASSWORD_(?:WARN|EXPIRED)|password_leaked",
         grants=_LOGINS,
     ),
     Hint(
         "the user must complete the account setup first, e.g. accept terms or change the password; sign in to the server in a browser",
-        says=r"not fully set up|required action|account.{0,20}(?:incomplete|not verified|unverified)|email.{0,12}(?:not verified|unverified)|terms.{0,12}accept",
+        says=r"not fully set up|required action|account.{0,20}(?:incomplete|not verified|unverified)|email.{0,12}(?:not verified|unverified)|not (?:yet )?confirmed|terms.{0,12}accept",
     ),
     Hint(
         "the account needs multi-factor authentication, which the password grant can't do; sign in with grant = \"device_code\" instead",
-        says=r"AADSTS5007[469]|AADSTS50158|\bmfa\b|mfa_required|multi.?factor|second factor|two.factor|\b[ht]?otp\b",
+        says=r"AADSTS5007[469]|AADSTS50158|\b(?:mfa|2fa)\b|mfa_required|multi.?factor|second factor|two.factor|\b[ht]?otp\b",
         grants=_LOGINS, given=("offers device_code",), setting="grant", fix="tokencli profiles edit {profile} --set grant=device_code",
     ),
     Hint(
         "the account needs multi-factor authentication, which this grant can't do",
-        says=r"AADSTS5007[469]|AADSTS50158|\bmfa\b|mfa_required|multi.?factor|second factor|two.factor|\b[ht]?otp\b",
+        says=r"AADSTS5007[469]|AADSTS50158|\b(?:mfa|2fa)\b|mfa_required|multi.?factor|second factor|two.factor|\b[ht]?otp\b",
         grants=_LOGINS,
     ),
     Hint(
         "the server requires the user to sign in again, e.g. with a second factor",
-        says=r"AADSTS5007[469]|AADSTS50158|AADSTS50173|AADSTS5013[23]|AADSTS7004[34]|\bmfa\b|mfa_required|multi.?factor|invalid_rapt|reauth|session (?:control|lifetime)",
+        says=r"AADSTS5007[469]|AADSTS50158|AADSTS7004[34]|\b(?:mfa|2fa)\b|mfa_required|multi.?factor|invalid_rapt|reauth|session (?:control|lifetime)",
         given=("interactive",), fix=SIGN_IN,
     ),
     Hint(
@@ -361,7 +370,7 @@ HINTS: tuple[Hint, ...] = (
     ),
     Hint(
         "a policy of the server does not allow this sign-in; ask its administrators",
-        says=r"AADSTS5300\d|conditional access|policy evaluation failed|no_matching_policy|access policy|admin_policy_enforced|org_internal",
+        says=r"AADSTS5300\d|conditional access|login hours|policy evaluation failed|no_matching_policy|access policy|admin_policy_enforced|org_internal",
     ),
     Hint(
         "the user is not assigned to this application; ask its administrators",
@@ -373,7 +382,7 @@ HINTS: tuple[Hint, ...] = (
     ),
     Hint(
         "the server does not know this user name",
-        says=r"AADSTS50034|(?:user|account)(?:name| name)?\b.{0,30}(?:not found|not exist|n't exist|unknown)|(?:unknown|no such) (?:user|account)|EMAIL_NOT_FOUND|INVALID_EMAIL",
+        says=r"AADSTS50034|AADSTS50020|(?:user|account)(?:name| name)?\b.{0,30}(?:not found|not exist|n't exist|unknown)|(?:unknown|no such) (?:user|account)|EMAIL_NOT_FOUND|INVALID_EMAIL",
         grants=(*_LOGINS, "jwt_bearer"), setting="username", fix=EDIT,
     ),
     # The client.
@@ -395,11 +404,11 @@ HINTS: tuple[Hint, ...] = (
     ),
     Hint(
         "the client has been deleted or disabled at the server; ask its administrators",
-        says=r"client (?:was |is |has been )?(?:deleted|disabled|inactive|suspended)|(?:deleted|disabled)_client|(?:disabled|inactive) client|app(?:lication)? (?:was |is |has been )?(?:deleted|disabled)",
+        says=r"client (?:was |is |has been )?(?:deleted|disabled|inactive|suspended)|(?:deleted|disabled)_client|(?:disabled|inactive) client|app(?:lication)? (?:was |is |has been )?(?:deleted|disabled)|AADSTS7000112",
     ),
     Hint(
         "the server does not know the client ID {client_id}",
-        says=r"AADSTS700016|(?:unknown|invalid|unrecogni[sz]ed|bad) (?:oauth )?(?:client|app(?:lication)?)[ _-]?(?:id\b|identifier)|invalid_client_id|client_?(?:id|identifier)\W{0,3} (?:was |is |does )?(?:not found|invalid|unknown|not exist|not registered|not recogni[sz]ed)|client (?:was |is )?(?:not found|not registered|unknown)|client (?:does not|doesn't) exist|no such client|unknown client|(?:invalid value for|invalid) '?client_id",
+        says=r"AADSTS700016|(?:unknown|invalid|unrecogni[sz]ed|bad) (?:oauth )?(?:client|app(?:lication)?)[ _-]?(?:id\b|identifier)(?! or\b)|invalid_client_id|client_?(?:id|identifier)\W{0,3} (?:was |is |does )?(?:not found|invalid|unknown|not exist|not registered|not recogni[sz]ed)|client (?:was |is )?(?:not found|not registered|unknown)|client (?:does not|doesn't) exist|no such (?:client|app)|unknown client|(?:invalid value for|invalid) '?client_id\b(?! or\b)",
         setting="client_id", fix=EDIT,
     ),
     Hint(
@@ -447,16 +456,20 @@ HINTS: tuple[Hint, ...] = (
     ),
     # The refresh token, or the code.
     Hint(
+        "the refresh token has expired, was revoked, or was used before",
+        says=r"refresh.?token\W{1,3}(?:\w+ ){0,3}" + _WRONG + r"(?! or expired)|" + _WRONG + r".{0,5}refresh.?token", grants=("refresh_token",), codes=("unauthorized_client", "invalid_request", "access_denied"), blames=("refresh_token",), fix=SIGN_IN,
+    ),
+    Hint(
         "the refresh token was used before, so the server has ended the session; another program may be using it as well",
         says=r"re-?use|already.{0,10}(?:used|redeemed|consumed)|replay|stale token|used (?:twice|before|more than)|rotated", grants=("refresh_token",), blames=("refresh_token",), fix=SIGN_IN,
     ),
     Hint(
         "the refresh token has expired",
-        says=r"expired|AADSTS70008\b|AADSTS700082|AADSTS700084|inactivity", grants=("refresh_token",), blames=("refresh_token",), fix=SIGN_IN,
+        says=r"(?<!or )expired(?! or |, )|AADSTS70008\b|AADSTS700082|AADSTS700084|inactivity", grants=("refresh_token",), blames=("refresh_token",), fix=SIGN_IN,
     ),
     Hint(
         "the session has ended: the user signed out or changed the password, or the refresh token was revoked",
-        says=r"revoked|not active|session|offline|signed? ?out|AADSTS50173", grants=("refresh_token",), blames=("refresh_token",), fix=SIGN_IN,
+        says=r"(?<!or )revoked|not active|session|offline|signed? ?out|AADSTS50173|AADSTS5013[23]", grants=("refresh_token",), blames=("refresh_token",), fix=SIGN_IN,
     ),
     Hint(
         "the token to exchange has expired, or the server doesn't accept its issuer or audience",
@@ -468,7 +481,7 @@ HINTS: tuple[Hint, ...] = (
     ),
     Hint(
         "the code expired before the sign-in was finished, or was used before",
-        says=r"\bcode\b.{0,40}(?:expired|used|redeemed|invalid|not valid|not found)|AADSTS54005|expired_token|bad_verification_code|pkce|code.verifier", grants=_SIGN_INS, fix=SIGN_IN,
+        says=_WRONG + r" (?:auth\w* )?code\b|\bcode\b.{0,40}(?:expired|used|redeemed|invalid|not valid|not found)|AADSTS54005|expired_token|bad_verification_code|pkce|code.verifier", grants=_SIGN_INS, fix=SIGN_IN,
     ),
     # The user's credentials.
     Hint(
@@ -477,22 +490,42 @@ HINTS: tuple[Hint, ...] = (
     ),
     Hint(
         "the user name or the password is wrong",
-        says=_WRONG + r"[ _]?(?:user ?name|user|e-?mail|log.?in)?(?:[ _](?:or|and)[ _]|/|, )?(?:[ _]?(?:the[ _])?(?:password|pwd|passcode))\b|" + _WRONG + r"[ _](?:user |log.?in )?credentials|(?:password|user ?credentials|(?<!client )credentials)\W.{0,30}" + _WRONG + r"|INVALID_(?:PASSWORD|LOGIN)|AADSTS50126|(?<!client )authentication fail|log.?in failed|" + _WRONG + r" log.?in\b",
+        says=_WRONG + r"[ _]?(?:user ?name|user|e-?mail|log.?in)?(?:[ _](?:or|and)[ _]|/|, )?(?:[ _]?(?:the[ _])?(?:password|pwd|passcode))\b|" + _WRONG + r"[ _](?:user |log.?in )?credentials|(?:password|user ?credentials|(?<!client )credentials)\W.{0,30}" + _WRONG + r"|INVALID_(?:PASSWORD|LOGIN)|AADSTS50126|no active account|failed to bind|\bdata 52[5e]\b|(?<!client )authentication fail|log.?in failed|" + _WRONG + r" log.?in\b",
         grants=_LOGINS, given=("password",), blames=("password",), fix=ENTER_SECRET,
     ),
     # A gateway in front of the server, or the wrong place.
     Hint(
         "a firewall in front of the server blocked the request, e.g. because of this computer's network; ask its administrators, and tell them the ID if the page has one",
-        says=r"attention required|just a moment|cloudflare|request (?:was )?(?:blocked|rejected)|requested url was rejected|access denied.{0,200}reference #|incapsula|imperva|akamai|web application firewall|\bwaf\b|captcha|are you (?:a )?(?:human|robot)", given=("HTML page",),
+        says=r"attention required|just a moment|cloudflare|request (?:was )?(?:blocked|rejected)|requested url was rejected|access denied.{0,200}reference #|incapsula|imperva|akamai|zscaler|forti(?:gate|guard|net)|forcepoint|web application firewall|\bwaf\b|captcha|are you (?:a )?(?:human|robot)", given=("HTML page",),
     ),
     Hint(
         "the server replied with a sign-in page, so this is not the token endpoint, or a gateway requires a sign-in",
         says=r"sign.?in|log.?in|password|sso", given=("HTML page",), fix="tokencli profiles show {profile}",
     ),
+    Hint(
+        "there is nothing at this URL: Amazon's API Gateway answers so if the path or the method is unknown",
+        says=r"^\W*missing authentication token\W*$", statuses=(403,), setting="token_url", fix="tokencli profiles show {profile}",
+    ),
+    Hint(
+        "the server expects HTTPS: the URL starts with http://, or a proxy in front of it doesn't say that it received HTTPS",
+        says=r"(?:https|ssl) (?:is )?required|plain HTTP request", setting="token_url", fix="tokencli profiles show {profile}",
+    ),
+    Hint(
+        "the server does not find an API key in the request, so it expects the key under another name or in another place, or another key as well",
+        says=_MISSING + r" (?:\w+ )?(?:api|subscription).?key|no (?:api|subscription).?key|(?:api|subscription).?key.{0,20}" + _MISSING, fix="tokencli profiles show {profile}",
+    ),
     # The server names a parameter.
     Hint(
+        "the server does not accept a parameter of the request",
+        says=r"validation error|\bfield (?:is )?required|given data was invalid", statuses=(400, 422), fix="tokencli profiles show {profile}",
+    ),
+    Hint(
+        "the server does not find the parameter {parameter}, which was sent, so it probably expects another format than {content_type}, or a gateway dropped the body",
+        says=_PARAMETER, codes=("", "invalid_request", "invalid_grant", "invalid_client"), given=("sends {parameter}",), fix="tokencli profiles show {profile}",
+    ),
+    Hint(
         "the server requires the parameter {parameter}, which the request doesn't have",
-        says=r"missing (?:required |mandatory )?(?:form |request |body |query )?(?:parameter|param|field|argument)s?(?:\(s\))?\W{0,3}(?P<parameter>[a-z]\w*)|(?:parameter|field|argument)\W{0,3}(?P<parameter2>[a-z]\w*)\W{0,2} (?:is |was )?" + _MISSING + r"|missing (?P<parameter5>[a-z]\w*) (?:parameter|param|field)|must contain the following parameter\W+(?P<parameter3>\w+)|\b(?P<parameter4>[a-z]+_[a-z_]+)\W{0,2} (?:is |was )?" + _MISSING,
+        says=_PARAMETER,
         codes=("", "invalid_request", "invalid_grant", "invalid_client"), fix=EDIT,
     ),
     # Error codes.
@@ -533,7 +566,7 @@ HINTS: tuple[Hint, ...] = (
     ),
     Hint(
         "the refresh token has expired, was revoked, or was used before",
-        codes=("invalid_grant", "bad_refresh_token", "invalid_refresh_token", "invalid_token"), grants=("refresh_token",), blames=("refresh_token",), fix=SIGN_IN,
+        codes=("invalid_grant", "bad_refresh_token", "invalid_refresh_token", "invalid_token", "token_inactive"), grants=("refresh_token",), blames=("refresh_token",), fix=SIGN_IN,
     ),
     Hint(
         "the code expired before the sign-in was finished, or was used before",
@@ -660,6 +693,10 @@ HINTS: tuple[Hint, ...] = (
     ),
     Hint(
         "this server is not responsible for the host name in the URL", statuses=(421,), setting="token_url", fix="tokencli profiles show {profile}",
+    ),
+    Hint(
+        "{unexplained}the {secrets} is wrong, a parameter of the request is missing or wrong",
+        statuses=(400,), grants=_LOGINS, blames=("*",), fix=ENTER_SECRET,
     ),
     Hint(
         "a parameter of the request is wrong", statuses=(400, 422), fix="tokencli profiles show {profile}",

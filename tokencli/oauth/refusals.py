@@ -4,7 +4,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from tokencli.errors import RefusedError, ReplyError
 from tokencli.humanize import compare_clock, humanize_duration, join_alternatives
@@ -111,6 +111,8 @@ def collect_evidence(
         facts.add("clock off")
     if reason.is_html:
         facts.add("HTML page")
+    if request.headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded"):
+        facts |= {f"sends {name}" for name, _ in parse_qsl(request.body.decode(errors="replace"))}
     return Evidence(
         grant=request.grant if request.grant in ("", *GRANTS) else "custom",
         client_auth="" if is_custom else profile.client_auth,

@@ -27,7 +27,7 @@ MAX_MEMBERS = 200
 REASON_MEMBERS = (
     "errordescription", "detail", "details", "errorsummary", "errormessage", "message", "msg",
     "errormsg", "faultstring", "usermessage", "developermessage", "statusmessage", "description",
-    "reason", "error", "errors", "title", "info", "hint", "errorhint", "errordetail", "errordetails",
+    "reason", "error", "errors", "messages", "nonfielderrors", "summary", "title", "info", "hint", "errorhint", "errordetail", "errordetails",
 )  # fmt: skip
 """Members that say why, without regard to case, `_` and `-`, the most telling first: RFC 6749,
 RFC 9457, Okta, Apigee and others."""
@@ -38,14 +38,18 @@ REASON_ELEMENTS = "error_?description|detail|message|msg|faultstring|reason|desc
 """Names of XML elements that say why."""
 
 _ID_HEADER = re.compile(
-    r"(?:.*-)?(?:request|correlation|trace|transaction|activity|incident|operation|event)-?id"
-    r"|cf-ray|traceparent|x-azure-ref|x-amz-cf-id"
+    r"(?:.*-)?(?:request|correlation|trace|transaction|activity|incident|operation|event|debug)-?id"
+    r"|cf-ray|traceparent|x-cloud-trace-context|x-azure-ref|x-amz-cf-id"
 )
 _ID_MEMBER = re.compile(
-    r"(?:x)?(?:ms)?(?:request|correlation|trace|transaction|activity|incident|error|support|operation)id"
+    r"(?:x)?(?:ms|fb)?(?:request|correlation|trace|transaction|activity|incident|error|support|operation|debug|ticket)id"
 )
-_ID_VALUE = re.compile(r"[\w.:/+=-]{4,200}")
-_HTML = re.compile(r"\s*(?:<!--.*?-->\s*)*<(?:!doctype html|html|head|body)\b", re.I | re.DOTALL)
+_PROSE = re.compile(r"\S{1,40} [^\W\d_]{2,40}\S? \S")
+"""At least three words."""
+_ID_VALUE = re.compile(r"[\w.:;/+=-]{4,200}")
+_HTML = re.compile(
+    r"\s*+(?:<!--(?:(?!-->).)*+-->\s*+)*+<(?:!doctype html|html|head|body)\b", re.I | re.DOTALL
+)
 _HTML_TITLE = re.compile(r"<title\b[^>]*+>([^<]*+)<", re.I)
 _HTML_UNSEEN = re.compile(r"<(script|style|head)\b.*?(?:</\1\s*>|\Z)", re.I | re.DOTALL)
 _TAG = re.compile(r"<[^>]*+>?")
@@ -95,7 +99,9 @@ def read_server_reason(
             challenge.get("error_description", ""),
             *(reply.headers.get(name, "") for name in REASON_HEADERS),
         ]
-        if not any(texts) and not members:
+        if not any(texts) and reply.status >= 400:  # any member of a success may be a token
+            texts = list(_find_prose(members, code or ""))
+        if not texts and not members:
             texts = list(_read_text_body(document, body, is_html=is_html))
     text = "; ".join(_without_repetitions(texts, code, reply.status))
     text = redact_text(text, secrets, public)[:MAX_REASON]
@@ -108,8 +114,17 @@ def _iter_members(value: Any, depth: int = 0) -> Iterator[tuple[str, Any]]:
     """Yield the scalar members of a body in order, each with its simplified name, outer ones first."""
     inner: list[Any] = []
     if isinstance(value, dict):
+        if isinstance(value.get("loc"), list) and isinstance(value.get("msg"), str):  # FastAPI
+            value = {"msg": f"{'.'.join(map(str, value['loc'][:MAX_DEPTH]))}: {value['msg']}"}
         for name, member in list(value.items())[:MAX_MEMBERS]:
             simple = re.sub(r"[\W_]", "", str(name)).lower()
+            if simple == "errors" and isinstance(member, dict):  # field -> what is wrong with it
+                texts = [
+                    text
+                    for each in member.values()
+                    for text in (each if isinstance(each, list) else [each])
+                ]
+                yield from ((simple, text) for text in texts[:MAX_MEMBERS] if isinstance(text, str))
             for item in member if isinstance(member, list) else [member]:
                 if isinstance(item, dict | list):
                     inner.append(item)
@@ -142,6 +157,13 @@ def _find_reasons(members: list[tuple[str, Any]], code: str | None) -> Iterator[
         for name, value in members:
             if name == wanted and isinstance(value, str) and value != code:
                 yield value
+
+
+def _find_prose(members: list[tuple[str, Any]], code: str) -> Iterator[str]:
+    """Yield the sentences in members of other names, e.g. of the fields that they are about."""
+    for name, value in members:
+        if isinstance(value, str) and value != code and _PROSE.match(value):
+            yield f"{name}: {value}"
 
 
 def _read_text_body(document: ReplyDocument, body: Any, *, is_html: bool) -> Iterator[str]:

@@ -58,6 +58,8 @@ class Case:
     """Seconds by which this computer's clock is ahead of the server's Date."""
     settings: Mapping[str, object] = field(default_factory=dict)
     """Other fields of the profile."""
+    sends: str = ""
+    """The form in the body of the request."""
 
 
 def oauth(code: str, text: str = "", **more: str) -> dict[str, str]:
@@ -96,7 +98,11 @@ def make_exchange(case: Case) -> tuple[Profile, HttpRequest, HttpReply]:
     if case.auth == "client_secret_basic":
         pair = f"{quote_plus(profile.values['client_id'])}:canary-secret"
         headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
-    return profile, HttpRequest("POST", profile.token_url, headers, grant=grant), reply
+    return (
+        profile,
+        HttpRequest("POST", profile.token_url, headers, case.sends.encode(), grant=grant),
+        reply,
+    )
 
 
 def find_row(case: Case) -> Hint:
@@ -160,6 +166,24 @@ CASES = [
     Case("a scope is unknown", EDIT, oauth("invalid_scope", "One or more scopes are not configured for the authorization server resource."), settings={"scope": "x"}),
     Case("identity store ID is wrong", EDIT, oauth("invalid_grant", "Identity store not found"), settings=STORE_1, **PASSWORD),
     Case("tenant or realm", EDIT, {"error": "Realm does not exist"}, status=404),
+    # Seen of vendors.
+    Case("refuses the time", None, oauth("invalid_client", "AADSTS700024: Client assertion is not within its valid time range."), status=401, **SIGNED),
+    Case("audience (`aud`)", EDIT, oauth("invalid_client", "The audience claim for client_assertion must be the endpoint invoked for the request."), status=401, **SIGNED),
+    Case("does not know this user name", EDIT, oauth("invalid_grant", "AADSTS50020: User account 'x' from identity provider 'live.com' does not exist in tenant 'X'."), **PASSWORD),
+    Case("deleted or disabled", None, oauth("unauthorized_client", "AADSTS7000112: Application 'x'(y) is disabled.")),
+    Case("has expired, was revoked, or was used", LOGIN, oauth("invalid_grant", "The refresh token is invalid or expired."), **REFRESH),
+    Case("has expired, was revoked, or was used", LOGIN, oauth("unauthorized_client", "refresh_token is invalid"), status=403, **REFRESH),
+    Case("the client ID or the client secret is wrong", AGAIN, {"error": "invalid_client", "reason": "Invalid client_id or client_secret"}),
+    Case("the client ID or the client secret is wrong", AGAIN, {"error": {"message": "Error validating client secret.", "type": "OAuthException", "code": 1}}),
+    Case("Amazon's API Gateway", SHOW, {"message": "Missing Authentication Token"}, status=403),
+    Case("expects HTTPS", SHOW, oauth("invalid_request", "HTTPS required"), status=403),
+    Case("does not find an API key", SHOW, {"message": "No API key found in request"}, status=401, secrets="api_key", provider=CUSTOM, grant="token", auth="none"),
+    Case("the account is locked", None, "LdapErr: DSID-0C09044E, comment: AcceptSecurityContext error, data 775, v3839", status=401, **LOGIN_FORM),
+    Case("has expired; ask an administrator", None, oauth("invalid_grant", "User account has expired"), **PASSWORD),
+    Case("multi-factor", "tokencli profiles edit p --set grant=device_code", oauth("invalid_grant", "Error: You have 2FA enabled"), **PASSWORD),
+    Case("the password is wrong, a parameter", AGAIN, {"message": "Identifiant ou mot de passe incorrect"}, **LOGIN_FORM),
+    Case("does not accept a parameter", SHOW, {"title": "One or more validation errors occurred.", "errors": {"User": ["The User field is required."]}}, **LOGIN_FORM),
+    Case("which was sent", SHOW, oauth("invalid_request", "Missing form parameter: username"), sends="username=x", **PASSWORD),
     # The account.
     Case("the account is locked", None, oauth("invalid_grant", "AADSTS50053: The account is locked."), **PASSWORD),
     Case("the account is locked", None, oauth("too_many_attempts", "Your account has been blocked after multiple consecutive login attempts."), status=429, **PASSWORD),

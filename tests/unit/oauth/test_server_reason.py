@@ -51,7 +51,7 @@ def test_any_bytes_and_challenge_have_a_reason(body: bytes, challenge: str) -> N
 
 
 @pytest.mark.parametrize(
-    "part", [b"<title", b"<!--", b"<script ", b"<message ", b"{", b"a ", b"[["]
+    "part", [b"<title", b"<!--", b"<!-- -->", b"<script ", b"<message ", b"{", b"a ", b"[["]
 )
 def test_a_large_page_is_read_in_bounded_time(part: bytes) -> None:
     """Nobody should wait for the reason of a refusal."""
@@ -79,3 +79,24 @@ def test_an_error_object_in_a_success_hides_what_is_beside_it() -> None:
     }
     reason = read(json.dumps(body).encode(), 200)
     assert (reason.code, reason.text) == ("E7", "the tenant is asleep")
+
+
+@pytest.mark.parametrize(("body", "text"), [
+    ({"non_field_errors": ["Unable to log in."]}, "Unable to log in."),
+    ({"password": ["This field is required."]}, "password: This field is required."),
+    ({"title": "Invalid", "errors": {"User": ["The User field is required."]}}, "The User field is required."),
+    ({"detail": [{"loc": ["body", "username"], "msg": "Field required"}]}, "body.username: Field required"),
+    ({"problem_text": f"wrong key {SECRET.reveal()} given"}, "problemtext: wrong key *** given"),
+])  # fmt: skip
+def test_reason_in_the_fields_it_is_about(body: object, text: str) -> None:
+    """Django, ASP.NET and FastAPI name the fields; of a success only known members are quoted."""
+    found = read(json.dumps(body).encode()).text or ""
+    assert found.startswith(text)
+    assert read(b'{"ok": false, "value": "one two three"}', 200).text is None
+
+
+def test_ids_of_gateways() -> None:
+    """They are kept whole, with their separators."""
+    trace = "Root=1-67891233-abcdef012345678912345678;Parent=53995c3f42cd8ad8;Sampled=1"
+    assert read(b"", 403, x_amzn_trace_id=trace).request_ids == {"x-amzn-trace-id": trace}
+    assert read(b'{"fbtrace_id": "AbCdEf12345"}').request_ids == {"fbtrace ID": "AbCdEf12345"}
