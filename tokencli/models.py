@@ -58,8 +58,7 @@ class SecretRef:
     """The secret's logical name: `password`, `client_secret`, …"""
     profile: str
     target: tuple[str, ...] = ()
-    """What the source's `TargetType` says: a variable, a path, the argv, a service and a user name, or
-    nothing; the name of the other profile."""
+    """What the source's `TargetType` describes, in one part or several; or the other profile's name."""
 
     def describe_source(self) -> str:
         """Return the kind and, if there is one, the variable, file, program, service or profile."""

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 
+from tests.fast_path_world import records_root
 from tests.unit.config.test_load_fuzz import VALID, use
 from tokencli.commands.inspect import inspection_to_dict, render_inspection
 from tokencli.config.load import load_config
@@ -157,9 +158,10 @@ def _records() -> tuple[Path, Mapping[str, str], Path]:
     path = root / "hot.toml"
     path.write_text('[profiles.p]\nprovider = "oauth2"\n')
     path.chmod(0o600)
-    place = root / "tokencli" / "hot" / reader.records_folder_name(str(path))
+    records = records_root(root)
+    place = records / reader.records_folder_name(str(path))
     place.mkdir(parents=True, mode=0o700)
-    for folder in (root, root / "tokencli", root / "tokencli" / "hot", place):
+    for folder in (root, root / reader.APP_DIR, records, place):
         folder.chmod(0o700)
     environ = {"TOKENCLI_CONFIG": str(path), "XDG_RUNTIME_DIR": str(root)}
     return path, environ, place / reader.record_file_name("token", "p")

@@ -32,6 +32,7 @@ from tokencli.commands.options import (
 from tokencli.commands.tables import render_bar, render_styled
 from tokencli.core.inspect import Inspection, inspect_token
 from tokencli.core.pasted_token import PastedToken, decode_input, find_pasted_token
+from tokencli.core.secret_resolver import source_interaction
 from tokencli.core.stored_token import require_stored_token
 from tokencli.core.token_checks import NO_CHECKS, CheckResults, RequestedChecks, run_checks
 from tokencli.errors import (
@@ -262,7 +263,8 @@ def _profile_names(app: App) -> Collection[str]:
 
 
 def _reads_secret_from_stdin(app: App) -> bool:
-    return any(secret.kind == "stdin" for secret in app.get_profile(None).secrets.values())
+    secrets = app.get_profile(None).secrets.values()
+    return any(source_interaction(secret, app) == "stdin" for secret in secrets)
 
 
 def _read_stdin(app: App) -> bytes:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from tokencli.config import validators
 from tokencli.config.config_file import expand_path
 from tokencli.config.profile_schema import (
@@ -93,18 +95,17 @@ class ProfileDraft:
         return SecretRef(kind, name, self.name, self._secret_target(kind, getattr(source, kind)))
 
     def _secret_target(self, kind: str, value: Any) -> tuple[str, ...]:
-        source = SECRET_SOURCES.get(kind)  # None for `profile`
-        match source.target_type if source else "profile":
-            case "path":
-                return (str(expand_path(value, self.config_file.parent)),)
-            case "argv":
+        if kind in SECRET_SOURCES and SECRET_SOURCES[kind].target_type == "path":
+            return (str(expand_path(value, self.config_file.parent)),)
+        match value:
+            case BaseModel():
+                return tuple(value.model_dump().values())
+            case list():
                 return tuple(value)
-            case "keyring_item":
-                return value.service, value.username
-            case "flag":
+            case True:
                 return ()
             case _:
-                return (value,)
+                return (str(value),)
 
 
 def is_base_url_field(provider: Provider, name: str) -> bool:

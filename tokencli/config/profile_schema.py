@@ -5,7 +5,7 @@ The docstring below each key is its description in the JSON Schema and in the ma
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias, cast
 
 from pydantic import (
     AfterValidator,
@@ -387,7 +387,10 @@ def explicit_values(model: ProfileTable) -> dict[str, Any]:
 def allowed_keys(model: type[BaseModel], path: tuple[str, ...] = ()) -> tuple[str, ...]:
     """List the keys allowed in the table, or in the secret reference at `path` inside it."""
     if path:
-        model = KeyringEntryTable if path[-1] == "keyring" else SecretSourceTable
+        source = SECRET_SOURCES.get(path[-1])
+        target = _TARGET_TYPES[source.target_type] if source else None
+        is_table = isinstance(target, type) and issubclass(target, BaseModel)
+        model = cast("type[BaseModel]", target) if is_table else SecretSourceTable
     return tuple(field.alias or key for key, field in model.model_fields.items())
 
 

@@ -19,7 +19,11 @@ from tokencli.humanize import join_alternatives
 from tokencli.problems import Finding, closest_match, did_you_mean
 from tokencli.protocols import Terminal
 from tokencli.provider_schema import Field, Provider
-from tokencli.secret_sources import SECRET_SOURCES, list_example_arguments
+from tokencli.secret_sources import (
+    ARGUMENT_TARGETS,
+    SECRET_SOURCES,
+    list_example_arguments,
+)
 
 OPTION_NAMES = {
     "host": "--host",
@@ -251,24 +255,13 @@ def parse_secret_sources(
                 cause=did_you_mean(name, sorted(secret_key_names(provider))),
             )
         source = SECRET_SOURCES.get(kind)
-        target_type = source.target_type if source else "keyring_item"
-        if target_type == "keyring_item" or (target_type != "flag" and not target):
+        form = ARGUMENT_TARGETS.get(source.target_type) if source else None
+        if form is None or (form.example and not target):
             # The value may be the secret itself, so it isn't quoted.
             raise UsageError(
                 f"--secret {name} doesn't name a source of the secret",
                 cause=f"write the source as {join_alternatives(list_example_arguments())}",
                 fix=f"{command} --secret {name}=env:VAR",
             )
-        value: Any = _split_command(target) if target_type == "argv" else target
-        refs[name] = {kind: True if target_type == "flag" else value}
+        refs[name] = {kind: form.parse(target)}
     return refs
-
-
-def _split_command(command: str) -> list[str]:
-    try:
-        words = shlex.split(command)
-    except ValueError:
-        raise UsageError("the command of --secret has an unpaired quotation mark") from None
-    if not words:
-        raise UsageError("the command of --secret is empty")
-    return words

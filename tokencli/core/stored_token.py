@@ -66,8 +66,7 @@ def require_stored_token(profile: Profile, ctx: Context, *, will_be_sent: bool =
 def find_earlier_login(profile: Profile, ctx: Context) -> Profile | None:
     """Return the profile as it was at its stored login, if only the receivers of its token changed.
 
-    These are revocation, introspection and UserInfo endpoints on other servers than the token
-    endpoint's. A login isn't lost because one of them was added, changed or removed. But a token is
+    These are the `TOKEN_RECEIVERS` on other servers than the token endpoint's. A login isn't lost because one of them was added, changed or removed. But a token is
     never sent to a server that was named later, so the returned profile lacks such endpoints.
     """
     if not grants.is_interactive(profile.grant):

@@ -39,7 +39,13 @@ from tokencli.models import (
 )
 from tokencli.oauth import dpop
 from tokencli.oauth.authenticated_request import send_authenticated_request
-from tokencli.oauth.refusals import MAX_QUOTE, get_endpoint_host, quote_refusal
+from tokencli.oauth.refusals import (
+    MAX_QUOTE,
+    collect_evidence,
+    explain_refusal,
+    get_endpoint_host,
+    quote_refusal,
+)
 from tokencli.oauth.server_reason import read_server_reason
 from tokencli.oauth.token_response import read_object_response
 from tokencli.oauth.token_usage import AUTH_SCHEMES
@@ -560,12 +566,24 @@ def _userinfo_refused_error(
     *,
     is_stored: bool,
 ) -> RefusedError:
+    from tokencli.oauth.refusal_hints import OVERLOAD_STATUSES  # start-up: only refusals need it
+
     reason = read_server_reason(ReplyDocument(reply), None, None, request.secrets)
     challenge = find_token_error(reply.headers.get("www-authenticate", ""))
     required_scope = redact_text(challenge.get("scope", ""), request.secrets)[:MAX_QUOTE]
-    cause, fix = _explain_userinfo_refusal(
-        endpoint_profile, reply.status, reason.code, required_scope, token, now, is_stored=is_stored
-    )
+    if reply.status in OVERLOAD_STATUSES:  # this is not about the token
+        evidence = collect_evidence(endpoint_profile, request, reply, reason)
+        cause, fix, _ = explain_refusal(endpoint_profile, evidence)
+    else:
+        cause, fix = _explain_userinfo_refusal(
+            endpoint_profile,
+            reply.status,
+            reason.code,
+            required_scope,
+            token,
+            now,
+            is_stored=is_stored,
+        )
     return RefusedError(
         f"{get_endpoint_host(endpoint_profile)} doesn't accept this token"
         f" ({quote_refusal(request, reply, reason)})",
@@ -592,8 +610,8 @@ def _explain_userinfo_refusal(
     """Return cause and fix of a refusal by what is known about the token (RFC 6750 section 3.1)."""
     claims = decode_token(token.access_token.reveal()).claims
     new_token = f"tokencli refresh {profile.name}" if is_stored else None
-    if status == 429 or status >= 500:
-        return "the server is busy or failed; try again in a minute", None
+    if status >= 500:
+        return "the server failed; try again in a minute", None
     if status in (404, 405):
         return "userinfo_url may be wrong", f"tokencli profiles show {profile.name}"
     if code in ("use_dpop_nonce", "invalid_dpop_proof") and token.dpop_key is None:

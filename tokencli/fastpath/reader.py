@@ -67,8 +67,8 @@ def fresh_until(
 ) -> float:
     """Return the epoch second from which a token counts as stale and is replaced.
 
-    It is the expiry minus the larger of the margin and `min_ttl`. The margin is 60 s or 10% of the
-    lifetime, whichever is less; a provider can set a smaller one.
+    It is the expiry minus the larger of the margin and `min_ttl`. The margin is the smaller of
+    `EXPIRY_MARGIN_S` and `EXPIRY_MARGIN_SHARE` of the lifetime; a provider can set a smaller one.
     """
     usual_margin = min(EXPIRY_MARGIN_S, EXPIRY_MARGIN_SHARE * (expires_at - obtained_at))
     margin = usual_margin if margin is None else min(usual_margin, margin)

@@ -1,9 +1,10 @@
 """Write the records that `tokencli.fastpath.reader` reads, in the user's memory-backed runtime directory.
 
-`<runtime>/tokencli/hot/<path of the configuration, % for />/` holds, for one configuration: the
-access token of each profile (never a refresh token or a secret) under the profile's name, the name
-of the default profile, the names of all profiles, and each validated profile. All of it is derived,
-is only used while the configuration is unchanged, and may be deleted at any time.
+In a directory of `reader.records_base_dirs`, each configuration has a folder, which is named by
+`reader.records_folder_name`. It holds the access token of each profile (never a refresh token or a
+secret) under the profile's name, the name of the default profile, the names of all profiles, and each
+validated profile. All of it is derived, is only used while the configuration is unchanged, and may be
+deleted at any time.
 """
 
 import os

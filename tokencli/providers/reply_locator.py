@@ -1,4 +1,4 @@
-"""Find a value in a reply by its locator: a JMESPath, a header, a cookie, an XML path or the text.
+"""Find a value in a reply by its locator: a JMESPath, or another place of the table `PLACES`.
 
 Locators use JMESPath (https://jmespath.org) because people know it from the command lines of cloud
 providers, it is specified, and it runs no code. Its cost and that of regular expressions are bounded for
@@ -112,9 +112,8 @@ class ReplyDocument:
         """Return why a token may have been meant differently, as a clause, or None."""
         kind, colon, _ = locator.partition(":")
         if colon and kind in PLACES:
-            return (
-                None if kind != "text" or self.reply.defect is None else "the reply is incomplete"
-            )
+            may_be_cut_off = PLACES[kind].is_rest_of_body and self.reply.defect is not None
+            return "the reply is incomplete" if may_be_cut_off else None
         if self.parsed.certain is not self.parsed.value:
             certain = ReplyDocument(self.reply)
             certain.parsed = self.parsed._replace(value=self.parsed.certain)
@@ -215,13 +214,15 @@ class Place(NamedTuple):
     example: str
     """A locator of it. If it ends with the colon, nothing may follow."""
     lookup: Callable[[ReplyDocument, str], str | None]
+    is_rest_of_body: bool = False
+    """Whether the value extends to the end of the body, so that an incomplete reply may cut it off."""
 
 
 PLACES: dict[str, Place] = {
     "header": Place("header:NAME", ReplyDocument._lookup_header),
     "cookie": Place("cookie:NAME", ReplyDocument._lookup_cookie),
     "xml": Place("xml:a/b", ReplyDocument._lookup_xml),
-    "text": Place("text:", ReplyDocument._lookup_text),
+    "text": Place("text:", ReplyDocument._lookup_text, is_rest_of_body=True),
 }
 """Prefix of a locator -> its place. A locator without a prefix is a JMESPath."""
 

@@ -7,11 +7,11 @@ follow from the row. What a user is told if the secret is missing is in the clas
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
-from tokencli.errors import CredentialsError
+from tokencli.errors import CredentialsError, UsageError
 from tokencli.fast_dataclass import dataclass
 from tokencli.models import Secret
 
@@ -65,29 +65,51 @@ SECRET_SOURCES: dict[str, SecretSourceSpec] = {
 """Kind -> source."""
 
 
-_EXAMPLE_TARGETS: Mapping[str, tuple[str, str]] = {
-    "variable": (":VAR", '"VAR"'),
-    "path": (":PATH", '"path"'),
-    "argv": (":'pass show x'", '["pass", "show", "x"]'),
-    "flag": ("", "true"),
+@dataclass(frozen=True, slots=True)
+class ArgumentTarget:
+    """How `--secret NAME=SOURCE` writes a type of target after the source's name."""
+
+    example: str
+    """An example, with the colon; empty if there is nothing to write."""
+    toml_example: str
+    """The same in the configuration."""
+    parse: Callable[[str], Any] = str
+    """Returns the value in the configuration for the text after the colon; raises UsageError."""
+
+
+def _split_command(command: str) -> list[str]:
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        raise UsageError("the command of --secret has an unpaired quotation mark") from None
+    if not words:
+        raise UsageError("the command of --secret is empty")
+    return words
+
+
+ARGUMENT_TARGETS: Mapping[str, ArgumentTarget] = {
+    "variable": ArgumentTarget(":VAR", '"VAR"'),
+    "path": ArgumentTarget(":PATH", '"path"'),
+    "argv": ArgumentTarget(":'pass show x'", '["pass", "show", "x"]', _split_command),
+    "flag": ArgumentTarget("", "true", lambda _: True),
 }
-"""Type of target -> an example for `--secret` and one in TOML. `--secret` can't name a keyring item."""
+"""Type of target -> how `--secret` writes it. It can't name a keyring item."""
 
 
 def list_example_arguments() -> list[str]:
     """Return an example of each source that `--secret NAME=SOURCE` accepts, e.g. `env:VAR`."""
-    return [kind + argument for kind, (argument, _) in _iter_examples()]
+    return [kind + target.example for kind, target in _iter_argument_targets()]
 
 
 def list_example_tables() -> list[str]:
     """Return an example of each of these sources in TOML, e.g. `{ env = "VAR" }`."""
-    return [f"{{ {kind} = {value} }}" for kind, (_, value) in _iter_examples()]
+    return [f"{{ {kind} = {target.toml_example} }}" for kind, target in _iter_argument_targets()]
 
 
-def _iter_examples() -> Iterator[tuple[str, tuple[str, str]]]:
+def _iter_argument_targets() -> Iterator[tuple[str, ArgumentTarget]]:
     for kind, source in SECRET_SOURCES.items():
-        if source.target_type in _EXAMPLE_TARGETS:
-            yield kind, _EXAMPLE_TARGETS[source.target_type]
+        if source.target_type in ARGUMENT_TARGETS:
+            yield kind, ARGUMENT_TARGETS[source.target_type]
 
 
 def open_secret_source(

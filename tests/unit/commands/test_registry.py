@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import typer
 
+from tests.commands.option_arguments import common_option_arguments
 from tokencli.commands.registry import COMMANDS, build_cli
 
-COMMON = {"--config", "--timeout", "--no-input", "--quiet", "--verbose"}
+COMMON = {argument for argument in common_option_arguments() if argument.startswith("-")}
 
 
 def walk(command: Any, path: str) -> Iterator[tuple[str, Any]]:

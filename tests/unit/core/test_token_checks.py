@@ -466,7 +466,10 @@ def jwt(**claims: Any) -> TokenSet:
         (replace(BEARER, scope="openid"), challenge("invalid_token"), {}, "just now", None),
         (opaque("openid"), challenge("use_dpop_nonce"), {}, "bound to a key", None),
         (opaque("openid"), HttpReply(404, {}, b""), {}, "userinfo_url", "profiles show p"),
-        (opaque("openid"), HttpReply(503, {}, b""), {}, "busy", None),
+        (opaque("openid"), HttpReply(500, {}, b""), {}, "the server failed", None),
+        (opaque("openid"), HttpReply(503, {}, b""), {}, "not available; try again", None),
+        (opaque("openid"), HttpReply(429, {"retry-after": "3600"}, b""), {},
+         "too many requests in a short time; the server says to wait 1 hour", None),
     ],
 )  # fmt: skip
 def test_userinfo_refusal_is_explained_by_the_evidence(
