@@ -75,7 +75,15 @@ def test_expired_token_is_refreshed(tokencli: Run) -> None:
 )
 @pytest.mark.parametrize("fault", FAILING, ids=" ".join)
 def test_faults_end_in_a_clear_error(tokencli: Run, fault: tuple[str, ...], profile: str) -> None:
-    """Nothing on stdout, a short error on stderr, and the documented exit code."""
+    """Nothing on stdout, a short error on stderr, and the documented exit code.
+
+    The trailing comma of the other vendors' samples leaves no doubt about the token, so it is read.
+    """
+    if fault == ("--broken-json",) and profile != "groupid":
+        done = tokencli("sandbox", *fault, "--", "tokencli", "get", profile)
+        assert (done.code, len(lines(done.out))) == (0, 1)
+        assert "sent a token, but in text that is not valid JSON" in done.err
+        return
     done = tokencli("sandbox", *fault, "--", "tokencli", "get", profile)
     assert (done.code, done.out) == (FAILING[fault], ""), done.err
     assert 1 <= len(lines(done.err)) <= 3

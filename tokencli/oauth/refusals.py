@@ -1,5 +1,6 @@
 """Errors for a refused request and for an unreadable reply: what they mean, likely cause, fix."""
 
+import json
 import re
 import shlex
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 MAX_QUOTE = 200
 """Characters of a server's text that a message quotes at most, unless it is the reason of a refusal."""
+_TOKEN_IN_OBJECT = re.compile(rb"(?is)\s*\{.*[\"'](?:access|refresh|id)_?token[\"']\s*:")
 _BARE_TOKEN = re.compile(rb"\s*[A-Za-z0-9._~+/=-]{8,}\s*")
 PLAIN_MEDIA_TYPE = re.compile(r"[A-Za-z-]{1,20}/[A-Za-z.+-]{1,40}")
 """A media type that may be shown; any other could be a token."""
@@ -322,7 +324,13 @@ def malformed_reply_error(
     cause = (
         f"{profile.token_url.split('?')[0]} may not be the {'token' if token else 'right'} endpoint"
     )
-    if token and _BARE_TOKEN.fullmatch(reply.body):
+    fix: str | None = f"tokencli profiles show {profile.name}"
+    if token and _TOKEN_IN_OBJECT.match(reply.body) and not _is_json(reply.body):
+        cause = (
+            "the server does send tokens, but in a reply that only its administrators can correct"
+        )
+        fix = None
+    elif token and _BARE_TOKEN.fullmatch(reply.body):
         cause = (
             "the whole text may be the token; to read it as one, a provider needs"
             ' access_token = "text:" in [reply]'
@@ -331,8 +339,16 @@ def malformed_reply_error(
         f"can't read {'a token from ' if token else ''}the reply of {get_endpoint_host(profile)}"
         f" (HTTP {reply.status}, {content_type}, {len(reply.body)} bytes): {problem}",
         cause=cause,
-        fix=f"tokencli profiles show {profile.name}",
+        fix=fix,
     )
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _get_content_type(request: HttpRequest, reply: HttpReply) -> str:

@@ -108,24 +108,35 @@ def redact_fields(text: str, names: Iterable[str]) -> str:
 def list_spellings(secret: Secret) -> list[str]:
     """Return the spellings of a secret, longest first.
 
-    These are the plain text, percent-encoding, base64, and the escapes of HTML and JSON.
+    These are the plain text, percent-encoding once and twice, base64, hexadecimal digits, and the
+    escapes of HTML and JSON.
     """
     plain = secret.reveal()
     if len(plain) < 4:  # masking every "a" would hide the message and show the secret's length
         return []
     raw = plain.encode(errors="surrogatepass")
     escaped = plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    in_json = json.dumps(plain)[1:-1]
+    percent_encoded = (quote(raw, safe=""), quote_plus(raw))
     spellings = {
         plain,
-        quote(raw, safe=""),
-        quote_plus(raw),
+        *percent_encoded,
+        *(re.sub(r"%..", lambda found: found[0].lower(), text) for text in percent_encoded),
+        quote(percent_encoded[0], safe=""),
+        raw.hex(),
+        raw.hex().upper(),
         b64encode(raw).decode().rstrip("="),
         escaped,
-        escaped.replace('"', "&quot;").replace("'", "&#x27;"),
-        json.dumps(plain)[1:-1],
+        *(
+            escaped.replace('"', "&quot;").replace("'", apostrophe)
+            for apostrophe in ("&#x27;", "&#39;", "&apos;")
+        ),
+        in_json,
+        in_json.replace("/", "\\/"),
+        in_json.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"),
         json.dumps(plain, ensure_ascii=False)[1:-1],
     }
-    return sorted(spellings, key=len, reverse=True)
+    return sorted(sorted(spellings), key=len, reverse=True)
 
 
 def _mask_named_secret(match: re.Match[str], secrets: set[str]) -> str:

@@ -16,6 +16,24 @@ def test_a_known_secret_is_masked_in_every_spelling(form: str) -> None:
     assert form not in redact_text(f"before {form} after", [Secret(CANARY)])
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        "canary%20a%2fb%27c%26d%3c",  # .NET writes lower case
+        "canary%2520a%252Fb%2527c%2526d%253C",
+        "canary+a%2fb%27c%26d%3c",
+        "canary a/b&#39;c&amp;d&lt;",
+        "canary a\\/b'c&d<",
+        "canary a/b'c\\u0026d\\u003c",
+        "63616e61727920612f6227632664" + "3c",
+    ],
+)
+def test_spellings_of_other_platforms_are_masked(form: str) -> None:
+    """As .NET, Java, Go, PHP and old templates write them."""
+    shown = redact_text(f"before {form} after", [Secret("canary a/b'c&d<")])
+    assert shown == "before *** after"
+
+
 @given(st.text(min_size=4), st.text(), st.text())
 def test_no_known_secret_survives(secret: str, before: str, after: str) -> None:
     """Wherever it stands and whatever it is made of."""
