@@ -76,8 +76,12 @@ def test_token_is_not_sent_to_a_server_named_later(tokencli: Run, configure: Con
 
 
 def test_other_changes_still_need_a_login(tokencli: Run, configure: Configure) -> None:
-    """A different client or scope is a different credential."""
+    """A different client or scope is a different credential, and the error says that one is stored."""
     log_in(configure(PROFILE + USERINFO))
     for text in (PROFILE.replace("batch", "other"), PROFILE + 'scope = "admin"\n'):
         configure(text)
-        assert tokencli("get", "p").code == 4
+        done = tokencli("get", "p")
+        assert done.code == 4
+        assert "cause: a login is stored for other settings of this profile" in done.err
+    tokencli("logout", "p", "--force")
+    assert "cause" not in tokencli("get", "p").err

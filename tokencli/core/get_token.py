@@ -219,9 +219,25 @@ class TokenRenewal:
             raise SignInRequiredError(
                 f"profile {self.profile.name!r} has no valid token, and getting one requires an interactive"
                 " sign-in",
+                cause=self._describe_other_login(key),
                 fix=f"tokencli login {self.profile.command_line_name}",
             )
         return self._request_by_grant()
+
+    def _describe_other_login(self, key: str) -> str | None:
+        """Say if the profile has a login that can't be used, because settings changed since."""
+        with suppress(StorageError):
+            others = (
+                other
+                for other in self.store.list_credential_keys(self.profile.name)
+                if other != key
+            )
+            if any(self.store.load(other) is not None for other in others):
+                return (
+                    "a login is stored for other settings of this profile, e.g. another client, scope,"
+                    " or server that receives the token"
+                )
+        return None
 
     def _request_by_grant(self) -> TokenResult:
         grant = grants.load_grant(self.profile.grant)
