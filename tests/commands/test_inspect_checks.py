@@ -123,6 +123,20 @@ def test_ordinary_access_token_is_verified(
     assert seen["audience_check"] == {"status": "not_judged", "expected": []}
 
 
+@pytest.mark.parametrize(
+    ("aud", "shown"), [(None, "none: the token has no aud"), (5, "none: aud is not text"),
+                       ([5], "none: aud is not text"), ("", "none: aud is empty")]
+)  # fmt: skip
+def test_odd_audience_is_described(tokencli: Run, issuer: Issuer, aud: object, shown: str) -> None:
+    """A null is missing, and a number isn't empty."""
+    token = PrivateKey(KEY).sign_jwt(
+        {"alg": "ES256", "kid": "k1"}, {"iss": issuer.url, "aud": aud, "exp": int(time()) + 300}
+    )
+    done = tokencli("inspect", "-p", "p", "-", "--verify", stdin=token)
+    assert (done.code, done.err) == (0, "")
+    assert f"\naudience  {shown}\n" in done.out
+
+
 @pytest.mark.requirement(28)
 def test_wrong_audience(tokencli: Run, issuer: Issuer) -> None:
     """Exit code 9, and the signature is stated as good."""
@@ -229,6 +243,16 @@ def test_forged_token_is_not_called_alive(tokencli: Run, issuer: Issuer) -> None
     assert (
         "it was revoked, or the server doesn't know it, or it doesn't tell the client" in done.err
     )
+
+
+def test_inactive_token_of_another_issuer(tokencli: Run, issuer: Issuer) -> None:
+    """The issuer that it names explains why this server doesn't know it."""
+    issuer.replies["/introspection"] = (200, {}, {"active": False})
+    issuer.replies["/userinfo"] = (401, {}, {})
+    token = issuer.token(iss="https://b.example.com")
+    done = tokencli("inspect", "-p", "p", "-", "--introspect", stdin=token)
+    assert done.code == 9
+    assert "not active: it names another issuer, 'https://b.example.com', so this" in done.err
 
 
 @pytest.mark.parametrize(

@@ -465,9 +465,11 @@ def _render_verification(checks: CheckResults) -> str:
 
 def _render_audience(inspection: Inspection) -> str:
     """Return who a token is for, or why that isn't known."""
-    if "aud" not in inspection.claims:
+    aud = inspection.claims.get("aud")
+    if aud is None:
         return "none: the token has no aud"
-    return ", ".join(inspection.audience) or "none: aud is empty"
+    names = ", ".join(inspection.audience)
+    return names or ("none: aud is empty" if aud in ([], "", [""]) else "none: aud is not text")
 
 
 def _render_row(label: str, text: str) -> str:

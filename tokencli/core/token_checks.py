@@ -263,6 +263,10 @@ def _judge_activity(
             f"by its own exp it expires {humanize_relative_time(own_exp, now)}, but it may have been"
             " revoked",
         )
+    issuer = claims.get("iss")
+    if stored is None and profile.issuer is not None and issuer not in (None, profile.issuer):
+        named = repr(issuer)[:MAX_QUOTE]
+        return Activity(False, f"it names another issuer, {named}, so this server may not know it")
     meanings = "it was revoked, or the server doesn't know it"
     if not for_client:
         meanings += (

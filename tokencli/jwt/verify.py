@@ -8,7 +8,7 @@ Only asymmetric algorithms are accepted, and each key only for its own algorithm
 """
 
 import warnings
-from base64 import urlsafe_b64decode
+from base64 import b64decode
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
@@ -221,10 +221,10 @@ def _is_weak_key(key: Mapping[str, Any]) -> bool:
     if key.get("kty") != "RSA" or not isinstance(modulus, str):
         return False
     try:
-        raw = urlsafe_b64decode(modulus + "=" * (-len(modulus) % 4))
+        raw = b64decode(modulus + "=" * (-len(modulus) % 4), altchars=b"-_", validate=True)
     except ValueError:
         return False
-    return int.from_bytes(raw).bit_length() < MIN_RSA_BITS
+    return 0 < int.from_bytes(raw).bit_length() < MIN_RSA_BITS
 
 
 def _import_key(key: Mapping[str, Any]) -> Any:

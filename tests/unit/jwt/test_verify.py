@@ -245,6 +245,8 @@ def test_short_rsa_key_is_refused() -> None:
     assert not isinstance(caught.value, UnknownKeyError)
     longer = {**PRIVATE["RS256"].as_dict(private=False), "kid": "RS256"}
     assert check(signed("RS256", CLAIMS), {"keys": [own, longer]}).kid == "RS256"
+    with pytest.raises(UnverifiableError):  # what can't be read verifies nothing, however short
+        check(token, {"keys": [{**own, "n": f"{own['n']}!"}]})
 
 
 @pytest.mark.requirement(28)
@@ -290,6 +292,15 @@ def test_malformed_key_set_has_no_key(keys: dict[str, Any]) -> None:
     """Whatever a server publishes, only VerificationError is raised."""
     with pytest.raises(UnknownKeyError):
         check(signed("ES256", CLAIMS), keys)
+
+
+@pytest.mark.parametrize("modulus", ["!!!", "é", "", "AAAA", "{n}!", "%2D{n}"])
+def test_damaged_rsa_key_is_not_called_short(modulus: str) -> None:
+    """A modulus that can't be read has no size."""
+    public = {**PRIVATE["RS256"].as_dict(private=False), "kid": "RS256"}
+    damaged = {**public, "n": modulus.format(n=public["n"])}
+    with pytest.raises(UnverifiableError, match="key is damaged"):
+        check(signed("RS256", CLAIMS), {"keys": [damaged]})
 
 
 def test_damaged_key_is_refused() -> None:
