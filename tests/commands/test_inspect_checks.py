@@ -13,7 +13,10 @@ import pytest
 from joserfc.jwk import ECKey
 
 from tests.conftest import Run
+from tokencli.app import App, AppOptions
 from tokencli.jwt.sign import PrivateKey
+from tokencli.models import Secret, StoredTokenSet, TokenSet
+from tokencli.token_store.credential_key import derive_binding
 
 KEY = ECKey.generate_key("P-256")
 CLIENT = "batch"
@@ -267,3 +270,38 @@ def test_expired_stored_token(
     done = tokencli("inspect", "--verify")
     assert (done.code, "error: verification failed: " in done.err) == (9, True)
     assert (f"fix: {fix}\n" in done.err) if fix else ("fix: " not in done.err)
+
+
+@pytest.mark.parametrize(
+    ("scope", "refreshable", "cause", "fix"),
+    [
+        ("openid", True, "or it has expired, and a refresh brought no other", "tokencli login p"),
+        ("openid", False, "although the profile's scope contains openid", None),
+        ("api", True, "or it has expired", "--set 'scope=openid api'"),
+        ("api", False, 'only for the scope "openid"', "--set 'scope=openid api'"),
+    ],
+)
+def test_missing_id_token(
+    scope: str,
+    refreshable: bool,
+    cause: str,
+    fix: str | None,
+    tokencli: Run,
+    write_config: Callable[[str], Path],
+) -> None:
+    """A refresh drops an ID token that has expired, so the server may well have sent one."""
+    config = write_config(
+        '[profiles.p]\nprovider = "oauth2"\ngrant = "device_code"\nclient_id = "c"\nstore = "file"\n'
+        f'client_auth = "none"\nscope = "{scope}"\ntoken_url = "https://id.example.com/token"\n'
+        'device_authorization_url = "https://id.example.com/device"\n'
+    )
+    app = App(AppOptions(config=str(config)))
+    profile, now = app.get_profile("p", anew=None), time()
+    refresh = Secret("canary-refresh") if refreshable else None
+    token = TokenSet(Secret("canary-token"), "Bearer", now, now + 3600, refresh)
+    app.token_store(profile).save(StoredTokenSet(derive_binding(profile), token))
+    done = tokencli("inspect", "p", "--id-token", "--json")
+    error = json.loads(done.err)["error"]
+    assert done.code == 4 and cause in error["cause"]
+    assert ("expired" in error["cause"]) == refreshable
+    assert fix in error["fix"] if fix else error["fix"] is None

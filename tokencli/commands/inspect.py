@@ -46,6 +46,7 @@ from tokencli.formats.json import dump_json_line, expiry_to_dict
 from tokencli.humanize import describe_clock, format_rfc3339, humanize_duration
 from tokencli.jwt.decode import decode_token
 from tokencli.models import Profile, Secret, TokenSet
+from tokencli.oauth.grants import is_interactive
 from tokencli.providers.validation.values import PROFILE_NAME_PATTERN
 from tokencli.sanitize import sanitize_text
 from tokencli.system.clock import ServerClock
@@ -206,14 +207,17 @@ def _require_id_token(profile: Profile, stored: TokenSet) -> Secret:
     if stored.id_token is None:
         scope = profile.scope or ""
         setting = quote(f"scope=openid {scope}".rstrip())
+        fix: str | None = f"tokencli profiles edit {profile.name} --set {setting}"
+        cause = 'a server issues one only for the scope "openid"'
+        if "openid" in scope.split():
+            fix = None
+            cause = "the server sent none, although the profile's scope contains openid"
+        if stored.refresh_token is not None:  # a refresh drops an ID token that has expired
+            cause += "; or it has expired, and a refresh brought no other"
+            if fix is None and is_interactive(profile.grant):
+                fix = f"tokencli login {profile.command_line_name}"
         raise CredentialsError(
-            f"no ID token is stored for profile {profile.name!r}",
-            cause="the server sent none, although the profile's scope contains openid"
-            if "openid" in scope.split()
-            else 'a server issues one only for the scope "openid"',
-            fix=None
-            if "openid" in scope.split()
-            else f"tokencli profiles edit {profile.name} --set {setting}",
+            f"no ID token is stored for profile {profile.name!r}", cause=cause, fix=fix
         )
     return stored.id_token
 

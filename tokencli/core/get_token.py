@@ -27,7 +27,7 @@ from tokencli.jwt.decode import decode_token
 from tokencli.models import TRANSIENT_STATUSES, Profile, Secret, StoredTokenSet, TokenSet
 from tokencli.oauth import client_authentication, grants
 from tokencli.oauth.grants import refresh_token
-from tokencli.oauth.refusals import get_endpoint_host
+from tokencli.oauth.refusals import get_endpoint_host, suggest_description
 from tokencli.oauth.token_response import TokenResponse
 from tokencli.protocols import Context, TokenStore
 from tokencli.token_store.credential_key import derive_binding
@@ -492,7 +492,7 @@ def _save_then_check(
     if response.unusable_reason is not None:
         raise ReplyError(
             f"{get_endpoint_host(profile)} sent a token response, but {response.unusable_reason}",
-            fix=f"tokencli profiles show {profile.name}",
+            fix=suggest_description(profile),
         )
     return TokenResult(response.token, source, not_stored, response.refresh_lifetime)
 

@@ -311,11 +311,12 @@ def malformed_reply_error(
     problem: str,
     *,
     token: bool = True,
+    ambiguous: bool = False,
 ) -> ReplyError:
     """Return the error for a reply that is neither a refusal nor what was expected.
 
-    `token` says whether a token was expected. Nothing of the body is quoted, because any word of it may
-    be a token.
+    `token` says whether a token was expected, `ambiguous` whether the reply has one that can be read in
+    several ways. Nothing of the body is quoted, because any word of it may be a token.
     """
     problem = redact_text(problem, request.secrets)
     content_type = _get_content_type(request, reply)
@@ -324,8 +325,10 @@ def malformed_reply_error(
     cause = (
         f"{profile.token_url.split('?')[0]} may not be the {'token' if token else 'right'} endpoint"
     )
-    fix: str | None = f"tokencli profiles show {profile.name}"
-    if token and _TOKEN_IN_OBJECT.match(reply.body) and not _is_json(reply.body):
+    fix: str | None = (
+        suggest_description(profile) if token else f"tokencli profiles show {profile.name}"
+    )
+    if ambiguous or (token and _TOKEN_IN_OBJECT.match(reply.body) and not _is_json(reply.body)):
         cause = (
             "the server does send tokens, but in a reply that only its administrators can correct"
         )
@@ -335,12 +338,30 @@ def malformed_reply_error(
             "the whole text may be the token; to read it as one, a provider needs"
             ' access_token = "text:" in [reply]'
         )
+    elif token and _is_user_defined(profile):
+        cause += (
+            f", or the token is not where access_token in [reply] of provider {profile.provider.name!r}"
+            " says"
+        )
     return ReplyError(
         f"can't read {'a token from ' if token else ''}the reply of {get_endpoint_host(profile)}"
         f" (HTTP {reply.status}, {content_type}, {len(reply.body)} bytes): {problem}",
         cause=cause,
         fix=fix,
     )
+
+
+def suggest_description(profile: Profile) -> str:
+    """Return the command that shows where a token is looked for: at which URL, at which place."""
+    if _is_user_defined(profile):
+        return f"tokencli providers show {profile.provider.name}"
+    return f"tokencli profiles show {profile.name}"
+
+
+def _is_user_defined(profile: Profile) -> bool:
+    from tokencli.providers.catalog import BUILTIN_NAMES
+
+    return profile.provider.name not in BUILTIN_NAMES
 
 
 def _is_json(body: bytes) -> bool:

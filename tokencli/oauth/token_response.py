@@ -310,7 +310,8 @@ def _missing_token_error(
     problem: str | None,
 ) -> TokencliError:
     if problem is not None:
-        return malformed_reply_error(profile, request, document.reply, problem)
+        ambiguous = document.reply.defect is None
+        return malformed_reply_error(profile, request, document.reply, problem, ambiguous=ambiguous)
     if document.reply.defect is not None:
         return document.reply.defect
     if document.unreadable_reason and not any(":" in place for place in places.access_token):

@@ -215,6 +215,9 @@ def check_server_is_known(url: str, profile: "Profile") -> None:
         ConfigError: it is on another server, to which no secret is sent.
     """
     if not _is_server_named(url, profile):
+        for name, server in _list_field_servers(profile).items():
+            if name not in profile.own_keys and _get_host_port(server) == _get_host_port(url):
+                raise _unset_key_error(url, profile, name, profile.values[name])
         raise _unnamed_server_error(
             url,
             profile,
@@ -232,14 +235,7 @@ def check_endpoint_is_named(profile: "Profile", name: str) -> None:
     key = KEY_BY_ENDPOINT[name]
     is_configured = key in profile.value_sources  # otherwise it is from the issuer's metadata
     if url and is_configured and not _is_server_named(url, profile):
-        from shlex import quote
-
-        raise _unnamed_server_error(
-            url,
-            profile,
-            cause=f"if that server may receive these requests, set {key} in the profile",
-            fix=f"tokencli profiles edit {profile.name} --set {quote(f'{key}={url}')}",
-        )
+        raise _unset_key_error(url, profile, key, url)
 
 
 def _is_server_named(url: str, profile: "Profile") -> bool:
@@ -250,14 +246,32 @@ def _is_server_named(url: str, profile: "Profile") -> bool:
         return True
     endpoints = {**profile.endpoints, "issuer": profile.issuer or ""}
     named = {KEY_BY_ENDPOINT[name]: endpoint for name, endpoint in endpoints.items()}
-    for name, field in profile.provider.fields.items():
-        if field.kind in ("url", "host"):
-            value = profile.values.get(name, "")
-            named[name] = value if "://" in value or not value else f"https://{value}"
+    named |= _list_field_servers(profile)
     servers = [profile.token_url, *(named[key] for key in profile.own_keys & named.keys())]
     scheme = urlsplit(profile.token_url).scheme
     return _get_host_port(url) in map(_get_host_port, filter(None, servers)) and (
         urlsplit(url).scheme in {"https", scheme}
+    )
+
+
+def _list_field_servers(profile: "Profile") -> dict[str, str]:
+    """Return the URLs of the servers in fields of kind url or host, by field."""
+    return {
+        name: value if "://" in value else f"https://{value}"
+        for name, field in profile.provider.fields.items()
+        if field.kind in ("url", "host") and (value := profile.values.get(name))
+    }
+
+
+def _unset_key_error(url: str, profile: "Profile", key: str, value: str) -> ConfigError:
+    """Return the error for a server that the provider names as the default of a key."""
+    from shlex import quote
+
+    return _unnamed_server_error(
+        url,
+        profile,
+        cause=f"if that server may receive these requests, set {key} in the profile",
+        fix=f"tokencli profiles edit {profile.name} --set {quote(f'{key}={value}')}",
     )
 
 

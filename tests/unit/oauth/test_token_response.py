@@ -222,6 +222,28 @@ def test_broken_samples_of_the_documents_are_masked(body: str, profile: Profile)
     assert error.fix is None
 
 
+def test_ambiguous_token_is_no_wrong_url() -> None:
+    """The server did send tokens, so neither the profile nor the provider can be corrected."""
+    for body in ('{"access_token": "a", "access_token": "b"}', '{"access_token": "a\tb\u00fc"} x'):
+        error = malformed(body, OAUTH2)
+        assert "ambiguous" in error.message
+        assert "only its administrators" in (error.cause or "")
+        assert error.fix is None
+
+
+def test_token_elsewhere_in_the_reply_of_a_user_defined_provider() -> None:
+    """The place that its description names may be wrong as well as the URL; the fix shows both."""
+    own = replace(OAUTH2, provider=replace(OAUTH2.provider, name="acme"))
+    for profile, cause, fix in (
+        (own, "access_token in [reply] of provider 'acme'", "tokencli providers show acme"),
+        (OAUTH2, "may not be the token endpoint", f"tokencli profiles show {OAUTH2.name}"),
+    ):
+        error = malformed('{"data": {"token": "a"}}', profile)
+        assert error.cause is not None and cause in error.cause
+        assert ("[reply]" in error.cause) == (profile is own)
+        assert error.fix == fix
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "said"),
     [

@@ -246,9 +246,21 @@ def test_computed_values_are_secret_where_they_are_made_of_secrets() -> None:
 OTHER = "https://evil.example/x"
 
 
-@pytest.mark.parametrize("url", [OTHER, "{token}", "https://{x}/y", "{y}"])
-def test_no_secret_goes_to_another_server(url: str) -> None:
-    """A further request goes to the token endpoint's server, whatever provider or reply say."""
+@pytest.mark.parametrize(
+    ("url", "setting"),
+    [
+        (OTHER, "x=evil"),
+        ("https://evil.test/", None),
+        ("{token}", "x=evil"),
+        ("https://{x}/y", "x=evil"),
+        ("{y}", "x=evil"),
+    ],
+)
+def test_no_secret_goes_to_another_server(url: str, setting: str | None) -> None:
+    """A further request goes to the token endpoint's server, whatever provider or reply say.
+
+    If the server is the default of a field, the fix sets the field.
+    """
     words = {"request": {"body": "none"}, "refresh": {"url": url, "send": {"k": "{key}"}},
              "fields": {"x": {"default": "evil.example", "kind": "host"}, "key": {"kind": "secret"},
                         "y": {"kind": "url", "default": OTHER}}}  # fmt: skip
@@ -257,8 +269,11 @@ def test_no_secret_goes_to_another_server(url: str) -> None:
     assert call is not None
     values: dict[str, str | Secret] = {"x": "evil.example", "y": OTHER, "token": Secret(OTHER), "key": Secret("k")}  # fmt: skip
     profile = replace(profile, values={"x": "evil.example", "y": OTHER})
-    with pytest.raises(ConfigError, match="a server that the profile does not name"):
+    with pytest.raises(ConfigError, match="a server that the profile does not name") as wrong:
         write_custom_request(profile, call, values, NOW)
+    assert (wrong.value.fix or "").partition(".")[0] == (
+        f"tokencli profiles edit {profile.name} --set {setting}" if setting else ""
+    )
 
 
 def test_a_server_that_the_profile_names_is_taken() -> None:
