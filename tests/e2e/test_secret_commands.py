@@ -25,7 +25,10 @@ def write_command(sandbox: Sandbox, text: str) -> Path:
     program.chmod(0o700)
     password = {"command": [str(program)]}
     config = Path(sandbox.directory) / "command.toml"
-    config.write_text(sandbox.render_config({"groupid": {"password": password}}))  # type: ignore[dict-item]
+    # Isolated, so that no other test's record of what the keyring holds for this profile counts.
+    config.write_text(
+        "isolated = true\n" + sandbox.render_config({"groupid": {"password": password}})  # type: ignore[dict-item]
+    )
     config.chmod(0o600)
     return config
 
