@@ -81,7 +81,9 @@ def inspect(
     audience: Annotated[
         list[str] | None,
         typer.Option(
-            "--audience", metavar="AUD", help="For --verify: an accepted audience; repeatable."
+            "--audience",
+            metavar="AUD",
+            help="For --verify: an accepted audience, instead of the profile's; repeatable.",
         ),
     ] = None,
     introspect: Annotated[

@@ -72,7 +72,7 @@ class RequestedChecks:
     introspect: bool = False
     userinfo: bool = False
     audiences: Sequence[str] = ()
-    """Accepted audiences in addition to the profile's."""
+    """Accepted audiences of an access token, instead of the profile's."""
     id_token: bool = False
     """Whether the token is an ID token, whose audience is always the client."""
 
@@ -387,13 +387,17 @@ def _suggest_issuer(profile: Profile, decoded: DecodedToken) -> str | None:
 
 
 def _expected_audiences(profile: Profile, checks: RequestedChecks, token: str) -> tuple[str, ...]:
-    """Return the audiences that the profile or the command line names; none if neither does."""
+    """Return the audiences that the command line or else the profile names; none if neither does.
+
+    For an ID token it is always the client (OpenID Connect Core section 3.1.3.7).
+    """
     if checks.id_token or _is_id_token(decode_token(token).claims):
-        return (*checks.audiences, *_client_audience(profile))
+        return _client_audience(profile)
+    if checks.audiences:
+        return tuple(checks.audiences)
     values = [profile.params.get(name, ()) for name in ("audience", "resource")]
-    return (
-        *checks.audiences,
-        *(name for value in values for name in ([value] if isinstance(value, str) else value)),
+    return tuple(
+        name for value in values for name in ([value] if isinstance(value, str) else value)
     )
 
 

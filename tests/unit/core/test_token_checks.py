@@ -269,6 +269,7 @@ NAMING = {"audience": "api", "resource": ("https://r.example/", "https://s.examp
         ("api", NAMING, (), "match"),
         ("https://r.example/", NAMING, (), "match"),
         ("more", NAMING, ("more",), "match"),
+        ("api", NAMING, ("more",), "mismatch"),
         ("more", NAMING, (), "mismatch"),
         ("batch", NAMING, (), "mismatch"),
         ("more", {}, ("other",), "mismatch"),
@@ -298,7 +299,7 @@ def test_audience_of_an_access_token(
 @pytest.mark.parametrize(("aud", "status"), [("batch", "match"), ("api", "mismatch")])
 def test_audience_of_an_id_token(sign: dict[str, Any], aud: str, status: str) -> None:
     """It is always the client (OpenID Connect Core section 3.1.3.7)."""
-    wanted = RequestedChecks(verify=True, id_token=not sign)
+    wanted = RequestedChecks(verify=True, audiences=("api",), id_token=not sign)
     results = run_checks(PROFILE, ctx(keys()), signed(aud=aud, **sign), None, wanted)
     assert results.audience is not None and results.audience.status == status
 
