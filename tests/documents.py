@@ -203,7 +203,10 @@ def render_refusals(_: str, __: str) -> str:
     rows = [(find_row(case), case) for case in CASES]
     for hint in HINTS:
         case = next(case for row, case in rows if row is hint)
-        cause = hint.cause.replace("{unexplained}", f"{UNEXPLAINED}most likely first: ")
+        cause = hint.cause.replace(
+            "{unexplained}",
+            f"{'' if hint.says else UNEXPLAINED}possible causes, most likely first: ",
+        )
         cause = re.sub(r"\{(\w+)\}", lambda found: found[1].upper(), cause)
         cells = (_describe_reply(case), _describe_situation(hint), cause, _describe_fix(hint))
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")

@@ -273,7 +273,7 @@ HINTS: tuple[Hint, ...] = (
         setting="audience", fix=EDIT,
     ),
     Hint(
-        "the server does not know this `audience`, or the client may not use it",
+        "the server does not know this `audience`, or the client is not allowed to use it",
         says=r"audience.{0,60}" + _REFUSED + r"|" + _WRONG + r".{0,20}audience|service not enabled within domain|client.grant|not authorized to access \W?http|AADSTS50001\b|AADSTS500011",
         setting="audience", fix=EDIT,
     ),
@@ -283,7 +283,7 @@ HINTS: tuple[Hint, ...] = (
         setting="resource", fix=EDIT,
     ),
     Hint(
-        "the server does not know the target service (`resource` or `audience`), or the client may not use it",
+        "the server does not know the target service (`resource` or `audience`), or the client is not allowed to use it",
         codes=("invalid_target",), setting="resource", fix=EDIT,
     ),
     Hint(
@@ -365,7 +365,7 @@ HINTS: tuple[Hint, ...] = (
         setting="grant", fix="tokencli profiles edit {profile} --set grant=device_code",
     ),
     Hint(
-        "the server could not ask the user for the input that it needs",
+        "the server needs input from the user, but could not ask for it",
         codes=("interaction_required", "login_required", "account_selection_required", "consent_required", "unmet_authentication_requirements"), fix=SIGN_IN,
     ),
     Hint(
@@ -444,7 +444,7 @@ HINTS: tuple[Hint, ...] = (
         says=_TIME, given=("time-bound proof", "clock off"),
     ),
     Hint(
-        "{clock}; set it, e.g. with NTP", says=_CLOCK, given=("clock off",),
+        "{clock}; set the clock, e.g. with NTP", says=_CLOCK, given=("clock off",),
     ),
     Hint(
         "the server refuses the time in the signed assertion or the DPoP proof, so this computer's clock and the server's differ; compare them, and set the one that is wrong",
@@ -503,15 +503,15 @@ HINTS: tuple[Hint, ...] = (
         says=r"sign.?in|log.?in|password|sso", given=("HTML page",), fix="tokencli profiles show {profile}",
     ),
     Hint(
-        "there is nothing at this URL: Amazon's API Gateway answers so if the path or the method is unknown",
+        "there is nothing at this URL: Amazon API Gateway replies like this if the path or the method is unknown",
         says=r"^\W*missing authentication token\W*$", statuses=(403,), setting="token_url", fix="tokencli profiles show {profile}",
     ),
     Hint(
-        "the server expects HTTPS: the URL starts with http://, or a proxy in front of it doesn't say that it received HTTPS",
+        "the server expects HTTPS: the URL starts with http://, or a proxy in front of the server doesn't tell it that the request arrived over HTTPS",
         says=r"(?:https|ssl) (?:is )?required|plain HTTP request", setting="token_url", fix="tokencli profiles show {profile}",
     ),
     Hint(
-        "the server does not find an API key in the request, so it expects the key under another name or in another place, or another key as well",
+        "the server does not find an API key in the request, so it expects the key under another name or in another place, or an additional key",
         says=_MISSING + r" (?:\w+ )?(?:api|subscription).?key|no (?:api|subscription).?key|(?:api|subscription).?key.{0,20}" + _MISSING, fix="tokencli profiles show {profile}",
     ),
     # The server names a parameter.
@@ -542,13 +542,13 @@ HINTS: tuple[Hint, ...] = (
         codes=("invalid_scope", "insufficient_scope"), setting="scope", fix=EDIT,
     ),
     Hint(
-        "the server does not support this grant, or not under this name", codes=("unsupported_grant_type",), setting="grant", fix=EDIT,
+        "the server does not support this grant, or knows it under another name", codes=("unsupported_grant_type",), setting="grant", fix=EDIT,
     ),
     Hint(
         "this client is not allowed to use authorization codes", codes=("unsupported_response_type",), setting="grant",
     ),
     Hint(
-        "this client may not use this grant ({grant}); ask the server's administrators to allow it", codes=("unauthorized_client",),
+        "this client is not allowed to use this grant ({grant}); ask the server's administrators to allow it", codes=("unauthorized_client",),
     ),
     Hint(
         "the server's registration of this client is incomplete or wrong; ask its administrators", codes=("invalid_client_metadata", "invalid_redirect_uri", "invalid_software_statement"),
@@ -648,7 +648,7 @@ HINTS: tuple[Hint, ...] = (
         statuses=(401,), grants=("custom",), blames=("*",), fix=ENTER_SECRET,
     ),
     Hint(
-        "{unexplained}the {secrets} is wrong, the account may not get this token, a firewall blocks this network",
+        "{unexplained}the {secrets} is wrong, the account is not allowed to get this token, a firewall blocks this network",
         statuses=(403,), grants=("custom",), blames=("*",), fix=ENTER_SECRET,
     ),
     Hint(
@@ -671,7 +671,7 @@ HINTS: tuple[Hint, ...] = (
         "the server does not accept the credentials", statuses=(401,), blames=("*",), fix=ENTER_SECRET,
     ),
     Hint(
-        "{unexplained}the client may not get this token or use this scope, the credentials are wrong, a firewall blocks this network; ask the server's administrators", statuses=(403,),
+        "{unexplained}the client is not allowed to get this token or to use this scope, the credentials are wrong, a firewall blocks this network; ask the server's administrators", statuses=(403,),
     ),
     Hint(
         "there is nothing at this URL, so it is probably not the token endpoint", statuses=(404, 410), setting="token_url", fix="tokencli profiles show {profile}",

@@ -124,7 +124,7 @@ def collect_evidence(
         facts=frozenset(facts),
         details={
             "grant": request.grant or profile.grant,
-            "unexplained": f"{'' if reason.text else UNEXPLAINED}most likely first: ",
+            "unexplained": f"{'' if reason.text else UNEXPLAINED}possible causes, most likely first: ",
             "clock": ""
             if reply.clock_skew is None
             else compare_clock(reply.clock_skew, "the server's"),
