@@ -27,7 +27,7 @@ def write_command(sandbox: Sandbox, text: str) -> Path:
     config = Path(sandbox.directory) / "command.toml"
     # Isolated, so that no other test's record of what the keyring holds for this profile counts.
     config.write_text(
-        "isolated = true\n" + sandbox.render_config({"groupid": {"password": password}})  # type: ignore[dict-item]
+        "isolated = true\n" + sandbox.render_config({"groupid": {"password": password}})  # type: ignore[dict-item]  # a table, not text
     )
     config.chmod(0o600)
     return config

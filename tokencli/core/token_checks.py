@@ -61,7 +61,7 @@ from tokencli.providers.reply_locator import ReplyDocument
 
 CheckName = Literal["verify", "introspect", "userinfo"]
 JUST_ISSUED_S = 10
-"""Seconds for which a token counts as issued just now: nobody can have revoked it by mistake."""
+"""Seconds for which a token counts as just issued, so that a revocation is unlikely."""
 
 
 @dataclass(frozen=True, slots=True)

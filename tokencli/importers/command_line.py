@@ -209,7 +209,7 @@ def _decode_escape(found: re.Match[str]) -> str:
 
 
 def _split_cmd(text: str) -> Iterator[list[str]]:
-    """Split into commands by cmd's operators, which are words of their own in a command that was copied."""
+    """Split into commands at cmd's operators, which a copied command separates by spaces."""
     words: list[str] = []
     for word in _split_cmd_words(text):
         if word in ("|", "||", "&", "&&"):

@@ -101,7 +101,7 @@ def test_copy_is_suggested_where_chmod_has_no_effect(
 def test_copy_is_suggested_on_a_read_only_mount(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There nobody can change the mode; and the file's group can't change the file, so no warning."""
+    """The mode can't be changed there, and the group can't change the file, so no warning is shown."""
     real = os.statvfs(tmp_path)
     read_only = SimpleNamespace(f_flag=real.f_flag | os.ST_RDONLY)
     monkeypatch.setattr(os, "statvfs", lambda _: read_only)

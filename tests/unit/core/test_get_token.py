@@ -179,7 +179,7 @@ def test_expired_token_is_refreshed() -> None:
 
 def with_issuing(**issuing: object) -> Profile:
     """Return a profile whose provider issues tokens in that way."""
-    provider = replace(PROFILE.provider, issuing=IssuanceRules(**issuing))  # type: ignore[arg-type]
+    provider = replace(PROFILE.provider, issuing=IssuanceRules(**issuing))  # type: ignore[arg-type]  # keys of one table
     return replace(PROFILE, provider=provider)
 
 
@@ -338,7 +338,7 @@ def test_new_refresh_token_is_stored_before_anything_is_said() -> None:
     def fail(_: str) -> None:
         raise BrokenPipeError
 
-    ctx.terminal.print_warning = fail  # type: ignore[method-assign]
+    ctx.terminal.print_warning = fail  # type: ignore[method-assign]  # a fault injected
     with pytest.raises(BrokenPipeError):
         get_token(PROFILE, ctx)
     assert ctx.fake_store.stored_tokens[old.binding.key].token.refresh_token == Secret("r2")
@@ -423,12 +423,12 @@ def test_missing_secret_leaves_no_journal_entry() -> None:
     """Nothing was sent, so the next run doesn't say that a refresh was interrupted."""
     ctx = context_with(INVALID_GRANT, GOOD)
     keep(ctx, stored(ctx, age=1200, refresh="r1"))
-    secrets = dict(ctx.keyring.secrets)  # type: ignore[attr-defined]
-    ctx.keyring.secrets.clear()  # type: ignore[attr-defined]
+    secrets = dict(ctx.keyring.secrets)  # type: ignore[attr-defined]  # of the fake
+    ctx.keyring.secrets.clear()  # type: ignore[attr-defined]  # of the fake
     with pytest.raises(CredentialsError, match="has no client_secret"):
         get_token(PROFILE, ctx)
     assert ctx.fake_store.begun_refreshes == {}
-    ctx.keyring.secrets.update(secrets)  # type: ignore[attr-defined]
+    ctx.keyring.secrets.update(secrets)  # type: ignore[attr-defined]  # of the fake
     assert get_token(PROFILE, ctx).token.access_token == Secret("new")
     assert not any("interrupted" in text for text in ctx.terminal.messages)
 
@@ -493,7 +493,7 @@ def test_programs_run_while_no_lock_is_held(
     ctx = context_with(ROTATED)
     ctx.terminal.interactive = interactive
     events, held, runs = ctx.fake_store.events, [], []
-    source = ProgramSource(dict(ctx.keyring.secrets) if names else {})  # type: ignore[attr-defined]
+    source = ProgramSource(dict(ctx.keyring.secrets) if names else {})  # type: ignore[attr-defined]  # of the fake
     ctx.keyring = source
 
     def read(ref: SecretRef) -> Secret | None:
@@ -656,7 +656,7 @@ def test_groupid_secrets_in_the_body() -> None:
 def test_missing_secret_names_source_and_fix() -> None:
     """Exit code 4, before a request is sent."""
     ctx = context_with()
-    ctx.keyring.secrets.clear()  # type: ignore[attr-defined]
+    ctx.keyring.secrets.clear()  # type: ignore[attr-defined]  # of the fake
     with pytest.raises(CredentialsError, match="tokencli:p:client_secret") as caught:
         get_token(PROFILE, ctx)
     assert caught.value.fix == "tokencli login p"
