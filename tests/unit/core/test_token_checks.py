@@ -11,13 +11,9 @@ from tests.fakes import FakeContext, FakeTransport, filled_keyring, json_reply, 
 from tests.unit.jwt.samples import part
 from tests.unit.jwt.samples import token as unsigned
 from tokencli.core.secret_resolver import SecretResolver
-from tokencli.core.token_checks import (
-    RequestedChecks,
-    fetch_userinfo,
-    introspect_token,
-    run_checks,
-    verify_token,
-)
+from tokencli.core.token_checks import RequestedChecks, introspect_token, run_checks
+from tokencli.core.token_verification import verify_token
+from tokencli.core.userinfo import fetch_userinfo
 from tokencli.errors import ConfigError, RefusedError, ReplyError, TokencliError
 from tokencli.jwt.decode import decode_token
 from tokencli.jwt.sign import PrivateKey
