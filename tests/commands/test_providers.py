@@ -89,6 +89,7 @@ TWO = '{} = {{ values = ["one", "two"], on = "E1" }}\n'
         (f"{HEAD}[grants.refresh_token]\n", 4, "stored refresh tokens are used without it"),
         (f'{HEAD}fields.key = {{ kind = "secret", default = "" }}\n', 4, "is an empty secret"),
         (f"{HEAD}fields.store = {{}}\n", 4, "rename it, e.g. to own_store"),
+        (f'{HEAD}[grants.password]\n[then]\nreply.access_token = "t"\n', 5, "grants.my_password"),
         (f'{HEAD}{SPELLED}grant_type = "x"\n', 7, "list two or three"),
         (f'{HEAD}{SPELLED}grant_type = ["a", "b", "c", "d"]\n', 7, "has 4 different spellings"),
         (f'{HEAD}{SPELLED}grant_type = ["a", "a"]\n', 7, "lists a spelling twice"),

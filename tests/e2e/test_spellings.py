@@ -187,9 +187,11 @@ def test_the_second_request_and_the_renewal_have_spellings(
         return request["body"].get("action") in (None, "issue", "Renew")
 
     server.find, server.accepted = find, True
-    assert tokencli("get", "p").code == 0
+    done = tokencli("get", "p")
+    assert done.code == 0, done.err
     assert seen == [("/t", None), ("/then", "issue")]
-    assert tokencli("refresh", "p").code == 0
+    done = tokencli("refresh", "p")
+    assert done.code == 0, done.err
     assert seen[2:] == [("/r", "renew"), ("/r", "Renew")]
     assert "Renew" in tokencli("get", "p", "--dry-run").out
     assert tokencli("refresh", "p").code == 0

@@ -13,6 +13,7 @@ from tokencli.config.provider_validation import validate_provider
 from tokencli.config.toml_positions import find_line, map_key_lines
 from tokencli.errors import ConfigError, ConfigProblem
 from tokencli.models import Profile
+from tokencli.oauth.grants import GRANTS
 from tokencli.problems import closest_match, count_problems
 from tokencli.provider_schema import Provider
 from tokencli.providers.validation.runtime import check_runtime
@@ -60,7 +61,7 @@ def check_file(text: str, path: str) -> CheckedFile:
     problems = [
         finding.to_problem(config.line_number(*finding.key_path))
         for provider in own
-        for finding in check_runtime(provider, ("providers", provider.name))
+        for finding in check_runtime(provider, ("providers", provider.name), GRANTS)
     ]
     _raise_problems(problems, path)
     profiles = [config.get_profile(name) for name in config.profile_names()]
@@ -77,7 +78,7 @@ def _load_provider(table: Mapping[str, Any], text: str, path: str) -> Provider:
     name = Path(path).stem or "provider"
     at = ("providers", name)
     result = validate_provider(name, table)
-    findings = result if isinstance(result, list) else list(check_runtime(result, at))
+    findings = result if isinstance(result, list) else list(check_runtime(result, at, GRANTS))
     lines = map_key_lines(text)
     problems = [
         replace(finding, key_path=finding.key_path[len(at) :]).to_problem(

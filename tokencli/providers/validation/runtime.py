@@ -3,7 +3,7 @@
 Such a provider still gets tokens, so only `providers check` reports these problems.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from tokencli.problems import Finding, KeyPath
 from tokencli.provider_schema import Provider, Reply
@@ -13,14 +13,26 @@ _TIME_FORMATS_WITH_ZONE = (None, "http", "h:m:s")
 _ZONE_MARKS = ("%z", "%Z", "UTC", "GMT")
 
 
-def check_runtime(provider: Provider, at: KeyPath) -> Iterator[Finding]:
-    """Yield what would fail, although the provider's table is valid."""
+def check_runtime(
+    provider: Provider, at: KeyPath, oauth_grants: Collection[str]
+) -> Iterator[Finding]:
+    """Yield what would fail, although the provider's table is valid.
+
+    `oauth_grants` are the names of the grants whose requests tokencli defines itself.
+    """
     yield from _check_servers(provider, at)
     yield from _check_times(provider.reply, (*at, "reply"))
     for name in CALL_NAMES:
         call = getattr(provider, name)
         if call is not None and call.reply is not None:
             yield from _check_times(call.reply, (*at, name, "reply"))
+    standard = [name for name in provider.grants if name in oauth_grants]
+    if provider.then is not None and standard and not provider.request.is_custom:
+        yield Finding(
+            (*at, "then"),
+            f"is not sent for grants.{standard[0]}, because the requests of an OAuth grant are fixed",
+            f"give the grant a name of its own, e.g. grants.my_{standard[0]}",
+        )
     field = provider.fields.get("refresh_token")
     if "refresh_token" in provider.grants and (field is None or field.kind != "secret"):
         yield Finding(
