@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from tokencli.fast_dataclass import dataclass
 
-STRICT_CONFIG: dict[str, Any] = {"extra": "forbid", "use_attribute_docstrings": True}
+STRICT_CONFIG: dict[str, Any] = {"extra": "forbid"}
 
 
 def _as_list(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -72,3 +73,34 @@ def test_cold_run_loads_nothing_unused(place: World) -> None:
     assert TOKENS["p"] not in out
     tops = modules | {name.split(".")[0] for name in modules}
     assert tops & UNUSED == set()
+
+
+def test_validation_reads_no_source_code() -> None:
+    """Descriptions come from docstrings, which are parsed only for the JSON Schema and the reference."""
+    config = """
+        [providers.own]
+        title = "Own"
+        endpoints.token = "https://{host}/login"
+        fields.host.kind = "host"
+        reply.access_token = "token"
+        request = { body = "json", send = { user = "{username}", password = "{password}" } }
+        [profiles.p]
+        provider = "own"
+        host = "a.example"
+        username = "u"
+        [profiles.q]
+        provider = "oauth2"
+        issuer = "https://a.example"
+        client_id = "c"
+    """
+    code = (
+        "import linecache, pathlib, sys\n"
+        "from tokencli.config.load import Config\n"
+        "config = Config(pathlib.Path('/config.toml'), sys.argv[1], {})\n"
+        "print([config.get_profile(name).name for name in config.profile_names()])\n"
+        "print(list(linecache.cache))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, config], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "['p', 'q']\n[]\n"

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 else:
     StoreName = Literal[tuple(TOKEN_STORES)]
 
-MODEL_CONFIG = ConfigDict(extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
+MODEL_CONFIG = ConfigDict(extra="forbid", protected_namespaces=())
 
 TOKEN_TYPE_KEYS = ("subject_token_type", "actor_token_type", "requested_token_type")
 """Keys that become template values of the profile."""
@@ -359,8 +359,8 @@ def build_profile_model(provider: provider_schema.Provider) -> type[ProfileTable
     }
     keys: dict[str, Any] = {
         "provider": (Literal[provider.name], Field(description=provider.title)),
-        "grant": _choice_field("grant", tuple(provider.grants)),
-        "client_auth": _choice_field("client_auth", provider.client_auth),
+        "grant": (Literal[tuple(provider.grants)] | None, None),
+        "client_auth": (Literal[provider.client_auth] | None, None),
     }
     for name, field in provider.fields.items():
         # Prefixed, so that no field can hide an attribute of pydantic.
@@ -398,11 +398,6 @@ def secret_key_names(provider: provider_schema.Provider) -> frozenset[str]:
     """Return the keys whose values must never be shown."""
     fields = (name for name, field in provider.fields.items() if field.kind == "secret")
     return SECRET_KEYS.union(fields)
-
-
-def _choice_field(name: str, choices: tuple[str, ...]) -> tuple[Any, Any]:
-    description = ProfileTable.model_fields[name].description
-    return Literal[choices] | None, Field(default=None, description=description)
 
 
 def _endpoint_templates(provider: provider_schema.Provider) -> tuple[str, ...]:

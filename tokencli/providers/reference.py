@@ -1,7 +1,11 @@
 """Write the provider reference from the schema that validates providers."""
 
+import ast
+import inspect
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -113,7 +117,18 @@ token each time; set `reply.ttl` to avoid that.
 
 
 class TomlSchemaGenerator(GenerateJsonSchema):
-    """Generates a JSON Schema without null, which TOML does not have: optional keys are left out."""
+    """Generates a JSON Schema in which each key is described by the docstring below it.
+
+    It has no null, which TOML does not have: optional keys are left out.
+    """
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        """Return the schema of a pydantic model, with descriptions."""
+        return _describe_keys(super().model_schema(schema), schema["cls"])
+
+    def dataclass_schema(self, schema: core_schema.DataclassSchema) -> JsonSchemaValue:
+        """Return the schema of a dataclass, with descriptions."""
+        return _describe_keys(super().dataclass_schema(schema), schema["cls"])
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
         """Return the schema of the value without null."""
@@ -124,6 +139,36 @@ class TomlSchemaGenerator(GenerateJsonSchema):
         if schema.get("default") is None:
             return self.generate_inner(schema["schema"])
         return super().default_schema(schema)
+
+
+def _describe_keys(schema: JsonSchemaValue, cls: type) -> JsonSchemaValue:
+    """Add the docstrings of the keys of `cls`, unless they have a description."""
+    for base in cls.__mro__:
+        for name, text in _read_key_docstrings(base).items():
+            if name in schema["properties"]:
+                schema["properties"][name].setdefault("description", text)
+    return schema
+
+
+@cache
+def _read_key_docstrings(cls: type) -> Mapping[str, str]:
+    """Return the docstrings below the attributes of a class, from its source if it has any.
+
+    Pydantic's `use_attribute_docstrings` reads the source whenever a model is built, i.e. in commands
+    that only validate.
+    """
+    if not cls.__module__.startswith("tokencli."):
+        return {}
+    try:
+        (node,) = ast.parse(inspect.getsource(cls)).body
+    except OSError:  # a model made at run time
+        return {}
+    assert isinstance(node, ast.ClassDef)
+    return {
+        ast.unparse(key.target): inspect.cleandoc(ast.literal_eval(text.value))
+        for key, text in pairwise(node.body)
+        if isinstance(key, ast.AnnAssign) and isinstance(text, ast.Expr)
+    }
 
 
 def render_reference(reserved_names: Collection[str]) -> str:
