@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from tokencli.config import validators
 from tokencli.config.config_file import expand_path
 from tokencli.config.profile_schema import (
-    TOKEN_TYPE_KEYS,
+    VALUE_KEYS,
     SecretSourceTable,
     secret_key_names,
 )
@@ -49,7 +49,7 @@ class ProfileDraft:
         fields = self.provider.fields
         public_fields = [name for name, field in fields.items() if field.kind != "secret"]
         values = {name: default for name in public_fields if (default := fields[name].default)}
-        for name in (*public_fields, "client_id", "username", "grant_type", *TOKEN_TYPE_KEYS):
+        for name in (*public_fields, *VALUE_KEYS):
             if name in self.given and name not in KEY_BY_ENDPOINT.values():
                 values[name] = self.given[name]
         for name, field in fields.items():

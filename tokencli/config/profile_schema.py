@@ -38,8 +38,15 @@ else:
 
 MODEL_CONFIG = ConfigDict(extra="forbid", protected_namespaces=())
 
-TOKEN_TYPE_KEYS = ("subject_token_type", "actor_token_type", "requested_token_type")
-"""Keys that become template values of the profile."""
+VALUE_KEYS = (
+    "client_id",
+    "username",
+    "grant_type",
+    "subject_token_type",
+    "actor_token_type",
+    "requested_token_type",
+)
+"""Keys that become `Profile.values`, from which grants and templates read them."""
 SIGN_IN_KEYS = ("browser", "interactive", "redirect_host", "redirect_port", "redirect_path", "par")
 """Keys that become `models.SignIn`."""
 
