@@ -173,6 +173,9 @@ class TlsError(UnreachableError):
 
     code = "tls"
 
+    untrusted_issuer: str | None = None
+    """If only the CA is not trusted: its name by the server's certificates, or empty if unknown."""
+
 
 class DeadlineError(UnreachableError):
     """The exchange did not finish within its wall-clock deadline."""

@@ -38,6 +38,8 @@ class Explanation(NamedTuple):
     message: str
     cause: str | None
     fix: str | None
+    untrusted_issuer: str | None = None
+    """See `TlsError.untrusted_issuer`."""
 
 
 @dataclass(frozen=True, slots=True)

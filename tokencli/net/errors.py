@@ -65,8 +65,10 @@ def translate_exception(
     for rule in PROXY_ERROR_RULES if at_proxy else HTTP_ERROR_RULES:
         for link in chain:
             if isinstance(link, rule.exception_type) and rule.matches(link):
-                message, cause, fix = rule.explain(link, context)
+                message, cause, fix, untrusted_issuer = rule.explain(link, context)
                 translated = rule.error_type(message, cause=cause, fix=fix)
+                if isinstance(translated, TlsError):
+                    translated.untrusted_issuer = untrusted_issuer
                 if isinstance(translated, UnreachableError):
                     translated.request_sent = context.request_sent
                 return translated, rule.transient

@@ -3,7 +3,7 @@
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,7 @@ class TlsErrorTemplate:
 
 
 NOT_YET_VALID_CODE, EXPIRED_CODE = 9, 10
+_SELF_SIGNED_CODE = 18
 _UNKNOWN_ISSUER_CODES = (20, 21)
 _DER = 2
 """`_ssl.ENCODING_DER`, the same in all versions of Python."""
@@ -54,7 +55,9 @@ CERTIFICATE_ERRORS: Mapping[int, TlsErrorTemplate] = {
     EXPIRED_CODE: TlsErrorTemplate(
         "the certificate of {host} has expired", _CHECK_CLOCK_CAUSE, _CHECK_CLOCK_FIX
     ),
-    18: TlsErrorTemplate("the certificate of {host} is self-signed", _CA_CAUSE, _CA_FIX),
+    _SELF_SIGNED_CODE: TlsErrorTemplate(
+        "the certificate of {host} is self-signed", _CA_CAUSE, _CA_FIX
+    ),
     19: UNKNOWN_CA,
     20: UNKNOWN_CA,
     21: UNKNOWN_CA,
@@ -128,18 +131,28 @@ def explain_certificate_error(
     """Say what is wrong with the server's certificate, within the time that is left."""
     code = getattr(error, "verify_code", 0)
     other = TlsErrorTemplate("the certificate of {host} can't be trusted", _CA_CAUSE, _CA_FIX)
-    explanation = _fill_template(CERTIFICATE_ERRORS.get(code, other), at)
-    cause = explanation.cause
-    if code in _UNKNOWN_ISSUER_CODES and at.proxy is None:
-        cause = f"{cause}{_describe_missing_issuer(at)}"
+    template = CERTIFICATE_ERRORS.get(code, other)
+    explanation = _fill_template(template, at)
+    cause, untrusted_issuer = explanation.cause, None
+    if template.fix == _CA_FIX:
+        certificates = []
+        if at.proxy is None and code != _SELF_SIGNED_CODE:  # that certificate is its own CA's
+            certificates = fetch_peer_certificates(at.target, at.remaining_s)
+        untrusted_issuer = _describe_issuer(certificates[-1]) if certificates else ""
+        if code in _UNKNOWN_ISSUER_CODES:
+            cause = f"{cause}{_describe_missing_issuer(at, certificates)}"
+        if at.proxy is not None:
+            cause = (
+                f"{cause}; if the proxy {at.proxy.authority} inspects TLS, it is the proxy's CA that"
+                " is missing"
+            )
     if code in (NOT_YET_VALID_CODE, EXPIRED_CODE) and at.proxy is None:
         cause = f"{cause}{_describe_clock_offset(code, at)}"
-    elif at.proxy is not None and (explanation.fix or "").endswith("ca.pem"):
-        cause = (
-            f"{cause}; if the proxy {at.proxy.authority} inspects TLS, it is the proxy's CA that is"
-            " missing"
-        )
-    return explanation._replace(cause=cause)
+    return explanation._replace(cause=cause, untrusted_issuer=untrusted_issuer)
+
+
+def _describe_issuer(certificate: "Certificate") -> str:
+    return sanitize_text(certificate.issuer.rfc4514_string(), 100)
 
 
 def explain_handshake_error(error: ssl.SSLError, at: FailureContext) -> Explanation:
@@ -174,7 +187,7 @@ def _fill_template(template: TlsErrorTemplate, at: FailureContext) -> Explanatio
     )
 
 
-def _describe_missing_issuer(at: FailureContext) -> str:
+def _describe_missing_issuer(at: FailureContext, certificates: Sequence["Certificate"]) -> str:
     """Say that the server may leave out an intermediate certificate, if it sent only its own.
 
     If neither the user names a CA nor the certificate says where its issuer's is (RFC 5280 section
@@ -182,7 +195,6 @@ def _describe_missing_issuer(at: FailureContext) -> str:
     """
     from cryptography.x509 import AuthorityInformationAccess, ExtensionNotFound
 
-    certificates = fetch_peer_certificates(at.target, at.remaining_s)
     if len(certificates) != 1 or certificates[0].issuer == certificates[0].subject:
         return ""
     if not at.trust.ca_paths:
@@ -190,9 +202,9 @@ def _describe_missing_issuer(at: FailureContext) -> str:
             certificates[0].extensions.get_extension_for_class(AuthorityInformationAccess)
         except (ExtensionNotFound, ValueError):
             return ""
-    issuer = sanitize_text(certificates[0].issuer.rfc4514_string(), 100)
     return (
-        f". The server didn't send the certificate of its issuer, {issuer}. If that is an intermediate CA,"
+        ". The server didn't send the certificate of its issuer,"
+        f" {_describe_issuer(certificates[0])}. If that is an intermediate CA,"
         " the server's administrators should add its certificate; until then, ca_file can contain it"
     )
 

@@ -175,16 +175,7 @@ def parse_metadata(profile: Profile, members: Mapping[str, Any], now: float) -> 
     if profile.client_auth.startswith(("tls_", "self_signed_tls_")):  # RFC 8705 section 5
         aliases = members.get("mtls_endpoint_aliases")
         members = {**members, **(aliases if isinstance(aliases, dict) else {})}
-    endpoints, unfit = {}, {}
-    for member, name in ENDPOINT_BY_METADATA_KEY.items():
-        url = members.get(member)
-        if url is None:
-            continue
-        problem = _find_url_problem(url, issuer)
-        if problem is None:
-            endpoints[name] = url
-        else:
-            unfit[name] = f"{member} {problem}"
+    endpoints, unfit = read_endpoints(members, issuer)
     if "token" not in endpoints:
         raise ReplyError(unfit.get("token", "the metadata has no token_endpoint"))
     return IssuerMetadata(
@@ -195,6 +186,23 @@ def parse_metadata(profile: Profile, members: Mapping[str, Any], now: float) -> 
         names_itself=members.get("authorization_response_iss_parameter_supported") is True,
         unfit=unfit,
     )
+
+
+def read_endpoints(
+    members: Mapping[str, Any], issuer: str
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the endpoints in an issuer's metadata, and why others can't be used, by logical name."""
+    endpoints, unfit = {}, {}
+    for member, name in ENDPOINT_BY_METADATA_KEY.items():
+        url = members.get(member)
+        if url is None:
+            continue
+        problem = _find_url_problem(url, issuer)
+        if problem is None:
+            endpoints[name] = url
+        else:
+            unfit[name] = f"{member} {problem}"
+    return endpoints, unfit
 
 
 def matches_issuer(profile: Profile, claims: Mapping[str, object]) -> bool:
