@@ -54,6 +54,8 @@ ANSWERS = {
 }
 """What is typed at the prompts of a capture, one after the other."""
 PROMPT_TIMEOUT_S = 20
+PROMPT = re.compile(rb"^[A-Z][a-z ]+ for profile \w+: ", re.MULTILINE)
+"""A prompt for a secret."""
 MAX_EXAMPLE_CHARS = 120
 """Characters of a server's words in the table of refusals."""
 MAX_TOKEN_CHARS = 56
@@ -309,7 +311,7 @@ class World:
 
 
 def _run_in_terminal(command: str, world: World, answers: list[str]) -> str:
-    """Run a command in a terminal and answer its hidden prompts one after the other, questions with yes."""
+    """Run a command in a terminal and answer its prompts for secrets one after the other, questions with yes."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         ["sh", "-c", command],
@@ -334,7 +336,7 @@ def _run_in_terminal(command: str, world: World, answers: list[str]) -> str:
         if not chunk:
             break
         printed += chunk
-        if answers and printed.count(b"(hidden): ") > answered:
+        if answers and len(PROMPT.findall(printed)) > answered:
             answered += 1
             os.write(ours, answers.pop(0).encode() + b"\n")
         elif printed.endswith((b"[Y/n]: ", b"[y/N]: ")):

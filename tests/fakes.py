@@ -20,12 +20,14 @@ from tokencli.models import (
 )
 from tokencli.protocols import (
     AccessTokenCache,
+    Choice,
     Interaction,
     SecretSource,
     TokenStore,
     WritableSecretSource,
 )
 from tokencli.providers.catalog import load_builtin
+from tokencli.terminal.prompts import check_option, match_options
 
 
 @dataclass
@@ -65,14 +67,46 @@ class FakeTerminal:
         self.messages.append(f"detail: {text}")
 
     def ask_line(
-        self, question: str, *, default: str | None = None, choices: Sequence[str] = ()
+        self,
+        question: str,
+        *,
+        default: str | None = None,
+        choices: Sequence[str] = (),
+        validate: Callable[[str], str | None] | None = None,
+        help: str | None = None,
     ) -> str:
-        return self._next_answer(question) or default or ""
+        while True:
+            answer = self._next_answer(question)
+            if help and answer == "?":
+                self.messages.append(help)
+            elif answer and validate and (reason := validate(answer)):
+                self.messages.append(reason)
+            else:
+                return answer or default or ""
 
-    def ask_secret(self, question: str) -> Secret:
+    def ask_choice(
+        self,
+        question: str,
+        options: Sequence[Choice],
+        *,
+        default: str | None = None,
+        help: str | None = None,
+    ) -> str:
+        while True:
+            answer = self._next_answer(question)
+            if help and answer == "?":
+                self.messages.append(help)
+            elif not answer and default is not None:
+                return default
+            elif reason := check_option(options, answer):
+                self.messages.append(reason)
+            else:
+                return options[match_options(options, answer)[0]].value
+
+    def ask_secret(self, question: str, *, required: bool = False) -> Secret:
         return Secret(self._next_answer(question))
 
-    def ask_yes_no(self, question: str, *, default: bool) -> bool:
+    def ask_yes_no(self, question: str, *, default: bool, help: str | None = None) -> bool:
         return (
             self._next_answer(question) in ("y", "")
             if default

@@ -44,6 +44,7 @@ ONE_DOOR = {
     "trustme": {"sandbox"},
     "jmespath": {"providers"},
     "segno": {"terminal"},
+    "prompt_toolkit": {"terminal"},
     "yaml": {"importers"},
 }
 """Library -> the only rooms that import it."""

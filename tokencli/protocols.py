@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from typing import ClassVar, Literal, Protocol
 
 from tokencli.errors import StorageError
+from tokencli.fast_dataclass import dataclass
 from tokencli.models import (
     AuthorizationResponse,
     Connection,
@@ -56,6 +57,17 @@ class Transport(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An option that the user can choose."""
+
+    value: str
+    """What `ask_choice` returns; users may type it as well."""
+    label: str
+    hint: str = ""
+    """A few words beside the label."""
+
+
 class Terminal(Protocol):
     """The user at stderr. stdout is never written to."""
 
@@ -77,17 +89,44 @@ class Terminal(Protocol):
         ...
 
     def ask_line(
-        self, question: str, *, default: str | None = None, choices: Sequence[str] = ()
+        self,
+        question: str,
+        *,
+        default: str | None = None,
+        choices: Sequence[str] = (),
+        validate: Callable[[str], str | None] | None = None,
+        help: str | None = None,
     ) -> str:
-        """Prompt for a line of text; raises LoginRequiredError if the user can't be prompted."""
+        """Prompt for a line of text until it is valid, and return it without surrounding spaces.
+
+        An empty answer means the `default`. `validate` returns why an answer isn't valid, or None; it
+        is called while the user types, too, but never with an empty answer. `help` is shown for `?`.
+
+        Raises:
+            LoginRequiredError: the user can't be prompted. KeyboardInterrupt: the user cancelled.
+        """
         ...
 
-    def ask_secret(self, question: str) -> Secret:
-        """Prompt for a secret without echo; raises LoginRequiredError as `ask_line` does."""
+    def ask_choice(
+        self,
+        question: str,
+        options: Sequence[Choice],
+        *,
+        default: str | None = None,
+        help: str | None = None,
+    ) -> str:
+        """Let the user choose an option by its number or a part of its name; return its value.
+
+        `default` is the value that an empty answer means. Raises as `ask_line` does.
+        """
         ...
 
-    def ask_yes_no(self, question: str, *, default: bool) -> bool:
-        """Prompt for yes or no; raises LoginRequiredError as `ask_line` does."""
+    def ask_secret(self, question: str, *, required: bool = False) -> Secret:
+        """Prompt for a secret, masked; it may be empty unless `required`. Raises as `ask_line` does."""
+        ...
+
+    def ask_yes_no(self, question: str, *, default: bool, help: str | None = None) -> bool:
+        """Prompt for yes or no. Raises as `ask_line` does."""
         ...
 
     def show_message(self, text: str, *, qr: str | None = None) -> bool:

@@ -18,7 +18,8 @@ HOT = {"tokencli", "tokencli.__main__", "tokencli.fastpath", "tokencli.fastpath.
 UNUSED = {
     "typer", "pydantic", "pydantic_core", "rich", "tomllib", "tomlkit", "platformdirs", "keyring",
     "importlib_metadata", "charset_normalizer.cd", "filelock", "asyncio", "zoneinfo", "html",
-    "jmespath", "joserfc", "yaml", "truststore", "trustme", "multiprocessing", "xml", "webbrowser",
+    "prompt_toolkit", "jmespath", "joserfc", "yaml", "truststore", "trustme", "multiprocessing", "xml",
+    "webbrowser",
     "tokencli.config.load", "tokencli.config.profile_schema", "tokencli.providers.catalog", "tokencli.sandbox",
     "tokencli.net.errors", "tokencli.net.tls_errors", "tokencli.terminal.browser", "tokencli.commands.registry",
     "tokencli.oauth.dpop", "tokencli.jwt.sign",

@@ -137,7 +137,9 @@ def _prompt_secret(profile: Profile, ctx: Context, ref: SecretRef) -> Secret:
             fix=f"tokencli login {profile.command_line_name} --stdin < FILE",
         )
     while True:
-        secret = ctx.terminal.ask_secret(f"{_secret_label(profile, ref)} of profile {profile.name}")
+        secret = ctx.terminal.ask_secret(
+            f"{_secret_label(profile, ref)} for profile {profile.name}"
+        )
         if not secret:
             ctx.terminal.print_note("required (Ctrl-C to cancel)")
         elif any(char < " " or "\x7f" <= char <= "\x9f" for char in secret.reveal()):

@@ -28,7 +28,7 @@ class PromptSource:
         """
         name = ref.name.replace("_", " ")
         try:
-            typed = self._terminal.ask_secret(f"{name.capitalize()} of profile {ref.profile}")
+            typed = self._terminal.ask_secret(f"{name.capitalize()} for profile {ref.profile}")
         except LoginRequiredError as error:
             raise LoginRequiredError(
                 error.message, cause=error.cause, fix=_suggest_env_source(ref)

@@ -7,14 +7,17 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from tokencli.errors import LoginRequiredError
+from tokencli.errors import CredentialsError, LoginRequiredError
 from tokencli.models import Secret
+from tokencli.protocols import Choice
 from tokencli.sanitize import sanitize_text
+from tokencli.secret_sources import normalize_secret
 
 MAX_LINE_CHARS = 2048
 """Limit of a line, which may quote a server."""
 MAX_UNCUT_LINE_CHARS = 64 * 1024
 """Limit of a line that is useless if it is cut, e.g. the URL of a page to open."""
+_REQUIRED = "required (Ctrl-C to cancel)"
 
 
 class StderrTerminal:
@@ -54,46 +57,119 @@ class StderrTerminal:
             self._write_line(text)
 
     def ask_line(
-        self, question: str, *, default: str | None = None, choices: Sequence[str] = ()
+        self,
+        question: str,
+        *,
+        default: str | None = None,
+        choices: Sequence[str] = (),
+        validate: Callable[[str], str | None] | None = None,
+        help: str | None = None,
     ) -> str:
         """Ask for a line until it is valid; an empty answer means the default."""
-        self._require_interactive(question)
-        options = f" ({' | '.join(choices)})" if choices else ""
-        suggestion = f" [{default}]" if default is not None else ""
-        while True:
-            answer = _read_line(
-                f"{sanitize_text(question)}{sanitize_text(options)}{sanitize_text(suggestion)}: "
-            )
-            answer = answer.strip() or (default or "")
-            if answer and (not choices or answer in choices):
-                return answer
-            self._write_line(
-                f"enter one of: {', '.join(choices)}" if choices else "required (Ctrl-C to cancel)"
-            )
+        if choices:
+            options = [Choice(name, name) for name in choices]
+            return self.ask_choice(question, options, default=default, help=help)
 
-    def ask_secret(self, question: str) -> Secret:
-        """Ask for a secret without echo."""
-        self._require_interactive(question)
-        from tokencli.terminal.line_reader import read_hidden_line
+        def check(text: str) -> str | None:
+            text = text.strip()
+            if not text:
+                return _REQUIRED if default is None else None
+            if any(char < " " or "\x7f" <= char <= "\x9f" for char in text):
+                return "the answer must be one line without control characters"
+            return validate(text) if validate else None
 
-        try:
-            sys.stderr.flush()
-            return Secret(read_hidden_line(f"{sanitize_text(question)} (hidden): "))
-        except EOFError:
-            raise KeyboardInterrupt from None
+        suggestion = f" [{default}]" if default else ""
+        answer = self._ask(question, suggestion, check, help=help)
+        return answer.strip() or default or ""
 
-    def ask_yes_no(self, question: str, *, default: bool) -> bool:
+    def ask_choice(
+        self,
+        question: str,
+        options: Sequence[Choice],
+        *,
+        default: str | None = None,
+        help: str | None = None,
+    ) -> str:
+        """Ask for one of the options."""
+        from tokencli.terminal.prompts import check_option
+
+        values = [option.value for option in options]
+        default_option = values.index(default) if default in values else None
+
+        def check(text: str) -> str | None:
+            if not text.strip() and default_option is not None:
+                return None
+            return check_option(options, text)
+
+        suggestion = "" if default_option is None else f" [{options[default_option].label}]"
+        return self._ask(
+            question,
+            suggestion,
+            check,
+            help=help,
+            options=options,
+            default_option=default_option or 0,
+        )
+
+    def ask_secret(self, question: str, *, required: bool = False) -> Secret:
+        """Ask for a secret, masked."""
+
+        def check(text: str) -> str | None:
+            if not text:
+                return _REQUIRED if required else None
+            try:
+                normalize_secret(text, "the input")
+            except CredentialsError as error:  # from an arrow key or a bad paste
+                return f"{error.message}; type it again"
+            return None
+
+        return Secret(self._ask(question, "", check, is_secret=True))
+
+    def ask_yes_no(self, question: str, *, default: bool, help: str | None = None) -> bool:
         """Ask a yes-or-no question."""
+
+        def check(text: str) -> str | None:
+            known = text.strip().lower() in ("", "y", "yes", "n", "no")
+            return None if known else "answer y or n"
+
+        answer = self._ask(question, " [Y/n]" if default else " [y/N]", check, help=help)
+        return default if not answer.strip() else answer.strip().lower().startswith("y")
+
+    def _ask(
+        self,
+        question: str,
+        suggestion: str,
+        check: Callable[[str], str | None],
+        *,
+        help: str | None = None,
+        options: Sequence[Choice] = (),
+        default_option: int = 0,
+        is_secret: bool = False,
+    ) -> str:
+        """Ask until the answer is valid: with a line editor if the terminal is capable of it.
+
+        Ctrl-D cancels like Ctrl-C.
+        """
         self._require_interactive(question)
-        while True:
-            answer = _read_line(f"{sanitize_text(question)} [{'Y/n' if default else 'y/N'}]: ")
-            match answer.strip().lower():
-                case "":
-                    return default
-                case "y" | "yes":
-                    return True
-                case "n" | "no":
-                    return False
+        self.set_status_line("")
+        from tokencli.terminal.prompts import Prompt, ask_plainly
+
+        prompt = Prompt(
+            sanitize_text(question + suggestion),
+            check, help, options, default_option, is_secret,
+        )  # fmt: skip
+        if self._is_terminal_capable():
+            from tokencli.terminal.line_editor import edit_answer
+
+            color = not self._environ.get("NO_COLOR")
+            return edit_answer(prompt, sys.stdin, sys.stderr, color=color)
+        read_line = _read_hidden_line if is_secret else _read_line
+        return ask_plainly(prompt, read_line, self._write_line)
+
+    def _is_terminal_capable(self) -> bool:
+        """Whether the terminal can move the cursor."""
+        kind = self._environ.get("TERM", "").lower()
+        return sys.platform == "win32" or kind not in ("", "dumb", "unknown")
 
     def show_message(self, text: str, *, qr: str | None = None) -> bool:
         """Print what the user needs to go on, even under `-q`; draw `qr` as a QR code.
@@ -195,3 +271,13 @@ def _read_line(prompt: str) -> str:
     if not line:  # Ctrl-D cancels like Ctrl-C
         raise KeyboardInterrupt
     return line.rstrip("\n")
+
+
+def _read_hidden_line(prompt: str) -> str:
+    from tokencli.terminal.line_reader import read_hidden_line
+
+    try:
+        sys.stderr.flush()
+        return read_hidden_line(prompt)
+    except EOFError:
+        raise KeyboardInterrupt from None

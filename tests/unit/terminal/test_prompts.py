@@ -60,10 +60,14 @@ class Screen:
         os.write(self.fd, text.encode())
 
 
+TERMS = ("xterm-256color", "dumb")
+"""With a line editor, and without."""
+
+
 @contextmanager
-def shell(command: str) -> Iterator[Screen]:
+def shell(command: str, term: str) -> Iterator[Screen]:
     """Run a command in a shell with job control at its own terminal."""
-    environ = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
+    environ = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TERM": term}
     child, fd = pty.fork()
     if child == 0:
         os.execve("/bin/bash", ["bash", "--norc", "-c", command], environ)
@@ -79,55 +83,58 @@ def shell(command: str) -> Iterator[Screen]:
         os.waitpid(child, 0)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there are no jobs")
+@pytest.mark.parametrize("term", TERMS)
 @pytest.mark.parametrize("command", SHELLS.values(), ids=SHELLS)
-def test_ctrl_z_and_fg_leave_the_prompt_hidden(command: str) -> None:
+def test_ctrl_z_and_fg_leave_the_prompt_hidden(command: str, term: str) -> None:
     """The prompt is shown again without echo, and half a line typed before is discarded."""
-    with shell(command) as screen:
-        screen.until("Password (hidden): ")
+    with shell(command, term) as screen:
+        screen.until("Password:")
         screen.type("half\x1a")
-        screen.until("Password (hidden): ", 2)
+        screen.until("Password:", 2)
         screen.type(CANARY + "\n")
         screen.until(DIGEST)
-        screen.until("Other (hidden): ")
+        screen.until("Other:")
         screen.type("\n")
         screen.until("Other e3b0c442")
     assert "canary" not in screen.seen and "half" not in screen.seen
 
 
-def test_echo_is_restored_while_the_program_is_stopped() -> None:
+@pytest.mark.parametrize("term", TERMS)
+def test_echo_is_restored_while_the_program_is_stopped(term: str) -> None:
     """A shell that doesn't change the modes finds echo enabled, also at the end."""
     state = "stty -a | grep -o -w -e '-*echo' | sed 's/^/now /'"
-    with shell(f"set -m; {ASK}; {state}; fg; {state}; echo end") as screen:
-        screen.until("Password (hidden): ")
+    with shell(f"set -m; {ASK}; {state}; fg; {state}; echo end", term) as screen:
+        screen.until("Password:")
         screen.type("\x1a")
         screen.until("now echo")
-        screen.until("Password (hidden): ", 2)
+        screen.until("Password:", 2)
         screen.type(f"{CANARY}\n")
-        screen.until("Other (hidden): ")
+        screen.until("Other:")
         screen.type("\n")
         screen.until("now echo", 2)
         screen.until("end")
     assert "-echo" not in screen.seen
 
 
-def test_echo_is_disabled_again_after_sigstop() -> None:
+@pytest.mark.parametrize("term", TERMS)
+def test_echo_is_disabled_again_after_sigstop(term: str) -> None:
     """SIGSTOP can't be handled, but SIGCONT can."""
     stopped = f"set -m; {ASK}; stty echo; fg"
-    with shell(stopped) as screen:
-        screen.until("Password (hidden): ")
+    with shell(stopped, term) as screen:
+        screen.until("Password:")
         os.killpg(os.tcgetpgrp(screen.fd), signal.SIGSTOP)
-        screen.until("Password (hidden): ", 2)
+        screen.until("Password:", 2)
         screen.type(f"{CANARY}\n")
         screen.until(DIGEST)
     assert "canary" not in screen.seen
 
 
-def test_ctrl_c_restores_echo() -> None:
+@pytest.mark.parametrize("term", TERMS)
+def test_ctrl_c_restores_echo(term: str) -> None:
     """Ctrl-C at the prompt restores echo."""
     state = "stty -a | grep -o -w -e '-*echo' | sed 's/^/now /'"
-    with shell(f"set -m; {ASK}; {state}; echo end") as screen:
-        screen.until("Password (hidden): ")
+    with shell(f"set -m; {ASK}; {state}; echo end", term) as screen:
+        screen.until("Password:")
         screen.type("\x03")
         screen.until("end")
     assert "now echo" in screen.seen

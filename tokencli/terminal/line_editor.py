@@ -1,0 +1,372 @@
+"""Ask at a capable terminal: with line editing, masked secrets, lists, and reasons while typing.
+
+prompt_toolkit does the editing, pastes and resizes. It never sees stdout. A shell restores the
+terminal's modes when a job stops, so they are set again when it continues.
+"""
+
+import asyncio
+import os
+import select
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TextIO
+
+from prompt_toolkit.application import Application
+from prompt_toolkit.application.run_in_terminal import run_in_terminal
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.data_structures import Point
+from prompt_toolkit.filters import Condition, is_done
+from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.input import Input, create_input
+from prompt_toolkit.input.typeahead import clear_typeahead
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.keys import Keys
+from prompt_toolkit.layout import (
+    AnyContainer,
+    BufferControl,
+    ConditionalContainer,
+    Dimension,
+    DynamicContainer,
+    FormattedTextControl,
+    HSplit,
+    Layout,
+    VSplit,
+    Window,
+)
+from prompt_toolkit.layout.processors import PasswordProcessor, Processor
+from prompt_toolkit.output import ColorDepth, Output, create_output
+from prompt_toolkit.styles import Style
+
+from tokencli.terminal.prompts import HELP_HINT, HELP_KEY, Prompt, list_options, match_options
+
+MIN_INPUT_COLUMNS = 20
+"""If fewer columns are left beside the question, the answer is typed below it."""
+MAX_OPTION_ROWS = 12
+"""A longer list is scrolled."""
+OPTIONS_HINT = "arrow keys, a number or a part of the name"
+SHOWN_MASK = "*" * 8
+"""Left on the screen for any secret, so that its length isn't."""
+QUIET_S = 0.05
+"""The rest of a pasted secret has arrived when nothing has followed for so many seconds."""
+_STYLE = Style.from_dict(
+    {
+        "question": "bold",
+        "reason": "ansired",
+        "hint": "ansibrightblack",
+        "selected": "bold ansicyan",
+    }
+)
+
+
+def edit_answer(prompt: Prompt, stdin: TextIO, stderr: TextIO, *, color: bool) -> str:
+    """Ask until the answer is valid and return it.
+
+    Raises:
+        KeyboardInterrupt: the user cancelled with Ctrl-C or Ctrl-D, or the terminal was closed.
+    """
+    source = _open_input(stdin)
+    if prompt.is_secret:  # what was typed before isn't meant for this prompt
+        _discard_input(source, 0.0)
+    editor = _AnswerEditor(prompt, source, _open_output(stderr), color=color)
+    try:
+        answer = editor.run()
+    except EOFError:
+        raise KeyboardInterrupt from None
+    finally:
+        if prompt.is_secret:  # and what follows may be the rest of the secret
+            with source.raw_mode():
+                _discard_input(source, QUIET_S)
+    return answer
+
+
+class _AnswerEditor:
+    """The prompt_toolkit application of one prompt."""
+
+    def __init__(self, prompt: Prompt, source: Input, output: Output, *, color: bool) -> None:
+        self._prompt = prompt
+        self._input = source
+        self._output = output
+        self._selected = prompt.default_option
+        self._typed = ""
+        """The text that `_selected` and `_reason` are about."""
+        self._reason: str | None = None
+        self._shows_help = False
+        self._buffer = Buffer(multiline=False, on_text_changed=self._handle_change)
+        self._app: Application[str] = Application(
+            layout=self._build_layout(),
+            key_bindings=self._build_key_bindings(),
+            style=_STYLE,
+            color_depth=None if color else ColorDepth.DEPTH_1_BIT,
+            input=source,
+            output=output,
+        )
+
+    def run(self) -> str:
+        """Return the answer."""
+        return self._app.run(pre_run=self._prepare, set_exception_handler=False)
+
+    def _prepare(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._handle_exception)
+        if sys.platform == "win32" or not _handles_signals():
+            return
+        loop.add_signal_handler(signal.SIGCONT, self._handle_continue)
+        if signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL:
+            loop.add_signal_handler(signal.SIGTSTP, self._suspend, os.getpid())
+
+    def _handle_exception(self, _: object, context: dict[str, Any]) -> None:
+        """End the prompt with an exception of a callback, e.g. of a signal handler."""
+        error = context.get("exception")
+        if error is not None and self._app.future is not None and not self._app.future.done():
+            self._app.future.set_exception(error)
+
+    # What is shown
+
+    def _build_layout(self) -> Layout:
+        processors: list[Processor] = [PasswordProcessor()] if self._prompt.is_secret else []
+        answer = Window(
+            BufferControl(self._buffer, input_processors=processors, focus_on_click=False),
+            height=1,
+            dont_extend_height=True,
+        )
+        question = Window(
+            FormattedTextControl([("class:question", f"{self._prompt.question}: ")]),
+            wrap_lines=True,
+            dont_extend_width=True,
+            dont_extend_height=True,
+        )
+        beside, below = VSplit([question, answer]), HSplit([question, answer])
+
+        def arrange() -> AnyContainer:
+            free = self._output.get_size().columns - len(self._prompt.question) - 2
+            return beside if free >= MIN_INPUT_COLUMNS else below
+
+        rows: list[AnyContainer] = [DynamicContainer(arrange)]
+        if self._prompt.options:
+            rows.append(self._build_option_list())
+        rows.append(
+            ConditionalContainer(
+                Window(
+                    FormattedTextControl(self._render_message),
+                    wrap_lines=True,
+                    dont_extend_height=True,
+                ),
+                ~is_done & Condition(lambda: bool(self._render_message())),
+            )
+        )
+        return Layout(HSplit(rows), focused_element=answer)
+
+    def _build_option_list(self) -> AnyContainer:
+        lines = list_options(self._prompt.options)
+
+        def render() -> StyleAndTextTuples:
+            shown: StyleAndTextTuples = []
+            for index in self._matches():
+                is_selected = index == self._selected
+                style, mark = ("class:selected", ">") if is_selected else ("", " ")
+                shown.append((style, ("\n" if shown else "") + f"{mark} {lines[index]}"))
+            return shown
+
+        def find_cursor() -> Point:
+            matches = self._matches()
+            return Point(0, matches.index(self._selected) if self._selected in matches else 0)
+
+        control = FormattedTextControl(render, show_cursor=False, get_cursor_position=find_cursor)
+        return ConditionalContainer(
+            Window(control, height=Dimension(max=MAX_OPTION_ROWS), dont_extend_height=True),
+            ~is_done & Condition(lambda: bool(self._matches())),
+        )
+
+    def _render_message(self) -> StyleAndTextTuples:
+        if self._prompt.help and (self._shows_help or self._buffer.text == HELP_KEY):
+            return [("", self._prompt.help)]
+        self._update_reason()
+        if self._reason:
+            return [("class:reason", self._reason)]
+        hints = [OPTIONS_HINT] if self._prompt.options else []
+        hints += [HELP_HINT] if self._prompt.help else []
+        return [("class:hint", "; ".join(hints))] if hints and not self._buffer.text else []
+
+    def _update_reason(self) -> None:
+        """Check what is typed so far. That nothing is typed yet is no mistake."""
+        text = self._buffer.text
+        if text != self._typed:
+            self._typed = text
+            self._reason = self._find_reason(text) if text else None
+
+    def _find_reason(self, text: str) -> str | None:
+        if not self._prompt.options:
+            return self._prompt.check(text)
+        return None if match_options(self._prompt.options, text) else self._prompt.check(text)
+
+    def _matches(self) -> list[int]:
+        typed = self._buffer.text
+        if self._prompt.help and typed == HELP_KEY:
+            typed = ""
+        return match_options(self._prompt.options, typed)
+
+    def _handle_change(self, _: Buffer) -> None:
+        self._shows_help = False
+        matches = self._matches()
+        if matches and self._selected not in matches:
+            self._selected = matches[0]
+
+    # Keys
+
+    def _build_key_bindings(self) -> KeyBindings:
+        keys = KeyBindings()
+
+        def bind(key: str, action: Callable[[], object], *, when: bool = True) -> None:
+            if when:
+                keys.add(key)(lambda _: action())
+
+        bind("enter", self._accept)
+        bind("c-j", self._accept)
+        bind("c-c", self._cancel)
+        bind("<sigint>", self._cancel)
+        bind("c-z", self._suspend_group)
+        has_options = bool(self._prompt.options)
+        bind("up", lambda: self._move(-1), when=has_options)
+        bind("c-p", lambda: self._move(-1), when=has_options)
+        bind("down", lambda: self._move(1), when=has_options)
+        bind("c-n", lambda: self._move(1), when=has_options)
+        bind("tab", lambda: self._move(1), when=has_options)
+        bind("s-tab", lambda: self._move(-1), when=has_options)
+        keys.add("c-d", filter=Condition(lambda: not self._buffer.text))(lambda _: self._cancel())
+        keys.add(Keys.BracketedPaste)(self._paste)
+        return keys
+
+    def _accept(self) -> None:
+        text = self._buffer.text
+        if self._prompt.help and text.strip() == HELP_KEY:
+            self._buffer.reset()
+            self._shows_help = True
+            return
+        if self._prompt.options:
+            matches = self._matches()
+            if self._selected in matches:
+                option = self._prompt.options[self._selected]
+                self._buffer.text = option.label
+                self._app.exit(result=option.value)
+                return
+        self._typed, self._reason = text, self._prompt.check(text)
+        if self._reason is None:
+            if self._prompt.is_secret and text:
+                self._buffer.text = SHOWN_MASK
+            self._app.exit(result=text)
+
+    def _cancel(self) -> None:
+        if not self._app.is_done:
+            self._app.exit(exception=KeyboardInterrupt())
+
+    def _move(self, step: int) -> None:
+        matches = self._matches()
+        if matches:
+            at = matches.index(self._selected) if self._selected in matches else -step
+            self._selected = matches[(at + step) % len(matches)]
+
+    def _paste(self, event: KeyPressEvent) -> None:
+        """Insert what was pasted without the line break at its end, which isn't part of the answer."""
+        text = event.data.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
+        self._buffer.insert_text(text)
+
+    # Job control
+
+    def _suspend_group(self) -> None:
+        """Stop the job, as the terminal would for Ctrl-Z in its usual mode."""
+        if sys.platform == "win32":
+            return
+        with suppress(OSError):  # if it is not our controlling terminal
+            if os.tcgetpgrp(self._input.fileno()) == os.getpgrp():
+                self._suspend(0)
+
+    def _suspend(self, process: int) -> None:
+        if sys.platform == "win32":
+            return
+        if self._prompt.is_secret:
+            self._buffer.reset()
+
+        def stop() -> None:
+            loop = asyncio.get_running_loop()
+            was_handled = loop.remove_signal_handler(signal.SIGTSTP)
+            os.kill(process, signal.SIGTSTP)  # returns when the process is continued
+            self._enter_raw_mode()
+            if was_handled:
+                loop.add_signal_handler(signal.SIGTSTP, self._suspend, os.getpid())
+
+        run_in_terminal(stop)
+
+    def _handle_continue(self) -> None:
+        """Hide what is typed again after a SIGSTOP, which can't be handled."""
+        if sys.platform == "win32":
+            return
+        import termios
+
+        with suppress(termios.error):
+            if not termios.tcgetattr(self._input.fileno())[3] & termios.ECHO:
+                return
+        if self._prompt.is_secret:
+            self._buffer.reset()
+        self._enter_raw_mode()
+        self._app.renderer.reset()
+        self._app.invalidate()
+
+    def _enter_raw_mode(self) -> None:
+        """Set the modes, and discard what was typed while they were not set.
+
+        In the background, this stops the process.
+        """
+        if sys.platform == "win32":
+            return
+        import termios
+
+        self._input.raw_mode().__enter__()
+        with suppress(termios.error):
+            termios.tcflush(self._input.fileno(), termios.TCIFLUSH)
+
+
+def _open_input(stdin: TextIO) -> Input:
+    if sys.platform == "win32":
+        return create_input(stdin)
+    from prompt_toolkit.input.vt100 import Vt100Input
+
+    class TerminalInput(Vt100Input):
+        """Input that ends when the terminal is closed, even if that sends no signal."""
+
+        @property
+        def closed(self) -> bool:
+            return super().closed or _is_hung_up(self.fileno())
+
+    return TerminalInput(stdin)
+
+
+def _open_output(stderr: TextIO) -> Output:
+    output = create_output(stderr)
+    if hasattr(output, "enable_cpr"):
+        output.enable_cpr = False  # a late answer of the terminal would be typed into the shell
+    return output
+
+
+def _is_hung_up(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLHUP)
+    return any(event & select.POLLHUP for _, event in poll.poll(0))
+
+
+def _handles_signals() -> bool:
+    import threading
+
+    return threading.current_thread() is threading.main_thread()
+
+
+def _discard_input(source: Input, quiet_s: float) -> None:
+    """Discard what was typed already, and what follows until nothing does for so many seconds."""
+    clear_typeahead(source)
+    if sys.platform == "win32":
+        return
+    with suppress(OSError):
+        while select.select([source.fileno()], [], [], quiet_s)[0]:
+            if not os.read(source.fileno(), 4096):
+                break
