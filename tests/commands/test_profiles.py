@@ -215,6 +215,38 @@ def test_use_edit_and_remove_keep_other_lines(tokencli: Run, write_config: Write
     assert "keyring" not in removed.err  # there is none here
 
 
+def test_edit_has_the_options_of_add(tokencli: Run, write_config: Write) -> None:
+    """Whatever `add` can set, `edit` can change by the same option."""
+    added, edited = (tokencli("profiles", command, "--help").out for command in ("add", "edit"))
+    options = {word.strip(",") for word in added.split() if word.startswith("--")}
+    assert options <= set(edited.split()), options - set(edited.split())
+    path = write_config(TEXT)
+    changes = ["--provider", "oauth2", "--client-id", "new", "--client-secret-env", "NEW_SECRET",
+               "--scope", "a b", "--store", "file", "--set", "params.tenant=acme"]  # fmt: skip
+    result = tokencli("profiles", "edit", "corp", *changes)
+    assert result.code == 0, result.err
+    profile = tomllib.loads(path.read_text())["profiles"]["corp"]
+    assert profile == {
+        "provider": "oauth2",
+        "token_url": "https://login.example.com/oauth2/token",
+        "client_id": "new",
+        "client_secret": {"env": "NEW_SECRET"},
+        "store": "file",
+        "scope": "a b",
+        "params": {"tenant": "acme"},
+    }
+
+
+def test_short_names_of_subcommands(tokencli: Run, write_config: Write) -> None:
+    """`list`, `ls` and `rm` do what the commands with the usual names do."""
+    path = write_config(TEXT)
+    listed = tokencli("profiles").out
+    assert tokencli("profiles", "list").out == tokencli("profiles", "ls").out == listed
+    assert tokencli("providers", "ls").out == tokencli("providers", "list").out
+    assert tokencli("profiles", "rm", "corp", "--yes").code == 0
+    assert "corp" not in path.read_text()
+
+
 def test_remove_needs_confirmation(tokencli: Run, write_config: Write) -> None:
     """Without a terminal --yes is required; in one, no is the default."""
     path = write_config(TEXT)

@@ -79,7 +79,7 @@ def test_a_new_source_is_known_to_the_command_line_and_the_schema(tmp_path: Path
     """`--secret NAME=KIND:TARGET` and the JSON Schema follow from the rows."""
     code = """
 from tokencli.config.json_schema import build_json_schema
-from tokencli.core.profile_wizard import parse_secret_sources
+from tokencli.config.profile_assignments import parse_secret_sources
 from tokencli.providers.catalog import load_builtin
 parsed = parse_secret_sources(["client_secret=vault:kv/app"], load_builtin("oauth2"))
 assert parsed == {"client_secret": {"vault": "kv/app"}}

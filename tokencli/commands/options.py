@@ -3,7 +3,7 @@
 A new option for every command is one field of `CommonOptions`.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, fields
 from functools import wraps
@@ -91,27 +91,40 @@ def common_options(
     """
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        own = signature(command)
         options = [
             option
             for option in build_option_parameters(hidden)
             if lock_timeout or option.name != "lock_timeout"
         ]
-
-        @wraps(command)
-        def run_command(**values: Any) -> Any:
-            given = {option.name: values.pop(option.name) for option in options}
-            if "common" in own.parameters:
-                values["common"] = CommonOptions(**given)
-            return command(**values)
-
-        parameters = [p for p in own.parameters.values() if p.name != "common"]
+        run_command = add_options(
+            command, "common", options, lambda values: CommonOptions(**values)
+        )
         if examples:
             run_command.__doc__ = "\n".join([cleandoc(command.__doc__ or ""), "", "\b", *examples])
-        run_command.__signature__ = own.replace(parameters=[*parameters, *options])  # type: ignore[attr-defined]  # inspect's own protocol
         return run_command
 
     return decorate
+
+
+def add_options(
+    command: Callable[..., Any],
+    receiver: str,
+    options: Sequence[Parameter],
+    build: Callable[[dict[str, Any]], Any],
+) -> Callable[..., Any]:
+    """Add options to a command function, whose parameter `receiver` gets what `build` makes of them."""
+    own = signature(command)
+
+    @wraps(command)
+    def run_command(**values: Any) -> Any:
+        given = {option.name: values.pop(option.name) for option in options}
+        if receiver in own.parameters:
+            values[receiver] = build(given)
+        return command(**values)
+
+    parameters = [p for p in own.parameters.values() if p.name != receiver]
+    run_command.__signature__ = own.replace(parameters=[*parameters, *options])  # type: ignore[attr-defined]  # inspect's own protocol
+    return run_command
 
 
 def build_option_parameters(hidden: Collection[str] = ()) -> Iterator[Parameter]:

@@ -65,6 +65,16 @@ def profiles(
         )
 
 
+@app.command("list")
+@common_options()
+def list_all(
+    common: CommonOptions,
+    json_output: JsonOption = False,
+) -> None:
+    """List profiles with their secrets and tokens (short: `ls`)."""
+    _list_profiles(App(common), json_output=json_output)
+
+
 def _list_profiles(app: App, *, json_output: bool) -> None:
     rows = list(list_profiles(app.config, app, app.with_cached_endpoints))
     now = app.clock.now()
@@ -143,7 +153,7 @@ def remove(
         bool, typer.Option("--secrets", help="Also delete its secrets from the OS keyring.")
     ] = False,
 ) -> None:
-    """Remove a profile and delete its tokens.
+    """Remove a profile and delete its tokens (short: `rm`).
 
     Its secrets in the OS keyring are kept unless you give --secrets or confirm their deletion.
 

@@ -1,117 +1,109 @@
 """`tokencli profiles add` and `tokencli profiles edit`."""
 
 import shlex
-from typing import Annotated
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from inspect import Parameter
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tokencli.app import App
 from tokencli.commands.error_report import report_error
-from tokencli.commands.options import CommonOptions, common_options
+from tokencli.commands.options import CommonOptions, add_options, common_options
 from tokencli.config.config_file import find_config_path, read_config_text
+from tokencli.core.profile_options import KEY_OPTIONS, name_option
 from tokencli.core.profile_status import suggest_next_commands
 from tokencli.errors import ConfigError, UsageError
 from tokencli.humanize import join_alternatives
 from tokencli.secret_sources import list_example_arguments
 from tokencli.terminal.editor import edit_text
-from tokencli.token_store import TOKEN_STORES
+
+if TYPE_CHECKING:
+    from tokencli.provider_schema import Provider
 
 ProfileNameArgument = Annotated[
     str | None,
     typer.Argument(metavar="[NAME]", help="Profile name; the default profile if omitted."),
 ]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Set a configuration key; repeatable."),
-]
-SecretOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--secret",
-        metavar="NAME=SOURCE",
-        help=f"Source of a secret: {join_alternatives(list_example_arguments())}; repeatable.",
-    ),
-]
+
+
+@dataclass(frozen=True, slots=True)
+class GivenKeys:
+    """The keys of a profile that the command line sets, not parsed yet."""
+
+    provider: str | None
+    assignments: list[str]
+    """`KEY=VALUE` pairs of `--set` and of the other options, without the provider."""
+    secret_sources: list[str]
+    """`NAME=SOURCE` pairs of `--secret` and of the other options."""
+
+    def __bool__(self) -> bool:
+        return bool(self.provider or self.assignments or self.secret_sources)
+
+    def parse(
+        self, provider: "Provider", command: str, current: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Return the keys with their values; see `parse_assignments`. Raises UsageError."""
+        from tokencli.config.profile_assignments import (  # loads pydantic
+            parse_assignments,
+            parse_secret_sources,
+        )
+
+        keys = parse_assignments(self.assignments, provider, command, current)
+        keys |= parse_secret_sources(self.secret_sources, provider, command)
+        return keys if self.provider is None else {"provider": provider.name, **keys}
+
+
+def _build_key_options() -> Iterator[Parameter]:
+    """Yield the options that set keys of a profile."""
+    repeatable = list[str] | None
+    sources = join_alternatives(list_example_arguments())
+    rows: list[tuple[str, Any, str, str, str]] = [
+        (key, str | None, name_option(key), *row) for key, row in KEY_OPTIONS.items()
+    ]
+    rows += [
+        ("set_", repeatable, "--set", "KEY=VALUE", "Set a configuration key; repeatable."),
+        ("secret", repeatable, "--secret", "NAME=SOURCE", f"Source of a secret: {sources}; repeatable."),
+        ("password_env", str | None, "--password-env", "VAR", "Environment variable that holds the password."),
+        ("client_secret_env", str | None, "--client-secret-env", "VAR", "Environment variable that holds the client secret."),
+    ]  # fmt: skip
+    for name, kind, option, metavar, text in rows:
+        yield Parameter(
+            name,
+            Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[kind, typer.Option(option, metavar=metavar, help=text)],
+        )
+
+
+def key_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that set keys; the parameter `given` receives them as `GivenKeys`."""
+    return add_options(command, "given", list(_build_key_options()), _collect_given_keys)
+
+
+def _collect_given_keys(values: dict[str, Any]) -> GivenKeys:
+    named = [f"{key}={values[key]}" for key in KEY_OPTIONS if values[key] is not None]
+    assignments = [*named, *(values["set_"] or [])]
+    providers = [text for text in assignments if text.startswith("provider=")]
+    sources = [
+        f"{secret}=env:{values[f'{secret}_env']}"
+        for secret in ("password", "client_secret")
+        if values[f"{secret}_env"] is not None
+    ]
+    return GivenKeys(
+        providers[-1].partition("=")[2] if providers else None,
+        [text for text in assignments if text not in providers],
+        [*sources, *(values["secret"] or [])],
+    )
 
 
 @common_options()
+@key_options
 def add(
     common: CommonOptions,
+    given: GivenKeys,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the new profile.")],
-    provider: Annotated[
-        str | None,
-        typer.Option(
-            "--provider", metavar="PROVIDER", help="Kind of endpoint; see: tokencli providers."
-        ),
-    ] = None,
-    host: Annotated[
-        str | None, typer.Option("--host", metavar="HOST[:PORT]", help="The server's host name.")
-    ] = None,
-    base_url: Annotated[
-        str | None, typer.Option("--base-url", metavar="URL", help="Base URL of the API.")
-    ] = None,
-    token_url: Annotated[
-        str | None, typer.Option("--token-url", metavar="URL", help="URL of the token endpoint.")
-    ] = None,
-    client_id: Annotated[
-        str | None, typer.Option("--client-id", metavar="ID", help="Client ID.")
-    ] = None,
-    username: Annotated[
-        str | None, typer.Option("--username", metavar="NAME", help="User name.")
-    ] = None,
-    email_address: Annotated[
-        str | None,
-        typer.Option("--email-address", metavar="ADDRESS", help="User's email address."),
-    ] = None,
-    identity_store_id: Annotated[
-        str | None,
-        typer.Option("--identity-store-id", metavar="ID", help="ID of the GroupID identity store."),
-    ] = None,
-    scope: Annotated[
-        str | None,
-        typer.Option("--scope", metavar="SCOPES", help="Scopes to request, separated by spaces."),
-    ] = None,
-    audience: Annotated[
-        str | None, typer.Option("--audience", metavar="API", help="The API that the token is for.")
-    ] = None,
-    grant: Annotated[
-        str | None, typer.Option("--grant", metavar="GRANT", help="OAuth grant.")
-    ] = None,
-    client_auth: Annotated[
-        str | None,
-        typer.Option("--client-auth", metavar="METHOD", help="Client authentication method."),
-    ] = None,
-    ca_file: Annotated[
-        str | None,
-        typer.Option(
-            "--ca-file", metavar="FILE", help="CA bundle to trust for this profile (PEM)."
-        ),
-    ] = None,
-    store: Annotated[
-        str | None,
-        typer.Option(
-            "--store", metavar="STORE", help=f"Token store: {join_alternatives(TOKEN_STORES)}."
-        ),
-    ] = None,
-    export: Annotated[
-        str | None, typer.Option("--export", metavar="VARIABLE", help="Variable that export sets.")
-    ] = None,
-    set_: SetOption = None,
-    secret: SecretOption = None,
-    password_env: Annotated[
-        str | None,
-        typer.Option(
-            "--password-env", metavar="VAR", help="Environment variable that holds the password."
-        ),
-    ] = None,
-    client_secret_env: Annotated[
-        str | None,
-        typer.Option(
-            "--client-secret-env",
-            metavar="VAR",
-            help="Environment variable that holds the client secret.",
-        ),
-    ] = None,
 ) -> None:
     """Add a profile to the configuration.
 
@@ -124,50 +116,21 @@ def add(
         --token-url https://id.example.com/token --client-id batch --client-secret-env CI_SECRET
     """
     from tokencli.config.edit import add_profile  # loads tomlkit
-    from tokencli.core.profile_wizard import (  # loads pydantic
-        PartialProfile,
-        ask_missing_values,
-        parse_assignments,
-        parse_secret_sources,
-    )
+    from tokencli.core.profile_wizard import PartialProfile, ask_missing_values  # loads pydantic
     from tokencli.providers.catalog import BUILTIN_NAMES  # start-up: only this command needs them
     from tokencli.providers.origins import list_request_origins
 
-    named = {
-        "grant": grant,
-        "client_auth": client_auth,
-        "host": host,
-        "base_url": base_url,
-        "token_url": token_url,
-        "client_id": client_id,
-        "username": username,
-        "email_address": email_address,
-        "identity_store_id": identity_store_id,
-        "scope": scope,
-        "audience": audience,
-        "ca_file": ca_file,
-        "store": store,
-        "export": export,
-    }
     app = App(common)
     if name in app.config.profile_names():
         raise UsageError(
             f"profile {name!r} already exists", fix=f"tokencli profiles edit {name} --set KEY=VALUE"
         )
-    provider_spec = app.config.get_provider(_choose_provider_name(provider, name, app))
-    assignments = [f"{key}={value}" for key, value in named.items() if value is not None]
-    sources = [
-        f"{key}=env:{env_name}"
-        for key, env_name in (("password", password_env), ("client_secret", client_secret_env))
-        if env_name is not None
-    ]
-    command = f"tokencli profiles add {name} --provider {provider_spec.name}"
-    keys = parse_assignments(
-        [*assignments, *(set_ or [])], provider_spec, command
-    ) | parse_secret_sources([*sources, *(secret or [])], provider_spec, command)
-    keys = ask_missing_values(PartialProfile(name, provider_spec, keys), app.terminal)
+    provider_name = _choose_provider_name(given.provider, name, app)
+    provider = app.config.get_provider(provider_name)
+    keys = given.parse(provider, f"tokencli profiles add {name} --provider {provider.name}")
+    keys = ask_missing_values(PartialProfile(name, provider, keys), app.terminal)
     with app.locked_config() as current:
-        config = add_profile(current, name, {"provider": provider_spec.name, **keys})
+        config = add_profile(current, name, {"provider": provider.name, **keys})
     app.terminal.print_note(f"added profile {name} to {config.path}")
     profile = config.get_profile_ignoring_top_level(name)
     if profile.provider.name not in BUILTIN_NAMES:
@@ -194,43 +157,36 @@ def _choose_provider_name(given: str | None, name: str, app: App) -> str:
 
 
 @common_options()
+@key_options
 def edit(
     common: CommonOptions,
+    given: GivenKeys,
     name: ProfileNameArgument = None,
-    set_: SetOption = None,
     unset: Annotated[
         list[str] | None,
         typer.Option("--unset", metavar="KEY", help="Remove a configuration key; repeatable."),
     ] = None,
-    secret: SecretOption = None,
 ) -> None:
     """Change a profile with options, or in $EDITOR.
 
     Comments and the order of keys are kept.
 
     \b
-    tokencli profiles edit groupid --set host=demomachine:4443 --unset ca_file
+    tokencli profiles edit groupid --host demomachine:4443 --unset ca_file
+    tokencli profiles edit jobs --set subject_token.profile=portal --set params.tenant=acme
     tokencli profiles edit groupid
     """
     from tokencli.config.edit import update_profile  # loads tomlkit
-    from tokencli.core.profile_wizard import (  # loads pydantic
-        parse_assignments,
-        parse_secret_sources,
-    )
 
     app = App(common)
-    if not (set_ or unset or secret):
+    if not (given or unset):
         _edit_in_editor(app, name)
         return
     chosen = app.config.choose_profile(name)
-    table = app.config.profile_table(chosen)
-    assigned = dict(pair.partition("=")[::2] for pair in set_ or [])
-    provider = app.config.get_provider(str(assigned.get("provider", table.get("provider"))))
-    command = f"tokencli profiles edit {chosen}"
-    keys = parse_assignments(set_ or [], provider, command) | parse_secret_sources(
-        secret or [], provider, command
-    )
     with app.locked_config() as config:
+        table = config.profile_table(chosen)
+        provider = config.get_provider(given.provider or str(table.get("provider")))
+        keys = given.parse(provider, f"tokencli profiles edit {chosen}", table)
         update_profile(config, chosen, keys, unset or [])
     app.terminal.print_note(f"changed profile {chosen} in {app.config.path}")
 

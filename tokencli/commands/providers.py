@@ -69,7 +69,7 @@ def list_all(
     common: CommonOptions,
     json_output: JsonOption = False,
 ) -> None:
-    """List the built-in providers and your own."""
+    """List the built-in providers and your own (short: `ls`)."""
     _list_providers(App(common), json_output=json_output)
 
 

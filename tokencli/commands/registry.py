@@ -45,6 +45,19 @@ class _CommandGroup(TyperGroup):
             raise typer.Abort from None
 
 
+ALIASES = {"ls": "list", "rm": "remove"}
+"""Short names of subcommands, as the shell's own commands have them."""
+
+
+class _SubcommandGroup(_CommandGroup):
+    """A group whose subcommands also have the names in `ALIASES`."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return super().get_command(ctx, cmd_name) or super().get_command(
+            ctx, ALIASES.get(cmd_name, "")
+        )
+
+
 def build_cli(names: Iterable[str] = COMMANDS) -> typer.Typer:
     """Return the command line with these commands, whose modules are imported only now."""
     cli = create_command_group(
@@ -66,6 +79,7 @@ def build_cli(names: Iterable[str] = COMMANDS) -> typer.Typer:
 
 def create_command_group(**settings: Any) -> typer.Typer:
     """Return a Typer application without commands, without Typer's own completion and tracebacks."""
+    settings = {"cls": _SubcommandGroup, **settings}
     return typer.Typer(
         add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, **settings
     )

@@ -5,7 +5,7 @@ The caller holds the configuration lock from reading to writing (`App.lock_confi
 
 import shlex
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +20,10 @@ from tokencli.config.config_file import (
 )
 from tokencli.config.load import Config
 from tokencli.errors import ConfigError, StorageError, UsageError
-from tokencli.problems import count_problems
+from tokencli.oauth.grants import EXCHANGED_SECRETS
+from tokencli.problems import closest_match, count_problems, list_names
 from tokencli.system.private_files import make_private_dirs, write_atomically
+from tokencli.toml_writer import KeyPath
 
 TomlTable = dict[str, Any]
 
@@ -33,6 +35,7 @@ def add_profile(config: Config, name: str, keys: Mapping[str, Any]) -> Config:
             f"profile {name!r} already exists", fix=f"tokencli profiles edit {name} --set KEY=VALUE"
         )
     _require_ca_file(config, keys)
+    _require_profiles(config, keys)
     text = config.text
     wanted = parse_toml(text, config.path)
     if not config.profile_names():
@@ -51,18 +54,23 @@ def update_profile(
     config: Config, name: str, put: Mapping[str, Any], drop: Sequence[str]
 ) -> Config:
     """Set and remove keys of a profile; a dotted key such as `params.tenant` reaches inside a table."""
-    config.profile_table(name)
+    written = config.profile_table(name)
     _require_ca_file(config, put)
+    _require_profiles(config, put)
     text = config.text
     wanted = parse_toml(text, config.path)
     table: TomlTable = wanted["profiles"][name]
     for key in drop:
         path = _split_key(key)
-        if not _delete_from_table(table, path):
+        if not (deleted := _delete_from_table(table, path)):
+            likely = closest_match(key, tuple(_iter_key_names(written)))
             raise UsageError(
-                f"profile {name!r} doesn't set {key[:80]}", fix=f"tokencli profiles show {name}"
+                f"profile {name!r} doesn't set {key[:80]}",
+                fix=f"tokencli profiles edit {name} --unset {likely}"
+                if likely
+                else f"tokencli profiles show {name}",
             )
-        text = toml_edit.delete_key(text, ("profiles", name, *path))
+        text = toml_edit.delete_key(text, ("profiles", name, *deleted))
     for key, value in put.items():
         path = _split_key(key)
         _set_in_table(table, path, value)
@@ -119,6 +127,21 @@ def _require_ca_file(config: Config, keys: Mapping[str, Any]) -> None:
         )
 
 
+def _require_profiles(config: Config, keys: Mapping[str, Any]) -> None:
+    """Refuse the token of a profile that doesn't exist."""
+    names = config.profile_names()
+    for key, table in keys.items():
+        named = table.get("profile") if isinstance(table, Mapping) else None
+        if isinstance(named, str) and key in EXCHANGED_SECRETS and named not in names:
+            likely = closest_match(named, names)
+            hint = f"; did you mean {likely}?" if likely else ""
+            raise ConfigError(
+                f"{key}.profile names {named[:80]!r}, but there is no such profile{hint}",
+                cause=f"profiles: {list_names(names)}" if names else None,
+                fix="tokencli profiles",
+            )
+
+
 def _write_checked(config: Config, candidates: Sequence[str], wanted: TomlTable) -> Config:
     """Write the first candidate that parses to `wanted`, unless it adds a problem."""
     for text in candidates:
@@ -155,13 +178,25 @@ def _set_in_table(table: TomlTable, path: tuple[str, ...], value: object) -> Non
     table[path[-1]] = value
 
 
-def _delete_from_table(table: TomlTable, path: tuple[str, ...]) -> bool:
-    for key in path[:-1]:
-        inner = table.get(key)
-        if not isinstance(inner, dict):
-            return False
-        table = inner
-    return table.pop(path[-1], None) is not None
+def _delete_from_table(table: TomlTable, path: KeyPath) -> KeyPath:
+    """Delete a key and the tables that are empty without it; return what to delete, or ()."""
+    if len(path) == 1:
+        return path if table.pop(path[0], None) is not None else ()
+    inner = table.get(path[0])
+    if not isinstance(inner, dict):
+        return ()
+    deleted = _delete_from_table(inner, path[1:])
+    if deleted and not inner:
+        del table[path[0]]
+        return path[:1]
+    return (path[0], *deleted) if deleted else ()
+
+
+def _iter_key_names(table: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in table.items():
+        yield key
+        if isinstance(value, Mapping):
+            yield from (f"{key}.{inner}" for inner in _iter_key_names(value))
 
 
 def _split_key(key: str) -> tuple[str, ...]:

@@ -81,9 +81,9 @@ def _split_command(command: str) -> list[str]:
     try:
         words = shlex.split(command)
     except ValueError:
-        raise UsageError("the command of --secret has an unpaired quotation mark") from None
+        raise UsageError("the command for the secret has an unpaired quotation mark") from None
     if not words:
-        raise UsageError("the command of --secret is empty")
+        raise UsageError("the command for the secret is empty")
     return words
 
 

@@ -92,6 +92,32 @@ def test_dotted_keys_reach_into_params(path: Path) -> None:
     assert tomllib.loads(path.read_text())["profiles"]["a"]["params"] == {"region": "eu"}
 
 
+def test_removing_the_only_key_of_a_table_removes_the_table(path: Path) -> None:
+    """A secret without a source would be invalid, so its table goes as well."""
+    edit.update_profile(config(path), "b", {}, ["client_secret.env"])
+    assert "client_secret" not in tomllib.loads(path.read_text())["profiles"]["b"]
+    edit.update_profile(config(path), "a", {}, ["params.tenant"])
+    assert "params" not in tomllib.loads(path.read_text())["profiles"]["a"]
+
+
+def test_removing_a_missing_key_suggests_the_nearest(path: Path) -> None:
+    """The fix names a key that the profile has, also inside a table."""
+    for key, likely in (("params.tennant", "params.tenant"), ("client-id", "client_id")):
+        with pytest.raises(UsageError, match="doesn't set") as error:
+            edit.update_profile(config(path), "a", {}, [key])
+        assert error.value.fix == f"tokencli profiles edit a --unset {likely}"
+
+
+def test_a_token_of_an_unknown_profile_is_refused(path: Path) -> None:
+    """A reference to another profile must name one; the message has the nearest name."""
+    text = TEXT.replace("profiles.b", "profiles.portal")
+    path.write_text(text)
+    keys = {"grant": "token_exchange", "subject_token": {"profile": "portl"}}
+    with pytest.raises(ConfigError, match="did you mean portal"):
+        edit.update_profile(config(path), "a", keys, [])
+    assert path.read_text() == text
+
+
 def test_removing_a_profile_keeps_other_comments(path: Path) -> None:
     """A profile is removed with its content; the comment above the next one stays."""
     edit.remove_profile(config(path), "a")

@@ -6,11 +6,10 @@ import pytest
 
 from tests.fakes import FakeTerminal
 from tokencli.config.load import Config
+from tokencli.config.profile_assignments import parse_assignments
 from tokencli.core.profile_wizard import (
     PartialProfile,
     ask_missing_values,
-    parse_assignments,
-    parse_secret_sources,
 )
 from tokencli.errors import ConfigError, UsageError
 from tokencli.providers.catalog import BUILTIN_NAMES, load_builtin
@@ -99,61 +98,3 @@ def test_all_options_ask_nothing() -> None:
 
     text = tomlkit.dumps({"profiles": {"p": {"provider": "oauth2", **keys}}})
     assert Config(Path("c.toml"), text, {}).find_problems() == ()
-
-
-@pytest.mark.parametrize(
-    "written",
-    [
-        "client_secret=canary-91be",
-        "password=canary-91be",
-        "clientid=x",
-        "scope",
-        "insecure=yes",
-        "scope.x=1",
-    ],
-)
-def test_refused_assignments(written: str) -> None:
-    """Secrets, unknown keys and missing values are refused, and no secret is quoted."""
-    with pytest.raises(UsageError) as error:
-        parse_assignments([written], load_builtin("oauth2"))
-    assert "canary" not in f"{error.value.message} {error.value.fix}"
-
-
-@pytest.mark.parametrize(
-    ("written", "fix"),
-    [
-        ("password=abc", "tokencli profiles edit p --secret password=env:VAR"),
-        ("pasword=abc", "tokencli profiles edit p --secret password=env:VAR"),
-        ("clientid=x", "tokencli profiles edit p --set client_id=VALUE"),
-        ("scope", "tokencli profiles edit p --set scope=VALUE"),
-        ("insecure=yes", "tokencli profiles edit p --set insecure=true"),
-    ],
-)
-def test_refused_assignments_suggest_the_whole_command(written: str, fix: str) -> None:
-    """The fix can be pasted: it has the command, the profile and the option."""
-    with pytest.raises(UsageError) as error:
-        parse_assignments([written], load_builtin("groupid"), "tokencli profiles edit p")
-    assert error.value.fix == fix
-
-
-def test_secret_sources() -> None:
-    """Each source is written as in the file; a command is a list of words, not a shell line."""
-    assert parse_secret_sources(
-        ["password=env:P", "client_secret=command:pass show 'a b'"], load_builtin("groupid")
-    ) == {"password": {"env": "P"}, "client_secret": {"command": ["pass", "show", "a b"]}}
-    assert parse_secret_sources(
-        ["password=prompt", "client_secret=file:/run/s"], load_builtin("groupid")
-    ) == {
-        "password": {"prompt": True},
-        "client_secret": {"file": "/run/s"},
-    }
-
-
-@pytest.mark.parametrize(
-    "written", ["password=canary-7f3a", "password", "passwort=env:X", "password=env:", "password=command:'", "password=command: "]
-)  # fmt: skip
-def test_refused_secret_sources(written: str) -> None:
-    """Text without a source may be the secret itself, so it is refused and not quoted."""
-    with pytest.raises(UsageError) as error:
-        parse_secret_sources([written], load_builtin("groupid"))
-    assert "canary" not in f"{error.value.message} {error.value.fix}"
