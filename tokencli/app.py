@@ -227,9 +227,9 @@ class App:
         """HTTP; only built when a request is sent, since its import is the slowest of all."""
         from tokencli.net.transport import HttpTransport
 
-        return HttpTransport(
-            self.environ, warn=self.terminal.print_warning, detail=self.terminal.print_detail
-        )
+        terminal = self.terminal
+        detail = terminal.print_detail if self.options.verbose else None
+        return HttpTransport(self.environ, warn=terminal.print_warning, detail=detail)
 
     @cached_property
     def browser(self) -> Browser:

@@ -10,7 +10,7 @@ from tokencli.terminal.console import is_user_present, write_stderr_line
 
 MAX_PROBLEMS_SHOWN = 20
 """Problems of a configuration that are printed; the rest are counted."""
-_EDITOR_COMMAND = re.compile(r"tokencli profiles edit(?: (?!-)\S+)?(?: --config .*)?")
+_EDITOR_COMMAND = r"tokencli profiles edit(?: (?!-)\S+)?(?: --config .*)?"
 """The command that opens an editor: it sets nothing itself."""
 
 
@@ -36,7 +36,7 @@ def report_error(error: TokencliError, *, as_json: bool = False) -> None:
 def _usable_fix(error: TokencliError) -> str | None:
     """Return the fix, unless it opens an editor and there is no terminal for one."""
     fix = error.fix
-    if fix is None or not _EDITOR_COMMAND.fullmatch(fix) or is_user_present():
+    if fix is None or not re.fullmatch(_EDITOR_COMMAND, fix) or is_user_present():
         return fix
     return None
 

@@ -24,7 +24,7 @@ from tokencli.terminal.console import write_stderr_line
 
 EXIT_INTERRUPTED = 130
 OUT_OF_RESOURCES = "the system is out of memory or threads"
-_UNKNOWN_COMMAND = re.compile(r"No such command '[^']*'\.(?: Did you mean '([a-z-]+)'\?)?")
+_UNKNOWN_COMMAND = r"No such command '[^']*'\.(?: Did you mean '([a-z-]+)'\?)?"
 """The message for an unknown command, with the command that was probably meant."""
 
 
@@ -122,7 +122,7 @@ def _dispatch_command(argv: Sequence[str]) -> int:
         command = context.command_path if context is not None else _command_path_in(argv)
         if misplaced := _find_misplaced_option(context, error, argv):
             raise misplaced from None
-        if match := _UNKNOWN_COMMAND.match(message):
+        if match := re.match(_UNKNOWN_COMMAND, message):
             message = message[0].lower() + message[1:]
             command += f" {match[1]}" if match[1] else ""
         raise UsageError(message, fix=f"{command} --help") from None

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from tokencli.core.grant_runner import run_grant
-from tokencli.core.revocation import end_replaced_session
 from tokencli.core.secret_account import record_accounts
 from tokencli.core.secret_resolver import SecretResolver, hash_subject
 from tokencli.core.stored_token import extend_sliding_expiry, find_earlier_login
@@ -157,6 +156,8 @@ def get_token(
                     profile, ctx, store, resolver, subject, stored.token if stored else None, least
                 ).renew_token(by_grant=by_grant)
             if profile.provider.issuing.max_sessions is not None:
+                from tokencli.core.revocation import end_replaced_session  # start-up cost
+
                 end_replaced_session(profile, ctx, resolver, stored, result.token)
             return result
         except LockTimeoutError:

@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tokencli.core.secret_resolver import SecretResolver
-from tokencli.core.user_sign_in import UserSignIn
 from tokencli.errors import TokencliError
 from tokencli.models import Profile
 from tokencli.oauth import client_authentication
@@ -33,6 +32,9 @@ from tokencli.providers.endpoint_urls import check_endpoint_is_named, endpoint_u
 from tokencli.providers.request_writer import write_custom_request
 from tokencli.providers.template_values import complete_values
 
+if TYPE_CHECKING:
+    from tokencli.core.user_sign_in import UserSignIn
+
 
 @dataclass(slots=True)
 class GrantRun:
@@ -42,8 +44,21 @@ class GrantRun:
     ctx: Context
     resolver: SecretResolver
     deferred_signals: ExitStack | None
-    user_sign_in: UserSignIn
+    exit_stack: ExitStack
+    """Closed at the end of the grant."""
     last_response: TokenResponse | None = None
+    _user_sign_in: "UserSignIn | None" = None
+
+    @property
+    def user_sign_in(self) -> "UserSignIn":
+        """The interactive sign-in, begun by the first step of it."""
+        if self._user_sign_in is None:
+            from tokencli.core.user_sign_in import (
+                UserSignIn,
+            )  # start-up cost: most grants have none
+
+            self._user_sign_in = self.exit_stack.enter_context(UserSignIn(self.profile, self.ctx))
+        return self._user_sign_in
 
 
 def run_grant(
@@ -59,8 +74,8 @@ def run_grant(
     signals are deferred from each token request on, and after a successful one until the caller
     closes the stack. So a user can cancel a sign-in, but no token that was issued gets lost.
     """
-    with UserSignIn(profile, ctx) as user_sign_in:
-        run = GrantRun(profile, ctx, resolver, deferred_signals, user_sign_in)
+    with ExitStack() as exit_stack:
+        run = GrantRun(profile, ctx, resolver, deferred_signals, exit_stack)
         try:
             step: GrantStep = next(steps)
             while True:

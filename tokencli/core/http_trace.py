@@ -87,7 +87,7 @@ class TracingTransport:
             shown = masker.mask_header(name, value, value)
             if may_be_token and name.lower() not in VALUELESS_HEADERS:
                 media_type = value.split(";")[0].strip() if name.lower() == "content-type" else ""
-                shown = media_type if PLAIN_MEDIA_TYPE.fullmatch(media_type) else MASK
+                shown = media_type if re.fullmatch(PLAIN_MEDIA_TYPE, media_type) else MASK
             self._log(f"< {masker.mask_name(name)}: {shown}")
         if reply.defect is not None:
             self._log(f"< {reply.defect.message}")
@@ -208,7 +208,7 @@ class _Masker:
         if isinstance(value, str) and self._is_client_id(value):
             return value
         if name.lower() == "token_type" and isinstance(value, str) and not self._is_secret(value):
-            return value if PLAIN_TOKEN_TYPE.fullmatch(value) else MASK
+            return value if re.fullmatch(PLAIN_TOKEN_TYPE, value) else MASK
         if isinstance(value, str):
             line = redact_text(f"{name}={json.dumps(value)}", self.secrets)
             return MASK if line.endswith(f"={MASK}") else self.mask_json(value)

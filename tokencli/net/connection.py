@@ -173,7 +173,7 @@ class _SizeLimitedStream(io.RawIOBase):
         super().close()
 
 
-_PROXY_SCHEME_RE = re.compile(rb"^Proxy-Authenticate:[ \t]*([A-Za-z-]{1,20})", re.I | re.M)
+_PROXY_SCHEME_RE = rb"(?im)^Proxy-Authenticate:[ \t]*([A-Za-z-]{1,20})"
 
 
 class _SizeLimitedResponse(http.client.HTTPResponse):
@@ -197,7 +197,7 @@ class _SizeLimitedResponse(http.client.HTTPResponse):
                 # http.client drops a proxy's headers; they are only peeked at, as later versions don't.
                 self._progress.proxy_schemes = tuple(
                     match[1].decode("ascii").casefold()
-                    for match in _PROXY_SCHEME_RE.finditer(self.fp.peek())
+                    for match in re.finditer(_PROXY_SCHEME_RE, self.fp.peek())
                 )
             if not 102 <= status_line[1] <= 199:
                 return status_line

@@ -92,7 +92,7 @@ class HttpTransport:
         self,
         environ: Mapping[str, str],
         warn: Callable[[str], None],
-        detail: Callable[[str], None],
+        detail: Callable[[str], None] | None = None,
     ) -> None:
         self._environ = environ
         self._warn = warn
@@ -123,21 +123,31 @@ class HttpTransport:
                 partial, is_answered_by = outcome.damaged_reply, request.is_answered_by
                 is_answered = bool(partial and is_answered_by and is_answered_by(partial))
                 delay = compute_backoff(attempts) if outcome.retryable and not is_answered else None
-                description = outcome.error.message
             else:
                 delay = compute_retry_delay(outcome, attempts) if request.is_retry_safe else None
-                description = _describe_reply(outcome, exchange)
             if delay is None or delay >= exchange.remaining_s:
+                self._print_outcome(outcome, exchange)
                 if isinstance(outcome, HttpReply):
                     reply = outcome
                 elif outcome.damaged_reply is not None:
                     reply = outcome.damaged_reply
                 else:
                     raise outcome.error from None  # the original exception may quote a secret
-                self._detail(description)
                 return reply
-            self._detail(f"{description}; trying again in {delay:.1f} s")
+            self._print_outcome(outcome, exchange, f"; trying again in {delay:.1f} s")
             time.sleep(delay)
+
+    def _print_outcome(
+        self, outcome: HttpReply | _FailedAttempt, exchange: _PreparedExchange, next_step: str = ""
+    ) -> None:
+        """Print details of an attempt, if they are wanted: a reply takes long to describe."""
+        if self._detail is not None:
+            what = (
+                outcome.error.message
+                if isinstance(outcome, _FailedAttempt)
+                else _describe_reply(outcome, exchange)
+            )
+            self._detail(f"{what}{next_step}")
 
     def _prepare_exchange(self, request: HttpRequest, connection: Connection) -> _PreparedExchange:
         started = time.monotonic()
@@ -148,15 +158,18 @@ class HttpTransport:
         context = build_tls_context(trust, connection) if target.scheme == "https" else None
         if context is not None and request.client_certificate is not None:
             load_client_certificate(request.client_certificate, context, connection)
-        route = (
-            f"through the proxy {proxy.authority} ({proxy.configured_by})" if proxy else "directly"
-        )
-        checked = f"; certificates checked against {trust.description}" if context else ""
-        path = mask_secrets(target.path, request.secrets)
-        self._detail(
-            f"{request.method} {target.scheme}://{target.authority}{path} {route}{checked}; "
-            f"headers: {', '.join(headers)}"
-        )
+        if self._detail is not None:
+            route = (
+                f"through the proxy {proxy.authority} ({proxy.configured_by})"
+                if proxy
+                else "directly"
+            )
+            checked = f"; certificates checked against {trust.description}" if context else ""
+            path = mask_secrets(target.path, request.secrets)
+            self._detail(
+                f"{request.method} {target.scheme}://{target.authority}{path} {route}{checked}; "
+                f"headers: {', '.join(headers)}"
+            )
         if context and not trust.verify_certificates:
             self._warn(
                 f"the certificate of {target.authority} is not verified, because the profile sets"

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 MAX_QUOTE = 200
 """Characters of a server's text that a message quotes at most, unless it is the reason of a refusal."""
-_TOKEN_IN_OBJECT = re.compile(rb"(?is)\s*\{.*[\"'](?:access|refresh|id)_?token[\"']\s*:")
-_BARE_TOKEN = re.compile(rb"\s*[A-Za-z0-9._~+/=-]{8,}\s*")
-PLAIN_MEDIA_TYPE = re.compile(r"[A-Za-z-]{1,20}/[A-Za-z.+-]{1,40}")
+_TOKEN_IN_OBJECT = rb"(?is)\s*\{.*[\"'](?:access|refresh|id)_?token[\"']\s*:"
+_BARE_TOKEN = rb"\s*[A-Za-z0-9._~+/=-]{8,}\s*"
+PLAIN_MEDIA_TYPE = r"[A-Za-z-]{1,20}/[A-Za-z.+-]{1,40}"
 """A media type that may be shown; any other could be a token."""
 UNEXPLAINED = "the reply doesn't say why; "
 RESERVED_CHARACTERS = set("%+&=: /?#")
@@ -31,7 +31,7 @@ RESERVED_CHARACTERS = set("%+&=: /?#")
 _LOGIN_AGAIN = "tokencli login {profile} --again"
 _ENTERED_KINDS = ("keyring", "prompt")
 """Secret sources that `login --again` prompts for."""
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_PLACEHOLDER = r"\{(\w+)\}"
 
 
 class Explanation(NamedTuple):
@@ -250,7 +250,7 @@ def _fill_hint(profile: Profile, hint: "Hint", known: Mapping[str, str]) -> Expl
         fix = "tokencli login {login_name}"
     elif fix in (ENTER_SECRET, SIGN_IN):
         fix = "tokencli login {login_name} --again" if can_enter else None
-    elif fix is not None and not all(name in values for name in _PLACEHOLDER.findall(fix)):
+    elif fix is not None and not all(name in values for name in re.findall(_PLACEHOLDER, fix)):
         fix = EDIT
     names = {ref.name for ref in refs} | {"refresh_token"}.intersection(blames)
     return Explanation(cause, fix and _fill(fix, values), tuple(sorted(names)))
@@ -287,7 +287,7 @@ def _list_hint_values(profile: Profile, known: Mapping[str, str]) -> dict[str, s
 
 
 def _fill(text: str, values: Mapping[str, str]) -> str:
-    return _PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), text)
+    return re.sub(_PLACEHOLDER, lambda found: values.get(found[1], found[0]), text)
 
 
 def quote_refusal(request: HttpRequest, reply: HttpReply, reason: "ServerReason") -> str:
@@ -320,7 +320,7 @@ def malformed_reply_error(
     """
     problem = redact_text(problem, request.secrets)
     content_type = _get_content_type(request, reply)
-    if not PLAIN_MEDIA_TYPE.fullmatch(content_type):
+    if not re.fullmatch(PLAIN_MEDIA_TYPE, content_type):
         content_type = "unknown content type" if content_type else "no content type"
     cause = (
         f"{profile.token_url.split('?')[0]} may not be the {'token' if token else 'right'} endpoint"
@@ -328,12 +328,12 @@ def malformed_reply_error(
     fix: str | None = (
         suggest_description(profile) if token else f"tokencli profiles show {profile.name}"
     )
-    if ambiguous or (token and _TOKEN_IN_OBJECT.match(reply.body) and not _is_json(reply.body)):
+    if ambiguous or (token and re.match(_TOKEN_IN_OBJECT, reply.body) and not _is_json(reply.body)):
         cause = (
             "the server does send tokens, but in a reply that only its administrators can correct"
         )
         fix = None
-    elif token and _BARE_TOKEN.fullmatch(reply.body):
+    elif token and re.fullmatch(_BARE_TOKEN, reply.body):
         cause = (
             "the whole text may be the token; to read it as one, a provider needs"
             ' access_token = "text:" in [reply]'

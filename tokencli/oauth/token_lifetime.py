@@ -20,12 +20,12 @@ UNIT_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "min": 60.0, "h": 3600.0}
 YEAR_3000_S = 32_503_680_000
 """Epoch seconds beyond this must be in another unit."""
 
-_DECIMAL = re.compile(r"\s*-?\d{1,40}(?:\.\d*)?\s*")
-_LONG_FRACTION = re.compile(r"(\.\d{6})\d+")
-_LEAP_SECOND = re.compile(r"(T\d\d:\d\d:)60")
+_DECIMAL = r"\s*-?\d{1,40}(?:\.\d*)?\s*"
+_LONG_FRACTION = r"(\.\d{6})\d+"
+_LEAP_SECOND = r"(T\d\d:\d\d:)60"
 _NON_STRPTIME_FORMATS = (None, "http", "h:m:s")
 _UTC_SUFFIXES = ("UTC", "GMT")
-_H_M_S = re.compile(r"(\d{1,7}):(\d{1,2})(?::(\d{1,2}(?:\.\d+)?))?")
+_H_M_S = r"(\d{1,7}):(\d{1,2})(?::(\d{1,2}(?:\.\d+)?))?"
 
 
 def compute_lifetime(
@@ -146,7 +146,7 @@ def _seconds_until(raw: object, places: Reply, base: float, remarks: list[str]) 
 
 def _parse_duration(raw: object, places: Reply, remarks: list[str]) -> float | None:
     if places.time_format == "h:m:s" and isinstance(raw, str):
-        match = _H_M_S.fullmatch(raw.strip())
+        match = re.fullmatch(_H_M_S, raw.strip())
         if match is not None:
             hours, minutes, seconds_text = match.groups("0")
             return min(int(hours) * 3600 + int(minutes) * 60 + float(seconds_text), TEN_YEARS_S)
@@ -210,8 +210,8 @@ def _parse_time_text(raw: str, places: Reply) -> float | None:
 def _parse_datetime(text: str, time_format: str | None) -> datetime:
     if time_format is None or time_format == "h:m:s":
         # RFC 3339 section 5.6 allows lower case and leap seconds.
-        text = _LEAP_SECOND.sub(r"\g<1>59", text.upper())
-        return datetime.fromisoformat(_LONG_FRACTION.sub(r"\1", text))
+        text = re.sub(_LEAP_SECOND, r"\g<1>59", text.upper())
+        return datetime.fromisoformat(re.sub(_LONG_FRACTION, r"\1", text))
     if time_format == "http":
         return parsedate_to_datetime(text)
     return datetime.strptime(text, time_format)
@@ -227,7 +227,7 @@ def _load_time_zone(name: str) -> tzinfo:
 
 def _parse_decimal(raw: object) -> float | None:
     """Return a number, or a string in plain decimal notation, as a float."""
-    return None if isinstance(raw, str) and not _DECIMAL.fullmatch(raw) else _parse_number(raw)
+    return None if isinstance(raw, str) and not re.fullmatch(_DECIMAL, raw) else _parse_number(raw)
 
 
 def _parse_number(raw: object) -> float | None:

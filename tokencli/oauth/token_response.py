@@ -43,16 +43,15 @@ INVALID_TOKEN_TYPES: Mapping[type, str] = {
 }  # fmt: skip
 """Type of a `token_type` that isn't non-empty text -> how messages call it; bool before int."""
 
-PLAIN_TOKEN_TYPE = re.compile(r"[A-Za-z][A-Za-z _.:-]{0,49}")
+PLAIN_TOKEN_TYPE = r"[A-Za-z][A-Za-z _.:-]{0,49}"
 """A token type that may be shown; any other could be a token."""
 NO_ERROR_CODES = ("null", "none", "false", "ok", "success", "no_error", "noerror", "no error")
 """Values of `error`, in lower case, with which some servers report that there is none; so is 0."""
 BEARER_TYPE_VARIANT = "bearertoken"
 """The letters, in lower case, of a token type that means Bearer. Apigee sends BearerToken."""
 
-_NAME_IN_TEXT = re.compile(r"""["']([A-Za-z_]{1,40})["']\s*+:""")
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-_SCHEME_PREFIX = re.compile(r"(?i)(?:bearer|dpop)\s+(?=\S)")
+_NAME_IN_TEXT = r"""["']([A-Za-z_]{1,40})["']\s*+:"""
+_SCHEME_PREFIX = r"(?i)(?:bearer|dpop)\s+(?=\S)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +233,7 @@ def _describe_defect(defect: TokencliError, profile: Profile) -> str:
 
 def _strip_scheme(access_token: str, remarks: list[str]) -> str:
     """Return the token without what belongs to the Authorization header or is only white space."""
-    stripped = _SCHEME_PREFIX.sub("", access_token.strip(), count=1)
+    stripped = re.sub(_SCHEME_PREFIX, "", access_token.strip(), count=1)
     if stripped != access_token and stripped:
         remarks.append(
             "its access token is surrounded by white space"
@@ -315,7 +314,7 @@ def _missing_token_error(
     if document.reply.defect is not None:
         return document.reply.defect
     if document.unreadable_reason and not any(":" in place for place in places.access_token):
-        names = response_body.list_names(_NAME_IN_TEXT.findall(document.body_text))[:MAX_QUOTE]
+        names = response_body.list_names(re.findall(_NAME_IN_TEXT, document.body_text))[:MAX_QUOTE]
         listed = f" (it names {names})" if names else ""
         reason = f"{document.unreadable_reason}{listed}"
         return malformed_reply_error(profile, request, document.reply, reason)
@@ -336,7 +335,11 @@ def _to_output_text(value: Any) -> str | None:
     if not (is_number or isinstance(value, str)):
         return None
     text = str(value)
-    return None if _LONE_SURROGATE.search(text) else text  # it could not be encoded and sent
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a lone surrogate, which could not be sent
+        return None
+    return text
 
 
 def _find_refresh_lifetime(document: ReplyDocument, refresh_token: str | None) -> float | None:
@@ -361,7 +364,7 @@ def _find_unusable_reason(
     if uses_type and token_type.lower() not in _list_usable_types(profile):
         if token_type in INVALID_TOKEN_TYPES.values():
             return f"its token type is {token_type} instead of text (RFC 6749 section 5.1)"
-        shown = f" {token_type!r}" if PLAIN_TOKEN_TYPE.fullmatch(token_type) else ""
+        shown = f" {token_type!r}" if re.fullmatch(PLAIN_TOKEN_TYPE, token_type) else ""
         if profile.dpop:  # RFC 9449 section 5: a token that isn't bound must not pass for one
             return f"its token type{shown} is not DPoP, so it is not bound to the DPoP key"
         return f"its token type{shown} is not supported"

@@ -12,7 +12,7 @@ from tokencli.providers.template_values import complete_values, expand_value_nam
 
 AUTH_SCHEMES = {"bearer": "Bearer", "dpop": "DPoP", "mac": "MAC"}
 """Token type in lower case -> scheme in the case that servers expect, though RFC 9110 ignores case."""
-_HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
+_HEADER_VALUE = r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def _fill_usage_line(
         )
     if is_query:
         value = quote(value, safe="")
-    elif not _HEADER_VALUE.fullmatch(value):
+    elif not re.fullmatch(_HEADER_VALUE, value):
         raise _invalid_header_error(name, "it contains characters that a header can't carry")
     parts = template.list_secret_parts(text, values)
     if is_query:

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from tokencli.models import Profile
 
 _DNS_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
-_HOST_NAME = re.compile(rf"{_DNS_LABEL}(?:\.{_DNS_LABEL})*\.?")
-_IPV6_LITERAL = re.compile(r"\[[0-9A-Fa-f:.]+\]")
-_URI_CHARACTERS = re.compile(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+")
+_HOST_NAME = rf"{_DNS_LABEL}(?:\.{_DNS_LABEL})*\.?"
+_IPV6_LITERAL = r"\[[0-9A-Fa-f:.]+\]"
+_URI_CHARACTERS = r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+"
 """The characters of a URI (RFC 3986 section 2)."""
-_NON_PRINTABLE_ASCII = re.compile(r"[^\x21-\x7e]")
+_NON_PRINTABLE_ASCII = r"[^\x21-\x7e]"
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 _KEYS_WITH_OTHER_NAMES = {"issuer": "issuer", "pushed_authorization_request": "par_url"}
 KEY_BY_ENDPOINT: dict[str, str] = {
@@ -63,7 +63,7 @@ def check_endpoint_url(url: str, *, query: bool = True) -> str:
     Raises:
         ConfigError: the URL is not allowed. The fix says what to write.
     """
-    if _NON_PRINTABLE_ASCII.search(url) or "\\" in url:
+    if re.search(_NON_PRINTABLE_ASCII, url) or "\\" in url:
         raise ConfigError(
             "the URL contains a space, a backslash, a control character or a non-ASCII letter",
             fix="remove or percent-encode it",
@@ -110,7 +110,7 @@ def check_browser_url(url: str) -> str:
     if is_plain_http(url) and not is_loopback_url(url):
         raise ConfigError("http would be sent unencrypted", fix="write https:// instead of http://")
     if (
-        not _URI_CHARACTERS.fullmatch(url) or "%action" in url
+        not re.fullmatch(_URI_CHARACTERS, url) or "%action" in url
     ):  # CVE-2026-4519: webbrowser replaces that
         raise ConfigError(
             "the URL contains a character that URLs can't contain",
@@ -166,13 +166,13 @@ def _split_host_port(value: str) -> tuple[str, str | None]:
 
 
 def _is_host_name(name: str) -> bool:
-    if _IPV6_LITERAL.fullmatch(name):
+    if re.fullmatch(_IPV6_LITERAL, name):
         try:
             ipaddress.IPv6Address(name[1:-1])
         except ValueError:
             return False
         return True
-    return len(name) <= 253 and _HOST_NAME.fullmatch(name) is not None
+    return len(name) <= 253 and re.fullmatch(_HOST_NAME, name) is not None
 
 
 def _is_port_number(number: str) -> bool:

@@ -17,15 +17,14 @@ SECRET_NAME_PATTERN = (
     "token|secret|password|passwd|pwd|assertion|credential|authorization|cookie|api_?key|code"
 )
 
+# Patterns are compiled on first use: start-up cost.
 _VALUE_PATTERN = r"""(?:"(?:[^"\\]|\\.)*+"?|'[^']*+'?|[^\s,;&}<]+)"""
 # Possessive, so each word is read once: a server may send a megabyte of them.
-_NAMED_SECRET = re.compile(
-    rf"""(?ix) ( ["']? (?<![\w.-]) (?= [\w.-]* (?:{SECRET_NAME_PATTERN}) )   # a name that holds a secret
-           [\w.-]++ ["']?+ \s*+ [:=] \s*+ ) {_VALUE_PATTERN}   # and its value
-    """
-)
-# Patterns that are needed only inside a match are compiled on first use: start-up cost.
-_AUTH_CREDENTIALS = re.compile(r"(?i)\b(bearer|basic|dpop)\s+([A-Za-z0-9._~+/=-]{4,})")
+_NAMED_SECRET = rf"""(?ix)
+    ( ["']? (?<![\w.-]) (?= [\w.-]* (?:{SECRET_NAME_PATTERN}) )   # a name that holds a secret
+      [\w.-]++ ["']?+ \s*+ [:=] \s*+ ) {_VALUE_PATTERN}   # and its value
+"""
+_AUTH_CREDENTIALS = r"(?i)\b(bearer|basic|dpop)\s+([A-Za-z0-9._~+/=-]{4,})"
 _WORD = r"[A-Za-z][a-z]{0,15}|[A-Z]{2,5}"
 """A word of prose, which after a name or scheme isn't its value."""
 _CLUE = (
@@ -44,10 +43,10 @@ _ID_LABEL = (
     r"|traceparent\W{0,4}$|reference\W{0,4}$"
 )
 """What stands before an ID by which the server's administrators find the request."""
-_JWT = re.compile(r"eyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*){0,4}")
-_TOKEN_LIKE = re.compile(r"[A-Za-z0-9_~+/=-]{24,}")
-_UUID = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_ERROR_CODE = re.compile(r"(?i)^[\"']?(?:error|status|error_|http_)[\w.-]*code")
+_JWT = r"eyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*){0,4}"
+_TOKEN_LIKE = r"[A-Za-z0-9_~+/=-]{24,}"
+_UUID = r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_ERROR_CODE = r"(?i)^[\"']?(?:error|status|error_|http_)[\w.-]*code"
 
 
 def redact_text(text: str, secrets: Iterable[Secret] = (), public: Iterable[str] = ()) -> str:
@@ -60,10 +59,10 @@ def redact_text(text: str, secrets: Iterable[Secret] = (), public: Iterable[str]
     exact = {secret.reveal() for secret in secrets}
     kept = {value for value in public if value not in exact}
     text = mask_secrets(text, secrets)
-    text = _NAMED_SECRET.sub(lambda match: _mask_named_secret(match, exact), text)
-    text = _AUTH_CREDENTIALS.sub(_mask_credentials, text)
-    text = _JWT.sub(MASK, text)
-    return _TOKEN_LIKE.sub(lambda match: _mask_token_like(match, kept), text)
+    text = re.sub(_NAMED_SECRET, lambda match: _mask_named_secret(match, exact), text)
+    text = re.sub(_AUTH_CREDENTIALS, _mask_credentials, text)
+    text = re.sub(_JWT, MASK, text)
+    return re.sub(_TOKEN_LIKE, lambda match: _mask_token_like(match, kept), text)
 
 
 def mask_secrets(text: str, secrets: Iterable[Secret]) -> str:
@@ -141,7 +140,7 @@ def list_spellings(secret: Secret) -> list[str]:
 
 def _mask_named_secret(match: re.Match[str], secrets: set[str]) -> str:
     name, value = match[1], match[0][len(match[1]) :]
-    if _ERROR_CODE.match(name) or re.search(_NO_SECRET_NAME, name):
+    if re.match(_ERROR_CODE, name) or re.search(_NO_SECRET_NAME, name):
         return match[0]
     if value.strip("\"'") not in secrets and (
         _is_error_code(match, value) or _is_prose(match, value)
@@ -180,8 +179,8 @@ def _mask_token_like(match: re.Match[str], public: set[str]) -> str:
     ):
         return word
     parts = re.split("[/=]", word)
-    if any(_UUID.fullmatch(part) for part in parts):  # in a path, or as a parameter
-        parts = [part for part in parts if not _UUID.fullmatch(part)]
+    if any(re.fullmatch(_UUID, part) for part in parts):  # in a path, or as a parameter
+        parts = [part for part in parts if not re.fullmatch(_UUID, part)]
         return word if not any(char.isdigit() for part in parts for char in part) else MASK
     is_plain = not (any(map(str.isdigit, word)) and any(map(str.isalpha, word)))
     return word if is_plain else MASK

@@ -36,7 +36,7 @@ RETRIABLE_GRANT_TYPES = ("client_credentials",)
 """Values of `grant_type` whose request may be sent twice: it spends nothing and can lock no account.
 
 An assertion is an exception, because it is good for one request only."""
-_BASIC_USER = re.compile(r"((?:[^{}:]|\{\{|\}\}|\{[^{}]*\})*):")
+_BASIC_USER = r"((?:[^{}:]|\{\{|\}\}|\{[^{}]*\})*):"
 """What stands before the template's own first colon."""
 
 
@@ -267,7 +267,7 @@ class _CustomRequestWriter:
         text = self._fill_optional(self.request.basic) if self.request.basic is not None else None
         if text is None:
             return None
-        user = _BASIC_USER.match(self.request.basic or "")
+        user = re.match(_BASIC_USER, self.request.basic or "")
         if user and ":" in (template.fill_template(user[1], self.values) or ""):
             raise ConfigError(
                 "the user name for HTTP Basic contains a colon, which would end it (RFC 7617 section 2)",

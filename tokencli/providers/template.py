@@ -25,7 +25,7 @@ MAX_OUTPUT_LENGTH = 1 << 20
 _PLACEHOLDER_OR_BRACE = re.compile(
     r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*)((?:\|[a-z0-9_]+(?::[^|{}]*)?)*)\}|[{}]"
 )
-_COOKIE_VALUE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")
+_COOKIE_VALUE = r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*"
 """cookie-octets (RFC 6265 section 4.1.1)."""
 
 
@@ -172,7 +172,7 @@ def fill_cookie_header(template: str, values: Mapping[str, str]) -> str | None:
     for part in parse_template(template) if filled is not None else ():
         if isinstance(part, Placeholder) and before.endswith("="):
             value = _get_filtered_value(part, values)
-            if not isinstance(value, MaskedSecret) and not _COOKIE_VALUE.fullmatch(value):
+            if not isinstance(value, MaskedSecret) and not re.fullmatch(_COOKIE_VALUE, value):
                 raise ConfigError(
                     f"{part.name} goes into a cookie and contains a character that would end it"
                 )
@@ -311,14 +311,14 @@ def _get_filtered_value(placeholder: Placeholder, values: Mapping[str, str]) -> 
 Filter = Callable[[bytes], bytes]
 
 _XML_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"}
-_JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,307})(?:\.[0-9]{1,100})?")
+_JSON_NUMBER = r"-?(?:0|[1-9][0-9]{0,307})(?:\.[0-9]{1,100})?"
 """A JSON number without an exponent."""
-_INVALID_XML_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_INVALID_XML_CHARACTERS = "[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]"
 
 
 def escape_xml(text: str) -> str:
     """Escape text for an element or an attribute (XML 1.0 section 2.4); raises ConfigError."""
-    if _INVALID_XML_CHARACTERS.search(text):
+    if re.search(_INVALID_XML_CHARACTERS, text):
         raise ConfigError("a value contains a character that XML can't carry")
     return "".join(_XML_ESCAPES.get(char, char) for char in text)
 
@@ -384,9 +384,9 @@ def convert_type(text: str, step: str) -> object:
     """Return `text` as the JSON value of a type filter; raises ConfigError."""
     try:
         match step:
-            case "int" if _JSON_NUMBER.fullmatch(text) and "." not in text:
+            case "int" if re.fullmatch(_JSON_NUMBER, text) and "." not in text:
                 return int(text)
-            case "number" if _JSON_NUMBER.fullmatch(text):
+            case "number" if re.fullmatch(_JSON_NUMBER, text):
                 return float(text) if "." in text else int(text)
             case "bool":
                 return {"true": True, "1": True, "false": False, "0": False}[text.lower()]

@@ -128,7 +128,7 @@ def default_keyring_service(profile: str, name: str) -> str:
 
 MAX_SECRET_BYTES = 64 * 1024
 """Longer than any password, key or token that is stored."""
-_KEY_PATTERN = re.compile(r"\s*\{|(?:.*\n)?-----BEGIN ", re.DOTALL)
+_KEY_PATTERN = r"(?s)\s*\{|(?:.*\n)?-----BEGIN "
 """The start of a JWK, or a PEM file up to its key: OpenSSL writes bag attributes and comments above it."""
 _KEY_WHITESPACE = frozenset("\n\r\t")
 
@@ -148,7 +148,7 @@ def normalize_secret(raw: bytes | str, source: str, *, first_line: bool = False)
         text.encode("utf-8")
     except UnicodeError:
         raise _not_text_error(raw, source) from None
-    is_key = _KEY_PATTERN.match(text) is not None
+    is_key = re.match(_KEY_PATTERN, text) is not None
     if first_line and not is_key:
         text = text.partition("\n")[0]
     text = text.removesuffix("\n").removesuffix("\r")
