@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from tokencli.commands.error_report import problems_to_dicts
-from tokencli.commands.tables import render_table
+from tokencli.commands.tables import Cell, Styled, render_styled, render_table
 from tokencli.commands.token_output import describe_renewal
 from tokencli.core.profile_status import (
     EffectiveSetting,
@@ -23,11 +23,13 @@ from tokencli.sanitize import sanitize_text
 def render_profile_table(rows: Iterable[ProfileRow], now: float) -> str:
     """Return the table of profiles."""
     return render_table(
-        list(COLUMNS), [[cell(row, now) for cell in COLUMNS.values()] for row in rows]
+        list(COLUMNS),
+        [[cell(row, now) for cell in COLUMNS.values()] for row in rows],
+        optional=("SECRETS", "GRANT", "PROVIDER"),
     )
 
 
-def _cell_of_valid(describe: Callable[[Profile], str]) -> Callable[[ProfileRow, float], str]:
+def _cell_of_valid(describe: Callable[[Profile], str]) -> Callable[[ProfileRow, float], Cell]:
     """Return a cell that describes the profile, and is `-` if the profile is invalid or has no such value."""
     return lambda row, _: (describe(row.profile) if row.profile else "") or "-"
 
@@ -40,12 +42,14 @@ def _list_secret_kinds(profile: Profile) -> str:
     return ", ".join(dict.fromkeys(ref.kind for ref in profile.secrets.values()))
 
 
-def _token_cell(row: ProfileRow, now: float) -> str:
+def _token_cell(row: ProfileRow, now: float) -> Cell:
     """Describe the token; for an invalid profile, say how many problems it has."""
-    return _describe_expiry(row.token_status, now) if row.profile else count_problems(row.problems)
+    if row.profile is None:
+        return Styled(count_problems(row.problems), "red")
+    return _style_expiry(row.token_status, now)
 
 
-COLUMNS: dict[str, Callable[[ProfileRow, float], str]] = {
+COLUMNS: dict[str, Callable[[ProfileRow, float], Cell]] = {
     "NAME": _name_cell,
     "PROVIDER": _cell_of_valid(lambda profile: profile.provider.name),
     "ENDPOINT": _cell_of_valid(endpoint_host),
@@ -66,6 +70,16 @@ def _describe_expiry(status: TokenStatus, now: float) -> str:
         return f"expired {humanize_duration(left)} ago"
     stale = "" if status.state == "fresh" else "stale, "
     return f"{stale}expires in {humanize_duration(left)}"
+
+
+def _style_expiry(status: TokenStatus, now: float) -> Styled:
+    """Return the expiry in the color of the token's state."""
+    style = ""
+    if status.state == "fresh":
+        style = "green"
+    elif status.expires_at is not None:
+        style = "red" if status.expires_at <= now else "magenta"
+    return Styled(_describe_expiry(status, now), style)
 
 
 def profiles_to_dicts(rows: Iterable[ProfileRow], now: float) -> list[dict[str, object]]:
@@ -127,7 +141,7 @@ def render_profile_details(
         if token_status.clock_skew is not None:
             when += f" ({describe_clock(token_status.clock_skew)})"
     reason = f" ({sanitize_text(token_status.reason)})" if token_status.reason else ""
-    return text + f"\ntoken: {_describe_expiry(token_status, now)}{when}{reason}\n"
+    return text + f"\ntoken: {render_styled(*_style_expiry(token_status, now))}{when}{reason}\n"
 
 
 def _describe_presence(status: SecretStatus) -> str:

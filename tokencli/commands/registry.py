@@ -29,8 +29,38 @@ COMMANDS: dict[str, str] = {
 """Name -> `module:attribute` of a command function or a Typer group."""
 
 
+COMMAND_GROUPS = {
+    "Tokens": ("get", "export", "refresh", "inspect"),
+    "Profiles": ("profiles", "login", "logout", "providers"),
+    "Help and tools": ("help", "sandbox", "hook", "completion"),
+}
+"""Heading in `tokencli --help` -> the commands below it."""
+
+
+MAX_SUMMARY_CHARS = 200
+
+
 class _CommandGroup(TyperGroup):
-    """A group that raises `typer.Abort` on Ctrl-C; Typer itself would exit with 130 without a word."""
+    """A group whose help has whole summaries, below the headings of COMMAND_GROUPS.
+
+    It raises `typer.Abort` on Ctrl-C; Typer itself would exit with 130 without a word.
+    """
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the summaries: a long one is continued on the next line, not cut."""
+        summaries = {
+            name: command.get_short_help_str(MAX_SUMMARY_CHARS)
+            for name in self.list_commands(ctx)
+            if (command := self.get_command(ctx, name)) is not None and not command.hidden
+        }
+        width = max(map(len, summaries), default=0)
+        for heading, names in COMMAND_GROUPS.items():
+            if rows := [(name, summaries.pop(name)) for name in names if name in summaries]:
+                with formatter.section(heading):
+                    formatter.write_dl([(f"{name:<{width}}", text) for name, text in rows])
+        if summaries:
+            with formatter.section("Commands"):
+                formatter.write_dl(list(summaries.items()))
 
     def make_context(self, *args: Any, **extra: Any) -> Any:
         try:
@@ -62,7 +92,6 @@ def build_cli(names: Iterable[str] = COMMANDS) -> typer.Typer:
     """Return the command line with these commands, whose modules are imported only now."""
     cli = create_command_group(
         name="tokencli",
-        cls=_CommandGroup,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
     cli.callback(invoke_without_command=True)(_root_command)
@@ -81,7 +110,10 @@ def create_command_group(**settings: Any) -> typer.Typer:
     """Return a Typer application without commands, without Typer's own completion and tracebacks."""
     settings = {"cls": _SubcommandGroup, **settings}
     return typer.Typer(
-        add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, **settings
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        **{"cls": _CommandGroup, **settings},
     )
 
 

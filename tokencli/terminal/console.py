@@ -18,6 +18,13 @@ MAX_LINE_CHARS = 2048
 MAX_UNCUT_LINE_CHARS = 64 * 1024
 """Limit of a line that is useless if it is cut, e.g. the URL of a page to open."""
 _REQUIRED = "required (Ctrl-C to cancel)"
+LABEL_STYLES = {
+    "error": "bold red",
+    "warning": "bold magenta",
+    "cause": "bold",
+    "fix": "green",
+}
+"""How a line begins -> the style of that word, from `terminal.colors`."""
 
 
 class StderrTerminal:
@@ -226,10 +233,22 @@ def write_stderr_line(text: str, limit: int = MAX_LINE_CHARS, *, anew: bool = Fa
         return
     try:
         start = "\n" if anew and is_terminal(sys.stderr) else ""  # after the ^C of an interrupt
-        sys.stderr.write(f"{start}tokencli: {sanitize_text(text, limit)}\n")
+        sys.stderr.write(f"{start}tokencli: {_color_label(sanitize_text(text, limit))}\n")
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
         return
+
+
+def _color_label(line: str) -> str:
+    """Color the label of an error or warning, if stderr is a terminal and colors are wanted."""
+    label, colon, rest = line.partition(":")
+    if label not in LABEL_STYLES or not is_terminal(sys.stderr):
+        return line
+    from tokencli.terminal.colors import is_color_wanted, style_text
+
+    if not is_color_wanted(os.environ):
+        return line
+    return style_text(label + colon, LABEL_STYLES[label]) + rest
 
 
 def _draw_qr_code(text: str) -> bool:
