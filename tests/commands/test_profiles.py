@@ -53,11 +53,11 @@ Write = Callable[[str], Path]
 def at_a_terminal(
     *args: str, answers: list[str], env: dict[str, str] | None = None
 ) -> tuple[int, str]:
-    """Run the program in a new terminal, and type each answer when its question is shown."""
+    """Run the program in a new terminal without a line editor, and type each answer when its question is shown."""
     terminal, theirs = pty.openpty()
     process = subprocess.Popen(
         [script(), *args],
-        env={**os.environ, **(env or {})},
+        env={**os.environ, "TERM": "dumb", **(env or {})},
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
