@@ -92,9 +92,11 @@ _tokencli_complete() {
         esac
         ;;
     'sandbox')
-        options='--port --lifetime --fail --slow --clock-skew --grace --no-refresh-token --html --broken-json --no-token --expires-in --redirect --drop --quiet -q --verbose -v --help -h'
+        options='--port --users --sign-in --lifetime --fail --slow --clock-skew --grace --no-refresh-token --html --broken-json --no-token --expires-in --redirect --drop --quiet -q --verbose -v --help -h'
         case "$before" in
             --port) words='' ;;
+            --users) kind=files ;;
+            --sign-in) words='' ;;
             --lifetime) words='' ;;
             --fail) words='' ;;
             --slow) words='' ;;
@@ -127,7 +129,7 @@ _tokencli_complete() {
         case "$before" in
             --config) kind=files ;;
             --timeout) words='' ;;
-            *) words='getting-started profiles secrets scripts ci sign-in oauth any-endpoint provider-reference inspect troubleshooting security speed platforms python-api architecture testing get refresh export providers login logout sandbox hook completion help' ;;
+            *) words='getting-started sandbox profiles secrets scripts ci sign-in oauth any-endpoint provider-reference inspect troubleshooting security speed platforms python-api architecture testing get refresh export providers login logout hook completion help' ;;
         esac
         ;;
     'profiles')

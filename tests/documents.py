@@ -354,7 +354,11 @@ def scratch_world(
 
     Profile groupid takes its password from $GROUPID_PASSWORD, and profile corp is an OAuth client.
     """
-    with Sandbox() as running, tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+    with (
+        Sandbox(sign_in="alice") as running,
+        tempfile.TemporaryDirectory() as folder,
+        ExitStack() as stack,
+    ):
         place = Path(folder)
         home = place / "home"
         home.mkdir()
@@ -364,10 +368,7 @@ def scratch_world(
             'password = { env = "GROUPID_PASSWORD" }',
             config.read_text(),
         )
-        corp = text[text.index("[profiles.oauth2]") :].replace("profiles.oauth2", "profiles.corp")
-        issuer = f'issuer = "{running.url}/oauth2"\njwks_url = "{running.url}/oauth2/keys"\n'
-        issuer += f'audience = "{running.url}/oauth2/resource"\n'
-        config.write_text(f"{text}\n{corp}{issuer}")
+        config.write_text(text)
         environ = {
             name: value
             for name, value in running.build_environ(os.environ).items()

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from inspect import Parameter, signature
 from shlex import quote
 from threading import Event
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,7 +20,6 @@ from tokencli.errors import UsageError
 from tokencli.sandbox.faults import FAULT_OPTIONS, FaultOption, option_name
 from tokencli.sandbox.groupid import GroupId
 from tokencli.sandbox.run_command import exit_status_of, find_tokencli_program, run_command
-from tokencli.sandbox.system import SYSTEMS
 
 if TYPE_CHECKING:
     from tokencli.sandbox.server import Sandbox
@@ -37,6 +36,7 @@ and then try, for example:
     {tokencli} get
     {tokencli} inspect
     {tokencli} get socialid
+    {tokencli} login corp
     {tokencli} profiles
     eval "$({tokencli} export)"
     curl --cacert {ca_file} -H "Authorization: Bearer $ACCESS_TOKEN" {url}{resource}
@@ -79,6 +79,22 @@ def sandbox(
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 picks a free one.")
     ] = 0,
+    users: Annotated[
+        str | None,
+        typer.Option(
+            "--users",
+            metavar="FILE",
+            help="Users, clients, claims and lifetimes, as TOML or JSON; see `tokencli help sandbox`.",
+        ),
+    ] = None,
+    sign_in: Annotated[
+        str | None,
+        typer.Option(
+            "--sign-in",
+            metavar="USER",
+            help="Sign this user in at once, without a page or a browser, e.g. alice.",
+        ),
+    ] = None,
     **faults: object,
 ) -> int:
     """Run a local test server to experiment with.
@@ -93,6 +109,8 @@ def sandbox(
     tokencli sandbox -- tokencli get groupid
     tokencli sandbox --lifetime 20s -v -- sh -c 'tokencli get; sleep 21; tokencli get'
     tokencli sandbox --fail 503 -- tokencli get socialid
+    tokencli sandbox --sign-in alice -- tokencli login corp
+    tokencli sandbox --users users.toml
     """
     from tokencli.sandbox.server import Sandbox, delete_abandoned_workspaces
 
@@ -100,7 +118,9 @@ def sandbox(
     for directory in delete_abandoned_workspaces():
         terminal.print_detail(f"deleted {directory} of a sandbox that was killed")
         _delete_hot_copies(str(directory / "config.toml"))
-    with _stop_on_signals() as stopped, Sandbox(port=port, **faults) as running:  # type: ignore[arg-type]  # FAULT_OPTIONS names only parameters of Sandbox
+    options: dict[str, Any] = faults  # FAULT_OPTIONS names only parameters of Sandbox
+    server = Sandbox(port=port, users=users, sign_in=sign_in, **options)
+    with _stop_on_signals() as stopped, server as running:
         running.database.on_request_logged = lambda entry: terminal.print_detail(str(entry))
         try:
             if command:
@@ -124,7 +144,7 @@ def _serve_until_stopped(running: "Sandbox", stopped: Event, *, quiet: bool) -> 
         "url": running.url,
         "ca_file": quote(running.ca_file),
         "resource": GroupId.resource_path,
-        "profiles": ", ".join(SYSTEMS),
+        "profiles": ", ".join(running.profiles),
     }
     write_stderr("" if quiet else STARTED_TEXT.format(**values))
     output.write_stdout(f"export TOKENCLI_CONFIG={quote(running.config_file)}\n")

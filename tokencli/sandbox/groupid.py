@@ -67,9 +67,9 @@ class GroupId(FakeSystem):
             raise OAuthError("invalid_request", f"Wrong parameters: {', '.join(missing)} missing")
         if form["identity_store_id"] != self.profile_values["identity_store_id"]:
             raise OAuthError("invalid_grant", "Wrong parameters: identity_store_id")
-        if (form["username"], form["password"]) != (
-            self.profile_values["username"],
-            self.secrets["password"],
+        built_in = (self.profile_values["username"], self.secrets["password"])
+        if (form["username"], form["password"]) != built_in and not (
+            self.context.settings.check_password(form["username"], form["password"])
         ):
             raise OAuthError("invalid_grant", "Wrong parameters: username or password")
         return AuthorizationGrant(self.name, client, form["username"], GRANTED_SCOPE)

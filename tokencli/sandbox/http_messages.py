@@ -30,6 +30,17 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     """Names in lower case."""
     body: bytes = b""
+    query: str = ""
+    """The query as received, without the question mark."""
+    over_tls: bool = True
+
+    def parse_query(self) -> dict[str, str]:
+        """Return the query's parameters, without those that have no value (RFC 6749 section 3.1).
+
+        Raises:
+            OAuthError: the query is malformed, or has a parameter twice.
+        """
+        return _parse_parameters(self.query, "query")
 
     def parse_form(self) -> dict[str, str]:
         """Return the body's parameters, without those that have no value (RFC 6749 section 3.2).
@@ -41,21 +52,10 @@ class Request:
         if content_type != FORM_CONTENT_TYPE:
             raise OAuthError("invalid_request", f"the body must be {FORM_CONTENT_TYPE}")
         try:
-            pairs = parse_qsl(
-                self.body.decode("utf-8"),
-                keep_blank_values=True,
-                strict_parsing=bool(self.body),
-                errors="strict",
-                max_num_fields=MAX_PARAMETERS,
-            )
+            text = self.body.decode("utf-8")
         except ValueError as error:
             raise OAuthError("invalid_request", "the body is not a valid form") from error
-        parameters: dict[str, str] = {}
-        for name, value in pairs:
-            if name in parameters:
-                raise OAuthError("invalid_request", "a parameter is repeated")
-            parameters[name] = value
-        return {name: value for name, value in parameters.items() if value}
+        return _parse_parameters(text, "body")
 
     def basic_credentials(self, *, form_encoded: bool) -> tuple[str, str] | None:
         """Return user and password of the Basic header, or None if there is none.
@@ -78,10 +78,29 @@ class Request:
             raise OAuthError("invalid_client", "the Basic header has no colon", 401)
         return (unquote_plus(user), unquote_plus(password)) if form_encoded else (user, password)
 
-    def bearer_token(self) -> str | None:
-        """Return the token of the Bearer header (RFC 6750 section 2.1), or None."""
-        scheme, _, token = self.headers.get("authorization", "").partition(" ")
-        return token.strip() if scheme.lower() == "bearer" and token.strip() else None
+    def access_token(self, scheme: str = "bearer") -> str | None:
+        """Return the token of the Authorization header with this scheme (RFC 6750, RFC 9449), or None."""
+        sent_scheme, _, token = self.headers.get("authorization", "").partition(" ")
+        return token.strip() if sent_scheme.lower() == scheme and token.strip() else None
+
+
+def _parse_parameters(text: str, place: str) -> dict[str, str]:
+    try:
+        pairs = parse_qsl(
+            text,
+            keep_blank_values=True,
+            strict_parsing=bool(text),
+            errors="strict",
+            max_num_fields=MAX_PARAMETERS,
+        )
+    except ValueError as error:
+        raise OAuthError("invalid_request", f"the {place} is not a valid form") from error
+    parameters: dict[str, str] = {}
+    for name, value in pairs:
+        if name in parameters:
+            raise OAuthError("invalid_request", "a parameter is repeated")
+        parameters[name] = value
+    return {name: value for name, value in parameters.items() if value}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
-"""The HTTPS server: HTTP/1.1 over TLS on a loopback port, one thread per connection."""
+"""The HTTPS server: HTTP/1.1 on a loopback port, with TLS and without, one thread per connection."""
 
 import socket
 import ssl
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from threading import Condition, Event, Thread
@@ -18,6 +18,8 @@ IDLE_TIMEOUT_S = 15.0
 """Seconds after which an idle connection is closed, also during the TLS handshake."""
 CLOSE_TIMEOUT_S = 5.0
 MAX_BODY_BYTES = 1 << 20
+TLS_HANDSHAKE = b"\x16"
+"""The first byte of a TLS connection (RFC 8446 section 5.1)."""
 
 
 class RequestHandler(BaseHTTPRequestHandler):
@@ -36,12 +38,15 @@ class RequestHandler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         try:
-            path = urlsplit(self.path).path
+            target = urlsplit(self.path)
         except ValueError:
             self.send_error(400)
             return
         headers = {name.lower(): value for name, value in self.headers.items()}
-        response = self.server.respond(Request(self.command, path, headers, body))
+        over_tls = isinstance(self.connection, ssl.SSLSocket)
+        response = self.server.respond(
+            Request(self.command, target.path, headers, body, target.query, over_tls)
+        )
         if response.delay_s:
             self.server.closing.wait(response.delay_s)
         if response.drop_connection or self.server.closing.is_set():
@@ -125,21 +130,37 @@ class HttpsServer(ThreadingHTTPServer):
         self.server_name, self.server_port = HOST, self.server_address[1]
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        """Perform the TLS handshake and handle requests, in the connection's own thread."""
+        """Handle the requests of one connection, in its own thread.
+
+        A connection that doesn't begin with a TLS handshake is plain HTTP: browsers don't trust the
+        sandbox's CA, so the sign-in pages are served without TLS as well.
+        """
         request.settimeout(IDLE_TIMEOUT_S)
-        with self.tls_context.wrap_socket(
-            request, server_side=True, do_handshake_on_connect=False
-        ) as connection:
+        with self._tracked(request):
+            if request.recv(1, socket.MSG_PEEK) != TLS_HANDSHAKE:
+                RequestHandler(request, client_address, self)
+                return
+        with (
+            self.tls_context.wrap_socket(
+                request, server_side=True, do_handshake_on_connect=False
+            ) as connection,
+            self._tracked(connection),
+        ):
+            if not self.closing.is_set():
+                connection.do_handshake()
+                RequestHandler(connection, client_address, self)
+
+    @contextmanager
+    def _tracked(self, connection: socket.socket) -> Iterator[None]:
+        """Let `stop` close a connection and wait for it."""
+        with self._connections_changed:
+            self._open_connections.add(connection)
+        try:
+            yield
+        finally:
             with self._connections_changed:
-                self._open_connections.add(connection)
-            try:
-                if not self.closing.is_set():
-                    connection.do_handshake()
-                    RequestHandler(connection, client_address, self)
-            finally:
-                with self._connections_changed:
-                    self._open_connections.discard(connection)
-                    self._connections_changed.notify_all()
+                self._open_connections.discard(connection)
+                self._connections_changed.notify_all()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - socketserver's signature
         """Ignore broken connections; report other exceptions by type."""

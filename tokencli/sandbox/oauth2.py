@@ -1,35 +1,68 @@
-"""A standard token endpoint: RFC 6749, with RFC 9068 access tokens."""
+"""A standard authorization server: RFC 6749 with RFC 9068 access tokens, and OpenID Connect.
 
-from collections.abc import Mapping
+Where users sign in is in `sign_in`.
+"""
+
+import json
+from base64 import urlsafe_b64decode
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import quote_plus
 from uuid import uuid4
 
+from tokencli.sandbox import sign_in
+from tokencli.sandbox.dpop import ALGORITHMS, ProofChecker
 from tokencli.sandbox.http_messages import OAuthError, Request, Response, json_response
-from tokencli.sandbox.system import FakeSystem, integer_if_whole, reason_phrase
+from tokencli.sandbox.settings import CONFIDENTIAL_GRANTS, GRANTS, Client, User
+from tokencli.sandbox.system import (
+    INVALID_TOKEN_REASONS,
+    REFRESH_TOKEN,
+    FakeSystem,
+    SandboxContext,
+    add_headers,
+    integer_if_whole,
+    reason_phrase,
+)
 from tokencli.sandbox.token_db import AuthorizationGrant
 
 PUBLIC_CLIENT_ID = "public"
 USERNAME, PASSWORD = "alice", "made-up-password-of-alice"
+DEFAULT_USERS: Mapping[str, User] = {
+    USERNAME: User(
+        PASSWORD, {"name": "Alice Example", "email": "alice@example.com", "email_verified": True}
+    )
+}
 SCOPES = ("read", "write", "openid", "profile", "email", "offline_access")
 DEFAULT_ERROR_CODES: Mapping[int, str] = {
     401: "invalid_client",
     403: "unauthorized_client",
     503: "temporarily_unavailable",
 }
+ISSUER_PATH = "/oauth2"
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"
 
 
 class OAuth2(FakeSystem):
-    """RFC 6749 for two confidential clients and a public one."""
+    """An authorization server with two confidential clients and a public one, and those of a file."""
 
     name = "oauth2"
-    path_prefixes = ("/oauth2/",)
+    path_prefixes = ("/oauth2/", "/.well-known/oauth-authorization-server/oauth2")
     token_path = "/oauth2/token"
     resource_path = "/oauth2/resource"
     jwks_path = "/oauth2/keys"
+    introspection_path = "/oauth2/introspect"
+    revocation_path = "/oauth2/revoke"
+    userinfo_path = "/oauth2/userinfo"
+    metadata_paths = (
+        f"{ISSUER_PATH}/.well-known/openid-configuration",
+        f"/.well-known/oauth-authorization-server{ISSUER_PATH}",
+    )
     access_token_lifetime_s = 3600
     profile_values: ClassVar = {
+        "issuer": "{url}/oauth2",
         "token_url": "{url}/oauth2/token",
         "grant": "client_credentials",
         "client_id": "batch",
@@ -41,6 +74,70 @@ class OAuth2(FakeSystem):
         profile_values["client_id"]: secrets["client_secret"],
         "odd client:1": "100% made up: a+b & c=d / £ €",
     }
+    _signed_in: ClassVar = {
+        "issuer": "{url}/oauth2",
+        "client_id": PUBLIC_CLIENT_ID,
+        "client_auth": "none",
+        "scope": "openid profile email offline_access read write",
+    }
+    more_profiles: ClassVar = {
+        "corp": {
+            **_signed_in,
+            "grant": "authorization_code",
+            "authorization_url": "{plain_url}/oauth2/authorize",
+            "allow_http": True,
+            "audience": "https://api.example.com",
+        },
+        "tv": {**_signed_in, "grant": "device_code"},
+        "dpop-demo": {**profile_values, "dpop": True},
+        "on-behalf": {
+            **profile_values,
+            "grant": "token_exchange",
+            "scope": "read",
+            "audience": "orders",
+            "subject_token": {"profile": "corp"},
+        },
+    }
+
+    def __init__(self, context: SandboxContext) -> None:
+        super().__init__(context)
+        self.issuer = context.url + ISSUER_PATH
+        self.users = context.settings.users or DEFAULT_USERS
+        own = {name: Client(secret) for name, secret in self.client_secrets.items()}
+        own[PUBLIC_CLIENT_ID] = Client(
+            grants=tuple(grant for grant in GRANTS if grant not in CONFIDENTIAL_GRANTS)
+        )
+        self.clients: Mapping[str, Client] = {**own, **context.settings.clients}
+        self._proofs = ProofChecker()
+        self._sign_in = sign_in.SignIn(
+            context,
+            self.issuer,
+            clients=self.clients,
+            users=self.users,
+            validate_scope=self._validated_scope,
+            create_grant=self._create_user_grant,
+            authenticate_client=self.authenticate_client,
+        )
+
+    def routes(self) -> dict[str, tuple[str, Callable[[Request], Response]]]:
+        """Return the routes of an OpenID Connect server."""
+        more: dict[str, tuple[str, Callable[[Request], Response]]] = {
+            sign_in.AUTHORIZE_PATH: (
+                "authorization",
+                self._sign_in.handle_authorization_request,
+            ),
+            sign_in.DEVICE_PATH: ("authorization", self._sign_in.handle_device_page),
+            sign_in.PUSH_PATH: ("pushed", self._posted(self._sign_in.handle_pushed_request)),
+            sign_in.DEVICE_AUTHORIZATION_PATH: (
+                "device",
+                self._posted(self._sign_in.handle_device_authorization),
+            ),
+            self.introspection_path: ("introspection", self._posted(self._introspect)),
+            self.revocation_path: ("revocation", self._posted(self._revoke)),
+            self.userinfo_path: ("userinfo", self._handle_userinfo_request),
+        }
+        metadata = ("metadata", lambda _: json_response(200, self._metadata()))
+        return super().routes() | more | dict.fromkeys(self.metadata_paths, metadata)
 
     def authenticate_client(self, request: Request, form: Mapping[str, str]) -> str:
         """Accept exactly one method of client authentication (section 2.3)."""
@@ -53,9 +150,10 @@ class OAuth2(FakeSystem):
             client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
         if not client_id:
             raise OAuthError("invalid_client", "no client authentication", 401)
-        if client_id == PUBLIC_CLIENT_ID and not secret and basic is None:
+        client = self.clients.get(client_id)
+        if client is not None and client.secret is None and not secret and basic is None:
             return client_id
-        if self.client_secrets.get(client_id) != secret:
+        if client is None or client.secret is None or client.secret != secret:
             encoded = quote_plus(client_id) != client_id or quote_plus(secret) != secret
             hint = (
                 "; Basic requires both to be form-encoded first"
@@ -67,38 +165,88 @@ class OAuth2(FakeSystem):
 
     def grant_client_credentials(self, client: str, form: Mapping[str, str]) -> AuthorizationGrant:
         """Grant a confidential client its own token (section 4.4); no refresh token (4.4.3)."""
-        if client == PUBLIC_CLIENT_ID:
-            raise OAuthError("unauthorized_client", "this grant is not available to public clients")
+        self._require_grant(client, "client_credentials")
         return AuthorizationGrant(
-            self.name, client, client, _validated_scope(form), refreshable=False
+            self.name,
+            client,
+            client,
+            self._validated_scope(form, client),
+            refreshable=False,
+            audience=form.get("resource") or form.get("audience"),
         )
 
     def grant_password(self, client: str, form: Mapping[str, str]) -> AuthorizationGrant:
         """Authenticate a user (section 4.3)."""
+        self._require_grant(client, "password")
         if "username" not in form or "password" not in form:
             raise OAuthError("invalid_request", "username or password is missing")
-        if (form["username"], form["password"]) != (USERNAME, PASSWORD):
+        user = self.users.get(form["username"])
+        if user is None or user.password != form["password"]:
             raise OAuthError("invalid_grant", "wrong user name or password")
-        return AuthorizationGrant(self.name, client, form["username"], _validated_scope(form))
+        return self._create_user_grant(
+            client, form["username"], self._validated_scope(form, client)
+        )
+
+    def grant_authorization_code(self, client: str, form: Mapping[str, str]) -> AuthorizationGrant:
+        """Exchange the code of a sign-in with a browser (section 4.1.3)."""
+        self._require_grant(client, "authorization_code")
+        return self._sign_in.exchange_code(client, form)
+
+    def grant_device_code(self, client: str, form: Mapping[str, str]) -> AuthorizationGrant:
+        """Exchange the code of a sign-in on another device (RFC 8628 section 3.4)."""
+        self._require_grant(client, "device_code")
+        return self._sign_in.poll_device_code(client, form)
+
+    def grant_token_exchange(self, client: str, form: Mapping[str, str]) -> AuthorizationGrant:
+        """Exchange an access token for one with another audience (RFC 8693)."""
+        self._require_grant(client, "token_exchange")
+        subject = self._exchanged_grant(form, "subject_token")
+        actor = self._exchanged_grant(form, "actor_token") if "actor_token" in form else None
+        return replace(
+            subject,
+            client_id=client,
+            scope=self._validated_scope(form, client),
+            refreshable=False,
+            audience=form.get("resource") or form.get("audience"),
+            actor=actor.subject if actor is not None else None,
+            exchanged=True,
+            key_thumbprint=None,
+        )
 
     grant_handlers: ClassVar = {
         "client_credentials": grant_client_credentials,
         "password": grant_password,
+        "authorization_code": grant_authorization_code,
+        DEVICE_CODE: grant_device_code,
+        TOKEN_EXCHANGE: grant_token_exchange,
     }
+
+    def binding_key(self, request: Request) -> str | None:
+        """Return the thumbprint of the request's DPoP key (RFC 9449 section 5)."""
+        if "dpop" not in request.headers:
+            return None
+        return self._proofs.check_proof(request, self.context.now())
 
     def generate_access_token(self, grant: AuthorizationGrant, lifetime: float) -> str:
         """Return a JWT with the claims of RFC 9068 section 2.2."""
+        client = self.clients[grant.client_id]
         now = int(self.context.now())
         claims = {
-            "iss": f"{self.context.url}/oauth2",
-            "aud": f"{self.context.url}{self.resource_path}",
+            "iss": self.issuer,
+            "aud": grant.audience or client.audience or self.context.url + self.resource_path,
             "iat": now,
             "exp": integer_if_whole(now + lifetime),
             "jti": uuid4().hex,
             "client_id": grant.client_id,
             "sub": grant.subject,
             "scope": grant.scope,
+            **client.claims,
+            **self._user_claims(grant),
         }
+        if grant.actor is not None:
+            claims["act"] = {"sub": grant.actor}
+        if grant.key_thumbprint is not None:
+            claims["cnf"] = {"jkt": grant.key_thumbprint}
         return self.context.signing_keys.sign_es256(claims, "at+jwt")
 
     def token_response_members(
@@ -111,11 +259,32 @@ class OAuth2(FakeSystem):
         """Return the members of section 5.1."""
         return {
             "access_token": access_token,
-            "token_type": "Bearer",
+            "token_type": "DPoP" if grant.key_thumbprint is not None else "Bearer",
             "expires_in": integer_if_whole(lifetime),
             "refresh_token": refresh_token,
             "scope": grant.scope,
+            "id_token": self._generate_id_token(grant, lifetime),
+            "issued_token_type": ACCESS_TOKEN_TYPE if grant.exchanged else None,
         }
+
+    def authorize_resource_request(self, request: Request) -> AuthorizationGrant | Response:
+        """Accept Bearer tokens, and DPoP tokens with a proof (RFC 9449 section 7.1)."""
+        token = request.access_token("dpop")
+        if token is None:
+            result = super().authorize_resource_request(request)
+            if isinstance(result, Response) or result.key_thumbprint is None:
+                return result
+            return self._refuse_dpop("the token is bound to a key, so a DPoP proof is required")
+        result_or_reason = self.context.database.check_access_token(token, self.name)
+        if not isinstance(result_or_reason, AuthorizationGrant):
+            return self._refuse_dpop(INVALID_TOKEN_REASONS[result_or_reason])
+        try:
+            key = self._proofs.check_proof(request, self.context.now(), token)
+        except OAuthError as refusal:
+            return self._refuse_dpop(refusal.description, "invalid_dpop_proof")
+        if key != result_or_reason.key_thumbprint:
+            return self._refuse_dpop("the token is bound to another key")
+        return result_or_reason
 
     def error_response(
         self, status: int, code: str | None = None, text: str | None = None
@@ -131,9 +300,151 @@ class OAuth2(FakeSystem):
             return replace(response, headers={"WWW-Authenticate": 'Basic realm="oauth2"'})
         return response
 
+    def _posted(self, answer: Callable[[Request], Response]) -> Callable[[Request], Response]:
+        """Return a handler for POST that turns refusals into error responses."""
 
-def _validated_scope(form: Mapping[str, str]) -> str:
-    scopes = form.get("scope", "read").split()
-    if not set(scopes) <= set(SCOPES):
-        raise OAuthError("invalid_scope", f"supported scopes: {' '.join(SCOPES)}")
-    return " ".join(scopes)
+        def handle(request: Request) -> Response:
+            if request.method != "POST":
+                return self.method_not_allowed_response("POST")
+            try:
+                return answer(request)
+            except OAuthError as refusal:
+                return self.error_response(refusal.status, refusal.code, refusal.description)
+
+        return handle
+
+    def _require_grant(self, client_id: str, grant: str) -> None:
+        client = self.clients[client_id]
+        if grant in client.grants:
+            return
+        public = client.secret is None and grant in CONFIDENTIAL_GRANTS
+        whom = "public clients" if public else "this client"
+        raise OAuthError("unauthorized_client", f"this grant is not available to {whom}")
+
+    def _validated_scope(self, form: Mapping[str, str], client_id: str) -> str:
+        """Return the scope of a request: its own, or else the client's."""
+        allowed = self.clients[client_id].scopes
+        scopes = form.get("scope", " ".join(allowed or ("read",))).split()
+        if not set(scopes) <= set(allowed or SCOPES):
+            raise OAuthError("invalid_scope", f"supported scopes: {' '.join(allowed or SCOPES)}")
+        return " ".join(scopes)
+
+    def _create_user_grant(self, client_id: str, user: str, scope: str) -> AuthorizationGrant:
+        subject = self.users[user].claims.get("sub", user)
+        return AuthorizationGrant(self.name, client_id, subject, scope, user=user)
+
+    def _exchanged_grant(self, form: Mapping[str, str], parameter: str) -> AuthorizationGrant:
+        """Return the grant of an access token that is to be exchanged (RFC 8693 section 2.1)."""
+        if parameter not in form or f"{parameter}_type" not in form:
+            raise OAuthError("invalid_request", f"{parameter} or {parameter}_type is missing")
+        if form[f"{parameter}_type"] != ACCESS_TOKEN_TYPE:
+            raise OAuthError("invalid_request", f"{parameter}_type must be {ACCESS_TOKEN_TYPE}")
+        result = self.context.database.check_access_token(form[parameter], self.name)
+        if not isinstance(result, AuthorizationGrant):
+            raise OAuthError("invalid_request", f"{parameter}: {INVALID_TOKEN_REASONS[result]}")
+        return result
+
+    def _user_claims(self, grant: AuthorizationGrant) -> Mapping[str, Any]:
+        return self.users[grant.user].claims if grant.user is not None else {}
+
+    def _generate_id_token(self, grant: AuthorizationGrant, lifetime: float) -> str | None:
+        """Return an ID token (OpenID Connect Core section 2), or None without the scope `openid`."""
+        if grant.user is None or grant.exchanged or "openid" not in grant.scope.split():
+            return None
+        now = int(self.context.now())
+        own_lifetime = self.context.settings.lifetimes.get("id_token", lifetime)
+        claims = {
+            "iss": self.issuer,
+            "aud": grant.client_id,
+            "iat": now,
+            "exp": integer_if_whole(now + own_lifetime),
+            "sub": grant.subject,
+            **self._user_claims(grant),
+        }
+        if grant.nonce is not None:
+            claims["nonce"] = grant.nonce
+        if grant.signed_in_at is not None:
+            claims["auth_time"] = int(grant.signed_in_at)
+        return self.context.signing_keys.sign_es256(claims, "JWT")
+
+    def _introspect(self, request: Request) -> Response:
+        """Tell an authenticated client about a token (RFC 7662 section 2.2)."""
+        form = request.parse_form()
+        self.authenticate_client(request, form)
+        token = form.get("token")
+        if token is None:
+            raise OAuthError("invalid_request", "token is missing")
+        result = self.context.database.check_access_token(token, self.name)
+        if isinstance(result, AuthorizationGrant):
+            kind = "DPoP" if result.key_thumbprint is not None else "Bearer"
+            members = {"active": True, **_read_claims(token), "token_type": kind}
+            if result.user is not None:
+                members["username"] = result.user
+            return json_response(200, members)
+        grant = self.context.database.check_refresh_token(token, self.name)
+        if grant is None:
+            return json_response(200, {"active": False})
+        members = {"active": True, "client_id": grant.client_id, "sub": grant.subject}
+        return json_response(200, {**members, "scope": grant.scope, "iss": self.issuer})
+
+    def _revoke(self, request: Request) -> Response:
+        """Revoke a token of the authenticated client (RFC 7009 section 2.2)."""
+        form = request.parse_form()
+        client_id = self.authenticate_client(request, form)
+        if "token" not in form:
+            raise OAuthError("invalid_request", "token is missing")
+        self.context.database.revoke_token(form["token"], system=self.name, client_id=client_id)
+        return Response(200, b"")
+
+    def _handle_userinfo_request(self, request: Request) -> Response:
+        """Return the claims about the user (OpenID Connect Core section 5.3)."""
+        if request.method not in ("GET", "POST"):
+            return self.method_not_allowed_response("GET, POST")
+        result = self.authorize_resource_request(request)
+        if isinstance(result, Response):
+            return result
+        if result.user is None or "openid" not in result.scope.split():
+            challenge = 'Bearer realm="oauth2", error="insufficient_scope", scope="openid"'
+            refusal = self.error_response(403, "insufficient_scope", "the token lacks openid")
+            return add_headers(refusal, {"WWW-Authenticate": challenge})
+        return json_response(200, {"sub": result.subject, **self._user_claims(result)})
+
+    def _refuse_dpop(self, text: str, code: str = "invalid_token") -> Response:
+        challenge = (
+            f'DPoP error="{code}", error_description="{text}", algs="{" ".join(ALGORITHMS)}"'
+        )
+        return add_headers(self.unauthorized_response(), {"WWW-Authenticate": challenge})
+
+    def _metadata(self) -> dict[str, object]:
+        """Return the metadata of RFC 8414 and OpenID Connect Discovery."""
+        url = self.context.url
+        auth_methods = ["client_secret_basic", "client_secret_post", "none"]
+        return {
+            "issuer": self.issuer,
+            "authorization_endpoint": url + sign_in.AUTHORIZE_PATH,
+            "token_endpoint": url + self.token_path,
+            "pushed_authorization_request_endpoint": url + sign_in.PUSH_PATH,
+            "device_authorization_endpoint": url + sign_in.DEVICE_AUTHORIZATION_PATH,
+            "userinfo_endpoint": url + self.userinfo_path,
+            "introspection_endpoint": url + self.introspection_path,
+            "revocation_endpoint": url + self.revocation_path,
+            "jwks_uri": f"{url}{self.jwks_path}",
+            "scopes_supported": list(SCOPES),
+            "response_types_supported": ["code"],
+            "grant_types_supported": [*self.grant_handlers, REFRESH_TOKEN],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["ES256"],
+            "token_endpoint_auth_methods_supported": auth_methods,
+            "introspection_endpoint_auth_methods_supported": auth_methods,
+            "revocation_endpoint_auth_methods_supported": auth_methods,
+            "code_challenge_methods_supported": ["S256"],
+            "dpop_signing_alg_values_supported": ALGORITHMS,
+            "authorization_response_iss_parameter_supported": True,
+        }
+
+
+def _read_claims(token: str) -> dict[str, Any]:
+    """Return the claims of a JWT that the sandbox has signed."""
+    payload = token.split(".")[1]
+    claims: dict[str, Any] = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return claims

@@ -6,28 +6,43 @@
 import os
 import shutil
 import ssl
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from tokencli.errors import StorageError, TokencliError, UsageError
+from tokencli.problems import did_you_mean
 from tokencli.sandbox.faults import parse_faults
 from tokencli.sandbox.http_messages import OAuthError, Request, Response, json_response
 from tokencli.sandbox.https_server import HOST, HttpsServer
-from tokencli.sandbox.system import SYSTEMS, FakeSystem, SandboxContext, SigningKeys, load_system
-from tokencli.sandbox.token_db import RequestLogEntry, TokenDatabase
+from tokencli.sandbox.oauth2 import DEFAULT_USERS, PUBLIC_CLIENT_ID, OAuth2
+from tokencli.sandbox.settings import Client, Settings, User, parse_settings, read_settings
+from tokencli.sandbox.system import (
+    SYSTEMS,
+    FakeSystem,
+    SandboxContext,
+    SigningKeys,
+    TomlValue,
+    load_system,
+)
+from tokencli.sandbox.token_db import IssuedToken, RequestLogEntry, TokenDatabase
 from tokencli.system.file_lock import hold_lock
 from tokencli.system.private_files import ensure_private_dir
 from tokencli.system.user_dirs import SANDBOX_DIR_PREFIX
 from tokencli.toml_writer import format_key_path, format_toml_value
 
-TomlValue = str | int | float | bool | Mapping[str, str]
 DEFAULT_PROFILE = "groupid"
+FOLLOW_REDIRECTS = (
+    "import sys, urllib.request as r; r.build_opener(r.ProxyHandler({})).open(sys.argv[1]).read()"
+)
+"""A browser for users who are signed in without a page. $BROWSER can't contain a colon."""
 CAPTIVE_PORTAL_PAGE = b"""<!doctype html>
 <html><head><title>Welcome</title></head>
 <body><h1>Welcome to the guest network</h1><p>Please accept the terms of use.</p></body></html>
@@ -37,8 +52,12 @@ CAPTIVE_PORTAL_PAGE = b"""<!doctype html>
 class Sandbox:
     """Run an authorization server in a `with` block; the options are those of `FAULT_OPTIONS`.
 
+    `users` is a file as `read_settings` reads it, or its content as a mapping. The user `sign_in`
+    is signed in without a page, in a browser and on other devices.
+
     Raises:
         UsageError: an option is invalid, or the port is in use.
+        ConfigError: `users` is invalid.
         StorageError: the temporary directory can't be written.
     """
 
@@ -52,10 +71,17 @@ class Sandbox:
     """The path of the CA's certificate, in PEM form."""
 
     def __init__(
-        self, *, port: int = 0, now: Callable[[], float] = time.time, **faults: object
+        self,
+        *,
+        port: int = 0,
+        users: str | Mapping[str, Any] | None = None,
+        sign_in: str | None = None,
+        now: Callable[[], float] = time.time,
+        **faults: object,
     ) -> None:
         self._port = port
         self._faults = parse_faults(faults)
+        self._settings = _load_settings(users, sign_in)
         self.database = TokenDatabase(now)
 
     def __enter__(self) -> Self:
@@ -70,10 +96,12 @@ class Sandbox:
             self.directory = workspace.directory
             self.config_file = str(workspace.config_file)
             self.ca_file = str(workspace.ca_file)
-            self._context = SandboxContext(self.url, self.database, SigningKeys(), self._faults)
+            self._context = SandboxContext(
+                self.url, self.database, SigningKeys(), self._faults, self._settings
+            )
             self._workspace = workspace
             with _storage_errors():
-                workspace.write_files(self.url, authority)
+                workspace.write_files(self._context, authority)
             server.start(Router(self._context).handle_request, self._context.now)
             self._exit_stack = undo.pop_all()
         return self
@@ -85,6 +113,26 @@ class Sandbox:
         trace: TracebackType | None,
     ) -> None:
         self._exit_stack.close()
+
+    @property
+    def users(self) -> Mapping[str, User]:
+        """Return the users who can sign in, by name."""
+        return self._settings.users or DEFAULT_USERS
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        """Return the names of the profiles in the configuration."""
+        return (*SYSTEMS, *_list_more_profiles(), *self._settings.clients)
+
+    @property
+    def issued_tokens(self) -> tuple[IssuedToken, ...]:
+        """Return the access tokens that were issued so far, oldest first."""
+        return self.database.issued_tokens
+
+    @property
+    def requests(self) -> tuple[RequestLogEntry, ...]:
+        """Return the requests that were answered so far, oldest first."""
+        return self.database.request_log
 
     def set_faults(self, **faults: object) -> None:
         """Replace the injected faults."""
@@ -102,11 +150,22 @@ class Sandbox:
     def build_environ(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return the environment for commands that use this sandbox."""
         inherited = {name: value for name, value in environ.items() if name != "TOKENCLI_PROFILE"}
-        return inherited | {
+        return inherited | self.variables
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Return the environment variables that point programs at this sandbox.
+
+        If a user is signed in without a page, `BROWSER` is a program that follows redirects.
+        """
+        variables = {
             "TOKENCLI_CONFIG": self.config_file,
             "SANDBOX_URL": self.url,
             "SANDBOX_CA_FILE": self.ca_file,
         }
+        if self._settings.sign_in is not None:
+            variables["BROWSER"] = f'{quote(sys.executable)} -I -c "{FOLLOW_REDIRECTS}" %s'
+        return variables
 
     def is_family_active(self, refresh_token: str) -> bool:
         """Tell whether the family of a refresh token, spent or not, is still active."""
@@ -115,6 +174,28 @@ class Sandbox:
     def current_refresh_token(self, system: str) -> str | None:
         """Return the current refresh token of the family that the system used last."""
         return self.database.current_refresh_token(system)
+
+
+def _list_more_profiles() -> list[str]:
+    """Return the names of the profiles in the configuration that are not called like a system."""
+    return [name for system in SYSTEMS for name in load_system(system).more_profiles]
+
+
+def _load_settings(users: str | Mapping[str, Any] | None, sign_in: str | None) -> Settings:
+    """Read and check `users` and `sign_in`."""
+    reserved = (*SYSTEMS, *_list_more_profiles(), *OAuth2.client_secrets, PUBLIC_CLIENT_ID)
+    if users is None:
+        settings = Settings()
+    elif isinstance(users, str):
+        settings = read_settings(users, reserved)
+    else:
+        settings = parse_settings(users, reserved_names=reserved)
+    known = settings.users or DEFAULT_USERS
+    if sign_in is not None and sign_in not in known:
+        raise UsageError(
+            f"--sign-in {sign_in[:64]}: there is no such user", cause=did_you_mean(sign_in, known)
+        )
+    return replace(settings, sign_in=sign_in)
 
 
 @contextmanager
@@ -159,20 +240,27 @@ class Router:
     def __init__(self, context: SandboxContext) -> None:
         self.context = context
         self.systems: dict[str, FakeSystem] = {name: load_system(name)(context) for name in SYSTEMS}
+        self._routes = {
+            path: route
+            for system in self.systems.values()
+            for path, route in system.routes().items()
+        }
 
     def handle_request(self, request: Request) -> Response:
         """Answer one request."""
-        system = self._find_system(request.path)
+        system, kind = self._find_system(request.path), "other"
         if system is None:
-            kind, response = "other", _not_found_response()
-        elif request.path == system.token_path:
-            kind, response = "token", self._handle_token_request(system, request)
-        elif request.path == system.resource_path:
-            kind, response = "resource", system.handle_resource_request(request)
-        elif request.path == system.jwks_path:
-            kind, response = "keys", json_response(200, self.context.signing_keys.public_jwks())
+            response = _not_found_response()
+        elif (route := self._routes.get(request.path)) is None:
+            response = system.error_response(404)
         else:
-            kind, response = "other", system.error_response(404)
+            kind, answer = route
+            if not request.over_tls and kind != "authorization":
+                response = system.error_response(400, "invalid_request", "use https")
+            elif kind == "token":
+                response = self._handle_token_request(system, request)
+            else:
+                response = answer(request)
         grant_type = ""
         if system is not None and kind == "token" and request.method == "POST":
             grant_type = _loggable_grant_type(system, request)
@@ -277,14 +365,57 @@ class Workspace:
         self.state_dir = self.directory / "state"
         self.state_dir.mkdir(mode=0o700)
 
-    def write_files(self, url: str, ca: bytes) -> None:
+    def write_files(self, context: SandboxContext, ca: bytes) -> None:
         """Write the configuration, the CA certificate and the secrets."""
-        self._server_url = url
+        self._context = context
         self.ca_file.write_bytes(ca)
-        for name in SYSTEMS:
-            for secret, value in load_system(name).secrets.items():
-                _write_private_file(self._secret_path(name, secret), value + "\n")
-        _write_private_file(self.config_file, f"isolated = true\n{self.render_config()}")
+        more: dict[str, Mapping[str, TomlValue | None]] = {}
+        for system in SYSTEMS:
+            system_class = load_system(system)
+            for secret, value in system_class.secrets.items():
+                _write_private_file(self._secret_path(system, secret), value + "\n")
+            for name, keys in system_class.more_profiles.items():
+                replaced = dict.fromkeys(system_class.profile_values) | self._fill_urls(keys)
+                if keys.get("client_auth") == "none":
+                    replaced |= dict.fromkeys(system_class.secrets)
+                more[name] = {"provider": system, **replaced}
+        for name, client in context.settings.clients.items():
+            more[name] = self._client_profile(name, client)
+        _write_private_file(self.config_file, f"isolated = true\n{self.render_config(more)}")
+
+    def _client_profile(self, name: str, client: Client) -> Mapping[str, TomlValue | None]:
+        """Return a profile for a client of the settings, and write its secrets."""
+        grant = client.grants[0]
+        corp = OAuth2.more_profiles["corp"]
+        profile: dict[str, TomlValue | None] = dict.fromkeys(OAuth2.profile_values)
+        profile |= {
+            "provider": OAuth2.name,
+            "issuer": corp["issuer"],
+            "client_id": name,
+            "grant": grant,
+            "scope": " ".join(client.scopes or ("read",)),
+        }
+        if grant == "authorization_code":
+            profile |= {key: corp[key] for key in ("authorization_url", "allow_http")}
+        if grant == "token_exchange":
+            profile["subject_token"] = {"profile": "corp"}
+        if grant == "password":
+            users = self._context.settings.users or DEFAULT_USERS
+            user = next(iter(users))
+            path = self._secret_path(name, "password")
+            _write_private_file(path, users[user].password + "\n")
+            profile |= {
+                "username": user,
+                "password": {"file": str(path)},
+                "allow_password_grant": True,
+            }
+        if client.secret is None:
+            profile |= {"client_auth": "none", "client_secret": None}
+        else:
+            path = self._secret_path(name, "client_secret")
+            _write_private_file(path, client.secret + "\n")
+            profile["client_secret"] = {"file": str(path)}
+        return self._fill_urls(profile)
 
     def delete_files(self) -> None:
         """Delete the directory and everything in it."""
@@ -321,14 +452,25 @@ class Workspace:
 
     def _profile_table(self, system: str) -> dict[str, TomlValue | None]:
         system_class = load_system(system)
-        address = self._server_url.removeprefix("https://")
         keys: dict[str, TomlValue | None] = {"provider": system}
-        for name, value in system_class.profile_values.items():
-            keys[name] = value.format(url=self._server_url, address=address)
+        keys |= self._fill_urls(system_class.profile_values)
         keys |= {
             name: {"file": str(self._secret_path(system, name))} for name in system_class.secrets
         }
         return keys | {"ca_file": str(self.ca_file), "store": "file"}
+
+    def _fill_urls(self, keys: Mapping[str, TomlValue | None]) -> dict[str, TomlValue | None]:
+        """Replace the placeholders for the sandbox's URLs."""
+        url = self._context.url
+        urls = {
+            "url": url,
+            "plain_url": self._context.plain_url,
+            "address": url.removeprefix("https://"),
+        }
+        return {
+            name: value.format(**urls) if isinstance(value, str) else value
+            for name, value in keys.items()
+        }
 
     def _secret_path(self, system: str, name: str) -> Path:
         return self.directory / f"{system}.{name}"

@@ -53,7 +53,9 @@ class SocialId(FakeSystem):
                 "invalid_request", "Exactly one of username and email_address is required."
             )
         _require_parameter(form, "password")
-        user = form.get("username", form.get("email_address"))
+        user = form.get("username", form.get("email_address", ""))
+        if self.context.settings.check_password(user, form["password"]):
+            return AuthorizationGrant(self.name, client, user, "")
         known = user in (self.profile_values["username"], EMAIL_ADDRESS)
         if not known or form["password"] != self.secrets["password"]:
             raise OAuthError("invalid_client", "User and password do not match.", 401)

@@ -1,6 +1,7 @@
 """`FakeSystem`, what the systems have in common, the table of systems, and their signing keys."""
 
 import json
+import math
 import secrets
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -13,6 +14,7 @@ from typing import Any, ClassVar
 
 from tokencli.sandbox.faults import Faults
 from tokencli.sandbox.http_messages import OAuthError, Request, Response, json_response
+from tokencli.sandbox.settings import Settings
 from tokencli.sandbox.token_db import AuthorizationGrant, InvalidRefreshTokenError, TokenDatabase
 
 SYSTEMS: Mapping[str, str] = {
@@ -22,6 +24,7 @@ SYSTEMS: Mapping[str, str] = {
     "oauth2": "tokencli.sandbox.oauth2:OAuth2",
 }
 
+TomlValue = str | int | float | bool | Mapping[str, str]
 REFRESH_TOKEN = "refresh_token"
 INVALID_TOKEN_REASONS = {
     "expired": "The access token expired",
@@ -80,8 +83,14 @@ class SandboxContext:
     database: TokenDatabase
     signing_keys: SigningKeys
     faults: Faults = field(default_factory=Faults)
+    settings: Settings = field(default_factory=Settings)
     _fault_counts: Counter[str] = field(default_factory=Counter)
     _lock: Lock = field(default_factory=Lock)
+
+    @property
+    def plain_url(self) -> str:
+        """Return the URL without TLS, which only the sign-in pages have."""
+        return self.url.replace("https://", "http://", 1)
 
     def now(self) -> float:
         """Return the server's time, including its skew, in seconds since the epoch."""
@@ -115,11 +124,26 @@ class FakeSystem(ABC):
     """Keys of a profile; `{url}` and `{address}` are replaced by the sandbox's."""
     secrets: ClassVar[Mapping[str, str]]
     """Made-up secrets, by logical name."""
+    more_profiles: ClassVar[Mapping[str, Mapping[str, TomlValue]]] = {}
+    """Further profiles for this system: only in the sandbox's own configuration."""
     grant_handlers: ClassVar[Mapping[str, Callable[..., AuthorizationGrant]]]
     """`grant_type` -> method with the arguments client and form; `refresh_token` is built in."""
 
     def __init__(self, context: SandboxContext) -> None:
         self.context = context
+
+    def routes(self) -> dict[str, tuple[str, Callable[[Request], Response]]]:
+        """Return path -> kind of request for the log, and the method that answers it."""
+        routes: dict[str, tuple[str, Callable[[Request], Response]]] = {
+            self.token_path: ("token", self.handle_token_request),
+            self.resource_path: ("resource", self.handle_resource_request),
+        }
+        if self.jwks_path is not None:
+            routes[self.jwks_path] = (
+                "keys",
+                lambda _: json_response(200, self.context.signing_keys.public_jwks()),
+            )
+        return routes
 
     @abstractmethod
     def authenticate_client(self, request: Request, form: Mapping[str, str]) -> str:
@@ -171,21 +195,36 @@ class FakeSystem(ABC):
             grant_type = form.get("grant_type")
             if grant_type is None:
                 raise OAuthError("invalid_request", "grant_type is missing")
+            key = self.binding_key(request)
             if grant_type == REFRESH_TOKEN:
-                return self._refresh_tokens(client, form)
+                return self._refresh_tokens(client, form, key)
             if grant_type not in self.grant_handlers:
                 raise OAuthError("unsupported_grant_type", "the grant type is not supported")
-            return self._start_family(self.grant_handlers[grant_type](self, client, form))
+            grant = self.grant_handlers[grant_type](self, client, form)
+            return self._start_family(replace(grant, key_thumbprint=key) if key else grant)
         except OAuthError as refusal:
             return self.error_response(refusal.status, refusal.code, refusal.description)
+
+    def binding_key(self, request: Request) -> str | None:  # noqa: ARG002 - systems with DPoP use it
+        """Return the thumbprint of the key that the new tokens are bound to, or None."""
+        return None
 
     def handle_resource_request(self, request: Request) -> Response:
         """Answer a request to the protected resource (RFC 6750 section 3)."""
         if request.method != "GET":
             return self.method_not_allowed_response("GET")
-        token = request.bearer_token()
+        result = self.authorize_resource_request(request)
+        if isinstance(result, Response):
+            return result
+        return json_response(
+            200, {"subject": result.subject, "client": result.client_id, "scope": result.scope}
+        )
+
+    def authorize_resource_request(self, request: Request) -> AuthorizationGrant | Response:
+        """Return the grant of the request's access token, or the response that refuses it."""
+        token = request.access_token()
         if token is None:  # RFC 6750 section 3.1: no error code without a token
-            return _add_headers(
+            return add_headers(
                 self.unauthorized_response(),
                 {"WWW-Authenticate": f'Bearer realm="{self.name}"'},
             )
@@ -195,14 +234,12 @@ class FakeSystem(ABC):
                 f'Bearer realm="{self.name}", error="invalid_token",'
                 f' error_description="{INVALID_TOKEN_REASONS[result]}"'
             )
-            return _add_headers(self.unauthorized_response(), {"WWW-Authenticate": challenge})
-        return json_response(
-            200, {"subject": result.subject, "client": result.client_id, "scope": result.scope}
-        )
+            return add_headers(self.unauthorized_response(), {"WWW-Authenticate": challenge})
+        return result
 
     def method_not_allowed_response(self, allowed: str) -> Response:
         """Return 405 with the allowed method."""
-        return _add_headers(self.error_response(405), {"Allow": allowed})
+        return add_headers(self.error_response(405), {"Allow": allowed})
 
     def supports_grant(self, grant_type: str) -> bool:
         """Tell whether the system supports this grant."""
@@ -212,10 +249,14 @@ class FakeSystem(ABC):
         refresh_token = None
         if grant.refreshable and not self.context.faults.no_refresh_token:
             refresh_token = self.generate_refresh_token(grant)
-            self.context.database.add_family(grant, refresh_token)
+            self.context.database.add_family(
+                grant,
+                refresh_token,
+                self.context.settings.lifetimes.get("refresh_token", math.inf),
+            )
         return self._issue_tokens(grant, refresh_token, refresh_token)
 
-    def _refresh_tokens(self, client: str, form: Mapping[str, str]) -> Response:
+    def _refresh_tokens(self, client: str, form: Mapping[str, str], key: str | None) -> Response:
         faults = self.context.faults
         if REFRESH_TOKEN not in form:
             raise OAuthError("invalid_request", "refresh_token is missing")
@@ -230,13 +271,19 @@ class FakeSystem(ABC):
             )
         except InvalidRefreshTokenError as reason:
             raise self.invalid_refresh_token_error(str(reason)) from reason
+        if grant.key_thumbprint != key:  # RFC 9449 section 5
+            raise OAuthError("invalid_grant", "the refresh token is bound to another DPoP key")
         return self._issue_tokens(grant, current, None if faults.no_refresh_token else current)
 
     def _issue_tokens(
         self, grant: AuthorizationGrant, family: str | None, refresh_token: str | None
     ) -> Response:
         faults = self.context.faults
-        lifetime = self.access_token_lifetime_s if faults.lifetime is None else faults.lifetime
+        lifetime = faults.lifetime
+        if lifetime is None:
+            lifetime = self.context.settings.lifetimes.get(
+                "access_token", self.access_token_lifetime_s
+            )
         access_token = self.generate_access_token(grant, lifetime)
         self.context.database.add_access_token(access_token, grant, lifetime, family)
         members = self.token_response_members(grant, access_token, refresh_token, lifetime)
@@ -278,5 +325,6 @@ def integer_if_whole(seconds: float) -> int | float:
     return int(seconds) if seconds == int(seconds) else seconds
 
 
-def _add_headers(response: Response, headers: Mapping[str, str]) -> Response:
+def add_headers(response: Response, headers: Mapping[str, str]) -> Response:
+    """Return the response with more headers."""
     return replace(response, headers={**response.headers, **headers})

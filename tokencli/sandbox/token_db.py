@@ -1,5 +1,6 @@
 """The grants and tokens that a sandbox has issued, and its request log; thread-safe."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,6 +22,19 @@ class AuthorizationGrant:
     scope: str
     refreshable: bool = True
     """Whether a refresh token is issued for it."""
+    user: str | None = None
+    """The user who signed in, or None if the client acts on its own behalf."""
+    audience: str | None = None
+    nonce: str | None = None
+    """The nonce of the authorization request, for the ID token."""
+    signed_in_at: float | None = None
+    """Epoch seconds at which the user signed in with a browser or on another device."""
+    exchanged: bool = False
+    """Whether it was exchanged for another token (RFC 8693)."""
+    actor: str | None = None
+    """The subject of the actor token (RFC 8693 section 4.1)."""
+    key_thumbprint: str | None = None
+    """The thumbprint of the DPoP key that the tokens are bound to (RFC 9449 section 6)."""
 
 
 @dataclass(slots=True)
@@ -32,13 +46,31 @@ class _RefreshTokenFamily:
     previous: str | None = None
     rotated_at: float = 0.0
     active: bool = True
+    expires_at: float = math.inf
+
+
+@dataclass(slots=True)
+class _AccessTokenRecord:
+    grant: AuthorizationGrant
+    issued_at: float
+    expires_at: float
+    family: _RefreshTokenFamily | None
+    revoked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class _IssuedAccessToken:
-    grant: AuthorizationGrant
+class IssuedToken:
+    """An access token that the sandbox has issued, and its state at the time of the call."""
+
+    token: str = field(repr=False)
+    system: str
+    client_id: str
+    subject: str
+    scope: str
+    issued_at: float
+    """Epoch seconds, like `expires_at`."""
     expires_at: float
-    family: _RefreshTokenFamily | None
+    state: Literal["active", "expired", "revoked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +79,8 @@ class RequestLogEntry:
 
     at: float
     kind: str
-    """`token`, `resource`, `keys` or `other`."""
+    """`token`, `resource`, `keys`, `metadata`, `authorization`, `pushed`, `device`,
+    `introspection`, `revocation`, `userinfo` or `other`."""
     system: str
     """The system that answered, or `-`."""
     method: str
@@ -76,13 +109,15 @@ class TokenDatabase:
     _condition: Condition = field(default_factory=Condition)
     _families: dict[str, _RefreshTokenFamily] = field(default_factory=dict)
     _latest_families: dict[str, _RefreshTokenFamily] = field(default_factory=dict)
-    _access_tokens: dict[str, _IssuedAccessToken] = field(default_factory=dict)
+    _access_tokens: dict[str, _AccessTokenRecord] = field(default_factory=dict)
     _request_log: list[RequestLogEntry] = field(default_factory=list)
 
-    def add_family(self, grant: AuthorizationGrant, refresh_token: str) -> None:
-        """Start a family of refresh tokens."""
+    def add_family(
+        self, grant: AuthorizationGrant, refresh_token: str, lifetime: float = math.inf
+    ) -> None:
+        """Start a family of refresh tokens, all of which expire after `lifetime` seconds."""
         with self._condition:
-            family = _RefreshTokenFamily(grant, refresh_token)
+            family = _RefreshTokenFamily(grant, refresh_token, expires_at=self.now() + lifetime)
             self._families[refresh_token] = self._latest_families[grant.system] = family
 
     def rotate_refresh_token(
@@ -113,6 +148,8 @@ class TokenDatabase:
                 raise InvalidRefreshTokenError("the refresh token is unknown")
             if not family.active:
                 raise InvalidRefreshTokenError("the refresh token is revoked")
+            if self.now() >= family.expires_at:
+                raise InvalidRefreshTokenError("the refresh token has expired")
             if spent != family.current:
                 if spent == family.previous and self.now() - family.rotated_at < grace:
                     return family.grant, family.current
@@ -137,8 +174,9 @@ class TokenDatabase:
         """Add an access token that lives for `lifetime` seconds to the refresh token's family."""
         with self._condition:
             family = self._families.get(refresh_token) if refresh_token is not None else None
-            self._access_tokens[access_token] = _IssuedAccessToken(
-                grant, self.now() + lifetime, family
+            now = self.now()
+            self._access_tokens[access_token] = _AccessTokenRecord(
+                grant, now, now + lifetime, family
             )
 
     def check_access_token(
@@ -149,9 +187,62 @@ class TokenDatabase:
             access = self._access_tokens.get(access_token)
             if access is None or access.grant.system != system:
                 return "unknown"
-            if access.family is not None and not access.family.active:
-                return "revoked"
-            return access.grant if self.now() < access.expires_at else "expired"
+            state = self._access_token_state(access)
+            return access.grant if state == "active" else state
+
+    def check_refresh_token(self, refresh_token: str, system: str) -> AuthorizationGrant | None:
+        """Return the grant of a refresh token that could be used now, or None."""
+        with self._condition:
+            family = self._families.get(refresh_token)
+            if family is None or family.grant.system != system or family.current != refresh_token:
+                return None
+            return family.grant if family.active and self.now() < family.expires_at else None
+
+    def revoke_token(self, token: str, *, system: str, client_id: str) -> None:
+        """Revoke an access token, or a refresh token with its whole family (RFC 7009 section 2.1).
+
+        A token that is unknown or belongs to another client is left alone.
+        """
+        owner = (system, client_id)
+        with self._condition:
+            family, access = self._families.get(token), self._access_tokens.get(token)
+            if family is not None and (family.grant.system, family.grant.client_id) == owner:
+                family.active = False
+            if access is not None and (access.grant.system, access.grant.client_id) == owner:
+                access.revoked = True
+
+    def revoke_grant(self, grant: AuthorizationGrant) -> None:
+        """Revoke all tokens of one authorization (RFC 6749 section 4.1.2)."""
+        with self._condition:
+            for family in self._families.values():
+                family.active = family.active and family.grant is not grant
+            for access in self._access_tokens.values():
+                access.revoked = access.revoked or access.grant is grant
+
+    @property
+    def issued_tokens(self) -> tuple[IssuedToken, ...]:
+        """Return all access tokens that were issued so far, oldest first."""
+        with self._condition:
+            return tuple(
+                IssuedToken(
+                    token,
+                    access.grant.system,
+                    access.grant.client_id,
+                    access.grant.subject,
+                    access.grant.scope,
+                    access.issued_at,
+                    access.expires_at,
+                    self._access_token_state(access),
+                )
+                for token, access in self._access_tokens.items()
+            )
+
+    def _access_token_state(
+        self, access: _AccessTokenRecord
+    ) -> Literal["active", "expired", "revoked"]:
+        if access.revoked or (access.family is not None and not access.family.active):
+            return "revoked"
+        return "active" if self.now() < access.expires_at else "expired"
 
     def is_family_active(self, refresh_token: str) -> bool:
         """Tell whether the family of a refresh token, spent or not, is still active."""

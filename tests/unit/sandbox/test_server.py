@@ -187,11 +187,12 @@ def test_workspace_is_private_and_deleted() -> None:
 
 
 def test_configuration_is_valid() -> None:
-    """It has no problems, a profile for each system, and the default is groupid."""
+    """It has no problems, a profile for each system and more, and the default is groupid."""
     with Sandbox() as sandbox:
         config = load_config(Path(sandbox.config_file), {}, must_exist=True)
         assert config.find_problems() == ()
-        assert set(config.profile_names()) == set(SYSTEMS)
+        assert tuple(config.profile_names()) == sandbox.profiles
+        assert set(SYSTEMS) < set(sandbox.profiles)
         assert config.choose_profile(None) == "groupid"
         for name in SYSTEMS:
             profile = config.get_profile(name)
