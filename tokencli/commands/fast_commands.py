@@ -1,27 +1,56 @@
 """Command lines that run without Typer, whose import takes as long as everything else together.
 
-They have no options, and are what scripts, prompts and completions run most. Each does the same as
-the command of that name. This saves 35.5% of the instructions of a cold `get` (Python 3.11,
-measured by `python -m tests.bench.start_up`).
+They are what scripts, prompts and completions run most, and have at most the options listed here.
+Each calls the function that the command of that name calls. This saves 35.5% of the instructions of
+a cold `get` (Python 3.11, measured by `python -m tests.bench.start_up`).
 """
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from typing import NamedTuple
 
 from tokencli.app import App
 from tokencli.commands import output
 
-FAST_COMMANDS: dict[str, tuple[str, int, str]] = {
-    "get": ("tokencli.commands.token_output:print_token", 1, ""),
-    "export": ("tokencli.commands.token_output:print_export", 1, ""),
-    "refresh": ("tokencli.commands.token_output:print_refreshed_token", 1, ""),
-    "completion": ("tokencli.commands.fast_commands:print_profile_names", 1, "--profiles"),
-    "hook": ("tokencli.commands.hook_renewal:print_renewal", 100, "--renew"),
+
+class FastCommand(NamedTuple):
+    """A command that can run without Typer."""
+
+    target: str
+    """`module:function`; the function gets the app, the words and the keyword arguments."""
+    max_words: int = 1
+    """The most words that it accepts."""
+    required_option: str = ""
+    """An option without which the command needs Typer."""
+    options: Mapping[str, tuple[str, object]] = {}
+    """Option without a value -> the keyword argument that it sets, and to what."""
+
+
+_FORCE: Mapping[str, tuple[str, object]] = {"--force": ("force", True)}
+_JSON_TOKEN: Mapping[str, tuple[str, object]] = {"--json": ("format_name", "json")}
+_PROFILE_LIST = FastCommand(
+    "tokencli.commands.profiles_view:print_profile_list", 0, "", {"--json": ("json_output", True)}
+)
+
+FAST_COMMANDS: dict[tuple[str, ...], FastCommand] = {
+    ("get",): FastCommand(
+        "tokencli.commands.token_output:print_token", options={**_FORCE, **_JSON_TOKEN}
+    ),
+    ("export",): FastCommand("tokencli.commands.token_output:print_export", options=_FORCE),
+    ("refresh",): FastCommand(
+        "tokencli.commands.token_output:print_refreshed_token", options=_JSON_TOKEN
+    ),
+    ("profiles",): _PROFILE_LIST,
+    ("profiles", "list"): _PROFILE_LIST,
+    ("profiles", "ls"): _PROFILE_LIST,
+    ("completion",): FastCommand(
+        "tokencli.commands.fast_commands:print_profile_names", 1, "--profiles"
+    ),
+    ("hook",): FastCommand("tokencli.commands.hook_renewal:print_renewal", 100, "--renew"),
 }
-"""Command -> `module:function` that gets the app and the words, the most words it accepts, and the
-option that it requires, if any."""
+"""The first words of a command line -> how it runs without Typer."""
 
 BLOCKED_MODULES = ("chardet", "charset_normalizer")
 """Modules that requests imports, if installed, to guess the encoding of pages; replies name theirs."""
@@ -29,22 +58,26 @@ BLOCKED_MODULES = ("chardet", "charset_normalizer")
 
 def find_fast_command(argv: Sequence[str]) -> Callable[[], None] | None:
     """Return the function that runs this command line, or None if it needs Typer."""
-    if not argv or argv[0] not in FAST_COMMANDS or "_TOKENCLI_COMPLETE" in os.environ:
+    if "_TOKENCLI_COMPLETE" in os.environ:
         return None
-    target, max_words, option = FAST_COMMANDS[argv[0]]
-    words = list(argv[1:])
-    if option and option in words[:2]:
-        words.remove(option)
-    elif option:
+    name = next((tuple(argv[:n]) for n in (2, 1) if tuple(argv[:n]) in FAST_COMMANDS), ())
+    if not name:
         return None
-    if len(words) > max_words or any(word.startswith("-") for word in words):
+    command, rest = FAST_COMMANDS[name], list(argv[len(name) :])
+    if command.required_option and command.required_option in rest[:2]:
+        rest.remove(command.required_option)
+    elif command.required_option:
+        return None
+    settings = dict(command.options[word] for word in rest if word in command.options)
+    words = [word for word in rest if word not in command.options]
+    if len(words) > command.max_words or any(word.startswith("-") for word in words):
         return None
     if not sys.warnoptions:  # requests warns about the missing modules, which could be an error
-        for name in BLOCKED_MODULES:
-            sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # None blocks the import
-    module, _, function = target.partition(":")
+        for blocked in BLOCKED_MODULES:
+            sys.modules.setdefault(blocked, None)  # type: ignore[arg-type]  # None blocks the import
+    module, _, function = command.target.partition(":")
     run = getattr(import_module(module), function)
-    return lambda: run(App(), *words)
+    return lambda: run(App(), *words, **settings)
 
 
 def print_profile_names(app: App, prefix: str = "") -> None:

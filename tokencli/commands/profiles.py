@@ -14,10 +14,9 @@ from tokencli.commands.options import (
 )
 from tokencli.commands.profiles_edit import ProfileNameArgument, add, edit
 from tokencli.commands.profiles_view import (
+    print_profile_list,
     profile_details_to_dict,
-    profiles_to_dicts,
     render_profile_details,
-    render_profile_table,
     render_test_result,
 )
 from tokencli.commands.registry import create_command_group
@@ -28,7 +27,6 @@ from tokencli.core.local_data import (
 )
 from tokencli.core.logout import delete_profile_data
 from tokencli.core.profile_status import (
-    list_profiles,
     list_secret_statuses,
     list_settings,
     read_token_status,
@@ -36,7 +34,6 @@ from tokencli.core.profile_status import (
 from tokencli.core.profile_test import run_profile_test
 from tokencli.errors import UsageError
 from tokencli.formats.json import dump_json_line
-from tokencli.humanize import describe_clock
 from tokencli.models import Profile
 
 app = create_command_group()
@@ -57,7 +54,7 @@ def profiles(
     tokencli profiles show groupid
     """
     if context.invoked_subcommand is None:
-        _list_profiles(App(common), json_output=json_output)
+        print_profile_list(App(common), json_output=json_output)
     elif common != CommonOptions() or json_output:
         raise UsageError(
             f"options go after the subcommand: tokencli profiles {context.invoked_subcommand} …",
@@ -72,31 +69,7 @@ def list_all(
     json_output: JsonOption = False,
 ) -> None:
     """List profiles with their secrets and tokens (short: `ls`)."""
-    _list_profiles(App(common), json_output=json_output)
-
-
-def _list_profiles(app: App, *, json_output: bool) -> None:
-    rows = list(list_profiles(app.config, app, app.with_cached_endpoints))
-    now = app.clock.now()
-    if json_output:
-        members = {
-            "profiles": profiles_to_dicts(rows, now),
-            "default_profile": app.config.default_profile,
-        }
-        output.write_stdout(dump_json_line(members))
-    elif rows:
-        output.write_stdout(render_profile_table(rows, now))
-    for reason in dict.fromkeys(row.token_status.reason for row in rows if row.token_status.reason):
-        app.terminal.print_warning(f"some tokens were not read: {reason}")
-    for row in rows:
-        if (skew := row.token_status.clock_skew) is not None:
-            app.terminal.print_note(f"{row.name}: the expiry is {describe_clock(skew)}")
-    if app.config.find_problems():
-        raise app.config.invalid_config_error()
-    if not rows and not json_output:
-        error = app.config.no_profile_error()
-        suggestion = f"; try: {error.fix}" if error.fix else ""
-        app.terminal.print_note(f"{error.message} ({error.cause}){suggestion}")
+    print_profile_list(App(common), json_output=json_output)
 
 
 app.command()(add)

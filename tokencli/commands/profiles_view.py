@@ -1,23 +1,53 @@
-"""Profiles as tables for people and objects for `--json`."""
+"""Profiles as tables for people and objects for `--json`; loaded without Typer to list them."""
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
+from tokencli.app import App
+from tokencli.commands import output
 from tokencli.commands.error_report import problems_to_dicts
 from tokencli.commands.tables import Cell, Styled, render_styled, render_table
-from tokencli.commands.token_output import describe_renewal
 from tokencli.core.profile_status import (
     EffectiveSetting,
     ProfileRow,
     SecretStatus,
     TokenStatus,
     endpoint_host,
+    list_profiles,
 )
-from tokencli.core.profile_test import ProfileTestResult
-from tokencli.formats.json import expiry_to_dict
+from tokencli.formats.json import dump_json_line, expiry_to_dict
 from tokencli.humanize import describe_clock, format_utc, humanize_duration
 from tokencli.models import Profile
 from tokencli.problems import count_problems
 from tokencli.sanitize import sanitize_text
+
+if TYPE_CHECKING:
+    from tokencli.core.profile_test import ProfileTestResult
+
+
+def print_profile_list(app: App, *, json_output: bool = False) -> None:
+    """Print the profiles; what is wrong with them goes to stderr."""
+    rows = list(list_profiles(app.config, app, app.with_cached_endpoints))
+    now = app.clock.now()
+    if json_output:
+        members = {
+            "profiles": profiles_to_dicts(rows, now),
+            "default_profile": app.config.default_profile,
+        }
+        output.write_stdout(dump_json_line(members))
+    elif rows:
+        output.write_stdout(render_profile_table(rows, now))
+    for reason in dict.fromkeys(row.token_status.reason for row in rows if row.token_status.reason):
+        app.terminal.print_warning(f"some tokens were not read: {reason}")
+    for row in rows:
+        if (skew := row.token_status.clock_skew) is not None:
+            app.terminal.print_note(f"{row.name}: the expiry is {describe_clock(skew)}")
+    if app.config.find_problems():
+        raise app.config.invalid_config_error()
+    if not rows and not json_output:
+        error = app.config.no_profile_error()
+        suggestion = f"; try: {error.fix}" if error.fix else ""
+        app.terminal.print_note(f"{error.message} ({error.cause}){suggestion}")
 
 
 def render_profile_table(rows: Iterable[ProfileRow], now: float) -> str:
@@ -175,8 +205,10 @@ def profile_details_to_dict(
     }
 
 
-def render_test_result(profile: Profile, result: ProfileTestResult) -> str:
+def render_test_result(profile: Profile, result: "ProfileTestResult") -> str:
     """Describe the new token and what it proves, without showing it."""
+    from tokencli.commands.token_output import describe_renewal  # start-up cost
+
     token = result.token_result.token
     unverified = ", ".join(result.unverified_secrets)
     lifetime = "unknown" if token.lifetime is None else humanize_duration(token.lifetime)

@@ -14,7 +14,6 @@ from tokencli.config.config_file import (
     read_config_text,
 )
 from tokencli.config.profile_schema import TOP_LEVEL_KEYS, ProfileTable, build_profile_model
-from tokencli.config.provider_validation import validate_user_provider
 from tokencli.config.toml_positions import find_line, map_key_lines
 from tokencli.errors import ConfigError, ConfigProblem
 from tokencli.models import Profile
@@ -246,6 +245,8 @@ class Config:
             table = self._top_level_table("providers").get(name)
             if table is None:
                 return None
+            from tokencli.config.provider_validation import validate_user_provider  # start-up cost
+
             self._validated_providers[name] = validate_user_provider(name, table)
         return self._validated_providers[name]
 

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 else:
     StoreName = Literal[tuple(TOKEN_STORES)]
 
-MODEL_CONFIG = ConfigDict(extra="forbid", protected_namespaces=())
+MODEL_CONFIG = ConfigDict(extra="forbid", protected_namespaces=(), defer_build=True)
+"""Each model is built when it first validates, and most commands use one of them."""
 
 VALUE_KEYS = (
     "client_id",

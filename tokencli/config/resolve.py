@@ -32,7 +32,6 @@ from tokencli.problems import Finding, KeyPath, closest_match, did_you_mean
 from tokencli.provider_schema import Provider
 from tokencli.providers.endpoint_urls import KEY_BY_ENDPOINT, get_url_origin
 from tokencli.providers.template import fill_template, fill_url
-from tokencli.providers.validation.pydantic_problems import convert_validation_error
 from tokencli.toml_writer import format_key_path
 
 _COPIED_KEYS = ("store", "export", "min_ttl", "lock_timeout", "basic_encoding")
@@ -78,6 +77,8 @@ def check_without_provider(name: str, table: Mapping[str, Any]) -> list[Finding]
     try:
         ProfileTable.model_validate(table)
     except ValidationError as error:
+        from tokencli.providers.validation.pydantic_problems import convert_validation_error
+
         redefinable = REDEFINABLE_KEYS - SECRET_KEYS  # the provider may accept other values
         certain = {
             entry["loc"][0]
@@ -120,6 +121,8 @@ def _validate_table(
     try:
         return explicit_values(model.model_validate(table)), frozenset(), []
     except ValidationError as error:
+        from tokencli.providers.validation.pydantic_problems import convert_validation_error
+
         keys = partial(allowed_keys, model)
         of = f"provider {provider.name}"
         findings = convert_validation_error(
