@@ -24,6 +24,7 @@ from tokencli.protocols import (
     Interaction,
     SecretSource,
     TokenStore,
+    WaitStatus,
     WritableSecretSource,
 )
 from tokencli.providers.catalog import load_builtin
@@ -53,8 +54,8 @@ class FakeTerminal:
     answers: list[str] = field(default_factory=list)
     interactive: bool = False
     messages: list[str] = field(default_factory=list)
-    status_lines: list[str] = field(default_factory=list)
-    """What the status line said, one after the other."""
+    waits: list[str] = field(default_factory=list)
+    """What was waited for, one after the other."""
     typed_lines: list[str] = field(default_factory=list)
 
     def print_note(self, text: str, *, whole: bool = False) -> None:
@@ -117,9 +118,11 @@ class FakeTerminal:
         self.messages.append(text if qr is None else f"{text} [QR {qr}]")
         return qr is not None
 
-    def set_status_line(self, text: str) -> None:
-        if text:
-            self.status_lines.append(text)
+    def show_wait(
+        self, describe: Callable[[], WaitStatus], /, **_: object
+    ) -> AbstractContextManager[None]:
+        self.waits.append(describe().doing)
+        return nullcontext()
 
     @contextmanager
     def open_line_reader(self) -> Iterator[Callable[[float], str | None]]:
@@ -355,7 +358,9 @@ class FakeContext:
     def all_token_stores(self, profile: Profile) -> Sequence[TokenStore]:
         return [self.fake_store]
 
-    def defer_signals(self, at_most: float) -> AbstractContextManager[None]:
+    def defer_signals(
+        self, purpose: str, *, keep_reply: bool = True
+    ) -> AbstractContextManager[None]:
         return nullcontext()
 
 

@@ -89,7 +89,7 @@ class App:
         """Hold the lock for changing configuration files."""
         from tokencli.config.config_lock import hold_config_lock
 
-        return hold_config_lock(self.terminal.print_note)
+        return hold_config_lock(self.terminal.show_wait)
 
     @contextmanager
     def locked_config(self) -> Iterator["Config"]:
@@ -229,7 +229,9 @@ class App:
 
         terminal = self.terminal
         detail = terminal.print_detail if self.options.verbose else None
-        return HttpTransport(self.environ, warn=terminal.print_warning, detail=detail)
+        return HttpTransport(
+            self.environ, terminal.print_warning, detail, show_wait=terminal.show_wait
+        )
 
     @cached_property
     def browser(self) -> Browser:
@@ -288,8 +290,10 @@ class App:
                 stores.append(self._open_store(replace(profile, store="runtime"), environ))
         return stores
 
-    def defer_signals(self, at_most: float) -> AbstractContextManager[None]:
-        """Hold back signals inside the block, which takes `at_most` seconds, and deliver them after it."""
+    def defer_signals(
+        self, purpose: str, *, keep_reply: bool = True
+    ) -> AbstractContextManager[None]:
+        """Hold back signals inside the block, and deliver them after it."""
         from tokencli.system.signals import defer_signals
 
-        return defer_signals(self.terminal.print_note, at_most=at_most)
+        return defer_signals(self.terminal.print_note, purpose, keep_reply=keep_reply)

@@ -5,7 +5,7 @@ builds the implementations, and the tests use hand-written fakes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import ClassVar, Literal, Protocol
 
 from tokencli.errors import StorageError
@@ -66,6 +66,44 @@ class Choice:
     label: str
     hint: str = ""
     """A few words beside the label."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitStatus:
+    """What the program is waiting for."""
+
+    doing: str
+    """For example `waiting for id.example.com`."""
+    limit: float | None = None
+    """Seconds from the beginning after which the wait ends at the latest."""
+    hint: str = "Ctrl-C to cancel"
+    """How to cancel it."""
+
+
+class ShowWait(Protocol):
+    """Shows what the program is waiting for; see `Terminal.show_wait`."""
+
+    def __call__(
+        self,
+        describe: Callable[[], WaitStatus],
+        /,
+        *,
+        note_after: float | None = None,
+        shares_terminal: bool = False,
+    ) -> AbstractContextManager[object]:
+        """Return the context manager around the wait."""
+        ...
+
+
+def hide_wait(
+    describe: Callable[[], WaitStatus],  # noqa: ARG001  # the signature of ShowWait
+    /,
+    *,
+    note_after: float | None = None,  # noqa: ARG001
+    shares_terminal: bool = False,  # noqa: ARG001
+) -> AbstractContextManager[object]:
+    """Show nothing."""
+    return nullcontext()
 
 
 class Terminal(Protocol):
@@ -136,8 +174,23 @@ class Terminal(Protocol):
         """
         ...
 
-    def set_status_line(self, text: str) -> None:
-        """Replace the status line; an empty text removes it."""
+    def show_wait(
+        self,
+        describe: Callable[[], WaitStatus],
+        /,
+        *,
+        note_after: float | None = None,
+        shares_terminal: bool = False,
+    ) -> AbstractContextManager[object]:
+        """Show on a terminal what the block waits for, if it takes more than a second.
+
+        The line has the elapsed time and how to cancel, and is removed before anything else is
+        printed. `describe` is called from another thread, again and again. Of nested blocks, the innermost
+        is shown that has taken more than a second.
+
+        If no line can be shown, a note is printed once after `note_after` seconds. So it is after a
+        second if the block `shares_terminal` with another program, which may be asking something.
+        """
         ...
 
     def open_line_reader(self) -> AbstractContextManager[Callable[[float], str | None]]:
@@ -433,10 +486,13 @@ class Context(Protocol):
         """Return where the spelling of a constant that the token endpoint accepts is remembered."""
         ...
 
-    def defer_signals(self, at_most: float) -> AbstractContextManager[None]:
+    def defer_signals(
+        self, purpose: str, *, keep_reply: bool = True
+    ) -> AbstractContextManager[None]:
         """Hold back INT, TERM, HUP, QUIT and TSTP inside the block and deliver them after it.
 
-        The second signal prints a note that the block takes `at_most` seconds.
+        Each prints the `purpose`, and how long it takes at most. A request that wasn't sent yet is
+        cancelled instead, and without `keep_reply` one that was sent as well.
         """
         ...
 

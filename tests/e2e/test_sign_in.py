@@ -276,7 +276,7 @@ def test_device_code(
         place = login.until(r"open this URL on any device: (https://\S+)\r")[1]
         code = login.until(r"type this code there: (\S+)\r")[1]
         login.until("[█▀▄]{20}")
-        login.until("waiting for you to sign in; ")
+        login.until("waiting for you to sign in")
         Person(oidc_provider.ca_file).approve_device(place, code)
         assert login.end() == 0, login.said
         assert "with a refresh token" in login.said

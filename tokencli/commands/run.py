@@ -8,6 +8,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Iterable, Sequence
+from signal import Signals
 from typing import Any
 
 from tokencli.commands import output
@@ -59,6 +60,7 @@ def run_command_line(argv: Sequence[str]) -> int:
         write_stderr_line("interrupted", anew=True)
     except Terminated as end:
         code = 128 + end.args[0]
+        write_stderr_line(f"ended by {Signals(end.args[0]).name}")
     if code != 0 and _is_export_intended(argv, code) and not output.has_written():
         _print_eval_failure(argv)
     return code

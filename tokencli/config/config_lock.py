@@ -4,10 +4,11 @@ There is one lock for all configuration files of a user, so it doesn't matter by
 known or whether it exists yet, and no lock file appears next to a configuration.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tokencli.protocols import ShowWait
 from tokencli.system.file_lock import hold_lock
 from tokencli.system.private_files import ensure_private_dir
 from tokencli.system.user_dirs import state_dir
@@ -16,7 +17,7 @@ _LOCK_TIMEOUT_S = 30.0
 
 
 @contextmanager
-def hold_config_lock(note: Callable[[str], None], root: Path | None = None) -> Iterator[None]:
+def hold_config_lock(show_wait: ShowWait, root: Path | None = None) -> Iterator[None]:
     """Hold the lock inside the block.
 
     Raises:
@@ -28,6 +29,10 @@ def hold_config_lock(note: Callable[[str], None], root: Path | None = None) -> I
     doing = "changing a configuration file"
     path = root / "locks" / "config.lock"
     with hold_lock(
-        path, doing=doing, timeout=_LOCK_TIMEOUT_S, note=note, timeout_cause="run the command again"
+        path,
+        doing=doing,
+        timeout=_LOCK_TIMEOUT_S,
+        show_wait=show_wait,
+        timeout_cause="run the command again",
     ):
         yield

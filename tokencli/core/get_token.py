@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from tokencli.core.grant_runner import run_grant
+from tokencli.core.grant_runner import WAITING_FOR_TOKEN, run_grant
 from tokencli.core.secret_account import record_accounts
 from tokencli.core.secret_resolver import SecretResolver, hash_subject
 from tokencli.core.stored_token import extend_sliding_expiry, find_earlier_login
@@ -36,6 +36,7 @@ CANNOT_REFRESH_STATUSES = (500, 501)
 RESERVED_BYTES = 256 * 1024
 """Bytes to reserve in the store before a request is sent: the largest token set that is stored
 (`oauth.token_response`)."""
+FINISHING_REFRESH = "finishing the refresh, so that the new refresh token is saved"
 
 
 class SignInRequiredError(LoginRequiredError):
@@ -244,7 +245,14 @@ class TokenRenewal:
         grant = grants.load_grant(self.profile.grant)
         for name in grants.required_secrets(self.profile):
             self.resolver.resolve(name)  # before signals are deferred: a source may be slow
-        with self.ctx.defer_signals(self.profile.connection.timeout):
+        # A grant can be repeated, unless its secret can't or the new token ends or counts against others.
+        issuing = self.profile.provider.issuing
+        keep_reply = (
+            self.profile.grant == "refresh_token"
+            or issuing.exclusive
+            or issuing.max_sessions is not None
+        )
+        with self.ctx.defer_signals(WAITING_FOR_TOKEN, keep_reply=keep_reply):
             response = run_grant(grant.run(self.profile), self.profile, self.ctx, self.resolver)
             result = self._save_then_check(response, self.profile.grant)
         record_accounts(
@@ -262,7 +270,7 @@ class TokenRenewal:
         ):
             self.resolver.resolve(name, optional=True)  # before signals are deferred
         was_interrupted = store.was_refresh_interrupted(key, spent)
-        with self.ctx.defer_signals(profile.connection.timeout):
+        with self.ctx.defer_signals(FINISHING_REFRESH):
             store.begin_refresh(key, spent)
             try:
                 response = run_grant(

@@ -35,6 +35,9 @@ from tokencli.providers.template_values import complete_values
 if TYPE_CHECKING:
     from tokencli.core.user_sign_in import UserSignIn
 
+WAITING_FOR_TOKEN = "waiting for the server's reply, so that the token in it is saved"
+"""Printed if a signal arrives during a request that can't be repeated."""
+
 
 @dataclass(slots=True)
 class GrantRun:
@@ -102,7 +105,7 @@ def _send_token_request(step: PostTokenRequest | SendCustomRequest, run: GrantRu
     if run.deferred_signals is None:
         run.last_response = _send_and_parse(step, run)
         return run.last_response.token
-    run.deferred_signals.enter_context(run.ctx.defer_signals(run.profile.connection.timeout))
+    run.deferred_signals.enter_context(run.ctx.defer_signals(WAITING_FOR_TOKEN))
     try:
         run.last_response = _send_and_parse(step, run)
     except TokencliError:

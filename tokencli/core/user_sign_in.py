@@ -17,12 +17,10 @@ from tokencli.oauth.grants.steps import (
     ShowUserCode,
     WaitSeconds,
 )
-from tokencli.protocols import Context, RedirectListener
+from tokencli.protocols import Context, RedirectListener, WaitStatus
 
 SIGN_IN_TIMEOUT_S = 300.0
 """How long to wait for the redirect by default."""
-STATUS_INTERVAL_S = 1.0
-"""How often the remaining time is updated."""
 POLL_S = 0.2
 """How long to wait at the port and at the keyboard in turn."""
 _URL_LIKE = re.compile(
@@ -46,8 +44,7 @@ class UserSignIn:
         self._use_browser = self._browser_opened = False
         self._keyboard_stack = ExitStack()
         self._read_line: Callable[[float], str | None] | None = None
-        self._last_status = ""
-        self._deadline: float | None = None
+        self._wait_stack = ExitStack()
 
     def __enter__(self) -> Self:
         return self
@@ -55,9 +52,8 @@ class UserSignIn:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
+        self._wait_stack.close()
         self._keyboard_stack.close()
-        if self._deadline is not None:
-            self._ctx.terminal.set_status_line("")
         if self._listener is not None:
             self._listener.close()
 
@@ -99,7 +95,7 @@ class UserSignIn:
     def await_redirect(self, _: AwaitAuthorizationResponse) -> AuthorizationResponse:
         """Wait for the redirect at the port, and at the keyboard for a pasted address."""
         assert self._read_line is not None, "the authorization URL was opened"
-        with self._keyboard_stack:
+        with self._keyboard_stack, self._wait_stack:
             return self._poll_for_redirect(self._read_line)
 
     def _poll_for_redirect(self, read_line: Callable[[float], str | None]) -> AuthorizationResponse:
@@ -107,11 +103,11 @@ class UserSignIn:
         assert self._listen_step is not None
         clock, terminal = self._ctx.clock, self._ctx.terminal
         timeout = self._profile.sign_in.wait or SIGN_IN_TIMEOUT_S
-        self._deadline = clock.monotonic() + timeout
+        deadline = clock.monotonic() + timeout
         terminal.print_note(f"waiting up to {humanize_duration(timeout)} (Ctrl-C to cancel)")
-        while (left := self._deadline - clock.monotonic()) > 0:
-            if self._browser_opened:  # otherwise the line is kept free for pasting
-                self._show_status()
+        if self._browser_opened:  # otherwise the line is kept free for pasting
+            self._show_wait(timeout)
+        while (left := deadline - clock.monotonic()) > 0:
             response = self._listener.wait_for_redirect(min(POLL_S, left))
             if response is not None:
                 return response
@@ -171,28 +167,21 @@ class UserSignIn:
             )
             if not qr_drawn:
                 terminal.show_message(complete_uri)
-        self._deadline = self._ctx.clock.monotonic() + step.expires_in
         terminal.print_note(
             f"waiting up to {humanize_duration(step.expires_in)} (Ctrl-C to cancel)"
         )
+        self._show_wait(step.expires_in)
 
     def wait_interval(self, step: WaitSeconds) -> float:
-        """Wait, update the remaining time, and return the monotonic time at the end."""
+        """Wait, and return the monotonic time at the end."""
         clock = self._ctx.clock
-        end = clock.monotonic() + step.seconds
-        while (left := end - clock.monotonic()) > 0:
-            self._show_status()
-            clock.sleep(min(STATUS_INTERVAL_S, left))
+        clock.sleep(max(step.seconds, 0.0))
         return clock.monotonic()
 
-    def _show_status(self) -> None:
-        if self._deadline is None:
-            return
-        left = max(self._deadline - self._ctx.clock.monotonic(), 0.0)
-        text = f"waiting for you to sign in; {humanize_duration(left)} left"
-        if text != self._last_status:
-            self._last_status = text
-            self._ctx.terminal.set_status_line(text)
+    def _show_wait(self, seconds: float) -> None:
+        """Show until the end of the sign-in that the user is waited for, for so many seconds."""
+        status = WaitStatus("waiting for you to sign in", seconds)
+        self._wait_stack.enter_context(self._ctx.terminal.show_wait(lambda: status))
 
     def _require_user(self) -> None:
         """Check that a user can be reached: by browser, by terminal, or as `--wait` says."""

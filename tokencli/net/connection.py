@@ -6,7 +6,7 @@ import re
 import socket
 from contextlib import suppress
 from functools import partial
-from threading import Lock
+from threading import RLock
 from typing import Any, Literal, NamedTuple
 
 from tokencli.fast_dataclass import dataclass
@@ -85,7 +85,7 @@ class ExchangeProgress:
         self.request_sent = False
         self.proxy_schemes: tuple[str, ...] = ()
         """How a proxy that replied with 407 wants to be authenticated to, e.g. `basic`."""
-        self._lock = Lock()
+        self._lock = RLock()  # a signal handler may cancel while this thread cancels or closes
         self._cancelled = False
         self._socket: socket.socket | None = None
         self._streams: list[io.RawIOBase] = []
@@ -120,13 +120,19 @@ class ExchangeProgress:
             if self._cancelled:
                 raise ExchangeCancelledError
 
-    def cancel(self) -> None:
-        """Shut the connection down, which ends any reading, and prevent sending."""
+    def cancel(self, *, unless_sent: bool = False) -> bool:
+        """Shut the connection down, which ends any reading, and prevent sending.
+
+        With `unless_sent` nothing happens if the server may have the request; the result is False.
+        """
         with self._lock:
+            if unless_sent and self.request_sent:
+                return False
             self._cancelled = True
             if self._socket is not None:
                 with suppress(OSError):  # the other side was faster
                     self._socket.shutdown(socket.SHUT_RDWR)
+            return True
 
     def track_stream(self, stream: io.RawIOBase) -> None:
         """Remember a stream, to close it even if a library leaves that to the garbage collector."""

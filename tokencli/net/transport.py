@@ -17,7 +17,7 @@ from requests import PreparedRequest, Request, Response
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import SystemTimeWarning
 
-from tokencli.errors import TokencliError
+from tokencli.errors import TokencliError, UnreachableError
 from tokencli.fast_dataclass import dataclass
 from tokencli.humanize import describe_clock_skew
 from tokencli.models import BUSY_STATUSES, Connection, HttpReply, HttpRequest
@@ -36,8 +36,10 @@ from tokencli.net.tls_context import (
     load_client_certificate,
     resolve_trust_config,
 )
+from tokencli.protocols import ShowWait, WaitStatus, hide_wait
 from tokencli.providers.redaction import mask_secrets, redact_name
-from tokencli.system.timeout import WORKER_THREAD_NAME, run_with_timeout
+from tokencli.system.signals import is_reply_kept, stoppable
+from tokencli.system.timeout import WORKER_THREAD_NAME, Wakeup, run_with_timeout
 
 MAX_TRIES = 3
 FIRST_BACKOFF_S = 0.2
@@ -93,10 +95,12 @@ class HttpTransport:
         environ: Mapping[str, str],
         warn: Callable[[str], None],
         detail: Callable[[str], None] | None = None,
+        show_wait: ShowWait = hide_wait,
     ) -> None:
         self._environ = environ
         self._warn = warn
         self._detail = detail
+        self._show_wait = show_wait
 
     def send(self, request: HttpRequest, connection: Connection) -> HttpReply:
         """Send `request` and return the reply, whatever its status, unless that is a redirect.
@@ -115,10 +119,15 @@ class HttpTransport:
             ConfigError: the URL, a header, a CA file or a proxy is invalid; nothing was sent.
         """
         exchange = self._prepare_exchange(request, connection)
-        attempts = 0
+        wait = _ExchangeWait(exchange)
+        with self._show_wait(wait.describe), stoppable(wait.stop):
+            return self._send_until_final(exchange, wait)
+
+    def _send_until_final(self, exchange: _PreparedExchange, wait: "_ExchangeWait") -> HttpReply:
+        request, attempts = exchange.request, 0
         while True:
             attempts += 1
-            outcome = _attempt_exchange(exchange)
+            outcome = _attempt_exchange(exchange, wait)
             if isinstance(outcome, _FailedAttempt):
                 partial, is_answered_by = outcome.damaged_reply, request.is_answered_by
                 is_answered = bool(partial and is_answered_by and is_answered_by(partial))
@@ -135,7 +144,11 @@ class HttpTransport:
                     raise outcome.error from None  # the original exception may quote a secret
                 return reply
             self._print_outcome(outcome, exchange, f"; trying again in {delay:.1f} s")
-            time.sleep(delay)
+            if isinstance(outcome, HttpReply):
+                reason = f"{exchange.target.authority} replied with HTTP {outcome.status}"
+            else:
+                reason = outcome.error.message
+            wait.back_off(delay, reason)
 
     def _print_outcome(
         self, outcome: HttpReply | _FailedAttempt, exchange: _PreparedExchange, next_step: str = ""
@@ -183,17 +196,89 @@ class HttpTransport:
         )
 
 
-def _attempt_exchange(exchange: _PreparedExchange) -> HttpReply | _FailedAttempt:
+class _ExchangeWait:
+    """What an exchange is waiting for: shown to the user, and ended by a deferred signal."""
+
+    def __init__(self, exchange: _PreparedExchange) -> None:
+        self._exchange = exchange
+        self._progress: ExchangeProgress | None = None
+        self._wakeup = Wakeup()
+        self._stopped = False
+        self._retry_reason = ""
+        self._retry_at = 0.0
+
+    def begin_attempt(self) -> tuple[ExchangeProgress, Wakeup]:
+        """Return the progress of a new attempt, and what ends it."""
+        progress = self._progress = ExchangeProgress()
+        return progress, self._begin_wait()
+
+    def back_off(self, delay: float, reason: str) -> None:
+        """Wait `delay` seconds before the next attempt."""
+        self._progress, self._retry_reason = None, reason
+        self._retry_at = time.monotonic() + delay
+        self._begin_wait().wait(delay)
+
+    def stop(self, keep_reply: bool) -> float:
+        """End the wait (`signals.stoppable`)."""
+        progress = self._progress
+        if progress is not None and not progress.cancel(unless_sent=keep_reply):
+            return max(self._exchange.remaining_s, 0.0)
+        self._stopped = True
+        self._wakeup.set()
+        return 0.0
+
+    def raise_if_stopped(self) -> None:
+        """Raise an error that only ends the block in which signals are deferred."""
+        if self._stopped:
+            error = UnreachableError("interrupted")
+            error.request_sent = self._progress is not None and self._progress.request_sent
+            raise error
+
+    def describe(self) -> WaitStatus:
+        """Return what is being waited for."""
+        progress, server = self._progress, self._exchange.target.authority
+        if progress is None:
+            seconds = max(self._retry_at - time.monotonic(), 0.0)
+            return WaitStatus(f"trying again in {seconds:.0f} s, because {self._retry_reason}")
+        proxy = self._exchange.proxy
+        if progress.stage in ("connect", "proxy") and proxy is not None:
+            server += f" through the proxy {proxy.authority}"
+        text = {
+            "connect": f"connecting to {server}",
+            "proxy": f"connecting to {server}",
+            "tls": f"setting up TLS with {server}",
+            "wait": f"waiting for {server}",
+            "read": f"reading the reply of {server}",
+        }[progress.stage]
+        if progress.request_sent and is_reply_kept():
+            return WaitStatus(
+                text, self._exchange.connection.timeout, "Ctrl-C stops after the reply"
+            )
+        return WaitStatus(text, self._exchange.connection.timeout)
+
+    def _begin_wait(self) -> Wakeup:
+        self._wakeup = Wakeup()
+        self.raise_if_stopped()  # after the assignment: from now on, a signal ends this wait
+        return self._wakeup
+
+
+def _attempt_exchange(
+    exchange: _PreparedExchange, wait: _ExchangeWait
+) -> HttpReply | _FailedAttempt:
     """Do the exchange once, within the time that is left."""
-    progress = ExchangeProgress()
+    progress, wakeup = wait.begin_attempt()
     seconds = exchange.remaining_s
     try:
         return run_with_timeout(
-            lambda: _perform_exchange(exchange, progress, seconds), seconds, cancel=progress.cancel
+            lambda: _perform_exchange(exchange, progress, seconds),
+            seconds,
+            cancel=progress.cancel,
+            wakeup=wakeup,
         )
     except TokencliError as error:
         return _FailedAttempt(error, retryable=False)
     except Exception as error:  # noqa: BLE001  # raised again unless it is a network failure
+        wait.raise_if_stopped()
         from tokencli.net.errors import translate_exception  # start-up: only failures need it
 
         context = FailureContext(

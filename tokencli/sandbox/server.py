@@ -330,9 +330,7 @@ def _not_found_response() -> Response:
 
 def _hold_workspace_lock(directory: Path) -> AbstractContextManager[object]:
     """Return the lock that a sandbox holds on its directory as long as it runs."""
-    return hold_lock(
-        directory / "running.lock", doing="running a sandbox", timeout=0.0, note=lambda _: None
-    )
+    return hold_lock(directory / "running.lock", doing="running a sandbox", timeout=0.0)
 
 
 def delete_abandoned_workspaces() -> list[Path]:

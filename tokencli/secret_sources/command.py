@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from tokencli.errors import CredentialsError
 from tokencli.models import Secret, SecretRef
-from tokencli.protocols import Interaction, Terminal
+from tokencli.protocols import Interaction, Terminal, WaitStatus
 from tokencli.secret_sources import MAX_SECRET_BYTES, normalize_secret
 from tokencli.system.signals import defer_signals
 from tokencli.system.timeout import run_with_timeout
@@ -53,13 +53,14 @@ class CommandSource:
         process: subprocess.Popen[bytes] | None = None
         try:
             # A signal between the start and the assignment would leave the command running.
-            with defer_signals(lambda _: None):
+            with defer_signals(lambda _: None, ""):
                 process = self._start_process(ref, interactive=interactive)
-            raw = run_with_timeout(partial(_read_output, process), self._timeout)
-            code = 0
-            if len(raw) <= MAX_SECRET_BYTES:
-                code = process.wait(max(deadline - monotonic(), 0.1))
-                ended = True
+            with self._terminal.show_wait(partial(self._describe_wait, ref), shares_terminal=True):
+                raw = run_with_timeout(partial(_read_output, process), self._timeout)
+                code = 0
+                if len(raw) <= MAX_SECRET_BYTES:
+                    code = process.wait(max(deadline - monotonic(), 0.1))
+                    ended = True
         except (TimeoutError, subprocess.TimeoutExpired):
             raise _command_error(ref, f"did not end within {self._timeout:g} s") from None
         finally:
@@ -75,6 +76,11 @@ class CommandSource:
             raise _command_error(ref, outcome)
         source = f"the output of the command {ref.target[0]!r}"
         return normalize_secret(raw, source, first_line=True)
+
+    def _describe_wait(self, ref: SecretRef) -> WaitStatus:
+        return WaitStatus(
+            f"waiting for the {ref.name} from the command {ref.target[0]!r}", self._timeout
+        )
 
     def _start_process(self, ref: SecretRef, *, interactive: bool) -> subprocess.Popen[bytes]:
         try:

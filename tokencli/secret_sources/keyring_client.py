@@ -6,7 +6,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 from tokencli.errors import KeyringError
-from tokencli.protocols import Terminal
+from tokencli.protocols import Terminal, WaitStatus
 from tokencli.secret_sources import keyring_errors
 from tokencli.secret_sources.keyring_backend import backend_name, choose_backend
 from tokencli.secret_sources.secret_service import SecretServiceStatus, find_session_bus
@@ -19,6 +19,8 @@ CALL_TIMEOUT_S = 10.0
 """Seconds for one call …"""
 UNLOCK_TIMEOUT_S = 60.0
 """… if the user may be typing the keyring's password."""
+UNLOCK_NOTICE_S = 2.0
+"""Seconds after which the user is told of the keyring's window, if stderr can't show the wait."""
 ITEM_SIZE_LIMITS = {"win32": 1280}
 """UTF-16 units of one item: 2560 bytes (CRED_MAX_CREDENTIAL_BLOB_SIZE)."""
 _FAILURE_CACHE_S = 60.0
@@ -48,6 +50,7 @@ class OsKeyring:
             environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
         )
         self._timeout = timeout or (UNLOCK_TIMEOUT_S if self._can_prompt else CALL_TIMEOUT_S)
+        self._note_after = UNLOCK_NOTICE_S if self._can_prompt else None
         self._backend: Backend | None = None
         self._secret_service_status: SecretServiceStatus | None = None
         self._failed_until = 0.0
@@ -148,9 +151,8 @@ class OsKeyring:
             error_type, message, cause, fix = self._failure
             raise error_type(message, cause=cause, fix=fix)
         try:
-            return run_with_timeout(
-                lambda: work(self._get_backend()), self._timeout, on_slow=self._note_unlock_prompt
-            )
+            with self._terminal.show_wait(self._describe_wait, note_after=self._note_after):
+                return run_with_timeout(lambda: work(self._get_backend()), self._timeout)
         except KeyringError as error:
             self._remember_failure(error)
             raise
@@ -172,11 +174,9 @@ class OsKeyring:
         self._failed_until = monotonic() + _FAILURE_CACHE_S
         self._failure = type(error), error.message, error.cause, error.fix
 
-    def _note_unlock_prompt(self) -> None:
-        if self._can_prompt:
-            self._terminal.print_note(
-                "the OS keyring is waiting to be unlocked: look for its window"
-            )
+    def _describe_wait(self) -> WaitStatus:
+        hint = "; if it is locked, look for its window" if self._can_prompt else ""
+        return WaitStatus(f"waiting for the OS keyring{hint}", self._timeout)
 
     def _get_backend(self) -> "Backend":
         if self._backend is None:

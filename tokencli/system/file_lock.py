@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from tokencli.errors import LockTimeoutError, StorageError
+from tokencli.protocols import ShowWait, WaitStatus, hide_wait
 from tokencli.system.private_files import build_storage_error, foreign_owner_error
 
 T = TypeVar("T")
 
 WAIT_NOTICE_S = 2.0
-"""After so many seconds the user is told what the program is waiting for."""
+"""After so many seconds a run without a terminal says what it is waiting for."""
 _FIRST_PAUSE_S, _MAX_PAUSE_S, _PAUSE_GROWTH = 0.01, 0.5, 1.4
 """The pauses between two attempts to take a lock; each is shortened at random by up to a half."""
 
@@ -35,13 +36,13 @@ def hold_lock(
     *,
     doing: str,
     timeout: float,
-    note: Callable[[str], None],
+    show_wait: ShowWait = hide_wait,
     timeout_cause: str | None = "wait longer with --lock-timeout 2m",
     unless: Callable[[], T | None] = lambda: None,
 ) -> Iterator[T | None]:
     """Hold the lock at `path` during the block; wait at most `timeout` seconds for it.
 
-    `doing` says what the holder is doing, for messages. Whenever the lock has changed hands while
+    `doing` says what the holder is doing, for messages and for `show_wait`. Whenever the lock has changed hands while
     this process waits, `unless` is called. If it returns anything but None, that is yielded, and the
     lock isn't held.
 
@@ -50,7 +51,13 @@ def hold_lock(
     """
     lock, found = _try_lock(path), None
     if lock is None:
-        lock, found = _wait_for_lock(path, doing, timeout, note, timeout_cause, unless)
+
+        def describe() -> WaitStatus:
+            holder = _describe_process(read_holder_pid(path))
+            return WaitStatus(f"waiting for {holder}, which is {doing}", timeout)
+
+        with show_wait(describe, note_after=WAIT_NOTICE_S):
+            lock, found = _wait_for_lock(path, doing, timeout, timeout_cause, unless)
     if lock is None:
         yield found
         return
@@ -145,20 +152,15 @@ def _wait_for_lock(
     path: Path,
     doing: str,
     timeout: float,
-    note: Callable[[str], None],
     timeout_cause: str | None,
     unless: Callable[[], T | None],
 ) -> tuple[_HeldLock | None, T | None]:
     """Wait for the lock, or for what `unless` finds after the lock has changed hands."""
     from random import uniform
 
-    start, noted, pause = time.monotonic(), False, _FIRST_PAUSE_S
+    start, pause = time.monotonic(), _FIRST_PAUSE_S
     seen = _read_mtime_ns(path)
     while (remaining := timeout - (time.monotonic() - start)) > 0:
-        if not noted and timeout - remaining >= WAIT_NOTICE_S:
-            noted = True
-            holder = _describe_process(read_holder_pid(path))
-            note(f"waiting for {holder}, which is {doing}; at most {remaining:.0f} s more")
         time.sleep(min(uniform(pause / 2, pause), remaining))  # noqa: S311  # no secret
         pause = min(pause * _PAUSE_GROWTH, _MAX_PAUSE_S)
         changed = _read_mtime_ns(path)

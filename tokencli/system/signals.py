@@ -5,9 +5,9 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from time import monotonic
+from math import ceil
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 TERMINATION_SIGNALS = ("SIGTERM", "SIGHUP")
 RESEND_DELAY_S = 0.01
@@ -69,42 +69,94 @@ DEFERRED_SIGNALS = tuple(
 """The signals that end or stop a program, as far as the platform has them."""
 
 
+class _Deferral(NamedTuple):
+    """A block in which signals are deferred."""
+
+    keep_reply: bool
+    received: list[int]
+    """The signals to deliver after the block."""
+
+
+_deferrals: list[_Deferral] = []
+"""The blocks that run, the innermost last. Only the main thread changes it."""
+_stop_functions: list[Callable[[bool], float]] = []
+"""What ends the waits that are going on, the innermost last. Only the main thread changes it."""
+
+
 @contextmanager
-def defer_signals(note: Callable[[str], None], *, at_most: float = 30.0) -> Iterator[None]:
+def defer_signals(
+    note: Callable[[str], None], purpose: str, *, keep_reply: bool = True
+) -> Iterator[None]:
     """Defer signals inside the block, tell the user through `note`, and deliver them after it.
 
-    The message says that the block takes `at_most` seconds. A signal that the process ignores stays
-    ignored. Outside the main thread, where Python delivers no signals, this does nothing.
+    A wait in the block that is `stoppable` ends at the signal, unless `keep_reply` and a reply may
+    come. The message is `purpose`, with the seconds that it takes at most.
+
+    A signal that the process ignores stays ignored. Outside the main thread, where Python delivers no
+    signals, this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    deferred: list[int] = []
-    start = monotonic()
+    deferral = _Deferral(keep_reply, [])
 
     def defer(number: int, _frame: FrameType | None) -> None:
-        first = not deferred
-        if number not in deferred:
-            deferred.append(number)
-        left = max(at_most - (monotonic() - start), 0.0)
+        if number not in deferral.received:
+            deferral.received.append(number)
+        seconds = _stop_wait()
+        if seconds == 0.0:
+            return  # the block ends now
+        limit = "" if seconds is None else f"; at most {ceil(seconds)} s"
         with suppress(RuntimeError):  # the signal interrupted a write to stderr
-            if first:
-                note("waiting for the server's reply, so that the new token is not lost")
-            else:
-                note(f"still waiting for the server's reply, at most {left:.0f} s more")
+            note(purpose + limit)
 
     with ExitStack() as after:
         # Runs last, when the previous handlers are back.
-        after.callback(_deliver_signals, deferred)
+        after.callback(_deliver_signals, deferral)
         for number in DEFERRED_SIGNALS:
             handler = signal.getsignal(number)
             if handler is None or handler is signal.SIG_IGN:  # not set by Python, or nohup
                 continue
             after.callback(signal.signal, number, handler)
             signal.signal(number, defer)
+        _deferrals.append(deferral)
+        after.callback(_deferrals.pop)
         yield
 
 
-def _deliver_signals(deferred: list[int]) -> None:
-    for number in deferred:
+@contextmanager
+def stoppable(stop: Callable[[bool], float]) -> Iterator[None]:
+    """Let a deferred signal end the wait in this block by calling `stop(keep_reply)`.
+
+    `stop` makes the wait end, and returns 0. If `keep_reply` and a request may have been sent, it
+    changes nothing and returns the seconds that the wait takes at most. It runs in a signal
+    handler. A signal that arrived before the block calls it at once.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _stop_functions.append(stop)
+    try:
+        if any(deferral.received for deferral in _deferrals):
+            _stop_wait()
+        yield
+    finally:
+        _stop_functions.pop()
+
+
+def is_reply_kept() -> bool:
+    """Tell whether a signal waits for the reply to a request that was sent."""
+    return any(deferral.keep_reply for deferral in _deferrals)
+
+
+def _stop_wait() -> float | None:
+    """End the wait for a signal that ends the process; return the seconds that it takes at most."""
+    received = {number for deferral in _deferrals for number in deferral.received}
+    if not _stop_functions or not received - {getattr(signal, "SIGTSTP", None)}:
+        return None
+    return _stop_functions[-1](is_reply_kept())
+
+
+def _deliver_signals(deferral: _Deferral) -> None:
+    for number in deferral.received:
         signal.raise_signal(number)

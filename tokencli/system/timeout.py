@@ -1,6 +1,8 @@
 """Run work that may block in a thread, and stop waiting for it at a timeout."""
 
 from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TypeVar
 
@@ -11,13 +13,31 @@ CANCEL_GRACE_S = 0.1
 """Seconds that cancelled work gets to close what it opened."""
 
 
+class Wakeup:
+    """Ends a wait from a signal handler or another thread, also before the wait begins.
+
+    The methods of threading.Event may deadlock in a signal handler; those of SimpleQueue don't.
+    """
+
+    def __init__(self) -> None:
+        self._calls: SimpleQueue[None] = SimpleQueue()
+
+    def set(self) -> None:
+        """End the wait."""
+        self._calls.put(None)
+
+    def wait(self, seconds: float) -> None:
+        """Wait until `set` was called, and at most so many seconds."""
+        with suppress(Empty):
+            self._calls.get(timeout=max(seconds, 0.0))
+
+
 def run_with_timeout(
     work: Callable[[], T],
     seconds: float,
     *,
-    cancel: Callable[[], None] | None = None,
-    on_slow: Callable[[], None] | None = None,
-    slow_after: float = 2.0,
+    cancel: Callable[[], object] | None = None,
+    wakeup: Wakeup | None = None,
 ) -> T:
     """Return what `work()` returns, or raise what it raises, within `seconds` of wall-clock time.
 
@@ -26,31 +46,28 @@ def run_with_timeout(
     behind and doesn't keep the process alive.
 
     `cancel()` is called when the time is over, or if waiting is interrupted, and should make the
-    work end. `on_slow()` is called if the work takes more than `slow_after` seconds.
+    work end. `wakeup.set()` ends the wait like the timeout.
 
     Raises:
         TimeoutError: the work did not end in time.
     """
     results: list[T] = []
     errors: list[BaseException] = []
+    wakeup = wakeup or Wakeup()
 
     def run() -> None:
         try:
             results.append(work())
         except BaseException as error:  # noqa: BLE001  # raised again in the caller's thread
             errors.append(error)
+        wakeup.set()
 
     worker = Thread(target=run, daemon=True, name=WORKER_THREAD_NAME)
     worker.start()
     try:
-        if on_slow is not None and slow_after < seconds:
-            worker.join(slow_after)
-            if worker.is_alive():
-                on_slow()
-                seconds -= slow_after
-        worker.join(max(seconds, 0.0))
+        wakeup.wait(seconds)
     finally:
-        timed_out = worker.is_alive()
+        timed_out = not results and not errors
         if timed_out and cancel is not None:
             cancel()
     if timed_out and cancel is not None:

@@ -5,13 +5,18 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from typing import TYPE_CHECKING, Any
 
 from tokencli.errors import CredentialsError, LoginRequiredError
 from tokencli.models import Secret
-from tokencli.protocols import Choice
+from tokencli.protocols import Choice, WaitStatus
 from tokencli.sanitize import sanitize_text
 from tokencli.secret_sources import normalize_secret
+
+if TYPE_CHECKING:
+    from tokencli.terminal.line_reader import CbreakLineReader
+    from tokencli.terminal.wait_line import WaitLine
 
 MAX_LINE_CHARS = 2048
 """Limit of a line, which may quote a server."""
@@ -38,14 +43,11 @@ class StderrTerminal:
         self._quiet = quiet
         self._verbose = verbose
         self._warned: set[str] = set()
-        self._status_visible = False
 
     @property
     def interactive(self) -> bool:
         """Whether a user can answer: stdin and stderr are terminals, without `--no-input` or CI."""
-        if self._no_input or self._environ.get("CI", "").lower() not in ("", "0", "false"):
-            return False
-        return is_user_present()
+        return not self._no_input and not self._is_in_ci and is_user_present()
 
     def print_note(self, text: str, *, whole: bool = False) -> None:
         """Print a note unless `-q` is given; a long one is cut unless it is `whole`."""
@@ -158,7 +160,7 @@ class StderrTerminal:
         Ctrl-D cancels like Ctrl-C.
         """
         self._require_interactive(question)
-        self.set_status_line("")
+        erase_wait_line()
         from tokencli.terminal.prompts import Prompt, ask_plainly
 
         prompt = Prompt(
@@ -183,23 +185,63 @@ class StderrTerminal:
 
         Returns whether the QR code was drawn.
         """
-        self.set_status_line("")
         self._write_line(text, MAX_UNCUT_LINE_CHARS)
         if qr is None or not is_terminal(sys.stderr):
             return False
         return _draw_qr_code(qr)
 
-    def set_status_line(self, text: str) -> None:
-        """Replace the status line; only on a terminal, and not with `-q`."""
-        if self._quiet or self._environ.get("TERM") == "dumb" or not is_terminal(sys.stderr):
-            return
-        if text or self._status_visible:
-            width = max(shutil.get_terminal_size((80, 24)).columns - 1, 1)
-            sys.stderr.write(
-                "\r\x1b[K" + (sanitize_text(f"tokencli: {text}", width) if text else "")
-            )
-            sys.stderr.flush()
-        self._status_visible = bool(text)
+    def show_wait(
+        self,
+        describe: Callable[[], WaitStatus],
+        /,
+        *,
+        note_after: float | None = None,
+        shares_terminal: bool = False,
+    ) -> AbstractContextManager[object]:
+        """Show on a terminal what the block waits for, if it takes more than a second.
+
+        See `protocols.Terminal`. There is no line in a pipe, in CI, with `-q` or if TERM is dumb.
+        """
+        if self._quiet:
+            return nullcontext()
+        if self._is_in_ci or not self._is_terminal_capable() or not is_terminal(sys.stderr):
+            return nullcontext() if note_after is None else self._note_once(describe, note_after)
+        from tokencli.terminal.wait_line import SHOW_AFTER_S, WaitLine  # needs a thread
+
+        if shares_terminal:
+            return self._note_once(describe, SHOW_AFTER_S, unless_modes_differ=True)
+        _screen.line = _screen.line or WaitLine(_is_user_typing)
+        return _screen.line.show(describe)
+
+    @contextmanager
+    def _note_once(
+        self, describe: Callable[[], WaitStatus], delay: float, *, unless_modes_differ: bool = False
+    ) -> Iterator[None]:
+        """Print a note if the block takes longer than `delay` seconds.
+
+        A program that asks for a password turns the terminal's echo off, and one that draws a dialog
+        changes more. With `unless_modes_differ`, it isn't disturbed.
+        """
+        from threading import Timer
+
+        before = _read_terminal_modes() if unless_modes_differ else None
+
+        def print_status() -> None:
+            if not unless_modes_differ or _read_terminal_modes() == before:
+                status = describe()
+                self.print_note(f"{status.doing} ({status.hint})")
+
+        timer = Timer(delay, print_status)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    @property
+    def _is_in_ci(self) -> bool:
+        return self._environ.get("CI", "").lower() not in ("", "0", "false")
 
     @contextmanager
     def open_line_reader(self) -> Iterator[Callable[[float], str | None]]:
@@ -212,8 +254,11 @@ class StderrTerminal:
             return
         from tokencli.terminal.line_reader import CbreakLineReader
 
-        with CbreakLineReader(sys.stdin.fileno()) as keyboard:
-            yield keyboard.read_line
+        with CbreakLineReader(sys.stdin.fileno(), erase_wait_line) as _screen.keyboard:
+            try:
+                yield _screen.keyboard.read_line
+            finally:
+                _screen.keyboard = None
 
     def _require_interactive(self, question: str) -> None:
         if not self.interactive:
@@ -223,14 +268,34 @@ class StderrTerminal:
             )
 
     def _write_line(self, text: str, limit: int = MAX_LINE_CHARS) -> None:
-        self.set_status_line("")
         write_stderr_line(text, limit)
+
+
+class _Screen:
+    """The terminal at stderr, of which a process has one."""
+
+    line: "WaitLine | None" = None
+    keyboard: "CbreakLineReader | None" = None
+
+
+_screen = _Screen()
+
+
+def erase_wait_line() -> None:
+    """Remove the line that shows what the program is waiting for, before anything else is written."""
+    if _screen.line is not None:
+        _screen.line.erase()
+
+
+def _is_user_typing() -> bool:
+    return _screen.keyboard is not None and _screen.keyboard.has_unfinished_line
 
 
 def write_stderr_line(text: str, limit: int = MAX_LINE_CHARS, *, anew: bool = False) -> None:
     """Write a sanitized line to stderr; a closed stderr is ignored."""
     if sys.stderr is None:  # closed: the line must not go to stdout instead
         return
+    erase_wait_line()
     try:
         start = "\n" if anew and is_terminal(sys.stderr) else ""  # after the ^C of an interrupt
         sys.stderr.write(f"{start}tokencli: {_color_label(sanitize_text(text, limit))}\n")
@@ -281,6 +346,16 @@ def is_terminal(stream: object) -> bool:
         return os.isatty(stream.fileno())  # type: ignore[attr-defined]  # None has no fileno: caught
     except (AttributeError, OSError, ValueError):
         return False
+
+
+def _read_terminal_modes() -> Any:
+    """Return the modes of the terminal at stderr, or None if they are unknown."""
+    with suppress(ImportError, OSError, ValueError, AttributeError):
+        import termios
+
+        with suppress(termios.error):
+            return termios.tcgetattr(sys.stderr.fileno())
+    return None
 
 
 def _read_line(prompt: str) -> str:

@@ -34,8 +34,9 @@ if sys.platform != "win32":
         to which a browser is redirected may be longer. So characters are read one by one, and echoed.
         """
 
-        def __init__(self, descriptor: int) -> None:
+        def __init__(self, descriptor: int, before_echo: Callable[[], None]) -> None:
             self._descriptor = descriptor
+            self._before_echo = before_echo
             self._saved_modes: list[Any] | None = None
             self._line = b""
             self._completed_lines: list[str] = []
@@ -75,9 +76,16 @@ if sys.platform != "win32":
                 self._process_input(os.read(self._descriptor, 4096))
             return self._completed_lines.pop(0)
 
+        @property
+        def has_unfinished_line(self) -> bool:
+            """Whether something is typed that isn't a line yet."""
+            return bool(self._line)
+
         def _process_input(self, data: bytes) -> None:
             if not data:
                 raise KeyboardInterrupt
+            if not self._line:
+                self._before_echo()
             echo = ""
             for byte in (data[at : at + 1] for at in range(len(data))):
                 if byte in b"\r\n":

@@ -112,8 +112,10 @@ class LockedStore(ABC):
             return
         path = self.ensure_subdir("locks") / f"{self.file_stem(key)}.lock"
         doing = f"getting a token for profile {self._profile!r}"
-        note = self._terminal.print_note
-        with hold_lock(path, doing=doing, timeout=timeout, note=note, unless=unless) as found:
+        show_wait = self._terminal.show_wait
+        with hold_lock(
+            path, doing=doing, timeout=timeout, show_wait=show_wait, unless=unless
+        ) as found:
             if found is not None:
                 yield found
                 return

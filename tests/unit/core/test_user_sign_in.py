@@ -251,7 +251,7 @@ def test_sign_in_timeout() -> None:
         assert "register http://127.0.0.1:49152/callback" in (timeout.value.cause or "")
         assert limit <= context.clock.now() - began <= limit + 1
         assert context.browser.close_count == 1
-        assert any("left" in text for text in context.terminal.status_lines)
+        assert context.terminal.waits == ["waiting for you to sign in"]
 
 
 def test_url_is_shown_without_browser() -> None:
@@ -397,7 +397,7 @@ class SignalRecordingContext(FakeContext):
     """A context that records when signals are deferred and delivered, among the store's events."""
 
     @contextmanager
-    def defer_signals(self, at_most: float) -> Iterator[None]:  # type: ignore[override]
+    def defer_signals(self, purpose: str, *, keep_reply: bool = True) -> Iterator[None]:  # type: ignore[override]
         self.fake_store.events.append("hold")
         yield
         self.fake_store.events.append("deliver")

@@ -98,7 +98,7 @@ def test_code_is_requested_shown_and_exchanged() -> None:
     assert "WDJB-MJHT [QR https://example.com/device?user_code=WDJB-MJHT]" in shown
     assert "canary" not in shown
     assert ctx.browser.opened_urls == []
-    assert "29 minutes left" in ctx.terminal.status_lines[1]
+    assert ctx.terminal.waits == ["waiting for you to sign in"]
 
 
 def test_qr_code_without_a_complete_uri() -> None:

@@ -7,13 +7,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.unit.token_store.samples import ROOT
 from tokencli.errors import LockTimeoutError, StorageError
+from tokencli.protocols import ShowWait, WaitStatus, hide_wait
 from tokencli.system import file_lock
 from tokencli.system.file_lock import hold_lock, read_holder_pid
 
@@ -21,7 +22,7 @@ HOLDER = """
 import sys
 from pathlib import Path
 from tokencli.system.file_lock import hold_lock
-with hold_lock(Path(sys.argv[1]), doing="getting a token for profile 'p'", timeout=30, note=print):
+with hold_lock(Path(sys.argv[1]), doing="getting a token for profile 'p'", timeout=30):
     print("held", flush=True)
     sys.stdin.readline()
 """
@@ -33,7 +34,7 @@ from tokencli.system.file_lock import hold_lock
 path = Path(sys.argv[1])
 count = path.with_name("count")
 sys.stdin.readline()
-with hold_lock(path, doing="getting a token for profile 'p'", timeout=60, note=lambda text: None):
+with hold_lock(path, doing="getting a token for profile 'p'", timeout=60):
     found = int(count.read_text())
     count.write_text(str(found + 1))
 """
@@ -70,9 +71,11 @@ def other(path: Path) -> Iterator[Hold]:
         yield start
 
 
-def take(path: Path, timeout: float = 0.0, note: Callable[[str], None] = print) -> bool:
+def take(path: Path, timeout: float = 0.0, show_wait: ShowWait = hide_wait) -> bool:
     """Acquire and release the lock."""
-    with hold_lock(path, doing="getting a token for profile 'p'", timeout=timeout, note=note):
+    with hold_lock(
+        path, doing="getting a token for profile 'p'", timeout=timeout, show_wait=show_wait
+    ):
         return True
 
 
@@ -136,28 +139,31 @@ def test_the_holder_is_named(path: Path, other: Hold) -> None:
     assert caught.value.fix == f"ps -fp {process.pid}"
 
 
-def test_a_wait_is_announced_once(path: Path, other: Hold, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that waits is told once for which process; a run that doesn't wait is told nothing."""
-    assert file_lock.WAIT_NOTICE_S == 2.0
-    monkeypatch.setattr(file_lock, "WAIT_NOTICE_S", 0.2)
+def test_a_wait_is_announced(path: Path, other: Hold) -> None:
+    """A run that waits says for which process and how long; a run that doesn't wait says nothing."""
     process = other()
-    said: list[str] = []
+    said: list[WaitStatus] = []
+    assert file_lock.WAIT_NOTICE_S == 2.0
 
-    def note(text: str) -> None:
-        said.append(text)
+    @contextmanager
+    def show_wait(
+        describe: Callable[[], WaitStatus], /, *, note_after: float | None = None, **_: object
+    ) -> Iterator[None]:
+        assert note_after == file_lock.WAIT_NOTICE_S
+        said.append(describe())
         assert process.stdin is not None
         process.stdin.write("\n")
         process.stdin.flush()
+        yield
 
-    assert take(path, 20, note)
+    assert take(path, 20, show_wait)
+    doing = f"waiting for process {process.pid}, which is getting a token for profile 'p'"
+    assert said == [WaitStatus(doing, 20)]
+    assert take(path, 20, show_wait)
     assert len(said) == 1
-    assert f"process {process.pid}," in said[0]
-    assert "profile 'p'" in said[0]
-    assert take(path, 20, note)
-    assert len(said) == 1
 
 
-def test_waiting_ends_early(path: Path, other: Hold, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_ends_early(path: Path, other: Hold) -> None:
     """Once the lock has changed hands, what `unless` finds ends the wait, and the lock isn't taken."""
     other()
     asked: list[bool] = []
@@ -166,14 +172,15 @@ def test_waiting_ends_early(path: Path, other: Hold, monkeypatch: pytest.MonkeyP
         asked.append(True)
         return "token" if len(asked) == 2 else None
 
-    def change_hands(text: str) -> None:
+    @contextmanager
+    def change_hands(*_: object, **__: object) -> Iterator[None]:
         assert not asked
         for delay in (0.3, 1.5):
             timer = threading.Timer(delay, os.utime, (path,), {"ns": (0, int(delay * 10))})
             timer.start()
+        yield
 
-    monkeypatch.setattr(file_lock, "WAIT_NOTICE_S", 0.2)
-    with hold_lock(path, doing="x", timeout=20, note=change_hands, unless=find) as found:
+    with hold_lock(path, doing="x", timeout=20, show_wait=change_hands, unless=find) as found:
         assert found == "token"
         assert read_holder_pid(path) not in (None, os.getpid())
     assert len(asked) == 2
@@ -267,7 +274,7 @@ def test_an_error_releases_the_lock(path: Path) -> None:
     for error in (ValueError, KeyboardInterrupt, SystemExit):
         with (
             pytest.raises(error),
-            hold_lock(path, doing="getting a token for profile 'p'", timeout=0, note=print),
+            hold_lock(path, doing="getting a token for profile 'p'", timeout=0),
         ):
             raise error
         assert take(path)
@@ -275,7 +282,7 @@ def test_an_error_releases_the_lock(path: Path) -> None:
 
 def test_a_child_does_not_keep_the_lock(path: Path) -> None:
     """A command that is started under the lock doesn't inherit it."""
-    with hold_lock(path, doing="getting a token for profile 'p'", timeout=0, note=print):
+    with hold_lock(path, doing="getting a token for profile 'p'", timeout=0):
         child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     with child:
         assert take(path)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tokencli.system.signals import DEFERRED_SIGNALS, defer_signals
+from tokencli.system.signals import DEFERRED_SIGNALS, defer_signals, is_reply_kept, stoppable
 
 ROOT = Path(__file__).parents[3]
 
@@ -22,7 +22,7 @@ from tokencli.system.signals import defer_signals
 if {ignored}:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 try:
-    with defer_signals(lambda text: print(text, file=sys.stderr, flush=True), at_most=30):
+    with defer_signals(lambda text: print(text, file=sys.stderr, flush=True), "finishing"):
         print("in", flush=True)
         # In turns: a signal just before a blocking call would be heard only after it.
         while not select.select([sys.stdin], [], [], 0.02)[0]:
@@ -82,14 +82,14 @@ def test_a_signal_is_delivered_after_the_block(
     """The block ends, then the signal has its usual effect."""
     program = start()
     program.send_signal(number)
-    assert told(program) == ("waiting for the server's reply, so that the new token is not lost\n")
+    assert told(program) == "finishing\n"
     out, _ = program.communicate("\n", timeout=20)
     assert out == last
     assert program.returncode == code
 
 
-def test_a_second_ctrl_c_shows_the_remaining_time(start: Start) -> None:
-    """A second Ctrl-C doesn't end the block either, and shows how long it takes at most."""
+def test_a_second_ctrl_c_is_answered(start: Start) -> None:
+    """A second Ctrl-C doesn't end the block either, and is answered as the first."""
     program = start()
     program.send_signal(signal.SIGINT)
     told(program)
@@ -97,7 +97,7 @@ def test_a_second_ctrl_c_shows_the_remaining_time(start: Start) -> None:
     program.send_signal(signal.SIGINT)
     while not select.select([program.stderr], [], [], 0.5)[0]:
         program.send_signal(signal.SIGINT)  # one that comes amid the first note is not told of
-    assert told(program).startswith("still waiting for the server's reply, ")
+    assert told(program) == "finishing\n"
     out, _ = program.communicate("\n", timeout=20)
     assert out == "saved\ninterrupted\n"
 
@@ -132,10 +132,10 @@ def test_ignored_signals_stay_ignored(start: Start) -> None:
 def test_handlers_are_restored(monkeypatch: pytest.MonkeyPatch) -> None:
     """After the block, also after an error in it, each signal has its previous handler."""
     before = [signal.getsignal(number) for number in DEFERRED_SIGNALS]
-    with defer_signals(print):
+    with defer_signals(print, ""):
         assert [signal.getsignal(number) for number in DEFERRED_SIGNALS] != before
     assert [signal.getsignal(number) for number in DEFERRED_SIGNALS] == before
-    with pytest.raises(ValueError, match="inside"), defer_signals(print):
+    with pytest.raises(ValueError, match="inside"), defer_signals(print, ""):
         raise ValueError("inside")
     assert [signal.getsignal(number) for number in DEFERRED_SIGNALS] == before
 
@@ -143,7 +143,7 @@ def test_handlers_are_restored(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_ctrl_c_after_an_error_is_still_delivered() -> None:
     """An error in the block doesn't lose a signal that arrived during it."""
     heard: list[str] = []
-    with pytest.raises(KeyboardInterrupt) as caught, defer_signals(heard.append):
+    with pytest.raises(KeyboardInterrupt) as caught, defer_signals(heard.append, ""):
         signal.raise_signal(signal.SIGINT)
         raise ValueError("inside")
     assert isinstance(caught.value.__context__, ValueError)
@@ -156,7 +156,7 @@ def test_other_threads_are_left_alone() -> None:
     seen: list[object] = []
 
     def work() -> None:
-        with defer_signals(print):
+        with defer_signals(print, ""):
             seen.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=work)
@@ -171,5 +171,64 @@ def test_a_note_that_cant_be_written_is_ignored() -> None:
     def reentrant(text: str) -> None:
         raise RuntimeError("reentrant call")
 
-    with pytest.raises(KeyboardInterrupt), defer_signals(reentrant):
+    with pytest.raises(KeyboardInterrupt), defer_signals(reentrant, ""):
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("early", [True, False])
+@pytest.mark.parametrize("keep_reply", [True, False])
+def test_a_wait_in_the_block_is_stopped(early: bool, keep_reply: bool) -> None:
+    """A signal before or during the wait stops it, and nothing is said, as the block ends now."""
+    stopped: list[bool] = []
+
+    def stop(keep: bool) -> float:
+        stopped.append(keep)
+        return 0.0
+
+    heard: list[str] = []
+    with (
+        pytest.raises(KeyboardInterrupt),
+        defer_signals(heard.append, "finishing", keep_reply=keep_reply),
+    ):
+        if early:
+            signal.raise_signal(signal.SIGINT)
+        assert heard == ["finishing"] * early
+        with stoppable(stop):
+            if not early:
+                signal.raise_signal(signal.SIGINT)
+            assert stopped == [keep_reply]
+            assert is_reply_kept() is keep_reply
+    assert heard == ["finishing"] * early
+    assert not is_reply_kept()
+
+
+def test_a_wait_that_goes_on_has_a_limit() -> None:
+    """If a reply may come, each signal is answered with the seconds that are left."""
+    left, heard = [12.3, 11.0], []
+    with (
+        pytest.raises(KeyboardInterrupt),
+        defer_signals(heard.append, "finishing"),
+        stoppable(lambda _: left.pop(0)),
+    ):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+    assert heard == ["finishing; at most 13 s", "finishing; at most 11 s"]
+
+
+def test_ctrl_z_stops_no_wait() -> None:
+    """The program is to go on later, so a wait isn't ended by SIGTSTP."""
+    before = signal.signal(signal.SIGTSTP, lambda *_: None)  # the test itself is not stopped
+    try:
+        with defer_signals(print, "finishing"), stoppable(lambda _: pytest.fail("stopped")):
+            signal.raise_signal(signal.SIGTSTP)
+    finally:
+        signal.signal(signal.SIGTSTP, before)
+
+
+def test_without_a_deferral_signals_have_their_usual_effect() -> None:
+    """A wait is not stopped by `stop` then, but by the exception."""
+    with (
+        pytest.raises(KeyboardInterrupt),
+        stoppable(lambda _: pytest.fail("stopped")),
+    ):
         signal.raise_signal(signal.SIGINT)

@@ -1,11 +1,12 @@
 """Work with a time-out."""
 
+import signal
 import threading
 import time
 
 import pytest
 
-from tokencli.system.timeout import run_with_timeout
+from tokencli.system.timeout import Wakeup, run_with_timeout
 
 
 def test_results_and_errors_are_passed_on() -> None:
@@ -32,17 +33,33 @@ def test_work_that_ends_when_cancelled_counts() -> None:
     assert run_with_timeout(lambda: cancelled.wait(20), 0.01, cancel=cancelled.set) is True
 
 
-def test_slow_work_is_announced_once() -> None:
-    """`on_slow` is called if the work takes longer than `slow_after`, within the time-out."""
-    release, calls = threading.Event(), []
-
-    def announce() -> None:
-        calls.append("slow")
-        release.set()
-
-    assert run_with_timeout(lambda: release.wait(20), 10, on_slow=announce, slow_after=0.05)
-    assert calls == ["slow"]
+@pytest.mark.parametrize("early", [True, False])
+def test_a_wakeup_ends_the_wait(early: bool) -> None:
+    """`Wakeup.set` ends the wait at once, also if it was called before, and the work is cancelled."""
+    wakeup, cancelled = Wakeup(), threading.Event()
+    if early:
+        wakeup.set()
+    else:
+        threading.Timer(0.1, wakeup.set).start()
     started = time.monotonic()
     with pytest.raises(TimeoutError):
-        run_with_timeout(lambda: time.sleep(5), 0.2, on_slow=lambda: None, slow_after=0.1)
-    assert time.monotonic() - started < 2
+        run_with_timeout(
+            lambda: cancelled.wait(20) and 1 // 0, 20, cancel=cancelled.set, wakeup=wakeup
+        )
+    assert cancelled.is_set()
+    assert time.monotonic() - started < 5
+
+
+def test_a_signal_handler_may_end_the_wait() -> None:
+    """The handler runs in the thread that waits."""
+    wakeup = Wakeup()
+    before = signal.signal(signal.SIGUSR1, lambda *_: wakeup.set())
+    try:
+        main = threading.get_ident()
+        threading.Timer(0.1, signal.pthread_kill, (main, signal.SIGUSR1)).start()
+        started = time.monotonic()
+        with pytest.raises(TimeoutError):
+            run_with_timeout(lambda: time.sleep(5), 20, wakeup=wakeup)
+        assert time.monotonic() - started < 4
+    finally:
+        signal.signal(signal.SIGUSR1, before)

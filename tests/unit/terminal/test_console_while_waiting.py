@@ -43,47 +43,10 @@ def test_messages_are_shown_even_with_q(capsys: pytest.CaptureFixture[str]) -> N
     assert not set(text) & set("\x1b\x07\x9b\u202e\r█▀▄")
 
 
-def test_a_pipe_gets_no_status_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """A log gets no line that is replaced later."""
-    terminal().set_status_line("waiting")
-    assert capsys.readouterr().err == ""
-
-
 def test_without_a_terminal_no_line_is_read(capsys: pytest.CaptureFixture[str]) -> None:
     """Without a terminal nothing is read, since a pipe's content has another purpose."""
     with terminal().open_line_reader() as typed:
         assert typed(30) is None
-
-
-@pytest.mark.parametrize(("quiet", "kind"), [(True, "xterm"), (False, "dumb")])
-def test_no_status_line_with_q_or_a_dumb_terminal(
-    monkeypatch: pytest.MonkeyPatch, quiet: bool, kind: str
-) -> None:
-    """Nothing is written at all."""
-    with screen(monkeypatch) as there:
-        told = terminal(quiet=quiet, TERM=kind)
-        told.set_status_line("waiting")
-        told.show_message("end")
-        assert os.read(there, 1000) == b"tokencli: end\r\n"
-
-
-def test_the_status_line_is_replaced_and_removed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is removed before the next message, and escapes in its text are sanitized."""
-    with screen(monkeypatch) as there:
-        told = terminal(TERM="xterm")
-        told.set_status_line("waiting")
-        told.set_status_line("x\x1b[2Jx")
-        told.print_note("done")
-        told.set_status_line("")
-        heard = b""
-        while not heard.endswith(b"\n"):
-            heard += os.read(there, 1000)
-    assert heard.split(b"\r\x1b[K") == [
-        b"",
-        b"tokencli: waiting",
-        b"tokencli: x\\u001b[2Jx",
-        b"tokencli: done\r\n",
-    ]
 
 
 def test_a_typed_line_is_read(
