@@ -1,12 +1,15 @@
 """Interactive sign-in with real processes, a certified server, and a scripted user."""
 
+import fcntl
 import os
 import pty
 import re
 import select
+import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import termios
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,16 +96,28 @@ class Terminal:
 
 
 @contextmanager
-def run_in_terminal(*args: str, **env: str) -> Iterator[Terminal]:
-    """Run tokencli in a terminal; its stdout is a pipe."""
+def run_in_terminal(
+    *args: str,
+    argv: Sequence[str] = (),
+    stdout_too: bool = False,
+    controlling: bool = False,
+    cols: int = 80,
+    **env: str,
+) -> Iterator[Terminal]:
+    """Run tokencli, or `argv`, in a terminal of 24 lines; its stdout is a pipe, unless `stdout_too`.
+
+    The terminal is the controlling one of the process if it is `controlling`.
+    """
     ours, theirs = pty.openpty()
+    fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", 24, cols, 0, 0))
     process = subprocess.Popen(
-        [script(), *args],
+        argv or [script(), *args],
         stdin=theirs,
-        stdout=subprocess.PIPE,
+        stdout=theirs if stdout_too else subprocess.PIPE,
         stderr=theirs,
         start_new_session=True,
         env={**os.environ, "TERM": "xterm", **env},
+        preexec_fn=(lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)) if controlling else None,
     )
     os.close(theirs)
     try:
@@ -111,8 +126,8 @@ def run_in_terminal(*args: str, **env: str) -> Iterator[Terminal]:
         process.kill()
         process.wait()
         os.close(ours)
-        assert process.stdout is not None
-        process.stdout.close()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def test_login_in_a_browser(
