@@ -165,6 +165,12 @@ class App:
         file = MetadataCacheFile(profile)
         return apply_cached_metadata(profile, MetadataCache(file.load, file.save))
 
+    def move_cached_metadata(self, old: Profile, new: Profile) -> None:
+        """Move the cached metadata of a renamed profile's issuer, to which its tokens are tied."""
+        from tokencli.token_store.metadata_cache import MetadataCacheFile
+
+        MetadataCacheFile(old).move_to(MetadataCacheFile(new))
+
     def remembered_spelling(self, profile: Profile, name: str) -> RememberedValue:
         """Return the file with the spelling of a constant that the token endpoint accepts."""
         from tokencli.token_store.metadata_cache import SpellingFile

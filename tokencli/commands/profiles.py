@@ -13,6 +13,7 @@ from tokencli.commands.options import (
     common_options,
 )
 from tokencli.commands.profiles_edit import ProfileNameArgument, add, edit
+from tokencli.commands.profiles_rename import copy, rename
 from tokencli.commands.profiles_view import (
     print_profile_list,
     profile_details_to_dict,
@@ -74,6 +75,8 @@ def list_all(
 
 app.command()(add)
 app.command()(edit)
+app.command()(rename)
+app.command()(copy)
 
 
 @app.command()

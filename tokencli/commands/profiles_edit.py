@@ -26,6 +26,10 @@ ProfileNameArgument = Annotated[
     str | None,
     typer.Argument(metavar="[NAME]", help="Profile name; the default profile if omitted."),
 ]
+UnsetOption = Annotated[
+    list[str] | None,
+    typer.Option("--unset", metavar="KEY", help="Remove a configuration key; repeatable."),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +166,7 @@ def edit(
     common: CommonOptions,
     given: GivenKeys,
     name: ProfileNameArgument = None,
-    unset: Annotated[
-        list[str] | None,
-        typer.Option("--unset", metavar="KEY", help="Remove a configuration key; repeatable."),
-    ] = None,
+    unset: UnsetOption = None,
 ) -> None:
     """Change a profile with options, or in $EDITOR.
 

@@ -7,6 +7,7 @@ import shlex
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from tokencli.config.config_file import (
     read_config_text,
 )
 from tokencli.config.load import Config
+from tokencli.config.resolve import check_profile_name_and_type
 from tokencli.errors import ConfigError, StorageError, UsageError
 from tokencli.oauth.grants import EXCHANGED_SECRETS
 from tokencli.problems import closest_match, count_problems, list_names
@@ -54,12 +56,97 @@ def update_profile(
     config: Config, name: str, put: Mapping[str, Any], drop: Sequence[str]
 ) -> Config:
     """Set and remove keys of a profile; a dotted key such as `params.tenant` reaches inside a table."""
-    written = config.profile_table(name)
+    wanted = parse_toml(config.text, config.path)
+    text = _update_keys(config, config.text, wanted, name, put, drop)
+    return _write_checked(config, [text], wanted)
+
+
+def copy_profile(
+    config: Config, source: str, name: str, put: Mapping[str, Any], drop: Sequence[str]
+) -> Config:
+    """Add a copy of a profile with some keys set and others removed."""
+    require_new_name(config, name)
+    table = config.profile_table(source)
+    wanted = parse_toml(config.text, config.path)
+    wanted["profiles"][name] = deepcopy(dict(table))
+    texts = [
+        toml_edit.copy_table(config.text, ("profiles", source), name),
+        toml_edit.append_table(config.text, ("profiles", name), table),
+        toml_edit.set_key(config.text, ("profiles", name), table),
+    ]
+    copied = _choose_text(config, texts, wanted)
+    text = _update_keys(config, copied, wanted, name, put, drop)
+    return _write_checked(config, [text], wanted)
+
+
+def stage_rename(config: Config, old: str, new: str) -> Config:
+    """Return the configuration with another name for a profile, to be written by `write_staged`.
+
+    Other profiles that use its token, the default profile, and the services of its own keyring
+    entries follow.
+    """
+    config.profile_table(old)
+    require_new_name(config, new)
+    wanted = parse_toml(config.text, config.path)
+    profiles = {new if name == old else name: table for name, table in wanted["profiles"].items()}
+    wanted["profiles"] = profiles
+    text = toml_edit.rename_key(config.text, ("profiles", old), new)
+    changes: list[tuple[KeyPath, str]] = []
+    if wanted.get("default_profile") == old:
+        changes.append((("default_profile",), new))
+    for user, key in list_token_users(config, old):
+        changes.append((("profiles", new if user == old else user, key, "profile"), new))
+    for key, source in profiles[new].items():
+        entry = source.get("keyring") if isinstance(source, dict) else None
+        service = entry.get("service") if isinstance(entry, dict) else None
+        if isinstance(service, str) and service.startswith(f"tokencli:{old}:"):
+            own = f"tokencli:{new}:{service.removeprefix(f'tokencli:{old}:')}"
+            changes.append((("profiles", new, key, "keyring", "service"), own))
+    for path, value in changes:
+        _set_in_table(wanted, path, value)
+        text = toml_edit.set_key(text, path, value)
+    return _check_change(config, [text], wanted)
+
+
+def write_staged(config: Config, staged: Config) -> None:
+    """Write a configuration that was staged as a change of `config`."""
+    _replace_file(config.path, config.text if config.exists else None, staged.text)
+
+
+def list_token_users(config: Config, name: str) -> list[tuple[str, str]]:
+    """Return the profiles that exchange this profile's token, each with the key that names it."""
+    return [
+        (user, key)
+        for user in config.profile_names()
+        for key in EXCHANGED_SECRETS
+        if isinstance(source := config.profile_table(user).get(key), Mapping)
+        and source.get("profile") == name
+    ]
+
+
+def require_new_name(config: Config, name: str) -> None:
+    """Refuse the name of a profile that exists, or one that no profile can have."""
+    if name in config.profile_names():
+        raise UsageError(f"profile {name!r} already exists", fix=f"tokencli profiles show {name}")
+    if findings := check_profile_name_and_type(name, {}):
+        raise UsageError(
+            f"{name[:80]!r} can't be the name of a profile", cause=findings[0].suggestion
+        )
+
+
+def _update_keys(
+    config: Config,
+    text: str,
+    wanted: TomlTable,
+    name: str,
+    put: Mapping[str, Any],
+    drop: Sequence[str],
+) -> str:
+    """Return the text with keys of a profile set and removed, and change `wanted` in the same way."""
+    table: TomlTable = wanted.get("profiles", {}).get(name) or dict(config.profile_table(name))
+    written = deepcopy(table)
     _require_ca_file(config, put)
     _require_profiles(config, put)
-    text = config.text
-    wanted = parse_toml(text, config.path)
-    table: TomlTable = wanted["profiles"][name]
     for key in drop:
         path = _split_key(key)
         if not (deleted := _delete_from_table(table, path)):
@@ -75,7 +162,7 @@ def update_profile(
         path = _split_key(key)
         _set_in_table(table, path, value)
         text = toml_edit.set_key(text, ("profiles", name, *path), value)
-    return _write_checked(config, [text], wanted)
+    return text
 
 
 def remove_profile(config: Config, name: str) -> Config:
@@ -144,16 +231,26 @@ def _require_profiles(config: Config, keys: Mapping[str, Any]) -> None:
 
 def _write_checked(config: Config, candidates: Sequence[str], wanted: TomlTable) -> Config:
     """Write the first candidate that parses to `wanted`, unless it adds a problem."""
+    new = _check_change(config, candidates, wanted)
+    write_staged(config, new)
+    return new
+
+
+def _choose_text(config: Config, candidates: Sequence[str], wanted: TomlTable) -> str:
+    """Return the first candidate that parses to `wanted`."""
     for text in candidates:
         with suppress(ConfigError):
             if _normalize_data(parse_toml(text, config.path)) == _normalize_data(wanted):
-                break
-    else:
-        raise ConfigError(
-            f"can't make this change in {config.path} without rewriting unrelated parts of it",
-            fix="tokencli profiles edit",
-        )
-    new = Config(config.path, text, {})
+                return text
+    raise ConfigError(
+        f"can't make this change in {config.path} without rewriting unrelated parts of it",
+        fix="tokencli profiles edit",
+    )
+
+
+def _check_change(config: Config, candidates: Sequence[str], wanted: TomlTable) -> Config:
+    """Return the configuration of the first candidate that parses to `wanted`, if it adds no problem."""
+    new = Config(config.path, _choose_text(config, candidates, wanted), {})
     before = {(problem.where, problem.what) for problem in config.find_problems()}
     added = [
         replace(problem, line=None)  # the text with these lines is never written
@@ -165,7 +262,6 @@ def _write_checked(config: Config, candidates: Sequence[str], wanted: TomlTable)
             f"{config.path} was not changed, because the new configuration would be invalid",
             problems=added,
         )
-    _replace_file(config.path, config.text if config.exists else None, text)
     return new
 
 

@@ -8,6 +8,7 @@ neighbor's comment; and in a file of 1,000 profiles it sets a key in 390 ms, thi
 import re
 import tomllib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -41,6 +42,77 @@ def delete_key(text: str, path: KeyPath) -> str:
             end += 1  # of the blank lines before and after, keep those before
         lines[first:end] = []
     return "".join(lines)
+
+
+def rename_key(text: str, path: KeyPath, name: str) -> str:
+    """Give the key or table at `path` another name, wherever it is written."""
+    new_path = (*path[:-1], name)
+    lines = split_lines(text)
+    section: KeyPath = ()
+    for statement in iter_statements(text):
+        key, depth = statement.key_path, len(path)
+        first, end = statement.first_line, statement.end_line
+        written = "".join(lines[first:end])
+        if statement.is_header:
+            section = key
+            if key[:depth] == path:
+                lines[first:end] = [_replace_header(written, (*new_path, *key[depth:]))]
+        elif key[:depth] == path and len(section) < depth:
+            renamed = format_key_path((*new_path, *key[depth:])[len(section) :])
+            lines[first:end] = [_replace_key(written, renamed)]
+        elif len(key) < depth and path[: len(key)] == key:
+            start, stop = find_value_span(written)
+            value = _rename_in_value(written[start:stop], path[len(key) :], name)
+            lines[first:end] = [written[:start] + value + written[stop:]]
+        else:
+            continue
+        lines[first + 1 : first + 1] = [""] * (end - first - 1)  # so that line numbers stay right
+    return "".join(lines)
+
+
+def _replace_header(written: str, path: KeyPath) -> str:
+    """Replace the key path of a `[table]` or `[[table]]` header."""
+    indent = written[: len(written) - len(written.lstrip())]
+    brackets = "[[" if written.lstrip().startswith("[[") else "["
+    for end in (at + 1 for at, character in enumerate(written) if character == "]"):
+        with suppress(ValueError):
+            tomllib.loads(written[:end])
+            closing = "]" * len(brackets)
+            return f"{indent}{brackets}{format_key_path(path)}{closing}{written[end:]}"
+    return written
+
+
+def _replace_key(written: str, key: str) -> str:
+    """Replace the key of a `key = value`."""
+    start = find_value_span(written)[0]
+    before = written[:start]
+    old = before.rstrip()[:-1]  # without the equals sign
+    indent = old[: len(old) - len(old.lstrip())]
+    space = old[len(old.rstrip()) :]
+    return f"{indent}{key}{space}{before[len(old) :]}{written[start:]}"
+
+
+def _rename_in_value(old: str, path: KeyPath, name: str) -> str:
+    """Rename a key inside an inline table, at its place."""
+    value = _parse_value(old)
+    table = value
+    for part in path[:-1]:
+        table = table[part] if isinstance(table, dict) and part in table else {}
+    if not isinstance(table, dict) or path[-1] not in table:
+        return old
+    items = [(name if key == path[-1] else key, inner) for key, inner in table.items()]
+    table.clear()
+    table.update(items)
+    return format_toml_value(value)
+
+
+def copy_table(text: str, path: KeyPath, name: str) -> str:
+    """Add a copy of the table at `path`, with the comments inside it, at the end."""
+    lines = split_lines(text)
+    parts = ["".join(lines[first:end]) for first, end in _find_sections(text, path, lines)]
+    copied = rename_key("\n".join(part.strip("\r\n") + "\n" for part in parts), path, name)
+    gap = "" if not text else "\n" if text.endswith("\n") else "\n\n"
+    return text + _match_line_endings(lines, gap + copied.replace("\r\n", "\n"))
 
 
 def append_table(text: str, path: KeyPath, table: Mapping[str, Any]) -> str:

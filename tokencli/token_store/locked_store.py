@@ -18,6 +18,9 @@ from tokencli.system.user_dirs import explain_missing_runtime_dir
 
 JOURNAL_VERSION = 1
 
+_lock_owner_threads: dict[Path, int] = {}
+"""Lock file -> the thread that holds it. Stores with the same directory share their locks."""
+
 
 def profile_file_prefix(profile: str) -> str:
     """Return the prefix of the names of all files that belong to the profile."""
@@ -83,7 +86,6 @@ class LockedStore(ABC):
         self._terminal = terminal
         self._clock = clock
         self._lock_timeout = lock_timeout
-        self._lock_owner_threads: dict[str, int] = {}
 
     @property
     def root(self) -> Path:
@@ -110,7 +112,8 @@ class LockedStore(ABC):
         if self.holds_lock(key):
             yield None
             return
-        path = self.ensure_subdir("locks") / f"{self.file_stem(key)}.lock"
+        self.ensure_subdir("locks")
+        path = self._lock_path(key)
         doing = f"getting a token for profile {self._profile!r}"
         show_wait = self._terminal.show_wait
         with hold_lock(
@@ -119,16 +122,19 @@ class LockedStore(ABC):
             if found is not None:
                 yield found
                 return
-            self._lock_owner_threads[key] = get_ident()
+            _lock_owner_threads[path] = get_ident()
             try:
                 yield None
             finally:
-                del self._lock_owner_threads[key]
+                del _lock_owner_threads[path]
                 self.release_reservation(key)
 
     def holds_lock(self, key: str) -> bool:
         """Tell whether this thread holds the credential's lock."""
-        return self._lock_owner_threads.get(key) == get_ident()
+        return _lock_owner_threads.get(self._lock_path(key)) == get_ident()
+
+    def _lock_path(self, key: str) -> Path:
+        return self.root / "locks" / f"{self.file_stem(key)}.lock"
 
     def ensure_subdir(self, name: str) -> Path:
         """Return a directory of the store after creating and checking it."""

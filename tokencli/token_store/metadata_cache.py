@@ -7,6 +7,7 @@ from tokencli.models import Profile
 from tokencli.system.private_files import (
     ensure_private_dir,
     read_private_file,
+    remove_file,
     set_aside_damaged_file,
     write_atomically,
 )
@@ -41,6 +42,12 @@ class ServerStateFile:
         ensure_private_dir(self._root, chosen=True)
         ensure_private_dir(self._path.parent)
         write_atomically(self._path, data)
+
+    def move_to(self, other: "ServerStateFile") -> None:
+        """Save the content in another file instead, if there is any."""
+        if (data := self.load()) is not None:
+            other.save(data)
+            remove_file(self._path)
 
 
 class MetadataCacheFile(ServerStateFile):

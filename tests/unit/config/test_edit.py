@@ -292,3 +292,42 @@ def test_edits_change_only_what_was_asked(
     assert dropped.get("profiles", {}) == rest
     appended = tomllib.loads(toml_edit.append_table(text, ("other", "x.y"), tables[name]))
     assert appended == {"profiles": tables, "other": {"x.y": tables[name]}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[profiles.a]\nx = 1 # c\n[profiles.a.params]\ny = 2\n",
+        '  [ profiles . "a" ]  # c ]\nx = 1\n[profiles.ab]\nx = 1\n',
+        'profiles.a.x = 1\nprofiles."a".params.y = 2 # c\n[other]\na = 1\n',
+        "[profiles]\na.x = 1\n  a . params = { y = 2 }  # c\nb.a = 1\n",
+        "[profiles]\na = { x = 1, params = { a = 2 } } # c\nb = { a = 1 }\n",
+        "profiles = { z = { a = 1 }, a = { x = 1 }, b = { a = 1 } } # c\n",
+        '[profiles.a]\nx = """\n[profiles.a]\n"""\n[[profiles.a.list]]\ny = 1\n[[profiles.a.list]]\n',
+    ],
+)
+@pytest.mark.parametrize("name", ["new", "n.w"])
+def test_renaming_a_table_in_any_spelling(text: str, name: str) -> None:
+    """Headers, dotted keys and inline tables are renamed at their place, and comments stay."""
+    before = tomllib.loads(text)["profiles"]
+    renamed = toml_edit.rename_key(text, ("profiles", "a"), name)
+    after = tomllib.loads(renamed)["profiles"]
+    assert after == {name if key == "a" else key: value for key, value in before.items()}
+    assert list(after) == [name if key == "a" else key for key in before]
+    assert renamed.count("# c") == text.count("# c")
+    assert renamed.count("\n") == text.count("\n")
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_copying_a_profile_copies_its_comments(path: Path, ending: str) -> None:
+    """The copy is at the end, in the file's line endings, and the rest is unchanged."""
+    text = TEXT.replace("\n", ending)
+    path.write_bytes(text.encode())
+    edit.copy_profile(config(path), "b", "c", {"scope": "read"}, [])
+    written = path.read_bytes().decode()
+    assert written.startswith(text)
+    assert written[len(text) :] == (
+        '\n[profiles.c]\nprovider = "oauth2"\ntoken_url = "https://b.example/t"\n'
+        'client_id = "y"\nscope = "read"\n'
+        '\n[profiles.c.client_secret]\nenv = "B_SECRET"   # from CI\n'
+    ).replace("\n", ending)
