@@ -7,7 +7,7 @@ _tokencli_complete() {
     elif [[ $before == = ]]; then before=${COMP_WORDS[COMP_CWORD - 2]}; fi
     for ((at = 1; at < COMP_CWORD; at++)); do
         case "${command:+$command }${COMP_WORDS[at]}" in
-        'get' | 'refresh' | 'inspect' | 'export' | 'login' | 'logout' | 'sandbox' | 'hook' | 'completion' | 'help' | 'profiles' | 'profiles list' | 'profiles add' | 'profiles edit' | 'profiles show' | 'profiles use' | 'profiles remove' | 'profiles test' | 'profiles schema' | 'providers' | 'providers list' | 'providers show' | 'providers check' | 'providers new' | 'providers reference') command="${command:+$command }${COMP_WORDS[at]}" ;;
+        'get' | 'refresh' | 'inspect' | 'export' | 'login' | 'logout' | 'sandbox' | 'hook' | 'completion' | 'help' | 'profiles' | 'profiles list' | 'profiles add' | 'profiles edit' | 'profiles rename' | 'profiles copy' | 'profiles show' | 'profiles use' | 'profiles remove' | 'profiles test' | 'profiles schema' | 'providers' | 'providers list' | 'providers show' | 'providers check' | 'providers new' | 'providers reference') command="${command:+$command }${COMP_WORDS[at]}" ;;
         esac
     done
     case "$command" in
@@ -137,7 +137,7 @@ _tokencli_complete() {
         case "$before" in
             --config) kind=files ;;
             --timeout) words='' ;;
-            *) words='list add edit show use remove test schema' ;;
+            *) words='list add edit rename copy show use remove test schema' ;;
         esac
         ;;
     'profiles list')
@@ -177,6 +177,42 @@ _tokencli_complete() {
         ;;
     'profiles edit')
         options='--unset --provider --host --base-url --token-url --client-id --username --email-address --identity-store-id --scope --audience --grant --client-auth --ca-file --store --export --set --secret --password-env --client-secret-env --config --timeout --no-input --quiet -q --verbose -v --help -h'
+        case "$before" in
+            --unset) words='' ;;
+            --provider) words='' ;;
+            --host) words='' ;;
+            --base-url) words='' ;;
+            --token-url) words='' ;;
+            --client-id) words='' ;;
+            --username) words='' ;;
+            --email-address) words='' ;;
+            --identity-store-id) words='' ;;
+            --scope) words='' ;;
+            --audience) words='' ;;
+            --grant) words='' ;;
+            --client-auth) words='' ;;
+            --ca-file) kind=files ;;
+            --store) words='' ;;
+            --export) words='' ;;
+            --set) words='' ;;
+            --secret) words='' ;;
+            --password-env) words='' ;;
+            --client-secret-env) words='' ;;
+            --config) kind=files ;;
+            --timeout) words='' ;;
+            *) kind=profiles ;;
+        esac
+        ;;
+    'profiles rename')
+        options='--config --timeout --no-input --quiet -q --verbose -v --help -h'
+        case "$before" in
+            --config) kind=files ;;
+            --timeout) words='' ;;
+            *) kind=profiles ;;
+        esac
+        ;;
+    'profiles copy')
+        options='--unset --secrets --provider --host --base-url --token-url --client-id --username --email-address --identity-store-id --scope --audience --grant --client-auth --ca-file --store --export --set --secret --password-env --client-secret-env --config --timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --unset) words='' ;;
             --provider) words='' ;;
