@@ -137,6 +137,8 @@ class OidcProvider:
     """Whether a DPoP proof must carry the server's nonce (RFC 9449 section 8)."""
     routes: Mapping[str, str] = field(default_factory=dict)
     """Endpoint paths that differ from the usual, such as {"token": "/connect/token"}."""
+    pages: bool = False
+    """Whether users see a page for each step, instead of being signed in at once."""
     issuer: str = ""
 
     @property
@@ -255,6 +257,7 @@ class OidcProvider:
             "deviceCodeLifetime": self.device_code_lifetime,
             "dpopNonce": self.dpop_nonce,
             "routes": dict(self.routes),
+            "pages": self.pages,
         }
 
 

@@ -9,8 +9,10 @@ import errno
 import re
 import socket
 import sys
+from base64 import b64encode
 from collections.abc import Callable
 from contextlib import suppress
+from hashlib import sha256
 from queue import Empty, SimpleQueue
 from threading import BoundedSemaphore, Lock, Thread
 from time import monotonic, sleep
@@ -36,13 +38,21 @@ LOOPBACK_ADDRESSES = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 _REQUEST_HEAD_RE = re.compile(rb"([!-~]+) ([!-~]+) HTTP/1\.[01]\r\n((?:[^\r\n]+\r\n)*)\r\n")
 _HOST_HEADER_RE = re.compile(rb"(?im)^host[ \t]*:[ \t]*([^\r\n]*?)[ \t]*\r$")
 
+_PAGE_STYLE = (
+    "body{max-width:32rem;margin:20vh auto 0;padding:0 1.5rem;font:1.125rem/1.5 system-ui,sans-serif}"
+    "h1{font-size:1.75rem;margin:0}"
+)
 _PAGE_TEMPLATE = (
-    "<!doctype html><html lang=en><meta charset=utf-8><title>tokencli</title>"
-    "<h1>{title}</h1><p>{text}</p></html>\n"
+    '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
+    '<meta name="viewport" content="width=device-width,initial-scale=1">\n'
+    # Both themes, in the browser's own colors.
+    '<meta name="color-scheme" content="light dark">\n'
+    "<title>{title} - tokencli</title>\n"
+    "<style>{style}</style>\n"
+    "<main><h1>{title}</h1><p>{text}</p></main>\n</html>\n"
 )
 SIGNED_IN_PAGE = (200, "Signed in", "You can close this page and return to the terminal.")
 SIGN_IN_FAILED_PAGE = (200, "Not signed in", "The terminal shows why. You can close this page.")
-SIGN_IN_OVER_PAGE = (410, "Too late", "This sign-in has ended. You can close this page.")
 UNEXPECTED_REQUEST_PAGE = (
     400,
     "Not expected",
@@ -52,7 +62,7 @@ NOT_FOUND_PAGE = (404, "Not found", "Nothing was changed.")
 METHOD_NOT_ALLOWED_PAGE = (405, "Not expected", "Nothing was changed.")
 HEAD_TOO_LONG_PAGE = (431, "Too long", "Nothing was changed.")
 _REASON_PHRASES = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed",
-            410: "Gone", 431: "Request Header Fields Too Large"}  # fmt: skip
+            431: "Request Header Fields Too Large"}  # fmt: skip
 
 ResponsePage = tuple[int, str, str]
 """Status, title and text; a page contains nothing of a request."""
@@ -88,7 +98,7 @@ class LoopbackListener:
         self._authority = name if number == HTTP_PORT else f"{name}:{number}"
         self._connection_slots = BoundedSemaphore(MAX_CONNECTIONS)
         self._redirects: SimpleQueue[AuthorizationResponse] = SimpleQueue()
-        self._redirect_received = False
+        self._final_page: ResponsePage | None = None
         self._redirect_lock = Lock()
         self._closed = False
         self._accept_threads = [
@@ -190,20 +200,22 @@ class LoopbackListener:
         if redirect is None:
             return UNEXPECTED_REQUEST_PAGE, None
         with self._redirect_lock:
-            if self._redirect_received:
-                return SIGN_IN_OVER_PAGE, None
-            self._redirect_received = True
-        return (SIGNED_IN_PAGE if redirect.error is None else SIGN_IN_FAILED_PAGE), redirect
+            if self._final_page is not None:  # a reload or a double click
+                return self._final_page, None
+            self._final_page = SIGNED_IN_PAGE if redirect.error is None else SIGN_IN_FAILED_PAGE
+            return self._final_page, redirect
 
 
 def _send_page(client: socket.socket, page: ResponsePage) -> None:
     status, title, text = page
-    body = _PAGE_TEMPLATE.format(title=title, text=text).encode()
+    body = _PAGE_TEMPLATE.format(title=title, text=text, style=_PAGE_STYLE).encode()
+    style_hash = b64encode(sha256(_PAGE_STYLE.encode()).digest()).decode()
     head = (
         f"HTTP/1.1 {status} {_REASON_PHRASES[status]}\r\n"
         "Content-Type: text/html; charset=utf-8\r\n"
         f"Content-Length: {len(body)}\r\n"
-        "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"
+        f"Content-Security-Policy: default-src 'none'; style-src 'sha256-{style_hash}';"
+        " frame-ancestors 'none'\r\n"
         "Cache-Control: no-store\r\n"
         "Referrer-Policy: no-referrer\r\n"
         "X-Content-Type-Options: nosniff\r\n"

@@ -182,11 +182,22 @@ provider.registerGrantType(BEARER, async (ctx) => {
   await issue(ctx, BEARER, claims.sub);
 }, ['assertion', 'scope', ...targets], targets);
 
-// Whoever comes is signed in as jdoe and agrees to everything, unless the header x-deny says no.
+// Whoever comes is signed in as jdoe and agrees to everything, unless the header x-deny says no. With
+// settings.pages, each step has a page with a form, which connects to the client before it redirects.
 async function interact(req, res) {
   const { params, prompt, session, grantId } = await provider.interactionDetails(req, res);
+  let body = '';
+  for await (const chunk of req) body += chunk;
+  if (settings.pages && req.method === 'GET') {
+    const client = new URL(params.redirect_uri).origin;
+    res.setHeader('content-type', 'text/html');
+    res.end(`<!doctype html><title>${prompt.name}</title><link rel="preconnect" href="${client}">
+      <form method="post"><h1>step ${prompt.name}</h1><button id="yes">Continue</button>
+      <button id="no" name="deny" value="1">Decline</button></form>`);
+    return;
+  }
   let result;
-  if (req.headers['x-deny']) {
+  if (req.headers['x-deny'] || body.includes('deny=1')) {
     result = { error: 'access_denied', error_description: 'the person said no' };
   } else if (prompt.name === 'login') {
     result = { login: { accountId: 'jdoe' } };
