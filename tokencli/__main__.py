@@ -11,6 +11,10 @@ def main() -> None:
 
         text = fast_path_output(sys.argv[1:], os.environ)
         if text is None or not _write_and_exit(text):
+            import gc
+
+            # Imports and a large configuration make many objects, and few of them are in cycles.
+            gc.set_threshold(50_000, 50)
             from tokencli.commands.run import run_command_line
 
             sys.exit(run_command_line(sys.argv[1:]))

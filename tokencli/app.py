@@ -29,7 +29,7 @@ from tokencli.protocols import (
 from tokencli.secret_sources import open_secret_source
 from tokencli.system.clock import SystemClock
 from tokencli.system.user_dirs import list_runtime_dirs, state_dir
-from tokencli.token_store import PERSISTENT_STORES, open_store
+from tokencli.token_store import PERSISTENT_STORES, StoreContext, open_store
 
 if TYPE_CHECKING:
     from tokencli.config.load import Config
@@ -274,11 +274,15 @@ class App:
             profile = replace(profile, store="file")
         key = f"{profile.store} {profile.state_dir} {profile.hot_copy} {profile.name}"
         if key not in self._stores:
-            self._stores[key] = self._open_store(profile, self.environ)
+            self._stores[key] = self._open_store(profile, self._store_context)
         return self._stores[key]
 
-    def _open_store(self, profile: Profile, environ: Mapping[str, str]) -> TokenStore:
-        opened = open_store(profile, environ=environ, terminal=self.terminal, clock=self.clock)
+    @cached_property
+    def _store_context(self) -> StoreContext:
+        return StoreContext(self.environ, self.terminal, self.clock)
+
+    def _open_store(self, profile: Profile, context: StoreContext) -> TokenStore:
+        opened = open_store(profile, context)
         return CachingStore(opened, self.token_cache(profile), self.fast_path_records)
 
     def token_cache(self, profile: Profile) -> TokenCache:
@@ -293,7 +297,8 @@ class App:
         for base in list_runtime_dirs(state_dir(profile.state_dir)):
             if base != self.fast_path_records.base_dir:
                 environ = {**self.environ, "XDG_RUNTIME_DIR": str(base)}
-                stores.append(self._open_store(replace(profile, store="runtime"), environ))
+                context = StoreContext(environ, self.terminal, self.clock)
+                stores.append(self._open_store(replace(profile, store="runtime"), context))
         return stores
 
     def defer_signals(

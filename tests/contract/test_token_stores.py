@@ -14,7 +14,7 @@ from tests.unit.token_store.samples import memory_folder, stored
 from tokencli.errors import LockTimeoutError
 from tokencli.models import Secret
 from tokencli.protocols import TokenStore
-from tokencli.token_store import TOKEN_STORES, open_store
+from tokencli.token_store import TOKEN_STORES, StoreContext, open_store
 from tokencli.token_store.credential_key import derive_binding
 from tokencli.token_store.locked_store import profile_file_prefix
 
@@ -38,12 +38,8 @@ def opened(
 
         def open_one(name: str = "p", terminal: FakeTerminal | None = None) -> TokenStore:
             profile = make_profile(name=name, store=row.split(",")[0])
-            return open_store(
-                profile,
-                environ=os.environ,
-                terminal=terminal or FakeTerminal(),
-                clock=FakeClock(),
-            )
+            context = StoreContext(os.environ, terminal or FakeTerminal(), FakeClock())
+            return open_store(profile, context)
 
         yield open_one
         open_one().delete_profile_tokens("p")
@@ -234,11 +230,11 @@ def test_an_unusable_keyring_with_tokens_is_announced(
     with memory_folder() as memory:
         monkeypatch.setenv("XDG_RUNTIME_DIR", str(memory))
         terminal = FakeTerminal()
-        around = {"environ": os.environ, "terminal": terminal, "clock": FakeClock()}
-        assert open_store(profile, **around).name == "runtime"  # type: ignore[arg-type]
+        context = StoreContext(os.environ, terminal, FakeClock())
+        assert open_store(profile, context).name == "runtime"
         (tmp_path / "state" / "keys").mkdir(parents=True)
         (tmp_path / "state" / "keys" / f"{profile_file_prefix('p')}{key_of()}").touch()
-        assert open_store(profile, **around).name == "runtime"  # type: ignore[arg-type]
+        assert open_store(profile, context).name == "runtime"
     quiet, told = terminal.messages
     assert quiet.startswith("detail: the OS keyring is locked")
     assert told.startswith("the OS keyring is locked")

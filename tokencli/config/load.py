@@ -78,7 +78,7 @@ class Config:
         name = self._data.get("default_profile")
         return name if isinstance(name, str) else None
 
-    @property
+    @cached_property
     def state_dir(self) -> str | None:
         """Return the directory that the file sets for locks, journals and the file store."""
         written = self._data.get("state_dir")
@@ -232,8 +232,7 @@ class Config:
         if provider.name not in self._profile_models:
             self._profile_models[provider.name] = build_profile_model(provider)
         model = self._profile_models[provider.name]
-        location = resolve.ConfigLocation(self.path, self.state_dir, self.isolated)
-        return resolve.resolve_profile(name, table, provider, model, location)
+        return resolve.resolve_profile(name, table, provider, model, self._location)
 
     def _find_provider(
         self, name: str, *, user_defined: bool = False
@@ -249,6 +248,10 @@ class Config:
 
             self._validated_providers[name] = validate_user_provider(name, table)
         return self._validated_providers[name]
+
+    @cached_property
+    def _location(self) -> resolve.ConfigLocation:
+        return resolve.ConfigLocation(self.path, self.state_dir, self.isolated)
 
     @cached_property
     def _top_level_findings(self) -> list[Finding]:

@@ -65,7 +65,7 @@ def _check_draft(
 
 def _check_required_keys(draft: ProfileDraft, values: Mapping[str, str]) -> Iterator[Finding]:
     have = {*draft.given, *draft.invalid, *values, *secret_key_names(draft.provider)}
-    for name in draft.required_keys():
+    for name in draft.required_keys:
         if name not in have:
             yield Finding(
                 ("profiles", draft.name, name),
@@ -120,7 +120,7 @@ def _check_permissions(draft: ProfileDraft) -> Iterator[Finding]:
 
 def _exposed_credential(draft: ProfileDraft) -> str | None:
     """Name the credential sent that is worth more than a client secret, or None."""
-    if "password" in (*grants.load_grant(draft.grant).required_inputs, *draft.required_keys()):
+    if "password" in (*grants.load_grant(draft.grant).required_inputs, *draft.required_keys):
         return "password"
     if grants.load_grant(draft.grant).exchanged_secrets:
         return "token to exchange"
@@ -131,8 +131,10 @@ def _exposed_credential(draft: ProfileDraft) -> str | None:
 def _check_secret_refs(draft: ProfileDraft, urls: Mapping[str, str]) -> Iterator[Finding]:
     """Reject references to another profile's keyring entries, or to those for another server."""
     server = urls.get("token") or urls.get("issuer")
-    for name in sorted(secret_key_names(draft.provider) & set(draft.given)):
-        ref = draft.secret_refs()[name]
+    named = sorted(secret_key_names(draft.provider) & set(draft.given))
+    refs = draft.secret_refs() if named else {}
+    for name in named:
+        ref = refs[name]
         prefix = f"tokencli:{draft.name}:"
         service = ref.target[0] if ref.kind == "keyring" else ""
         if service.startswith("tokencli:") and not service.startswith(prefix):

@@ -2,6 +2,7 @@
 
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from tokencli.providers.template_values import list_profile_inputs, list_require
 from tokencli.secret_sources import SECRET_SOURCES
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ProfileDraft:
     """The keys of a profile whose values are valid, and its provider."""
 
@@ -59,6 +60,7 @@ class ProfileDraft:
                 values[name] = values[name].rstrip("/")
         return values
 
+    @cached_property
     def required_keys(self) -> tuple[str, ...]:
         """Return the keys that the grant and the client authentication need; see `required_keys`."""
         return required_keys(self.provider, self.grant, self.client_auth, self.given)
@@ -72,7 +74,7 @@ class ProfileDraft:
         secret_keys = secret_key_names(self.provider)
         grouped = {name for group in self.provider.grants[self.grant].one_of for name in group}
         needed = [
-            name for name in self.required_keys() if name in secret_keys and name not in grouped
+            name for name in self.required_keys if name in secret_keys and name not in grouped
         ]
         alternatives = grants.load_grant(self.grant).one_of_secrets
         if alternatives and not set(alternatives) & set(self.given):

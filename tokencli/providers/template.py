@@ -10,8 +10,9 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -56,29 +57,34 @@ class MaskedSecret(str):
 MASK = MaskedSecret("***")
 
 
-def parse_template(template: str) -> Iterator[TemplatePart]:
+@lru_cache(1024)
+def parse_template(template: str) -> tuple[TemplatePart, ...]:
     """Split a template into literal text and placeholders; `{{` and `}}` are literal braces.
+
+    A provider's templates are parsed for each of its profiles, so the results are cached.
 
     Raises:
         ConfigError: a brace is unpaired, or a filter does not exist.
     """
+    parts: list[TemplatePart] = []
     start = 0
     for match in _PLACEHOLDER_OR_BRACE.finditer(template):
         if match.start() > start:
-            yield template[start : match.start()]
+            parts.append(template[start : match.start()])
         start = match.end()
         brace = match.group()
         if match.group(1):
-            yield Placeholder(match.group(1), _parse_filter_steps(match.group(2)))
+            parts.append(Placeholder(match.group(1), _parse_filter_steps(match.group(2))))
         elif len(brace) == 2:
-            yield brace[0]
+            parts.append(brace[0])
         else:
             raise ConfigError(
                 f"unpaired {brace} in the template {template[:200]!r}",
                 fix="write {name} for a value, and {{ or }} for a literal brace",
             )
     if start < len(template):
-        yield template[start:]
+        parts.append(template[start:])
+    return tuple(parts)
 
 
 def _parse_filter_steps(text: str) -> tuple[tuple[str, str], ...]:
@@ -91,6 +97,7 @@ def _parse_filter_steps(text: str) -> tuple[tuple[str, str], ...]:
     return tuple(steps)
 
 
+@lru_cache(1024)
 def list_value_names(template: str) -> tuple[str, ...]:
     """List the values that a template names, each once and in order; raises ConfigError."""
     placeholders = (part for part in parse_template(template) if isinstance(part, Placeholder))
@@ -112,7 +119,7 @@ def fill_template(
     template: str, values: Mapping[str, str], escape: Callable[[str], str] | None = None
 ) -> str | None:
     """Fill a template, escaping each value with `escape`; return None if a value is absent."""
-    parts = list(parse_template(template))
+    parts = parse_template(template)
     if _is_value_missing(parts, values):
         return None
     filled = ""
@@ -182,7 +189,7 @@ def fill_cookie_header(template: str, values: Mapping[str, str]) -> str | None:
 
 def fill_typed(template: str, values: Mapping[str, str]) -> object:
     """Fill a template. A placeholder that stands alone may become a JSON number, boolean or array."""
-    parts = list(parse_template(template))
+    parts = parse_template(template)
     filled = fill_template(template, values)
     if filled is None or len(parts) != 1 or not isinstance(parts[0], Placeholder):
         return filled
@@ -238,7 +245,7 @@ def fill_url(template: str, values: Mapping[str, str]) -> str | None:
     Raises:
         ConfigError: a value does not fit its place, or the result is not an endpoint URL.
     """
-    parts = list(parse_template(template))
+    parts = parse_template(template)
     if _is_value_missing(parts, values):
         return None
     url = ""
@@ -281,14 +288,14 @@ def _escape_for_url(name: str, value: str, url_part: str) -> str:
             raise ConfigError("an endpoint URL has no fragment (RFC 6749 section 3.2)")
 
 
-def _check_dot_segments(url: str, parts: list[TemplatePart]) -> None:
+def _check_dot_segments(url: str, parts: Sequence[TemplatePart]) -> None:
     """Refuse `.` and `..` as path segments, which percent-encoding does not neutralise."""
     path = url.partition("?")[0]
     if len(parts) > 1 and any(segment in {".", ".."} for segment in path.split("/")):
         raise ConfigError("a value would change the endpoint's path: it is . or ..")
 
 
-def _is_value_missing(parts: list[TemplatePart], values: Mapping[str, str]) -> bool:
+def _is_value_missing(parts: Sequence[TemplatePart], values: Mapping[str, str]) -> bool:
     return any(
         name not in values
         for part in parts

@@ -5,9 +5,10 @@ and add its row here. The values of the configuration key `store` follow from th
 store touches nothing; using it may raise why it can't be used.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import field
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from tokencli.fast_dataclass import dataclass
 
@@ -28,6 +29,8 @@ TOKEN_STORES: dict[str, str] = {
 mode 0600 on disk. `none`: this process's memory. `auto`: the first of keyring and runtime that
 works, else none.
 """
+T = TypeVar("T")
+
 PERSISTENT_STORES = tuple(name for name in TOKEN_STORES if name not in ("auto", "none"))
 """Stores that may still hold tokens from an earlier run."""
 
@@ -39,11 +42,16 @@ class StoreContext:
     environ: Mapping[str, str]
     terminal: "Terminal"
     clock: "Clock"
+    _known: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def once(self, name: str, find: Callable[[], T]) -> T:
+        """Return what `find` returned the first time: a list of profiles opens a store for each of them."""
+        if name not in self._known:
+            self._known[name] = find()
+        return cast("T", self._known[name])
 
 
-def open_store(
-    profile: "Profile", *, environ: Mapping[str, str], terminal: "Terminal", clock: "Clock"
-) -> "TokenStore":
+def open_store(profile: "Profile", context: StoreContext) -> "TokenStore":
     """Return the profile's token store; `auto` is resolved here.
 
     Raises:
@@ -51,4 +59,4 @@ def open_store(
     """
     module, _, name = TOKEN_STORES[profile.store].partition(":")
     opener = getattr(import_module(module), name)
-    return cast("TokenStore", opener(profile, StoreContext(environ, terminal, clock)))
+    return cast("TokenStore", opener(profile, context))

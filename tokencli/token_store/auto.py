@@ -13,17 +13,15 @@ from tokencli.token_store.locked_store import profile_file_prefix
 def open_store(profile: Profile, context: StoreContext) -> TokenStore:
     """Return the first store that works, and tell the user if it is not the keyring."""
     terminal = context.terminal
-    try:
-        get_os_keyring(context.environ, terminal).require_usable()
-    except KeyringError as error:
-        reason = error.message
-    else:
+    reason = context.once("keyring_failure", lambda: _find_keyring_failure(context))
+    if reason is None:
         return keyring.open_store(profile, context)
-    if runtime_dir(context.environ) is not None:
+    if context.once("runtime_dir", lambda: runtime_dir(context.environ)) is not None:
         from tokencli.token_store import runtime  # not needed if the keyring works
 
         # A user with tokens in the keyring would wonder why a new one is fetched.
-        keyring_keys = list_names(state_dir() / "keys", prefix=profile_file_prefix(profile.name))
+        keys_dir = context.once("state_dir None", state_dir) / "keys"
+        keyring_keys = list_names(keys_dir, prefix=profile_file_prefix(profile.name))
         tell = terminal.print_note if keyring_keys else terminal.print_detail
         tell(f"{reason}; storing tokens in the runtime directory instead")
         return runtime.open_store(profile, context)
@@ -35,3 +33,12 @@ def open_store(profile: Profile, context: StoreContext) -> TokenStore:
         ' store = "file" stores them on disk, and store = "none" disables this warning'
     )
     return MemoryStore(lambda: terminal.print_warning(warning))
+
+
+def _find_keyring_failure(context: StoreContext) -> str | None:
+    """Return why the OS keyring can't be used, or None."""
+    try:
+        get_os_keyring(context.environ, context.terminal).require_usable()
+    except KeyringError as error:
+        return error.message
+    return None

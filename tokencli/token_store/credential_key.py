@@ -6,6 +6,7 @@ of a changed profile are not found. Secrets are not part of it, and neither is t
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from hashlib import sha256
 
 from tokencli.models import Profile, TokenBinding
@@ -51,9 +52,15 @@ def _request_digest(profile: Profile) -> list[str]:
     grant = provider.grants.get(profile.grant, Grant())
     parts = (provider.request, provider.then, provider.values, provider.signed, grant.grant_type,
              grant.params, provider.reply.access_token, provider.reply.compose)  # fmt: skip
-    if parts == (Request(), None, {}, {}, None, {}, Reply().access_token, None):
+    if parts == _standard_parts():
         return []
     return [f"asked {sha256(repr(parts).encode(errors='surrogatepass')).hexdigest()}"]
+
+
+@cache
+def _standard_parts() -> tuple[object, ...]:
+    """Return the same parts of a provider that uses the standard OAuth request."""
+    return Request(), None, {}, {}, None, {}, Reply().access_token, None
 
 
 def list_foreign_receivers(profile: Profile) -> list[str]:

@@ -17,7 +17,7 @@ _RECORD_OVERHEAD_BYTES = 1024
 def open_store(profile: Profile, context: StoreContext) -> TokenStore:
     """Return the store in the profile's `state_dir`, or the user's; locks and journals are there too."""
     return FileStore(
-        state_dir(profile.state_dir),
+        context.once(f"state_dir {profile.state_dir}", lambda: state_dir(profile.state_dir)),
         profile.name,
         terminal=context.terminal,
         clock=context.clock,

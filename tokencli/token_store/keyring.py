@@ -28,7 +28,7 @@ def open_store(profile: Profile, context: StoreContext) -> TokenStore:
     different variables, or two configurations, share the keyring and so must share the lock.
     """
     return KeyringStore(
-        state_dir(),
+        context.once("state_dir None", state_dir),
         profile.name,
         keyring=get_os_keyring(context.environ, context.terminal),
         terminal=context.terminal,

@@ -10,7 +10,7 @@ from tokencli.token_store.file import FileStore
 def open_store(profile: Profile, context: StoreContext) -> TokenStore:
     """Return the store; its locks and journals last as long as its tokens."""
     return FileStore(
-        runtime_dir(context.environ),
+        context.once("runtime_dir", lambda: runtime_dir(context.environ)),
         profile.name,
         terminal=context.terminal,
         clock=context.clock,

@@ -4,6 +4,7 @@ A grant is a generator. It yields steps, receives the result of each, and return
 It does no I/O, so a test drives it with `next()` and `send()`.
 """
 
+from functools import cache
 from importlib import import_module
 
 from tokencli.models import Profile
@@ -36,7 +37,12 @@ EXCHANGED_SECRETS = ("subject_token", "actor_token", "assertion")
 
 def load_grant(name: str) -> GrantSpec:
     """Return the grant of that name; a name that is not in the table is a custom grant."""
-    grant: GrantSpec = import_module(GRANTS.get(name, CUSTOM_GRANT)).GRANT
+    return _load_spec(GRANTS.get(name, CUSTOM_GRANT))
+
+
+@cache
+def _load_spec(module: str) -> GrantSpec:
+    grant: GrantSpec = import_module(module).GRANT
     return grant
 
 
