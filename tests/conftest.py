@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,7 @@ ALONE = (
     "NO_COLOR",
     "FORCE_COLOR",
     "CLICOLOR_FORCE",
+    "CLICOLOR",
     "COLUMNS",
     "DISPLAY",
     "WAYLAND_DISPLAY",
@@ -70,6 +72,8 @@ def hermetic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         (tmp_path / place).mkdir(parents=True, exist_ok=True)
         (tmp_path / place).chmod(0o700)
         monkeypatch.setenv(name, str(tmp_path / place))
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
     yield
     memory = sys.modules.get("tokencli.token_store.memory")
     if memory is not None:  # the store `none` is shared by the whole process

@@ -386,6 +386,7 @@ def scratch_world(
             "LC_ALL": "C.UTF-8",
             "TERM": "dumb",
             "COLUMNS": "100",
+            "TZ": "UTC",
             "GROUPID_PASSWORD": GroupId.secrets["password"],
             "PASSWORD": GroupId.secrets["password"],
             "CLIENT_SECRET": GroupId.secrets["client_secret"],

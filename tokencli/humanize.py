@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from time import localtime, struct_time
 
 _EPOCH = datetime(1970, 1, 1)  # naive, so that isoformat() adds no offset; all times are UTC
 _YEAR_S = 365.25 * 86400
+MAX_ZONE_NAME_LENGTH = 6
+"""Letters of a time zone's abbreviation; Windows has long names instead."""
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
@@ -17,12 +20,34 @@ def format_rfc3339(epoch: float) -> str | None:
     return f"{moment.isoformat(timespec='seconds')}Z"
 
 
-def format_utc(epoch: float) -> str:
-    """Return `2024-05-23 12:10:18 UTC`, or a phrase for a time outside the years 1 to 9999."""
+def format_time(epoch: float) -> str:
+    """Return `2024-05-23 12:10:18 UTC (14:10:18 CEST)`, with the date of both if they differ.
+
+    The local time is left out if it is the same or unknown. Outside the years 1 to 9999, return a phrase.
+    """
     text = format_rfc3339(epoch)
     if text is None:
         return "a time outside the calendar"
-    return f"{text[:10]} {text[11:19]} UTC"
+    date, clock = text[:10], text[11:19]
+    try:
+        local = localtime(epoch // 1)
+    except (OverflowError, OSError, ValueError):
+        return f"{date} {clock} UTC"
+    if not local.tm_gmtoff:
+        return f"{date} {clock} UTC"
+    local_date = f"{local.tm_year:04}-{local.tm_mon:02}-{local.tm_mday:02}"
+    shown_date = "" if local_date == date else f"{local_date} "
+    local_clock = f"{local.tm_hour:02}:{local.tm_min:02}:{local.tm_sec:02}"
+    return f"{date} {clock} UTC ({shown_date}{local_clock} {_name_time_zone(local)})"
+
+
+def _name_time_zone(moment: struct_time) -> str:
+    """Return the zone's abbreviation, e.g. `CEST`; if it has none, the offset, e.g. `UTC+05:45`."""
+    name = moment.tm_zone
+    if name.isascii() and name.isalpha() and len(name) <= MAX_ZONE_NAME_LENGTH:
+        return name
+    hours, minutes = divmod(abs(moment.tm_gmtoff) // 60, 60)
+    return f"UTC{'-' if moment.tm_gmtoff < 0 else '+'}{hours:02}:{minutes:02}"
 
 
 def humanize_duration(seconds: float) -> str:

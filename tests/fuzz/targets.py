@@ -13,7 +13,7 @@ from tempfile import mkdtemp
 
 from tests.fast_path_world import records_root
 from tests.unit.config.test_load_fuzz import VALID, use
-from tokencli.commands.inspect import inspection_to_dict, render_inspection
+from tokencli.commands.inspection_view import inspection_to_dict, render_inspection
 from tokencli.config.load import load_config
 from tokencli.core.inspect import inspect_token
 from tokencli.core.pasted_token import decode_input, find_pasted_token

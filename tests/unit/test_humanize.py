@@ -2,6 +2,7 @@
 
 import calendar
 import time
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from tokencli.humanize import (
     format_rfc3339,
-    format_utc,
+    format_time,
     humanize_duration,
     humanize_relative_time,
     join_alternatives,
@@ -24,7 +25,7 @@ NOW = 1_716_466_218.0
 def test_any_number_has_a_text(epoch: float, now: float) -> None:
     """NaN, infinities, milliseconds and numbers outside any calendar."""
     assert format_rfc3339(epoch) is None or format_rfc3339(epoch).endswith("Z")  # type: ignore[union-attr]
-    assert format_utc(epoch)
+    assert format_time(epoch)
     assert humanize_duration(epoch)
     assert humanize_relative_time(epoch, now)
 
@@ -46,7 +47,7 @@ def test_rfc3339_round_trips(epoch: int) -> None:
 def test_time_outside_the_calendar(epoch: float) -> None:
     """Machines get null, people a phrase; never a wrong date."""
     assert format_rfc3339(epoch) is None
-    assert format_utc(epoch) == "a time outside the calendar"
+    assert format_time(epoch) == "a time outside the calendar"
 
 
 @pytest.mark.parametrize(
@@ -93,12 +94,66 @@ def test_humanize_relative_time(epoch: float, said: str) -> None:
     assert humanize_relative_time(epoch, NOW) == said
 
 
-def test_format_utc() -> None:
+def test_format_time_in_utc() -> None:
     """The documented token's exp, as in the issuer's documentation."""
-    assert format_utc(NOW) == "2024-05-23 12:10:18 UTC"
+    assert format_time(NOW) == "2024-05-23 12:10:18 UTC"
 
 
 def test_alternatives_end_with_or() -> None:
     """One, two or more texts become a list in a sentence."""
     texts = ["a", "b", "c"]
     assert [join_alternatives(texts[:n]) for n in (1, 2, 3)] == ["a", "a or b", "a, b or c"]
+
+
+@pytest.fixture
+def in_zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str | None], None]]:
+    """Return a function that sets this process's time zone; None leaves TZ unset, as in a cron job."""
+
+    def set_zone(zone: str | None) -> None:
+        if zone is None:
+            monkeypatch.delenv("TZ", raising=False)
+        else:
+            monkeypatch.setenv("TZ", zone)
+        time.tzset()
+
+    yield set_zone
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("zone", "epoch", "said"),
+    [
+        ("UTC", NOW, "2024-05-23 12:10:18 UTC"),
+        ("Europe/London", NOW - 120 * 86400, "2024-01-24 12:10:18 UTC"),
+        ("Europe/London", NOW, "2024-05-23 12:10:18 UTC (13:10:18 BST)"),
+        ("Europe/Berlin", NOW, "2024-05-23 12:10:18 UTC (14:10:18 CEST)"),
+        # The last second of summer time, and the next one: the clock is set back to 02:00.
+        ("Europe/Berlin", 1729990799, "2024-10-27 00:59:59 UTC (02:59:59 CEST)"),
+        ("Europe/Berlin", 1729990800, "2024-10-27 01:00:00 UTC (02:00:00 CET)"),
+        ("Asia/Tokyo", NOW + 36000, "2024-05-23 22:10:18 UTC (2024-05-24 07:10:18 JST)"),
+        ("America/New_York", NOW - 36000, "2024-05-23 02:10:18 UTC (2024-05-22 22:10:18 EDT)"),
+        ("Asia/Kathmandu", NOW, "2024-05-23 12:10:18 UTC (17:55:18 UTC+05:45)"),
+        ("America/Sao_Paulo", NOW, "2024-05-23 12:10:18 UTC (09:10:18 UTC-03:00)"),
+        ("<\x1b]0;x\x07>-2", NOW, "2024-05-23 12:10:18 UTC"),
+        ("No/Such_Zone", NOW, "2024-05-23 12:10:18 UTC"),
+        ("Asia/Tokyo", 1e15, "a time outside the calendar"),
+        ("Asia/Tokyo", -62_135_596_800, "0001-01-01 00:00:00 UTC (09:18:59 LMT)"),
+    ],
+)
+def test_local_time_is_beside_utc(
+    in_zone: Callable[[str | None], None], zone: str, epoch: float, said: str
+) -> None:
+    """With the zone that is in force at that time, and the date if it is another day there."""
+    in_zone(zone)
+    assert format_time(epoch) == said
+
+
+@given(ANY)
+def test_any_time_has_a_text_without_a_zone(epoch: float) -> None:
+    """Without TZ the system's zone is used, and no number is a problem for it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("TZ")
+        time.tzset()
+        assert format_time(epoch).isprintable()
+    time.tzset()

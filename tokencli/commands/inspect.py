@@ -1,17 +1,11 @@
-"""`tokencli inspect`.
+"""`tokencli inspect`: find the token, check it, print the report, and choose the exit code."""
 
-Every line of its text starts with a fixed word, an indented quotation mark or a dash, never with text
-from the token, so that a token can't imitate the program's own output.
-"""
-
-import json
 import os
 import re
 import stat
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection
 from contextlib import suppress
-from math import floor
 from pathlib import Path
 from shlex import quote
 from threading import Event, Thread
@@ -21,7 +15,8 @@ import typer
 
 from tokencli.app import App
 from tokencli.commands import output
-from tokencli.commands.error_report import error_to_dict, report_error
+from tokencli.commands.error_report import report_error
+from tokencli.commands.inspection_view import inspection_to_dict, render_inspection
 from tokencli.commands.options import (
     CommonOptions,
     JsonOption,
@@ -29,7 +24,6 @@ from tokencli.commands.options import (
     common_options,
     select_profile_name,
 )
-from tokencli.commands.tables import render_bar, render_styled
 from tokencli.core.inspect import Inspection, inspect_token
 from tokencli.core.pasted_token import PastedToken, decode_input, find_pasted_token
 from tokencli.core.secret_resolver import source_interaction
@@ -42,13 +36,12 @@ from tokencli.errors import (
     TokencliError,
     UsageError,
 )
-from tokencli.formats.json import dump_json_line, expiry_to_dict
-from tokencli.humanize import describe_clock, format_rfc3339, humanize_duration
+from tokencli.formats.json import dump_json_line
+from tokencli.humanize import describe_clock
 from tokencli.jwt.decode import decode_token
 from tokencli.models import Profile, Secret, TokenSet
 from tokencli.oauth.grants import is_interactive
 from tokencli.providers.validation.values import PROFILE_NAME_PATTERN
-from tokencli.sanitize import sanitize_text
 from tokencli.system.clock import ServerClock
 
 MAX_INPUT_BYTES = 1 << 18
@@ -318,185 +311,3 @@ def _read_piped_stdin(app: App) -> bytes | None:
             return None
     reader.join()
     return bytes(content[:MAX_INPUT_BYTES])
-
-
-def inspection_to_dict(
-    inspection: Inspection, now: float, checks: CheckResults = NO_CHECKS
-) -> dict[str, object]:
-    """Return an inspection as the object that `--json` prints; every key is always present."""
-    expires_at, lifetime = inspection.expires_at, inspection.lifetime
-    used, verified, audience = inspection.used_fraction, checks.verified, checks.audience
-    problem = checks.verification_failure or (audience and audience.problem)
-    return {
-        "verified": verified is not None and problem is None,
-        "verified_by": None if verified is None else {"alg": verified.alg, "kid": verified.kid},
-        "not_verified_because": sanitize_text(problem) if problem else None,
-        "signature_verified": verified is not None,
-        "audience_check": None
-        if audience is None
-        else {"status": audience.status, "expected": audience.expected},
-        "kind": inspection.kind,
-        "state": inspection.state,
-        "expired": inspection.state == "expired",
-        "issuer": inspection.issuer,
-        "subject": inspection.subject,
-        "audience": inspection.audience,
-        "client": inspection.client,
-        "scopes": inspection.scopes,
-        **expiry_to_dict(expires_at),
-        "expires_in": None if expires_at is None else floor(expires_at - now),
-        "lifetime": None if lifetime is None else _integer_if_whole(lifetime),
-        "life_used": None if used is None else round(used, 4),
-        "times": {
-            moment.name: {
-                "utc": format_rfc3339(moment.epoch),
-                "epoch": _integer_if_whole(moment.epoch),
-            }
-            for moment in inspection.times
-        },
-        "header": inspection.header,
-        "claims": inspection.claims,
-        "disclosures": inspection.disclosures,
-        "remarks": [sanitize_text(remark) for remark in inspection.remarks],
-        "introspection": checks.introspection,
-        "active": checks.is_active,
-        "active_because": checks.activity and sanitize_text(checks.activity.reason),
-        "userinfo": checks.userinfo,
-        "failed_checks": {name: error_to_dict(error) for name, error in checks.errors.items()},
-    }
-
-
-def _integer_if_whole(seconds: float) -> float | int:
-    return int(seconds) if seconds.is_integer() else seconds
-
-
-KIND_DESCRIPTIONS = {
-    "jwt": "JWT (anyone can read it)",
-    "sd-jwt": "SD-JWT (a JWT that discloses claims selectively)",
-    "jwe": "JWE (encrypted; only its recipient can read it)",
-    "opaque": "opaque (only its server can read it)",
-}
-STATE_STYLES = {"valid": "green", "expired": "red", "not_yet_valid": "red", "unknown": "yellow"}
-MAX_NAME_WIDTH = 24
-UNINFORMED_CLIENT_REMARK = (
-    "a server may answer active: false if it doesn't tell this client about the token, as Keycloak"
-    " does if aud doesn't contain the client"
-)
-
-
-def render_inspection(
-    inspection: Inspection,
-    now: float,
-    *,
-    profile: str | None = None,
-    checks: CheckResults = NO_CHECKS,
-) -> str:
-    """Return an inspection as lines of text."""
-    return "".join(f"{line}\n" for line in _render_lines(inspection, now, profile, checks))
-
-
-def _render_lines(
-    inspection: Inspection, now: float, profile: str | None, checks: CheckResults
-) -> Iterator[str]:
-    yield _render_verification(checks)
-    yield ""
-    if profile is not None:
-        yield _render_row("profile", profile)
-    yield _render_row("kind", KIND_DESCRIPTIONS[inspection.kind])
-    yield f"{'state':<10}{render_styled(inspection.describe_state(now), STATE_STYLES[inspection.state])}"
-    if inspection.used_fraction is not None:
-        whole = (
-            f" of {humanize_duration(inspection.lifetime)}"
-            if inspection.lifetime is not None
-            else ""
-        )
-        percent = int(inspection.used_fraction * 100)
-        yield f"{'lifetime':<10}{render_bar(inspection.used_fraction)} {percent}%{whole} used"
-    if checks.verified is not None:
-        yield _render_row("audience", _render_audience(inspection))
-        if inspection.client is not None:
-            yield _render_row("client", inspection.client)
-    if checks.activity is not None:
-        answer = "yes" if checks.activity.alive else "no"
-        yield _render_row("active", f"{answer}: {checks.activity.reason}")
-    if inspection.scopes:
-        yield _render_row("scopes", ", ".join(inspection.scopes))
-    times = {time.name: time.as_text(now) for time in inspection.times}
-    yield from _render_object("header", inspection.header, {})
-    yield from _render_object("claims", inspection.claims, times)
-    if inspection.disclosures:
-        yield "disclosures (not checked against the claims)"
-        yield from (f"  {_render_value(disclosure)}" for disclosure in inspection.disclosures)
-    yield from _render_object("introspection (from the server)", checks.introspection or {}, {})
-    yield from _render_object("userinfo (from the server)", checks.userinfo or {}, {})
-    for check, error in checks.errors.items():
-        yield f"{check} failed"
-        yield f"  - {sanitize_text(error.message)}"
-    remarks = [*inspection.remarks]
-    if checks.activity is not None and checks.activity.alive:
-        remarks.append(UNINFORMED_CLIENT_REMARK)
-    if remarks:
-        yield "remarks"
-        yield from (f"  - {sanitize_text(remark)}" for remark in remarks)
-
-
-def _render_verification(checks: CheckResults) -> str:
-    verified, audience = checks.verified, checks.audience
-    if verified is not None and audience is not None:
-        key = f" with key {sanitize_text(_render_value(verified.kid))}" if verified.kid else ""
-        signed = f"signed by the issuer{key} ({verified.alg})"
-        if audience.problem is not None:
-            return render_styled(
-                f"WRONG AUDIENCE: {signed}, but {sanitize_text(audience.problem)}", "bold red"
-            )
-        if audience.status == "match":
-            names = [name for name in audience.actual if name in audience.expected]
-            return render_styled(
-                f"VERIFIED: {signed}, for {', '.join(map(_render_value, names))}", "bold green"
-            )
-        return render_styled(
-            f"VERIFIED: {signed}; the audience was not checked, because none is expected",
-            "bold green",
-        )
-    if checks.verification_failure is not None:
-        return render_styled(
-            f"NOT VERIFIED: {sanitize_text(checks.verification_failure)}", "bold red"
-        )
-    if "verify" in checks.errors:
-        return render_styled("NOT VERIFIED: the check couldn't be run", "bold red")
-    return render_styled(
-        "NOT VERIFIED: the signature was not checked; this is what the token says", "bold"
-    )
-
-
-def _render_audience(inspection: Inspection) -> str:
-    """Return who a token is for, or why that isn't known."""
-    aud = inspection.claims.get("aud")
-    if aud is None:
-        return "none: the token has no aud"
-    names = ", ".join(inspection.audience)
-    return names or ("none: aud is empty" if aud in ([], "", [""]) else "none: aud is not text")
-
-
-def _render_row(label: str, text: str) -> str:
-    return f"{label:<10}{sanitize_text(text)}"
-
-
-def _render_object(
-    title: str, members: Mapping[str, object], notes: Mapping[str, str]
-) -> Iterator[str]:
-    """Yield an object with one aligned member per line, followed by its note if it has one."""
-    if not members:
-        return
-    yield title
-    named = [
-        (f"{_render_value(name)}:", name, _render_value(value)) for name, value in members.items()
-    ]
-    width = min(MAX_NAME_WIDTH, max(len(quoted) for quoted, _, _ in named))
-    for quoted, name, value in named:
-        note = f"  {notes[name]}" if name in notes else ""
-        yield f"  {quoted:<{width}} {value}{note}"
-
-
-def _render_value(value: object) -> str:
-    return sanitize_text(json.dumps(value, ensure_ascii=False))

@@ -16,7 +16,7 @@ from tokencli.core.profile_status import (
     list_profiles,
 )
 from tokencli.formats.json import dump_json_line, expiry_to_dict
-from tokencli.humanize import describe_clock, format_utc, humanize_duration
+from tokencli.humanize import describe_clock, format_time, humanize_duration
 from tokencli.models import Profile
 from tokencli.problems import count_problems
 from tokencli.sanitize import sanitize_text
@@ -167,7 +167,7 @@ def render_profile_details(
     expires_at = token_status.expires_at
     when = ""
     if expires_at is not None:
-        when = f", at {format_utc(expires_at - (token_status.clock_skew or 0.0))}"
+        when = f", at {format_time(expires_at - (token_status.clock_skew or 0.0))}"
         if token_status.clock_skew is not None:
             when += f" ({describe_clock(token_status.clock_skew)})"
     reason = f" ({sanitize_text(token_status.reason)})" if token_status.reason else ""

@@ -209,12 +209,12 @@ def _style(text: str, style: str) -> str:
     return style_text(text, style) if style and is_color_enabled() else text
 
 
-def render_bar(fraction: float, width: int = 24) -> str:
+def render_bar(fraction: float, width: int = 24, style: str = "") -> str:
     """Return a bar that is filled to `fraction`; plain ASCII if stdout can't show block characters."""
     share = min(1.0, max(0.0, fraction)) if fraction == fraction else 0.0
     full, empty = ("█", "░") if _can_display("█░") else ("#", "-")
     filled = int(share * width + 0.5)
-    return full * filled + empty * (width - filled)
+    return _style(full * filled + empty * (width - filled), style)
 
 
 def is_terminal_output() -> bool:

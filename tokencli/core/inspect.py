@@ -6,7 +6,7 @@ from math import isfinite
 from typing import Literal
 
 from tokencli.errors import InvalidTokenError
-from tokencli.humanize import describe_clock, format_utc, humanize_duration, humanize_relative_time
+from tokencli.humanize import describe_clock, format_time, humanize_duration, humanize_relative_time
 from tokencli.jwt.decode import MAX_TOKEN_LENGTH, TokenKind, decode_token
 from tokencli.jwt.explain import (
     ClaimTime,
@@ -72,7 +72,7 @@ class Inspection:
             return "does not expire" if self.state == "valid" else "expiry unknown"
         else:
             verb, epoch = "expired" if self.state == "expired" else "expires", self.expires_at
-        return f"{verb} {humanize_relative_time(epoch, now)}, at {format_utc(epoch)}"
+        return f"{verb} {humanize_relative_time(epoch, now)}, at {format_time(epoch)}"
 
     def explain_clock(self, now: float) -> tuple[str | None, str | None]:
         """Return the likely cause and a fix if the token isn't valid because a clock is wrong."""
@@ -88,7 +88,7 @@ class Inspection:
         issued = next((time.epoch for time in self.times if time.name == "iat"), None)
         issuer_time = self.valid_from if issued is None else issued
         if issuer_time <= now + CLOCK_TOLERANCE_S:
-            return f"it is meant for later use: wait until {format_utc(self.valid_from)}", None
+            return f"it is meant for later use: wait until {format_time(self.valid_from)}", None
         skew = humanize_duration(issuer_time - now)
         cause = f"this computer's clock is at least {skew} behind the issuer's"
         if issued is None:

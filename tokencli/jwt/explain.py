@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from math import isfinite
 
 from tokencli.fast_dataclass import dataclass
-from tokencli.humanize import format_utc, humanize_duration, humanize_relative_time
+from tokencli.humanize import format_time, humanize_duration, humanize_relative_time
 from tokencli.jwt.decode import DecodedToken
 from tokencli.models import CLOCK_TOLERANCE_S
 
@@ -47,7 +47,7 @@ class ClaimTime:
 
     def as_text(self, now: float) -> str:
         """Return it in UTC and relative to `now`."""
-        return f"{format_utc(self.epoch)}, {humanize_relative_time(self.epoch, now)}"
+        return f"{format_time(self.epoch)}, {humanize_relative_time(self.epoch, now)}"
 
 
 def finite_number(value: object) -> float | None:
@@ -145,7 +145,7 @@ def _claim_remarks(claims: Mapping[str, object], now: float) -> list[str]:
     for name, epoch in times.items():
         if epoch > _MILLISECONDS_THRESHOLD:
             remarks.append(
-                f"{name} looks like milliseconds: it would be {format_utc(epoch / 1000)}"
+                f"{name} looks like milliseconds: it would be {format_time(epoch / 1000)}"
             )
     exp, iat = times.get("exp"), times.get("iat")
     if claims and "exp" not in claims:

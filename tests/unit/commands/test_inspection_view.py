@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.commands.test_tables import terminal
 from tests.unit.jwt.samples import ACCESS, EXPIRED_AT, IDENTITY, REFRESH, part, token
-from tokencli.commands.inspect import inspection_to_dict, render_inspection
+from tokencli.commands.inspection_view import inspection_to_dict, render_inspection
 from tokencli.core.inspect import inspect_token
 from tokencli.formats.json import dump_json_line
 from tokencli.models import Secret, TokenSet
@@ -100,3 +101,36 @@ def test_json_keys_are_the_same_for_every_token() -> None:
         for t, n, k in SAMPLES.values()
     ]
     assert all(each == keys[0] for each in keys)
+
+
+def test_who_and_for_whom_come_first() -> None:
+    """Issuer, audience, subject and client are above everything else, each once and only if stated."""
+    claims = {"exp": NOW + 60, "azp": "app", "sub": "jo", "aud": ["a", "b"], "iss": "https://i"}
+    found = render_inspection(inspect_token(token(claims), now=NOW), NOW, profile="corp")
+    assert found.splitlines()[2:8] == [
+        "profile   corp",
+        "issuer    https://i",
+        "audience  a, b",
+        "subject   jo",
+        "client    app",
+        "kind      JWT (anyone can read it)",
+    ]
+    opaque = render_inspection(inspect_token("0123-opaque", now=NOW), NOW)
+    assert "issuer" not in opaque and "audience" not in opaque
+
+
+def test_descriptions_stay_whole_in_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What doesn't fit beside a value is on the next line, indented; in a pipe it never is."""
+    text = token({"iss": "https://a.example.com/tenant/of/some/length", "own": 1})
+    issuer = '  "iss": "https://a.example.com/tenant/of/some/length"'
+    description = "issuer: who made the token"
+    plain = render_inspection(inspect_token(text, now=NOW), NOW).splitlines()
+    whole = f"{issuer}  {description}"
+    assert whole in plain
+    with terminal(monkeypatch, COLUMNS=str(len(whole)), NO_COLOR="1"):
+        wide = render_inspection(inspect_token(text, now=NOW), NOW).splitlines()
+    with terminal(monkeypatch, COLUMNS=str(len(whole) - 1), NO_COLOR="1"):
+        narrow = render_inspection(inspect_token(text, now=NOW), NOW).splitlines()
+    assert whole in wide
+    at = narrow.index(issuer)
+    assert narrow[at + 1 : at + 3] == [f"      {description}", '  "own": 1']
