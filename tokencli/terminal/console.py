@@ -43,6 +43,8 @@ class StderrTerminal:
         self._quiet = quiet
         self._verbose = verbose
         self._warned: set[str] = set()
+        self._unread_input = bytearray()
+        """What was typed after the line that was read last."""
 
     @property
     def interactive(self) -> bool:
@@ -172,8 +174,17 @@ class StderrTerminal:
 
             color = not self._environ.get("NO_COLOR")
             return edit_answer(prompt, sys.stdin, sys.stderr, color=color)
-        read_line = _read_hidden_line if is_secret else _read_line
-        return ask_plainly(prompt, read_line, self._write_line)
+        return ask_plainly(prompt, self._read_line, self._write_line)
+
+    def _read_line(self, prompt: str, is_secret: bool) -> str:
+        assert sys.platform != "win32", "its terminal is capable"
+        from tokencli.terminal.line_reader import CbreakLineReader
+
+        sys.stderr.flush()
+        with CbreakLineReader(
+            sys.stdin.fileno(), self._unread_input, prompt=prompt, is_secret=is_secret
+        ) as reader:
+            return reader.read_line() or ""
 
     def _is_terminal_capable(self) -> bool:
         """Whether the terminal can move the cursor."""
@@ -254,7 +265,9 @@ class StderrTerminal:
             return
         from tokencli.terminal.line_reader import CbreakLineReader
 
-        with CbreakLineReader(sys.stdin.fileno(), erase_wait_line) as _screen.keyboard:
+        with CbreakLineReader(
+            sys.stdin.fileno(), self._unread_input, erase_wait_line
+        ) as _screen.keyboard:
             try:
                 yield _screen.keyboard.read_line
             finally:
@@ -356,22 +369,3 @@ def _read_terminal_modes() -> Any:
         with suppress(termios.error):
             return termios.tcgetattr(sys.stderr.fileno())
     return None
-
-
-def _read_line(prompt: str) -> str:
-    sys.stderr.write(prompt)
-    sys.stderr.flush()
-    line = sys.stdin.readline()
-    if not line:  # Ctrl-D cancels like Ctrl-C
-        raise KeyboardInterrupt
-    return line.rstrip("\n")
-
-
-def _read_hidden_line(prompt: str) -> str:
-    from tokencli.terminal.line_reader import read_hidden_line
-
-    try:
-        sys.stderr.flush()
-        return read_hidden_line(prompt)
-    except EOFError:
-        raise KeyboardInterrupt from None

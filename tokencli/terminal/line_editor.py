@@ -72,7 +72,9 @@ def edit_answer(prompt: Prompt, stdin: TextIO, stderr: TextIO, *, color: bool) -
     editor = _AnswerEditor(prompt, source, _open_output(stderr), color=color)
     try:
         answer = editor.run()
-    except EOFError:
+    except (EOFError, OSError):
+        if not source.closed:
+            raise
         raise KeyboardInterrupt from None
     finally:
         if prompt.is_secret:  # and what follows may be the rest of the secret

@@ -74,17 +74,17 @@ def list_options(options: Sequence[Choice]) -> list[str]:
 
 
 def ask_plainly(
-    prompt: Prompt, read_line: Callable[[str], str], print_line: Callable[[str], None]
+    prompt: Prompt, read_line: Callable[[str, bool], str], print_line: Callable[[str], None]
 ) -> str:
     """Ask until the answer is valid, at a terminal that can only print lines.
 
-    `read_line` shows a question and returns the line that is typed.
+    `read_line` shows a question and returns the line that is typed, masked if that is true.
     """
     for line in list_options(prompt.options) if prompt.options else ():
         print_line(line)
     question = prompt.question + (f" ({HELP_HINT})" if prompt.help else "")
     while True:
-        answer = read_line(f"{question}: ")
+        answer = read_line(f"{question}: ", prompt.is_secret)
         if prompt.help and answer.strip() == HELP_KEY:
             print_line(prompt.help)
         elif reason := prompt.check(answer):
