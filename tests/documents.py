@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import tokencli
 from tests import completions, keyring_session, man_page
 from tests.conftest import ALONE, PROXIES
 from tests.unit.oauth.test_refusal_hints import CASES, Case, find_row
@@ -212,6 +213,21 @@ def render_refusals(_: str, __: str) -> str:
         cause = re.sub(r"\{(\w+)\}", lambda found: found[1].upper(), cause)
         cells = (_describe_reply(case), _describe_situation(hint), cause, _describe_fix(hint))
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def render_errors(_: str, __: str) -> str:
+    """Return the table of the errors that the Python API raises, the most general first."""
+    lines = ["| class | base class | exit code | `code` | meaning |", "|---|---|---:|---|---|"]
+    public = [
+        value for name in tokencli.__all__ if isinstance(value := getattr(tokencli, name), type)
+    ]
+    classes = [value for value in public if issubclass(value, tokencli.TokencliError)]
+    for error in sorted(classes, key=lambda error: (error.exit_code, len(error.__mro__))):
+        base, summary = error.__bases__[0].__name__, (error.__doc__ or "").splitlines()[0]
+        lines.append(
+            f"| `{error.__name__}` | `{base}` | {error.exit_code} | `{error.code}` | {summary} |"
+        )
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -419,6 +435,7 @@ RENDERERS: dict[str, Callable[[str, str], str]] = {
     "keys": render_keys,
     "provider-keys": render_provider_keys,
     "refusals": render_refusals,
+    "errors": render_errors,
     "capture": render_capture,
 }
 """Kind of block -> what renders it, given its arguments and its present text."""

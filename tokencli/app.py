@@ -61,7 +61,8 @@ class App:
         self._sources: dict[str, SecretSource] = {}
 
     @cached_property
-    def _config_path(self) -> Path:
+    def config_path(self) -> Path:
+        """Where the configuration file is, whether it exists or not."""
         usual = None if self.options.config else reader.config_file_path(self.environ)
         if usual is not None and sys.platform == "linux":
             return Path(usual)
@@ -72,7 +73,7 @@ class App:
     @cached_property
     def fast_path_records(self) -> FastPathRecords:
         """What earlier runs cached; valid while the configuration is unchanged."""
-        return FastPathRecords(str(self._config_path), self.environ)
+        return FastPathRecords(str(self.config_path), self.environ)
 
     @cached_property
     def config(self) -> "Config":
@@ -80,7 +81,7 @@ class App:
         from tokencli.config.load import load_config
 
         assert self.fast_path_records is not None, "takes its stamp before the file is read"
-        config = load_config(self._config_path, self.environ, must_exist=False)
+        config = load_config(self.config_path, self.environ, must_exist=False)
         for warning in config.warnings:
             self.terminal.print_warning(warning)
         return config

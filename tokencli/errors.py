@@ -43,7 +43,7 @@ class TokencliError(Exception):
 
 
 class UsageError(TokencliError):
-    """The command line can't be understood."""
+    """The command line or an argument can't be understood."""
 
     code = "usage"
     exit_code = 2

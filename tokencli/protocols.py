@@ -319,6 +319,13 @@ class TokenStore(Protocol):
         """
         ...
 
+    def fingerprint(self, key: str) -> object | None:
+        """Return what changes whenever that which is stored under `key` does, at the cost of one `stat`.
+
+        None means that nothing is stored, or that this can't be told without loading it.
+        """
+        ...
+
     def reserve_space(self, key: str, size: int) -> None:
         """Make sure that `size` bytes can be saved, before anything is sent.
 

@@ -68,13 +68,14 @@ def get_token(
     interactive: bool = False,
     unless_sticky: bool = False,
     by_grant: bool = False,
+    refused: Secret | None = None,
 ) -> TokenResult:
     """Return a token of the profile that is fresh for `min_ttl` seconds, in the cheapest way.
 
     A hit takes no lock. A miss takes the credential's lock and reads the store again, so that any
     number of concurrent processes send one request. With `force`, a stored token counts only if
     another process obtained it after this call began, or with `unless_sticky` if the server would
-    return it again (`sticky` of the provider). With `by_grant`, the refresh token isn't used, so that the profile's own settings are tested. An interactive sign-in starts only if
+    return it again (`sticky` of the provider). With `by_grant`, the refresh token isn't used, so that the profile's own settings are tested. An access token that a resource server has `refused` doesn't count. An interactive sign-in starts only if
     `interactive` or the profile allows it, and the credential's lock isn't held meanwhile.
 
     Raises:
@@ -95,6 +96,7 @@ def get_token(
             and stored.token.is_fresh(ctx.clock.now(), least)
             and (not force or same_again or stored.token.obtained_at > began)
             and not by_grant
+            and stored.token.access_token != refused
         )
 
     def use_stored(token: TokenSet) -> TokenResult:
@@ -131,6 +133,7 @@ def get_token(
                     force=force,
                     unless_sticky=unless_sticky,
                     resolver=resolver,
+                    refused=refused,
                 )
     if ctx.terminal.interactive:
         resolver.prefetch(_secrets_for_renewal(profile, None if by_grant else stored))

@@ -155,11 +155,7 @@ def hash_subject(profile: Profile, resolver: SecretResolver) -> str:
     Raises:
         CredentialsError: a token to exchange can't be obtained.
     """
-    names = [
-        name
-        for name in grants.load_grant(profile.grant).exchanged_secrets
-        if name in profile.secrets
-    ]
+    names = list_exchanged_secrets(profile)
     if not names:
         return ""
     try:
@@ -169,6 +165,12 @@ def hash_subject(profile: Profile, resolver: SecretResolver) -> str:
         secrets = [resolver.resolve(name) for name in names]
     text = json.dumps([_stable_identity(secret) for secret in secrets if secret is not None])
     return sha256(text.encode()).hexdigest()
+
+
+def list_exchanged_secrets(profile: Profile) -> list[str]:
+    """Return the names of the profile's secrets that are tokens, which its grant exchanges."""
+    exchanged = grants.load_grant(profile.grant).exchanged_secrets
+    return [name for name in exchanged if name in profile.secrets]
 
 
 def _stable_identity(token: Secret) -> object:

@@ -83,9 +83,12 @@ def records_base_dirs(xdg_runtime_dir: str, user_id: "int | str") -> tuple[str, 
     return xdg_runtime_dir, f"/run/user/{user_id}"
 
 
-def config_file_path(environ: "Mapping[str, str]") -> str | None:
-    """Return the absolute path of the configuration file on Linux, or None if in doubt."""
-    path = environ.get("TOKENCLI_CONFIG")
+def config_file_path(environ: "Mapping[str, str]", named: str | None = None) -> str | None:
+    """Return the absolute path of the configuration file on Linux, or None if in doubt.
+
+    It is the one that the caller `named`, if any.
+    """
+    path = named or environ.get("TOKENCLI_CONFIG")
     if not path:
         folder, home = environ.get("XDG_CONFIG_HOME"), environ.get("HOME")
         if not folder and not home:
@@ -167,8 +170,27 @@ def _has_unknown_variables(environ: "Mapping[str, str]") -> bool:
 
 
 def _token_output(command: str, name: str | None, environ: "Mapping[str, str]") -> str | None:
-    config = config_file_path(environ)
-    if config is None or name == "":
+    fields = read_fresh_token(name, environ)
+    if fields is None:
+        return None
+    variable, token = fields[2:4]
+    if not variable.isascii() or not variable.isidentifier():
+        return None
+    return OUTPUT_FORMATS[command] % ((variable, token) if command == "export" else token)
+
+
+def read_fresh_token(
+    name: str | None, environ: "Mapping[str, str]", config: str | None = None
+) -> list[str] | None:
+    """Return the data lines of a token that is certain and fresh, or None; the fourth is the token.
+
+    Without `name` it is the default profile's, without `config` that of the usual configuration.
+
+    Raises:
+        OSError, ValueError: there is none, either.
+    """
+    config = config_file_path(environ, config)
+    if config is None or name == "" or sys.platform != "linux":
         return None
     stamp = config_stamp(config)
     name = name or environ.get("TOKENCLI_PROFILE")
@@ -177,14 +199,10 @@ def _token_output(command: str, name: str | None, environ: "Mapping[str, str]") 
     fields = read_record("token", name, config, environ, stamp) if name else None
     if fields is None:
         return None
-    fresh_from, stale_from, variable, token = fields[:4]
+    fresh_from, stale_from, _, token = fields[:4]
     if not int(fresh_from) <= time.time() < int(stale_from):
         return None
-    if not token or token.strip(B64TOKEN_CHARACTERS):
-        return None
-    if not variable.isascii() or not variable.isidentifier():
-        return None
-    return OUTPUT_FORMATS[command] % ((variable, token) if command == "export" else token)
+    return fields if token and not token.strip(B64TOKEN_CHARACTERS) else None
 
 
 def _profile_names_output(prefix: str, environ: "Mapping[str, str]") -> str | None:

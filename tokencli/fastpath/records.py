@@ -70,14 +70,16 @@ class FastPathRecords:
             return False
         return True
 
+    def fingerprint(self, kind: str, name: str) -> object | None:
+        """Return what changes whenever a record is written or deleted; None if there is none."""
+        path = self._record_path(kind, name)
+        return None if path is None else private_files.stat_stamp(path)
+
     def delete_record(self, kind: str, name: str) -> None:
         """Delete a record."""
-        if self.base_dir is not None and self._config is not None:
-            _remove_quietly(
-                _records_root(self.base_dir)
-                / reader.records_folder_name(self._config)
-                / reader.record_file_name(kind, name)
-            )
+        path = self._record_path(kind, name)
+        if path is not None:
+            _remove_quietly(path)
 
     def delete_tokens(self, name: str) -> None:
         """Delete the token that any configuration has for a profile of that name."""
@@ -126,6 +128,12 @@ class FastPathRecords:
             return None
         xdg_runtime_dir = self._environ.get("XDG_RUNTIME_DIR", "")
         return find_memory_dir(reader.records_base_dirs(xdg_runtime_dir, os.geteuid()))
+
+    def _record_path(self, kind: str, name: str) -> Path | None:
+        if self.base_dir is None or self._config is None:
+            return None
+        folder = _records_root(self.base_dir) / reader.records_folder_name(self._config)
+        return folder / reader.record_file_name(kind, name)
 
     def _iterate_record_dirs(self, base: Path | None) -> Iterator[Path]:
         """Yield the directory of each configuration, this one's even if they can't be listed."""

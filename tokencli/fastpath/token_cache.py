@@ -79,6 +79,12 @@ class TokenCache:
         base = self._records.base_dir
         return base is not None and remember_runtime_dir(base, state_dir(self._profile.state_dir))
 
+    def fingerprint(self) -> object | None:
+        """Return what changes whenever the cached token does; None if there is none."""
+        if not self._profile.hot_copy:
+            return None
+        return self._records.fingerprint("token", self._profile.name)
+
     def _write_record(self, stored: StoredTokenSet) -> bool:
         """Cache the token if it is all that a request needs, and tell whether it was cached."""
         token, profile = stored.token, self._profile
@@ -130,6 +136,10 @@ class CachingStore:
         self.end_refresh = inner.end_refresh
         self.was_refresh_interrupted = inner.was_refresh_interrupted
         self.lock_credential = inner.lock_credential
+
+    def fingerprint(self, key: str) -> object | None:
+        """Return the store's, or else that of the cached token, which changes together with it."""
+        return self._inner_store.fingerprint(key) or self._token_cache.fingerprint()
 
     def save(self, stored: StoredTokenSet) -> None:
         """Save in the store, then cache."""

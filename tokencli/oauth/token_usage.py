@@ -8,10 +8,15 @@ from tokencli.errors import ConfigError, ReplyError
 from tokencli.fast_dataclass import dataclass
 from tokencli.models import Profile, Secret, TokenSet
 from tokencli.providers import template
-from tokencli.providers.template_values import complete_values, expand_value_names
+from tokencli.providers.template_values import (
+    GENERATED_VALUES,
+    complete_values,
+    expand_value_names,
+)
 
 AUTH_SCHEMES = {"bearer": "Bearer", "dpop": "DPoP", "mac": "MAC"}
 """Token type in lower case -> scheme in the case that servers expect, though RFC 9110 ignores case."""
+_CHALLENGE_ERROR = r"(?i)\berror\s*=\s*\"?([\w.-]+)"
 _HEADER_VALUE = r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?"
 
 
@@ -43,6 +48,14 @@ def list_usage_secrets(profile: Profile) -> tuple[str, ...]:
         name for line in profile.provider.use for name in expand_value_names(profile.provider, line)
     ]
     return tuple(dict.fromkeys(name for name in names if name in profile.secrets))
+
+
+def is_usage_constant(profile: Profile) -> bool:
+    """Tell whether the headers and parameters stay the same as long as the token does."""
+    names = {
+        name for line in profile.provider.use for name in expand_value_names(profile.provider, line)
+    }
+    return names.isdisjoint(GENERATED_VALUES) and names.isdisjoint(profile.secrets)
 
 
 def build_headers_and_query(
@@ -78,6 +91,15 @@ def fill_usage_lines(
     return tuple(
         _fill_usage_line(profile, text, values) for text in list_usage_templates(profile, token)
     )
+
+
+def may_be_renewed(status: int, challenge: str) -> bool:
+    """Tell whether a reply says that another token might be accepted (RFC 6750 section 3.1).
+
+    `challenge` is the reply's WWW-Authenticate. Without an error code, a 401 can mean anything.
+    """
+    code = re.search(_CHALLENGE_ERROR, challenge)
+    return status == 401 and (code is None or code[1].lower() == "invalid_token")
 
 
 def missing_value_error(profile: Profile, line: UsageLine) -> ConfigError:

@@ -121,7 +121,13 @@ def _try_flock(path: Path) -> _HeldLock | None:
     except BaseException:
         os.close(fd)
         raise
-    return _HeldLock(fd, lambda: os.close(fd))
+
+    def unlock() -> None:
+        # A child that another thread has forked meanwhile has the same lock, which closing leaves.
+        fcntl.flock(fd, fcntl.LOCK_UN)
+        os.close(fd)
+
+    return _HeldLock(fd, unlock)
 
 
 def _try_lock_on_windows(path: Path) -> _HeldLock | None:

@@ -127,6 +127,15 @@ class AtomicWrite:
             self._temp_path.unlink()
 
 
+def stat_stamp(path: Path) -> tuple[int, ...] | None:
+    """Return what changes whenever the file is written or replaced; None if there is none."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev
+
+
 def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Write `data` to the file at `path`, durably and atomically; raises StorageError."""
     AtomicWrite(path, len(data), mode).commit(data)

@@ -75,6 +75,10 @@ class FileStore(LockedStore):
             return None
         return stored
 
+    def fingerprint(self, key: str) -> object | None:
+        """Return the times, size and number of the token file, which each `save` replaces."""
+        return private_files.stat_stamp(self._token_path(key))
+
     def reserve_space(self, key: str, size: int) -> None:
         """Reserve `size` bytes on the disk for the next `save`, and remove drafts of killed runs."""
         directory = self.ensure_subdir("tokens")

@@ -147,6 +147,10 @@ class LockedStore(ABC):
     def load(self, key: str) -> StoredTokenSet | None:
         """Return the token set stored under `key`, or None."""
 
+    def fingerprint(self, key: str) -> object | None:  # noqa: ARG002  # part of the protocol
+        """Return None: only loading what is stored tells whether it has changed."""
+        return None
+
     @abstractmethod
     def delete_stored(self, key: str) -> bool:
         """Delete the token set, and tell whether there was one; the caller holds the lock."""
