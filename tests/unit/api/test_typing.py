@@ -129,7 +129,7 @@ def test_every_public_name_is_documented(name: str) -> None:
 
 def test_running_code_is_what_type_checkers_read() -> None:
     """mypy's stubtest finds no difference in names, arguments and defaults."""
-    modules = ["tokencli.api", "tokencli.errors", "tokencli.core.inspect"]
+    modules = ["tokencli.api", "tokencli.errors"]
     done = subprocess.run(
         [sys.executable, "-m", "mypy.stubtest", *modules],
         capture_output=True,
