@@ -25,17 +25,18 @@ def tokencli_sandbox(
 ) -> "Iterator[Sandbox]":
     """Run a sandbox for one test; during the test, tokencli uses its configuration."""
     from tokencli.app import App, AppOptions
-    from tokencli.errors import ConfigError
+    from tokencli.errors import TokencliError
     from tokencli.sandbox.server import Sandbox
 
     try:
         server = Sandbox(**tokencli_sandbox_options)
-    except ConfigError as error:
-        found = [
-            f"{each.where}: {each.what} ({each.right or 'see the manual'})"
-            for each in error.problems
+    except TokencliError as error:
+        problems = [
+            f"{each.where}: {each.what}{f'; {each.right}' if each.right else ''}"
+            for each in getattr(error, "problems", ())
         ]
-        pytest.fail("\n".join([f"tokencli_sandbox: {error.message}", *found]), pytrace=False)
+        lines = [f"tokencli_sandbox_options: {error.message}", error.cause, *problems, error.fix]
+        pytest.fail("\n".join(line for line in lines if line), pytrace=False)
     with server as sandbox, monkeypatch.context() as patch:
         patch.delenv("TOKENCLI_PROFILE", raising=False)
         for name, value in sandbox.variables.items():

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 from shlex import quote
 from types import TracebackType
@@ -40,9 +41,13 @@ from tokencli.toml_writer import format_key_path, format_toml_value
 
 DEFAULT_PROFILE = "groupid"
 FOLLOW_REDIRECTS = (
-    "import sys, urllib.request as r; r.build_opener(r.ProxyHandler({})).open(sys.argv[1]).read()"
+    "__import__('urllib.request').request.build_opener("
+    "__import__('urllib.request').request.ProxyHandler({}))"
+    ".open(__import__('sys').argv[1]).read()"
 )
-"""A browser for users who are signed in without a page. $BROWSER can't contain a colon."""
+"""A browser for users who are signed in without a page: Python without the characters `:` and `;`,
+which separate the browsers in $BROWSER.
+"""
 CAPTIVE_PORTAL_PAGE = b"""<!doctype html>
 <html><head><title>Welcome</title></head>
 <body><h1>Welcome to the guest network</h1><p>Please accept the terms of use.</p></body></html>
@@ -74,7 +79,7 @@ class Sandbox:
         self,
         *,
         port: int = 0,
-        users: str | Mapping[str, Any] | None = None,
+        users: str | PathLike[str] | Mapping[str, Any] | None = None,
         sign_in: str | None = None,
         now: Callable[[], float] = time.time,
         **faults: object,
@@ -181,15 +186,17 @@ def _list_more_profiles() -> list[str]:
     return [name for system in SYSTEMS for name in load_system(system).more_profiles]
 
 
-def _load_settings(users: str | Mapping[str, Any] | None, sign_in: str | None) -> Settings:
+def _load_settings(
+    users: str | PathLike[str] | Mapping[str, Any] | None, sign_in: str | None
+) -> Settings:
     """Read and check `users` and `sign_in`."""
     reserved = (*SYSTEMS, *_list_more_profiles(), *OAuth2.client_secrets, PUBLIC_CLIENT_ID)
     if users is None:
         settings = Settings()
-    elif isinstance(users, str):
-        settings = read_settings(users, reserved)
-    else:
+    elif isinstance(users, Mapping):
         settings = parse_settings(users, reserved_names=reserved)
+    else:
+        settings = read_settings(os.fspath(users), reserved)
     known = settings.users or DEFAULT_USERS
     if sign_in is not None and sign_in not in known:
         raise UsageError(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import tokencli
 from tokencli.errors import ConfigError, UsageError
 from tokencli.sandbox.server import Sandbox
 from tokencli.sandbox.settings import parse_settings, read_settings
@@ -169,6 +170,23 @@ def test_names_of_the_sandbox_are_reserved() -> None:
         with pytest.raises(ConfigError) as caught:
             Sandbox(users={"clients": {name: {}}})
         assert caught.value.problems[0].what == "is already used by the sandbox"
+
+
+@pytest.mark.parametrize("system", ["groupid", "socialid"])
+def test_users_sign_in_at_the_other_systems(system: str, tmp_path: Path) -> None:
+    """The password grants of the documented systems know the file's users as well as their own."""
+    (tmp_path / "users.json").write_text(json.dumps(TABLES))
+    with Sandbox(users=tmp_path / "users.json") as sandbox:
+        (tmp_path / "password").write_text(PASSWORD)
+        (tmp_path / "password").chmod(0o600)
+        own = {"username": "bob", "password": {"file": str(tmp_path / "password")}}
+        config = tmp_path / "config.toml"
+        config.write_text(sandbox.render_config({system: own}))
+        config.chmod(0o600)
+        for path in (str(config), sandbox.config_file):
+            assert tokencli.token(system, config=path)
+        own, built_in = (each.subject for each in sandbox.issued_tokens)
+    assert own == "bob" and built_in != "bob"
 
 
 def test_unknown_user_of_sign_in() -> None:
