@@ -42,6 +42,7 @@ and then try, for example:
     curl --cacert {ca_file} -H "Authorization: Bearer $ACCESS_TOKEN" {url}{resource}
 
 Profiles: {profiles}. The first is the default.
+More about them: {tokencli} help sandbox
 """
 STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 EXIT_INTERRUPTED = 130

@@ -7,6 +7,7 @@ from typing import Any
 
 from tokencli.duration import parse_duration
 from tokencli.errors import UsageError
+from tokencli.problems import did_you_mean
 
 _REDIRECT_STATUSES = (301, 302, 303, 307, 308)
 
@@ -142,7 +143,7 @@ def parse_faults(options: Mapping[str, object]) -> Faults:
         if name not in FAULT_OPTIONS:
             raise UsageError(
                 f"unknown fault {name!r}",
-                fix=f"choose from: {', '.join(sorted(FAULT_OPTIONS))}",
+                cause=did_you_mean(name, FAULT_OPTIONS),
             )
         if value is None or value is False:
             continue

@@ -212,7 +212,7 @@ def _storage_errors() -> Iterator[None]:
     except OSError as error:
         raise StorageError(
             f"can't write the sandbox's temporary directory: {error.strerror}",
-            fix="free some space there, or set TMPDIR to another directory",
+            cause="free some space there, or set TMPDIR to another directory",
         ) from error
 
 

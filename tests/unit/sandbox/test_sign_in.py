@@ -9,6 +9,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 from joserfc import jwk, jwt
 
 from tokencli.jwt.decode import encode_base64url
@@ -471,3 +473,63 @@ def test_issued_tokens_tell_their_state(server: Server) -> None:
     assert kept["access_token"] not in repr(issued)
     server.time += 3600
     assert server.database.issued_tokens[0].state == "expired"
+
+
+ANY = Server()
+"""A server for requests whose order doesn't matter."""
+NAMES = some.sampled_from(
+    [
+        "client_id",
+        "redirect_uri",
+        "response_type",
+        "scope",
+        "state",
+        "nonce",
+        "code_challenge",
+        "code_challenge_method",
+        "request_uri",
+        "prompt",
+        "user",
+        "deny",
+        "user_code",
+        "grant_type",
+        "code",
+        "code_verifier",
+        "device_code",
+        "token",
+        "subject_token",
+        "subject_token_type",
+        "actor_token",
+        "resource",
+        "audience",
+        "username",
+        "password",
+    ]
+)
+VALUES = some.one_of(
+    some.sampled_from(
+        ["public", "batch", "code", "S256", "alice", "openid", REDIRECT, "none", "http://[", ""]
+    ),
+    some.sampled_from([DEVICE_CODE, TOKEN_EXCHANGE, "authorization_code", "password"]),
+    some.text(max_size=20),
+)
+HEADERS = some.dictionaries(
+    some.sampled_from(["authorization", "dpop", "host", "content-type"]),
+    some.one_of(some.sampled_from([BATCH, "DPoP x", "Bearer x", FORM_CONTENT_TYPE]), some.text()),
+)
+
+
+@given(
+    method=some.sampled_from(["GET", "POST", "PUT", "HEAD"]),
+    path=some.sampled_from(sorted(ANY.router.systems["oauth2"].routes())),
+    query=some.one_of(some.dictionaries(NAMES, VALUES).map(urlencode), some.text(max_size=30)),
+    form=some.one_of(some.dictionaries(NAMES, VALUES).map(urlencode), some.text(max_size=30)),
+    headers=HEADERS,
+)
+def test_any_request_gets_a_response(
+    method: str, path: str, query: str, form: str, headers: dict[str, str]
+) -> None:
+    """No request is an internal error."""
+    sent = {"content-type": FORM_CONTENT_TYPE, **headers}
+    request = Request(method, path, sent, form.encode(errors="replace"), query)
+    assert 200 <= ANY.router.handle_request(request).status < 600
