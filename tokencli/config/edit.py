@@ -5,7 +5,7 @@ The caller holds the configuration lock from reading to writing (`App.lock_confi
 
 import shlex
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import replace
@@ -74,7 +74,7 @@ def copy_profile(
         toml_edit.append_table(config.text, ("profiles", name), table),
         toml_edit.set_key(config.text, ("profiles", name), table),
     ]
-    copied = _choose_text(config, texts, wanted)
+    copied = _choose_candidate(config, texts, wanted).text
     text = _update_keys(config, copied, wanted, name, put, drop)
     return _write_checked(config, [text], wanted)
 
@@ -236,12 +236,13 @@ def _write_checked(config: Config, candidates: Sequence[str], wanted: TomlTable)
     return new
 
 
-def _choose_text(config: Config, candidates: Sequence[str], wanted: TomlTable) -> str:
+def _choose_candidate(config: Config, candidates: Iterable[str], wanted: TomlTable) -> Config:
     """Return the first candidate that parses to `wanted`."""
     for text in candidates:
         with suppress(ConfigError):
-            if _normalize_data(parse_toml(text, config.path)) == _normalize_data(wanted):
-                return text
+            candidate = Config(config.path, text, {})
+            if _normalize_data(candidate.data) == _normalize_data(wanted):
+                return candidate
     raise ConfigError(
         f"can't make this change in {config.path} without rewriting unrelated parts of it",
         fix="tokencli profiles edit",
@@ -250,13 +251,9 @@ def _choose_text(config: Config, candidates: Sequence[str], wanted: TomlTable) -
 
 def _check_change(config: Config, candidates: Sequence[str], wanted: TomlTable) -> Config:
     """Return the configuration of the first candidate that parses to `wanted`, if it adds no problem."""
-    new = Config(config.path, _choose_text(config, candidates, wanted), {})
-    before = {(problem.where, problem.what) for problem in config.find_problems()}
-    added = [
-        replace(problem, line=None)  # the text with these lines is never written
-        for problem in new.find_problems()
-        if (problem.where, problem.what) not in before
-    ]
+    new = _choose_candidate(config, candidates, wanted)
+    # The text with these lines is never written.
+    added = [replace(problem, line=None) for problem in new.find_added_problems(config)]
     if added:
         raise ConfigError(
             f"{config.path} was not changed, because the new configuration would be invalid",

@@ -1,7 +1,7 @@
 """Load the configuration: a profile and its provider are validated when they are first used."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,8 @@ class Config:
         self.warnings = warnings
         """Warnings about the file's permissions."""
         self._environ = environ
-        self._data = parse_toml(text, path)
+        self.data = parse_toml(text, path)
+        """The parsed file, which must not be changed."""
         self._profile_models: dict[str, type[ProfileTable]] = {}
         self._validated_providers: dict[str, Provider | list[Finding]] = {}
         self._resolved_profiles: dict[str, Profile | list[Finding]] = {}
@@ -75,13 +76,13 @@ class Config:
     @property
     def default_profile(self) -> str | None:
         """Return the profile used if none is named."""
-        name = self._data.get("default_profile")
+        name = self.data.get("default_profile")
         return name if isinstance(name, str) else None
 
     @cached_property
     def state_dir(self) -> str | None:
         """Return the directory that the file sets for locks, journals and the file store."""
-        written = self._data.get("state_dir")
+        written = self.data.get("state_dir")
         if not isinstance(written, str) or not written:
             return None
         return str(expand_path(written, self.path.parent))
@@ -89,7 +90,7 @@ class Config:
     @property
     def isolated(self) -> bool:
         """Return whether only the state directory is used, and neither keyring nor runtime directory."""
-        return self._data.get("isolated") is True and self.state_dir is not None
+        return self.data.get("isolated") is True and self.state_dir is not None
 
     def profile_names(self) -> tuple[str, ...]:
         """List the profiles in the order of the file."""
@@ -104,7 +105,7 @@ class Config:
         """Return a profile's keys as they are written; raises UnknownProfileError."""
         profiles = self._top_level_table("profiles")
         if name not in profiles:
-            if misplaced := _find_misplaced_tables(self._data):
+            if misplaced := _find_misplaced_tables(self.data):
                 raise self._problems_error(self._to_problems(misplaced))
             raise self._unknown_profile_error(name) if profiles else self.no_profile_error()
         table = profiles[name]
@@ -123,7 +124,7 @@ class Config:
         chosen = flag or self._environ.get("TOKENCLI_PROFILE") or self.default_profile
         if chosen:
             return chosen
-        if misplaced := _find_misplaced_tables(self._data):
+        if misplaced := _find_misplaced_tables(self.data):
             raise self._problems_error(self._to_problems(misplaced))
         names = self.profile_names()
         if len(names) == 1:
@@ -171,14 +172,40 @@ class Config:
 
     def find_problems(self) -> tuple[ConfigProblem, ...]:
         """List every problem of the whole file."""
+        return self._to_problems(self._list_findings(self._top_level_table("profiles")))
+
+    def find_added_problems(self, old: "Config") -> tuple[ConfigProblem, ...]:
+        """List the problems that `old`, the file before a change, doesn't have.
+
+        A profile is validated only if something that its problems depend on is different.
+        """
+        names = [name for name in self._top_level_table("profiles") if self._differs(old, name)]
+        before = old._to_problems(old._list_findings(set(names) & set(old.profile_names())))
+        known = {(problem.where, problem.what) for problem in before}
+        return tuple(
+            problem
+            for problem in self._to_problems(self._list_findings(names))
+            if (problem.where, problem.what) not in known
+        )
+
+    def _differs(self, old: "Config", name: str) -> bool:
+        """Tell whether a profile, its provider or the file's settings are different."""
+        table, old_table = (one._top_level_table("profiles").get(name) for one in (self, old))
+        if self._location != old._location or repr(table) != repr(old_table):  # 1 == True
+            return True
+        provider = table.get("provider") if isinstance(table, dict) else None
+        tables = (one._top_level_table("providers").get(str(provider)) for one in (self, old))
+        return len(set(map(repr, tables))) > 1
+
+    def _list_findings(self, profile_names: Iterable[str]) -> list[Finding]:
         findings = list(self._top_level_findings)
         for name in self._top_level_table("providers"):
             provider = self._find_provider(name, user_defined=True)
             findings += provider if isinstance(provider, list) else []
-        for name in self._top_level_table("profiles"):
+        for name in profile_names:
             profile = self._resolve_profile(name)
             findings += profile if isinstance(profile, list) else []
-        return self._to_problems(findings)
+        return findings
 
     def find_profile_problems(self, name: str) -> tuple[ConfigProblem, ...]:
         """List the problems that keep one profile from being used."""
@@ -255,14 +282,14 @@ class Config:
 
     @cached_property
     def _top_level_findings(self) -> list[Finding]:
-        return _check_top_level(self._data, self.profile_names())
+        return _check_top_level(self.data, self.profile_names())
 
     @cached_property
     def _key_lines(self) -> dict[tuple[str, ...], int]:
         return map_key_lines(self.text)
 
     def _top_level_table(self, key: str) -> Mapping[str, Any]:
-        table = self._data.get(key)
+        table = self.data.get(key)
         return table if isinstance(table, dict) else {}
 
     def _unknown_profile_error(self, name: str) -> ConfigError:

@@ -12,6 +12,12 @@ _CLOSING_TOKENS = ("]", "}", '"""', "'''")
 """The last line of a multi-line statement contains one of these."""
 _KEY_PART = re.compile(r"""\s*(?:"(?:[^"\\]|\\.)*"|'[^']*'|[A-Za-z0-9_-]+)\s*([.=])""")
 """One part of a key, with the `.` or `=` after it."""
+_BARE = r"[ \t]*[A-Za-z0-9_-]+[ \t]*"
+_TEXT = r"""(?:"[^"\\\r\n]*"|'[^'\r\n]*')"""
+_LINE_END = r"[ \t]*(?:#[^\n]*)?\r?\n?"
+_USUAL_HEADER = rf"[ \t]*\[({_BARE}(?:\.{_BARE})*)\]{_LINE_END}"
+_USUAL_SETTING = rf"({_BARE})=[ \t]*(?:{_TEXT}|true|false|[1-9][0-9]*|\{{({_BARE})=[ \t]*{_TEXT}[ \t]*\}}){_LINE_END}"
+"""Lines as nearly all are: `[a.b]`, `key = "text"` and `key = { key = "text" }`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +44,12 @@ def split_lines(text: str) -> list[str]:
 def iter_statements(text: str) -> Iterator[Statement]:
     """Yield the statements of valid TOML in order."""
     table: KeyPath = ()
-    for first, end, statement in _split_statements(split_lines(text)):
-        path = _single_key_path(tomllib.loads(statement))
-        is_header = statement.lstrip().startswith("[")
-        table = path if is_header else table
-        if is_header:
-            yield Statement(first, end, path, is_header, path)
+    for first, end, path, key_length in _split_statements(split_lines(text)):
+        if key_length == 0:
+            table = path
+            yield Statement(first, end, path, True, path)
         else:
-            key = path[: _scan_key(statement)[0]]
-            yield Statement(first, end, (*table, *path), is_header, (*table, *key))
+            yield Statement(first, end, (*table, *path), False, (*table, *path[:key_length]))
 
 
 def map_key_lines(text: str) -> dict[KeyPath, int]:
@@ -96,22 +99,38 @@ def find_line(key_lines: dict[KeyPath, int], path: KeyPath) -> int | None:
     return next((key_lines[prefix] for prefix in prefixes if prefix in key_lines), None)
 
 
-def _split_statements(lines: Iterable[str]) -> Iterator[tuple[int, int, str]]:
-    """Yield the first line, the end line and the text of each statement."""
+def _split_statements(lines: Iterable[str]) -> Iterator[tuple[int, int, KeyPath, int]]:
+    """Yield the first line, the end line, the path and the key's length of each statement.
+
+    The path goes on inside the value if there is only one key; the length is 0 for a header.
+    """
     pending: list[str] = []
     for number, line in enumerate(lines):
         if not pending and (not line.strip() or line.lstrip().startswith("#")):
+            continue
+        if not pending and (usual := _parse_usual_line(line)):
+            yield number, number + 1, *usual
             continue
         pending.append(line)
         if len(pending) > 1 and not any(closer in line for closer in _CLOSING_TOKENS):
             continue
         statement = "".join(pending)
         try:
-            tomllib.loads(statement)
+            path = _single_key_path(tomllib.loads(statement))
         except (ValueError, RecursionError):
             continue
-        yield number + 1 - len(pending), number + 1, statement
+        key_length = 0 if statement.lstrip().startswith("[") else _scan_key(statement)[0]
+        yield number + 1 - len(pending), number + 1, path, key_length
         pending = []
+
+
+def _parse_usual_line(line: str) -> tuple[KeyPath, int] | None:
+    """Return the path and the key's length of a line in one of the usual forms, without tomllib's help."""
+    if header := re.fullmatch(_USUAL_HEADER, line):
+        return tuple(part.strip(" \t") for part in header[1].split(".")), 0
+    if setting := re.fullmatch(_USUAL_SETTING, line):
+        return tuple(part.strip(" \t") for part in setting.groups() if part is not None), 1
+    return None
 
 
 def find_value_span(statement: str) -> tuple[int, int]:

@@ -2,9 +2,11 @@
 
 import tomllib
 
-from hypothesis import given
+import pytest
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from tokencli.config import toml_positions
 from tokencli.config.toml_positions import find_line, iter_statements, map_key_lines
 
 TEXT = '''# a comment
@@ -112,3 +114,28 @@ def test_every_key_has_its_line(data: dict[str, dict[str, str]]) -> None:
             line = text.split("\n")[found[(table, key)] - 1]
             assert "=" in line
     assert sum(not one.is_header for one in iter_statements(text)) == sum(map(len, data.values()))
+
+
+LINES = (
+    'a = "x"', 'b.c = "x"', '  d="x" # c', 'e = "x # y"', '"f" = "x"', "'g h' = 'x'", 'h = ""',
+    'i = """', 'x"""', "j = \'\'\'", "y\'\'\'", "[t]", "[ u . v ]", '["t".w]', "[[x]]", "[y]#c",
+    'k = { b = "x" }', 'l = { b.c = "x" }', 'm = {b="x",c=1}', "n = [", "1,", "2]", "o = true",
+    "p=1", "q=-1", "r=1.5", "s = 1_0", "t0 = 0", 'u = "\\n"', "v = 1979-05-27", "# c", "", "  ",
+    "w = {}", 'x1 = [{ b = "x" }]', "y1 = 'x'\t# \"", 'z = "é"', 'aa= "x"\r', "[bb]\r", "cc = { d = 1 }",
+)  # fmt: skip
+
+
+@given(
+    lines=st.lists(st.sampled_from(LINES), max_size=8, unique=True), end=st.sampled_from(("", "\n"))
+)
+def test_usual_lines_are_read_as_tomllib_reads_them(lines: list[str], end: str) -> None:
+    """Most lines are matched by a pattern; the statements are those that tomllib finds without it."""
+    text = "\n".join(lines) + end
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        assume(False)
+    found = list(iter_statements(text))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(toml_positions, "_parse_usual_line", lambda _: None)
+        assert list(iter_statements(text)) == found
