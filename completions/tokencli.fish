@@ -189,6 +189,7 @@ complete -c tokencli -n '__tokencli_at profiles list' -l quiet -s q -d 'Print on
 complete -c tokencli -n '__tokencli_at profiles list' -l verbose -s v -d 'Print more to stderr, secrets masked.'
 complete -c tokencli -n '__tokencli_at profiles list' -l help -s h -d 'Show this message and exit.'
 complete -c tokencli -n '__tokencli_at profiles add' -f
+complete -c tokencli -n '__tokencli_at profiles add' -l from -r -f -d 'Find out the provider and its settings from the URL of an issuer, a token endpoint or an API.'
 complete -c tokencli -n '__tokencli_at profiles add' -l provider -r -f -a 'auth0 authentik aws-cognito dex entra github gitlab google groupid hydra identityserver keycloak oauth2 okta ping salesforce screening-eagle slack socialid zitadel' -d 'Kind of endpoint; see: tokencli providers.'
 complete -c tokencli -n '__tokencli_at profiles add' -l host -r -f -d 'The server\'s host name.'
 complete -c tokencli -n '__tokencli_at profiles add' -l base-url -r -f -d 'Base URL of the API.'

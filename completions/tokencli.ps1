@@ -220,6 +220,7 @@ $TokencliWords = @{
         '' = @()
     }
     'profiles add' = @{
+        '--from' = @()
         '--provider' = @('auth0', 'authentik', 'aws-cognito', 'dex', 'entra', 'github', 'gitlab', 'google', 'groupid', 'hydra', 'identityserver', 'keycloak', 'oauth2', 'okta', 'ping', 'salesforce', 'screening-eagle', 'slack', 'socialid', 'zitadel')
         '--host' = @()
         '--base-url' = @()

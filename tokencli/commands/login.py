@@ -1,6 +1,7 @@
 """`tokencli login`."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated
 
@@ -71,8 +72,22 @@ def login(
     if common.no_input and wait is not None:
         raise UsageError("--no-input and --wait can't be combined")
     app = App(replace(common, no_browser=no_browser, wait=wait))
-    chosen = app.get_profile(select_profile_name(profile, profile_option), scope=scope, anew=True)
-    result = log_in(chosen, app, lines=_read_secret_lines() if stdin else None, again=again)
+    name = select_profile_name(profile, profile_option)
+    lines = _read_secret_lines() if stdin else None
+    run_login(app, name, scope=scope, lines=lines, again=again)
+
+
+def run_login(
+    app: App,
+    name: str | None,
+    *,
+    scope: str | None = None,
+    lines: Sequence[str] | None = None,
+    again: bool = False,
+) -> None:
+    """Log in to a profile and say what was received; raises TokencliError."""
+    chosen = app.get_profile(name, scope=scope, anew=True)
+    result = log_in(chosen, app, lines=lines, again=again)
     received = ", ".join(describe_login(chosen, result.token_result))
     app.terminal.print_note(f"{chosen.name}: login succeeded: {received}")
     if result.token_result.save_error is not None:

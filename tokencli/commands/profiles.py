@@ -1,4 +1,4 @@
-"""`tokencli profiles`: list, show, use, remove, test and schema; for add and edit see profiles_edit."""
+"""`tokencli profiles`: list, show, use, remove, test and schema; for add see profiles_add, for edit profiles_edit."""
 
 import json
 from typing import Annotated
@@ -12,7 +12,8 @@ from tokencli.commands.options import (
     JsonOption,
     common_options,
 )
-from tokencli.commands.profiles_edit import ProfileNameArgument, add, edit
+from tokencli.commands.profiles_add import add
+from tokencli.commands.profiles_edit import ProfileNameArgument, edit
 from tokencli.commands.profiles_rename import copy, rename
 from tokencli.commands.profiles_view import (
     print_profile_list,

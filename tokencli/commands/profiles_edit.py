@@ -1,4 +1,4 @@
-"""`tokencli profiles add` and `tokencli profiles edit`."""
+"""`tokencli profiles edit`, and the options that set the keys of a profile."""
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +13,6 @@ from tokencli.commands.error_report import report_error
 from tokencli.commands.options import CommonOptions, add_options, common_options
 from tokencli.config.config_file import find_config_path, read_config_text
 from tokencli.core.profile_options import KEY_OPTIONS, name_option
-from tokencli.core.profile_status import suggest_next_commands
 from tokencli.errors import ConfigError, UsageError
 from tokencli.humanize import join_alternatives
 from tokencli.secret_sources import list_example_arguments
@@ -100,64 +99,6 @@ def _collect_given_keys(values: dict[str, Any]) -> GivenKeys:
         [text for text in assignments if text not in providers],
         [*sources, *(values["secret"] or [])],
     )
-
-
-@common_options()
-@key_options
-def add(
-    common: CommonOptions,
-    given: GivenKeys,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the new profile.")],
-) -> None:
-    """Add a profile to the configuration.
-
-    You are asked for required settings that are missing. Secrets are stored later, by
-    `tokencli login`.
-
-    \b
-    tokencli profiles add groupid --provider groupid
-    tokencli profiles add ci --provider oauth2 --no-input \\
-        --token-url https://id.example.com/token --client-id batch --client-secret-env CI_SECRET
-    """
-    from tokencli.config.edit import add_profile  # loads tomlkit
-    from tokencli.core.profile_wizard import PartialProfile, ask_missing_values  # loads pydantic
-    from tokencli.providers.catalog import BUILTIN_NAMES  # start-up: only this command needs them
-    from tokencli.providers.origins import list_request_origins
-
-    app = App(common)
-    if name in app.config.profile_names():
-        raise UsageError(
-            f"profile {name!r} already exists", fix=f"tokencli profiles edit {name} --set KEY=VALUE"
-        )
-    provider_name = _choose_provider_name(given.provider, name, app)
-    provider = app.config.get_provider(provider_name)
-    keys = given.parse(provider, f"tokencli profiles add {name} --provider {provider.name}")
-    keys = ask_missing_values(PartialProfile(name, provider, keys), app.terminal)
-    with app.locked_config() as current:
-        config = add_profile(current, name, {"provider": provider.name, **keys})
-    app.terminal.print_note(f"added profile {name} to {config.path}")
-    profile = config.get_profile_ignoring_top_level(name)
-    if profile.provider.name not in BUILTIN_NAMES:
-        for row in list_request_origins(profile.provider, profile):
-            app.terminal.print_note(f"provider {profile.provider.name} uses {row.describe()}")
-    for command in suggest_next_commands(profile):
-        app.terminal.print_note(f"next: {command}")
-
-
-def _choose_provider_name(given: str | None, name: str, app: App) -> str:
-    if given is not None:
-        return given
-    names = app.config.provider_names()
-    if not app.terminal.interactive:
-        raise UsageError(
-            "--provider is required, because there is no terminal to ask at",
-            cause=None
-            if name in names
-            else "tokencli providers lists them; oauth2 is any OAuth server",
-            fix=f"tokencli profiles add {name} --provider {name if name in names else 'oauth2'}",
-        )
-    default = name if name in names else None
-    return app.terminal.ask_line("Kind of endpoint", default=default, choices=names)
 
 
 @common_options()

@@ -245,14 +245,24 @@ def unknown_provider_finding(name: str, provider: object, known: tuple[str, ...]
     return Finding(path, f"{provider[:80]!r} is not a provider", did_you_mean(provider, known))
 
 
-def check_new_profile(name: str, provider: Provider, keys: Mapping[str, Any]) -> list[Finding]:
-    """List the problems of an unwritten profile's name and keys; missing keys are not reported."""
+def resolve_new_profile(
+    name: str, provider: Provider, keys: Mapping[str, Any]
+) -> Profile | list[Finding]:
+    """Return the profile that is not written yet, or all of its problems.
+
+    Relative paths in `keys` stay relative to the working directory.
+    """
     table = {"provider": provider.name, **keys}
     model, location = build_profile_model(provider), ConfigLocation(Path("config.toml"))
-    result = resolve_profile(name, table, provider, model, location)
+    return resolve_profile(name, table, provider, model, location)
+
+
+def check_new_profile(name: str, provider: Provider, keys: Mapping[str, Any]) -> list[Finding]:
+    """List the problems of an unwritten profile's name and keys; missing keys are not reported."""
+    result = resolve_new_profile(name, provider, keys)
     if isinstance(result, Profile):
         return []
     of_keys = [
         finding for finding in result if len(finding.key_path) > 2 and finding.key_path[2] in keys
     ]
-    return [*check_profile_name_and_type(name, table), *of_keys]
+    return [*check_profile_name_and_type(name, keys), *of_keys]
