@@ -9,8 +9,8 @@ import requests
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from tokencli.sandbox.oauth2 import PASSWORD, USERNAME
 from tokencli.sandbox.server import Sandbox
+from tokencli.sandbox.settings import PASSWORD, USERNAME
 from tokencli.sandbox.system import SYSTEMS, load_system
 
 

@@ -217,6 +217,18 @@ def test_redirect_that_is_loaded_again(tab: Tab) -> None:
         listener.close()
 
 
+def test_localhost_in_the_redirect_uri(tab: Tab) -> None:
+    """The browser reaches it, whichever of the two loopback addresses it chooses."""
+    response = AuthorizationResponse(Secret("canary-code-7f3a"))
+    listener = LoopbackListener(None, lambda _: response, host="localhost")
+    try:
+        tab.go_to(f"{listener.redirect_uri}?code=c")
+        tab.wait_for_text("Signed in")
+        assert listener.wait_for_redirect(PATIENCE_S) is response
+    finally:
+        listener.close()
+
+
 def test_closed_tab(chromium: Chromium, login: Login) -> None:  # noqa: F811
     """Login waits on, and the same URL works in another tab; a tab closed at once is no failure."""
     first = chromium.open_tab(login.url)

@@ -52,6 +52,7 @@ def test_browser_sign_in_and_every_check(tokencli: Run) -> None:
     assert checked["userinfo"]["email"] == "alice@example.com"
     assert checked["failed_checks"] == {}
     assert identity["verified"] and identity["subject"] == "alice"
+    assert identity["header"]["alg"] == "RS256"  # which OpenID Connect clients expect by default
     assert after["introspection"] == {"active": False}
 
 

@@ -1,9 +1,12 @@
 """A fake authorization server on loopback HTTPS that behaves as the documented systems do.
 
 server         `Sandbox`, which starts and stops everything together; its files; and the router
-https_server   TLS, one thread per connection, HTTP/1.1
+https_server   TLS and plain HTTP on one port, one thread per connection, HTTP/1.1
 http_messages  requests and responses, independent of sockets
 system         `FakeSystem`, the base class of the systems, the table of them, and signing keys
+sign_in        where users of the system `oauth2` sign in: authorization and device endpoints, page
+dpop           checks DPoP proofs
+settings       users, clients and lifetimes, and the file that sets them
 faults         the table of faults that can be injected
 token_db       issued grants and tokens, and the request log
 run_command    run a command with the sandbox's environment

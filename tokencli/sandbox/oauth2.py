@@ -14,7 +14,7 @@ from uuid import uuid4
 from tokencli.sandbox import sign_in
 from tokencli.sandbox.dpop import ALGORITHMS, ProofChecker
 from tokencli.sandbox.http_messages import OAuthError, Request, Response, json_response
-from tokencli.sandbox.settings import CONFIDENTIAL_GRANTS, GRANTS, Client, User
+from tokencli.sandbox.settings import CONFIDENTIAL_GRANTS, GRANTS, Client
 from tokencli.sandbox.system import (
     INVALID_TOKEN_REASONS,
     REFRESH_TOKEN,
@@ -27,12 +27,6 @@ from tokencli.sandbox.system import (
 from tokencli.sandbox.token_db import AuthorizationGrant
 
 PUBLIC_CLIENT_ID = "public"
-USERNAME, PASSWORD = "alice", "made-up-password-of-alice"
-DEFAULT_USERS: Mapping[str, User] = {
-    USERNAME: User(
-        PASSWORD, {"name": "Alice Example", "email": "alice@example.com", "email_verified": True}
-    )
-}
 SCOPES = ("read", "write", "openid", "profile", "email", "offline_access")
 DEFAULT_ERROR_CODES: Mapping[int, str] = {
     401: "invalid_client",
@@ -102,7 +96,7 @@ class OAuth2(FakeSystem):
     def __init__(self, context: SandboxContext) -> None:
         super().__init__(context)
         self.issuer = context.url + ISSUER_PATH
-        self.users = context.settings.users or DEFAULT_USERS
+        self.users = context.settings.users
         own = {name: Client(secret) for name, secret in self.client_secrets.items()}
         own[PUBLIC_CLIENT_ID] = Client(
             grants=tuple(grant for grant in GRANTS if grant not in CONFIDENTIAL_GRANTS)
@@ -180,8 +174,7 @@ class OAuth2(FakeSystem):
         self._require_grant(client, "password")
         if "username" not in form or "password" not in form:
             raise OAuthError("invalid_request", "username or password is missing")
-        user = self.users.get(form["username"])
-        if user is None or user.password != form["password"]:
+        if not self.context.settings.check_password(form["username"], form["password"]):
             raise OAuthError("invalid_grant", "wrong user name or password")
         return self._create_user_grant(
             client, form["username"], self._validated_scope(form, client)
@@ -365,7 +358,7 @@ class OAuth2(FakeSystem):
             claims["nonce"] = grant.nonce
         if grant.signed_in_at is not None:
             claims["auth_time"] = int(grant.signed_in_at)
-        return self.context.signing_keys.sign_es256(claims, "JWT")
+        return self.context.signing_keys.sign_rs256(claims)
 
     def _introspect(self, request: Request) -> Response:
         """Tell an authenticated client about a token (RFC 7662 section 2.2)."""
@@ -433,7 +426,7 @@ class OAuth2(FakeSystem):
             "response_types_supported": ["code"],
             "grant_types_supported": [*self.grant_handlers, REFRESH_TOKEN],
             "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": ["ES256"],
+            "id_token_signing_alg_values_supported": ["RS256"],
             "token_endpoint_auth_methods_supported": auth_methods,
             "introspection_endpoint_auth_methods_supported": auth_methods,
             "revocation_endpoint_auth_methods_supported": auth_methods,

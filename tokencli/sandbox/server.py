@@ -23,7 +23,7 @@ from tokencli.problems import did_you_mean
 from tokencli.sandbox.faults import parse_faults
 from tokencli.sandbox.http_messages import OAuthError, Request, Response, json_response
 from tokencli.sandbox.https_server import HOST, HttpsServer
-from tokencli.sandbox.oauth2 import DEFAULT_USERS, PUBLIC_CLIENT_ID, OAuth2
+from tokencli.sandbox.oauth2 import PUBLIC_CLIENT_ID, OAuth2
 from tokencli.sandbox.settings import Client, Settings, User, parse_settings, read_settings
 from tokencli.sandbox.system import (
     SYSTEMS,
@@ -122,7 +122,7 @@ class Sandbox:
     @property
     def users(self) -> Mapping[str, User]:
         """Return the users who can sign in, by name."""
-        return self._settings.users or DEFAULT_USERS
+        return self._settings.users
 
     @property
     def profiles(self) -> tuple[str, ...]:
@@ -197,10 +197,10 @@ def _load_settings(
         settings = parse_settings(users, reserved_names=reserved)
     else:
         settings = read_settings(os.fspath(users), reserved)
-    known = settings.users or DEFAULT_USERS
-    if sign_in is not None and sign_in not in known:
+    if sign_in is not None and sign_in not in settings.users:
         raise UsageError(
-            f"--sign-in {sign_in[:64]}: there is no such user", cause=did_you_mean(sign_in, known)
+            f"--sign-in {sign_in[:64]}: there is no such user",
+            cause=did_you_mean(sign_in, settings.users),
         )
     return replace(settings, sign_in=sign_in)
 
@@ -405,7 +405,7 @@ class Workspace:
         if grant == "token_exchange":
             profile["subject_token"] = {"profile": "corp"}
         if grant == "password":
-            users = self._context.settings.users or DEFAULT_USERS
+            users = self._context.settings.users
             user = next(iter(users))
             path = self._secret_path(name, "password")
             _write_private_file(path, users[user].password + "\n")

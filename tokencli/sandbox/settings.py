@@ -44,6 +44,7 @@ USER_KEYS = ("password", "claims")
 CLIENT_KEYS = ("secret", "grants", "scopes", "redirect_uris", "audience", "claims")
 LIFETIME_KEYS = ("access_token", "refresh_token", "id_token", "authorization_code", "device_code")
 TABLES = ("users", "clients", "lifetimes")
+USERNAME, PASSWORD = "alice", "made-up-password-of-alice"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +73,18 @@ class Client:
     """More claims of its access tokens."""
 
 
+DEFAULT_USERS: Mapping[str, User] = {
+    USERNAME: User(
+        PASSWORD, {"name": "Alice Example", "email": "alice@example.com", "email_verified": True}
+    )
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What can be set in the file; `users` and `clients` by name."""
 
-    users: Mapping[str, User] = field(default_factory=dict)
+    users: Mapping[str, User] = field(default_factory=lambda: DEFAULT_USERS)
     clients: Mapping[str, Client] = field(default_factory=dict)
     lifetimes: Mapping[str, float] = field(default_factory=dict)
     """Seconds, by what lives that long: the keys are LIFETIME_KEYS."""
@@ -173,7 +181,8 @@ class _Checker:
                     self._claims((*path, "claims"), table.get("claims", {})),
                 )
                 for name, path, table in self._named_tables(tables, "users", USER_KEYS)
-            },
+            }
+            or DEFAULT_USERS,
             clients={
                 name: self._client(path, table)
                 for name, path, table in self._named_tables(tables, "clients", CLIENT_KEYS)

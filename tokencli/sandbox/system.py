@@ -10,12 +10,15 @@ from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from importlib import import_module
 from threading import Lock
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tokencli.sandbox.faults import Faults
 from tokencli.sandbox.http_messages import OAuthError, Request, Response, json_response
 from tokencli.sandbox.settings import Settings
 from tokencli.sandbox.token_db import AuthorizationGrant, InvalidRefreshTokenError, TokenDatabase
+
+if TYPE_CHECKING:
+    from joserfc.jwk import RSAKey
 
 SYSTEMS: Mapping[str, str] = {
     "groupid": "tokencli.sandbox.groupid:GroupId",
@@ -49,6 +52,8 @@ class SigningKeys:
         self._ec_key = jwk.ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"})
         self._ec_key.ensure_kid()
         self._hmac_key = jwk.OctKey.generate_key(256)
+        self._rsa_key: RSAKey | None = None
+        self._lock = Lock()
 
     def sign_es256(self, claims: Mapping[str, object], typ: str) -> str:
         """Sign with the key whose public part is in `public_jwks`."""
@@ -56,6 +61,23 @@ class SigningKeys:
 
         header = {"alg": "ES256", "kid": self._ec_key.kid, "typ": typ}
         return jwt.encode(header, dict(claims), self._ec_key)
+
+    def sign_rs256(self, claims: Mapping[str, object]) -> str:
+        """Sign with RSA, as clients expect ID tokens to be (OpenID Connect Core section 3.1.3.7)."""
+        from joserfc import jwt
+
+        key = self._get_rsa_key()
+        return jwt.encode({"alg": "RS256", "kid": key.kid, "typ": "JWT"}, dict(claims), key)
+
+    def _get_rsa_key(self) -> "RSAKey":
+        """Return the RSA key, generated on first use because that takes some 100 ms."""
+        from joserfc import jwk
+
+        with self._lock:
+            if self._rsa_key is None:
+                self._rsa_key = jwk.RSAKey.generate_key(2048, {"use": "sig", "alg": "RS256"})
+                self._rsa_key.ensure_kid()
+            return self._rsa_key
 
     def sign_hs256(self, claims: Mapping[str, object]) -> str:
         """Sign with a symmetric key that only the server has."""
@@ -67,7 +89,7 @@ class SigningKeys:
         """Return the public keys as a JWK Set (RFC 7517 section 5)."""
         from joserfc import jwk
 
-        return dict(jwk.KeySet([self._ec_key]).as_dict(private=False))
+        return dict(jwk.KeySet([self._ec_key, self._get_rsa_key()]).as_dict(private=False))
 
 
 def generate_opaque_token() -> str:

@@ -12,6 +12,7 @@ from hypothesis import strategies as some
 from tokencli.sandbox import groupid, oauth2, screening_eagle, socialid
 from tokencli.sandbox.http_messages import FORM_CONTENT_TYPE, Request, Response
 from tokencli.sandbox.server import Router
+from tokencli.sandbox.settings import PASSWORD, USERNAME
 from tokencli.sandbox.system import SYSTEMS, FakeSystem, SandboxContext, SigningKeys, load_system
 from tokencli.sandbox.token_db import TokenDatabase
 
@@ -35,7 +36,7 @@ SOCIAL_FORM = {"grant_type": "password", "password": SOCIAL.secrets["password"]}
 ODD_CLIENT, ODD_SECRET = list(OAUTH2.client_secrets.items())[1]
 BATCH = ("batch", OAUTH2.secrets["client_secret"])
 MACHINE = {"grant_type": "client_credentials"}
-PERSON = {"grant_type": "password", "username": oauth2.USERNAME, "password": oauth2.PASSWORD}
+PERSON = {"grant_type": "password", "username": USERNAME, "password": PASSWORD}
 
 Auth = tuple[str, str] | None
 
