@@ -4,6 +4,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +18,7 @@ from tests.conftest import script
 from tests.keyring_session import INSTALL, missing
 
 MANY = 10_000
+SIZES = (1, 100, 1000, 10_000)
 
 
 class Row(NamedTuple):
@@ -74,22 +76,24 @@ def cold(folder: Path, rounds: int) -> Iterator[Row]:
     if missing():
         say(f"cold `get`: left out, for it needs a keyring: {INSTALL}")
         return
-    commands: dict[str, Command] = {
-        "by hand": [str(script_by_hand(folder))],
-        "get": [script(), "get"],
-    }
+    by_hand = [str(script_by_hand(folder))]
     # With a touch before it on either side, what an earlier run remembered counts for nothing.
     touched = ["sh", "-c", 'touch "$TOKENCLI_CONFIG"; exec "$@"', "sh"]
-    anew = {name: [*touched, *command] for name, command in commands.items()}
     against = "ten lines with requests and keyring"
-    for what, pair, aim in (
-        ("cold `get`", commands, "<= 1.0"),
-        ("cold `get`, configuration just changed", anew, ""),
+    for what, words, before, aim in (
+        ("cold `get`", "get", [], "<= 1.0"),
+        ("cold `get`, configuration just changed", "get", touched, ""),
+        ("cold `export`", "export", [], "<= 1.2"),
+        ("`get --force`", "get --force", [], "<= 1.2"),
+        ("`refresh`", "refresh", [], "<= 1.2"),
+        ("`profiles`", "profiles", [], "<= 1.2"),
     ):
+        command = [script(), *words.split()]
+        pair: dict[str, Command] = {"it": [*before, *command], "by hand": [*before, *by_hand]}
         with bench_place(lifetime=0) as environ:
-            run(commands["get"], environ)
+            run(command, environ)
             found = side_by_side(pair, environ, rounds)
-        yield row(what, against, found["get"], found["by hand"], aim)
+        yield row(what, against, found["it"], found["by hand"], aim)
 
 
 def in_shells(rounds: int) -> Iterator[Row]:
@@ -122,6 +126,16 @@ def growth(rounds: int) -> Iterator[Row]:
         found = side_by_side(commands, few, rounds, own)
     yield row(f"warm `get`, {MANY} profiles", "with one", found["many get"], found["get"], "1.0")
     yield row(f"Tab, {MANY} profiles", "with one", found["many tab"], found["tab"], "")
+    commands = {str(size): [script(), "profiles"] for size in SIZES}
+    with ExitStack() as stack:
+        own = {
+            str(size): stack.enter_context(bench_place(lifetime=3600, profiles=size))
+            for size in SIZES
+        }
+        found = side_by_side(commands, own["1"], max(1, rounds // 10), own)
+    for size in SIZES[1:]:
+        seconds = f"`profiles`, {size} profiles ({found[str(size)].wall:.2f} s)"
+        yield row(seconds, "with one", found[str(size)], found["1"], "")
 
 
 def row(what: str, against: str, one: Measured, other: Measured, aim: str) -> Row:

@@ -1,6 +1,7 @@
 """Measure commands in turns, so that load on the machine affects all of them alike."""
 
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -17,8 +18,8 @@ class Measured:
 
     wall: float
     """Median seconds from start to end."""
-    instructions: float | None
-    """Instructions in user space, its threads' included; None without `perf`."""
+    instructions: int | None
+    """Instructions in user space, its threads' included; None without valgrind."""
 
 
 def side_by_side(
@@ -53,22 +54,22 @@ def run(command: Command, environ: Mapping[str, str]) -> None:
     assert done.returncode == 0, done.stderr.decode(errors="replace")
 
 
-def instructions(command: Command, environ: Mapping[str, str], rounds: int = 5) -> float | None:
-    """Return the median number of instructions of a command, or None without `perf`."""
-    perf = shutil.which("perf")
-    if perf is None:
+def instructions(command: Command, environ: Mapping[str, str]) -> int | None:
+    """Count the instructions of a command in user space; None without valgrind.
+
+    The number doesn't depend on the machine's load, and hardly on the run.
+    """
+    valgrind = shutil.which("valgrind")
+    if valgrind is None:
         return None
-    found = []
-    for _ in range(rounds):
-        done = subprocess.run(
-            [perf, "stat", "-x,", "-e", "instructions:u", *command],
-            env={**environ, "LC_ALL": "C", "PATH": environ.get("PATH", os.defpath)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        for line in done.stderr.splitlines():
-            fields = line.split(",")
-            if len(fields) > 2 and fields[2].startswith("instructions") and fields[0].isdigit():
-                found.append(float(fields[0]))
-    return statistics.median(found) if found else None
+    counter = [valgrind, "--tool=cachegrind", "--cache-sim=no", "--trace-children=yes"]
+    done = subprocess.run(
+        [*counter, "--cachegrind-out-file=/dev/null", *command],
+        env={**environ, "PATH": environ.get("PATH", os.defpath)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    counts = re.findall(r"I\s+refs:\s+([\d,]+)", done.stderr)
+    return sum(int(count.replace(",", "")) for count in counts)

@@ -1,20 +1,17 @@
 """Measure what the modules that exist for start-up time save in a cold `get`.
 
 `python -m tests.bench.start_up` compares the package with copies of it in which one of these modules does
-nothing. Instructions are counted by valgrind, as their number does not depend on the machine's load.
-"""
+nothing."""
 
 import os
-import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import tokencli
 from tests.bench.locations import bench_place
-from tests.bench.measure import run
+from tests.bench.measure import instructions, run
 
 MAIN = "import sys; sys.path.insert(0, {!r}); from tokencli.__main__ import main; main()"
 DISABLED = {
@@ -29,17 +26,9 @@ def count_instructions(package: Path, environ: dict[str, str]) -> int:
     """Return the number of instructions of a cold `get` with the package in that directory."""
     command = [sys.executable, "-c", MAIN.format(str(package)), "get"]
     run(command, environ)
-    valgrind = ["valgrind", "--tool=cachegrind", "--cache-sim=no"]
-    done = subprocess.run(
-        [*valgrind, "--cachegrind-out-file=/dev/null", *command],
-        env=environ,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    match = re.search(r"I\s+refs:\s+([\d,]+)", done.stderr)
-    assert match, done.stderr
-    return int(match[1].replace(",", ""))
+    counted = instructions(command, environ)
+    assert counted is not None, "valgrind is not installed"
+    return counted
 
 
 def main() -> None:

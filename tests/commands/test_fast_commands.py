@@ -129,7 +129,7 @@ def test_fast_list_of_a_bad_configuration_equals_typers(
         place.write(bad[state])
     direct = forks.run(argv, place.environ, long=True)
     parsed = forks.run([*argv, "--no-input"], place.environ, long=True)
-    assert (direct.code, direct.out, direct.err) == (parsed.code, parsed.out, parsed.err)
+    assert _without_tokens(direct) == _without_tokens(parsed)
     assert direct.code == (3 if state.startswith("invalid") else 0)
 
 

@@ -76,6 +76,23 @@ def test_cold_run_loads_nothing_unused(place: World) -> None:
     assert tops & UNUSED == set()
 
 
+def test_names_need_no_validation(place: World) -> None:
+    """Completion without a cached list reads the configuration, but loads no pydantic."""
+    modules, out = loaded(script(), "completion", "--profiles", environ=place.without_copies())
+    assert out == "p\nq.2\n"
+    tops = {name.split(".")[0] for name in modules}
+    assert "tomllib" in tops
+    assert tops & {"pydantic", "typer", "rich", "requests"} == set()
+
+
+def test_list_of_profiles_loads_no_other_command(place: World) -> None:
+    """It validates and looks into the stores, but needs no command line parser and no HTTP."""
+    modules, out = loaded(script(), "profiles", environ=place.environ)
+    assert out.startswith("NAME")
+    tops = {name.split(".")[0] for name in modules}
+    assert tops & {"typer", "rich", "requests", "tomlkit", "prompt_toolkit"} == set()
+
+
 def test_validation_reads_no_source_code() -> None:
     """Descriptions come from docstrings, which are parsed only for the JSON Schema and the reference."""
     config = """

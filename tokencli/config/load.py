@@ -4,16 +4,14 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tokencli.config import resolve
 from tokencli.config.config_file import (
     expand_path,
     find_config_path,
     parse_toml,
     read_config_text,
 )
-from tokencli.config.profile_schema import TOP_LEVEL_KEYS, ProfileTable, build_profile_model
 from tokencli.config.toml_positions import find_line, map_key_lines
 from tokencli.errors import ConfigError, ConfigProblem
 from tokencli.models import Profile
@@ -29,6 +27,10 @@ from tokencli.provider_schema import Provider
 from tokencli.providers.catalog import BUILTIN_NAMES, load_builtin
 from tokencli.system.user_dirs import SANDBOX_DIR_PREFIX
 from tokencli.toml_writer import format_key_path
+
+if TYPE_CHECKING:
+    from tokencli.config.profile_schema import ProfileTable
+    from tokencli.config.resolve import ConfigLocation
 
 _ADD_PROFILE = "tokencli profiles add NAME --provider PROVIDER"
 
@@ -247,6 +249,10 @@ class Config:
         return self._resolved_profiles[name]
 
     def _validate_profile(self, name: str) -> Profile | list[Finding]:
+        # Start-up cost: they load pydantic, and a list of names needs none.
+        from tokencli.config import resolve
+        from tokencli.config.profile_schema import build_profile_model
+
         table = self._top_level_table("profiles")[name]
         if not isinstance(table, dict):
             return resolve.check_profile_name_and_type(name, table)
@@ -277,7 +283,9 @@ class Config:
         return self._validated_providers[name]
 
     @cached_property
-    def _location(self) -> resolve.ConfigLocation:
+    def _location(self) -> "ConfigLocation":
+        from tokencli.config import resolve
+
         return resolve.ConfigLocation(self.path, self.state_dir, self.isolated)
 
     @cached_property
@@ -335,6 +343,8 @@ def edit_command(path: Path, environ: Mapping[str, str]) -> str:
 
 def _check_top_level(data: Mapping[str, object], names: tuple[str, ...]) -> list[Finding]:
     """List the problems outside the profiles and providers; the profiles are `names`."""
+    from tokencli.config.profile_schema import TOP_LEVEL_KEYS
+
     findings = _find_misplaced_tables(data)
     reported = {finding.key_path[0] for finding in findings}
     for key, value in data.items():
