@@ -47,6 +47,11 @@ FOREIGN = ("XDG_", "DBUS_", "PYTHON", "REQUESTS_CA", "CURL_CA", "SSL_CERT")
 """Prefixes of variables that would reach into a capture from outside."""
 ANSWERS = {
     "typo": (
+        "https://demomachine:4443/GroupID",
+        "7d1c0f52-made-up",
+        "jdoe",
+        "1",
+        "/etc/ssl/demo-ca.pem",
         "wrong-password",
         GroupId.secrets["client_secret"],
         GroupId.secrets["password"],
@@ -55,7 +60,8 @@ ANSWERS = {
 }
 """What is typed at the prompts of a capture, one after the other."""
 PROMPT_TIMEOUT_S = 20
-PROMPT = re.compile(rb"^[A-Z][a-z ]+ for profile \w+: ", re.MULTILINE)
+CA_NAME = re.compile(r"OU=Testing CA #[^,\s]+,O=trustme v[\d.]+")
+"""The name of the sandbox's CA, which is another one in each run."""
 """A prompt for a secret."""
 MAX_EXAMPLE_CHARS = 120
 """Characters of a server's words in the table of refusals."""
@@ -316,18 +322,19 @@ class World:
 
     def show(self, command: str, answers: list[str]) -> str:
         """Run a command, typing answers at its prompts, and return what a document shows of it."""
-        if answers and command.startswith("tokencli login"):
+        if answers and command.startswith(("tokencli login", "tokencli profiles add")):
             printed = _run_in_terminal(self.localize(command), self, answers)
         else:
             printed = self.run(command).stdout
         for shown, here in self.aliases.items():
             printed = printed.replace(here, shown)
+        printed = CA_NAME.sub("CN=Demo CA", printed)
         printed = printed.replace(str(self.home), "~").rstrip() + "\n"
         return LONG_TOKEN.sub(lambda found: found[0][:MAX_TOKEN_CHARS] + "…", printed)
 
 
 def _run_in_terminal(command: str, world: World, answers: list[str]) -> str:
-    """Run a command in a terminal and answer its prompts for secrets one after the other, questions with yes."""
+    """Run a command in a terminal and answer its prompts one after the other, questions with yes."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         ["sh", "-c", command],
@@ -340,7 +347,6 @@ def _run_in_terminal(command: str, world: World, answers: list[str]) -> str:
     )
     os.close(theirs)
     printed = b""
-    answered = 0
     while True:
         if not select.select([ours], [], [], PROMPT_TIMEOUT_S)[0]:
             process.kill()
@@ -352,11 +358,10 @@ def _run_in_terminal(command: str, world: World, answers: list[str]) -> str:
         if not chunk:
             break
         printed += chunk
-        if answers and len(PROMPT.findall(printed)) > answered:
-            answered += 1
-            os.write(ours, answers.pop(0).encode() + b"\n")
-        elif printed.endswith((b"[Y/n]: ", b"[y/N]: ")):
+        if printed.endswith((b"[Y/n]: ", b"[y/N]: ")):
             os.write(ours, b"y\n")
+        elif answers and printed.endswith(b": "):
+            os.write(ours, world.localize(answers.pop(0)).encode() + b"\n")
     os.close(ours)
     process.wait(30)
     return printed.decode().replace("\r\n", "\n")

@@ -13,6 +13,7 @@ from tokencli.commands.profiles_edit import GivenKeys, key_options
 from tokencli.core.profile_status import suggest_next_commands
 from tokencli.errors import ConfigError, TlsError, TokencliError, UnreachableError, UsageError
 from tokencli.models import Profile
+from tokencli.oauth.grants import required_secrets
 from tokencli.protocols import Choice
 
 if TYPE_CHECKING:
@@ -297,12 +298,12 @@ def _show_summary(form: "ProfileForm", app: App) -> None:
         *format_toml_table(table).splitlines(),
     ):
         terminal.show_message(f"  {line}")
-    refs = profile.secrets.values() if isinstance(profile, Profile) else ()
-    stored = [ref.name for ref in refs if ref.kind == "keyring"]
-    if stored:
-        terminal.show_message(
-            f"asked for at login, and not stored in that file: {', '.join(stored)}"
-        )
+    if isinstance(profile, Profile):
+        names = [
+            name for name in required_secrets(profile) if profile.secrets[name].kind == "keyring"
+        ]
+        if names:
+            terminal.show_message(f"login asks for: {', '.join(names)}")
 
 
 def _write_profile(form: "ProfileForm", app: App, *, announce: bool = True) -> Profile:
