@@ -107,10 +107,13 @@ def sign_with_secret(secret: Secret, header: Mapping[str, Any], claims: Mapping[
     """
     from joserfc.jwk import OctKey
 
+    text = secret.reveal()
+    if "-----BEGIN " in text:  # joserfc refuses only public keys, and not in each version
+        raise UnusableKeyError("it is a PEM key, not a shared secret")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # joserfc warns about short secrets
-            key = OctKey.import_key(secret.reveal().encode())
+            key = OctKey.import_key(text.encode())
     except ValueError:
         raise UnusableKeyError("it is a PEM key, not a shared secret") from None
     return _serialize_jws(header, claims, key)

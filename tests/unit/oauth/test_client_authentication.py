@@ -152,9 +152,10 @@ def test_unusable_key_is_not_quoted(text: str, says: str) -> None:
     assert "canary" not in caught.value.message and "'p'" in caught.value.message
 
 
-def test_pem_key_is_refused_as_client_secret() -> None:
-    """A public key in a file would let everybody who can read it sign."""
-    pem = sign.load_private_key(KEY).key.as_pem(private=False).decode()
+@pytest.mark.parametrize("private", [True, False])
+def test_pem_key_is_refused_as_client_secret(private: bool) -> None:
+    """A public key in a file would let everybody who can read it sign; a private one is a mistake."""
+    pem = sign.load_private_key(KEY).key.as_pem(private=private).decode()
     with pytest.raises(CredentialsError, match=r"client secret .* not a shared secret"):
         client_authentication.client_secret_jwt(
             make_profile(), AuthInputs({"client_secret": Secret(pem)}, NOW)
