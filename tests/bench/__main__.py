@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from tests.bench import hooks, oidc
+from tests.bench import hooks, oidc, python_api
 from tests.bench.locations import bench_place
 from tests.bench.measure import Command, Measured, run, side_by_side
 from tests.bench.scripts import empty_script, script_by_hand
@@ -38,7 +38,13 @@ def main() -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        rows = [*warm(folder, rounds), *cold(folder, rounds), *in_shells(rounds), *growth(rounds)]
+        rows = [
+            *warm(folder, rounds),
+            *cold(folder, rounds),
+            *in_python(rounds),
+            *in_shells(rounds),
+            *growth(rounds),
+        ]
     now = datetime.now(UTC)
     say(
         f"{now:%Y-%m-%d}, Python {platform.python_version()}, {os.cpu_count()} CPUs, {rounds} rounds"
@@ -94,6 +100,33 @@ def cold(folder: Path, rounds: int) -> Iterator[Row]:
             run(command, environ)
             found = side_by_side(pair, environ, rounds)
         yield row(what, against, found["it"], found["by hand"], aim)
+
+
+def in_python(rounds: int) -> Iterator[Row]:
+    """Compare the Python API with a warm `get`, and with a library that has the token in memory."""
+    commands: dict[str, Command] = {"get": [script(), "get", "bench"], "first": python_api.FIRST}
+    with bench_place(lifetime=3600) as environ:
+        run(commands["get"], environ)
+        found = side_by_side(commands, environ, rounds)
+        calls = python_api.measure(environ, rounds)
+    yield row(
+        "first `tokencli.token()` of a process",
+        "a warm `get`",
+        found["first"],
+        found["get"],
+        "<= 1.2",
+    )
+    shown_calls = ", ".join(f"{name} {1e6 * each:.0f}" for name, each in calls.items())
+    say(f"microseconds of a call while the token is fresh: {shown_calls}")
+    peer = calls.get(python_api.PEER)
+    if peer is None:
+        say(f"Python API: not shown against {python_api.PEER}: {python_api.INSTALL}")
+        return
+    for name, what in {
+        "token": "another `tokencli.token()`",
+        "TokenAuth": "a request with `TokenAuth`",
+    }.items():
+        yield Row(what, f"a request with {python_api.PEER}", None, calls[name] / peer, "")
 
 
 def in_shells(rounds: int) -> Iterator[Row]:

@@ -1,7 +1,9 @@
 """The OS keyring: every call has a timeout, and every write is read back."""
 
+import os
 import sys
 from collections.abc import Callable, Mapping
+from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
@@ -51,6 +53,8 @@ class OsKeyring:
         )
         self._timeout = timeout or (UNLOCK_TIMEOUT_S if self._can_prompt else CALL_TIMEOUT_S)
         self._note_after = UNLOCK_NOTICE_S if self._can_prompt else None
+        self._call_lock = Lock()
+        """Held during a call: a backend's connection can't be used by two threads at a time."""
         self._backend: Backend | None = None
         self._secret_service_status: SecretServiceStatus | None = None
         self._failed_until = 0.0
@@ -147,6 +151,10 @@ class OsKeyring:
         self._call_backend(lambda backend: backend.set_password(service, username, text), hide=text)
 
     def _call_backend(self, work: Callable[["Backend"], T], *, hide: str = "") -> T:
+        with self._call_lock:
+            return self._call_backend_alone(work, hide)
+
+    def _call_backend_alone(self, work: Callable[["Backend"], T], hide: str) -> T:
         if monotonic() < self._failed_until:
             error_type, message, cause, fix = self._failure
             raise error_type(message, cause=cause, fix=fix)
@@ -210,9 +218,17 @@ _INSTANCES: dict[tuple[object, ...], OsKeyring] = {}
 
 
 def get_os_keyring(environ: Mapping[str, str], terminal: Terminal) -> OsKeyring:
-    """Return the process's `OsKeyring` for this environment, which remembers whether it works."""
+    """Return the process's `OsKeyring` for this environment, which remembers whether it works.
+
+    A forked process gets its own, as its parent goes on using the connection.
+    """
     bus = find_session_bus(environ)
-    key = (terminal.interactive, bus, *(environ.get(name) for name in _BACKEND_VARIABLES))
+    key = (
+        os.getpid(),
+        terminal.interactive,
+        bus,
+        *(environ.get(name) for name in _BACKEND_VARIABLES),
+    )
     if key not in _INSTANCES:
         _INSTANCES[key] = OsKeyring(environ, terminal)
     return _INSTANCES[key]

@@ -207,6 +207,48 @@ def test_lock_is_not_left_to_a_forked_child(sandbox: Sandbox, tokencli_at: Run) 
         os.waitpid(child, 0)
 
 
+def test_threads_and_children_use_the_keyring(
+    keyring_env: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without a copy in memory, any number of threads and forked processes read it at a time."""
+    assert keyring_env
+    with Sandbox() as running:
+        config = tmp_path / "config.toml"
+        kept = {"store": "keyring", "hot_copy": False}
+        config.write_text(
+            running.render_config({"groupid": kept}, state_dir=str(tmp_path / "state"))
+        )
+        config.chmod(0o600)
+        monkeypatch.setenv("TOKENCLI_CONFIG", str(config))
+        stored = tokencli.token()
+        seen: list[str] = []
+
+        def call() -> None:
+            for _ in range(5):
+                seen.append(tokencli.token())
+
+        threads = [threading.Thread(target=call) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert seen == [stored] * 40
+        children = []
+        for _ in range(3):
+            child = os.fork()
+            if child == 0:
+                code = 4
+                try:
+                    code = 0 if {tokencli.token() for _ in range(5)} == {stored} else 3
+                finally:
+                    os._exit(code)
+            children.append(child)
+        call()
+        assert [os.waitpid(child, 0)[1] for child in children] == [0, 0, 0]
+        assert set(seen) == {stored}
+        assert running.database.token_requests == 1
+
+
 def test_repeated_call_opens_no_file(sandbox: Sandbox) -> None:
     """Nothing is read but, if there is one, the copy in memory, which is one file."""
     warm()
