@@ -318,6 +318,44 @@ def test_a_secret_command_is_named_once(
         assert told[0].endswith(f"{name}' (Ctrl-C to cancel)")
 
 
+@pytest.mark.parametrize("args", [["get", "piped"], ["login", "piped", "--stdin"]])
+def test_a_pipe_that_brings_no_secret_is_named(
+    args: list[str], write_config: Callable[[str], Path]
+) -> None:
+    """What is waited for on stdin is said once, since the other program may use the terminal."""
+    secret = "{ stdin = true }" if args[0] == "get" else "{ prompt = true }"
+    write_config(
+        '[profiles.piped]\nprovider = "oauth2"\ntoken_url = "https://127.0.0.1:9/token"\n'
+        f'grant = "client_credentials"\nclient_id = "b"\nclient_secret = {secret}\n'
+    )
+    command = "(sleep 20) | exec " + " ".join([script(), *args])
+    with run_in_terminal(argv=["bash", "-c", command]) as run:
+        run.until(r"tokencli: waiting for the \w+ on stdin \(Ctrl-C to cancel\)\r\n")
+
+
+def test_a_slow_keyring_is_named(write_config: Callable[[str], Path], tmp_path: Path) -> None:
+    """The line names the keyring and the time limit of its calls; Ctrl-C ends the wait."""
+    (tmp_path / "slow_keyring.py").write_text(
+        "import time\n"
+        "from keyring.backend import KeyringBackend\n"
+        "class Keyring(KeyringBackend):\n"
+        "    priority = 1\n"
+        "    def get_password(self, service, username):\n"
+        "        time.sleep(20)\n"
+        "    set_password = delete_password = get_credential = get_password\n"
+    )
+    write_config(
+        '[profiles.kept]\nprovider = "oauth2"\ntoken_url = "https://127.0.0.1:9/token"\n'
+        'grant = "client_credentials"\nclient_id = "b"\nstore = "file"\n'
+    )
+    env = {"PYTHON_KEYRING_BACKEND": "slow_keyring.Keyring", "PYTHONPATH": str(tmp_path)}
+    with run_in_terminal("get", "kept", **env) as run:
+        run.until(r"waiting for the OS keyring\S*: 1 s\S* of 10 s")
+        assert interrupt(run) < PROMPTLY_S + SLACK_S
+        assert run.process.returncode == 130
+    assert visible(run.said) == ["tokencli: interrupted"]
+
+
 def test_a_background_job_draws_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
     """The terminal belongs to the shell then, where the user may be typing."""
     sandbox.set_faults(slow=2.5)

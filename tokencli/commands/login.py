@@ -19,6 +19,7 @@ from tokencli.commands.options import (
 )
 from tokencli.core.login import describe_login, log_in
 from tokencli.errors import UsageError
+from tokencli.protocols import Terminal, WaitStatus, hide_wait
 
 MAX_STDIN_BYTES = 1 << 20
 
@@ -73,7 +74,7 @@ def login(
         raise UsageError("--no-input and --wait can't be combined")
     app = App(replace(common, no_browser=no_browser, wait=wait))
     name = select_profile_name(profile, profile_option)
-    lines = _read_secret_lines() if stdin else None
+    lines = _read_secret_lines(app.terminal) if stdin else None
     run_login(app, name, scope=scope, lines=lines, again=again)
 
 
@@ -94,11 +95,14 @@ def run_login(
         raise result.token_result.save_error
 
 
-def _read_secret_lines() -> list[str]:
+def _read_secret_lines(terminal: Terminal) -> list[str]:
     if sys.stdin is None:
         raise UsageError("--stdin was given, but stdin is closed")
+    status = WaitStatus("waiting for the secrets on stdin")
+    show_wait = hide_wait if sys.stdin.isatty() else terminal.show_wait
     try:
-        text = sys.stdin.buffer.read(MAX_STDIN_BYTES).decode("utf-8")
+        with show_wait(lambda: status, shares_terminal=True):
+            text = sys.stdin.buffer.read(MAX_STDIN_BYTES).decode("utf-8")
     except UnicodeDecodeError:
         raise UsageError("stdin is not UTF-8 text") from None
     lines = [line.rstrip("\r") for line in text.split("\n")]

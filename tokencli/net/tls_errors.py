@@ -12,7 +12,8 @@ from tokencli.humanize import describe_clock_skew
 from tokencli.net.connection import Explanation, FailureContext
 from tokencli.net.request_guard import RequestTarget
 from tokencli.sanitize import sanitize_text
-from tokencli.system.timeout import run_with_timeout
+from tokencli.system.signals import stoppable
+from tokencli.system.timeout import Wakeup, run_with_timeout
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -236,8 +237,17 @@ def fetch_peer_certificates(target: RequestTarget, seconds: float) -> list["Cert
     seconds = min(seconds, CERTIFICATES_TIMEOUT_S)
     if seconds <= 0:
         return []
+    wakeup = Wakeup()
+
+    def stop(_keep_reply: bool) -> float:
+        wakeup.set()
+        return 0.0
+
     try:
-        return run_with_timeout(lambda: _fetch_peer_certificates(target, seconds), seconds)
+        with stoppable(stop):
+            return run_with_timeout(
+                lambda: _fetch_peer_certificates(target, seconds), seconds, wakeup=wakeup
+            )
     except (OSError, ValueError):
         return []
 

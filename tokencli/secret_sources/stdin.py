@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from tokencli.errors import CredentialsError
 from tokencli.models import Secret, SecretRef
-from tokencli.protocols import Interaction, Terminal
+from tokencli.protocols import Interaction, Terminal, WaitStatus, hide_wait
 from tokencli.secret_sources import MAX_SECRET_BYTES, normalize_secret
 
 
@@ -31,9 +31,13 @@ class StdinSource:
             raise CredentialsError(
                 f"can't read the {ref.name} of profile {ref.profile!r}: stdin is closed", fix=fix
             )
+        show_wait = self._terminal.show_wait
         if sys.stdin.isatty():
+            show_wait = hide_wait
             self._terminal.print_note(f"paste the {ref.name}, then press Enter and Ctrl-D")
-        raw = sys.stdin.buffer.read(MAX_SECRET_BYTES + 1)
+        status = WaitStatus(f"waiting for the {ref.name} on stdin")
+        with show_wait(lambda: status, shares_terminal=True):
+            raw = sys.stdin.buffer.read(MAX_SECRET_BYTES + 1)
         if len(raw) > MAX_SECRET_BYTES:
             raise CredentialsError(
                 f"stdin is too large to be the {ref.name} of profile {ref.profile!r}",
