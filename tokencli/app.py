@@ -86,6 +86,10 @@ class App:
             self.terminal.print_warning(warning)
         return config
 
+    def reload_config(self) -> None:
+        """Read the configuration file again on its next use, after this process changed it."""
+        self.__dict__.pop("config", None)
+
     def lock_config(self) -> AbstractContextManager[None]:
         """Hold the lock for changing configuration files."""
         from tokencli.config.config_lock import hold_config_lock

@@ -96,7 +96,7 @@ def test_a_renamed_profile_has_its_tokens(tokencli: Run) -> None:
 
 def test_tokens_of_earlier_settings_are_named(tokencli: Run) -> None:
     """A token that no profile could use any more is deleted, and the rename says so."""
-    command = f"{script()} get oauth2; {script()} profiles edit oauth2 --scope read; {script()} get oauth2; {script()} profiles rename oauth2 new"
+    command = f"{script()} get oauth2; {script()} profiles edit oauth2 --set params.x=1; {script()} get oauth2; {script()} profiles rename oauth2 new"
     done = tokencli("sandbox", "--", "sh", "-ec", command)
     assert done.code == 0, done.err
     assert "moved with it: 1 token\n" in done.err

@@ -13,6 +13,7 @@ from tokencli.commands.options import (
     JsonOption,
     common_options,
 )
+from tokencli.commands.providers_add import add
 from tokencli.commands.providers_new import new
 from tokencli.commands.registry import create_command_group
 from tokencli.commands.tables import render_table
@@ -58,6 +59,7 @@ def providers(
     tokencli providers show groupid
     tokencli providers new Acme --from-curl - < command.txt > acme.toml
     tokencli providers check acme.toml
+    tokencli providers add acme.toml
     """
     if context.invoked_subcommand is None:
         _list_providers(App(common), json_output=json_output)
@@ -178,6 +180,7 @@ def check(
 
 
 app.command()(new)
+app.command()(add)
 
 
 @app.command()

@@ -1,8 +1,10 @@
 """`tokencli providers new`: draft a provider from answers, a curl command line, or a file."""
 
 import json
+import shlex
 import sys
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import replace as replace_fields
+from typing import TYPE_CHECKING, Annotated, cast
 from urllib.parse import urlencode
 
 import typer
@@ -10,6 +12,12 @@ import typer
 from tokencli.app import App
 from tokencli.commands import output
 from tokencli.commands.options import CommonOptions, common_options
+from tokencli.commands.providers_add import (
+    ReplaceOption,
+    YesOption,
+    install_providers,
+    read_sections,
+)
 from tokencli.errors import ConfigError, UsageError
 from tokencli.protocols import Terminal
 
@@ -46,8 +54,16 @@ def new(
         int,
         typer.Option("--pick", metavar="N", min=1, help="Use the Nth token request of the file."),
     ] = 1,
+    add: Annotated[
+        bool, typer.Option("--add", help="Add it to the configuration, and don't print it.")
+    ] = False,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="With --add: its name there.")
+    ] = None,
+    yes: YesOption = False,
+    replace: ReplaceOption = False,
 ) -> None:
-    """Print a new provider as TOML.
+    """Print a new provider as TOML, or add it to the configuration.
 
     Without options, you are asked about the request. Values of the request become references to
     settings and secrets of the profile; values that were kept, e.g. the path, are listed on stderr
@@ -58,11 +74,13 @@ def new(
     tokencli providers new Acme --from recording.har > acme.toml
     tokencli providers new Acme --from openapi.yaml --pick 2 > acme.toml
     tokencli providers check acme.toml
+    tokencli providers new Acme --from recording.har --add
     """
     if from_curl is not None and from_file is not None:
         raise UsageError("--from-curl and --from can't be combined")
     # start-up: `tokencli --help` imports this module, and the importers cost as much as Typer
     from tokencli.importers.curl import parse_curl
+    from tokencli.importers.draft.request import UNKNOWN_TOKEN_PLACE
     from tokencli.importers.recording import read_token_requests
 
     app = App(common)
@@ -74,9 +92,48 @@ def new(
     else:
         requests = [_ask_token_request(app.terminal)]
     draft = _pick_draft(app, requests, pick, title)
-    output.write_stdout(draft.to_toml())
+    if add and app.terminal.interactive and UNKNOWN_TOKEN_PLACE in draft.open_questions:
+        request = cast("ImportedRequest", draft.source)
+        draft = _pick_draft(app, [_ask_token_place(request, app.terminal)], 1, title)
+    if not add:
+        output.write_stdout(draft.to_toml())
     for question in draft.open_questions:
         app.terminal.print_note(f"check: {question}")
+    if add:
+        from tokencli.config.provider_file import slugify_name  # loads pydantic
+
+        sections = read_sections(draft.to_toml(), "the draft", name or slugify_name(draft.title))
+        command = _repeat_command(title, from_curl, from_file, pick)
+        install_providers(app, sections, command, yes=yes, replace=replace)
+
+
+def _repeat_command(title: str, from_curl: str | None, from_file: str | None, pick: int) -> str:
+    """Return this command, for fixes. A curl command may contain secrets, so it isn't repeated."""
+    words = ["tokencli", "providers", "new", *([title] if title else [])]
+    words += ["--from-curl", "-"] if from_curl is not None else []
+    words += ["--from", from_file] if from_file is not None else []
+    return shlex.join([*words, *(["--pick", str(pick)] if pick > 1 else []), "--add"])
+
+
+def _ask_token_place(request: "ImportedRequest", terminal: Terminal) -> "ImportedRequest":
+    """Return the request with where the token is in its reply, which no reply was there to show."""
+    place = terminal.ask_line(
+        "Where is the token in the reply",
+        default="access_token",
+        validate=_describe_invalid_locator,
+        help="the name of a JSON member, e.g. data.token, or another place, e.g. header:X-Token",
+    )
+    return replace_fields(request, token_locator=place)
+
+
+def _describe_invalid_locator(place: str) -> str | None:
+    from tokencli.providers.reply_locator import check_locator
+
+    try:
+        check_locator(place)
+    except ConfigError as error:
+        return error.message
+    return None
 
 
 def _ask_token_request(terminal: Terminal) -> "ImportedRequest":

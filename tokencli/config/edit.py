@@ -20,6 +20,7 @@ from tokencli.config.config_file import (
     read_config_text,
 )
 from tokencli.config.load import Config
+from tokencli.config.provider_file import ProviderSection
 from tokencli.config.resolve import check_profile_name_and_type
 from tokencli.errors import ConfigError, StorageError, UsageError
 from tokencli.oauth.grants import EXCHANGED_SECRETS
@@ -30,16 +31,25 @@ from tokencli.toml_writer import KeyPath
 TomlTable = dict[str, Any]
 
 
-def add_profile(config: Config, name: str, keys: Mapping[str, Any]) -> Config:
-    """Add a profile; the first one becomes the default. Raises ConfigError, UsageError, StorageError."""
+def add_profile(
+    config: Config,
+    name: str,
+    keys: Mapping[str, Any],
+    providers: Sequence[ProviderSection] = (),
+) -> Config:
+    """Add a profile, and providers that it uses; the first profile becomes the default.
+
+    Raises:
+        ConfigError, UsageError, StorageError.
+    """
     if name in config.profile_names():
         raise UsageError(
             f"profile {name!r} already exists", fix=f"tokencli profiles edit {name} --set KEY=VALUE"
         )
     _require_ca_file(config, keys)
     _require_profiles(config, keys)
-    text = config.text
-    wanted = parse_toml(text, config.path)
+    wanted = parse_toml(config.text, config.path)
+    text = _insert_providers(config, wanted, providers)
     if not config.profile_names():
         text = toml_edit.set_key(text, ("default_profile",), name)
         wanted["default_profile"] = name
@@ -50,6 +60,38 @@ def add_profile(config: Config, name: str, keys: Mapping[str, Any]) -> Config:
         [toml_edit.append_table(text, path, keys), toml_edit.set_key(text, path, keys)],
         wanted,
     )
+
+
+def add_providers(config: Config, sections: Sequence[ProviderSection]) -> Config:
+    """Add providers, or replace those that have the same name."""
+    wanted = parse_toml(config.text, config.path)
+    text = _insert_providers(config, wanted, sections)
+    return _write_checked(config, [text], wanted)
+
+
+def stage_providers(config: Config, sections: Sequence[ProviderSection]) -> Config:
+    """Return the configuration with these providers, without writing it."""
+    wanted = parse_toml(config.text, config.path)
+    return _check_change(config, [_insert_providers(config, wanted, sections)], wanted)
+
+
+def _insert_providers(
+    config: Config, wanted: TomlTable, sections: Sequence[ProviderSection]
+) -> str:
+    """Return the text with these providers, and change `wanted` in the same way."""
+    text = config.text
+    for section in sections:
+        path = ("providers", section.name)
+        if wanted.setdefault("providers", {}).pop(section.name, None) is not None:
+            text = toml_edit.delete_key(text, path)
+        wanted["providers"][section.name] = dict(section.table)
+        candidates = [
+            toml_edit.append_text(text, section.text),
+            toml_edit.append_table(text, path, section.table),
+            toml_edit.set_key(text, path, section.table),
+        ]
+        text = _choose_text(config, candidates, wanted)
+    return text
 
 
 def update_profile(
@@ -272,14 +314,14 @@ def _set_in_table(table: TomlTable, path: tuple[str, ...], value: object) -> Non
 
 
 def _delete_from_table(table: TomlTable, path: KeyPath) -> KeyPath:
-    """Delete a key and the tables that are empty without it; return what to delete, or ()."""
+    """Delete a key, and the source of a secret that is empty without it; return what to delete, or ()."""
     if len(path) == 1:
         return path if table.pop(path[0], None) is not None else ()
     inner = table.get(path[0])
     if not isinstance(inner, dict):
         return ()
     deleted = _delete_from_table(inner, path[1:])
-    if deleted and not inner:
+    if deleted and not inner and path[0] != "params":  # an empty source would be invalid
         del table[path[0]]
         return path[:1]
     return (path[0], *deleted) if deleted else ()

@@ -103,6 +103,19 @@ class Config:
         user_defined = self._top_level_table("providers")
         return (*BUILTIN_NAMES, *(name for name in user_defined if name not in BUILTIN_NAMES))
 
+    def provider_table(self, name: str) -> Mapping[str, Any]:
+        """Return the keys of a user-defined provider as they are written."""
+        table = self._top_level_table("providers").get(name)
+        return table if isinstance(table, dict) else {}
+
+    def provider_users(self, provider: str) -> tuple[str, ...]:
+        """List the profiles that use a provider."""
+        return tuple(
+            name
+            for name in self.profile_names()
+            if self.profile_table(name).get("provider") == provider
+        )
+
     def profile_table(self, name: str) -> Mapping[str, Any]:
         """Return a profile's keys as they are written; raises UnknownProfileError."""
         profiles = self._top_level_table("profiles")

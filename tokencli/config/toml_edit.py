@@ -108,18 +108,40 @@ def _rename_in_value(old: str, path: KeyPath, name: str) -> str:
 
 def copy_table(text: str, path: KeyPath, name: str) -> str:
     """Add a copy of the table at `path`, with the comments inside it, at the end."""
+    return append_text(text, rename_key(extract_table(text, path), path, name))
+
+
+def extract_table(text: str, path: KeyPath, *, comments_above: bool = False) -> str:
+    """Return the lines that belong to the table at `path`, with the comments inside it."""
     lines = split_lines(text)
-    parts = ["".join(lines[first:end]) for first, end in _find_sections(text, path, lines)]
-    copied = rename_key("\n".join(part.strip("\r\n") + "\n" for part in parts), path, name)
+    parts = []
+    for first, end in _find_sections(text, path, lines):
+        start = first
+        while comments_above and start > 0 and lines[start - 1].lstrip().startswith("#"):
+            start -= 1
+        parts.append("".join(lines[start:end]))
+    return "\n".join(part.strip("\r\n") + "\n" for part in parts)
+
+
+def nest_tables(text: str, path: KeyPath) -> str:
+    """Return a whole file as the table at `path` of another one, with all of its comments."""
+    lines = split_lines(text)
+    for statement in iter_statements(text):
+        if statement.is_header:
+            written = "".join(lines[statement.first_line : statement.end_line])
+            lines[statement.first_line] = _replace_header(written, (*path, *statement.key_path))
+    return f"[{format_key_path(path)}]\n{''.join(lines).strip()}\n"
+
+
+def append_text(text: str, section: str) -> str:
+    """Add a section at the end, after a blank line and with the line endings of the file."""
     gap = "" if not text else "\n" if text.endswith("\n") else "\n\n"
-    return text + _match_line_endings(lines, gap + copied.replace("\r\n", "\n"))
+    return text + _match_line_endings(split_lines(text), gap + section.replace("\r\n", "\n"))
 
 
 def append_table(text: str, path: KeyPath, table: Mapping[str, Any]) -> str:
     """Add a table at the end."""
-    gap = "" if not text else "\n" if text.endswith("\n") else "\n\n"
-    section = f"{gap}[{format_key_path(path)}]\n{format_toml_table(table)}"
-    return text + _match_line_endings(split_lines(text), section)
+    return append_text(text, f"[{format_key_path(path)}]\n{format_toml_table(table)}")
 
 
 def _replace_value(text: str, statement: Statement, change: Callable[[str], str]) -> str:

@@ -91,6 +91,7 @@ _NON_LOGIN_PATH = re.compile(
     r"|validate|callback|authorize|well-known|\.(?:js|css|png|svg|ico|woff2?|html?)$"
 )
 _CREDENTIAL_BODY = re.compile(r"(?i)passw|secret|grant_type|api_?key|credential|assertion")
+_CURL_COMMAND = re.compile(r"\s*(?:[$%#>] ?)?curl(?:\.exe)?\s")
 _MIN_SCORE = 2
 
 
@@ -101,7 +102,7 @@ def parse_file(text: str) -> list[Imported]:
         ConfigError: the format is not supported, or it contains no token request.
     """
     text = text.removeprefix("\ufeff")
-    if re.match(r"\s*(?:[$%#>] ?)?curl(?:\.exe)?\s", text):
+    if _CURL_COMMAND.match(text):
         return [*parse_curl(text)]
     if BRU_BLOCK_PATTERN.search(text) and text.lstrip()[:1] not in ("{", "["):
         return _rank_candidates(_load_importer("bruno").read_requests(text))
@@ -111,6 +112,29 @@ def parse_file(text: str) -> list[Imported]:
             if fits(tree):
                 return _rank_candidates(_load_importer(name).read_requests(tree))
     raise ConfigError("the format of the file is not supported", fix=SUPPORTED_FORMATS_HINT)
+
+
+_FORMAT_NAMES = {
+    "har": "a HAR file",
+    "openapi": "an OpenAPI description",
+    "opencollection": "a Bruno collection",
+    "postman": "a Postman collection",
+}
+
+
+def name_format(text: str) -> str | None:
+    """Return what kind of file that can be imported a text is, e.g. `a HAR file`, or None."""
+    text = text.removeprefix("\ufeff")
+    if _CURL_COMMAND.match(text):
+        return "a curl command line"
+    if BRU_BLOCK_PATTERN.search(text) and text.lstrip()[:1] not in ("{", "["):
+        return "a Bruno request"
+    try:
+        tree = parse_document(text)
+    except ConfigError:
+        return None
+    names = (name for fits, name in FORMAT_DETECTORS if isinstance(tree, dict) and fits(tree))
+    return _FORMAT_NAMES.get(next(names, ""))
 
 
 def parse_folder(files: Mapping[str, str]) -> list[Imported]:

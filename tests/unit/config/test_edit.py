@@ -92,12 +92,12 @@ def test_dotted_keys_reach_into_params(path: Path) -> None:
     assert tomllib.loads(path.read_text())["profiles"]["a"]["params"] == {"region": "eu"}
 
 
-def test_removing_the_only_key_of_a_table_removes_the_table(path: Path) -> None:
-    """A secret without a source would be invalid, so its table goes as well."""
+def test_removing_the_only_key_of_a_source_removes_the_source(path: Path) -> None:
+    """A secret whose source is empty would be invalid. An empty table of parameters is not."""
     edit.update_profile(config(path), "b", {}, ["client_secret.env"])
     assert "client_secret" not in tomllib.loads(path.read_text())["profiles"]["b"]
     edit.update_profile(config(path), "a", {}, ["params.tenant"])
-    assert "params" not in tomllib.loads(path.read_text())["profiles"]["a"]
+    assert not tomllib.loads(path.read_text())["profiles"]["a"]["params"]
 
 
 def test_removing_a_missing_key_suggests_the_nearest(path: Path) -> None:

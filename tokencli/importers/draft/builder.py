@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tokencli.importers.model import Imported
 from tokencli.importers.name_patterns import (
     CONSTANT_PARAMETERS,
     SECRET_NAME_PATTERN,
@@ -40,6 +41,8 @@ class ProviderDraft:
     constant_members: frozenset[str] = frozenset()
     kept_constants: dict[str, None] = field(default_factory=dict)
     """The parts of the request that are kept as constants, in order."""
+    source: Imported | None = None
+    """What is drafted."""
 
     def add_open_question(self, what: str) -> None:
         """Record an open question, once."""

@@ -46,13 +46,17 @@ HTTP_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
+UNKNOWN_TOKEN_PLACE = "where the token is in the reply (reply.access_token)"
+"""The open question about a request of which no reply is known."""
+
+
 def draft_provider(found: Imported, title: str = "", taken: Collection[str] = ()) -> ProviderDraft:
     """Return a provider for this request or OAuth server. No field gets a reserved name.
 
     Raises:
         ConfigError: credentials may not be sent to its URL.
     """
-    draft = ProviderDraft(title or found.name, taken, variables=found.variables)
+    draft = ProviderDraft(title or found.name, taken, variables=found.variables, source=found)
     for note in found.notes:
         draft.add_open_question(note)
     if isinstance(found, OAuthServer):
@@ -310,7 +314,7 @@ def draft_reply(request: ImportedRequest, draft: ProviderDraft) -> None:
         or _find_token_header(request)
     )
     if not best:
-        draft.add_open_question("where the token is in the reply (reply.access_token)")
+        draft.add_open_question(UNKNOWN_TOKEN_PLACE)
     found = {"access_token": best or TOKEN_MEMBERS[0], **found}
     if request.status in range(300, 400):
         found["status"] = [request.status]

@@ -1,0 +1,211 @@
+"""`tokencli providers add` and `providers new --add`: into the configuration, after a confirmation."""
+
+import json
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.commands.test_profiles import at_a_terminal
+from tests.conftest import Run, script
+
+Write = Callable[[str], Path]
+PROVIDER = """# from the wiki
+title = "Acme ERP"   # v3
+endpoints.token = "https://{host}/api/login"
+fields = { host.kind = "host", tenant = {} }
+
+# how it asks
+[request]
+body = "json"
+send = { user = "{username}", pass = "{password}", tenant = "{tenant}" }
+
+[reply]
+access_token = "data.token"  # nested
+
+[then]
+url = "https://tokens.example.net/exchange"
+send = { ticket = "{reply:data.token}" }
+"""
+CONFIG = """# mine
+[profiles.corp]
+provider = "oauth2"   # ours
+token_url = "https://id.example.com/token"
+client_id = "c"
+client_auth = "none"
+"""
+CURL = "curl https://id.example.com/login -d user=a -d password=canary-91be"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Return a provider file."""
+    path = tmp_path / "acme.toml"
+    path.write_text(PROVIDER.partition("\n[then]")[0])
+    return path
+
+
+def test_added_with_all_comments(tokencli: Run, write_config: Write, file: Path) -> None:
+    """The configuration's text stays, the file's comments come along, and the provider works."""
+    path = write_config(CONFIG)
+    done = tokencli("providers", "add", str(file), "--yes")
+    assert done.code == 0, done.err
+    assert path.read_text().startswith(CONFIG)
+    for comment in ("# from the wiki", "# v3", "# how it asks", "# nested"):
+        assert comment in path.read_text()
+    table = tomllib.loads(path.read_text())["providers"]["acme"]
+    assert table == tomllib.loads(file.read_text())
+    assert "acme" in tokencli("providers").out
+    assert tokencli("providers", "check", str(path)).code == 0
+    again = tokencli("providers", "add", str(file), "--yes")
+    assert again.code == 0
+    assert "already" in again.err
+
+
+def test_servers_are_shown_and_confirmed(tokencli: Run, write_config: Write, file: Path) -> None:
+    """Each server is shown; without a terminal --yes is required, and the fix has it."""
+    path = write_config(CONFIG)
+    refused = tokencli("providers", "add", str(file))
+    assert refused.code == 2
+    assert "https://{host}: token" in refused.err
+    assert f"fix: tokencli providers add {file} --yes" in refused.err
+    code, seen = at_a_terminal("providers", "add", str(file), answers=["n"])
+    assert code == 0, seen
+    assert path.read_text() == CONFIG
+    code, seen = at_a_terminal("providers", "add", str(file), answers=["y"])
+    assert code == 0, seen
+    assert "acme" in tomllib.loads(path.read_text())["providers"]
+
+
+def test_from_stdin_into_a_new_configuration(tmp_path: Path, file: Path) -> None:
+    """The title names it; the first provider creates the file."""
+    import subprocess
+
+    command = [script(), "providers", "add", "-", "--yes"]
+    done = subprocess.run(command, input=file.read_text(), text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    written = tomllib.loads((tmp_path / "home/.config/tokencli/config.toml").read_text())
+    assert list(written["providers"]) == ["acme-erp"]
+
+
+def test_names_that_are_taken(tokencli: Run, write_config: Write, file: Path) -> None:
+    """A built-in name is refused, another provider of the name is replaced only if asked for."""
+    path = write_config(CONFIG)
+    builtin = tokencli("providers", "add", str(file), "--name", "groupid", "--yes")
+    assert "built-in" in builtin.err
+    assert builtin.err.rstrip().endswith("--name my-groupid")
+    assert tokencli("providers", "add", str(file), "--yes").code == 0
+    keys = ("--set", "host=h.example", "--username", "u", "--set", "tenant=1")
+    assert tokencli("profiles", "add", "p", "--provider", "acme", *keys).code == 0
+    file.write_text(file.read_text().replace("data.token", "data.jwt"))
+    refused = tokencli("providers", "add", str(file), "--yes")
+    assert (refused.code, "profiles that use it: p" in refused.err) == (2, True)
+    done = tokencli("providers", "add", str(file), "--yes", "--replace")
+    assert done.code == 0, done.err
+    providers = tomllib.loads(path.read_text())["providers"]
+    assert providers["acme"]["reply"]["access_token"] == "data.jwt"
+    invalid = tokencli("providers", "add", str(file), "--yes", "--name", "a b")
+    assert "can't be the name of a provider" in invalid.err
+
+
+def test_several_providers_of_a_configuration(
+    tokencli: Run, write_config: Write, tmp_path: Path
+) -> None:
+    """All are added, or the named one; their comments come along and profiles don't."""
+    other = tmp_path / "two.toml"
+    other.write_text(
+        CONFIG
+        + """
+[providers.a]
+title = "A"
+endpoints.token = "https://a.example/t"
+
+# about b
+[providers.b]
+title = "B"
+endpoints.token = "https://b.example/t"
+"""
+    )
+    path = write_config("")
+    assert tokencli("providers", "add", str(other), "--name", "b", "--yes").code == 0
+    assert list(tomllib.loads(path.read_text())["providers"]) == ["b"]
+    assert "# about b" in path.read_text()
+    assert tokencli("providers", "add", str(other), "--yes").code == 0
+    assert tomllib.loads(path.read_text()).keys() == {"providers"}
+    assert set(tomllib.loads(path.read_text())["providers"]) == {"a", "b"}
+    unknown = tokencli("providers", "add", str(other), "--name", "c", "--yes")
+    assert "its providers are a, b" in unknown.err
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (CURL, "a curl command line"),
+        (json.dumps({"log": {"entries": []}}), "a HAR file"),
+        ("openapi: 3.0.0\ninfo: {title: x}\npaths: {}\n", "an OpenAPI description"),
+        (json.dumps({"info": {"name": "x"}, "item": []}), "a Postman collection"),
+        ("meta {\n  name: login\n}\npost {\n  url: https://id.example.com\n}\n", "a Bruno request"),
+    ],
+)
+def test_a_recording_is_named_with_the_command_that_imports_it(
+    tokencli: Run, tmp_path: Path, text: str, kind: str
+) -> None:
+    """The fix drafts a provider from the file; no value of it is shown."""
+    path = tmp_path / "given file"
+    path.write_text(text)
+    done = tokencli("providers", "add", str(path), "--yes")
+    assert done.code == 3
+    assert f"is {kind}, not a provider" in done.err
+    assert f"fix: tokencli providers new --from '{path}' --add" in done.err
+    assert "canary" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "is empty"),
+        ("<html>", "is not valid TOML"),
+        (CONFIG, "is a configuration without a provider"),
+        ('title = "x"\n', "endpoints"),
+        ('title = "x"\nendpoints.token = "https://x.example/t"\nreqest = {}\n', "line 3"),
+    ],
+)
+def test_other_files_are_refused_with_the_reason(
+    tokencli: Run, write_config: Write, tmp_path: Path, text: str, reason: str
+) -> None:
+    """Nothing is written, and the message is about this file."""
+    path = write_config(CONFIG)
+    other = tmp_path / "x.toml"
+    other.write_text(text)
+    done = tokencli("providers", "add", str(other), "--yes")
+    assert done.code == 3
+    assert reason in done.err
+    assert "profiles edit" not in done.err
+    assert path.read_text() == CONFIG
+
+
+def test_new_with_add(tokencli: Run, write_config: Write, tmp_path: Path) -> None:
+    """A draft goes into the configuration at once, with its open questions as comments."""
+    path = write_config(CONFIG)
+    source = tmp_path / "c.txt"
+    source.write_text(CURL)
+    done = tokencli("providers", "new", "Acme", "--from", str(source), "--add", "--yes")
+    assert (done.code, done.out) == (0, ""), done.err
+    assert tomllib.loads(path.read_text())["providers"]["acme"]["title"] == "Acme"
+    assert "# OPEN: where the token is" in path.read_text()
+    assert "canary" not in path.read_text() + done.err
+    refused = tokencli("providers", "new", "B", "--from", str(source), "--add")
+    assert f"fix: tokencli providers new B --from {source} --add --yes" in refused.err
+
+
+def test_new_with_add_asks_where_the_token_is(write_config: Write, tmp_path: Path) -> None:
+    """Without a recorded reply, the place of the token is asked for and checked."""
+    path = write_config(CONFIG)
+    source = tmp_path / "c.txt"
+    source.write_text(CURL)
+    code, seen = at_a_terminal("providers", "new", "Acme", "--from", str(source), "--add",
+                               answers=["data.jwt", "y"])  # fmt: skip
+    assert code == 0, seen
+    table = tomllib.loads(path.read_text())["providers"]["acme"]
+    assert table["reply"]["access_token"] == "data.jwt"
