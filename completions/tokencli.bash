@@ -7,7 +7,7 @@ _tokencli_complete() {
     elif [[ $before == = ]]; then before=${COMP_WORDS[COMP_CWORD - 2]}; fi
     for ((at = 1; at < COMP_CWORD; at++)); do
         case "${command:+$command }${COMP_WORDS[at]}" in
-        'get' | 'refresh' | 'inspect' | 'export' | 'login' | 'logout' | 'sandbox' | 'hook' | 'completion' | 'help' | 'profiles' | 'profiles list' | 'profiles add' | 'profiles edit' | 'profiles rename' | 'profiles copy' | 'profiles show' | 'profiles use' | 'profiles remove' | 'profiles test' | 'profiles schema' | 'providers' | 'providers list' | 'providers show' | 'providers check' | 'providers new' | 'providers reference') command="${command:+$command }${COMP_WORDS[at]}" ;;
+        'get' | 'refresh' | 'inspect' | 'export' | 'login' | 'logout' | 'sandbox' | 'hook' | 'completion' | 'help' | 'profiles' | 'profiles list' | 'profiles add' | 'profiles edit' | 'profiles rename' | 'profiles copy' | 'profiles show' | 'profiles use' | 'profiles remove' | 'profiles test' | 'profiles schema' | 'providers' | 'providers list' | 'providers show' | 'providers check' | 'providers new' | 'providers add' | 'providers reference') command="${command:+$command }${COMP_WORDS[at]}" ;;
         esac
     done
     case "$command" in
@@ -149,7 +149,7 @@ _tokencli_complete() {
         esac
         ;;
     'profiles add')
-        options='--from --provider --host --base-url --token-url --client-id --username --email-address --identity-store-id --scope --audience --grant --client-auth --ca-file --store --export --set --secret --password-env --client-secret-env --config --timeout --no-input --quiet -q --verbose -v --help -h'
+        options='--from --yes -y --provider --host --base-url --token-url --client-id --username --email-address --identity-store-id --scope --audience --grant --client-auth --ca-file --store --export --set --secret --password-env --client-secret-env --config --timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --from) words='' ;;
             --provider) words='auth0 authentik aws-cognito dex entra github gitlab google groupid hydra identityserver keycloak oauth2 okta ping salesforce screening-eagle slack socialid zitadel' ;;
@@ -286,7 +286,7 @@ _tokencli_complete() {
         case "$before" in
             --config) kind=files ;;
             --timeout) words='' ;;
-            *) words='list show check new reference' ;;
+            *) words='list show check new add reference' ;;
         esac
         ;;
     'providers list')
@@ -314,14 +314,24 @@ _tokencli_complete() {
         esac
         ;;
     'providers new')
-        options='--from-curl --from --pick --config --timeout --no-input --quiet -q --verbose -v --help -h'
+        options='--from-curl --from --pick --add --name --yes -y --replace --config --timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --from-curl) kind=commands ;;
             --from) kind=files ;;
             --pick) words='' ;;
+            --name) words='' ;;
             --config) kind=files ;;
             --timeout) words='' ;;
             *) words='' ;;
+        esac
+        ;;
+    'providers add')
+        options='--name --yes -y --replace --config --timeout --no-input --quiet -q --verbose -v --help -h'
+        case "$before" in
+            --name) words='' ;;
+            --config) kind=files ;;
+            --timeout) words='' ;;
+            *) kind=files ;;
         esac
         ;;
     'providers reference')

@@ -5,7 +5,7 @@ function __tokencli_at
     set -l words (commandline -opc)
     for word in $words[2..-1]
         set -l next (string trim -- "$command $word")
-        if contains -- $next 'get' 'refresh' 'inspect' 'export' 'login' 'logout' 'sandbox' 'hook' 'completion' 'help' 'profiles' 'profiles list' 'profiles add' 'profiles edit' 'profiles rename' 'profiles copy' 'profiles show' 'profiles use' 'profiles remove' 'profiles test' 'profiles schema' 'providers' 'providers list' 'providers show' 'providers check' 'providers new' 'providers reference'
+        if contains -- $next 'get' 'refresh' 'inspect' 'export' 'login' 'logout' 'sandbox' 'hook' 'completion' 'help' 'profiles' 'profiles list' 'profiles add' 'profiles edit' 'profiles rename' 'profiles copy' 'profiles show' 'profiles use' 'profiles remove' 'profiles test' 'profiles schema' 'providers' 'providers list' 'providers show' 'providers check' 'providers new' 'providers add' 'providers reference'
             set command $next
         end
     end
@@ -190,6 +190,7 @@ complete -c tokencli -n '__tokencli_at profiles list' -l verbose -s v -d 'Print 
 complete -c tokencli -n '__tokencli_at profiles list' -l help -s h -d 'Show this message and exit.'
 complete -c tokencli -n '__tokencli_at profiles add' -f
 complete -c tokencli -n '__tokencli_at profiles add' -l from -r -f -d 'Find out the provider and its settings from the URL of an issuer, a token endpoint or an API.'
+complete -c tokencli -n '__tokencli_at profiles add' -l yes -s y -d 'Don\'t ask for confirmation.'
 complete -c tokencli -n '__tokencli_at profiles add' -l provider -r -f -a 'auth0 authentik aws-cognito dex entra github gitlab google groupid hydra identityserver keycloak oauth2 okta ping salesforce screening-eagle slack socialid zitadel' -d 'Kind of endpoint; see: tokencli providers.'
 complete -c tokencli -n '__tokencli_at profiles add' -l host -r -f -d 'The server\'s host name.'
 complete -c tokencli -n '__tokencli_at profiles add' -l base-url -r -f -d 'Base URL of the API.'
@@ -319,7 +320,8 @@ complete -c tokencli -n '__tokencli_at profiles schema' -l help -s h -d 'Show th
 complete -c tokencli -n '__tokencli_at providers' -f -a list -d 'List the built-in providers and your own (short: `ls`).'
 complete -c tokencli -n '__tokencli_at providers' -f -a show -d 'Print a provider as TOML, as a template for your own.'
 complete -c tokencli -n '__tokencli_at providers' -f -a check -d 'Check a provider file, or a whole configuration.'
-complete -c tokencli -n '__tokencli_at providers' -f -a new -d 'Print a new provider as TOML.'
+complete -c tokencli -n '__tokencli_at providers' -f -a new -d 'Print a new provider as TOML, or add it to the configuration.'
+complete -c tokencli -n '__tokencli_at providers' -f -a add -d 'Add a provider to the configuration.'
 complete -c tokencli -n '__tokencli_at providers' -f -a reference -d 'Print the reference of all provider keys.'
 complete -c tokencli -n '__tokencli_at providers' -f
 complete -c tokencli -n '__tokencli_at providers' -l json -d 'Print one JSON object; errors as JSON on stderr.'
@@ -356,12 +358,26 @@ complete -c tokencli -n '__tokencli_at providers new' -f
 complete -c tokencli -n '__tokencli_at providers new' -l from-curl -r -f -a '(__fish_complete_command)' -d 'A working curl command line; - reads it from stdin.'
 complete -c tokencli -n '__tokencli_at providers new' -l from -r -F -d 'A HAR file, Postman or Bruno collection, or OpenAPI file; - reads stdin.'
 complete -c tokencli -n '__tokencli_at providers new' -l pick -r -f -d 'Use the Nth token request of the file.'
+complete -c tokencli -n '__tokencli_at providers new' -l add -d 'Add it to the configuration, and don\'t print it.'
+complete -c tokencli -n '__tokencli_at providers new' -l name -r -f -d 'With --add: its name there.'
+complete -c tokencli -n '__tokencli_at providers new' -l yes -s y -d 'Don\'t ask for confirmation.'
+complete -c tokencli -n '__tokencli_at providers new' -l replace -d 'Replace a provider that has the same name.'
 complete -c tokencli -n '__tokencli_at providers new' -l config -r -F -d 'Configuration file (overrides $TOKENCLI_CONFIG).'
 complete -c tokencli -n '__tokencli_at providers new' -l timeout -r -f -d 'Timeout of each request to a server, e.g. 30s.'
 complete -c tokencli -n '__tokencli_at providers new' -l no-input -d 'Never prompt; fail and say what is missing.'
 complete -c tokencli -n '__tokencli_at providers new' -l quiet -s q -d 'Print only warnings and errors to stderr.'
 complete -c tokencli -n '__tokencli_at providers new' -l verbose -s v -d 'Print more to stderr, secrets masked.'
 complete -c tokencli -n '__tokencli_at providers new' -l help -s h -d 'Show this message and exit.'
+complete -c tokencli -n '__tokencli_at providers add' -F
+complete -c tokencli -n '__tokencli_at providers add' -l name -r -f -d 'Name of the provider, or the one of several to add.'
+complete -c tokencli -n '__tokencli_at providers add' -l yes -s y -d 'Don\'t ask for confirmation.'
+complete -c tokencli -n '__tokencli_at providers add' -l replace -d 'Replace a provider that has the same name.'
+complete -c tokencli -n '__tokencli_at providers add' -l config -r -F -d 'Configuration file (overrides $TOKENCLI_CONFIG).'
+complete -c tokencli -n '__tokencli_at providers add' -l timeout -r -f -d 'Timeout of each request to a server, e.g. 30s.'
+complete -c tokencli -n '__tokencli_at providers add' -l no-input -d 'Never prompt; fail and say what is missing.'
+complete -c tokencli -n '__tokencli_at providers add' -l quiet -s q -d 'Print only warnings and errors to stderr.'
+complete -c tokencli -n '__tokencli_at providers add' -l verbose -s v -d 'Print more to stderr, secrets masked.'
+complete -c tokencli -n '__tokencli_at providers add' -l help -s h -d 'Show this message and exit.'
 complete -c tokencli -n '__tokencli_at providers reference' -f
 complete -c tokencli -n '__tokencli_at providers reference' -l config -r -F -d 'Configuration file (overrides $TOKENCLI_CONFIG).'
 complete -c tokencli -n '__tokencli_at providers reference' -l timeout -r -f -d 'Timeout of each request to a server, e.g. 30s.'

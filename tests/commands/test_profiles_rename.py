@@ -103,11 +103,11 @@ def test_tokens_of_earlier_settings_are_named(tokencli: Run) -> None:
     assert "deleted 1 token of earlier settings of oauth2" in done.err
 
 
-def test_a_rename_waits_for_a_running_request(tokencli: Run) -> None:
+def test_a_rename_waits_for_a_running_request(tokencli: Run, tmp_path: Path) -> None:
     """A token that another process is getting goes along as well."""
     command = (
-        f"{script()} get groupid >token & sleep 1; {script()} profiles rename groupid work;"
-        f" wait; {script()} get work | cmp - token"
+        f"cd {tmp_path}; {script()} get groupid >token & sleep 1; cd {tmp_path};"
+        f" {script()} profiles rename groupid work; wait; {script()} get work | cmp - token"
     )
     done = tokencli("sandbox", "--slow", "2s", "--", "sh", "-ec", command)
     assert done.code == 0, done.err

@@ -209,3 +209,24 @@ def test_new_with_add_asks_where_the_token_is(write_config: Write, tmp_path: Pat
     assert code == 0, seen
     table = tomllib.loads(path.read_text())["providers"]["acme"]
     assert table["reply"]["access_token"] == "data.jwt"
+
+
+def test_a_profile_with_a_provider_file(
+    tokencli: Run, write_config: Write, file: Path, tmp_path: Path
+) -> None:
+    """`profiles add --provider FILE` adds the provider first, with the same confirmation."""
+    path = write_config(CONFIG)
+    keys = ["--set", "host=h.example", "--username", "u", "--set", "tenant=1"]
+    refused = tokencli("profiles", "add", "p", "--provider", str(file), *keys)
+    assert refused.code == 2
+    assert "sends credentials to" in refused.err
+    assert path.read_text() == CONFIG
+    done = tokencli("profiles", "add", "p", "--provider", str(file), *keys, "--yes")
+    assert done.code == 0, done.err
+    written = tomllib.loads(path.read_text())
+    assert written["profiles"]["p"]["provider"] == "acme"
+    assert "# nested" in path.read_text()
+    source = tmp_path / "c.txt"
+    source.write_text(CURL)
+    other = tokencli("profiles", "add", "q", "--provider", str(source))
+    assert f"fix: tokencli providers new --from {source} --add" in other.err

@@ -1,8 +1,11 @@
 """`tokencli profiles add`."""
 
+import os
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,10 +13,12 @@ import typer
 from tokencli.app import App
 from tokencli.commands.options import CommonOptions, common_options
 from tokencli.commands.profiles_edit import GivenKeys, key_options
+from tokencli.commands.providers_add import YesOption, install_providers, read_sections
 from tokencli.core.profile_status import suggest_next_commands
 from tokencli.errors import ConfigError, TlsError, TokencliError, UnreachableError, UsageError
 from tokencli.models import Profile
 from tokencli.oauth.grants import required_secrets
+from tokencli.problems import list_names
 from tokencli.protocols import Choice
 
 if TYPE_CHECKING:
@@ -45,6 +50,7 @@ def add(
             " an API.",
         ),
     ] = None,
+    yes: YesOption = False,
 ) -> None:
     """Add a profile to the configuration.
 
@@ -55,12 +61,15 @@ def add(
     \b
     tokencli profiles add groupid
     tokencli profiles add corp --from https://login.example.com/realms/acme --client-id cli
+    tokencli profiles add work --provider acme.toml
     tokencli profiles add ci --provider oauth2 --no-input \\
         --token-url https://id.example.com/token --client-id batch --client-secret-env CI_SECRET
     """
     app = App(common)
     if name is not None:
         _check_is_new(name, app)
+    if given.provider is not None and _is_provider_file(given.provider, app):
+        given = replace(given, provider=_add_provider_of_file(given.provider, app, yes=yes))
     provider = _find_provider(given.provider, app) if given.provider is not None else None
     if provider is None and from_url is None:
         provider = _choose_provider(name, given, app)
@@ -85,6 +94,30 @@ def add(
             _print_resume_command(form, given, app, from_url)
     if profile is not None:
         _finish(profile, app)
+
+
+def _is_provider_file(text: str, app: App) -> bool:
+    """Return whether --provider names a file: by its path, its suffix, or because it exists."""
+    if text in app.config.provider_names():
+        return False
+    return text.endswith(".toml") or os.sep in text or "/" in text or Path(text).is_file()
+
+
+def _add_provider_of_file(file: str, app: App, *, yes: bool) -> str:
+    """Add the only provider of a file to the configuration, after confirmation; return its name."""
+    from tokencli.config.provider_file import read_provider_text  # loads pydantic
+
+    sections = read_sections(read_provider_text(file), file)
+    if len(sections) > 1:
+        raise UsageError(
+            f"{file} has several providers: {list_names([each.name for each in sections])}",
+            cause="a profile uses one of them; add them first, and name one",
+            fix=f"tokencli providers add {shlex.quote(file)}",
+        )
+    command = shlex.join(["tokencli", "providers", "add", file])
+    install_providers(app, sections, command, yes=yes, replace=False, announce_next=False)
+    app.reload_config()
+    return sections[0].name
 
 
 def _check_is_new(name: str, app: App) -> None:

@@ -83,7 +83,13 @@ def read_sections(text: str, file: str, name: str | None = None) -> "tuple[Provi
 
 
 def install_providers(
-    app: App, sections: "Sequence[ProviderSection]", command: str, *, yes: bool, replace: bool
+    app: App,
+    sections: "Sequence[ProviderSection]",
+    command: str,
+    *,
+    yes: bool,
+    replace: bool,
+    announce_next: bool = True,
 ) -> None:
     """Confirm and add providers; one that is there already, unchanged, is left alone.
 
@@ -105,7 +111,8 @@ def install_providers(
             app.terminal.print_note(f"replaced provider {name} in {app.config.path}")
             continue
         app.terminal.print_note(f"added provider {name} to {app.config.path}")
-        app.terminal.print_note(f"next: tokencli profiles add {name} --provider {name}")
+        if announce_next:
+            app.terminal.print_note(f"next: tokencli profiles add {name} --provider {name}")
 
 
 def confirm_providers(

@@ -31,25 +31,16 @@ from tokencli.toml_writer import KeyPath
 TomlTable = dict[str, Any]
 
 
-def add_profile(
-    config: Config,
-    name: str,
-    keys: Mapping[str, Any],
-    providers: Sequence[ProviderSection] = (),
-) -> Config:
-    """Add a profile, and providers that it uses; the first profile becomes the default.
-
-    Raises:
-        ConfigError, UsageError, StorageError.
-    """
+def add_profile(config: Config, name: str, keys: Mapping[str, Any]) -> Config:
+    """Add a profile; the first one becomes the default. Raises ConfigError, UsageError, StorageError."""
     if name in config.profile_names():
         raise UsageError(
             f"profile {name!r} already exists", fix=f"tokencli profiles edit {name} --set KEY=VALUE"
         )
     _require_ca_file(config, keys)
     _require_profiles(config, keys)
-    wanted = parse_toml(config.text, config.path)
-    text = _insert_providers(config, wanted, providers)
+    text = config.text
+    wanted = parse_toml(text, config.path)
     if not config.profile_names():
         text = toml_edit.set_key(text, ("default_profile",), name)
         wanted["default_profile"] = name
@@ -64,22 +55,7 @@ def add_profile(
 
 def add_providers(config: Config, sections: Sequence[ProviderSection]) -> Config:
     """Add providers, or replace those that have the same name."""
-    wanted = parse_toml(config.text, config.path)
-    text = _insert_providers(config, wanted, sections)
-    return _write_checked(config, [text], wanted)
-
-
-def stage_providers(config: Config, sections: Sequence[ProviderSection]) -> Config:
-    """Return the configuration with these providers, without writing it."""
-    wanted = parse_toml(config.text, config.path)
-    return _check_change(config, [_insert_providers(config, wanted, sections)], wanted)
-
-
-def _insert_providers(
-    config: Config, wanted: TomlTable, sections: Sequence[ProviderSection]
-) -> str:
-    """Return the text with these providers, and change `wanted` in the same way."""
-    text = config.text
+    wanted, text = parse_toml(config.text, config.path), config.text
     for section in sections:
         path = ("providers", section.name)
         if wanted.setdefault("providers", {}).pop(section.name, None) is not None:
@@ -90,8 +66,8 @@ def _insert_providers(
             toml_edit.append_table(text, path, section.table),
             toml_edit.set_key(text, path, section.table),
         ]
-        text = _choose_text(config, candidates, wanted)
-    return text
+        text = _choose_candidate(config, candidates, wanted).text
+    return _write_checked(config, [text], wanted)
 
 
 def update_profile(
