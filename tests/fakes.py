@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from tokencli.core.get_token import get_subject_token
-from tokencli.errors import LoginRequiredError, StorageError
+from tokencli.errors import LoginRequiredError, SetupCommand, StorageError
 from tokencli.models import (
     AuthorizationResponse,
     Connection,
@@ -28,7 +28,7 @@ from tokencli.protocols import (
     WritableSecretSource,
 )
 from tokencli.providers.catalog import load_builtin
-from tokencli.terminal.prompts import check_option, match_options
+from tokencli.terminal.prompts import check_option, check_secret, match_options
 
 
 @dataclass
@@ -105,7 +105,11 @@ class FakeTerminal:
                 return options[match_options(options, answer)[0]].value
 
     def ask_secret(self, question: str, *, required: bool = False) -> Secret:
-        return Secret(self._next_answer(question))
+        while True:
+            answer = self._next_answer(question)
+            if not (reason := check_secret(answer, required=required)):
+                return Secret(answer)
+            self.messages.append(reason)
 
     def ask_yes_no(self, question: str, *, default: bool, help: str | None = None) -> bool:
         return (
@@ -217,6 +221,9 @@ class FakeKeyring:
     def record_account(self, ref: SecretRef, secret: Secret, account: Mapping[str, str]) -> None:
         if self.secrets.get(ref.target) == secret:
             self.accounts[ref.target] = account
+
+    def check_usable(self) -> None:
+        pass
 
     def store_secret(
         self, ref: SecretRef, secret: Secret, account: Mapping[str, str] | None = None
@@ -336,6 +343,11 @@ class FakeContext:
 
     def __post_init__(self) -> None:
         self.browser.clock, self.browser.terminal = self.clock, self.terminal
+
+    def list_setup_commands(
+        self, profile: Profile, refs: Sequence[SecretRef]
+    ) -> Sequence[SetupCommand]:
+        return [SetupCommand("a prompt each time", f"tokencli profiles edit {profile.name}")]
 
     def get_profile_token(self, name: str, requesters: tuple[str, ...]) -> Secret:
         return get_subject_token(self.profiles[name], self, requesters)

@@ -12,10 +12,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from tokencli.errors import SetupCommand
 from tokencli.fastpath import profile_cache, reader
 from tokencli.fastpath.records import FastPathRecords
 from tokencli.fastpath.token_cache import CachingStore, TokenCache
-from tokencli.models import Profile, Secret
+from tokencli.models import Profile, Secret, SecretRef
 from tokencli.protocols import (
     Browser,
     Clock,
@@ -266,6 +267,24 @@ class App:
                 kind, environ=self.environ, terminal=self.terminal
             )
         return self._sources[kind]
+
+    def list_setup_commands(
+        self, profile: Profile, refs: Sequence[SecretRef]
+    ) -> Sequence[SetupCommand]:
+        """Return commands that make the profile take these secrets from elsewhere than the keyring."""
+        from shlex import quote
+
+        from tokencli.secret_sources.setup_commands import list_setup_commands
+
+        config = f" --config {quote(self.options.config)}" if self.options.config else ""
+        commands = list_setup_commands(
+            refs,
+            self.environ,
+            edit=f"tokencli profiles edit {profile.name}{config}",
+            then=f"tokencli login {profile.command_line_name}{config}",
+            can_type=self.terminal.interactive,
+        )
+        return tuple(commands)
 
     def get_profile_token(self, name: str, requesters: tuple[str, ...]) -> Secret:
         """Return the access token of another profile, for the profiles that exchange it."""

@@ -88,6 +88,15 @@ class CredentialsError(TokencliError):
     exit_code = 4
 
 
+@dataclass(frozen=True, slots=True)
+class SetupCommand:
+    """A shell command that makes a profile take its secrets from another source than the keyring."""
+
+    source: str
+    """E.g. `a prompt each time`."""
+    command: str
+
+
 class KeyringError(CredentialsError):
     """The OS keyring is locked, missing, not responding, or not safe for secrets."""
 
@@ -95,6 +104,8 @@ class KeyringError(CredentialsError):
 
     affects_whole_keyring: bool = True
     """Whether the rest of the keyring is unusable as well; False if only one item is affected."""
+    alternatives: Sequence[SetupCommand] = ()
+    """What works on this machine without a keyring, at a login."""
 
 
 class NoKeyringError(KeyringError):

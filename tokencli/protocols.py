@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import ClassVar, Literal, Protocol
 
-from tokencli.errors import StorageError
+from tokencli.errors import SetupCommand, StorageError
 from tokencli.fast_dataclass import dataclass
 from tokencli.models import (
     AuthorizationResponse,
@@ -276,6 +276,10 @@ class SecretSource(Protocol):
 class WritableSecretSource(SecretSource, Protocol):
     """A source that can also store secrets: the keyring."""
 
+    def check_usable(self) -> None:
+        """Check that secrets can be stored; raises KeyringError."""
+        ...
+
     def store_secret(
         self, ref: SecretRef, secret: Secret, account: Mapping[str, str] | None = None
     ) -> Callable[[], bool]:
@@ -471,6 +475,12 @@ class Context(Protocol):
 
     def secret_source(self, kind: str) -> SecretSource:
         """Return the secret source of that kind."""
+        ...
+
+    def list_setup_commands(
+        self, profile: Profile, refs: Sequence[SecretRef]
+    ) -> Sequence[SetupCommand]:
+        """Return commands that make the profile take these secrets from elsewhere than the keyring."""
         ...
 
     def get_profile_token(self, name: str, requesters: tuple[str, ...]) -> Secret:

@@ -132,7 +132,7 @@ def test_login_tries_the_typed_password(
         wrong = f"{CANARIES['password']}\n{load_system('groupid').secrets['client_secret']}\n"
         done = tokencli("login", "groupid", "--stdin", stdin=wrong)
         assert (done.code, done.out) == (5, "")
-        assert "restored the previous password" in done.err
+        assert "the password was refused, so it is not stored" in done.err
         assert tokencli("profiles", "test", "groupid").code == 0  # by what is stored
 
 

@@ -4,7 +4,7 @@ import re
 import sys
 from collections.abc import Iterable
 
-from tokencli.errors import ConfigError, ConfigProblem, RefusedError, TokencliError
+from tokencli.errors import ConfigError, ConfigProblem, KeyringError, RefusedError, TokencliError
 from tokencli.sanitize import sanitize_text
 from tokencli.terminal.console import is_user_present, write_stderr_line
 
@@ -31,6 +31,9 @@ def report_error(error: TokencliError, *, as_json: bool = False) -> None:
         write_stderr_line(f"cause: {error.cause}")
     if fix := _usable_fix(error):
         write_stderr_line(f"fix: {fix}")
+    for alternative in error.alternatives if isinstance(error, KeyringError) else ():
+        write_stderr_line(f"fix with {alternative.source}:")
+        write_stderr_line(f"  {alternative.command}")
 
 
 def _usable_fix(error: TokencliError) -> str | None:
@@ -61,6 +64,11 @@ def error_to_dict(error: TokencliError) -> dict[str, object]:
         members["request_ids"] = {
             name: sanitize_text(value) for name, value in error.request_ids.items()
         }
+    if isinstance(error, KeyringError) and error.alternatives:
+        members["alternatives"] = [
+            {"source": alternative.source, "command": sanitize_text(alternative.command)}
+            for alternative in error.alternatives
+        ]
     if isinstance(error, ConfigError) and error.problems:
         members["problems"] = problems_to_dicts(error.problems)
     return members

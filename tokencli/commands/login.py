@@ -60,8 +60,8 @@ def login(
     """Store a profile's secrets, or sign in.
 
     You are asked only for missing secrets that the profile doesn't read from elsewhere. They are
-    stored in the OS keyring and tested with a token request. If the server refuses them, the previous
-    ones are restored.
+    tested with a token request and stored in the OS keyring, unless the server refuses them. Without
+    a keyring, you see the commands for other sources that work on this machine.
 
     If the grant needs an interactive sign-in, a browser opens, or the URL is shown.
 

@@ -1,6 +1,6 @@
 """Log in: store the secrets that a profile's grant needs, and test them by getting a token."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tokencli.core.get_token import TokenResult, exclusive_login, get_token, sign_in_user
@@ -34,7 +34,7 @@ def log_in(
     lines: Sequence[str] | None = None,
     again: bool = False,
 ) -> LoginResult:
-    """Prompt for the missing secrets (with `again`: for all), store them, and get a token.
+    """Prompt for the missing secrets (with `again`: for all), get a token, and store them.
 
     Secrets from sources other than the keyring are read, not prompted for. `lines` replaces the
     prompts. It has one secret per line, in the order of `grants.required_secrets`: either all that
@@ -46,8 +46,8 @@ def log_in(
     Raises:
         LoginRequiredError: there is no user to sign in, or another login of the profile is running.
         UsageError: the number of lines is wrong. CredentialsError: a secret can't be read or stored.
-        RefusedError: the server refused. If it refused the secrets themselves, they are deleted
-            again and the previous ones restored.
+        RefusedError: the server refused. A secret that it refused is not stored. The others are, as
+            they are after any other failure.
     """
     with exclusive_login(profile, ctx.token_store(profile)):
         return _log_in_exclusively(profile, ctx, lines, again=again)
@@ -62,46 +62,66 @@ def _log_in_exclusively(
     for ref in refs:
         if ref.kind != "keyring" and source_interaction(ref, ctx) != "prompt":
             resolver.resolve(ref.name)
-    missing = [ref for ref in keyring_refs if again or not read_secret(profile, ref, ctx)]
+    missing = _list_missing_secrets(profile, ctx, keyring_refs, again=again)
     if lines is not None:
         secrets = _secrets_from_lines(profile, lines, keyring_refs, missing)
+        to_store = [ref for ref in keyring_refs if ref.name in secrets]
     else:
-        secrets = {ref.name: _prompt_secret(profile, ctx, ref) for ref in missing}
-    undo_by_name: dict[str, Callable[[], bool]] = {}
-    for ref in keyring_refs:
-        if ref.name not in secrets:
-            continue
-        if _confirm_saving_secret(ctx, ref, prompted=lines is None):
-            undo_by_name[ref.name] = ctx.keyring.store_secret(
-                ref, secrets[ref.name], describe_account(profile, ref.name)
-            )
-            ctx.terminal.print_note(f"stored the {ref.name} in {ref.describe_source()}")
-        resolver.resolved[ref.name] = secrets[ref.name]
+        secrets, to_store = {}, []
+        for ref in missing:
+            _require_terminal(profile, ctx, ref)
+            if _announce_storing(ctx, ref):
+                to_store.append(ref)
+            label = _secret_label(profile, ref)
+            question = f"{label} for profile {profile.name}"
+            secrets[ref.name] = ctx.terminal.ask_secret(question, required=True)
+    resolver.resolved.update(secrets)
     try:
         result = (
             sign_in_user(profile, ctx, resolver)
             if grants.is_interactive(profile.grant)
             else get_token(profile, ctx, force=True, resolver=resolver, by_grant=True)
         )
-    except RefusedError as refusal:
-        if any(name in profile.secrets for name in refusal.blamed_secrets):
-            _undo_stored_secrets(undo_by_name, ctx)
+    except BaseException as error:
+        # Stored only now: whatever ends this process, a refused secret never replaced an older one.
+        refused = error.blamed_secrets if isinstance(error, RefusedError) else ()
+        for ref in to_store:
+            if ref.name in refused:
+                ctx.terminal.print_note(f"the {ref.name} was refused, so it is not stored")
+                continue
+            try:
+                _store_secret(profile, ctx, ref, secrets[ref.name])
+            except (KeyringError, StorageError) as failure:
+                ctx.terminal.print_warning(f"the {ref.name} is not stored: {failure.message}")
         raise
-    return LoginResult(tuple(profile.secrets[name] for name in undo_by_name), result)
+    for ref in to_store:
+        _store_secret(profile, ctx, ref, secrets[ref.name])
+    return LoginResult(tuple(to_store), result)
 
 
-def _undo_stored_secrets(undo_by_name: Mapping[str, Callable[[], bool]], ctx: Context) -> None:
-    for name, undo in undo_by_name.items():
-        try:
-            was_restored = undo()
-        except (KeyringError, StorageError) as error:
-            ctx.terminal.print_warning(f"the refused {name} may still be stored: {error.message}")
-            continue
-        ctx.terminal.print_note(
-            f"restored the previous {name}, because the new one was refused"
-            if was_restored
-            else f"deleted the {name}, because it was refused"
-        )
+def _list_missing_secrets(
+    profile: Profile, ctx: Context, refs: Sequence[SecretRef], *, again: bool
+) -> list[SecretRef]:
+    """Return the secrets to ask for, after checking that they can be stored.
+
+    Raises:
+        KeyringError: they can't; if there is no usable keyring, with the alternatives.
+    """
+    try:
+        missing = [ref for ref in refs if again or not read_secret(profile, ref, ctx)]
+        if missing:
+            ctx.keyring.check_usable()
+    except KeyringError as error:
+        if error.affects_whole_keyring:
+            error.alternatives = ctx.list_setup_commands(profile, refs)
+        raise
+    return missing
+
+
+def _store_secret(profile: Profile, ctx: Context, ref: SecretRef, secret: Secret) -> None:
+    with ctx.defer_signals(f"storing the {ref.name} in the keyring"):
+        ctx.keyring.store_secret(ref, secret, describe_account(profile, ref.name))
+    ctx.terminal.print_note(f"stored the {ref.name} in the keyring as {ref.target[0]}")
 
 
 def describe_login(profile: Profile, result: TokenResult) -> Iterator[str]:
@@ -129,24 +149,13 @@ def describe_login(profile: Profile, result: TokenResult) -> Iterator[str]:
         yield "without a refresh token, so you must sign in again after that"
 
 
-def _prompt_secret(profile: Profile, ctx: Context, ref: SecretRef) -> Secret:
+def _require_terminal(profile: Profile, ctx: Context, ref: SecretRef) -> None:
     if not ctx.terminal.interactive:
         raise LoginRequiredError(
             missing_secret_error(ref, ctx).message,
             cause="there is no terminal to prompt for it",
             fix=f"tokencli login {profile.command_line_name} --stdin < FILE",
         )
-    while True:
-        secret = ctx.terminal.ask_secret(
-            f"{_secret_label(profile, ref)} for profile {profile.name}"
-        )
-        if not secret:
-            ctx.terminal.print_note("required (Ctrl-C to cancel)")
-        elif any(char < " " or "\x7f" <= char <= "\x9f" for char in secret.reveal()):
-            # From an arrow key or a bad paste. Once stored, it couldn't be read back.
-            ctx.terminal.print_note("the input contains a control character; type it again")
-        else:
-            return secret
 
 
 def _secret_label(profile: Profile, ref: SecretRef) -> str:
@@ -154,14 +163,18 @@ def _secret_label(profile: Profile, ref: SecretRef) -> str:
     return described.ask if described else ref.name.replace("_", " ").capitalize()
 
 
-def _confirm_saving_secret(ctx: Context, ref: SecretRef, *, prompted: bool) -> bool:
-    """Ask before a user's own password is stored (RFC 6749 section 4.3.1 would have it discarded)."""
-    if ref.name != "password" or not prompted:
-        return True
-    return ctx.terminal.ask_yes_no(
-        f"Save the password in the OS keyring ({ref.target[0]}) so tokencli doesn't have to ask again?",
-        default=True,
-    )
+def _announce_storing(ctx: Context, ref: SecretRef) -> bool:
+    """Say where the secret is going to be stored, and return whether it may be.
+
+    The user is asked about their own password (RFC 6749 section 4.3.1 would have it discarded).
+    """
+    if ref.name == "password":
+        return ctx.terminal.ask_yes_no(
+            f"Save the password in the keyring as {ref.target[0]} so tokencli doesn't have to ask again?",
+            default=True,
+        )
+    ctx.terminal.print_note(f"the {ref.name} will be stored in the keyring as {ref.target[0]}")
+    return True
 
 
 def _secrets_from_lines(

@@ -36,6 +36,10 @@ class KeyringSource:
     ) -> None:
         self._keyring = keyring or get_os_keyring(environ, terminal)
 
+    def check_usable(self) -> None:
+        """Check that secrets can be stored; raises KeyringError."""
+        self._keyring.require_usable()
+
     def read(self, ref: SecretRef) -> Secret | None:
         """Return the secret that is stored for the profile's server, or manually for the profile.
 

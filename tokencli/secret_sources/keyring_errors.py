@@ -8,8 +8,7 @@ from tokencli.errors import KeyringError, NoKeyringError
 from tokencli.fast_dataclass import dataclass
 
 _ALTERNATIVES = (
-    'without the keyring, a profile can take secrets from elsewhere, e.g. password = {{ env = "…" }},'
-    ' and store tokens elsewhere, e.g. store = "runtime"'
+    "a profile can take its secrets from elsewhere, as the commands that `tokencli login` shows do"
 )
 
 

@@ -7,6 +7,7 @@ from tokencli.errors import CredentialsError, LoginRequiredError
 from tokencli.models import Secret, SecretRef
 from tokencli.protocols import Interaction, Terminal
 from tokencli.secret_sources import normalize_secret
+from tokencli.secret_sources.setup_commands import default_variable
 
 
 class PromptSource:
@@ -31,15 +32,12 @@ class PromptSource:
             typed = self._terminal.ask_secret(f"{name.capitalize()} for profile {ref.profile}")
         except LoginRequiredError as error:
             raise LoginRequiredError(
-                error.message, cause=error.cause, fix=_suggest_env_source(ref)
+                error.message,
+                cause=error.cause,
+                fix=f"tokencli profiles edit {ref.profile}"
+                f" --secret {ref.name}=env:{default_variable(ref)}",
             ) from None
         try:
             return normalize_secret(typed.reveal(), "the input")
         except CredentialsError as error:
             raise CredentialsError(error.message, cause=error.cause) from None
-
-
-def _suggest_env_source(ref: SecretRef) -> str:
-    variable = f"{ref.profile}_{ref.name}".upper().replace("-", "_").replace(".", "_")
-    variable = variable if variable[:1].isalpha() else f"TOKEN_{variable}"
-    return f"tokencli profiles edit {ref.profile} --secret {ref.name}=env:{variable}"

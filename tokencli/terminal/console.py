@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
-from tokencli.errors import CredentialsError, LoginRequiredError
+from tokencli.errors import LoginRequiredError
 from tokencli.models import Secret
 from tokencli.protocols import Choice, WaitStatus
 from tokencli.sanitize import sanitize_text
-from tokencli.secret_sources import normalize_secret
 
 if TYPE_CHECKING:
     from tokencli.terminal.line_reader import CbreakLineReader
@@ -22,7 +21,6 @@ MAX_LINE_CHARS = 2048
 """Limit of a line, which may quote a server."""
 MAX_UNCUT_LINE_CHARS = 64 * 1024
 """Limit of a line that is useless if it is cut, e.g. the URL of a page to open."""
-_REQUIRED = "required (Ctrl-C to cancel)"
 LABEL_STYLES = {
     "error": "bold red",
     "warning": "bold magenta",
@@ -80,11 +78,12 @@ class StderrTerminal:
         if choices:
             options = [Choice(name, name) for name in choices]
             return self.ask_choice(question, options, default=default, help=help)
+        from tokencli.terminal.prompts import REQUIRED
 
         def check(text: str) -> str | None:
             text = text.strip()
             if not text:
-                return _REQUIRED if default is None else None
+                return REQUIRED if default is None else None
             if any(char < " " or "\x7f" <= char <= "\x9f" for char in text):
                 return "the answer must be one line without control characters"
             return validate(text) if validate else None
@@ -124,15 +123,10 @@ class StderrTerminal:
 
     def ask_secret(self, question: str, *, required: bool = False) -> Secret:
         """Ask for a secret, masked."""
+        from tokencli.terminal.prompts import check_secret
 
         def check(text: str) -> str | None:
-            if not text:
-                return _REQUIRED if required else None
-            try:
-                normalize_secret(text, "the input")
-            except CredentialsError as error:  # from an arrow key or a bad paste
-                return f"{error.message}; type it again"
-            return None
+            return check_secret(text, required=required)
 
         return Secret(self._ask(question, "", check, is_secret=True))
 

@@ -3,11 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from tokencli.errors import CredentialsError
 from tokencli.protocols import Choice
 from tokencli.sanitize import sanitize_text
+from tokencli.secret_sources import normalize_secret
 
 HELP_KEY = "?"
 HELP_HINT = "? for help"
+REQUIRED = "required (Ctrl-C to cancel)"
 MAX_LISTED_MATCHES = 5
 """Number of matching labels that a message lists."""
 
@@ -62,6 +65,17 @@ def check_option(options: Sequence[Choice], typed: str) -> str | None:
     labels = [options[index].label for index in matches[:MAX_LISTED_MATCHES]]
     more = len(matches) - len(labels)
     return f"more than one matches: {', '.join(labels)}" + (f" and {more} more" if more else "")
+
+
+def check_secret(text: str, *, required: bool) -> str | None:
+    """Return why the text can't be a secret, or None: e.g. an arrow key was pressed."""
+    if not text:
+        return REQUIRED if required else None
+    try:
+        normalize_secret(text, "the input")
+    except CredentialsError as error:
+        return f"{error.message}; type it again"
+    return None
 
 
 def list_options(options: Sequence[Choice]) -> list[str]:

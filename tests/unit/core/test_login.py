@@ -1,4 +1,4 @@
-"""Logging in with a wrong secret: the previous secrets are restored."""
+"""Logging in with a wrong secret: an older one is never lost, nor a new one that wasn't refused."""
 
 import pytest
 
@@ -6,6 +6,7 @@ from tests.fakes import (
     PASSWORD,
     FakeContext,
     FakeKeyring,
+    FakeTerminal,
     FakeTransport,
     filled_keyring,
     json_reply,
@@ -13,8 +14,8 @@ from tests.fakes import (
     make_profile,
 )
 from tokencli.core.login import log_in
-from tokencli.errors import TokencliError, UnreachableError
-from tokencli.models import HttpReply, Secret
+from tokencli.errors import NoKeyringError, TokencliError, UnreachableError
+from tokencli.models import Connection, HttpReply, HttpRequest, Secret
 
 PASSWORD_ITEM = keyring_ref("password").target
 LINES = ("canary-wrong", "canary-other")
@@ -42,24 +43,95 @@ def log_in_refused(
     return ctx.terminal.messages
 
 
-@pytest.mark.parametrize("reply", REFUSED.values(), ids=REFUSED)
-def test_previous_secrets_are_restored(reply: HttpReply) -> None:
-    """If the server refuses the new secrets, the previous ones are restored, with a note."""
-    keyring = filled_keyring()
+BLAMED = {
+    "invalid_grant": ["password"],
+    "invalid_client": ["client_secret"],
+    "401 without a word": ["client_secret", "password"],
+}
+"""Reply -> the secrets that it refuses. The others are accepted, or weren't judged."""
+
+
+@pytest.mark.parametrize("stored_before", [True, False])
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_refused_secret_is_never_stored(name: str, stored_before: bool) -> None:
+    """The one stored before is left alone, every other new one is stored, and the user is told."""
+    keyring = filled_keyring() if stored_before else FakeKeyring()
     before = dict(keyring.secrets)
-    messages = log_in_refused(reply, keyring)
-    assert keyring.secrets == before
-    assert "restored the previous password, because the new one was refused" in messages
+    messages = log_in_refused(REFUSED[name], keyring)
+    for secret, typed in zip(("password", "client_secret"), LINES, strict=True):
+        item = keyring_ref(secret).target
+        refused = f"the {secret} was refused, so it is not stored"
+        stored = f"stored the {secret} in the keyring as tokencli:p:{secret}"
+        if secret in BLAMED[name]:
+            assert keyring.secrets.get(item) == before.get(item)
+            assert refused in messages and stored not in messages
+        else:
+            assert keyring.secrets[item] == Secret(typed)
+            assert stored in messages and refused not in messages
     assert not any("canary" in text for text in messages)
 
 
-@pytest.mark.parametrize("reply", REFUSED.values(), ids=REFUSED)
-def test_refused_secret_is_deleted(reply: HttpReply) -> None:
-    """If there was none before, the next login prompts again."""
+def test_nothing_is_stored_before_the_server_decides() -> None:
+    """If the process is killed while it waits, the older secrets are still there."""
+    keyring = filled_keyring()
+    before = dict(keyring.secrets)
+    seen = []
+
+    class Server(FakeTransport):
+        def send(self, request: HttpRequest, connection: Connection) -> HttpReply:
+            seen.append(dict(keyring.secrets))
+            return super().send(request, connection)
+
+    reply = json_reply('{"access_token":"canary-token","token_type":"Bearer","expires_in":60}')
+    ctx = FakeContext(transport=Server([reply]), keyring=keyring)
+    profile = make_profile(grant="password", values={"client_id": "c", "username": "jdoe"})
+    log_in(profile, ctx, lines=LINES)
+    assert seen == [before]
+    assert keyring.secrets[PASSWORD_ITEM] == Secret("canary-wrong")
+
+
+def test_an_interrupted_login_keeps_what_was_typed() -> None:
+    """The server judged nothing, and the user has typed it."""
     keyring = FakeKeyring()
-    messages = log_in_refused(reply, keyring)
-    assert keyring.secrets == {}
-    assert "deleted the password, because it was refused" in messages
+
+    class Server(FakeTransport):
+        def send(self, request: HttpRequest, connection: Connection) -> HttpReply:
+            raise KeyboardInterrupt
+
+    ctx = FakeContext(transport=Server([]), keyring=keyring)
+    profile = make_profile(grant="password", values={"client_id": "c", "username": "jdoe"})
+    with pytest.raises(KeyboardInterrupt):
+        log_in(profile, ctx, lines=LINES)
+    assert keyring.secrets[PASSWORD_ITEM] == Secret("canary-wrong")
+
+
+def test_the_place_is_named_before_the_secret_is_asked_for() -> None:
+    """A password is stored only if the user agrees."""
+    reply = json_reply('{"access_token":"canary-token","token_type":"Bearer","expires_in":60}')
+    terminal = FakeTerminal(answers=["n", "canary-wrong", "canary-other"], interactive=True)
+    keyring = FakeKeyring()
+    ctx = FakeContext(transport=FakeTransport([reply]), keyring=keyring, terminal=terminal)
+    profile = make_profile(grant="password", values={"client_id": "c", "username": "jdoe"})
+    log_in(profile, ctx)
+    asked = [text for text in terminal.messages if "for profile" in text or "keyring as" in text]
+    assert [text.split()[0] for text in asked] == ["Save", "Password", "the", "Client", "stored"]
+    assert list(keyring.secrets) == [keyring_ref("client_secret").target]
+
+
+def test_without_a_keyring_alternatives_are_offered_and_nothing_is_asked() -> None:
+    """Also with --again, where nothing is read from it."""
+
+    class NoKeyring(FakeKeyring):
+        def check_usable(self) -> None:
+            raise NoKeyringError("no OS keyring")
+
+    for again in (False, True):
+        terminal = FakeTerminal(interactive=True)
+        ctx = FakeContext(keyring=NoKeyring(), terminal=terminal)
+        with pytest.raises(NoKeyringError) as caught:
+            log_in(make_profile(grant="password"), ctx, again=again)
+        assert caught.value.alternatives
+        assert terminal.messages == []
 
 
 @pytest.mark.parametrize("reply", UNDECIDED.values(), ids=UNDECIDED)

@@ -1,0 +1,105 @@
+"""Commands that give a profile its secrets without the keyring, as far as they work on this machine."""
+
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePath
+
+from tokencli.errors import SetupCommand
+from tokencli.models import SecretRef
+
+_SECRETS_DIRECTORY = "~/.config/tokencli"
+
+
+def list_setup_commands(
+    refs: Sequence[SecretRef], environ: Mapping[str, str], *, edit: str, then: str, can_type: bool
+) -> Iterator[SetupCommand]:
+    """Yield a shell command for each source that these secrets of a profile can come from.
+
+    It asks for the secrets, if the source stores them; changes the profile with the command `edit`;
+    and runs `then`. If the user can't type, it is only the environment variable.
+    """
+
+    def finish(steps: Sequence[str], sources: Sequence[str]) -> str:
+        options = (
+            f"--secret {shlex.quote(f'{ref.name}={source}')}"
+            for ref, source in zip(refs, sources, strict=True)
+        )
+        return " && ".join((*steps, " ".join((edit, *options)), then))
+
+    variables = [default_variable(ref) for ref in refs]
+    from_variables = [f"env:{variable}" for variable in variables]
+    if not can_type or sys.platform == "win32":
+        yield SetupCommand(
+            f"the environment: set {' and '.join(variables)} for each run",
+            finish((), from_variables),
+        )
+    if not can_type:
+        return
+    if sys.platform != "win32":
+        if _is_pass_ready(environ):
+            entries = [f"tokencli/{ref.profile}/{ref.name}" for ref in refs]
+            yield SetupCommand(
+                "the password manager pass",
+                finish(
+                    [f"pass insert {shlex.quote(entry)}" for entry in entries],
+                    [f"command:pass show {shlex.quote(entry)}" for entry in entries],
+                ),
+            )
+        files = [f"{_SECRETS_DIRECTORY}/{ref.profile}.{ref.name}" for ref in refs]
+        yield SetupCommand(
+            "files that only you can read",
+            finish([_write_files_command(refs, files)], [f"file:{file}" for file in files]),
+        )
+        shell = PurePath(environ.get("SHELL", "")).name
+        yield SetupCommand(
+            "environment variables of this shell",
+            finish(
+                [
+                    _read_variable_command(shell, ref, variable)
+                    for ref, variable in zip(refs, variables, strict=True)
+                ],
+                from_variables,
+            ),
+        )
+    yield SetupCommand("a prompt each time", finish((), ["prompt"] * len(refs)))
+
+
+def default_variable(ref: SecretRef) -> str:
+    """Return a name for an environment variable that holds the secret, e.g. `CORP_CLIENT_SECRET`."""
+    variable = f"{ref.profile}_{ref.name}".upper()
+    variable = "".join(char if char.isascii() and char.isalnum() else "_" for char in variable)
+    return variable if variable[:1].isalpha() else f"TOKEN_{variable}"
+
+
+def _is_pass_ready(environ: Mapping[str, str]) -> bool:
+    """Tell whether `pass` is installed, and has a key to encrypt with."""
+    if shutil.which("pass", path=environ.get("PATH")) is None:
+        return False
+    directory = environ.get("PASSWORD_STORE_DIR") or Path.home() / ".password-store"
+    return Path(directory, ".gpg-id").is_file()
+
+
+def _write_files_command(refs: Sequence[SecretRef], files: Sequence[str]) -> str:
+    """Return a command for any shell that asks for the secrets without echo and writes the files."""
+    reads = "; ".join(
+        f'printf "{ref.name}: "; read -r s; echo; printf %s "$s" > {file}'
+        for ref, file in zip(refs, files, strict=True)
+    )
+    restore = "stty echo; exit 130"
+    return (
+        f'sh -c \'umask 077; mkdir -p {_SECRETS_DIRECTORY}; trap "{restore}" INT; stty -echo;'
+        f" {reads}; stty echo'"
+    )
+
+
+def _read_variable_command(shell: str, ref: SecretRef, variable: str) -> str:
+    if shell == "fish":
+        return f"read -gxs -P '{ref.name}: ' {variable}"
+    if shell in ("bash", "zsh"):
+        return f"printf '{ref.name}: ' && read -rs {variable} && echo && export {variable}"
+    return (
+        f"printf '{ref.name}: ' && stty -echo && read -r {variable} && stty echo && echo"
+        f" && export {variable}"
+    )
