@@ -236,8 +236,11 @@ def _apply_given_keys(form: "ProfileForm", given: GivenKeys) -> None:
     form.split_urls()
 
 
-def _discover(form: "ProfileForm", url: str, given: GivenKeys, app: App) -> None:
+def _discover(form: "ProfileForm", text: str, given: GivenKeys, app: App) -> None:
     """Fill in what follows from the URL of `--from`."""
+    from tokencli.core.server_discovery import complete_url
+
+    url = complete_url(text)
     form.resolve_ca_path()
     if app.terminal.interactive:
         form.discover_or_ask(url)
@@ -288,12 +291,11 @@ def _without_server(
     form: "ProfileForm", given: GivenKeys, app: App, from_url: str, error: UnreachableError
 ) -> str | None:
     """Return the command that helps if the server of `--from` can't be asked."""
-    from tokencli.core.server_discovery import is_token_url
+    from tokencli.core.server_discovery import complete_url, is_token_url
 
-    url = shlex.quote(from_url)
+    url = shlex.quote(complete_url(from_url))
     if not isinstance(error, TlsError):
-        key = "token_url" if is_token_url(from_url) else "issuer"
-        option = f"--token-url {url}" if key == "token_url" else f"--set issuer={url}"
+        option = f"--token-url {url}" if is_token_url(from_url) else f"--set issuer={url}"
         return _given_command(form, given, app, f"--provider {form.provider.name} {option}")
     if error.untrusted_issuer is None:
         return None

@@ -148,7 +148,7 @@ def _edit_in_editor(app: App, name: str | None) -> None:
     except FileNotFoundError:
         raise ConfigError(
             f"no configuration file at {path}",
-            fix="tokencli profiles add NAME --provider PROVIDER",
+            fix="tokencli profiles add",
         ) from None
     text = old
     while True:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tokencli.config.profile_schema import ProfileTable
     from tokencli.config.resolve import ConfigLocation
 
-_ADD_PROFILE = "tokencli profiles add NAME --provider PROVIDER"
+_ADD_PROFILE = "tokencli profiles add"
 
 
 class UnknownProfileError(ConfigError):

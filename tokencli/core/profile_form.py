@@ -16,6 +16,7 @@ from tokencli.config.resolve import (
 from tokencli.core.partial_profile import PartialProfile, describe_field
 from tokencli.core.server_discovery import (
     choose_client_auth,
+    complete_url,
     discover_server,
     is_token_url,
     probe_server,
@@ -213,7 +214,7 @@ class ProfileForm:
                 validate=_find_url_problem,
                 help=URL_HELP,
             )
-            if self.discover_or_ask(_complete_url(text), ask_contact=True):
+            if self.discover_or_ask(text, ask_contact=True):
                 return
 
     def discover_or_ask(self, url: str, *, ask_contact: bool = False) -> bool:
@@ -221,6 +222,7 @@ class ProfileForm:
 
         Return whether they are known now; if not, the user wants to enter another URL.
         """
+        url = complete_url(url)
         while True:
             try:
                 self.discover(url, ask_contact=ask_contact)
@@ -317,7 +319,7 @@ class ProfileForm:
             findings = check_new_profile(self.name, self.provider, keys)
             return (
                 "; ".join(
-                    ". ".join(filter(None, (finding.message, finding.suggestion)))
+                    "; ".join(filter(None, (finding.message, finding.suggestion)))
                     for finding in findings
                     if finding.key_path[2:3] and finding.key_path[2] in found
                 )
@@ -449,14 +451,10 @@ class ProfileForm:
 
 def _find_url_problem(text: str) -> str | None:
     try:
-        check_endpoint_url(_complete_url(text))
+        check_endpoint_url(complete_url(text))
     except ConfigError as error:
-        return ". ".join(filter(None, (error.message, error.fix)))
+        return "; ".join(filter(None, (error.message, error.fix)))
     return None
-
-
-def _complete_url(text: str) -> str:
-    return text if "://" in text else f"https://{text}"
 
 
 def _show_origin(origin: str) -> str:

@@ -82,6 +82,11 @@ def discover_server(
     return ServerSettings(resolved, keys, description, server)
 
 
+def complete_url(text: str) -> str:
+    """Return the text as a URL; without a scheme it is https."""
+    return text if "://" in text else f"https://{text}"
+
+
 def is_token_url(url: str) -> bool:
     """Tell whether the path of a URL ends like that of a token endpoint."""
     return urlsplit(url).path.rstrip("/").rpartition("/")[2].lower() in ("token", "access_token")

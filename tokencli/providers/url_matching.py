@@ -102,9 +102,14 @@ def recognize_url(url: str) -> tuple[Provider, dict[str, str]] | None:
     for name in BUILTIN_NAMES:
         provider = load_builtin(name)
         for endpoint, template in _named_templates(provider):
+            if template == "{token_url}":
+                continue
             is_own_path = endpoint == "token" and provider.endpoints.issuer is None
-            if template != "{token_url}" and (is_own_path or _has_fixed_host(template)):
-                values = _match_template(provider, template, _rejoin(parts, template))
+            tail = "/?"
+            if _has_fixed_host(template) and "}" in template:  # whatever is below the tenant
+                template, tail = template[: template.rindex("}") + 1], "(?:/.*)?"
+            if is_own_path or _has_fixed_host(template):
+                values = _match_template(provider, template, _rejoin(parts, template), tail=tail)
                 if values is not None:
                     return provider, _complete_ports(provider, values, parts[0])
     return None

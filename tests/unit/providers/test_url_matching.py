@@ -140,6 +140,9 @@ def test_uncertain_servers_are_not_recognized() -> None:
     ("url", "name", "keys"),
     [
         ("https://login.microsoftonline.com/common/v2.0", "entra", {"tenant": "common"}),
+        ("https://login.microsoftonline.com/contoso.com", "entra", {"tenant": "contoso.com"}),
+        ("https://login.microsoftonline.com/contoso.com/oauth2/authorize", "entra", {"tenant": "contoso.com"}),
+        ("https://login.microsoftonline.com.example/contoso.com/v2.0", None, {}),
         ("https://accounts.google.com", "google", {}),
         ("https://demomachine:4443/GroupIDSecurityService/connect/token", "groupid", {"host": "demomachine:4443"}),
         ("https://id.example/api/id/v1/auth/token", "screening-eagle", {"base_url": "https://id.example"}),
