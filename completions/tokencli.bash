@@ -129,7 +129,7 @@ _tokencli_complete() {
         case "$before" in
             --config) kind=files ;;
             --timeout) words='' ;;
-            *) words='getting-started sandbox profiles secrets scripts ci sign-in oauth any-endpoint provider-reference inspect troubleshooting security speed platforms python-api architecture testing get refresh export providers login logout hook completion help' ;;
+            *) words='getting-started walkthroughs sandbox profiles secrets scripts ci sign-in oauth any-endpoint provider-reference inspect troubleshooting security speed platforms python-api architecture testing get refresh export providers login logout hook completion help' ;;
         esac
         ;;
     'profiles')

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import tokencli
-from tests import completions, keyring_session, man_page
+from tests import completions, keyring_session, man_page, transcripts
 from tests.conftest import ALONE, PROXIES
 from tests.unit.oauth.test_refusal_hints import CASES, Case, find_row
 from tokencli.commands.help import PAGES, read_page, summarize_page
@@ -28,6 +28,7 @@ from tokencli.oauth.client_authentication import AUTH_METHODS
 from tokencli.oauth.refusal_hints import ENTER_SECRET, HINTS, SIGN_IN, Hint
 from tokencli.oauth.refusals import UNEXPLAINED
 from tokencli.sandbox.groupid import GroupId
+from tokencli.sandbox.oauth2 import OAuth2
 from tokencli.sandbox.server import Sandbox
 
 ROOT = Path(__file__).parent.parent
@@ -70,7 +71,8 @@ MAX_TOKEN_CHARS = 56
 LONG_TOKEN = re.compile(r"\beyJ[A-Za-z0-9_.-]{60,}|\b[0-9a-f]{64}\b")
 VOLATILE = {
     r"\beyJ[A-Za-z0-9_.-]+…?": "TOKEN",
-    r"127\.0\.0\.1:\d+": "HOST",
+    r"127\.0\.0\.1(?::|%3A)\d+": "HOST",
+    r"\b(state|code_challenge|nonce)=[\w-]{43}": r"\1=RANDOM",
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\dZ?": "TIME",
     r"\b1[789]\d{8}\b": "EPOCH",
     r"\b[0-9a-f]{16,64}…?": "HEX",
@@ -290,6 +292,25 @@ def render_capture(arguments: str, old: str) -> str:
     return old if normalize(old) == normalize(new) else new
 
 
+def render_transcript(arguments: str, old: str) -> str:
+    """Walk a path of `transcripts.PATHS` in a terminal, from an empty configuration."""
+    shown = []
+    with scratch_world(fresh=True) as world:
+        ca_file = world.home / "demo-ca.pem"
+        world.environ["CI_SECRET"] = OAuth2.secrets["client_secret"]
+        world.environ["BROWSER"] = f"env SSL_CERT_FILE={ca_file} {world.environ['BROWSER']}"
+        ca_file.write_bytes(Path(world.aliases["/etc/ssl/demo-ca.pem"]).read_bytes())
+        with transcripts.json_login(world.home / "acme-ca.pem") as acme:
+            world.aliases["acme.example:8443"] = acme
+            for step in transcripts.PATHS[arguments]:
+                answers = [(prompt, world.localize(typed)) for prompt, typed in step.answers]
+                local = transcripts.Step(world.localize(step.command), answers)
+                printed = transcripts.run_step(local, world.environ, world.home)
+                shown.append(f"$ {step.command}\n{world.globalize(printed)}")
+    new = "```console\n" + "\n".join(shown) + "```\n"
+    return old if normalize(old) == normalize(new) else new
+
+
 @dataclass(frozen=True)
 class World:
     """A sandbox, an unlocked keyring if this machine has one, and an empty home."""
@@ -326,6 +347,10 @@ class World:
             printed = _run_in_terminal(self.localize(command), self, answers)
         else:
             printed = self.run(command).stdout
+        return self.globalize(printed)
+
+    def globalize(self, printed: str) -> str:
+        """Replace what it is here by what a document shows, and cut tokens."""
         for shown, here in self.aliases.items():
             printed = printed.replace(here, shown)
         printed = CA_NAME.sub("CN=Demo CA", printed)
@@ -442,6 +467,7 @@ RENDERERS: dict[str, Callable[[str, str], str]] = {
     "refusals": render_refusals,
     "errors": render_errors,
     "capture": render_capture,
+    "transcript": render_transcript,
 }
 """Kind of block -> what renders it, given its arguments and its present text."""
 

@@ -17,6 +17,7 @@ from tokencli.terminal.pager import page_text
 
 PAGES = (
     "getting-started",
+    "walkthroughs",
     "sandbox",
     "profiles",
     "secrets",

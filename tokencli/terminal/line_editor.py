@@ -9,6 +9,7 @@ import os
 import select
 import signal
 import sys
+import textwrap
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TextIO
@@ -38,6 +39,7 @@ from prompt_toolkit.layout import (
 from prompt_toolkit.layout.processors import PasswordProcessor, Processor
 from prompt_toolkit.output import ColorDepth, Output, create_output
 from prompt_toolkit.styles import Style
+from prompt_toolkit.utils import get_cwidth
 
 from tokencli.terminal.prompts import HELP_HINT, HELP_KEY, Prompt, list_options, match_options
 
@@ -50,12 +52,13 @@ SHOWN_MASK = "*" * 8
 """Left on the screen for any secret, so that its length isn't."""
 QUIET_S = 0.05
 """The rest of a pasted secret has arrived when nothing has followed for so many seconds."""
+# Only colors that are readable on dark and light backgrounds: see `colors`.
 _STYLE = Style.from_dict(
     {
         "question": "bold",
         "reason": "ansired",
-        "hint": "ansibrightblack",
-        "selected": "bold ansicyan",
+        "hint": "italic",
+        "selected": "noreverse bold ansimagenta",
     }
 )
 
@@ -133,17 +136,24 @@ class _AnswerEditor:
             height=1,
             dont_extend_height=True,
         )
+
+        def wrap_question() -> StyleAndTextTuples:
+            lines = textwrap.wrap(f"{self._prompt.question}:", self._output.get_size().columns)
+            return [("class:question", "\n".join(lines) + " ")]
+
         question = Window(
-            FormattedTextControl([("class:question", f"{self._prompt.question}: ")]),
+            FormattedTextControl(wrap_question),
             wrap_lines=True,
             dont_extend_width=True,
             dont_extend_height=True,
         )
+        labels = [get_cwidth(option.label) for option in self._prompt.options]
+        needed = max(MIN_INPUT_COLUMNS, *labels) + 1 if labels else MIN_INPUT_COLUMNS
         beside, below = VSplit([question, answer]), HSplit([question, answer])
 
         def arrange() -> AnyContainer:
-            free = self._output.get_size().columns - len(self._prompt.question) - 2
-            return beside if free >= MIN_INPUT_COLUMNS else below
+            free = self._output.get_size().columns - get_cwidth(self._prompt.question) - 2
+            return beside if free >= needed else below
 
         rows: list[AnyContainer] = [DynamicContainer(arrange)]
         if self._prompt.options:

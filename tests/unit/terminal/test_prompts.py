@@ -281,7 +281,7 @@ def test_no_color_and_no_question_to_the_terminal() -> None:
     with asking(CHOICE, term="xterm") as screen:
         screen.type("\r")
         screen.until("got 7")
-    assert "\x1b[6n" not in screen.seen and "36" in screen.seen
+    assert "\x1b[6n" not in screen.seen and "35" in screen.seen
     with shell(f"NO_COLOR=1 {shlex.join(ask_in_python(CHOICE))}", "xterm") as screen:
         screen.until("System")
         screen.type("\r")
