@@ -43,7 +43,11 @@ class OAuth2(FakeSystem):
     """An authorization server with two confidential clients and a public one, and those of a file."""
 
     name = "oauth2"
-    path_prefixes = ("/oauth2/", "/.well-known/oauth-authorization-server/oauth2")
+    path_prefixes = (
+        "/oauth2/",
+        "/.well-known/oauth-authorization-server/oauth2",
+        "/.well-known/oauth-protected-resource/oauth2/",
+    )
     token_path = "/oauth2/token"
     resource_path = "/oauth2/resource"
     jwks_path = "/oauth2/keys"
@@ -54,6 +58,7 @@ class OAuth2(FakeSystem):
         f"{ISSUER_PATH}/.well-known/openid-configuration",
         f"/.well-known/oauth-authorization-server{ISSUER_PATH}",
     )
+    resource_metadata_path = f"/.well-known/oauth-protected-resource{resource_path}"
     access_token_lifetime_s = 3600
     profile_values: ClassVar = {
         "issuer": "{url}/oauth2",
@@ -131,6 +136,10 @@ class OAuth2(FakeSystem):
             self.userinfo_path: ("userinfo", self._handle_userinfo_request),
         }
         metadata = ("metadata", lambda _: json_response(200, self._metadata()))
+        more[self.resource_metadata_path] = (
+            "metadata",
+            lambda _: json_response(200, self._resource_metadata()),
+        )
         return super().routes() | more | dict.fromkeys(self.metadata_paths, metadata)
 
     def authenticate_client(self, request: Request, form: Mapping[str, str]) -> str:
@@ -265,7 +274,11 @@ class OAuth2(FakeSystem):
         token = request.access_token("dpop")
         if token is None:
             result = super().authorize_resource_request(request)
-            if isinstance(result, Response) or result.key_thumbprint is None:
+            if isinstance(result, Response):  # RFC 9728 section 5.1: where to get a token
+                url = self.context.url + self.resource_metadata_path
+                challenge = f'{result.headers["WWW-Authenticate"]}, resource_metadata="{url}"'
+                return add_headers(result, {"WWW-Authenticate": challenge})
+            if result.key_thumbprint is None:
                 return result
             return self._refuse_dpop("the token is bound to a key, so a DPoP proof is required")
         result_or_reason = self.context.database.check_access_token(token, self.name)
@@ -407,6 +420,16 @@ class OAuth2(FakeSystem):
             f'DPoP error="{code}", error_description="{text}", algs="{" ".join(ALGORITHMS)}"'
         )
         return add_headers(self.unauthorized_response(), {"WWW-Authenticate": challenge})
+
+    def _resource_metadata(self) -> dict[str, object]:
+        """Return the metadata of the protected resource (RFC 9728 section 2)."""
+        return {
+            "resource": self.context.url + self.resource_path,
+            "authorization_servers": [self.issuer],
+            "scopes_supported": list(SCOPES),
+            "bearer_methods_supported": ["header"],
+            "dpop_signing_alg_values_supported": ALGORITHMS,
+        }
 
     def _metadata(self) -> dict[str, object]:
         """Return the metadata of RFC 8414 and OpenID Connect Discovery."""

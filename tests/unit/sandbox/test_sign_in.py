@@ -323,6 +323,16 @@ def test_metadata_is_at_both_places_and_complete(server: Server) -> None:
             assert server.get(urlsplit(url).path).status != 404, name
 
 
+def test_resource_names_its_authorization_server(server: Server) -> None:
+    """RFC 9728: the challenge leads to metadata, and that to the issuer."""
+    challenge = server.get("/oauth2/resource").headers["WWW-Authenticate"]
+    found = re.search(f'resource_metadata="{URL}([^"]+)"', challenge)
+    assert found is not None
+    metadata = body(server.get(found[1]))
+    assert metadata["resource"] == f"{URL}/oauth2/resource"
+    assert metadata["authorization_servers"] == [f"{URL}/oauth2"]
+
+
 def test_token_exchange(server: Server) -> None:
     """RFC 8693: the new token is about the same user, for another audience and client."""
     subject = server.tokens()["access_token"]
