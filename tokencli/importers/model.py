@@ -28,6 +28,10 @@ class ImportedRequest:
     token_locator: str = ""
     """The locator of the token in the reply, if known."""
     reply_headers: tuple[str, ...] = ()
+    refusal_body: str = ""
+    """The body of a refusal, if known."""
+    time_units: Mapping[str, str] = field(default_factory=dict)
+    """Names of members of the reply -> `reply.time_unit` of their values, if it is stated."""
     status: int = 200
     name: str = ""
     """The system's name."""

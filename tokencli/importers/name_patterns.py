@@ -35,6 +35,10 @@ EXPIRY_MEMBERS = {"ttl": "expires_in", "lifetime": "expires_in", "expires_in": "
         "expireson": "expires_at", "expires_on": "expires_at", "expirationtime": "expires_at",
         "validuntil": "expires_at", "valid_until": "expires_at"}  # fmt: skip
 REFRESH_TOKEN_MEMBERS = ("refresh_token", "refreshtoken")
+ERROR_CODE_MEMBERS = ("error", "error_code", "errorcode", "code")
+"""Names of a refusal's code, the most specific first."""
+ERROR_TEXT_MEMBERS = ("error_description", "error_message", "errormessage", "message", "detail",
+                      "description", "reason")  # fmt: skip
 MAX_NAME_LENGTH = 60
 """A longer name is no name of the API's."""
 IDENTIFIER_LIKE_NAME = re.compile(r"[0-9a-fA-F-]{16,}|[0-9]{5,}|@.*\.|.{60}")

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote, urlencode
@@ -128,6 +128,15 @@ MAX_MERGED_KEYS = 100
 PREFERRED_GRANTS = ("client_credentials", "password")
 """The grant types that an example uses if there are several."""
 _FORMAT_EXAMPLES = {"date-time": "2030-01-01T00:00:00Z", "date": "2030-01-01"}
+_DATE_EXAMPLE = re.compile(r"\d{4}-\d\d-\d\d")
+MAX_DESCRIPTION_LENGTH = 500
+_TIME_UNITS = (
+    (re.compile(r"(?i)\b(?:milliseconds?|millis|ms)\b"), "ms"),
+    (re.compile(r"(?i)\bseconds?\b"), ""),
+    (re.compile(r"(?i)\bminutes?\b"), "min"),
+    (re.compile(r"(?i)\bhours?\b"), "h"),
+)
+"""Pattern in a description -> value of `reply.time_unit`; the first one that is found counts."""
 
 
 @dataclass(slots=True)
@@ -140,6 +149,8 @@ class SchemaExamples:
     """Members that a request may leave out."""
     constant_members: set[str] = field(default_factory=set)
     """Members that can have only one value."""
+    time_units: dict[str, str] = field(default_factory=dict)
+    """Members of a reply whose description names a unit of time -> `reply.time_unit`."""
 
     def resolve_ref(self, node: Any) -> dict[str, Any]:
         """Return a table, or the table in this document that it refers to."""
@@ -181,11 +192,9 @@ class SchemaExamples:
             return [] if inner is None else [inner]
         if asked:
             return self._build_request_value(schema, name, as_text(kind))
-        if kind in ("integer", "number"):
-            return 0
-        if kind == "boolean":
-            return True
-        return _FORMAT_EXAMPLES.get(as_text(schema.get("format")), "x")
+        if unit := _find_time_unit(schema):
+            self.time_units[name] = unit
+        return _build_reply_value(schema, as_text(kind))
 
     def _build_object(
         self, schema: dict[str, Any], properties: dict[str, Any], depth: int, asked: bool
@@ -241,6 +250,26 @@ class SchemaExamples:
         return f"{{{{{name}}}}}"
 
 
+def _build_reply_value(schema: dict[str, Any], kind: str) -> Any:
+    """Return a value of a member in a reply. Of its examples, only numbers and dates are used."""
+    examples = [schema.get("example"), *as_list(schema.get("examples")), schema.get("default")]
+    if kind in ("integer", "number"):
+        numbers = [one for one in examples if isinstance(one, int | float)]
+        return next((one for one in numbers if not isinstance(one, bool)), 0)
+    if kind == "boolean":
+        return True
+    dates = (one for one in examples if isinstance(one, str) and _DATE_EXAMPLE.match(one))
+    return next(dates, _FORMAT_EXAMPLES.get(as_text(schema.get("format")), "x"))
+
+
+def _find_time_unit(schema: dict[str, Any]) -> str:
+    """Return the unit of a time or lifetime that its description names, if it isn't seconds."""
+    text = f"{as_text(schema.get('title'))} {as_text(schema.get('description'))}"[
+        :MAX_DESCRIPTION_LENGTH
+    ]
+    return next((unit for pattern, unit in _TIME_UNITS if pattern.search(text)), "")
+
+
 def _list_tables(schema: dict[str, Any], key: str) -> list[Any]:
     return [one for one in as_list(schema.get(key)) if isinstance(one, dict)]
 
@@ -285,7 +314,8 @@ def find_login_requests(
             )
             kind, body = maker.build_body()
             basic, headers, query = maker.build_credentials(schemes)
-            reply = maker.build_reply()
+            reply, reply_headers = maker.build_reply(), maker.list_reply_headers()
+            time_units = dict(maker.schemas.time_units)
             if not (
                 basic
                 or SECRET_NAME_PATTERN.search(f"{body} {headers} {query}")
@@ -303,6 +333,9 @@ def find_login_requests(
                 basic,
                 reply,
                 body_format=kind,
+                reply_headers=reply_headers,
+                refusal_body=maker.build_refusal(),
+                time_units=time_units,
                 defaults=defaults,
                 optional_members=frozenset(maker.schemas.optional_members),
                 constant_members=frozenset(maker.schemas.constant_members),
@@ -398,16 +431,33 @@ class _OperationRequestBuilder:
 
     def build_reply(self) -> str:
         """Return an example of a successful reply, as JSON."""
+        return self._build_answer(lambda status: status.startswith("2")) or self._build_answer(
+            lambda status: status == "default"
+        )
+
+    def build_refusal(self) -> str:
+        """Return an example of a refusal, as JSON."""
+        return self._build_answer(lambda status: status[:1] == "4")
+
+    def list_reply_headers(self) -> tuple[str, ...]:
+        """Return the names of the headers of a successful reply."""
         answers = as_table(self.operation.get("responses"))
-        good = [key for key in ("200", "201", "2XX", "202", "default") if key in answers]
-        for key in good:
+        good = [answers[key] for key in sorted(answers) if key.startswith("2")]
+        headers = [as_table(self.schemas.resolve_ref(one).get("headers")) for one in good]
+        return tuple(dict.fromkeys(name for table in headers for name in table))
+
+    def _build_answer(self, fits: Callable[[str], bool]) -> str:
+        """Return an example of the first reply with a body whose status fits."""
+        answers = as_table(self.operation.get("responses"))
+        for key in sorted(key for key in answers if fits(key)):
             answer = self.schemas.resolve_ref(answers[key])
-            media: Any = next(iter(as_table(answer.get("content")).values()), answer)
-            schema = as_table(media).get("schema")
-            example = self.schemas.build_reply_example(schema) if isinstance(schema, dict) else None
-            example = (
-                example if isinstance(example, dict | list) else self._read_media_example(media)
-            )
-            if example:
-                return json.dumps(example)
+            content = as_table(answer.get("content"))
+            for media in sorted(content, key=lambda name: "json" not in name.lower()) or [""]:
+                if example := self._build_media_example(content.get(media, answer)):
+                    return json.dumps(example)
         return ""
+
+    def _build_media_example(self, media: Any) -> Any:
+        schema = as_table(media).get("schema")
+        example = self.schemas.build_reply_example(schema) if isinstance(schema, dict) else None
+        return example if isinstance(example, dict | list) else self._read_media_example(media)

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tokencli.config.profile_schema import COMMON_KEYS
-from tokencli.config.provider_validation import validate_provider
+from tokencli.config.provider_validation import validate_provider, validate_user_provider
 from tokencli.errors import ConfigError
 from tokencli.importers.curl import parse_curl
 from tokencli.importers.draft.request import draft_provider
@@ -134,3 +134,78 @@ def test_what_came_from_a_file_is_open(words: str, sent: object, left: str) -> N
     assert tomllib.loads(made.to_toml())["request"].get("send") == sent
     assert any(left in what for what in made.open_questions)
     assert "canary" not in made.to_toml()
+
+
+LOGIN_API = """
+openapi: 3.0.1
+info: {title: Acme API}
+servers: [{url: https://api.acme.example/v1}]
+paths:
+  /login:
+    post:
+      requestBody:
+        content:
+          application/json:
+            schema: {properties: {username: {type: string}, password: {type: string}}}
+      responses:
+        '200':
+          headers: {X-Session-Token: {schema: {type: string}}}
+          content:
+            text/plain: {schema: {type: string}}
+            application/json: {schema: {$ref: '#/components/schemas/Reply'}}
+        '401':
+          content:
+            application/json: {schema: {$ref: '#/components/schemas/Refusal'}}
+components:
+  schemas:
+    Reply:
+      properties:
+        result:
+          properties:
+            accessToken: {type: string, example: canary-token-7f3a}
+            EXPIRY
+    Refusal:
+      properties:
+        error: {properties: {code: {type: string}, message: {type: string}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("expiry", "places"),
+    [
+        ("expiresIn: {type: integer}", {"expires_in": "result.expiresIn"}),
+        ("expiresIn: {type: integer, description: Seconds until it expires.}",
+         {"expires_in": "result.expiresIn"}),
+        ("expiresIn: {type: integer, description: Lifetime in milliseconds}",
+         {"expires_in": "result.expiresIn", "time_unit": "ms"}),
+        ("expiresIn: {type: integer, description: 'in minutes', example: 30}",
+         {"expires_in": "result.expiresIn", "time_unit": "min"}),
+        ("expires: {type: integer, example: 1735689600000}",
+         {"expires_at": "result.expires", "time_unit": "ms"}),
+        ("expires: {type: integer, example: 1735689600}", {"expires_at": "result.expires"}),
+        ("expiresAt: {type: integer, description: 15 minutes after the login}",
+         {"expires_at": "result.expiresAt"}),
+        ("validUntil: {type: string, format: date-time}", {"expires_at": "result.validUntil"}),
+        ("expires: {type: string, example: '2026-01-31T00:00:00Z'}",
+         {"expires_at": "result.expires"}),
+    ],
+)  # fmt: skip
+def test_response_schemas_fill_the_places_that_they_name(
+    expiry: str, places: dict[str, str]
+) -> None:
+    """The token, its expiry with its unit, and a refusal's code and text come from the schemas."""
+    (request,) = parse_file(LOGIN_API.replace("EXPIRY", expiry))
+    text = draft_provider(request, "", COMMON_KEYS).to_toml()
+    table = tomllib.loads(text)
+    assert table["reply"] == {"access_token": "result.accessToken", **places}
+    assert table["errors"] == {"code": "error.code", "description": "error.message"}
+    assert "canary" not in text
+    assert "OPEN: how long the token lives" not in text
+    assert not isinstance(validate_user_provider("acme", table), list)
+
+
+def test_a_token_in_a_described_header() -> None:
+    """If no member of the reply's body is the token, a header with such a name is."""
+    (request,) = parse_file(LOGIN_API.replace("accessToken: ", "other: ").replace("EXPIRY", ""))
+    table = tomllib.loads(draft_provider(request, "", COMMON_KEYS).to_toml())
+    assert table["reply"]["access_token"] == "header:X-Session-Token"

@@ -10,6 +10,8 @@ from tokencli.importers.draft.builder import ProviderDraft, escape_template
 from tokencli.importers.draft.url import QueryPairs, draft_url, has_userinfo
 from tokencli.importers.model import Imported, ImportedRequest, OAuthServer
 from tokencli.importers.name_patterns import (
+    ERROR_CODE_MEMBERS,
+    ERROR_TEXT_MEMBERS,
     EXPIRY_MEMBERS,
     REFRESH_TOKEN_MEMBERS,
     TOKEN_MEMBERS,
@@ -300,11 +302,13 @@ def draft_reply(request: ImportedRequest, draft: ProviderDraft) -> None:
         if low in TOKEN_MEMBERS:
             tokens.setdefault(low, place)
         elif low in EXPIRY_MEMBERS:
-            found |= (
-                {}
-                if {*found} & {"expires_in", "expires_at"}
-                else _choose_expiry_key(low, place, value)
-            )
+            if not {*found} & {"expires_in", "expires_at"}:
+                found |= _choose_expiry_key(low, place, value)
+                unit = request.time_units.get(key, "")
+                # "15 minutes after the login" describes a time, but isn't the unit of one.
+                units = ("ms", "min", "h") if "expires_in" in found else ("ms",)
+                if unit in units and not isinstance(value, str):
+                    found["time_unit"] = unit
         else:
             found.setdefault("refresh_token", place)
     told = request.token_locator if _is_valid_locator(request.token_locator) else ""
@@ -328,13 +332,29 @@ def draft_reply(request: ImportedRequest, draft: ProviderDraft) -> None:
     draft.add_open_question(
         'how the token is used, if not as "Authorization: Bearer {token}" (use)'
     )
+    errors = _find_error_places(request.refusal_body)
     draft.add_open_question(
-        "where an error's code and text are, and what the codes mean ([errors])"
+        "what the error codes mean ([errors.codes])"
+        if len(errors) == 2
+        else "where an error's code and text are, and what the codes mean ([errors])"
     )
-    draft.table_lines += [
-        "[reply]",
-        *(f"{name} = {format_toml_value(place)}" for name, place in found.items()),
-    ]
+    for table, places in (("reply", found), ("errors", errors)):
+        if places:
+            lines = (f"{name} = {format_toml_value(place)}" for name, place in places.items())
+            draft.table_lines += [f"[{table}]", *lines]
+
+
+def _find_error_places(refusal: str) -> dict[str, str]:
+    """Return the locators of a refusal's code and text, as keys of [errors]."""
+    places: dict[str, str] = {}
+    for place, key, _ in iter_members(refusal):
+        if _is_valid_locator(place):
+            places.setdefault(key.lower().replace("-", "_"), place)
+    found = {
+        "code": next((places[name] for name in ERROR_CODE_MEMBERS if name in places), ""),
+        "description": next((places[name] for name in ERROR_TEXT_MEMBERS if name in places), ""),
+    }
+    return {name: place for name, place in found.items() if place}
 
 
 def _choose_expiry_key(key: str, place: str, value: Any) -> dict[str, Any]:
