@@ -1,12 +1,15 @@
 """A keyring that is locked, gone, or holds secrets that no profile names any more."""
 
 import os
+import pty
+import select
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.conftest import Run
+from tests.conftest import Run, script
 from tests.e2e.test_three_systems import add, right_secrets
 from tests.keyring_session import lock
 from tests.unit.token_store.samples import memory_folder
@@ -107,3 +110,35 @@ def test_profiles_test_uses_the_secrets(logged_in: Sandbox, tokencli: Run) -> No
     assert (wrong.code, wrong.out) == (5, "")
     assert secret not in wrong.err and "canary" not in wrong.err
     assert tokencli("inspect", NAME).code == 0
+
+
+def test_login_without_a_keyring_shows_what_works(
+    tokencli: Run, write_config: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a terminal, each source has one command; elsewhere only the environment has."""
+    write_config(
+        '[profiles.corp]\nprovider = "oauth2"\ntoken_url = "https://id.example.com/token"\n'
+        'client_id = "c"\n'
+    )
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
+    done = tokencli("login", "corp")
+    assert (done.code, done.out) == (4, "")
+    assert "tokencli: fix with the environment: set CORP_CLIENT_SECRET for each run:" in done.err
+    command = "tokencli profiles edit corp --secret client_secret=env:CORP_CLIENT_SECRET"
+    assert f"{command} && tokencli login corp" in done.err
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w") as terminal:
+        process = subprocess.run(
+            [script(), "login", "corp"], stdin=terminal, stderr=terminal, timeout=60, check=False
+        )
+    shown = b""
+    while select.select([ours], [], [], 1)[0]:
+        try:
+            shown += os.read(ours, 65536)
+        except OSError:
+            break
+    os.close(ours)
+    assert process.returncode == 4
+    for source in ("files that only you can read", "environment variables", "a prompt each time"):
+        assert f"fix with {source}".encode() in shown, shown
+    assert b"Client secret" not in shown  # it can't be stored, so it isn't asked for

@@ -64,11 +64,6 @@ def error_to_dict(error: TokencliError) -> dict[str, object]:
         members["request_ids"] = {
             name: sanitize_text(value) for name, value in error.request_ids.items()
         }
-    if isinstance(error, KeyringError) and error.alternatives:
-        members["alternatives"] = [
-            {"source": alternative.source, "command": sanitize_text(alternative.command)}
-            for alternative in error.alternatives
-        ]
     if isinstance(error, ConfigError) and error.problems:
         members["problems"] = problems_to_dicts(error.problems)
     return members

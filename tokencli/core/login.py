@@ -170,8 +170,7 @@ def _announce_storing(ctx: Context, ref: SecretRef) -> bool:
     """
     if ref.name == "password":
         return ctx.terminal.ask_yes_no(
-            f"Save the password in the keyring as {ref.target[0]} so tokencli doesn't have to ask again?",
-            default=True,
+            f"Save the password in the keyring as {ref.target[0]}?", default=True
         )
     ctx.terminal.print_note(f"the {ref.name} will be stored in the keyring as {ref.target[0]}")
     return True
