@@ -198,6 +198,22 @@ def test_name_is_asked_for_if_it_is_missing(tokencli: Run, written: Path) -> Non
         assert missing in done.err
 
 
+def test_only_the_name_is_missing(tokencli: Run) -> None:
+    """The error says so, and its command has everything else."""
+    done = tokencli("profiles", "add", "--provider", "google", "--client-id", "c")
+    assert done.code == 2
+    assert "also requires NAME\n" in done.err
+    assert "fix: tokencli profiles add NAME --provider google --client-id c\n" in done.err
+
+
+def test_developer_with_a_login_of_their_own(written: Path) -> None:
+    """The last choice leads to the command that describes the endpoint."""
+    code, seen = at_a_terminal("profiles", "add", "acme", answers=["none"], env={"TERM": "dumb"})
+    assert code == 2, seen
+    assert "fix: tokencli providers new acme --add" in seen
+    assert not written.exists()
+
+
 def test_ambiguous_provider_names_the_candidates(tokencli: Run) -> None:
     """A part of several names is an error; a part of one is that one."""
     done = tokencli("profiles", "add", "p", "--provider", "id")

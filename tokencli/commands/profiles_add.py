@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 ANY_PROVIDER = "oauth2"
 PROVIDER_HELP = (
     "The kind of server that issues the token. If yours is none of these and speaks OAuth or OpenID"
-    " Connect, choose oauth2: it asks for a URL and finds the rest. For a login of your own, press Ctrl-C"
-    " and describe it with: tokencli providers new"
+    " Connect, choose oauth2: it asks for a URL and finds the rest. For any other, choose the last one."
 )
+OWN_LOGIN = Choice("none of these", "None of these: a login that isn't OAuth")
 
 
 @common_options()
@@ -171,10 +171,17 @@ def _choose_provider(name: str | None, given: GivenKeys, app: App) -> "Provider"
     if app.terminal.interactive:
         chosen = app.terminal.ask_choice(
             "System that issues the token",
-            list(_list_providers(app)),
+            [*_list_providers(app), OWN_LOGIN],
             default=likely[0] if likely else None,
             help=PROVIDER_HELP,
         )
+        if chosen == OWN_LOGIN.value:
+            raise UsageError(
+                "that endpoint has to be described first",
+                cause="the description is drafted from your answers, or with --from-curl - from a curl"
+                " command that works",
+                fix=f"tokencli providers new {name + ' ' if name else ''}--add",
+            )
         return app.config.get_provider(chosen)
     form = _begin_form(
         name, app.config.get_provider(likely[0] if likely else ANY_PROVIDER), given, app

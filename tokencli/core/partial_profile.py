@@ -68,10 +68,12 @@ class PartialProfile:
             [name for name in group if name not in secrets] for group in self.unsatisfied_groups()
         ]
         groups += [[name] for name in self.missing_values()]
-        named = [join_alternatives(map(_show_option, group)) for group in groups]
+        named = [] if self.name else ["NAME"]
+        named += [join_alternatives(map(_show_option, group)) for group in groups]
         examples = [_show_option(group[0], self._example(group[0])) for group in groups]
+        subject = f"profile {self.name!r}" if self.name else "a profile"
         return UsageError(
-            f"profile {self.name!r} of provider {self.provider.name} also requires {', '.join(named)}",
+            f"{subject} of provider {self.provider.name} also requires {', '.join(named)}",
             cause="there is no terminal to ask at",
             fix=self.add_command(*examples),
         )
