@@ -10,11 +10,13 @@ from functools import cache
 from hashlib import sha256
 
 from tokencli.models import Profile, TokenBinding
-from tokencli.provider_schema import Grant, Reply, Request
+from tokencli.provider_schema import STRICT_CONFIG, Grant, Reply, Request
 from tokencli.providers.endpoint_urls import KEY_BY_ENDPOINT, get_url_origin
 
 KEY_VERSION = 1
 """Part of the key; a new version makes all stored tokens unreachable."""
+_FIRST_STRICT_CONFIG = "{'extra': 'forbid', 'use_attribute_docstrings': True}"
+"""`STRICT_CONFIG` as it is in the keys of 0.1, since the `repr` of a class shows it."""
 
 TOKEN_RECEIVERS = ("revocation", "introspection", "userinfo")
 """Endpoints besides the token endpoint to which tokens are sent."""
@@ -54,7 +56,8 @@ def _request_digest(profile: Profile) -> list[str]:
              grant.params, provider.reply.access_token, provider.reply.compose)  # fmt: skip
     if parts == _standard_parts():
         return []
-    return [f"asked {sha256(repr(parts).encode(errors='surrogatepass')).hexdigest()}"]
+    text = repr(parts).replace(repr(STRICT_CONFIG), _FIRST_STRICT_CONFIG)
+    return [f"asked {sha256(text.encode(errors='surrogatepass')).hexdigest()}"]
 
 
 @cache
