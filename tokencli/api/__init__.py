@@ -2,8 +2,8 @@
 
 It never prompts and prints nothing but warnings. Every failure is a `TokencliError`.
 
-Until a token has to be fetched, `token` needs only `fastpath.reader`, as a warm `get` does. Everything
-else is imported on first use.
+Until a token has to be fetched, `token` needs only `fastpath.reader`, as a warm `get` does, and looks
+only at the times of two files from the second call on. Everything else is imported on first use.
 """
 
 import os
@@ -99,22 +99,68 @@ def to_seconds(min_ttl: "str | float | timedelta | None") -> float | None:
         raise UsageError(f"min_ttl is {min_ttl!r}: {error}") from None
 
 
+class _CachedToken:
+    """A token in the fast path's cache, and how to tell that the cache still has it."""
+
+    def __init__(
+        self, fields: list[str], files: tuple[str, str], stamps: tuple[tuple[int, ...], str]
+    ) -> None:
+        self._fresh_from, self._stale_from = int(fields[0]), int(fields[1])
+        self.token = fields[3]
+        self._obtained_at, self._expires_at = float(fields[4]), float(fields[5])
+        margin = fields[6].partition(" ")[0]
+        self._margin = float(margin) if margin else None
+        self._path, self._config = files
+        self._stamps = stamps
+
+    def is_current(self) -> bool:
+        """Tell whether neither the cache nor the configuration has changed; raises OSError if one is gone."""
+        return (_stamp_file(self._path), reader.config_stamp(self._config)) == self._stamps
+
+    def is_fresh(self, min_ttl: float | None) -> bool:
+        """Tell whether the token lives long enough."""
+        now = time.time()
+        return self._fresh_from <= now < self._stale_from and (
+            min_ttl is None
+            or now < reader.fresh_until(self._obtained_at, self._expires_at, self._margin, min_ttl)
+        )
+
+
+_VARIABLES = ("TOKENCLI_CONFIG", "TOKENCLI_PROFILE", "HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR")
+"""Environment variables that decide where the cache is and whose token is meant."""
+_MAX_REMEMBERED = 64
+_remembered: dict[tuple[str | None, ...], _CachedToken] = {}
+
+
 def _read_cached_token(
     profile: str | None, config: str | None, min_ttl: float | None
 ) -> str | None:
     """Return the profile's token in the fast path's cache, or None if it isn't certain or fresh."""
+    key = (profile, config, *map(os.environ.get, _VARIABLES))
+    cached = _remembered.get(key)
     try:
-        fields = reader.read_fresh_token(profile, os.environ, config)
-        if fields is None:
-            return None
-        if min_ttl is not None:
-            obtained_at, expires_at = float(fields[4]), float(fields[5])
-            margin = fields[6].partition(" ")[0]
-            until = reader.fresh_until(
-                obtained_at, expires_at, float(margin) if margin else None, min_ttl
-            )
-            if time.time() >= until:
+        if cached is None or not cached.is_current():
+            _remembered.pop(key, None)
+            found = reader.find_token_record(profile, os.environ, config)
+            if found is None:
                 return None
+            name, path_of_config, config_stamp = found
+            path = reader.find_record_path("token", name, path_of_config, os.environ)
+            if path is None or config_stamp is None:
+                return None
+            stamp = _stamp_file(path)  # before it is read, so that a later change is noticed
+            fields = reader.read_fresh_token(*found, os.environ)
+            if fields is None:
+                return None
+            cached = _CachedToken(fields, (path, path_of_config), (stamp, config_stamp))
+            if len(_remembered) >= _MAX_REMEMBERED:
+                _remembered.clear()
+            _remembered[key] = cached
+        return cached.token if cached.is_fresh(min_ttl) else None
     except (OSError, ValueError, IndexError):
         return None
-    return fields[3]
+
+
+def _stamp_file(path: str) -> tuple[int, ...]:
+    status = os.lstat(path)
+    return status.st_ino, status.st_ctime_ns, status.st_size, status.st_dev

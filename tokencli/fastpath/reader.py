@@ -132,10 +132,10 @@ def read_record(
     if name.strip(NAME_CHARACTERS) or name.startswith((".", "-", "_")):
         return None
     stamp = stamp or config_stamp(config)
-    folder = _records_folder(config, environ)
-    if folder is None or stamp is None:
+    path = find_record_path(kind, name, config, environ)
+    if path is None or stamp is None:
         return None
-    data = _read_private_file(f"{folder}/{record_file_name(kind, name)}")
+    data = _read_private_file(path)
     half = len(data) // 2
     if not half or data[:half] != data[half:]:
         return None
@@ -170,7 +170,8 @@ def _has_unknown_variables(environ: "Mapping[str, str]") -> bool:
 
 
 def _token_output(command: str, name: str | None, environ: "Mapping[str, str]") -> str | None:
-    fields = read_fresh_token(name, environ)
+    found = find_token_record(name, environ)
+    fields = None if found is None else read_fresh_token(*found, environ)
     if fields is None:
         return None
     variable, token = fields[2:4]
@@ -179,12 +180,12 @@ def _token_output(command: str, name: str | None, environ: "Mapping[str, str]") 
     return OUTPUT_FORMATS[command] % ((variable, token) if command == "export" else token)
 
 
-def read_fresh_token(
+def find_token_record(
     name: str | None, environ: "Mapping[str, str]", config: str | None = None
-) -> list[str] | None:
-    """Return the data lines of a token that is certain and fresh, or None; the fourth is the token.
+) -> tuple[str, str, str | None] | None:
+    """Return the profile whose token is meant, the configuration and its stamp; None if in doubt.
 
-    Without `name` it is the default profile's, without `config` that of the usual configuration.
+    Without `name` it is the default profile, without `config` the usual configuration.
 
     Raises:
         OSError, ValueError: there is none, either.
@@ -196,7 +197,18 @@ def read_fresh_token(
     name = name or environ.get("TOKENCLI_PROFILE")
     if not name:
         (name,) = read_record("default", "", config, environ, stamp) or ("",)
-    fields = read_record("token", name, config, environ, stamp) if name else None
+    return (name, config, stamp) if name else None
+
+
+def read_fresh_token(
+    name: str, config: str, stamp: str | None, environ: "Mapping[str, str]"
+) -> list[str] | None:
+    """Return the data lines of a profile's token if it is certain and fresh; the fourth is the token.
+
+    Raises:
+        OSError, ValueError: there is none, either.
+    """
+    fields = read_record("token", name, config, environ, stamp)
     if fields is None:
         return None
     fresh_from, stale_from, _, token = fields[:4]
@@ -213,8 +225,8 @@ def _profile_names_output(prefix: str, environ: "Mapping[str, str]") -> str | No
     return "".join(f"{name}\n" for name in names if name.startswith(prefix))
 
 
-def _records_folder(config: str, environ: "Mapping[str, str]") -> str | None:
-    """Return the folder of a configuration's records if it and its parents are private."""
+def find_record_path(kind: str, name: str, config: str, environ: "Mapping[str, str]") -> str | None:
+    """Return the path of a record, written or not, if its folder and that one's parents are private."""
     for base in records_base_dirs(environ.get("XDG_RUNTIME_DIR", ""), os.geteuid()):
         folder = base
         try:
@@ -226,7 +238,7 @@ def _records_folder(config: str, environ: "Mapping[str, str]") -> str | None:
                     return None
         except OSError:
             continue
-        return folder
+        return f"{folder}/{record_file_name(kind, name)}"
     return None
 
 
