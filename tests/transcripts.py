@@ -34,6 +34,7 @@ QUIET_S = 0.3
 STEP_TIMEOUT_S = 60
 _CONTROL_SEQUENCE = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|[()][0-9A-B]|[=>])")
 ENTER = "\r"
+ACME_PASSWORD, ACME_TOKEN = "made-up-password-of-acme", "made-up-token-of-acme-3f81b6c2"
 
 
 @dataclass(frozen=True)
@@ -134,16 +135,14 @@ def run_step(step: Step, environ: Mapping[str, str], folder: Path) -> str:
 class _JsonLogin(BaseHTTPRequestHandler):
     """A login of somebody's own: JSON in, JSON out, and no word of OAuth."""
 
-    USER, PASSWORD, TOKEN = "jdoe", "made-up-password-of-acme", "made-up-token-of-acme-3f81b6c2"
-
     def do_POST(self) -> None:
         sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         try:
             user = loads(sent)
         except ValueError:
             user = None
-        if user == {"user": self.USER, "password": self.PASSWORD}:
-            status, reply = 200, {"data": {"token": self.TOKEN, "expiresIn": 3600}}
+        if user == {"user": "jdoe", "password": ACME_PASSWORD}:
+            status, reply = 200, {"data": {"token": ACME_TOKEN, "expiresIn": 3600}}
         else:
             status, reply = 401, {"message": "unknown user or wrong password"}
         body = dumps(reply).encode()
@@ -189,9 +188,9 @@ PATHS: dict[str, Sequence[Step]] = {
                 ("CA", "demo-ca.pem"),
                 ("Add this profile?", "y"),
                 ("Log in now?", "y"),
+                ("Save the password", "y"),
                 ("Password", _PASSWORD),
                 ("Client secret", _CLIENT_SECRET),
-                ("Save the password", "y"),
             ],
         ),
         Step("tokencli get groupid"),
@@ -228,12 +227,26 @@ PATHS: dict[str, Sequence[Step]] = {
     ],
     "developer-with-a-json-login": [
         Step(
-            "tokencli providers new Acme --add --from-curl \\\n"
-            '    "curl --cacert acme-ca.pem https://acme.example:8443/api/login'
-            " -H 'Content-Type: application/json'"
-            ' -d \'{\\"user\\":\\"jdoe\\",\\"password\\":\\"secret\\"}\'"',
+            "tokencli providers new Acme --add --from-curl 'curl --cacert acme-ca.pem \\\n"
+            '    https://acme.example:8443/api/login -H "Content-Type: application/json" \\\n'
+            '    -d "{\\"user\\":\\"jdoe\\",\\"password\\":\\"secret\\"}"\'',
+            [
+                ("Where is the token", "data.token"),
+                ("Add provider acme", "y"),
+            ],
         ),
-        Step("tokencli profiles add acme --provider acme"),
+        Step(
+            "tokencli profiles add acme",
+            [
+                ("System that issues", "acme"),
+                ("User name", "jdoe"),
+                ("CA's certificate", "acme-ca.pem"),
+                ("Add this profile?", "y"),
+                ("Log in now?", "y"),
+                ("Save the password", "y"),
+                ("Password", ACME_PASSWORD),
+            ],
+        ),
         Step("tokencli get acme --format header"),
     ],
 }

@@ -395,7 +395,9 @@ class ProfileForm:
                 self.verified.add(origin)
 
     def _names_host(self, origin: str) -> bool:
-        """Tell whether the user named the host, and not only the provider."""
+        """Tell whether the user named the host, here or in a provider, and not only a built-in provider."""
+        if self.provider.name not in BUILTIN_NAMES:
+            return True
         host = urlsplit(origin).hostname or ""
         return any(host in value.lower() for value in self.keys.values() if isinstance(value, str))
 
