@@ -207,6 +207,31 @@ def test_lock_is_not_left_to_a_forked_child(sandbox: Sandbox, tokencli_at: Run) 
         os.waitpid(child, 0)
 
 
+def test_child_does_not_wait_for_its_parents_threads(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A child that is forked while a thread gets a token that is only in memory gets its own."""
+    with Sandbox(slow=1.0) as running:
+        config = tmp_path / "config.toml"
+        changes = {"groupid": {"store": "none", "lock_timeout": "5s"}}
+        config.write_text(running.render_config(changes))
+        config.chmod(0o600)
+        monkeypatch.setenv("TOKENCLI_CONFIG", str(config))
+        thread = threading.Thread(target=tokencli.token)
+        thread.start()
+        assert running.database.wait_for_requests("token")
+        child = os.fork()
+        if child == 0:
+            code = 4
+            try:
+                code = 0 if tokencli.token() else 3
+            finally:
+                os._exit(code)
+        thread.join()
+        assert os.waitpid(child, 0)[1] == 0
+        assert running.database.token_requests == 2
+
+
 def test_threads_and_children_use_the_keyring(
     keyring_env: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
