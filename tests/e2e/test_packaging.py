@@ -36,33 +36,31 @@ SHARED_DATA = {
     "share/fish/vendor_completions.d/tokencli.fish",
 }
 LOWEST_SUITE = (
-    "tests/unit/net/test_transport.py",
     "tests/unit/net/test_tls_context.py",
     "tests/unit/net/test_proxy.py",
-    "tests/unit/jwt",
+    "tests/unit/jwt/test_verify.py",
+    "tests/unit/oauth/test_client_authentication.py",
     "tests/unit/oauth/test_dpop.py",
     "tests/unit/providers/test_template_values.py",
-    "tests/unit/config",
-    "tests/unit/importers",
-    "tests/unit/secret_sources",
+    "tests/unit/config/test_config_file.py",
+    "tests/unit/importers/test_document.py",
+    "tests/unit/secret_sources/test_keyring_client.py",
     "tests/unit/system/test_user_dirs.py",
-    "tests/unit/terminal",
-    "tests/unit/test_imports_budget.py",
+    "tests/unit/terminal/test_prompts.py",
+    "tests/unit/terminal/test_qr_code.py",
+    "tests/unit/commands/test_tables.py",
     "tests/contract/test_sandbox_systems.py",
-    "tests/commands/test_help.py",
-    "tests/commands/test_profiles.py",
 )
 """Tests that use each dependency."""
 PYTHON_SUITE = (
-    "tests/unit/net/test_transport.py",
-    "tests/unit/jwt",
-    "tests/unit/system",
-    "tests/unit/terminal",
-    "tests/unit/api/test_token.py",
+    "tests/unit/net/test_tls_context.py",
+    "tests/unit/system/test_signals.py",
+    "tests/unit/system/test_timeout.py",
+    "tests/unit/terminal/test_console_while_waiting.py",
+    "tests/unit/config/test_config_file.py",
     "tests/unit/test_imports_budget.py",
-    "tests/commands/test_fast_commands.py",
 )
-"""Tests of what differs among versions of Python: threads, signals, TLS, terminals, imports."""
+"""Tests of what differs among versions of Python: signals, threads, TLS, terminals, imports."""
 
 Shell = Callable[..., str]
 
