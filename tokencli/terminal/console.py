@@ -167,7 +167,11 @@ class StderrTerminal:
             from tokencli.terminal.line_editor import edit_answer
 
             color = not self._environ.get("NO_COLOR")
-            return edit_answer(prompt, sys.stdin, sys.stderr, color=color)
+            try:
+                return edit_answer(prompt, sys.stdin, sys.stderr, color=color)
+            except KeyboardInterrupt:
+                _screen.is_prompt_closed = True
+                raise
         return ask_plainly(prompt, self._read_line, self._write_line)
 
     def _read_line(self, prompt: str, is_secret: bool) -> str:
@@ -283,6 +287,8 @@ class _Screen:
 
     line: "WaitLine | None" = None
     keyboard: "CbreakLineReader | None" = None
+    is_prompt_closed: bool = False
+    """Whether the line editor has ended the line of a prompt that was cancelled."""
 
 
 _screen = _Screen()
@@ -304,7 +310,8 @@ def write_stderr_line(text: str, limit: int = MAX_LINE_CHARS, *, anew: bool = Fa
         return
     erase_wait_line()
     try:
-        start = "\n" if anew and is_terminal(sys.stderr) else ""  # after the ^C of an interrupt
+        # After the ^C of an interrupt.
+        start = "\n" if anew and not _screen.is_prompt_closed and is_terminal(sys.stderr) else ""
         sys.stderr.write(f"{start}tokencli: {_color_label(sanitize_text(text, limit))}\n")
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):

@@ -80,8 +80,8 @@ if sys.platform != "win32":
             self._restore_terminal()
             for number in self._replaced_handlers:
                 signal.signal(number, signal.SIG_DFL)
-            if self._line:
-                _write_to_stderr("\n")
+            if self._line and not (self._prompt and kind is KeyboardInterrupt):
+                _write_to_stderr("\n")  # after an interrupt, its report begins a line
 
         def read_line(self, seconds: float | None = None) -> str | None:
             """Return a line that is completed within `seconds`, without its line break, or None."""
