@@ -107,7 +107,8 @@ class FakeTerminal:
     def ask_secret(self, question: str, *, required: bool = False) -> Secret:
         while True:
             answer = self._next_answer(question)
-            if not (reason := check_secret(answer, required=required)):
+            reason = check_secret(answer, required=required)
+            if reason is None or not self.answers:  # the last answer is taken as it is
                 return Secret(answer)
             self.messages.append(reason)
 

@@ -11,7 +11,7 @@ from tokencli.secret_sources.setup_commands import default_variable
 
 
 class PromptSource:
-    """Asks for the secret at the terminal, without echo."""
+    """Asks for the secret at the terminal, masked."""
 
     interaction: ClassVar[Interaction] = "prompt"
     missing_secret_fix: ClassVar[str] = "tokencli login {profile}"
@@ -29,7 +29,9 @@ class PromptSource:
         """
         name = ref.name.replace("_", " ")
         try:
-            typed = self._terminal.ask_secret(f"{name.capitalize()} for profile {ref.profile}")
+            typed = self._terminal.ask_secret(
+                f"{name.capitalize()} for profile {ref.profile}", required=True
+            )
         except LoginRequiredError as error:
             raise LoginRequiredError(
                 error.message,

@@ -245,8 +245,9 @@ def test_the_prompt_needs_a_terminal() -> None:
         read("prompt")
     # A command that works without a terminal (requirement 31); no option takes the secret itself.
     assert caught.value.fix == "tokencli profiles edit p --secret password=env:P_PASSWORD"
-    with pytest.raises(CredentialsError, match="control character"):
-        read("prompt", terminal=FakeTerminal(["a\x1b[A"], interactive=True))
+    typed_again = FakeTerminal(["a\x1b[A", "", CANARY], interactive=True)
+    assert read("prompt", terminal=typed_again) == Secret(CANARY)
+    assert "control character" in typed_again.messages[1]
 
 
 def test_a_missing_variable_is_typed_without_echo() -> None:
