@@ -280,7 +280,7 @@ def test_log_in_at_the_end(written: Path, keyring_env: dict[str, str]) -> None:
         values = {**GroupId.profile_values, "host": sandbox.url.removeprefix("https://")}
         names = ("host", "client_id", "username", "identity_store_id")
         answers = [*(values[name] for name in names), sandbox.ca_file, "y", "y"]
-        answers += [GroupId.secrets["password"], GroupId.secrets["client_secret"], "y"]
+        answers += ["y", GroupId.secrets["password"], GroupId.secrets["client_secret"]]
         code, seen = at_a_terminal(
             "profiles", "add", "g", "--provider", "groupid", answers=answers,
             env={**keyring_env, "TERM": "dumb"},
