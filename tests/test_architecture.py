@@ -17,12 +17,13 @@ OUTSIDE_MAY_IMPORT = {"providers", "system"}
 """Besides protocols, models and errors."""
 SYSTEM_USERS = {"app", "commands", "config"}
 PURE = {
+    "tokencli.config.toml_positions",
     "tokencli.fastpath.reader",
     "tokencli.secret_sources",
     "tokencli.token_store",
     "tokencli.token_store.credential_key",
 }
-"""Modules without I/O that any room may import: the rules of the fast path, two tables, the key."""
+"""Modules without I/O that any room may import: the fast path's rules, two tables, the key, TOML's lines."""
 EXCEPTIONS = {
     ("tokencli.token_store.auto", "tokencli.secret_sources.keyring_client"),
     ("tokencli.token_store.keyring", "tokencli.secret_sources.keyring_client"),

@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -119,10 +120,16 @@ def test_other_test_runs_are_not_affected(tmp_path: Path) -> None:
         ({"users": {"users": {"bob": {"pasword": "x"}}}}, "did you mean password?"),
         ({"users": "absent.toml"}, "can't read --users absent.toml"),
         ({"sign_in": "alcie"}, "did you mean alice?"),
-        ({"lifetimes": "5m"}, "unknown fault 'lifetimes'"),
+        ({"lifetimes": "5m"}, "unknown option 'lifetimes'"),
+        ({"user": "users.toml"}, "did you mean users?"),
+        ({"users": 5}, "must be a file or a mapping, not int"),
+        ({"sign_in": 5}, "there is no such user"),
+        ({"port": "8443"}, "must be a number from 0 to 65535"),
+        ({"port": 65536}, "must be a number from 0 to 65535"),
+        (None, "must return a dictionary"),
     ],
 )
-def test_wrong_options_are_explained(tmp_path: Path, options: dict[str, object], said: str) -> None:
+def test_wrong_options_are_explained(tmp_path: Path, options: object, said: str) -> None:
     """The test fails with what is wrong and what was probably meant, without a traceback."""
     conftest = (
         f"import pytest\n@pytest.fixture\ndef tokencli_sandbox_options():\n    return {options!r}\n"
@@ -131,4 +138,19 @@ def test_wrong_options_are_explained(tmp_path: Path, options: dict[str, object],
         tmp_path / "project", "def test_it(tokencli_sandbox): ...\n", conftest=conftest
     )
     assert "1 error" in done.stdout and "Traceback" not in done.stdout
+    assert "During handling" not in done.stdout and "pytest_plugin.py" not in done.stdout
     assert said in done.stdout
+
+
+def test_port_in_use_is_explained(tmp_path: Path) -> None:
+    """The test fails with the address, without a traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        text = (
+            "import pytest\n@pytest.fixture\n"
+            f"def tokencli_sandbox_options():\n    return {{'port': {port}}}\n"
+            "def test_it(tokencli_sandbox): ...\n"
+        )
+        done = run_pytest(tmp_path / "project", text)
+    assert f"can't listen on 127.0.0.1:{port}" in done.stdout
+    assert "pytest_plugin.py" not in done.stdout

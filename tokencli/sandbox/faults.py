@@ -1,7 +1,7 @@
 """The faults that the sandbox can inject, one row each; the command's options are generated from them."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,8 +132,10 @@ def option_name(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def parse_faults(options: Mapping[str, object]) -> Faults:
+def parse_faults(options: Mapping[str, object], other_options: Sequence[str] = ()) -> Faults:
     """Parse options by name, given as text or numbers; None and False mean the option wasn't given.
+
+    `other_options` could have been meant by an unknown name.
 
     Raises:
         UsageError: an unknown fault, or an invalid value.
@@ -142,8 +144,8 @@ def parse_faults(options: Mapping[str, object]) -> Faults:
     for name, value in options.items():
         if name not in FAULT_OPTIONS:
             raise UsageError(
-                f"unknown fault {name!r}",
-                cause=did_you_mean(name, FAULT_OPTIONS),
+                f"unknown {'option' if other_options else 'fault'} {name!r}",
+                cause=did_you_mean(name, (*other_options, *FAULT_OPTIONS)),
             )
         if value is None or value is False:
             continue

@@ -84,8 +84,10 @@ class Sandbox:
         now: Callable[[], float] = time.time,
         **faults: object,
     ) -> None:
+        if not isinstance(port, int) or not 0 <= port <= 65535:
+            raise UsageError(f"--port {str(port)[:64]}: must be a number from 0 to 65535")
         self._port = port
-        self._faults = parse_faults(faults)
+        self._faults = parse_faults(faults, ("port", "users", "sign_in"))
         self._settings = _load_settings(users, sign_in)
         self.database = TokenDatabase(now)
 
@@ -195,12 +197,14 @@ def _load_settings(
         settings = Settings()
     elif isinstance(users, Mapping):
         settings = parse_settings(users, reserved_names=reserved)
-    else:
+    elif isinstance(users, str | PathLike):
         settings = read_settings(os.fspath(users), reserved)
+    else:
+        raise UsageError(f"users: must be a file or a mapping, not {type(users).__name__}")
     if sign_in is not None and sign_in not in settings.users:
         raise UsageError(
-            f"--sign-in {sign_in[:64]}: there is no such user",
-            cause=did_you_mean(sign_in, settings.users),
+            f"--sign-in {str(sign_in)[:64]}: there is no such user",
+            cause=did_you_mean(str(sign_in), settings.users),
         )
     return replace(settings, sign_in=sign_in)
 

@@ -6,12 +6,14 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
+from tokencli.config.toml_positions import find_line, map_key_lines
 from tokencli.duration import parse_duration
-from tokencli.errors import ConfigError, ConfigProblem, UsageError
-from tokencli.problems import count_problems, did_you_mean
+from tokencli.errors import ConfigError, UsageError
+from tokencli.problems import Finding, count_problems, did_you_mean
 from tokencli.providers.validation.values import PROFILE_NAME_PATTERN
 from tokencli.toml_writer import KeyPath, format_key_path
 
@@ -40,6 +42,8 @@ OWN_CLAIMS = (
     "auth_time",
 )
 """Claims that the sandbox sets itself."""
+SCOPE_PATTERN = r"[!#-\[\]-~]+"
+"""A scope-token of RFC 6749 section 3.3."""
 USER_KEYS = ("password", "claims")
 CLIENT_KEYS = ("secret", "grants", "scopes", "redirect_uris", "audience", "claims")
 LIFETIME_KEYS = ("access_token", "refresh_token", "id_token", "authorization_code", "device_code")
@@ -106,41 +110,50 @@ def read_settings(file: str, reserved_names: tuple[str, ...] = ()) -> Settings:
         UsageError: the file can't be read.
         ConfigError: it is not valid TOML or JSON, or its content is wrong; lists every problem.
     """
-    return parse_settings(_read_tables(file), file, reserved_names)
+    text = _read_text(file)
+    is_json = Path(file).suffix == ".json" or text.lstrip().startswith("{")
+    tables = _parse_tables(file, text, is_json=is_json)
+    return parse_settings(tables, file, reserved_names, "" if is_json else text)
 
 
 def parse_settings(
-    tables: Mapping[str, Any], file: str = "users", reserved_names: tuple[str, ...] = ()
+    tables: Mapping[str, Any],
+    file: str = "users",
+    reserved_names: tuple[str, ...] = (),
+    toml: str = "",
 ) -> Settings:
-    """Validate users, clients and lifetimes; `file` is named in the error.
+    """Validate users, clients and lifetimes; the error names the `file` and the lines in `toml`.
 
     Raises:
         ConfigError: something is wrong; lists every problem.
     """
     checker = _Checker(reserved_names)
     settings = checker.read(tables)
-    if checker.problems:
+    if checker.findings:
+        lines = map_key_lines(toml)
+        problems = [each.to_problem(find_line(lines, each.key_path)) for each in checker.findings]
         raise ConfigError(
-            f"{file} has {count_problems(checker.problems)}",
+            f"{file} has {count_problems(problems)}",
             fix="tokencli help sandbox",
-            problems=checker.problems,
+            problems=sorted(problems, key=lambda problem: problem.line or 0),
         )
     return settings
 
 
-def _read_tables(file: str) -> dict[str, Any]:
-    """Read the file: JSON if it begins with a brace, otherwise TOML."""
+def _read_text(file: str) -> str:
     try:
         with Path(file).open("rb") as stream:
             content = stream.read(MAX_FILE_BYTES + 1)
         if len(content) > MAX_FILE_BYTES:
             raise ConfigError(f"{file} is larger than 1 MiB")
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except OSError as error:
         raise UsageError(f"can't read --users {file}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file} is not encoded in UTF-8") from error
-    is_json = Path(file).suffix == ".json" or text.lstrip().startswith("{")
+
+
+def _parse_tables(file: str, text: str, *, is_json: bool) -> dict[str, Any]:
     try:
         tables = (
             json.loads(text, object_pairs_hook=_reject_repeated_keys)
@@ -169,7 +182,7 @@ class _Checker:
     """Collects every problem of a file. Messages never quote passwords or secrets."""
 
     def __init__(self, reserved_names: tuple[str, ...]) -> None:
-        self.problems: list[ConfigProblem] = []
+        self.findings: list[Finding] = []
         self._reserved_names = reserved_names
 
     def read(self, tables: Mapping[str, Any]) -> Settings:
@@ -192,12 +205,13 @@ class _Checker:
         )
 
     def _report(self, path: KeyPath, what: str, right: str | None = None) -> None:
-        self.problems.append(ConfigProblem(format_key_path(path), what, right=right))
+        self.findings.append(Finding(path, what, right))
 
     def _check_keys(self, path: KeyPath, table: Mapping[str, Any], known: tuple[str, ...]) -> None:
         for name in table:
             if name not in known:
-                self._report((*path, name), "is not a known key", did_you_mean(name, known))
+                key = str(name)  # in a mapping it can be of any type
+                self._report((*path, key), "is not a known key", did_you_mean(key, known))
 
     def _named_tables(
         self, tables: Mapping[str, Any], kind: str, keys: tuple[str, ...]
@@ -209,8 +223,8 @@ class _Checker:
             self._report((kind,), "must be a table", example)
             return
         for name, table in found.items():
-            path = (kind, name)
-            if not name or not name.isprintable():
+            path = (kind, str(name))
+            if not (isinstance(name, str) and name and name.isprintable()):
                 self._report(path, "needs a name in printable characters")
             elif not isinstance(table, dict):
                 self._report(path, "must be a table", f"write [{format_key_path(path)}]")
@@ -250,10 +264,15 @@ class _Checker:
         for uri in redirect_uris or ():
             if re.fullmatch(r"[a-z][a-z0-9+.-]*:[!-~]+", uri) is None or "#" in uri:
                 self._report((*path, "redirect_uris"), f"{uri!r} is not a URL without a fragment")
+        scopes = self._strings((*path, "scopes"), table.get("scopes"))
+        for scope in scopes or ():
+            if re.fullmatch(SCOPE_PATTERN, scope) is None:
+                instead = "name each scope by itself" if " " in scope else None
+                self._report((*path, "scopes"), f"{scope!r} is not a scope", instead)
         return Client(
             secret,
             grants or possible,
-            self._strings((*path, "scopes"), table.get("scopes")),
+            scopes,
             redirect_uris,
             audience,
             self._claims((*path, "claims"), table.get("claims", {})),
@@ -273,7 +292,7 @@ class _Checker:
     def _strings(self, path: KeyPath, value: object) -> tuple[str, ...] | None:
         if value is None:
             return None
-        if not isinstance(value, list) or not all(
+        if not isinstance(value, list | tuple) or not all(
             isinstance(item, str) and item and item.isprintable() for item in value
         ):
             self._report(path, "must be a list of texts", f'write {path[-1]} = ["…"]')
@@ -317,8 +336,10 @@ def _find_json_problem(value: object) -> str | None:
         return None
     if isinstance(value, float):
         return None if math.isfinite(value) else "is not a number that JSON has"
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return next(filter(None, map(_find_json_problem, value)), None)
     if isinstance(value, dict):
         return next(filter(None, map(_find_json_problem, value.values())), None)
-    return "is a date, which JSON doesn't have; write it as text, or as a number of seconds"
+    if isinstance(value, date | time):
+        return "is a date, which JSON doesn't have; write it as text, or as a number of seconds"
+    return f"is of the type {type(value).__name__}, which JSON doesn't have"

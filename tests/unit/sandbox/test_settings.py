@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ refresh_token = 90
 """
 
 
-def problems(tables: dict[str, object], reserved: tuple[str, ...] = ()) -> list[tuple[str, str]]:
+def problems(tables: dict[Any, object], reserved: tuple[str, ...] = ()) -> list[tuple[str, str]]:
     """Return key path and suggestion of each problem, or its message if it has no suggestion."""
     with pytest.raises(ConfigError) as caught:
         parse_settings(tables, "users.toml", reserved)
@@ -140,6 +141,21 @@ def test_unreadable_file(tmp_path: Path) -> None:
             ],
         ),
         (
+            {"clients": {"x": {"scopes": ["read write", "é"]}}},
+            [
+                ("clients.x.scopes", "name each scope by itself"),
+                ("clients.x.scopes", "'é' is not a scope"),
+            ],
+        ),
+        (
+            {1: {}, "users": {2: {}, "bob": {"password": "x", "claims": {"a": {1, 2}}}}},
+            [
+                ("1", "known: users, clients, lifetimes"),
+                ("users.2", "needs a name in printable characters"),
+                ("users.bob.claims.a", "is of the type set, which JSON doesn't have"),
+            ],
+        ),
+        (
             {"lifetimes": {"acess_token": "5m", "id_token": "soon"}},
             [
                 ("lifetimes.acess_token", "did you mean access_token?"),
@@ -152,7 +168,7 @@ def test_unreadable_file(tmp_path: Path) -> None:
     ],
 )
 def test_problems_name_the_key_and_what_was_meant(
-    tables: dict[str, object], found: list[tuple[str, str]]
+    tables: dict[Any, object], found: list[tuple[str, str]]
 ) -> None:
     """Each problem has its key path and, if possible, the right name or value."""
     assert problems(tables, ("taken",)) == found
@@ -162,6 +178,32 @@ def test_all_problems_are_listed_at_once() -> None:
     """Nobody has to correct one mistake to see the next."""
     tables = {"users": {"a": {}, "b": {"password": 1}}, "lifetime": {}, "clients": {"x": 1}}
     assert len(problems(tables)) == 4
+
+
+def test_problems_of_a_toml_file_name_the_line(tmp_path: Path) -> None:
+    """The lines are those of the keys, or of the tables that lack them, in the file's order."""
+    (tmp_path / "users.toml").write_text(
+        "# users\n[users.bob]\n\n[users.eve]\npassword = 'x'\nclaims = {\"exp\" = 1}\n"
+        "[clients.shop]\nscopes = [\n  'a',\n  'b c',\n]\n[lifetimes]\naccess_tokn = 5\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        read_settings(str(tmp_path / "users.toml"))
+    found = [(each.line, each.where) for each in caught.value.problems]
+    assert found == [
+        (2, "users.bob.password"),
+        (6, "users.eve.claims.exp"),
+        (8, "clients.shop.scopes"),
+        (13, "lifetimes.access_tokn"),
+    ]
+
+
+def test_tuples_in_a_mapping_are_lists() -> None:
+    """Python code may write either."""
+    tables = {
+        "users": {"bob": {"password": "x", "claims": {"groups": ("a", "b")}}},
+        "clients": {"x": {"scopes": ("read", "write")}},
+    }
+    assert parse_settings(tables).clients["x"].scopes == ("read", "write")
 
 
 def test_names_of_the_sandbox_are_reserved() -> None:
