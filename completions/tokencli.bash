@@ -7,7 +7,7 @@ _tokencli_complete() {
     elif [[ $before == = ]]; then before=${COMP_WORDS[COMP_CWORD - 2]}; fi
     for ((at = 1; at < COMP_CWORD; at++)); do
         case "${command:+$command }${COMP_WORDS[at]}" in
-        'get' | 'refresh' | 'inspect' | 'export' | 'login' | 'logout' | 'sandbox' | 'hook' | 'completion' | 'help' | 'profiles' | 'profiles list' | 'profiles add' | 'profiles edit' | 'profiles rename' | 'profiles copy' | 'profiles show' | 'profiles use' | 'profiles remove' | 'profiles test' | 'profiles schema' | 'providers' | 'providers list' | 'providers show' | 'providers check' | 'providers new' | 'providers add' | 'providers reference') command="${command:+$command }${COMP_WORDS[at]}" ;;
+        'get' | 'refresh' | 'inspect' | 'export' | 'login' | 'logout' | 'sandbox' | 'hook' | 'completion' | 'help' | 'profiles' | 'profiles list' | 'profiles ls' | 'profiles add' | 'profiles edit' | 'profiles rename' | 'profiles copy' | 'profiles show' | 'profiles use' | 'profiles remove' | 'profiles rm' | 'profiles test' | 'profiles schema' | 'providers' | 'providers list' | 'providers ls' | 'providers show' | 'providers check' | 'providers new' | 'providers add' | 'providers reference') command="${command:+$command }${COMP_WORDS[at]}" ;;
         esac
     done
     case "$command" in
@@ -140,7 +140,7 @@ _tokencli_complete() {
             *) words='list add edit rename copy show use remove test schema' ;;
         esac
         ;;
-    'profiles list')
+    'profiles list' | 'profiles ls')
         options='--json --config --timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --config) kind=files ;;
@@ -180,7 +180,7 @@ _tokencli_complete() {
         options='--unset --provider --host --base-url --token-url --client-id --username --email-address --identity-store-id --scope --audience --grant --client-auth --ca-file --store --export --set --secret --password-env --client-secret-env --config --timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --unset) words='' ;;
-            --provider) words='' ;;
+            --provider) words='auth0 authentik aws-cognito dex entra github gitlab google groupid hydra identityserver keycloak oauth2 okta ping salesforce screening-eagle slack socialid zitadel' ;;
             --host) words='' ;;
             --base-url) words='' ;;
             --token-url) words='' ;;
@@ -216,7 +216,7 @@ _tokencli_complete() {
         options='--unset --secrets --provider --host --base-url --token-url --client-id --username --email-address --identity-store-id --scope --audience --grant --client-auth --ca-file --store --export --set --secret --password-env --client-secret-env --config --timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --unset) words='' ;;
-            --provider) words='' ;;
+            --provider) words='auth0 authentik aws-cognito dex entra github gitlab google groupid hydra identityserver keycloak oauth2 okta ping salesforce screening-eagle slack socialid zitadel' ;;
             --host) words='' ;;
             --base-url) words='' ;;
             --token-url) words='' ;;
@@ -256,7 +256,7 @@ _tokencli_complete() {
             *) kind=profiles ;;
         esac
         ;;
-    'profiles remove')
+    'profiles remove' | 'profiles rm')
         options='--yes -y --secrets --config --timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --config) kind=files ;;
@@ -289,7 +289,7 @@ _tokencli_complete() {
             *) words='list show check new add reference' ;;
         esac
         ;;
-    'providers list')
+    'providers list' | 'providers ls')
         options='--json --config --timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --config) kind=files ;;

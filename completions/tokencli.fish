@@ -5,9 +5,17 @@ function __tokencli_at
     set -l words (commandline -opc)
     for word in $words[2..-1]
         set -l next (string trim -- "$command $word")
-        if contains -- $next 'get' 'refresh' 'inspect' 'export' 'login' 'logout' 'sandbox' 'hook' 'completion' 'help' 'profiles' 'profiles list' 'profiles add' 'profiles edit' 'profiles rename' 'profiles copy' 'profiles show' 'profiles use' 'profiles remove' 'profiles test' 'profiles schema' 'providers' 'providers list' 'providers show' 'providers check' 'providers new' 'providers add' 'providers reference'
+        if contains -- $next 'get' 'refresh' 'inspect' 'export' 'login' 'logout' 'sandbox' 'hook' 'completion' 'help' 'profiles' 'profiles list' 'profiles ls' 'profiles add' 'profiles edit' 'profiles rename' 'profiles copy' 'profiles show' 'profiles use' 'profiles remove' 'profiles rm' 'profiles test' 'profiles schema' 'providers' 'providers list' 'providers ls' 'providers show' 'providers check' 'providers new' 'providers add' 'providers reference'
             set command $next
         end
+    end
+    switch "$command"
+        case 'profiles ls'
+            set command 'profiles list'
+        case 'profiles rm'
+            set command 'profiles remove'
+        case 'providers ls'
+            set command 'providers list'
     end
     test "$command" = "$argv"
 end
@@ -218,7 +226,7 @@ complete -c tokencli -n '__tokencli_at profiles add' -l verbose -s v -d 'Print m
 complete -c tokencli -n '__tokencli_at profiles add' -l help -s h -d 'Show this message and exit.'
 complete -c tokencli -n '__tokencli_at profiles edit' -f -a '(__tokencli_names)'
 complete -c tokencli -n '__tokencli_at profiles edit' -l unset -r -f -d 'Remove a configuration key; repeatable.'
-complete -c tokencli -n '__tokencli_at profiles edit' -l provider -r -f -d 'Kind of endpoint; see: tokencli providers.'
+complete -c tokencli -n '__tokencli_at profiles edit' -l provider -r -f -a 'auth0 authentik aws-cognito dex entra github gitlab google groupid hydra identityserver keycloak oauth2 okta ping salesforce screening-eagle slack socialid zitadel' -d 'Kind of endpoint; see: tokencli providers.'
 complete -c tokencli -n '__tokencli_at profiles edit' -l host -r -f -d 'The server\'s host name.'
 complete -c tokencli -n '__tokencli_at profiles edit' -l base-url -r -f -d 'Base URL of the API.'
 complete -c tokencli -n '__tokencli_at profiles edit' -l token-url -r -f -d 'URL of the token endpoint.'
@@ -253,7 +261,7 @@ complete -c tokencli -n '__tokencli_at profiles rename' -l help -s h -d 'Show th
 complete -c tokencli -n '__tokencli_at profiles copy' -f -a '(__tokencli_names)'
 complete -c tokencli -n '__tokencli_at profiles copy' -l unset -r -f -d 'Remove a configuration key; repeatable.'
 complete -c tokencli -n '__tokencli_at profiles copy' -l secrets -d 'Also copy its secrets in the OS keyring.'
-complete -c tokencli -n '__tokencli_at profiles copy' -l provider -r -f -d 'Kind of endpoint; see: tokencli providers.'
+complete -c tokencli -n '__tokencli_at profiles copy' -l provider -r -f -a 'auth0 authentik aws-cognito dex entra github gitlab google groupid hydra identityserver keycloak oauth2 okta ping salesforce screening-eagle slack socialid zitadel' -d 'Kind of endpoint; see: tokencli providers.'
 complete -c tokencli -n '__tokencli_at profiles copy' -l host -r -f -d 'The server\'s host name.'
 complete -c tokencli -n '__tokencli_at profiles copy' -l base-url -r -f -d 'Base URL of the API.'
 complete -c tokencli -n '__tokencli_at profiles copy' -l token-url -r -f -d 'URL of the token endpoint.'

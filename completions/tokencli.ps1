@@ -255,7 +255,7 @@ $TokencliWords = @{
     }
     'profiles edit' = @{
         '--unset' = @()
-        '--provider' = @()
+        '--provider' = @('auth0', 'authentik', 'aws-cognito', 'dex', 'entra', 'github', 'gitlab', 'google', 'groupid', 'hydra', 'identityserver', 'keycloak', 'oauth2', 'okta', 'ping', 'salesforce', 'screening-eagle', 'slack', 'socialid', 'zitadel')
         '--host' = @()
         '--base-url' = @()
         '--token-url' = @()
@@ -300,7 +300,7 @@ $TokencliWords = @{
     'profiles copy' = @{
         '--unset' = @()
         '--secrets' = $null
-        '--provider' = @()
+        '--provider' = @('auth0', 'authentik', 'aws-cognito', 'dex', 'entra', 'github', 'gitlab', 'google', 'groupid', 'hydra', 'identityserver', 'keycloak', 'oauth2', 'okta', 'ping', 'salesforce', 'screening-eagle', 'slack', 'socialid', 'zitadel')
         '--host' = @()
         '--base-url' = @()
         '--token-url' = @()
@@ -495,6 +495,9 @@ $TokencliWords = @{
         '' = @()
     }
 }
+$TokencliWords['profiles ls'] = $TokencliWords['profiles list']
+$TokencliWords['profiles rm'] = $TokencliWords['profiles remove']
+$TokencliWords['providers ls'] = $TokencliWords['providers list']
 
 Register-ArgumentCompleter -Native -CommandName tokencli -ScriptBlock {
     param($current, $line, $position)

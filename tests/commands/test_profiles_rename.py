@@ -170,15 +170,30 @@ def test_copy_with_other_values(tokencli: Run, write_config: Write) -> None:
     assert "next: tokencli login test" in done.err
 
 
+def test_a_copy_names_the_original_if_a_key_is_not_set(tokencli: Run, write_config: Write) -> None:
+    """The copy doesn't exist yet, so no command with its name would help."""
+    path = write_config(TEXT)
+    for key, hint in (("scop", "; did you mean scope?"), ("nothing.like", "")):
+        done = tokencli("profiles", "copy", "portal", "test", "--unset", key)
+        assert f"profile 'portal' doesn't set {key}{hint}\n" in done.err
+        assert done.err.endswith("fix: tokencli profiles show portal\n")
+    assert path.read_text() == TEXT
+
+
 def test_copying_secrets(tokencli: Run, keyring_env: dict[str, str], write_config: Write) -> None:
-    """With --secrets they are copied, unless the copy names another server."""
+    """With --secrets they are copied, unless the copy names another server; then login asks for them."""
     ring = OsKeyring(os.environ, FakeTerminal())
     write_config(TEXT)
     ring.set_item(*ITEM, CANARY)
-    assert tokencli("profiles", "copy", "portal", "plain").code == 0
-    assert tokencli("profiles", "copy", "portal", "same", "--secrets").code == 0
     other = ["--token-url", "https://other.example.com/token", "--secrets"]
-    assert tokencli("profiles", "copy", "portal", "other", *other).code == 0
+    for name, options, needs_login in (
+        ("plain", [], True),
+        ("same", ["--secrets"], False),
+        ("other", other, True),
+    ):
+        done = tokencli("profiles", "copy", "portal", name, *options)
+        assert done.code == 0, done.err
+        assert (f"next: tokencli login {name}\n" in done.err) is needs_login
     stored = {
         name: bool(ring.find_first_item(f"tokencli:{name}:client_secret"))
         for name in ("portal", "plain", "same", "other")

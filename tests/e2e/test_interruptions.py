@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -30,10 +31,12 @@ def stored_refresh_token(sandbox: Sandbox) -> str | None:
     return found[0].reveal() if found[0] else None
 
 
-def interrupt(number: signal.Signals, delay: float) -> tuple[int, str]:
-    """Start a refresh, send the signal after `delay` seconds, and return exit code and stderr."""
+def interrupt(
+    number: signal.Signals, delay: float, command: Sequence[str] = ("refresh", "groupid")
+) -> tuple[int, str]:
+    """Start a command, send the signal after `delay` seconds, and return exit code and stderr."""
     with subprocess.Popen(
-        [script(), "refresh", "groupid"],
+        [script(), *command],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -64,6 +67,30 @@ def test_no_maskable_signal_costs_a_refresh_token(
             assert code in (0, -number, 128 + number) or "Fatal Python error" in said, said
             assert stored_refresh_token(sandbox) == sandbox.current_refresh_token("groupid"), said
             assert "/tokencli/" not in said  # a frame of ours; before main() Python prints its own
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_no_maskable_signal_splits_a_rename(
+    tokencli: Run, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """The profile has one name afterwards, old or new, and its token is stored under that name only."""
+    moments, outcomes = random.Random(f"rename-{number}"), []
+    names = ("groupid", "work")
+    with Sandbox() as sandbox:
+        monkeypatch.setenv("TOKENCLI_CONFIG", sandbox.config_file)
+        token = tokencli("get", "groupid").out
+        for _ in range(TRIALS):
+            command = ["profiles", "rename", *names]
+            code, said = interrupt(number, moments.uniform(0.1, SPREAD_S), command)
+            assert code in (0, -number, 128 + number) or "Fatal Python error" in said, said
+            is_renamed = f"[profiles.{names[1]}]" in Path(sandbox.config_file).read_text()
+            outcomes.append((is_renamed, code))
+            names = names[::-1] if is_renamed else names
+            assert f"[profiles.{names[1]}]" not in Path(sandbox.config_file).read_text()
+            assert stored_refresh_token(sandbox) is not None, said
+            assert tokencli("get", names[0]).out == token, said
+    assert len({is_renamed for is_renamed, _ in outcomes}) == 2, outcomes
 
 
 @pytest.mark.long

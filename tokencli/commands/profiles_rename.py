@@ -1,6 +1,7 @@
 """`tokencli profiles rename` and `tokencli profiles copy`."""
 
 import shlex
+from contextlib import ExitStack
 from typing import Annotated
 
 import typer
@@ -33,7 +34,7 @@ def rename(common: CommonOptions, name: NameArgument, new_name: NewNameArgument)
     from tokencli.config.edit import list_token_users, stage_rename, write_staged  # loads tomlkit
 
     app = App(common)
-    with app.locked_config() as config:
+    with ExitStack() as deferred_signals, app.locked_config() as config:
         staged = stage_rename(config, name, new_name)
         old = app.with_cached_endpoints(config.get_profile_ignoring_top_level(name))
         new = staged.get_profile_ignoring_top_level(new_name)
@@ -44,13 +45,14 @@ def rename(common: CommonOptions, name: NameArgument, new_name: NewNameArgument)
                 app.with_cached_endpoints(new),
                 app,
                 lambda: write_staged(config, staged),
+                deferred_signals,
             )
         except BaseException:
             app.move_cached_metadata(new, old)
             raise
-    app.fast_path_records.delete_all()
+        app.fast_path_records.delete_all()
+        app.terminal.print_note(f"renamed profile {name} to {new_name} in {config.path}")
     terminal = app.terminal
-    terminal.print_note(f"renamed profile {name} to {new_name} in {config.path}")
     stored = [_count(moved.token_count, "token"), *moved.secret_names]
     if what := " and ".join(filter(None, stored)):
         terminal.print_note(f"moved with it: {what}")
@@ -110,7 +112,8 @@ def copy(
     if copyable and not secrets:
         question = f"Also copy its secrets in the OS keyring ({', '.join(copyable)})?"
         secrets = terminal.ask_yes_no(question, default=False)
-    if secrets and (copied := copy_secrets(source, profile, app)):
+    copied = copy_secrets(source, profile, app) if secrets else ()
+    if copied:
         terminal.print_note(f"copied from {name} in the OS keyring: {', '.join(copied)}")
-    for suggestion in suggest_next_commands(profile):
+    for suggestion in suggest_next_commands(profile, stored_secrets=copied):
         terminal.print_note(f"next: {suggestion}")

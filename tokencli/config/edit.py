@@ -93,7 +93,7 @@ def copy_profile(
         toml_edit.set_key(config.text, ("profiles", name), table),
     ]
     copied = _choose_candidate(config, texts, wanted).text
-    text = _update_keys(config, copied, wanted, name, put, drop)
+    text = _update_keys(config, copied, wanted, name, put, drop, source)
     return _write_checked(config, [text], wanted)
 
 
@@ -159,8 +159,12 @@ def _update_keys(
     name: str,
     put: Mapping[str, Any],
     drop: Sequence[str],
+    source: str | None = None,
 ) -> str:
-    """Return the text with keys of a profile set and removed, and change `wanted` in the same way."""
+    """Return the text with keys of a profile set and removed, and change `wanted` in the same way.
+
+    `source` is the profile of which it is a copy that isn't written yet.
+    """
     table: TomlTable = wanted.get("profiles", {}).get(name) or dict(config.profile_table(name))
     written = deepcopy(table)
     _require_ca_file(config, put)
@@ -169,11 +173,12 @@ def _update_keys(
         path = _split_key(key)
         if not (deleted := _delete_from_table(table, path)):
             likely = closest_match(key, tuple(_iter_key_names(written)))
+            hint = f"; did you mean {likely}?" if likely else ""
             raise UsageError(
-                f"profile {name!r} doesn't set {key[:80]}",
+                f"profile {(source or name)!r} doesn't set {key[:80]}{hint}",
                 fix=f"tokencli profiles edit {name} --unset {likely}"
-                if likely
-                else f"tokencli profiles show {name}",
+                if likely and source is None
+                else f"tokencli profiles show {source or name}",
             )
         text = toml_edit.delete_key(text, ("profiles", name, *deleted))
     for key, value in put.items():

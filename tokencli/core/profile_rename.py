@@ -22,13 +22,17 @@ class MovedData:
 
 
 def rename_stored_data(
-    old: Profile, new: Profile, ctx: Context, write: Callable[[], None]
+    old: Profile,
+    new: Profile,
+    ctx: Context,
+    write: Callable[[], None],
+    deferred_signals: ExitStack,
 ) -> MovedData:
     """Move tokens and secrets to the new name; `write` changes the configuration in between.
 
     The copies are made first and the originals deleted last, while the credentials are locked: a
     refresh token is never in use under two names, and if anything fails, the old name still works.
-    Both profiles have the endpoints of their issuer's cached metadata.
+    Signals are deferred from the first copy until the caller closes `deferred_signals`. Both profiles have the endpoints of their issuer's cached metadata.
 
     Raises:
         KeyringError, StorageError: something couldn't be copied, so nothing was changed.
@@ -40,6 +44,7 @@ def rename_stored_data(
     with ExitStack() as locks:
         pairs = list(zip(ctx.all_token_stores(old), ctx.all_token_stores(new), strict=True))
         tokens = [found for pair in pairs for found in _lock_tokens(old, new, *pair, locks)]
+        deferred_signals.enter_context(ctx.defer_signals(f"renaming profile {old.name}"))
         with ExitStack() as undo:
             for ref, moved in secrets.items():
                 _copy_secret(ref, moved, ctx, undo)
@@ -50,8 +55,8 @@ def rename_stored_data(
         for store, _, stored, _ in tokens:
             with suppress(KeyringError, StorageError):  # `delete_local_data` reports it
                 store.delete_token_set(stored.binding.key)
-    owned = replace(old, secrets={ref.name: ref for ref in secrets})
-    deleted = delete_local_data(owned, ctx, secrets=bool(secrets), force=True)
+        owned = replace(old, secrets={ref.name: ref for ref in secrets})
+        deleted = delete_local_data(owned, ctx, secrets=bool(secrets), force=True)
     names = tuple(ref.name for ref in secrets)
     return MovedData(len(tokens), names, deleted.token_count)
 

@@ -1,6 +1,6 @@
 """List profiles: their problems, settings with their origin, secrets, and the state of their tokens."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -226,11 +226,15 @@ def list_secret_statuses(profile: Profile, ctx: Context) -> Iterator[SecretStatu
             yield SecretStatus(ref, None, error.message)
 
 
-def suggest_next_commands(profile: Profile) -> Sequence[str]:
-    """Return the commands to run after a profile was added."""
+def suggest_next_commands(profile: Profile, stored_secrets: Collection[str] = ()) -> Sequence[str]:
+    """Return the commands to run after a profile was added, some secrets of which are stored already."""
     commands = []
-    in_keyring = any(ref.kind == "keyring" for ref in profile.secrets.values())
-    if in_keyring or grants.is_interactive(profile.grant):
+    missing = [
+        name
+        for name, ref in profile.secrets.items()
+        if ref.kind == "keyring" and name not in stored_secrets
+    ]
+    if missing or grants.is_interactive(profile.grant):
         commands.append(f"tokencli login {profile.name}")
     return (*commands, f"tokencli get {profile.name}")
 

@@ -53,11 +53,18 @@ class CommandSpec:
     options: tuple[OptionSpec, ...]
     candidates: tuple[str, ...]
     subcommands: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    """Other names of it below its group, e.g. `rm`. They aren't suggested; what follows them is."""
 
     @property
     def name(self) -> str:
         """Return the path as it is typed, e.g. `profiles add`."""
         return " ".join(self.path)
+
+    @property
+    def other_names(self) -> tuple[str, ...]:
+        """Return the path with each alias, e.g. `profiles rm`."""
+        return tuple(" ".join((*self.path[:-1], alias)) for alias in self.aliases)
 
 
 def render_completion_script(shell: str, commands: tuple[CommandSpec, ...]) -> str:

@@ -23,15 +23,19 @@ def render_script(commands: tuple[CommandSpec, ...]) -> str:
         )
         flags = " ".join(name for option in command.options for name in option.names)
         cases += [
-            f"    {quote_posix(command.name)})",
+            f"    {_quote_names(command)})",
             f"        options={quote_posix(flags)}",
             '        case "$before" in',
             *(f"    {row}" for row in rows),
             "        esac",
             "        ;;",
         ]
-    paths = " | ".join(quote_posix(command.name) for command in commands if command.path)
+    paths = " | ".join(_quote_names(command) for command in commands if command.path)
     return _TEMPLATE.format(paths=paths, cases="\n".join(cases))
+
+
+def _quote_names(command: CommandSpec) -> str:
+    return " | ".join(map(quote_posix, (command.name, *command.other_names)))
 
 
 def _render_candidates(words: tuple[str, ...]) -> str:

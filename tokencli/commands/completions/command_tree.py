@@ -14,7 +14,7 @@ from tokencli.commands.completions import (
     OptionSpec,
 )
 from tokencli.commands.help import list_help_topics
-from tokencli.commands.registry import COMMANDS, build_cli
+from tokencli.commands.registry import ALIASES, COMMANDS, build_cli
 from tokencli.fastpath.hooks import HOOK_SHELLS
 from tokencli.formats import DIALECTS, TOKEN_FORMATS
 from tokencli.providers.catalog import BUILTIN_NAMES
@@ -24,6 +24,8 @@ _CANDIDATES = {
     ("export", "--format"): tuple(DIALECTS),
     ("export", "--shell"): tuple(DIALECTS),
     ("profiles add", "--provider"): BUILTIN_NAMES,
+    ("profiles copy", "--provider"): BUILTIN_NAMES,
+    ("profiles edit", "--provider"): BUILTIN_NAMES,
     ("profiles add", ""): (),
     ("hook", ""): tuple(HOOK_SHELLS),
     ("completion", ""): tuple(SCRIPT_RENDERERS),
@@ -45,7 +47,9 @@ def _walk_commands(command: Any, path: tuple[str, ...]) -> Iterator[CommandSpec]
     options.append(OptionSpec(("--help", "-h"), "Show this message and exit.", None))
     arguments = [p for p in parameters if p.param_type_name == "argument"]
     candidates = _find_candidates("", arguments[0].metavar or "", path) if arguments else ()
-    yield CommandSpec(path, _first_line(command.help), tuple(options), candidates, tuple(visible))
+    text, names = _first_line(command.help), tuple(visible)
+    aliases = tuple(alias for alias, name in ALIASES.items() if path[1:] == (name,))
+    yield CommandSpec(path, text, tuple(options), candidates, names, aliases)
     for name, sub in visible.items():
         yield from _walk_commands(sub, (*path, name))
 

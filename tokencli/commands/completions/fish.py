@@ -25,8 +25,15 @@ def render_script(commands: tuple[CommandSpec, ...]) -> str:
             )
             value = f" -r {_render_candidates(option.candidates)}" if option.value_name else ""
             rows.append(f"{at} {names}{value} -d {_quote_fish(option.help)}")
-    paths = " ".join(_quote_fish(command.name) for command in commands if command.path)
-    return _TEMPLATE.format(paths=paths, rows="\n".join(rows))
+    paths = [name for each in commands if each.path for name in (each.name, *each.other_names)]
+    aliases = [
+        f"        case {_quote_fish(name)}\n            set command {_quote_fish(command.name)}"
+        for command in commands
+        for name in command.other_names
+    ]
+    return _TEMPLATE.format(
+        paths=" ".join(map(_quote_fish, paths)), aliases="\n".join(aliases), rows="\n".join(rows)
+    )
 
 
 def _render_candidates(words: tuple[str, ...]) -> str:
@@ -55,6 +62,9 @@ function __tokencli_at
         if contains -- $next {paths}
             set command $next
         end
+    end
+    switch "$command"
+{aliases}
     end
     test "$command" = "$argv"
 end

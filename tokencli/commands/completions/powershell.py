@@ -20,7 +20,12 @@ def render_script(commands: tuple[CommandSpec, ...]) -> str:
             f"        '' = {_render_array((*command.subcommands, *command.candidates))}",
             "    }",
         ]
-    return _TEMPLATE.format(rows="\n".join(rows))
+    aliases = [
+        f"$TokencliWords[{_quote_powershell(name)}] = $TokencliWords[{_quote_powershell(command.name)}]"
+        for command in commands
+        for name in command.other_names
+    ]
+    return _TEMPLATE.format(rows="\n".join(rows), aliases="\n".join(aliases))
 
 
 def _render_array(words: tuple[str, ...]) -> str:
@@ -37,6 +42,7 @@ _TEMPLATE = """\
 $TokencliWords = @{{
 {rows}
 }}
+{aliases}
 
 Register-ArgumentCompleter -Native -CommandName tokencli -ScriptBlock {{
     param($current, $line, $position)

@@ -18,17 +18,16 @@ def render_script(commands: tuple[CommandSpec, ...]) -> str:
     for command in commands:
         specs = [spec for option in command.options for spec in _render_option_specs(option)]
         if command.subcommands:
-            helps = {
-                sub.path[-1]: sub.help
-                for sub in commands
-                if sub.path and sub.path[:-1] == command.path
+            subs = {
+                sub.path[-1]: sub for sub in commands if sub.path and sub.path[:-1] == command.path
             }
             rows = [
-                quote_posix(f"{name}:{_replace_spec_characters(helps[name])}")
+                quote_posix(f"{name}:{_replace_spec_characters(subs[name].help)}")
                 for name in command.subcommands
             ]
             branches = [
-                f"        {name}) {_function_name((*command.path, name))} ;;"
+                f"        {'|'.join((name, *subs[name].aliases))})"
+                f" {_function_name((*command.path, name))} ;;"
                 for name in command.subcommands
             ]
             specs += ["'1: :->command'", "'*:: :->rest'"]
