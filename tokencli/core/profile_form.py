@@ -65,6 +65,13 @@ SCOPE_HELP = (
     "What the token may be used for, e.g. openid profile. The documentation of the API names them. Without"
     " any, the server decides."
 )
+AUDIENCE_HELP = (
+    "The identifier of the API, e.g. https://api.example.com: see APIs > your API > Identifier. Without"
+    " it, the tenant's default audience is used if it has one; otherwise a program gets no token, and a"
+    " user gets one for the user's own profile only."
+)
+_ASKS_AUDIENCE = ("auth0",)
+"""Providers whose tokens are usually of no use without the `audience` parameter."""
 URL_HELP = (
     "Any of these: the issuer (https://login.example.com/realms/acme), the token endpoint"
     " (https://login.example.com/oauth2/token), or the API, if it says where its issuer is. tokencli"
@@ -118,6 +125,8 @@ class ProfileForm:
         self._ask_grant()
         self._ask_client_auth()
         self._ask_missing_values()
+        if self.provider.name in _ASKS_AUDIENCE:
+            self._ask_optional("audience", "API that the token is for", AUDIENCE_HELP)
         self._ask_scope()
         self._check_server()
 
@@ -175,7 +184,8 @@ class ProfileForm:
 
     def choose_defaults(self) -> None:
         """Choose grant and client authentication by what the server announces, if they are not given."""
-        self.keys.setdefault("grant", self._default_grant())
+        if len(self.provider.grants) > 1:
+            self.keys.setdefault("grant", self._default_grant())
         if "client_auth" not in self.keys:
             is_public = grants.is_interactive(self.draft.grant) and "client_secret" not in self.keys
             method = "none" if is_public and "none" in self.provider.client_auth else None
@@ -346,26 +356,27 @@ class ProfileForm:
 
     def _ask_scope(self) -> None:
         is_native_password = next(iter(self.provider.grants)) == "password"
-        if "scope" in self.keys or self.provider.scope or self.provider.request.is_custom:
+        if self.provider.scope or self.provider.request.is_custom:
             return
         if is_native_password and self.provider.name in BUILTIN_NAMES:
             return
+        self._ask_optional("scope", "Scopes, separated by spaces", SCOPE_HELP)
+
+    def _ask_optional(self, key: str, question: str, explanation: str) -> None:
+        """Ask for a key that may be left out, unless it is known."""
+        if key in self.keys:
+            return
 
         def find_problem(text: str) -> str | None:
-            keys = nest_keys({**self.keys, "scope": text})
+            keys = nest_keys({**self.keys, key: text})
             findings = check_new_profile(self.name, self.provider, keys)
-            return next(
-                (each.message for each in findings if each.key_path[2:3] == ("scope",)), None
-            )
+            return next((each.message for each in findings if each.key_path[2:3] == (key,)), None)
 
         answer = self.ctx.terminal.ask_line(
-            "Scopes, separated by spaces (Enter for none)",
-            default="",
-            validate=find_problem,
-            help=SCOPE_HELP,
+            f"{question} (Enter for none)", default="", validate=find_problem, help=explanation
         )
         if answer:
-            self.keys["scope"] = answer
+            self.keys[key] = answer
 
     # The server's certificate
 

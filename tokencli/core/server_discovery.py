@@ -68,7 +68,10 @@ def discover_server(
         return ServerSettings(
             provider or load_builtin("oauth2"), keys, f"{url} is used as the token endpoint"
         )
-    found = recognize_endpoints({"issuer": server.issuer, **server.endpoints})
+    if server.endpoints:
+        found = recognize_endpoints({"issuer": server.issuer, **server.endpoints})
+    else:
+        found = recognize_url(server.issuer)
     if found is not None and provider in (None, found[0]):
         resolved, keys = found
         description = f"the issuer is {server.issuer}, which is {resolved.title}"

@@ -16,6 +16,8 @@ from tokencli.oauth.discovery import MAX_QUOTED_CHARS, metadata_urls, read_endpo
 from tokencli.oauth.www_authenticate import parse_challenges
 from tokencli.providers import response_body
 from tokencli.providers.endpoint_urls import check_endpoint_url, get_url_origin
+from tokencli.providers.template import fill_url
+from tokencli.providers.url_matching import recognize_url
 
 MAX_PATH_SEGMENTS = 6
 """Segments of a URL's path up to which each beginning of it may be an issuer's path."""
@@ -130,14 +132,37 @@ class IssuerSearch:
         return self._fetch_issuer(issuer, hops)
 
     def _follow_challenge(self, url: str) -> AuthorizationServer | None:
-        """Ask the API itself, whose refusal may name its metadata (RFC 9728 section 5.1)."""
+        """Ask the API itself, whose refusal may name its metadata (RFC 9728 section 5.1).
+
+        Microsoft's APIs name an authorization endpoint or a tenant instead, as `authorization_uri` or
+        `authorization`.
+        """
         reply = self._get(url)
         header = reply.headers.get("www-authenticate", "") if reply is not None else ""
         for challenge in parse_challenges(header):
             document = challenge.params.get("resource_metadata", "")
             if document and self._may_fetch(document, url):
                 return self._follow_resource(document, url)
+            for name in ("authorization_uri", "authorization"):
+                if found := self._follow_endpoint(challenge.params.get(name, ""), url):
+                    return found
         return None
+
+    def _follow_endpoint(self, endpoint: str, named_by: str) -> AuthorizationServer | None:
+        """Return the issuer to which an endpoint that an API names belongs."""
+        if recognized := recognize_url(endpoint):
+            provider, values = recognized
+            if issuer := fill_url(provider.endpoints.issuer or "{issuer}", values):
+                return AuthorizationServer(issuer)
+        if not endpoint or not self._may_fetch(endpoint, named_by):
+            return None
+        parts = urlsplit(endpoint)
+        path = parts.path.rstrip("/")
+        found = (
+            self._fetch_issuer(f"{parts.scheme}://{parts.netloc}{base}")
+            for base in (path, *_parent_paths(path))
+        )
+        return next(filter(None, found), None)
 
     def _follow_resource(self, document: str, url: str) -> AuthorizationServer | None:
         """Return the issuer in an API's metadata, which must be about that API (RFC 9728 section 3.3)."""
@@ -164,7 +189,7 @@ class IssuerSearch:
         try:
             origin = get_url_origin(check_endpoint_url(document))
         except ConfigError as error:
-            self.failures.append(f"{named_by}: resource_metadata is not usable ({error.message})")
+            self.failures.append(f"{named_by}: it names an unusable URL ({error.message})")
             return False
         return origin == get_url_origin(named_by) or self.may_contact(origin)
 

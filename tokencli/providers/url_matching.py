@@ -19,6 +19,14 @@ MAX_URL_LENGTH = 4096
 MIN_MATCHING_ENDPOINTS = 4
 """Endpoints, with the issuer, that must be where a provider has them if its host can be any."""
 
+_OTHER_HOSTS = {
+    "sts.windows.net": "login.microsoftonline.com",
+    "login.windows.net": "login.microsoftonline.com",
+    "login.microsoft.com": "login.microsoftonline.com",
+}
+"""Host of a vendor -> the one that the templates have: issuers of version 1, and former names."""
+_OWN_PAGES = {"groupid": ("https://{host}/", "(?i:GroupID[a-z]*(?:/.*)?)")}
+"""Provider -> a template and the expression after it, of pages and services that only it has."""
 _VALUE_PATTERNS = {
     "host": r"[^/?#@\s\\]+",
     "url": r"https?://[^/?#@\s\\]+(?:/[^?#\s\\]*?)?",
@@ -94,11 +102,16 @@ def recognize_endpoints(endpoints: Mapping[str, str]) -> tuple[Provider, dict[st
 def recognize_url(url: str) -> tuple[Provider, dict[str, str]] | None:
     """Return the built-in provider that alone can have an endpoint at this URL, and its values.
 
-    Its host is the vendor's, or it is a token endpoint whose path only this system has.
+    Its host is the vendor's, or it is a token endpoint or a page whose path only this system has.
     """
     parts = _split_http_url(url)
     if parts is None:
         return None
+    for name, (template, tail) in _OWN_PAGES.items():
+        provider = load_builtin(name)
+        values = _match_template(provider, template, _rejoin(parts, template), tail=tail)
+        if values is not None:
+            return provider, _complete_ports(provider, values, parts[0])
     for name in BUILTIN_NAMES:
         provider = load_builtin(name)
         for endpoint, template in _named_templates(provider):
@@ -150,8 +163,12 @@ def _split_http_url(url: str) -> tuple[str, str, str] | None:
 
 
 def _rejoin(parts: tuple[str, str, str], template: str) -> str:
-    """Return the URL, as https if the template says so: the scheme is then not the profile's."""
+    """Return the URL, as https if the template says so: the scheme is then not the profile's.
+
+    Another host of the same vendor is replaced by the one that the templates have.
+    """
     scheme, authority, path = parts
+    authority = _OTHER_HOSTS.get(authority, authority)
     return f"{'https' if template.startswith('https://') else scheme}://{authority}{path}"
 
 

@@ -50,6 +50,8 @@ MAX_OPTION_ROWS = 12
 OPTIONS_HINT = "arrow keys, a number or a part of the name"
 SHOWN_MASK = "*" * 8
 """Left on the screen for any secret, so that its length isn't."""
+REASON_DELAY_S = 0.6
+"""An answer is checked after such a pause, so that half an answer isn't reported as a mistake."""
 QUIET_S = 0.05
 """The rest of a pasted secret has arrived when nothing has followed for so many seconds."""
 # Only colors that are readable on dark and light backgrounds: see `colors`.
@@ -94,9 +96,9 @@ class _AnswerEditor:
         self._input = source
         self._output = output
         self._selected = prompt.default_option
-        self._typed = ""
-        """The text that `_selected` and `_reason` are about."""
         self._reason: str | None = None
+        """Why the text isn't an answer; it changes with the text once it is shown."""
+        self._next_check: asyncio.TimerHandle | None = None
         self._shows_help = False
         self._buffer = Buffer(multiline=False, on_text_changed=self._handle_change)
         self._app: Application[str] = Application(
@@ -194,7 +196,6 @@ class _AnswerEditor:
     def _render_message(self) -> StyleAndTextTuples:
         if self._prompt.help and (self._shows_help or self._buffer.text == HELP_KEY):
             return [("", self._prompt.help)]
-        self._update_reason()
         if self._reason:
             return [("class:reason", self._reason)]
         hints = [OPTIONS_HINT] if self._prompt.options else []
@@ -204,14 +205,9 @@ class _AnswerEditor:
     def _update_reason(self) -> None:
         """Check what is typed so far. That nothing is typed yet is no mistake."""
         text = self._buffer.text
-        if text != self._typed:
-            self._typed = text
-            self._reason = self._find_reason(text) if text else None
-
-    def _find_reason(self, text: str) -> str | None:
-        if not self._prompt.options:
-            return self._prompt.check(text)
-        return None if match_options(self._prompt.options, text) else self._prompt.check(text)
+        is_choice = bool(match_options(self._prompt.options, text))
+        self._reason = None if is_choice or not text else self._prompt.check(text)
+        self._app.invalidate()
 
     def _matches(self) -> list[int]:
         typed = self._buffer.text
@@ -221,6 +217,16 @@ class _AnswerEditor:
 
     def _handle_change(self, _: Buffer) -> None:
         self._shows_help = False
+        if self._next_check is not None:
+            self._next_check.cancel()
+            self._next_check = None
+        if self._app.is_done:
+            return
+        if self._prompt.options or self._reason is not None:
+            self._update_reason()
+        else:
+            loop = asyncio.get_running_loop()
+            self._next_check = loop.call_later(REASON_DELAY_S, self._update_reason)
         matches = self._matches()
         if matches and self._selected not in matches:
             self._selected = matches[0]
@@ -254,6 +260,7 @@ class _AnswerEditor:
         text = self._buffer.text
         if self._prompt.help and text.strip() == HELP_KEY:
             self._buffer.reset()
+            self._reason = None
             self._shows_help = True
             return
         if self._prompt.options:
@@ -263,7 +270,7 @@ class _AnswerEditor:
                 self._buffer.text = option.label
                 self._app.exit(result=option.value)
                 return
-        self._typed, self._reason = text, self._prompt.check(text)
+        self._reason = self._prompt.check(text)
         if self._reason is None:
             if self._prompt.is_secret and text:
                 self._buffer.text = SHOWN_MASK

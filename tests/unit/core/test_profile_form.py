@@ -283,6 +283,47 @@ def test_another_host_is_asked_only_with_consent() -> None:
         assert terminal.answers == []
 
 
+def test_api_of_microsoft_needs_no_other_request() -> None:
+    """Its tenant becomes Entra ID's, or with `--provider oauth2` the issuer."""
+
+    class Api(Server):
+        def send(self, request: HttpRequest, connection: Connection) -> HttpReply:
+            reply = super().send(request, connection)
+            uri = "https://login.windows.net/contoso.com/oauth2/authorize"
+            return HttpReply(
+                401, {"www-authenticate": f'Bearer authorization_uri="{uri}"'}, reply.body
+            )
+
+    for is_given, name, keys in (
+        (False, "entra", {"tenant": "contoso.com"}),
+        (True, "oauth2", {"issuer": "https://login.microsoftonline.com/contoso.com/v2.0"}),
+    ):
+        server = Api()
+        made, _ = form("oauth2", server=server)
+        made.is_provider_given = is_given
+        made.discover("https://api.example.com")
+        assert (made.provider.name, made.keys) == (name, keys)
+        assert all(url.startswith("https://api.example.com") for url in server.requests)
+
+
+def test_portal_of_groupid_needs_no_request() -> None:
+    """Its path tells which system it is, and a system with one grant needs no key for it."""
+    server = Server()
+    made, _ = form("oauth2", server=server)
+    made.discover("https://demomachine:4443/GroupID/")
+    made.choose_defaults()
+    assert (made.provider.name, made.keys) == ("groupid", {"host": "demomachine:4443"})
+    assert server.requests == []
+
+
+def test_auth0_asks_for_the_api() -> None:
+    """It may be left out, as a tenant can have a default one."""
+    answers = ("program", "acme.eu.auth0.com", "c")
+    keys = asked("auth0", *answers, "https://api.example.com", "")
+    assert keys["audience"] == "https://api.example.com"
+    assert "audience" not in asked("auth0", *answers, "", "")
+
+
 def test_defaults_follow_the_server() -> None:
     """Without questions: the first grant that the server announces, and for a user a public client."""
     server = Server(well_known({**OTHER, "grant_types_supported": ["authorization_code"]}))

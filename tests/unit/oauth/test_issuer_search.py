@@ -146,6 +146,38 @@ def test_api_names_its_issuer(challenge: str, place: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("challenge", "issuer"),
+    [
+        ('Bearer authorization_uri="https://login.microsoftonline.com/contoso.com/oauth2/authorize"', "contoso.com"),
+        ('Bearer authorization_uri="https://login.windows.net/t-1", error="invalid_token"', "t-1"),
+        ('Bearer authorization="https://login.windows.net/t-1", resource="https://vault.azure.net"', "t-1"),
+    ],
+)  # fmt: skip
+def test_api_of_microsoft_names_its_tenant(challenge: str, issuer: str) -> None:
+    """Its issuer follows from an authorization endpoint or a tenant, without asking Microsoft."""
+    replies: dict[str, HttpReply | Exception] = {
+        API: HttpReply(401, {"www-authenticate": challenge}, b"")
+    }
+    found, servers = search(API, replies)
+    assert found.issuer == f"https://login.microsoftonline.com/{issuer}/v2.0"
+    assert all(url.startswith(API) for url in servers.asked)
+
+
+def test_api_names_an_endpoint_of_another_server() -> None:
+    """The issuer is looked for from the endpoint upwards, if that server may be asked."""
+    challenge = f'Bearer authorization_uri="{HOST}/acme/oauth2/authorize"'
+    replies: dict[str, HttpReply | Exception] = {
+        API: HttpReply(401, {"www-authenticate": challenge}, b""),
+        f"{HOST}/acme/.well-known/openid-configuration": metadata(f"{HOST}/acme"),
+    }
+    origins: list[str] = []
+    found, _ = search(API, replies, lambda origin: not origins.append(origin))
+    assert (found.issuer, origins) == (f"{HOST}/acme", [f"{HOST}:443"])
+    with pytest.raises(NoMetadataError):
+        search(API, replies)
+
+
+@pytest.mark.parametrize(
     "wrong",
     [
         protected(resource="https://victim.example.com/v1"),

@@ -36,6 +36,7 @@ ASK = f"{shlex.quote(sys.executable)} -c {shlex.quote(ASKING)}"
 ASKING_ONE = """
 import os
 from tokencli.protocols import Choice
+from tokencli.terminal import line_editor
 from tokencli.terminal.console import StderrTerminal
 terminal = StderrTerminal(os.environ, no_input=False, quiet=False, verbose=0)
 options = [Choice("groupid", "GroupID", "self-hosted"), Choice("oauth2", "OAuth 2.0"),
@@ -241,6 +242,20 @@ def test_a_mistake_is_explained_and_asked_again(term: str) -> None:
         screen.type("\x7fid" if term != "dumb" else "id\r")
         screen.until("'id' is no host name")
         screen.type("\r" if term != "dumb" else "id")
+        screen.type(".example\r")
+        screen.until("got 10 id.example")
+
+
+def test_half_an_answer_is_no_mistake() -> None:
+    """It is explained after a pause, which never comes here, or if it is entered."""
+    patient = "setattr(line_editor, 'REASON_DELAY_S', 600)"
+    with asking(f"({patient}, {LINE[:-1]}, validate=is_host))[1]", term="xterm") as screen:
+        screen.until("Host")
+        for key in "id":
+            screen.type(key)
+        assert "no host name" not in screen.seen
+        screen.type("\r")
+        screen.until("'id' is no host name")
         screen.type(".example\r")
         screen.until("got 10 id.example")
 
