@@ -109,7 +109,7 @@ class KeyringError(CredentialsError):
 
 
 class NoKeyringError(KeyringError):
-    """There is no OS keyring here, or one that stores nothing, so it holds no secret of ours."""
+    """There is no OS keyring, or only one that stores nothing."""
 
 
 class LoginRequiredError(CredentialsError):

@@ -60,9 +60,15 @@ class SecretRef:
     target: tuple[str, ...] = ()
     """What the source's `TargetType` describes, in one part or several; or the other profile's name."""
 
-    def describe_source(self) -> str:
+    def label_source(self) -> str:
         """Return the kind and, if there is one, the variable, file, program, service or profile."""
         return " ".join((self.kind, *self.target[:1]))
+
+    def describe_source(self) -> str:
+        """Return the same for a sentence."""
+        if self.kind == "env":
+            return f"the environment variable {self.target[0]}"
+        return self.label_source()
 
 
 ParamValue: TypeAlias = str | Secret | tuple[str, ...]

@@ -199,7 +199,7 @@ def test_edit_has_the_options_of_add(tokencli: Run, write_config: Write) -> None
     """Whatever `add` can set, `edit` can change by the same option."""
     added, edited = (tokencli("profiles", command, "--help").out for command in ("add", "edit"))
     options = {word.strip(",") for word in added.split() if word.startswith("--")}
-    options -= {"--from"}  # sets nothing itself
+    options -= {"--from", "--yes"}  # set nothing themselves
     assert options <= set(edited.split()), options - set(edited.split())
     path = write_config(TEXT)
     changes = ["--provider", "oauth2", "--client-id", "new", "--client-secret-env", "NEW_SECRET",

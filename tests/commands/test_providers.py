@@ -147,18 +147,22 @@ def test_every_server_is_shown_on_check_and_on_adding(
 ) -> None:
     """Those that the profile doesn't name are shown with the setting without which they are refused."""
     done = tokencli("providers", "check", str(write_config(UNNAMED)))
-    assert "https://{host}: token\n" in done.out
+    assert "https://{host} (token requests)\n" in done.out
     assert (
-        "https://evil.example: userinfo; refused unless the profile sets userinfo_url" in done.out
+        "https://evil.example (userinfo requests); refused unless the profile sets userinfo_url"
+        in done.out
     )
-    assert "https://other.example: revocation; refused unless the profile sets rev" in done.out
+    assert (
+        "https://other.example (revocation requests); refused unless the profile sets rev"
+        in done.out
+    )
     row = json.loads(tokencli("providers", "check", str(write_config(UNNAMED)), "--json").out)
     assert [server["allowed"] for server in row["servers"]] == [True, False, False]
     options = ("--set", "host=h.example:8443", "--set", "client_id=c", "--set", "rev=r.example")
     done = tokencli("profiles", "add", "a", "--provider", "acme", "--no-input", *options)
-    assert "provider acme uses https://h.example:8443: token" in done.err
-    assert "provider acme uses https://r.example: revocation\n" in done.err
-    assert "https://evil.example: userinfo; refused" in done.err
+    assert "provider acme sends to https://h.example:8443 (token requests)" in done.err
+    assert "provider acme sends to https://r.example (revocation requests)\n" in done.err
+    assert "https://evil.example (userinfo requests); refused" in done.err
 
 
 def test_check_includes_the_profiles_of_the_file(tokencli: Run) -> None:

@@ -68,7 +68,7 @@ def test_servers_are_shown_and_confirmed(tokencli: Run, write_config: Write, fil
     path = write_config(CONFIG)
     refused = tokencli("providers", "add", str(file))
     assert refused.code == 2
-    assert "https://{host}: token" in refused.err
+    assert "https://{host} (token requests)" in refused.err
     assert f"fix: tokencli providers add {file} --yes" in refused.err
     code, seen = at_a_terminal("providers", "add", str(file), answers=["n"])
     assert code == 0, seen

@@ -164,4 +164,4 @@ def test_a_wrong_secret_from_a_variable_is_not_to_be_entered(tokencli: Run, serv
     """The message names the variable; a command that can't help is not suggested."""
     server.headers, server.body = JSON, '{"error": "invalid_client"}'
     done = tokencli("get", "p")
-    assert "env CLIENT_SECRET" in done.err and "fix:" not in done.err
+    assert "environment variable CLIENT_SECRET" in done.err and "fix:" not in done.err

@@ -11,7 +11,7 @@ try:
     from anyio import to_thread  # of httpx, which runs in asyncio and in trio
 except ImportError:
     raise ImportError(
-        "HttpxTokenAuth needs httpx, which is installed by: pip install 'tokencli[httpx]'"
+        "HttpxTokenAuth needs httpx, which is installed by: pip install httpx"
     ) from None
 
 from tokencli.api import to_config_path, to_seconds

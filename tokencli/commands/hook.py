@@ -17,9 +17,7 @@ def hook(
     shell: Annotated[str, typer.Argument(metavar="SHELL", help=f"{', '.join(HOOK_SHELLS)}.")],
     profiles: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[PROFILE]...", help="Profiles whose variables to set and keep fresh."
-        ),
+        typer.Argument(metavar="PROFILE", help="Profiles whose variables to set and keep fresh."),
     ] = None,
     renew: Annotated[
         bool,

@@ -70,7 +70,7 @@ def _integer_if_whole(seconds: float) -> float | int:
 
 
 KIND_DESCRIPTIONS = {
-    "jwt": "JWT (anyone can read it)",
+    "jwt": "JWT (not encrypted)",
     "sd-jwt": "SD-JWT (a JWT that discloses claims selectively)",
     "jwe": "JWE (encrypted; only its recipient can read it)",
     "opaque": "opaque (only its server can read it)",
@@ -165,7 +165,7 @@ def _render_verification(checks: CheckResults) -> str:
                 f"VERIFIED: {signed}, for {', '.join(map(_render_value, names))}", "green"
             )
         return render_styled(
-            f"VERIFIED: {signed}; the audience was not checked, because none is expected",
+            f"VERIFIED: {signed}; the audience was not checked, because no expected audience is set",
             "green",
         )
     if checks.verification_failure is not None:

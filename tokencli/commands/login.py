@@ -52,16 +52,16 @@ def login(
             "--wait",
             metavar="DURATION",
             parser=parse_positive_duration,
-            help="How long to wait for the sign-in, e.g. 15m; also without a terminal.",
+            help="How long to wait for the sign-in, e.g. 15m. Also allows a sign-in without a terminal.",
         ),
     ] = None,
     scope: ScopeOption = None,
 ) -> None:
     """Store a profile's secrets, or sign in.
 
-    You are asked only for missing secrets that the profile doesn't read from elsewhere. They are
-    tested with a token request and stored in the OS keyring, unless the server refuses them. Without
-    a keyring, you see the commands for other sources that work on this machine.
+    You are asked only for secrets that belong in the OS keyring and are missing there. They are
+    tested with a token request, and stored unless the server refuses them. Without a keyring, login
+    shows commands that set up other sources on this machine.
 
     If the grant needs an interactive sign-in, a browser opens, or the URL is shown.
 
@@ -90,7 +90,7 @@ def run_login(
     chosen = app.get_profile(name, scope=scope, anew=True)
     result = log_in(chosen, app, lines=lines, again=again)
     received = ", ".join(describe_login(chosen, result.token_result))
-    app.terminal.print_note(f"{chosen.name}: login succeeded: {received}")
+    app.terminal.print_note(f"login succeeded for {chosen.name}: {received}")
     if result.token_result.save_error is not None:
         raise result.token_result.save_error
 

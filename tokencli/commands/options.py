@@ -169,7 +169,7 @@ ForceOption = Annotated[
 ]
 ScopeOption = Annotated[
     str | None,
-    typer.Option("--scope", metavar="SCOPES", help="Request these scopes, not the profile's."),
+    typer.Option("--scope", metavar="SCOPES", help="Scopes to request instead of the profile's."),
 ]
 
 

@@ -13,7 +13,7 @@ import typer
 from tokencli.app import App
 from tokencli.commands.options import CommonOptions, common_options
 from tokencli.commands.profiles_edit import GivenKeys, key_options
-from tokencli.commands.providers_add import YesOption, install_providers, read_sections
+from tokencli.commands.providers_add import install_providers, read_sections
 from tokencli.core.profile_status import suggest_next_commands
 from tokencli.errors import ConfigError, TlsError, TokencliError, UnreachableError, UsageError
 from tokencli.models import Profile
@@ -39,24 +39,27 @@ def add(
     common: CommonOptions,
     given: GivenKeys,
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Name of the new profile.")
+        str | None, typer.Argument(metavar="NAME", help="Name of the new profile.")
     ] = None,
     from_url: Annotated[
         str | None,
         typer.Option(
             "--from",
             metavar="URL",
-            help="Find out the provider and its settings from the URL of an issuer, a token endpoint or"
+            help="Discover the provider and its settings from the URL of an issuer, a token endpoint or"
             " an API.",
         ),
     ] = None,
-    yes: YesOption = False,
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", "-y", help="Add a provider file without asking for confirmation."),
+    ] = False,
 ) -> None:
     """Add a profile to the configuration.
 
-    In a terminal, you are asked for what is missing. A URL can be pasted where a host is asked for.
-    If the server's certificate is from a private CA, you are asked for the CA. Secrets are stored by
-    `tokencli login`.
+    In a terminal, you are asked for what is missing. When asked for a host, you can paste a URL. If
+    the server's certificate is from a private CA, you are asked for that CA's certificate. Secrets
+    are stored by `tokencli login`.
 
     \b
     tokencli profiles add groupid
@@ -362,7 +365,7 @@ def _write_profile(form: "ProfileForm", app: App, *, announce: bool = True) -> P
     profile = config.get_profile_ignoring_top_level(form.name)
     if profile.provider.name not in BUILTIN_NAMES:
         for row in list_request_origins(profile.provider, profile):
-            app.terminal.print_note(f"provider {profile.provider.name} uses {row.describe()}")
+            app.terminal.print_note(f"provider {profile.provider.name} sends to {row.describe()}")
     if announce:
         _print_commands(suggest_next_commands(profile), app)
     return profile

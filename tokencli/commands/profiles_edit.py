@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ProfileNameArgument = Annotated[
     str | None,
-    typer.Argument(metavar="[NAME]", help="Profile name; the default profile if omitted."),
+    typer.Argument(metavar="NAME", help="Profile name; the default profile if omitted."),
 ]
 UnsetOption = Annotated[
     list[str] | None,

@@ -23,10 +23,14 @@ NewNameArgument = Annotated[
 
 
 @common_options()
-def rename(common: CommonOptions, name: NameArgument, new_name: NewNameArgument) -> None:
-    """Rename a profile, with its tokens and its secrets in the OS keyring.
+def rename(
+    common: CommonOptions,
+    name: NameArgument,
+    new_name: Annotated[str, typer.Argument(metavar="NEW_NAME", help="New name of the profile.")],
+) -> None:
+    """Rename a profile, and move its tokens and its secrets in the OS keyring.
 
-    Profiles that exchange its token, and the default profile, follow.
+    References to it in default_profile and in other profiles are updated.
 
     \b
     tokencli profiles rename groupid work

@@ -130,7 +130,7 @@ def _profile_to_dict(row: ProfileRow, now: float) -> dict[str, object]:
         "store": profile.store,
         "export": profile.export,
         "secrets": {
-            name: {"kind": ref.kind, "place": ref.describe_source()}
+            name: {"kind": ref.kind, "place": ref.label_source()}
             for name, ref in profile.secrets.items()
         },
         "token": token_status_to_dict(row.token_status, now),
@@ -161,7 +161,7 @@ def render_profile_details(
     text = f"{title}\n\n" + render_table(("SETTING", "VALUE", "FROM"), rows)
     if secret_statuses:
         secrets = [
-            (s.ref.name, s.ref.describe_source(), _describe_presence(s)) for s in secret_statuses
+            (s.ref.name, s.ref.label_source(), _describe_presence(s)) for s in secret_statuses
         ]
         text += "\n" + render_table(("SECRET", "SOURCE", "PRESENT"), secrets)
     expires_at = token_status.expires_at
@@ -195,7 +195,7 @@ def profile_details_to_dict(
         "secrets": {
             status.ref.name: {
                 "kind": status.ref.kind,
-                "place": status.ref.describe_source(),
+                "place": status.ref.label_source(),
                 "present": status.present,
                 "why": status.reason,
             }

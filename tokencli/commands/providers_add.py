@@ -31,7 +31,9 @@ def add(
     name: Annotated[
         str | None,
         typer.Option(
-            "--name", metavar="NAME", help="Name of the provider, or the one of several to add."
+            "--name",
+            metavar="NAME",
+            help="Name to give the provider; if the file has several, the one to add.",
         ),
     ] = None,
     yes: YesOption = False,
@@ -39,8 +41,8 @@ def add(
 ) -> None:
     """Add a provider to the configuration.
 
-    Every server to which it sends credentials is shown, and you are asked to confirm. Comments of
-    both files are kept.
+    You see every server to which the provider sends credentials, and are asked to confirm. Comments
+    in the provider file and in the configuration are kept.
 
     \b
     tokencli providers add acme.toml

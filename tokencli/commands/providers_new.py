@@ -33,7 +33,7 @@ MAX_REQUESTS_LISTED = 20
 @common_options()
 def new(
     common: CommonOptions,
-    title: Annotated[str, typer.Argument(metavar="[TITLE]", help="Name of the system.")] = "",
+    title: Annotated[str, typer.Argument(metavar="TITLE", help="Name of the system.")] = "",
     from_curl: Annotated[
         str | None,
         typer.Option(
@@ -118,7 +118,7 @@ def _repeat_command(title: str, from_curl: str | None, from_file: str | None, pi
 def _ask_token_place(request: "ImportedRequest", terminal: Terminal) -> "ImportedRequest":
     """Return the request with where the token is in its reply, which no reply was there to show."""
     place = terminal.ask_line(
-        "Where is the token in the reply",
+        "Path of the token in the reply",
         default="access_token",
         validate=_describe_invalid_locator,
         help="the name of a JSON member, e.g. data.token, or another place, e.g. header:X-Token",

@@ -85,6 +85,14 @@ def _log_in_exclusively(
     except BaseException as error:
         # Stored only now: whatever ends this process, a refused secret never replaced an older one.
         refused = error.blamed_secrets if isinstance(error, RefusedError) else ()
+        stored = {ref.name for ref in keyring_refs} - {ref.name for ref in missing}
+        if (
+            isinstance(error, RefusedError)
+            and error.fix
+            and not again
+            and stored.isdisjoint(refused)
+        ):
+            error.fix = error.fix.removesuffix(" --again")  # what was refused isn't stored
         for ref in to_store:
             if ref.name in refused:
                 ctx.terminal.print_note(f"the {ref.name} was refused, so it is not stored")

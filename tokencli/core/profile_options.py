@@ -28,7 +28,7 @@ KEY_OPTIONS: dict[str, KeyOption] = {
     "client_auth": KeyOption("METHOD", "Client authentication method."),
     "ca_file": KeyOption("FILE", "CA bundle to trust for this profile (PEM)."),
     "store": KeyOption("STORE", f"Token store: {join_alternatives(TOKEN_STORES)}."),
-    "export": KeyOption("VARIABLE", "Variable that export sets."),
+    "export": KeyOption("VARIABLE", "Variable that `tokencli export` sets."),
 }
 """Key -> its option. All other keys are set by `--set KEY=VALUE`."""
 

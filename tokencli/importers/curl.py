@@ -288,12 +288,14 @@ def _iter_notes(options: list[_Option], values: Mapping[str, list[str]]) -> Iter
     if any(name.startswith("netrc") for name in values):
         yield "the user name and password, which are in a file that is not read"
     left_out = [
-        f"{spelling} ({_PROFILE_KEYS[name]} in the profile)" if name in _PROFILE_KEYS else spelling
+        f"{spelling} (set {_PROFILE_KEYS[name]} in the profile)"
+        if name in _PROFILE_KEYS
+        else spelling
         for name, _, spelling in options
         if name.removeprefix("no-") not in _READ_OPTIONS
     ]
     if left_out:
-        yield f"options that were left out: {', '.join(dict.fromkeys(left_out))}"
+        yield f"left out {', '.join(dict.fromkeys(left_out))}"
 
 
 def _choose_method(values: Mapping[str, list[str]], has_data: bool, has_form: bool) -> str:

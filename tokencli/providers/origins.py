@@ -33,7 +33,7 @@ class RequestOrigin:
 
     def describe(self) -> str:
         """Return the server, what is sent there, and the key without which nothing is."""
-        text = f"{self.origin}: {', '.join(self.requests).replace('_', ' ')}"
+        text = f"{self.origin} ({', '.join(self.requests).replace('_', ' ')} requests)"
         if self.is_named:
             return text
         return f"{text}; refused unless the profile sets {self.keys_to_set[0] if self.keys_to_set else 'it'}"

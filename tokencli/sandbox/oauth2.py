@@ -163,7 +163,7 @@ class OAuth2(FakeSystem):
                 if basic is not None and encoded
                 else ""
             )
-            raise OAuthError("invalid_client", f"wrong client id or secret{hint}", 401)
+            raise OAuthError("invalid_client", f"wrong client ID or secret{hint}", 401)
         return client_id
 
     def grant_client_credentials(self, client: str, form: Mapping[str, str]) -> AuthorizationGrant:

@@ -113,7 +113,7 @@ def test_who_and_for_whom_come_first() -> None:
         "audience  a, b",
         "subject   jo",
         "client    app",
-        "kind      JWT (anyone can read it)",
+        "kind      JWT (not encrypted)",
     ]
     opaque = render_inspection(inspect_token("0123-opaque", now=NOW), NOW)
     assert "issuer" not in opaque and "audience" not in opaque

@@ -71,6 +71,25 @@ def test_a_refused_secret_is_never_stored(name: str, stored_before: bool) -> Non
     assert not any("canary" in text for text in messages)
 
 
+@pytest.mark.parametrize(
+    ("stored", "again"),
+    [((), False), (("client_secret",), False), (("password",), True), (("password",), False)],
+)
+def test_again_is_suggested_only_if_a_refused_secret_is_stored(
+    stored: tuple[str, ...], again: bool
+) -> None:
+    """Otherwise the next login asks for it anyway, and not for the ones that were stored."""
+    full = filled_keyring().secrets
+    items = [keyring_ref(name).target for name in stored]
+    keyring = FakeKeyring({item: full[item] for item in items})
+    ctx = FakeContext(transport=FakeTransport([REFUSED["invalid_grant"]]), keyring=keyring)
+    profile = make_profile(grant="password", values={"client_id": "c", "username": "jdoe"})
+    with pytest.raises(TokencliError) as caught:
+        log_in(profile, ctx, lines=LINES if again else LINES[len(stored) :], again=again)
+    suffix = " --again" if "password" in stored else ""
+    assert caught.value.fix == f"tokencli login p{suffix}"
+
+
 def test_nothing_is_stored_before_the_server_decides() -> None:
     """If the process is killed while it waits, the older secrets are still there."""
     keyring = filled_keyring()

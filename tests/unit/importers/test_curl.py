@@ -126,13 +126,13 @@ def test_an_option_may_be_abbreviated(option: str) -> None:
     [
         (
             "-so x --retry 2 --compressed",
-            "options that were left out: -s, -o, --retry, --compressed",
+            "left out -s, -o, --retry, --compressed",
         ),
         (
             "-k --cacert x -E y",
-            "-k (insecure in the profile), --cacert (ca_file in the profile), -E",
+            "-k (set insecure in the profile), --cacert (set ca_file in the profile), -E",
         ),
-        ("--no-location", "left out: --no-location"),
+        ("--no-location", "left out --no-location"),
         ("--digest -u a:b", "HTTP Digest (--digest) is not supported"),
         ("--aws-sigv4 aws:amz -u a:b", "AWS Signature (--aws-sigv4) is not supported"),
         ("--netrc", "the user name and password, which are in a file"),

@@ -200,7 +200,7 @@ def test_response_schemas_fill_the_places_that_they_name(
     assert table["reply"] == {"access_token": "result.accessToken", **places}
     assert table["errors"] == {"code": "error.code", "description": "error.message"}
     assert "canary" not in text
-    assert "OPEN: how long the token lives" not in text
+    assert "OPEN: the token's lifetime" not in text
     assert not isinstance(validate_user_provider("acme", table), list)
 
 

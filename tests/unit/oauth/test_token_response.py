@@ -400,7 +400,9 @@ def test_refusal_names_the_sources_of_secrets() -> None:
     """`login --again` can't prompt for secrets in variables and files."""
     refs = {"client_secret": SecretRef("env", "client_secret", "p", ("MY_SECRET",))}
     error = refusal('{"error": "invalid_client"}', replace(OAUTH2, secrets=refs), 401)
-    assert "the profile reads the client_secret from env MY_SECRET" in (error.cause or "")
+    assert "the profile reads the client_secret from the environment variable MY_SECRET" in (
+        error.cause or ""
+    )
     assert error.fix is None
 
 

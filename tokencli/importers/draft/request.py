@@ -325,7 +325,7 @@ def draft_reply(request: ImportedRequest, draft: ProviderDraft) -> None:
         draft.add_open_question("whether the recorded redirect means success (reply.status)")
     if not {"expires_in", "expires_at"} & set(found):
         draft.add_open_question(
-            "how long the token lives (reply.expires_in, reply.expires_at or reply.ttl)"
+            "the token's lifetime (reply.expires_in, reply.expires_at or reply.ttl)"
         )
     if "refresh_token" in found:
         draft.add_open_question("how the token is refreshed ([refresh])")
