@@ -248,6 +248,27 @@ def test_from_names_what_is_missing(tokencli: Run) -> None:
     assert "this is Microsoft Entra ID" in done.err
     assert "--provider entra --set tenant=contoso.com" in done.err
     assert "--client-id 66666666-7777" in done.err
+    assert "continues" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("https://bücher.example/token", "the host name of the URL contains a non-ASCII letter"),
+        ("https://x.example/t\u00f6ken", "the URL contains a space"),
+        ("https://user:canary@x.example/token", "the URL contains a user name or password"),
+        ("http://x.example/token", "http would send credentials unencrypted"),
+        ("https://", "this is not an https URL"),
+    ],
+)
+def test_from_an_unusable_url(tokencli: Run, url: str, message: str) -> None:
+    """Nothing is contacted or continued; the reason says what to write."""
+    done = tokencli("profiles", "add", "acme", "--from", url, "--client-id", "c")
+    assert done.code == 3
+    assert message in done.err
+    assert "fix" in done.err
+    assert "canary" not in done.err
+    assert "continues" not in done.err
 
 
 def test_from_a_server_that_is_down(tokencli: Run, written: Path) -> None:

@@ -280,7 +280,7 @@ def _resumable(
         _print_resume_command(form, given, app, from_url)
         raise
     except TokencliError:
-        if form.keys != answers_before:
+        if app.terminal.interactive and form.keys != answers_before:
             _print_resume_command(form, given, app, from_url)
         raise
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tokencli.errors import StorageError
 from tokencli.protocols import ShowWait
 from tokencli.system.file_lock import hold_lock
 from tokencli.system.private_files import ensure_private_dir
@@ -24,8 +25,16 @@ def hold_config_lock(show_wait: ShowWait, root: Path | None = None) -> Iterator[
         LockTimeoutError: another process holds it. StorageError: it can't be created.
     """
     root = root or state_dir()
-    ensure_private_dir(root, chosen=True)
-    ensure_private_dir(root / "locks")
+    try:
+        ensure_private_dir(root, chosen=True)
+        ensure_private_dir(root / "locks")
+    except StorageError as error:
+        if error.cause:  # it is about token stores
+            error.cause = (
+                "a lock is needed there while a configuration is changed; XDG_STATE_HOME can name"
+                " another directory"
+            )
+        raise
     doing = "changing a configuration file"
     path = root / "locks" / "config.lock"
     with hold_lock(

@@ -352,7 +352,12 @@ def _replace_file(path: Path, old: str | None, text: str) -> None:
             f"{path} can't be written: {error.strerror}",
             fix=f"ls -ld {shlex.quote(str(target.parent))}",
         ) from None
-    write_atomically(target, mark + text.encode("utf-8"), mode)
+    try:
+        write_atomically(target, mark + text.encode("utf-8"), mode)
+    except StorageError as error:
+        if error.cause:  # it is about token stores
+            error.cause = "--config or TOKENCLI_CONFIG can name a file on another file system"
+        raise
 
 
 def _require_unchanged(path: Path, old: str | None) -> None:

@@ -233,9 +233,13 @@ class ProfileForm:
         Return whether they are known now; if not, the user wants to enter another URL.
         """
         url = complete_url(url)
+        is_ca_given = "ca_file" in self.keys
         while True:
             try:
                 self.discover(url, ask_contact=ask_contact)
+                issuer = self.server.issuer if self.server is not None else url
+                if not is_ca_given and get_url_origin(issuer) != get_url_origin(url):
+                    self.keys.pop("ca_file", None)  # it was asked for to reach the API
             except ConfigError as error:
                 if "ca_file" not in self.keys:
                     raise

@@ -79,15 +79,16 @@ def discover_server(
         resolved, keys = provider or load_builtin("oauth2"), {"issuer": server.issuer}
         description = f"the issuer is {server.issuer}"
         if not server.endpoints:
-            description += ", which was not contacted"
+            description += "; its endpoints are looked up at the first login"
     if server.resource is not None and resolved.name not in _NO_RESOURCE:
         keys = {**keys, "resource": server.resource}
     return ServerSettings(resolved, keys, description, server)
 
 
 def complete_url(text: str) -> str:
-    """Return the text as a URL; without a scheme it is https."""
-    return text if "://" in text else f"https://{text}"
+    """Return the text as a URL without its fragment, e.g. of a page; without a scheme it is https."""
+    url = text.strip().partition("#")[0]
+    return url if "://" in url else f"https://{url}"
 
 
 def is_token_url(url: str) -> bool:

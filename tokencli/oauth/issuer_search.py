@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
 
-from tokencli.errors import ConfigError, ReplyError, UnreachableError
+from tokencli.errors import ConfigError, ReplyError, TlsError, UnreachableError
 from tokencli.models import HttpReply, HttpRequest
 from tokencli.oauth.discovery import MAX_QUOTED_CHARS, metadata_urls, read_endpoints
 from tokencli.oauth.www_authenticate import parse_challenges
@@ -36,7 +36,7 @@ class AuthorizationServer:
 
     issuer: str
     endpoints: Mapping[str, str] = field(default_factory=dict)
-    """Logical name -> URL; empty if the issuer is another server, which was not contacted."""
+    """Logical name -> URL; empty if the issuer is another server, which was not asked."""
     grant_types: tuple[str, ...] = ()
     """`grant_types_supported`; empty if the metadata doesn't say."""
     auth_methods: tuple[str, ...] = ()
@@ -125,11 +125,22 @@ class IssuerSearch:
         return None
 
     def _contact_issuer(self, issuer: str, named_by: str, hops: int) -> AuthorizationServer | None:
-        """Return the issuer that a document names; without its endpoints if it isn't contacted."""
+        """Return the issuer that a document names; without its endpoints if it can't be asked.
+
+        Raises:
+            TlsError: its certificate isn't trusted.
+        """
         origin = get_url_origin(issuer)
-        if origin != get_url_origin(named_by) and not self.may_contact(origin):
+        if origin == get_url_origin(named_by):
+            return self._fetch_issuer(issuer, hops)
+        try:
+            may_contact = self.may_contact(origin)
+            return self._fetch_issuer(issuer, hops) if may_contact else AuthorizationServer(issuer)
+        except TlsError:
+            raise
+        except UnreachableError as error:
+            self.failures.append(f"{issuer}: {error.message}")
             return AuthorizationServer(issuer)
-        return self._fetch_issuer(issuer, hops)
 
     def _follow_challenge(self, url: str) -> AuthorizationServer | None:
         """Ask the API itself, whose refusal may name its metadata (RFC 9728 section 5.1).

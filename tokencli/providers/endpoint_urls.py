@@ -63,12 +63,17 @@ def check_endpoint_url(url: str, *, query: bool = True) -> str:
     Raises:
         ConfigError: the URL is not allowed. The fix says what to write.
     """
+    parts = _try_urlsplit(url)
+    if parts is not None and re.search(r"[^\W\x00-\x7f]", parts.netloc):
+        raise ConfigError(
+            "the host name of the URL contains a non-ASCII letter",
+            fix="write the host name in ASCII (xn--… for international names)",
+        )
     if re.search(_NON_PRINTABLE_ASCII, url) or "\\" in url:
         raise ConfigError(
             "the URL contains a space, a backslash, a control character or a non-ASCII letter",
             fix="remove or percent-encode it",
         )
-    parts = _try_urlsplit(url)
     if parts is None or parts.scheme not in {"https", "http"} or not parts.netloc:
         raise ConfigError(
             "this is not an https URL", fix='write the whole URL: "https://server.example.com/…"'

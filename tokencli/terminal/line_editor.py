@@ -245,6 +245,7 @@ class _AnswerEditor:
         bind("c-c", self._cancel)
         bind("<sigint>", self._cancel)
         bind("c-z", self._suspend_group)
+        bind("c-u", self._delete_before_cursor)
         has_options = bool(self._prompt.options)
         bind("up", lambda: self._move(-1), when=has_options)
         bind("c-p", lambda: self._move(-1), when=has_options)
@@ -279,6 +280,10 @@ class _AnswerEditor:
     def _cancel(self) -> None:
         if not self._app.is_done:
             self._app.exit(exception=KeyboardInterrupt())
+
+    def _delete_before_cursor(self) -> None:
+        """Delete across line breaks, which a paste may contain."""
+        self._buffer.delete_before_cursor(self._buffer.cursor_position)
 
     def _move(self, step: int) -> None:
         matches = self._matches()

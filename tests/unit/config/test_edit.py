@@ -1,7 +1,10 @@
 """Editing the configuration: only the requested change is written, every other byte stays."""
 
+import errno
+import os
 import stat
 import tomllib
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -9,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokencli.config import edit, toml_edit
+from tokencli.config.config_lock import hold_config_lock
 from tokencli.config.load import Config, load_config
 from tokencli.errors import ConfigError, StorageError, UsageError
+from tokencli.system import private_files
 
 TEXT = """# my endpoints
 
@@ -331,3 +336,26 @@ def test_copying_a_profile_copies_its_comments(path: Path, ending: str) -> None:
         'client_id = "y"\nscope = "read"\n'
         '\n[profiles.c.client_secret]\nenv = "B_SECRET"   # from CI\n'
     ).replace("\n", ending)
+
+
+def test_read_only_file_system(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cause is about the configuration, also if the lock can't be created, and not about a store."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    loaded = config(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(private_files, "_reserve_space", refuse)
+        with pytest.raises(StorageError, match="read-only") as caught:
+            edit.set_default_profile(loaded, "b")
+        assert "TOKENCLI_CONFIG" in str(caught.value.cause)
+    assert path.read_text() == TEXT
+    monkeypatch.setattr(os, "mkdir", refuse)
+    root = path.parent / "state"
+    with (
+        pytest.raises(StorageError, match="read-only") as caught,
+        hold_config_lock(lambda *_, **__: nullcontext(), root),
+    ):
+        pass
+    assert "XDG_STATE_HOME" in str(caught.value.cause)

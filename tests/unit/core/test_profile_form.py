@@ -306,6 +306,19 @@ def test_api_of_microsoft_needs_no_other_request() -> None:
         assert all(url.startswith("https://api.example.com") for url in server.requests)
 
 
+def test_ca_of_an_api_is_not_the_issuers() -> None:
+    """A CA that was named to reach the API isn't written if the issuer is on another server."""
+    api = "https://api.example.com/v1"
+    resource = "https://api.example.com/.well-known/oauth-protected-resource/v1"
+    documents: dict[str, object] = {resource: {"resource": api, "authorization_servers": [ISSUER]}}
+    made, _ = form("oauth2", "/acme.pem", server=Server(documents, ca_file="/acme.pem"))
+    assert made.discover_or_ask(api)
+    assert made.keys == {"issuer": ISSUER, "resource": api}
+    made, _ = form("oauth2", "/acme.pem", server=Server(well_known(OTHER), ca_file="/acme.pem"))
+    assert made.discover_or_ask(f"{ISSUER}#top")
+    assert made.keys == {"issuer": ISSUER, "ca_file": "/acme.pem"}
+
+
 def test_portal_of_groupid_needs_no_request() -> None:
     """Its path tells which system it is, and a system with one grant needs no key for it."""
     server = Server()

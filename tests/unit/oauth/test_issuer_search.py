@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tokencli.errors import ConfigError, ReplyError, UnreachableError
+from tokencli.errors import ConfigError, ReplyError, TlsError, UnreachableError
 from tokencli.models import HttpReply, HttpRequest
 from tokencli.oauth.issuer_search import AuthorizationServer, IssuerSearch, NoMetadataError
 
@@ -175,6 +175,19 @@ def test_api_names_an_endpoint_of_another_server() -> None:
     assert (found.issuer, origins) == (f"{HOST}/acme", [f"{HOST}:443"])
     with pytest.raises(NoMetadataError):
         search(API, replies)
+
+
+def test_issuer_that_is_down_is_looked_up_later() -> None:
+    """The API's own word for its issuer counts, but a certificate that isn't trusted ends the search."""
+    replies: dict[str, HttpReply | Exception] = {
+        f"{API}/.well-known/oauth-protected-resource/v1": protected(),
+        f"{HOST}/.well-known/openid-configuration": UnreachableError("down"),
+    }
+    found, _ = search(f"{API}/v1", replies, lambda origin: True)
+    assert (found.issuer, dict(found.endpoints)) == (HOST, {})
+    replies[f"{HOST}/.well-known/openid-configuration"] = TlsError("not trusted")
+    with pytest.raises(TlsError):
+        search(f"{API}/v1", replies, lambda origin: True)
 
 
 @pytest.mark.parametrize(
