@@ -231,7 +231,10 @@ PATHS: dict[str, Sequence[Step]] = {
             '    https://acme.example:8443/api/login -H "Content-Type: application/json" \\\n'
             '    -d "{\\"user\\":\\"jdoe\\",\\"password\\":\\"secret\\"}"\'',
             [
-                ("Where is the token", "data.token"),
+                ("Path of the token", "data.token"),
+                ("Lifetime of the token", "data.expiresIn"),
+                ("How requests carry", ""),
+                ("Path of the error code", ""),
                 ("Add provider acme", "y"),
             ],
         ),

@@ -199,16 +199,75 @@ def test_new_with_add(tokencli: Run, write_config: Write, tmp_path: Path) -> Non
     assert f"fix: tokencli providers new B --from {source} --add --yes" in refused.err
 
 
-def test_new_with_add_asks_where_the_token_is(write_config: Write, tmp_path: Path) -> None:
-    """Without a recorded reply, the place of the token is asked for and checked."""
+@pytest.mark.parametrize(
+    ("answers", "expected", "is_open"),
+    [
+        (["data.jwt", "30m", "X-Auth-Token: {token}", "error.code"],
+         {"reply": {"access_token": "data.jwt", "ttl": 1800}, "use": "X-Auth-Token: {token}", "errors": {"code": "error.code"}},
+         False),
+        (["header:X-Token", "data.expires_at", "", "errors[0].code"],
+         {"reply": {"access_token": "header:X-Token", "expires_at": "data.expires_at"}, "errors": {"code": "errors[0].code"}},
+         False),
+        (["", "never", "?key={token}", "code"],
+         {"reply": {"access_token": "access_token", "ttl": "never"}, "use": "?key={token}", "errors": {"code": "code"}},
+         False),
+        (["data..jwt", "data.jwt", "5 parsecs", "data.validFor", "Bearer", "Content-Length: {token}", "", ""],
+         {"reply": {"access_token": "data.jwt", "expires_in": "data.validFor"}},
+         True),
+        (["", "", "", ""], {"reply": {"access_token": "access_token"}}, True),
+    ],
+)  # fmt: skip
+def test_new_with_add_asks_for_the_open_fields(
+    tokencli: Run,
+    write_config: Write,
+    tmp_path: Path,
+    answers: list[str],
+    expected: dict[str, object],
+    is_open: bool,
+) -> None:
+    """Token, lifetime, use and error code are asked for; an invalid answer is asked for again."""
     path = write_config(CONFIG)
     source = tmp_path / "c.txt"
     source.write_text(CURL)
     code, seen = at_a_terminal("providers", "new", "Acme", "--from", str(source), "--add",
-                               answers=["data.jwt", "y"])  # fmt: skip
+                               answers=[*answers, "y"])  # fmt: skip
     assert code == 0, seen
     table = tomllib.loads(path.read_text())["providers"]["acme"]
-    assert table["reply"]["access_token"] == "data.jwt"
+    assert {key: table.get(key) for key in expected} == expected
+    assert ("use" in table) is ("use" in expected)
+    assert ("# OPEN: where an error's code" in path.read_text()) is is_open
+    assert "# OPEN: where the token" not in path.read_text()
+    assert ("# OPEN: the token's lifetime" in path.read_text()) is (answers[1] == "")
+    assert tokencli("providers", "check", str(path)).code == 0
+
+
+def test_answers_outlive_a_refused_addition(write_config: Write) -> None:
+    """The draft of what was answered is printed if it isn't added, and a wrong URL is asked for again."""
+    path = write_config(CONFIG)
+    answers = ["not a url", "http://", "id.example.com/login", "2", "n", "user password", "",
+               "data.jwt", "1h", "", "", "n"]  # fmt: skip
+    code, seen = at_a_terminal("providers", "new", "Acme", "--add", answers=answers)
+    assert code == 0, seen
+    assert path.read_text() == CONFIG
+    draft = tomllib.loads(seen.rpartition("not added:")[2].replace("\r\n", "\n"))
+    assert draft["endpoints"]["token"] == "https://id.example.com/login"
+    assert draft["reply"] == {"access_token": "data.jwt", "ttl": 3600}
+    code, seen = at_a_terminal(
+        "providers", "new", "Acme", "--add", "--name", "groupid", answers=answers[2:]
+    )
+    assert code == 2
+    assert 'access_token = "data.jwt"' in seen
+
+
+def test_a_provider_on_this_machine_is_asked_about(write_config: Write, file: Path) -> None:
+    """A provider with an http URL can be used if the user agrees; otherwise the error says how."""
+    text = file.read_text().replace("https://{host}", "http://127.0.0.1:8971")
+    file.write_text(text.replace('host.kind = "host", ', ""))
+    path = write_config(CONFIG)
+    command = ("profiles", "add", "p", "--provider", str(file), "--yes")
+    code, seen = at_a_terminal(*command, answers=["u", "1", "y", "y", "n"])
+    assert code == 0, seen
+    assert tomllib.loads(path.read_text())["profiles"]["p"]["allow_http"] is True
 
 
 def test_a_profile_with_a_provider_file(

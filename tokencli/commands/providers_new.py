@@ -1,11 +1,13 @@
 """`tokencli providers new`: draft a provider from answers, a curl command line, or a file."""
 
 import json
+import re
 import shlex
 import sys
+from collections.abc import Collection
 from dataclasses import replace as replace_fields
-from typing import TYPE_CHECKING, Annotated, cast
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlencode, urlsplit
 
 import typer
 
@@ -18,14 +20,21 @@ from tokencli.commands.providers_add import (
     install_providers,
     read_sections,
 )
+from tokencli.duration import parse_duration
 from tokencli.errors import ConfigError, UsageError
-from tokencli.protocols import Terminal
+from tokencli.protocols import Choice, Terminal
 
 if TYPE_CHECKING:
     from tokencli.importers.draft.builder import ProviderDraft
     from tokencli.importers.model import Imported, ImportedRequest
 
-BODY_FORMATS = ("form", "json", "query", "none")
+BODY_FORMATS = (
+    Choice("form", "form", "as HTML forms send them"),
+    Choice("json", "json", "members of a JSON object"),
+    Choice("query", "query", "part of the URL, with GET"),
+    Choice("none", "none", "no parameters"),
+)
+PLACE_HELP = "the name of a JSON member of the reply"
 MAX_REQUESTS_LISTED = 20
 """Requests of one file that are listed; --pick accepts every one."""
 
@@ -80,7 +89,7 @@ def new(
         raise UsageError("--from-curl and --from can't be combined")
     # start-up: `tokencli --help` imports this module, and the importers cost as much as Typer
     from tokencli.importers.curl import parse_curl
-    from tokencli.importers.draft.request import UNKNOWN_TOKEN_PLACE
+    from tokencli.importers.model import ImportedRequest
     from tokencli.importers.recording import read_token_requests
 
     app = App(common)
@@ -92,19 +101,28 @@ def new(
     else:
         requests = [_ask_token_request(app.terminal)]
     draft = _pick_draft(app, requests, pick, title)
-    if add and app.terminal.interactive and UNKNOWN_TOKEN_PLACE in draft.open_questions:
-        request = cast("ImportedRequest", draft.source)
-        draft = _pick_draft(app, [_ask_token_place(request, app.terminal)], 1, title)
+    is_asked = from_curl is None and from_file is None
+    if app.terminal.interactive and (add or is_asked) and isinstance(draft.source, ImportedRequest):
+        request = _ask_open_fields(draft.source, draft.open_questions, app.terminal)
+        draft = _pick_draft(app, [request], 1, title)
     if not add:
         output.write_stdout(draft.to_toml())
     for question in draft.open_questions:
         app.terminal.print_note(f"check: {question}")
-    if add:
-        from tokencli.config.provider_file import slugify_name  # loads pydantic
+    if not add:
+        return
+    from tokencli.config.provider_file import slugify_name  # loads pydantic
 
+    command = _repeat_command(title, from_curl, from_file, pick)
+    is_added = False
+    try:
         sections = read_sections(draft.to_toml(), "the draft", name or slugify_name(draft.title))
-        command = _repeat_command(title, from_curl, from_file, pick)
         install_providers(app, sections, command, yes=yes, replace=replace)
+        is_added = True
+    finally:
+        if not is_added and app.terminal.interactive:
+            app.terminal.print_note("this is the draft, which was not added:")
+            output.write_stdout(draft.to_toml())
 
 
 def _repeat_command(title: str, from_curl: str | None, from_file: str | None, pick: int) -> str:
@@ -115,15 +133,46 @@ def _repeat_command(title: str, from_curl: str | None, from_file: str | None, pi
     return shlex.join([*words, *(["--pick", str(pick)] if pick > 1 else []), "--add"])
 
 
-def _ask_token_place(request: "ImportedRequest", terminal: Terminal) -> "ImportedRequest":
-    """Return the request with where the token is in its reply, which no reply was there to show."""
-    place = terminal.ask_line(
-        "Path of the token in the reply",
-        default="access_token",
-        validate=_describe_invalid_locator,
-        help="the name of a JSON member, e.g. data.token, or another place, e.g. header:X-Token",
-    )
-    return replace_fields(request, token_locator=place)
+def _ask_open_fields(
+    request: "ImportedRequest", open_questions: Collection[str], terminal: Terminal
+) -> "ImportedRequest":
+    """Return the request with what no recorded reply shows, as far as the user knows it."""
+    from tokencli.importers.draft import request as drafts
+
+    if drafts.UNKNOWN_TOKEN_PLACE in open_questions:
+        token_locator = terminal.ask_line(
+            "Path of the token in the reply",
+            default="access_token",
+            validate=_describe_invalid_locator,
+            help=f"{PLACE_HELP}, e.g. data.token, or another place, e.g. header:X-Token",
+        )
+        request = replace_fields(request, token_locator=token_locator)
+    if drafts.UNKNOWN_LIFETIME in open_questions:
+        lifetime = terminal.ask_line(
+            "Lifetime of the token (Enter if unknown)",
+            default="",
+            validate=_describe_invalid_lifetime,
+            help=f"a time, e.g. 30m, or never, or {PLACE_HELP} that says so, e.g. data.expires_in;"
+            " if it is unknown, each get fetches a new token",
+        )
+        request = replace_fields(request, lifetime=lifetime)
+    if drafts.UNKNOWN_USAGE in open_questions:
+        usage = terminal.ask_line(
+            "How requests carry the token",
+            default=drafts.DEFAULT_USAGE,
+            validate=_describe_invalid_usage,
+            help="a header with {token}, e.g. X-Auth-Token: {token}, or ?name={token}",
+        )
+        request = replace_fields(request, usage=usage)
+    if drafts.UNKNOWN_ERRORS in open_questions:
+        error_locator = terminal.ask_line(
+            "Path of the error code in a refusal (Enter if unknown)",
+            default="",
+            validate=_describe_invalid_locator,
+            help=f"{PLACE_HELP}, e.g. error.code; the usual names are found without it",
+        )
+        request = replace_fields(request, error_locator=error_locator)
+    return request
 
 
 def _describe_invalid_locator(place: str) -> str | None:
@@ -136,18 +185,50 @@ def _describe_invalid_locator(place: str) -> str | None:
     return None
 
 
+def _describe_invalid_lifetime(text: str) -> str | None:
+    try:
+        parse_duration(text)
+    except ValueError as error:
+        return str(error) if text[:1].isdigit() else _describe_invalid_locator(text)
+    return None
+
+
+def _describe_invalid_usage(text: str) -> str | None:
+    from tokencli.providers.validation.reply import check_usage_line
+
+    if "{token}" not in text:
+        return "it has to contain {token}"
+    found = next(check_usage_line(text, {"token"}, ()), None)
+    return f"{found.message}; {found.suggestion}" if found else None
+
+
+def _describe_invalid_url(text: str) -> str | None:
+    from tokencli.core.server_discovery import complete_url
+
+    try:
+        url = urlsplit(complete_url(text))
+    except ValueError:
+        url = urlsplit("")
+    if url.scheme in ("https", "http") and url.netloc and not re.search(r"\s", url.netloc):
+        return None
+    return "it has to be a URL, e.g. https://id.example.com/api/login"
+
+
 def _ask_token_request(terminal: Terminal) -> "ImportedRequest":
     """Return the token request that the answers describe.
 
     Raises:
         LoginRequiredError: there is no terminal to ask at.
     """
+    from tokencli.core.server_discovery import complete_url
     from tokencli.importers.model import ImportedRequest
 
-    url = terminal.ask_line("URL of the token endpoint")
-    body_format = terminal.ask_line(
-        "Format of the parameters", default="form", choices=BODY_FORMATS
+    url = terminal.ask_line(
+        "URL of the token endpoint",
+        validate=_describe_invalid_url,
+        help="the URL to which the login is sent, e.g. https://id.example.com/api/login",
     )
+    body_format = terminal.ask_choice("Format of the parameters", BODY_FORMATS, default="form")
     uses_basic = terminal.ask_yes_no(
         "Does it use HTTP Basic authentication (user name and password)?", default=False
     )
@@ -158,7 +239,6 @@ def _ask_token_request(terminal: Terminal) -> "ImportedRequest":
             default="username password",
         )
     headers = terminal.ask_line("Names of additional headers with a value", default="").split()
-    token_member = terminal.ask_line("Name of the token in the reply", default="access_token")
     pairs = dict(_parse_parameter(word) for word in parameters.split())
     body = ""
     if body_format == "json":
@@ -167,11 +247,10 @@ def _ask_token_request(terminal: Terminal) -> "ImportedRequest":
         body = urlencode(pairs)
     elif body_format == "query":
         url = f"{url}{'&' if '?' in url else '?'}{urlencode(pairs)}"
-    reply = json.dumps({token_member: "x"}) if token_member.isidentifier() else ""
     method = "GET" if body_format == "query" else "POST"
-    full_url = url if "://" in url else f"https://{url}"
+    full_url = complete_url(url)
     header_pairs = tuple((name, "x") for name in headers)
-    return ImportedRequest(method, full_url, header_pairs, body, uses_basic, reply)
+    return ImportedRequest(method, full_url, header_pairs, body, uses_basic)
 
 
 def _parse_parameter(word: str) -> tuple[str, str]:

@@ -127,6 +127,7 @@ class ProfileForm:
         self._ask_missing_values()
         if self.provider.name in _ASKS_AUDIENCE:
             self._ask_optional("audience", "API that the token is for", AUDIENCE_HELP)
+        self._ask_plain_http()
         self._ask_scope()
         self._check_server()
 
@@ -321,6 +322,18 @@ class ProfileForm:
             self._ask_value(chosen)
         while missing := self.draft.missing_values():
             self._ask_value(missing[0])
+
+    def _ask_plain_http(self) -> None:
+        """Ask before credentials go to an http URL of the provider, which has to be of this machine."""
+        keys = nest_keys(self.keys)
+        allowed = {**keys, "allow_http": True}
+        if isinstance(resolve_new_profile(self.name, self.provider, keys), Profile) or not (
+            isinstance(resolve_new_profile(self.name, self.provider, allowed), Profile)
+        ):
+            return
+        question = "The server's URL is http. Send credentials unencrypted, on this machine?"
+        if self.ctx.terminal.ask_yes_no(question, default=True):
+            self.keys["allow_http"] = True
 
     def _ask_value(self, name: str) -> None:
         """Ask for a value that is valid together with the known keys."""

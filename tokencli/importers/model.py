@@ -27,6 +27,12 @@ class ImportedRequest:
     """Names of members whose values are constants of the API."""
     token_locator: str = ""
     """The locator of the token in the reply, if known."""
+    lifetime: str = ""
+    """How long the token is valid: a duration, `never`, or the locator of its lifetime or expiry."""
+    usage: str = ""
+    """How requests carry the token, as a line of `use`."""
+    error_locator: str = ""
+    """The locator of the error code in a refusal, if known."""
     reply_headers: tuple[str, ...] = ()
     refusal_body: str = ""
     """The body of a refusal, if known."""

@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection
 from typing import Any
 
+from tokencli.duration import parse_duration
 from tokencli.errors import ConfigError
 from tokencli.importers.draft.body import draft_body
 from tokencli.importers.draft.builder import ProviderDraft, escape_template
@@ -49,7 +50,11 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 UNKNOWN_TOKEN_PLACE = "where the token is in the reply (reply.access_token)"
-"""The open question about a request of which no reply is known."""
+UNKNOWN_LIFETIME = "the token's lifetime (reply.expires_in, reply.expires_at or reply.ttl)"
+UNKNOWN_USAGE = 'how the token is used, if not as "Authorization: Bearer {token}" (use)'
+UNKNOWN_ERRORS = "where an error's code and text are, and what the codes mean ([errors])"
+"""The open questions about a request of which no reply is known."""
+DEFAULT_USAGE = "Authorization: Bearer {token}"
 
 
 def draft_provider(found: Imported, title: str = "", taken: Collection[str] = ()) -> ProviderDraft:
@@ -324,24 +329,36 @@ def draft_reply(request: ImportedRequest, draft: ProviderDraft) -> None:
         found["status"] = [request.status]
         draft.add_open_question("whether the recorded redirect means success (reply.status)")
     if not {"expires_in", "expires_at"} & set(found):
-        draft.add_open_question(
-            "the token's lifetime (reply.expires_in, reply.expires_at or reply.ttl)"
-        )
+        found |= _read_lifetime(request.lifetime)
+        if not request.lifetime:
+            draft.add_open_question(UNKNOWN_LIFETIME)
     if "refresh_token" in found:
         draft.add_open_question("how the token is refreshed ([refresh])")
-    draft.add_open_question(
-        'how the token is used, if not as "Authorization: Bearer {token}" (use)'
-    )
+    if not request.usage:
+        draft.add_open_question(UNKNOWN_USAGE)
+    elif request.usage != DEFAULT_USAGE:
+        draft.top_level_lines.append(f"use = {format_toml_value(request.usage)}")
     errors = _find_error_places(request.refusal_body)
+    errors |= {"code": request.error_locator} if request.error_locator else {}
+    is_known = len(errors) == 2 or request.error_locator
     draft.add_open_question(
-        "what the error codes mean ([errors.codes])"
-        if len(errors) == 2
-        else "where an error's code and text are, and what the codes mean ([errors])"
+        "what the error codes mean ([errors.codes])" if is_known else UNKNOWN_ERRORS
     )
     for table, places in (("reply", found), ("errors", errors)):
         if places:
             lines = (f"{name} = {format_toml_value(place)}" for name, place in places.items())
             draft.table_lines += [f"[{table}]", *lines]
+
+
+def _read_lifetime(text: str) -> dict[str, Any]:
+    """Return the key of [reply] that says how long the token is valid."""
+    if text in ("", "never"):
+        return {"ttl": text} if text else {}
+    try:
+        return {"ttl": int(parse_duration(text))}
+    except ValueError:
+        member = re.split(r"[.:\]]", text)[-1].lower().replace("-", "_")
+        return {EXPIRY_MEMBERS.get(member, "expires_in"): text}
 
 
 def _find_error_places(refusal: str) -> dict[str, str]:
