@@ -76,6 +76,37 @@ def test_other_profiles_of_the_sandbox(tokencli: Run) -> None:
     assert resource["client"] == "batch"
 
 
+def test_keys_and_certificates(tokencli: Run) -> None:
+    """Every method of client authentication works, and each has to be right."""
+    out = in_sandbox(
+        tokencli,
+        "tokencli profiles copy oauth2 jwt --set client_auth=client_secret_jwt;"
+        " tokencli profiles edit robot --set username=alice;"
+        " for p in private-key mtls robot jwt; do"
+        "   tokencli profiles test $p; tokencli get $p > /dev/null;"
+        "   tokencli inspect $p --verify --introspect --json; tokencli logout $p;"
+        " done;"
+        " tokencli profiles edit mtls --set client_cert=$SANDBOX_CA_FILE;"
+        " ! tokencli get mtls;"
+        " tokencli profiles edit mtls --unset client_cert --unset client_key --set client_auth=none;"
+        " ! tokencli get mtls",
+    )
+    found = [json.loads(line) for line in lines(out) if line.startswith("{")]
+    assert [each["subject"] for each in found] == ["private-key", "mtls", "alice", "batch"]
+    assert all(each["verified"] and each["active"] for each in found)
+    assert not any(line.startswith("ey") for line in lines(out))
+
+
+def test_token_of_groupid_can_be_verified(tokencli: Run) -> None:
+    """Its issuer has metadata, as IdentityServer does."""
+    out = in_sandbox(
+        tokencli,
+        "tokencli profiles edit groupid --set issuer=$SANDBOX_URL/GroupIDSecurityService;"
+        " tokencli get groupid > /dev/null; tokencli inspect groupid --verify --json",
+    )
+    assert json.loads(lines(out)[-1])["verified"]
+
+
 def test_device_sign_in_by_hand(tokencli: Run) -> None:
     """`login tv` waits until somebody chooses a user on the page that it names."""
     with run_in_terminal("sandbox", "--", "tokencli", "login", "tv") as terminal:

@@ -1,7 +1,7 @@
 """GroupID, now Netwrix Directory Manager 11, as "Get Token" and "Common Errors" document its API."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 from uuid import uuid4
 
@@ -29,6 +29,7 @@ class GroupId(FakeSystem):
     token_path = "/GroupIDSecurityService/connect/token"
     resource_path = "/GroupIDDataService/api/me"
     jwks_path = "/GroupIDSecurityService/.well-known/openid-configuration/jwks"
+    metadata_path = "/GroupIDSecurityService/.well-known/openid-configuration"
     access_token_lifetime_s = 1200
     profile_values: ClassVar = {
         "host": "{address}",
@@ -40,6 +41,17 @@ class GroupId(FakeSystem):
         "password": "made-up-password-of-jdoe",
         "client_secret": "made-up-secret-of-the-api",
     }
+
+    def routes(self) -> dict[str, tuple[str, Callable[[Request], Response]]]:
+        """Return the routes, with the metadata that IdentityServer publishes."""
+        url = self.context.url
+        metadata = {
+            "issuer": f"{url}/GroupIDSecurityService",
+            "token_endpoint": url + self.token_path,
+            "jwks_uri": f"{url}{self.jwks_path}",
+        }
+        answer = ("metadata", lambda _: json_response(200, metadata))
+        return super().routes() | {self.metadata_path: answer}
 
     def authenticate_client(self, request: Request, form: Mapping[str, str]) -> str:
         """Accept client credentials in the body only, under their exact names."""

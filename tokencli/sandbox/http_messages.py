@@ -33,6 +33,8 @@ class Request:
     query: str = ""
     """The query as received, without the question mark."""
     over_tls: bool = True
+    certificate_names: tuple[str, ...] = ()
+    """The DNS names in the client's certificate, which TLS has verified."""
 
     def parse_query(self) -> dict[str, str]:
         """Return the query's parameters, without those that have no value (RFC 6749 section 3.1).

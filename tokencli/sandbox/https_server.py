@@ -43,9 +43,13 @@ class RequestHandler(BaseHTTPRequestHandler):
             self.send_error(400)
             return
         headers = {name.lower(): value for name, value in self.headers.items()}
-        over_tls = isinstance(self.connection, ssl.SSLSocket)
+        tls = self.connection if isinstance(self.connection, ssl.SSLSocket) else None
+        certificate = (tls.getpeercert() if tls is not None else None) or {}
+        alternatives = certificate.get("subjectAltName", ())
+        names = tuple(str(each[1]) for each in alternatives if each[0] == "DNS")
+        over_tls = tls is not None
         response = self.server.respond(
-            Request(self.command, target.path, headers, body, target.query, over_tls)
+            Request(self.command, target.path, headers, body, target.query, over_tls, names)
         )
         if response.delay_s:
             self.server.closing.wait(response.delay_s)

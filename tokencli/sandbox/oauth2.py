@@ -7,11 +7,11 @@ import json
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote_plus
 from uuid import uuid4
 
-from tokencli.sandbox import sign_in
+from tokencli.sandbox import assertions, sign_in
 from tokencli.sandbox.dpop import ALGORITHMS, ProofChecker
 from tokencli.sandbox.http_messages import OAuthError, Request, Response, json_response
 from tokencli.sandbox.settings import CONFIDENTIAL_GRANTS, GRANTS, Client
@@ -26,7 +26,12 @@ from tokencli.sandbox.system import (
 )
 from tokencli.sandbox.token_db import AuthorizationGrant
 
+if TYPE_CHECKING:
+    from joserfc.jwk import ECKey, OctKey
+
 PUBLIC_CLIENT_ID = "public"
+KEY_CLIENT_ID, CERTIFICATE_CLIENT_ID, ROBOT_CLIENT_ID = "private-key", "mtls", "robot"
+"""Clients that authenticate with a key or a certificate, or exchange an assertion; also profiles."""
 SCOPES = ("read", "write", "openid", "profile", "email", "offline_access")
 DEFAULT_ERROR_CODES: Mapping[int, str] = {
     401: "invalid_client",
@@ -36,11 +41,13 @@ DEFAULT_ERROR_CODES: Mapping[int, str] = {
 ISSUER_PATH = "/oauth2"
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+CLIENT_ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"
 
 
 class OAuth2(FakeSystem):
-    """An authorization server with two confidential clients and a public one, and those of a file."""
+    """An authorization server with clients for each method of authentication, and those of a file."""
 
     name = "oauth2"
     path_prefixes = (
@@ -96,6 +103,26 @@ class OAuth2(FakeSystem):
             "audience": "orders",
             "subject_token": {"profile": "corp"},
         },
+        KEY_CLIENT_ID: {
+            **profile_values,
+            "client_id": KEY_CLIENT_ID,
+            "client_auth": "private_key_jwt",
+            "private_key": {},
+        },
+        CERTIFICATE_CLIENT_ID: {
+            **profile_values,
+            "client_id": CERTIFICATE_CLIENT_ID,
+            "client_auth": "tls_client_auth",
+            "client_cert": "{client_cert}",
+            "client_key": "{client_key}",
+        },
+        ROBOT_CLIENT_ID: {
+            **profile_values,
+            "grant": "jwt_bearer",
+            "client_id": ROBOT_CLIENT_ID,
+            "client_auth": "none",
+            "private_key": {},
+        },
     }
 
     def __init__(self, context: SandboxContext) -> None:
@@ -106,8 +133,15 @@ class OAuth2(FakeSystem):
         own[PUBLIC_CLIENT_ID] = Client(
             grants=tuple(grant for grant in GRANTS if grant not in CONFIDENTIAL_GRANTS)
         )
+        key = context.signing_keys.client_key
+        own[KEY_CLIENT_ID] = Client(grants=("client_credentials",), public_key=key)
+        own[CERTIFICATE_CLIENT_ID] = Client(
+            grants=("client_credentials",), certificate_name=CERTIFICATE_CLIENT_ID
+        )
+        own[ROBOT_CLIENT_ID] = Client(grants=("jwt_bearer",))
         self.clients: Mapping[str, Client] = {**own, **context.settings.clients}
         self._proofs = ProofChecker()
+        self._assertions = assertions.AssertionChecker((self.issuer, context.url + self.token_path))
         self._sign_in = sign_in.SignIn(
             context,
             self.issuer,
@@ -145,6 +179,10 @@ class OAuth2(FakeSystem):
     def authenticate_client(self, request: Request, form: Mapping[str, str]) -> str:
         """Accept exactly one method of client authentication (section 2.3)."""
         basic = request.basic_credentials(form_encoded=True)
+        if "client_assertion" in form:
+            if basic is not None or "client_secret" in form:
+                raise OAuthError("invalid_request", "more than one client authentication method")
+            return self._authenticate_by_assertion(form)
         if basic is not None:
             client_id, secret = basic
             if "client_secret" in form or form.get("client_id", client_id) != client_id:
@@ -155,6 +193,10 @@ class OAuth2(FakeSystem):
             raise OAuthError("invalid_client", "no client authentication", 401)
         client = self.clients.get(client_id)
         if client is not None and client.secret is None and not secret and basic is None:
+            if client.public_key is not None:
+                raise OAuthError("invalid_client", "this client has to use private_key_jwt", 401)
+            if client.certificate_name not in (None, *request.certificate_names):
+                raise OAuthError("invalid_client", "the client's certificate is missing", 401)
             return client_id
         if client is None or client.secret is None or client.secret != secret:
             encoded = quote_plus(client_id) != client_id or quote_plus(secret) != secret
@@ -164,6 +206,30 @@ class OAuth2(FakeSystem):
                 else ""
             )
             raise OAuthError("invalid_client", f"wrong client ID or secret{hint}", 401)
+        return client_id
+
+    def _authenticate_by_assertion(self, form: Mapping[str, str]) -> str:
+        """Return the client that signed the assertion with its key or secret (RFC 7523 section 2.2)."""
+        if form.get("client_assertion_type") != CLIENT_ASSERTION_TYPE:
+            text = f"client_assertion_type must be {CLIENT_ASSERTION_TYPE}"
+            raise OAuthError("invalid_client", text, 401)
+
+        def find_key(client_id: str) -> "ECKey | OctKey | None":
+            client = self.clients.get(client_id)
+            if client is None or client.secret is None:
+                return client.public_key if client is not None else None
+            return assertions.shared_key(client.secret)
+
+        try:
+            claims = self._assertions.check_assertion(
+                form["client_assertion"], find_key, self.context.now()
+            )
+        except ValueError as error:
+            text = f"the client assertion is not valid: {error}"
+            raise OAuthError("invalid_client", text, 401) from error
+        client_id: str = claims["iss"]
+        if claims["sub"] != client_id or form.get("client_id", client_id) != client_id:
+            raise OAuthError("invalid_client", "iss and sub must be the client's ID", 401)
         return client_id
 
     def grant_client_credentials(self, client: str, form: Mapping[str, str]) -> AuthorizationGrant:
@@ -215,12 +281,36 @@ class OAuth2(FakeSystem):
             key_thumbprint=None,
         )
 
+    def grant_jwt_bearer(self, client: str, form: Mapping[str, str]) -> AuthorizationGrant:
+        """Exchange an assertion about the client or a user (RFC 7523 section 2.1)."""
+        self._require_grant(client, "jwt_bearer")
+        if "assertion" not in form:
+            raise OAuthError("invalid_request", "assertion is missing")
+        keys = {ROBOT_CLIENT_ID: self.context.signing_keys.client_key}
+        try:
+            claims = self._assertions.check_assertion(
+                form["assertion"], keys.get, self.context.now()
+            )
+        except ValueError as error:
+            text = f"the assertion is not valid: {error}"
+            raise OAuthError("invalid_grant", text) from error
+        scope, subject = self._validated_scope(form, client), claims["sub"]
+        if subject in self.users:
+            grant = self._create_user_grant(client, subject, scope)
+        elif subject == claims["iss"]:
+            grant = AuthorizationGrant(self.name, client, subject, scope)
+        else:
+            raise OAuthError("invalid_grant", "there is no such user as the assertion's sub")
+        audience = form.get("resource") or form.get("audience")
+        return replace(grant, refreshable=False, audience=audience)
+
     grant_handlers: ClassVar = {
         "client_credentials": grant_client_credentials,
         "password": grant_password,
         "authorization_code": grant_authorization_code,
         DEVICE_CODE: grant_device_code,
         TOKEN_EXCHANGE: grant_token_exchange,
+        JWT_BEARER: grant_jwt_bearer,
     }
 
     def binding_key(self, request: Request) -> str | None:
@@ -434,7 +524,14 @@ class OAuth2(FakeSystem):
     def _metadata(self) -> dict[str, object]:
         """Return the metadata of RFC 8414 and OpenID Connect Discovery."""
         url = self.context.url
-        auth_methods = ["client_secret_basic", "client_secret_post", "none"]
+        auth_methods = [
+            "client_secret_basic",
+            "client_secret_post",
+            "client_secret_jwt",
+            "private_key_jwt",
+            "tls_client_auth",
+            "none",
+        ]
         return {
             "issuer": self.issuer,
             "authorization_endpoint": url + sign_in.AUTHORIZE_PATH,
@@ -451,6 +548,7 @@ class OAuth2(FakeSystem):
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["RS256"],
             "token_endpoint_auth_methods_supported": auth_methods,
+            "token_endpoint_auth_signing_alg_values_supported": assertions.ALGORITHMS,
             "introspection_endpoint_auth_methods_supported": auth_methods,
             "revocation_endpoint_auth_methods_supported": auth_methods,
             "code_challenge_methods_supported": ["S256"],

@@ -23,7 +23,7 @@ from tokencli.problems import did_you_mean
 from tokencli.sandbox.faults import parse_faults
 from tokencli.sandbox.http_messages import OAuthError, Request, Response, json_response
 from tokencli.sandbox.https_server import HOST, HttpsServer
-from tokencli.sandbox.oauth2 import PUBLIC_CLIENT_ID, OAuth2
+from tokencli.sandbox.oauth2 import CERTIFICATE_CLIENT_ID, PUBLIC_CLIENT_ID, OAuth2
 from tokencli.sandbox.settings import Client, Settings, User, parse_settings, read_settings
 from tokencli.sandbox.system import (
     SYSTEMS,
@@ -96,7 +96,7 @@ class Sandbox:
             with _storage_errors():
                 workspace = Workspace()
                 undo.callback(workspace.delete_files)
-                authority, tls = _create_certificates(workspace.directory)
+                authority, tls = _create_certificates(workspace)
             server = _open_server(self._port, tls)
             undo.callback(server.stop)
             self.url = f"https://{HOST}:{server.server_port}"
@@ -230,18 +230,24 @@ def _open_server(port: int, tls: ssl.SSLContext) -> HttpsServer:
         ) from error
 
 
-def _create_certificates(directory: Path) -> tuple[bytes, ssl.SSLContext]:
+def _create_certificates(workspace: "Workspace") -> tuple[bytes, ssl.SSLContext]:
     """Create a CA and a certificate for loopback; return the CA in PEM form and the TLS context.
 
-    ssl loads keys only from files, so the server's key is in `directory` for a moment.
+    The workspace gets a client certificate, which the server accepts but doesn't require. ssl loads
+    keys only from files, so the server's key is there for a moment, too.
     """
     import trustme
 
     authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
     certificate = authority.issue_cert(HOST, "localhost", key_type=trustme.KeyType.ECDSA)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with certificate.private_key_and_cert_chain_pem.tempfile(dir=str(directory)) as path:
+    with certificate.private_key_and_cert_chain_pem.tempfile(dir=str(workspace.directory)) as path:
         context.load_cert_chain(path)
+    context.load_verify_locations(cadata=authority.cert_pem.bytes().decode())
+    context.verify_mode = ssl.CERT_OPTIONAL
+    client = authority.issue_cert(CERTIFICATE_CLIENT_ID, key_type=trustme.KeyType.ECDSA)
+    workspace.client_cert.write_bytes(client.cert_chain_pems[0].bytes())
+    _write_private_file(workspace.client_key, client.private_key_pem.bytes().decode())
     return authority.cert_pem.bytes(), context
 
 
@@ -371,6 +377,10 @@ class Workspace:
         self.directory = draft.rename(draft.with_name(draft.name.removeprefix("new-")))
         self.config_file = self.directory / "config.toml"
         self.ca_file = self.directory / "ca.pem"
+        self.client_cert, self.client_key = (
+            self.directory / f"client.{end}" for end in ("pem", "key")
+        )
+        self.assertion_key = self.directory / "assertion.key"
         self.state_dir = self.directory / "state"
         self.state_dir.mkdir(mode=0o700)
 
@@ -378,6 +388,8 @@ class Workspace:
         """Write the configuration, the CA certificate and the secrets."""
         self._context = context
         self.ca_file.write_bytes(ca)
+        assertion_key = context.signing_keys.client_key.as_pem(private=True)
+        _write_private_file(self.assertion_key, assertion_key.decode())
         more: dict[str, Mapping[str, TomlValue | None]] = {}
         for system in SYSTEMS:
             system_class = load_system(system)
@@ -385,7 +397,7 @@ class Workspace:
                 _write_private_file(self._secret_path(system, secret), value + "\n")
             for name, keys in system_class.more_profiles.items():
                 replaced = dict.fromkeys(system_class.profile_values) | self._fill_urls(keys)
-                if keys.get("client_auth") == "none":
+                if "client_auth" in keys:  # one without a client secret
                     replaced |= dict.fromkeys(system_class.secrets)
                 more[name] = {"provider": system, **replaced}
         for name, client in context.settings.clients.items():
@@ -469,15 +481,18 @@ class Workspace:
         return keys | {"ca_file": str(self.ca_file), "store": "file"}
 
     def _fill_urls(self, keys: Mapping[str, TomlValue | None]) -> dict[str, TomlValue | None]:
-        """Replace the placeholders for the sandbox's URLs."""
+        """Replace the placeholders for the sandbox's URLs and files."""
         url = self._context.url
         urls = {
             "url": url,
             "plain_url": self._context.plain_url,
             "address": url.removeprefix("https://"),
+            "client_cert": str(self.client_cert),
+            "client_key": str(self.client_key),
         }
+        files = {"private_key": {"file": str(self.assertion_key)}}
         return {
-            name: value.format(**urls) if isinstance(value, str) else value
+            name: value.format(**urls) if isinstance(value, str) else files.get(name, value)
             for name, value in keys.items()
         }
 

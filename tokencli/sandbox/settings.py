@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tokencli.config.toml_positions import find_line, map_key_lines
 from tokencli.duration import parse_duration
@@ -16,6 +16,9 @@ from tokencli.errors import ConfigError, UsageError
 from tokencli.problems import Finding, count_problems, did_you_mean
 from tokencli.providers.validation.values import PROFILE_NAME_PATTERN
 from tokencli.toml_writer import KeyPath, format_key_path
+
+if TYPE_CHECKING:
+    from joserfc.jwk import ECKey
 
 MAX_FILE_BYTES = 1 << 20
 GRANTS = (
@@ -75,6 +78,10 @@ class Client:
     """The `aud` of its access tokens; None for the sandbox's own resource."""
     claims: Mapping[str, Any] = field(default_factory=dict)
     """More claims of its access tokens."""
+    public_key: "ECKey | None" = None
+    """The key of a client that authenticates with `private_key_jwt`."""
+    certificate_name: str | None = None
+    """The DNS name in the certificate of a client that authenticates with `tls_client_auth`."""
 
 
 DEFAULT_USERS: Mapping[str, User] = {

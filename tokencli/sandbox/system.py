@@ -51,6 +51,8 @@ class SigningKeys:
 
         self._ec_key = jwk.ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"})
         self._ec_key.ensure_kid()
+        self.client_key = jwk.ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"})
+        """The key of the sandbox's clients that sign assertions."""
         self._hmac_key = jwk.OctKey.generate_key(256)
         self._rsa_key: RSAKey | None = None
         self._lock = Lock()
