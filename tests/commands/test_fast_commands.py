@@ -146,6 +146,7 @@ def test_fast_list_of_a_bad_configuration_equals_typers(
         ["profiles", "show"],
         ["profiles list"],
         ["completion", "bash"],
+        ["hook", "--renew"],
         [],
     ],
     ids=" ".join,

@@ -42,7 +42,7 @@ def token(
     Raises:
         TokencliError: There is no token; see its subclasses in `tokencli.errors`.
     """
-    path, least = to_config_path(config), to_seconds(min_ttl)
+    path, least = check_arguments(profile, config, scope, min_ttl)
     if scope is None and not force:
         cached = _read_cached_token(profile, path, least)
         if cached is not None:
@@ -61,7 +61,12 @@ def inspect(token: str) -> "Inspection":
 
     Raises:
         InvalidTokenError: The text has no token, or more than one.
+        UsageError: It is not text.
     """
+    if not isinstance(token, str):
+        from tokencli.errors import UsageError
+
+        raise UsageError(f"a token is text, not {type(token).__name__}")
     from tokencli.core.inspect import inspect_token
     from tokencli.core.pasted_token import find_pasted_token
 
@@ -69,24 +74,39 @@ def inspect(token: str) -> "Inspection":
     return inspect_token(found.token, now=time.time(), remarks=found.remarks)
 
 
-def to_config_path(config: "str | os.PathLike[str] | None") -> str | None:
-    """Return the path of a configuration file as text; None if it is the usual one."""
-    path = None if config is None else os.fspath(config)
-    if path is None or isinstance(path, str):
-        return path
-    from tokencli.errors import UsageError
-
-    raise UsageError(f"config is not a path: {path!r}")
-
-
-def to_seconds(min_ttl: "str | float | timedelta | None") -> float | None:
-    """Return a minimum lifetime in seconds.
+def check_arguments(
+    profile: str | None,
+    config: "str | os.PathLike[str] | None",
+    scope: str | None,
+    min_ttl: "str | float | timedelta | None",
+) -> tuple[str | None, float | None]:
+    """Return the path of the configuration file, None if it is the usual one, and the seconds of `min_ttl`.
 
     Raises:
-        UsageError: it isn't a duration.
+        UsageError: an argument has another type than its annotation, or can't be understood.
     """
-    if min_ttl is None:
-        return None
+    for name, value in (("profile", profile), ("scope", scope)):
+        if value is not None and not isinstance(value, str):
+            from tokencli.errors import UsageError
+
+            raise UsageError(f"{name} is not text: {value!r}")
+    path = None if config is None else _to_path(config)
+    return path, None if min_ttl is None else _to_seconds(min_ttl)
+
+
+def _to_path(config: "str | os.PathLike[str]") -> str:
+    try:
+        path = os.fspath(config)
+        if isinstance(path, str) and "\0" not in path:
+            return path
+    except TypeError:
+        pass
+    from tokencli.errors import UsageError
+
+    raise UsageError(f"config is not a path: {config!r}")
+
+
+def _to_seconds(min_ttl: "str | float | timedelta") -> float:
     from tokencli.duration import parse_duration
 
     try:

@@ -14,7 +14,7 @@ except ImportError:
         "HttpxTokenAuth needs httpx, which is installed by: pip install httpx"
     ) from None
 
-from tokencli.api import to_config_path, to_seconds
+from tokencli.api import check_arguments
 from tokencli.api.token_source import TokenCarrier, TokenSource
 from tokencli.oauth.token_usage import may_be_renewed
 
@@ -41,9 +41,8 @@ class HttpxTokenAuth(httpx.Auth):
         Raises:
             TokencliError: The profile doesn't exist, or its tokens are bound to a key (DPoP).
         """
-        self._source = TokenSource(
-            profile, config=to_config_path(config), scope=scope, min_ttl=to_seconds(min_ttl)
-        )
+        path, least = check_arguments(profile, config, scope, min_ttl)
+        self._source = TokenSource(profile, config=path, scope=scope, min_ttl=least)
 
     def sync_auth_flow(
         self, request: httpx.Request

@@ -12,7 +12,7 @@ from requests.cookies import extract_cookies_to_jar
 from requests.exceptions import UnrewindableBodyError
 from requests.utils import rewind_body
 
-from tokencli.api import to_config_path, to_seconds
+from tokencli.api import check_arguments
 from tokencli.api.token_source import TokenCarrier, TokenSource
 from tokencli.errors import ConfigError
 from tokencli.oauth.token_usage import may_be_renewed
@@ -46,9 +46,8 @@ class TokenAuth(AuthBase):
         Raises:
             TokencliError: The profile doesn't exist, or its tokens are bound to a key (DPoP).
         """
-        self._source = TokenSource(
-            profile, config=to_config_path(config), scope=scope, min_ttl=to_seconds(min_ttl)
-        )
+        path, least = check_arguments(profile, config, scope, min_ttl)
+        self._source = TokenSource(profile, config=path, scope=scope, min_ttl=least)
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """Add the token to a request and return it.

@@ -131,7 +131,7 @@ class _LoadedConfig:
         """Return what changes whenever something else might be loaded."""
         variables = tuple(map(os.environ.get, _VARIABLES))
         named = self.app.options.config or variables[0] or "/"
-        directory = "" if named.startswith(("/", "~")) else str(Path.cwd())
+        directory = "" if named.startswith(("/", "~")) else _find_working_dir()
         try:
             status = os.stat(self._path)  # noqa: PTH116 - a string, on each call
         except OSError:
@@ -186,6 +186,10 @@ class TokenSource:
                 cause="its tokens are bound to a key (DPoP), so each request needs its own proof",
                 fix=f"tokencli get {checked.name} --format dpop --url URL",
             )
+
+    def __getstate__(self) -> dict[str, object]:
+        """Leave out tokens, so that the `auth` object can be copied and pickled."""
+        return {**vars(self), "_last": None, "_unrenewable": None}
 
     def find(self) -> TokenCarrier | None:
         """Return what carries the token of an earlier request, if that needs no waiting at all."""
@@ -251,6 +255,13 @@ def _load_config(config: str | None) -> _LoadedConfig:
             _loaded_configs.clear()
         loaded = _loaded_configs[config] = _LoadedConfig(config)
     return loaded
+
+
+def _find_working_dir() -> str | None:
+    try:
+        return str(Path.cwd())
+    except OSError:  # it was deleted
+        return None
 
 
 def _file_stamp(status: os.stat_result) -> tuple[int, ...]:

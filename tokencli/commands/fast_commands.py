@@ -22,6 +22,8 @@ class FastCommand(NamedTuple):
     """`module:function`; the function gets the app, the words and the keyword arguments."""
     max_words: int = 1
     """The most words that it accepts."""
+    min_words: int = 0
+    """The fewest words that it needs."""
     required_option: str = ""
     """An option without which the command needs Typer."""
     options: Mapping[str, tuple[str, object]] = {}
@@ -31,7 +33,9 @@ class FastCommand(NamedTuple):
 _FORCE: Mapping[str, tuple[str, object]] = {"--force": ("force", True)}
 _JSON_TOKEN: Mapping[str, tuple[str, object]] = {"--json": ("format_name", "json")}
 _PROFILE_LIST = FastCommand(
-    "tokencli.commands.profiles_view:print_profile_list", 0, "", {"--json": ("json_output", True)}
+    "tokencli.commands.profiles_view:print_profile_list",
+    0,
+    options={"--json": ("json_output", True)},
 )
 
 FAST_COMMANDS: dict[tuple[str, ...], FastCommand] = {
@@ -46,9 +50,11 @@ FAST_COMMANDS: dict[tuple[str, ...], FastCommand] = {
     ("profiles", "list"): _PROFILE_LIST,
     ("profiles", "ls"): _PROFILE_LIST,
     ("completion",): FastCommand(
-        "tokencli.commands.fast_commands:print_profile_names", 1, "--profiles"
+        "tokencli.commands.fast_commands:print_profile_names", required_option="--profiles"
     ),
-    ("hook",): FastCommand("tokencli.commands.hook_renewal:print_renewal", 100, "--renew"),
+    ("hook",): FastCommand(
+        "tokencli.commands.hook_renewal:print_renewal", 100, 1, required_option="--renew"
+    ),
 }
 """The first words of a command line -> how it runs without Typer."""
 
@@ -70,7 +76,9 @@ def find_fast_command(argv: Sequence[str]) -> Callable[[], None] | None:
         return None
     settings = dict(command.options[word] for word in rest if word in command.options)
     words = [word for word in rest if word not in command.options]
-    if len(words) > command.max_words or any(word.startswith("-") for word in words):
+    if not command.min_words <= len(words) <= command.max_words or any(
+        word.startswith("-") for word in words
+    ):
         return None
     if not sys.warnoptions:  # requests warns about the missing modules, which could be an error
         for blocked in BLOCKED_MODULES:

@@ -22,9 +22,7 @@ UNKNOWN_EXPIRY_RENEWAL_S = 3600.0
 """Seconds until a token whose expiry is unknown is replaced."""
 
 
-def print_renewal(
-    app: App, shell: str = "", *profiles: str, stops_without_token: bool = False
-) -> None:
+def print_renewal(app: App, shell: str, *profiles: str, stops_without_token: bool = False) -> None:
     """Print statements that set the profiles' variables and schedule the next renewal.
 
     The shell unsets what earlier statements have set before it evaluates these. If a profile fails,

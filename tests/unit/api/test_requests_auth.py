@@ -1,6 +1,8 @@
 """`tokencli.TokenAuth`: requests that carry the token, are repeated with another, and are redirected."""
 
+import copy
 import io
+import pickle
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,6 +50,20 @@ def test_requests_carry_the_token(sandbox: Sandbox, system: str) -> None:
         timeout=30,
     )
     assert reply.status_code == 200
+
+
+def test_used_session_is_copied_without_tokens(sandbox: Sandbox) -> None:
+    """A session that has sent a request can be pickled, e.g. for another process, and copied."""
+    session = requests.Session()
+    session.auth, session.verify = tokencli.TokenAuth("oauth2"), sandbox.ca_file
+    url = sandbox.url + load_system("oauth2").resource_path
+    assert session.get(url, timeout=30).status_code == 200
+    session.cookies.clear()
+    pickled = pickle.dumps(session)
+    assert tokencli.token("oauth2").encode() not in pickled
+    for copied in (pickle.loads(pickled), copy.deepcopy(session)):
+        assert copied.get(url, timeout=30).status_code == 200
+    assert sandbox.database.token_requests == 1
 
 
 def test_expired_token_is_renewed_between_requests(sandbox: Sandbox) -> None:

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from shutil import rmtree
@@ -277,6 +277,7 @@ def test_threads_and_children_use_the_keyring(
 def test_repeated_call_opens_no_file(sandbox: Sandbox) -> None:
     """Only the times of files are looked at, whether there is a copy in memory or not."""
     warm()
+    time.sleep(1)  # a copy counts from the next full second on, as shells know no fractions
     code = """
 import sys, tokencli
 for _ in range(3):
@@ -321,8 +322,51 @@ def test_failures_are_tokencli_errors(tmp_path: Path) -> None:
     """An unknown profile is the same error as on the command line."""
     with pytest.raises(ConfigError):
         tokencli.token("nope", config=str(tmp_path / "none.toml"))
-    with pytest.raises(UsageError, match="not a path"):
-        tokencli.token(config=b"/etc")  # type: ignore[arg-type]  # what is tested
+
+
+@pytest.mark.parametrize("call", [tokencli.token, tokencli.TokenAuth, tokencli.HttpxTokenAuth])
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("profile", 5, "profile is not text: 5"),
+        ("profile", False, "profile is not text"),
+        ("profile", b"p", "profile is not text"),
+        ("profile", ["p"], "profile is not text"),
+        ("profile", Path("p"), "profile is not text"),
+        ("scope", ["read"], "scope is not text"),
+        ("config", b"/etc", "config is not a path"),
+        ("config", 5, "config is not a path: 5"),
+        ("config", "a\0b", "config is not a path"),
+        ("min_ttl", b"5m", "min_ttl is b'5m'"),
+    ],
+)
+def test_argument_of_a_wrong_type_is_a_usage_error(
+    call: Callable[..., object], name: str, value: object, message: str
+) -> None:
+    """It is reported by its name, and nothing is guessed from it."""
+    with pytest.raises(UsageError, match=message):
+        call(**{name: value})
+
+
+def test_deleted_working_directory(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A configuration with a relative path is an error from then on; no other one is used."""
+    config = Path(os.environ["TOKENCLI_CONFIG"])
+    copy = tmp_path / "gone" / "config.toml"
+    copy.parent.mkdir()
+    copy.write_text(config.read_text())
+    copy.chmod(0o600)
+    monkeypatch.chdir(copy.parent)
+    monkeypatch.setenv("TOKENCLI_CONFIG", "config.toml")
+    auth = tokencli.TokenAuth()
+    warm()
+    rmtree(copy.parent)
+    for call in (tokencli.token, auth._source.get, tokencli.TokenAuth):
+        with pytest.raises(ConfigError):
+            call()
+    monkeypatch.setenv("TOKENCLI_CONFIG", str(config))
+    assert tokencli.token() == auth._source.get().token.reveal()
 
 
 def test_token_is_remembered_if_the_store_tells_about_changes(sandbox: Sandbox) -> None:
@@ -343,6 +387,8 @@ def test_inspect() -> None:
     assert (found.issuer, found.expires_at, found.scopes) == ("https://id", 1000.0, ("a", "b"))
     assert (found.kind, found.state) == ("jwt", "expired")
     assert tokencli.inspect("opaque-token-1234").kind == "opaque"
+    with pytest.raises(UsageError, match="a token is text, not bytes"):
+        tokencli.inspect(b"canary")  # type: ignore[arg-type]  # what is tested
     for text in ("", "https://id.example.com/"):
         with pytest.raises(InvalidTokenError):
             tokencli.inspect(text)
