@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,34 @@ def test_ctrl_c_waits_for_a_new_refresh_token(
     assert renewed.err == "tokencli: groupid: new token (refresh token)\n"
 
 
+@pytest.mark.parametrize("term", ["xterm-256color", "dumb"])
+@pytest.mark.parametrize("is_drawn", [False, True])
+def test_each_line_after_ctrl_c_is_a_line_of_its_own(
+    sandbox: Sandbox, tokencli: Run, monkeypatch: pytest.MonkeyPatch, is_drawn: bool, term: str
+) -> None:
+    """The terminal's ^C is left above them, or is erased with the wait line; no line is empty."""
+    monkeypatch.setenv("TERM", term)
+    assert tokencli("get", "groupid").code == 0
+    sandbox.set_faults(slow=4)
+    requests = sandbox.database.token_requests
+    with run_in_terminal("refresh", "groupid", controlling=True) as run:
+        if is_drawn and term != "dumb":
+            run.until("Ctrl-C stops after the reply")
+        else:
+            while sandbox.database.token_requests == requests:
+                time.sleep(0.02)
+        os.write(run.terminal, b"\x03")
+        assert run.end() == 130
+    lines = [line.rpartition(ERASE)[2] for line in run.said.split("\r\n")]
+    is_erased = is_drawn and term != "dumb"
+    assert lines[:1] == ["^C"] or is_erased
+    assert [line.partition(",")[0] for line in lines[not is_erased :]] == [
+        "tokencli: finishing the refresh",
+        "tokencli: interrupted",
+        "",
+    ]
+
+
 def test_ctrl_c_ends_a_request_that_can_be_repeated(sandbox: Sandbox, tokencli: Run) -> None:
     """The client credentials grant has nothing to lose, so its reply isn't waited for."""
     sandbox.set_faults(slow=SLOW_S)
@@ -371,6 +400,20 @@ def test_a_background_job_draws_nothing(sandbox: Sandbox, tmp_path: Path) -> Non
     with run_in_terminal(argv=[sys.executable, "-c", program], controlling=True) as run:
         assert run.end() == 0
     assert visible(run.said) == ["end"]
+
+
+def test_processes_on_one_terminal_draw_one_line(sandbox: Sandbox, tokencli: Run) -> None:
+    """The lines don't mix: one process after the other draws, and a third one's report is legible."""
+    assert tokencli("get", "groupid").code == 0
+    sandbox.set_faults(slow=4)
+    both = f"{script()} get oauth2 & {script()} refresh groupid & sleep 3; {script()} get x; wait"
+    with run_in_terminal(argv=["sh", "-c", both], controlling=True) as run:
+        assert run.end() == 0
+    told = visible(run.said)
+    assert told and all(line.startswith("tokencli: ") for line in told)
+    hints = re.findall("Ctrl-C (stops|to cancel)", run.said)
+    assert len(hints) > 2
+    assert sum(hint != before for hint, before in pairwise(hints)) <= 1, run.said
 
 
 def test_a_narrow_terminal_keeps_one_line(sandbox: Sandbox) -> None:

@@ -21,7 +21,7 @@ from tokencli.system.signals import (
     install_signal_handlers,
     resend_dropped_signal,
 )
-from tokencli.terminal.console import write_stderr_line
+from tokencli.terminal.console import note_interrupt, write_stderr_line
 
 EXIT_INTERRUPTED = 130
 OUT_OF_RESOURCES = "the system is out of memory or threads"
@@ -52,12 +52,12 @@ def run_command_line(argv: Sequence[str]) -> int:
     sys.excepthook = _report_uncaught
     sys.unraisablehook = resend_dropped_signal
     _reserve_standard_descriptors()
-    install_signal_handlers()
+    install_signal_handlers(note_interrupt)
     try:
         code = _run_and_report(argv)
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
-        write_stderr_line("interrupted", anew=True)
+        write_stderr_line("interrupted")
     except Terminated as end:
         code = 128 + end.args[0]
         write_stderr_line(f"ended by {Signals(end.args[0]).name}")

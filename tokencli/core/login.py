@@ -1,6 +1,6 @@
 """Log in: store the secrets that a profile's grant needs, and test them by getting a token."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tokencli.core.get_token import TokenResult, exclusive_login, get_token, sign_in_user
@@ -68,13 +68,19 @@ def _log_in_exclusively(
         to_store = [ref for ref in keyring_refs if ref.name in secrets]
     else:
         secrets, to_store = {}, []
-        for ref in missing:
-            _require_terminal(profile, ctx, ref)
-            if _announce_storing(ctx, ref):
-                to_store.append(ref)
-            label = _secret_label(profile, ref)
-            question = f"{label} for profile {profile.name}"
-            secrets[ref.name] = ctx.terminal.ask_secret(question, required=True)
+        try:
+            for ref in missing:
+                _require_terminal(profile, ctx, ref)
+                may_store = _announce_storing(ctx, ref)
+                label = _secret_label(profile, ref)
+                question = f"{label} for profile {profile.name}"
+                secrets[ref.name] = ctx.terminal.ask_secret(question, required=True)
+                if may_store:
+                    to_store.append(ref)
+        except BaseException:
+            if not again:  # else older ones would be replaced by what the user may not have meant
+                _store_unrefused(profile, ctx, to_store, secrets)
+            raise
     resolver.resolved.update(secrets)
     try:
         result = (
@@ -93,14 +99,7 @@ def _log_in_exclusively(
             and stored.isdisjoint(refused)
         ):
             error.fix = error.fix.removesuffix(" --again")  # what was refused isn't stored
-        for ref in to_store:
-            if ref.name in refused:
-                ctx.terminal.print_note(f"the {ref.name} was refused, so it is not stored")
-                continue
-            try:
-                _store_secret(profile, ctx, ref, secrets[ref.name])
-            except (KeyringError, StorageError) as failure:
-                ctx.terminal.print_warning(f"the {ref.name} is not stored: {failure.message}")
+        _store_unrefused(profile, ctx, to_store, secrets, refused)
         raise
     for ref in to_store:
         _store_secret(profile, ctx, ref, secrets[ref.name])
@@ -124,6 +123,24 @@ def _list_missing_secrets(
             error.alternatives = ctx.list_setup_commands(profile, refs)
         raise
     return missing
+
+
+def _store_unrefused(
+    profile: Profile,
+    ctx: Context,
+    refs: Sequence[SecretRef],
+    secrets: Mapping[str, Secret],
+    refused: Sequence[str] = (),
+) -> None:
+    """Store the secrets that the server didn't refuse, after a failure that is about to be reported."""
+    for ref in refs:
+        if ref.name in refused:
+            ctx.terminal.print_note(f"the {ref.name} was refused, so it is not stored")
+            continue
+        try:
+            _store_secret(profile, ctx, ref, secrets[ref.name])
+        except (KeyringError, StorageError) as failure:
+            ctx.terminal.print_warning(f"the {ref.name} is not stored: {failure.message}")
 
 
 def _store_secret(profile: Profile, ctx: Context, ref: SecretRef, secret: Secret) -> None:

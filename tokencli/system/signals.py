@@ -18,12 +18,35 @@ class Terminated(BaseException):
     """SIGTERM or SIGHUP arrived; like an interrupt it ends the run with a failure."""
 
 
-def install_signal_handlers() -> None:
-    """Let SIGTERM and SIGHUP raise `Terminated`, unless they are ignored, e.g. under nohup."""
+_note_interrupt: Callable[[], None] | None = None
+_is_delivering = False
+"""Whether signals are raised again that were deferred."""
+
+
+def install_signal_handlers(note_interrupt: Callable[[], None]) -> None:
+    """Let SIGTERM and SIGHUP raise `Terminated`, unless they are ignored, e.g. under nohup.
+
+    `note_interrupt` is called in the handler of SIGINT, which also raises KeyboardInterrupt, once
+    for each: the terminal may have echoed a ^C.
+    """
+    global _note_interrupt
+    _note_interrupt = note_interrupt
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _raise_interrupt)
     for name in TERMINATION_SIGNALS:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _raise_terminated)
+
+
+def _raise_interrupt(number: int, frame: FrameType | None) -> None:
+    _report_interrupt()
+    signal.default_int_handler(number, frame)
+
+
+def _report_interrupt() -> None:
+    if _note_interrupt is not None and not _is_delivering:
+        _note_interrupt()
 
 
 def _raise_terminated(number: int, _: FrameType | None) -> None:
@@ -101,6 +124,8 @@ def defer_signals(
     deferral = _Deferral(keep_reply, [])
 
     def defer(number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGINT:
+            _report_interrupt()
         if number not in deferral.received:
             deferral.received.append(number)
         seconds = _stop_wait()
@@ -158,5 +183,10 @@ def _stop_wait() -> float | None:
 
 
 def _deliver_signals(deferral: _Deferral) -> None:
-    for number in deferral.received:
-        signal.raise_signal(number)
+    global _is_delivering
+    _is_delivering = True
+    try:
+        for number in deferral.received:
+            signal.raise_signal(number)
+    finally:
+        _is_delivering = False

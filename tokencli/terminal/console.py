@@ -21,6 +21,7 @@ MAX_LINE_CHARS = 2048
 """Limit of a line, which may quote a server."""
 MAX_UNCUT_LINE_CHARS = 64 * 1024
 """Limit of a line that is useless if it is cut, e.g. the URL of a page to open."""
+_ERASE_LINE = "\r\x1b[2K"
 LABEL_STYLES = {
     "error": "bold red",
     "warning": "bold magenta",
@@ -167,11 +168,7 @@ class StderrTerminal:
             from tokencli.terminal.line_editor import edit_answer
 
             color = not self._environ.get("NO_COLOR")
-            try:
-                return edit_answer(prompt, sys.stdin, sys.stderr, color=color)
-            except KeyboardInterrupt:
-                _screen.is_prompt_closed = True
-                raise
+            return edit_answer(prompt, sys.stdin, sys.stderr, color=color)
         return ask_plainly(prompt, self._read_line, self._write_line)
 
     def _read_line(self, prompt: str, is_secret: bool) -> str:
@@ -179,10 +176,14 @@ class StderrTerminal:
         from tokencli.terminal.line_reader import CbreakLineReader
 
         sys.stderr.flush()
-        with CbreakLineReader(
-            sys.stdin.fileno(), self._unread_input, prompt=prompt, is_secret=is_secret
-        ) as reader:
-            return reader.read_line() or ""
+        try:
+            with CbreakLineReader(
+                sys.stdin.fileno(), self._unread_input, prompt=prompt, is_secret=is_secret
+            ) as reader:
+                return reader.read_line() or ""
+        except KeyboardInterrupt:
+            _screen.is_line_unfinished = True
+            raise
 
     def _is_terminal_capable(self) -> bool:
         """Whether the terminal can move the cursor."""
@@ -215,12 +216,11 @@ class StderrTerminal:
             return nullcontext()
         if self._is_in_ci or not self._is_terminal_capable() or not is_terminal(sys.stderr):
             return nullcontext() if note_after is None else self._note_once(describe, note_after)
-        from tokencli.terminal.wait_line import SHOW_AFTER_S, WaitLine  # needs a thread
+        from tokencli.terminal.wait_line import SHOW_AFTER_S
 
         if shares_terminal:
             return self._note_once(describe, SHOW_AFTER_S, unless_modes_differ=True)
-        _screen.line = _screen.line or WaitLine(_is_user_typing)
-        return _screen.line.show(describe)
+        return _get_wait_line().show(describe)
 
     @contextmanager
     def _note_once(
@@ -287,8 +287,8 @@ class _Screen:
 
     line: "WaitLine | None" = None
     keyboard: "CbreakLineReader | None" = None
-    is_prompt_closed: bool = False
-    """Whether the line editor has ended the line of a prompt that was cancelled."""
+    is_line_unfinished: bool = False
+    """Whether the cursor is behind the echo of Ctrl-C or a cancelled prompt."""
 
 
 _screen = _Screen()
@@ -300,18 +300,39 @@ def erase_wait_line() -> None:
         _screen.line.erase()
 
 
+def _get_wait_line() -> "WaitLine":
+    from tokencli.terminal.wait_line import WaitLine
+
+    _screen.line = _screen.line or WaitLine(_is_user_typing, _note_line_erased)
+    return _screen.line
+
+
+def note_interrupt() -> None:
+    """Begin a line before the next output: the terminal has echoed ^C."""
+    _screen.is_line_unfinished = True
+
+
+def _note_line_erased() -> None:
+    _screen.is_line_unfinished = False
+
+
 def _is_user_typing() -> bool:
     return _screen.keyboard is not None and _screen.keyboard.has_unfinished_line
 
 
-def write_stderr_line(text: str, limit: int = MAX_LINE_CHARS, *, anew: bool = False) -> None:
+def write_stderr_line(text: str, limit: int = MAX_LINE_CHARS) -> None:
     """Write a sanitized line to stderr; a closed stderr is ignored."""
     if sys.stderr is None:  # closed: the line must not go to stdout instead
         return
     erase_wait_line()
     try:
-        # After the ^C of an interrupt.
-        start = "\n" if anew and not _screen.is_prompt_closed and is_terminal(sys.stderr) else ""
+        start = ""
+        if is_terminal(sys.stderr):
+            if _screen.is_line_unfinished:
+                start = "\n"
+            elif _get_wait_line().is_drawn_by_another():
+                start = _ERASE_LINE
+        _screen.is_line_unfinished = False
         sys.stderr.write(f"{start}tokencli: {_color_label(sanitize_text(text, limit))}\n")
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):

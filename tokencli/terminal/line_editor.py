@@ -41,15 +41,20 @@ from prompt_toolkit.output import ColorDepth, Output, create_output
 from prompt_toolkit.styles import Style
 from prompt_toolkit.utils import get_cwidth
 
-from tokencli.terminal.prompts import HELP_HINT, HELP_KEY, Prompt, list_options, match_options
+from tokencli.terminal.prompts import (
+    HELP_HINT,
+    HELP_KEY,
+    SHOWN_MASK,
+    Prompt,
+    list_options,
+    match_options,
+)
 
 MIN_INPUT_COLUMNS = 20
 """If fewer columns are left beside the question, the answer is typed below it."""
 MAX_OPTION_ROWS = 12
 """A longer list is scrolled."""
 OPTIONS_HINT = "arrow keys, a number or a part of the name"
-SHOWN_MASK = "*" * 8
-"""Left on the screen for any secret, so that its length isn't."""
 REASON_DELAY_S = 0.6
 """An answer is checked after such a pause, so that half an answer isn't reported as a mistake."""
 QUIET_S = 0.05

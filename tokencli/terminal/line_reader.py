@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tokencli.sanitize import sanitize_text
+from tokencli.terminal.prompts import SHOWN_MASK
 
 MAX_LINE_CHARS = 64 * 1024
 """Limit of a line; longer than any URL that is accepted."""
@@ -124,22 +125,27 @@ if sys.platform != "win32":
                 for char in self._decoder.decode(bytes((self._unread.pop(0),))):
                     if char in "\r\n":
                         completed, self._line = self._line, ""
+                        if self._is_secret and completed:
+                            echo += SHOWN_MASK[len(completed) :]
                         echo += "\n"
                     elif char in _ERASE_KEYS or char == _KILL_LINE_KEY:
                         kept = self._line[:-1] if char in _ERASE_KEYS else ""
-                        echo += "\b \b" * len(self._echo(self._line[len(kept) :]))
+                        echo += "\b \b" * len(self._echo(self._line[len(kept) :], len(kept)))
                         self._line = kept
                     elif char == _EOF_KEY:
                         if not self._line:  # Ctrl-D cancels like Ctrl-C
                             raise KeyboardInterrupt
                     elif len(self._line) < MAX_LINE_CHARS:
+                        echo += self._echo(char, len(self._line))
                         self._line += char
-                        echo += self._echo(char)
             _write_to_stderr(echo)
             return completed
 
-        def _echo(self, text: str) -> str:
-            return "*" * len(text) if self._is_secret else "".join(map(sanitize_text, text))
+        def _echo(self, text: str, start: int) -> str:
+            """Return what is shown for the part of the line that begins at `start`."""
+            if self._is_secret:
+                return SHOWN_MASK[start : start + len(text)]
+            return "".join(map(sanitize_text, text))
 
         def _discard_rest(self) -> None:
             """Discard what follows a secret: it may be the rest of it, and isn't for the shell."""
@@ -162,7 +168,7 @@ if sys.platform != "win32":
                 self._line = ""
             self._enter_cbreak_mode(lambda: self._resume_count == this_call)
             if self._resume_count == this_call:
-                _write_to_stderr(self._prompt + self._echo(self._line))
+                _write_to_stderr(self._prompt + self._echo(self._line, 0))
 
         def _enter_cbreak_mode(self, is_current: Callable[[], bool] = lambda: True) -> None:
             """Disable canonical mode and echo.

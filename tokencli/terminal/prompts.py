@@ -1,5 +1,6 @@
 """Prompts: what is asked, which answers are valid, and how they are asked for without a line editor."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -11,8 +12,12 @@ from tokencli.secret_sources import normalize_secret
 HELP_KEY = "?"
 HELP_HINT = "? for help"
 REQUIRED = "required (Ctrl-C to cancel)"
+SHOWN_MASK = "*" * 8
+"""Left on the screen for any secret, so that its length isn't."""
 MAX_LISTED_MATCHES = 5
 """Number of matching labels that a message lists."""
+_PASTE_MARKS = re.compile(r"\x1b\[20[01]~")
+"""How some terminals enclose what is pasted, although nobody has asked them to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,7 @@ def ask_plainly(
         print_line(line)
     question = prompt.question + (f" ({HELP_HINT})" if prompt.help else "")
     while True:
-        answer = read_line(f"{question}: ", prompt.is_secret)
+        answer = _PASTE_MARKS.sub("", read_line(f"{question}: ", prompt.is_secret))
         if prompt.help and answer.strip() == HELP_KEY:
             print_line(prompt.help)
         elif reason := prompt.check(answer):

@@ -1,6 +1,7 @@
 """The line on a terminal that shows what the program is waiting for.
 
 A thread draws it, because the main thread waits. Nothing of it is left when the wait is over.
+Of several processes in the foreground of a terminal, one at a time draws its line.
 """
 
 import os
@@ -36,8 +37,10 @@ class _Wait(NamedTuple):
 class WaitLine:
     """One line on stderr, which must be a terminal that can move its cursor."""
 
-    def __init__(self, is_paused: Callable[[], bool]) -> None:
+    def __init__(self, is_paused: Callable[[], bool], note_erased: Callable[[], None]) -> None:
+        """Draw nothing while `is_paused()`; call `note_erased` whenever the cursor's line was erased."""
         self._is_paused = is_paused
+        self._note_erased = note_erased
         self._lock = RLock()
         self._waits: list[_Wait] = []
         self._drawn = ""
@@ -59,6 +62,18 @@ class WaitLine:
             ended.set()
             if self._shown_wait is wait:
                 self.erase()
+            if not self._waits:
+                with self._lock:
+                    _release_terminal()
+
+    def is_drawn_by_another(self) -> bool:
+        """Tell whether another process shows its line on this terminal now."""
+        with self._lock:
+            if not _claim_terminal():
+                return True
+            if not self._drawn:
+                _release_terminal()
+            return False
 
     def erase(self) -> None:
         """Remove the line; it comes back at the next update if the wait goes on."""
@@ -87,6 +102,8 @@ class WaitLine:
         with self._lock:
             if ended.is_set() or self._is_paused() or not _is_foreground():
                 return
+            if not _claim_terminal():
+                return
             if text.plain != self._drawn:
                 self._drawn, self._shown_wait = text.plain, wait
                 self._write_line(console, text)
@@ -100,6 +117,7 @@ class WaitLine:
             console.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)))
             if text is not None:
                 console.print(text, end="", no_wrap=True, overflow="ignore", crop=False)
+        self._note_erased()
 
 
 def _render_wait(status: WaitStatus, elapsed: float) -> "Text":
@@ -126,6 +144,33 @@ def _format_time(seconds: float) -> str:
     if not minutes:
         return f"{rest} s"
     return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+
+
+def _claim_terminal() -> bool:
+    """Lock the terminal against the lines of other processes, e.g. under `xargs -P`.
+
+    The lock is the process's (POSIX), because they have stderr in common. Where there are no such
+    locks, several lines are drawn.
+    """
+    if sys.platform == "win32":
+        return True
+    import fcntl
+
+    try:
+        fcntl.lockf(sys.stderr.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _release_terminal() -> None:
+    if sys.platform != "win32":
+        import fcntl
+
+        with suppress(OSError, ValueError):
+            fcntl.lockf(sys.stderr.fileno(), fcntl.LOCK_UN)
 
 
 def _is_foreground() -> bool:

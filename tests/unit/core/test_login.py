@@ -124,6 +124,29 @@ def test_an_interrupted_login_keeps_what_was_typed() -> None:
     assert keyring.secrets[PASSWORD_ITEM] == Secret("canary-wrong")
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_a_cancelled_prompt_costs_no_secret(again: bool) -> None:
+    """What was typed before is stored, unless that would replace a secret that may be right."""
+
+    class Cancelling(FakeTerminal):
+        def ask_secret(self, question: str, *, required: bool = False) -> Secret:
+            if "Client secret" in question:
+                raise KeyboardInterrupt
+            return super().ask_secret(question, required=required)
+
+    keyring = filled_keyring() if again else FakeKeyring()
+    before = dict(keyring.secrets)
+    terminal = Cancelling(answers=["y", "canary-wrong"], interactive=True)
+    ctx = FakeContext(transport=FakeTransport([]), keyring=keyring, terminal=terminal)
+    profile = make_profile(grant="password", values={"client_id": "c", "username": "jdoe"})
+    with pytest.raises(KeyboardInterrupt):
+        log_in(profile, ctx, again=again)
+    typed = {PASSWORD_ITEM: Secret("canary-wrong")}
+    assert keyring.secrets == (before if again else typed)
+    stored = "stored the password in the keyring as tokencli:p:password"
+    assert (stored in terminal.messages) is not again
+
+
 def test_the_place_is_named_before_the_secret_is_asked_for() -> None:
     """A password is stored only if the user agrees."""
     reply = json_reply('{"access_token":"canary-token","token_type":"Bearer","expires_in":60}')

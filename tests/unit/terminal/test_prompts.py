@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+import pyte
 import pytest
 
 ASKING = """
@@ -218,6 +219,26 @@ def test_an_exception_ends_the_prompt(term: str) -> None:
         screen.until("LookupError")
         screen.until("end")
     assert "now echo" in screen.seen and "Traceback" not in screen.seen
+
+
+@pytest.mark.parametrize("term", TERMS)
+@pytest.mark.parametrize("length", [1, 8, 30, 300])
+def test_the_mask_left_on_the_screen_does_not_tell_the_length(length: int, term: str) -> None:
+    """Eight characters are shown for each secret, also for one that was corrected."""
+    with asking(SECRET, term=term, then="true") as screen:
+        screen.type("x" * (length + 2) + "\x7f\x7f\r")
+        screen.until(f"got {length}")
+    left = pyte.Screen(80, 24)
+    pyte.Stream(left).feed(screen.seen)
+    assert left.display[0].rstrip() == "Password: ********"
+
+
+@pytest.mark.parametrize("question", [LINE, SECRET])
+def test_the_marks_of_a_bracketed_paste_are_no_part_of_the_answer(question: str) -> None:
+    """A terminal whose TERM says that it is dumb may send them all the same."""
+    with asking(question, term="dumb") as screen:
+        screen.type(f"{PASTE_START}a.example{PASTE_END}\r")
+        screen.until("got 9")
 
 
 def test_a_secret_is_masked_and_can_be_edited() -> None:
