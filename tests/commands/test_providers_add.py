@@ -89,6 +89,28 @@ def test_from_stdin_into_a_new_configuration(tmp_path: Path, file: Path) -> None
     assert list(written["providers"]) == ["acme-erp"]
 
 
+def test_no_fix_repeats_a_command_without_its_stdin(
+    tokencli: Run, write_config: Write, file: Path
+) -> None:
+    """What came from a pipe can't be pasted, so the cause says which options to add."""
+    write_config(CONFIG)
+    text, changed = file.read_text(), file.read_text().replace("data.token", "data.jwt")
+    for command, sent, options in (
+        (["providers", "add", "-"], text, "--yes"),
+        (["providers", "add", "-", "--name", "groupid"], text, "--name my-groupid"),
+        (["providers", "new", "A", "--from-curl", CURL, "--add"], "", "--yes"),
+        (["providers", "new", "A", "--from-curl", "-", "--add"], CURL, "--yes"),
+        (["profiles", "add", "p", "--provider", "-"], text, "--yes"),
+    ):
+        done = tokencli(*command, stdin=sent)
+        assert done.code == 2
+        assert f"repeat the whole command with {options}\n" in done.err
+        assert "fix:" not in done.err
+    assert tokencli("providers", "add", "-", "--yes", stdin=text).code == 0
+    taken = tokencli("providers", "add", "-", "--yes", stdin=changed)
+    assert "repeat the whole command with --replace --yes\n" in taken.err
+
+
 def test_names_that_are_taken(tokencli: Run, write_config: Write, file: Path) -> None:
     """A built-in name is refused, another provider of the name is replaced only if asked for."""
     path = write_config(CONFIG)

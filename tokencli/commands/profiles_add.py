@@ -103,7 +103,13 @@ def _is_provider_file(text: str, app: App) -> bool:
     """Return whether --provider names a file: by its path, its suffix, or because it exists."""
     if text in app.config.provider_names():
         return False
-    return text.endswith(".toml") or os.sep in text or "/" in text or Path(text).is_file()
+    return (
+        text == "-"
+        or text.endswith(".toml")
+        or os.sep in text
+        or "/" in text
+        or Path(text).is_file()
+    )
 
 
 def _add_provider_of_file(file: str, app: App, *, yes: bool) -> str:
@@ -115,9 +121,9 @@ def _add_provider_of_file(file: str, app: App, *, yes: bool) -> str:
         raise UsageError(
             f"{file} has several providers: {list_names([each.name for each in sections])}",
             cause="a profile uses one of them; add them first, and name one",
-            fix=f"tokencli providers add {shlex.quote(file)}",
+            fix=None if file == "-" else f"tokencli providers add {shlex.quote(file)}",
         )
-    command = shlex.join(["tokencli", "providers", "add", file])
+    command = None if file == "-" else shlex.join(["tokencli", "providers", "add", file])
     install_providers(app, sections, command, yes=yes, replace=False, announce_next=False)
     app.reload_config()
     return sections[0].name

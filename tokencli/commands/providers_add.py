@@ -52,7 +52,7 @@ def add(
 
     app = App(common)
     sections = read_sections(read_provider_text(file), file, name)
-    command = f"tokencli providers add {shlex.quote(file)}"
+    command = None if file == "-" else f"tokencli providers add {shlex.quote(file)}"
     install_providers(app, sections, command, yes=yes, replace=replace)
 
 
@@ -76,8 +76,10 @@ def read_sections(text: str, file: str, name: str | None = None) -> "tuple[Provi
         if error.problems and (kind := name_format(text)):
             raise ConfigError(
                 f"{source} is {kind}, not a provider",
-                cause="tokencli drafts a provider from the request in it",
-                fix=f"tokencli providers new --from {shlex.quote(file)} --add",
+                cause="providers new --from FILE --add drafts a provider from the request in it",
+                fix=None
+                if file == "-"
+                else f"tokencli providers new --from {shlex.quote(file)} --add",
             ) from None
         if error.fix == "tokencli profiles edit":  # it is about this file, not the configuration
             error.fix = None
@@ -87,7 +89,7 @@ def read_sections(text: str, file: str, name: str | None = None) -> "tuple[Provi
 def install_providers(
     app: App,
     sections: "Sequence[ProviderSection]",
-    command: str,
+    command: str | None,
     *,
     yes: bool,
     replace: bool,
@@ -95,7 +97,8 @@ def install_providers(
 ) -> None:
     """Confirm and add providers; one that is there already, unchanged, is left alone.
 
-    `command` is the command that adds them, for fixes.
+    `command` is the command that adds them, for fixes; None if it reads stdin, so that it can't be
+    repeated without its input.
 
     Raises:
         UsageError: there is no terminal for a confirmation, or a name is taken.
@@ -118,11 +121,16 @@ def install_providers(
 
 
 def confirm_providers(
-    app: App, sections: "Sequence[ProviderSection]", command: str, *, yes: bool, replace: bool
+    app: App,
+    sections: "Sequence[ProviderSection]",
+    command: str | None,
+    *,
+    yes: bool,
+    replace: bool,
 ) -> "list[ProviderSection]":
     """Show which servers get credentials, ask, and return the providers to add.
 
-    `command` is the command that adds them, for fixes. Raises UsageError.
+    `command` is as in `install_providers`. Raises UsageError.
     """
     new = []
     for section in sections:
@@ -136,9 +144,12 @@ def confirm_providers(
         return new
     names = list_names([section.name for section in new])
     if not app.terminal.interactive:
-        raise UsageError(
-            f"adding provider {names} needs confirmation, and there is no terminal to ask at",
-            fix=f"{command}{' --replace' if replace else ''} --yes",
+        reason = "there is no terminal to ask at" if command else "stdin is not a terminal"
+        options = f"{'--replace ' if replace else ''}--yes"
+        raise _with_options(
+            UsageError(f"adding provider {names} needs confirmation, and {reason}"),
+            command,
+            options,
         )
     known = [section.name for section in new if section.name in app.config.provider_names()]
     verb = f"Replace provider {list_names(known)} in" if known else f"Add provider {names} to"
@@ -148,13 +159,24 @@ def confirm_providers(
     return new
 
 
-def _is_installed(app: App, section: "ProviderSection", command: str, *, replace: bool) -> bool:
+def _with_options(error: UsageError, command: str | None, options: str) -> UsageError:
+    """Return the error with the options that help: a command, unless that can't be repeated."""
+    if command is not None:
+        error.fix = f"{command} {options}"
+    else:
+        hint = f"to add it, repeat the whole command with {options}"
+        error.cause = f"{error.cause}; {hint}" if error.cause else hint
+    return error
+
+
+def _is_installed(
+    app: App, section: "ProviderSection", command: str | None, *, replace: bool
+) -> bool:
     """Return whether the configuration has this very provider; refuse a name that is taken."""
     name = section.name
     if name in BUILTIN_NAMES:
-        raise UsageError(
-            f"{name} is the name of a built-in provider", fix=f"{command} --name my-{name}"
-        )
+        error = UsageError(f"{name} is the name of a built-in provider")
+        raise _with_options(error, command, f"--name my-{name}")
     if name not in app.config.provider_names():
         return False
     if app.config.provider_table(name) == section.table:
@@ -162,11 +184,11 @@ def _is_installed(app: App, section: "ProviderSection", command: str, *, replace
         return True
     if not replace:
         users = app.config.provider_users(name)
-        raise UsageError(
+        error = UsageError(
             f"there is already another provider {name} in {app.config.path}",
             cause=f"profiles that use it: {list_names(users)}" if users else None,
-            fix=f"{command} --replace --yes",
         )
+        raise _with_options(error, command, "--replace --yes")
     return False
 
 

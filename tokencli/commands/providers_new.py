@@ -113,7 +113,7 @@ def new(
         return
     from tokencli.config.provider_file import slugify_name  # loads pydantic
 
-    command = _repeat_command(title, from_curl, from_file, pick)
+    command = _repeat_command(title, from_file, pick)
     is_added = False
     try:
         sections = read_sections(draft.to_toml(), "the draft", name or slugify_name(draft.title))
@@ -125,11 +125,15 @@ def new(
             output.write_stdout(draft.to_toml())
 
 
-def _repeat_command(title: str, from_curl: str | None, from_file: str | None, pick: int) -> str:
-    """Return this command, for fixes. A curl command may contain secrets, so it isn't repeated."""
+def _repeat_command(title: str, from_file: str | None, pick: int) -> str | None:
+    """Return this command, for fixes; None if it has input that isn't in a file.
+
+    A curl command may contain secrets, so it isn't repeated.
+    """
+    if from_file in (None, "-"):
+        return None
     words = ["tokencli", "providers", "new", *([title] if title else [])]
-    words += ["--from-curl", "-"] if from_curl is not None else []
-    words += ["--from", from_file] if from_file is not None else []
+    words += ["--from", from_file]
     return shlex.join([*words, *(["--pick", str(pick)] if pick > 1 else []), "--add"])
 
 

@@ -180,7 +180,7 @@ class SchemaExamples:
         self.visited_nodes += 1
         if depth > MAX_DEPTH or self.visited_nodes > MAX_NODES:
             return None
-        schema = self._merge_subschemas(self.resolve_ref(node), depth)
+        schema = self._merge_subschemas(self.resolve_ref(node), depth, asked)
         kind = schema.get("type")
         if isinstance(kind, list):
             kind = next((one for one in kind if one != "null"), None)
@@ -212,9 +212,16 @@ class SchemaExamples:
                 self.optional_members.add(key)
         return found
 
-    def _merge_subschemas(self, schema: dict[str, Any], depth: int) -> dict[str, Any]:
-        """Return a schema merged with its allOf parts and the first part of oneOf and anyOf."""
-        parts = [one for key in ("oneOf", "anyOf") for one in _list_tables(schema, key)[:1]]
+    def _merge_subschemas(self, schema: dict[str, Any], depth: int, asked: bool) -> dict[str, Any]:
+        """Return a schema merged with its allOf parts and with oneOf and anyOf.
+
+        Of those, a request has the first part. A reply has all: the token may be in any of them.
+        """
+        parts = [
+            one
+            for key in ("oneOf", "anyOf")
+            for one in _list_tables(schema, key)[: 1 if asked else None]
+        ]
         parts = [*_list_tables(schema, "allOf"), *parts]
         self.visited_nodes += len(parts)
         if not parts or depth > MAX_DEPTH or self.visited_nodes > MAX_NODES:
@@ -225,7 +232,7 @@ class SchemaExamples:
             [*as_list(schema.get("required"))],
         )
         for part in parts:
-            other = self._merge_subschemas(self.resolve_ref(part), depth + 1)
+            other = self._merge_subschemas(self.resolve_ref(part), depth + 1, asked)
             properties |= as_table(other.get("properties"))
             required += as_list(other.get("required"))
             whole |= {key: value for key, value in other.items() if key not in whole}
@@ -274,6 +281,8 @@ def _list_tables(schema: dict[str, Any], key: str) -> list[Any]:
     return [one for one in as_list(schema.get(key)) if isinstance(one, dict)]
 
 
+_WHOLE_BODY = "the-body-is-the-token"
+"""The example of a reply that is a single string."""
 LOGIN_PATH = re.compile(
     r"(?i)token|auth(?!ors?\b)|log-?in|log_in|sign-?in|session|ticket|credential"
 )
@@ -436,8 +445,12 @@ class _OperationRequestBuilder:
         )
 
     def build_refusal(self) -> str:
-        """Return an example of a refusal, as JSON."""
-        return self._build_answer(lambda status: status[:1] == "4")
+        """Return an example of a refusal, as JSON; beside a success, `default` is one."""
+        answers = as_table(self.operation.get("responses"))
+        has_success = any(status.startswith("2") for status in answers)
+        return self._build_answer(lambda status: status[:1] == "4") or self._build_answer(
+            lambda status: has_success and status == "default"
+        )
 
     def list_reply_headers(self) -> tuple[str, ...]:
         """Return the names of the headers of a successful reply."""
@@ -453,11 +466,18 @@ class _OperationRequestBuilder:
             answer = self.schemas.resolve_ref(answers[key])
             content = as_table(answer.get("content"))
             for media in sorted(content, key=lambda name: "json" not in name.lower()) or [""]:
-                if example := self._build_media_example(content.get(media, answer)):
+                example = self._build_media_example(content.get(media, answer))
+                if isinstance(example, str) and "json" not in media.lower():
+                    return example
+                if example:
                     return json.dumps(example)
         return ""
 
     def _build_media_example(self, media: Any) -> Any:
         schema = as_table(media).get("schema")
         example = self.schemas.build_reply_example(schema) if isinstance(schema, dict) else None
-        return example if isinstance(example, dict | list) else self._read_media_example(media)
+        if isinstance(example, dict | list):
+            return example
+        if self.schemas.resolve_ref(schema).get("type") == "string":
+            return _WHOLE_BODY
+        return self._read_media_example(media)

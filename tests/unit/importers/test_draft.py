@@ -204,6 +204,52 @@ def test_response_schemas_fill_the_places_that_they_name(
     assert not isinstance(validate_user_provider("acme", table), list)
 
 
+REPLIES = """
+openapi: 3.1.0
+info: {title: Acme API}
+servers: [{url: https://api.acme.example}]
+paths:
+  /login:
+    post:
+      requestBody:
+        content: {application/json: {schema: {properties: {username: {type: string}, password: {type: string}}}}}
+      responses: RESPONSES
+components:
+  schemas:
+    Reply:
+      oneOf:
+        - type: 'null'
+        - properties: {challenge: {type: string}}
+        - properties: {parent: {$ref: '#/components/schemas/Reply'}, accessToken: {type: string}, ttl: {type: integer}}
+    Fault: {properties: {fault: {properties: {code: {type: integer}, message: {type: string}}}}}
+"""
+REPLY = "application/json: {schema: {$ref: '#/components/schemas/Reply'}}"
+FAULT = "{application/json: {schema: {$ref: '#/components/schemas/Fault'}}}"
+
+
+@pytest.mark.parametrize(
+    ("responses", "reply", "errors"),
+    [
+        (f"{{'200': {{content: {{{REPLY}}}}}, default: {{content: {FAULT}}}}}",
+         {"access_token": "accessToken", "expires_in": "ttl"}, {"code": "fault.code", "description": "fault.message"}),
+        (f"{{default: {{content: {{{REPLY}}}}}}}", {"access_token": "accessToken", "expires_in": "ttl"}, None),
+        (f"{{'201': {{content: {{{REPLY}}}}}, 4XX: {{content: {FAULT}}}, default: {{}}}}",
+         {"access_token": "accessToken", "expires_in": "ttl"}, {"code": "fault.code", "description": "fault.message"}),
+        ("{'200': {content: {text/plain: {schema: {type: string}}}}}", {"access_token": "text:"}, None),
+        ("{'200': {content: {application/json: {schema: {type: string}}}}}", {"access_token": "@"}, None),
+        ("{'200': {content: {application/json: {schema: {type: integer}}}}}", {"access_token": "access_token"}, None),
+    ],
+)  # fmt: skip
+def test_each_form_of_a_described_reply(
+    responses: str, reply: dict[str, str], errors: dict[str, str] | None
+) -> None:
+    """Alternatives, `default` beside a success, a schema in itself, and a body that is the token."""
+    (request,) = parse_file(REPLIES.replace("RESPONSES", responses))
+    table = tomllib.loads(draft_provider(request, "", COMMON_KEYS).to_toml())
+    assert (table["reply"], table.get("errors")) == (reply, errors)
+    assert not isinstance(validate_user_provider("acme", table), list)
+
+
 def test_a_token_in_a_described_header() -> None:
     """If no member of the reply's body is the token, a header with such a name is."""
     (request,) = parse_file(LOGIN_API.replace("accessToken: ", "other: ").replace("EXPIRY", ""))

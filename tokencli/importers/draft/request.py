@@ -296,7 +296,7 @@ def draft_reply(request: ImportedRequest, draft: ProviderDraft) -> None:
     """Draft the locators from the recorded reply, or record them as open questions."""
     tokens: dict[str, str] = {}
     found: dict[str, Any] = {}
-    for place, key, value in iter_members(request.reply_body):
+    for place, key, value in _list_members(request.reply_body):
         low = key.lower().replace("-", "_")
         if low not in (
             *TOKEN_MEMBERS,
@@ -361,10 +361,15 @@ def _read_lifetime(text: str) -> dict[str, Any]:
         return {EXPIRY_MEMBERS.get(member, "expires_in"): text}
 
 
+def _list_members(body: str) -> list[tuple[str, str, Any]]:
+    """Return the members of a reply, those that are nested less first: a schema may contain itself."""
+    return sorted(iter_members(body), key=lambda member: member[0].count("."))
+
+
 def _find_error_places(refusal: str) -> dict[str, str]:
     """Return the locators of a refusal's code and text, as keys of [errors]."""
     places: dict[str, str] = {}
-    for place, key, _ in iter_members(refusal):
+    for place, key, _ in _list_members(refusal):
         if _is_valid_locator(place):
             places.setdefault(key.lower().replace("-", "_"), place)
     found = {
