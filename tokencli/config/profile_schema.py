@@ -76,14 +76,14 @@ TOP_LEVEL_KEYS: dict[str, TopLevelKey] = {
     "isolated": TopLevelKey(
         bool,
         "true or false",
-        "Whether to use only `state_dir`, and neither the OS keyring nor the runtime directory. What"
-        " other configurations stored under the same profile names is then left alone, tokens are"
-        " stored in files, and secrets must come from a source other than the keyring.",
+        "Whether to use only `state_dir`, and neither the OS keyring nor the runtime directory. Data"
+        " that other configurations stored under the same profile names is then left alone, tokens"
+        " are stored in files, and secrets must come from a source other than the keyring.",
     ),
     "profiles": TopLevelKey(
         dict,
         "tables: [profiles.NAME]",
-        "Profiles by name: a token endpoint each, and the credentials to use there.",
+        "Profiles by name. Each defines a token endpoint and the credentials to use there.",
     ),
     "providers": TopLevelKey(
         dict,
@@ -117,7 +117,7 @@ _DURATION_SCHEMA = {
         {"type": "string", "pattern": r"^(\d+d)?(\d+h)?(\d+m)?(\d+(\.\d+)?s?)?$"},
         {"type": "number", "minimum": 0},
     ],
-    "examples": ["45s", "5m", "1h30m"],
+    "examples": ["5m", "45s", "1h30m"],
 }
 Duration: TypeAlias = Annotated[
     float, BeforeValidator(validators.duration_validator(0.0)), WithJsonSchema(_DURATION_SCHEMA)
@@ -282,7 +282,8 @@ class ProfileTable(BaseModel):
     par: StrictBool = False
     """Push the authorization request to the server before the browser opens (RFC 9126)."""
     allow_password_grant: StrictBool = False
-    """Allow the password grant, which RFC 9700 section 2.4 forbids."""
+    """Allow the password grant, which RFC 9700 section 2.4 forbids. Built-in providers that are made for
+    it don't need this key."""
 
     # Keys, certificates and assertions.
     private_key: CheckedSecretSource | None = None
@@ -326,11 +327,11 @@ class ProfileTable(BaseModel):
     export: VariableName = "ACCESS_TOKEN"
     """The environment variable that tokencli export sets."""
     min_ttl: Duration | None = None
-    """The minimum remaining lifetime of a stored token, e.g. 5m."""
+    """The minimum remaining lifetime of a stored token."""
 
     # Connection.
     timeout: PositiveDuration = 30.0
-    """The timeout of one exchange with the server, e.g. 30s."""
+    """The timeout of one exchange with the server."""
     lock_timeout: Duration = 30.0
     """How long to wait for another process that is fetching the same token."""
     ca_file: TextLine | None = None
