@@ -27,6 +27,7 @@ from tokencli.errors import (
     TlsError,
     TokencliError,
     UnreachableError,
+    UsageError,
 )
 from tokencli.models import Connection, Profile
 from tokencli.oauth import grants
@@ -35,7 +36,7 @@ from tokencli.protocols import Choice, Context
 from tokencli.provider_schema import Provider
 from tokencli.providers.catalog import BUILTIN_NAMES
 from tokencli.providers.endpoint_urls import check_endpoint_url, get_url_origin
-from tokencli.providers.url_matching import split_pasted_url
+from tokencli.providers.url_matching import recognize_url, split_pasted_url
 
 _ANY_TOKEN_URL = "{token_url}"
 """The template of a provider for any token endpoint."""
@@ -159,15 +160,26 @@ class ProfileForm:
         Another host than the URL's is contacted only with `ask_contact`, and if the user agrees.
 
         Raises:
-            TokencliError: see `discover_server`.
+            UsageError: it is another system's URL than the given provider's. TokencliError: see
+                `discover_server`.
         """
         if self.is_provider_given and self.provider.endpoints.token != _ANY_TOKEN_URL:
+            check_endpoint_url(url)
+            other, keys = recognize_url(url) or (self.provider, {})
+            if self.provider.name in BUILTIN_NAMES and other.name != self.provider.name:
+                fields = self.provider.fields
+                keys |= {key: value for key, value in self.keys.items() if key not in fields}
+                raise UsageError(
+                    f"this is a URL of {other.title}, not of {self.provider.title}",
+                    fix=PartialProfile(self.name, other, keys).add_command(),
+                )
             for name, described in self.provider.fields.items():
                 found = split_pasted_url(self.provider, name, url)
                 is_server = described.kind in ("host", "url") and name not in ENDPOINT_URL_KEYS
                 if is_server or found != {name: url}:
                     self.keys = {**found, **self.keys}
                     self.is_discovered = True
+                    self._show_found(found)
                     return
         settings = discover_server(
             url,
@@ -268,6 +280,8 @@ class ProfileForm:
         if is_offline:
             options.append(Choice("retry", "try again"))
         default = "token_url" if is_token_url(url) else "issuer" if is_offline else "change"
+        if isinstance(error, TlsError):  # e.g. the certificate is for another host name
+            default = "change"
         return self.ctx.terminal.ask_choice("What now?", options, default=default)
 
     def _ask_grant(self) -> None:
@@ -368,8 +382,11 @@ class ProfileForm:
             items += found.items() if key == name else [(key, value)]
         self.keys = {**dict(items), **found}
         if found != {name: text}:
-            shown = ", ".join(f"{key} = {value}" for key, value in found.items())
-            self.ctx.terminal.print_note(f"from that URL: {shown}")
+            self._show_found(found)
+
+    def _show_found(self, found: Mapping[str, str]) -> None:
+        shown = ", ".join(f"{key} = {value}" for key, value in found.items())
+        self.ctx.terminal.print_note(f"from that URL: {shown}")
 
     def _ask_scope(self) -> None:
         is_native_password = next(iter(self.provider.grants)) == "password"

@@ -42,7 +42,9 @@ def split_pasted_url(provider: Provider, name: str, text: str) -> dict[str, str]
     the query. Text that is not a URL is returned as it is.
     """
     kind = provider.fields[name].kind if name in provider.fields else "text"
-    url = text if "://" in text or kind != "host" or "/" not in text else f"https://{text}"
+    without_scheme = {"host": r".*/.*", "url": r"[\w.-]*[\w](:\d+)?(/.*)?"}.get(kind, r"(?!)")
+    is_url = "://" in text or re.fullmatch(without_scheme, text, re.DOTALL) is None
+    url = text if is_url else f"https://{text}"
     parts = _split_http_url(url)
     templates = [
         template for template in _endpoint_templates(provider) if f"{{{name}}}" in template

@@ -13,7 +13,7 @@ from tokencli.config.load import Config
 from tokencli.config.profile_assignments import nest_keys, parse_assignments
 from tokencli.core.partial_profile import PartialProfile
 from tokencli.core.profile_form import ProfileForm
-from tokencli.errors import ConfigError, DeadlineError, TlsError, UnreachableError
+from tokencli.errors import ConfigError, DeadlineError, TlsError, TokencliError, UnreachableError
 from tokencli.models import Connection, HttpReply, HttpRequest
 from tokencli.oauth.issuer_search import NoMetadataError
 from tokencli.providers.catalog import BUILTIN_NAMES, load_builtin
@@ -263,6 +263,25 @@ def test_url_of_a_named_provider_needs_no_request(
     made.is_provider_given = True
     made.discover(url)
     assert (made.keys, server.requests) == (keys, [])
+
+
+@pytest.mark.parametrize(
+    ("provider", "url", "message"),
+    [
+        ("okta", "https://login.microsoftonline.com/x", "a URL of Microsoft Entra ID, not of Okta"),
+        ("keycloak", "https://demomachine:4443/GroupID", "a URL of GroupID"),
+        ("groupid", "https://jdoe:canary@demomachine/GroupID", "a user name or password"),
+        ("keycloak", "http://kc.example/realms/acme", "unencrypted"),
+    ],
+)
+def test_url_that_is_not_the_named_providers(provider: str, url: str, message: str) -> None:
+    """Another system's URL, or one that can't be used, isn't reduced to a host."""
+    made, _ = form(provider)
+    made.is_provider_given = True
+    with pytest.raises(TokencliError, match=message) as caught:
+        made.discover(url)
+    assert "canary" not in f"{caught.value.message} {caught.value.fix}"
+    assert made.keys == {}
 
 
 def test_another_host_is_asked_only_with_consent() -> None:
