@@ -136,6 +136,30 @@ def test_users_file(tokencli: Run, tmp_path: Path) -> None:
         assert token["claims"]["groups"] == ["admins"]
 
 
+def test_every_client_of_a_users_file_can_be_used(tokencli: Run, tmp_path: Path) -> None:
+    """Its profile has the registered redirect URI, and braces in names are just characters."""
+    (tmp_path / "users.toml").write_text(
+        '[users."{bob}"]\npassword = "made-up-{password}"\n'
+        '[clients.host]\nredirect_uris = ["https://x.example/cb", "http://localhost:45991/cb"]\n'
+        '[clients.root]\nredirect_uris = ["http://127.0.0.1/"]\n'
+        '[clients.bare]\nredirect_uris = ["http://localhost"]\n'
+        '[clients.braces]\nscopes = ["{tenant}"]\nsecret = "{s}"\naudience = "{a}"\n'
+        '[clients.legacy]\ngrants = ["password"]\n'
+    )
+    out = in_sandbox(
+        tokencli,
+        "for p in host root bare braces legacy; do"
+        "   tokencli login $p --wait 1m; tokencli inspect $p --verify --json; done",
+        "--sign-in",
+        "{bob}",
+        "--users",
+        str(tmp_path / "users.toml"),
+    )
+    found = list(map(json.loads, lines(out)))
+    assert [each["subject"] for each in found] == ["{bob}"] * 3 + ["braces", "{bob}"]
+    assert found[3]["scopes"] == ["{tenant}"] and found[3]["audience"] == ["{a}"]
+
+
 def test_problems_of_a_users_file(tokencli: Run, tmp_path: Path) -> None:
     """The exit code is that of a wrong configuration, all problems are named, no password is shown."""
     path = tmp_path / "users.toml"

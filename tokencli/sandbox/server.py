@@ -9,7 +9,7 @@ import ssl
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import replace
 from os import PathLike
@@ -25,6 +25,7 @@ from tokencli.sandbox.http_messages import OAuthError, Request, Response, json_r
 from tokencli.sandbox.https_server import HOST, HttpsServer
 from tokencli.sandbox.oauth2 import CERTIFICATE_CLIENT_ID, PUBLIC_CLIENT_ID, OAuth2
 from tokencli.sandbox.settings import Client, Settings, User, parse_settings, read_settings
+from tokencli.sandbox.sign_in import split_loopback_uri
 from tokencli.sandbox.system import (
     SYSTEMS,
     FakeSystem,
@@ -407,7 +408,7 @@ class Workspace:
     def _client_profile(self, name: str, client: Client) -> Mapping[str, TomlValue | None]:
         """Return a profile for a client of the settings, and write its secrets."""
         grant = client.grants[0]
-        corp = OAuth2.more_profiles["corp"]
+        corp = self._fill_urls(OAuth2.more_profiles["corp"])
         profile: dict[str, TomlValue | None] = dict.fromkeys(OAuth2.profile_values)
         profile |= {
             "provider": OAuth2.name,
@@ -418,6 +419,7 @@ class Workspace:
         }
         if grant == "authorization_code":
             profile |= {key: corp[key] for key in ("authorization_url", "allow_http")}
+            profile |= _redirect_keys(client.redirect_uris or ())
         if grant == "token_exchange":
             profile["subject_token"] = {"profile": "corp"}
         if grant == "password":
@@ -436,7 +438,7 @@ class Workspace:
             path = self._secret_path(name, "client_secret")
             _write_private_file(path, client.secret + "\n")
             profile["client_secret"] = {"file": str(path)}
-        return self._fill_urls(profile)
+        return profile
 
     def delete_files(self) -> None:
         """Delete the directory and everything in it."""
@@ -498,6 +500,14 @@ class Workspace:
 
     def _secret_path(self, system: str, name: str) -> Path:
         return self.directory / f"{system}.{name}"
+
+
+def _redirect_keys(redirect_uris: Iterable[str]) -> dict[str, TomlValue | None]:
+    """Return the keys for the first redirect URI that tokencli can use; the port doesn't matter."""
+    for host, path, query in filter(None, map(split_loopback_uri, redirect_uris)):
+        if host != "::1" and not query:
+            return {"redirect_host": host, "redirect_path": path}
+    return {}
 
 
 def _write_private_file(path: Path, text: str) -> None:

@@ -341,15 +341,13 @@ class SignIn:
 
 def _is_registered(uri: str, registered: tuple[str, ...] | None) -> bool:
     """Tell whether a redirect URI is registered; on loopback any port matches (RFC 8252 section 7.3)."""
-    plain = _without_loopback_port(uri)
+    plain = split_loopback_uri(uri)
     if registered is None:
         return plain is not None
-    return uri in registered or (
-        plain is not None and plain in map(_without_loopback_port, registered)
-    )
+    return uri in registered or (plain is not None and plain in map(split_loopback_uri, registered))
 
 
-def _without_loopback_port(uri: str) -> tuple[str, str, str] | None:
+def split_loopback_uri(uri: str) -> tuple[str, str, str] | None:
     """Return host, path and query of an http URL to this machine, otherwise None."""
     try:
         parts = urlsplit(uri)
