@@ -65,19 +65,19 @@ MUTANTS = {
         "tests/contract/test_token_stores.py::test_delete_compares_the_refresh_token",
     ),
     "the comparison before clearing after a refusal": Mutant(
-        "core/get_token.py",
+        "core/token_renewal.py",
         "if stored is not None and latest is not None and latest != spent:",
         "if False:",
         "tests/unit/core/test_get_token.py::test_refresh_race_loser_deletes_nothing",
     ),
     "the journal before sending": Mutant(
-        "core/get_token.py",
+        "core/token_renewal.py",
         "            store.begin_refresh(key, spent)\n",
         "",
         "tests/unit/core/test_get_token.py::test_journal_before_refresh",
     ),
     "keeping the old refresh token": Mutant(
-        "core/get_token.py",
+        "core/token_renewal.py",
         "refresh_token=new.refresh_token or old.refresh_token,",
         "refresh_token=new.refresh_token,",
         "tests/unit/core/test_get_token.py::test_old_refresh_token_is_kept",

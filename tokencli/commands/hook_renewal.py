@@ -8,8 +8,9 @@ from tokencli.app import App
 from tokencli.commands import output
 from tokencli.commands.error_report import report_error
 from tokencli.core.export import build_token_variable, list_export_variables
-from tokencli.core.get_token import TokenResult, get_token
+from tokencli.core.get_token import get_token
 from tokencli.core.stored_token import find_stored_token
+from tokencli.core.token_renewal import TokenResult
 from tokencli.errors import ConfigError, TokencliError
 from tokencli.fastpath.hooks import HOOK_SHELLS, HookShell, check_hook_arguments
 from tokencli.models import Profile

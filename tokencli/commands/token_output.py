@@ -11,7 +11,8 @@ from pathlib import Path
 
 from tokencli.app import App
 from tokencli.commands import output
-from tokencli.core.get_token import TokenResult, get_token
+from tokencli.core.get_token import get_token
+from tokencli.core.token_renewal import TokenResult
 from tokencli.errors import StorageError, UsageError
 from tokencli.formats import PROVIDER_USAGE_FORMATS, render_token
 from tokencli.humanize import describe_clock

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
 from math import floor
 
-from tokencli.core.get_token import TokenResult, get_token
+from tokencli.core.get_token import get_token
 from tokencli.core.secret_resolver import resolve_usage_secrets
+from tokencli.core.token_renewal import TokenResult
 from tokencli.errors import UsageError
 from tokencli.fast_dataclass import dataclass
 from tokencli.formats import header, load_dialect

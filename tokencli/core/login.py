@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tokencli.core.get_token import TokenResult, exclusive_login, get_token, sign_in_user
+from tokencli.core.get_token import get_token
+from tokencli.core.interactive_grant import exclusive_login, sign_in_user
 from tokencli.core.secret_account import describe_account, read_secret
 from tokencli.core.secret_resolver import SecretResolver, missing_secret_error, source_interaction
+from tokencli.core.token_renewal import TokenResult
 from tokencli.errors import (
     KeyringError,
     LoginRequiredError,

@@ -1,7 +1,8 @@
 """Test whether a profile's settings get a token."""
 
-from tokencli.core.get_token import TokenResult, get_token
+from tokencli.core.get_token import get_token
 from tokencli.core.secret_resolver import source_interaction
+from tokencli.core.token_renewal import TokenResult
 from tokencli.fast_dataclass import dataclass
 from tokencli.models import Profile
 from tokencli.oauth import client_authentication, grants

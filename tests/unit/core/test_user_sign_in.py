@@ -10,7 +10,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 
 from tests.fakes import FakeContext, FakeStore, FakeTerminal, json_reply, keyring_ref, make_profile
-from tokencli.core.get_token import get_token, sign_in_user
+from tokencli.core.get_token import get_token
+from tokencli.core.interactive_grant import sign_in_user
 from tokencli.core.login import describe_login, log_in
 from tokencli.core.secret_resolver import SecretResolver
 from tokencli.errors import (

@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes import FakeClock, FakeTerminal, json_reply, make_profile
 from tests.fuzz.targets import NOW, REQUEST, _profiles
-from tokencli.core.get_token import RESERVED_BYTES
+from tokencli.core.token_renewal import RESERVED_BYTES
 from tokencli.errors import TokencliError
 from tokencli.models import HttpReply, HttpRequest, Secret, StoredTokenSet
 from tokencli.oauth.token_response import MAX_TOKEN_LENGTH, TokenResponse, read_token_response
