@@ -195,6 +195,36 @@ def test_use_edit_and_remove_keep_other_lines(tokencli: Run, write_config: Write
     assert "keyring" not in removed.err  # there is none here
 
 
+@pytest.mark.parametrize("command", [("edit", "g"), ("copy", "g", "h")])
+def test_the_options_mean_what_they_mean_for_add(
+    tokencli: Run,
+    write_config: Write,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...],
+) -> None:
+    """A URL is taken apart, a provider is found by a part of its title, a CA file in the working directory."""
+    path = write_config(
+        '[profiles.g]\nprovider = "groupid"\nhost = "old.example"\nusername = "u"\n'
+        'client_id = "c"\nidentity_store_id = "1"\n'
+    )
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "ca.pem").write_text("")
+    monkeypatch.chdir(here)
+    url = "https://demomachine:4443/GroupIDSecurityService/"
+    done = tokencli("profiles", *command, "--provider", "GROUPID", "--host", url,
+                    "--ca-file", "ca.pem", "--unset", "username", "--unset", "username",
+                    "--username", "v")  # fmt: skip
+    assert done.code == 0, done.err
+    changed = tomllib.loads(path.read_text())["profiles"][command[-1]]
+    assert (changed["provider"], changed["host"]) == ("groupid", "demomachine:4443")
+    assert (changed["ca_file"], changed["username"]) == (str(here / "ca.pem"), "v")
+    (tmp_path / "beside.pem").write_text("")
+    assert tokencli("profiles", "edit", "g", "--ca-file", "beside.pem").code == 0
+    assert tomllib.loads(path.read_text())["profiles"]["g"]["ca_file"] == "beside.pem"
+
+
 def test_edit_has_the_options_of_add(tokencli: Run, write_config: Write) -> None:
     """Whatever `add` can set, `edit` can change by the same option."""
     added, edited = (tokencli("profiles", command, "--help").out for command in ("add", "edit"))

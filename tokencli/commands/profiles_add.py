@@ -12,10 +12,15 @@ import typer
 
 from tokencli.app import App
 from tokencli.commands.options import CommonOptions, common_options
-from tokencli.commands.profiles_edit import GivenKeys, key_options
+from tokencli.commands.profiles_edit import (
+    GivenKeys,
+    find_provider,
+    key_options,
+    list_providers,
+)
 from tokencli.commands.providers_add import install_providers, read_sections
 from tokencli.core.profile_status import suggest_next_commands
-from tokencli.errors import ConfigError, TlsError, TokencliError, UnreachableError, UsageError
+from tokencli.errors import TlsError, TokencliError, UnreachableError, UsageError
 from tokencli.models import Profile
 from tokencli.oauth.grants import required_secrets
 from tokencli.problems import list_names
@@ -73,7 +78,7 @@ def add(
         _check_is_new(name, app)
     if given.provider is not None and _is_provider_file(given.provider, app):
         given = replace(given, provider=_add_provider_of_file(given.provider, app, yes=yes))
-    provider = _find_provider(given.provider, app) if given.provider is not None else None
+    provider = find_provider(given.provider, app) if given.provider is not None else None
     if provider is None and from_url is None:
         provider = _choose_provider(name, given, app)
     form = _begin_form(name, provider, given, app)
@@ -139,36 +144,6 @@ def _check_is_new(name: str, app: App) -> None:
 # Which provider
 
 
-def _list_providers(app: App) -> Iterator[Choice]:
-    """Yield the providers by title, the user's own first; invalid ones are left out."""
-    from tokencli.providers.catalog import BUILTIN_NAMES
-
-    names = app.config.provider_names()
-    for name in sorted(names, key=lambda each: each in BUILTIN_NAMES):
-        try:
-            yield Choice(name, app.config.get_provider(name).title, name)
-        except ConfigError:
-            continue
-
-
-def _find_provider(text: str, app: App) -> "Provider":
-    """Return the provider whose name or title contains the text, in any case.
-
-    Raises:
-        UsageError: it could be several. ConfigError: it is none.
-    """
-    from tokencli.terminal.prompts import match_options
-
-    choices = [] if text in app.config.provider_names() else list(_list_providers(app))
-    matches = [] if text.strip().isdecimal() else match_options(choices, text)
-    if len(matches) > 1 and text.strip():
-        found = ", ".join(
-            f"{choices[index].value} ({choices[index].label})" for index in matches[:8]
-        )
-        raise UsageError(f"--provider {text[:80]!r} can be several systems", cause=found)
-    return app.config.get_provider(choices[matches[0]].value if len(matches) == 1 else text)
-
-
 def _choose_provider(name: str | None, given: GivenKeys, app: App) -> "Provider":
     """Ask for the provider; one whose name begins the profile's name is suggested.
 
@@ -180,7 +155,7 @@ def _choose_provider(name: str | None, given: GivenKeys, app: App) -> "Provider"
     if app.terminal.interactive:
         chosen = app.terminal.ask_choice(
             "System that issues the token",
-            [*_list_providers(app), OWN_LOGIN],
+            [*list_providers(app), OWN_LOGIN],
             default=likely[0] if likely else None,
             help=PROVIDER_HELP,
         )

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from inspect import Parameter
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,10 +12,11 @@ import typer
 from tokencli.app import App
 from tokencli.commands.error_report import report_error
 from tokencli.commands.options import CommonOptions, add_options, common_options
-from tokencli.config.config_file import find_config_path, read_config_text
+from tokencli.config.config_file import expand_path, find_config_path, read_config_text
 from tokencli.core.profile_options import KEY_OPTIONS, name_option
 from tokencli.errors import ConfigError, UsageError
 from tokencli.humanize import join_alternatives
+from tokencli.protocols import Choice
 from tokencli.secret_sources import list_example_arguments
 from tokencli.terminal.editor import edit_text
 
@@ -101,6 +103,68 @@ def _collect_given_keys(values: dict[str, Any]) -> GivenKeys:
     )
 
 
+def list_providers(app: App) -> Iterator[Choice]:
+    """Yield the providers by title, the user's own first; invalid ones are left out."""
+    from tokencli.providers.catalog import BUILTIN_NAMES
+
+    names = app.config.provider_names()
+    for name in sorted(names, key=lambda each: each in BUILTIN_NAMES):
+        try:
+            yield Choice(name, app.config.get_provider(name).title, name)
+        except ConfigError:
+            continue
+
+
+def find_provider(text: str, app: App) -> "Provider":
+    """Return the provider whose name or title contains the text, in any case.
+
+    Raises:
+        UsageError: it could be several. ConfigError: it is none.
+    """
+    from tokencli.terminal.prompts import match_options
+
+    choices = [] if text in app.config.provider_names() else list(list_providers(app))
+    matches = [] if text.strip().isdecimal() else match_options(choices, text)
+    if len(matches) > 1 and text.strip():
+        found = ", ".join(
+            f"{choices[index].value} ({choices[index].label})" for index in matches[:8]
+        )
+        raise UsageError(f"--provider {text[:80]!r} can be several systems", cause=found)
+    return app.config.get_provider(choices[matches[0]].value if len(matches) == 1 else text)
+
+
+def parse_changes(
+    given: GivenKeys, table: Mapping[str, Any], command: str, app: App
+) -> dict[str, Any]:
+    """Return the keys that change an existing profile, of which `table` is what is written.
+
+    As in `profiles add`, a URL may be given for a host, and a CA file in the working directory.
+
+    Raises:
+        UsageError: see `GivenKeys.parse`. ConfigError: there is no such provider.
+    """
+    from tokencli.providers.url_matching import split_pasted_url
+
+    if given.provider is not None:
+        provider = find_provider(given.provider, app)
+    else:
+        provider = app.config.get_provider(str(table.get("provider")))
+    keys = given.parse(provider, command, table)
+    for name, value in tuple(keys.items()):
+        if isinstance(value, str) and name in provider.fields:
+            found = split_pasted_url(provider, name, value)
+            if found != {name: value}:
+                del keys[name]
+                keys |= found
+                shown = ", ".join(f"{key} = {text}" for key, text in found.items())
+                app.terminal.print_note(f"from that URL: {shown}")
+    if isinstance(path := keys.get("ca_file"), str):
+        here = expand_path(path, Path.cwd())
+        if here.exists() and not expand_path(path, app.config.path.parent).exists():
+            keys["ca_file"] = str(here)
+    return keys
+
+
 @common_options()
 @key_options
 def edit(
@@ -127,8 +191,7 @@ def edit(
     chosen = app.config.choose_profile(name)
     with app.locked_config() as config:
         table = config.profile_table(chosen)
-        provider = config.get_provider(given.provider or str(table.get("provider")))
-        keys = given.parse(provider, f"tokencli profiles edit {chosen}", table)
+        keys = parse_changes(given, table, f"tokencli profiles edit {chosen}", app)
         update_profile(config, chosen, keys, unset or [])
     app.terminal.print_note(f"changed profile {chosen} in {app.config.path}")
 

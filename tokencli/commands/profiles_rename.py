@@ -8,7 +8,7 @@ import typer
 
 from tokencli.app import App
 from tokencli.commands.options import CommonOptions, common_options
-from tokencli.commands.profiles_edit import GivenKeys, UnsetOption, key_options
+from tokencli.commands.profiles_edit import GivenKeys, UnsetOption, key_options, parse_changes
 from tokencli.core.profile_rename import (
     copy_secrets,
     list_copyable_secrets,
@@ -101,9 +101,8 @@ def copy(
     with app.locked_config() as config:
         require_new_name(config, new_name)
         table = config.profile_table(name)
-        provider = config.get_provider(given.provider or str(table.get("provider")))
         command = f"tokencli profiles copy {shlex.quote(name)} {new_name}"
-        keys = given.parse(provider, command, table)
+        keys = parse_changes(given, table, command, app)
         changed = copy_profile(config, name, new_name, keys, unset or [])
     app.fast_path_records.delete_all()
     terminal = app.terminal

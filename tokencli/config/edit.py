@@ -169,7 +169,7 @@ def _update_keys(
     written = deepcopy(table)
     _require_ca_file(config, put)
     _require_profiles(config, put)
-    for key in drop:
+    for key in dict.fromkeys(drop):
         path = _split_key(key)
         if not (deleted := _delete_from_table(table, path)):
             likely = closest_match(key, tuple(_iter_key_names(written)))

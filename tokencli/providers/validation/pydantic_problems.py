@@ -185,6 +185,8 @@ def _unknown_key(path: KeyPath, known: tuple[str, ...], of: str) -> Finding:
 
 
 def _suggest_choice(value: object, choices: list[str]) -> str:
+    if choices == ["True"]:
+        return "must be true"
     if not isinstance(value, str):
         return f"must be one of: {', '.join(choices)}"
     return did_you_mean(value, choices)
