@@ -272,6 +272,7 @@ def test_redirect_pasted_over_ssh(
     with run_in_terminal("login", "corp", SSH_CONNECTION="192.0.2.1 1 192.0.2.2 22") as login:
         address = login.until(r"(https://\S+)\r?\n")[1]
         login.until("paste its whole address here")
+        login.until("waiting for you to sign in.* of 5 min")
         login.type(f"http://127.0.0.1/callback?code={'c' * 6000}&state=wrong")
         login.until("not the redirect address of this sign-in")
         login.type(Person(oidc_provider.ca_file).authorize(address))

@@ -105,8 +105,7 @@ class UserSignIn:
         timeout = self._profile.sign_in.wait or SIGN_IN_TIMEOUT_S
         deadline = clock.monotonic() + timeout
         terminal.print_note(f"waiting up to {humanize_duration(timeout)} (Ctrl-C to cancel)")
-        if self._browser_opened:  # otherwise the line is kept free for pasting
-            self._show_wait(timeout)
+        self._show_wait(timeout)
         while (left := deadline - clock.monotonic()) > 0:
             response = self._listener.wait_for_redirect(min(POLL_S, left))
             if response is not None:

@@ -308,7 +308,13 @@ def _get_wait_line() -> "WaitLine":
 
 
 def note_interrupt() -> None:
-    """Begin a line before the next output: the terminal has echoed ^C."""
+    """Begin a line before the next output if the terminal has echoed ^C."""
+    if sys.platform != "win32":
+        import termios
+
+        modes = _read_terminal_modes()
+        if modes is not None and not modes[3] & termios.ECHO:
+            return
     _screen.is_line_unfinished = True
 
 

@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -19,7 +20,10 @@ from tests.faults.server import Peer, Server, running
 from tokencli import __version__
 from tokencli.errors import ConfigError, DeadlineError, TokencliError
 from tokencli.models import Connection, HttpReply, HttpRequest, Secret
+from tokencli.net import tls_errors
+from tokencli.net.request_guard import RequestTarget
 from tokencli.net.transport import HttpTransport
+from tokencli.system.signals import defer_signals
 from tokencli.system.timeout import WORKER_THREAD_NAME
 
 GOOD = b.says(b.message("200 OK", b.TOKEN, "X-Two: a", "X-Two: b"))
@@ -359,3 +363,16 @@ def test_truststore_is_imported_only_if_needed() -> None:
         "build_tls_context(TrustConfig()); assert 'truststore' in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_signal_ends_the_look_at_the_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a refused certificate, a server may accept another connection and stay silent."""
+    monkeypatch.setattr(tls_errors, "CERTIFICATES_TIMEOUT_S", 60.0)
+    began = time.monotonic()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        target = RequestTarget("https", "127.0.0.1", silent.getsockname()[1], "/")
+        kill = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt), defer_signals(lambda _: None, "", keep_reply=False):
+            kill.start()
+            assert tls_errors.fetch_peer_certificates(target, 60.0) == []
+    assert time.monotonic() - began < 30
