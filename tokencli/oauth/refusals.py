@@ -341,7 +341,7 @@ def malformed_reply_error(
     elif token and _is_user_defined(profile):
         cause += (
             f", or the token is not where access_token in [reply] of provider {profile.provider.name!r}"
-            " says"
+            " says, or this is a refusal and [errors] doesn't say where its code is"
         )
     return ReplyError(
         f"can't read {'a token from ' if token else ''}the reply of {get_endpoint_host(profile)}"
