@@ -293,3 +293,13 @@ def test_stdin_from_a_terminal_explains_pasting(
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
     assert b"\x1b[31mexpired" in seen
     assert "█".encode() in seen
+
+
+def test_a_token_that_is_not_stored_by_design(tokencli: Run, sandbox: Sandbox) -> None:
+    """With store = "none", the fix gets a token and inspects it, as `get` alone would not help."""
+    environ = {"TOKENCLI_PROFILE": "oauth2"}
+    tokencli("profiles", "edit", "oauth2", "--set", "store=none")
+    done = tokencli("inspect", env=environ)
+    assert done.code == 4
+    assert 'store = "none"' in done.err
+    assert "fix: tokencli get oauth2 | tokencli inspect\n" in done.err

@@ -16,7 +16,7 @@ from tokencli.commands.options import (
     common_options,
     select_profile_name,
 )
-from tokencli.commands.token_output import describe_renewal, print_refreshed_token
+from tokencli.commands.token_output import describe_refresh, print_refreshed_token
 from tokencli.core.get_token import get_token
 from tokencli.errors import TokencliError, UsageError
 from tokencli.formats.json import dump_json_line, expiry_to_dict
@@ -74,7 +74,7 @@ def _refresh_all_profiles(app: App, *, json_output: bool) -> None:
             error = failure
         else:
             error = result.save_error
-            app.terminal.print_note(f"{name}: {describe_renewal(result)}")
+            app.terminal.print_note(f"{name}: {describe_refresh(result)}")
             row |= {"how": result.source, **expiry_to_dict(result.token.known_expiry)}
         first_error = first_error or error
         if error is not None:

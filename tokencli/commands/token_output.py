@@ -15,7 +15,7 @@ from tokencli.core.get_token import get_token
 from tokencli.core.token_renewal import TokenResult
 from tokencli.errors import StorageError, UsageError
 from tokencli.formats import PROVIDER_USAGE_FORMATS, render_token
-from tokencli.humanize import describe_clock
+from tokencli.humanize import describe_clock, format_time
 from tokencli.models import Profile, Secret
 
 
@@ -59,7 +59,7 @@ def print_refreshed_token(
     """Get a new token, print it as `refresh` does, and say on stderr how it was obtained."""
     profile = app.get_profile(profile_name, scope=scope)
     result = get_token(profile, app, force=True, unless_sticky=True)
-    app.terminal.print_note(f"{profile.name}: {describe_renewal(result)}")
+    app.terminal.print_note(f"{profile.name}: {describe_refresh(result)}")
     _print_rendered(app, profile, result, format_name, {})
     _finish(app, profile, result)
 
@@ -105,6 +105,13 @@ def describe_renewal(result: TokenResult) -> str:
     if result.reissued:
         return "stored token; the server would return the same token, so it was not asked"
     return "another process just got a new token"
+
+
+def describe_refresh(result: TokenResult) -> str:
+    """Describe how the token of a refresh was obtained, and until when it is valid if that is known."""
+    expiry = result.token.known_expiry
+    until = "" if expiry is None else f", valid until {format_time(expiry)}"
+    return f"{describe_renewal(result)}{until}"
 
 
 def describe_source(result: TokenResult) -> str:

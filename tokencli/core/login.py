@@ -15,7 +15,7 @@ from tokencli.errors import (
     StorageError,
     UsageError,
 )
-from tokencli.humanize import humanize_duration
+from tokencli.humanize import format_time, humanize_duration
 from tokencli.models import Profile, Secret, SecretRef
 from tokencli.oauth import grants
 from tokencli.protocols import Context
@@ -159,7 +159,8 @@ def describe_login(profile: Profile, result: TokenResult) -> Iterator[str]:
     elif token.never_expires:
         yield "got a token that does not expire"
     else:
-        yield f"got a token valid for {humanize_duration(token.lifetime)}"
+        until = "" if token.known_expiry is None else f", until {format_time(token.known_expiry)}"
+        yield f"got a token valid for {humanize_duration(token.lifetime)}{until}"
     requested = (profile.scope or "").split()
     granted = requested if token.scope is None else token.scope.split()  # RFC 6749 section 5.1
     if granted:

@@ -46,8 +46,12 @@ def require_stored_token(profile: Profile, ctx: Context, *, will_be_sent: bool =
     """
     stored = find_stored_token(profile, ctx)
     if stored is None:
+        command = f"tokencli get {profile.command_line_name}"
+        is_stored = profile.store != "none"
         raise CredentialsError(
-            f"no token is stored for profile {profile.name!r}", fix=f"tokencli get {profile.name}"
+            f"no token is stored for profile {profile.name!r}",
+            cause=None if is_stored else 'the profile has store = "none", so tokens are not stored',
+            fix=command if is_stored else f"{command} | tokencli inspect",
         )
     if will_be_sent and stored.binding != derive_binding(profile):
         names = " and ".join(

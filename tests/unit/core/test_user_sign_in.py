@@ -24,6 +24,7 @@ from tokencli.errors import (
     StorageError,
     UnreachableError,
 )
+from tokencli.humanize import format_time
 from tokencli.models import Profile, Secret, SignIn, StoredTokenSet, TokenSet
 from tokencli.providers.catalog import load_builtin
 from tokencli.token_store.credential_key import derive_binding
@@ -342,8 +343,9 @@ def test_login_summary() -> None:
     user_profile = profile(scope="read write offline_access")
     reply = {"access_token": "t", "expires_in": 3600, "scope": "read", "refresh_expires_in": 86400}
     bare = log_in(user_profile, ctx(json_reply(json.dumps(reply)))).token_result
+    expiry = format_time(bare.token.expires_at or 0)
     assert list(describe_login(user_profile, bare)) == [
-        "got a token valid for 1 hour",
+        f"got a token valid for 1 hour, until {expiry}",
         "scope read",
         "scope not granted: write offline_access",
         "without a refresh token, so you must sign in again after that",
@@ -351,7 +353,7 @@ def test_login_summary() -> None:
     reply |= {"refresh_token": "r", "scope": None}
     whole = log_in(user_profile, ctx(json_reply(json.dumps(reply)))).token_result
     assert list(describe_login(user_profile, whole)) == [
-        "got a token valid for 1 hour",
+        f"got a token valid for 1 hour, until {format_time(whole.token.expires_at or 0)}",
         "scope read write offline_access",
         "with a refresh token valid for 1 day",
     ]
