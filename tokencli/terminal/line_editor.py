@@ -18,6 +18,7 @@ from prompt_toolkit.application import Application
 from prompt_toolkit.application.run_in_terminal import run_in_terminal
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.data_structures import Point
+from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition, is_done
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.input import Input, create_input
@@ -279,7 +280,7 @@ class _AnswerEditor:
         self._reason = self._prompt.check(text)
         if self._reason is None:
             if self._prompt.is_secret and text:
-                self._buffer.text = SHOWN_MASK
+                self._buffer.document = Document(SHOWN_MASK, 0)  # scrolled to its beginning
             self._app.exit(result=text)
 
     def _cancel(self) -> None:
