@@ -97,6 +97,12 @@ def test_keys_and_certificates(tokencli: Run) -> None:
     assert not any(line.startswith("ey") for line in lines(out))
 
 
+def test_logout_offers_to_delete_only_what_it_can(tokencli: Run) -> None:
+    """Secrets in files are not the keyring's, so `--secrets` isn't suggested."""
+    done = tokencli("sandbox", "--", "sh", "-c", "tokencli get; tokencli logout groupid")
+    assert "groupid: deleted 1 token\n" in done.err and "--secrets" not in done.err
+
+
 def test_token_of_groupid_can_be_verified(tokencli: Run) -> None:
     """Its issuer has metadata, as IdentityServer does."""
     out = in_sandbox(

@@ -69,7 +69,8 @@ def test_life_of_a_profile(tokencli: Run, tmp_path: Path, system: str) -> None:
         exported = tokencli("export", system).out
         assert shlex.split(exported) == ["export", f"ACCESS_TOKEN={renewed.out.strip()};"]
 
-        assert tokencli("logout", system).code == 0
+        ended = tokencli("logout", system)
+        assert ended.code == 0 and "--secrets deletes them" in ended.err
         assert tokencli("inspect", system).code == 4
         again = tokencli("get", system)  # the secrets are still there
         assert (again.code, again.out != renewed.out) == (0, True)

@@ -42,10 +42,12 @@ def logout(
     app = App(common)
     chosen = app.get_profile(select_profile_name(profile, profile_option), anew=None)
     result = log_out(chosen, app, secrets=secrets, force=force)
-    app.terminal.print_note(f"{chosen.name}: {_describe_logout(result, secrets=secrets)}")
+    in_keyring = any(ref.kind == "keyring" for ref in chosen.secrets.values())
+    said = _describe_logout(result, secrets_are_kept=in_keyring and not secrets)
+    app.terminal.print_note(f"{chosen.name}: {said}")
 
 
-def _describe_logout(result: LogoutResult, *, secrets: bool) -> str:
+def _describe_logout(result: LogoutResult, *, secrets_are_kept: bool) -> str:
     parts = []
     if result.revoked:
         parts.append(f"revoked {describe_tokens(result.revoked)}")
@@ -55,6 +57,6 @@ def _describe_logout(result: LogoutResult, *, secrets: bool) -> str:
     parts.append(f"deleted {count or 'no'} token{'' if count == 1 else 's'}")
     if result.secret_names:
         parts.append(f"deleted the secrets {', '.join(result.secret_names)}")
-    if not secrets:
+    if secrets_are_kept:
         parts.append("kept the secrets (--secrets deletes them)")
     return "; ".join(parts)
