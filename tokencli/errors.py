@@ -41,6 +41,19 @@ class TokencliError(Exception):
         self.cause = cause
         self.fix = fix
 
+    def name_config(self, config: str) -> None:
+        """Let the fix use the configuration file that `--config` or an argument named.
+
+        A fix that isn't one command of tokencli, shows help or names a file itself stays as it is.
+        """
+        words = (self.fix or "").split()
+        if words[:1] != ["tokencli"] or words[1:2] == ["help"]:
+            return
+        if not {"--config", "--help", "--", "|", "&&", "<", ">"} & {*words}:
+            from shlex import quote  # start-up cost
+
+            self.fix = f"{self.fix} --config {quote(config)}"
+
 
 class UsageError(TokencliError):
     """The command line or an argument can't be understood."""

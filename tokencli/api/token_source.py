@@ -8,7 +8,8 @@ with any other, each call reads the token anew.
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -163,7 +164,8 @@ def get_token_set(
         found = loaded.find_token(profile, scope, min_ttl)
         if found is not None:
             return found
-    return loaded.get_token(profile, scope, min_ttl=min_ttl, force=force)
+    with _naming_config(config):
+        return loaded.get_token(profile, scope, min_ttl=min_ttl, force=force)
 
 
 class TokenSource:
@@ -179,12 +181,13 @@ class TokenSource:
         self._name, self._config, self._scope, self._min_ttl = profile, config, scope, min_ttl
         self._last: tuple[FoundToken, TokenCarrier] | None = None
         self._unrenewable: Secret | None = None
-        checked = _load_config(config).get_profile(profile, scope)
+        with _naming_config(config):
+            checked = _load_config(config).get_profile(profile, scope)
         if checked.dpop:
             raise UsageError(
                 f"an auth object can't be used with profile {checked.name!r}",
                 cause="its tokens are bound to a key (DPoP), so each request needs its own proof",
-                fix=f"tokencli get {checked.name} --format dpop --url URL",
+                fix=f"tokencli get {checked.command_line_name} --format dpop --url URL",
             )
 
     def __getstate__(self) -> dict[str, object]:
@@ -206,12 +209,13 @@ class TokenSource:
         if refused is None and (carrier := self.find()) is not None:
             return carrier
         loaded = _load_config(self._config)
-        found = loaded.get_token(
-            self._name,
-            self._scope,
-            min_ttl=self._min_ttl,
-            refused=None if refused is None else refused.token,
-        )
+        with _naming_config(self._config):
+            found = loaded.get_token(
+                self._name,
+                self._scope,
+                min_ttl=self._min_ttl,
+                refused=None if refused is None else refused.token,
+            )
         profile, app = found.profile, loaded.app
         headers, query = build_headers_and_query(
             profile, found.token, resolve_usage_secrets(profile, app), app.clock.now()
@@ -255,6 +259,17 @@ def _load_config(config: str | None) -> _LoadedConfig:
             _loaded_configs.clear()
         loaded = _loaded_configs[config] = _LoadedConfig(config)
     return loaded
+
+
+@contextmanager
+def _naming_config(config: str | None) -> Iterator[None]:
+    """Let the fix of an error use the same configuration file as the call."""
+    try:
+        yield
+    except TokencliError as error:
+        if config:
+            error.name_config(config)
+        raise
 
 
 def _find_working_dir() -> str | None:

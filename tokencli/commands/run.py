@@ -72,6 +72,8 @@ def _run_and_report(argv: Sequence[str]) -> int:
     except output.ReaderClosedError:
         return output.EXIT_BROKEN_PIPE
     except TokencliError as error:
+        if config := _find_config_option(argv):
+            error.name_config(config)
         report_error(error, as_json="--json" in argv)
         return error.exit_code
     except BrokenPipeError:
@@ -90,6 +92,17 @@ def _run_and_report(argv: Sequence[str]) -> int:
             return exhaustion.exit_code
         report_error(_build_internal_error(error, all_frames=any(w.startswith("-v") for w in argv)))
         return TokencliError.exit_code
+
+
+def _find_config_option(argv: Sequence[str]) -> str | None:
+    """Return the file that `--config` names, or None."""
+    options = argv[: argv.index("--")] if "--" in argv else argv
+    for word, value in zip(options, [*options[1:], ""], strict=True):
+        if word == "--config":
+            return value
+        if word.startswith("--config="):
+            return word.partition("=")[2]
+    return None
 
 
 def _is_resource_exhaustion(error: Exception) -> bool:

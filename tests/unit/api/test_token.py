@@ -18,7 +18,7 @@ import tokencli
 from tests.conftest import Run
 from tests.fast_path_world import MEMORY, world
 from tokencli.api.token_source import get_token_set
-from tokencli.errors import ConfigError, InvalidTokenError, UsageError
+from tokencli.errors import ConfigError, InvalidTokenError, TokencliError, UsageError
 from tokencli.sandbox.server import Sandbox
 
 
@@ -346,6 +346,35 @@ def test_argument_of_a_wrong_type_is_a_usage_error(
     """It is reported by its name, and nothing is guessed from it."""
     with pytest.raises(UsageError, match=message):
         call(**{name: value})
+
+
+def test_fix_uses_the_same_configuration(
+    sandbox: Sandbox, tokencli_at: Run, tmp_path: Path
+) -> None:
+    """If the call or the command names another file, so does the command that is the fix."""
+    other = tmp_path / "an other.toml"
+    text = sandbox.render_config(state_dir=str(tmp_path / "other"))
+    other.write_text(
+        f'{text}\n[profiles.tv]\nprovider = "oauth2"\ngrant = "device_code"\nclient_id = "tv"\n'
+        'token_url = "https://127.0.0.1:9/token"\nstore = "file"\n'
+        'device_authorization_url = "https://127.0.0.1:9/device"\n'
+    )
+    other.chmod(0o600)
+    calls = (
+        tokencli.token,
+        lambda name, config: tokencli.TokenAuth(name, config=config)._source.get(),
+    )
+    for profile, fix in (("tv", "tokencli login tv"), ("nosuch", "tokencli profiles")):
+        for call in calls:
+            with pytest.raises(TokencliError) as raised:
+                call(profile, config=str(other))
+            assert raised.value.fix == f"{fix} --config '{other}'"
+        for option in (["--config", str(other)], [f"--config={other}"]):
+            done = tokencli_at("get", profile, *option)
+            assert done.err.splitlines()[-1] == f"tokencli: fix: {fix} --config '{other}'"
+    assert tokencli_at("get", "nosuch").err.endswith("fix: tokencli profiles\n")
+    done = tokencli_at("get", "--nosuch", "--config", str(other))
+    assert done.err.splitlines()[-1] == "tokencli: fix: tokencli get --help"
 
 
 def test_deleted_working_directory(
