@@ -9,6 +9,7 @@ from tokencli.errors import InvalidTokenError
 from tokencli.humanize import describe_clock, format_time, humanize_duration, humanize_relative_time
 from tokencli.jwt.decode import MAX_TOKEN_LENGTH, TokenKind, decode_token
 from tokencli.jwt.explain import (
+    MILLISECONDS_THRESHOLD,
     ClaimTime,
     collect_remarks,
     collect_scopes,
@@ -85,6 +86,11 @@ class Inspection:
             return cause, "date -u"
         if self.state != "not_yet_valid" or self.valid_from is None:
             return None, None
+        if self.valid_from > MILLISECONDS_THRESHOLD:
+            return (
+                "its times are not in seconds, as RFC 7519 requires, so recipients refuse it",
+                None,
+            )
         issued = next((time.epoch for time in self.times if time.name == "iat"), None)
         issuer_time = self.valid_from if issued is None else issued
         if issuer_time <= now + CLOCK_TOLERANCE_S:

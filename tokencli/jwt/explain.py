@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from math import isfinite
 
 from tokencli.fast_dataclass import dataclass
-from tokencli.humanize import format_time, humanize_duration, humanize_relative_time
+from tokencli.humanize import format_rfc3339, format_time, humanize_duration, humanize_relative_time
 from tokencli.jwt.decode import DecodedToken
 from tokencli.models import CLOCK_TOLERANCE_S
 
@@ -34,7 +34,7 @@ OPAQUE_FORMATS = {
 """How well-known opaque tokens start (a regular expression) -> a remark."""
 LONG_LIFETIME_S = 24 * 3600
 """A bearer token with a longer lifetime gets a remark."""
-_MILLISECONDS_THRESHOLD = 1e11
+MILLISECONDS_THRESHOLD = 1e11
 """A date beyond this many seconds (year 5138) is most likely in milliseconds."""
 
 
@@ -143,10 +143,15 @@ def _claim_remarks(claims: Mapping[str, object], now: float) -> list[str]:
             remarks.append(f"{name} is not a number of seconds, so recipients may ignore it")
     times = {time.name: time.epoch for time in read_time_claims(claims)}
     for name, epoch in times.items():
-        if epoch > _MILLISECONDS_THRESHOLD:
-            remarks.append(
-                f"{name} looks like milliseconds: it would be {format_time(epoch / 1000)}"
-            )
+        if epoch <= MILLISECONDS_THRESHOLD:
+            continue
+        remarks.append(
+            f"{name} is too large for a number of seconds"
+            if format_rfc3339(epoch / 1000) is None
+            else f"{name} looks like milliseconds: it would be {format_time(epoch / 1000)}"
+        )
+    # Times that aren't in seconds say nothing about clocks and lifetimes.
+    times = {name: epoch for name, epoch in times.items() if epoch <= MILLISECONDS_THRESHOLD}
     exp, iat = times.get("exp"), times.get("iat")
     if claims and "exp" not in claims:
         remarks.append("there is no exp: only the server knows when it expires")
@@ -160,7 +165,7 @@ def _claim_remarks(claims: Mapping[str, object], now: float) -> list[str]:
             remarks.append("exp is not later than iat: it expired before it was issued")
         elif exp - iat > LONG_LIFETIME_S:
             # The difference may be infinite.
-            lifetime = humanize_duration(min(exp - iat, _MILLISECONDS_THRESHOLD * 1000))
+            lifetime = humanize_duration(min(exp - iat, MILLISECONDS_THRESHOLD * 1000))
             remarks.append(f"its lifetime is {lifetime}, which is long for a bearer token")
     updated = times.get("updated_at")
     if exp is not None and updated is not None and updated > exp:

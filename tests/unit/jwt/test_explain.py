@@ -86,6 +86,23 @@ def test_scopes_of_all_claims() -> None:
     assert strings_of_claim(5) == ()
 
 
+@pytest.mark.parametrize(
+    ("claims", "expected"),
+    [
+        (
+            {"iat": NOW * 1000, "exp": (NOW + 9**9) * 1000},
+            ["iat looks like milliseconds", "exp looks like milliseconds"],
+        ),
+        ({"nbf": 1e30, "exp": NOW + 60}, ["nbf is too large for a number of seconds"]),
+        ({"iat": NOW, "exp": NOW * 1000}, ["exp looks like milliseconds"]),
+    ],
+)
+def test_times_that_are_not_in_seconds(claims: dict[str, object], expected: list[str]) -> None:
+    """They are remarked on, and lead to no remark about a clock or a lifetime."""
+    remarks = collect_remarks(DecodedToken("jwt", {"alg": "ES256"}, claims), NOW)
+    assert [remark.split(":")[0] for remark in remarks] == expected
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: (
