@@ -80,9 +80,14 @@ def test_no_maskable_signal_splits_a_rename(
     with Sandbox() as sandbox:
         monkeypatch.setenv("TOKENCLI_CONFIG", sandbox.config_file)
         token = tokencli("get", "groupid").out
+        began = time.monotonic()
+        assert tokencli("profiles", "rename", *names).code == 0
+        assert tokencli("profiles", "rename", *names[::-1]).code == 0
+        duration = (time.monotonic() - began) / 2
         for _ in range(TRIALS):
             command = ["profiles", "rename", *names]
-            code, said = interrupt(number, moments.uniform(0.1, SPREAD_S), command)
+            moment = moments.uniform(0.3 * duration, 1.1 * duration)
+            code, said = interrupt(number, moment, command)
             assert code in (0, -number, 128 + number) or "Fatal Python error" in said, said
             is_renamed = f"[profiles.{names[1]}]" in Path(sandbox.config_file).read_text()
             outcomes.append((is_renamed, code))
