@@ -233,6 +233,7 @@ PATHS: dict[str, Sequence[Step]] = {
             [
                 ("Path of the token", "data.token"),
                 ("Lifetime of the token", "data.expiresIn"),
+                ("What is its value", "seconds until"),
                 ("How requests carry", ""),
                 ("Path of the error code", ""),
                 ("Add provider acme", "y"),

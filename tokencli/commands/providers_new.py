@@ -34,6 +34,13 @@ BODY_FORMATS = (
     Choice("query", "query", "part of the URL, with GET"),
     Choice("none", "none", "no parameters"),
 )
+LIFETIME_UNITS = (
+    Choice("s", "seconds until the token expires"),
+    Choice("min", "minutes until it expires"),
+    Choice("h", "hours until it expires"),
+    Choice("ms", "milliseconds until it expires"),
+    Choice("time", "the time when it expires"),
+)
 PLACE_HELP = "the name of a JSON member of the reply"
 MAX_REQUESTS_LISTED = 20
 """Requests of one file that are listed; --pick accepts every one."""
@@ -159,7 +166,10 @@ def _ask_open_fields(
             help=f"a time, e.g. 30m, or never, or {PLACE_HELP} that says so, e.g. data.expires_in;"
             " if it is unknown, each get fetches a new token",
         )
-        request = replace_fields(request, lifetime=lifetime)
+        unit = ""
+        if "expires_in" in drafts.read_lifetime(lifetime):
+            unit = terminal.ask_choice("What is its value?", LIFETIME_UNITS, default="s")
+        request = replace_fields(request, lifetime=lifetime, lifetime_unit=unit)
     if drafts.UNKNOWN_USAGE in open_questions:
         usage = terminal.ask_line(
             "How requests carry the token",

@@ -29,6 +29,8 @@ class ImportedRequest:
     """The locator of the token in the reply, if known."""
     lifetime: str = ""
     """How long the token is valid: a duration, `never`, or the locator of its lifetime or expiry."""
+    lifetime_unit: str = ""
+    """The `reply.time_unit` of a located lifetime, or `time` if it is the expiry time; if known."""
     usage: str = ""
     """How requests carry the token, as a line of `use`."""
     error_locator: str = ""

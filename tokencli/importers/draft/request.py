@@ -329,7 +329,7 @@ def draft_reply(request: ImportedRequest, draft: ProviderDraft) -> None:
         found["status"] = [request.status]
         draft.add_open_question("whether the recorded redirect means success (reply.status)")
     if not {"expires_in", "expires_at"} & set(found):
-        found |= _read_lifetime(request.lifetime)
+        found |= read_lifetime(request.lifetime, request.lifetime_unit)
         if not request.lifetime:
             draft.add_open_question(UNKNOWN_LIFETIME)
     if "refresh_token" in found:
@@ -350,14 +350,20 @@ def draft_reply(request: ImportedRequest, draft: ProviderDraft) -> None:
             draft.table_lines += [f"[{table}]", *lines]
 
 
-def _read_lifetime(text: str) -> dict[str, Any]:
-    """Return the key of [reply] that says how long the token is valid."""
+def read_lifetime(text: str, unit: str = "") -> dict[str, Any]:
+    """Return the keys of [reply] that say how long the token is valid.
+
+    See `ImportedRequest.lifetime` and `ImportedRequest.lifetime_unit`.
+    """
     if text in ("", "never"):
         return {"ttl": text} if text else {}
     try:
         return {"ttl": int(parse_duration(text))}
     except ValueError:
         member = re.split(r"[.:\]]", text)[-1].lower().replace("-", "_")
+        if unit:
+            units = {} if unit in ("s", "time") else {"time_unit": unit}
+            return {"expires_at" if unit == "time" else "expires_in": text} | units
         return {EXPIRY_MEMBERS.get(member, "expires_in"): text}
 
 
