@@ -11,7 +11,7 @@ from tokencli import __version__
 from tokencli.commands.help import read_page
 from tokencli.commands.registry import build_cli
 
-FILE = Path(__file__).parent.parent / "man" / "tokencli.1"
+FILE = Path(__file__).parent.parent / "tokencli" / "manual" / "tokencli.1"
 ENVIRONMENT = {
     "TOKENCLI_CONFIG": "The configuration file, unless --config names one.",
     "TOKENCLI_PROFILE": "The profile, unless the command line names one.",

@@ -293,7 +293,7 @@ def test_a_provider_on_this_machine_is_asked_about(write_config: Write, file: Pa
     file.write_text(text.replace('host.kind = "host", ', ""))
     path = write_config(CONFIG)
     command = ("profiles", "add", "p", "--provider", str(file), "--yes")
-    code, seen = at_a_terminal(*command, answers=["u", "1", "y", "y", "n"])
+    code, seen = at_a_terminal(*command, answers=["u", "1", "y", "1", "y", "n"])
     assert code == 0, seen
     assert tomllib.loads(path.read_text())["profiles"]["p"]["allow_http"] is True
 

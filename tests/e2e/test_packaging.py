@@ -162,7 +162,7 @@ def test_a_wheel_from_the_source_distribution(shell: Shell, tmp_path: Path) -> N
     assert "tokencli/py.typed" in names
     with tarfile.open(source) as archive:
         top = {name.split("/")[1] for name in archive.getnames() if "/" in name}
-    assert {"pyproject.toml", "README.md", "LICENSE", "tokencli", "tests", "man"} <= top
+    assert {"pyproject.toml", "README.md", "LICENSE", "tokencli", "tests"} <= top
 
 
 def test_a_single_file(shell: Shell, tmp_path: Path, place: World, tools: Path) -> None:

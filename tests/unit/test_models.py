@@ -89,5 +89,9 @@ def test_unknown_expiry_or_future_token_is_not_fresh() -> None:
     ],
 )
 def test_secret_reference_describes_its_source(ref: SecretRef, place: str) -> None:
-    """The text by which a user finds the secret; a command's arguments are not shown."""
-    assert ref.describe_source() == place
+    """The text by which a user finds the secret; a command's arguments are not shown.
+
+    In a sentence, an environment variable is called one.
+    """
+    assert ref.label_source() == place
+    assert ref.describe_source() == place.replace("env ", "the environment variable ")

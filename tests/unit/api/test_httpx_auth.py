@@ -345,6 +345,4 @@ except ImportError as error:
         text=True,
         check=True,
     )
-    assert done.stdout == (
-        "HttpxTokenAuth needs httpx, which is installed by: pip install 'tokencli[httpx]'\n"
-    )
+    assert done.stdout == ("HttpxTokenAuth needs httpx, which is installed by: pip install httpx\n")
