@@ -115,8 +115,7 @@ def test_calls_grow_with_the_number_of_profiles(
     run = COMMANDS[command]
     run(_app(tmp_path, kind, FEW, 0))  # what is loaded on first use is not counted
     few, many = (
-        _count_calls(lambda: run(_app(tmp_path, kind, size, 1)))  # noqa: B023 - called at once
-        for size in (FEW, MANY)
+        _count_calls(lambda size=size: run(_app(tmp_path, kind, size, 1))) for size in (FEW, MANY)
     )
     assert few < many <= few * MANY / FEW
     assert many - few <= CALLS_PER_PROFILE[kind] * (MANY - FEW)

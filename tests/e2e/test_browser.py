@@ -17,7 +17,7 @@ import pytest
 
 from tests.conftest import Run, script
 from tests.servers import oidc_provider as servers
-from tests.servers.chromium import Chromium, Tab, chromium  # noqa: F401 - a fixture
+from tests.servers.chromium import Chromium, Tab
 from tests.servers.oidc_provider import OidcProvider
 from tokencli.models import AuthorizationResponse, Secret
 from tokencli.terminal.redirect_server import LoopbackListener
@@ -37,7 +37,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OidcProvider]:
 
 
 @pytest.fixture
-def tab(chromium: Chromium) -> Iterator[Tab]:  # noqa: F811
+def tab(chromium: Chromium) -> Iterator[Tab]:
     """Open a tab without cookies of earlier tests."""
     opened = chromium.open_tab()
     opened.send("Network.clearBrowserCookies")
@@ -229,7 +229,7 @@ def test_localhost_in_the_redirect_uri(tab: Tab) -> None:
         listener.close()
 
 
-def test_closed_tab(chromium: Chromium, login: Login) -> None:  # noqa: F811
+def test_closed_tab(chromium: Chromium, login: Login) -> None:
     """Login waits on, and the same URL works in another tab; a tab closed at once is no failure."""
     first = chromium.open_tab(login.url)
     first.wait_for_text("step")

@@ -36,7 +36,7 @@ def run_all_at_once(
 def configure(sandbox: Sandbox, path: Path, **changes: object) -> Path:
     """Write a configuration with changed keys in its groupid profile."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(sandbox.render_config({"groupid": changes}))  # type: ignore[dict-item]
+    path.write_text(sandbox.render_config({"groupid": changes}))  # type: ignore[dict-item]  # tables, too
     path.chmod(0o600)
     return path
 

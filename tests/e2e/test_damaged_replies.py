@@ -70,6 +70,9 @@ store = "file"
 class Endpoints:
     """A server that sends each path's replies in turn, the last one again and again."""
 
+    server: Server
+    """The running server, set by the fixture `endpoints`."""
+
     def __init__(self, **replies: list[bytes]) -> None:
         self.replies = replies
 
@@ -98,7 +101,7 @@ def endpoints(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> Iterator
     monkeypatch.setenv("CANARY", "canary-secret")
     replies = Endpoints()
     with running(replies) as server:
-        replies.server = server  # type: ignore[attr-defined]  # the fixture adds it
+        replies.server = server
         configure(PROFILE.format(port=server.port, ca_file=ca_file()))
         yield replies
 
@@ -131,7 +134,7 @@ def test_refresh_token_of_a_damaged_reply_is_stored(
     assert ("warning" in done.err) == (name not in CLEAN)
     assert "canary" not in done.err
     assert tokencli("refresh", "p").out == "a-2\n"
-    assert spent(endpoints.server) == ["rt-0", "rt-1"]  # type: ignore[attr-defined]  # the fixture adds it
+    assert spent(endpoints.server) == ["rt-0", "rt-1"]
 
 
 UNCERTAIN = {
@@ -156,7 +159,7 @@ def test_refresh_token_survives_an_error(name: str, endpoints: Endpoints, tokenc
     assert (done.code, done.out) == (7, ""), done.err
     assert "canary" not in done.err and "rt-" not in done.err
     assert tokencli("refresh", "p").code == 0
-    assert spent(endpoints.server) == ["rt-0", next_spent]  # type: ignore[attr-defined]  # the fixture adds it
+    assert spent(endpoints.server) == ["rt-0", next_spent]
 
 
 @pytest.mark.requirement(4)
@@ -168,7 +171,7 @@ def test_valid_access_token_survives_an_unreadable_one(endpoints: Endpoints, tok
     assert tokencli("refresh", "p").code == 7
     assert tokencli("get", "p").out == "a-0\n"
     assert tokencli("refresh", "p").out == "a-2\n"
-    assert spent(endpoints.server) == ["rt-0", "rt-1"]  # type: ignore[attr-defined]  # the fixture adds it
+    assert spent(endpoints.server) == ["rt-0", "rt-1"]
 
 
 @pytest.mark.parametrize(
@@ -181,7 +184,7 @@ def test_cut_reply_is_asked_for_again_only_without_a_token(
     endpoints.replies["token"] = [reply]
     done = tokencli("get", "machine")
     assert (done.code, done.out) == ((0, "canary-a1\n") if times == 1 else (6, "")), done.err
-    assert len(endpoints.server.counters.requests) == times  # type: ignore[attr-defined]  # the fixture adds it
+    assert len(endpoints.server.counters.requests) == times
 
 
 LIBRARY = """

@@ -195,7 +195,7 @@ def test_the_lowest_versions_of_dependencies(tools: Path, tmp_path: Path) -> Non
     ).stdout.lower()  # fmt: skip
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     for requirement in project["dependencies"]:
-        name, bound = re.fullmatch(r"([\w-]+)>=([\d.]+)(?:;.*)?", requirement).groups()  # type: ignore[union-attr]
+        ((name, bound),) = re.findall(r"^([\w-]+)>=([\d.]+)(?:;.*)?$", requirement)
         if "win32" not in requirement:
             name = name.replace("_", "-")
             assert re.search(rf"^{name}=={re.escape(bound)}(\.0)*$", listed, re.MULTILINE), listed

@@ -18,7 +18,7 @@ from time import monotonic
 import pytest
 
 from tests.conftest import Run, script
-from tests.servers.oidc_provider import OidcProvider, oidc_provider  # noqa: F401 - a fixture
+from tests.servers.oidc_provider import OidcProvider
 from tests.servers.person import Person
 from tests.servers.record import ran
 from tokencli.oauth.client_authentication import AUTH_METHODS
@@ -33,7 +33,7 @@ PATIENCE_S = 60
 @pytest.fixture
 def browser(
     tmp_path: Path,
-    oidc_provider: OidcProvider,  # noqa: F811
+    oidc_provider: OidcProvider,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
     """Make $BROWSER a scripted user; the last page they see is in the file returned."""
@@ -133,7 +133,7 @@ def run_in_terminal(
 def test_login_in_a_browser(
     tokencli: Run,
     write_config: Write,
-    oidc_provider: OidcProvider,  # noqa: F811
+    oidc_provider: OidcProvider,
     browser: Path,
 ) -> None:
     """login opens $BROWSER and reports the result; then get prints the token, refresh renews it."""
@@ -168,7 +168,7 @@ def test_login_in_a_browser(
 def test_authorization_code_with_every_client_auth(
     tokencli: Run,
     write_config: Write,
-    oidc_provider: OidcProvider,  # noqa: F811
+    oidc_provider: OidcProvider,
     browser: Path,
     method: str,
 ) -> None:
@@ -191,7 +191,7 @@ def test_authorization_code_with_every_client_auth(
 def test_get_needs_interactive_to_sign_in(
     tokencli: Run,
     write_config: Write,
-    oidc_provider: OidcProvider,  # noqa: F811
+    oidc_provider: OidcProvider,
     browser: Path,
 ) -> None:
     """Without --interactive or the profile's `interactive`, get fails and opens nothing."""
@@ -220,7 +220,7 @@ def test_get_needs_interactive_to_sign_in(
 def test_pushed_authorization_request(
     tokencli: Run,
     write_config: Write,
-    oidc_provider: OidcProvider,  # noqa: F811
+    oidc_provider: OidcProvider,
     browser: Path,
 ) -> None:
     """RFC 9126: with par = true the URL has a reference only; without it, the server refuses."""
@@ -248,7 +248,7 @@ def test_pushed_authorization_request(
 def test_denied_consent(
     tokencli: Run,
     write_config: Write,
-    oidc_provider: OidcProvider,  # noqa: F811
+    oidc_provider: OidcProvider,
     tmp_path: Path,
 ) -> None:
     """The error arrives in the redirect and ends the wait: exit code 5, nothing stored."""
@@ -265,7 +265,7 @@ def test_denied_consent(
 def test_redirect_pasted_over_ssh(
     tokencli: Run,
     write_config: Write,
-    oidc_provider: OidcProvider,  # noqa: F811
+    oidc_provider: OidcProvider,
 ) -> None:
     """The remote browser ends at a URL it can't open; pasting that URL completes the login."""
     write_config(_public(oidc_provider, "authorization_code"))
@@ -284,7 +284,7 @@ def test_redirect_pasted_over_ssh(
 def test_device_code(
     tokencli: Run,
     write_config: Write,
-    oidc_provider: OidcProvider,  # noqa: F811
+    oidc_provider: OidcProvider,
 ) -> None:
     """RFC 8628: URL, code and QR code are shown; the token arrives after the code was entered."""
     write_config(_public(oidc_provider, "device_code"))
@@ -305,7 +305,7 @@ def test_device_code(
 def test_device_code_with_every_client_auth(
     tokencli: Run,
     write_config: Write,
-    oidc_provider: OidcProvider,  # noqa: F811
+    oidc_provider: OidcProvider,
     method: str,
 ) -> None:
     """A confidential client authenticates itself in every request."""
@@ -330,7 +330,7 @@ def test_device_code_with_every_client_auth(
 def test_denied_device_code(
     tokencli: Run,
     write_config: Write,
-    oidc_provider: OidcProvider,  # noqa: F811
+    oidc_provider: OidcProvider,
 ) -> None:
     """Any error other than pending and slow_down ends the wait: exit code 5."""
     write_config(_public(oidc_provider, "device_code"))
@@ -346,7 +346,7 @@ def test_denied_device_code(
 def test_one_login_at_a_time(
     tokencli: Run,
     write_config: Write,
-    oidc_provider: OidcProvider,  # noqa: F811
+    oidc_provider: OidcProvider,
 ) -> None:
     """During a login others fail at once; after Ctrl-C nothing blocks them."""
     write_config(_public(oidc_provider, "authorization_code"))
@@ -373,7 +373,7 @@ def test_one_login_at_a_time(
 def test_login_without_terminal_and_browser(
     tokencli: Run,
     write_config: Write,
-    oidc_provider: OidcProvider,  # noqa: F811
+    oidc_provider: OidcProvider,
 ) -> None:
     """It fails at once and says what would work."""
     for grant in ("authorization_code", "device_code"):
@@ -388,7 +388,7 @@ def test_login_without_terminal_and_browser(
 def test_issuer_mismatch(
     tokencli: Run,
     write_config: Write,
-    oidc_provider: OidcProvider,  # noqa: F811
+    oidc_provider: OidcProvider,
 ) -> None:
     """An extra trailing slash makes another issuer: exit code 7, after one request for metadata."""
     before = len(oidc_provider.events())

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 ANY_PROVIDER = "oauth2"
 PROVIDER_HELP = (
-    "The kind of server that issues the token. If yours is none of these and speaks OAuth or OpenID"
+    "The kind of server that issues the token. If yours is none of these and supports OAuth or OpenID"
     " Connect, choose oauth2: it asks for a URL and finds the rest. For any other, choose the last one."
 )
 OWN_LOGIN = Choice("none of these", "None of these: a login that isn't OAuth")
