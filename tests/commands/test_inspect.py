@@ -303,3 +303,5 @@ def test_a_token_that_is_not_stored_by_design(tokencli: Run, sandbox: Sandbox) -
     assert done.code == 4
     assert 'store = "none"' in done.err
     assert "fix: tokencli get oauth2 | tokencli inspect\n" in done.err
+    done = tokencli("inspect", "--id-token", env=environ)
+    assert (done.code, "fix:" in done.err) == (4, False)  # `get` prints no ID token

@@ -281,6 +281,27 @@ def test_from_a_server_that_is_down(tokencli: Run, written: Path) -> None:
     assert profiles_in(written)["p"]["issuer"] == "https://127.0.0.1:1/tenant"
 
 
+@pytest.mark.requirement(1)
+@pytest.mark.parametrize("option", ["--set", "--secret"])
+def test_a_secret_on_the_command_line_is_not_repeated(
+    tokencli: Run, written: Path, option: str
+) -> None:
+    """Neither in the fix, if the server is down, nor otherwise; such a command couldn't help anyway."""
+    words = ["profiles", "add", "p", "--from", "https://127.0.0.1:1/tenant", "--client-id", "c"]
+    done = tokencli(*words, option, "client_secret=canary-secret")
+    assert done.code == 6
+    assert "canary" not in done.out + done.err
+    assert "fix:" not in done.err
+
+
+def test_the_fix_for_a_private_ca_keeps_the_provider(tokencli: Run, written: Path) -> None:
+    """The same command with the CA, for the system that was chosen."""
+    with issuer() as url:
+        done = tokencli("profiles", "add", "p", "--provider", "oauth2", "--from", url)
+    assert done.code == 6
+    assert f"fix: tokencli profiles add p --provider oauth2 --from {url} --ca-file" in done.err
+
+
 def test_developer_with_an_issuer(written: Path) -> None:
     """The URL of a page below the issuer, the CA, and the grant: the rest is found."""
     with issuer() as url:

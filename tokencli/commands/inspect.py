@@ -112,7 +112,9 @@ def inspect(
     pasted = _read_pasted_text(what, profile_option, app, requested)
     if pasted is None:
         profile = app.get_profile(select_profile_name(what, profile_option))
-        stored = require_stored_token(profile, app, will_be_sent=introspect or userinfo)
+        stored = require_stored_token(
+            profile, app, will_be_sent=introspect or userinfo, id_token=id_token
+        )
         now = app.clock.now()
         skew = now - stored.server_time(now)
         if skew:

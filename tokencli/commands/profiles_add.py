@@ -271,9 +271,13 @@ def _print_resume_command(
 ) -> None:
     """Print the command that continues with what was answered so far."""
     if from_url is not None and not form.is_discovered:
-        command = _given_command(form, given, app, f"--from {shlex.quote(from_url)}")
+        source = f"{_provider_option(form)}--from {shlex.quote(from_url)}"
+        command = _given_command(form, given, app, source)
     else:
         command = _with_config(form.draft.add_command(), app)
+    if command is None:
+        app.terminal.print_note("nothing was added")
+        return
     app.terminal.print_note("nothing was added; this command continues with your answers:")
     app.terminal.print_note(command, whole=True)
 
@@ -290,13 +294,25 @@ def _without_server(
         return _given_command(form, given, app, f"--provider {form.provider.name} {option}")
     if error.untrusted_issuer is None:
         return None
-    return _given_command(form, given, app, f"--from {url} --ca-file /path/to/ca.pem")
+    source = f"{_provider_option(form)}--from {url} --ca-file /path/to/ca.pem"
+    return _given_command(form, given, app, source)
 
 
-def _given_command(form: "ProfileForm", given: GivenKeys, app: App, options: str) -> str:
-    """Return the command as it was given, with other `options` for the server and its CA."""
+def _provider_option(form: "ProfileForm") -> str:
+    return f"--provider {form.provider.name} " if form.is_provider_given else ""
+
+
+def _given_command(form: "ProfileForm", given: GivenKeys, app: App, options: str) -> str | None:
+    """Return the command as it was given, with other `options` for the server and its CA.
+
+    None if a key can't be parsed: its value may be a secret, which isn't repeated.
+    """
     from tokencli.core.partial_profile import show_assignment
 
+    try:
+        given.parse(form.provider, "")
+    except TokencliError:
+        return None
     kept = [text for text in given.assignments if not text.startswith("ca_file=")]
     words = [option for text in kept for option in show_assignment(*text.partition("=")[::2])]
     words += [f"--secret {shlex.quote(text)}" for text in given.secret_sources]

@@ -111,8 +111,9 @@ def copy(
         return  # the copy has the same problems, and nothing is stored for either
     source = config.get_profile_ignoring_top_level(name)
     profile = changed.get_profile_ignoring_top_level(new_name)
-    copyable = list_copyable_secrets(source, profile, app) if terminal.interactive else []
-    if copyable and not secrets:
+    is_asked = terminal.interactive and not secrets
+    copyable = list_copyable_secrets(source, profile, app) if is_asked else []
+    if copyable:
         question = f"Also copy its secrets in the OS keyring ({', '.join(copyable)})?"
         secrets = terminal.ask_yes_no(question, default=False)
     copied = copy_secrets(source, profile, app) if secrets else ()

@@ -38,12 +38,15 @@ COMMAND_GROUPS = {
 
 
 MAX_SUMMARY_CHARS = 200
+ALIASES = {"ls": "list", "rm": "remove"}
+"""Short names of subcommands, as the shell's own commands have them."""
 
 
 class _CommandGroup(TyperGroup):
     """A group whose help has whole summaries, below the headings of COMMAND_GROUPS.
 
-    It raises `typer.Abort` on Ctrl-C; Typer itself would exit with 130 without a word.
+    Subcommands also have the names in ALIASES. It raises `typer.Abort` on Ctrl-C; Typer itself would
+    exit with 130 without a word.
     """
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -62,6 +65,11 @@ class _CommandGroup(TyperGroup):
             with formatter.section("Commands"):
                 formatter.write_dl(list(summaries.items()))
 
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return super().get_command(ctx, cmd_name) or super().get_command(
+            ctx, ALIASES.get(cmd_name, "")
+        )
+
     def make_context(self, *args: Any, **extra: Any) -> Any:
         try:
             return super().make_context(*args, **extra)
@@ -73,19 +81,6 @@ class _CommandGroup(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             raise typer.Abort from None
-
-
-ALIASES = {"ls": "list", "rm": "remove"}
-"""Short names of subcommands, as the shell's own commands have them."""
-
-
-class _SubcommandGroup(_CommandGroup):
-    """A group whose subcommands also have the names in `ALIASES`."""
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        return super().get_command(ctx, cmd_name) or super().get_command(
-            ctx, ALIASES.get(cmd_name, "")
-        )
 
 
 def build_cli(names: Iterable[str] = COMMANDS) -> typer.Typer:
@@ -108,12 +103,12 @@ def build_cli(names: Iterable[str] = COMMANDS) -> typer.Typer:
 
 def create_command_group(**settings: Any) -> typer.Typer:
     """Return a Typer application without commands, without Typer's own completion and tracebacks."""
-    settings = {"cls": _SubcommandGroup, **settings}
     return typer.Typer(
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
-        **{"cls": _CommandGroup, **settings},
+        cls=_CommandGroup,
+        **settings,
     )
 
 

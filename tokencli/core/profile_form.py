@@ -41,15 +41,15 @@ from tokencli.providers.url_matching import recognize_url, split_pasted_url
 _ANY_TOKEN_URL = "{token_url}"
 """The template of a provider for any token endpoint."""
 
-GRANT_CHOICES: Mapping[str, tuple[str, str]] = {
-    "client_credentials": ("as a program, with a client secret", "client_credentials"),
-    "authorization_code": ("as a user, in the browser", "authorization_code"),
-    "device_code": ("as a user, on another device", "device_code"),
-    "password": ("with a user name and a password", "password"),
-    "jwt_bearer": ("with a signed assertion (JWT)", "jwt_bearer"),
-    "token_exchange": ("by exchanging another token", "token_exchange"),
+GRANT_CHOICES: Mapping[str, str] = {
+    "client_credentials": "as a program, with a client secret",
+    "authorization_code": "as a user, in the browser",
+    "device_code": "as a user, on another device",
+    "password": "with a user name and a password",
+    "jwt_bearer": "with a signed assertion (JWT)",
+    "token_exchange": "by exchanging another token",
 }
-"""Grant -> how to say it, and its name."""
+"""Grant -> how to say it."""
 
 CA_HELP = (
     "The server's administrators have this file: the certificate of the CA that issued the server's"
@@ -287,7 +287,12 @@ class ProfileForm:
     def _ask_grant(self) -> None:
         names = tuple(self.provider.grants)
         while "grant" not in self.keys and len(names) > 1:
-            options = [Choice(name, *GRANT_CHOICES.get(name, (name, ""))) for name in names]
+            options = [
+                Choice(name, GRANT_CHOICES[name], name)
+                if name in GRANT_CHOICES
+                else Choice(name, name)
+                for name in names
+            ]
             self.keys["grant"] = self.ctx.terminal.ask_choice(
                 "How to get a token", options, default=self._default_grant(), help=GRANT_HELP
             )
@@ -462,7 +467,7 @@ class ProfileForm:
         if answer:
             self.keys["ca_file"] = str(expand_path(answer, Path.cwd()))
             return True
-        command = f"tokencli profiles edit {self.name} --set ca_file=/path/to/ca.pem"
+        command = f"tokencli profiles edit {self.name or 'NAME'} --set ca_file=/path/to/ca.pem"
         terminal.print_note(f"login will fail until the CA is set: {command}")
         return False
 

@@ -36,8 +36,3 @@ KEY_OPTIONS: dict[str, KeyOption] = {
 def name_option(key: str) -> str:
     """Return the option that sets a key, e.g. `--client-id`."""
     return f"--{key.replace('_', '-')}"
-
-
-def show_option(key: str) -> str:
-    """Return the option that sets a key, with a placeholder for its value."""
-    return f"{name_option(key)} …" if key in KEY_OPTIONS else f"--set {key}=…"

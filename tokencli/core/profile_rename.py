@@ -103,7 +103,7 @@ def _iter_moved_secrets(
                 raise
             # It was stored for another server or account, so the profile can't use it.
             ctx.terminal.print_warning(
-                f"not moved: {error.message}; to delete it: {keyring_delete_command(ref.target[0])}"
+                f"skipped: {error.message}; to delete it: {keyring_delete_command(ref.target[0])}"
             )
 
 

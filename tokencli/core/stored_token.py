@@ -36,8 +36,12 @@ def find_stored_token(profile: Profile, ctx: Context) -> StoredTokenSet | None:
     return stored if stored is not None and stored.binding == binding else None
 
 
-def require_stored_token(profile: Profile, ctx: Context, *, will_be_sent: bool = False) -> TokenSet:
+def require_stored_token(
+    profile: Profile, ctx: Context, *, will_be_sent: bool = False, id_token: bool = False
+) -> TokenSet:
     """Return the profile's stored token, fresh or not, without fetching one.
+
+    `id_token` says that the ID token is meant, which `get` doesn't print.
 
     Raises:
         CredentialsError: none is stored, or it `will_be_sent` to the profile's endpoints and one of
@@ -51,7 +55,7 @@ def require_stored_token(profile: Profile, ctx: Context, *, will_be_sent: bool =
         raise CredentialsError(
             f"no token is stored for profile {profile.name!r}",
             cause=None if is_stored else 'the profile has store = "none", so tokens are not stored',
-            fix=command if is_stored else f"{command} | tokencli inspect",
+            fix=command if is_stored else None if id_token else f"{command} | tokencli inspect",
         )
     if will_be_sent and stored.binding != derive_binding(profile):
         names = " and ".join(
