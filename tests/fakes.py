@@ -72,7 +72,6 @@ class FakeTerminal:
         question: str,
         *,
         default: str | None = None,
-        choices: Sequence[str] = (),
         validate: Callable[[str], str | None] | None = None,
         help: str | None = None,
     ) -> str:

@@ -131,7 +131,6 @@ class Terminal(Protocol):
         question: str,
         *,
         default: str | None = None,
-        choices: Sequence[str] = (),
         validate: Callable[[str], str | None] | None = None,
         help: str | None = None,
     ) -> str:

@@ -29,8 +29,8 @@ def token(
     """Return the access token that `tokencli get` would print.
 
     It may be called as often as one is needed: while the stored token is fresh, a call takes a few
-    microseconds. Otherwise it takes as long as the server, so in a coroutine use
-    `await asyncio.to_thread(tokencli.token, ...)`.
+    microseconds, or as long as the keyring if that has the only copy. Otherwise it takes as long as
+    the server, so in a coroutine use `await asyncio.to_thread(tokencli.token, ...)`.
 
     Args:
         profile: The profile's name. The default is $TOKENCLI_PROFILE, else the default profile.

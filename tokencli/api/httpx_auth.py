@@ -4,7 +4,6 @@ import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from datetime import timedelta
 from typing import Any
-from urllib.parse import unquote
 
 try:
     import httpx
@@ -15,7 +14,7 @@ except ImportError:
     ) from None
 
 from tokencli.api import check_arguments
-from tokencli.api.token_source import TokenCarrier, TokenSource
+from tokencli.api.token_source import TokenCarrier, TokenSource, contains_any
 from tokencli.oauth.token_usage import may_be_renewed
 
 _DEFAULT_PORTS = {b"http": 80, b"https": 443}
@@ -79,7 +78,7 @@ class HttpxTokenAuth(httpx.Auth):
         # A thread goes on if the task is cancelled, so that a new token is stored all the same.
         carrier = self._source.find()
         if carrier is None:
-            carrier = await to_thread.run_sync(self._source.get, None, abandon_on_cancel=True)
+            carrier = await to_thread.run_sync(self._source.get, abandon_on_cancel=True)
         response = yield exchange.add_token(request, carrier, strip_then_trace)
         if exchange.is_token_refused(response, carrier):
             renewed = await to_thread.run_sync(self._source.renew, carrier, abandon_on_cancel=True)
@@ -153,12 +152,10 @@ class _Exchange:
             return
         names = {name.lower().encode() for each in self._carriers for name, _ in each.headers}
         request.headers = [pair for pair in request.headers if pair[0].lower() not in names]
-        values = [unquote(value) for each in self._carriers for _, value in each.query]
+        values = [value for each in self._carriers for _, value in each.query]
         path, _, query = target.partition(b"?")
         kept = [
-            pair
-            for pair in query.split(b"&")
-            if not any(value in unquote(pair.decode("ascii")) for value in values)
+            pair for pair in query.split(b"&") if not contains_any(pair.decode("ascii"), values)
         ]
         if values:
             url.target = path + (b"?" + b"&".join(kept) if any(kept) else b"")

@@ -1,10 +1,9 @@
 """Authentication for requests: `requests.get(url, auth=TokenAuth("corp"))`."""
 
 import os
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
-from urllib.parse import unquote, urljoin
+from urllib.parse import urljoin
 
 from requests import PreparedRequest, Response
 from requests.auth import AuthBase
@@ -13,13 +12,10 @@ from requests.exceptions import UnrewindableBodyError
 from requests.utils import rewind_body
 
 from tokencli.api import check_arguments
-from tokencli.api.token_source import TokenCarrier, TokenSource
+from tokencli.api.token_source import TokenCarrier, TokenSource, contains_any
 from tokencli.errors import ConfigError
 from tokencli.oauth.token_usage import may_be_renewed
 from tokencli.providers.endpoint_urls import get_url_origin
-
-_MAX_ENCODINGS = 5
-"""How often a parameter of a redirect may be percent-encoded so that the token in it is still found."""
 
 
 class TokenAuth(AuthBase):
@@ -136,7 +132,7 @@ class _Exchange:
             original.headers.pop(name, None)
         target, _, query = response.headers["Location"].partition("?")
         values = [value for _, value in self._carrier.query]
-        kept = [pair for pair in query.split("&") if not _contains_any(pair, values)]
+        kept = [pair for pair in query.split("&") if not contains_any(pair, values)]
         response.headers["Location"] = f"{target}?{'&'.join(kept)}" if kept and query else target
 
 
@@ -149,11 +145,6 @@ def _is_body_repeatable(request: PreparedRequest) -> bool:
     )
 
 
-def _contains_any(pair: str, values: Sequence[str]) -> bool:
-    decoded = _decode_nested(pair)
-    return any(unquote(value) in decoded for value in values)
-
-
 def _stays_on_origin(url: str, location: str) -> bool:
     """Compare origins; a location that URL parsers may read differently is of another origin."""
     try:
@@ -164,10 +155,3 @@ def _stays_on_origin(url: str, location: str) -> bool:
         )
     except (ConfigError, ValueError):
         return False
-
-
-def _decode_nested(text: str) -> str:
-    """Decode percent-encoding, also that of a URL that is itself a parameter."""
-    for _ in range(_MAX_ENCODINGS):
-        text = unquote(text)
-    return text

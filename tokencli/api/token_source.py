@@ -8,10 +8,11 @@ with any other, each call reads the token anew.
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote
 
 from tokencli.app import App, AppOptions
 from tokencli.core.get_token import get_token
@@ -35,6 +36,8 @@ _MIN_CONFIG_AGE_S = 0.05
 """Seconds for which a configuration may change again without another modification time."""
 _MAX_CONFIGS = 32
 """Limit of configurations that are remembered."""
+_MAX_ENCODINGS = 5
+"""How often a parameter of a redirect may be percent-encoded so that the token in it is still found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,12 +186,12 @@ class TokenSource:
         self._unrenewable: Secret | None = None
         with _naming_config(config):
             checked = _load_config(config).get_profile(profile, scope)
-        if checked.dpop:
-            raise UsageError(
-                f"an auth object can't be used with profile {checked.name!r}",
-                cause="its tokens are bound to a key (DPoP), so each request needs its own proof",
-                fix=f"tokencli get {checked.command_line_name} --format dpop --url URL",
-            )
+            if checked.dpop:
+                raise UsageError(
+                    f"an auth object can't be used with profile {checked.name!r}",
+                    cause="its tokens are bound to a key (DPoP), so each request needs its own proof",
+                    fix=f"tokencli get {checked.command_line_name} --format dpop --url URL",
+                )
 
     def __getstate__(self) -> dict[str, object]:
         """Leave out tokens, so that the `auth` object can be copied and pickled."""
@@ -216,10 +219,10 @@ class TokenSource:
                 min_ttl=self._min_ttl,
                 refused=None if refused is None else refused.token,
             )
-        profile, app = found.profile, loaded.app
-        headers, query = build_headers_and_query(
-            profile, found.token, resolve_usage_secrets(profile, app), app.clock.now()
-        )
+            profile, app = found.profile, loaded.app
+            headers, query = build_headers_and_query(
+                profile, found.token, resolve_usage_secrets(profile, app), app.clock.now()
+            )
         carrier = TokenCarrier(found.token.access_token, tuple(headers), tuple(query))
         self._last = (found, carrier) if is_usage_constant(profile) else None
         return carrier
@@ -249,6 +252,16 @@ class TokenSource:
     def give_up(self, refused: TokenCarrier) -> None:
         """Note that a token is refused although it is new, so that it isn't renewed."""
         self._unrenewable = refused.token
+
+
+def contains_any(parameter: str, values: Sequence[str]) -> bool:
+    """Tell whether a parameter has one of the percent-encoded values, also in a URL inside it."""
+    wanted = [unquote(value) for value in values]
+    for _ in range(_MAX_ENCODINGS):
+        parameter = unquote(parameter)
+        if any(value in parameter for value in wanted):
+            return True
+    return False
 
 
 def _load_config(config: str | None) -> _LoadedConfig:

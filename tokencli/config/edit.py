@@ -165,7 +165,9 @@ def _update_keys(
 
     `source` is the profile of which it is a copy that isn't written yet.
     """
-    table: TomlTable = wanted.get("profiles", {}).get(name) or dict(config.profile_table(name))
+    if source is None:
+        config.profile_table(name)  # raises if there is no such profile
+    table: TomlTable = wanted["profiles"][name]
     written = deepcopy(table)
     _require_ca_file(config, put)
     _require_profiles(config, put)
@@ -176,7 +178,7 @@ def _update_keys(
             hint = f"; did you mean {likely}?" if likely else ""
             raise UsageError(
                 f"profile {(source or name)!r} doesn't set {key[:80]}{hint}",
-                fix=f"tokencli profiles edit {name} --unset {likely}"
+                fix=f"tokencli profiles edit {name} --unset {shlex.quote(likely)}"
                 if likely and source is None
                 else f"tokencli profiles show {source or name}",
             )

@@ -1,8 +1,8 @@
 """What the registered header parameters and claims of a token mean, in a few words.
 
-The names are those of IANA's registries "JSON Web Token Claims" and "JSON Web Signature and
-Encryption Header Parameters". Private names are not explained, because each issuer gives them its own
-meaning. No description quotes the token.
+The names are from IANA's registries "JSON Web Token Claims" and "JSON Web Signature and Encryption
+Header Parameters", and from introspection responses (RFC 7662). Private names are not explained,
+because each issuer gives them its own meaning. No description quotes the token.
 """
 
 from collections.abc import Callable, Mapping

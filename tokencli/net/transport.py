@@ -232,7 +232,7 @@ class _ExchangeWait:
         if self._stopped:
             error = UnreachableError("interrupted")
             error.request_sent = self._progress is not None and self._progress.request_sent
-            raise error
+            raise error from None  # the original exception may quote a secret
 
     def describe(self) -> WaitStatus:
         """Return what is being waited for."""

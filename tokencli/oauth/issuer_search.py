@@ -5,7 +5,7 @@ Nothing is sent but GET requests without credentials, and nothing to another hos
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
@@ -191,9 +191,7 @@ class IssuerSearch:
                 self.failures.append(f"{document}: {error.message}")
                 continue
             if found := self._contact_issuer(issuer, url, MAX_HOPS - 1):
-                return AuthorizationServer(
-                    found.issuer, found.endpoints, found.grant_types, found.auth_methods, resource
-                )
+                return replace(found, resource=resource)
         return None
 
     def _may_fetch(self, document: str, named_by: str) -> bool:

@@ -4,7 +4,6 @@ Where users sign in is in `sign_in`.
 """
 
 import json
-from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -559,6 +558,7 @@ class OAuth2(FakeSystem):
 
 def _read_claims(token: str) -> dict[str, Any]:
     """Return the claims of a JWT that the sandbox has signed."""
-    payload = token.split(".")[1]
-    claims: dict[str, Any] = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    from joserfc import jws
+
+    claims: dict[str, Any] = json.loads(jws.extract_compact(token.encode()).payload)
     return claims

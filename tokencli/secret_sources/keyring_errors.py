@@ -8,7 +8,8 @@ from tokencli.errors import KeyringError, NoKeyringError
 from tokencli.fast_dataclass import dataclass
 
 _ALTERNATIVES = (
-    "a profile can take its secrets from elsewhere, as the commands that `tokencli login` shows do"
+    "a profile can take its secrets from elsewhere, as the commands that `tokencli login` shows do,"
+    ' and store its tokens elsewhere, e.g. store = "runtime"'
 )
 
 

@@ -162,8 +162,7 @@ def stoppable(stop: Callable[[bool], float]) -> Iterator[None]:
         return
     _stop_functions.append(stop)
     try:
-        if any(deferral.received for deferral in _deferrals):
-            _stop_wait()
+        _stop_wait()
         yield
     finally:
         _stop_functions.pop()

@@ -53,32 +53,28 @@ class StderrTerminal:
     def print_note(self, text: str, *, whole: bool = False) -> None:
         """Print a note unless `-q` is given; a long one is cut unless it is `whole`."""
         if not self._quiet:
-            self._write_line(text, MAX_UNCUT_LINE_CHARS if whole else MAX_LINE_CHARS)
+            write_stderr_line(text, MAX_UNCUT_LINE_CHARS if whole else MAX_LINE_CHARS)
 
     def print_warning(self, text: str) -> None:
         """Print a warning, each text once."""
         if text not in self._warned:
             self._warned.add(text)
-            self._write_line(f"warning: {text}")
+            write_stderr_line(f"warning: {text}")
 
     def print_detail(self, text: str) -> None:
         """Print details if `-v` is given."""
         if self._verbose:
-            self._write_line(text)
+            write_stderr_line(text)
 
     def ask_line(
         self,
         question: str,
         *,
         default: str | None = None,
-        choices: Sequence[str] = (),
         validate: Callable[[str], str | None] | None = None,
         help: str | None = None,
     ) -> str:
         """Ask for a line until it is valid; an empty answer means the default."""
-        if choices:
-            options = [Choice(name, name) for name in choices]
-            return self.ask_choice(question, options, default=default, help=help)
         from tokencli.terminal.prompts import REQUIRED
 
         def check(text: str) -> str | None:
@@ -165,11 +161,12 @@ class StderrTerminal:
             check, help, options, default_option, is_secret,
         )  # fmt: skip
         if self._is_terminal_capable():
+            from tokencli.terminal.colors import is_color_wanted
             from tokencli.terminal.line_editor import edit_answer
 
-            color = not self._environ.get("NO_COLOR")
+            color = is_color_wanted(self._environ)
             return edit_answer(prompt, sys.stdin, sys.stderr, color=color)
-        return ask_plainly(prompt, self._read_line, self._write_line)
+        return ask_plainly(prompt, self._read_line, write_stderr_line)
 
     def _read_line(self, prompt: str, is_secret: bool) -> str:
         assert sys.platform != "win32", "its terminal is capable"
@@ -195,7 +192,7 @@ class StderrTerminal:
 
         Returns whether the QR code was drawn.
         """
-        self._write_line(text, MAX_UNCUT_LINE_CHARS)
+        write_stderr_line(text, MAX_UNCUT_LINE_CHARS)
         if qr is None or not is_terminal(sys.stderr):
             return False
         return _draw_qr_code(qr)
@@ -277,9 +274,6 @@ class StderrTerminal:
                 f"can't ask {question!r}: there is no terminal, or --no-input or CI is set",
                 cause="run the command in a terminal, without --no-input and CI",
             )
-
-    def _write_line(self, text: str, limit: int = MAX_LINE_CHARS) -> None:
-        write_stderr_line(text, limit)
 
 
 class _Screen:

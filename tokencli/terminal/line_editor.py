@@ -42,6 +42,7 @@ from prompt_toolkit.output import ColorDepth, Output, create_output
 from prompt_toolkit.styles import Style
 from prompt_toolkit.utils import get_cwidth
 
+from tokencli.terminal.line_reader import QUIET_S, discard_typed
 from tokencli.terminal.prompts import (
     HELP_HINT,
     HELP_KEY,
@@ -58,8 +59,6 @@ MAX_OPTION_ROWS = 12
 OPTIONS_HINT = "arrow keys, a number or a part of the name"
 REASON_DELAY_S = 0.6
 """An answer is checked after such a pause, so that half an answer isn't reported as a mistake."""
-QUIET_S = 0.05
-"""The rest of a pasted secret has arrived when nothing has followed for so many seconds."""
 # Only colors that are readable on dark and light backgrounds: see `colors`.
 _STYLE = Style.from_dict(
     {
@@ -79,7 +78,7 @@ def edit_answer(prompt: Prompt, stdin: TextIO, stderr: TextIO, *, color: bool) -
     """
     source = _open_input(stdin)
     if prompt.is_secret:  # what was typed before isn't meant for this prompt
-        _discard_input(source, 0.0)
+        _discard_input(source, quiet_s=0.0)
     editor = _AnswerEditor(prompt, source, _open_output(stderr), color=color)
     try:
         answer = editor.run()
@@ -90,7 +89,7 @@ def edit_answer(prompt: Prompt, stdin: TextIO, stderr: TextIO, *, color: bool) -
     finally:
         if prompt.is_secret:  # and what follows may be the rest of the secret
             with source.raw_mode():
-                _discard_input(source, QUIET_S)
+                _discard_input(source)
     return answer
 
 
@@ -391,12 +390,10 @@ def _handles_signals() -> bool:
     return threading.current_thread() is threading.main_thread()
 
 
-def _discard_input(source: Input, quiet_s: float) -> None:
-    """Discard what was typed already, and what follows until nothing does for so many seconds."""
+def _discard_input(source: Input, quiet_s: float = QUIET_S) -> None:
+    """Do as `discard_typed`, also with what prompt_toolkit has read already."""
     clear_typeahead(source)
     if sys.platform == "win32":
         return
-    with suppress(OSError):
-        while select.select([source.fileno()], [], [], quiet_s)[0]:
-            if not os.read(source.fileno(), 4096):
-                break
+    with suppress(OSError):  # of a terminal that is gone
+        discard_typed(source.fileno(), quiet_s)

@@ -28,6 +28,15 @@ _EOF_KEY = "\x04"
 _MAX_TCSETATTR_TRIES = 16
 """Setting the modes is repeated if a signal interrupts it."""
 
+
+def discard_typed(descriptor: int, quiet_s: float = QUIET_S) -> None:
+    """Discard what was typed already, and what follows until nothing does for so many seconds."""
+    with suppress(OSError):
+        while select.select([descriptor], [], [], quiet_s)[0]:
+            if not os.read(descriptor, 4096):
+                break
+
+
 if sys.platform != "win32":
     import termios
 
@@ -150,10 +159,7 @@ if sys.platform != "win32":
         def _discard_rest(self) -> None:
             """Discard what follows a secret: it may be the rest of it, and isn't for the shell."""
             self._unread.clear()
-            with suppress(OSError):
-                while select.select([self._descriptor], [], [], QUIET_S)[0]:
-                    if not os.read(self._descriptor, 4096):
-                        break
+            discard_typed(self._descriptor)
 
         def _show_prompt(self) -> None:
             """Set the modes, and show the prompt with what is typed so far.

@@ -74,7 +74,9 @@ class _Handler(BaseHTTPRequestHandler):
                 status, location = server.locations.get(path, (200, ""))
                 self.send_response(status)
                 if location:
-                    self.send_header("Location", location.replace("QUERY", query))
+                    nested = quote(quote(query, safe=""), safe="")
+                    location = location.replace("NESTED", nested).replace("QUERY", query)
+                    self.send_header("Location", location)
         self.send_header("Content-Length", str(len(reply)))
         self.end_headers()
         self.wfile.write(reply)

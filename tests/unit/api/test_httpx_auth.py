@@ -133,7 +133,7 @@ def test_redirect_to_another_origin_gets_no_token(
     auth = authenticate(configure, api, use)
     api.locations = {
         "/a": (status, "/b?QUERY"),
-        "/b": (status, f"{other.url}/c?keep=1&QUERY&next={quote(api.url + '/a?')}QUERY"),
+        "/b": (status, f"{other.url}/c?keep=1&QUERY&next={quote(api.url + '/a?')}QUERY&to=NESTED"),
         "/d": (401, ""),
     }
     other.locations = {"/c": (status, f"{api.url}/d")}

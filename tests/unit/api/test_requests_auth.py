@@ -257,7 +257,10 @@ def test_redirect_to_another_origin_gets_no_token(
     auth = authenticate(configure, api, use)
     api.locations = {
         "/a": (status, "/b?QUERY"),
-        "/b": (status, f"{other.url}/c?keep=1&QUERY&next={quote(quote(api.url + '/a?'))}QUERY"),
+        "/b": (
+            status,
+            f"{other.url}/c?keep=1&QUERY&next={quote(quote(api.url + '/a?'))}QUERY&to=NESTED",
+        ),
     }
     other.locations = {"/c": (status, f"{api.url}/d")}
     reply = requests.post(f"{api.url}/a", auth=auth, data={"x": "1"}, timeout=30)

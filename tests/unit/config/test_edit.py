@@ -338,6 +338,15 @@ def test_copying_a_profile_copies_its_comments(path: Path, ending: str) -> None:
     ).replace("\n", ending)
 
 
+def test_a_profile_without_keys_can_be_changed_and_copied(path: Path) -> None:
+    """Its table is empty, but there."""
+    path.write_text("[profiles.x]\n")
+    keys = {"provider": "oauth2", "token_url": "https://x.example/t", "client_id": "c"}
+    edit.copy_profile(config(path), "x", "y", keys, [])
+    edit.update_profile(config(path), "x", keys, [])
+    assert tomllib.loads(path.read_text())["profiles"] == {"x": keys, "y": keys}
+
+
 def test_read_only_file_system(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The cause is about the configuration, also if the lock can't be created, and not about a store."""
 
