@@ -1,0 +1,1 @@
+"""Say why a call fails, and check what a token depends on."""
