@@ -44,6 +44,8 @@ class TokenFacts:
     """None if neither the token nor its token response says."""
     bound_to: Literal["dpop", "certificate"] | None = None
     """What it can't be used without (RFC 7800 `cnf`)."""
+    holds_bound_key: bool | None = None
+    """Whether the profile has the key or certificate that `cnf` names; None if unknown or unbound."""
     damage: str | None = None
     """Why it is no complete token, as a clause."""
     mangling: tuple[str, ...] = ()
@@ -53,6 +55,8 @@ class TokenFacts:
     """Why the signature is invalid or couldn't be checked, as a clause."""
     stored: bool = False
     """Whether it is the token that the profile has stored."""
+    part_of_stored: int | None = None
+    """Characters of the profile's stored token if this one is a part of it, e.g. its beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,14 @@ class CallFacts:
     """Without userinfo, fragment, and the values of query parameters that may be secret."""
     carrier: str | None = None
     """What carries the token: `Authorization: Bearer`, `X-Api-Token`, `?access_token`; None: nothing."""
+    withheld: str | None = None
+    """Why nothing carries it, as a clause: `the URL is not https`."""
+    proof: Literal["dpop", "certificate"] | None = None
+    """What proved, beside the token, that the sender has the key that it is bound to."""
+    follows_redirects: bool = False
+    """Whether the client that failed follows redirects, as `curl -L` does."""
+    redirected_from: tuple[str, ...] = ()
+    """The URLs, in order, whose replies redirected to this one; only a saved reply has them."""
     is_saved: bool = False
     """Whether it is a saved reply, so that its time is not now."""
     request_header_size: int | None = None
@@ -71,16 +83,23 @@ class CallFacts:
     status: int | None = None
     """None if no reply was received."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Of the reply, names in lower case; no cookies."""
+    """Of the reply, names in lower case, redacted; `location` without secrets; no cookies.
+
+    `server`, `via`, `age`, `location`, `retry-after`, `dpop-nonce`, `content-type` and those that
+    start with `x-` or `cf-` are used.
+    """
     challenges: tuple[Challenge, ...] = ()
     """WWW-Authenticate, and for 407 Proxy-Authenticate."""
     body_kind: BodyKind = "empty"
     error_code: str | None = None
-    """The error code in the challenge or in the body."""
+    """The error code in the challenge or, if it has none, in the body; also of a reply with status 200."""
     error_text: str | None = None
-    """What the server says about it, redacted."""
+    """What the server says about it, redacted: the description in the challenge, the texts of the
+    JSON body, or the whole text of a short plain-text body; several are joined by ` | `."""
     page_title: str | None = None
-    """The title of an HTML page."""
+    """The title of an HTML page, or its first heading."""
+    is_sign_in_page: bool = False
+    """Whether the page asks for a password, or sends a sign-in (SAML, OpenID Connect) to a server."""
     server_time: float | None = None
     """Epoch seconds of the Date header."""
     received_at: float | None = None
@@ -116,6 +135,8 @@ class ProfileFacts:
     username: str | None = None
     audiences: tuple[str, ...] = ()
     """The audiences that the profile requests."""
+    audience_key: str | None = None
+    """The key that requests them, `audience` or `resource`; None if the profile has neither."""
     scopes: tuple[str, ...] = ()
     """The scopes that the profile requests."""
     carriers: tuple[str, ...] = ()
@@ -127,7 +148,10 @@ class ProfileFacts:
 
 @dataclass(frozen=True, slots=True)
 class IssuerFacts:
-    """What the issuer says. Each question has an answer, an error, or a reason why it wasn't asked."""
+    """What the issuer that the profile trusts says; that of the token may be another one.
+
+    Each question has an answer here, an error here, or a reason in `Evidence.open_questions`.
+    """
 
     issuer: str | None = None
     """The issuer identifier that its metadata states."""
@@ -165,7 +189,7 @@ class EventFacts:
     """What the event log says about the profile and the token."""
 
     issued_to: str | None = None
-    """The profile that the token was issued to, if the log knows its fingerprint."""
+    """The profile that the token was issued to, if the log knows its fingerprint; it may be this one."""
     obtained_at: float | None = None
     replaced_at: float | None = None
     """When a newer token was issued to the same profile."""
@@ -173,6 +197,9 @@ class EventFacts:
     last_failure: str | None = None
     """The last failure since the last success, as a clause."""
     last_success_at: float | None = None
+    previous_scopes: tuple[str, ...] | None = None
+    """Of the token that the profile had before this one, as is the next."""
+    previous_audience: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
