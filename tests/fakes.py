@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import ClassVar
 
 from tokencli.core.get_token import get_subject_token
@@ -29,6 +30,7 @@ from tokencli.protocols import (
 )
 from tokencli.providers.catalog import load_builtin
 from tokencli.terminal.prompts import check_option, check_secret, match_options
+from tokencli.token_event import TokenEvent
 
 
 @dataclass
@@ -329,6 +331,33 @@ class EmptyTokenCache:
 
 
 @dataclass
+class FakeEventLog:
+    """An event log in memory."""
+
+    events: list[TokenEvent] = field(default_factory=list)
+    enabled: bool = True
+
+    def record(self, event: TokenEvent) -> None:
+        self.events.append(event)
+
+    def read(self, profile: str | None = None, since: float | None = None) -> Iterator[TokenEvent]:
+        for event in self.events:
+            if profile in (None, event.profile) and (since is None or event.time >= since):
+                yield event
+
+    def fingerprint(self, token: Secret) -> str:
+        return sha256(token.reveal().encode()).hexdigest()[:12]
+
+    def rename_profile(self, old: str, new: str) -> None:
+        self.events = [
+            replace(event, profile=new) if event.profile == old else event for event in self.events
+        ]
+
+    def delete_profile(self, profile: str) -> None:
+        self.events = [event for event in self.events if event.profile != profile]
+
+
+@dataclass
 class FakeContext:
     """A context of fakes."""
 
@@ -340,6 +369,7 @@ class FakeContext:
     profiles: dict[str, Profile] = field(default_factory=dict)
     spellings: dict[tuple[str, str], "FakeRememberedValue"] = field(default_factory=dict)
     browser: FakeBrowser = field(default_factory=lambda: FakeBrowser(FakeClock()))
+    event_log: FakeEventLog = field(default_factory=FakeEventLog)
 
     def __post_init__(self) -> None:
         self.browser.clock, self.browser.terminal = self.clock, self.terminal

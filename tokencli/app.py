@@ -20,6 +20,7 @@ from tokencli.models import Profile, Secret, SecretRef
 from tokencli.protocols import (
     Browser,
     Clock,
+    EventLog,
     RememberedValue,
     SecretSource,
     Terminal,
@@ -60,6 +61,7 @@ class App:
     def __post_init__(self) -> None:
         self._stores: dict[str, TokenStore] = {}
         self._sources: dict[str, SecretSource] = {}
+        self._loaded_profile: Profile | None = None
 
     @cached_property
     def config_path(self) -> Path:
@@ -122,6 +124,7 @@ class App:
 
             validate_scope_argument(scope)
         profile = self._load_cached_profile(name) or self._load_validated_profile(name)
+        self._loaded_profile = profile
         if not profile.hot_copy:
             self.token_cache(profile).delete_token()
         if scope is not None:
@@ -312,6 +315,20 @@ class App:
     def token_cache(self, profile: Profile) -> TokenCache:
         """Return the cache of the profile's access token."""
         return TokenCache(self.fast_path_records, profile)
+
+    @cached_property
+    def event_log(self) -> EventLog:
+        """The log of what happened to the profiles' tokens, in the configuration's state directory."""
+        from tokencli.system.event_log import (
+            FileEventLog,
+        )  # start-up cost: a fresh token is no event
+
+        settings = self._loaded_profile or self.config  # a cached profile saves reading the file
+        return FileEventLog(
+            state_dir(settings.state_dir),
+            self.terminal.print_detail,
+            enabled=settings.event_log,
+        )
 
     def all_token_stores(self, profile: Profile) -> Sequence[TokenStore]:
         """Return every store that may hold tokens of the profile."""

@@ -178,6 +178,8 @@ class Profile:
     """Directory for locks, journals and the file store; None: the fixed per-user directory."""
     isolated: bool = False
     """Whether only `state_dir` is used, and neither the keyring nor the runtime directory."""
+    event_log: bool = True
+    """Whether what happens to its tokens is recorded in the event log."""
     hot_copy: bool = True
     export: str = "ACCESS_TOKEN"
     """The environment variable that `export` sets."""

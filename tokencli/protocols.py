@@ -4,9 +4,9 @@
 builds the implementations, and the tests use hand-written fakes.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from tokencli.errors import SetupCommand, StorageError
 from tokencli.fast_dataclass import dataclass
@@ -22,6 +22,9 @@ from tokencli.models import (
     StoredTokenSet,
     TokenBinding,
 )
+
+if TYPE_CHECKING:  # start-up cost: a fresh token is no event
+    from tokencli.token_event import TokenEvent
 
 
 class Clock(Protocol):
@@ -432,6 +435,41 @@ class Credentials(Protocol):
         ...
 
 
+class EventLog(Protocol):
+    """The log of what happened to the profiles' tokens; it holds no secret, and recording never fails."""
+
+    @property
+    def enabled(self) -> bool:
+        """Return whether events are recorded (`event_log` of the configuration)."""
+        ...
+
+    def record(self, event: "TokenEvent") -> None:
+        """Append the event; if that fails, `-v` says so."""
+        ...
+
+    def read(
+        self, profile: str | None = None, since: float | None = None
+    ) -> "Iterator[TokenEvent]":
+        """Yield the events, the oldest first: of one profile, from `since` on (epoch seconds).
+
+        Raises:
+            StorageError: the log can't be read.
+        """
+        ...
+
+    def fingerprint(self, token: Secret) -> str:
+        """Return 12 hex digits that are equal for equal tokens on this machine, and useless elsewhere."""
+        ...
+
+    def rename_profile(self, old: str, new: str) -> None:
+        """Give the profile's events its new name; raises StorageError."""
+        ...
+
+    def delete_profile(self, profile: str) -> None:
+        """Delete the profile's events; raises StorageError."""
+        ...
+
+
 class RememberedValue(Protocol):
     """A small file about a server."""
 
@@ -518,6 +556,11 @@ class Context(Protocol):
 
     def token_cache(self, profile: Profile) -> AccessTokenCache:
         """Return the profile's token cache; writing to the store updates it as well."""
+        ...
+
+    @property
+    def event_log(self) -> EventLog:
+        """Return the log of what happened to the profiles' tokens."""
         ...
 
     def all_token_stores(self, profile: Profile) -> Sequence[TokenStore]:

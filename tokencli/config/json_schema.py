@@ -51,6 +51,10 @@ def build_json_schema() -> dict[str, Any]:
                 "type": "boolean",
                 "description": TOP_LEVEL_KEYS["isolated"].description,
             },
+            "event_log": {
+                "type": "boolean",
+                "description": TOP_LEVEL_KEYS["event_log"].description,
+            },
             "profiles": {
                 "type": "object",
                 "description": TOP_LEVEL_KEYS["profiles"].description,

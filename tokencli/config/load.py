@@ -94,6 +94,11 @@ class Config:
         """Return whether only the state directory is used, and neither keyring nor runtime directory."""
         return self.data.get("isolated") is True and self.state_dir is not None
 
+    @property
+    def event_log(self) -> bool:
+        """Return whether the event log is on."""
+        return self.data.get("event_log") is not False
+
     def profile_names(self) -> tuple[str, ...]:
         """List the profiles in the order of the file."""
         return tuple(self._top_level_table("profiles"))
@@ -299,7 +304,7 @@ class Config:
     def _location(self) -> "ConfigLocation":
         from tokencli.config import resolve
 
-        return resolve.ConfigLocation(self.path, self.state_dir, self.isolated)
+        return resolve.ConfigLocation(self.path, self.state_dir, self.isolated, self.event_log)
 
     @cached_property
     def _top_level_findings(self) -> list[Finding]:

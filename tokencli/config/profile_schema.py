@@ -80,6 +80,12 @@ TOP_LEVEL_KEYS: dict[str, TopLevelKey] = {
         " that other configurations stored under the same profile names is then left alone, tokens"
         " are stored in files, and secrets must come from a source other than the keyring.",
     ),
+    "event_log": TopLevelKey(
+        bool,
+        "true or false",
+        "Whether to record what happens to tokens in the event log, which `tokencli log` shows."
+        " Default: true.",
+    ),
     "profiles": TopLevelKey(
         dict,
         "tables: [profiles.NAME]",

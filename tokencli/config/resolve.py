@@ -41,11 +41,12 @@ _CONNECTION_KEYS = ("timeout", "insecure", "proxy")
 
 @dataclass(frozen=True, slots=True)
 class ConfigLocation:
-    """The configuration file of a profile, and the state directory that it sets."""
+    """The configuration file of a profile, and what it sets for all profiles."""
 
     config_file: Path
     state_dir: str | None = None
     isolated: bool = False
+    event_log: bool = True
 
 
 def resolve_profile(
@@ -182,6 +183,7 @@ def _build_profile(
         hot_copy=given.get("hot_copy", True) and _is_cacheable(draft),
         state_dir=location.state_dir,
         isolated=location.isolated,
+        event_log=location.event_log,
         value_sources=_value_origins(draft, values, urls),
         **{key: given[key] for key in _COPIED_KEYS if key in given},
     )

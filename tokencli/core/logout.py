@@ -107,6 +107,7 @@ def delete_profile_data(name: str, config: "Config", ctx: Context, *, secrets: b
         "",
         state_dir=config.state_dir,
         isolated=config.isolated,
+        event_log=config.event_log,
     )
     return delete_local_data(profile, ctx, force=True).token_count
 

@@ -62,7 +62,7 @@ def read_private_file(path: Path) -> bytes | None:
     except OSError as error:
         raise build_storage_error(error, path) from None
     try:
-        _require_private_file(path, os.fstat(fd))
+        require_private_file(path, os.fstat(fd))
         chunks, size = [], 0
         while chunk := os.read(fd, MAX_FILE_BYTES + 1):
             chunks.append(chunk)
@@ -176,7 +176,8 @@ def find_leftover_drafts(path: Path) -> Iterator[Path]:
             yield path.with_name(name)
 
 
-def _require_private_file(path: Path, status: os.stat_result) -> None:
+def require_private_file(path: Path, status: os.stat_result) -> None:
+    """Raise StorageError unless this is a regular file that only its owner, this user, can open."""
     quoted = shlex.quote(str(path))
     if not stat.S_ISREG(status.st_mode):
         raise StorageError(f"{path} is not a regular file", fix=f"mv {quoted} {quoted}.old")

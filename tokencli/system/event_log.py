@@ -1,0 +1,320 @@
+"""The event log: one line of JSON for each event, in a private directory.
+
+Each line is appended by a single write, so that lines of any number of processes never mix. When the
+file is full, it becomes the old file, and the one that was old is dropped. Nothing is flushed to the
+disk: a power cut may lose the last lines, and a reader skips what isn't a whole line.
+"""
+
+import hmac
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from tokencli.errors import StorageError, TokencliError
+from tokencli.models import Secret
+from tokencli.system import private_files
+from tokencli.system.file_lock import hold_lock
+from tokencli.token_event import TokenEvent
+
+LOG_VERSION = 1
+"""Lines of another version are ignored."""
+MAX_LOG_BYTES = 4 * 1024 * 1024
+"""Size at which the file becomes the old file."""
+MAX_TEXT = 300
+"""Characters of a text in an event; longer ones are cut."""
+_MAX_LINE_BYTES = 16 * 1024
+_LOCK_PATIENCE_S = 0.25
+_SALT_BYTES = 32
+_OPEN_FLAGS = (
+    getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_BINARY", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+)
+
+
+class FileEventLog:
+    """The event log in the directory `event_log` of `root`, the state directory.
+
+    `note` is told why an event couldn't be recorded. If the log isn't `enabled`, nothing is written.
+    """
+
+    def __init__(self, root: Path, note: Callable[[str], None], *, enabled: bool = True) -> None:
+        self._root = root
+        self._directory = root / "event_log"
+        self._path = self._directory / "events.jsonl"
+        self._old_path = self._directory / "events.1.jsonl"
+        self._note = note
+        self._salt: bytes | None = None
+        self.enabled = enabled
+
+    def record(self, event: TokenEvent) -> None:
+        """Append the event; if that fails, a note says so."""
+        if not self.enabled:
+            return
+        try:
+            self._create_directory()
+            with self._open_for_appending() as fd:
+                self._append(fd, _dump_event(event))
+        except StorageError as error:
+            self._note(f"not recorded in the event log: {error.message}")
+        except OSError as error:
+            failure = private_files.build_storage_error(error, self._path)
+            self._note(f"not recorded in the event log: {failure.message}")
+
+    def read(self, profile: str | None = None, since: float | None = None) -> Iterator[TokenEvent]:
+        """Yield the events in the order in which they were recorded; what isn't an event is skipped.
+
+        Raises:
+            StorageError: the log exists and can't be read, or isn't private.
+        """
+        for line in self._read_lines():
+            event = parse_event(line)
+            if (
+                event is not None
+                and profile in (None, event.profile)
+                and (since is None or event.time >= since)
+            ):
+                yield event
+
+    def fingerprint(self, token: Secret) -> str:
+        """Return 12 hex digits that are equal for equal tokens on this machine, and useless elsewhere.
+
+        They are an HMAC with a random salt, which is stored with the log. If it can't be stored, the
+        fingerprints are comparable within this process only.
+        """
+        if self._salt is None:
+            try:
+                self._salt = self._load_salt()
+            except (TokencliError, OSError, ValueError):
+                self._salt = os.urandom(_SALT_BYTES)
+        data = token.reveal().encode(errors="surrogatepass")
+        return hmac.digest(self._salt, data, "sha256").hex()[:12]
+
+    def rename_profile(self, old: str, new: str) -> None:
+        """Give the profile's events its new name; raises StorageError."""
+        self._rewrite(lambda line: {**line, "profile": new} if line["profile"] == old else line)
+
+    def delete_profile(self, profile: str) -> None:
+        """Delete the profile's events; raises StorageError."""
+        self._rewrite(lambda line: None if line["profile"] == profile else line)
+
+    def _load_salt(self) -> bytes:
+        path = self._directory / "salt"
+        salt = private_files.read_private_file(path)
+        if salt is not None and len(salt) == _SALT_BYTES:
+            return salt
+        if not self.enabled:
+            return os.urandom(_SALT_BYTES)
+        self._create_directory()
+        lock = self._directory / "salt.lock"
+        with hold_lock(lock, doing="creating the salt of the event log", timeout=2.0):
+            salt = private_files.read_private_file(path)
+            if salt is None or len(salt) != _SALT_BYTES:
+                salt = os.urandom(_SALT_BYTES)
+                private_files.write_atomically(path, salt)
+        return salt
+
+    def _create_directory(self) -> None:
+        private_files.ensure_private_dir(self._root, chosen=True)
+        private_files.ensure_private_dir(self._directory)
+
+    @contextmanager
+    def _open_for_appending(self) -> Iterator[int]:
+        """Open the current file, locked if that is possible within a moment.
+
+        The lock serves rotation and network file systems, on which appending isn't atomic. A process
+        that was stopped while it held the lock must not stop all others.
+        """
+        while True:
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _OPEN_FLAGS, 0o600)
+            try:
+                private_files.require_private_file(self._path, os.fstat(fd))
+                is_locked = _lock_briefly(fd)
+                if not _is_named(fd, self._path):
+                    continue  # rotated or rewritten meanwhile
+                if is_locked and os.fstat(fd).st_size >= MAX_LOG_BYTES:
+                    with suppress(OSError):  # on Windows, another process may have it open
+                        self._path.replace(self._old_path)
+                        continue
+                yield fd
+                return
+            finally:
+                os.close(fd)
+
+    def _append(self, fd: int, line: bytes) -> None:
+        if os.lseek(fd, 0, os.SEEK_END):
+            os.lseek(fd, -1, os.SEEK_END)
+            if os.read(fd, 1) != b"\n":  # the disk was full, or a process was killed
+                line = b"\n" + line
+        if os.write(fd, line) != len(line):
+            raise StorageError(f"can't use {self._path}: the disk is full")
+
+    def _read_lines(self) -> Iterator[bytes]:
+        if not private_files.ensure_private_dir(self._root, create=False, chosen=True):
+            return
+        if not private_files.ensure_private_dir(self._directory, create=False):
+            return
+        for fd in self._open_for_reading():
+            with os.fdopen(fd, "rb") as file:
+                yield from file
+
+    def _open_for_reading(self) -> list[int]:
+        """Open the old and the current file, as they are at one moment."""
+        fds: list[int] = []
+        while True:
+            for path in (self._old_path, self._path):
+                try:
+                    fd = os.open(path, os.O_RDONLY | _OPEN_FLAGS)
+                    fds.append(fd)
+                    private_files.require_private_file(path, os.fstat(fd))
+                except FileNotFoundError:
+                    continue
+                except OSError as error:
+                    _close_all(fds)
+                    raise private_files.build_storage_error(error, path) from None
+                except StorageError:
+                    _close_all(fds)
+                    raise
+            if not fds or not self._old_path.exists() or _is_named(fds[0], self._old_path):
+                return fds
+            _close_all(fds)  # rotated in between
+            fds = []
+
+    def _rewrite(self, change: Callable[[dict[str, Any]], dict[str, Any] | None]) -> None:
+        """Replace each line by what `change` returns for it; None drops it."""
+        try:
+            for path in (self._old_path, self._path):
+                self._rewrite_file(path, change)
+        except OSError as error:
+            raise private_files.build_storage_error(error, self._path) from None
+
+    def _rewrite_file(
+        self, path: Path, change: Callable[[dict[str, Any]], dict[str, Any] | None]
+    ) -> None:
+        try:
+            fd = os.open(path, os.O_RDWR | _OPEN_FLAGS)
+        except FileNotFoundError:
+            return
+        with os.fdopen(fd, "rb") as file:
+            private_files.require_private_file(path, os.fstat(fd))
+            _lock_briefly(fd)
+            if not _is_named(fd, path):  # rotated or rewritten meanwhile
+                self._rewrite_file(path, change)
+                return
+            lines = [line for line in map(_parse_line, file) if line is not None]
+            changed = [each for each in map(change, lines) if each is not None]
+            if changed != lines:
+                data = b"".join(map(_dump_line, changed))
+                private_files.write_atomically(path, data)
+
+
+def _close_all(fds: list[int]) -> None:
+    for fd in fds:
+        os.close(fd)
+
+
+def _is_named(fd: int, path: Path) -> bool:
+    """Tell whether the open file is the one with that name."""
+    try:
+        status, current = os.fstat(fd), path.stat(follow_symlinks=False)
+    except OSError:
+        return False
+    return (status.st_dev, status.st_ino) == (current.st_dev, current.st_ino)
+
+
+def _lock_briefly(fd: int) -> bool:
+    """Lock the open file until it is closed, and tell whether that succeeded within a moment."""
+    end = time.monotonic() + _LOCK_PATIENCE_S
+    while True:
+        try:
+            if sys.platform == "win32":
+                import msvcrt
+
+                os.lseek(fd, 1 << 30, os.SEEK_SET)  # behind the lines, which stay readable
+                msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.001)
+        except OSError:  # a file system without locks
+            return False
+        else:
+            return True
+
+
+def _dump_event(event: TokenEvent) -> bytes:
+    values = {name: getattr(event, name) for name in event.__slots__}
+    line = {
+        name: _shorten(value) for name, value in values.items() if value is not None and value != ()
+    }
+    return _dump_line({"version": LOG_VERSION, **line})
+
+
+def _dump_line(line: Mapping[str, Any]) -> bytes:
+    return json.dumps(line, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def _shorten(value: Any) -> Any:
+    """Limit what a server sent."""
+    if isinstance(value, str):
+        return value if len(value) <= MAX_TEXT else value[: MAX_TEXT - 1] + "…"
+    if isinstance(value, tuple):
+        return [_shorten(each) for each in value[:20]]
+    if isinstance(value, float):
+        return round(value, 3) if isfinite(value) else None
+    return value
+
+
+def _parse_line(data: bytes) -> dict[str, Any] | None:
+    """Return a line's members, or None if it isn't a whole line of this version."""
+    if not data.endswith(b"\n") or len(data) > _MAX_LINE_BYTES:
+        return None
+    try:
+        line = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(line, dict) or line.get("version") != LOG_VERSION:
+        return None
+    return line if isinstance(line.get("profile"), str) else None
+
+
+_KINDS: Mapping[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("time", "obtained_at", "expires_at", "refresh_age"), (int, float)),
+    **dict.fromkeys(("refresh_lifetime", "iat", "exp", "skew", "latency"), (int, float)),
+    **dict.fromkeys(("profile", "event", "outcome", "grant", "fingerprint"), str),
+    **dict.fromkeys(("refresh_fingerprint", "kid", "scope", "error", "message"), str),
+    "requester": str,
+    "rotated": bool,
+    "status": int,
+    "aud": list,
+}
+"""Member of a line -> the type that it must have."""
+
+
+def parse_event(data: bytes) -> TokenEvent | None:
+    """Return the event on a line, or None if there is none; members of a wrong type are left out."""
+    line = _parse_line(data)
+    if line is None:
+        return None
+    values: dict[str, Any] = {
+        name: value
+        for name, value in line.items()
+        if name in _KINDS
+        and isinstance(value, _KINDS[name])
+        and (isinstance(value, bool) == (name == "rotated"))
+    }
+    if not {"time", "event"} <= values.keys() or not isfinite(values["time"]):
+        return None
+    values["aud"] = tuple(each for each in values.get("aud", ()) if isinstance(each, str))
+    return TokenEvent(**values)
