@@ -60,6 +60,7 @@ $TokencliWords = @{
         '--introspect' = $null
         '--userinfo' = $null
         '--id-token' = $null
+        '--lint' = $null
         '--config' = @('<files>')
         '--timeout' = @()
         '--no-input' = $null

@@ -21,7 +21,8 @@ from tokencli.errors import ConfigError, InvalidTokenError, TokencliError
 from tokencli.fastpath import reader
 from tokencli.formats.json import dump_json_line
 from tokencli.jwt.decode import decode_token
-from tokencli.jwt.explain import collect_remarks, collect_scopes, read_time_claims
+from tokencli.jwt.explain import collect_scopes, read_time_claims
+from tokencli.jwt.lint import LintSubject, lint_token
 from tokencli.jwt.verify import VerificationError, verify_jwt
 from tokencli.models import (
     HttpReply,
@@ -95,7 +96,7 @@ def reply(data: bytes) -> None:
 def jwt(data: bytes) -> None:
     """Decode and explain a token, which raises nothing at all."""
     decoded = decode_token(data)
-    collect_remarks(decoded, NOW)
+    lint_token(LintSubject(decoded, NOW, len(data)))
     read_time_claims(decoded.claims)
     collect_scopes(decoded.claims)
     decode_token(data.decode("utf-8", "surrogateescape"))

@@ -89,6 +89,12 @@ def inspect(
         bool,
         typer.Option("--id-token", help="Inspect the ID token instead of the access token."),
     ] = False,
+    lint: Annotated[
+        bool,
+        typer.Option(
+            "--lint", help="List everything that is wrong or risky about the token by itself."
+        ),
+    ] = False,
 ) -> None:
     """Decode and explain a token.
 
@@ -96,14 +102,15 @@ def inspect(
     is not verified, unless you ask for it with --verify, --introspect or --userinfo; for a token
     given directly these also need --profile. A token on stdin or in a file may be in a header, an
     assignment, a JSON reply or a URL. Without an argument, a token on stdin is inspected if there
-    is one. The exit code is 9 if the token has expired, is not valid yet, is not a token, or fails
-    verification.
+    is one. The exit code is 9 if the token has expired, is not valid yet, is not a token, fails
+    verification, or with --lint, if there is an error or a warning.
 
     \b
     tokencli inspect groupid
     pbpaste | tokencli inspect
     tokencli inspect groupid --json
     tokencli inspect corp --verify --introspect --userinfo
+    tokencli inspect corp --lint
     """
     app = App(common)
     requested = RequestedChecks(verify, introspect, userinfo, audience or (), id_token)
@@ -125,11 +132,14 @@ def inspect(
             (f"its expiry is judged {describe_clock(skew)}",) if skew else (),
         )
     else:
-        if profile_option is not None and not requested.any_requested:
+        if profile_option is not None and not (requested.any_requested or lint):
             raise UsageError(
                 "give a token or a profile, not both",
-                cause="--profile can be combined with a token only for --verify, --introspect or --userinfo",
+                cause="--profile can be combined with a token only for --verify, --introspect,"
+                " --userinfo or --lint",
             )
+        if profile_option is not None:
+            profile = app.get_profile(profile_option)
         token = pasted
     now = app.clock.now()
     try:
@@ -139,7 +149,11 @@ def inspect(
             )
             token = PastedToken(found.token, (*pasted.remarks, *found.remarks))
         inspection = inspect_token(
-            token.token, now=now, stored=None if id_token else stored, remarks=token.remarks
+            token.token,
+            now=now,
+            stored=None if id_token else stored,
+            remarks=token.remarks,
+            profile=None if id_token else profile,
         )
     except InvalidTokenError as error:
         if pasted is not None and what is None:
@@ -161,8 +175,10 @@ def inspect(
             dump_json_line({"profile": name, **inspection_to_dict(inspection, now, checks)})
         )
     else:
-        output.write_stdout(render_inspection(inspection, now, profile=name, checks=checks))
-    _raise_verdict(inspection, checks, now, name, json_output=json_output)
+        output.write_stdout(
+            render_inspection(inspection, now, profile=name, checks=checks, lint=lint)
+        )
+    _raise_verdict(inspection, checks, now, name, lint=lint, json_output=json_output)
 
 
 def _raise_verdict(
@@ -171,6 +187,7 @@ def _raise_verdict(
     now: float,
     profile: str | None,
     *,
+    lint: bool,
     json_output: bool,
 ) -> None:
     """Raise the most important error, if there is one, and report the others.
@@ -191,6 +208,8 @@ def _raise_verdict(
             if inspection.state != "not_yet_valid" and profile is not None and cause is None:
                 fix = f"tokencli refresh {profile}"
         errors.append(InvalidTokenError(text, cause=cause, fix=fix))
+    if lint and (text := _count_findings(inspection)):
+        errors.append(InvalidTokenError(text))
     errors += checks.errors.values()
     if not errors:
         return
@@ -198,6 +217,17 @@ def _raise_verdict(
         for error in errors[1:]:
             report_error(error)
     raise errors[0]
+
+
+def _count_findings(inspection: Inspection) -> str:
+    """Return how many errors and warnings there are, as a sentence; empty if there are none."""
+    severities = [finding.severity for finding in inspection.findings]
+    counts = [
+        f"{count} {severity}{'' if count == 1 else 's'}"
+        for severity in ("error", "warning")
+        if (count := severities.count(severity))
+    ]
+    return f"lint found {' and '.join(counts)}" if counts else ""
 
 
 def _require_id_token(profile: Profile, stored: TokenSet) -> Secret:

@@ -5,16 +5,24 @@ from the token, so that a token can't imitate the program's own output.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import floor
 
 from tokencli.commands.error_report import error_to_dict
-from tokencli.commands.tables import measure_text, output_width, render_bar, render_styled
+from tokencli.commands.tables import (
+    Styled,
+    measure_text,
+    output_width,
+    render_bar,
+    render_styled,
+    render_table,
+)
 from tokencli.core.inspect import Inspection
 from tokencli.core.token_checks import NO_CHECKS, CheckResults
 from tokencli.formats.json import expiry_to_dict
 from tokencli.humanize import format_rfc3339, humanize_duration
 from tokencli.jwt.explain import ClaimTime, finite_number
+from tokencli.jwt.lint import LintFinding
 from tokencli.jwt.registered_claims import TIMES, describe_claim, describe_header_parameter
 from tokencli.sanitize import sanitize_text
 
@@ -57,6 +65,15 @@ def inspection_to_dict(
         "claims": inspection.claims,
         "disclosures": inspection.disclosures,
         "remarks": [sanitize_text(remark) for remark in inspection.remarks],
+        "lint": [
+            {
+                "id": finding.id,
+                "severity": finding.severity,
+                "text": sanitize_text(finding.text),
+                "source": finding.source,
+            }
+            for finding in inspection.findings
+        ],
         "introspection": checks.introspection,
         "active": checks.is_active,
         "active_because": checks.activity and sanitize_text(checks.activity.reason),
@@ -89,13 +106,15 @@ def render_inspection(
     *,
     profile: str | None = None,
     checks: CheckResults = NO_CHECKS,
+    lint: bool = False,
 ) -> str:
-    """Return an inspection as lines of text."""
-    return "".join(f"{line}\n" for line in _render_lines(inspection, now, profile, checks))
+    """Return an inspection as lines of text, with `lint` as well as a table of all findings."""
+    lines = _render_lines(inspection, now, profile, checks, lint=lint)
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _render_lines(
-    inspection: Inspection, now: float, profile: str | None, checks: CheckResults
+    inspection: Inspection, now: float, profile: str | None, checks: CheckResults, *, lint: bool
 ) -> Iterator[str]:
     yield _render_verification(checks)
     yield ""
@@ -142,12 +161,33 @@ def _render_lines(
     for check, error in checks.errors.items():
         yield f"{check} failed"
         yield f"  - {sanitize_text(error.message)}"
-    remarks = [*inspection.remarks]
+    in_table = {finding.text for finding in inspection.findings} if lint else set()
+    remarks = [remark for remark in inspection.remarks if remark not in in_table]
     if checks.activity is not None and checks.activity.alive:
         remarks.append(UNINFORMED_CLIENT_REMARK)
     if remarks:
         yield "remarks"
         yield from (f"  - {sanitize_text(remark)}" for remark in remarks)
+    if lint:
+        yield from _render_findings(inspection.findings)
+
+
+SEVERITY_STYLES = {"error": "red", "warning": "magenta", "note": ""}
+
+
+def _render_findings(findings: Sequence[LintFinding]) -> Iterator[str]:
+    """Yield a table of findings, the most severe first."""
+    yield ""
+    if not findings:
+        yield "lint: no findings"
+        return
+    order = list(SEVERITY_STYLES)
+    rows = [
+        (Styled(each.severity, SEVERITY_STYLES[each.severity]), each.id, each.text, each.source)
+        for each in sorted(findings, key=lambda finding: order.index(finding.severity))
+    ]
+    heads = ("LINT", "RULE", "FINDING", "SOURCE")
+    yield render_table(heads, rows, optional=("RULE", "SOURCE")).removesuffix("\n")
 
 
 def _render_verification(checks: CheckResults) -> str:

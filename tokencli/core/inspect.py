@@ -11,13 +11,13 @@ from tokencli.jwt.decode import MAX_TOKEN_LENGTH, TokenKind, decode_token
 from tokencli.jwt.explain import (
     MILLISECONDS_THRESHOLD,
     ClaimTime,
-    collect_remarks,
     collect_scopes,
     describe_opaque_format,
     read_time_claims,
     strings_of_claim,
 )
-from tokencli.models import CLOCK_TOLERANCE_S, TokenSet
+from tokencli.jwt.lint import LintFinding, LintSubject, lint_token
+from tokencli.models import CLOCK_TOLERANCE_S, Profile, TokenSet
 
 _TOKEN_CHARS = frozenset(map(chr, range(0x21, 0x7F)))
 """The characters of a token: no others fit into a header (RFC 6750 section 2.1 allows even fewer)."""
@@ -52,6 +52,8 @@ class Inspection:
     client: str | None
     """The client it was issued to: by the first of CLIENT_CLAIMS."""
     remarks: tuple[str, ...]
+    """What is worth knowing, with the findings that can explain why a call fails."""
+    findings: tuple[LintFinding, ...]
     damage: str | None
     """Why it is not a complete token, as a clause."""
     valid_for: float | None = None
@@ -110,11 +112,17 @@ def _describe_character(character: str) -> str:
 
 
 def inspect_token(
-    token: str, *, now: float, stored: TokenSet | None = None, remarks: Sequence[str] = ()
+    token: str,
+    *,
+    now: float,
+    stored: TokenSet | None = None,
+    remarks: Sequence[str] = (),
+    profile: Profile | None = None,
 ) -> Inspection:
     """Decode `token`. Times and scope that it doesn't contain are taken from the `stored` token set.
 
-    If that knows how wrong this computer's clock is, the server's counts. `remarks` are those on where it was found.
+    If that knows how wrong this computer's clock is, the server's counts. `remarks` are those on where
+    it was found. With its `profile`, the token is compared with what that requests.
 
     Raises:
         InvalidTokenError: it is empty, too long, or has characters that no token has.
@@ -132,9 +140,9 @@ def inspect_token(
     decoded = decode_token(token)
     claims = decoded.claims
     times = {time.name: time for time in read_time_claims(claims)}
-    all_remarks = [*remarks, *collect_remarks(decoded, now)]
+    own_remarks = []
     if decoded.kind == "opaque" and (remark := describe_opaque_format(token)):
-        all_remarks.append(remark)
+        own_remarks.append(remark)
     expires = times["exp"].epoch if "exp" in times else None
     not_before = times["nbf"].epoch if "nbf" in times else None
     starts = times["iat"].epoch if "iat" in times else not_before
@@ -145,7 +153,7 @@ def inspect_token(
         elif (stated := stored.known_expiry) and abs(stated - expires) > CLOCK_TOLERANCE_S:
             valid_for = stated - now if stated > now + CLOCK_TOLERANCE_S else None
             difference = humanize_duration(stated - expires)
-            all_remarks.append(f"its exp differs by {difference} from the server's reply")
+            own_remarks.append(f"its exp differs by {difference} from the server's reply")
     never_expires = "exp" not in times and stored is not None and stored.never_expires
     state: TokenState = "valid" if expires is not None or never_expires else "unknown"
     if expires is not None and expires <= now:
@@ -155,6 +163,18 @@ def inspect_token(
     scopes = collect_scopes(claims)
     if not scopes and stored is not None:
         scopes = tuple((stored.scope or "").split())
+    subject = LintSubject(
+        decoded,
+        now,
+        len(token),
+        scopes,
+        requested_scope=None if profile is None else profile.scope,
+        client_is_public=profile is not None
+        and profile.client_auth == "none"
+        and "client_id" in profile.values,
+    )
+    findings = lint_token(subject)
+    found_remarks = (finding.text for finding in findings if finding.is_remark)
     return Inspection(
         kind=decoded.kind,
         state=state,
@@ -170,7 +190,8 @@ def inspect_token(
         issuer=_str_or_none(claims.get("iss")),
         subject=_str_or_none(claims.get("sub")),
         client=next(filter(None, (_str_or_none(claims.get(name)) for name in CLIENT_CLAIMS)), None),
-        remarks=tuple(all_remarks),
+        remarks=(*remarks, *found_remarks, *own_remarks),
+        findings=findings,
         damage=decoded.damage if stored is None or decoded.kind != "opaque" else None,
         valid_for=valid_for,
     )
