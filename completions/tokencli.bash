@@ -92,11 +92,12 @@ _tokencli_complete() {
         esac
         ;;
     'sandbox')
-        options='--port --users --sign-in --lifetime --fail --slow --clock-skew --grace --no-refresh-token --html --broken-json --no-token --expires-in --redirect --drop --quiet -q --verbose -v --help -h'
+        options='--port --users --sign-in --scenario --lifetime --fail --slow --clock-skew --grace --no-refresh-token --html --broken-json --no-token --expires-in --redirect --drop --quiet -q --verbose -v --help -h'
         case "$before" in
             --port) words='' ;;
             --users) kind=files ;;
             --sign-in) words='' ;;
+            --scenario) words='' ;;
             --lifetime) words='' ;;
             --fail) words='' ;;
             --slow) words='' ;;

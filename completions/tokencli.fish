@@ -133,6 +133,7 @@ complete -c tokencli -n '__tokencli_at sandbox' -f -a '(__fish_complete_command)
 complete -c tokencli -n '__tokencli_at sandbox' -l port -r -f -d 'Port to listen on; 0 picks a free one.'
 complete -c tokencli -n '__tokencli_at sandbox' -l users -r -F -d 'Users, clients, claims and lifetimes, as TOML or JSON; see `tokencli help sandbox`.'
 complete -c tokencli -n '__tokencli_at sandbox' -l sign-in -r -f -d 'Sign this user in at once, without a page or a browser, e.g. alice.'
+complete -c tokencli -n '__tokencli_at sandbox' -l scenario -r -f -d 'Prepare an API call that fails for this cause, e.g. key_rotated; see `tokencli help sandbox`.'
 complete -c tokencli -n '__tokencli_at sandbox' -l lifetime -r -f -d 'Token lifetime, instead of the documented one.'
 complete -c tokencli -n '__tokencli_at sandbox' -l fail -r -f -d 'Fail token requests (only the first N) with this HTTP status.'
 complete -c tokencli -n '__tokencli_at sandbox' -l slow -r -f -d 'Delay the response to token requests, after processing them.'

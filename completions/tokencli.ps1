@@ -136,6 +136,7 @@ $TokencliWords = @{
         '--port' = @()
         '--users' = @('<files>')
         '--sign-in' = @()
+        '--scenario' = @()
         '--lifetime' = @()
         '--fail' = @()
         '--slow' = @()

@@ -29,6 +29,7 @@ from tokencli.oauth.refusal_hints import ENTER_SECRET, HINTS, SIGN_IN, Hint
 from tokencli.oauth.refusals import UNEXPLAINED
 from tokencli.sandbox.groupid import GroupId
 from tokencli.sandbox.oauth2 import OAuth2
+from tokencli.sandbox.scenarios import SCENARIOS
 from tokencli.sandbox.server import Sandbox
 
 ROOT = Path(__file__).parent.parent
@@ -222,6 +223,12 @@ def render_refusals(_: str, __: str) -> str:
         cells = (_describe_reply(case), _describe_situation(hint), cause, _describe_fix(hint))
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "".join(f"{line}\n" for line in lines)
+
+
+def render_scenarios(_: str, __: str) -> str:
+    """Return the table of the sandbox's scenarios."""
+    rows = [f"| `{name}` | {scenario.summary} |" for name, scenario in SCENARIOS.items()]
+    return "".join(f"{line}\n" for line in ("| scenario | what is wrong |", "|---|---|", *rows))
 
 
 def render_errors(_: str, __: str) -> str:
@@ -466,6 +473,7 @@ RENDERERS: dict[str, Callable[[str, str], str]] = {
     "provider-keys": render_provider_keys,
     "refusals": render_refusals,
     "errors": render_errors,
+    "scenarios": render_scenarios,
     "capture": render_capture,
     "transcript": render_transcript,
 }

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 STARTED_TEXT = """\
 The sandbox is running at {url}. Stop it with Ctrl-C.
-Paste this line into another terminal:
+Paste this into another terminal:
 
 """
 EXAMPLES_TEXT = """\
@@ -43,6 +43,14 @@ and then try, for example:
 
 Profiles: {profiles}. The first is the default.
 More about them: {tokencli} help sandbox
+"""
+SCENARIO_TEXT = """\
+
+and then try:
+
+    {command}
+
+{summary} More about scenarios: {tokencli} help sandbox
 """
 STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 EXIT_INTERRUPTED = 130
@@ -96,6 +104,14 @@ def sandbox(
             help="Sign this user in at once, without a page or a browser, e.g. alice.",
         ),
     ] = None,
+    scenario: Annotated[
+        str | None,
+        typer.Option(
+            "--scenario",
+            metavar="CAUSE[:VARIANT]",
+            help="Prepare an API call that fails for this cause, e.g. key_rotated; see `tokencli help sandbox`.",
+        ),
+    ] = None,
     **faults: object,
 ) -> int:
     """Run a local test server to experiment with.
@@ -112,6 +128,7 @@ def sandbox(
     tokencli sandbox --fail 503 -- tokencli get socialid
     tokencli sandbox --sign-in alice -- tokencli login corp
     tokencli sandbox --users users.toml
+    tokencli sandbox --scenario key_rotated -- sh -c 'tokencli why "$SANDBOX_PROFILE" "$SANDBOX_API"'
     """
     from tokencli.sandbox.server import Sandbox, delete_abandoned_workspaces
 
@@ -120,7 +137,7 @@ def sandbox(
         terminal.print_detail(f"deleted {directory} of a sandbox that was killed")
         _delete_hot_copies(str(directory / "config.toml"))
     options: dict[str, Any] = faults  # FAULT_OPTIONS names only parameters of Sandbox
-    server = Sandbox(port=port, users=users, sign_in=sign_in, **options)
+    server = Sandbox(port=port, users=users, sign_in=sign_in, scenario=scenario, **options)
     with _stop_on_signals() as stopped, server as running:
         running.database.on_request_logged = lambda entry: terminal.print_detail(str(entry))
         try:
@@ -148,8 +165,15 @@ def _serve_until_stopped(running: "Sandbox", stopped: Event, *, quiet: bool) -> 
         "profiles": ", ".join(running.profiles),
     }
     write_stderr("" if quiet else STARTED_TEXT.format(**values))
-    output.write_stdout(f"export TOKENCLI_CONFIG={quote(running.config_file)}\n")
-    write_stderr("" if quiet else EXAMPLES_TEXT.format(**values))
+    exported = {"TOKENCLI_CONFIG": running.config_file}
+    text = EXAMPLES_TEXT
+    if running.scenario is not None:
+        exported = running.variables
+        text = SCENARIO_TEXT
+        values |= {"command": running.scenario.command, "summary": running.scenario.summary}
+    for name, value in exported.items():
+        output.write_stdout(f"export {name}={quote(value)}\n")
+    write_stderr("" if quiet else text.format(**values))
     while not stopped.wait(1.0):  # a wait without a timeout can't be interrupted on Windows
         pass
     return 0

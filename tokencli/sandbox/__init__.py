@@ -8,6 +8,10 @@ sign_in        where users of the system `oauth2` sign in: authorization and dev
 dpop           checks DPoP proofs
 settings       users, clients and lifetimes, and the file that sets them
 faults         the table of faults that can be injected
+scenarios      the table of scenarios: API calls that fail for one cause
+world          what scenarios can change, and the commands that ran before
+api            the API of a scenario, which checks access tokens
+intermediaries what answers instead of that API
 token_db       issued grants and tokens, and the request log
 run_command    run a command with the sandbox's environment
 """

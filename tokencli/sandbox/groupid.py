@@ -103,7 +103,7 @@ class GroupId(FakeSystem):
             "sub": grant.subject,
             "scope": grant.scope.split(),
         }
-        return self.context.signing_keys.sign_es256(claims, "at+jwt")
+        return self.signing_keys.sign_es256(claims, "at+jwt")
 
     def token_response_members(
         self,

@@ -35,6 +35,8 @@ class Request:
     over_tls: bool = True
     certificate_names: tuple[str, ...] = ()
     """The DNS names in the client's certificate, which TLS has verified."""
+    certificate_thumbprint: str | None = None
+    """`x5t#S256` of the client's certificate (RFC 8705 section 3.1)."""
 
     def parse_query(self) -> dict[str, str]:
         """Return the query's parameters, without those that have no value (RFC 6749 section 3.1).
@@ -119,6 +121,8 @@ class Response:
     """Its error code, for the log."""
     token_issued: bool = False
     """Whether it issues a token, for the log."""
+    sent_at: float | None = None
+    """Epoch seconds of the Date header; None for the server's time."""
     drop_connection: bool = False
     """Whether to close the connection instead of sending it."""
 

@@ -3,8 +3,10 @@
 import socket
 import ssl
 import sys
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from threading import Condition, Event, Thread
@@ -47,16 +49,23 @@ class RequestHandler(BaseHTTPRequestHandler):
         certificate = (tls.getpeercert() if tls is not None else None) or {}
         alternatives = certificate.get("subjectAltName", ())
         names = tuple(str(each[1]) for each in alternatives if each[0] == "DNS")
+        shown = tls.getpeercert(binary_form=True) if tls is not None else None
+        digest = urlsafe_b64encode(sha256(shown).digest()).rstrip(b"=") if shown else None
+        thumbprint = digest.decode() if digest else None
         over_tls = tls is not None
         response = self.server.respond(
-            Request(self.command, target.path, headers, body, target.query, over_tls, names)
+            Request(
+                self.command, target.path, headers, body, target.query, over_tls, names, thumbprint
+            )
         )
         if response.delay_s:
             self.server.closing.wait(response.delay_s)
         if response.drop_connection or self.server.closing.is_set():
             self.close_connection = True
             return
-        self.send_response(response.status)
+        self.send_response_only(response.status)
+        self.send_header("Server", self.version_string())
+        self.send_header("Date", self.date_time_string(response.sent_at))
         self.send_header("Content-Type", response.content_type)
         self.send_header("Content-Length", str(len(response.body)))
         for name, value in response.headers.items():
@@ -65,7 +74,9 @@ class RequestHandler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(response.body)
 
-    do_GET = do_POST = do_HEAD = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer_request
+    do_GET = do_POST = do_HEAD = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_CONNECT = (
+        answer_request
+    )
 
     def version_string(self) -> str:
         """Return the Server header."""

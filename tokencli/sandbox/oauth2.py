@@ -20,6 +20,7 @@ from tokencli.sandbox.system import (
     FakeSystem,
     SandboxContext,
     add_headers,
+    generate_opaque_token,
     integer_if_whole,
     reason_phrase,
 )
@@ -49,7 +50,8 @@ class OAuth2(FakeSystem):
     """An authorization server with clients for each method of authentication, and those of a file."""
 
     name = "oauth2"
-    path_prefixes = (
+    issuer_path = ISSUER_PATH
+    path_prefixes: ClassVar[tuple[str, ...]] = (
         "/oauth2/",
         "/.well-known/oauth-authorization-server/oauth2",
         "/.well-known/oauth-protected-resource/oauth2/",
@@ -60,7 +62,7 @@ class OAuth2(FakeSystem):
     introspection_path = "/oauth2/introspect"
     revocation_path = "/oauth2/revoke"
     userinfo_path = "/oauth2/userinfo"
-    metadata_paths = (
+    metadata_paths: ClassVar[tuple[str, ...]] = (
         f"{ISSUER_PATH}/.well-known/openid-configuration",
         f"/.well-known/oauth-authorization-server{ISSUER_PATH}",
     )
@@ -126,7 +128,10 @@ class OAuth2(FakeSystem):
 
     def __init__(self, context: SandboxContext) -> None:
         super().__init__(context)
-        self.issuer = context.url + ISSUER_PATH
+        self.issuer = context.url + self.issuer_path
+        self.more_claims: Mapping[str, object] = {}
+        """More claims of access tokens."""
+        self.issues_opaque_tokens = False
         self.users = context.settings.users
         own = {name: Client(secret) for name, secret in self.client_secrets.items()}
         own[PUBLIC_CLIENT_ID] = Client(
@@ -320,6 +325,8 @@ class OAuth2(FakeSystem):
 
     def generate_access_token(self, grant: AuthorizationGrant, lifetime: float) -> str:
         """Return a JWT with the claims of RFC 9068 section 2.2."""
+        if self.issues_opaque_tokens:
+            return generate_opaque_token()
         client = self.clients[grant.client_id]
         now = int(self.context.now())
         claims = {
@@ -333,12 +340,15 @@ class OAuth2(FakeSystem):
             "scope": grant.scope,
             **client.claims,
             **self._user_claims(grant),
+            **self.more_claims,
         }
         if grant.actor is not None:
             claims["act"] = {"sub": grant.actor}
         if grant.key_thumbprint is not None:
             claims["cnf"] = {"jkt": grant.key_thumbprint}
-        return self.context.signing_keys.sign_es256(claims, "at+jwt")
+        if grant.certificate_thumbprint is not None:
+            claims["cnf"] = {"x5t#S256": grant.certificate_thumbprint}
+        return self.signing_keys.sign_es256(claims, "at+jwt")
 
     def token_response_members(
         self,
@@ -460,7 +470,7 @@ class OAuth2(FakeSystem):
             claims["nonce"] = grant.nonce
         if grant.signed_in_at is not None:
             claims["auth_time"] = int(grant.signed_in_at)
-        return self.context.signing_keys.sign_rs256(claims)
+        return self.signing_keys.sign_rs256(claims)
 
     def _introspect(self, request: Request) -> Response:
         """Tell an authenticated client about a token (RFC 7662 section 2.2)."""
@@ -472,7 +482,16 @@ class OAuth2(FakeSystem):
         result = self.context.database.check_access_token(token, self.name)
         if isinstance(result, AuthorizationGrant):
             kind = "DPoP" if result.key_thumbprint is not None else "Bearer"
-            members = {"active": True, **_read_claims(token), "token_type": kind}
+            if token.count(".") == 2:
+                claims = _read_claims(token)
+            else:
+                claims = {
+                    "iss": self.issuer,
+                    "client_id": result.client_id,
+                    "sub": result.subject,
+                    "scope": result.scope,
+                }
+            members = {"active": True, **claims, "token_type": kind}
             if result.user is not None:
                 members["username"] = result.user
             return json_response(200, members)

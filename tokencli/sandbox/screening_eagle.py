@@ -48,16 +48,14 @@ class ScreeningEagle(FakeSystem):
     def generate_access_token(self, grant: AuthorizationGrant, lifetime: float) -> str:
         """Return a JWT with the claims of the documented sample."""
         more = {"scp": grant.scope, "scopes": ["user"], "userID": 1302, "userRegion": "SG"}
-        return self.context.signing_keys.sign_hs256(
+        return self.signing_keys.sign_hs256(
             self._common_claims(grant, lifetime) | {"jti": str(uuid4())} | more
         )
 
     def generate_refresh_token(self, grant: AuthorizationGrant) -> str:
         """Return a JWT."""
         claims = self._common_claims(grant, REFRESH_TOKEN_LIFETIME_S)
-        return self.context.signing_keys.sign_hs256(
-            claims | {"jti": str(uuid4()), "scp": grant.scope}
-        )
+        return self.signing_keys.sign_hs256(claims | {"jti": str(uuid4()), "scp": grant.scope})
 
     def token_response_members(
         self,
@@ -79,7 +77,7 @@ class ScreeningEagle(FakeSystem):
                 "picture": f"{self.context.url}/api/v1/user/1302/picture/",
                 "updated_at": int(self.context.now()),
             }
-            id_token = self.context.signing_keys.sign_hs256(
+            id_token = self.signing_keys.sign_hs256(
                 self._common_claims(grant, lifetime) | user_claims
             )
         return {

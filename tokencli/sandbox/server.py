@@ -20,10 +20,12 @@ from typing import Any, Self
 
 from tokencli.errors import StorageError, TokencliError, UsageError
 from tokencli.problems import did_you_mean
+from tokencli.sandbox.api import Api
 from tokencli.sandbox.faults import parse_faults
 from tokencli.sandbox.http_messages import OAuthError, Request, Response, json_response
 from tokencli.sandbox.https_server import HOST, HttpsServer
 from tokencli.sandbox.oauth2 import CERTIFICATE_CLIENT_ID, PUBLIC_CLIENT_ID, OAuth2
+from tokencli.sandbox.scenarios import Scenario, find_scenario
 from tokencli.sandbox.settings import Client, Settings, User, parse_settings, read_settings
 from tokencli.sandbox.sign_in import split_loopback_uri
 from tokencli.sandbox.system import (
@@ -35,6 +37,7 @@ from tokencli.sandbox.system import (
     load_system,
 )
 from tokencli.sandbox.token_db import IssuedToken, RequestLogEntry, TokenDatabase
+from tokencli.sandbox.world import StagingIssuer, World, run_earlier
 from tokencli.system.file_lock import hold_lock
 from tokencli.system.private_files import ensure_private_dir
 from tokencli.system.user_dirs import SANDBOX_DIR_PREFIX
@@ -59,7 +62,7 @@ class Sandbox:
     """Run an authorization server in a `with` block; the options are those of `FAULT_OPTIONS`.
 
     `users` is a file as `read_settings` reads it, or its content as a mapping. The user `sign_in`
-    is signed in without a page, in a browser and on other devices.
+    is signed in without a page, in a browser and on other devices. `scenario` is a row of SCENARIOS.
 
     Raises:
         UsageError: an option is invalid, or the port is in use.
@@ -82,15 +85,21 @@ class Sandbox:
         port: int = 0,
         users: str | PathLike[str] | Mapping[str, Any] | None = None,
         sign_in: str | None = None,
+        scenario: str | None = None,
         now: Callable[[], float] = time.time,
         **faults: object,
     ) -> None:
         if not isinstance(port, int) or not 0 <= port <= 65535:
             raise UsageError(f"--port {str(port)[:64]}: must be a number from 0 to 65535")
         self._port = port
-        self._faults = parse_faults(faults, ("port", "users", "sign_in"))
+        self._faults = parse_faults(faults, ("port", "users", "sign_in", "scenario"))
+        self.scenario = find_scenario(str(scenario)) if scenario is not None else None
+        if self.scenario is not None:
+            sign_in = sign_in or self.scenario.sign_in
         self._settings = _load_settings(users, sign_in)
-        self.database = TokenDatabase(now)
+        self._ago_s = 0.0
+        self._scenario_variables: dict[str, str] = {}
+        self.database = TokenDatabase(lambda: now() - self._ago_s)
 
     def __enter__(self) -> Self:
         with ExitStack() as undo:
@@ -109,8 +118,12 @@ class Sandbox:
             )
             self._workspace = workspace
             with _storage_errors():
-                workspace.write_files(self._context, authority)
-            server.start(Router(self._context).handle_request, self._context.now)
+                profiles = self.scenario.list_profiles() if self.scenario is not None else {}
+                workspace.write_files(self._context, authority, profiles)
+            router = Router(self._context, self.scenario)
+            server.start(router.handle_request, self._context.now)
+            if self.scenario is not None and router.api is not None:
+                self._prepare_scenario(self.scenario, router.api)
             self._exit_stack = undo.pop_all()
         return self
 
@@ -122,6 +135,27 @@ class Sandbox:
     ) -> None:
         self._exit_stack.close()
 
+    def _prepare_scenario(self, scenario: Scenario, api: Api) -> None:
+        """Let the token be issued, and then change what the scenario changes."""
+        world = World(self._context, api.issuer, api)
+        self._scenario_variables = {
+            "SANDBOX_PROFILE": scenario.profile,
+            "SANDBOX_API": scenario.api_url.format(url=self.url, plain_url=self._context.plain_url),
+        }
+        if scenario.before is not None:
+            scenario.before(world)
+        self._ago_s = scenario.setup_ago_s
+        run_earlier(scenario.setup, self.build_environ(os.environ), self._ago_s)
+        self._ago_s = 0.0
+        if scenario.token_file is not None:
+            path = self.directory / "token.txt"
+            content = scenario.token_file(api.issuer.last_response)
+            _write_private_file(path, content)
+            self._scenario_variables["SANDBOX_TOKEN_FILE"] = str(path)
+        self._scenario_variables |= scenario.variables
+        if scenario.after is not None:
+            scenario.after(world)
+
     @property
     def users(self) -> Mapping[str, User]:
         """Return the users who can sign in, by name."""
@@ -130,7 +164,9 @@ class Sandbox:
     @property
     def profiles(self) -> tuple[str, ...]:
         """Return the names of the profiles in the configuration."""
-        return (*SYSTEMS, *_list_more_profiles(), *self._settings.clients)
+        scenario = self.scenario.list_profiles() if self.scenario is not None else ()
+        names = (*SYSTEMS, *_list_more_profiles(), *scenario, *self._settings.clients)
+        return tuple(dict.fromkeys(names))
 
     @property
     def issued_tokens(self) -> tuple[IssuedToken, ...]:
@@ -173,7 +209,7 @@ class Sandbox:
         }
         if self._settings.sign_in is not None:
             variables["BROWSER"] = f'{quote(sys.executable)} -I -c "{FOLLOW_REDIRECTS}" %s'
-        return variables
+        return variables | self._scenario_variables
 
     def is_family_active(self, refresh_token: str) -> bool:
         """Tell whether the family of a refresh token, spent or not, is still active."""
@@ -255,9 +291,16 @@ def _create_certificates(workspace: "Workspace") -> tuple[bytes, ssl.SSLContext]
 class Router:
     """Answer requests, and log each one before its response is sent."""
 
-    def __init__(self, context: SandboxContext) -> None:
+    def __init__(self, context: SandboxContext, scenario: Scenario | None = None) -> None:
         self.context = context
         self.systems: dict[str, FakeSystem] = {name: load_system(name)(context) for name in SYSTEMS}
+        self.api: Api | None = None
+        """The API of the scenario."""
+        if scenario is not None:
+            self.systems[StagingIssuer.name] = StagingIssuer(context)
+            issuer = self.systems[OAuth2.name]
+            assert isinstance(issuer, OAuth2)
+            self.api = Api(context, issuer, scenario.rules)
         self._routes = {
             path: route
             for system in self.systems.values()
@@ -267,7 +310,9 @@ class Router:
     def handle_request(self, request: Request) -> Response:
         """Answer one request."""
         system, kind = self._find_system(request.path), "other"
-        if system is None:
+        if self.api is not None and self.api.serves(request):
+            kind, response = "resource", self.api.handle_request(request)
+        elif system is None:
             response = _not_found_response()
         elif (route := self._routes.get(request.path)) is None:
             response = system.error_response(404)
@@ -385,8 +430,16 @@ class Workspace:
         self.state_dir = self.directory / "state"
         self.state_dir.mkdir(mode=0o700)
 
-    def write_files(self, context: SandboxContext, ca: bytes) -> None:
-        """Write the configuration, the CA certificate and the secrets."""
+    def write_files(
+        self,
+        context: SandboxContext,
+        ca: bytes,
+        oauth2_profiles: Mapping[str, Mapping[str, TomlValue]],
+    ) -> None:
+        """Write the configuration, the CA certificate and the secrets.
+
+        `oauth2_profiles` are more profiles of the system `oauth2`, or replace those it has.
+        """
         self._context = context
         self.ca_file.write_bytes(ca)
         assertion_key = context.signing_keys.client_key.as_pem(private=True)
@@ -396,7 +449,10 @@ class Workspace:
             system_class = load_system(system)
             for secret, value in system_class.secrets.items():
                 _write_private_file(self._secret_path(system, secret), value + "\n")
-            for name, keys in system_class.more_profiles.items():
+            profiles = dict(system_class.more_profiles)
+            if system_class is OAuth2:
+                profiles |= oauth2_profiles
+            for name, keys in profiles.items():
                 replaced = dict.fromkeys(system_class.profile_values) | self._fill_urls(keys)
                 if "client_auth" in keys:  # one without a client secret
                     replaced |= dict.fromkeys(system_class.secrets)
@@ -510,6 +566,6 @@ def _redirect_keys(redirect_uris: Iterable[str]) -> dict[str, TomlValue | None]:
     return {}
 
 
-def _write_private_file(path: Path, text: str) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
+def _write_private_file(path: Path, content: str | bytes) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)

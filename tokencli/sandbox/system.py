@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from importlib import import_module
 from threading import Lock
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from tokencli.sandbox.faults import Faults
 from tokencli.sandbox.http_messages import OAuthError, Request, Response, json_response
@@ -108,6 +108,8 @@ class SandboxContext:
     signing_keys: SigningKeys
     faults: Faults = field(default_factory=Faults)
     settings: Settings = field(default_factory=Settings)
+    clock_skew: float = 0.0
+    """Seconds that a scenario sets the server's clock ahead, besides the fault."""
     _fault_counts: Counter[str] = field(default_factory=Counter)
     _lock: Lock = field(default_factory=Lock)
 
@@ -118,7 +120,7 @@ class SandboxContext:
 
     def now(self) -> float:
         """Return the server's time, including its skew, in seconds since the epoch."""
-        return self.database.now() + self.faults.clock_skew
+        return self.database.now() + self.faults.clock_skew + self.clock_skew
 
     def set_faults(self, faults: Faults) -> None:
         """Replace the faults and reset their counts."""
@@ -155,6 +157,13 @@ class FakeSystem(ABC):
 
     def __init__(self, context: SandboxContext) -> None:
         self.context = context
+        self.signing_keys = context.signing_keys
+        self.keys_failure: Literal["status", "drop"] | None = None
+        """How requests for the JWK Set fail: with 503, or with a closed connection."""
+        self.binds_certificates = False
+        """Whether tokens are bound to the certificate that the client has shown."""
+        self.last_response: Mapping[str, object] = {}
+        """The members of the last token response."""
 
     def routes(self) -> dict[str, tuple[str, Callable[[Request], Response]]]:
         """Return path -> kind of request for the log, and the method that answers it."""
@@ -163,11 +172,14 @@ class FakeSystem(ABC):
             self.resource_path: ("resource", self.handle_resource_request),
         }
         if self.jwks_path is not None:
-            routes[self.jwks_path] = (
-                "keys",
-                lambda _: json_response(200, self.context.signing_keys.public_jwks()),
-            )
+            routes[self.jwks_path] = ("keys", self.handle_keys_request)
         return routes
+
+    def handle_keys_request(self, _: Request) -> Response:
+        """Return the public keys."""
+        if self.keys_failure is not None:
+            return replace(self.error_response(503), drop_connection=self.keys_failure == "drop")
+        return json_response(200, self.signing_keys.public_jwks())
 
     @abstractmethod
     def authenticate_client(self, request: Request, form: Mapping[str, str]) -> str:
@@ -225,6 +237,8 @@ class FakeSystem(ABC):
             if grant_type not in self.grant_handlers:
                 raise OAuthError("unsupported_grant_type", "the grant type is not supported")
             grant = self.grant_handlers[grant_type](self, client, form)
+            if self.binds_certificates:  # RFC 8705 section 3
+                grant = replace(grant, certificate_thumbprint=request.certificate_thumbprint)
             return self._start_family(replace(grant, key_thumbprint=key) if key else grant)
         except OAuthError as refusal:
             return self.error_response(refusal.status, refusal.code, refusal.description)
@@ -311,6 +325,7 @@ class FakeSystem(ABC):
         access_token = self.generate_access_token(grant, lifetime)
         self.context.database.add_access_token(access_token, grant, lifetime, family)
         members = self.token_response_members(grant, access_token, refresh_token, lifetime)
+        self.last_response = members
         return Response(
             200,
             self._encode_token_response(

@@ -35,6 +35,8 @@ class AuthorizationGrant:
     """The subject of the actor token (RFC 8693 section 4.1)."""
     key_thumbprint: str | None = None
     """The thumbprint of the DPoP key that the tokens are bound to (RFC 9449 section 6)."""
+    certificate_thumbprint: str | None = None
+    """The thumbprint of the client certificate that they are bound to (RFC 8705 section 3.1)."""
 
 
 @dataclass(slots=True)
@@ -218,6 +220,14 @@ class TokenDatabase:
                 family.active = family.active and family.grant is not grant
             for access in self._access_tokens.values():
                 access.revoked = access.revoked or access.grant is grant
+
+    def revoke_all(self, system: str) -> None:
+        """Revoke all tokens of a system."""
+        with self._condition:
+            for family in self._families.values():
+                family.active = family.active and family.grant.system != system
+            for access in self._access_tokens.values():
+                access.revoked = access.revoked or access.grant.system == system
 
     @property
     def issued_tokens(self) -> tuple[IssuedToken, ...]:
