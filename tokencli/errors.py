@@ -190,6 +190,10 @@ class UnreachableError(TokencliError):
 
     request_sent: bool = False
     """Whether the request may have reached the server before the failure."""
+    failure: str = "other"
+    """What failed: `dns`, `connect`, `tls`, `timeout` (of any of these), `broken_off`, or `other`."""
+    proxy: str | None = None
+    """Host and port of the proxy that the request went through, or was to go through."""
 
 
 class TlsError(UnreachableError):

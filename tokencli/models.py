@@ -408,6 +408,8 @@ class HttpReply:
     """Epoch seconds at which it arrived, by this computer's clock; None if not recorded."""
     defect: TokencliError | None = None
     """Why the body is incomplete or still encoded; to be raised if what is needed can't be read."""
+    proxy: str | None = None
+    """Host and port of the proxy that it came through."""
 
     @property
     def server_time(self) -> float | None:

@@ -28,6 +28,7 @@ PAGES = (
     "any-endpoint",
     "provider-reference",
     "inspect",
+    "why",
     "troubleshooting",
     "security",
     "speed",

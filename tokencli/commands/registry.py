@@ -17,6 +17,7 @@ COMMANDS: dict[str, str] = {
     "refresh": "tokencli.commands.refresh:refresh",
     "inspect": "tokencli.commands.inspect:inspect",
     "export": "tokencli.commands.export:export",
+    "why": "tokencli.commands.why:why",
     "profiles": "tokencli.commands.profiles:app",
     "providers": "tokencli.commands.providers:app",
     "login": "tokencli.commands.login:login",
@@ -31,6 +32,7 @@ COMMANDS: dict[str, str] = {
 
 COMMAND_GROUPS = {
     "Tokens": ("get", "export", "refresh", "inspect"),
+    "Diagnosis": ("why",),
     "Profiles": ("profiles", "login", "logout", "providers"),
     "Help and tools": ("help", "sandbox", "hook", "completion"),
 }

@@ -98,7 +98,7 @@ def render_table(
     if omitted:
         left_out = [head for head in heads if head in omitted]
         note = f"This terminal is too narrow for: {', '.join(left_out)}"
-        lines += ["", *_wrap_text(note, width)]
+        lines += ["", *wrap_text(note, width)]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -134,7 +134,7 @@ def _fit_columns(columns: Sequence[Sequence[str]], width: int) -> list[int] | No
 def _render_row(row: Sequence[Styled], widths: Sequence[int], *, is_wrapped: bool) -> Iterator[str]:
     """Yield the lines of one row."""
     cells = [
-        list(_wrap_text(cell.text, width)) if is_wrapped else [cell.text]
+        list(wrap_text(cell.text, width)) if is_wrapped else [cell.text]
         for cell, width in zip(row, widths, strict=True)
     ]
     for number in range(max(map(len, cells))):
@@ -185,7 +185,7 @@ def _split_words(text: str) -> Iterator[str]:
         yield part
 
 
-def _wrap_text(text: str, width: int) -> Iterator[str]:
+def wrap_text(text: str, width: int) -> Iterator[str]:
     """Yield the lines of a text that is at most so wide, except for words that are wider."""
     if measure_text(text) <= width:
         yield text

@@ -84,7 +84,7 @@ def _verify_with_issuer_keys(
     jwks_profile = replace(resolved, token_url=url)
 
     def verify() -> VerificationResult:
-        jwks = _fetch_jwks(jwks_profile, ctx)
+        jwks = fetch_jwks(jwks_profile, ctx)
         return verify_jwt(token, jwks, issuer=issuer, now=moment, endless=endless)
 
     try:
@@ -140,7 +140,12 @@ def _client_audience(profile: Profile) -> tuple[str, ...]:
     return (client,) if client else ()
 
 
-def _fetch_jwks(jwks_profile: Profile, ctx: Context) -> Mapping[str, Any]:
+def fetch_jwks(jwks_profile: Profile, ctx: Context) -> Mapping[str, Any]:
+    """Return the JWK Set at the profile's `token_url`, which is that of its keys here.
+
+    Raises:
+        TokencliError: it can't be fetched. ReplyError: there is no JWK Set.
+    """
     request = HttpRequest(
         "GET", jwks_profile.token_url, {"Accept": "application/json"}, is_retry_safe=True
     )

@@ -81,6 +81,18 @@ def verify_jwt(
     """
     decoded = decode_token(token)
     check_issuer(decoded, issuer)
+    result = verify_signature(token, keys)
+    if decoded.claims.get("iss") is None:
+        raise VerificationError(
+            f"the signature is valid, but the issuer is missing (expected: {issuer!r})"
+        )
+    _check_times(decoded.claims, now=now, endless=endless)
+    return result
+
+
+def verify_signature(token: str, keys: Mapping[str, Any]) -> VerificationResult:
+    """Verify only the signature of a JWT with a JWK Set. Raises the same errors as `verify_jwt`."""
+    decoded = decode_token(token)
     alg = _checked_algorithm(decoded)
     kid = decoded.header.get("kid")
     candidates = _candidate_keys(keys, alg, kid if isinstance(kid, str) else None)
@@ -100,11 +112,6 @@ def verify_jwt(
         )
     for key in importable:
         if _is_signed_by(token, key, alg):
-            if decoded.claims.get("iss") is None:
-                raise VerificationError(
-                    f"the signature is valid, but the issuer is missing (expected: {issuer!r})"
-                )
-            _check_times(decoded.claims, now=now, endless=endless)
             name = key.get("kid")
             return VerificationResult(alg, name if isinstance(name, str) else None)
     if "nonce" in decoded.header:

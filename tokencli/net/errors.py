@@ -71,8 +71,26 @@ def translate_exception(
                     translated.untrusted_issuer = untrusted_issuer
                 if isinstance(translated, UnreachableError):
                     translated.request_sent = context.request_sent
+                    translated.failure = "connect" if at_proxy else _name_failure(link)
+                    translated.proxy = None if context.proxy is None else context.proxy.authority
                 return translated, rule.transient
     raise error
+
+
+def _name_failure(error: BaseException) -> str:
+    """Return `UnreachableError.failure` for the exception that a rule matched."""
+    for exception_type, name in (
+        (socket.gaierror, "dns"),
+        ((ssl.SSLEOFError, ssl.SSLZeroReturnError), "broken_off"),
+        (ssl.SSLError, "tls"),
+        (ConnectionRefusedError, "connect"),
+        (TimeoutError, "timeout"),
+        ((ConnectionError, http.client.IncompleteRead), "broken_off"),
+    ):
+        if isinstance(error, exception_type):
+            return name
+    is_unroutable = isinstance(error, OSError) and error.errno in NO_ROUTE_ERRNOS
+    return "connect" if is_unroutable else "other"
 
 
 def _walk_exception_chain(error: BaseException) -> Iterator[BaseException]:

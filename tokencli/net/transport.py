@@ -325,7 +325,8 @@ def _perform_exchange(
             refuse_redirect(
                 raw.status, headers, exchange.request, exchange.target, exchange.connection
             )
-            progress.reply_head = HttpReply(raw.status, headers, b"", time.time())
+            proxy = None if exchange.proxy is None else exchange.proxy.authority
+            progress.reply_head = HttpReply(raw.status, headers, b"", time.time(), proxy=proxy)
             read_body(raw, progress)
             return decode_reply(progress.reply_head, bytes(progress.body), exchange.target)
         finally:

@@ -5,7 +5,6 @@
 
 import os
 import shutil
-import socket
 import ssl
 import sys
 import tempfile
@@ -13,12 +12,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from os import PathLike
 from pathlib import Path
 from shlex import quote
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from tokencli.errors import StorageError, TokencliError, UsageError
 from tokencli.problems import did_you_mean
@@ -39,14 +37,11 @@ from tokencli.sandbox.system import (
     load_system,
 )
 from tokencli.sandbox.token_db import IssuedToken, RequestLogEntry, TokenDatabase
-from tokencli.sandbox.world import StagingIssuer, World
+from tokencli.sandbox.world import StagingIssuer, World, run_earlier
 from tokencli.system.file_lock import hold_lock
 from tokencli.system.private_files import ensure_private_dir
 from tokencli.system.user_dirs import SANDBOX_DIR_PREFIX
 from tokencli.toml_writer import format_key_path, format_toml_value
-
-if TYPE_CHECKING:
-    import trustme
 
 DEFAULT_PROFILE = "groupid"
 FOLLOW_REDIRECTS = (
@@ -102,8 +97,9 @@ class Sandbox:
         if self.scenario is not None:
             sign_in = sign_in or self.scenario.sign_in
         self._settings = _load_settings(users, sign_in)
+        self._ago_s = 0.0
         self._scenario_variables: dict[str, str] = {}
-        self.database = TokenDatabase(now)
+        self.database = TokenDatabase(lambda: now() - self._ago_s)
 
     def __enter__(self) -> Self:
         with ExitStack() as undo:
@@ -123,22 +119,11 @@ class Sandbox:
             self._workspace = workspace
             with _storage_errors():
                 profiles = self.scenario.list_profiles() if self.scenario is not None else {}
-                workspace.write_files(self._context, authority.cert_pem.bytes(), profiles)
+                workspace.write_files(self._context, authority, profiles)
             router = Router(self._context, self.scenario)
             server.start(router.handle_request, self._context.now)
             if self.scenario is not None and router.api is not None:
-                urls = {"url": self.url, "plain_url": self._context.plain_url}
-                closed = undo.enter_context(socket.socket())
-                closed.bind((HOST, 0))
-                urls["closed_url"] = f"https://{HOST}:{closed.getsockname()[1]}"
-                if self.scenario.certificate is not None:
-                    with _storage_errors():
-                        tls = _create_bad_certificate(workspace, authority, self.scenario)
-                    other = _open_server(0, tls)
-                    undo.callback(other.stop)
-                    other.start(router.handle_request, self._context.now)
-                    urls["other_url"] = f"https://{HOST}:{other.server_port}"
-                self._prepare_scenario(self.scenario, router.api, urls)
+                self._prepare_scenario(self.scenario, router.api)
             self._exit_stack = undo.pop_all()
         return self
 
@@ -150,22 +135,26 @@ class Sandbox:
     ) -> None:
         self._exit_stack.close()
 
-    def _prepare_scenario(self, scenario: Scenario, api: Api, urls: Mapping[str, str]) -> None:
+    def _prepare_scenario(self, scenario: Scenario, api: Api) -> None:
         """Let the token be issued, and then change what the scenario changes."""
+        world = World(self._context, api.issuer, api)
         self._scenario_variables = {
             "SANDBOX_PROFILE": scenario.profile,
-            "SANDBOX_API": scenario.api_url.format(**urls),
+            "SANDBOX_API": scenario.api_url.format(url=self.url, plain_url=self._context.plain_url),
         }
-        world = World(api, self.build_environ)
-        for step in scenario.steps:
-            step(world)
+        if scenario.before is not None:
+            scenario.before(world)
+        self._ago_s = scenario.setup_ago_s
+        run_earlier(scenario.setup, self.build_environ(os.environ), self._ago_s)
+        self._ago_s = 0.0
         if scenario.token_file is not None:
             path = self.directory / "token.txt"
-            _write_private_file(path, scenario.token_file(api.issuer.last_response))
+            content = scenario.token_file(api.issuer.last_response)
+            _write_private_file(path, content)
             self._scenario_variables["SANDBOX_TOKEN_FILE"] = str(path)
-        self._scenario_variables |= {
-            name: value.format(**urls) for name, value in scenario.variables.items()
-        }
+        self._scenario_variables |= scenario.variables
+        if scenario.after is not None:
+            scenario.after(world)
 
     @property
     def users(self) -> Mapping[str, User]:
@@ -278,50 +267,25 @@ def _open_server(port: int, tls: ssl.SSLContext) -> HttpsServer:
         ) from error
 
 
-def _create_certificates(workspace: "Workspace") -> tuple["trustme.CA", ssl.SSLContext]:
-    """Create a CA and a certificate for loopback; return the CA and the TLS context.
+def _create_certificates(workspace: "Workspace") -> tuple[bytes, ssl.SSLContext]:
+    """Create a CA and a certificate for loopback; return the CA in PEM form and the TLS context.
 
-    The workspace gets a client certificate, which the server accepts but doesn't require.
+    The workspace gets a client certificate, which the server accepts but doesn't require. ssl loads
+    keys only from files, so the server's key is there for a moment, too.
     """
     import trustme
 
     authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
     certificate = authority.issue_cert(HOST, "localhost", key_type=trustme.KeyType.ECDSA)
-    context = _create_tls_context(workspace, certificate)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with certificate.private_key_and_cert_chain_pem.tempfile(dir=str(workspace.directory)) as path:
+        context.load_cert_chain(path)
     context.load_verify_locations(cadata=authority.cert_pem.bytes().decode())
     context.verify_mode = ssl.CERT_OPTIONAL
     client = authority.issue_cert(CERTIFICATE_CLIENT_ID, key_type=trustme.KeyType.ECDSA)
     workspace.client_cert.write_bytes(client.cert_chain_pems[0].bytes())
-    _write_private_file(workspace.client_key, client.private_key_pem.bytes())
-    return authority, context
-
-
-def _create_bad_certificate(
-    workspace: "Workspace", authority: "trustme.CA", scenario: Scenario
-) -> ssl.SSLContext:
-    """Create the certificate of the scenario, with which something is wrong."""
-    import trustme
-
-    name, not_after = HOST, None
-    if scenario.certificate == "unknown_ca":
-        authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
-    elif scenario.certificate == "wrong_name":
-        name = "invoices.example.com"
-    else:
-        not_after = datetime.now(UTC) - timedelta(days=2)
-    certificate = authority.issue_cert(name, not_after=not_after, key_type=trustme.KeyType.ECDSA)
-    return _create_tls_context(workspace, certificate)
-
-
-def _create_tls_context(workspace: "Workspace", certificate: "trustme.LeafCert") -> ssl.SSLContext:
-    """Return a context with this certificate.
-
-    ssl loads keys only from files, so the key is in the workspace for a moment.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with certificate.private_key_and_cert_chain_pem.tempfile(dir=str(workspace.directory)) as path:
-        context.load_cert_chain(path)
-    return context
+    _write_private_file(workspace.client_key, client.private_key_pem.bytes().decode())
+    return authority.cert_pem.bytes(), context
 
 
 class Router:

@@ -1,0 +1,84 @@
+"""`tokencli why`: gather evidence about a call that fails, and print its causes."""
+
+from typing import Annotated
+
+import typer
+
+from tokencli.app import App
+from tokencli.commands import output
+from tokencli.commands.options import CommonOptions, JsonOption, ProfileOption, common_options
+
+
+@common_options()
+def why(
+    common: CommonOptions,
+    first: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[PROFILE | -]",
+            help="Profile whose stored token fails, or - for a token on stdin.",
+            show_default=False,
+        ),
+    ] = None,
+    second: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[URL]", help="What was called. It is called again, with the token."
+        ),
+    ] = None,
+    profile_option: ProfileOption = None,
+    method: Annotated[
+        str | None, typer.Option("--request", "-X", metavar="METHOD", help="Method of the call.")
+    ] = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option("--header", "-H", metavar="LINE", help="Header of the call; repeatable."),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            "-d",
+            metavar="DATA",
+            help="Body of the call, or @FILE; POST unless -X is given.",
+        ),
+    ] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Send nothing.")] = False,
+    introspect: Annotated[
+        bool,
+        typer.Option(
+            "--introspect",
+            help="Introspect the token even if a prompt or a program supplies the client's secret.",
+        ),
+    ] = False,
+    json_output: JsonOption = False,
+) -> int:
+    """Say why a call with a token fails.
+
+    The call is made again, with the token of the profile, and the issuer is asked about the token.
+    What was found out is compared with what usually goes wrong: the causes are printed with their
+    evidence, the most likely first, and with the command that helps. The token goes only to the
+    server in the URL and to the one that issued it, over https, and never along a redirect.
+
+    \b
+    tokencli why corp https://api.example.com/orders
+    tokencli why https://api.example.com/orders -X POST -d @order.json
+    pbpaste | tokencli why - https://api.example.com/orders --profile corp
+    """
+    from tokencli.commands.why_input import WhyArguments, build_investigation
+    from tokencli.commands.why_view import diagnosis_to_dict, render_diagnosis
+    from tokencli.diagnosis.causes import CAUSES, rank_causes
+    from tokencli.diagnosis.gather import gather_evidence
+    from tokencli.formats.json import dump_json_line
+
+    app = App(common)
+    given = WhyArguments(
+        first, second, profile_option, method, header or (), data, offline, introspect
+    )
+    evidence = gather_evidence(build_investigation(app, given), app)
+    findings = rank_causes(evidence)
+    if json_output:
+        output.write_stdout(dump_json_line(diagnosis_to_dict(findings, evidence)))
+    else:
+        output.write_stdout(render_diagnosis(findings, evidence))
+    return CAUSES[findings[0].id].exit_code if findings else 0

@@ -1,0 +1,335 @@
+"""What `tokencli why` is asked: the profile, the token and the call, from arguments, stdin and files."""
+
+import re
+import shlex
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
+
+from tokencli.app import App
+from tokencli.core.inspect import CLIENT_CLAIMS
+from tokencli.core.stored_token import find_stored_token
+from tokencli.diagnosis.api_call import ApiCall
+from tokencli.diagnosis.gather import TIME_LIMIT_S, Investigation
+from tokencli.diagnosis.token_facts import clean_token, read_raw_token
+from tokencli.errors import ConfigError, TokencliError, UsageError
+from tokencli.jwt.decode import decode_token
+from tokencli.jwt.explain import strings_of_claim
+from tokencli.models import Profile, Secret
+from tokencli.oauth.discovery import matches_issuer
+from tokencli.providers.endpoint_urls import get_url_origin
+from tokencli.providers.redaction import SECRET_NAME_PATTERN
+
+MAX_INPUT_BYTES = 1 << 22
+MAX_PROFILES = 50
+"""Profiles that are compared with the token and the URL."""
+_URL_LIKE = re.compile(r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::\d+)?(?:/\S*)?")
+_METHOD = re.compile(r"[A-Za-z]{1,20}")
+_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*)")
+_ON_STDIN = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class WhyArguments:
+    """The arguments and options of one run."""
+
+    first: str | None = None
+    second: str | None = None
+    profile: str | None = None
+    method: str | None = None
+    headers: Sequence[str] = ()
+    data: str | None = None
+    offline: bool = False
+    introspect: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What the arguments name."""
+
+    profile: str | None = None
+    has_token_on_stdin: bool = False
+    url: str | None = None
+
+
+def build_investigation(app: App, given: WhyArguments) -> Investigation:
+    """Return what is to be found out. Notes on stderr say what was chosen.
+
+    Raises:
+        UsageError: the arguments can't be understood, or contain a secret. ConfigError: there is no
+            such profile.
+    """
+    subject = _tell_arguments_apart(app, given)
+    pasted: str | None = None
+    mangling: tuple[str, ...] = ()
+    if subject.has_token_on_stdin:
+        pasted, mangling = read_raw_token(_read_stdin(app))
+    call = None if subject.url is None else _build_call(given, subject.url)
+    if call is None and (given.method or given.headers or given.data is not None):
+        raise UsageError("-X, -H and -d are about a call, and no URL was given")
+    profiles = _Profiles(app)
+    profile = _choose_profile(app, profiles, subject, pasted)
+    return Investigation(
+        profile=profile,
+        pasted=pasted,
+        mangling=mangling,
+        call=call,
+        other_profiles=tuple(
+            other for other in profiles.values() if profile is None or other.name != profile.name
+        ),
+        offline=given.offline,
+        introspect=given.introspect,
+        seconds=app.options.timeout or TIME_LIMIT_S,
+        command=_repeat_command(given, subject, profile),
+    )
+
+
+def _tell_arguments_apart(app: App, given: WhyArguments) -> _Subject:
+    """Tell the profile (or `-`) from the URL; either may be left out."""
+    subject = _Subject(profile=given.profile)
+    for argument in (given.first, given.second):
+        if argument is None:
+            continue
+        if decode_token(argument).kind != "opaque" or argument.startswith("eyJ"):
+            raise UsageError(
+                "a token on the command line can be seen by other users and stays in the shell's history",
+                cause="it can be passed on stdin instead",
+                fix="tokencli why -",
+            )
+        url = _complete_url(app, argument)
+        if url is not None:
+            if subject.url is not None:
+                raise UsageError(f"two URLs were given: {given.first!r} and {given.second!r}")
+            subject = replace(subject, url=url)
+        elif argument == _ON_STDIN:
+            subject = replace(subject, has_token_on_stdin=True)
+        elif subject.profile not in (None, argument):
+            raise UsageError(
+                f"two different profiles were given: {subject.profile!r} and {argument!r}"
+            )
+        else:
+            subject = replace(subject, profile=argument)
+    return subject
+
+
+def _complete_url(app: App, argument: str) -> str | None:
+    """Return the argument as a URL; None if it is a profile or `-`."""
+    if "://" in argument:
+        return argument
+    if not re.search(r"[./:]", argument) or not _URL_LIKE.fullmatch(argument):
+        return None
+    try:
+        if argument in app.config.profile_names():
+            return None
+    except ConfigError:
+        pass
+    return f"https://{argument}"
+
+
+def _build_call(given: WhyArguments, url: str) -> ApiCall:
+    headers = []
+    for line in given.headers:
+        match = _HEADER.fullmatch(line)
+        if match is None:
+            raise UsageError(
+                f"not a header: {line.partition(':')[0][:60]!r}", cause="write it as NAME: VALUE"
+            )
+        name = match[1]
+        if re.search(rf"(?i){SECRET_NAME_PATTERN}", name):
+            raise UsageError(
+                f"a header like {name} doesn't belong on the command line, where other users can see it",
+                cause="the token comes from the profile or from stdin; a whole request can be pasted",
+                fix="tokencli why --curl -",
+            )
+        headers.append((name, match[2]))
+    body = _read_data(given.data)
+    method = given.method or ("POST" if given.data is not None else "GET")
+    if not _METHOD.fullmatch(method):
+        raise UsageError(f"not a method: {method[:20]!r}")
+    if body and not any(name.lower() == "content-type" for name, _ in headers):
+        is_json = body.lstrip()[:1] in (b"{", b"[")
+        media_type = "application/json" if is_json else "application/x-www-form-urlencoded"
+        headers.append(("Content-Type", media_type))
+    return ApiCall(url, method.upper(), tuple(headers), body)
+
+
+def _read_data(data: str | None) -> bytes:
+    """Return the body: the text itself, or with `@FILE` what is in the file."""
+    if data is None or not data.startswith("@"):
+        return (data or "").encode()
+    try:
+        with open(data[1:], "rb") as file:  # noqa: PTH123 - as curl does
+            return file.read(MAX_INPUT_BYTES)
+    except OSError as error:
+        raise UsageError(f"can't read the file {data[1:]!r}: {error.strerror}") from None
+
+
+def _read_stdin(app: App) -> bytes:
+    if sys.stdin is None:
+        raise UsageError("can't read a token: stdin is closed")
+    if app.terminal.interactive:
+        app.terminal.print_note("paste the token, then press Enter and Ctrl-D")
+    return sys.stdin.buffer.read(MAX_INPUT_BYTES)
+
+
+class _Profiles(Mapping[str, Profile]):
+    """The valid profiles, without a request to any server; loaded when they are first needed."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._loaded: dict[str, Profile] | None = None
+
+    def __getitem__(self, name: str) -> Profile:
+        return self._load()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._load())
+
+    def __len__(self) -> int:
+        return len(self._load())
+
+    def _load(self) -> dict[str, Profile]:
+        if self._loaded is None:
+            self._loaded = {}
+            try:
+                names = self._app.config.profile_names()
+            except ConfigError:
+                names = ()
+            for name in names[:MAX_PROFILES]:
+                try:
+                    profile = self._app.config.get_profile_ignoring_top_level(name)
+                    self._loaded[name] = self._app.with_cached_endpoints(profile)
+                except ConfigError:
+                    continue
+        return self._loaded
+
+
+def _choose_profile(
+    app: App, profiles: Mapping[str, Profile], subject: _Subject, pasted: str | None
+) -> Profile | None:
+    """Return the profile that is named, or else the one that fits the token or the URL.
+
+    A stored token needs a profile, so without any that fits it is the default one.
+    """
+    if subject.profile is not None:
+        return _load_profile(app, subject.profile)
+    if pasted is not None:
+        found = _find_profile_of_token(app, profiles, pasted)
+        if found is None and subject.url is not None:
+            found = find_profile_of_url(profiles, subject.url)
+        if found is None:
+            if profiles:
+                app.terminal.print_note(
+                    "no profile fits the token, so its issuer isn't asked; --profile names one"
+                )
+            return None
+        app.terminal.print_note(f"profile {found[0]}, because {found[1]}")
+        return _load_profile(app, found[0])
+    if subject.url is not None and len(profiles) > 1:
+        fitting = find_profile_of_url(profiles, subject.url)
+        if fitting is not None:
+            name, reason = fitting
+            app.terminal.print_note(f"profile {name}, because {reason}")
+            return _load_profile(app, name)
+    profile = _load_profile(app, None)
+    if subject.url is not None and len(profiles) > 1:
+        app.terminal.print_note(f"profile {profile.name}, the default one; no other fits the URL")
+    return profile
+
+
+def _load_profile(app: App, name: str | None) -> Profile:
+    """Return the profile with endpoints from cached metadata; they are fetched only if there is none."""
+    profile = app.with_cached_endpoints(app.get_profile(name, anew=None))
+    if profile.token_url == profile.issuer:
+        try:
+            return app.with_endpoints(profile)
+        except TokencliError:  # its probe says why
+            return profile
+    return profile
+
+
+def _find_profile_of_token(
+    app: App, profiles: Mapping[str, Profile], pasted: str
+) -> tuple[str, str] | None:
+    """Return the profile that has stored the token, or the only one of its issuer and client, and why."""
+    text, _ = clean_token(pasted)
+    claims, secret = decode_token(text).claims, Secret(text)
+    fitting = []
+    for name, profile in profiles.items():
+        with suppress(TokencliError):
+            found = find_stored_token(profile, app)
+            if found is not None and secret in (
+                found.token.access_token,
+                found.token.id_token,
+                found.token.refresh_token,
+            ):
+                return name, "it has stored this token"
+        if _is_of_issuer(profile, claims):
+            fitting.append(name)
+    clients = {claims.get(name) for name in CLIENT_CLAIMS}
+    exact = [name for name in fitting if profiles[name].values.get("client_id") in clients]
+    best = exact or fitting
+    return (best[0], "the token is of its issuer") if len(best) == 1 else None
+
+
+def _is_of_issuer(profile: Profile, claims: Mapping[str, object]) -> bool:
+    """Tell whether the token's issuer is the profile's, or at least on the same server."""
+    issuer = claims.get("iss")
+    if profile.issuer is not None:
+        return issuer is not None and matches_issuer(profile, claims)
+    with suppress(ConfigError):  # not a URL
+        return get_url_origin(str(issuer)) == get_url_origin(profile.token_url)
+    return False
+
+
+def find_profile_of_url(profiles: Mapping[str, Profile], url: str) -> tuple[str, str] | None:
+    """Return the profile whose audience or server fits an API's URL best, and why; None if several do."""
+    try:
+        origin, host = get_url_origin(url), urlsplit(url).hostname or ""
+    except (ConfigError, ValueError):
+        return None
+    ranked: dict[int, list[tuple[str, str]]] = {}
+    for name, profile in profiles.items():
+        for value in (profile.params.get("audience", ()), profile.params.get("resource", ())):
+            for audience in strings_of_claim(list(value) if isinstance(value, tuple) else value):
+                if url.startswith(audience.rstrip("/")) and "://" in audience:
+                    ranked.setdefault(0, []).append((name, f"its audience is {audience}"))
+                elif host in (audience, urlsplit(audience).hostname):
+                    ranked.setdefault(1, []).append((name, f"its audience is {audience}"))
+        try:
+            if origin == get_url_origin(profile.token_url):
+                ranked.setdefault(2, []).append((name, "its token endpoint is on the same server"))
+        except ConfigError:
+            continue
+        if host in profile.values.values():
+            ranked.setdefault(2, []).append((name, "it names the same host"))
+    for _, found in sorted(ranked.items()):
+        names = dict(found)
+        return found[0] if len(names) == 1 else None
+    return None
+
+
+def _repeat_command(given: WhyArguments, subject: _Subject, profile: Profile | None) -> str | None:
+    """Return the command that asks the same again, as far as nothing in it may be secret."""
+    words = ["tokencli", "why"]
+    if subject.has_token_on_stdin:
+        words.append(_ON_STDIN)
+    elif profile is not None:
+        words.append(profile.name)
+    if subject.url is not None:
+        from tokencli.diagnosis.api_call import describe_url
+
+        if describe_url(subject.url) != subject.url.partition("#")[0]:
+            return None
+        words.append(subject.url)
+    if subject.has_token_on_stdin and profile is not None:
+        words += ["--profile", profile.name]
+    if given.method is not None:
+        words += ["-X", given.method]
+    for line in given.headers:
+        words += ["-H", line]
+    if given.data is not None:
+        words += ["-d", given.data]
+    return shlex.join(words)

@@ -1,0 +1,556 @@
+"""Gather the evidence about a call that fails: everything outside is asked here, within a deadline.
+
+Probes that don't depend on each other run side by side in threads. One that isn't done when the time is
+over is left behind, and becomes an open question, as does each one that wasn't allowed.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
+from typing import Any
+from urllib.parse import urlsplit
+
+from tokencli.core.secret_resolver import SecretResolver, resolve_usage_secrets, source_interaction
+from tokencli.core.stored_token import find_stored_token, require_stored_token
+from tokencli.diagnosis import issuer_probes
+from tokencli.diagnosis.api_call import (
+    ApiCall,
+    TokenBearer,
+    list_carriers,
+    send_call,
+)
+from tokencli.diagnosis.evidence import (
+    CallFacts,
+    Evidence,
+    IssuerFacts,
+    OpenQuestion,
+    ProfileFacts,
+    ResourceFacts,
+    TokenFacts,
+)
+from tokencli.diagnosis.issuer_probes import ClientSecrets, ProbeContext
+from tokencli.diagnosis.token_facts import clean_token, describe_token, find_mangling
+from tokencli.errors import CredentialsError, DeadlineError, ReplyError, TokencliError
+from tokencli.jwt.decode import decode_token
+from tokencli.jwt.explain import collect_scopes, strings_of_claim
+from tokencli.models import Connection, HttpRequest, Profile, Secret, TokenSet
+from tokencli.oauth import grants
+from tokencli.oauth.client_authentication import tls_client_certificate
+from tokencli.oauth.refusals import get_endpoint_host
+from tokencli.oauth.token_usage import list_usage_secrets
+from tokencli.protocols import Context, WaitStatus
+from tokencli.providers import response_body
+from tokencli.providers.endpoint_urls import check_endpoint_url, get_url_origin
+from tokencli.token_store.credential_key import derive_binding
+
+TIME_LIMIT_S = 10.0
+"""Seconds that everything takes together."""
+REPORTING_S = 0.4
+"""Seconds before the end at which the last request gives up, so that its error can be reported."""
+REFUSED_STATUSES = range(300, 500)
+"""Statuses after which the same call without the token tells more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Investigation:
+    """What is to be explained, and what may be done for it."""
+
+    profile: Profile | None = None
+    pasted: str | None = None
+    """The text in the place of the token, as it was pasted; None: the profile's stored token."""
+    mangling: tuple[str, ...] = ()
+    """What the encoding of the pasted text says."""
+    call: ApiCall | None = None
+    """The call to send."""
+    saved: CallFacts | None = None
+    """A saved reply, instead of a call."""
+    other_profiles: Sequence[Profile] = ()
+    offline: bool = False
+    introspect: bool = False
+    """Whether prompts and programs may supply the secret with which the client introspects."""
+    seconds: float = TIME_LIMIT_S
+    command: str | None = None
+    """The command line that asks the same, to which an option can be appended; None if there is none."""
+
+    def with_option(self, option: str) -> str | None:
+        """Return the command with one more option."""
+        return None if self.command is None else f"{self.command} {option}"
+
+
+def gather_evidence(investigation: Investigation, ctx: Context) -> Evidence:
+    """Return the evidence, with everything that the limits allow to ask.
+
+    Raises:
+        TokencliError: only what a prompt in the terminal raises.
+    """
+    return _Gatherer(investigation, ctx).gather()
+
+
+@dataclass(slots=True)
+class _Answers:
+    """What the probes found out so far; each thread adds its own part."""
+
+    call: CallFacts | None = None
+    bare_call: CallFacts | None = None
+    resource: ResourceFacts | None = None
+    issuer: IssuerFacts = field(default_factory=IssuerFacts)
+    keys: Mapping[str, Any] | None = None
+    token: TokenFacts | None = None
+    stored_tokens: dict[str, TokenSet] = field(default_factory=dict)
+    """Profile -> the token set that it has stored."""
+    questions: list[OpenQuestion] = field(default_factory=list)
+    lock: Lock = field(default_factory=Lock)
+
+    def merge_issuer(self, facts: IssuerFacts | None) -> None:
+        """Add what one probe found out about the issuer."""
+        if facts is None:
+            return
+        with self.lock:
+            found = {
+                name: value
+                for name in facts.__slots__
+                if (value := getattr(facts, name)) is not None
+            }
+            self.issuer = replace(self.issuer, **found)
+
+
+class _Gatherer:
+    """One run."""
+
+    def __init__(self, investigation: Investigation, ctx: Context) -> None:
+        self.given = investigation
+        self.ctx = ctx
+        self.profile = investigation.profile
+        self.answers = _Answers()
+        self.deadline = 0.0
+
+    def gather(self) -> Evidence:
+        """Prepare everything that may prompt, run the probes, and put the evidence together."""
+        stored, token, token_error = self._find_token()
+        facts = self._describe_token(token, stored)
+        self.answers.token = facts
+        probes = self._plan_probes(token, facts)
+        self._run(probes)
+        return self._assemble(stored, token_error)
+
+    # What is there before anything is asked
+
+    def _find_token(self) -> tuple[TokenSet | None, TokenSet | None, TokencliError | None]:
+        """Return the stored token set, the token set to test, and why there is none."""
+        stored, error = None, None
+        if self.profile is not None:
+            try:
+                found = find_stored_token(self.profile, self.ctx)
+                stored = found.token if found is not None else None
+            except TokencliError as failure:
+                error = failure
+        if self.given.pasted is not None:
+            text, _ = clean_token(self.given.pasted)
+            secret = Secret(text)
+            if stored is not None and stored.access_token == secret:
+                return stored, stored, None
+            is_dpop = self.profile is not None and self.profile.dpop
+            pasted = TokenSet(secret, "DPoP" if is_dpop else "Bearer", self.ctx.clock.now())
+            return stored, pasted, None
+        if stored is not None and stored.access_token:
+            return stored, stored, None
+        if error is None and self.profile is not None:
+            error = _no_token_error(self.profile, self.ctx)
+        return stored, None, error
+
+    def _describe_token(self, token: TokenSet | None, stored: TokenSet | None) -> TokenFacts | None:
+        if token is None:
+            return None
+        mangling, damage = self.given.mangling, None
+        if self.given.pasted is not None:
+            mangling += find_mangling(self.given.pasted)
+            damage = clean_token(self.given.pasted)[1]
+        return describe_token(
+            token.access_token,
+            fingerprint=self.ctx.event_log.fingerprint(token.access_token),
+            profile=self.profile,
+            stored=stored,
+            mangling=tuple(dict.fromkeys(mangling)),
+            damage=damage,
+        )
+
+    # The probes
+
+    def _plan_probes(
+        self, token: TokenSet | None, facts: TokenFacts | None
+    ) -> dict[str, Callable[[Context], None]]:
+        """Return the probes by name, after asking whatever has to be asked in the terminal."""
+        probes: dict[str, Callable[[Context], None]] = {}
+        given, profile = self.given, self.profile
+        if given.other_profiles:
+            probes["other_profiles"] = self._read_other_profiles
+        if given.saved is None and given.call is None:
+            self._leave_open("call", "no URL was given", self._url_command())
+        if given.saved is not None:
+            self.answers.call = given.saved
+        elif given.call is not None and (token is not None or given.call.carries_token):
+            if given.offline:
+                self._leave_open("call", "--offline was given", self._online_command())
+            else:
+                bearer = self._prepare_bearer(token)
+                probes["call"] = lambda ctx: self._call(ctx, bearer)
+        if profile is None or token is None or facts is None:
+            return probes
+        if given.offline:
+            self._leave_open("issuer", "--offline was given", self._online_command())
+            return probes
+        if profile.issuer is not None or "jwks" in profile.endpoints:
+            probes["jwks"] = lambda ctx: self._ask_keys(ctx, token.access_token)
+        if not issuer_probes.may_send_token(profile, facts):
+            self._leave_open(
+                "introspection", "the token names another issuer, so it isn't sent to this one"
+            )
+            return probes
+        if not self._may_reach_receivers():
+            self._leave_open(
+                "introspection",
+                "the login is older than the servers that the profile names now",
+                f"tokencli login {profile.command_line_name}",
+            )
+            return probes
+        if (resolver := self._prepare_introspection()) is not None:
+            secrets = resolver
+            probes["introspection"] = lambda ctx: self.answers.merge_issuer(
+                issuer_probes.ask_introspection(profile, ctx, secrets, token.access_token)
+            )
+        if profile.grant != "client_credentials":  # no user has signed in
+            probes["userinfo"] = lambda ctx: self.answers.merge_issuer(
+                issuer_probes.ask_userinfo(profile, ctx, token, is_stored=facts.stored)
+            )
+        return probes
+
+    def _may_reach_receivers(self) -> bool:
+        """Tell whether the stored token may go to the servers that the profile names now."""
+        assert self.profile is not None
+        if self.given.pasted is not None:
+            return True
+        try:
+            found = find_stored_token(self.profile, self.ctx)
+        except TokencliError:
+            return False
+        return found is not None and found.binding == derive_binding(self.profile)
+
+    def _prepare_bearer(self, token: TokenSet | None) -> TokenBearer | None:
+        if token is None or (self.given.call is not None and self.given.call.carries_token):
+            certificate = self._load_certificate()
+            if token is None:
+                return None
+            return TokenBearer(token, certificate=certificate)
+        if self.profile is None:
+            return TokenBearer(token)
+        return TokenBearer(
+            token,
+            self.profile,
+            resolve_usage_secrets(self.profile, self.ctx)
+            if list_usage_secrets(self.profile)
+            else {},
+            self._load_certificate(),
+        )
+
+    def _load_certificate(self) -> Any:
+        if self.profile is None or self.profile.client_cert is None:
+            return None
+        resolver = SecretResolver(self.profile, self.ctx, may_prompt=True)
+        passphrase = None
+        if "key_passphrase" in self.profile.secrets:
+            passphrase = resolver.resolve("key_passphrase", optional=True)
+        return tls_client_certificate(self.profile, passphrase)
+
+    def _prepare_introspection(self) -> SecretResolver | None:
+        """Return the client's secrets, or None if the user doesn't want them to be used."""
+        assert self.profile is not None
+        secrets = ClientSecrets.of(self.profile, self.ctx)
+        if not secrets.interactive:
+            return secrets.resolver
+        if not self.given.introspect:
+            name = secrets.interactive[0].replace("_", " ")
+            source = self.profile.secrets[secrets.interactive[0]]
+            kind = source_interaction(source, self.ctx)
+            if kind == "stdin" or not (
+                self.ctx.terminal.interactive
+                and self.ctx.terminal.ask_yes_no(
+                    f"Introspect the token? The {name} comes from {source.describe_source()}.",
+                    default=False,
+                    help="Introspection asks the server whether the token is still active. The client"
+                    " authenticates for it, as for a new token.",
+                )
+            ):
+                self._leave_open(
+                    "introspection",
+                    f"the {name} comes from {source.describe_source()}",
+                    self.given.with_option("--introspect"),
+                )
+                return None
+        try:
+            secrets.resolver.prompt_for(secrets.interactive)
+        except TokencliError as error:
+            self._leave_open("introspection", error.message, error.fix)
+            return None
+        return secrets.resolver
+
+    def _call(self, ctx: Context, bearer: TokenBearer | None) -> None:
+        """Send the call, and if it is refused, once more without the token."""
+        call = self.given.call
+        assert call is not None
+        connection = self._connection()
+        facts = send_call(call, bearer, ctx, connection)
+        self.answers.call = facts
+        if isinstance(facts.failure_error, DeadlineError):
+            self._leave_open("call", facts.failure_error.message, self._slower_command())
+        if facts.status is None or facts.status not in REFUSED_STATUSES:
+            return
+        document = next(
+            (each.params["resource_metadata"] for each in facts.challenges
+             if "resource_metadata" in each.params), None,
+        )  # fmt: skip
+        if document is not None:
+            self._ask_resource(ctx, call, document, connection)
+        if call.is_safe:
+            self.answers.bare_call = send_call(call.without_token(), None, ctx, connection)
+
+    def _connection(self) -> Connection:
+        """Return how to connect to the API: as to the token endpoint, with the time that is left."""
+        limit = self.given.seconds
+        if self.profile is None:
+            return Connection(timeout=limit)
+        return replace(self.profile.connection, timeout=limit)
+
+    def _ask_resource(
+        self, ctx: Context, call: ApiCall, document: str, connection: Connection
+    ) -> None:
+        """Read the API's metadata (RFC 9728), if it is on a server that the user or the profile names."""
+        try:
+            check_endpoint_url(document)
+            trusted = {get_url_origin(call.url)}
+            if self.profile is not None:
+                named = (self.profile.issuer, self.profile.token_url)
+                trusted |= {get_url_origin(url) for url in named if url}
+            if get_url_origin(document) not in trusted:
+                self._leave_open(
+                    "resource_metadata",
+                    f"it is on {urlsplit(document).netloc}, which nobody but the API names",
+                )
+                return
+            reply = ctx.transport.send(
+                HttpRequest("GET", document, {"Accept": "application/json"}), connection
+            )
+            if reply.status != 200:
+                raise ReplyError(f"{urlsplit(document).netloc} replied with HTTP {reply.status}")
+            members = response_body.parse_object(reply)
+        except response_body.UnreadableBodyError as error:
+            failure = ReplyError(f"{urlsplit(document).netloc} sent {error}")
+            self.answers.resource = ResourceFacts(document, error=failure)
+            return
+        except TokencliError as error:
+            self.answers.resource = ResourceFacts(document, error=error)
+            return
+        resource = members.get("resource")
+        self.answers.resource = ResourceFacts(
+            document,
+            resource if isinstance(resource, str) else None,
+            strings_of_claim(members.get("authorization_servers")),
+            strings_of_claim(members.get("scopes_supported")),
+            strings_of_claim(members.get("bearer_methods_supported")),
+            members.get("dpop_bound_access_tokens_required") is True,
+        )
+
+    def _ask_keys(self, ctx: Context, token: Secret) -> None:
+        """Ask the issuer for its metadata and its keys, and check the signature."""
+        profile = self.profile
+        assert profile is not None
+        assert self.answers.token is not None
+        metadata = None
+        if profile.issuer is not None:
+            facts, metadata = issuer_probes.ask_metadata(profile, ctx)
+            self.answers.merge_issuer(facts)
+        facts, keys = issuer_probes.ask_keys(profile, metadata, ctx)
+        self.answers.merge_issuer(facts)
+        self.answers.token = issuer_probes.check_signature(token, self.answers.token, profile, keys)
+
+    def _read_other_profiles(self, ctx: Context) -> None:
+        for profile in self.given.other_profiles:
+            try:
+                found = find_stored_token(profile, ctx)
+            except TokencliError as error:
+                self._leave_open("other_profiles", error.message, error.fix)
+                return
+            if found is not None and found.token.access_token:
+                self.answers.stored_tokens[profile.name] = found.token
+
+    # Running them
+
+    def _run(self, probes: Mapping[str, Callable[[Context], None]]) -> None:
+        """Run the probes side by side until all are done or the time is over."""
+        began = self.ctx.clock.monotonic()
+        self.deadline = began + self.given.seconds
+        done: SimpleQueue[tuple[str, BaseException | None]] = SimpleQueue()
+        running = dict.fromkeys(probes)
+        self.ctx.transport  # noqa: B018 - built here, before several threads need it
+
+        def work(name: str, probe: Callable[[Context], None]) -> None:
+            ctx = ProbeContext(self.ctx, self.deadline - REPORTING_S)
+            error: BaseException | None = None
+            try:
+                probe(ctx.as_context())
+            except BaseException as failure:  # noqa: BLE001 - raised again in the main thread
+                error = failure
+            if ctx.last_reply is not None and name not in ("call", "other_profiles"):
+                self.answers.merge_issuer(
+                    IssuerFacts(
+                        server_time=ctx.last_reply.server_time,
+                        received_at=ctx.last_reply.received_at,
+                    )
+                )
+            done.put((name, error))
+
+        for name, probe in probes.items():
+            Thread(target=work, args=(name, probe), daemon=True).start()
+
+        def describe() -> WaitStatus:
+            open_probes = " and ".join(PROBE_TITLES[name] for name in running)
+            return WaitStatus(f"waiting for {open_probes}", self.given.seconds)
+
+        with self.ctx.terminal.show_wait(describe):
+            while running:
+                left = self.deadline - self.ctx.clock.monotonic()
+                try:
+                    name, error = done.get(timeout=max(left, 0.0))
+                except Empty:
+                    break
+                running = {each: None for each in running if each != name}
+                if error is not None:
+                    raise error
+        limit = f"it takes more than {self.given.seconds:g} seconds"
+        for name in running:
+            self._leave_open(name, limit, self._slower_command())
+
+    # Open questions
+
+    def _leave_open(self, probe: str, reason: str, command: str | None = None) -> None:
+        with self.answers.lock:
+            self.answers.questions.append(OpenQuestion(probe, reason, command))
+
+    def _slower_command(self) -> str | None:
+        return self.given.with_option(f"--timeout {max(60, round(self.given.seconds * 3))}s")
+
+    def _online_command(self) -> str | None:
+        return self.given.command
+
+    def _url_command(self) -> str | None:
+        return self.given.with_option("https://api.example.com/…")
+
+    # The evidence
+
+    def _assemble(self, stored: TokenSet | None, token_error: TokencliError | None) -> Evidence:
+        answers = self.answers
+        with answers.lock:  # what a probe adds later doesn't count
+            questions = tuple(answers.questions)
+            issuer = answers.issuer
+        call, bare, resource = answers.call, answers.bare_call, answers.resource
+        same, rivals = self._compare_profiles(call, resource)
+        return Evidence(
+            now=self.ctx.clock.now(),
+            token=answers.token,
+            token_error=token_error,
+            call=call,
+            bare_call=bare,
+            profile=None if self.profile is None else _describe_profile(self.profile, stored),
+            issuer=issuer,
+            resource=resource,
+            same_token_as=same,
+            rival_profiles=rivals,
+            open_questions=questions,
+        )
+
+    def _compare_profiles(
+        self, call: CallFacts | None, resource: ResourceFacts | None
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the other profiles with the same token, and those whose token fits the API better."""
+        facts = self.answers.token
+        if facts is None:
+            return (), ()
+        required = {
+            scope
+            for each in (() if call is None else call.challenges)
+            for scope in each.params.get("scope", "").split()
+        }
+        issuers = set(() if resource is None else resource.authorization_servers)
+        audiences = {resource.resource} if resource is not None and resource.resource else set()
+        told = (call.error_text if call is not None else None) or ""
+        same, rivals = [], []
+        for name, token in dict(self.answers.stored_tokens).items():
+            claims = decode_token(token.access_token.reveal()).claims
+            scopes = collect_scopes(claims) or (token.scope or "").split()
+            audience = strings_of_claim(claims.get("aud"))
+            issuer = claims.get("iss")
+            if self.ctx.event_log.fingerprint(token.access_token) == facts.fingerprint:
+                same.append(name)
+            elif (
+                (
+                    required
+                    and required.issubset(scopes)
+                    and not required.issubset(facts.scopes or ())
+                )
+                or (issuer in issuers and facts.issuer not in issuers)
+                or (audiences.intersection(audience) and not audiences.intersection(facts.audience))
+                or (isinstance(issuer, str) and issuer != facts.issuer and issuer in told)
+                or any(each in told and each not in facts.audience for each in audience)
+            ):
+                rivals.append(name)
+        return tuple(same), tuple(rivals)
+
+
+PROBE_TITLES: Mapping[str, str] = {
+    "call": "the API",
+    "jwks": "the issuer's keys",
+    "introspection": "introspection",
+    "userinfo": "UserInfo",
+    "other_profiles": "the token stores of the other profiles",
+    "fresh_token": "a fresh token",
+}
+"""Probe -> what it waits for."""
+
+
+def _no_token_error(profile: Profile, ctx: Context) -> TokencliError:
+    try:
+        require_stored_token(profile, ctx)
+    except TokencliError as error:
+        return error
+    return CredentialsError(  # e.g. a token for a single use
+        f"no access token is stored for profile {profile.name!r}",
+        fix=f"tokencli get {profile.command_line_name}",
+    )
+
+
+def _describe_profile(profile: Profile, stored: TokenSet | None) -> ProfileFacts:
+    """Return what the profile expects."""
+    key: str | None = None
+    audiences: tuple[str, ...] = ()
+    for name in ("audience", "resource"):
+        value = profile.params.get(name)
+        if value:
+            key = key or name
+            audiences += (value,) if isinstance(value, str) else value
+    return ProfileFacts(
+        name=profile.name,
+        provider=profile.provider.name,
+        grant=profile.grant,
+        token_host=get_endpoint_host(profile),
+        command_line_name=profile.command_line_name,
+        issuer=profile.issuer,
+        client_id=profile.values.get("client_id"),
+        username=profile.values.get("username"),
+        audiences=audiences,
+        audience_key=key,
+        scopes=tuple((profile.scope or "").split()),
+        carriers=list_carriers(profile, stored),
+        dpop=profile.dpop,
+        is_interactive=grants.is_interactive(profile.grant),
+        has_refresh_token=stored is not None and stored.refresh_token is not None,
+    )

@@ -1,0 +1,223 @@
+"""Describe a token for the evidence: what it says, what it is, and what happened to it on the way."""
+
+import re
+from collections.abc import Mapping
+from typing import Literal
+from urllib.parse import unquote
+
+from tokencli.core.inspect import CLIENT_CLAIMS
+from tokencli.core.pasted_token import decode_input, find_pasted_token
+from tokencli.diagnosis.evidence import TokenFacts, TokenRole
+from tokencli.errors import InvalidTokenError
+from tokencli.jwt.decode import DecodedToken, decode_token
+from tokencli.jwt.explain import collect_scopes, finite_number, strings_of_claim
+from tokencli.models import Profile, Secret, TokenSet
+
+MIN_PART_CHARS = 20
+"""A text that is shorter isn't recognized as a part of another token."""
+_SCHEME = re.compile(r"(?i)(bearer|dpop|token|basic)\s+")
+_HEADER_NAME = re.compile(r"(?i)(?:proxy-)?authorization\s*:\s*")
+_QUOTED = re.compile(
+    r"""(["'`\u201c\u201d\u2018\u2019])(.*)["'`\u201c\u201d\u2018\u2019]""", re.DOTALL
+)
+_INVISIBLE = re.compile("[\u200b\u200c\u200d\u2060]")
+_TERMINAL_STYLE = re.compile(r"\x1b\[[\d;]*[mK]")
+_TRAILING = "%$\\;,"
+"""Characters that a shell, an editor or a list leaves behind a token."""
+_IDENTITY_CLAIMS = frozenset(("email", "name", "preferred_username", "given_name", "picture"))
+
+
+def find_mangling(text: str) -> tuple[str, ...]:
+    """Return what happened to a token before it got here, each as a clause.
+
+    `text` is what stands in the place of the token: the value of a header, a line of a file. Spaces
+    around it and one line break at its end are usual and don't count.
+    """
+    found = []
+    if text.startswith("\ufeff"):
+        found.append("it begins with a byte order mark (BOM)")
+    if _INVISIBLE.search(text) or "\ufeff" in text[1:]:
+        found.append("it contains invisible characters")
+    if _TERMINAL_STYLE.search(text):
+        found.append("it contains the color codes of a terminal")
+    text = _TERMINAL_STYLE.sub("", _INVISIBLE.sub("", text.replace("\ufeff", ""))).strip()
+    text = _HEADER_NAME.sub("", text, count=1)
+    scheme = _SCHEME.match(text)
+    rest = text[scheme.end() :] if scheme else text
+    if scheme and (again := _SCHEME.match(rest)):
+        found.append(f'the scheme is there twice: "{scheme[1]} {again[1]}"')
+        while again := _SCHEME.match(rest):
+            rest = rest[again.end() :]
+    if quoted := _QUOTED.fullmatch(rest.strip()):
+        found.append("it is in quotation marks")
+        rest = quoted[2]
+        if inner := _SCHEME.match(rest):
+            rest = rest[inner.end() :]
+    if "\\n" in rest or "\\r" in rest:
+        found.append(r"it contains \n as two characters instead of a line break")
+        rest = re.sub(r"\\[rn]", "", rest)
+    rest = rest.strip()
+    lines = rest.splitlines()
+    if len(lines) > 1:
+        found.append(f"it is broken into {len(lines)} lines")
+    elif len(rest.split()) > 1:
+        found.append("it contains spaces")
+    joined = "".join(rest.split())
+    if "%" in joined and _is_whole_jwt(unquote(joined)):
+        found.append("it is percent-encoded")
+    elif (bare := joined.rstrip(_TRAILING)) != joined and _is_whole_jwt(bare):
+        found.append(f"it is followed by {joined[len(bare) :]!r}")
+    elif joined.startswith("ZXlK"):
+        found.append("it is encoded in base64 once more")
+    return tuple(found)
+
+
+def clean_token(text: str) -> tuple[str, str | None]:
+    """Return the token in a text as it was issued, and why it isn't a complete one, as a clause.
+
+    If nothing in the text can be a token, the text itself is returned with the reason.
+    """
+    try:
+        found = find_pasted_token(text)
+    except InvalidTokenError as error:
+        return text.strip(), error.message.removeprefix("not a token: ")
+    token = found.token
+    while scheme := _SCHEME.match(token):
+        token = token[scheme.end() :]
+    return token, decode_token(token).damage
+
+
+def read_raw_token(raw: bytes) -> tuple[str, tuple[str, ...]]:
+    """Return the text of a token on stdin or in a file, and what happened to it by its encoding."""
+    decoded = decode_input(raw)
+    return decoded.token, tuple(
+        "it is in UTF-16" if "UTF-16" in remark else "it begins with a byte order mark (BOM)"
+        for remark in decoded.remarks
+    )
+
+
+def describe_token(
+    token: Secret,
+    *,
+    fingerprint: str,
+    profile: Profile | None = None,
+    stored: TokenSet | None = None,
+    mangling: tuple[str, ...] = (),
+    damage: str | None = None,
+) -> TokenFacts:
+    """Return the facts about a token; `stored` is the profile's token set, which may have another one."""
+    text = token.reveal()
+    decoded = decode_token(text)
+    claims = decoded.claims
+    is_stored = stored is not None and stored.access_token == token
+    response = stored.in_server_time() if stored is not None and is_stored else None
+    scopes = collect_scopes(claims) or (
+        tuple(response.scope.split()) if response is not None and response.scope else None
+    )
+    role, sign = find_role(decoded, token, profile, stored)
+    bound = _find_binding(claims)
+    if bound is None and response is not None and response.token_type.lower() == "dpop":
+        bound = "dpop"
+    if (damage is None and decoded.kind != "opaque") or (damage is None and not is_stored):
+        damage = decoded.damage
+    return TokenFacts(
+        kind=decoded.kind,
+        length=len(text),
+        fingerprint=fingerprint,
+        header=decoded.header,
+        claims=claims,
+        role=role,
+        role_sign=sign,
+        issued_at=finite_number(claims.get("iat")),
+        not_before=finite_number(claims.get("nbf")),
+        expires_at=finite_number(claims.get("exp")),
+        stated_expiry=None if response is None else response.known_expiry,
+        issuer=_text(claims.get("iss")),
+        subject=_text(claims.get("sub")),
+        client=next(filter(None, (_text(claims.get(name)) for name in CLIENT_CLAIMS)), None),
+        audience=strings_of_claim(claims.get("aud")),
+        scopes=scopes,
+        bound_to=bound,
+        holds_bound_key=_holds_key(bound, profile, response),
+        damage=damage,
+        mangling=mangling,
+        stored=is_stored,
+        part_of_stored=_find_part(text, stored),
+    )
+
+
+def find_role(
+    decoded: DecodedToken, token: Secret, profile: Profile | None, stored: TokenSet | None
+) -> tuple[TokenRole, str | None]:
+    """Return whether a token is an access, ID or refresh token, and by what that is recognized."""
+    if stored is not None and token == stored.id_token:
+        return "id", "it is the ID token that the profile has stored"
+    if stored is not None and token == stored.refresh_token:
+        return "refresh", "it is the refresh token that the profile has stored"
+    claims, header = decoded.claims, decoded.header
+    if str(header.get("typ", "")).lower().removeprefix("application/") == "at+jwt":
+        return "access", "its typ is at+jwt (RFC 9068)"
+    kind = claims.get("typ")  # Keycloak
+    if kind == "ID":
+        return "id", 'its typ is "ID"'
+    if kind in ("Refresh", "Offline"):
+        return "refresh", f'its typ is "{kind}"'
+    if kind == "Bearer":
+        return "access", 'its typ is "Bearer"'
+    use = claims.get("token_use")  # Amazon Cognito
+    if use == "id" or use == "access":
+        return use, f'its token_use is "{use}"'
+    signs = [name for name in ("nonce", "at_hash", "c_hash") if name in claims]
+    if signs:
+        return "id", f"it has {' and '.join(signs)}, which only ID tokens have"
+    client = profile.values.get("client_id") if profile is not None else None
+    audience = strings_of_claim(claims.get("aud"))
+    clients = {client, claims.get("azp")} - {None}
+    if (
+        audience
+        and clients.issuperset(audience)
+        and not collect_scopes(claims)
+        and not {"roles", "permissions"} & claims.keys()
+        and _IDENTITY_CLAIMS & claims.keys()
+    ):
+        return "id", "its audience is the client itself, and it has no scope"
+    if collect_scopes(claims):
+        return "access", "it has a scope"
+    is_stored = stored is not None and stored.access_token == token
+    return ("access" if is_stored else "unknown"), None
+
+
+def _is_whole_jwt(text: str) -> bool:
+    decoded = decode_token(text)
+    return decoded.kind != "opaque" and decoded.damage is None
+
+
+def _find_binding(claims: Mapping[str, object]) -> Literal["dpop", "certificate"] | None:
+    confirmation = claims.get("cnf")
+    if not isinstance(confirmation, dict):
+        return None
+    if "jkt" in confirmation:  # RFC 9449 section 6.1
+        return "dpop"
+    return "certificate" if "x5t#S256" in confirmation else None  # RFC 8705 section 3.1
+
+
+def _holds_key(
+    bound: str | None, profile: Profile | None, response: TokenSet | None
+) -> bool | None:
+    if bound is None or profile is None:
+        return None
+    if bound == "dpop":
+        return response is not None and response.dpop_key is not None
+    return profile.client_cert is not None
+
+
+def _find_part(text: str, stored: TokenSet | None) -> int | None:
+    """Return the length of the stored token if the text is a part of it, and not the whole."""
+    if stored is None or len(text) < MIN_PART_CHARS:
+        return None
+    whole = stored.access_token.reveal()
+    return len(whole) if text != whole and text in whole else None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
