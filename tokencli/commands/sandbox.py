@@ -130,7 +130,8 @@ def sandbox(
     tokencli sandbox --users users.toml
     tokencli sandbox --scenario key_rotated -- sh -c 'tokencli why "$SANDBOX_PROFILE" "$SANDBOX_API"'
     """
-    from tokencli.sandbox.server import Sandbox, delete_abandoned_workspaces
+    from tokencli.sandbox.server import Sandbox
+    from tokencli.sandbox.workspace import delete_abandoned_workspaces
 
     terminal = App(common).terminal
     for directory in delete_abandoned_workspaces():

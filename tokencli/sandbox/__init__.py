@@ -1,6 +1,8 @@
 """A fake authorization server on loopback HTTPS that behaves as the documented systems do.
 
-server         `Sandbox`, which starts and stops everything together; its files; and the router
+server         `Sandbox`, which starts and stops everything together, and the router
+workspace      the temporary directory with the configuration and the secrets
+certificates   the CA and the certificates
 https_server   TLS and plain HTTP on one port, one thread per connection, HTTP/1.1
 http_messages  requests and responses, independent of sockets
 system         `FakeSystem`, the base class of the systems, the table of them, and signing keys

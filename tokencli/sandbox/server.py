@@ -1,33 +1,32 @@
-"""`Sandbox`: certificates, server, systems and workspace, started and stopped together.
+"""`Sandbox`: server, systems, scenario and workspace, started and stopped together.
 
 `Router` decides which system answers, and injects faults.
 """
 
 import os
-import shutil
+import socket
 import ssl
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from shlex import quote
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from tokencli.errors import StorageError, TokencliError, UsageError
+from tokencli.errors import StorageError, UsageError
 from tokencli.problems import did_you_mean
 from tokencli.sandbox.api import Api
+from tokencli.sandbox.certificates import create_bad_certificate, create_certificates
 from tokencli.sandbox.faults import parse_faults
 from tokencli.sandbox.http_messages import OAuthError, Request, Response, json_response
 from tokencli.sandbox.https_server import HOST, HttpsServer
-from tokencli.sandbox.oauth2 import CERTIFICATE_CLIENT_ID, PUBLIC_CLIENT_ID, OAuth2
+from tokencli.sandbox.oauth2 import PUBLIC_CLIENT_ID, OAuth2
 from tokencli.sandbox.scenarios import Scenario, find_scenario
-from tokencli.sandbox.settings import Client, Settings, User, parse_settings, read_settings
-from tokencli.sandbox.sign_in import split_loopback_uri
+from tokencli.sandbox.settings import Settings, User, parse_settings, read_settings
 from tokencli.sandbox.system import (
     SYSTEMS,
     FakeSystem,
@@ -37,13 +36,12 @@ from tokencli.sandbox.system import (
     load_system,
 )
 from tokencli.sandbox.token_db import IssuedToken, RequestLogEntry, TokenDatabase
-from tokencli.sandbox.world import StagingIssuer, World, run_earlier
-from tokencli.system.file_lock import hold_lock
-from tokencli.system.private_files import ensure_private_dir
-from tokencli.system.user_dirs import SANDBOX_DIR_PREFIX
-from tokencli.toml_writer import format_key_path, format_toml_value
+from tokencli.sandbox.workspace import Workspace, write_private_file
+from tokencli.sandbox.world import StagingIssuer, World
 
-DEFAULT_PROFILE = "groupid"
+if TYPE_CHECKING:
+    import trustme
+
 FOLLOW_REDIRECTS = (
     "__import__('urllib.request').request.build_opener("
     "__import__('urllib.request').request.ProxyHandler({}))"
@@ -97,16 +95,15 @@ class Sandbox:
         if self.scenario is not None:
             sign_in = sign_in or self.scenario.sign_in
         self._settings = _load_settings(users, sign_in)
-        self._ago_s = 0.0
         self._scenario_variables: dict[str, str] = {}
-        self.database = TokenDatabase(lambda: now() - self._ago_s)
+        self.database = TokenDatabase(now)
 
     def __enter__(self) -> Self:
         with ExitStack() as undo:
             with _storage_errors():
                 workspace = Workspace()
                 undo.callback(workspace.delete_files)
-                authority, tls = _create_certificates(workspace)
+                authority, tls = create_certificates(workspace)
             server = _open_server(self._port, tls)
             undo.callback(server.stop)
             self.url = f"https://{HOST}:{server.server_port}"
@@ -119,11 +116,11 @@ class Sandbox:
             self._workspace = workspace
             with _storage_errors():
                 profiles = self.scenario.list_profiles() if self.scenario is not None else {}
-                workspace.write_files(self._context, authority, profiles)
+                workspace.write_files(self._context, authority.cert_pem.bytes(), profiles)
             router = Router(self._context, self.scenario)
             server.start(router.handle_request, self._context.now)
-            if self.scenario is not None and router.api is not None:
-                self._prepare_scenario(self.scenario, router.api)
+            if self.scenario is not None:
+                self._prepare_scenario(self.scenario, router, authority, undo)
             self._exit_stack = undo.pop_all()
         return self
 
@@ -135,26 +132,40 @@ class Sandbox:
     ) -> None:
         self._exit_stack.close()
 
-    def _prepare_scenario(self, scenario: Scenario, api: Api) -> None:
-        """Let the token be issued, and then change what the scenario changes."""
-        world = World(self._context, api.issuer, api)
+    def _prepare_scenario(
+        self, scenario: Scenario, router: "Router", authority: "trustme.CA", undo: ExitStack
+    ) -> None:
+        """Let what happens first in the scenario happen."""
+        api = router.api
+        assert api is not None  # created for scenarios
+        closed = undo.enter_context(socket.socket())  # a port on which nothing listens
+        closed.bind((HOST, 0))
+        urls = {
+            "url": self.url,
+            "plain_url": self._context.plain_url,
+            "closed_url": f"https://{HOST}:{closed.getsockname()[1]}",
+        }
+        if scenario.certificate is not None:
+            with _storage_errors():
+                tls = create_bad_certificate(self._workspace, authority, scenario.certificate)
+            other = _open_server(0, tls)
+            undo.callback(other.stop)
+            other.start(router.handle_request, self._context.now)
+            urls["other_url"] = f"https://{HOST}:{other.server_port}"
         self._scenario_variables = {
             "SANDBOX_PROFILE": scenario.profile,
-            "SANDBOX_API": scenario.api_url.format(url=self.url, plain_url=self._context.plain_url),
+            "SANDBOX_API": scenario.api_url.format(**urls),
         }
-        if scenario.before is not None:
-            scenario.before(world)
-        self._ago_s = scenario.setup_ago_s
-        run_earlier(scenario.setup, self.build_environ(os.environ), self._ago_s)
-        self._ago_s = 0.0
+        world = World(api, self.build_environ)
+        for step in scenario.steps:
+            step(world)
         if scenario.token_file is not None:
             path = self.directory / "token.txt"
-            content = scenario.token_file(api.issuer.last_response)
-            _write_private_file(path, content)
+            write_private_file(path, scenario.token_file(api.issuer.last_response))
             self._scenario_variables["SANDBOX_TOKEN_FILE"] = str(path)
-        self._scenario_variables |= scenario.variables
-        if scenario.after is not None:
-            scenario.after(world)
+        self._scenario_variables |= {
+            name: value.format(**urls) for name, value in scenario.variables.items()
+        }
 
     @property
     def users(self) -> Mapping[str, User]:
@@ -267,27 +278,6 @@ def _open_server(port: int, tls: ssl.SSLContext) -> HttpsServer:
         ) from error
 
 
-def _create_certificates(workspace: "Workspace") -> tuple[bytes, ssl.SSLContext]:
-    """Create a CA and a certificate for loopback; return the CA in PEM form and the TLS context.
-
-    The workspace gets a client certificate, which the server accepts but doesn't require. ssl loads
-    keys only from files, so the server's key is there for a moment, too.
-    """
-    import trustme
-
-    authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
-    certificate = authority.issue_cert(HOST, "localhost", key_type=trustme.KeyType.ECDSA)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with certificate.private_key_and_cert_chain_pem.tempfile(dir=str(workspace.directory)) as path:
-        context.load_cert_chain(path)
-    context.load_verify_locations(cadata=authority.cert_pem.bytes().decode())
-    context.verify_mode = ssl.CERT_OPTIONAL
-    client = authority.issue_cert(CERTIFICATE_CLIENT_ID, key_type=trustme.KeyType.ECDSA)
-    workspace.client_cert.write_bytes(client.cert_chain_pems[0].bytes())
-    _write_private_file(workspace.client_key, client.private_key_pem.bytes().decode())
-    return authority.cert_pem.bytes(), context
-
-
 class Router:
     """Answer requests, and log each one before its response is sent."""
 
@@ -389,183 +379,3 @@ def _loggable_grant_type(system: FakeSystem, request: Request) -> str:
 
 def _not_found_response() -> Response:
     return json_response(404, {"error": "not_found", "systems": list(SYSTEMS)}, error="not_found")
-
-
-def _hold_workspace_lock(directory: Path) -> AbstractContextManager[object]:
-    """Return the lock that a sandbox holds on its directory as long as it runs."""
-    return hold_lock(directory / "running.lock", doing="running a sandbox", timeout=0.0)
-
-
-def delete_abandoned_workspaces() -> list[Path]:
-    """Delete the directories of this user's sandboxes that were killed, and return their paths."""
-    deleted = []
-    for directory in Path(tempfile.gettempdir()).resolve().glob(f"{SANDBOX_DIR_PREFIX}*"):
-        # Another user's, one that is still running, or one of release 0.1, which had no lock.
-        with suppress(OSError, TokencliError):
-            if (directory / "running.lock").exists() and ensure_private_dir(
-                directory, create=False
-            ):
-                with _hold_workspace_lock(directory):
-                    shutil.rmtree(directory)
-                deleted.append(directory)
-    return deleted
-
-
-class Workspace:
-    """The files of one sandbox: config.toml, CA certificate, secrets and state."""
-
-    def __init__(self) -> None:
-        # mkdtemp sets mode 0700. On some systems the temporary directory is a symbolic link.
-        draft = Path(tempfile.mkdtemp(prefix=f"new-{SANDBOX_DIR_PREFIX}")).resolve()
-        self._lock = ExitStack()
-        self._lock.enter_context(_hold_workspace_lock(draft))
-        # Only now, so that nobody finds it under this name while its lock is free.
-        self.directory = draft.rename(draft.with_name(draft.name.removeprefix("new-")))
-        self.config_file = self.directory / "config.toml"
-        self.ca_file = self.directory / "ca.pem"
-        self.client_cert, self.client_key = (
-            self.directory / f"client.{end}" for end in ("pem", "key")
-        )
-        self.assertion_key = self.directory / "assertion.key"
-        self.state_dir = self.directory / "state"
-        self.state_dir.mkdir(mode=0o700)
-
-    def write_files(
-        self,
-        context: SandboxContext,
-        ca: bytes,
-        oauth2_profiles: Mapping[str, Mapping[str, TomlValue]],
-    ) -> None:
-        """Write the configuration, the CA certificate and the secrets.
-
-        `oauth2_profiles` are more profiles of the system `oauth2`, or replace those it has.
-        """
-        self._context = context
-        self.ca_file.write_bytes(ca)
-        assertion_key = context.signing_keys.client_key.as_pem(private=True)
-        _write_private_file(self.assertion_key, assertion_key.decode())
-        more: dict[str, Mapping[str, TomlValue | None]] = {}
-        for system in SYSTEMS:
-            system_class = load_system(system)
-            for secret, value in system_class.secrets.items():
-                _write_private_file(self._secret_path(system, secret), value + "\n")
-            profiles = dict(system_class.more_profiles)
-            if system_class is OAuth2:
-                profiles |= oauth2_profiles
-            for name, keys in profiles.items():
-                replaced = dict.fromkeys(system_class.profile_values) | self._fill_urls(keys)
-                if "client_auth" in keys:  # one without a client secret
-                    replaced |= dict.fromkeys(system_class.secrets)
-                more[name] = {"provider": system, **replaced}
-        for name, client in context.settings.clients.items():
-            more[name] = self._client_profile(name, client)
-        _write_private_file(self.config_file, f"isolated = true\n{self.render_config(more)}")
-
-    def _client_profile(self, name: str, client: Client) -> Mapping[str, TomlValue | None]:
-        """Return a profile for a client of the settings, and write its secrets."""
-        grant = client.grants[0]
-        corp = self._fill_urls(OAuth2.more_profiles["corp"])
-        profile: dict[str, TomlValue | None] = dict.fromkeys(OAuth2.profile_values)
-        profile |= {
-            "provider": OAuth2.name,
-            "issuer": corp["issuer"],
-            "client_id": name,
-            "grant": grant,
-            "scope": " ".join(client.scopes or ("read",)),
-        }
-        if grant == "authorization_code":
-            profile |= {key: corp[key] for key in ("authorization_url", "allow_http")}
-            profile |= _redirect_keys(client.redirect_uris or ())
-        if grant == "token_exchange":
-            profile["subject_token"] = {"profile": "corp"}
-        if grant == "password":
-            users = self._context.settings.users
-            user = next(iter(users))
-            path = self._secret_path(name, "password")
-            _write_private_file(path, users[user].password + "\n")
-            profile |= {
-                "username": user,
-                "password": {"file": str(path)},
-                "allow_password_grant": True,
-            }
-        if client.secret is None:
-            profile |= {"client_auth": "none", "client_secret": None}
-        else:
-            path = self._secret_path(name, "client_secret")
-            _write_private_file(path, client.secret + "\n")
-            profile["client_secret"] = {"file": str(path)}
-        return profile
-
-    def delete_files(self) -> None:
-        """Delete the directory and everything in it."""
-        self._lock.close()  # Windows doesn't delete an open file
-        shutil.rmtree(self.directory, ignore_errors=True)
-
-    def render_config(
-        self,
-        changes: Mapping[str, Mapping[str, TomlValue | None]] | None = None,
-        *,
-        state_dir: str | None = None,
-    ) -> str:
-        """Return a configuration with a profile for each system.
-
-        `changes` maps profile names to keys to set, or to omit if None. A profile that isn't named
-        after a system is based on the system in its `provider`.
-        """
-        changes = changes or {}
-        lines = [
-            "# The configuration of a running sandbox, deleted when it stops.",
-            f"default_profile = {format_toml_value(DEFAULT_PROFILE)}",
-            f"state_dir = {format_toml_value(state_dir or str(self.state_dir))}",
-        ]
-        for name in dict.fromkeys((*SYSTEMS, *changes)):
-            change = changes.get(name, {})
-            keys = self._profile_table(str(change.get("provider", name))) | dict(change)
-            lines += ["", f"[{format_key_path(('profiles', name))}]"]
-            lines += [
-                f"{key} = {format_toml_value(value)}"
-                for key, value in keys.items()
-                if value is not None
-            ]
-        return "\n".join(lines) + "\n"
-
-    def _profile_table(self, system: str) -> dict[str, TomlValue | None]:
-        system_class = load_system(system)
-        keys: dict[str, TomlValue | None] = {"provider": system}
-        keys |= self._fill_urls(system_class.profile_values)
-        keys |= {
-            name: {"file": str(self._secret_path(system, name))} for name in system_class.secrets
-        }
-        return keys | {"ca_file": str(self.ca_file), "store": "file"}
-
-    def _fill_urls(self, keys: Mapping[str, TomlValue | None]) -> dict[str, TomlValue | None]:
-        """Replace the placeholders for the sandbox's URLs and files."""
-        url = self._context.url
-        urls = {
-            "url": url,
-            "plain_url": self._context.plain_url,
-            "address": url.removeprefix("https://"),
-            "client_cert": str(self.client_cert),
-            "client_key": str(self.client_key),
-        }
-        files = {"private_key": {"file": str(self.assertion_key)}}
-        return {
-            name: value.format(**urls) if isinstance(value, str) else files.get(name, value)
-            for name, value in keys.items()
-        }
-
-    def _secret_path(self, system: str, name: str) -> Path:
-        return self.directory / f"{system}.{name}"
-
-
-def _redirect_keys(redirect_uris: Iterable[str]) -> dict[str, TomlValue | None]:
-    """Return the keys for the first redirect URI that tokencli can use; the port doesn't matter."""
-    for host, path, query in filter(None, map(split_loopback_uri, redirect_uris)):
-        if host != "::1" and not query:
-            return {"redirect_host": host, "redirect_path": path}
-    return {}
-
-
-def _write_private_file(path: Path, content: str | bytes) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content.encode() if isinstance(content, str) else content)
