@@ -96,6 +96,8 @@ class CallFacts:
     error_text: str | None = None
     """What the server says about it, redacted: the description in the challenge, the texts of the
     JSON body, or the whole text of a short plain-text body; several are joined by ` | `."""
+    required_scopes: tuple[str, ...] = ()
+    """The scopes that the challenge or the JSON body (`scope`, `needed`, …) says the call requires."""
     page_title: str | None = None
     """The title of an HTML page, or its first heading."""
     is_sign_in_page: bool = False

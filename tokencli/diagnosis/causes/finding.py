@@ -1,12 +1,14 @@
-"""The causes of a call that fails, one row each, judged from the evidence alone."""
+"""A cause as a row of the table, and what its judge returns."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from tokencli.diagnosis.evidence import Evidence
 
 Confidence = Literal["certain", "likely", "possible"]
+CONFIDENCES: tuple[Confidence, ...] = ("certain", "likely", "possible")
+"""The surest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +34,18 @@ class Cause:
     exit_code: int
     judge: Callable[[Evidence], Finding | None]
     """Return the finding if the evidence speaks for this cause."""
+    explains: frozenset[str] = frozenset()
+    """The ids of the causes whose signs this one brings about itself, so that they aren't named."""
 
 
-CAUSES: Mapping[str, Cause] = {}
-"""Id -> cause, in the order in which equally sure ones are named."""
-
-
-def rank_causes(evidence: Evidence) -> tuple[Finding, ...]:
-    """Return the causes that the evidence speaks for, the surest first; `nothing_wrong` if none."""
-    order: tuple[Confidence, ...] = ("certain", "likely", "possible")
-    findings = [cause.judge(evidence) for cause in CAUSES.values()]
-    return tuple(
-        sorted(
-            (finding for finding in findings if finding is not None),
-            key=lambda finding: order.index(finding.confidence),
-        )
-    )
+def find(
+    cause: str,
+    confidence: Confidence,
+    evidence: Iterable[str | None],
+    *,
+    fix: str | None = None,
+    question: str | None = None,
+) -> Finding:
+    """Return a finding with those sentences that aren't None, each once."""
+    sentences = tuple(dict.fromkeys(text for text in evidence if text))
+    return Finding(cause, confidence, sentences, fix, question)

@@ -1,0 +1,775 @@
+"""Each cause is named first by its family of evidence, and not by the controls beside it."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.unit.diagnosis.records import (
+    API,
+    DAY,
+    HOUR,
+    ISSUER,
+    MINUTE,
+    NOW,
+    bare,
+    call,
+    evidence,
+    issuer,
+    opaque,
+    profile,
+    token,
+)
+from tokencli.diagnosis.causes import CAUSES, exit_code, rank_causes
+from tokencli.diagnosis.evidence import EventFacts, Evidence, OpenQuestion, ResourceFacts
+from tokencli.errors import LoginRequiredError, RefusedError, TlsError, UnreachableError
+
+EXPIRED = token(expires_at=NOW - 12 * MINUTE, issued_at=NOW - 72 * MINUTE)
+INVALID = 'Bearer error="invalid_token"'
+RESOURCE = ResourceFacts(url="https://api.example.com/.well-known/oauth-protected-resource")
+HTML = {"body_kind": "html", "challenge": None}
+LARGE = token(length=9000, claims={"groups": [f"group-{n:04}" for n in range(700)]})
+
+NAMED_FIRST: dict[str, dict[str, Evidence]] = {
+    "expired": {
+        "by the server's clock": evidence(token=EXPIRED, call=call(challenge=INVALID)),
+        "without a challenge": evidence(token=EXPIRED, call=call()),
+        "with a 403": evidence(token=EXPIRED, call=call(403)),
+        "without a URL": evidence(token=EXPIRED),
+        "offline": evidence(token=EXPIRED, issuer=issuer(server_time=None, received_at=None)),
+        "by the server's clock only": evidence(
+            token=token(),
+            call=call(challenge=INVALID, server_ahead=2 * HOUR),
+            issuer=issuer(server_time=NOW + 2 * HOUR),
+        ),
+        "an opaque token by its token response": evidence(
+            token=opaque(stated_expiry=NOW - MINUTE), call=call(challenge=INVALID)
+        ),
+        "an opaque token by the API's words": evidence(
+            token=opaque(),
+            call=call(
+                challenge='Bearer error="invalid_token", error_description="The access token expired"'
+            ),
+        ),
+        "and introspection calls it inactive": evidence(
+            token=EXPIRED, call=call(), issuer=issuer(introspection={"active": False})
+        ),
+        "and its key is gone": evidence(token=EXPIRED, call=call(), issuer=issuer(key_ids=("k2",))),
+        "of another audience as well": evidence(
+            token=replace(EXPIRED, audience=("https://other.example.com",)), call=call()
+        ),
+        "with a 500 that says so": evidence(
+            token=EXPIRED, call=call(500, text="Access Token expired")
+        ),
+        "a saved reply": evidence(
+            token=EXPIRED, call=call(is_saved=True, server_ahead=-MINUTE, received_at=None)
+        ),
+        "in the future by exp, and the session is Salesforce's": evidence(
+            token=EXPIRED, call=call(code="INVALID_SESSION_ID", text="Session expired or invalid")
+        ),
+        "a fresh token works": evidence(
+            token=EXPIRED, call=call(), fresh_token=token(), fresh_call=call(200)
+        ),
+    },
+    "local_clock": {
+        "ahead, so that the token seems expired": evidence(
+            token=token(issued_at=NOW - 4 * HOUR, expires_at=NOW - HOUR),
+            call=call(200, server_ahead=-3 * HOUR),
+            issuer=issuer(server_time=NOW - 3 * HOUR),
+        ),
+        "ahead, without a URL": evidence(
+            token=token(issued_at=NOW - 4 * HOUR, expires_at=NOW - HOUR),
+            issuer=issuer(server_time=NOW - 3 * HOUR),
+        ),
+        "behind, so that the token seems to start later": evidence(
+            token=token(issued_at=NOW + HOUR, expires_at=NOW + 2 * HOUR),
+            call=call(200, server_ahead=HOUR + 10),
+            issuer=issuer(server_time=NOW + HOUR + 10),
+        ),
+        "behind, so that a DPoP proof is too old": evidence(
+            token=token(bound_to="dpop", holds_bound_key=True, issued_at=NOW, expires_at=NOW + DAY),
+            profile=profile(dpop=True),
+            call=call(
+                challenge='DPoP error="invalid_dpop_proof", error_description="iat is too old"',
+                carrier="Authorization: DPoP",
+                proof="dpop",
+                server_ahead=HOUR,
+            ),
+            issuer=issuer(server_time=NOW + HOUR),
+        ),
+    },
+    "not_yet_valid": {
+        "by nbf": evidence(token=token(not_before=NOW + HOUR), call=call(challenge=INVALID)),
+        "by nbf, without a URL": evidence(token=token(not_before=NOW + HOUR)),
+        "by the time of issue": evidence(
+            token=token(issued_at=NOW + 10 * MINUTE, expires_at=NOW + HOUR),
+            call=call(challenge=INVALID),
+        ),
+        "by the API's words": evidence(token=opaque(), call=call(text="Jwt not yet valid")),
+    },
+    "wrong_audience": {
+        "by the API's words": evidence(
+            call=call(
+                challenge='Bearer error="invalid_token", error_description="The audience \'a\' is invalid"'
+            )
+        ),
+        "by the API's words in plain text": evidence(
+            call=call(403, text="Audiences in Jwt are not allowed", body_kind="text")
+        ),
+        "by the API's metadata": evidence(
+            token=token(audience=("https://other.example.com",)),
+            call=call(challenge=INVALID),
+            resource=replace(RESOURCE, resource="https://api.example.com"),
+        ),
+        "by the names of the hosts": evidence(
+            token=token(audience=("https://graph.example.org",)), call=call(challenge=INVALID)
+        ),
+        "than the profile requests": evidence(
+            token=token(audience=("invoices",)),
+            profile=profile(audiences=("orders",), audience_key="audience"),
+            call=call(),
+        ),
+        "Keycloak's account": evidence(token=token(audience=("account",)), call=call()),
+        "alive, and refused without a word": evidence(
+            token=token(audience=("orders-api",)),
+            call=call(challenge=INVALID),
+            issuer=issuer(introspection={"active": True}),
+        ),
+        "a fresh token is refused as well": evidence(
+            token=token(audience=("orders-api",)),
+            call=call(challenge=INVALID),
+            fresh_token=token(),
+            fresh_call=call(challenge=INVALID),
+        ),
+    },
+    "wrong_issuer": {
+        "by the API's words": evidence(call=call(text="Jwt issuer is not configured")),
+        "by the API's metadata": evidence(
+            call=call(challenge=INVALID),
+            resource=replace(RESOURCE, authorization_servers=("https://login.example.com",)),
+        ),
+        "staging token, production API": evidence(
+            token=token(issuer="https://id.staging.example.com"),
+            profile=profile(issuer=None),
+            issuer=issuer(issuer=None, key_ids=None),
+            call=call(challenge=INVALID),
+        ),
+        "than the profile trusts": evidence(
+            token=token(issuer="https://other.example.com", stored=False),
+            call=call(challenge=INVALID),
+        ),
+        "Azure's text": evidence(
+            call=call(
+                code="InvalidAuthenticationTokenTenant",
+                text="The access token is from the wrong issuer 'https://sts.windows.net/x/'.",
+            )
+        ),
+    },
+    "missing_scope": {
+        "named by the challenge": evidence(
+            call=call(403, challenge='Bearer error="insufficient_scope", scope="orders:write"')
+        ),
+        "without a name": evidence(call=call(403, challenge='Bearer error="insufficient_scope"')),
+        "named by the body": evidence(
+            call=call(403, code="insufficient_scope", required_scopes=("orders:write",))
+        ),
+        "Google's reason": evidence(
+            call=call(
+                403,
+                code="PERMISSION_DENIED",
+                text="ACCESS_TOKEN_SCOPE_INSUFFICIENT | Request had insufficient authentication scopes.",
+            )
+        ),
+        "GitHub's headers": evidence(
+            token=opaque(scopes=("gist",)),
+            call=call(403, headers={"x-accepted-oauth-scopes": "repo", "x-oauth-scopes": "gist"}),
+        ),
+        "Slack's 200": evidence(
+            token=opaque(scopes=("chat:write",)),
+            call=call(200, code="missing_scope", required_scopes=("channels:read",)),
+        ),
+        "requested and not granted": evidence(
+            profile=profile(scopes=("orders:read", "orders:write")), call=call(403)
+        ),
+    },
+    "not_permitted": {
+        "by the API's words": evidence(
+            call=call(403, text="RBAC: access denied", body_kind="text")
+        ),
+        "although it has the scope": evidence(
+            call=call(403, challenge='Bearer error="insufficient_scope", scope="orders:read"')
+        ),
+        "Kubernetes": evidence(
+            call=call(
+                403,
+                code="Forbidden",
+                text='pods is forbidden: User "u" cannot list resource "pods"',
+            )
+        ),
+    },
+    "revoked": {
+        "by introspection": evidence(
+            call=call(challenge=INVALID), issuer=issuer(introspection={"active": False})
+        ),
+        "by introspection, without a URL": evidence(issuer=issuer(introspection={"active": False})),
+        "from this computer": evidence(call=call(), events=EventFacts(revoked_at=NOW - HOUR)),
+        "by the API's words": evidence(
+            token=opaque(),
+            call=call(
+                code="invalid_token",
+                text="Token was revoked. You have to re-authorize from the user.",
+            ),
+        ),
+        "a fresh token works": evidence(
+            call=call(challenge=INVALID), fresh_token=token(), fresh_call=call(200)
+        ),
+        "UserInfo refuses it": evidence(
+            call=call(challenge=INVALID), issuer=issuer(userinfo_status=401)
+        ),
+        "its session has ended": evidence(
+            call=call(challenge=INVALID),
+            fresh_error=RefusedError("the server refused the refresh token", error="invalid_grant"),
+        ),
+        "called expired before its time": evidence(
+            call=call(challenge='Bearer error="invalid_token", error_description="token expired"')
+        ),
+        "opaque, inactive": evidence(
+            token=opaque(stated_expiry=NOW + HOUR),
+            call=call(),
+            issuer=issuer(introspection={"active": False}),
+        ),
+    },
+    "key_rotated": {
+        "the kid is gone": evidence(
+            token=token(signature="unchecked"),
+            call=call(challenge=INVALID),
+            issuer=issuer(key_ids=("k2", "k3")),
+        ),
+        "the kid is gone, without a URL": evidence(
+            token=token(signature="unchecked"), issuer=issuer(key_ids=("k2",))
+        ),
+        "by the API's words": evidence(
+            token=token(signature="unchecked"),
+            call=call(
+                challenge='Bearer error="invalid_token", error_description="The signature key was not found"'
+            ),
+            issuer=issuer(key_ids=None),
+        ),
+        "the API has an old copy": evidence(
+            call=call(text="Jwks doesn't have key to match kid or alg from Jwt")
+        ),
+    },
+    "jwks_unreachable": {
+        "from here, and the API refuses": evidence(
+            token=token(signature="unchecked"),
+            call=call(challenge=INVALID),
+            issuer=issuer(
+                key_ids=None, jwks_error=UnreachableError("can't connect to id.example.com")
+            ),
+        ),
+        "by the API's words": evidence(call=call(text="Jwks remote fetch is failed")),
+        "by the API's 500": evidence(
+            call=call(
+                500,
+                text="An error occurred while attempting to decode the Jwt: Couldn't retrieve remote JWK set",
+            ),
+            issuer=issuer(
+                key_ids=None, jwks_error=RefusedError("id.example.com answers 503", status=503)
+            ),
+        ),
+    },
+    "mangled": {
+        "in quotes": evidence(token=token(mangling=("it is in quotes",)), call=call()),
+        "truncated": evidence(
+            token=opaque(length=800, part_of_stored=1200, stored=False),
+            call=call(challenge=INVALID),
+        ),
+        "damaged": evidence(
+            token=opaque(
+                damage="it starts like a JWT but has 2 parts instead of 3: was it cut off?"
+            ),
+            call=call(
+                text="Jwt is not in the form of Header.Payload.Signature with two dots and 3 sections"
+            ),
+        ),
+        "by its signature": evidence(
+            token=token(signature="invalid"), call=call(challenge=INVALID)
+        ),
+        "without a URL": evidence(token=token(mangling=("it ends with a line break",))),
+        "and introspection calls it inactive": evidence(
+            token=token(signature="invalid"),
+            call=call(),
+            issuer=issuer(introspection={"active": False}),
+        ),
+        "and the server fails": evidence(
+            token=token(mangling=("it has a line break in it",)), call=call(400)
+        ),
+        "unsigned": evidence(token=token(header={"alg": "none"}, signature="invalid"), call=call()),
+    },
+    "wrong_token_kind": {
+        "an ID token": evidence(
+            token=token(role="id", role_sign="it has nonce and at_hash", audience=("batch",)),
+            call=call(
+                challenge='Bearer error="invalid_token", error_description="The aud claim is not valid"'
+            ),
+        ),
+        "an ID token, refused without a word": evidence(
+            token=token(role="id", audience=("batch",)), call=call()
+        ),
+        "a refresh token": evidence(token=opaque(role="refresh"), call=call(challenge=INVALID)),
+        "a refresh token, without a URL": evidence(token=opaque(role="refresh")),
+        "by the API's words": evidence(
+            token=token(role="unknown"), call=call(code="not_allowed_token_type", status=200)
+        ),
+    },
+    "opaque_at_jwt_api": {
+        "Envoy's text": evidence(
+            token=opaque(),
+            call=call(
+                text="Jwt is not in the form of Header.Payload.Signature with two dots and 3 sections"
+            ),
+        ),
+        "Spring's text": evidence(
+            token=opaque(),
+            call=call(
+                challenge='Bearer error="invalid_token", error_description="Invalid JWT serialization: Missing dot delimiter(s)"'
+            ),
+        ),
+        "alive, and refused without a word": evidence(
+            token=opaque(),
+            call=call(challenge=INVALID),
+            issuer=issuer(introspection={"active": True}),
+        ),
+        "Auth0 without an audience": evidence(
+            token=opaque(), profile=profile(provider="auth0"), call=call(challenge=INVALID)
+        ),
+    },
+    "other_account": {
+        "issued to another profile": evidence(
+            token=token(stored=False), call=call(403), events=EventFacts(issued_to="billing")
+        ),
+        "of another client": evidence(
+            token=token(client="other", stored=False), call=call(challenge=INVALID)
+        ),
+        "of another user": evidence(
+            token=token(claims={"preferred_username": "bob"}),
+            profile=profile(username="alice"),
+            call=call(403),
+        ),
+        "without a URL": evidence(
+            token=token(stored=False), events=EventFacts(issued_to="billing")
+        ),
+    },
+    "bound_token_sent_bare": {
+        "DPoP": evidence(
+            token=token(bound_to="dpop"),
+            profile=profile(dpop=True),
+            call=call(challenge='DPoP algs="ES256", Bearer'),
+        ),
+        "DPoP where only DPoP is offered": evidence(
+            token=token(bound_to="dpop"), call=call(challenge='DPoP algs="ES256"')
+        ),
+        "a certificate": evidence(
+            token=token(bound_to="certificate"), call=call(challenge=INVALID)
+        ),
+        "another key": evidence(
+            token=token(bound_to="dpop", holds_bound_key=False),
+            call=call(
+                challenge='DPoP error="invalid_token"', proof="dpop", carrier="Authorization: DPoP"
+            ),
+        ),
+        "without the nonce": evidence(
+            token=token(bound_to="dpop", holds_bound_key=True),
+            call=call(
+                challenge='DPoP error="use_dpop_nonce"',
+                proof="dpop",
+                carrier="Authorization: DPoP",
+                headers={"dpop-nonce": "n-1"},
+            ),
+        ),
+    },
+    "step_up_needed": {
+        "acr": evidence(
+            call=call(challenge='Bearer error="insufficient_user_authentication", acr_values="mfa"')
+        ),
+        "max_age": evidence(
+            token=token(claims={"auth_time": NOW - DAY}),
+            call=call(challenge='Bearer error="insufficient_user_authentication", max_age="300"'),
+        ),
+        "Microsoft's claims challenge": evidence(
+            call=call(challenge='Bearer error="insufficient_claims", claims="e30="')
+        ),
+    },
+    "wrong_scheme": {
+        "Token instead of Bearer": evidence(
+            call=call(challenge="Bearer", carrier="Authorization: Token")
+        ),
+        "Basic is expected": evidence(call=call(challenge='Basic realm="x"')),
+        "the API saw no token": evidence(
+            call=call(text="No API key found in request"),
+            bare_call=bare(text="No API key found in request"),
+        ),
+        "another header than the provider's": evidence(
+            profile=profile(carriers=("X-Api-Token",)), call=call()
+        ),
+        "AWS signatures": evidence(
+            call=call(
+                403,
+                text="'eyJ' not a valid key=value pair (missing equal-sign) in Authorization header: 'Bearer eyJ'.",
+            )
+        ),
+        "DPoP is required": evidence(call=call(challenge='DPoP algs="ES256"')),
+        "nothing was sent": evidence(call=call(carrier=None)),
+    },
+    "too_large": {
+        "431": evidence(token=LARGE, call=call(431, request_header_size=9200)),
+        "nginx": evidence(
+            token=LARGE,
+            call=call(
+                400,
+                body_kind="html",
+                page_title="400 Request Header Or Cookie Too Large",
+                request_header_size=9200,
+            ),
+        ),
+        "a bare 400": evidence(
+            token=LARGE, call=call(400, request_header_size=9200), bare_call=bare()
+        ),
+        "502 of a proxy": evidence(
+            token=LARGE,
+            call=call(502, body_kind="html", page_title="502 Bad Gateway"),
+            bare_call=bare(),
+        ),
+        "a closed connection": evidence(
+            token=LARGE, call=call(failure="broken_off"), bare_call=bare()
+        ),
+    },
+    "intermediary": {
+        "407": evidence(call=call(407, proxy="proxy.example.com:3128")),
+        "a login page with 200": evidence(
+            call=call(200, body_kind="html", page_title="Sign in", is_sign_in_page=True)
+        ),
+        "a login page with 401": evidence(
+            call=call(401, body_kind="html", page_title="Sign in", is_sign_in_page=True)
+        ),
+        "a redirect to a login": evidence(
+            call=call(302, headers={"location": "https://sso.example.com/login?next=x"})
+        ),
+        "a captive portal": evidence(call=call(511, body_kind="html")),
+        "Cloudflare": evidence(
+            call=call(
+                403,
+                body_kind="html",
+                page_title="Attention Required! | Cloudflare",
+                headers={"server": "cloudflare"},
+            )
+        ),
+        "a page with and without the token": evidence(
+            call=call(403, body_kind="html", page_title="403 Forbidden"),
+            bare_call=bare(403, body_kind="html"),
+        ),
+    },
+    "redirect_dropped_token": {
+        "another host": evidence(
+            call=call(
+                301, headers={"location": "https://www.example.com/orders"}, follows_redirects=True
+            )
+        ),
+        "http to https": evidence(
+            call=call(
+                None,
+                url="http://api.example.com/orders",
+                carrier=None,
+                withheld="the URL is not https",
+                server_time=None,
+                received_at=None,
+            ),
+            bare_call=bare(301, url="http://api.example.com/orders", headers={"location": API}),
+        ),
+        "a saved chain": evidence(
+            call=call(
+                401,
+                challenge="Bearer",
+                is_saved=True,
+                carrier=None,
+                redirected_from=("http://api.example.com/orders",),
+            )
+        ),
+    },
+    "rate_limited": {
+        "429": evidence(call=call(429, headers={"retry-after": "30"})),
+        "403 with headers": evidence(
+            call=call(
+                403,
+                headers={"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(NOW) + 600)},
+            )
+        ),
+        "403 in words": evidence(call=call(403, text="API rate limit exceeded for user ID 1.")),
+        "Slack": evidence(token=opaque(), call=call(200, code="ratelimited")),
+    },
+    "api_down": {
+        "503": evidence(call=call(503)),
+        "502 with and without the token": evidence(call=call(502), bare_call=bare(502)),
+        "500": evidence(call=call(500), bare_call=bare(500)),
+        "refused connection": evidence(call=call(failure="connect")),
+        "timeout": evidence(call=call(failure="timeout")),
+        "and the token has expired": evidence(token=EXPIRED, call=call(failure="connect")),
+    },
+    "dns": {
+        "no such host": evidence(
+            call=call(
+                failure="dns",
+                failure_error=UnreachableError("there is no host named api.example.com"),
+            )
+        )
+    },
+    "tls": {
+        "untrusted": evidence(
+            call=call(
+                failure="tls",
+                failure_error=TlsError("the certificate of api.example.com has expired"),
+            )
+        )
+    },
+    "no_token": {
+        "sign-in required": Evidence(
+            now=NOW,
+            token_error=LoginRequiredError(
+                "profile 'orders' has no token", fix="tokencli login orders"
+            ),
+            profile=profile(),
+        ),
+        "nothing stored": Evidence(now=NOW, profile=profile()),
+    },
+    "nothing_wrong": {
+        "200": evidence(call=call(200)),
+        "204": evidence(call=call(204, body_kind="empty")),
+        "304": evidence(call=call(304, body_kind="empty")),
+        "200 without a token as well": evidence(call=call(200), bare_call=bare(200)),
+        "200 although the key is gone": evidence(call=call(200), issuer=issuer(key_ids=("k2",))),
+        "200 although the audience is another": evidence(
+            token=token(audience=("x",)), call=call(200)
+        ),
+        "no URL": evidence(open_questions=(OpenQuestion("call", "no URL was given"),)),
+        "404": evidence(call=call(404)),
+        "405": evidence(call=call(405)),
+        "200 and the clock is a little off": evidence(
+            call=call(200, server_ahead=5 * MINUTE), issuer=issuer(server_time=NOW + 5 * MINUTE)
+        ),
+    },
+}
+
+NOT_NAMED: dict[str, dict[str, Evidence]] = {
+    "expired": {
+        "valid": evidence(call=call(challenge=INVALID)),
+        "only the local clock says so": evidence(
+            token=token(issued_at=NOW - 4 * HOUR, expires_at=NOW - HOUR),
+            call=call(challenge=INVALID, server_ahead=-3 * HOUR),
+            issuer=issuer(server_time=NOW - 3 * HOUR),
+        ),
+        "accepted": evidence(token=EXPIRED, call=call(200)),
+    },
+    "revoked": {
+        "expired": NAMED_FIRST["expired"]["and introspection calls it inactive"],
+        "a fresh token is refused as well": NAMED_FIRST["wrong_audience"][
+            "a fresh token is refused as well"
+        ],
+        "active": NAMED_FIRST["wrong_audience"]["alive, and refused without a word"],
+        "of another issuer": evidence(
+            token=token(issuer="https://other.example.com"),
+            call=call(),
+            issuer=issuer(introspection={"active": False}),
+        ),
+        "mangled": NAMED_FIRST["mangled"]["and introspection calls it inactive"],
+        "403": evidence(call=call(403)),
+    },
+    "local_clock": {
+        "in step": evidence(call=call(challenge=INVALID)),
+        "unknown": evidence(issuer=issuer(server_time=None)),
+    },
+    "not_yet_valid": {
+        "only by the local clock": NAMED_FIRST["local_clock"][
+            "behind, so that the token seems to start later"
+        ],
+        "valid": evidence(token=token(not_before=NOW - MINUTE), call=call()),
+    },
+    "wrong_audience": {
+        "the API's own": evidence(
+            call=call(challenge=INVALID),
+            resource=replace(RESOURCE, resource="https://api.example.com/"),
+        ),
+        "an ID token": NAMED_FIRST["wrong_token_kind"]["an ID token"],
+        "403": evidence(call=call(403)),
+    },
+    "wrong_issuer": {
+        "a trusted one": evidence(
+            call=call(challenge=INVALID),
+            resource=replace(RESOURCE, authorization_servers=(f"{ISSUER}/",)),
+        ),
+    },
+    "missing_scope": {
+        "it has the scope": NAMED_FIRST["not_permitted"]["although it has the scope"],
+        "401": evidence(call=call(challenge=INVALID)),
+        "rate limit": NAMED_FIRST["rate_limited"]["403 with headers"],
+    },
+    "not_permitted": {
+        "scope": NAMED_FIRST["missing_scope"]["named by the challenge"],
+        "401": evidence(call=call(challenge=INVALID)),
+    },
+    "key_rotated": {
+        "published": evidence(call=call(challenge=INVALID)),
+        "opaque": evidence(token=opaque(), call=call(text="invalid signature")),
+    },
+    "jwks_unreachable": {
+        "fetched": evidence(call=call(challenge=INVALID)),
+        "opaque": evidence(
+            token=opaque(), call=call(), issuer=issuer(jwks_error=UnreachableError("x"))
+        ),
+    },
+    "mangled": {
+        "the key is gone": evidence(
+            token=token(signature="invalid"), call=call(), issuer=issuer(key_ids=("k2",))
+        ),
+        "opaque": NAMED_FIRST["opaque_at_jwt_api"]["Envoy's text"],
+        "valid": evidence(call=call(text="invalid signature")),
+    },
+    "opaque_at_jwt_api": {
+        "a JWT": evidence(call=call(challenge=INVALID)),
+        "403": evidence(token=opaque(), call=call(403)),
+    },
+    "bound_token_sent_bare": {
+        "with a proof": evidence(
+            token=token(bound_to="dpop", holds_bound_key=True),
+            call=call(403, proof="dpop", carrier="Authorization: DPoP"),
+        ),
+    },
+    "wrong_scheme": {"Bearer": evidence(call=call(challenge=INVALID))},
+    "too_large": {"small": evidence(call=call(400), bare_call=bare())},
+    "intermediary": {
+        "JSON": evidence(call=call(403)),
+        "a page of the API": evidence(call=call(200, body_kind="html")),
+    },
+    "redirect_dropped_token": {
+        "a login": NAMED_FIRST["intermediary"]["a redirect to a login"],
+        "within the origin": evidence(
+            call=call(401, redirected_from=("https://api.example.com/v1",), is_saved=True)
+        ),
+    },
+    "rate_limited": {"403": evidence(call=call(403)), "503": evidence(call=call(503))},
+    "api_down": {
+        "401": evidence(call=call()),
+        "its keys": NAMED_FIRST["jwks_unreachable"]["by the API's 500"],
+    },
+    "other_account": {
+        "its own": evidence(call=call(challenge=INVALID), events=EventFacts(issued_to="orders"))
+    },
+    "no_token": {"a saved reply alone": Evidence(now=NOW, call=call(429, is_saved=True))},
+    "nothing_wrong": {
+        "401": evidence(call=call()),
+        "403": evidence(call=call(403)),
+        "expired": evidence(token=EXPIRED),
+    },
+    "dns": {"connect": evidence(call=call(failure="connect"))},
+    "tls": {"connect": evidence(call=call(failure="connect"))},
+    "step_up_needed": {"401": evidence(call=call(challenge=INVALID))},
+    "wrong_token_kind": {"an access token": evidence(call=call(challenge=INVALID))},
+}
+
+
+def flatten(families: dict[str, dict[str, Evidence]]) -> list[object]:
+    """Return the parameters of a test: the cause and one record of its family."""
+    return [
+        pytest.param(cause, record, id=f"{cause}-{name}")
+        for cause, family in families.items()
+        for name, record in family.items()
+    ]
+
+
+@pytest.mark.parametrize(("cause", "record"), flatten(NAMED_FIRST))
+def test_named_first(cause: str, record: Evidence) -> None:
+    """The cause is the first one, with evidence, and it alone is certain unless others are facts too."""
+    findings = rank_causes(record)
+    assert findings[0].id == cause, [(each.id, each.confidence) for each in findings]
+    assert findings[0].evidence
+
+
+@pytest.mark.parametrize(("cause", "record"), flatten(NOT_NAMED))
+def test_not_named(cause: str, record: Evidence) -> None:
+    """The control lacks what makes the cause, and doesn't name it."""
+    assert cause not in [finding.id for finding in rank_causes(record)]
+
+
+def test_every_cause_has_a_family_and_a_control() -> None:
+    """A cause that is added needs both."""
+    assert set(CAUSES) == set(NAMED_FIRST) == set(NOT_NAMED)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "record"),
+    [
+        pytest.param("missing_scope", "not_permitted", evidence(call=call(403)), id="a bare 403"),
+        pytest.param(
+            "missing_scope",
+            "not_permitted",
+            evidence(call=call(403, text="Resource not accessible by integration")),
+            id="GitHub's 403",
+        ),
+        pytest.param(
+            "expired",
+            "local_clock",
+            evidence(
+                call=call(text="Jwt is expired", server_time=None, received_at=None),
+                issuer=issuer(server_time=None, received_at=None),
+            ),
+            id="called expired, and nobody told the time",
+        ),
+        pytest.param(
+            "wrong_issuer",
+            "other_account",
+            evidence(
+                token=token(issuer=f"{ISSUER}/tenant-b", stored=False),
+                profile=profile(issuer=f"{ISSUER}/tenant-a"),
+                issuer=issuer(issuer=f"{ISSUER}/tenant-a", key_ids=None),
+                call=call(challenge=INVALID),
+            ),
+            id="another tenant",
+        ),
+        pytest.param(
+            "key_rotated",
+            "jwks_unreachable",
+            evidence(call=call(text="Jwks doesn't have key to match kid or alg from Jwt")),
+            id="a key cache in the API",
+        ),
+    ],
+)
+def test_ambiguous_pairs(one: str, other: str, record: Evidence) -> None:
+    """What can't be told apart from outside is listed together, not as certain, with a question."""
+    found = {finding.id: finding for finding in rank_causes(record)}
+    assert {one, other} <= found.keys(), list(found)
+    for name in (one, other):
+        assert found[name].confidence != "certain"
+        assert found[name].question
+
+
+@pytest.mark.parametrize(
+    ("record", "code"),
+    [
+        (NAMED_FIRST["nothing_wrong"]["200"], 0),
+        (NAMED_FIRST["local_clock"]["ahead, without a URL"], 0),
+        (NAMED_FIRST["no_token"]["nothing stored"], 4),
+        (NAMED_FIRST["expired"]["by the server's clock"], 9),
+        (NAMED_FIRST["expired"]["by the server's clock only"], 9),
+        (NAMED_FIRST["wrong_scheme"]["Basic is expected"], 9),
+        (NAMED_FIRST["too_large"]["431"], 9),
+        (NAMED_FIRST["not_permitted"]["by the API's words"], 5),
+        (NAMED_FIRST["rate_limited"]["429"], 5),
+        (NAMED_FIRST["jwks_unreachable"]["by the API's words"], 6),
+        (NAMED_FIRST["intermediary"]["407"], 6),
+        (NAMED_FIRST["redirect_dropped_token"]["another host"], 6),
+        (NAMED_FIRST["api_down"]["503"], 6),
+        (NAMED_FIRST["dns"]["no such host"], 6),
+        (NAMED_FIRST["tls"]["untrusted"], 6),
+    ],
+)
+def test_exit_codes(record: Evidence, code: int) -> None:
+    """The first cause decides, and a clock that is off alone is no failure."""
+    assert exit_code(rank_causes(record)) == code

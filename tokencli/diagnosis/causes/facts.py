@@ -1,0 +1,412 @@
+"""What several causes ask of the evidence: the clocks, what the API said, and how sentences name it."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from shlex import quote
+from urllib.parse import urlsplit
+
+from tokencli.diagnosis.causes.api_messages import API_MESSAGES
+from tokencli.diagnosis.evidence import CallFacts, Evidence
+from tokencli.humanize import compare_clock, format_rfc3339, humanize_duration
+from tokencli.jwt.explain import MILLISECONDS_THRESHOLD, finite_number, strings_of_claim
+from tokencli.models import CLOCK_TOLERANCE_S
+
+MAX_QUOTE = 240
+"""Characters of a server's text in a sentence."""
+_LOGIN_URL = re.compile(
+    r"log-?in|sign-?in|\bsso\b|saml|/authorize|/oauth2?/|/adfs/|/cas/|accounts\.|openid",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What the API says about a cause."""
+
+    is_name: bool
+    """Whether its words mean this cause alone."""
+    expected: str | None = None
+    """The audience, issuer or scope that it requires, if it says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The time of the call by the best clock that is known."""
+
+    epoch: float
+    host: str | None
+    """Whose clock it is; None for this computer's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skew:
+    """How far this computer's clock is off."""
+
+    seconds: float
+    """Seconds that it is ahead."""
+    hosts: tuple[str, ...]
+    """The servers whose clocks say so."""
+
+
+def name_host(call: CallFacts) -> str:
+    """Return the host of the API."""
+    return _hostname(call.url) or "the API"
+
+
+def _hostname(url: str | None) -> str | None:
+    try:
+        return urlsplit(url or "").hostname
+    except ValueError:
+        return None
+
+
+def origin(url: str | None) -> tuple[str, str | None, int | None]:
+    """Return scheme, host and port of a URL, for comparison."""
+    try:
+        parts = urlsplit(url or "")
+        port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+        return parts.scheme, parts.hostname, port
+    except ValueError:
+        return "", None, None
+
+
+def is_sign_in_url(url: str) -> bool:
+    """Tell whether a redirect leads to a sign-in."""
+    return bool(_LOGIN_URL.search(url))
+
+
+# What the API said.
+
+
+def read_statements(call: CallFacts | None) -> Mapping[str, Statement]:
+    """Return what the reply says: cause -> statement. Words that fit several causes name none."""
+    if call is None:
+        return {}
+    text = "\n".join(_texts(call))
+    statements: dict[str, Statement] = {}
+    for row in API_MESSAGES:
+        for match in re.finditer(row.says, text, re.IGNORECASE):
+            expected = match.groupdict().get("expected")
+            for cause in row.causes:
+                known = statements.get(cause)
+                if known is None or (len(row.causes) == 1 and not known.is_name):
+                    statements[cause] = Statement(len(row.causes) == 1, expected)
+        text = re.sub(row.says, "\0", text, flags=re.IGNORECASE)
+    return statements
+
+
+def _texts(call: CallFacts) -> list[str]:
+    texts = [call.error_code, call.error_text]
+    for challenge in call.challenges:
+        texts += [challenge.params.get(name) for name in ("error", "error_description")]
+    if call.body_kind == "html":
+        texts.append(call.page_title)
+    return list(dict.fromkeys(text for text in texts if text))
+
+
+def describe_answer(call: CallFacts) -> str | None:
+    """Return `api.example.com answers 401 invalid_token: "The token expired"`; None without reply."""
+    if call.status is None:
+        return None
+    description = next(
+        (
+            challenge.params["error_description"]
+            for challenge in call.challenges
+            if challenge.params.get("error_description")
+        ),
+        None,
+    )
+    text = call.error_text or description
+    code = call.error_code
+    if text is None and call.body_kind == "html" and call.page_title:
+        text = call.page_title
+    if code and text and text.startswith(code):
+        code = None
+    verb = "answered" if call.is_saved else "answers"
+    shown_code = f" {code[:80]}" if code and code != text else ""
+    quoted = f': "{_shorten(text)}"' if text else ""
+    return f"{name_host(call)} {verb} {call.status}{shown_code}{quoted}"
+
+
+def _shorten(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= MAX_QUOTE else f"{flat[: MAX_QUOTE - 1]}…"
+
+
+def challenge_param(call: CallFacts | None, name: str) -> str | None:
+    """Return a parameter of the first challenge that has it."""
+    for challenge in call.challenges if call else ():
+        if value := challenge.params.get(name):
+            return value
+    return None
+
+
+def challenge_schemes(call: CallFacts | None) -> tuple[str, ...]:
+    """Return the schemes that a 401 offers, in lower case."""
+    if call is None or call.status == 407:
+        return ()
+    return tuple(dict.fromkeys(challenge.scheme for challenge in call.challenges))
+
+
+# How the call went.
+
+
+def says_token_error(call: CallFacts) -> bool:
+    """Tell whether the reply names something that is wrong with the token, whatever its status."""
+    statements = read_statements(call)
+    return any(
+        cause not in ("intermediary", "too_large", "rate_limited") for cause in statements
+    ) or call.error_code in ("invalid_token", "invalid_auth", "UNAUTHENTICATED")
+
+
+def is_success(call: CallFacts | None) -> bool:
+    """Tell whether the API did what it was asked. Some APIs say `invalid_auth` with status 200."""
+    if call is None or call.status is None:
+        return False
+    if not (200 <= call.status < 300 or call.status == 304) or call.is_sign_in_page:
+        return False
+    return not (call.error_code and (says_token_error(call) or read_statements(call)))
+
+
+def is_refused(call: CallFacts | None) -> bool:
+    """Tell whether the API refused the call because of who calls: 401, 403, or in its words."""
+    if call is None or call.status is None or is_success(call):
+        return False
+    if call.status in (401, 403):
+        return not call.is_sign_in_page
+    return (
+        call.status != 429
+        and (200 <= call.status < 300 or call.status >= 400)
+        and (says_token_error(call) and not call.is_sign_in_page)
+    )
+
+
+def is_unspecific(call: CallFacts | None) -> bool:
+    """Tell whether the API refused the token without a reason that tells causes apart."""
+    return (
+        is_refused(call)
+        and call is not None
+        and call.status == 401
+        and not any(statement.is_name for statement in read_statements(call).values())
+    )
+
+
+def works_with_fresh_token(evidence: Evidence) -> bool:
+    """Tell whether a fresh token opens what the old one doesn't."""
+    return is_success(evidence.fresh_call) and not is_success(evidence.call)
+
+
+def fails_with_fresh_token(evidence: Evidence) -> bool:
+    """Tell whether a fresh token is refused in the same way."""
+    old, fresh = evidence.call, evidence.fresh_call
+    return (
+        old is not None and fresh is not None and is_refused(fresh) and fresh.status == old.status
+    )
+
+
+def is_alive(evidence: Evidence) -> bool:
+    """Tell whether the issuer, or a fresh token that is refused too, shows that the token isn't dead."""
+    issuer = evidence.issuer
+    return (
+        (issuer.introspection or {}).get("active") is True
+        or issuer.userinfo is not None
+        or fails_with_fresh_token(evidence)
+    )
+
+
+# Clocks.
+
+
+def _server_time(call: CallFacts) -> float | None:
+    """Return the time of a reply by the server's clock; a cached reply is as old as its Age says."""
+    if call.server_time is None:
+        return None
+    age = call.headers.get("age", "")
+    return call.server_time + (int(age) if age.isascii() and age.isdigit() and len(age) < 9 else 0)
+
+
+def judge_moment(evidence: Evidence) -> Moment:
+    """Return when the call was made, by the API's clock, else the issuer's, else this computer's."""
+    for call in (evidence.call, evidence.fresh_call, evidence.bare_call):
+        if call is not None and (time := _server_time(call)) is not None:
+            return Moment(time, name_host(call))
+    call = evidence.call
+    if call is not None and call.is_saved and call.received_at is not None:
+        return Moment(call.received_at, None)
+    issuer = evidence.issuer
+    if issuer.server_time is not None and not (call is not None and call.is_saved):
+        return Moment(issuer.server_time, issuer_host(evidence))
+    return Moment(evidence.now, None)
+
+
+def issuer_host(evidence: Evidence) -> str:
+    """Return the issuer's host."""
+    profile = evidence.profile
+    return (
+        _hostname(evidence.issuer.issuer)
+        or (profile and _hostname(profile.issuer))
+        or (profile and profile.token_host)
+        or "the issuer"
+    )
+
+
+def measure_skew(evidence: Evidence) -> Skew | None:
+    """Return how far this computer's clock is ahead of the servers'; None if none told the time.
+
+    If two servers disagree, the one that agrees with this computer is right: then nothing is off here.
+    """
+    witnesses: dict[str, float] = {}
+    for call in (evidence.call, evidence.bare_call, evidence.fresh_call):
+        if call is None or call.is_saved or call.received_at is None:
+            continue
+        if (time := _server_time(call)) is not None:
+            witnesses.setdefault(name_host(call), call.received_at - time)
+    issuer = evidence.issuer
+    if issuer.server_time is not None and issuer.received_at is not None:
+        witnesses.setdefault(issuer_host(evidence), issuer.received_at - issuer.server_time)
+    if not witnesses:
+        return None
+    closest = min(witnesses.values(), key=abs)
+    return Skew(closest, tuple(witnesses))
+
+
+def is_clock_off(evidence: Evidence) -> bool:
+    """Tell whether this computer's clock differs notably from every server's."""
+    skew = measure_skew(evidence)
+    return skew is not None and abs(skew.seconds) >= CLOCK_TOLERANCE_S
+
+
+def describe_skew(evidence: Evidence) -> str | None:
+    """Return `this computer's clock is 3 hours ahead of that of api.example.com (…)`."""
+    skew = measure_skew(evidence)
+    if skew is None or abs(skew.seconds) < CLOCK_TOLERANCE_S:
+        return None
+    hosts = " and ".join(skew.hosts)
+    server = say_time(evidence.now - skew.seconds, evidence.now)
+    return (
+        f"{compare_clock(skew.seconds, f'that of {hosts}')}:"
+        f" {say_time(evidence.now, evidence.now)} here, {server} there"
+    )
+
+
+def say_time(epoch: float, near: float) -> str:
+    """Return `14:02:11 UTC`, with the date unless it is that of `near`."""
+    text, other = format_rfc3339(epoch), format_rfc3339(near)
+    if text is None:
+        return "a time outside the calendar"
+    date = "" if other and other[:10] == text[:10] else f"{text[:10]} "
+    return f"{date}{text[11:19]} UTC"
+
+
+def say_clock(moment: Moment) -> str:
+    """Return whose clock it is."""
+    return f"{moment.host}'s clock" if moment.host else "this computer's clock"
+
+
+def say_span(seconds: float) -> str:
+    """Return a duration."""
+    return humanize_duration(seconds)
+
+
+def find_expiry(evidence: Evidence) -> float | None:
+    """Return when the token expires, by the token, its token response or its introspection."""
+    token = evidence.token
+    if token is None:
+        return None
+    stated = finite_number((evidence.issuer.introspection or {}).get("exp"))
+    for time in (token.expires_at, token.stated_expiry, stated):
+        if time is not None and 0 < time < MILLISECONDS_THRESHOLD:
+            return time
+    return None
+
+
+# The token.
+
+
+def list_names(names: Sequence[str]) -> str:
+    """Return the first five names."""
+    shown = ", ".join(names[:5])
+    return f"{shown} and {len(names) - 5} more" if len(names) > 5 else shown
+
+
+def token_audience(evidence: Evidence) -> tuple[str, ...]:
+    """Return its audience, by the token or by its introspection."""
+    token = evidence.token
+    if token is not None and token.audience:
+        return token.audience
+    return strings_of_claim((evidence.issuer.introspection or {}).get("aud"))
+
+
+def token_scopes(evidence: Evidence) -> tuple[str, ...] | None:
+    """Return its scopes, by the token, its token response or its introspection; None if unknown."""
+    token = evidence.token
+    if token is not None and token.scopes is not None:
+        return token.scopes
+    scope = (evidence.issuer.introspection or {}).get("scope")
+    return tuple(scope.split()) if isinstance(scope, str) else None
+
+
+def same_url(one: str, other: str) -> bool:
+    """Compare two identifiers, with or without a slash at the end."""
+    return one.rstrip("/") == other.rstrip("/")
+
+
+def has_own_issuer(evidence: Evidence) -> bool:
+    """Tell whether the keys that were fetched are those of the token's issuer."""
+    token, profile = evidence.token, evidence.profile
+    known = [evidence.issuer.issuer, profile.issuer if profile else None]
+    if token is None or token.issuer is None or not any(known):
+        return True
+    return any(each is not None and same_url(token.issuer, each) for each in known)
+
+
+def same_audience(evidence: Evidence) -> bool:
+    """Tell whether the fresh token is for the same audience."""
+    fresh, token = evidence.fresh_token, evidence.token
+    return fresh is None or token is None or set(fresh.audience) == set(token.audience)
+
+
+def describe_renewal(evidence: Evidence) -> str | None:
+    """Say how the renewal of the token went."""
+    if evidence.events.last_failure:
+        return f"its renewal failed: {evidence.events.last_failure}"
+    if works_with_fresh_token(evidence):
+        return "a fresh token is accepted"
+    return None
+
+
+# Commands.
+
+
+def renew_command(evidence: Evidence) -> str | None:
+    """Return the command that gets a new token for the profile."""
+    profile = evidence.profile
+    if profile is None:
+        return None
+    if evidence.token is not None and not evidence.token.stored:
+        return f"tokencli get {profile.command_line_name}"
+    if profile.is_interactive and not profile.has_refresh_token:
+        return f"tokencli login {profile.command_line_name}"
+    return f"tokencli refresh {profile.command_line_name}"
+
+
+def sign_in_command(evidence: Evidence) -> str | None:
+    """Return the command that starts a new session at the issuer."""
+    profile = evidence.profile
+    if profile is None:
+        return None
+    if profile.is_interactive:
+        return f"tokencli login {profile.command_line_name}"
+    return f"tokencli refresh {profile.command_line_name}"
+
+
+def audience_command(evidence: Evidence, audience: str | None) -> str | None:
+    """Return the command that lets the profile request an audience."""
+    profile = evidence.profile
+    if profile is None or audience is None:
+        return None
+    if any(same_url(audience, each) for each in profile.audiences):
+        return renew_command(evidence)
+    key = profile.audience_key or ("audience" if profile.provider == "auth0" else "resource")
+    return f"tokencli profiles edit {profile.name} --set {quote(f'{key}={audience}')}"

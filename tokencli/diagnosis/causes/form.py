@@ -1,0 +1,153 @@
+"""Causes that lie in what the token is: damaged, of another kind, or opaque."""
+
+from shlex import quote
+
+from tokencli.diagnosis.causes import facts
+from tokencli.diagnosis.causes.facts import read_statements
+from tokencli.diagnosis.causes.finding import Confidence, Finding, find
+from tokencli.diagnosis.evidence import Evidence
+
+
+def judge_mangled(evidence: Evidence) -> Finding | None:
+    """The token was changed on its way from the issuer to the API."""
+    token, call = evidence.token, evidence.call
+    said = read_statements(call).get("mangled")
+    if token is None or (call is not None and not _may_be_about_form(evidence)):
+        return None
+    profile, answer = evidence.profile, facts.describe_answer(call) if call else None
+    signs = [f"something happened to the token on its way: {each}" for each in token.mangling]
+    if token.part_of_stored is not None:
+        signs.append(
+            f"it is only a part of the stored token: {token.length:,} of {token.part_of_stored:,} characters"
+        )
+    if token.damage:
+        signs.append(f"the token is damaged: {token.damage}")
+    fix = facts.renew_command(evidence)
+    if signs:
+        if profile is not None and call is not None and not token.stored:
+            url = quote(call.url)
+            fix = f"tokencli get {profile.command_line_name} --format header | curl -H @- {url}"
+        return find("mangled", "certain", (*signs, answer), fix=fix)
+    if str(token.header.get("alg", "")).lower() == "none":
+        return find(
+            "mangled", "certain", ("the token isn't signed: its alg is none", answer), fix=fix
+        )
+    kid, keys = token.header.get("kid"), evidence.issuer.key_ids
+    if token.signature == "invalid" and facts.has_own_issuer(evidence):
+        if isinstance(kid, str) and keys is not None and kid not in keys:
+            return None
+        known = isinstance(kid, str) and keys is not None
+        return find(
+            "mangled",
+            "certain" if known else "likely",
+            (
+                f"the signature doesn't match the token's content, although the issuer publishes its key {kid}"
+                if known
+                else f"the signature can't be verified: {token.signature_problem or 'no key fits'}",
+                answer,
+            ),
+            fix=fix,
+        )
+    if said is None or token.kind == "opaque" or token.signature == "valid":
+        return None
+    return find(
+        "mangled",
+        "possible" if "key_rotated" in read_statements(call) else "likely",
+        (answer, "as tokencli has it, the token is complete"),
+        fix=fix,
+        question="Does the API receive the token as it is here? Compare their lengths: "
+        f"{token.length:,} characters",
+    )
+
+
+def _may_be_about_form(evidence: Evidence) -> bool:
+    """Tell whether a damaged token can have caused the reply; some servers answer it with 400 or 500."""
+    call = evidence.call
+    return call is not None and (
+        facts.is_refused(call)
+        or call.status in (400, 422, 500)
+        or call.failure in ("broken_off", "other")
+    )
+
+
+def judge_wrong_token_kind(evidence: Evidence) -> Finding | None:
+    """It is an ID token or a refresh token, and the API takes access tokens."""
+    token, call = evidence.token, evidence.call
+    said = read_statements(call).get("wrong_token_kind")
+    if token is None or (call is not None and not facts.is_refused(call)):
+        return None
+    answer = facts.describe_answer(call) if call else None
+    profile = evidence.profile
+    fix = f"tokencli get {profile.command_line_name}" if profile else None
+    if token.role in ("id", "refresh"):
+        name = "an ID token" if token.role == "id" else "a refresh token"
+        sign = f": {token.role_sign}" if token.role_sign else ""
+        purpose = (
+            f"it is for the client{f' {token.client}' if token.client else ''}, and APIs take access tokens"
+            if token.role == "id"
+            else "it is for the token endpoint, and APIs take access tokens"
+        )
+        is_sure = token.role == "refresh" or facts.is_refused(call)
+        return find(
+            "wrong_token_kind",
+            "certain" if is_sure else "likely",
+            (f"the token is {name}{sign}", purpose, answer),
+            fix=fix,
+        )
+    if said is not None:
+        confidence: Confidence = "likely" if token.role == "access" else "certain"
+        return find("wrong_token_kind", confidence, (answer,), fix=None)
+    return None
+
+
+def judge_opaque_at_jwt_api(evidence: Evidence) -> Finding | None:
+    """The API wants a JWT, and the token is opaque."""
+    token, call = evidence.token, evidence.call
+    statements = read_statements(call)
+    if token is None or token.kind not in ("opaque", "jwe") or call is None:
+        return None
+    if token.damage or token.mangling or token.part_of_stored or not facts.is_refused(call):
+        return None
+    answer = facts.describe_answer(call)
+    kind = "opaque" if token.kind == "opaque" else "encrypted (JWE)"
+    form = f"the token is {kind}: {token.length:,} characters that aren't a JWT"
+    if token.kind == "jwe":
+        form = f"the token is {kind}"
+    resource = evidence.resource.resource if evidence.resource else None
+    fix = facts.audience_command(evidence, resource)
+    if "opaque_at_jwt_api" in statements:
+        return find(
+            "opaque_at_jwt_api", "certain", (answer, form, _auth0_remark(evidence)), fix=fix
+        )
+    fresh = evidence.fresh_token
+    if facts.works_with_fresh_token(evidence) and fresh is not None and fresh.kind == "jwt":
+        return find(
+            "opaque_at_jwt_api",
+            "likely",
+            (form, "a fresh token, which is a JWT, is accepted", answer),
+        )
+    parses = statements.keys() & {"key_rotated", "wrong_audience", "mangled"}
+    if not facts.is_unspecific(call) and not parses:
+        return None
+    alive = facts.is_alive(evidence) or _auth0_remark(evidence) is not None
+    return find(
+        "opaque_at_jwt_api",
+        "likely" if alive else "possible",
+        (
+            form,
+            "the token is otherwise valid" if facts.is_alive(evidence) else None,
+            _auth0_remark(evidence),
+            answer,
+        ),
+        fix=fix,
+        question=f"Does {facts.name_host(call)} accept opaque tokens?",
+    )
+
+
+def _auth0_remark(evidence: Evidence) -> str | None:
+    profile = evidence.profile
+    if profile is None or profile.provider != "auth0" or profile.audiences:
+        return None
+    return (
+        f"Auth0 issues opaque tokens without an audience, and profile {profile.name} requests none"
+    )

@@ -1,0 +1,215 @@
+"""Causes that lie at the issuer: it ended the token, changed its keys, or can't be reached."""
+
+from shlex import quote
+
+from tokencli.diagnosis.causes import facts
+from tokencli.diagnosis.causes.facts import read_statements
+from tokencli.diagnosis.causes.finding import Confidence, Finding, find
+from tokencli.diagnosis.evidence import Evidence
+from tokencli.errors import ReplyError, TlsError, TokencliError, UnreachableError
+
+
+def judge_revoked(evidence: Evidence) -> Finding | None:
+    """The issuer has ended the token or its session before it expired."""
+    token, call, issuer, events = evidence.token, evidence.call, evidence.issuer, evidence.events
+    said = read_statements(call).get("revoked")
+    if token is None or (call is not None and not facts.is_refused(call)):
+        return None
+    expiry, moment = facts.find_expiry(evidence), facts.judge_moment(evidence)
+    if expiry is not None and expiry <= moment.epoch and not facts.is_clock_off(evidence):
+        return None
+    answer = facts.describe_answer(call) if call else None
+    remaining = (
+        f"it would expire only at {facts.say_time(expiry, moment.epoch)},"
+        f" {facts.say_span(expiry - moment.epoch)} later"
+        if expiry is not None and expiry > moment.epoch
+        else None
+    )
+    host = facts.issuer_host(evidence)
+    inactive = (issuer.introspection or {}).get("active") is False and _is_of_issuer(evidence)
+    fix = (
+        facts.sign_in_command(evidence)
+        if evidence.fresh_error is not None or events.last_failure
+        else facts.renew_command(evidence)
+    )
+    signs: list[str | None] = []
+    if events.revoked_at is not None:
+        signs.append(
+            f"it was revoked from this computer at {facts.say_time(events.revoked_at, moment.epoch)}"
+        )
+    if inactive:
+        signs.append(f"{host} says by introspection that the token isn't active")
+    if issuer.userinfo_status == 401 and _is_of_issuer(evidence):
+        signs.append(f"{host}'s UserInfo endpoint refuses it with 401")
+    if (
+        facts.works_with_fresh_token(evidence)
+        and facts.same_audience(evidence)
+        and facts.is_unspecific(call)
+    ):
+        signs.append("a fresh token for the same audience is accepted")
+    if (
+        evidence.fresh_error is not None
+        and getattr(evidence.fresh_error, "error", None) == "invalid_grant"
+    ):
+        signs.append(f"the issuer refuses to renew it: {evidence.fresh_error.message}")
+    if events.replaced_at is not None:
+        replaced = f"a newer token was issued at {facts.say_time(events.replaced_at, moment.epoch)}"
+        signs.append(replaced if signs or said else None)
+    sure = events.revoked_at is not None or inactive
+    alive = (issuer.introspection or {}).get("active") is True or facts.fails_with_fresh_token(
+        evidence
+    )
+    if sure:
+        return find("revoked", "certain", (*signs, remaining, answer), fix=fix)
+    if said is not None and said.is_name:
+        confidence: Confidence = "likely" if alive else "certain"
+        return find("revoked", confidence, (answer, *signs, remaining), fix=fix)
+    if alive:
+        return None
+    if any(signs) or (said is not None):
+        return find("revoked", "likely", (*signs, remaining, answer), fix=fix)
+    if read_statements(call).get("expired") and moment.host is not None and remaining:
+        return find(
+            "revoked",
+            "likely",
+            (answer, f"yet by {facts.say_clock(moment)} {remaining}: the session may have ended"),
+            fix=fix,
+        )
+    if call is None or not facts.is_unspecific(call):
+        return None
+    return find(
+        "revoked",
+        "possible",
+        (answer, "nothing found shows that the issuer still considers the token active", remaining),
+        fix=fix,
+        question=_fresh_question(evidence),
+    )
+
+
+def _fresh_question(evidence: Evidence) -> str:
+    call, profile = evidence.call, evidence.profile
+    if profile is None or call is None:
+        return "Does a fresh token work?"
+    command = f"tokencli why {profile.command_line_name} {quote(call.url)} --probe"
+    return f"Does a fresh token work? `{command}` tries one"
+
+
+def _is_of_issuer(evidence: Evidence) -> bool:
+    """Tell whether the questioned issuer can know the token at all."""
+    token = evidence.token
+    if token is None or token.mangling or token.damage or token.signature == "invalid":
+        return False
+    if token.issuer is None or token.role in ("id", "refresh"):
+        return token.role not in ("id", "refresh")
+    known = [evidence.issuer.issuer, evidence.profile.issuer if evidence.profile else None]
+    return not any(known) or any(
+        each is not None and facts.same_url(token.issuer, each) for each in known
+    )
+
+
+def judge_key_rotated(evidence: Evidence) -> Finding | None:
+    """The key that signed the token is gone, or the API doesn't have it."""
+    token, call, keys = evidence.token, evidence.call, evidence.issuer.key_ids
+    said = read_statements(call).get("key_rotated")
+    if token is None or (call is not None and not facts.is_refused(call)):
+        return None
+    kid = token.header.get("kid")
+    answer = facts.describe_answer(call) if call else None
+    fix = facts.renew_command(evidence)
+    if isinstance(kid, str) and keys is not None and kid not in keys:
+        if not facts.has_own_issuer(evidence):
+            return None
+        published = f"it publishes {facts.list_names(keys)}" if keys else "it publishes none"
+        return find(
+            "key_rotated",
+            "certain" if facts.is_refused(call) or call is None else "likely",
+            (
+                f"the token is signed with key {kid}, which {facts.issuer_host(evidence)} no longer"
+                f" publishes: {published}",
+                answer,
+                facts.describe_renewal(evidence),
+            ),
+            fix=fix,
+        )
+    if said is None or token.kind == "opaque":
+        return None
+    if token.signature == "invalid" and isinstance(kid, str) and keys is not None:
+        return None  # the key is there: the token was changed
+    if token.signature == "valid" or (isinstance(kid, str) and keys is not None):
+        if not said.is_name and facts.fails_with_fresh_token(evidence):
+            return None
+        return find(
+            "key_rotated",
+            "likely" if said.is_name else "possible",
+            (answer, f"the issuer publishes key {kid}; the API may have an old copy of its keys"),
+            fix=fix,
+            question="Does the API accept the token after it has fetched the issuer's keys again?",
+        )
+    return find(
+        "key_rotated",
+        "likely" if said.is_name else "possible",
+        (
+            answer,
+            f"the token is signed with key {kid}" if kid else "the token doesn't name its key",
+        ),
+        fix=fix,
+        question="Is the key still in the issuer's key set (jwks_uri)?",
+    )
+
+
+def judge_jwks_unreachable(evidence: Evidence) -> Finding | None:
+    """The issuer's keys can't be fetched, so the API can't verify a signature."""
+    token, call, issuer = evidence.token, evidence.call, evidence.issuer
+    statements = read_statements(call)
+    said = statements.get("jwks_unreachable")
+    is_failure = facts.is_refused(call) or (call is not None and (call.status or 0) >= 500)
+    if call is not None and not is_failure and said is None:
+        return None
+    error = issuer.jwks_error or issuer.metadata_error
+    unreachable = _is_outage(error)
+    answer = facts.describe_answer(call) if call else None
+    where = issuer.jwks_url or facts.issuer_host(evidence)
+    local = f"they can't be fetched from here either ({where}): {error.message}" if error else None
+    if said is not None:
+        return find(
+            "jwks_unreachable",
+            "certain" if unreachable else "likely",
+            (
+                answer,
+                local
+                if unreachable
+                else "they can be fetched from here, so the API's own way to them is broken"
+                if issuer.key_ids
+                else None,
+            ),
+        )
+    if unreachable and token is not None and token.kind != "opaque" and error is not None:
+        return find(
+            "jwks_unreachable",
+            "likely" if call is not None else "possible",
+            (f"the issuer's keys can't be fetched ({where}): {error.message}", answer),
+            question="Can the API fetch them? It may be in another network" if call else None,
+        )
+    key = statements.get("key_rotated")
+    if key is not None and key.is_name and token is not None and token.kind != "opaque":
+        kid = token.header.get("kid")
+        if isinstance(kid, str) and issuer.key_ids is not None and kid in issuer.key_ids:
+            return find(
+                "jwks_unreachable",
+                "likely",
+                (
+                    answer,
+                    f"the issuer publishes key {kid}; the API may be unable to fetch its keys",
+                ),
+                question="Does the API's log show a failed request to the issuer's keys?",
+            )
+    return None
+
+
+def _is_outage(error: TokencliError | None) -> bool:
+    if error is None:
+        return False
+    status = getattr(error, "status", None)
+    return isinstance(error, UnreachableError | TlsError | ReplyError) or (
+        isinstance(status, int) and (status >= 500 or status == 404)
+    )

@@ -1,0 +1,369 @@
+"""Causes that lie between this computer and the API, and the two that need no call."""
+
+from shlex import quote
+from urllib.parse import urljoin
+
+from tokencli.diagnosis.causes import facts
+from tokencli.diagnosis.causes.facts import read_statements
+from tokencli.diagnosis.causes.finding import Finding, find
+from tokencli.diagnosis.evidence import CallFacts, Evidence
+
+_GATEWAY_STATUSES = {
+    502: "a gateway answers, but the API behind it doesn't",
+    503: "the service is overloaded or in maintenance",
+    504: "a gateway answers, but the API behind it doesn't in time",
+    521: "Cloudflare answers, but the API behind it refuses connections",
+    522: "Cloudflare answers, but can't connect to the API behind it",
+    523: "Cloudflare answers, but can't reach the API behind it",
+    524: "Cloudflare answers, but the API behind it doesn't in time",
+    525: "Cloudflare answers, but its TLS handshake with the API behind it fails",
+}
+
+
+def judge_no_token(evidence: Evidence) -> Finding | None:
+    """There is no token to call with."""
+    call = evidence.call
+    if evidence.token is not None or (
+        call is not None and call.is_saved and evidence.token_error is None
+    ):
+        return None
+    error = evidence.token_error
+    profile = evidence.profile
+    if error is None:
+        name = f"profile {profile.name} has no stored token" if profile else "no token was given"
+        fix = facts.sign_in_command(evidence) if profile and profile.is_interactive else None
+        if fix is None and profile is not None:
+            fix = f"tokencli get {profile.command_line_name}"
+        return find("no_token", "certain", (name,), fix=fix)
+    return find("no_token", "certain", (error.message, error.cause), fix=error.fix)
+
+
+def judge_dns(evidence: Evidence) -> Finding | None:
+    """The API's host name can't be looked up."""
+    return _judge_failure(evidence, "dns")
+
+
+def judge_tls(evidence: Evidence) -> Finding | None:
+    """No trusted TLS connection to the API is possible."""
+    return _judge_failure(evidence, "tls")
+
+
+def _judge_failure(evidence: Evidence, kind: str) -> Finding | None:
+    call = evidence.call or evidence.bare_call
+    if call is None or call.failure != kind:
+        return None
+    error = call.failure_error
+    host = facts.name_host(call)
+    text = error.message if error else f"{kind.upper()} failed for {host}"
+    return find(
+        kind,
+        "certain",
+        (text, error.cause if error else None, _describe_proxy(call)),
+        fix=error.fix if error else None,
+    )
+
+
+def _describe_proxy(call: CallFacts) -> str | None:
+    return f"the call goes through the proxy {call.proxy}" if call.proxy else None
+
+
+def judge_api_down(evidence: Evidence) -> Finding | None:
+    """The API doesn't answer, or answers with its own failure."""
+    call, bare = evidence.call or evidence.bare_call, evidence.bare_call
+    if call is None:
+        return None
+    if call.failure in ("connect", "timeout", "broken_off", "other"):
+        error = call.failure_error
+        same = bare is not None and bare.failure == call.failure
+        is_sure = call.failure in ("connect", "timeout") and (same or bare is None or bare is call)
+        return find(
+            "api_down",
+            "certain" if is_sure or same else "likely",
+            (
+                error.message if error else f"{facts.name_host(call)} can't be reached",
+                error.cause if error else None,
+                "without the token the result is the same" if same and bare is not call else None,
+                _describe_proxy(call),
+            ),
+            fix=error.fix if error else None,
+        )
+    if call.status is None or call.status < 500 or call.status == 511:
+        return None
+    statements = read_statements(call)
+    if any(
+        statement.is_name and cause != "rate_limited" for cause, statement in statements.items()
+    ):
+        return None
+    same = bare is not None and bare.status is not None and bare.status >= 500
+    without = (
+        f"without the token it answers {bare.status}"
+        if bare is not None and bare.status is not None and bare is not call
+        else None
+    )
+    return find(
+        "api_down",
+        "certain" if same or (bare is None and call.status != 500) else "likely",
+        (
+            facts.describe_answer(call),
+            _GATEWAY_STATUSES.get(call.status, "the failure is in the API"),
+            without,
+        ),
+        question=None if same else "Does the API answer calls of others?",
+    )
+
+
+def judge_intermediary(evidence: Evidence) -> Finding | None:
+    """A proxy, gateway, firewall or login page answered instead of the API."""
+    call = evidence.call or evidence.bare_call
+    if call is None:
+        return None
+    host = facts.name_host(call)
+    answer = facts.describe_answer(call)
+    server = _describe_server(call)
+    if call.status == 407:
+        proxy = f"the proxy {call.proxy}" if call.proxy else "a proxy"
+        return find(
+            "intermediary",
+            "certain",
+            (f"{proxy} requires authentication and didn't forward the call", answer, server),
+        )
+    if call.status == 511:
+        return find(
+            "intermediary",
+            "certain",
+            ("this network requires a sign-in first, in a browser (captive portal)", answer),
+        )
+    if _is_proxy_failure(call):
+        error = call.failure_error
+        return find(
+            "intermediary",
+            "likely",
+            (error.message if error else None, _describe_proxy(call)),
+            fix=error.fix if error else None,
+        )
+    if call.status is None:
+        return None
+    title = f" titled “{call.page_title[:80]}”" if call.page_title else ""
+    if call.is_sign_in_page:
+        return find(
+            "intermediary",
+            "certain",
+            (
+                f"instead of the API a sign-in page answers for {host}{title}, with status {call.status}",
+                server,
+            ),
+        )
+    location = call.headers.get("location")
+    if 300 <= call.status < 400 and location and facts.is_sign_in_url(location):
+        target = facts.origin(urljoin(call.url, location))[1]
+        return find(
+            "intermediary",
+            "certain" if target != host else "likely",
+            (
+                f"instead of an answer, {host} redirects with {call.status} to a sign-in at {target}",
+                server,
+            ),
+        )
+    if "intermediary" in read_statements(call):
+        return find("intermediary", "certain", (answer, server))
+    if call.body_kind != "html":
+        return None
+    same = evidence.bare_call is not None and evidence.bare_call.status == call.status
+    if call.status in (401, 403):
+        challenged = bool(set(facts.challenge_schemes(call)) & {"bearer", "dpop"})
+        if challenged:
+            return None
+        return find(
+            "intermediary",
+            "likely" if same else "possible",
+            (
+                f"{host} answers {call.status} with an HTML page{title}, as proxies and gateways do",
+                server,
+                "without the token the answer is the same" if same else None,
+            ),
+            question="Did the call reach the API? Look for it in the API's log",
+        )
+    if call.status == 200 and same and _expects_data(evidence):
+        return find(
+            "intermediary",
+            "likely",
+            (f"{host} answers with an HTML page{title}, with and without the token", server),
+        )
+    return None
+
+
+def _is_proxy_failure(call: CallFacts) -> bool:
+    error = call.failure_error
+    return (
+        call.failure is not None
+        and call.proxy is not None
+        and error is not None
+        and ("proxy" in error.message.lower())
+    )
+
+
+def _expects_data(evidence: Evidence) -> bool:
+    """Tell whether the API's usual replies aren't pages, as far as that can be seen."""
+    return evidence.resource is not None or "/api" in (evidence.call.url if evidence.call else "")
+
+
+def _describe_server(call: CallFacts) -> str | None:
+    names = [
+        f"{name.title()}: {call.headers[name][:60]}"
+        for name in ("server", "via")
+        if call.headers.get(name)
+    ]
+    return f"the reply names {' and '.join(names)}" if names else None
+
+
+def judge_redirect_dropped_token(evidence: Evidence) -> Finding | None:
+    """The call was redirected to another origin, where clients don't send the token."""
+    call, bare = evidence.call, evidence.bare_call
+    if call is not None and call.redirected_from:
+        start, end = call.redirected_from[0], call.url
+        if facts.origin(start) == facts.origin(end) or not facts.is_refused(call):
+            return None
+        return find(
+            "redirect_dropped_token",
+            "certain",
+            (_describe_redirect(start, end), _DROPPED, facts.describe_answer(call)),
+            fix=_why_command(evidence, end),
+        )
+    redirecting = next(
+        (
+            each
+            for each in (call, bare if call is None or call.withheld else None)
+            if each is not None and _redirect_target(each) is not None
+        ),
+        None,
+    )
+    if redirecting is None:
+        if call is not None and call.failure == "redirect":
+            error = call.failure_error
+            return find(
+                "redirect_dropped_token",
+                "likely",
+                (
+                    error.message if error else f"{facts.name_host(call)} redirects the call",
+                    _DROPPED,
+                ),
+            )
+        return None
+    target = _redirect_target(redirecting)
+    assert target is not None, "it was found"
+    if facts.is_sign_in_url(target):
+        return None
+    same_origin = facts.origin(target) == facts.origin(redirecting.url)
+    return find(
+        "redirect_dropped_token",
+        "likely" if same_origin else "certain",
+        (
+            f"{_describe_redirect(redirecting.url, target)} (status {redirecting.status})",
+            "tokencli sends the token only to the URL that was named, never along a redirect"
+            if same_origin
+            else _DROPPED,
+            f"the token was not sent: {redirecting.withheld}" if redirecting.withheld else None,
+        ),
+        fix=_why_command(evidence, target),
+    )
+
+
+_DROPPED = "clients such as curl don't send the token along to another scheme, host or port"
+
+
+def _redirect_target(call: CallFacts) -> str | None:
+    location = call.headers.get("location")
+    if call.status is None or not 300 <= call.status < 400 or call.status == 304 or not location:
+        return None
+    try:
+        return urljoin(call.url, location)
+    except ValueError:
+        return None
+
+
+def _describe_redirect(start: str, end: str) -> str:
+    one, other = facts.origin(start), facts.origin(end)
+    if one[:2] == ("http", other[1]) and other[0] == "https":
+        return f"the call to {start} was redirected from http to https"
+    return f"the call to {start} was redirected to {end}"
+
+
+def _why_command(evidence: Evidence, url: str) -> str | None:
+    if evidence.profile is None or not url.startswith("https://"):
+        return None
+    return f"tokencli why {evidence.profile.command_line_name} {quote(url)}"
+
+
+def judge_nothing_wrong(evidence: Evidence) -> Finding | None:
+    """The call succeeded, or nothing that was checked speaks against the token."""
+    call, token = evidence.call, evidence.token
+    if call is not None and facts.is_success(call):
+        bare = evidence.bare_call
+        open_to_all = (
+            "the call succeeds without a token as well, so it proves nothing about the token"
+            if facts.is_success(bare)
+            else None
+        )
+        return find(
+            "nothing_wrong",
+            "likely" if open_to_all else "certain",
+            (
+                facts.describe_answer(call),
+                open_to_all,
+                *_list_checks(evidence),
+                *_list_open(evidence),
+            ),
+        )
+    if token is None:
+        return None
+    if call is None:
+        return find(
+            "nothing_wrong",
+            "likely",
+            (*_list_checks(evidence), *_list_open(evidence)),
+        )
+    if call.status is not None and 400 <= call.status < 500 and not facts.is_refused(call):
+        meaning = {
+            404: "there is nothing at this URL",
+            405: f"the URL doesn't support {call.method}",
+            406: "it has no reply of the requested type",
+            410: "what was at this URL is gone",
+            415: "it doesn't accept this type of body",
+        }.get(call.status, "it doesn't accept the request itself")
+        return find(
+            "nothing_wrong",
+            "likely",
+            (
+                facts.describe_answer(call),
+                f"that isn't about the token: {meaning}",
+                *_list_checks(evidence),
+            ),
+        )
+    return None
+
+
+def _list_checks(evidence: Evidence) -> list[str]:
+    """Say what was checked and found right."""
+    token = evidence.token
+    if token is None:
+        return []
+    checks: list[str] = []
+    expiry, moment = facts.find_expiry(evidence), facts.judge_moment(evidence)
+    if expiry is not None and expiry > moment.epoch:
+        checks.append(
+            f"the token is valid for another {facts.say_span(expiry - moment.epoch)} by {facts.say_clock(moment)}"
+        )
+    if token.signature == "valid":
+        checks.append("its signature is valid by the issuer's published keys")
+    if (evidence.issuer.introspection or {}).get("active") is True:
+        checks.append(f"{facts.issuer_host(evidence)} says by introspection that it is active")
+    if evidence.issuer.userinfo is not None:
+        checks.append("the issuer's UserInfo endpoint accepts it")
+    return checks
+
+
+def _list_open(evidence: Evidence) -> list[str]:
+    return [
+        f"not checked: {each.probe.replace('_', ' ')} ({each.reason})"
+        for each in evidence.open_questions
+    ]

@@ -1,0 +1,305 @@
+"""Causes that lie in what the token may do: its scopes, its account, its sign-in, and how often."""
+
+from shlex import quote
+
+from tokencli.diagnosis.causes import facts
+from tokencli.diagnosis.causes.facts import read_statements
+from tokencli.diagnosis.causes.finding import Confidence, Finding, find
+from tokencli.diagnosis.evidence import CallFacts, Evidence
+from tokencli.jwt.explain import finite_number, strings_of_claim
+from tokencli.models import CLOCK_TOLERANCE_S
+
+PERMISSION_QUESTION = (
+    "Which scope does the call require, and does the account have the role? The API's documentation"
+    " or its administrator can tell"
+)
+
+
+def judge_missing_scope(evidence: Evidence) -> Finding | None:
+    """The token lacks a scope that the call requires."""
+    call, profile = evidence.call, evidence.profile
+    if call is None or not facts.is_refused(call) or evidence.token is None:
+        return None
+    said = read_statements(call).get("missing_scope")
+    required, granted = _required_scopes(call), facts.token_scopes(evidence)
+    missing = [scope for scope in required if scope not in (granted or ())]
+    is_named = said is not None and said.is_name
+    if granted is not None and required and not missing:
+        return None
+    answer = facts.describe_answer(call)
+    has = (
+        f"the token has {' '.join(granted)}"
+        if granted
+        else "the token has no scope"
+        if granted is not None
+        else None
+    )
+    lacks = f"the call requires the scope {' '.join(missing)}; {has or 'which scopes the token has is unknown'}"
+    fix = _scope_command(evidence, missing)
+    refused = _describe_refused_scopes(evidence, missing)
+    if missing and (is_named or (call.status == 403 and granted is not None)):
+        return find(
+            "missing_scope",
+            "certain" if is_named else "likely",
+            (lacks, refused, answer),
+            fix=fix,
+        )
+    if is_named:
+        return find("missing_scope", "certain", (answer, has), fix=None)
+    if call.status != 403 and said is None:
+        return None
+    if profile is not None and granted is not None and refused is not None:
+        return find(
+            "missing_scope", "likely", (refused, answer), fix=fix, question=PERMISSION_QUESTION
+        )
+    lost = _describe_lost_scopes(evidence, granted)
+    if said is None and not _is_bare_403(evidence):
+        return None
+    supported = evidence.resource.scopes_supported if evidence.resource else ()
+    unsupported = (
+        f"the API knows the scopes {' '.join(supported[:8])}, of which the token has none"
+        if supported and granted is not None and not set(supported) & set(granted)
+        else None
+    )
+    return find(
+        "missing_scope",
+        "likely" if lost or unsupported else "possible",
+        (answer, unsupported, lost, has),
+        question=PERMISSION_QUESTION,
+    )
+
+
+def _required_scopes(call: CallFacts) -> tuple[str, ...]:
+    """Return the scopes of the challenge, of the body, and of GitHub's X-Accepted-OAuth-Scopes."""
+    names = [*call.required_scopes]
+    for challenge in call.challenges:
+        names += challenge.params.get("scope", "").split()
+    if not names:
+        accepted = call.headers.get("x-accepted-oauth-scopes", "")
+        held = call.headers.get("x-oauth-scopes", "")
+        options = [each.strip() for each in accepted.split(",") if each.strip()]
+        if options and not {each.strip() for each in held.split(",")} & set(options):
+            names += options[:1]
+    return tuple(dict.fromkeys(names))
+
+
+def _scope_command(evidence: Evidence, missing: list[str]) -> str | None:
+    profile = evidence.profile
+    if profile is None or not missing:
+        return None
+    if all(scope in profile.scopes for scope in missing):
+        return f"tokencli login {profile.command_line_name}" if profile.is_interactive else None
+    scopes = " ".join(dict.fromkeys((*profile.scopes, *missing)))
+    return f"tokencli profiles edit {profile.name} --set {quote(f'scope={scopes}')}"
+
+
+def _describe_refused_scopes(evidence: Evidence, missing: list[str]) -> str | None:
+    profile, granted = evidence.profile, facts.token_scopes(evidence)
+    if profile is None or granted is None or not granted:
+        return None
+    ungranted = [
+        scope
+        for scope in profile.scopes
+        if scope not in granted
+        and scope not in ("openid", "offline_access", "profile", "email")
+        and not scope.endswith("/.default")
+        and not any(scope.endswith(f"/{each}") for each in granted)
+    ]
+    relevant = [scope for scope in ungranted if scope in missing] if missing else ungranted
+    if not relevant:
+        return None
+    return f"profile {profile.name} requests {' '.join(relevant)}, which the issuer didn't grant"
+
+
+def _describe_lost_scopes(evidence: Evidence, granted: tuple[str, ...] | None) -> str | None:
+    before = evidence.events.previous_scopes
+    if before is None or granted is None:
+        return None
+    lost = [scope for scope in before if scope not in granted]
+    return f"the token before this one also had the scope {' '.join(lost)}" if lost else None
+
+
+def _is_bare_403(evidence: Evidence) -> bool:
+    """Tell whether a 403 says no more than that."""
+    call = evidence.call
+    if call is None or call.status != 403 or (call.body_kind == "html" and call.is_sign_in_page):
+        return False
+    statements = read_statements(call)
+    return not any(statement.is_name for statement in statements.values())
+
+
+def judge_not_permitted(evidence: Evidence) -> Finding | None:
+    """The token is accepted, but its account or client may not do this."""
+    call = evidence.call
+    if call is None or call.status is None or evidence.token is None or facts.is_success(call):
+        return None
+    statements = read_statements(call)
+    said = statements.get("not_permitted")
+    answer = facts.describe_answer(call)
+    alive = "a fresh token gets the same answer" if facts.fails_with_fresh_token(evidence) else None
+    if call.status == 404 and _bare_status(evidence) == 401:
+        return find(
+            "not_permitted",
+            "possible",
+            (
+                answer,
+                "without a token the answer is 401, so the API accepts the token; some APIs hide with 404 what an account may not see",
+            ),
+            question="Does what the URL names exist?",
+        )
+    if not facts.is_refused(call):
+        return None
+    required, granted = _required_scopes(call), facts.token_scopes(evidence)
+    has_scopes = bool(required) and granted is not None and set(required) <= set(granted)
+    scopes = f"the token has the required scope {' '.join(required)}" if has_scopes else None
+    if said is not None and said.is_name and call.status in (401, 403, 404, 200):
+        return find("not_permitted", "certain", (answer, _identity(evidence), scopes, alive))
+    if has_scopes and (call.status == 403 or "missing_scope" in statements):
+        return find("not_permitted", "likely", (scopes, answer, _identity(evidence), alive))
+    if said is None and not _is_bare_403(evidence):
+        return None
+    if _bare_status(evidence) == 403:
+        return find(
+            "not_permitted",
+            "possible",
+            (answer, "without a token the answer is 403, too, so it may not be about the token"),
+            question="Does the API admit this network? It may have a list of allowed addresses",
+        )
+    different = (
+        "without a token the answer is 401, so the API accepts the token"
+        if _bare_status(evidence) == 401
+        else None
+    )
+    return find(
+        "not_permitted",
+        "possible"
+        if required or "missing_scope" in statements
+        else "likely"
+        if alive and different
+        else "possible",
+        (answer, different, _identity(evidence), alive),
+        question=PERMISSION_QUESTION,
+    )
+
+
+def _bare_status(evidence: Evidence) -> int | None:
+    return evidence.bare_call.status if evidence.bare_call else None
+
+
+def _identity(evidence: Evidence) -> str | None:
+    token = evidence.token
+    if token is None:
+        return None
+    who = token.claims.get("preferred_username") or token.claims.get("email") or token.subject
+    roles = next(
+        (
+            value
+            for name in ("roles", "groups")
+            if isinstance(value := token.claims.get(name), list)
+        ),
+        None,
+    )
+    name = f"the token is of {who}" if isinstance(who, str) else None
+    if roles is None:
+        return name
+    shown = ", ".join(str(role)[:40] for role in roles[:5]) or "none"
+    return f"{name or 'the token'}{', with' if name else ' has'} the roles and groups {shown}"
+
+
+def judge_step_up_needed(evidence: Evidence) -> Finding | None:
+    """The API requires a stronger or more recent sign-in (RFC 9470)."""
+    token, call, profile = evidence.token, evidence.call, evidence.profile
+    said = read_statements(call).get("step_up_needed")
+    if call is None or said is None or token is None or facts.is_success(call):
+        return None
+    values = (facts.challenge_param(call, "acr_values") or "").split()
+    max_age = _read_seconds(facts.challenge_param(call, "max_age"))
+    acr, auth_time = (
+        strings_of_claim(token.claims.get("acr")),
+        finite_number(token.claims.get("auth_time")),
+    )
+    moment = facts.judge_moment(evidence)
+    signs: list[str | None] = []
+    satisfied = bool(values or max_age is not None)
+    if values:
+        has = (
+            f"the token has {' '.join(acr)}"
+            if acr
+            else "the token doesn't say how the user signed in"
+        )
+        signs.append(f"the API requires acr {' or '.join(values)}; {has}")
+        satisfied = satisfied and bool(set(values) & set(acr))
+    if max_age is not None:
+        age = moment.epoch - auth_time if auth_time is not None else None
+        since = (
+            f"the user signed in {facts.say_span(age)} ago"
+            if age is not None
+            else "the token doesn't say when the user signed in"
+        )
+        signs.append(f"the API requires a sign-in within {facts.say_span(max_age)}; {since}")
+        satisfied = satisfied and age is not None and age <= max_age
+    fix = None
+    if profile is not None and profile.is_interactive and (values or max_age is not None):
+        settings = []
+        if values:
+            acr_setting = "params.acr_values=" + " ".join(values)
+            settings.append(f"--set {quote(acr_setting)}")
+        if max_age is not None:
+            settings.append(f"--set params.max_age={max_age:.0f}")
+        edit = f"tokencli profiles edit {profile.name} {' '.join(settings)}"
+        fix = f"{edit} && tokencli login {profile.command_line_name}"
+    elif profile is not None and profile.is_interactive:
+        fix = f"tokencli login {profile.command_line_name}"
+    return find(
+        "step_up_needed",
+        "likely" if satisfied else "certain",
+        (*signs, facts.describe_answer(call)),
+        fix=fix,
+    )
+
+
+def _read_seconds(text: str | None) -> float | None:
+    return float(text) if text and text.isascii() and text.isdigit() and len(text) < 12 else None
+
+
+def judge_rate_limited(evidence: Evidence) -> Finding | None:
+    """The API limits how often it may be called."""
+    call = evidence.call
+    if call is None or call.status is None or facts.is_success(call):
+        return None
+    said = read_statements(call).get("rate_limited")
+    headers = call.headers
+    names = ("x-ratelimit-remaining", "ratelimit-remaining", "x-rate-limit-remaining")
+    exhausted = any(headers.get(name) in ("0", "0.0") for name in names)
+    is_limit = call.status in (200, 403, 503) and (said is not None or exhausted)
+    is_delay = call.status == 403 and "retry-after" in headers
+    if not (call.status == 429 or is_limit or is_delay):
+        return None
+    sure: Confidence = "certain" if call.status == 429 or said or exhausted else "likely"
+    return find(
+        "rate_limited",
+        sure,
+        (
+            facts.describe_answer(call),
+            _describe_wait(evidence, call),
+            "no calls remain in this period" if exhausted else None,
+        ),
+    )
+
+
+def _describe_wait(evidence: Evidence, call: CallFacts) -> str | None:
+    """Say when to try again, by Retry-After (RFC 9110 section 10.2.3) or by the rate-limit headers."""
+    wait = call.headers.get("retry-after", "").strip()
+    if (seconds := _read_seconds(wait)) is not None:
+        return f"it may be called again in {facts.say_span(seconds)} (Retry-After)"
+    if wait:
+        return f"it may be called again at {wait[:40]} (Retry-After)"
+    for name in ("x-ratelimit-reset", "ratelimit-reset", "x-rate-limit-reset"):
+        reset = finite_number(_read_seconds(call.headers.get(name)))
+        if reset is None:
+            continue
+        moment = facts.judge_moment(evidence).epoch
+        left = reset - moment if reset > 1e9 else reset
+        if left > CLOCK_TOLERANCE_S / 60:
+            return f"it may be called again in {facts.say_span(left)} ({name})"
+    return None

@@ -1,0 +1,309 @@
+"""Causes of a token that is for another API, from another issuer, or of another account."""
+
+import re
+from shlex import quote
+
+from tokencli.diagnosis.causes import facts
+from tokencli.diagnosis.causes.facts import read_statements
+from tokencli.diagnosis.causes.finding import Finding, find
+from tokencli.diagnosis.evidence import Evidence
+from tokencli.humanize import join_alternatives
+
+_ENVIRONMENTS = {
+    "production": r"prod|production|live",
+    "staging": r"stag(?:e|ing)|stg|preprod|pre-prod|preview",
+    "test": r"tests?|testing|qa|uat|int|integration",
+    "development": r"dev|develop|development|local|sandbox|demo",
+}
+_USER_CLAIMS = ("preferred_username", "upn", "unique_name", "email", "username")
+
+
+def judge_wrong_audience(evidence: Evidence) -> Finding | None:
+    """The API isn't among the token's audiences."""
+    token, call = evidence.token, evidence.call
+    said = read_statements(call).get("wrong_audience")
+    if call is not None and not facts.is_refused(call) and said is None:
+        return None
+    if facts.works_with_fresh_token(evidence) and facts.same_audience(evidence):
+        return None
+    audience = facts.token_audience(evidence)
+    shown = facts.list_names(audience) if audience else None
+    resource = evidence.resource.resource if evidence.resource else None
+    expected = said.expected if said and said.expected else resource
+    answer = facts.describe_answer(call) if call else None
+    is_listed = resource is not None and any(facts.same_url(resource, each) for each in audience)
+    current = (
+        f"the token's audience is {shown}"
+        if shown
+        else "the token names no audience"
+        if token is not None and token.kind == "jwt"
+        else None
+    )
+    fix = facts.audience_command(evidence, resource if resource and not is_listed else None)
+    if said is not None and said.is_name:
+        return find(
+            "wrong_audience",
+            "likely" if is_listed else "certain",
+            (answer, f"{current}; the API expects {expected}" if current and expected else current),
+            fix=fix,
+        )
+    if is_listed or token is None:
+        return None
+    if resource is not None and audience:
+        return find(
+            "wrong_audience",
+            "certain" if call is not None and call.status == 401 else "likely",
+            (
+                f"the token's audience is {shown}, and the API's metadata names {resource}",
+                answer,
+            ),
+            fix=fix,
+        )
+    profile = evidence.profile
+    if (
+        profile is not None
+        and profile.audiences
+        and audience
+        and not any(facts.same_url(one, other) for one in audience for other in profile.audiences)
+    ):
+        return find(
+            "wrong_audience",
+            "likely",
+            (
+                f"the token's audience is {shown}, and profile {profile.name} requests"
+                f" {facts.list_names(profile.audiences)}",
+                answer,
+            ),
+            fix=facts.renew_command(evidence),
+        )
+    if call is None or not facts.is_unspecific(call):
+        return None
+    if (strange := _describe_strange_audience(evidence, audience)) is not None:
+        return find("wrong_audience", "likely", (strange, answer))
+    if token.kind == "opaque" and not audience:
+        return None
+    return find(
+        "wrong_audience",
+        "likely" if facts.is_alive(evidence) else "possible",
+        (current, "the token is otherwise valid" if facts.is_alive(evidence) else None, answer),
+        question=f"Which audience does {facts.name_host(call)} expect?",
+    )
+
+
+def _describe_strange_audience(evidence: Evidence, audience: tuple[str, ...]) -> str | None:
+    """Say so if every audience is a URL of another site, or is the issuer's own API."""
+    call, token = evidence.call, evidence.token
+    if call is None or token is None or not audience:
+        return None
+    host = facts.name_host(call)
+    names = [each for each in audience if each != token.client]
+    if names == ["account"]:
+        return (
+            "the token's audience is account, Keycloak's own account API: no client scope adds the"
+            f" audience of {host}"
+        )
+    hosts = [facts.origin(each)[1] for each in names if each.startswith(("https://", "http://"))]
+    if not hosts or len(hosts) != len(names):
+        return None
+    if any(name is None or _site(name) == _site(host) for name in hosts):
+        return None
+    return f"the token is for {facts.list_names(audience)}, and the call goes to {host}"
+
+
+def _site(host: str) -> str:
+    return host if re.fullmatch(r"[\d.:]+", host) else ".".join(host.split(".")[-2:])
+
+
+def judge_wrong_issuer(evidence: Evidence) -> Finding | None:
+    """The API trusts another issuer, or another environment of it."""
+    token, call, profile = evidence.token, evidence.call, evidence.profile
+    said = read_statements(call).get("wrong_issuer")
+    if token is None or (call is not None and not facts.is_refused(call)):
+        return None
+    issuer = token.issuer
+    answer = facts.describe_answer(call) if call else None
+    current = f"the token's issuer is {issuer}" if issuer else None
+    trusted = evidence.resource.authorization_servers if evidence.resource else ()
+    is_trusted = issuer is not None and any(facts.same_url(issuer, each) for each in trusted)
+    fix = _rival_command(evidence)
+    if said is not None and said.is_name and not is_trusted:
+        expects = f"the API expects {said.expected}" if said.expected else None
+        return find(
+            "wrong_issuer",
+            "certain",
+            (
+                answer,
+                f"{current}; {expects}" if current and expects else current,
+                _environments(evidence),
+            ),
+            fix=fix,
+        )
+    if is_trusted or issuer is None:
+        return None
+    if trusted:
+        return find(
+            "wrong_issuer",
+            "certain" if call is not None and call.status == 401 else "likely",
+            (
+                f"{current}, and the API's metadata names {facts.list_names(trusted)}",
+                answer,
+                _environments(evidence),
+            ),
+            fix=fix,
+        )
+    environments = _environments(evidence)
+    if profile is not None and profile.issuer and not facts.same_url(issuer, profile.issuer):
+        return find(
+            "wrong_issuer",
+            "likely",
+            (
+                f"{current}, and profile {profile.name} trusts {profile.issuer}",
+                environments,
+                answer,
+            ),
+            fix=fix or facts.renew_command(evidence),
+            question=_account_question(evidence),
+        )
+    if call is None or not (facts.is_unspecific(call) or environments):
+        return None
+    if environments:
+        return find("wrong_issuer", "likely", (environments, answer), fix=fix)
+    if said is None and facts.works_with_fresh_token(evidence):
+        return None
+    return find(
+        "wrong_issuer",
+        "possible",
+        (current, answer),
+        fix=fix,
+        question=f"Which issuer does {facts.name_host(call)} trust?",
+    )
+
+
+def _environments(evidence: Evidence) -> str | None:
+    """Say so if the token's issuer belongs to another environment than the API, by their names."""
+    token, call = evidence.token, evidence.call
+    if token is None or call is None or not token.issuer:
+        return None
+    of_token, of_api = _environment(token.issuer), _environment(call.url)
+    if of_token in (None, of_api) or {of_token, of_api} == {"production", None}:
+        return None
+    if of_token == "development" and of_api is None:
+        return None  # a vendor's tenant for developers, e.g. dev-123.okta.com, may be the only one
+    api_side = f"a {of_api} API" if of_api else f"no {of_token} API by its name"
+    return (
+        f"the token comes from a {of_token} issuer ({facts.origin(token.issuer)[1]}), and"
+        f" {facts.name_host(call)} is {api_side}"
+    )
+
+
+def _environment(url: str) -> str | None:
+    """Return the environment that a URL's host or path names; None if it names none."""
+    host = facts.origin(url)[1] or ""
+    path = url.split(host, 1)[-1] if host else ""
+    words = re.split(r"[^a-z]+", f"{host} {path}".lower())
+    for name, pattern in _ENVIRONMENTS.items():
+        if any(re.fullmatch(pattern, word) for word in words):
+            return name
+    return None
+
+
+def _rival_command(evidence: Evidence) -> str | None:
+    call = evidence.call
+    if not evidence.rival_profiles or call is None:
+        return None
+    return f"tokencli why {evidence.rival_profiles[0]} {quote(call.url)}"
+
+
+def _account_question(evidence: Evidence) -> str:
+    call = evidence.call
+    api = facts.name_host(call) if call else "the API"
+    return f"Which issuer, and whose account there, does {api} expect?"
+
+
+def judge_other_account(evidence: Evidence) -> Finding | None:
+    """The token belongs to another profile, tenant, client or user than expected."""
+    token, call, profile = evidence.token, evidence.call, evidence.profile
+    said = read_statements(call).get("other_account")
+    refused = facts.is_refused(call) or (call is not None and call.status == 404)
+    if token is None or (call is not None and not refused):
+        return None
+    answer = facts.describe_answer(call) if call else None
+    signs = _account_signs(evidence)
+    owner = evidence.events.issued_to
+    is_foreign = owner is not None and profile is not None and owner != profile.name
+    fix = _rival_command(evidence)
+    if fix is None and is_foreign and profile is not None:
+        fix = f"tokencli get {profile.command_line_name}"
+    elif fix is None and signs and profile is not None:
+        fix = (
+            f"tokencli login {profile.command_line_name} --again"
+            if token.stored
+            else f"tokencli get {profile.command_line_name}"
+        )
+    if said is not None and said.is_name:
+        return find("other_account", "certain" if signs else "likely", (answer, *signs), fix=fix)
+    if not signs:
+        if evidence.rival_profiles and call is not None and call.status in (401, 403, 404):
+            return find(
+                "other_account",
+                "possible",
+                (
+                    f"the token of profile {join_alternatives(evidence.rival_profiles)} fits what the API asks for",
+                    answer,
+                ),
+                fix=fix,
+            )
+        return None
+    other_issuer = (
+        profile is not None
+        and profile.issuer is not None
+        and token.issuer is not None
+        and not facts.same_url(profile.issuer, token.issuer)
+    )
+    return find(
+        "other_account",
+        "likely",
+        (*signs, answer),
+        fix=fix,
+        question=_account_question(evidence) if other_issuer else None,
+    )
+
+
+def _account_signs(evidence: Evidence) -> list[str]:
+    token, profile, signs = evidence.token, evidence.profile, []
+    if token is None or profile is None:
+        return []
+    owner = evidence.events.issued_to
+    if owner is not None and owner != profile.name:
+        signs.append(f"the token was issued to profile {owner}, not to {profile.name}")
+    elif not token.stored and evidence.same_token_as and profile.name not in evidence.same_token_as:
+        signs.append(f"it is the token of profile {join_alternatives(evidence.same_token_as)}")
+    if profile.client_id and token.client and token.client != profile.client_id:
+        signs.append(
+            f"the token was issued to client {token.client}, and profile {profile.name} is client"
+            f" {profile.client_id}"
+        )
+    user = _user(evidence)
+    if profile.username and user and user.casefold() != profile.username.casefold():
+        local = profile.username.partition("@")[0].casefold()
+        if user.partition("@")[0].casefold() != local:
+            signs.append(
+                f"the token is of user {user}, and profile {profile.name} has {profile.username}"
+            )
+    if profile.issuer and token.issuer and not facts.same_url(profile.issuer, token.issuer):
+        ours, theirs = facts.origin(profile.issuer), facts.origin(token.issuer)
+        if ours == theirs:
+            signs.append(
+                f"the token is of {token.issuer}, another tenant of {ours[1]} than {profile.issuer}"
+            )
+    return signs
+
+
+def _user(evidence: Evidence) -> str | None:
+    token = evidence.token
+    for source in (evidence.issuer.userinfo or {}, token.claims if token else {}):
+        for name in _USER_CLAIMS:
+            value = source.get(name)
+            if isinstance(value, str) and value:
+                return value
+    return None

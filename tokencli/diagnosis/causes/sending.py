@@ -1,0 +1,245 @@
+"""Causes that lie in how the token is sent."""
+
+import json
+from shlex import quote
+
+from tokencli.diagnosis.causes import facts
+from tokencli.diagnosis.causes.facts import read_statements
+from tokencli.diagnosis.causes.finding import Finding, find
+from tokencli.diagnosis.evidence import Evidence
+
+USUAL_HEADER_LIMIT = 8192
+"""Bytes of a header that servers commonly accept: nginx, Apache httpd and Tomcat by default."""
+_SCHEMES_WITH_TOKEN = ("bearer", "dpop")
+
+
+def judge_bound_token_sent_bare(evidence: Evidence) -> Finding | None:
+    """The token is bound to a key, and the call doesn't prove its possession."""
+    token, call, profile = evidence.token, evidence.call, evidence.profile
+    if token is None or call is None or not facts.is_refused(call):
+        return None
+    said = read_statements(call).get("bound_token_sent_bare")
+    answer = facts.describe_answer(call)
+    name = (
+        "a DPoP key (cnf.jkt)"
+        if token.bound_to == "dpop"
+        else "a client certificate (cnf.x5t#S256)"
+    )
+    fix = _proof_command(evidence)
+    if token.bound_to is not None and call.proof != token.bound_to:
+        proof = "without a DPoP proof" if token.bound_to == "dpop" else "without that certificate"
+        return find(
+            "bound_token_sent_bare",
+            "certain",
+            (f"the token is bound to {name}, and the call was sent {proof}", answer),
+            fix=fix,
+        )
+    if token.bound_to is not None and token.holds_bound_key is False:
+        owner = (
+            f"profile {profile.name} has another one"
+            if profile
+            else "the call was made with another one"
+        )
+        return find(
+            "bound_token_sent_bare",
+            "certain",
+            (f"the token is bound to {name}, and {owner}", answer),
+            fix=facts.sign_in_command(evidence),
+        )
+    if said is None:
+        return None
+    if call.error_code == "use_dpop_nonce" and call.proof == "dpop":
+        return find(
+            "bound_token_sent_bare",
+            "certain",
+            (
+                "the API requires a nonce in the DPoP proof, and the call had none or an old one",
+                answer,
+            ),
+            fix=fix,
+        )
+    if call.proof is not None and facts.is_clock_off(evidence):
+        return None
+    if token.bound_to is None and token.kind != "opaque":
+        return None  # the API requires a bound token: wrong_scheme
+    return find(
+        "bound_token_sent_bare",
+        "likely",
+        (answer, "the proof that was sent isn't accepted" if call.proof else None),
+        fix=fix if profile is not None and profile.dpop else None,
+    )
+
+
+def _proof_command(evidence: Evidence) -> str | None:
+    call, profile, token = evidence.call, evidence.profile, evidence.token
+    if call is None or profile is None or token is None or token.bound_to == "certificate":
+        return None
+    if not profile.dpop:
+        return None
+    url, nonce = quote(call.url), call.headers.get("dpop-nonce")
+    method = "" if call.method == "GET" else f" --method {call.method}"
+    request = "" if call.method == "GET" else f" -X {call.method}"
+    extra = f" --nonce {quote(nonce)}" if nonce else ""
+    return (
+        f"tokencli get {profile.command_line_name} --format dpop{method} --url {url}{extra}"
+        f" | curl{request} -H @- {url}"
+    )
+
+
+def judge_wrong_scheme(evidence: Evidence) -> Finding | None:
+    """The API looks for the token elsewhere, or under another scheme."""
+    token, call, profile = evidence.token, evidence.call, evidence.profile
+    if call is None or token is None or not facts.is_refused(call) or call.withheld:
+        return None
+    said = read_statements(call).get("wrong_scheme")
+    answer, carrier = facts.describe_answer(call), call.carrier
+    sent = f"the token was sent in {_describe_carrier(carrier)}" if carrier else None
+    fix = _carrier_command(evidence)
+    if carrier is None:
+        return find("wrong_scheme", "certain", ("the call carried no token", answer), fix=fix)
+    schemes = facts.challenge_schemes(call)
+    scheme = carrier.partition(": ")[2].strip().split(" ")[0].lower()
+    if schemes and scheme and scheme not in schemes:
+        if schemes == ("dpop",) or (set(schemes) & set(_SCHEMES_WITH_TOKEN) == {"dpop"}):
+            return _needs_dpop(evidence, sent, answer)
+        return find(
+            "wrong_scheme",
+            "certain" if set(schemes) & set(_SCHEMES_WITH_TOKEN) or said else "likely",
+            (f"{sent}, and the API accepts {' or '.join(map(_spell_scheme, schemes))}", answer),
+            fix=fix,
+        )
+    metadata = evidence.resource
+    if (
+        metadata is not None
+        and metadata.dpop_bound_access_tokens_required
+        and token.bound_to is None
+    ):
+        return _needs_dpop(evidence, "the API's metadata requires DPoP-bound tokens", answer)
+    if (
+        token.bound_to is None
+        and token.kind != "opaque"
+        and "bound_token_sent_bare" in read_statements(call)
+    ):
+        return _needs_dpop(evidence, sent, answer)
+    if metadata is not None and metadata.bearer_methods_supported:
+        method = "query" if carrier.startswith("?") else "header"
+        if method not in metadata.bearer_methods_supported:
+            methods = " or ".join(metadata.bearer_methods_supported)
+            return find(
+                "wrong_scheme",
+                "certain",
+                (f"{sent}, and the API's metadata names {methods}", answer),
+                fix=fix,
+            )
+    differs = (
+        f"{sent}, and the provider of profile {profile.name} sends it in {' or '.join(map(_describe_carrier, profile.carriers))}"
+        if profile is not None and profile.carriers and carrier not in profile.carriers
+        else None
+    )
+    if said is not None:
+        return find(
+            "wrong_scheme",
+            "certain" if differs else "likely",
+            (differs or sent, answer, _describe_same_answer(evidence)),
+            fix=fix if differs else None,
+        )
+    if differs:
+        return find("wrong_scheme", "likely", (differs, answer), fix=fix)
+    return None
+
+
+def _needs_dpop(evidence: Evidence, sign: str | None, answer: str | None) -> Finding:
+    profile = evidence.profile
+    fix = (
+        f"tokencli profiles edit {profile.name} --set dpop=true"
+        if profile is not None and not profile.dpop
+        else None
+    )
+    return find(
+        "wrong_scheme",
+        "certain",
+        (
+            "the API accepts only DPoP-bound tokens, and the token isn't bound to a key",
+            sign,
+            answer,
+        ),
+        fix=fix,
+    )
+
+
+def _describe_carrier(carrier: str) -> str:
+    if carrier.startswith("?"):
+        return f"the query parameter {carrier[1:]}"
+    return f"the header {carrier}"
+
+
+def _spell_scheme(scheme: str) -> str:
+    return {"dpop": "DPoP", "aws4-hmac-sha256": "AWS4-HMAC-SHA256"}.get(scheme, scheme.capitalize())
+
+
+def _describe_same_answer(evidence: Evidence) -> str | None:
+    call, bare = evidence.call, evidence.bare_call
+    if call is None or bare is None or facts.describe_answer(call) != facts.describe_answer(bare):
+        return None
+    return "without a token the answer is the same, so the API doesn't see the token"
+
+
+def _carrier_command(evidence: Evidence) -> str | None:
+    """Return the call with the token in the header that the provider uses, if that would be different."""
+    call, profile = evidence.call, evidence.profile
+    if call is None or profile is None or call.carrier in profile.carriers:
+        return None
+    method = "" if call.method == "GET" else f" -X {call.method}"
+    return f"tokencli get {profile.command_line_name} --format header | curl{method} -H @- {quote(call.url)}"
+
+
+def judge_too_large(evidence: Evidence) -> Finding | None:
+    """The request's headers exceed the server's limit."""
+    call, token = evidence.call, evidence.token
+    if call is None or token is None or facts.is_success(call):
+        return None
+    said = read_statements(call).get("too_large")
+    answer = facts.describe_answer(call) or (
+        f"{facts.name_host(call)} closed the connection" if call.failure == "broken_off" else None
+    )
+    size = call.request_header_size
+    sizes = f"the token has {token.length:,} characters" + (
+        f", and the request's headers have {size:,} bytes" if size else ""
+    )
+    large = f"{sizes}; servers commonly accept {USUAL_HEADER_LIMIT:,}"
+    evidence_of_size = (
+        large if max(size or 0, token.length) > USUAL_HEADER_LIMIT * 3 // 4 else sizes
+    )
+    if call.status == 431 or (said is not None and call.status in (400, 413, 414, 494, 500, 502)):
+        return find("too_large", "certain", (answer, evidence_of_size, _describe_bulk(evidence)))
+    bare = evidence.bare_call
+    is_big = max(size or 0, token.length) >= USUAL_HEADER_LIMIT // 2
+    if not is_big or bare is None or bare.status is None or bare.status == call.status:
+        return None
+    if call.status in (400, 413, 414, 500, 502, 520) or call.failure == "broken_off":
+        return find(
+            "too_large",
+            "likely",
+            (
+                evidence_of_size,
+                f"without the token {facts.name_host(call)} answers {bare.status}",
+                answer,
+                _describe_bulk(evidence),
+            ),
+        )
+    return None
+
+
+def _describe_bulk(evidence: Evidence) -> str | None:
+    """Name the claim that makes the token large."""
+    token = evidence.token
+    claims = token.claims if token else {}
+    if not claims:
+        return None
+    sizes = {name: len(json.dumps(value, default=str)) for name, value in claims.items()}
+    name = max(sizes, key=lambda each: sizes[each])
+    if sizes[name] < 1024:
+        return None
+    value = claims[name]
+    count = f" has {len(value)} entries and" if isinstance(value, list | dict) else ""
+    return f"its claim {name[:40]}{count} takes {sizes[name]:,} characters"
