@@ -313,7 +313,8 @@ def render_transcript(arguments: str, old: str) -> str:
                 answers = [(prompt, world.localize(typed)) for prompt, typed in step.answers]
                 local = transcripts.Step(world.localize(step.command), answers)
                 printed = transcripts.run_step(local, world.environ, world.home)
-                shown.append(f"$ {step.command}\n{world.globalize(printed)}")
+                typed = re.sub(r"(?<!\\)\n", "\n$ ", step.command)
+                shown.append(f"$ {typed}\n{world.globalize(printed)}")
     new = "```console\n" + "\n".join(shown) + "```\n"
     return old if normalize(old) == normalize(new) else new
 
