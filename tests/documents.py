@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import tokencli
-from tests import completions, keyring_session, man_page, transcripts
+from tests import completions, keyring_session, man_page, transcripts, why_record
 from tests.conftest import ALONE, PROXIES
 from tests.unit.oauth.test_refusal_hints import CASES, Case, find_row
 from tokencli.commands.help import PAGES, read_page, summarize_page
@@ -229,6 +229,11 @@ def render_scenarios(_: str, __: str) -> str:
     """Return the table of the sandbox's scenarios."""
     rows = [f"| `{name}` | {scenario.summary} |" for name, scenario in SCENARIOS.items()]
     return "".join(f"{line}\n" for line in ("| scenario | what is wrong |", "|---|---|", *rows))
+
+
+def render_causes(_: str, __: str) -> str:
+    """Return the table of what `why` named in each scenario."""
+    return why_record.render_table(why_record.read_record())
 
 
 def render_errors(_: str, __: str) -> str:
@@ -475,6 +480,7 @@ RENDERERS: dict[str, Callable[[str, str], str]] = {
     "refusals": render_refusals,
     "errors": render_errors,
     "scenarios": render_scenarios,
+    "causes": render_causes,
     "capture": render_capture,
     "transcript": render_transcript,
 }
