@@ -45,7 +45,7 @@ _tokencli_complete() {
         esac
         ;;
     'inspect')
-        options='--profile -p --json --verify --audience --introspect --userinfo --id-token --lint --config --timeout --no-input --quiet -q --verbose -v --help -h'
+        options='--profile -p --json --verify --audience --introspect --userinfo --id-token --lint --watch --config --timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --profile|-p) kind=profiles ;;
             --audience) words='' ;;

@@ -82,6 +82,7 @@ complete -c tokencli -n '__tokencli_at inspect' -l introspect -d 'Ask the server
 complete -c tokencli -n '__tokencli_at inspect' -l userinfo -d 'Ask the server which user signed in.'
 complete -c tokencli -n '__tokencli_at inspect' -l id-token -d 'Inspect the ID token instead of the access token.'
 complete -c tokencli -n '__tokencli_at inspect' -l lint -d 'List everything that is wrong or risky about the token by itself.'
+complete -c tokencli -n '__tokencli_at inspect' -l watch -d 'Show a countdown to the expiry, until Ctrl-C.'
 complete -c tokencli -n '__tokencli_at inspect' -l config -r -F -d 'Configuration file (overrides $TOKENCLI_CONFIG).'
 complete -c tokencli -n '__tokencli_at inspect' -l timeout -r -f -d 'Timeout of each request to a server, e.g. 30s.'
 complete -c tokencli -n '__tokencli_at inspect' -l no-input -d 'Never prompt; fail and say what is missing.'

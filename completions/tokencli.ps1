@@ -61,6 +61,7 @@ $TokencliWords = @{
         '--userinfo' = $null
         '--id-token' = $null
         '--lint' = $null
+        '--watch' = $null
         '--config' = @('<files>')
         '--timeout' = @()
         '--no-input' = $null
