@@ -111,6 +111,8 @@ complete -c tokencli -n '__tokencli_at why' -l profile -s p -r -f -a '(__tokencl
 complete -c tokencli -n '__tokencli_at why' -l request -s X -r -f -d 'Method of the call.'
 complete -c tokencli -n '__tokencli_at why' -l header -s H -r -f -d 'Header of the call; repeatable.'
 complete -c tokencli -n '__tokencli_at why' -l data -s d -r -f -d 'Body of the call, or @FILE; POST unless -X is given.'
+complete -c tokencli -n '__tokencli_at why' -l curl -r -F -d 'A curl command that fails, in a file; - reads it from stdin.'
+complete -c tokencli -n '__tokencli_at why' -l response -r -F -d 'A saved reply, as curl -i or -v prints it, or a HAR file; - reads stdin. Nothing is sent to the API.'
 complete -c tokencli -n '__tokencli_at why' -l offline -d 'Send nothing.'
 complete -c tokencli -n '__tokencli_at why' -l introspect -d 'Introspect the token even if a prompt or a program supplies the client\'s secret.'
 complete -c tokencli -n '__tokencli_at why' -l json -d 'Print one JSON object; errors as JSON on stderr.'
