@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import tokencli
-from tests import completions, keyring_session, man_page, transcripts, why_record
+from tests import completions, keyring_session, man_page, transcripts
 from tests.conftest import ALONE, PROXIES
 from tests.unit.oauth.test_refusal_hints import CASES, Case, find_row
 from tokencli.commands.help import PAGES, read_page, summarize_page
@@ -231,11 +231,6 @@ def render_scenarios(_: str, __: str) -> str:
     return "".join(f"{line}\n" for line in ("| scenario | what is wrong |", "|---|---|", *rows))
 
 
-def render_causes(_: str, __: str) -> str:
-    """Return the table of what `why` named in each scenario."""
-    return why_record.render_table(why_record.read_record())
-
-
 def render_errors(_: str, __: str) -> str:
     """Return the table of the errors that the Python API raises, the most general first."""
     lines = ["| class | base class | exit code | `code` | meaning |", "|---|---|---:|---|---|"]
@@ -318,8 +313,7 @@ def render_transcript(arguments: str, old: str) -> str:
                 answers = [(prompt, world.localize(typed)) for prompt, typed in step.answers]
                 local = transcripts.Step(world.localize(step.command), answers)
                 printed = transcripts.run_step(local, world.environ, world.home)
-                typed = re.sub(r"(?<!\\)\n", "\n$ ", step.command)
-                shown.append(f"$ {typed}\n{world.globalize(printed)}")
+                shown.append(f"$ {step.command}\n{world.globalize(printed)}")
     new = "```console\n" + "\n".join(shown) + "```\n"
     return old if normalize(old) == normalize(new) else new
 
@@ -480,7 +474,6 @@ RENDERERS: dict[str, Callable[[str, str], str]] = {
     "refusals": render_refusals,
     "errors": render_errors,
     "scenarios": render_scenarios,
-    "causes": render_causes,
     "capture": render_capture,
     "transcript": render_transcript,
 }

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from tokencli.errors import SetupCommand
+from tokencli.errors import SetupCommand, TokencliError
 from tokencli.fastpath import profile_cache, reader
 from tokencli.fastpath.records import FastPathRecords
 from tokencli.fastpath.token_cache import CachingStore, TokenCache
@@ -160,9 +160,16 @@ class App:
         from tokencli.token_store.metadata_cache import MetadataCacheFile
 
         file = MetadataCacheFile(profile)
-        return resolve_endpoints(
-            profile, self, MetadataCache(file.load, file.save), *names, anew=anew
-        )
+        try:
+            return resolve_endpoints(
+                profile, self, MetadataCache(file.load, file.save), *names, anew=anew
+            )
+        except TokencliError as error:
+            if not names:  # then there can't be a token either
+                from tokencli.core.token_events import record_failure
+
+                record_failure(profile, self, error)
+            raise
 
     def with_cached_endpoints(self, profile: Profile) -> Profile:
         """Return the profile with endpoints from cached metadata, without any request."""

@@ -35,6 +35,9 @@ class TokencliError(Exception):
     code: ClassVar[str] = "internal"
     exit_code: ClassVar[int] = 1
 
+    is_recorded: bool = False
+    """Whether it is in the event log already."""
+
     def __init__(self, message: str, *, cause: str | None = None, fix: str | None = None) -> None:
         super().__init__(message)
         self.message = message
@@ -166,6 +169,7 @@ class RefusedError(TokencliError):
         blamed_secrets: Sequence[str] = (),
         request_ids: Mapping[str, str] | None = None,
         retry_after: float | None = None,
+        clock_skew: float | None = None,
     ) -> None:
         super().__init__(message, cause=cause, fix=fix)
         self.status = status
@@ -180,6 +184,8 @@ class RefusedError(TokencliError):
         """Name -> value of the IDs by which the server's administrators find the request."""
         self.retry_after = retry_after
         """Seconds to wait, by the server's Retry-After header."""
+        self.clock_skew = clock_skew
+        """Seconds by which this computer's clock was ahead of the server's; None if they agreed."""
 
 
 class UnreachableError(TokencliError):

@@ -264,6 +264,8 @@ class TokenSet:
     if they agreed, or if it is unknown. The times above are by this computer's clock."""
     unmet_min_ttl: float | None = None
     """The minimum lifetime that no token of this server reaches, once the user was told."""
+    refresh_issued_at: float | None = None
+    """Epoch seconds when the refresh token was issued; None if unknown, as in records of release 0.1."""
 
     @property
     def never_expires(self) -> bool:

@@ -45,6 +45,8 @@ class TokenEvent:
     """Seconds from sending the first request to the end of the last reply, without a user's time."""
     status: int | None = None
     """HTTP status of a refusal."""
+    retry_after: float | None = None
+    """Seconds to wait, by the server's Retry-After header."""
     error: str | None = None
     """The server's error code, or else the code of tokencli's own error, e.g. `timeout`."""
     message: str | None = None

@@ -2,15 +2,19 @@
 
 from contextlib import suppress
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from tokencli.core.secret_resolver import SecretResolver, hash_subject
 from tokencli.core.stored_token import extend_sliding_expiry, find_earlier_login
 from tokencli.core.token_renewal import SignInRequiredError, TokenRenewal, TokenResult
-from tokencli.errors import LockTimeoutError, PromptRequiredError
+from tokencli.errors import LockTimeoutError, PromptRequiredError, TokencliError
 from tokencli.models import Profile, Secret, StoredTokenSet, TokenSet
 from tokencli.oauth import client_authentication, grants
 from tokencli.protocols import Context
 from tokencli.token_store.credential_key import derive_binding
+
+if TYPE_CHECKING:
+    from tokencli.token_event import EventName
 
 
 def get_token(
@@ -24,6 +28,7 @@ def get_token(
     unless_sticky: bool = False,
     by_grant: bool = False,
     refused: Secret | None = None,
+    event: "EventName" = "acquired",
 ) -> TokenResult:
     """Return a token of the profile that is fresh for `min_ttl` seconds, in the cheapest way.
 
@@ -33,17 +38,50 @@ def get_token(
     return it again (`sticky` of the provider). With `by_grant`, the refresh token isn't used, so
     that the profile's own settings are tested. An access token that a resource server has `refused`
     doesn't count. An interactive sign-in starts only if `interactive` or the profile allows it, and
-    the credential's lock isn't held meanwhile.
+    the credential's lock isn't held meanwhile. In the event log, a token by the grant is an `event`.
 
     Raises:
         TokencliError: any subclass. The stored token set is kept, unless the server said that its
             refresh token is no longer valid.
     """
+    resolver = resolver or SecretResolver(profile, ctx)
+    try:
+        return _get_token(
+            profile,
+            ctx,
+            resolver,
+            min_ttl=min_ttl,
+            force=force,
+            interactive=interactive,
+            unless_sticky=unless_sticky,
+            by_grant=by_grant,
+            refused=refused,
+            event=event,
+        )
+    except TokencliError as error:
+        from tokencli.core.token_events import record_failure  # start-up cost
+
+        record_failure(profile, ctx, error, secrets=resolver.resolved.values())
+        raise
+
+
+def _get_token(
+    profile: Profile,
+    ctx: Context,
+    resolver: SecretResolver,
+    *,
+    min_ttl: float | None,
+    force: bool,
+    interactive: bool,
+    unless_sticky: bool,
+    by_grant: bool,
+    refused: Secret | None,
+    event: "EventName",
+) -> TokenResult:
     binding = derive_binding(profile)
     least = profile.reachable_min_ttl(min_ttl)
     same_again = unless_sticky and profile.provider.issuing.sticky is not None
     began = ctx.clock.now()
-    resolver = resolver or SecretResolver(profile, ctx)
     subject = hash_subject(profile, resolver)
 
     def is_usable(stored: StoredTokenSet) -> bool:
@@ -83,14 +121,17 @@ def get_token(
         if earlier is not None:
             earlier = replace(earlier, sign_in=replace(earlier.sign_in, interactive=False))
             with suppress(SignInRequiredError):  # then sign in to the profile as it is now
-                return get_token(
+                return _get_token(
                     earlier,
                     ctx,
+                    resolver,
                     min_ttl=min_ttl,
                     force=force,
+                    interactive=False,
                     unless_sticky=unless_sticky,
-                    resolver=resolver,
+                    by_grant=False,
                     refused=refused,
+                    event=event,
                 )
     if ctx.terminal.interactive:
         resolver.prefetch(_secrets_for_renewal(profile, None if by_grant else stored))
@@ -114,7 +155,14 @@ def get_token(
                 ):
                     stored = None  # issued for other settings or another subject
                 result = TokenRenewal(
-                    profile, ctx, store, resolver, subject, stored.token if stored else None, least
+                    profile,
+                    ctx,
+                    store,
+                    resolver,
+                    subject,
+                    stored.token if stored else None,
+                    least,
+                    event,
                 ).renew_token(by_grant=by_grant)
             if profile.provider.issuing.max_sessions is not None:
                 from tokencli.core.revocation import end_replaced_session  # start-up cost

@@ -7,6 +7,7 @@ from hashlib import sha256
 from tokencli.core.grant_runner import run_grant
 from tokencli.core.secret_account import record_accounts
 from tokencli.core.secret_resolver import SecretResolver, hash_subject
+from tokencli.core.token_events import Attempt
 from tokencli.core.token_renewal import (
     RESERVED_BYTES,
     TokenResult,
@@ -32,7 +33,11 @@ def sign_in_user(profile: Profile, ctx: Context, resolver: SecretResolver) -> To
         TokencliError: any other subclass. Nothing that is stored was changed.
     """
     store, key = ctx.token_store(profile), derive_binding(profile).key
-    with exclusive_login(profile, store):
+    with (
+        Attempt(profile, ctx, profile.grant, event="login") as attempt,
+        exclusive_login(profile, store),
+    ):
+        attempt.secrets = resolver.resolved.values()
         with store.lock_credential(key, profile.lock_timeout):
             store.reserve_space(key, RESERVED_BYTES)
         required = grants.required_secrets(profile)
@@ -49,9 +54,12 @@ def sign_in_user(profile: Profile, ctx: Context, resolver: SecretResolver) -> To
                     result = save_then_check(response, profile.grant, profile, ctx, store, subject)
             except (StorageError, KeyringError) as error:
                 not_stored = build_not_stored_error(error, response.token, profile.grant, profile)
-                return TokenResult(
+                result = TokenResult(
                     response.token, profile.grant, not_stored, response.refresh_lifetime
                 )
+                attempt.record_token(result.token, result.refresh_token_lifetime, result.save_error)
+                return result
+            attempt.record_token(result.token, result.refresh_token_lifetime, result.save_error)
         record_accounts(profile, required, resolver.resolved, ctx)
         return result
 

@@ -87,6 +87,16 @@ def delete_local_data(
     return DeletedLocalData(token_count, tuple(deleted_secrets))
 
 
+def delete_history(name: str, ctx: Context) -> None:
+    """Delete the events of a profile that is removed; a failure is only a warning."""
+    try:
+        ctx.event_log.delete_profile(name)
+    except StorageError as error:
+        ctx.terminal.print_warning(
+            f"the event log still has events of profile {name!r}: {error.message}"
+        )
+
+
 def _delete_cached_token(profile: Profile, ctx: Context) -> StorageError | None:
     """Delete all copies of the access token; return an error if one of them may still be printed."""
     unusable_copies = []

@@ -88,7 +88,9 @@ def _log_in_exclusively(
         result = (
             sign_in_user(profile, ctx, resolver)
             if grants.is_interactive(profile.grant)
-            else get_token(profile, ctx, force=True, resolver=resolver, by_grant=True)
+            else get_token(
+                profile, ctx, force=True, resolver=resolver, by_grant=True, event="login"
+            )
         )
     except BaseException as error:
         # Stored only now: whatever ends this process, a refused secret never replaced an older one.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tokencli.core.local_data import delete_local_data
+from tokencli.core.local_data import delete_history, delete_local_data
 from tokencli.core.revocation import (
     RevocationOutcome,
     WrongOriginError,
@@ -16,6 +16,7 @@ from tokencli.core.revocation import (
     send_custom_logout,
 )
 from tokencli.core.secret_resolver import SecretResolver
+from tokencli.core.token_events import record_event, record_failure
 from tokencli.errors import (
     KeyringError,
     LockTimeoutError,
@@ -72,9 +73,14 @@ def log_out(
             f"deleting tokens that {_server_host(binding)} issued to client {binding.client_id!r} before"
             " the profile was changed: they are not revoked and stay valid until they expire"
         )
-    deleted = delete_local_data(
-        profile, ctx, secrets=secrets, force=force, already_deleted=revocation.token_count
-    )
+    try:
+        deleted = delete_local_data(
+            profile, ctx, secrets=secrets, force=force, already_deleted=revocation.token_count
+        )
+    except TokencliError as error:
+        record_failure(profile, ctx, error, event="logout")
+        raise
+    record_event(profile, ctx, "logout")
     return LogoutResult(
         revocation.token_count + deleted.token_count,
         deleted.secret_names,
@@ -95,7 +101,9 @@ def delete_profile_data(name: str, config: "Config", ctx: Context, *, secrets: b
 
     if secrets or not config.find_profile_problems(name):
         profile = config.get_profile_ignoring_top_level(name)
-        return log_out(profile, ctx, secrets=secrets, force=True).token_count
+        token_count = log_out(profile, ctx, secrets=secrets, force=True).token_count
+        delete_history(name, ctx)
+        return token_count
     if check_profile_name_and_type(name, {}):
         return 0  # a profile with such a name can't have been used
     # With the name and the state directory its tokens can be found.
@@ -109,7 +117,9 @@ def delete_profile_data(name: str, config: "Config", ctx: Context, *, secrets: b
         isolated=config.isolated,
         event_log=config.event_log,
     )
-    return delete_local_data(profile, ctx, force=True).token_count
+    token_count = delete_local_data(profile, ctx, force=True).token_count
+    delete_history(name, ctx)
+    return token_count
 
 
 def describe_tokens(names: Sequence[str]) -> str:

@@ -57,6 +57,12 @@ def rename_stored_data(
                 store.delete_token_set(stored.binding.key)
         owned = replace(old, secrets={ref.name: ref for ref in secrets})
         deleted = delete_local_data(owned, ctx, secrets=bool(secrets), force=True)
+        try:
+            ctx.event_log.rename_profile(old.name, new.name)
+        except StorageError as error:
+            ctx.terminal.print_warning(
+                f"the event log still has events of profile {old.name!r}: {error.message}"
+            )
     names = tuple(ref.name for ref in secrets)
     return MovedData(len(tokens), names, deleted.token_count)
 

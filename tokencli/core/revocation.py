@@ -8,6 +8,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from tokencli.core.secret_resolver import SecretResolver
+from tokencli.core.token_events import record_event, record_failure
 from tokencli.errors import ConfigError, RefusedError, ReplyError, TokencliError
 from tokencli.models import (
     HttpReply,
@@ -61,6 +62,19 @@ def revoke_token(
         RefusedError: the server refused, so the token is still valid (RFC 7009 section 2.2.1).
         TokencliError: the request failed, or the reply is neither a confirmation nor a refusal.
     """
+    try:
+        outcome = _revoke_at_endpoint(profile, ctx, resolver, name, secret)
+    except TokencliError as error:
+        record_failure(profile, ctx, error, event="revoked", token=secret)
+        raise
+    error_code = "unsupported_token_type" if outcome == "unable" else None
+    record_event(profile, ctx, "revoked", token=secret, error=error_code)
+    return outcome
+
+
+def _revoke_at_endpoint(
+    profile: Profile, ctx: Context, resolver: SecretResolver, name: str, secret: Secret
+) -> RevocationOutcome:
     params: dict[str, ParamValue] = {"token": secret, "token_type_hint": name}
     exchange = send_authenticated_request(
         profile, params, ctx, resolver, url=profile.endpoints["revocation"]
@@ -131,15 +145,22 @@ def send_custom_logout(
         raise WrongOriginError(
             f"the logout request of {profile.provider.title} goes to another server"
         )
-    reply = ctx.transport.send(request, profile.connection)
     outcome: RevocationOutcome = "revoked"
     try:
+        reply = ctx.transport.send(request, profile.connection)
         check_logout_response(profile, request, reply, logout.reply or Reply())
-    except RefusedError as refusal:
-        if not _means_unknown_session(profile, logout, token, refusal):
+    except TokencliError as error:
+        if not (
+            isinstance(error, RefusedError)
+            and _means_unknown_session(profile, logout, token, error)
+        ):
+            record_failure(profile, ctx, error, event="revoked", token=token.access_token)
             raise
         outcome = "gone"
-    return {name: outcome for name in revocable if name in ended}
+    outcomes = {name: outcome for name in revocable if name in ended}
+    for name in outcomes:
+        record_event(profile, ctx, "revoked", token=revocable[name])
+    return outcomes
 
 
 def _means_unknown_session(

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from tokencli.core.grant_runner import WAITING_FOR_TOKEN, run_grant
 from tokencli.core.secret_account import record_accounts
@@ -24,6 +25,10 @@ from tokencli.oauth.refusals import get_endpoint_host, suggest_description
 from tokencli.oauth.token_response import TokenResponse
 from tokencli.protocols import Context, TokenStore
 from tokencli.token_store.credential_key import derive_binding
+
+if TYPE_CHECKING:
+    from tokencli.core.token_events import Attempt
+    from tokencli.token_event import EventName
 
 CANNOT_REFRESH_STATUSES = (500, 501)
 """HTTP statuses of servers that don't support refresh tokens (GroupID documents both)."""
@@ -65,6 +70,8 @@ class TokenRenewal:
     previous: TokenSet | None = None
     """The stored token set."""
     min_ttl: float | None = None
+    event: "EventName" = "acquired"
+    """What a token by the grant is in the event log."""
 
     def renew_token(self, *, by_grant: bool = False) -> TokenResult:
         """Return a new token by refresh token or grant, or only `by_grant`.
@@ -115,9 +122,14 @@ class TokenRenewal:
             or issuing.exclusive
             or issuing.max_sessions is not None
         )
-        with self.ctx.defer_signals(WAITING_FOR_TOKEN, keep_reply=keep_reply):
+        with (
+            self._attempt(self.profile.grant) as attempt,
+            self.ctx.defer_signals(WAITING_FOR_TOKEN, keep_reply=keep_reply),
+        ):
             response = run_grant(grant.run(self.profile), self.profile, self.ctx, self.resolver)
+            attempt.end_exchange()
             result = self._save_then_check(response, self.profile.grant)
+            attempt.record_token(result.token, result.refresh_token_lifetime, result.save_error)
         record_accounts(
             self.profile, grants.required_secrets(self.profile), self.resolver.resolved, self.ctx
         )
@@ -133,7 +145,10 @@ class TokenRenewal:
         ):
             self.resolver.resolve(name, optional=True)  # before signals are deferred
         was_interrupted = store.was_refresh_interrupted(key, spent)
-        with self.ctx.defer_signals(FINISHING_REFRESH):
+        with (
+            self._attempt("refresh_token", old) as attempt,
+            self.ctx.defer_signals(FINISHING_REFRESH),
+        ):
             store.begin_refresh(key, spent)
             try:
                 response = run_grant(
@@ -145,13 +160,19 @@ class TokenRenewal:
                 ):
                     # The refresh token may or may not be spent, and the grant's result isn't known
                     # yet: keep the journal entry and the stored token set.
+                    attempt.record_failure(refusal)
                     self._report_fallback(refusal)
                     return None
                 if refusal.status in TRANSIENT_STATUSES or (refusal.status or 0) >= 500:
                     raise  # the refresh token may be spent: keep the journal entry
                 if not was_interrupted or _refuses_refresh_token(refusal):
                     store.end_refresh(key)
-                return self._handle_refused_refresh(refusal, spent, was_interrupted=was_interrupted)
+                result = self._handle_refused_refresh(
+                    refusal, spent, was_interrupted=was_interrupted
+                )
+                if result is None:
+                    attempt.record_failure(refusal)
+                return result
             except TokencliError as error:
                 was_sent = isinstance(error, ReplyError) or (
                     isinstance(error, UnreachableError) and error.request_sent
@@ -159,9 +180,22 @@ class TokenRenewal:
                 if not was_sent and not was_interrupted:  # else the refresh token may be spent
                     store.end_refresh(key)
                 raise
+            attempt.end_exchange()
             token = _complete_refreshed_token(response.token, old, self.ctx.clock.now())
             response = replace(response, token=token)
-            return self._save_then_check(response, "refresh_token")
+            result = self._save_then_check(response, "refresh_token")
+            attempt.record_token(result.token, result.refresh_token_lifetime, result.save_error)
+            return result
+
+    def _attempt(self, grant: str, spent: TokenSet | None = None) -> "Attempt":
+        from tokencli.core.token_events import Attempt  # start-up cost: a fresh token is no event
+
+        event: EventName = self.event if spent is None else "refreshed"
+        attempt = Attempt(
+            self.profile, self.ctx, grant, event=event, spent=spent, previous=self.previous
+        )
+        attempt.secrets = self.resolver.resolved.values()
+        return attempt
 
     def _handle_refused_refresh(
         self, refusal: RefusedError, spent: Secret, *, was_interrupted: bool
@@ -248,8 +282,11 @@ def _complete_refreshed_token(new: TokenSet, old: TokenSet, now: float) -> Token
     sections 5.1 and 6). The ID token may be left out as well (OpenID Connect Core section 12.2). If the
     new access token can't be read, the old one is kept until it expires.
     """
+    is_kept = new.refresh_token in (None, old.refresh_token)
+    refresh_token = old.refresh_token if is_kept else new.refresh_token
+    refresh_issued_at = old.refresh_issued_at if is_kept else new.refresh_issued_at
     if not new.access_token and old.is_fresh(now):
-        return replace(old, refresh_token=new.refresh_token or old.refresh_token)
+        return replace(old, refresh_token=refresh_token, refresh_issued_at=refresh_issued_at)
     id_token = new.id_token
     if id_token is None and old.id_token is not None:
         expiry = decode_token(old.id_token.reveal()).claims.get("exp")
@@ -257,7 +294,8 @@ def _complete_refreshed_token(new: TokenSet, old: TokenSet, now: float) -> Token
         id_token = None if is_expired else old.id_token
     return replace(
         new,
-        refresh_token=new.refresh_token or old.refresh_token,
+        refresh_token=refresh_token,
+        refresh_issued_at=refresh_issued_at,
         id_token=id_token,
         scope=old.scope if new.scope is None else new.scope,
         outputs={**old.outputs, **new.outputs},

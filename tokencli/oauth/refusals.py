@@ -66,6 +66,7 @@ def refusal_error(
         blamed_secrets=blamed_secrets,
         request_ids=reason.request_ids,
         retry_after=reply.retry_after,
+        clock_skew=reply.clock_skew,
     )
 
 

@@ -209,6 +209,7 @@ def _build_token_response(
             obtained_at=started_at,
             expires_at=None if lifetime is None or unusable_reason else started_at + lifetime,
             refresh_token=Secret(refresh_token) if refresh_token else None,
+            refresh_issued_at=started_at if refresh_token else None,
             id_token=Secret(id_token) if id_token else None,
             scope=scope,
             outputs={name: Secret(value) for name, value in outputs.items()},

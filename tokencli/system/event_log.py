@@ -255,10 +255,24 @@ def _lock_briefly(fd: int) -> bool:
 
 def _dump_event(event: TokenEvent) -> bytes:
     values = {name: getattr(event, name) for name in event.__slots__}
+    values["requester"] = event.requester or find_requester()
     line = {
         name: _shorten(value) for name, value in values.items() if value is not None and value != ()
     }
     return _dump_line({"version": LOG_VERSION, **line})
+
+
+def find_requester() -> str | None:
+    """Return the name of the program that asks for a token, without arguments; None if unknown (Linux).
+
+    It is the parent process of `tokencli`, or this process if that uses the Python API.
+    """
+    pid = os.getppid() if "tokencli.commands.run" in sys.modules else os.getpid()
+    try:
+        name = Path(f"/proc/{pid}/comm").read_bytes()
+    except OSError:
+        return None
+    return name.decode(errors="replace").removesuffix("\n") or None
 
 
 def _dump_line(line: Mapping[str, Any]) -> bytes:
@@ -291,7 +305,9 @@ def _parse_line(data: bytes) -> dict[str, Any] | None:
 
 _KINDS: Mapping[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("time", "obtained_at", "expires_at", "refresh_age"), (int, float)),
-    **dict.fromkeys(("refresh_lifetime", "iat", "exp", "skew", "latency"), (int, float)),
+    **dict.fromkeys(
+        ("refresh_lifetime", "iat", "exp", "skew", "latency", "retry_after"), (int, float)
+    ),
     **dict.fromkeys(("profile", "event", "outcome", "grant", "fingerprint"), str),
     **dict.fromkeys(("refresh_fingerprint", "kid", "scope", "error", "message"), str),
     "requester": str,

@@ -33,6 +33,11 @@ def dump_record(stored: StoredTokenSet) -> bytes:
             else None,
             "id_token": token.id_token.reveal() if token.id_token is not None else None,
             "scope": token.scope,
+            **(
+                {"refresh_issued_at": token.refresh_issued_at}
+                if token.refresh_issued_at is not None
+                else {}
+            ),
             **({"margin": token.margin} if token.margin is not None else {}),
             **({"idle": token.sliding_lifetime} if token.sliding_lifetime is not None else {}),
             **({"clock_skew": token.clock_skew} if token.clock_skew is not None else {}),
@@ -82,6 +87,7 @@ def parse_record(data: bytes) -> StoredTokenSet:
             obtained_at=_read_number(token, "obtained_at"),
             expires_at=_read_optional_number(token, "expires_at"),
             refresh_token=_read_secret(token, "refresh_token"),
+            refresh_issued_at=_read_optional_number(token, "refresh_issued_at"),
             id_token=_read_secret(token, "id_token"),
             scope=None if token.get("scope") is None else _read_text(token, "scope"),
             margin=_read_optional_number(token, "margin"),

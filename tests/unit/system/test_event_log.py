@@ -31,7 +31,8 @@ FULL = TokenEvent(
     scope="read write",
     skew=-90.5,
     latency=0.123,
-    status=200,
+    status=400,
+    retry_after=30.0,
     error="invalid_grant",
     message="id.example.com refused the refresh token",
     requester="bash",
@@ -52,7 +53,7 @@ def log(tmp_path: Path, notes: list[str]) -> FileEventLog:
 
 def test_event_comes_back_as_it_was(log: FileEventLog) -> None:
     """Every field of an event is stored and read; absent ones stay absent."""
-    bare = TokenEvent(1.0, "q", "logout")
+    bare = TokenEvent(1.0, "q", "logout", requester="cron")
     log.record(FULL)
     log.record(bare)
     assert list(log.read()) == [FULL, bare]
@@ -148,7 +149,7 @@ def test_log_that_others_can_read_is_refused(log: FileEventLog, tmp_path: Path) 
 
 def test_renamed_profile_keeps_its_events(log: FileEventLog) -> None:
     """Those of other profiles stay as they are; a removed profile leaves none."""
-    other = TokenEvent(2.0, "other", "login")
+    other = TokenEvent(2.0, "other", "login", requester="cron")
     for event in (FULL, other):
         log.record(event)
     log.rename_profile("p", "new")
