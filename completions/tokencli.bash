@@ -7,14 +7,14 @@ _tokencli_complete() {
     elif [[ $before == = ]]; then before=${COMP_WORDS[COMP_CWORD - 2]}; fi
     for ((at = 1; at < COMP_CWORD; at++)); do
         case "${command:+$command }${COMP_WORDS[at]}" in
-        'get' | 'refresh' | 'inspect' | 'export' | 'why' | 'login' | 'logout' | 'sandbox' | 'hook' | 'completion' | 'help' | 'profiles' | 'profiles list' | 'profiles ls' | 'profiles add' | 'profiles edit' | 'profiles rename' | 'profiles copy' | 'profiles show' | 'profiles use' | 'profiles remove' | 'profiles rm' | 'profiles test' | 'profiles schema' | 'providers' | 'providers list' | 'providers ls' | 'providers show' | 'providers check' | 'providers new' | 'providers add' | 'providers reference') command="${command:+$command }${COMP_WORDS[at]}" ;;
+        'get' | 'refresh' | 'inspect' | 'export' | 'why' | 'doctor' | 'login' | 'logout' | 'sandbox' | 'hook' | 'completion' | 'help' | 'profiles' | 'profiles list' | 'profiles ls' | 'profiles add' | 'profiles edit' | 'profiles rename' | 'profiles copy' | 'profiles show' | 'profiles use' | 'profiles remove' | 'profiles rm' | 'profiles test' | 'profiles schema' | 'providers' | 'providers list' | 'providers ls' | 'providers show' | 'providers check' | 'providers new' | 'providers add' | 'providers reference') command="${command:+$command }${COMP_WORDS[at]}" ;;
         esac
     done
     case "$command" in
     '')
         options='--version --help -h'
         case "$before" in
-            *) words='get refresh inspect export why login logout sandbox hook completion help profiles providers' ;;
+            *) words='get refresh inspect export why doctor login logout sandbox hook completion help profiles providers' ;;
         esac
         ;;
     'get')
@@ -81,6 +81,15 @@ _tokencli_complete() {
             *) kind=profiles ;;
         esac
         ;;
+    'doctor')
+        options='--profile -p --all --json --request-token --config --timeout --no-input --quiet -q --verbose -v --help -h'
+        case "$before" in
+            --profile|-p) kind=profiles ;;
+            --config) kind=files ;;
+            --timeout) words='' ;;
+            *) kind=profiles ;;
+        esac
+        ;;
     'login')
         options='--profile -p --stdin --again --no-browser --wait --scope --config --timeout --lock-timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
@@ -142,7 +151,7 @@ _tokencli_complete() {
         case "$before" in
             --config) kind=files ;;
             --timeout) words='' ;;
-            *) words='getting-started walkthroughs sandbox profiles secrets scripts ci sign-in oauth any-endpoint provider-reference inspect why troubleshooting security speed platforms python-api architecture testing get refresh export providers login logout hook completion help' ;;
+            *) words='getting-started walkthroughs sandbox profiles secrets scripts ci sign-in oauth any-endpoint provider-reference inspect why troubleshooting security speed platforms python-api architecture testing get refresh export providers doctor login logout hook completion help' ;;
         esac
         ;;
     'profiles')

@@ -5,7 +5,7 @@ $TokencliWords = @{
         '--version' = $null
         '--help' = $null
         '-h' = $null
-        '' = @('get', 'refresh', 'inspect', 'export', 'why', 'login', 'logout', 'sandbox', 'hook', 'completion', 'help', 'profiles', 'providers')
+        '' = @('get', 'refresh', 'inspect', 'export', 'why', 'doctor', 'login', 'logout', 'sandbox', 'hook', 'completion', 'help', 'profiles', 'providers')
     }
     'get' = @{
         '--profile' = @('<profiles>')
@@ -118,6 +118,23 @@ $TokencliWords = @{
         '-h' = $null
         '' = @('<profiles>')
     }
+    'doctor' = @{
+        '--profile' = @('<profiles>')
+        '-p' = @('<profiles>')
+        '--all' = $null
+        '--json' = $null
+        '--request-token' = $null
+        '--config' = @('<files>')
+        '--timeout' = @()
+        '--no-input' = $null
+        '--quiet' = $null
+        '-q' = $null
+        '--verbose' = $null
+        '-v' = $null
+        '--help' = $null
+        '-h' = $null
+        '' = @('<profiles>')
+    }
     'login' = @{
         '--profile' = @('<profiles>')
         '-p' = @('<profiles>')
@@ -216,7 +233,7 @@ $TokencliWords = @{
         '-v' = $null
         '--help' = $null
         '-h' = $null
-        '' = @('getting-started', 'walkthroughs', 'sandbox', 'profiles', 'secrets', 'scripts', 'ci', 'sign-in', 'oauth', 'any-endpoint', 'provider-reference', 'inspect', 'why', 'troubleshooting', 'security', 'speed', 'platforms', 'python-api', 'architecture', 'testing', 'get', 'refresh', 'export', 'providers', 'login', 'logout', 'hook', 'completion', 'help')
+        '' = @('getting-started', 'walkthroughs', 'sandbox', 'profiles', 'secrets', 'scripts', 'ci', 'sign-in', 'oauth', 'any-endpoint', 'provider-reference', 'inspect', 'why', 'troubleshooting', 'security', 'speed', 'platforms', 'python-api', 'architecture', 'testing', 'get', 'refresh', 'export', 'providers', 'doctor', 'login', 'logout', 'hook', 'completion', 'help')
     }
     'profiles' = @{
         '--json' = $null

@@ -24,6 +24,7 @@ from tests import completions, keyring_session, man_page, transcripts
 from tests.conftest import ALONE, PROXIES
 from tests.unit.oauth.test_refusal_hints import CASES, Case, find_row
 from tokencli.commands.help import PAGES, read_page, summarize_page
+from tokencli.diagnosis.checks import CHECKS
 from tokencli.oauth.client_authentication import AUTH_METHODS
 from tokencli.oauth.refusal_hints import ENTER_SECRET, HINTS, SIGN_IN, Hint
 from tokencli.oauth.refusals import UNEXPLAINED
@@ -243,6 +244,20 @@ def render_errors(_: str, __: str) -> str:
         lines.append(
             f"| `{error.__name__}` | `{base}` | {error.exit_code} | `{error.code}` | {summary} |"
         )
+    return "".join(f"{line}\n" for line in lines)
+
+
+def render_checks(_: str, __: str) -> str:
+    """Return the table of the checks of `doctor`."""
+    lines = [
+        "| id | what is checked | exit code | not run if one of these failed |",
+        "|---|---|---:|---|",
+    ]
+    lines += [
+        f"| `{name}` | {spec.sentence} | {'' if spec.exit_code == 1 else spec.exit_code} |"
+        f" {', '.join(f'`{ground}`' for ground in spec.after)} |"
+        for name, spec in CHECKS.items()
+    ]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -474,6 +489,7 @@ RENDERERS: dict[str, Callable[[str, str], str]] = {
     "refusals": render_refusals,
     "errors": render_errors,
     "scenarios": render_scenarios,
+    "checks": render_checks,
     "capture": render_capture,
     "transcript": render_transcript,
 }

@@ -3,6 +3,7 @@
 Each row of the page's table is carried out in a copy of the package, and the copy is run.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -92,6 +93,13 @@ def check_command(run: Program, sandbox: Sandbox) -> None:
     assert "Greet somebody." in run("--help")
     assert "Greet somebody." in run("help", "acme")
     assert "acme" in run("completion", "fish")
+
+
+def check_doctor_check(run: Program, sandbox: Sandbox) -> None:
+    """`doctor` runs the check."""
+    config = oauth2_profile(sandbox) + client_secret(sandbox)
+    checks = json.loads(run("doctor", "p", "--json", config=config))["checks"]
+    assert [check["detail"] for check in checks if check["id"] == "acme"] == ["hello p"]
 
 
 def check_common_option(run: Program, sandbox: Sandbox) -> None:
@@ -218,6 +226,19 @@ def acme(common: CommonOptions, who: str) -> None:
 ''',
         "COMMANDS: dict[str, str] = {",
         '"acme": "tokencli.commands.acme:acme",',
+    ),
+    "a check of `doctor`": Addition(
+        check_doctor_check,
+        '''"""A dummy check."""
+
+from tokencli.diagnosis.checks import passed
+
+
+def check_acme(subject):
+    return passed(f"hello {subject.profile.name}")
+''',
+        "CHECKS: dict[str, CheckSpec] = {",
+        '"acme": CheckSpec("tokencli.diagnosis.checks.acme:check_acme", "Nothing.", after=("profile",)),',
     ),
     "an option of every command": Addition(
         check_common_option,

@@ -86,7 +86,7 @@ class App:
         assert self.fast_path_records is not None, "takes its stamp before the file is read"
         config = load_config(self.config_path, self.environ, must_exist=False)
         for warning in config.warnings:
-            self.terminal.print_warning(warning)
+            self.terminal.print_warning(str(warning))
         return config
 
     def reload_config(self) -> None:

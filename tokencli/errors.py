@@ -24,7 +24,7 @@ or a file, so they must be sanitized before they are printed. An error never car
 """
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from tokencli.fast_dataclass import dataclass
 
@@ -200,6 +200,8 @@ class UnreachableError(TokencliError):
     """What failed: `dns`, `connect`, `tls`, `timeout` (of any of these), `broken_off`, or `other`."""
     proxy: str | None = None
     """Host and port of the proxy that the request went through, or was to go through."""
+    stage: Literal["connect", "proxy", "tls", "wait", "read"] = "connect"
+    """How far the exchange had come, see `net.connection.ExchangeStage`."""
 
 
 class TlsError(UnreachableError):

@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "why": "tokencli.commands.why:why",
     "profiles": "tokencli.commands.profiles:app",
     "providers": "tokencli.commands.providers:app",
+    "doctor": "tokencli.commands.doctor:doctor",
     "login": "tokencli.commands.login:login",
     "logout": "tokencli.commands.logout:logout",
     "sandbox": "tokencli.commands.sandbox:sandbox",
@@ -34,7 +35,7 @@ COMMAND_GROUPS = {
     "Tokens": ("get", "export", "refresh", "inspect"),
     "Diagnosis": ("why",),
     "Profiles": ("profiles", "login", "logout", "providers"),
-    "Help and tools": ("help", "sandbox", "hook", "completion"),
+    "Help and tools": ("help", "doctor", "sandbox", "hook", "completion"),
 }
 """Heading in `tokencli --help` -> the commands below it."""
 

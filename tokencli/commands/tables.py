@@ -212,7 +212,7 @@ def _style(text: str, style: str) -> str:
 def render_bar(fraction: float, width: int = 24, style: str = "") -> str:
     """Return a bar that is filled to `fraction`; plain ASCII if stdout can't show block characters."""
     share = min(1.0, max(0.0, fraction)) if fraction == fraction else 0.0
-    full, empty = ("█", "░") if _can_display("█░") else ("#", "-")
+    full, empty = ("█", "░") if is_displayable("█░") else ("#", "-")
     filled = int(share * width + 0.5)
     return _style(full * filled + empty * (width - filled), style)
 
@@ -222,7 +222,8 @@ def is_terminal_output() -> bool:
     return is_terminal(sys.stdout)
 
 
-def _can_display(text: str) -> bool:
+def is_displayable(text: str) -> bool:
+    """Tell whether stdout is a terminal that can show the text in its encoding."""
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "ascii")
     except (LookupError, UnicodeEncodeError):

@@ -11,7 +11,7 @@ import tomllib
 from ast import literal_eval
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from tokencli.config.toml_positions import iter_statements
 from tokencli.errors import ConfigError, ConfigProblem
@@ -102,7 +102,22 @@ _TOML_SUGGESTIONS = (
 """Start of tomllib's message -> suggestion."""
 
 
-def read_config_text(path: Path) -> tuple[str, tuple[str, ...]]:
+_RESTRICT = "to restrict access"
+
+
+class FileWarning(NamedTuple):
+    """What is unsafe about the file's permissions, and the command that helps."""
+
+    problem: str
+    purpose: str
+    """What the command is for, as an infinitive."""
+    command: str
+
+    def __str__(self) -> str:
+        return f"{self.problem}; {self.purpose}: {self.command}"
+
+
+def read_config_text(path: Path) -> tuple[str, tuple[FileWarning, ...]]:
     """Return the file's text, and warnings about its permissions.
 
     Raises:
@@ -211,7 +226,7 @@ _FILE_SYSTEMS_WITHOUT_MODES = frozenset(
 """File systems whose files have a fixed owner and mode, e.g. of Windows drives: chmod is ignored."""
 
 
-def _check_ownership(path: Path, status: os.stat_result) -> tuple[str, ...]:
+def _check_ownership(path: Path, status: os.stat_result) -> tuple[FileWarning, ...]:
     """Reject a file that others may write: it says which programs are run to read secrets."""
     if os.name != "posix":
         return ()
@@ -242,12 +257,12 @@ def _check_ownership(path: Path, status: os.stat_result) -> tuple[str, ...]:
         return ()  # its group can't change it here
     warnings = []
     if status.st_mode & stat.S_IWGRP:
-        way = (
-            f"{obstacle}; to use a copy: {_copy_command(path)}"
+        problem = f"its group (gid {status.st_gid}) can change {path}"
+        warnings.append(
+            FileWarning(f"{problem}; {obstacle}", "to use a copy", _copy_command(path))
             if obstacle
-            else f"to restrict access: chmod g-w {shlex.quote(str(path))}"
+            else FileWarning(problem, _RESTRICT, f"chmod g-w {shlex.quote(str(path))}")
         )
-        warnings.append(f"its group (gid {status.st_gid}) can change {path}; {way}")
     parent = path.resolve().parent
     mode = parent.stat().st_mode
     if (
@@ -256,8 +271,11 @@ def _check_ownership(path: Path, status: os.stat_result) -> tuple[str, ...]:
         and file_system not in _FILE_SYSTEMS_WITHOUT_MODES
     ):
         warnings.append(
-            f"every user of this machine can replace {path}, because {parent} is open to them;"
-            f" to restrict access: chmod go-w {shlex.quote(str(parent))}"
+            FileWarning(
+                f"every user of this machine can replace {path}, because {parent} is open to them",
+                _RESTRICT,
+                f"chmod go-w {shlex.quote(str(parent))}",
+            )
         )
     return tuple(warnings)
 

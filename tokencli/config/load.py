@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tokencli.config.config_file import (
+    FileWarning,
     expand_path,
     find_config_path,
     parse_toml,
@@ -60,7 +61,7 @@ class Config:
     """One configuration file."""
 
     def __init__(
-        self, path: Path, text: str, environ: Mapping[str, str], warnings: tuple[str, ...] = (),
+        self, path: Path, text: str, environ: Mapping[str, str], warnings: tuple[FileWarning, ...] = (),
         *, exists: bool = True,
     ) -> None:  # fmt: skip
         self.path = path

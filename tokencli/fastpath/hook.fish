@@ -10,6 +10,7 @@ function tokencli
         set -q fish_trace; and set -l fish_trace # a trace would show the token
         _tokencli_warm $argv; and return 0
     end
+    test "$argv[1]" = doctor; and set argv $argv --hook @VERSION@
     command tokencli $argv
     set -l before $status
     # A variable must not outlive its token.

@@ -29,6 +29,8 @@ function tokencli {
         else
             \command tokencli "$@" >&-
         fi
+    elif [[ ${1-} == doctor ]]; then
+        \command tokencli "$@" --hook @VERSION@
     elif (( ${#_tokencli_profiles} )); then
         \command tokencli "$@"
         _tokencli_follow $? "${1-}"

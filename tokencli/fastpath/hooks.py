@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from tokencli import __version__
 from tokencli.errors import UsageError
 from tokencli.fast_dataclass import dataclass
 from tokencli.fastpath import reader
@@ -65,6 +66,7 @@ def render_hook_script(shell: str, profiles: Sequence[str]) -> str:
     base_dirs = reader.records_base_dirs("$XDG_RUNTIME_DIR", user_id)
     placeholders = {
         "@RECORD_FORMAT@": reader.RECORD_FORMAT,
+        "@VERSION@": __version__,
         "@PROFILES@": " ".join(f"'{name}'" for name in profiles),
         "@BASE_DIRS@": " ".join(f'"{path}"' for path in base_dirs),
         "@APP_DIR@": reader.APP_DIR,

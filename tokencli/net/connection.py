@@ -4,6 +4,7 @@ import http.client
 import io
 import re
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from threading import RLock
@@ -80,8 +81,9 @@ class FailureContext:
 class ExchangeProgress:
     """How far an exchange has come: written by the thread that works, read by the one that waits."""
 
-    def __init__(self) -> None:
+    def __init__(self, observe: Callable[[Any], None] | None = None) -> None:
         self.stage: ExchangeStage = "connect"
+        self.observe = observe
         self.request_sent = False
         self.proxy_schemes: tuple[str, ...] = ()
         """How a proxy that replied with 407 wants to be authenticated to, e.g. `basic`."""
@@ -240,6 +242,8 @@ def make_tracked_connection_class(base: Any, progress: ExchangeProgress) -> Any:
             super().connect()
             # Else urllib3 warns on stderr about `insecure`; the transport has already done so.
             self.is_verified = True
+            if progress.observe is not None:
+                progress.observe(self.sock)
 
         def request(self, *args: Any, **kwargs: Any) -> None:
             if self.sock is None:  # for http, urllib3 would connect only when sending

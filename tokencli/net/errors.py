@@ -24,7 +24,11 @@ from tokencli.errors import (
 )
 from tokencli.fast_dataclass import dataclass
 from tokencli.humanize import join_alternatives
-from tokencli.net.connection import Explanation, FailureContext, ReplyTooLargeError
+from tokencli.net.connection import (
+    Explanation,
+    FailureContext,
+    ReplyTooLargeError,
+)
 from tokencli.net.tls_errors import explain_certificate_error, explain_handshake_error
 
 WRONG_ENDPOINT_CAUSE = "the profile probably has the wrong URL"
@@ -73,6 +77,7 @@ def translate_exception(
                     translated.request_sent = context.request_sent
                     translated.failure = "connect" if at_proxy else _name_failure(link)
                     translated.proxy = None if context.proxy is None else context.proxy.authority
+                    translated.stage = context.stage
                 return translated, rule.transient
     raise error
 

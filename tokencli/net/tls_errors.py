@@ -28,7 +28,7 @@ class TlsErrorTemplate:
 
     message: str
     cause: str | None
-    fix: str
+    fix: str | None
 
 
 NOT_YET_VALID_CODE, EXPIRED_CODE = 9, 10
@@ -36,14 +36,14 @@ _SELF_SIGNED_CODE = 18
 _UNKNOWN_ISSUER_CODES = (20, 21)
 _DER = 2
 """`_ssl.ENCODING_DER`, the same in all versions of Python."""
-_CHECK_CLOCK_CAUSE = "this computer's clock says {clock}"
-_CHECK_CLOCK_FIX = (
-    "correct the clock if it is wrong, or ask the server's administrators for a valid certificate"
+_DATE_CAUSE = (
+    "the server's administrators must replace it, unless this computer's clock is wrong, which says"
+    " {clock}"
 )
 _CA_CAUSE = "checked against {trust}; if the server's CA is private, the profile must name it"
 _CA_FIX = "{edit} --set ca_file=/path/to/ca.pem"
 _HOST_NAME_CAUSE = "the profile must use a host name that the certificate contains"
-_OPERATORS_FIX = "ask the server's administrators to fix this"
+_OPERATORS_CAUSE = "only the server's administrators can fix this"
 
 UNKNOWN_CA = TlsErrorTemplate(
     "the certificate of {host} comes from a CA that is not trusted", _CA_CAUSE, _CA_FIX
@@ -51,37 +51,37 @@ UNKNOWN_CA = TlsErrorTemplate(
 CERTIFICATE_ERRORS: Mapping[int, TlsErrorTemplate] = {
     2: UNKNOWN_CA,
     NOT_YET_VALID_CODE: TlsErrorTemplate(
-        "the certificate of {host} is not valid yet", _CHECK_CLOCK_CAUSE, _CHECK_CLOCK_FIX
+        "the certificate of {host} is not valid yet", _DATE_CAUSE, None
     ),
-    EXPIRED_CODE: TlsErrorTemplate(
-        "the certificate of {host} has expired", _CHECK_CLOCK_CAUSE, _CHECK_CLOCK_FIX
-    ),
+    EXPIRED_CODE: TlsErrorTemplate("the certificate of {host} has expired", _DATE_CAUSE, None),
     _SELF_SIGNED_CODE: TlsErrorTemplate(
         "the certificate of {host} is self-signed", _CA_CAUSE, _CA_FIX
     ),
     19: UNKNOWN_CA,
     20: UNKNOWN_CA,
     21: UNKNOWN_CA,
-    23: TlsErrorTemplate("the certificate of {host} has been revoked", None, _OPERATORS_FIX),
+    23: TlsErrorTemplate("the certificate of {host} has been revoked", _OPERATORS_CAUSE, None),
     62: TlsErrorTemplate(
         "the certificate of {host} is for another host name", _HOST_NAME_CAUSE, "{edit}"
     ),
     64: TlsErrorTemplate(
         "the certificate of {host} is not for this address", _HOST_NAME_CAUSE, "{edit}"
     ),
-    66: TlsErrorTemplate("the key in the certificate of {host} is too weak", None, _OPERATORS_FIX),
+    66: TlsErrorTemplate(
+        "the key in the certificate of {host} is too weak", _OPERATORS_CAUSE, None
+    ),
     67: TlsErrorTemplate(
-        "the key of a CA in the certificate chain of {host} is too weak", None, _OPERATORS_FIX
+        "the key of a CA in the certificate chain of {host} is too weak", _OPERATORS_CAUSE, None
     ),
     68: TlsErrorTemplate(
         "the certificate of {host} is signed with an algorithm that is too weak",
+        _OPERATORS_CAUSE,
         None,
-        _OPERATORS_FIX,
     ),
 }
 """OpenSSL's X509_V_ERR number -> explanation."""
 OLD_TLS_VERSION = TlsErrorTemplate(
-    "{host} supports only TLS versions older than 1.2", None, _OPERATORS_FIX
+    "{host} supports only TLS versions older than 1.2", _OPERATORS_CAUSE, None
 )
 NOT_TLS = TlsErrorTemplate(
     "{host} does not speak TLS on this port (it is probably plain HTTP)",
@@ -114,13 +114,13 @@ HANDSHAKE_ERRORS: Mapping[str, TlsErrorTemplate] = {
     "TLSV1_ALERT_PROTOCOL_VERSION": OLD_TLS_VERSION,
     "NO_PROTOCOLS_AVAILABLE": OLD_TLS_VERSION,
     "SSLV3_ALERT_HANDSHAKE_FAILURE": TlsErrorTemplate(
-        "{host} and this computer have no TLS version and cipher in common", None, _OPERATORS_FIX
+        "{host} and this computer have no TLS version and cipher in common", _OPERATORS_CAUSE, None
     ),
     **dict.fromkeys(CLIENT_CERTIFICATE_ALERTS, CLIENT_CERTIFICATE_REQUIRED),
     "TLSV1_UNRECOGNIZED_NAME": UNKNOWN_HOST_NAME,
     "TLSV1_ALERT_UNRECOGNIZED_NAME": UNKNOWN_HOST_NAME,
     "DH_KEY_TOO_SMALL": TlsErrorTemplate(
-        "the keys that {host} offers are too weak", None, _OPERATORS_FIX
+        "the keys that {host} offers are too weak", _OPERATORS_CAUSE, None
     ),
 }
 """OpenSSL's reason -> explanation."""
@@ -159,7 +159,7 @@ def _describe_issuer(certificate: "Certificate") -> str:
 def explain_handshake_error(error: ssl.SSLError, at: FailureContext) -> Explanation:
     """Say why the TLS handshake failed."""
     reason = error.reason or "no reason given"
-    other = TlsErrorTemplate(f"TLS with {{host}} failed ({reason})", None, _OPERATORS_FIX)
+    other = TlsErrorTemplate(f"TLS with {{host}} failed ({reason})", _OPERATORS_CAUSE, None)
     template = HANDSHAKE_ERRORS.get(reason, other)
     # Before TLS 1.3 no alert of its own says that a client certificate is missing. What else would
     # be refused, such as the cipher, is refused before the server sends its certificate.
@@ -184,7 +184,7 @@ def _fill_template(template: TlsErrorTemplate, at: FailureContext) -> Explanatio
     return Explanation(
         template.message.format(**values),
         template.cause.format(**values) if template.cause else None,
-        template.fix.format(**values),
+        template.fix.format(**values) if template.fix else None,
     )
 
 

@@ -64,6 +64,8 @@ class _PreparedExchange:
     proxy: Proxy | None
     started_at: float
     """Monotonic seconds."""
+    observe: Callable[[Any], None] | None = None
+    """Called with the socket once the connection is usable."""
 
     @property
     def elapsed_s(self) -> float:
@@ -96,11 +98,13 @@ class HttpTransport:
         warn: Callable[[str], None],
         detail: Callable[[str], None] | None = None,
         show_wait: ShowWait = hide_wait,
+        observe: Callable[[Any], None] | None = None,
     ) -> None:
         self._environ = environ
         self._warn = warn
         self._detail = detail
         self._show_wait = show_wait
+        self._observe = observe
 
     def send(self, request: HttpRequest, connection: Connection) -> HttpReply:
         """Send `request` and return the reply, whatever its status, unless that is a redirect.
@@ -192,7 +196,7 @@ class HttpTransport:
             request.method, request.url, headers=headers, data=request.body or None
         ).prepare()
         return _PreparedExchange(
-            request, connection, prepared, target, trust, context, proxy, started
+            request, connection, prepared, target, trust, context, proxy, started, self._observe
         )
 
 
@@ -209,7 +213,7 @@ class _ExchangeWait:
 
     def begin_attempt(self) -> tuple[ExchangeProgress, Wakeup]:
         """Return the progress of a new attempt, and what ends it."""
-        progress = self._progress = ExchangeProgress()
+        progress = self._progress = ExchangeProgress(self._exchange.observe)
         return progress, self._begin_wait()
 
     def back_off(self, delay: float, reason: str) -> None:

@@ -3,11 +3,13 @@
 import os
 import sys
 from collections.abc import Callable, Mapping
+from secrets import token_hex
 from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 from tokencli.errors import KeyringError
+from tokencli.machine import KeyringReport
 from tokencli.protocols import Terminal, WaitStatus
 from tokencli.secret_sources import keyring_errors
 from tokencli.secret_sources.keyring_backend import backend_name, choose_backend
@@ -138,6 +140,25 @@ class OsKeyring:
                 break
             count += 1
         return count
+
+    def test_round_trip(self) -> KeyringReport:
+        """Store, read and delete an item, unless the keyring would ask the user before the last.
+
+        Raises:
+            KeyringError: that doesn't work.
+        """
+        started = monotonic()
+        backend = self.require_usable()
+        if self.prompts_before_change:
+            return KeyringReport(backend, monotonic() - started, is_tested=False)
+        service, username = "tokencli:doctor", f"{os.getpid()}-{token_hex(4)}"
+        try:
+            self.set_item(service, username, token_hex(16))
+        finally:
+            self.delete_item(service, username)
+        if self.get_item(service, username) is not None:
+            raise keyring_errors.NOT_DELETED.build_error(name=backend, service=service)
+        return KeyringReport(backend, monotonic() - started)
 
     @property
     def prompts_before_change(self) -> bool:

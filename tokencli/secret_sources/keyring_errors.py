@@ -82,6 +82,11 @@ NOT_PERSISTED = KeyringErrorTemplate(
     _ALTERNATIVES,
     "python -m keyring diagnose",
 )
+NOT_DELETED = KeyringErrorTemplate(
+    "the OS keyring ({name}) deletes an item without an error, but still returns it",
+    _ALTERNATIVES,
+    "python -m keyring diagnose",
+)
 ITEM_TOO_LONG = KeyringErrorTemplate(
     "the text is too long for this system's keyring ({size} characters, the limit is {limit})",
     'store it in a file that only you can read: {{ file = "…" }}',

@@ -36,7 +36,7 @@ def state_dir(chosen: str | None = None) -> Path:
     if home is not None:
         inside = "Library/Application Support" if sys.platform == "darwin" else ".local/state"
         path = home / inside / "tokencli"
-        if _is_creatable(path):
+        if is_creatable(path):
             return path
     return Path(f"/tmp/tokencli-{os.geteuid()}")  # noqa: S108  # checked before use, see private_files
 
@@ -148,7 +148,7 @@ def _home_dir() -> Path | None:
     return home if home.is_absolute() and home.is_dir() else None
 
 
-def _is_creatable(path: Path) -> bool:
+def is_creatable(path: Path) -> bool:
     """Tell whether `path` is writable, or can be created in the nearest existing parent directory."""
     effective = os.access in os.supports_effective_ids
     for directory in (path, *path.parents):

@@ -1,6 +1,7 @@
 """The default store: the keyring if it works, else the runtime directory, else memory."""
 
 from tokencli.errors import KeyringError
+from tokencli.machine import StoreChoice
 from tokencli.models import Profile
 from tokencli.protocols import TokenStore
 from tokencli.secret_sources.keyring_client import get_os_keyring
@@ -12,27 +13,37 @@ from tokencli.token_store.locked_store import profile_file_prefix
 
 def open_store(profile: Profile, context: StoreContext) -> TokenStore:
     """Return the first store that works, and tell the user if it is not the keyring."""
-    terminal = context.terminal
-    reason = context.once("keyring_failure", lambda: _find_keyring_failure(context))
-    if reason is None:
+    terminal, choice = context.terminal, choose_store(context)
+    if choice.name == "keyring":
         return keyring.open_store(profile, context)
-    if context.once("runtime_dir", lambda: runtime_dir(context.environ)) is not None:
+    if choice.name == "runtime":
         from tokencli.token_store import runtime  # not needed if the keyring works
 
         # A user with tokens in the keyring would wonder why a new one is fetched.
         keys_dir = context.once("state_dir None", state_dir) / "keys"
         keyring_keys = list_names(keys_dir, prefix=profile_file_prefix(profile.name))
         tell = terminal.print_note if keyring_keys else terminal.print_detail
-        tell(f"{reason}; storing tokens in the runtime directory instead")
+        tell(f"{choice.reasons[0]}; storing tokens in the runtime directory instead")
         return runtime.open_store(profile, context)
     from tokencli.token_store.memory import MemoryStore  # not needed if another store works
 
+    keyring_reason, runtime_reason = choice.reasons
     warning = (
-        f"tokens are not stored, because {reason} and there is no memory-backed runtime directory"
-        f" ({explain_missing_runtime_dir()});"
+        f"tokens are not stored, because {keyring_reason} and {runtime_reason};"
         ' store = "file" stores them on disk, and store = "none" disables this warning'
     )
     return MemoryStore(lambda: terminal.print_warning(warning))
+
+
+def choose_store(context: StoreContext) -> StoreChoice:
+    """Return which store is used on this machine, and why not the ones before it."""
+    reason = context.once("keyring_failure", lambda: _find_keyring_failure(context))
+    if reason is None:
+        return StoreChoice("keyring")
+    if context.once("runtime_dir", lambda: runtime_dir(context.environ)) is not None:
+        return StoreChoice("runtime", (reason,))
+    missing = f"there is no memory-backed runtime directory ({explain_missing_runtime_dir()})"
+    return StoreChoice("none", (reason, missing))
 
 
 def _find_keyring_failure(context: StoreContext) -> str | None:

@@ -68,7 +68,7 @@ def test_group_writable_file_warns(tmp_path: Path) -> None:
     path = write_config_file(tmp_path, b"", 0o660)
     config = load_config(path, {}, must_exist=True)
     assert len(config.warnings) == 1
-    assert f"chmod g-w {path}" in config.warnings[0]
+    assert f"chmod g-w {path}" in str(config.warnings[0])
 
 
 def test_file_of_another_user_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +92,7 @@ def test_copy_is_suggested_where_chmod_has_no_effect(
     monkeypatch.setattr(config_file, "find_file_system", lambda _: file_system)
     path = write_config_file(tmp_path, b"", mode)
     try:
-        text = " ".join(load_config(path, {}, must_exist=True).warnings)
+        text = " ".join(map(str, load_config(path, {}, must_exist=True).warnings))
     except ConfigError as error:
         text = f"{error} {error.cause} {error.fix}"
     assert file_system in text and f"install -m 600 {path}" in text and "chmod g" not in text

@@ -22,6 +22,16 @@ INSTALL_COMMANDS: dict[str, str] = {
 }
 """Shell -> command that installs its script for the current user, as the help shows it."""
 
+COMPLETION_FILES: dict[str, tuple[str, ...]] = {
+    "bash": ("{data}/bash-completion/completions/tokencli",),
+    "zsh": ("{data}/zsh/site-functions/_tokencli", "{home}/.zfunc/_tokencli"),
+    "fish": (
+        "{config}/fish/completions/tokencli.fish",
+        "{data}/fish/vendor_completions.d/tokencli.fish",
+    ),
+}
+"""Shell -> where it looks for the script; `{data}` is each directory of XDG_DATA_HOME and XDG_DATA_DIRS."""
+
 PROFILES_PLACEHOLDER = "<profiles>"
 FILES_PLACEHOLDER = "<files>"
 COMMANDS_PLACEHOLDER = "<commands>"

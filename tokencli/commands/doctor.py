@@ -1,0 +1,130 @@
+"""`tokencli doctor`."""
+
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from tokencli.app import App
+from tokencli.commands import output
+from tokencli.commands.doctor_context import DoctorApp
+from tokencli.commands.doctor_view import render_results, results_to_dicts
+from tokencli.commands.options import (
+    CommonOptions,
+    JsonOption,
+    ProfileArgument,
+    ProfileOption,
+    common_options,
+    select_profile_name,
+)
+from tokencli.config.load import Config
+from tokencli.diagnosis.checks import (
+    DEFAULT_TIMEOUT_S,
+    CheckResult,
+    Subject,
+    find_exit_code,
+    run_checks,
+)
+from tokencli.errors import ConfigError, TokencliError, UsageError
+from tokencli.formats.json import dump_json_line
+
+
+@common_options()
+def doctor(
+    common: CommonOptions,
+    profile: ProfileArgument = None,
+    profile_option: ProfileOption = None,
+    all_profiles: Annotated[bool, typer.Option("--all", help="Check every profile.")] = False,
+    json_output: JsonOption = False,
+    request_token: Annotated[
+        bool,
+        typer.Option(
+            "--request-token",
+            help="Also get a new token, as `profiles test` does: this sends the profile's secrets.",
+        ),
+    ] = False,
+    hook: Annotated[
+        str | None, typer.Option("--hook", hidden=True, help="Version of the shell's hook.")
+    ] = None,
+) -> int:
+    """Check everything that a token depends on.
+
+    Checks this computer and the profile: configuration, keyring, store, proxy, TLS, clock, issuer
+    and so on. Each ✗ comes with a command that fixes it, if there is one. No password is sent. All
+    checks together take at most 10 seconds, or --timeout. The exit code is 0, or that of the first
+    failure, e.g. 3 for the configuration, 4 for credentials, 6 for the network.
+
+    \b
+    tokencli doctor
+    tokencli doctor groupid --json
+    tokencli doctor --all
+    """
+    name = select_profile_name(profile, profile_option)
+    if name is not None and all_profiles:
+        raise UsageError("give a profile or --all, not both", fix="tokencli doctor --all")
+    app = DoctorApp(common, loaded_hook=hook)
+    results = _check(app, name, all_profiles=all_profiles, may_request_token=request_token)
+    if json_output:
+        output.write_stdout(dump_json_line({"checks": results_to_dicts(results)}))
+    else:
+        output.write_stdout(render_results(results))
+    return find_exit_code(results)
+
+
+def _check(
+    app: DoctorApp, name: str | None, *, all_profiles: bool, may_request_token: bool
+) -> list[CheckResult]:
+    """Run the checks of the machine, and of the profiles that are meant."""
+    timeout = DEFAULT_TIMEOUT_S if app.options.timeout is None else app.options.timeout
+    deadline = app.clock.monotonic() + timeout
+    config: Config | None = None
+    error: ConfigError | None = None
+    try:
+        config = app.config
+    except ConfigError as problem:
+        error = problem
+    names = [] if config is None else _choose_names(config, name, all_profiles=all_profiles)
+    profiles = {}
+    for each in names:
+        assert config is not None
+        if not config.find_profile_problems(each):
+            profiles[each] = app.with_cached_endpoints(config.get_profile_ignoring_top_level(each))
+    machine = Subject(app, deadline, config, error, tuple(profiles.values()))
+    subjects = [
+        Subject(
+            app,
+            deadline,
+            config,
+            error,
+            machine.checked_profiles,
+            each,
+            profiles.get(each),
+            may_request_token,
+        )
+        for each in names
+    ]
+    results = run_checks(machine, subjects, App(app.options).terminal.show_wait)
+    return [_name_config(result, app.options.config) for result in results]
+
+
+def _name_config(result: CheckResult, config: str | None) -> CheckResult:
+    """Let the fix use the file that `--config` named."""
+    if config is None or result.outcome.fix is None:
+        return result
+    error = TokencliError("", fix=result.outcome.fix)
+    error.name_config(config)
+    return replace(result, outcome=replace(result.outcome, fix=error.fix))
+
+
+def _choose_names(config: Config, name: str | None, *, all_profiles: bool) -> list[str]:
+    """Return the profiles to check: the named one, all, or the default; none if there is no default."""
+    if all_profiles:
+        return list(config.profile_names())
+    if name is not None:
+        config.profile_table(name)  # raises if there is none
+        return [name]
+    try:
+        chosen = config.choose_profile(None)
+    except ConfigError:
+        return []
+    return [chosen] if chosen in config.profile_names() else []

@@ -1,0 +1,93 @@
+"""What the checks of `doctor` may use: an App that prints nothing, and the ports that only they need."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Literal
+
+from tokencli.app import App
+from tokencli.commands.shell_additions import inspect_shell_addition
+from tokencli.machine import (
+    ConnectionReport,
+    DirectoryReport,
+    KeyringReport,
+    ShellAddition,
+    StoreChoice,
+    Surroundings,
+)
+from tokencli.models import ClientCertificate, Connection
+from tokencli.protocols import WaitStatus
+from tokencli.secret_sources.keyring_client import get_os_keyring
+from tokencli.system.surroundings import describe_surroundings, inspect_directories
+from tokencli.terminal.console import StderrTerminal, is_user_present
+from tokencli.token_store import auto
+
+
+class SilentTerminal(StderrTerminal):
+    """A terminal that asks nothing and prints nothing: the checks report what is to be said."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        super().__init__(environ, no_input=True, quiet=True, verbose=0)
+
+    def print_warning(self, text: str) -> None:
+        """Print nothing."""
+
+    def show_wait(
+        self,
+        describe: Callable[[], WaitStatus],  # noqa: ARG002  # part of the protocol
+        /,
+        *,
+        note_after: float | None = None,  # noqa: ARG002
+        shares_terminal: bool = False,  # noqa: ARG002
+    ) -> AbstractContextManager[object]:
+        """Show nothing: several checks wait at the same time."""
+        return nullcontext()
+
+
+@dataclass
+class DoctorApp(App):
+    """The ports of `diagnosis.checks.DoctorContext`."""
+
+    loaded_hook: str | None = None
+    """The version of the shell hook through which the command was run."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.terminal = SilentTerminal(self.environ)
+
+    def probe_connection(
+        self, url: str, connection: Connection, certificate: ClientCertificate | None
+    ) -> ConnectionReport:
+        """Connect to the server of a URL without sending credentials."""
+        from tokencli.net.connection_probe import probe_connection
+
+        return probe_connection(url, connection, self.environ, certificate)
+
+    def inspect_directories(self) -> Iterator[DirectoryReport]:
+        """Yield the directories for state and for data in memory."""
+        try:
+            chosen, isolated = self.config.state_dir, self.config.isolated
+        except Exception:  # noqa: BLE001  # `configuration` reports it
+            chosen, isolated = None, False
+        yield from inspect_directories(self.environ, chosen, isolated=isolated)
+
+    def describe_surroundings(self) -> Surroundings:
+        """Return what is unusual about the process's environment."""
+        return describe_surroundings(self.environ, is_user_present=is_user_present())
+
+    def test_keyring(self) -> KeyringReport:
+        """Store, read and delete an item in the OS keyring."""
+        return get_os_keyring(self.environ, self.terminal).test_round_trip()
+
+    def choose_store(self) -> StoreChoice:
+        """Return what the store `auto` means on this machine."""
+        return auto.choose_store(self._store_context)
+
+    def inspect_shell_addition(self, kind: Literal["hook", "completion"]) -> ShellAddition:
+        """Return whether the hook or the completion is installed in the user's shell."""
+        return inspect_shell_addition(
+            kind,
+            self.environ,
+            loaded_hook=self.loaded_hook,
+            is_user_present=is_user_present(),
+        )

@@ -1,0 +1,408 @@
+"""The checks of `doctor`, one row each, and the order in which they are run.
+
+A check is a function from a `Subject` to an `Outcome`. It does no I/O of its own.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib import import_module
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, cast
+
+from tokencli.errors import (
+    ConfigError,
+    CredentialsError,
+    InvalidTokenError,
+    StorageError,
+    TokencliError,
+    UnreachableError,
+)
+from tokencli.machine import (
+    ConnectionReport,
+    DirectoryReport,
+    KeyringReport,
+    ShellAddition,
+    StoreChoice,
+    Surroundings,
+)
+from tokencli.models import ClientCertificate, Connection, Profile
+from tokencli.protocols import Context, ShowWait, WaitStatus, hide_wait
+
+if TYPE_CHECKING:
+    from tokencli.config.load import Config
+
+DEFAULT_TIMEOUT_S = 10.0
+"""Seconds that all checks take together, at most."""
+REPORT_TIME_S = 0.5
+"""Seconds before that at which a request is given up, so that there is time to say why."""
+
+
+class DoctorContext(Context, Protocol):
+    """What the checks may use."""
+
+    def probe_connection(
+        self, url: str, connection: Connection, certificate: ClientCertificate | None
+    ) -> ConnectionReport:
+        """Connect to the server of a URL without sending credentials, and report each stage."""
+        ...
+
+    def inspect_directories(self) -> Iterable[DirectoryReport]:
+        """Return the directories for state and for data in memory."""
+        ...
+
+    def describe_surroundings(self) -> Surroundings:
+        """Return what is unusual about the process's environment."""
+        ...
+
+    def test_keyring(self) -> KeyringReport:
+        """Store, read and delete an item; raises KeyringError."""
+        ...
+
+    def choose_store(self) -> StoreChoice:
+        """Return what the store `auto` means on this machine."""
+        ...
+
+    def inspect_shell_addition(self, kind: Literal["hook", "completion"]) -> ShellAddition:
+        """Return whether the hook or the completion is installed in the user's shell."""
+        ...
+
+
+State = Literal["ok", "warning", "failed", "skipped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a check found."""
+
+    state: State
+    detail: str
+    """What was found, or why the check was skipped, as a clause."""
+    cause: str | None = None
+    fix: str | None = None
+    """One command that helps."""
+    exit_code: int | None = None
+    """For a failure; None: that of the check's row."""
+
+
+def passed(detail: str) -> Outcome:
+    """Return the outcome of a check that found nothing wrong."""
+    return Outcome("ok", detail)
+
+
+def skipped(reason: str) -> Outcome:
+    """Return the outcome of a check that doesn't apply, or can't be made harmlessly."""
+    return Outcome("skipped", reason)
+
+
+def warned(detail: str, *, cause: str | None = None, fix: str | None = None) -> Outcome:
+    """Return the outcome of a check that found something to know, although tokens can be had."""
+    return Outcome("warning", detail, cause, fix)
+
+
+def failed(detail: str, *, cause: str | None = None, fix: str | None = None) -> Outcome:
+    """Return the outcome of a check that found why tokens can't be had."""
+    return Outcome("failed", detail, cause, fix)
+
+
+def failed_by(error: TokencliError) -> Outcome:
+    """Return the outcome of a check that ended with an error."""
+    return Outcome("failed", error.message, error.cause, error.fix, error.exit_code)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is checked: this machine, or one profile."""
+
+    ctx: DoctorContext
+    deadline: float
+    """Monotonic seconds by which everything has to be done."""
+    config: "Config | None" = None
+    """None if the configuration can't be loaded."""
+    config_error: ConfigError | None = None
+    checked_profiles: tuple[Profile, ...] = ()
+    """All valid profiles that are checked in this run."""
+    name: str | None = None
+    """The profile's name; None for the machine."""
+    valid_profile: Profile | None = None
+    """None if the profile has problems."""
+    may_request_token: bool = False
+    """Whether the user allows a token request."""
+
+    @property
+    def profile(self) -> Profile:
+        """Return the profile, with a timeout that ends before the deadline."""
+        profile = self.valid_profile
+        assert profile is not None, "the row comes after `profile`"
+        timeout = min(profile.connection.timeout, self.remaining_s)
+        return replace(profile, connection=replace(profile.connection, timeout=timeout))
+
+    @property
+    def remaining_s(self) -> float:
+        """Return the seconds that a request may take."""
+        return max(self.deadline - self.ctx.clock.monotonic() - REPORT_TIME_S, 0.1)
+
+    @cached_property
+    def connection_report(self) -> ConnectionReport:
+        """Return how far a connection to the token endpoint gets."""
+        from tokencli.diagnosis.checks.network import probe_token_endpoint
+
+        return probe_token_endpoint(self)
+
+
+class CheckSpec(NamedTuple):
+    """A row of CHECKS."""
+
+    function: str
+    """`module:function`, called with the Subject."""
+    sentence: str
+    """What is checked, for the manual."""
+    exit_code: int = 1
+    """The exit code of a failure without an error of its own, e.g. if the time was over; 1: it only informs."""
+    after: tuple[str, ...] = ()
+    """The checks without which this one makes no sense."""
+    per_profile: bool = True
+    is_local: bool = True
+    """False if it depends on the network; those of a profile run beside its local ones."""
+
+
+_HERE = "tokencli.diagnosis.checks"
+_CONFIG, _CREDENTIALS, _NETWORK = (
+    ConfigError.exit_code,
+    CredentialsError.exit_code,
+    UnreachableError.exit_code,
+)
+_STORAGE, _TOKEN = StorageError.exit_code, InvalidTokenError.exit_code
+
+CHECKS: dict[str, CheckSpec] = {
+    "configuration": CheckSpec(
+        f"{_HERE}.machine:check_configuration",
+        "The configuration file is there, is readable, has no unknown keys or other problems, and only you can change it.",
+        _CONFIG,
+        per_profile=False,
+    ),
+    "environment": CheckSpec(
+        f"{_HERE}.machine:check_environment",
+        "What is different here from your own terminal: no HOME, a container, no desktop session, CI.",
+        per_profile=False,
+    ),
+    "permissions": CheckSpec(
+        f"{_HERE}.machine:check_permissions",
+        "The directories for state and for data in memory can be used, and are closed to others.",
+        _STORAGE,
+        per_profile=False,
+    ),
+    "keyring": CheckSpec(
+        f"{_HERE}.machine:check_keyring",
+        "The OS keyring is unlocked and returns what is stored in it, and how long that takes.",
+        _CREDENTIALS,
+        per_profile=False,
+    ),
+    "hook": CheckSpec(
+        f"{_HERE}.machine:check_hook",
+        "Whether your shell's startup file loads `tokencli hook`.",
+        per_profile=False,
+    ),
+    "completion": CheckSpec(
+        f"{_HERE}.machine:check_completion",
+        "Whether completion is installed for your shell, and is of this version.",
+        per_profile=False,
+    ),
+    "profile": CheckSpec(
+        f"{_HERE}.profile:check_profile", "The profile's settings are valid.", _CONFIG
+    ),
+    "secrets": CheckSpec(
+        f"{_HERE}.profile:check_secrets",
+        "The secrets that the profile needs are stored, as far as nobody and no program has to supply them.",
+        _CREDENTIALS,
+        after=("profile",),
+    ),
+    "lock": CheckSpec(
+        f"{_HERE}.profile:check_lock",
+        "The lock of the profile's token can be taken, or who holds it.",
+        _STORAGE,
+        after=("profile",),
+    ),
+    "store": CheckSpec(
+        f"{_HERE}.profile:check_store",
+        "Where tokens are stored, why there, and that a new one would fit.",
+        _STORAGE,
+        after=("profile", "lock"),
+    ),
+    "token": CheckSpec(
+        f"{_HERE}.profile:check_token",
+        "A token is stored, or can be had without you.",
+        _CREDENTIALS,
+        after=("profile", "lock"),
+    ),
+    "proxy": CheckSpec(
+        f"{_HERE}.network:check_proxy",
+        "Which proxy is used for the token endpoint, what decided that, and that it can be reached.",
+        _NETWORK,
+        after=("profile",),
+        is_local=False,
+    ),
+    "dns": CheckSpec(
+        f"{_HERE}.network:check_dns",
+        "The token endpoint's host name has an address.",
+        _NETWORK,
+        after=("proxy",),
+        is_local=False,
+    ),
+    "connect": CheckSpec(
+        f"{_HERE}.network:check_connect",
+        "The token endpoint's server accepts connections.",
+        _NETWORK,
+        after=("dns",),
+        is_local=False,
+    ),
+    "tls": CheckSpec(
+        f"{_HERE}.network:check_tls",
+        "The server's certificate is trusted, what it was checked against, and when it expires (a warning 30 days before).",
+        _NETWORK,
+        after=("connect",),
+        is_local=False,
+    ),
+    "http": CheckSpec(
+        f"{_HERE}.network:check_http",
+        "The server replies to an HTTP request without credentials, whatever the status.",
+        _NETWORK,
+        after=("tls",),
+        is_local=False,
+    ),
+    "clock": CheckSpec(
+        f"{_HERE}.network:check_clock",
+        "This computer's clock agrees with the server's Date header within 60 s.",
+        _TOKEN,
+        after=("http",),
+        is_local=False,
+    ),
+    "discovery": CheckSpec(
+        f"{_HERE}.network:check_discovery",
+        "The issuer's metadata can be fetched, names this issuer, and moved no endpoint to another server.",
+        _NETWORK,
+        after=("tls",),
+        is_local=False,
+    ),
+    "client_auth": CheckSpec(
+        f"{_HERE}.network:check_client_auth",
+        "The server accepts the client's own credentials, tried with a made-up token at the introspection or revocation endpoint.",
+        _CREDENTIALS,
+        after=("tls", "discovery"),
+        is_local=False,
+    ),
+}
+"""Id -> check, in the order in which they are run and shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """The outcome of one check."""
+
+    id: str
+    profile: str | None
+    """None for a check of the machine."""
+    outcome: Outcome
+    exit_code: int
+    """0 unless it failed."""
+    is_blocked: bool = False
+    """Whether it was skipped because another check failed."""
+
+    @property
+    def ok(self) -> bool | None:
+        """Return False if it failed, None if it was skipped, else True."""
+        return {"ok": True, "warning": True, "failed": False}.get(self.outcome.state)
+
+
+def find_exit_code(results: Iterable[CheckResult]) -> int:
+    """Return that of the first failure; 0 if there is none."""
+    return next((result.exit_code for result in results if result.ok is False), 0)
+
+
+def run_checks(
+    machine: Subject, profiles: Sequence[Subject], show_wait: ShowWait = hide_wait
+) -> list[CheckResult]:
+    """Run the checks of the machine and of each profile side by side, until the deadline.
+
+    The results are in the order of the table: those of the machine, then profile by profile.
+    """
+    queue: SimpleQueue[CheckResult] = SimpleQueue()
+    pending: dict[tuple[str | None, str], Subject] = {}
+    for subject in (machine, *profiles):
+        rows = {
+            name: spec
+            for name, spec in CHECKS.items()
+            if spec.per_profile is (subject.name is not None)
+        }
+        pending |= {(subject.name, name): subject for name in rows}
+        Thread(target=_run_rows, args=(subject, rows, queue.put), daemon=True).start()
+    found: dict[tuple[str | None, str], CheckResult] = {}
+    clock = machine.ctx.clock
+    limit = machine.deadline - clock.monotonic()
+
+    def describe() -> WaitStatus:
+        names = dict.fromkeys(name for profile, name in pending if (profile, name) not in found)
+        return WaitStatus(f"checking {', '.join(names)}", limit)
+
+    with show_wait(describe):
+        while len(found) < len(pending):
+            remaining = machine.deadline - clock.monotonic()
+            try:
+                result = queue.get(timeout=max(remaining, 0.0))
+            except Empty:
+                break
+            found[result.profile, result.id] = result
+    return [found.get(key) or _unfinished(key[1], subject) for key, subject in pending.items()]
+
+
+def _run_rows(
+    subject: Subject, rows: Mapping[str, CheckSpec], report: Callable[[CheckResult], None]
+) -> None:
+    """Run the rows in their order, those that depend on the network in a thread beside the others."""
+    outcomes: dict[str, CheckResult] = {}
+
+    def run(names: Sequence[str]) -> None:
+        for name in names:
+            outcomes[name] = _run_row(subject, name, rows[name], outcomes)
+            report(outcomes[name])
+
+    first = [name for name in rows if name == "profile"]
+    run(first)
+    network = [name for name, spec in rows.items() if not spec.is_local]
+    if network:
+        Thread(target=run, args=(network,), daemon=True).start()
+    run([name for name in rows if name not in (*first, *network)])
+
+
+def _run_row(
+    subject: Subject, name: str, spec: CheckSpec, outcomes: Mapping[str, CheckResult]
+) -> CheckResult:
+    for ground in spec.after:
+        before = outcomes.get(ground)
+        if before is not None and (before.ok is False or before.is_blocked):
+            reason = before.outcome.detail if before.is_blocked else f"{ground} failed"
+            return CheckResult(name, subject.name, skipped(reason), 0, is_blocked=True)
+    module, _, function = spec.function.partition(":")
+    check = cast("Callable[[Subject], Outcome]", getattr(import_module(module), function))
+    try:
+        outcome = check(subject)
+    except TokencliError as error:
+        outcome = failed_by(error)
+    except Exception as error:  # noqa: BLE001  # one check must not keep the others from being shown
+        outcome = Outcome(
+            "failed",
+            f"internal error: {type(error).__name__}",
+            "this is a bug in tokencli",
+            None,
+            1,
+        )
+    exit_code = outcome.exit_code or spec.exit_code if outcome.state == "failed" else 0
+    return CheckResult(name, subject.name, outcome, exit_code)
+
+
+def _unfinished(name: str, subject: Subject) -> CheckResult:
+    """Return the result of a check that was not over at the deadline."""
+    profile = f" {subject.name}" if subject.name else ""
+    outcome = failed("did not end in time", fix=f"tokencli doctor{profile} --timeout 60s")
+    return CheckResult(name, subject.name, outcome, CHECKS[name].exit_code)
