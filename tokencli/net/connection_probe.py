@@ -99,6 +99,8 @@ def probe_connection(
 
 def _find_stage(error: TokencliError, *, is_connected: bool) -> str:
     """Return the stage of `ConnectionReport` that failed."""
+    if isinstance(error, TlsError):  # with TLS 1.3 also after the handshake
+        return "tls"
     if is_connected:
         return "reply"
     if not isinstance(error, UnreachableError):  # a CA file or a client certificate can't be used

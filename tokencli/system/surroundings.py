@@ -18,7 +18,7 @@ from tokencli.system.user_dirs import (
 )
 
 _CONTAINER_FILES = ("/.dockerenv", "/run/.containerenv")
-_STATE_SUBDIRS = ("locks", "journal", "tokens", "keys", "accounts", "issuers", "events")
+_STATE_SUBDIRS = ("locks", "journal", "tokens", "keys", "accounts", "issuers", "event_log")
 _CLOCK_UNSYNCHRONIZED = 5
 """TIME_ERROR, see adjtimex(2)."""
 

@@ -199,6 +199,12 @@ CHECKS: dict[str, CheckSpec] = {
         _CREDENTIALS,
         per_profile=False,
     ),
+    "event_log": CheckSpec(
+        f"{_HERE}.machine:check_event_log",
+        "The event log can be read, if there is one.",
+        _STORAGE,
+        per_profile=False,
+    ),
     "hook": CheckSpec(
         f"{_HERE}.machine:check_hook",
         "Whether your shell's startup file loads `tokencli hook`.",

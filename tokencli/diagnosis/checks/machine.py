@@ -2,6 +2,7 @@
 
 from tokencli.diagnosis.checks import Outcome, Subject, failed, failed_by, passed, skipped, warned
 from tokencli.errors import ConfigProblem, KeyringError, NoKeyringError
+from tokencli.humanize import humanize_relative_time
 from tokencli.machine import ShellAddition
 from tokencli.models import Profile
 from tokencli.problems import count_problems
@@ -99,6 +100,22 @@ def needs_keyring(profile: Profile) -> bool:
     return profile.store == "keyring" or any(
         ref.kind == "keyring" for ref in profile.secrets.values()
     )
+
+
+def check_event_log(subject: Subject) -> Outcome:
+    """Read the event log."""
+    if subject.config is None:
+        return skipped("the configuration says whether there is one")
+    log = subject.ctx.event_log
+    if not log.enabled:
+        return passed("off (event_log = false)")
+    count, last = 0, None
+    for event in log.read():
+        count, last = count + 1, event
+    if last is None:
+        return passed("on, and still empty")
+    ago = humanize_relative_time(last.time, subject.ctx.clock.now())
+    return passed(f"{count} event{'' if count == 1 else 's'}, the last one {ago}")
 
 
 def check_hook(subject: Subject) -> Outcome:
