@@ -60,6 +60,10 @@ def _expired() -> ssl.SSLContext:
     )
 
 
+def _expiring() -> ssl.SSLContext:
+    return _with(ca().issue_cert(*NAMES, not_after=datetime.now(UTC) + timedelta(9.5)))
+
+
 def _early() -> ssl.SSLContext:
     now = datetime.now(UTC)
     return _with(
@@ -104,6 +108,7 @@ CONTEXTS: dict[str, Callable[[], ssl.SSLContext]] = {
     "good": cache(_good),
     "expired": cache(_expired),
     "early": cache(_early),
+    "expiring": cache(_expiring),
     "other name": cache(_other_name),
     "unknown CA": cache(_unknown_ca),
     "self-signed": cache(_self_signed),

@@ -18,13 +18,8 @@ from tokencli.commands.options import (
     select_profile_name,
 )
 from tokencli.config.load import Config
-from tokencli.diagnosis.checks import (
-    DEFAULT_TIMEOUT_S,
-    CheckResult,
-    Subject,
-    find_exit_code,
-    run_checks,
-)
+from tokencli.diagnosis.check_runner import CheckResult, find_exit_code, run_checks
+from tokencli.diagnosis.checks import DEFAULT_TIMEOUT_S, Subject
 from tokencli.errors import ConfigError, TokencliError, UsageError
 from tokencli.formats.json import dump_json_line
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from tokencli.commands.tables import Styled, is_displayable, render_styled, render_table
-from tokencli.diagnosis.checks import CheckResult
+from tokencli.diagnosis.check_runner import CheckResult
 from tokencli.sanitize import sanitize_text
 
 SIGNS = {"ok": "✓", "warning": "!", "failed": "✗", "skipped": "-"}

@@ -38,7 +38,9 @@ class KeyringErrorTemplate:
 LOCKED = KeyringErrorTemplate(
     "the OS keyring is locked, and there is no desktop session to unlock it in",
     "unlock it by signing in at the desktop; " + _ALTERNATIVES,
-    "gnome-keyring-daemon --unlock",
+    # The daemon takes all of stdin for the password, and one that runs already isn't unlocked.
+    'bash -c \'read -rsp "Keyring password: " p; printf %s "$p" |'
+    " gnome-keyring-daemon --replace --unlock'",
 )
 NOT_AVAILABLE = KeyringErrorTemplate(
     "no OS keyring is available (no Secret Service on a D-Bus session bus)",

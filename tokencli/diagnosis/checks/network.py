@@ -20,7 +20,6 @@ from tokencli.errors import (
 from tokencli.humanize import compare_clock, humanize_duration
 from tokencli.machine import ConnectionReport, Surroundings
 from tokencli.models import CLOCK_TOLERANCE_S, NOTABLE_SKEW_S, Profile, Secret
-from tokencli.oauth.client_authentication import tls_client_certificate
 from tokencli.oauth.discovery import (
     MetadataNotFoundError,
     fetch_metadata,
@@ -41,21 +40,6 @@ _CLOCK_COMMANDS = {
 """Platform -> the command that sets the clock; on Linux only a service manager's."""
 _ENDPOINT_NAMES = ("introspection", "revocation")
 """Endpoints at which a client authenticates and nothing is issued, the more harmless first."""
-
-
-def probe_token_endpoint(subject: Subject) -> ConnectionReport:
-    """Connect to the server of the token endpoint, with the client certificate if there is one."""
-    profile = subject.profile
-    certificate = None
-    if profile.client_cert is not None:
-        try:
-            passphrase = SecretResolver(profile, subject.ctx).resolve(
-                "key_passphrase", optional=True
-            )
-            certificate = tls_client_certificate(profile, passphrase)
-        except CredentialsError:  # `secrets` says why
-            certificate = None
-    return subject.ctx.probe_connection(profile.token_url, profile.connection, certificate)
 
 
 def _failure_at(report: ConnectionReport, *stages: str) -> Outcome | None:
