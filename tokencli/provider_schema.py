@@ -357,18 +357,32 @@ class ErrorMeaning:
 
     what: str
     """What it means, as a clause without a full stop. Example: `"the API key is wrong"`"""
-    whose: Literal["you", "profile", "client", "server", "provider"] = "server"
-    """Where the problem is likely to be: `you` (the credentials you entered), `profile` (the
-    configuration file), `client` (the client's registration at the server), `server`, or `provider`
-    (this provider description).
+    whose: Literal[
+        "you",
+        "profile",
+        "client",
+        "server",
+        "provider",
+        "administrator",
+        "api_owner",
+        "vendor",
+        "nobody",
+    ] = "server"
+    """Whose job it is: `you` (the credentials you entered), `profile` (the configuration file), `client`
+    (the client's registration at the server), `server`, `provider` (this provider description),
+    `administrator` (of the identity provider), `api_owner` (who runs the API that the token is for),
+    `vendor`, or `nobody` (it passes).
     Example: `"you"`"""
     do: str | None = None
-    """What to do next, preferably a command. `{profile}` stands for the profile's name.
+    """What to do next: a command, or a sentence that starts with a capital letter. `{profile}` stands for
+    the profile's name.
     Example: `"tokencli login {profile} --again"`"""
     setting: str | None = None
-    """The profile's key that is probably wrong. If it was set on the command line, the option is
-    named instead of the profile.
+    """The profile's key or secret that is probably wrong. If a key was set on the command line, the option
+    is named instead of the profile.
     Example: `"scope"`"""
+    doc: str | None = None
+    """The URL of the page that documents it. Example: `"https://docs.example.com/errors"`"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,7 +400,8 @@ class Errors:
     the like are tried, on every level, then WWW-Authenticate, and a text or page without members.
     Example: `["error.message", "message"]`"""
     codes: Mapping[str, ErrorMeaning] = field(default_factory=dict)
-    """Error code -> meaning.
+    """Error code -> meaning. A code with digits is also recognized inside the error message, and one of
+    several words is part of the message. `tokencli why --code` explains them as well.
     Example: `{ E401 = { what = "the password is wrong", whose = "you" } }`"""
     status: Mapping[str, ErrorMeaning] = field(default_factory=dict)
     """HTTP status -> meaning, used if the error code is unknown.

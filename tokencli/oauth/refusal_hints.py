@@ -210,11 +210,6 @@ HINTS: tuple[Hint, ...] = (
         setting="client_auth", fix="tokencli profiles edit {profile} --set client_auth={method}",
     ),
     Hint(
-        "the server treats this client as confidential, so it needs a secret or a certificate, unless public client flows are allowed for it",
-        says=r"AADSTS7000218", client_auth=("none",),
-        setting="client_auth", fix="tokencli profiles edit {profile} --set client_auth=client_secret_post",
-    ),
-    Hint(
         "the server expects an assertion signed with the client's private key",
         says=r"client_assertion(?:_type)?\W+(?:parameter )?(?:is |was )?" + _MISSING + r"|" + _MISSING + r".{0,30}client_assertion",
         client_auth=_UNSIGNED_METHODS, given=("private_key",),
@@ -228,7 +223,7 @@ HINTS: tuple[Hint, ...] = (
     ),
     Hint(
         "this client is registered as public, so it must not send a secret or an assertion",
-        says=r"AADSTS700025|(?:is public|public client).{0,60}(?:neither|no|not|n't).{0,40}(?:secret|assertion|authenticat)",
+        says=r"(?:is public|public client).{0,60}(?:neither|no|not|n't).{0,40}(?:secret|assertion|authenticat)",
         client_auth=(*_SECRET_METHODS, *_SIGNED_METHODS),
         setting="client_auth", fix="tokencli profiles edit {profile} --set client_auth=none",
     ),
@@ -274,7 +269,7 @@ HINTS: tuple[Hint, ...] = (
     ),
     Hint(
         "the server does not know this `audience`, or the client is not allowed to use it",
-        says=r"audience.{0,60}" + _REFUSED + r"|" + _WRONG + r".{0,20}audience|service not enabled within domain|client.grant|not authorized to access \W?http|AADSTS50001\b|AADSTS500011",
+        says=r"audience.{0,60}" + _REFUSED + r"|" + _WRONG + r".{0,20}audience|service not enabled within domain|client.grant|not authorized to access \W?http",
         setting="audience", fix=EDIT,
     ),
     Hint(
@@ -288,7 +283,7 @@ HINTS: tuple[Hint, ...] = (
     ),
     Hint(
         "the redirect URI {redirect_uri} is not registered for this client; redirect_host, redirect_port and redirect_path change it",
-        says=r"redirect.?ur[il]s?.{0,60}(?:" + _WRONG + r"|" + _REFUSED + r"|n't match|not match)|" + _WRONG + r".{0,20}redirect.?ur[il]|redirect_uri_mismatch|AADSTS50011",
+        says=r"redirect.?ur[il]s?.{0,60}(?:" + _WRONG + r"|" + _REFUSED + r"|n't match|not match)|" + _WRONG + r".{0,20}redirect.?ur[il]|redirect_uri_mismatch",
     ),
     Hint(
         "the server requires the scope {scope}",
@@ -302,11 +297,11 @@ HINTS: tuple[Hint, ...] = (
     ),
     Hint(
         "with client credentials, the scope must be the API's URI followed by /.default",
-        says=r"AADSTS1002012|AADSTS70011", grants=("client_credentials",), setting="scope", fix=EDIT,
+        says=r"AADSTS1002012", grants=("client_credentials",), setting="scope", fix=EDIT,
     ),
     Hint(
         "a scope is unknown, malformed, or not allowed for this client",
-        says=r"\bscopes?\b.{0,60}" + _REFUSED + r"|(?:" + _WRONG + r"|malformed).{0,20}\bscopes?\b|AADSTS70011",
+        says=r"\bscopes?\b.{0,60}" + _REFUSED + r"|(?:" + _WRONG + r"|malformed).{0,20}\bscopes?\b",
         setting="scope", fix=EDIT,
     ),
     Hint(
@@ -315,21 +310,21 @@ HINTS: tuple[Hint, ...] = (
     ),
     Hint(
         "the server does not know this tenant or realm",
-        says=r"(?:realm|tenant|organi[sz]ation|environment)\b.{0,60}(?:not exist|n't exist|not found|unknown|not enabled)|AADSTS90002|AADSTS50194",
+        says=r"(?:realm|tenant|organi[sz]ation|environment)\b.{0,60}(?:not exist|n't exist|not found|unknown|not enabled)",
         fix=EDIT,
     ),
     # The account.
     Hint(
         "the account is locked, usually after several wrong passwords; wait, or ask an administrator to unlock it",
-        says=_LOCKED + r"|AADSTS50053|E0000069|\bdata 775\b", grants=(*_LOGINS, "", *_SIGN_INS, "jwt_bearer"),
+        says=_LOCKED + r"|\bdata 775\b", grants=(*_LOGINS, "", *_SIGN_INS, "jwt_bearer"),
     ),
     Hint(
         "the account is disabled or has expired; ask an administrator to enable it",
-        says=r"(?:account|user|login|org(?:ani[sz]ation)?)\b.{0,30}" + _DISABLED + r"|" + _DISABLED + r" (?:user|account|org)|(?:account|user)\b.{0,20} expired|user_disabled|AADSTS50057|\bdata (?:533|701)\b",
+        says=r"(?:account|user|login|org(?:ani[sz]ation)?)\b.{0,30}" + _DISABLED + r"|" + _DISABLED + r" (?:user|account|org)|(?:account|user)\b.{0,20} expired|user_disabled|\bdata (?:533|701)\b",
     ),
     Hint(
         "the password has expired or must be changed; sign in to the server in a browser and change it",
-        says=r"password.{0,20}(?:expired|must be changed|change|reset)|(?:expired|change).{0,12}password|AADSTS50055|\bdata (?:532|773)\b|PASSWORD_(?:WARN|EXPIRED)|password_leaked",
+        says=r"password.{0,20}(?:expired|must be changed|change|reset)|(?:expired|change).{0,12}password|\bdata (?:532|773)\b|PASSWORD_(?:WARN|EXPIRED)|password_leaked",
         grants=_LOGINS,
     ),
     Hint(
@@ -348,16 +343,16 @@ HINTS: tuple[Hint, ...] = (
     ),
     Hint(
         "the server requires the user to sign in again, e.g. with a second factor",
-        says=r"AADSTS5007[469]|AADSTS50158|AADSTS7004[34]|\b(?:mfa|2fa)\b|mfa_required|multi.?factor|invalid_rapt|reauth|session (?:control|lifetime)",
+        says=r"\b(?:mfa|2fa)\b|mfa_required|multi.?factor|invalid_rapt|reauth|session (?:control|lifetime)",
         given=("interactive",), fix=SIGN_IN,
     ),
     Hint(
         "the user or an administrator has not consented to this client yet",
-        says=r"AADSTS65001|AADSTS65004|AADSTS90094|consent_required|consent.{0,20}(?:required|missing|not)|(?:has ?n.t|not) (?:yet )?(?:approved|consented)", given=("interactive",), fix=SIGN_IN,
+        says=r"consent_required|consent.{0,20}(?:required|missing|not)|(?:has ?n.t|not) (?:yet )?(?:approved|consented)", given=("interactive",), fix=SIGN_IN,
     ),
     Hint(
         "the user or an administrator must consent to this client first, in a browser",
-        says=r"AADSTS65001|AADSTS65004|AADSTS90094|consent_required|consent.{0,20}(?:required|missing|not)|(?:has ?n.t|not) (?:yet )?(?:approved|consented)",
+        says=r"consent_required|consent.{0,20}(?:required|missing|not)|(?:has ?n.t|not) (?:yet )?(?:approved|consented)",
     ),
     Hint(
         "the user must sign in interactively, which this grant can't do; sign in with grant = \"device_code\" instead",
@@ -370,11 +365,11 @@ HINTS: tuple[Hint, ...] = (
     ),
     Hint(
         "a policy of the server does not allow this sign-in; ask its administrators",
-        says=r"AADSTS5300\d|conditional access|login hours|policy evaluation failed|no_matching_policy|access policy|admin_policy_enforced|org_internal",
+        says=r"conditional access|login hours|policy evaluation failed|no_matching_policy|access policy|admin_policy_enforced|org_internal",
     ),
     Hint(
         "the user is not assigned to this application; ask its administrators",
-        says=r"AADSTS50105|user.{0,30}not assigned|invalid_app_access|not admin approved",
+        says=r"user.{0,30}not assigned|invalid_app_access|not admin approved",
     ),
     Hint(
         "the server allows this only from certain networks; ask its administrators, or use their VPN",
@@ -382,13 +377,13 @@ HINTS: tuple[Hint, ...] = (
     ),
     Hint(
         "the server does not know this user name",
-        says=r"AADSTS50034|AADSTS50020|(?:user|account)(?:name| name)?\b.{0,30}(?:not found|not exist|n't exist|unknown)|(?:unknown|no such) (?:user|account)|EMAIL_NOT_FOUND|INVALID_EMAIL",
+        says=r"(?:user|account)(?:name| name)?\b.{0,30}(?:not found|not exist|n't exist|unknown)|(?:unknown|no such) (?:user|account)|EMAIL_NOT_FOUND|INVALID_EMAIL",
         grants=(*_LOGINS, "jwt_bearer"), setting="username", fix=EDIT,
     ),
     # The client.
     Hint(
         "the client secret has expired; create a new one at the server",
-        says=r"AADSTS7000222|secret.{0,40}expired|expired.{0,20}secret", blames=("client_secret",), fix=ENTER_SECRET,
+        says=r"secret.{0,40}expired|expired.{0,20}secret", blames=("client_secret",), fix=ENTER_SECRET,
     ),
     Hint(
         "the API key has expired; create a new one at the server",
@@ -399,16 +394,12 @@ HINTS: tuple[Hint, ...] = (
         says=r"(?:api|access|subscription).?key.{0,20}" + _WRONG + r"|" + _WRONG + r" (?:api|access|subscription).?key", blames=("api_key",), fix=ENTER_SECRET,
     ),
     Hint(
-        "the client secret is wrong; it must be the secret's value, not its ID",
-        says=r"AADSTS7000215", blames=("client_secret",), fix=ENTER_SECRET,
-    ),
-    Hint(
         "the client has been deleted or disabled at the server; ask its administrators",
-        says=r"client (?:was |is |has been )?(?:deleted|disabled|inactive|suspended)|(?:deleted|disabled)_client|(?:disabled|inactive) client|app(?:lication)? (?:was |is |has been )?(?:deleted|disabled)|AADSTS7000112",
+        says=r"client (?:was |is |has been )?(?:deleted|disabled|inactive|suspended)|(?:deleted|disabled)_client|(?:disabled|inactive) client|app(?:lication)? (?:was |is |has been )?(?:deleted|disabled)",
     ),
     Hint(
         "the server does not know the client ID {client_id}",
-        says=r"AADSTS700016|(?:unknown|invalid|unrecogni[sz]ed|bad) (?:oauth )?(?:client|app(?:lication)?)[ _-]?(?:id\b|identifier)(?! or\b)|invalid_client_id|client_?(?:id|identifier)\W{0,3} (?:was |is |does )?(?:not found|invalid|unknown|not exist|not registered|not recogni[sz]ed)|client (?:was |is )?(?:not found|not registered|unknown)|client (?:does not|doesn't) exist|no such (?:client|app)|unknown client|(?:invalid value for|invalid) '?client_id\b(?! or\b)",
+        says=r"(?:unknown|invalid|unrecogni[sz]ed|bad) (?:oauth )?(?:client|app(?:lication)?)[ _-]?(?:id\b|identifier)(?! or\b)|invalid_client_id|client_?(?:id|identifier)\W{0,3} (?:was |is |does )?(?:not found|invalid|unknown|not exist|not registered|not recogni[sz]ed)|client (?:was |is )?(?:not found|not registered|unknown)|client (?:does not|doesn't) exist|no such (?:client|app)|unknown client|(?:invalid value for|invalid) '?client_id\b(?! or\b)",
         setting="client_id", fix=EDIT,
     ),
     Hint(
@@ -452,7 +443,7 @@ HINTS: tuple[Hint, ...] = (
     ),
     Hint(
         "the server can't verify the assertion's signature: the private key is not the one registered there, or key_id names another key",
-        says=r"signature|AADSTS700027|\bkid\b|(?:no|unable to|find|load|unknown|matching).{0,20}\bkeys?\b|jwks", given=("signed assertion", "private_key"), blames=("private_key",), setting="key_id", fix=ENTER_SECRET,
+        says=r"signature|\bkid\b|(?:no|unable to|find|load|unknown|matching).{0,20}\bkeys?\b|jwks", given=("signed assertion", "private_key"), blames=("private_key",), setting="key_id", fix=ENTER_SECRET,
     ),
     # The refresh token, or the code.
     Hint(
@@ -465,11 +456,11 @@ HINTS: tuple[Hint, ...] = (
     ),
     Hint(
         "the refresh token has expired",
-        says=r"(?<!or )expired(?! or |, )|AADSTS70008\b|AADSTS700082|AADSTS700084|inactivity", grants=("refresh_token",), blames=("refresh_token",), fix=SIGN_IN,
+        says=r"(?<!or )expired(?! or |, )|inactivity", grants=("refresh_token",), blames=("refresh_token",), fix=SIGN_IN,
     ),
     Hint(
         "the session has ended: the user signed out or changed the password, or the refresh token was revoked",
-        says=r"(?<!or )revoked|not active|session|offline|signed? ?out|AADSTS50173|AADSTS5013[23]", grants=("refresh_token",), blames=("refresh_token",), fix=SIGN_IN,
+        says=r"(?<!or )revoked|not active|session|offline|signed? ?out", grants=("refresh_token",), blames=("refresh_token",), fix=SIGN_IN,
     ),
     Hint(
         "the token to exchange has expired, or the server doesn't accept its issuer or audience",
@@ -481,16 +472,16 @@ HINTS: tuple[Hint, ...] = (
     ),
     Hint(
         "the code expired before the sign-in was finished, or was used before",
-        says=_WRONG + r" (?:auth\w* )?code\b|\bcode\b.{0,40}(?:expired|used|redeemed|invalid|not valid|not found)|AADSTS54005|expired_token|bad_verification_code|pkce|code.verifier", grants=_SIGN_INS, fix=SIGN_IN,
+        says=_WRONG + r" (?:auth\w* )?code\b|\bcode\b.{0,40}(?:expired|used|redeemed|invalid|not valid|not found)|expired_token|bad_verification_code|pkce|code.verifier", grants=_SIGN_INS, fix=SIGN_IN,
     ),
     # The user's credentials.
     Hint(
         "the user name, the password or the identity store ID is wrong",
-        says=r"credentials|password|log.?in failed|(?<!client )authentication failed|AADSTS50126", grants=_LOGINS, given=("password", "identity_store_id"), codes=("", "invalid_grant", "access_denied", "unauthorized"), blames=("password",), fix=ENTER_SECRET,
+        says=r"credentials|password|log.?in failed|(?<!client )authentication failed", grants=_LOGINS, given=("password", "identity_store_id"), codes=("", "invalid_grant", "access_denied", "unauthorized"), blames=("password",), fix=ENTER_SECRET,
     ),
     Hint(
         "the user name or the password is wrong",
-        says=_WRONG + r"[ _]?(?:user ?name|user|e-?mail|log.?in)?(?:[ _](?:or|and)[ _]|/|, )?(?:[ _]?(?:the[ _])?(?:password|pwd|passcode))\b|" + _WRONG + r"[ _](?:user |log.?in )?credentials|(?:password|user ?credentials|(?<!client )credentials)\W.{0,30}" + _WRONG + r"|INVALID_(?:PASSWORD|LOGIN)|AADSTS50126|no active account|failed to bind|\bdata 52[5e]\b|(?<!client )authentication fail|log.?in failed|" + _WRONG + r" log.?in\b",
+        says=_WRONG + r"[ _]?(?:user ?name|user|e-?mail|log.?in)?(?:[ _](?:or|and)[ _]|/|, )?(?:[ _]?(?:the[ _])?(?:password|pwd|passcode))\b|" + _WRONG + r"[ _](?:user |log.?in )?credentials|(?:password|user ?credentials|(?<!client )credentials)\W.{0,30}" + _WRONG + r"|INVALID_(?:PASSWORD|LOGIN)|no active account|failed to bind|\bdata 52[5e]\b|(?<!client )authentication fail|log.?in failed|" + _WRONG + r" log.?in\b",
         grants=_LOGINS, given=("password",), blames=("password",), fix=ENTER_SECRET,
     ),
     # A gateway in front of the server, or the wrong place.

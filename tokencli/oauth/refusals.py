@@ -28,6 +28,7 @@ UNEXPLAINED = "the reply doesn't say why; "
 RESERVED_CHARACTERS = set("%+&=: /?#")
 """Characters that RFC 6749 and raw HTTP Basic authentication encode differently."""
 
+_LOGIN = "tokencli login {profile}"
 _LOGIN_AGAIN = "tokencli login {profile} --again"
 _ENTERED_KINDS = ("keyring", "prompt")
 """Secret sources that `login --again` prompts for."""
@@ -184,26 +185,31 @@ def explain_refusal(profile: Profile, evidence: "Evidence") -> Explanation:
 def choose_hint(profile: Profile, evidence: "Evidence") -> tuple["Hint", dict[str, str]]:
     """Return the row of the table, or the provider's own meaning, that explains a refusal.
 
-    What the server says in words counts most, unless the provider explains its error code. Then
-    come error code and status, of which a provider's own meaning comes first.
+    A vendor's own code says most, e.g. `AADSTS50126`, and then what the server says in words, unless
+    the provider explains its error code. Then come error code and status, of which a provider's own
+    meaning comes first.
     """
     from tokencli.oauth.refusal_hints import GENERIC_CODES, OVERLOAD_STATUSES, Hint, find_hint
+    from tokencli.providers.error_codes import find_refusal_meaning, find_standard_meaning
 
-    own, code = profile.provider.errors, evidence.code
-    own_code = own.codes.get(code)
-    own_status = own.status.get(str(evidence.status))
+    code = evidence.code
+    own_status = profile.provider.errors.status.get(str(evidence.status))
     hint: Hint | None = None
     groups: dict[str, str] = {}
     if evidence.status not in OVERLOAD_STATUSES or code not in ("", *GENERIC_CODES):
-        if own_code is None or code in GENERIC_CODES:
+        meaning, is_specific = find_refusal_meaning(profile.provider, code, evidence.text)
+        decoded = meaning and _hint_of_meaning(profile, meaning)
+        if not is_specific or not _is_user_defined(profile):
             hint, groups = find_hint(evidence, by="says")
         if hint and hint.blames and own_status and not evidence.client_auth:
             hint = None  # who describes a login of its own knows best which credential is wrong
-        if hint is None and own_code is not None:
-            hint = _hint_of_meaning(own_code)
-        hint = hint or find_hint(evidence, by="code")[0]
+        if meaning and decoded and is_specific and not _says_more(profile, hint, groups, meaning):
+            hint, groups = decoded, {}
+        hint = hint or decoded or find_hint(evidence, by="code")[0]
+        if hint is None and (standard := find_standard_meaning(code)):
+            hint = _hint_of_meaning(profile, standard)
     if hint is None and own_status is not None:
-        hint = _hint_of_meaning(own_status)
+        hint = _hint_of_meaning(profile, own_status)
     hint = (
         hint
         or find_hint(evidence, by="status")[0]
@@ -212,21 +218,41 @@ def choose_hint(profile: Profile, evidence: "Evidence") -> tuple["Hint", dict[st
     return hint, groups
 
 
-def _hint_of_meaning(meaning: "ErrorMeaning") -> "Hint":
-    """Return a provider's meaning of a code or status as a row of the table."""
-    from tokencli.oauth.refusal_hints import ENTER_SECRET, Hint
+def _says_more(
+    profile: Profile, hint: "Hint | None", groups: Mapping[str, str], meaning: "ErrorMeaning"
+) -> bool:
+    """Return whether a row says more than a vendor's code for which no command helps here.
 
-    fix = meaning.do
-    if fix is None and meaning.whose not in ("client", "server"):
-        fix = "tokencli profiles show {profile}"
-    elif fix is not None and fix != _LOGIN_AGAIN:
-        fix = fix.replace("tokencli login {profile}", "tokencli login {login_name}")
-    return Hint(
-        meaning.what,
-        blames=("*",) if meaning.whose == "you" else (),
-        setting=meaning.setting or "",
-        fix=ENTER_SECRET if fix == _LOGIN_AGAIN else fix,
+    That is so if the row names a value, or if it has a command for what is the user's own job.
+    """
+    from tokencli.providers.error_codes import JOBS
+
+    if hint is None or _fill_hint(profile, _hint_of_meaning(profile, meaning), {}).fix is not None:
+        return False
+    return "{" in hint.cause or (
+        JOBS[meaning.whose] == "you" and _fill_hint(profile, hint, groups).fix is not None
     )
+
+
+def _hint_of_meaning(profile: Profile, meaning: "ErrorMeaning") -> "Hint":
+    """Return a provider's meaning of a code or status as a row of the table."""
+    from tokencli.oauth.refusal_hints import ENTER_SECRET, SIGN_IN, Hint
+
+    cause, fix, setting = meaning.what, meaning.do, meaning.setting or ""
+    may_blame = meaning.whose == "you" and not setting
+    if fix is None and meaning.whose in ("you", "profile", "provider"):
+        fix = "tokencli profiles show {profile}"
+    elif fix is not None and fix[:1].isupper():  # a sentence
+        cause, fix, may_blame = f"{cause}; {fix[0].lower()}{fix[1:]}", None, False
+    elif fix == _LOGIN_AGAIN:
+        fix = ENTER_SECRET
+    elif fix == _LOGIN:
+        fix, may_blame = SIGN_IN, False
+    elif fix is not None:
+        fix = fix.replace(_LOGIN, "tokencli login {login_name}")
+    is_secret = setting == "refresh_token" or setting in profile.secrets
+    blames = (setting,) if is_secret else ("*",) if may_blame else ()
+    return Hint(cause, blames=blames, setting="" if is_secret else setting, fix=fix)
 
 
 def _fill_hint(profile: Profile, hint: "Hint", known: Mapping[str, str]) -> Explanation:

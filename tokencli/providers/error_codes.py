@@ -1,0 +1,174 @@
+"""Recognize the error codes of identity providers in a text, and say what they mean.
+
+The meanings are data: `[errors.codes]` in each provider's file. A code is a word such as `E0000004`,
+or, for servers that only send texts, the telling part of such a text.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+
+from tokencli.fast_dataclass import dataclass
+from tokencli.provider_schema import ErrorMeaning, Provider
+from tokencli.providers.catalog import BUILTIN_NAMES, load_builtin, load_error_codes
+
+STANDARD_PROVIDER = "oauth2"
+"""The provider whose codes are those of the RFCs."""
+MAX_TEXT = 64 * 1024
+"""Characters of a text that are looked at."""
+JOBS = {
+    "you": "you",
+    "profile": "you",
+    "provider": "you",
+    "client": "administrator",
+    "server": "administrator",
+    "administrator": "administrator",
+    "api_owner": "api_owner",
+    "vendor": "vendor",
+    "nobody": "nobody",
+}
+"""`whose` in a provider's file -> whose job it is for a person who looks the code up."""
+_NUMBERED_WORD = r"(?<![\w.-])[A-Za-z]{1,20}[_-]?\d{3,12}(?![\w-])"
+"""What looks like a code of one vendor only, e.g. `AADSTS50126`."""
+_LETTERS = "abcdefghijklmnopqrstuvwxyz_-"
+_BARE_NUMBER = r"(?<![\w.:-])\d{5,9}(?![\w.:-])"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorCode:
+    """A code that a provider documents."""
+
+    code: str
+    provider: Provider
+    meaning: ErrorMeaning
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is part of a message, for servers that send no codes."""
+        return " " in self.code
+
+    @property
+    def is_numbered(self) -> bool:
+        """Whether it looks like no other vendor's code, because it has a number."""
+        return re.fullmatch(_NUMBERED_WORD, self.code) is not None
+
+    @property
+    def job(self) -> str:
+        """Whose job it is: `you`, `administrator`, `api_owner`, `vendor`, or `nobody` (it passes)."""
+        return JOBS[self.meaning.whose]
+
+    @property
+    def action(self) -> str | None:
+        """What to do, as a sentence or a command."""
+        return self.meaning.do
+
+    @property
+    def doc(self) -> str | None:
+        """The page that documents it."""
+        return self.meaning.doc or self.provider.doc
+
+
+def list_error_codes(provider: Provider) -> tuple[ErrorCode, ...]:
+    """Return the codes of a provider in the order of its file."""
+    return tuple(
+        ErrorCode(code, provider, meaning) for code, meaning in load_error_codes(provider).items()
+    )
+
+
+def load_builtin_providers() -> tuple[Provider, ...]:
+    """Return all built-in providers, the one of the RFCs last."""
+    names = sorted(BUILTIN_NAMES, key=lambda name: (name == STANDARD_PROVIDER, name))
+    return tuple(map(load_builtin, names))
+
+
+def find_error_codes(text: str, providers: Sequence[Provider]) -> tuple[ErrorCode, ...]:
+    """Return the codes in a text, in the order in which they appear.
+
+    Letters count without regard to case, and a code with a number may be given as the number alone.
+    Codes that say more hide those of RFC 6749 that accompany them. A code that is also an everyday
+    word must be quoted or alone, and an HTTP status alone and of the only provider.
+    """
+    text = text[:MAX_TEXT]
+    plain = " ".join(text.casefold().split())
+    words = {word.strip(".-") for word in re.findall(r"[\w.-]+", plain)}
+    numbers = set(re.findall(_BARE_NUMBER, text))
+
+    def is_there(code: ErrorCode) -> bool:
+        name = code.code.casefold()
+        if code.is_text:
+            return name in plain
+        if name.isdecimal():
+            return len(providers) == 1 and plain.removeprefix("http").strip() == name
+        if name.isalpha():
+            return plain == name or f'"{name}"' in plain
+        return name in words or (code.is_numbered and name.lstrip(_LETTERS) in numbers)
+
+    found = [code for each in providers for code in list_error_codes(each) if is_there(code)]
+    specific = [code for code in found if code.is_text or code.is_numbered]
+    longest = [code for code in specific if not any(_is_part_of(code, other) for other in specific)]
+    return tuple(sorted(longest or found, key=lambda code: _find_position(code, plain)))
+
+
+def find_refusal_meaning(
+    provider: Provider, code: str, text: str
+) -> tuple[ErrorMeaning | None, bool]:
+    """Return what a refusal means to its provider, and whether it says more than RFC 6749 does.
+
+    A vendor's number or text says most. A numbered code of another vendor counts as well, because a
+    profile may use the provider `oauth2`; that provider's own codes are those of the RFCs.
+    """
+    own = {} if provider.name == STANDARD_PROVIDER else load_error_codes(provider)
+    if code in own and code not in _standard_codes():
+        return own[code], True
+    said = f"{code} {text}"
+    found = [
+        each for each in find_error_codes(said, [provider]) if each.is_text or each.is_numbered
+    ]
+    if not found and re.search(_NUMBERED_WORD, said):
+        others = find_error_codes(said, load_builtin_providers())
+        found = [each for each in others if each.is_numbered]
+    if found:
+        return found[0].meaning, True
+    return own.get(code), False
+
+
+def find_standard_meaning(code: str) -> ErrorMeaning | None:
+    """Return what a code of the RFCs means."""
+    return _standard_codes().get(code)
+
+
+def _standard_codes() -> Mapping[str, ErrorMeaning]:
+    return load_error_codes(load_builtin(STANDARD_PROVIDER))
+
+
+def suggest_codes(text: str, providers: Iterable[Provider]) -> tuple[ErrorCode, ...]:
+    """Return the documented codes that are most like an unknown one."""
+    known = {
+        code.code.casefold(): code
+        for provider in providers
+        for code in list_error_codes(provider)
+        if not code.is_text
+    }
+    words = re.findall(r"[\w.-]+", text[:MAX_TEXT].casefold())
+    close = (
+        match
+        for word in words[:20]
+        for match in sorted(
+            get_close_matches(word, known, 8, 0.8), key=lambda name: len(name) != len(word)
+        )
+    )
+    return tuple(known[name] for name in dict.fromkeys(close))[:3]
+
+
+def _is_part_of(code: ErrorCode, other: ErrorCode) -> bool:
+    return (
+        code.is_text
+        and other.provider is code.provider
+        and len(code.code) < len(other.code)
+        and code.code.casefold() in other.code.casefold()
+    )
+
+
+def _find_position(code: ErrorCode, plain: str) -> int:
+    at = plain.find(code.code.casefold())
+    return at if at >= 0 else len(plain)
