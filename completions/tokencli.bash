@@ -70,12 +70,13 @@ _tokencli_complete() {
         esac
         ;;
     'why')
-        options='--profile -p --request -X --header -H --data -d --offline --introspect --json --config --timeout --no-input --quiet -q --verbose -v --help -h'
+        options='--profile -p --request -X --header -H --data -d --offline --introspect --code --json --config --timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --profile|-p) kind=profiles ;;
             --request|-X) words='' ;;
             --header|-H) words='' ;;
             --data|-d) words='' ;;
+            --code) words='' ;;
             --config) kind=files ;;
             --timeout) words='' ;;
             *) kind=profiles ;;
@@ -151,7 +152,7 @@ _tokencli_complete() {
         case "$before" in
             --config) kind=files ;;
             --timeout) words='' ;;
-            *) words='getting-started walkthroughs sandbox profiles secrets scripts ci sign-in oauth any-endpoint provider-reference inspect why troubleshooting security speed platforms python-api architecture testing get refresh export providers doctor login logout hook completion help' ;;
+            *) words='getting-started walkthroughs sandbox profiles secrets scripts ci sign-in oauth any-endpoint provider-reference inspect why troubleshooting error-codes security speed platforms python-api architecture testing get refresh export providers doctor login logout hook completion help' ;;
         esac
         ;;
     'profiles')

@@ -106,6 +106,7 @@ $TokencliWords = @{
         '-d' = @()
         '--offline' = $null
         '--introspect' = $null
+        '--code' = @()
         '--json' = $null
         '--config' = @('<files>')
         '--timeout' = @()
@@ -233,7 +234,7 @@ $TokencliWords = @{
         '-v' = $null
         '--help' = $null
         '-h' = $null
-        '' = @('getting-started', 'walkthroughs', 'sandbox', 'profiles', 'secrets', 'scripts', 'ci', 'sign-in', 'oauth', 'any-endpoint', 'provider-reference', 'inspect', 'why', 'troubleshooting', 'security', 'speed', 'platforms', 'python-api', 'architecture', 'testing', 'get', 'refresh', 'export', 'providers', 'doctor', 'login', 'logout', 'hook', 'completion', 'help')
+        '' = @('getting-started', 'walkthroughs', 'sandbox', 'profiles', 'secrets', 'scripts', 'ci', 'sign-in', 'oauth', 'any-endpoint', 'provider-reference', 'inspect', 'why', 'troubleshooting', 'error-codes', 'security', 'speed', 'platforms', 'python-api', 'architecture', 'testing', 'get', 'refresh', 'export', 'providers', 'doctor', 'login', 'logout', 'hook', 'completion', 'help')
     }
     'profiles' = @{
         '--json' = $null

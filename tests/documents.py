@@ -24,10 +24,12 @@ from tests import completions, keyring_session, man_page, transcripts
 from tests.conftest import ALONE, PROXIES
 from tests.unit.oauth.test_refusal_hints import CASES, Case, find_row
 from tokencli.commands.help import PAGES, read_page, summarize_page
+from tokencli.commands.why_code import JOB_LABELS
 from tokencli.diagnosis.checks import CHECKS
 from tokencli.oauth.client_authentication import AUTH_METHODS
 from tokencli.oauth.refusal_hints import ENTER_SECRET, HINTS, SIGN_IN, Hint
 from tokencli.oauth.refusals import UNEXPLAINED
+from tokencli.providers.error_codes import ErrorCode, list_error_codes, load_builtin_providers
 from tokencli.sandbox.groupid import GroupId
 from tokencli.sandbox.oauth2 import OAuth2
 from tokencli.sandbox.scenarios import SCENARIOS
@@ -230,6 +232,28 @@ def render_scenarios(_: str, __: str) -> str:
     """Return the table of the sandbox's scenarios."""
     rows = [f"| `{name}` | {scenario.summary} |" for name, scenario in SCENARIOS.items()]
     return "".join(f"{line}\n" for line in ("| scenario | what is wrong |", "|---|---|", *rows))
+
+
+def render_error_codes(_: str, __: str) -> str:
+    """Return the tables of the built-in providers' error codes."""
+    lines = []
+    for provider in load_builtin_providers():
+        codes = list_error_codes(provider)
+        if codes:
+            lines += [f"## {provider.title}", "", "| code | meaning | whose job | what to do |"]
+            lines += ["|---|---|---|---|", *map(_render_error_code, codes), ""]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _render_error_code(code: ErrorCode) -> str:
+    action = (code.action or "").replace("{profile}", "PROFILE")
+    cells = (
+        f"[{code.code}]({code.doc})",
+        code.meaning.what,
+        JOB_LABELS[code.job],
+        f"`{action}`" if action.startswith("tokencli ") else action,
+    )
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 def render_errors(_: str, __: str) -> str:
@@ -487,6 +511,7 @@ RENDERERS: dict[str, Callable[[str, str], str]] = {
     "keys": render_keys,
     "provider-keys": render_provider_keys,
     "refusals": render_refusals,
+    "error-codes": render_error_codes,
     "errors": render_errors,
     "scenarios": render_scenarios,
     "checks": render_checks,

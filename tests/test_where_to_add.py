@@ -87,6 +87,11 @@ def check_completion(run: Program, sandbox: Sandbox) -> None:
     assert run("completion", NAME).split()[:3] == ["acme", "tokencli", "get"]
 
 
+def check_error_code(run: Program, sandbox: Sandbox) -> None:
+    """`why --code` explains it."""
+    assert "the moon is full" in run("why", "--code", "acme4711")
+
+
 def check_command(run: Program, sandbox: Sandbox) -> None:
     """The command runs, and is in the help, in `tokencli help` and in completions."""
     assert run("acme", "--verbose", "you") == "hello you 1\n"
@@ -210,6 +215,10 @@ def render_script(commands):
 ''',
         "SCRIPT_RENDERERS: dict[str, str] = {",
         '"acme": "tokencli.commands.completions.acme:render_script",',
+    ),
+    "a provider's error code": Addition(
+        check_error_code,
+        provider_table='ACME4711 = { what = "the moon is full", whose = "nobody", do = "Wait" }\n',
     ),
     "a command": Addition(
         check_command,

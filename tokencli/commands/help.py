@@ -30,6 +30,7 @@ PAGES = (
     "inspect",
     "why",
     "troubleshooting",
+    "error-codes",
     "security",
     "speed",
     "platforms",

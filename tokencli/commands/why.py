@@ -6,7 +6,14 @@ import typer
 
 from tokencli.app import App
 from tokencli.commands import output
-from tokencli.commands.options import CommonOptions, JsonOption, ProfileOption, common_options
+from tokencli.commands.options import (
+    CommonOptions,
+    JsonOption,
+    ProfileOption,
+    common_options,
+    select_profile_name,
+)
+from tokencli.errors import UsageError
 
 
 @common_options()
@@ -51,6 +58,14 @@ def why(
             help="Introspect the token even if a prompt or a program supplies the client's secret.",
         ),
     ] = False,
+    code: Annotated[
+        str | None,
+        typer.Option(
+            "--code",
+            metavar="CODE",
+            help="Explain a provider's error code, e.g. AADSTS50126, or the message with it; - reads stdin.",
+        ),
+    ] = None,
     json_output: JsonOption = False,
 ) -> int:
     """Say why a call with a token fails.
@@ -64,6 +79,7 @@ def why(
     tokencli why corp https://api.example.com/orders
     tokencli why https://api.example.com/orders -X POST -d @order.json
     pbpaste | tokencli why - https://api.example.com/orders --profile corp
+    tokencli why --code AADSTS7000215
     """
     from tokencli.commands.why_input import WhyArguments, build_investigation
     from tokencli.commands.why_view import diagnosis_to_dict, render_diagnosis
@@ -72,6 +88,15 @@ def why(
     from tokencli.formats.json import dump_json_line
 
     app = App(common)
+    if code is not None:
+        from tokencli.commands.why_code import explain_codes
+
+        if second is not None or method or header or data is not None:
+            raise UsageError("--code takes no call", cause="it explains a code, and sends nothing")
+        explain_codes(
+            app, code, select_profile_name(first, profile_option), json_output=json_output
+        )
+        return 0
     given = WhyArguments(
         first, second, profile_option, method, header or (), data, offline, introspect
     )

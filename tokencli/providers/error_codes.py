@@ -28,7 +28,7 @@ JOBS = {
     "nobody": "nobody",
 }
 """`whose` in a provider's file -> whose job it is for a person who looks the code up."""
-_NUMBERED_WORD = r"(?<![\w.-])[A-Za-z]{1,20}[_-]?\d{3,12}(?![\w-])"
+NUMBERED_WORD = r"(?<![\w.-])[A-Za-z]{1,20}[_-]?\d{3,12}(?![\w-])"
 """What looks like a code of one vendor only, e.g. `AADSTS50126`."""
 _LETTERS = "abcdefghijklmnopqrstuvwxyz_-"
 _BARE_NUMBER = r"(?<![\w.:-])\d{5,9}(?![\w.:-])"
@@ -50,7 +50,7 @@ class ErrorCode:
     @property
     def is_numbered(self) -> bool:
         """Whether it looks like no other vendor's code, because it has a number."""
-        return re.fullmatch(_NUMBERED_WORD, self.code) is not None
+        return re.fullmatch(NUMBERED_WORD, self.code) is not None
 
     @property
     def job(self) -> str:
@@ -124,7 +124,7 @@ def find_refusal_meaning(
     found = [
         each for each in find_error_codes(said, [provider]) if each.is_text or each.is_numbered
     ]
-    if not found and re.search(_NUMBERED_WORD, said):
+    if not found and re.search(NUMBERED_WORD, said):
         others = find_error_codes(said, load_builtin_providers())
         found = [each for each in others if each.is_numbered]
     if found:
@@ -147,7 +147,7 @@ def suggest_codes(text: str, providers: Iterable[Provider]) -> tuple[ErrorCode, 
         code.code.casefold(): code
         for provider in providers
         for code in list_error_codes(provider)
-        if not code.is_text
+        if not code.is_text and not code.code.isdecimal()
     }
     words = re.findall(r"[\w.-]+", text[:MAX_TEXT].casefold())
     close = (
