@@ -45,7 +45,7 @@ _tokencli_complete() {
         esac
         ;;
     'inspect')
-        options='--profile -p --json --verify --audience --introspect --userinfo --id-token --lint --config --timeout --no-input --quiet -q --verbose -v --help -h'
+        options='--profile -p --json --verify --audience --introspect --userinfo --id-token --lint --watch --config --timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --profile|-p) kind=profiles ;;
             --audience) words='' ;;
@@ -70,12 +70,14 @@ _tokencli_complete() {
         esac
         ;;
     'why')
-        options='--profile -p --request -X --header -H --data -d --offline --introspect --code --json --config --timeout --no-input --quiet -q --verbose -v --help -h'
+        options='--profile -p --request -X --header -H --data -d --curl --response --offline --introspect --code --json --config --timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --profile|-p) kind=profiles ;;
             --request|-X) words='' ;;
             --header|-H) words='' ;;
             --data|-d) words='' ;;
+            --curl) kind=files ;;
+            --response) kind=files ;;
             --code) words='' ;;
             --config) kind=files ;;
             --timeout) words='' ;;

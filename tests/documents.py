@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import tokencli
-from tests import completions, keyring_session, man_page, transcripts
+from tests import completions, keyring_session, man_page, transcripts, why_record
 from tests.conftest import ALONE, PROXIES
 from tests.unit.oauth.test_refusal_hints import CASES, Case, find_row
 from tokencli.commands.help import PAGES, read_page, summarize_page
@@ -256,6 +256,11 @@ def _render_error_code(code: ErrorCode) -> str:
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
+def render_causes(_: str, __: str) -> str:
+    """Return the table of what `why` named in each scenario."""
+    return why_record.render_table(why_record.read_record())
+
+
 def render_errors(_: str, __: str) -> str:
     """Return the table of the errors that the Python API raises, the most general first."""
     lines = ["| class | base class | exit code | `code` | meaning |", "|---|---|---:|---|---|"]
@@ -352,7 +357,8 @@ def render_transcript(arguments: str, old: str) -> str:
                 answers = [(prompt, world.localize(typed)) for prompt, typed in step.answers]
                 local = transcripts.Step(world.localize(step.command), answers)
                 printed = transcripts.run_step(local, world.environ, world.home)
-                shown.append(f"$ {step.command}\n{world.globalize(printed)}")
+                typed = re.sub(r"(?<!\\)\n", "\n$ ", step.command)
+                shown.append(f"$ {typed}\n{world.globalize(printed)}")
     new = "```console\n" + "\n".join(shown) + "```\n"
     return old if normalize(old) == normalize(new) else new
 
@@ -515,6 +521,7 @@ RENDERERS: dict[str, Callable[[str, str], str]] = {
     "errors": render_errors,
     "scenarios": render_scenarios,
     "checks": render_checks,
+    "causes": render_causes,
     "capture": render_capture,
     "transcript": render_transcript,
 }

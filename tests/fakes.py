@@ -208,10 +208,12 @@ class FakeKeyring:
     """A keyring in memory."""
 
     interaction: ClassVar[Interaction] = "none"
-    missing_secret_fix: ClassVar[str] = "tokencli login {profile}"
     secrets: dict[tuple[str, ...], Secret] = field(default_factory=dict)
     accounts: dict[tuple[str, ...], Mapping[str, str]] = field(default_factory=dict)
     read_count: int = 0
+
+    def explain_missing(self, ref: SecretRef) -> tuple[None, str]:
+        return None, f"tokencli login {ref.profile}"
 
     def read(self, ref: SecretRef) -> Secret | None:
         self.read_count += 1
@@ -420,8 +422,10 @@ class FakeRememberedValue:
 @dataclass
 class FakePromptSource:
     interaction: ClassVar[Interaction] = "prompt"
-    missing_secret_fix: ClassVar[str] = "tokencli login {profile}"
     terminal: FakeTerminal
+
+    def explain_missing(self, ref: SecretRef) -> tuple[None, str]:
+        return None, f"tokencli login {ref.profile}"
 
     def read(self, ref: SecretRef) -> Secret | None:
         return self.terminal.ask_secret(ref.name)

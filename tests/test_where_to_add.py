@@ -150,10 +150,12 @@ from tokencli.models import Secret, SecretRef
 
 class AcmeSource:
     interaction = "none"
-    missing_secret_fix = "export {target}=…"
 
     def __init__(self, *, environ, terminal):
         self._environ = environ
+
+    def explain_missing(self, ref: SecretRef) -> tuple[None, str]:
+        return None, f"export {ref.target[0]}=…"
 
     def read(self, ref: SecretRef) -> Secret | None:
         return Secret(self._environ[ref.target[0]][::-1])

@@ -263,8 +263,10 @@ class SecretSource(Protocol):
     """Reads secrets from one kind of source."""
 
     interaction: ClassVar[Interaction]
-    missing_secret_fix: ClassVar[str]
-    """Fix to show if there is no secret; may contain `{profile}` and `{target}`."""
+
+    def explain_missing(self, ref: SecretRef) -> tuple[str | None, str | None]:
+        """Return the cause and the fix to show if there is no secret, as far as they help here."""
+        ...
 
     def read(self, ref: SecretRef) -> Secret | None:
         """Return the secret, or None if the source is readable and holds none.

@@ -132,6 +132,32 @@ def test_every_command_in_a_page_runs(path: Path) -> None:
     assert not failures, "\n\n".join(failures)
 
 
+@pytest.mark.parametrize("shell", ["bash", "dash"])
+def test_scripts_stop_without_a_token(shell: str) -> None:
+    """With `set -e`, no form that a page recommends for scripts goes on after a failure."""
+    forms = set()
+    for path in files():
+        for text in fences(path, "sh", "console"):
+            lines = re.sub(r"\\\n\s*", "", text).splitlines()
+            forms |= {re.sub(r"^\$ |\s+#.*", "", each) for each in lines if _gets_variable(each)}
+        for text in fences(path, "yaml"):
+            forms |= {each.strip(" -") for each in text.splitlines() if _gets_variable(each)}
+    assert {'eval "$(tokencli export groupid)"', 'eval "$(tokencli export ci)"'} < forms
+    assert "header=$(tokencli get groupid --format header)" in forms
+    with documents.scratch_world() as world:
+        world.environ["TOKENCLI_CONFIG"] = str(world.home / "missing.toml")
+        for form in sorted(forms):
+            done = world.run(f"set -e\n{form}\necho went on", shell)
+            assert done.returncode and "went on" not in done.stdout, f"{form}\n{done.stdout}"
+            assert "=$(" not in form or done.returncode == 3, "the assignment keeps the exit code"
+
+
+def _gets_variable(line: str) -> bool:
+    """Tell whether a line sets variables from what `get` or `export` prints."""
+    is_code = re.search(r'(?:^|[ ])(?:eval "|\w+=)\$\(tokencli (?:get|export)\b', line) is not None
+    return is_code and "--unset" not in line and "next: " not in line
+
+
 def _write_files(world: World) -> None:
     """Write what the pages' commands read."""
     (world.home / "openapi.yaml").write_text(OPENAPI)

@@ -10,9 +10,11 @@ from tokencli.token_store.memory import MemoryStore
 
 class VaultSource:
     interaction = "none"
-    missing_secret_fix = "vault write {target}"
 
     def __init__(self, *, environ, terminal): pass
+
+    def explain_missing(self, ref):
+        return None, f"vault write {ref.target[0]}"
 
     def read(self, ref):
         return Secret("canary") if ref.target[0].endswith("kv/app") else None

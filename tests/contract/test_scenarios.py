@@ -30,11 +30,12 @@ ERRORS: Mapping[str, type[Exception]] = {
     "api_down:hangs": requests.Timeout,
     "api_down:refused": requests.ConnectionError,
     "dns": requests.ConnectionError,
+    "intermediary:proxy": requests.ConnectionError,
     "tls": requests.exceptions.SSLError,
     "tls:expired": requests.exceptions.SSLError,
     "tls:wrong_name": requests.exceptions.SSLError,
 }
-"""Scenarios in which the API doesn't answer."""
+"""Scenarios in which the API doesn't answer, or not a call without the scenario's proxy."""
 NOT_SENT = ("mangled:wrapped", "no_token")
 """Scenarios without a token that could be sent."""
 

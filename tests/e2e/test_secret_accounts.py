@@ -51,6 +51,28 @@ def test_password_is_not_sent_for_another_user(sandbox: Sandbox, tokencli: Run) 
     assert tokencli("get", NAME).code == 0
 
 
+def test_issuer_that_verifies_tokens_changes_no_account(sandbox: Sandbox, tokencli: Run) -> None:
+    """The fix of `inspect --verify` leaves the stored secrets usable."""
+    assert tokencli("get", NAME).code == 0
+    failed = tokencli("inspect", NAME, "--verify")
+    assert "issuer" in failed.err
+    issuer = f"{sandbox.url}/GroupIDSecurityService"
+    changed = tokencli("profiles", "edit", NAME, "--set", f"issuer={issuer}")
+    assert changed.code == 0 and "warning" not in changed.err
+    assert tokencli("refresh", NAME).code == 0
+    assert tokencli("get", NAME, "--force").code == 0
+    assert tokencli("profiles", "edit", NAME, "--unset", "issuer").code == 0
+    assert tokencli("get", NAME, "--force").code == 0
+
+
+def test_edit_says_which_secrets_become_unusable(sandbox: Sandbox, tokencli: Run) -> None:
+    """It doesn't wait until the stored token expires, e.g. in a cron job."""
+    done = tokencli("profiles", "edit", NAME, "--set", "username=somebody-else")
+    assert done.code == 0
+    assert f"the password was stored for username {USER}, but the profile now has" in done.err
+    assert f"tokencli login {NAME} --again" in done.err and "client_secret" not in done.err
+
+
 @pytest.mark.parametrize("by_hand", [True, False])
 def test_secret_without_a_record(sandbox: Sandbox, tokencli: Run, by_hand: bool) -> None:
     """One that release 0.1 stored is bound to the account for which it was accepted first.

@@ -9,17 +9,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import floor
 
 from tokencli.commands.error_report import error_to_dict
+from tokencli.commands.life_picture import draw_life
 from tokencli.commands.tables import (
     Styled,
     measure_text,
     output_width,
-    render_bar,
     render_styled,
     render_table,
 )
 from tokencli.core.inspect import Inspection
 from tokencli.core.token_checks import NO_CHECKS, CheckResults
-from tokencli.formats.json import expiry_to_dict
+from tokencli.formats.json import expiry_to_dict, time_to_dict
 from tokencli.humanize import format_rfc3339, humanize_duration
 from tokencli.jwt.explain import ClaimTime, finite_number
 from tokencli.jwt.lint import LintFinding
@@ -54,6 +54,8 @@ def inspection_to_dict(
         "expires_in": None if expires_at is None else floor(expires_at - now),
         "lifetime": None if lifetime is None else _integer_if_whole(lifetime),
         "life_used": None if used is None else round(used, 4),
+        **time_to_dict("refresh_due_at", inspection.life.refresh_due),
+        **time_to_dict("refresh_token_expires_at", inspection.life.refresh_end),
         "times": {
             moment.name: {
                 "utc": format_rfc3339(moment.epoch),
@@ -119,32 +121,24 @@ def _render_lines(
     yield _render_verification(checks)
     yield ""
     if profile is not None:
-        yield _render_row("profile", profile)
+        yield render_row("profile", profile)
     if inspection.issuer is not None:
-        yield _render_row("issuer", inspection.issuer)
+        yield render_row("issuer", inspection.issuer)
     if inspection.claims or checks.verified is not None:
-        yield _render_row("audience", _render_audience(inspection))
+        yield render_row("audience", _render_audience(inspection))
     if inspection.subject is not None:
-        yield _render_row("subject", inspection.subject)
+        yield render_row("subject", inspection.subject)
     if inspection.client is not None:
-        yield _render_row("client", inspection.client)
-    yield _render_row("kind", KIND_DESCRIPTIONS[inspection.kind])
+        yield render_row("client", inspection.client)
+    yield render_row("kind", KIND_DESCRIPTIONS[inspection.kind])
     style = STATE_STYLES[inspection.state]
     yield f"{'state':<10}{render_styled(inspection.describe_state(now), style)}"
-    if inspection.used_fraction is not None:
-        whole = (
-            f" of {humanize_duration(inspection.lifetime)}"
-            if inspection.lifetime is not None
-            else ""
-        )
-        percent = int(inspection.used_fraction * 100)
-        bar = render_bar(inspection.used_fraction, style=style)
-        yield f"{'lifetime':<10}{bar} {percent}%{whole} used"
+    yield from render_lifetime(inspection, now)
     if checks.activity is not None:
         answer = "yes" if checks.activity.alive else "no"
-        yield _render_row("active", f"{answer}: {checks.activity.reason}")
+        yield render_row("active", f"{answer}: {checks.activity.reason}")
     if inspection.scopes:
-        yield _render_row("scopes", ", ".join(inspection.scopes))
+        yield render_row("scopes", ", ".join(inspection.scopes))
 
     def describe(name: str, value: object) -> str | None:
         return _describe_claim(name, value, now)
@@ -170,6 +164,18 @@ def _render_lines(
         yield from (f"  - {sanitize_text(remark)}" for remark in remarks)
     if lint:
         yield from _render_findings(inspection.findings)
+
+
+def render_lifetime(inspection: Inspection, now: float) -> Iterator[str]:
+    """Yield how much of the lifetime is over, with a picture of it; nothing if that isn't known."""
+    indent = 10 if output_width() >= 60 else 2
+    style = STATE_STYLES[inspection.state]
+    picture = draw_life(inspection.life, now, output_width() - indent, style)
+    if not picture or inspection.used_fraction is None:
+        return
+    whole = "" if inspection.lifetime is None else f" of {humanize_duration(inspection.lifetime)}"
+    yield render_row("lifetime", f"{int(inspection.used_fraction * 100)}%{whole} used")
+    yield from (f"{'':<{indent}}{line}" for line in picture)
 
 
 SEVERITY_STYLES = {"error": "red", "warning": "magenta", "note": ""}
@@ -228,7 +234,8 @@ def _render_audience(inspection: Inspection) -> str:
     return names or ("none: aud is empty" if aud in ([], "", [""]) else "none: aud is not text")
 
 
-def _render_row(label: str, text: str) -> str:
+def render_row(label: str, text: str) -> str:
+    """Return one line with a label; the text is sanitized."""
     return f"{label:<10}{sanitize_text(text)}"
 
 

@@ -194,6 +194,22 @@ def edit(
         keys = parse_changes(given, table, f"tokencli profiles edit {chosen}", app)
         update_profile(config, chosen, keys, unset or [])
     app.terminal.print_note(f"changed profile {chosen} in {app.config.path}")
+    app.reload_config()
+    _warn_of_unusable_secrets(chosen, app)
+
+
+def _warn_of_unusable_secrets(name: str, app: App) -> None:
+    """Name the secrets in the keyring that are no longer sent, because they are another account's."""
+    from tokencli.core.secret_account import describe_account_change
+
+    if app.config.find_profile_problems(name):
+        return
+    profile = app.config.get_profile_ignoring_top_level(name)
+    for ref in profile.secrets.values():
+        if ref.kind == "keyring" and (change := describe_account_change(profile, ref, app)):
+            app.terminal.print_warning(
+                f"the {ref.name} {change}; to store the new account's: tokencli login {name} --again"
+            )
 
 
 def _edit_in_editor(app: App, name: str | None) -> None:

@@ -224,6 +224,8 @@ def is_terminal_output() -> bool:
 
 def is_displayable(text: str) -> bool:
     """Tell whether stdout is a terminal that can show the text in its encoding."""
+    if os.environ.get("TERM") == "dumb":
+        return False
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "ascii")
     except (LookupError, UnicodeEncodeError):

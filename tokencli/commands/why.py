@@ -50,6 +50,23 @@ def why(
             help="Body of the call, or @FILE; POST unless -X is given.",
         ),
     ] = None,
+    curl: Annotated[
+        str | None,
+        typer.Option(
+            "--curl",
+            metavar="FILE",
+            help="A curl command that fails, in a file; - reads it from stdin.",
+        ),
+    ] = None,
+    response: Annotated[
+        str | None,
+        typer.Option(
+            "--response",
+            metavar="FILE",
+            help="A saved reply, as curl -i or -v prints it, or a HAR file; - reads stdin. Nothing is sent"
+            " to the API.",
+        ),
+    ] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Send nothing.")] = False,
     introspect: Annotated[
         bool,
@@ -80,10 +97,12 @@ def why(
     tokencli why https://api.example.com/orders -X POST -d @order.json
     pbpaste | tokencli why - https://api.example.com/orders --profile corp
     tokencli why --code AADSTS7000215
+    pbpaste | tokencli why --curl -
+    tokencli why corp --response reply.txt
     """
     from tokencli.commands.why_input import WhyArguments, build_investigation
     from tokencli.commands.why_view import diagnosis_to_dict, render_diagnosis
-    from tokencli.diagnosis.causes import CAUSES, rank_causes
+    from tokencli.diagnosis.causes import exit_code, rank_causes
     from tokencli.diagnosis.gather import gather_evidence
     from tokencli.formats.json import dump_json_line
 
@@ -98,7 +117,16 @@ def why(
         )
         return 0
     given = WhyArguments(
-        first, second, profile_option, method, header or (), data, offline, introspect
+        first,
+        second,
+        profile_option,
+        method,
+        header or (),
+        data,
+        curl,
+        response,
+        offline,
+        introspect,
     )
     evidence = gather_evidence(build_investigation(app, given), app)
     findings = rank_causes(evidence)
@@ -106,4 +134,4 @@ def why(
         output.write_stdout(dump_json_line(diagnosis_to_dict(findings, evidence)))
     else:
         output.write_stdout(render_diagnosis(findings, evidence))
-    return CAUSES[findings[0].id].exit_code if findings else 0
+    return exit_code(findings)

@@ -6,15 +6,19 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from tokencli.app import App
 from tokencli.core.inspect import CLIENT_CLAIMS
+from tokencli.core.pasted_token import decode_input
 from tokencli.core.stored_token import find_stored_token
-from tokencli.diagnosis.api_call import ApiCall
+from tokencli.diagnosis.api_call import ApiCall, list_carriers
 from tokencli.diagnosis.gather import TIME_LIMIT_S, Investigation
-from tokencli.diagnosis.token_facts import clean_token, read_raw_token
-from tokencli.errors import ConfigError, TokencliError, UsageError
+from tokencli.diagnosis.pasted_call import read_curl_request, read_saved_reply
+from tokencli.diagnosis.token_facts import TokenText, read_raw_token, read_token_text
+from tokencli.errors import ConfigError, CredentialsError, TokencliError, UsageError
+from tokencli.importers.saved_reply import parse_saved_replies
 from tokencli.jwt.decode import decode_token
 from tokencli.jwt.explain import strings_of_claim
 from tokencli.models import Profile, Secret
@@ -41,8 +45,17 @@ class WhyArguments:
     method: str | None = None
     headers: Sequence[str] = ()
     data: str | None = None
+    curl: str | None = None
+    """File with a curl command, or `-`."""
+    response: str | None = None
+    """File with a saved reply, or `-`."""
     offline: bool = False
     introspect: bool = False
+
+    @property
+    def file(self) -> str | None:
+        """Return the file that has the call, or `-`."""
+        return self.curl if self.response is None else self.response
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,28 +75,110 @@ def build_investigation(app: App, given: WhyArguments) -> Investigation:
             such profile.
     """
     subject = _tell_arguments_apart(app, given)
-    pasted: str | None = None
-    mangling: tuple[str, ...] = ()
-    if subject.has_token_on_stdin:
-        pasted, mangling = read_raw_token(_read_stdin(app))
-    call = None if subject.url is None else _build_call(given, subject.url)
-    if call is None and (given.method or given.headers or given.data is not None):
-        raise UsageError("-X, -H and -d are about a call, and no URL was given")
+    _check_combination(given, subject)
     profiles = _Profiles(app)
-    profile = _choose_profile(app, profiles, subject, pasted)
-    return Investigation(
-        profile=profile,
-        pasted=pasted,
-        mangling=mangling,
-        call=call,
-        other_profiles=tuple(
-            other for other in profiles.values() if profile is None or other.name != profile.name
-        ),
+    investigation = Investigation(
         offline=given.offline,
         introspect=given.introspect,
         seconds=app.options.timeout or TIME_LIMIT_S,
+    )
+    if given.curl is not None:
+        investigation = _add_curl_command(app, investigation, given.curl, profiles, subject)
+    elif given.response is not None:
+        investigation = _add_saved_reply(app, investigation, given.response, profiles, subject)
+    else:
+        pasted = None
+        if subject.has_token_on_stdin:
+            text, mangling = read_raw_token(_read_bytes(app, _ON_STDIN, "the token"))
+            pasted = read_token_text(text)
+            pasted = replace(pasted, mangling=(*mangling, *pasted.mangling))
+        investigation = replace(
+            investigation,
+            profile=_choose_profile(app, profiles, subject, pasted),
+            pasted=pasted,
+            call=None if subject.url is None else _build_call(app, given, subject.url),
+        )
+    profile = investigation.profile
+    others = (each for each in profiles.values() if profile is None or each.name != profile.name)
+    return replace(
+        investigation,
+        other_profiles=tuple(others),
         command=_repeat_command(given, subject, profile),
     )
+
+
+def _check_combination(given: WhyArguments, subject: _Subject) -> None:
+    """Raise UsageError if arguments contradict each other."""
+    details = given.method or given.headers or given.data is not None
+    if given.curl is not None and given.response is not None:
+        raise UsageError("--curl and --response can't be combined")
+    if given.file is not None and (details or subject.has_token_on_stdin):
+        option = "--curl" if given.curl is not None else "--response"
+        raise UsageError(
+            f"-, -X, -H and -d can't be combined with {option}, which has the whole call"
+        )
+    if given.curl is not None and subject.url is not None:
+        raise UsageError("the curl command has the URL, so none can be given beside --curl")
+    if details and subject.url is None:
+        raise UsageError("-X, -H and -d are about a call, and no URL was given")
+
+
+def _add_curl_command(
+    app: App, investigation: Investigation, source: str, profiles: "_Profiles", subject: _Subject
+) -> Investigation:
+    """Return the investigation of the call that a curl command makes."""
+    from tokencli.importers.curl import parse_curl
+
+    text = _read_text(app, source, "the curl command")
+    requests = parse_curl(text, with_credentials=True)
+    if len(requests) > 1:
+        app.terminal.print_note(f"the first of {len(requests)} requests is examined")
+    pasted = read_curl_request(requests[0], text, app.environ)
+    for note in pasted.notes:
+        app.terminal.print_note(f"left out: {note}")
+    needs_stored = pasted.variable is not None or not pasted.call.carries_token
+    named = replace(subject, profile=subject.profile or pasted.profile, url=pasted.call.url)
+    profile: Profile | None = None
+    error: TokencliError | None = None
+    if needs_stored and named.profile is None:
+        error = CredentialsError(
+            f"the command takes the token from {_name_variable(pasted.variable)}, whose value isn't known",
+            cause="the shell's variable isn't exported; or name the profile that the token is from",
+            fix=f"export {pasted.variable}" if _is_name(pasted.variable) else None,
+        )
+    elif pasted.token is None and not needs_stored:
+        error = CredentialsError("the command sends no token")
+    if named.profile is not None or pasted.token is not None:
+        profile = _choose_profile(app, profiles, named, pasted.token)
+    return replace(
+        investigation, profile=profile, pasted=pasted.token, call=pasted.call, token_error=error
+    )
+
+
+def _is_name(variable: str | None) -> bool:
+    return variable is not None and variable.isidentifier()
+
+
+def _name_variable(variable: str | None) -> str:
+    return f"the variable {variable}" if _is_name(variable) else "another command"
+
+
+def _add_saved_reply(
+    app: App, investigation: Investigation, source: str, profiles: "_Profiles", subject: _Subject
+) -> Investigation:
+    """Return the investigation of a saved reply, whose request may be saved as well."""
+    exchanges = parse_saved_replies(_read_text(app, source, "the reply"))
+    url = subject.url or exchanges[-1].url or None
+    profile: Profile | None = None
+    if subject.profile is not None:
+        profile = _load_profile(app, subject.profile)
+    carriers = () if profile is None else list_carriers(profile, None)
+    carrier = carriers[0] if carriers else "Authorization: Bearer"
+    saved, pasted = read_saved_reply(exchanges, url, carrier)
+    if profile is None and (pasted is not None or url is not None or profiles):
+        with suppress(ConfigError):  # no default profile: then only the reply is judged
+            profile = _choose_profile(app, profiles, replace(subject, url=url), pasted)
+    return replace(investigation, profile=profile, pasted=pasted, saved=saved)
 
 
 def _tell_arguments_apart(app: App, given: WhyArguments) -> _Subject:
@@ -128,7 +223,7 @@ def _complete_url(app: App, argument: str) -> str | None:
     return f"https://{argument}"
 
 
-def _build_call(given: WhyArguments, url: str) -> ApiCall:
+def _build_call(app: App, given: WhyArguments, url: str) -> ApiCall:
     headers = []
     for line in given.headers:
         match = _HEADER.fullmatch(line)
@@ -144,7 +239,7 @@ def _build_call(given: WhyArguments, url: str) -> ApiCall:
                 fix="tokencli why --curl -",
             )
         headers.append((name, match[2]))
-    body = _read_data(given.data)
+    body = _read_data(app, given.data)
     method = given.method or ("POST" if given.data is not None else "GET")
     if not _METHOD.fullmatch(method):
         raise UsageError(f"not a method: {method[:20]!r}")
@@ -155,23 +250,31 @@ def _build_call(given: WhyArguments, url: str) -> ApiCall:
     return ApiCall(url, method.upper(), tuple(headers), body)
 
 
-def _read_data(data: str | None) -> bytes:
+def _read_data(app: App, data: str | None) -> bytes:
     """Return the body: the text itself, or with `@FILE` what is in the file."""
     if data is None or not data.startswith("@"):
         return (data or "").encode()
-    try:
-        with open(data[1:], "rb") as file:  # noqa: PTH123 - as curl does
-            return file.read(MAX_INPUT_BYTES)
-    except OSError as error:
-        raise UsageError(f"can't read the file {data[1:]!r}: {error.strerror}") from None
+    return _read_bytes(app, data[1:], "the body")
 
 
-def _read_stdin(app: App) -> bytes:
+def _read_bytes(app: App, source: str, what: str) -> bytes:
+    """Return the content of a file, or of stdin for `-`."""
+    if source != _ON_STDIN:
+        try:
+            with Path(source).open("rb") as file:
+                return file.read(MAX_INPUT_BYTES)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not a file name"
+            raise UsageError(f"can't read the file {source!r}: {reason}") from None
     if sys.stdin is None:
-        raise UsageError("can't read a token: stdin is closed")
+        raise UsageError(f"can't read {what}: stdin is closed")
     if app.terminal.interactive:
-        app.terminal.print_note("paste the token, then press Enter and Ctrl-D")
+        app.terminal.print_note(f"paste {what}, then press Enter and Ctrl-D")
     return sys.stdin.buffer.read(MAX_INPUT_BYTES)
+
+
+def _read_text(app: App, source: str, what: str) -> str:
+    return decode_input(_read_bytes(app, source, what)).token
 
 
 class _Profiles(Mapping[str, Profile]):
@@ -207,7 +310,7 @@ class _Profiles(Mapping[str, Profile]):
 
 
 def _choose_profile(
-    app: App, profiles: Mapping[str, Profile], subject: _Subject, pasted: str | None
+    app: App, profiles: Mapping[str, Profile], subject: _Subject, pasted: TokenText | None
 ) -> Profile | None:
     """Return the profile that is named, or else the one that fits the token or the URL.
 
@@ -251,11 +354,10 @@ def _load_profile(app: App, name: str | None) -> Profile:
 
 
 def _find_profile_of_token(
-    app: App, profiles: Mapping[str, Profile], pasted: str
+    app: App, profiles: Mapping[str, Profile], pasted: TokenText
 ) -> tuple[str, str] | None:
     """Return the profile that has stored the token, or the only one of its issuer and client, and why."""
-    text, _ = clean_token(pasted)
-    claims, secret = decode_token(text).claims, Secret(text)
+    claims, secret = decode_token(pasted.token).claims, Secret(pasted.token)
     fitting = []
     for name, profile in profiles.items():
         with suppress(TokencliError):
@@ -314,6 +416,9 @@ def find_profile_of_url(profiles: Mapping[str, Profile], url: str) -> tuple[str,
 def _repeat_command(given: WhyArguments, subject: _Subject, profile: Profile | None) -> str | None:
     """Return the command that asks the same again, as far as nothing in it may be secret."""
     words = ["tokencli", "why"]
+    if given.curl is not None:
+        words += [*([subject.profile] if subject.profile else []), "--curl", given.curl]
+        return shlex.join(words)
     if subject.has_token_on_stdin:
         words.append(_ON_STDIN)
     elif profile is not None:

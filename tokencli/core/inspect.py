@@ -1,10 +1,11 @@
 """Inspect a token: decode what it says about itself, and on request check it with its server."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from typing import Literal
 
+from tokencli.core.token_life import TokenLife
 from tokencli.errors import InvalidTokenError
 from tokencli.humanize import describe_clock, format_time, humanize_duration, humanize_relative_time
 from tokencli.jwt.decode import MAX_TOKEN_LENGTH, TokenKind, decode_token
@@ -58,6 +59,8 @@ class Inspection:
     """Why it is not a complete token, as a clause."""
     valid_for: float | None = None
     """Seconds for which it is still valid by the server's reply, if its own expiry is earlier."""
+    life: TokenLife = field(default_factory=TokenLife)
+    """Its times, by the server's clock."""
 
     @property
     def lifetime(self) -> float | None:
@@ -118,11 +121,13 @@ def inspect_token(
     stored: TokenSet | None = None,
     remarks: Sequence[str] = (),
     profile: Profile | None = None,
+    refresh_end: float | None = None,
 ) -> Inspection:
     """Decode `token`. Times and scope that it doesn't contain are taken from the `stored` token set.
 
     If that knows how wrong this computer's clock is, the server's counts. `remarks` are those on where
     it was found. With its `profile`, the token is compared with what that requests.
+    `refresh_end` is when the stored refresh token ends, by this computer's clock.
 
     Raises:
         InvalidTokenError: it is empty, too long, or has characters that no token has.
@@ -135,6 +140,7 @@ def inspect_token(
         raise InvalidTokenError(f"not a token: it has {_describe_character(foreign[0])}")
     if stored is not None and stored.clock_skew is not None:
         clock = describe_clock(stored.clock_skew)
+        refresh_end = None if refresh_end is None else refresh_end - stored.clock_skew
         remarks = (*remarks, f"times are {clock}")
         now, stored = stored.server_time(now), stored.in_server_time()
     decoded = decode_token(token)
@@ -173,6 +179,20 @@ def inspect_token(
         and profile.client_auth == "none"
         and "client_id" in profile.values,
     )
+    issued = times["iat"].epoch if "iat" in times else None
+    if issued is None and stored is not None:
+        issued = stored.obtained_at
+    if issued is None:
+        issued = not_before
+    is_delayed = not_before is not None and issued is not None and not_before > issued
+    min_ttl = None if profile is None else profile.reachable_min_ttl()
+    life = TokenLife(
+        issued=issued,
+        valid_from=not_before if is_delayed else None,
+        refresh_due=None if stored is None or never_expires else stored.fresh_until(min_ttl),
+        expires=expires,
+        refresh_end=refresh_end,
+    )
     findings = lint_token(subject)
     found_remarks = (finding.text for finding in findings if finding.is_remark)
     return Inspection(
@@ -194,6 +214,7 @@ def inspect_token(
         findings=findings,
         damage=decoded.damage if stored is None or decoded.kind != "opaque" else None,
         valid_for=valid_for,
+        life=life,
     )
 
 

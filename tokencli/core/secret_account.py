@@ -23,9 +23,10 @@ def describe_account(profile: Profile, name: str) -> dict[str, str]:
     """Return the settings of the profile that say whose secret it is, e.g. `username`.
 
     They are the user or the client, and what selects a tenant of the server: the provider's fields,
-    and the path of `issuer` or `token_url`, as `path`. Hosts are left out, because a secret is bound
-    to its server anyway. What the provider supplies is left out as well, since it may change with a
-    release.
+    and as `path` the path of `token_url`, or of the `issuer` whose metadata names the token endpoint.
+    An issuer that only verifies tokens isn't sent any secret and doesn't count. Hosts are left out,
+    because a secret is bound to its server anyway. What the provider supplies is left out as well,
+    since it may change with a release.
     """
     if name in _UNSENT_SECRETS:
         return {}
@@ -37,8 +38,10 @@ def describe_account(profile: Profile, name: str) -> dict[str, str]:
         value = urlsplit(value).path.rstrip("/") if kind == "url" else value
         if key in own and value and kind in ("text", "url"):
             account[key] = value
-    url = profile.issuer if "issuer" in own else profile.token_url if "token_url" in own else None
-    if url and (path := urlsplit(url).path.rstrip("/")):
+    is_endpoint_set = "token_url" in profile.value_sources  # by the profile or its provider
+    key, url = ("token_url", profile.token_url) if is_endpoint_set else ("issuer", profile.issuer)
+    path = urlsplit(url or "").path.rstrip("/")
+    if path and key in own and path != urlsplit(profile.provider.endpoints.token or "").path:
         account["path"] = path
     return account
 
@@ -52,17 +55,30 @@ def read_secret(profile: Profile, ref: SecretRef, ctx: Context) -> Secret | None
     secret = ctx.secret_source(ref.kind).read(ref)
     if not secret or ref.kind != "keyring":
         return secret or None
-    stored, current = ctx.keyring.read_account(ref), describe_account(profile, ref.name)
-    if stored is None or not (changed := _list_changes(stored, current)):
+    if (change := describe_account_change(profile, ref, ctx)) is None:
         return secret
     error = KeyringError(
-        f"the {ref.name} of profile {profile.name!r} was stored for {_name_account(stored, changed)},"
-        f" but the profile now has {_name_account(current, changed)}",
+        f"the {ref.name} of profile {profile.name!r} {change}",
         cause="a stored secret is sent only for the account that it was stored for",
-        fix=f"tokencli login {profile.name} --again",
+        fix=f"tokencli login {profile.command_line_name} --again",
     )
     error.affects_whole_keyring = False
     raise error
+
+
+def describe_account_change(profile: Profile, ref: SecretRef, ctx: Context) -> str | None:
+    """Say for which account a secret in the keyring was stored, if the profile now has another one.
+
+    The keyring itself isn't read.
+    """
+    stored, current = ctx.keyring.read_account(ref), describe_account(profile, ref.name)
+    if stored is None or not (changed := _list_changes(stored, current)):
+        return None
+    before, after = _name_account(stored, changed), _name_account(current, changed)
+    if not before:
+        return f"was stored before the profile had {after}"
+    now = f"now has {after}" if after else "names none"
+    return f"was stored for {before}, but the profile {now}"
 
 
 def record_accounts(
@@ -108,4 +124,6 @@ def _is_below(one: str, other: str) -> bool:
 
 
 def _name_account(account: Mapping[str, str], keys: list[str]) -> str:
-    return " and ".join(f"{key} {account[key]}" if key in account else f"no {key}" for key in keys)
+    """Return e.g. `username alice and the path /t1`, as far as the account has these keys."""
+    names = {key: "the path" if key == "path" else key for key in keys if key in account}
+    return " and ".join(f"{name} {account[key]}" for key, name in names.items())

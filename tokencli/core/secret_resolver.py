@@ -1,7 +1,6 @@
 """Resolve the secrets that a profile refers to: from the keyring, a file, a prompt and so on."""
 
 import json
-import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -118,15 +117,14 @@ def source_interaction(ref: SecretRef, ctx: Context) -> Interaction:
 
 def missing_secret_error(ref: SecretRef, ctx: Context) -> CredentialsError:
     """Return the error for a source that holds no secret, with the source's own fix."""
-    fix = (
-        f"tokencli get {ref.target[0]}"
+    cause, fix = (
+        (None, f"tokencli get {ref.target[0]}")
         if ref.kind == "profile"
-        else ctx.secret_source(ref.kind).missing_secret_fix.format(
-            profile=ref.profile, target=shlex.join(ref.target)
-        )
+        else ctx.secret_source(ref.kind).explain_missing(ref)
     )
     return CredentialsError(
         f"profile {ref.profile!r} has no {ref.name} in {ref.describe_source()}",
+        cause=cause,
         fix=fix,
     )
 

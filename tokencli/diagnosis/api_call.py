@@ -51,7 +51,8 @@ _SIGN_IN_PAGE = re.compile(
 )
 _DOCUMENT_START = re.compile(r"(?is)\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b")
 _TOKEN_NAME = re.compile(r"(?i)token|auth|bearer|jwt|session|key")
-_SECRET_NAME = re.compile(rf"(?i){SECRET_NAME_PATTERN}|sig|key|jwt|session|auth|state|nonce")
+SECRET_NAME = re.compile(rf"(?i){SECRET_NAME_PATTERN}|sig|key|jwt|session|auth|state|nonce")
+"""Matches names of headers and parameters whose values are not shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +66,30 @@ class ApiCall:
     follows_redirects: bool = False
     carries_token: bool = False
     """Whether the headers, the URL or the body have the token already, as in a pasted command."""
+    token_placeholder: str | None = None
+    """What stands in the place of the token in headers, URL and body."""
     secrets: tuple[Secret, ...] = ()
     """What must not be shown of it: cookies, passwords, the values of secret parameters."""
+    ca_file: str | None = None
+    """A CA bundle to trust instead of the usual ones."""
 
     @property
     def is_safe(self) -> bool:
         """Whether it can be sent again, and without the token, because it changes nothing."""
         return self.method in SAFE_METHODS
+
+    def with_token(self, token: Secret) -> "ApiCall":
+        """Return the call with a token in the place where its placeholder is."""
+        if self.token_placeholder is None:
+            return self
+        place, text = self.token_placeholder, token.reveal()
+        return replace(
+            self,
+            url=self.url.replace(place, quote(text, safe="")),
+            headers=tuple((name, value.replace(place, text)) for name, value in self.headers),
+            body=self.body.replace(place.encode(), text.encode()),
+            token_placeholder=None,
+        )
 
     def without_token(self) -> "ApiCall":
         """Return the same call without anything that may be a credential."""
@@ -79,12 +97,12 @@ class ApiCall:
         query = [
             pair
             for pair in parts.query.split("&")
-            if pair and not _SECRET_NAME.search(pair.partition("=")[0])
+            if pair and not SECRET_NAME.search(pair.partition("=")[0])
         ]
         headers = tuple(
             (name, value)
             for name, value in self.headers
-            if name.lower() not in ("cookie", "dpop") and not _SECRET_NAME.search(name)
+            if name.lower() not in ("cookie", "dpop") and not SECRET_NAME.search(name)
         )
         url = parts._replace(query="&".join(query)).geturl()
         return replace(self, url=url, headers=headers, carries_token=False)
@@ -214,7 +232,7 @@ def describe_url(url: str, secrets: Iterable[Secret] = ()) -> str:
     pairs = []
     for pair in parts.query.split("&") if parts.query else ():
         name, equals, value = pair.partition("=")
-        hidden = _SECRET_NAME.search(name) or redact_text(value, secrets) != value
+        hidden = SECRET_NAME.search(name) or redact_text(value, secrets) != value
         pairs.append(f"{name}{equals}{MASK if value and hidden else value}")
     path = "/".join(redact_text(part, secrets) for part in parts.path.split("/"))
     return mask_secrets(
@@ -230,6 +248,8 @@ def send_call(
     A second request is sent only if the server asks for another DPoP proof, with its nonce. Nothing
     raises but a programming error: a failure is part of the facts.
     """
+    if bearer is not None:
+        call = call.with_token(bearer.token.access_token)
     secrets = (*call.secrets, *(bearer.list_secrets() if bearer is not None else ()))
     facts = CallFacts(
         call.method, describe_url(call.url, secrets), follows_redirects=call.follows_redirects
@@ -250,7 +270,8 @@ def send_call(
                 facts,
                 carrier=carrier,
                 proof=proof,
-                request_header_size=measure_headers(request),
+                request_header_size=_OWN_HEADERS_SIZE
+                + measure_request(request.method, request.url, request.headers.items()),
             )
             secrets = (*secrets, *request.secrets)
             reply = ctx.transport.send(request, connection)
@@ -314,17 +335,11 @@ def _build_request(
     return request, carrier.name, proof
 
 
-def measure_headers(request: HttpRequest) -> int:
-    """Return about how many bytes the request's line and headers have."""
-    parts = urlsplit(request.url)
-    line = (
-        f"{request.method} {parts.path or '/'}?{parts.query} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
-    )
-    return (
-        len(line)
-        + _OWN_HEADERS_SIZE
-        + sum(len(name) + len(value) + 4 for name, value in request.headers.items())
-    )
+def measure_request(method: str, url: str, headers: Iterable[tuple[str, str]]) -> int:
+    """Return about how many bytes a request's line and headers have."""
+    parts = urlsplit(url)
+    line = f"{method} {parts.path or '/'}?{parts.query} HTTP/1.1 Host: {parts.netloc}"
+    return len(line) + 4 + sum(len(name) + len(value) + 4 for name, value in headers)
 
 
 def list_public(profile: Profile) -> tuple[str, ...]:

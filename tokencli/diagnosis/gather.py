@@ -30,7 +30,7 @@ from tokencli.diagnosis.evidence import (
     TokenFacts,
 )
 from tokencli.diagnosis.issuer_probes import ClientSecrets, ProbeContext
-from tokencli.diagnosis.token_facts import clean_token, describe_token, find_mangling
+from tokencli.diagnosis.token_facts import TokenText, describe_token
 from tokencli.errors import CredentialsError, DeadlineError, ReplyError, TokencliError
 from tokencli.jwt.decode import decode_token
 from tokencli.jwt.explain import collect_scopes, strings_of_claim
@@ -57,10 +57,10 @@ class Investigation:
     """What is to be explained, and what may be done for it."""
 
     profile: Profile | None = None
-    pasted: str | None = None
-    """The text in the place of the token, as it was pasted; None: the profile's stored token."""
-    mangling: tuple[str, ...] = ()
-    """What the encoding of the pasted text says."""
+    pasted: TokenText | None = None
+    """The token that was pasted; None: the profile's stored token."""
+    token_error: TokencliError | None = None
+    """Why there is no token, if what was pasted should have one."""
     call: ApiCall | None = None
     """The call to send."""
     saved: CallFacts | None = None
@@ -72,6 +72,15 @@ class Investigation:
     seconds: float = TIME_LIMIT_S
     command: str | None = None
     """The command line that asks the same, to which an option can be appended; None if there is none."""
+
+    @property
+    def is_call_complete(self) -> bool:
+        """Whether the call can be sent without knowing its token: it has it already, or has none."""
+        return (
+            self.call is not None
+            and self.call.carries_token
+            and self.call.token_placeholder is None
+        )
 
     def with_option(self, option: str) -> str | None:
         """Return the command with one more option."""
@@ -97,6 +106,8 @@ class _Answers:
     issuer: IssuerFacts = field(default_factory=IssuerFacts)
     keys: Mapping[str, Any] | None = None
     token: TokenFacts | None = None
+    mangling: tuple[str, ...] = ()
+    """What only a call showed."""
     stored_tokens: dict[str, TokenSet] = field(default_factory=dict)
     """Profile -> the token set that it has stored."""
     questions: list[OpenQuestion] = field(default_factory=list)
@@ -146,13 +157,14 @@ class _Gatherer:
             except TokencliError as failure:
                 error = failure
         if self.given.pasted is not None:
-            text, _ = clean_token(self.given.pasted)
-            secret = Secret(text)
+            secret = Secret(self.given.pasted.token)
             if stored is not None and stored.access_token == secret:
                 return stored, stored, None
             is_dpop = self.profile is not None and self.profile.dpop
             pasted = TokenSet(secret, "DPoP" if is_dpop else "Bearer", self.ctx.clock.now())
             return stored, pasted, None
+        if self.given.token_error is not None:
+            return stored, None, self.given.token_error
         if stored is not None and stored.access_token:
             return stored, stored, None
         if error is None and self.profile is not None:
@@ -162,17 +174,15 @@ class _Gatherer:
     def _describe_token(self, token: TokenSet | None, stored: TokenSet | None) -> TokenFacts | None:
         if token is None:
             return None
-        mangling, damage = self.given.mangling, None
-        if self.given.pasted is not None:
-            mangling += find_mangling(self.given.pasted)
-            damage = clean_token(self.given.pasted)[1]
+        pasted = self.given.pasted
         return describe_token(
             token.access_token,
             fingerprint=self.ctx.event_log.fingerprint(token.access_token),
             profile=self.profile,
             stored=stored,
-            mangling=tuple(dict.fromkeys(mangling)),
-            damage=damage,
+            mangling=() if pasted is None else pasted.mangling,
+            damage=None if pasted is None else pasted.damage,
+            length=None if pasted is None else len(pasted.sent),
         )
 
     # The probes
@@ -189,7 +199,7 @@ class _Gatherer:
             self._leave_open("call", "no URL was given", self._url_command())
         if given.saved is not None:
             self.answers.call = given.saved
-        elif given.call is not None and (token is not None or given.call.carries_token):
+        elif given.call is not None and (token is not None or given.is_call_complete):
             if given.offline:
                 self._leave_open("call", "--offline was given", self._online_command())
             else:
@@ -237,11 +247,13 @@ class _Gatherer:
         return found is not None and found.binding == derive_binding(self.profile)
 
     def _prepare_bearer(self, token: TokenSet | None) -> TokenBearer | None:
-        if token is None or (self.given.call is not None and self.given.call.carries_token):
-            certificate = self._load_certificate()
-            if token is None:
-                return None
-            return TokenBearer(token, certificate=certificate)
+        if token is None:
+            return None
+        call, pasted = self.given.call, self.given.pasted
+        if call is not None and call.carries_token:
+            return TokenBearer(token, certificate=self._load_certificate())
+        if pasted is not None and pasted.mangling:
+            token = replace(token, access_token=Secret(pasted.sent))
         if self.profile is None:
             return TokenBearer(token)
         return TokenBearer(
@@ -300,6 +312,8 @@ class _Gatherer:
         assert call is not None
         connection = self._connection()
         facts = send_call(call, bearer, ctx, connection)
+        if bearer is not None and facts.status is not None and facts.status < 300:
+            facts = self._call_with_scheme_twice(facts, bearer, ctx, connection)
         self.answers.call = facts
         if isinstance(facts.failure_error, DeadlineError):
             self._leave_open("call", facts.failure_error.message, self._slower_command())
@@ -314,12 +328,27 @@ class _Gatherer:
         if call.is_safe:
             self.answers.bare_call = send_call(call.without_token(), None, ctx, connection)
 
+    def _call_with_scheme_twice(
+        self, facts: CallFacts, bearer: TokenBearer, ctx: Context, connection: Connection
+    ) -> CallFacts:
+        """If the token was pasted with a scheme and is accepted without it, try what a program may send."""
+        call, pasted = self.given.call, self.given.pasted
+        if call is None or pasted is None or not pasted.has_scheme or not call.is_safe:
+            return facts
+        token = replace(bearer.token, access_token=Secret(pasted.sent))
+        again = send_call(call, replace(bearer, token=token), ctx, connection)
+        if again.status is None or again.status < 400:
+            return facts
+        scheme = pasted.sent.split()[0]
+        self.answers.mangling = (f'it begins with "{scheme} "',)
+        return again
+
     def _connection(self) -> Connection:
         """Return how to connect to the API: as to the token endpoint, with the time that is left."""
-        limit = self.given.seconds
-        if self.profile is None:
-            return Connection(timeout=limit)
-        return replace(self.profile.connection, timeout=limit)
+        usual = Connection() if self.profile is None else self.profile.connection
+        call = self.given.call
+        ca_file = call.ca_file if call is not None and call.ca_file is not None else usual.ca_file
+        return replace(usual, timeout=self.given.seconds, ca_file=ca_file)
 
     def _ask_resource(
         self, ctx: Context, call: ApiCall, document: str, connection: Connection
@@ -454,9 +483,12 @@ class _Gatherer:
             issuer = answers.issuer
         call, bare, resource = answers.call, answers.bare_call, answers.resource
         same, rivals = self._compare_profiles(call, resource)
+        token = answers.token
+        if token is not None and answers.mangling:
+            token = replace(token, mangling=(*token.mangling, *answers.mangling))
         return Evidence(
             now=self.ctx.clock.now(),
-            token=answers.token,
+            token=token,
             token_error=token_error,
             call=call,
             bare_call=bare,

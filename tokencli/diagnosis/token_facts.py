@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote
 
@@ -27,11 +28,27 @@ _TRAILING = "%$\\;,"
 _IDENTITY_CLAIMS = frozenset(("email", "name", "preferred_username", "given_name", "picture"))
 
 
-def find_mangling(text: str) -> tuple[str, ...]:
-    """Return what happened to a token before it got here, each as a clause.
+@dataclass(frozen=True, slots=True)
+class TokenText:
+    """A token as it was pasted, piped, or found in a request."""
 
-    `text` is what stands in the place of the token: the value of a header, a line of a file. Spaces
-    around it and one line break at its end are usual and don't count.
+    sent: str
+    """What a program sends that takes the text as it is for the token."""
+    token: str
+    """The token as it was issued, as far as that can be told."""
+    mangling: tuple[str, ...] = ()
+    """What happened to it, each as a clause."""
+    damage: str | None = None
+    """Why it isn't a complete token, as a clause."""
+    has_scheme: bool = False
+    """Whether a scheme stands before it, which a program may send twice; or it is part of a pasted header."""
+
+
+def read_token_text(text: str, *, follows_scheme: bool = False) -> TokenText:
+    """Tell a token from what was done to it.
+
+    Spaces around it and a line break at its end are usual and mean nothing, and neither do a header's
+    name and its scheme, unless the text `follows_scheme`, as in a header that was sent.
     """
     found = []
     if text.startswith("\ufeff"):
@@ -40,60 +57,79 @@ def find_mangling(text: str) -> tuple[str, ...]:
         found.append("it contains invisible characters")
     if _TERMINAL_STYLE.search(text):
         found.append("it contains the color codes of a terminal")
-    text = _TERMINAL_STYLE.sub("", _INVISIBLE.sub("", text.replace("\ufeff", ""))).strip()
-    text = _HEADER_NAME.sub("", text, count=1)
-    scheme = _SCHEME.match(text)
-    rest = text[scheme.end() :] if scheme else text
-    if scheme and (again := _SCHEME.match(rest)):
-        found.append(f'the scheme is there twice: "{scheme[1]} {again[1]}"')
-        while again := _SCHEME.match(rest):
-            rest = rest[again.end() :]
-    if quoted := _QUOTED.fullmatch(rest.strip()):
-        found.append("it is in quotation marks")
-        rest = quoted[2]
-        if inner := _SCHEME.match(rest):
-            rest = rest[inner.end() :]
-    if "\\n" in rest or "\\r" in rest:
-        found.append(r"it contains \n as two characters instead of a line break")
-        rest = re.sub(r"\\[rn]", "", rest)
-    rest = rest.strip()
-    lines = rest.splitlines()
-    if len(lines) > 1:
-        found.append(f"it is broken into {len(lines)} lines")
-    elif len(rest.split()) > 1:
-        found.append("it contains spaces")
-    joined = "".join(rest.split())
-    if "%" in joined and _is_whole_jwt(unquote(joined)):
+    sent = text.strip()
+    rest = _TERMINAL_STYLE.sub("", _INVISIBLE.sub("", text.replace("\ufeff", ""))).strip()
+    if name := _HEADER_NAME.match(rest):
+        rest = rest[name.end() :]
+        follows_scheme = _SCHEME.match(rest) is not None
+        sent = rest = _SCHEME.sub("", rest, count=1)
+    if "%" in rest and not _is_whole_jwt(rest) and _holds_jwt(unquote(rest)):
+        rest = unquote(rest)
         found.append("it is percent-encoded")
-    elif (bare := joined.rstrip(_TRAILING)) != joined and _is_whole_jwt(bare):
-        found.append(f"it is followed by {joined[len(bare) :]!r}")
-    elif joined.startswith("ZXlK"):
+    has_scheme = False
+    schemes = []
+    while scheme := _SCHEME.match(rest):
+        schemes.append(scheme[1])
+        rest = rest[scheme.end() :]
+    if schemes and (follows_scheme or len(schemes) > 1):
+        found.append(f'it begins with "{" ".join(schemes[0 if follows_scheme else 1 :])} "')
+    elif schemes:
+        has_scheme = True
+    if quoted := _QUOTED.fullmatch(rest):
+        rest = quoted[2].strip()
+        found.append("it is in quotation marks")
+        if inner := _SCHEME.match(rest):
+            found.append(f'it begins with "{inner[1]} "')
+            rest = rest[inner.end() :]
+    if escaped := re.search(r"\\[rnt]", rest):
+        found.append(f"it contains the two characters {escaped[0]} instead of a line break")
+        rest = re.sub(r"\\[rnt]", "", rest)
+    joined = "".join(rest.split())
+    if joined != rest and _holds_jwt(joined):
+        lines = len(rest.splitlines())
+        found.append(f"it is broken into {lines} lines" if lines > 1 else "it contains spaces")
+        rest = joined
+    bare = rest.rstrip(_TRAILING)
+    if bare != rest and _is_whole_jwt(bare):
+        found.append(f"it is followed by {rest[len(bare) :]!r}")
+        rest = bare
+    if rest.startswith("ZXlK"):
         found.append("it is encoded in base64 once more")
-    return tuple(found)
-
-
-def clean_token(text: str) -> tuple[str, str | None]:
-    """Return the token in a text as it was issued, and why it isn't a complete one, as a clause.
-
-    If nothing in the text can be a token, the text itself is returned with the reason.
-    """
+    if _is_whole_jwt(rest):
+        return TokenText(
+            sent if found or has_scheme else rest, rest, tuple(found), None, has_scheme
+        )
     try:
-        found = find_pasted_token(text)
+        token = find_pasted_token(rest).token
     except InvalidTokenError as error:
-        return text.strip(), error.message.removeprefix("not a token: ")
-    token = found.token
-    while scheme := _SCHEME.match(token):
-        token = token[scheme.end() :]
-    return token, decode_token(token).damage
+        return TokenText(
+            sent, rest, tuple(found), error.message.removeprefix("not a token: "), has_scheme
+        )
+    # It may have been found in something else that was pasted, e.g. in a JSON reply.
+    is_part = token != rest and token in rest
+    return TokenText(
+        token if is_part or not (found or has_scheme) else sent,
+        token,
+        () if is_part else tuple(found),
+        decode_token(token).damage,
+        has_scheme,
+    )
+
+
+def _holds_jwt(text: str) -> bool:
+    """Tell whether a whole JWT is in the text, apart from a scheme, quotation marks and characters after it."""
+    text = text.strip()
+    while scheme := _SCHEME.match(text):
+        text = text[scheme.end() :]
+    return _is_whole_jwt("".join(text.strip("\"'` ").rstrip(_TRAILING).split()))
 
 
 def read_raw_token(raw: bytes) -> tuple[str, tuple[str, ...]]:
     """Return the text of a token on stdin or in a file, and what happened to it by its encoding."""
     decoded = decode_input(raw)
-    return decoded.token, tuple(
-        "it is in UTF-16" if "UTF-16" in remark else "it begins with a byte order mark (BOM)"
-        for remark in decoded.remarks
-    )
+    if any("UTF-8" in remark for remark in decoded.remarks):
+        return f"\ufeff{decoded.token}", ()  # a program sends it as it is
+    return decoded.token, ("it is in UTF-16",) if decoded.remarks else ()
 
 
 def describe_token(
@@ -104,8 +140,12 @@ def describe_token(
     stored: TokenSet | None = None,
     mangling: tuple[str, ...] = (),
     damage: str | None = None,
+    length: int | None = None,
 ) -> TokenFacts:
-    """Return the facts about a token; `stored` is the profile's token set, which may have another one."""
+    """Return the facts about a token; `stored` is the profile's token set, which may have another one.
+
+    `length` is that of what is sent, if it isn't the token alone.
+    """
     text = token.reveal()
     decoded = decode_token(text)
     claims = decoded.claims
@@ -122,7 +162,7 @@ def describe_token(
         damage = decoded.damage
     return TokenFacts(
         kind=decoded.kind,
-        length=len(text),
+        length=len(text) if length is None else length,
         fingerprint=fingerprint,
         header=decoded.header,
         claims=claims,

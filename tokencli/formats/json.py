@@ -30,9 +30,14 @@ def render_token_object(profile: str, token: TokenSet, now: float) -> str:
 
 def expiry_to_dict(expires_at: float | None) -> dict[str, object]:
     """Return an expiry as the two members that every JSON output has for it."""
+    return time_to_dict("expires_at", expires_at)
+
+
+def time_to_dict(name: str, epoch: float | None) -> dict[str, object]:
+    """Return a time as two members: RFC 3339 and, as `…_epoch`, whole seconds."""
     return {
-        "expires_at": None if expires_at is None else format_rfc3339(expires_at),
-        "expires_at_epoch": None if expires_at is None else floor(expires_at),
+        name: None if epoch is None else format_rfc3339(epoch),
+        f"{name}_epoch": None if epoch is None else floor(epoch),
     }
 
 

@@ -1,6 +1,7 @@
 """Read curl command lines as curl does (tool_getparam.c, curl(1)). Nothing is run, and no file is read."""
 
 import re
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
@@ -101,8 +102,11 @@ class _Option(NamedTuple):
     spelling: str
 
 
-def parse_curl(text: str) -> list[ImportedRequest]:
+def parse_curl(text: str, *, with_credentials: bool = False) -> list[ImportedRequest]:
     """Return the requests of the curl commands in a command line, in the order in which they are sent.
+
+    The credentials of `--user` and `--oauth2-bearer` become a header only `with_credentials`; a draft
+    doesn't need them.
 
     Raises:
         ConfigError: there is no curl command with a URL, curl would refuse it, or it reads its options
@@ -116,7 +120,7 @@ def parse_curl(text: str) -> list[ImportedRequest]:
         request
         for arguments in found
         for options in _split_at_next(_iter_options(arguments))
-        for request in _read_requests(options)
+        for request in _read_requests(options, with_credentials=with_credentials)
     ]
     if not requests:
         raise ConfigError("the curl command has no URL")
@@ -235,7 +239,7 @@ def _take_value(name: str, attached: str, rest: Iterator[str]) -> str:
     return value
 
 
-def _read_requests(options: list[_Option]) -> Iterator[ImportedRequest]:
+def _read_requests(options: list[_Option], *, with_credentials: bool) -> Iterator[ImportedRequest]:
     """Yield the request for each URL of a command, or of the part of it before `--next`."""
     values: dict[str, list[str]] = {}
     for name, value, _ in options:
@@ -248,7 +252,7 @@ def _read_requests(options: list[_Option]) -> Iterator[ImportedRequest]:
     form = list(_iter_form(options, notes))
     has_form = "form" in values or "form-string" in values
     method = _choose_method(values, data is not None, has_form)
-    headers = _list_headers(values, notes)
+    headers = _list_headers(values, notes, with_credentials=with_credentials)
     body, query = ("", data or "") if "get" in values else (data or "", "")
     query = query or "&".join(_encode_query(each, notes) for each in values.get("url-query", ()))
     content_type = next((value for name, value in headers if name.lower() == "content-type"), "")
@@ -261,6 +265,9 @@ def _read_requests(options: list[_Option]) -> Iterator[ImportedRequest]:
         and not _has_header(headers, "authorization")
         and not any(name in values for name in _OTHER_AUTHENTICATION)
     )
+    if basic and with_credentials:
+        pair = b64encode(f"{user}:{password}".encode()).decode()
+        headers.append(("Authorization", f"Basic {pair}"))
     if basic and not colon:
         notes.append("the password for HTTP Basic, which curl prompts for")
     for url in values.get("url", ()):
@@ -275,6 +282,8 @@ def _read_requests(options: list[_Option]) -> Iterator[ImportedRequest]:
             has_basic_user=bool(user) or not basic,
             has_basic_password=bool(password) or not (basic and colon),
             notes=tuple(dict.fromkeys(notes)),
+            follows_redirects="location" in values or "location-trusted" in values,
+            ca_file=values.get("cacert", [""])[-1],
         )
 
 
@@ -377,7 +386,9 @@ def _unquote_form_content(found: re.Match[str]) -> str:
     return found[2].rstrip() if found[1] is None else re.sub(r'\\([\\"])', r"\1", found[1])
 
 
-def _list_headers(values: Mapping[str, list[str]], notes: list[str]) -> Pairs:
+def _list_headers(
+    values: Mapping[str, list[str]], notes: list[str], *, with_credentials: bool
+) -> Pairs:
     """Return the headers that the options set. `-H` takes precedence, and `-H NAME:` removes a header."""
     headers: Pairs = []
     removed: Pairs = []
@@ -393,7 +404,8 @@ def _list_headers(values: Mapping[str, list[str]], notes: list[str]) -> Pairs:
     if "json" in values:
         generated += [("Content-Type", "application/json"), ("Accept", "application/json")]
     if "oauth2-bearer" in values:
-        generated.append(("Authorization", "Bearer x"))
+        token = values["oauth2-bearer"][-1] if with_credentials else "x"
+        generated.append(("Authorization", f"Bearer {token}"))
     for option, name in (("user-agent", "User-Agent"), ("referer", "Referer")):
         generated += [(name, value) for value in values.get(option, ())[-1:] if value]
     for value in values.get("cookie", ()):

@@ -59,7 +59,7 @@ def _read_entry(entry: dict[str, Any]) -> ImportedRequest:
         tuple(headers),
         body,
         has_basic_auth(headers),
-        _decode_text(as_table(answer.get("content"))),
+        decode_text(as_table(answer.get("content"))),
         body_format=kind,
         reply_headers=tuple(name for name, _ in as_pairs(answer.get("headers"), name="name")),
         status=status if known and isinstance(status, int) else 200,
@@ -69,7 +69,7 @@ def _read_entry(entry: dict[str, Any]) -> ImportedRequest:
 def _read_body(posted: dict[str, Any]) -> tuple[str, str]:
     """Return the format and the text of a request's body."""
     kind = as_text(posted.get("mimeType")).lower()
-    text = _decode_text(posted)
+    text = decode_text(posted)
     params = as_pairs(posted.get("params"), name="name")
     if "multipart" in kind:
         # The text is split by a boundary; only the names of the parts matter.
@@ -88,7 +88,7 @@ def _list_multipart_names(text: str) -> list[tuple[str, str]]:
     return [(rest.partition('"')[0], "") for _, found, rest in rows if found]
 
 
-def _decode_text(content: dict[str, Any]) -> str:
+def decode_text(content: dict[str, Any]) -> str:
     """Return the text of a body that may be stored as base64."""
     text = as_text(content.get("text"))
     if as_text(content.get("encoding")).lower() != "base64":

@@ -48,6 +48,9 @@ class ImportedRequest:
     """False if this half of the credentials for HTTP Basic is empty, e.g. an API key is the other one."""
     notes: tuple[str, ...] = ()
     """What the importer could not determine."""
+    follows_redirects: bool = False
+    ca_file: str = ""
+    """The CA bundle that the command names."""
 
 
 @dataclass(frozen=True, slots=True)

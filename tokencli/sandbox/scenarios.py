@@ -304,6 +304,7 @@ _ROWS: Mapping[str, Scenario] = {
     ),
     "intermediary:proxy": Scenario(
         summary="The proxy in HTTPS_PROXY requires credentials (407).",
+        api_url="https://orders.sandbox.invalid/orders",
         steps=(GET, put_before_api(intermediaries.require_proxy_credentials)),
         variables={"HTTPS_PROXY": "{plain_url}", "NO_PROXY": ""},
     ),

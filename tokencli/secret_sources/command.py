@@ -25,7 +25,6 @@ class CommandSource:
     """Runs a command without a shell and reads the secret from its stdout."""
 
     interaction: ClassVar[Interaction] = "program"
-    missing_secret_fix: ClassVar[str] = "tokencli profiles show {profile}"
 
     def __init__(
         self, *, environ: Mapping[str, str], terminal: Terminal, timeout: float = COMMAND_TIMEOUT_S
@@ -33,6 +32,10 @@ class CommandSource:
         self._environ = environ
         self._terminal = terminal
         self._timeout = timeout
+
+    def explain_missing(self, ref: SecretRef) -> tuple[None, str]:
+        """Return a fix: to look at the command. It isn't repeated, as it may contain a secret."""
+        return None, f"tokencli profiles show {ref.profile}"
 
     def read(self, ref: SecretRef) -> Secret | None:
         """Return the first line of the command's output, or the key in it; None if it is empty.
@@ -102,8 +105,7 @@ def _command_error(ref: SecretRef, outcome: str) -> CredentialsError:
     return CredentialsError(
         f"can't read the {ref.name} of profile {ref.profile!r}: the command {ref.target[0]!r} {outcome}",
         cause="run the command yourself to see what it prints",
-        # Not the argv, which may contain a secret.
-        fix=CommandSource.missing_secret_fix.format(profile=ref.profile),
+        fix=f"tokencli profiles show {ref.profile}",
     )
 
 

@@ -3,6 +3,7 @@
 import os
 import shlex
 import stat
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
@@ -17,13 +18,18 @@ class FileSource:
     """Reads the secret from a file. Symbolic links are followed: orchestrators use them."""
 
     interaction: ClassVar[Interaction] = "none"
-    missing_secret_fix: ClassVar[str] = (
-        """read -rs SECRET && (umask 077; printf %s "$SECRET" > {target})"""
-    )
 
     # Every source is called with the same keywords.
     def __init__(self, *, environ: Mapping[str, str], terminal: Terminal) -> None:  # noqa: ARG002
         self._terminal = terminal
+
+    def explain_missing(self, ref: SecretRef) -> tuple[str | None, str | None]:
+        """Return a command that asks for the secret and writes the file, if somebody can type."""
+        if not self._terminal.interactive or sys.platform == "win32":
+            return "it must contain the secret before tokencli runs, with mode 0600 or 0400", None
+        from tokencli.secret_sources.setup_commands import write_files_command
+
+        return None, write_files_command([ref], [str(Path(ref.target[0]).expanduser())])
 
     def read(self, ref: SecretRef) -> Secret | None:
         """Return the file's content, or None if it is empty; warn if every user can read it.
@@ -40,7 +46,7 @@ class FileSource:
                 path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
             )
         except (OSError, ValueError) as error:
-            raise self._unreadable_error(purpose, path, error) from None
+            raise self._unreadable_error(ref, path, error) from None
         try:
             status = os.fstat(fd)
             if not stat.S_ISREG(status.st_mode):
@@ -54,26 +60,29 @@ class FileSource:
                 )
             raw = os.read(fd, MAX_SECRET_BYTES + 1)
         except OSError as error:
-            raise self._unreadable_error(purpose, path, error) from None
+            raise self._unreadable_error(ref, path, error) from None
         finally:
             os.close(fd)
-        if status.st_mode & 0o006 and _is_world_reachable(path):
+        access = " and ".join(
+            verb for verb, bit in (("read", 0o004), ("write", 0o002)) if status.st_mode & bit
+        )
+        if access and _is_world_reachable(path):
             self._terminal.print_warning(
-                f"every user of this machine can read or write {path}, which holds {purpose};"
+                f"every user of this machine can {access} {path}, which holds {purpose};"
                 f" to restrict access: {_describe_restriction(path)}"
             )
         return normalize_secret(raw, f"the file {path}")
 
-    def _unreadable_error(self, purpose: str, path: Path, error: Exception) -> CredentialsError:
-        quoted = shlex.quote(str(path))
+    def _unreadable_error(self, ref: SecretRef, path: Path, error: Exception) -> CredentialsError:
+        purpose = f"the {ref.name} of profile {ref.profile!r}"
         if isinstance(error, FileNotFoundError):
+            cause, fix = self.explain_missing(ref)
             return CredentialsError(
-                f"can't read {purpose}: {path} does not exist",
-                fix=self.missing_secret_fix.format(target=quoted),
+                f"can't read {purpose}: {path} does not exist", cause=cause, fix=fix
             )
         reason = getattr(error, "strerror", None) or "not a path"
         return CredentialsError(
-            f"can't read {purpose} from {path}: {reason}", fix=f"ls -la {quoted}"
+            f"can't read {purpose} from {path}: {reason}", fix=f"ls -la {shlex.quote(str(path))}"
         )
 
 

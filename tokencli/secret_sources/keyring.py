@@ -25,7 +25,6 @@ class KeyringSource:
     """Reads, writes and deletes secrets in the OS keyring."""
 
     interaction: ClassVar[Interaction] = "none"
-    missing_secret_fix: ClassVar[str] = "tokencli login {profile}"
 
     def __init__(
         self,
@@ -35,6 +34,10 @@ class KeyringSource:
         keyring: OsKeyring | None = None,
     ) -> None:
         self._keyring = keyring or get_os_keyring(environ, terminal)
+
+    def explain_missing(self, ref: SecretRef) -> tuple[None, str]:
+        """Return a fix: the login that stores it."""
+        return None, f"tokencli login {ref.profile}"
 
     def check_usable(self) -> None:
         """Check that secrets can be stored; raises KeyringError."""

@@ -14,11 +14,14 @@ class PromptSource:
     """Asks for the secret at the terminal, masked."""
 
     interaction: ClassVar[Interaction] = "prompt"
-    missing_secret_fix: ClassVar[str] = "tokencli login {profile}"
 
     # Every source is called with the same keywords.
     def __init__(self, *, environ: Mapping[str, str], terminal: Terminal) -> None:  # noqa: ARG002
         self._terminal = terminal
+
+    def explain_missing(self, ref: SecretRef) -> tuple[None, str]:
+        """Return a fix: the login, which asks for it again."""
+        return None, f"tokencli login {ref.profile}"
 
     def read(self, ref: SecretRef) -> Secret | None:
         """Return what was typed, or None for an empty line.

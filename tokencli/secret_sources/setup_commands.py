@@ -4,7 +4,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PurePosixPath
 
 from tokencli.errors import SetupCommand
 from tokencli.models import SecretRef
@@ -50,14 +50,13 @@ def list_setup_commands(
         files = [f"{_SECRETS_DIRECTORY}/{ref.profile}.{ref.name}" for ref in refs]
         yield SetupCommand(
             "files that only you can read",
-            finish([_write_files_command(refs, files)], [f"file:{file}" for file in files]),
+            finish([write_files_command(refs, files)], [f"file:{file}" for file in files]),
         )
-        shell = PurePath(environ.get("SHELL", "")).name
         yield SetupCommand(
             "environment variables of this shell",
             finish(
                 [
-                    _read_variable_command(shell, ref, variable)
+                    read_variable_command(environ, ref, variable)
                     for ref, variable in zip(refs, variables, strict=True)
                 ],
                 from_variables,
@@ -81,20 +80,32 @@ def _is_pass_ready(environ: Mapping[str, str]) -> bool:
     return Path(directory, ".gpg-id").is_file()
 
 
-def _write_files_command(refs: Sequence[SecretRef], files: Sequence[str]) -> str:
-    """Return a command for any shell that asks for the secrets without echo and writes the files."""
+def write_files_command(refs: Sequence[SecretRef], files: Sequence[str]) -> str:
+    """Return a command for any shell that asks for the secrets without echo and writes the files.
+
+    Their directories are created, private, if they don't exist.
+    """
+    directories = " ".join(dict.fromkeys(_quote_path(PurePosixPath(file).parent) for file in files))
     reads = "; ".join(
-        f'printf "{ref.name}: "; read -r s; echo; printf %s "$s" > {file}'
+        f'printf "{ref.name}: "; read -r s; echo; printf %s "$s" > {_quote_path(PurePosixPath(file))}'
         for ref, file in zip(refs, files, strict=True)
     )
-    restore = "stty echo; exit 130"
-    return (
-        f'sh -c \'umask 077; mkdir -p {_SECRETS_DIRECTORY}; trap "{restore}" INT; stty -echo;'
-        f" {reads}; stty echo'"
+    return "sh -c " + shlex.quote(
+        f'umask 077; mkdir -p {directories}; trap "stty echo; exit 130" INT; stty -echo;'
+        f" {reads}; stty echo"
     )
 
 
-def _read_variable_command(shell: str, ref: SecretRef, variable: str) -> str:
+def _quote_path(path: PurePosixPath) -> str:
+    """Quote a path for a shell, which still replaces a `~` at its beginning."""
+    if path.parts[:1] == ("~",):
+        return "/".join(("~", *map(shlex.quote, path.parts[1:])))
+    return shlex.quote(str(path))
+
+
+def read_variable_command(environ: Mapping[str, str], ref: SecretRef, variable: str) -> str:
+    """Return a command for the user's shell that asks for the secret without echo and exports it."""
+    shell = PurePath(environ.get("SHELL", "")).name
     if shell == "fish":
         return f"read -gxs -P '{ref.name}: ' {variable}"
     if shell in ("bash", "zsh"):

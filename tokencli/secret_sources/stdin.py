@@ -14,11 +14,14 @@ class StdinSource:
     """Reads stdin to its end; it holds one secret and can be read once."""
 
     interaction: ClassVar[Interaction] = "stdin"
-    missing_secret_fix: ClassVar[str] = "pipe the secret into tokencli get {profile}"
 
     # Every source is called with the same keywords.
     def __init__(self, *, environ: Mapping[str, str], terminal: Terminal) -> None:  # noqa: ARG002
         self._terminal = terminal
+
+    def explain_missing(self, ref: SecretRef) -> tuple[None, str]:
+        """Return a fix: to read the secret from a file."""
+        return None, f"tokencli get {ref.profile} < FILE"
 
     def read(self, ref: SecretRef) -> Secret | None:
         """Return the content of stdin, or None if it is empty.
@@ -26,7 +29,7 @@ class StdinSource:
         Raises:
             CredentialsError: stdin is closed or too large for a secret.
         """
-        fix = self.missing_secret_fix.format(profile=ref.profile)
+        _, fix = self.explain_missing(ref)
         if sys.stdin is None:
             raise CredentialsError(
                 f"can't read the {ref.name} of profile {ref.profile!r}: stdin is closed", fix=fix

@@ -1,6 +1,7 @@
 """Whose secret it is: which settings are compared, and what happens if they differ."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,11 +30,17 @@ KEYCLOAK = {
 }  # fmt: skip
 
 
+ISSUER = {
+    "provider": "oauth2", "issuer": "https://id.example.com/t1", "client_id": "c", "grant": "client_credentials",
+}  # fmt: skip
+
+
 def profile_of(keys: Mapping[str, str], **changes: str) -> Profile:
-    """Return the profile with these keys."""
+    """Return the profile with these keys; an empty value removes one."""
     table = "".join(
         f"{key} = {value if value == 'true' else repr(value)}\n"
         for key, value in {**keys, **changes}.items()
+        if value
     )
     return Config(Path("config.toml"), f"[profiles.p]\n{table}", {}).get_profile("p")
 
@@ -57,9 +64,13 @@ def test_account_is_what_the_profile_itself_says() -> None:
 
 
 def read_after_change(keys: Mapping[str, str], name: str, **changes: str) -> Secret | None:
-    """Store a secret for one profile, and read it for the changed one."""
-    ctx, before, after = FakeContext(), profile_of(keys), profile_of(keys, **changes)
-    ref = before.secrets[name]
+    """Store a secret for a profile, and read it after these changes."""
+    return read_as(profile_of(keys, **changes), profile_of(keys), name)
+
+
+def read_as(after: Profile, before: Profile, name: str) -> Secret | None:
+    """Store a secret for one profile, and read it for another."""
+    ctx, ref = FakeContext(), before.secrets[name]
     ctx.keyring.store_secret(ref, Secret("canary"), describe_account(before, name))
     return read_secret(after, ref, ctx)
 
@@ -68,7 +79,11 @@ def read_after_change(keys: Mapping[str, str], name: str, **changes: str) -> Sec
     ("keys", "name", "changes", "words"),
     [
         (OAUTH2, "password", {"username": "bob"}, "for username alice, but the profile now has username bob"),
-        (OAUTH2, "password", {"token_url": "https://id.example.com/t2/token"}, "path /t1/token, .* /t2/token"),
+        (OAUTH2, "password", {"token_url": "https://id.example.com/t2/token"}, "for the path /t1/token, .* has the path /t2/token"),
+        (OAUTH2, "password", {"token_url": "", "issuer": "https://id.example.com"}, "for the path /t1/token, but the profile names none"),
+        (GROUPID, "password", {"host": "", "token_url": "https://a.example:4443/t2"}, "before the profile had the path /t2"),
+        (ISSUER, "client_secret", {"issuer": "https://id.example.com/t2"}, "for the path /t1, .* has the path /t2"),
+        (ISSUER, "client_secret", {"token_url": "https://id.example.com/t2/token"}, "has the path /t2/token"),
         (OAUTH2, "client_secret", {"client_id": "d"}, "for client_id c, .* client_id d"),
         (GROUPID, "password", {"identity_store_id": "2"}, "for identity_store_id 1, .* identity_store_id 2"),
         (KEYCLOAK, "client_secret", {"realm": "r2"}, "for realm r1, .* realm r2"),
@@ -93,6 +108,18 @@ def test_secret_of_another_account_is_not_read(
         (OAUTH2, "password", {"client_id": "d"}),
         (OAUTH2, "client_secret", {"username": "bob"}),
         (OAUTH2, "password", {"issuer": "https://id.example.com/t1"}),
+        (OAUTH2, "password", {"issuer": "https://id.example.com/elsewhere"}),
+        (GROUPID, "password", {"issuer": "https://a.example:4443/GroupIDSecurityService"}),
+        (GROUPID, "client_secret", {"issuer": "https://a.example:4443/GroupIDSecurityService"}),
+        (
+            GROUPID,
+            "password",
+            {
+                "host": "",
+                "token_url": "https://a.example:4443/GroupIDSecurityService/connect/token",
+            },
+        ),
+        (ISSUER, "client_secret", {"token_url": "https://id.example.com/t1/token"}),
         (GROUPID, "client_secret", {"identity_store_id": "2"}),
         (OAUTH2, "password", {"scope": "s", "timeout": "5s"}),
     ],
@@ -101,7 +128,16 @@ def test_other_changes_leave_the_secret_usable(
     keys: Mapping[str, str], name: str, changes: dict[str, str]
 ) -> None:
     """A change that doesn't concern the account asks for nothing again."""
-    assert read_after_change(keys, name, **changes) == Secret("canary")
+    before, after = profile_of(keys), profile_of(keys, **changes)
+    assert read_as(after, before, name) == Secret("canary")
+    assert read_as(before, after, name) == Secret("canary"), "and so does undoing it"
+
+
+def test_discovered_endpoint_is_the_same_account() -> None:
+    """What the issuer's metadata fills in is not a change."""
+    profile = profile_of(ISSUER)
+    discovered = replace(profile, token_url="https://id.example.com/oauth2/v2/token")
+    assert read_as(discovered, profile, "client_secret") == Secret("canary")
 
 
 def test_secret_without_a_record_is_read() -> None:

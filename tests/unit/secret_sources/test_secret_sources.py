@@ -135,10 +135,11 @@ def test_anything_but_a_regular_file_is_refused_at_once(tmp_path: Path) -> None:
     """A FIFO without a writer, a directory, a device, a huge or a missing file is an error at once."""
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "huge").write_bytes(b"x" * (MAX_SECRET_BYTES + 1))
+    terminal = FakeTerminal(interactive=True)
     start = time.monotonic()
     for name in ("fifo", "huge", "missing", "", "/dev/zero", "a\0b"):
         with pytest.raises(CredentialsError) as caught:
-            read("file", str(tmp_path / name) if name != "/dev/zero" else name)
+            read("file", str(tmp_path / name) if name != "/dev/zero" else name, terminal=terminal)
         assert caught.value.fix
     assert time.monotonic() - start < 5
 
@@ -250,15 +251,38 @@ def test_the_prompt_needs_a_terminal() -> None:
     assert "control character" in typed_again.messages[1]
 
 
-def test_a_missing_variable_is_typed_without_echo() -> None:
-    """The command can be pasted, and puts the secret neither on the screen nor into the history."""
-    source = open_secret_source("env", environ={}, terminal=FakeTerminal())
-    fix = source.missing_secret_fix.format(target="NOPE", profile="p")
-    assert fix == "read -rs NOPE && export NOPE"
-    typed = subprocess.run(
-        ["bash", "-c", f"{fix}; printenv NOPE"], input="s3 \\cret\n", capture_output=True, text=True
-    )
-    assert typed.stdout == "s3 \\cret\n"
+@pytest.mark.parametrize(
+    ("variables", "cause"),
+    [
+        ({}, "the script or service that runs tokencli must set and export NOPE"),
+        ({"CI": "true"}, "the job must set it, e.g. from a secret variable NOPE of the project"),
+        (
+            {"CI": "true", "GITHUB_ACTIONS": "true"},
+            "the step must set it: env: { NOPE: ${{ secrets.NOPE }} }",
+        ),
+    ],
+)
+def test_what_must_set_a_missing_variable(variables: dict[str, str], cause: str) -> None:
+    """Where nobody can type, no command helps: neither a file nor a variable can be typed."""
+    terminal = FakeTerminal(interactive=False)
+    source = open_secret_source("env", environ=variables, terminal=terminal)
+    assert source.explain_missing(SecretRef("env", "password", "p", ("NOPE",))) == (cause, None)
+    file = open_secret_source("file", environ=variables, terminal=terminal)
+    cause_of_file, fix = file.explain_missing(SecretRef("file", "password", "p", ("/nope",)))
+    assert "must contain the secret" in (cause_of_file or "") and fix is None
+
+
+def test_only_what_everybody_can_do_is_said(tmp_path: Path) -> None:
+    """A file that everybody can read isn't reported as one that everybody can write."""
+    file = tmp_path / "secret"
+    file.write_text(CANARY)
+    for mode, access in ((0o644, "read"), (0o602, "write"), (0o606, "read and write")):
+        file.chmod(mode)
+        terminal = FakeTerminal()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("tokencli.secret_sources.file._is_world_reachable", lambda _: True)
+            read("file", str(file), terminal=terminal)
+        assert f"every user of this machine can {access} {file}" in "".join(terminal.messages)
 
 
 @pytest.mark.parametrize(

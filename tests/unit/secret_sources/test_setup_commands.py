@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import script
-from tests.fakes import keyring_ref
+from tests.fakes import FakeTerminal, keyring_ref
+from tokencli.errors import CredentialsError
+from tokencli.models import SecretRef
+from tokencli.secret_sources import open_secret_source
 from tokencli.secret_sources.setup_commands import default_variable, list_setup_commands
 
 REFS = [keyring_ref("password", "corp"), keyring_ref("client_secret", "corp")]
@@ -65,6 +68,35 @@ def type_into(shell: str, command: str, environ: Mapping[str, str], answers: Seq
     os.close(fd)
     os.waitpid(child, 0)
     return seen
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "dash", "ksh", "fish"])
+def test_missing_variable_is_typed(tmp_path: Path, shell: str) -> None:
+    """The fix is a command of the user's shell. It shows nothing of the secret."""
+    if shutil.which(shell) is None:
+        pytest.fail(f"{shell} is not installed")
+    environ = {**os.environ, "SHELL": f"/bin/{shell}"}
+    source = open_secret_source("env", environ=environ, terminal=FakeTerminal(interactive=True))
+    _, fix = source.explain_missing(SecretRef("env", "password", "p", ("NOPE",)))
+    result = tmp_path / "result"
+    screen = type_into(shell, f"{fix}; printenv NOPE > {result}", environ, [TYPED[0]])
+    assert TYPED[0] not in screen
+    assert result.read_text() == f"{TYPED[0]}\n"
+
+
+def test_missing_file_is_written_with_its_directory(tmp_path: Path) -> None:
+    """The fix creates what is missing on the way to the file, closed to others."""
+    directory = tmp_path / "new 'one'" / "secrets"
+    ref = SecretRef("file", "password", "p", (str(directory / "pass word"),))
+    source = open_secret_source("file", environ={}, terminal=FakeTerminal(interactive=True))
+    with pytest.raises(CredentialsError) as caught:
+        source.read(ref)
+    assert caught.value.fix is not None
+    screen = type_into("dash", caught.value.fix, os.environ, [TYPED[0]])
+    assert TYPED[0] not in screen
+    secret = source.read(ref)
+    assert secret is not None and secret.reveal() == TYPED[0]
+    assert {path.stat().st_mode & 0o777 for path in (directory, directory.parent)} == {0o700}
 
 
 @pytest.fixture
