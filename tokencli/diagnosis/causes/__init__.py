@@ -159,6 +159,9 @@ def rank_causes(evidence: Evidence) -> tuple[Finding, ...]:
 
     If the call succeeded, that is `nothing_wrong`, and `local_clock` if the clock is off.
     """
+    if evidence.call is not None and evidence.call.withheld and evidence.call.status is None:
+        redirect = network.judge_redirect_dropped_token(evidence)
+        return (redirect,) if redirect else rank_causes(replace(evidence, call=None))
     found: dict[str, Finding] = {}
     for name, cause in CAUSES.items():
         finding = cause.judge(evidence)

@@ -32,7 +32,7 @@ API_MESSAGES: tuple[ApiMessage, ...] = (
     ),
     ApiMessage(
         (),
-        r"(?:invalid or expired|expired or invalid|missing or invalid|invalid or missing|missing, invalid or expired|invalid, expired or missing)(?: (?:or expired|or missing))?",
+        r"(?:invalid or (?:has )?expired|(?<!session )expired or invalid|missing or invalid|invalid or missing|missing, invalid or expired|invalid, expired or missing)(?: (?:or expired|or missing))?",
         "Kong, Azure API Management and many frameworks",
     ),
     # Between the client and the API.
@@ -88,7 +88,7 @@ API_MESSAGES: tuple[ApiMessage, ...] = (
     # Kinds of tokens.
     ApiMessage(
         ("wrong_token_kind",),
-        r"ACCESS_TOKEN_TYPE_UNSUPPORTED|not_allowed_token_type|(?:is )?not an access.?token|(?:id|refresh).?tokens? (?:is |are |was )?(?:not (?:allowed|accepted|supported|valid)|used|provided|can ?not)|(?:invalid|wrong|unexpected|unsupported) token (?:type|use)|token_use\b|(?:typ|type) (?:header|claim)?.{0,30}(?:at\+jwt|not allowed|not valid|is invalid)|expected (?:an? )?access.?token",
+        r"ACCESS_TOKEN_TYPE_UNSUPPORTED|not_allowed_token_type|(?:is )?not an access.?token|token use not allowed|\b(?:id|refresh).?tokens? (?:is |are |was )?(?:not (?:allowed|accepted|supported|valid)|used|provided|can ?not)|(?:invalid|wrong|unexpected|unsupported) token (?:type|use)|token_use\b|(?:typ|type) (?:header|claim)?.{0,30}(?:at\+jwt|not allowed|not valid|is invalid)|expected (?:an? )?access.?token",
         "Google, Slack, Spring Security, aws-jwt-verify",
     ),
     # Times. ASP.NET's texts have both bounds.
@@ -104,7 +104,7 @@ API_MESSAGES: tuple[ApiMessage, ...] = (
     ),
     ApiMessage(
         ("not_yet_valid",),
-        rf"{_JWT} (?:is |was )?(?:not (?:yet )?(?:valid|active)(?: (?:yet|before))?|used (?:before|too early))|not.?yet.?valid|IDX10222|used before|before .{{0,12}}\bnbf\b|\bnbf{_QUOTED} claim|immature|\biat\b.{{0,30}}(?:in the )?future|issued in the future|used before issued",
+        rf"{_JWT} (?:is |was )?(?:not yet (?:valid|active)|not (?:valid|active) (?:yet|before)|used (?:before|too early))|jwt not active|not.?yet.?valid|IDX10222|used before|before .{{0,12}}\bnbf\b|\bnbf{_QUOTED} claim|immature|\biat\b.{{0,30}}(?:in the )?future|issued in the future|used before issued",
         "Envoy, Spring Security, ASP.NET, jsonwebtoken, PyJWT, golang-jwt, Apigee",
     ),
     ApiMessage(

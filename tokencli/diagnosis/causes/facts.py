@@ -3,21 +3,28 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from shlex import quote
 from urllib.parse import urlsplit
 
 from tokencli.diagnosis.causes.api_messages import API_MESSAGES
-from tokencli.diagnosis.evidence import CallFacts, Evidence
+from tokencli.diagnosis.evidence import CallFacts, Evidence, TokenFacts
 from tokencli.humanize import compare_clock, format_rfc3339, humanize_duration
 from tokencli.jwt.explain import MILLISECONDS_THRESHOLD, finite_number, strings_of_claim
 from tokencli.models import CLOCK_TOLERANCE_S
 
 MAX_QUOTE = 240
 """Characters of a server's text in a sentence."""
+MAX_TEXT = 4096
+"""Characters of a server's texts that are searched."""
 _LOGIN_URL = re.compile(
     r"log-?in|sign-?in|\bsso\b|saml|/authorize|/oauth2?/|/adfs/|/cas/|accounts\.|openid",
     re.IGNORECASE,
 )
+
+
+UNKNOWN_TOKEN = TokenFacts(kind="jwt", length=0, fingerprint="")
+"""Stands for the token of a saved reply if only the reply is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +88,23 @@ def is_sign_in_url(url: str) -> bool:
 
 def read_statements(call: CallFacts | None) -> Mapping[str, Statement]:
     """Return what the reply says: cause -> statement. Words that fit several causes name none."""
-    if call is None:
-        return {}
-    text = "\n".join(_texts(call))
+    return _read_statements("\n".join(_texts(call))[:MAX_TEXT]) if call else {}
+
+
+@lru_cache(maxsize=16)
+def _read_statements(text: str) -> Mapping[str, Statement]:
     statements: dict[str, Statement] = {}
     for row in API_MESSAGES:
-        for match in re.finditer(row.says, text, re.IGNORECASE):
-            expected = match.groupdict().get("expected")
-            for cause in row.causes:
-                known = statements.get(cause)
-                if known is None or (len(row.causes) == 1 and not known.is_name):
-                    statements[cause] = Statement(len(row.causes) == 1, expected)
-        text = re.sub(row.says, "\0", text, flags=re.IGNORECASE)
+        matches = list(re.finditer(row.says, text, re.IGNORECASE))
+        for cause in row.causes if matches else ():
+            expected = next(
+                filter(None, (each.groupdict().get("expected") for each in matches)), None
+            )
+            known = statements.get(cause)
+            if known is None or (len(row.causes) == 1 and not known.is_name):
+                statements[cause] = Statement(len(row.causes) == 1, expected)
+        if matches:
+            text = re.sub(row.says, "\0", text, flags=re.IGNORECASE)
     return statements
 
 
@@ -121,6 +133,7 @@ def describe_answer(call: CallFacts) -> str | None:
     code = call.error_code
     if text is None and call.body_kind == "html" and call.page_title:
         text = call.page_title
+    text = (text or "").removeprefix(str(call.status)).strip() or None
     if code and text and text.startswith(code):
         code = None
     verb = "answered" if call.is_saved else "answers"
@@ -278,15 +291,15 @@ def is_clock_off(evidence: Evidence) -> bool:
 
 
 def describe_skew(evidence: Evidence) -> str | None:
-    """Return `this computer's clock is 3 hours ahead of that of api.example.com (…)`."""
+    """Return `this computer's clock is 3 hours ahead of the clock of api.example.com (…)`."""
     skew = measure_skew(evidence)
     if skew is None or abs(skew.seconds) < CLOCK_TOLERANCE_S:
         return None
-    hosts = " and ".join(skew.hosts)
+    clocks = f"the clock{'s' if len(skew.hosts) > 1 else ''} of {' and '.join(skew.hosts)}"
     server = say_time(evidence.now - skew.seconds, evidence.now)
     return (
-        f"{compare_clock(skew.seconds, f'that of {hosts}')}:"
-        f" {say_time(evidence.now, evidence.now)} here, {server} there"
+        f"{compare_clock(skew.seconds, clocks)}"
+        f" ({say_time(evidence.now, evidence.now)} here, {server} there)"
     )
 
 
@@ -381,12 +394,13 @@ def describe_renewal(evidence: Evidence) -> str | None:
 
 def renew_command(evidence: Evidence) -> str | None:
     """Return the command that gets a new token for the profile."""
-    profile = evidence.profile
+    profile, token = evidence.profile, evidence.token
     if profile is None:
         return None
-    if evidence.token is not None and not evidence.token.stored:
+    if token is not None and not token.stored:
         return f"tokencli get {profile.command_line_name}"
-    if profile.is_interactive and not profile.has_refresh_token:
+    needs_user = not profile.has_refresh_token or evidence.events.last_failure is not None
+    if profile.is_interactive and needs_user:
         return f"tokencli login {profile.command_line_name}"
     return f"tokencli refresh {profile.command_line_name}"
 

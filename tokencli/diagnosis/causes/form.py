@@ -10,9 +10,9 @@ from tokencli.diagnosis.evidence import Evidence
 
 def judge_mangled(evidence: Evidence) -> Finding | None:
     """The token was changed on its way from the issuer to the API."""
-    token, call = evidence.token, evidence.call
+    token, call = evidence.token or facts.UNKNOWN_TOKEN, evidence.call
     said = read_statements(call).get("mangled")
-    if token is None or (call is not None and not _may_be_about_form(evidence)):
+    if call is not None and not _may_be_about_form(evidence):
         return None
     profile, answer = evidence.profile, facts.describe_answer(call) if call else None
     signs = [f"something happened to the token on its way: {each}" for each in token.mangling]
@@ -50,13 +50,15 @@ def judge_mangled(evidence: Evidence) -> Finding | None:
         )
     if said is None or token.kind == "opaque" or token.signature == "valid":
         return None
+    known = evidence.token is not None
     return find(
         "mangled",
         "possible" if "key_rotated" in read_statements(call) else "likely",
-        (answer, "as tokencli has it, the token is complete"),
-        fix=fix,
-        question="Does the API receive the token as it is here? Compare their lengths: "
-        f"{token.length:,} characters",
+        (answer, "as tokencli has it, the token is complete" if known else None),
+        fix=fix if known else None,
+        question=f"Does the API receive all {token.length:,} characters of the token?"
+        if known
+        else "Is the token that was sent complete?",
     )
 
 
@@ -72,9 +74,9 @@ def _may_be_about_form(evidence: Evidence) -> bool:
 
 def judge_wrong_token_kind(evidence: Evidence) -> Finding | None:
     """It is an ID token or a refresh token, and the API takes access tokens."""
-    token, call = evidence.token, evidence.call
+    token, call = evidence.token or facts.UNKNOWN_TOKEN, evidence.call
     said = read_statements(call).get("wrong_token_kind")
-    if token is None or (call is not None and not facts.is_refused(call)):
+    if call is not None and not facts.is_refused(call):
         return None
     answer = facts.describe_answer(call) if call else None
     profile = evidence.profile

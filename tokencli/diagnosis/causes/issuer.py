@@ -11,26 +11,26 @@ from tokencli.errors import ReplyError, TlsError, TokencliError, UnreachableErro
 
 def judge_revoked(evidence: Evidence) -> Finding | None:
     """The issuer has ended the token or its session before it expired."""
-    token, call, issuer, events = evidence.token, evidence.call, evidence.issuer, evidence.events
+    call, issuer, events = evidence.call, evidence.issuer, evidence.events
     said = read_statements(call).get("revoked")
-    if token is None or (call is not None and not facts.is_refused(call)):
+    if call is not None and not facts.is_refused(call):
         return None
     expiry, moment = facts.find_expiry(evidence), facts.judge_moment(evidence)
     if expiry is not None and expiry <= moment.epoch and not facts.is_clock_off(evidence):
         return None
     answer = facts.describe_answer(call) if call else None
     remaining = (
-        f"it would expire only at {facts.say_time(expiry, moment.epoch)},"
-        f" {facts.say_span(expiry - moment.epoch)} later"
+        f"its lifetime ends only in {facts.say_span(expiry - moment.epoch)}, at"
+        f" {facts.say_time(expiry, moment.epoch)}"
         if expiry is not None and expiry > moment.epoch
         else None
     )
     host = facts.issuer_host(evidence)
     inactive = (issuer.introspection or {}).get("active") is False and _is_of_issuer(evidence)
     fix = (
-        facts.sign_in_command(evidence)
-        if evidence.fresh_error is not None or events.last_failure
-        else facts.renew_command(evidence)
+        facts.renew_command(evidence)
+        if facts.works_with_fresh_token(evidence) or not (evidence.token and evidence.token.stored)
+        else facts.sign_in_command(evidence)
     )
     signs: list[str | None] = []
     if events.revoked_at is not None:
@@ -80,7 +80,13 @@ def judge_revoked(evidence: Evidence) -> Finding | None:
     return find(
         "revoked",
         "possible",
-        (answer, "nothing found shows that the issuer still considers the token active", remaining),
+        (
+            answer,
+            "nothing shows that the issuer still considers the token active"
+            if evidence.token is not None
+            else None,
+            remaining,
+        ),
         fix=fix,
         question=_fresh_question(evidence),
     )
@@ -109,9 +115,9 @@ def _is_of_issuer(evidence: Evidence) -> bool:
 
 def judge_key_rotated(evidence: Evidence) -> Finding | None:
     """The key that signed the token is gone, or the API doesn't have it."""
-    token, call, keys = evidence.token, evidence.call, evidence.issuer.key_ids
-    said = read_statements(call).get("key_rotated")
-    if token is None or (call is not None and not facts.is_refused(call)):
+    token, call = evidence.token or facts.UNKNOWN_TOKEN, evidence.call
+    said, keys = read_statements(call).get("key_rotated"), evidence.issuer.key_ids
+    if call is not None and not facts.is_refused(call):
         return None
     kid = token.header.get("kid")
     answer = facts.describe_answer(call) if call else None
@@ -150,7 +156,11 @@ def judge_key_rotated(evidence: Evidence) -> Finding | None:
         "likely" if said.is_name else "possible",
         (
             answer,
-            f"the token is signed with key {kid}" if kid else "the token doesn't name its key",
+            f"the token is signed with key {kid}"
+            if kid
+            else "the token doesn't name its key"
+            if evidence.token is not None
+            else None,
         ),
         fix=fix,
         question="Is the key still in the issuer's key set (jwks_uri)?",

@@ -18,6 +18,14 @@ _GATEWAY_STATUSES = {
     524: "Cloudflare answers, but the API behind it doesn't in time",
     525: "Cloudflare answers, but its TLS handshake with the API behind it fails",
 }
+_PROBES = {
+    "metadata": "the issuer's metadata",
+    "jwks": "the signature, by the issuer's keys",
+    "introspection": "whether it is active, by introspection",
+    "userinfo": "the issuer's UserInfo endpoint",
+    "call": "a call to the API",
+    "fresh_token": "a fresh token",
+}
 
 
 def judge_no_token(evidence: Evidence) -> Finding | None:
@@ -108,7 +116,7 @@ def judge_api_down(evidence: Evidence) -> Finding | None:
             _GATEWAY_STATUSES.get(call.status, "the failure is in the API"),
             without,
         ),
-        question=None if same else "Does the API answer calls of others?",
+        question=None if same else "Do other clients get an answer?",
     )
 
 
@@ -143,13 +151,13 @@ def judge_intermediary(evidence: Evidence) -> Finding | None:
         )
     if call.status is None:
         return None
-    title = f" titled “{call.page_title[:80]}”" if call.page_title else ""
+    title = f' ("{call.page_title[:80]}")' if call.page_title else ""
     if call.is_sign_in_page:
         return find(
             "intermediary",
             "certain",
             (
-                f"instead of the API a sign-in page answers for {host}{title}, with status {call.status}",
+                f"instead of the API, a sign-in page answers for {host}{title}, with status {call.status}",
                 server,
             ),
         )
@@ -213,7 +221,7 @@ def _describe_server(call: CallFacts) -> str | None:
         for name in ("server", "via")
         if call.headers.get(name)
     ]
-    return f"the reply names {' and '.join(names)}" if names else None
+    return f"the reply has {' and '.join(names)}" if names else None
 
 
 def judge_redirect_dropped_token(evidence: Evidence) -> Finding | None:
@@ -363,7 +371,8 @@ def _list_checks(evidence: Evidence) -> list[str]:
 
 
 def _list_open(evidence: Evidence) -> list[str]:
+    """Say what wasn't checked, and why."""
     return [
-        f"not checked: {each.probe.replace('_', ' ')} ({each.reason})"
+        f"not checked: {_PROBES.get(each.probe, each.probe)} ({each.reason})"
         for each in evidence.open_questions
     ]

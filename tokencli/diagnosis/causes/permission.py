@@ -18,7 +18,7 @@ PERMISSION_QUESTION = (
 def judge_missing_scope(evidence: Evidence) -> Finding | None:
     """The token lacks a scope that the call requires."""
     call, profile = evidence.call, evidence.profile
-    if call is None or not facts.is_refused(call) or evidence.token is None:
+    if call is None or not facts.is_refused(call):
         return None
     said = read_statements(call).get("missing_scope")
     required, granted = _required_scopes(call), facts.token_scopes(evidence)
@@ -131,7 +131,7 @@ def _is_bare_403(evidence: Evidence) -> bool:
 def judge_not_permitted(evidence: Evidence) -> Finding | None:
     """The token is accepted, but its account or client may not do this."""
     call = evidence.call
-    if call is None or call.status is None or evidence.token is None or facts.is_success(call):
+    if call is None or call.status is None or facts.is_success(call):
         return None
     statements = read_statements(call)
     said = statements.get("not_permitted")
@@ -187,10 +187,18 @@ def _bare_status(evidence: Evidence) -> int | None:
 
 
 def _identity(evidence: Evidence) -> str | None:
+    """Say whose token it is, and which roles and groups it has."""
     token = evidence.token
     if token is None:
         return None
-    who = token.claims.get("preferred_username") or token.claims.get("email") or token.subject
+    user = next(
+        (
+            value
+            for name in ("preferred_username", "upn", "email")
+            if isinstance(value := token.claims.get(name), str)
+        ),
+        None,
+    )
     roles = next(
         (
             value
@@ -199,18 +207,20 @@ def _identity(evidence: Evidence) -> str | None:
         ),
         None,
     )
-    name = f"the token is of {who}" if isinstance(who, str) else None
+    who = f"the token is of {user}" if user else None
+    if who is None and token.subject:
+        who = f"the token's subject is {token.subject}"
     if roles is None:
-        return name
-    shown = ", ".join(str(role)[:40] for role in roles[:5]) or "none"
-    return f"{name or 'the token'}{', with' if name else ' has'} the roles and groups {shown}"
+        return who
+    shown = facts.list_names([str(role)[:40] for role in roles]) or "none"
+    return f"{who or 'it is a token'}, with the roles and groups {shown}"
 
 
 def judge_step_up_needed(evidence: Evidence) -> Finding | None:
     """The API requires a stronger or more recent sign-in (RFC 9470)."""
-    token, call, profile = evidence.token, evidence.call, evidence.profile
-    said = read_statements(call).get("step_up_needed")
-    if call is None or said is None or token is None or facts.is_success(call):
+    token, call = evidence.token or facts.UNKNOWN_TOKEN, evidence.call
+    profile, said = evidence.profile, read_statements(call).get("step_up_needed")
+    if call is None or said is None or facts.is_success(call):
         return None
     values = (facts.challenge_param(call, "acr_values") or "").split()
     max_age = _read_seconds(facts.challenge_param(call, "max_age"))

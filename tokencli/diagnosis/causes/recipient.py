@@ -116,9 +116,9 @@ def _site(host: str) -> str:
 
 def judge_wrong_issuer(evidence: Evidence) -> Finding | None:
     """The API trusts another issuer, or another environment of it."""
-    token, call, profile = evidence.token, evidence.call, evidence.profile
-    said = read_statements(call).get("wrong_issuer")
-    if token is None or (call is not None and not facts.is_refused(call)):
+    token, call = evidence.token or facts.UNKNOWN_TOKEN, evidence.call
+    profile, said = evidence.profile, read_statements(call).get("wrong_issuer")
+    if call is not None and not facts.is_refused(call):
         return None
     issuer = token.issuer
     answer = facts.describe_answer(call) if call else None
@@ -222,10 +222,10 @@ def _account_question(evidence: Evidence) -> str:
 
 def judge_other_account(evidence: Evidence) -> Finding | None:
     """The token belongs to another profile, tenant, client or user than expected."""
-    token, call, profile = evidence.token, evidence.call, evidence.profile
-    said = read_statements(call).get("other_account")
+    token, call = evidence.token or facts.UNKNOWN_TOKEN, evidence.call
+    profile, said = evidence.profile, read_statements(call).get("other_account")
     refused = facts.is_refused(call) or (call is not None and call.status == 404)
-    if token is None or (call is not None and not refused):
+    if call is not None and not refused:
         return None
     answer = facts.describe_answer(call) if call else None
     signs = _account_signs(evidence)

@@ -5,20 +5,20 @@ from shlex import quote
 
 from tokencli.diagnosis.causes import facts
 from tokencli.diagnosis.causes.facts import read_statements
-from tokencli.diagnosis.causes.finding import Finding, find
-from tokencli.diagnosis.evidence import Evidence
+from tokencli.diagnosis.causes.finding import Confidence, Finding, find
+from tokencli.diagnosis.evidence import CallFacts, Evidence
+from tokencli.humanize import join_alternatives
 
 USUAL_HEADER_LIMIT = 8192
 """Bytes of a header that servers commonly accept: nginx, Apache httpd and Tomcat by default."""
-_SCHEMES_WITH_TOKEN = ("bearer", "dpop")
 
 
 def judge_bound_token_sent_bare(evidence: Evidence) -> Finding | None:
     """The token is bound to a key, and the call doesn't prove its possession."""
-    token, call, profile = evidence.token, evidence.call, evidence.profile
-    if token is None or call is None or not facts.is_refused(call):
+    token, call = evidence.token or facts.UNKNOWN_TOKEN, evidence.call
+    profile, said = evidence.profile, read_statements(call).get("bound_token_sent_bare")
+    if call is None or not facts.is_refused(call):
         return None
-    said = read_statements(call).get("bound_token_sent_bare")
     answer = facts.describe_answer(call)
     name = (
         "a DPoP key (cnf.jkt)"
@@ -60,7 +60,7 @@ def judge_bound_token_sent_bare(evidence: Evidence) -> Finding | None:
         )
     if call.proof is not None and facts.is_clock_off(evidence):
         return None
-    if token.bound_to is None and token.kind != "opaque":
+    if token.bound_to is None and token.kind != "opaque" and evidence.token is not None:
         return None  # the API requires a bound token: wrong_scheme
     return find(
         "bound_token_sent_bare",
@@ -88,83 +88,89 @@ def _proof_command(evidence: Evidence) -> str | None:
 
 def judge_wrong_scheme(evidence: Evidence) -> Finding | None:
     """The API looks for the token elsewhere, or under another scheme."""
-    token, call, profile = evidence.token, evidence.call, evidence.profile
-    if call is None or token is None or not facts.is_refused(call) or call.withheld:
+    call = evidence.call
+    if call is None or not facts.is_refused(call) or call.withheld:
         return None
     said = read_statements(call).get("wrong_scheme")
-    answer, carrier = facts.describe_answer(call), call.carrier
-    sent = f"the token was sent in {_describe_carrier(carrier)}" if carrier else None
-    fix = _carrier_command(evidence)
-    if carrier is None:
+    answer, fix = facts.describe_answer(call), _carrier_command(evidence)
+    sent = f"the token was sent in {_describe_carrier(call.carrier)}" if call.carrier else None
+    if call.carrier is None and evidence.token is not None and not call.is_saved:
         return find("wrong_scheme", "certain", ("the call carried no token", answer), fix=fix)
-    schemes = facts.challenge_schemes(call)
-    scheme = carrier.partition(": ")[2].strip().split(" ")[0].lower()
-    if schemes and scheme and scheme not in schemes:
-        if schemes == ("dpop",) or (set(schemes) & set(_SCHEMES_WITH_TOKEN) == {"dpop"}):
-            return _needs_dpop(evidence, sent, answer)
+    if (reason := _find_need_of_dpop(evidence)) is not None:
+        profile = evidence.profile
+        can_bind = profile is not None and not profile.dpop
         return find(
             "wrong_scheme",
-            "certain" if set(schemes) & set(_SCHEMES_WITH_TOKEN) or said else "likely",
-            (f"{sent}, and the API accepts {' or '.join(map(_spell_scheme, schemes))}", answer),
-            fix=fix,
+            "certain",
+            (
+                "the API accepts only DPoP-bound tokens, and the token isn't bound to a key",
+                reason,
+                answer,
+            ),
+            fix=f"tokencli profiles edit {profile.name} --set dpop=true"
+            if profile is not None and can_bind
+            else None,
         )
-    metadata = evidence.resource
-    if (
-        metadata is not None
-        and metadata.dpop_bound_access_tokens_required
-        and token.bound_to is None
-    ):
-        return _needs_dpop(evidence, "the API's metadata requires DPoP-bound tokens", answer)
-    if (
-        token.bound_to is None
-        and token.kind != "opaque"
-        and "bound_token_sent_bare" in read_statements(call)
-    ):
-        return _needs_dpop(evidence, sent, answer)
-    if metadata is not None and metadata.bearer_methods_supported:
-        method = "query" if carrier.startswith("?") else "header"
-        if method not in metadata.bearer_methods_supported:
-            methods = " or ".join(metadata.bearer_methods_supported)
-            return find(
-                "wrong_scheme",
-                "certain",
-                (f"{sent}, and the API's metadata names {methods}", answer),
-                fix=fix,
-            )
-    differs = (
-        f"{sent}, and the provider of profile {profile.name} sends it in {' or '.join(map(_describe_carrier, profile.carriers))}"
-        if profile is not None and profile.carriers and carrier not in profile.carriers
-        else None
+    mismatch = _describe_challenge_mismatch(call)
+    if mismatch is not None:
+        knows_tokens = set(facts.challenge_schemes(call)) & {"bearer", "dpop"}
+        is_sure = call.carrier is not None and "Authorization" in call.carrier and knows_tokens
+        confidence: Confidence = "certain" if is_sure or said else "likely"
+        return find("wrong_scheme", confidence, (f"{sent}, and {mismatch}", answer), fix=fix)
+    differs = _describe_other_carrier(evidence)
+    if said is None and differs is None:
+        return None
+    return find(
+        "wrong_scheme",
+        "certain" if said and differs else "likely",
+        (f"{sent}, and {differs}" if differs else sent, answer, _describe_same_answer(evidence)),
+        fix=fix if differs else None,
     )
-    if said is not None:
-        return find(
-            "wrong_scheme",
-            "certain" if differs else "likely",
-            (differs or sent, answer, _describe_same_answer(evidence)),
-            fix=fix if differs else None,
-        )
-    if differs:
-        return find("wrong_scheme", "likely", (differs, answer), fix=fix)
+
+
+def _find_need_of_dpop(evidence: Evidence) -> str | None:
+    """Say by what the API shows that it accepts only bound tokens, unless this token is one."""
+    call, token, metadata = evidence.call, evidence.token, evidence.resource
+    if token is None or token.bound_to is not None:
+        return None
+    if metadata is not None and metadata.dpop_bound_access_tokens_required:
+        return f"its metadata says so ({metadata.url})"
+    schemes = facts.challenge_schemes(call)
+    if "dpop" in schemes and "bearer" not in schemes:
+        return "its challenge offers DPoP and not Bearer"
+    if token.kind != "opaque" and call is not None and call.proof is None:
+        statement = read_statements(call).get("bound_token_sent_bare")
+        return "it asks for a proof" if statement is not None and "dpop" in schemes else None
     return None
 
 
-def _needs_dpop(evidence: Evidence, sign: str | None, answer: str | None) -> Finding:
-    profile = evidence.profile
-    fix = (
-        f"tokencli profiles edit {profile.name} --set dpop=true"
-        if profile is not None and not profile.dpop
-        else None
-    )
-    return find(
-        "wrong_scheme",
-        "certain",
-        (
-            "the API accepts only DPoP-bound tokens, and the token isn't bound to a key",
-            sign,
-            answer,
-        ),
-        fix=fix,
-    )
+def _describe_challenge_mismatch(call: CallFacts) -> str | None:
+    """Say what the API accepts, if the token was sent in another way."""
+    schemes, carrier = facts.challenge_schemes(call), call.carrier
+    if not schemes or carrier is None or carrier.startswith("?"):
+        return None
+    name, _, scheme = carrier.partition(": ")
+    if name.casefold() == "cookie" or scheme.strip().lower() in schemes:
+        return None
+    return f"the API accepts {join_alternatives(map(_spell_scheme, schemes))}"
+
+
+def _describe_other_carrier(evidence: Evidence) -> str | None:
+    """Say how else the API expects the token: by its metadata, or by the profile's provider."""
+    call, profile, metadata = evidence.call, evidence.profile, evidence.resource
+    if call is None or call.carrier is None:
+        return None
+    if metadata is not None and metadata.bearer_methods_supported:
+        method = "query" if call.carrier.startswith("?") else "header"
+        if method not in metadata.bearer_methods_supported:
+            methods = join_alternatives(metadata.bearer_methods_supported)
+            return f"the API's metadata names {methods} (bearer_methods_supported)"
+    if profile is None or not profile.carriers or call.carrier in profile.carriers:
+        return None
+    if call.proof == "dpop" and profile.dpop:
+        return None
+    expected = join_alternatives(map(_describe_carrier, profile.carriers))
+    return f"the provider of profile {profile.name} sends it in {expected}"
 
 
 def _describe_carrier(carrier: str) -> str:
@@ -195,8 +201,8 @@ def _carrier_command(evidence: Evidence) -> str | None:
 
 def judge_too_large(evidence: Evidence) -> Finding | None:
     """The request's headers exceed the server's limit."""
-    call, token = evidence.call, evidence.token
-    if call is None or token is None or facts.is_success(call):
+    call, token = evidence.call, evidence.token or facts.UNKNOWN_TOKEN
+    if call is None or facts.is_success(call):
         return None
     said = read_statements(call).get("too_large")
     answer = facts.describe_answer(call) or (

@@ -4,6 +4,7 @@ from tokencli.diagnosis.causes import facts
 from tokencli.diagnosis.causes.facts import Moment, read_statements
 from tokencli.diagnosis.causes.finding import Confidence, Finding, find
 from tokencli.diagnosis.evidence import Evidence, TokenFacts
+from tokencli.humanize import describe_clock_skew
 from tokencli.models import CLOCK_TOLERANCE_S
 
 CLOCK_QUESTION = (
@@ -14,8 +15,6 @@ CLOCK_QUESTION = (
 def judge_expired(evidence: Evidence) -> Finding | None:
     """The token has expired by the server's clock, or the API says so and no clock contradicts."""
     call, expiry = evidence.call, facts.find_expiry(evidence)
-    if evidence.token is None and not read_statements(call):
-        return None
     said = read_statements(call).get("expired")
     moment = facts.judge_moment(evidence)
     if expiry is not None and expiry <= moment.epoch:
@@ -38,14 +37,23 @@ def judge_expired(evidence: Evidence) -> Finding | None:
             ),
             fix=facts.renew_command(evidence),
         )
-    if said is None or call is None:
+    if call is None:
         return None
     answer = facts.describe_answer(call)
+    if said is None:
+        if evidence.token is not None or not facts.is_unspecific(call):
+            return None
+        return find("expired", "possible", (answer, "the token of the call isn't known"))
     if expiry is None:
         return find(
             "expired",
             "certain" if said.is_name else "possible",
-            (answer, "neither the token nor its token response says until when it is valid"),
+            (
+                answer,
+                "neither the token nor its token response says until when it is valid"
+                if evidence.token is not None
+                else None,
+            ),
             fix=facts.renew_command(evidence),
         )
     left = f"{facts.say_span(expiry - moment.epoch)} before {facts.say_time(expiry, moment.epoch)}"
@@ -72,21 +80,20 @@ def judge_expired(evidence: Evidence) -> Finding | None:
 
 
 def _describe_expiry(evidence: Evidence, expiry: float, moment: Moment) -> str:
-    ago = facts.say_span(moment.epoch - expiry)
-    text = (
-        f"the token expired {ago} ago by {facts.say_clock(moment)}: at"
-        f" {facts.say_time(expiry, moment.epoch)}, and it is {facts.say_time(moment.epoch, moment.epoch)}"
-    )
-    if moment.host is None:
-        return text
+    """Compare the expiry with the time, and the clock that told it with this computer's."""
+    ago, now = facts.say_span(moment.epoch - expiry), facts.say_time(moment.epoch, expiry)
+    end = f"at {facts.say_time(expiry, moment.epoch)}"
     if evidence.call is not None and evidence.call.is_saved:
-        return text.replace("and it is", "and the reply is of")
+        return (
+            f"the token expired {ago} before the reply ({now} by {facts.say_clock(moment)}), {end}"
+        )
+    text = f"the token expired {ago} ago, {end}, by {facts.say_clock(moment)} ({now})"
     skew = facts.measure_skew(evidence)
-    if skew is None:
+    if moment.host is None or skew is None:
         return text
     if abs(skew.seconds) < CLOCK_TOLERANCE_S:
         return f"{text}; this computer's clock agrees"
-    return f"{text}; {facts.describe_skew(evidence)}"
+    return f"{text}; this computer's clock is {describe_clock_skew(skew.seconds)}"
 
 
 def judge_local_clock(evidence: Evidence) -> Finding | None:
@@ -128,7 +135,7 @@ def judge_local_clock(evidence: Evidence) -> Finding | None:
     start = _start_of_validity(token) if token else None
     if start is not None and start > evidence.now + CLOCK_TOLERANCE_S and start <= server_now + 60:
         effects.append(
-            f"the token is valid since {facts.say_time(start, evidence.now)}; only by this computer's"
+            f"the token has been valid since {facts.say_time(start, evidence.now)}; only by this computer's"
             " clock it isn't valid yet"
         )
     refused = facts.is_refused(call)
@@ -202,7 +209,14 @@ def judge_not_yet_valid(evidence: Evidence) -> Finding | None:
         return None
     if start is not None and moment.host is not None:
         return None  # by the API's own clock it is valid
-    return find("not_yet_valid", "likely", (answer,), question=CLOCK_QUESTION)
+    return find(
+        "not_yet_valid",
+        "likely",
+        (answer,),
+        question=CLOCK_QUESTION
+        if moment.host is None
+        else "Do the clocks of issuer and API agree?",
+    )
 
 
 def _describe_issuer_clock(evidence: Evidence) -> str | None:
