@@ -113,6 +113,13 @@ def check_common_option(run: Program, sandbox: Sandbox) -> None:
         assert "--acme" in run(*command.split(), "--help"), command
 
 
+def check_cause(run: Program, sandbox: Sandbox) -> None:
+    """`why` names it."""
+    config = oauth2_profile(sandbox) + client_secret(sandbox)
+    found = json.loads(run("why", "p", "--json", config=config, fails=True))
+    assert NAME in [cause["id"] for cause in found["causes"]]
+
+
 ADDITIONS: Mapping[str, Addition] = {
     "a provider": Addition(
         check_provider,
@@ -250,6 +257,11 @@ def check_acme(subject):
 ''',
         "CHECKS: dict[str, CheckSpec] = {",
         '"acme": CheckSpec("tokencli.diagnosis.checks.acme:check_acme", "Nothing.", after=("profile",)),',
+    ),
+    "a cause (`why`)": Addition(
+        check_cause,
+        table_start="CAUSES: Mapping[str, Cause] = {",
+        row='"acme": Cause("acme is in the way", 9, lambda _: find("acme", "certain", ["acme is there"])),',
     ),
     "an option of every command": Addition(
         check_common_option,

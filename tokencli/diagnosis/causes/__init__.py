@@ -16,7 +16,7 @@ from tokencli.diagnosis.causes import (
     sending,
     times,
 )
-from tokencli.diagnosis.causes.finding import CONFIDENCES, Cause, Confidence, Finding
+from tokencli.diagnosis.causes.finding import CONFIDENCES, Cause, Confidence, Finding, find
 from tokencli.diagnosis.evidence import Evidence
 
 __all__ = ["CAUSES", "CONFIDENCES", "Cause", "Confidence", "Finding", "exit_code", "rank_causes"]
@@ -157,7 +157,8 @@ AMBIGUOUS_PAIRS = (
 def rank_causes(evidence: Evidence) -> tuple[Finding, ...]:
     """Return the causes that the evidence speaks for, the surest first; never none.
 
-    If the call succeeded, that is `nothing_wrong`, and `local_clock` if the clock is off.
+    If the call succeeded, that is `nothing_wrong`, and `local_clock` if the clock is off; or `mangled`
+    if it succeeded only with the token as it was issued.
     """
     if evidence.call is not None and evidence.call.withheld and evidence.call.status is None:
         redirect = network.judge_redirect_dropped_token(evidence)
@@ -168,7 +169,7 @@ def rank_causes(evidence: Evidence) -> tuple[Finding, ...]:
         if finding is not None:
             found[name] = finding
     if facts.is_success(evidence.call):
-        found = _keep(found, {"nothing_wrong", "intermediary"} | _WARNINGS)
+        found = _keep(found, {"nothing_wrong", "intermediary", "mangled"} | _WARNINGS)
     found = _drop_explained(found)
     for one, other in AMBIGUOUS_PAIRS:
         if (
@@ -179,10 +180,24 @@ def rank_causes(evidence: Evidence) -> tuple[Finding, ...]:
             found[other] = replace(found[other], confidence="likely")
     found = _drop_doubts(found)
     if not found:
-        found["nothing_wrong"] = Finding(
-            "nothing_wrong", "possible", ("nothing that was found speaks against the token",)
-        )
+        found = {"other": _admit_ignorance(evidence)}
     return tuple(sorted(found.values(), key=lambda finding: CONFIDENCES.index(finding.confidence)))
+
+
+def _admit_ignorance(evidence: Evidence) -> Finding:
+    """Return what remains if no cause fits."""
+    call = evidence.call
+    answer = facts.describe_answer(call) if call else None
+    if facts.is_refused(call):
+        return find(
+            "not_permitted",
+            "possible",
+            (answer, "nothing that was checked speaks against the token"),
+            question="Is this client or account admitted to the API at all? Its administrator can tell",
+        )
+    return find(
+        "nothing_wrong", "possible", (answer, "nothing that was checked speaks against the token")
+    )
 
 
 def _keep(found: Mapping[str, Finding], names: set[str] | frozenset[str]) -> dict[str, Finding]:

@@ -54,7 +54,7 @@ API_MESSAGES: tuple[ApiMessage, ...] = (
     # The API can't get the issuer's keys.
     ApiMessage(
         ("jwks_unreachable",),
-        r"jwks remote fetch is failed|couldn't retrieve (?:remote )?jwk set|unable to obtain configuration from|IDX2080[347]|error (?:while )?(?:fetching|retrieving|requesting) (?:the )?(?:jwks?|signing keys?|public keys?)|(?:failed|unable|could ?n.t|cannot) (?:to )?(?:fetch|retrieve|get|load|download|refresh|reach) (?:the )?(?:remote )?(?:jwks?|json web key|signing keys|public keys|issuer'?s keys|openid)|jwks (?:endpoint |uri )?(?:is )?(?:unreachable|unavailable|timed? ?out)|jwks?_(?:unavailable|fetch_failed|unreachable)",
+        r"jwks remote fetch is failed|couldn't retrieve (?:remote )?jwk set|unable to obtain configuration from|IDX2080[347]|error (?:while )?(?:fetching|retrieving|requesting) (?:the )?(?:jwks?|signing keys?|public keys?)|(?:failed|unable|could ?n.?t|can.?t|cannot) (?:to )?(?:fetch|retrieve|get|load|download|refresh|reach|access) (?:the )?(?:remote |issuer.?s |signing |public |verification )*(?:jwks?|json web keys?|keys?\b|openid)|jwks (?:endpoint |uri )?(?:is )?(?:unreachable|unavailable|timed? ?out)|jwks?_(?:unavailable|fetch_failed|unreachable)",
         "Envoy, Spring Security, ASP.NET, jwks-rsa, PyJWT",
     ),
     # Step-up (RFC 9470), and Microsoft's claims challenge.
@@ -82,7 +82,7 @@ API_MESSAGES: tuple[ApiMessage, ...] = (
     ),
     ApiMessage(
         ("not_permitted",),
-        r"rbac: access denied|AuthorizationFailed|does not have authorization to perform action|must have admin rights|cannot (?:get|list|watch|create|update|patch|delete) resource|explicit deny|is not authorized to (?:access|perform)|do(?:es)? not have (?:the )?(?:permission|access|rights?|role)|(?:role|group)s? (?:is |are )?(?:required|missing)|missing (?:required )?(?:role|group)s?|requires? (?:the )?(?:\w+ )?(?:role|group)|E0000006|no_permission|not_in_channel|permission.denied|policy (?:does not|doesn't) allow",
+        r"rbac: access denied|AuthorizationFailed|does not have authorization to perform action|must have admin rights|cannot (?:get|list|watch|create|update|patch|delete) resource|explicit deny|is not authorized to (?:access|perform)|do(?:es)? not have (?:the )?(?:permission|access|rights?|role)|(?:role|group)s? (?:is |are )?(?:required|missing)|missing (?:required )?(?:role|group)s?|(?:role|group)s? (?:claim )?must (?:include|contain|be|have)|must (?:have|be in|be a member of) (?:the |an? )?(?:\w+ )?(?:role|group)|requires? (?:the )?(?:\w+ )?(?:role|group)|E0000006|no_permission|not_in_channel|permission.denied|policy (?:does not|doesn't) allow",
         "Istio, Azure, GitHub, Kubernetes, AWS, Okta, Google",
     ),
     # Kinds of tokens.
@@ -136,13 +136,13 @@ API_MESSAGES: tuple[ApiMessage, ...] = (
     ),
     ApiMessage(
         ("other_account",),
-        r"(?:wrong|other|different|another) (?:tenant|account|user|organi[sz]ation|workspace)|(?:tenant|organi[sz]ation|account) (?:mismatch|does not match|is not allowed)",
+        r"(?:wrong|other|different|another) (?:tenant|account|user|organi[sz]ation|workspace)|(?:tenant|organi[sz]ation|workspace|account) (?:mismatch|does not match|is not allowed|must (?:be|include|match))",
         "Azure, Auth0",
     ),
     # Keys and signatures.
     ApiMessage(
         ("key_rotated",),
-        r"signature key was not found|jwks doesn't have key to match kid|no (?:matching|applicable) (?:public |signing )?keys? (?:was )?found|no matching key\(s\)|unable to find (?:a |the )?(?:signing |public )?key|(?:signing |public )?key (?:with )?(?:id |kid )?.{0,80}? ?not found|IDX1050[0134]|(?:unknown|invalid|unrecogni[sz]ed) (?:kid|key id|signing key)|NoMatchingPublicKey|kid .{0,80}(?:not found|unknown|does not match|no match)|(?:no suitable|no such) (?:jws? |signing )?key",
+        r"signature key was not found|jwks doesn't have key to match kid|no (?:matching|applicable) (?:public |signing )?keys? (?:was )?found|no matching key\(s\)|unable to find (?:a |the )?(?:signing |public )?key|(?:signing |public )?key (?:with )?(?:id |kid )?.{0,80}? ?not found|IDX1050[0134]|(?:unknown|invalid|unrecogni[sz]ed|unexpected) (?:kid|key id|(?:signing |public )?key\b)|NoMatchingPublicKey|kid .{0,80}(?:not found|unknown|does not match|no match)|(?:no suitable|no such) (?:jws? |signing )?key",
         "ASP.NET, Envoy, Spring Security, jose, jwks-rsa, PyJWT, Apigee, Microsoft Graph",
     ),
     ApiMessage(

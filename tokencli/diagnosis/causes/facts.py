@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from tokencli.diagnosis.causes.api_messages import API_MESSAGES
 from tokencli.diagnosis.evidence import CallFacts, Evidence, TokenFacts
+from tokencli.errors import ReplyError, TlsError, TokencliError, UnreachableError
 from tokencli.humanize import compare_clock, format_rfc3339, humanize_duration
 from tokencli.jwt.explain import MILLISECONDS_THRESHOLD, finite_number, strings_of_claim
 from tokencli.models import CLOCK_TOLERANCE_S
@@ -351,6 +352,35 @@ def token_audience(evidence: Evidence) -> tuple[str, ...]:
     return strings_of_claim((evidence.issuer.introspection or {}).get("aud"))
 
 
+def fits_audience(evidence: Evidence) -> bool:
+    """Tell whether the token is for this API, by the API's metadata or by the URL that is called."""
+    resource = evidence.resource.resource if evidence.resource else None
+    url = evidence.call.url if evidence.call else None
+    for audience in token_audience(evidence):
+        if resource is not None and same_url(audience, resource):
+            return True
+        is_url = url is not None and origin(url) == origin(audience) != ("", None, None)
+        if (
+            is_url
+            and url is not None
+            and f"{url.rstrip('/')}/".startswith(f"{audience.rstrip('/')}/")
+        ):
+            return True
+    return False
+
+
+def is_sound(evidence: Evidence) -> bool:
+    """Tell whether everything that can be checked speaks for the token, although the API refuses it."""
+    token = evidence.token
+    return (
+        token is not None
+        and is_alive(evidence)
+        and fits_audience(evidence)
+        and token.signature != "invalid"
+        and (token.kind == "opaque" or has_own_issuer(evidence))
+    )
+
+
 def token_scopes(evidence: Evidence) -> tuple[str, ...] | None:
     """Return its scopes, by the token, its token response or its introspection; None if unknown."""
     token = evidence.token
@@ -358,6 +388,16 @@ def token_scopes(evidence: Evidence) -> tuple[str, ...] | None:
         return token.scopes
     scope = (evidence.issuer.introspection or {}).get("scope")
     return tuple(scope.split()) if isinstance(scope, str) else None
+
+
+def is_outage(error: TokencliError | None) -> bool:
+    """Tell whether the issuer or its keys couldn't be reached."""
+    if error is None:
+        return False
+    status = getattr(error, "status", None)
+    return isinstance(error, UnreachableError | TlsError | ReplyError) or (
+        isinstance(status, int) and (status >= 500 or status == 404)
+    )
 
 
 def same_url(one: str, other: str) -> bool:

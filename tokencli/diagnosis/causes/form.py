@@ -12,7 +12,8 @@ def judge_mangled(evidence: Evidence) -> Finding | None:
     """The token was changed on its way from the issuer to the API."""
     token, call = evidence.token or facts.UNKNOWN_TOKEN, evidence.call
     said = read_statements(call).get("mangled")
-    if call is not None and not _may_be_about_form(evidence):
+    is_accepted = bool(token.mangling) and facts.is_success(call)
+    if call is not None and not is_accepted and not _may_be_about_form(evidence):
         return None
     profile, answer = evidence.profile, facts.describe_answer(call) if call else None
     signs = [f"something happened to the token on its way: {each}" for each in token.mangling]
@@ -23,6 +24,8 @@ def judge_mangled(evidence: Evidence) -> Finding | None:
     if token.damage:
         signs.append(f"the token is damaged: {token.damage}")
     fix = facts.renew_command(evidence)
+    if is_accepted:
+        signs.append("the API accepts it without that")
     if signs:
         if profile is not None and call is not None and not token.stored:
             url = quote(call.url)

@@ -6,7 +6,8 @@ from tokencli.diagnosis.causes import facts
 from tokencli.diagnosis.causes.facts import read_statements
 from tokencli.diagnosis.causes.finding import Confidence, Finding, find
 from tokencli.diagnosis.evidence import Evidence
-from tokencli.errors import ReplyError, TlsError, TokencliError, UnreachableError
+
+_STALE_KEYS = "the issuer publishes key {kid}; the API may have an old copy of its keys"
 
 
 def judge_revoked(evidence: Evidence) -> Finding | None:
@@ -55,7 +56,9 @@ def judge_revoked(evidence: Evidence) -> Finding | None:
     if events.replaced_at is not None:
         replaced = f"a newer token was issued at {facts.say_time(events.replaced_at, moment.epoch)}"
         signs.append(replaced if signs or said else None)
-    sure = events.revoked_at is not None or inactive
+    token = evidence.token
+    is_known = token is not None and (token.stored or token.kind != "opaque")
+    sure = events.revoked_at is not None or (inactive and is_known)
     alive = (issuer.introspection or {}).get("active") is True or facts.fails_with_fresh_token(
         evidence
     )
@@ -137,6 +140,20 @@ def judge_key_rotated(evidence: Evidence) -> Finding | None:
             ),
             fix=fix,
         )
+    if said is None and token.signature == "valid" and facts.is_unspecific(call):
+        if not facts.is_sound(evidence):
+            return None
+        return find(
+            "key_rotated",
+            "possible",
+            (
+                "everything that was checked speaks for the token",
+                answer,
+                _STALE_KEYS.format(kid=kid),
+            ),
+            fix=fix,
+            question="Does the API accept the token after it has fetched the issuer's keys again?",
+        )
     if said is None or token.kind == "opaque":
         return None
     if token.signature == "invalid" and isinstance(kid, str) and keys is not None:
@@ -147,7 +164,7 @@ def judge_key_rotated(evidence: Evidence) -> Finding | None:
         return find(
             "key_rotated",
             "likely" if said.is_name else "possible",
-            (answer, f"the issuer publishes key {kid}; the API may have an old copy of its keys"),
+            (answer, _STALE_KEYS.format(kid=kid)),
             fix=fix,
             question="Does the API accept the token after it has fetched the issuer's keys again?",
         )
@@ -176,7 +193,7 @@ def judge_jwks_unreachable(evidence: Evidence) -> Finding | None:
     if call is not None and not is_failure and said is None:
         return None
     error = issuer.jwks_error or issuer.metadata_error
-    unreachable = _is_outage(error)
+    unreachable = facts.is_outage(error)
     answer = facts.describe_answer(call) if call else None
     where = issuer.jwks_url or facts.issuer_host(evidence)
     local = f"they can't be fetched from here either ({where}): {error.message}" if error else None
@@ -201,25 +218,16 @@ def judge_jwks_unreachable(evidence: Evidence) -> Finding | None:
             question="Can the API fetch them? It may be in another network" if call else None,
         )
     key = statements.get("key_rotated")
-    if key is not None and key.is_name and token is not None and token.kind != "opaque":
-        kid = token.header.get("kid")
-        if isinstance(kid, str) and issuer.key_ids is not None and kid in issuer.key_ids:
-            return find(
-                "jwks_unreachable",
-                "likely",
-                (
-                    answer,
-                    f"the issuer publishes key {kid}; the API may be unable to fetch its keys",
-                ),
-                question="Does the API's log show a failed request to the issuer's keys?",
-            )
-    return None
-
-
-def _is_outage(error: TokencliError | None) -> bool:
-    if error is None:
-        return False
-    status = getattr(error, "status", None)
-    return isinstance(error, UnreachableError | TlsError | ReplyError) or (
-        isinstance(status, int) and (status >= 500 or status == 404)
+    kid = token.header.get("kid") if token else None
+    is_published = isinstance(kid, str) and issuer.key_ids is not None and kid in issuer.key_ids
+    is_named = key is not None and key.is_name
+    if not is_published or not (
+        is_named or (facts.is_unspecific(call) and facts.is_sound(evidence))
+    ):
+        return None
+    return find(
+        "jwks_unreachable",
+        "likely" if is_named else "possible",
+        (answer, f"the issuer publishes key {kid}; the API may be unable to fetch its keys"),
+        question="Does the API's log show a failed request to the issuer's keys?",
     )

@@ -103,6 +103,7 @@ def judge_api_down(evidence: Evidence) -> Finding | None:
     ):
         return None
     same = bare is not None and bare.status is not None and bare.status >= 500
+    keys_down = facts.is_outage(evidence.issuer.jwks_error or evidence.issuer.metadata_error)
     without = (
         f"without the token it answers {bare.status}"
         if bare is not None and bare.status is not None and bare is not call
@@ -110,7 +111,7 @@ def judge_api_down(evidence: Evidence) -> Finding | None:
     )
     return find(
         "api_down",
-        "certain" if same or (bare is None and call.status != 500) else "likely",
+        "certain" if same or (bare is None and call.status != 500 and not keys_down) else "likely",
         (
             facts.describe_answer(call),
             _GATEWAY_STATUSES.get(call.status, "the failure is in the API"),

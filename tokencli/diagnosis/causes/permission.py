@@ -165,19 +165,17 @@ def judge_not_permitted(evidence: Evidence) -> Finding | None:
             (answer, "without a token the answer is 403, too, so it may not be about the token"),
             question="Does the API admit this network? It may have a list of allowed addresses",
         )
-    different = (
+    accepted = (
         "without a token the answer is 401, so the API accepts the token"
         if _bare_status(evidence) == 401
         else None
     )
+    hints_scope = bool(required) or "missing_scope" in statements or not granted
+    by_role = accepted is not None and not hints_scope and _list_roles(evidence) is not None
     return find(
         "not_permitted",
-        "possible"
-        if required or "missing_scope" in statements
-        else "likely"
-        if alive and different
-        else "possible",
-        (answer, different, _identity(evidence), alive),
+        "likely" if by_role else "possible",
+        (answer, accepted, _identity(evidence), alive),
         question=PERMISSION_QUESTION,
     )
 
@@ -199,21 +197,24 @@ def _identity(evidence: Evidence) -> str | None:
         ),
         None,
     )
-    roles = next(
-        (
-            value
-            for name in ("roles", "groups")
-            if isinstance(value := token.claims.get(name), list)
-        ),
-        None,
-    )
+    roles = _list_roles(evidence)
     who = f"the token is of {user}" if user else None
     if who is None and token.subject:
         who = f"the token's subject is {token.subject}"
     if roles is None:
         return who
-    shown = facts.list_names([str(role)[:40] for role in roles]) or "none"
+    shown = facts.list_names(roles) or "none"
     return f"{who or 'it is a token'}, with the roles and groups {shown}"
+
+
+def _list_roles(evidence: Evidence) -> tuple[str, ...] | None:
+    """Return the roles and groups that the token names; None if it has no such claim."""
+    claims = evidence.token.claims if evidence.token else {}
+    realm = claims.get("realm_access")  # Keycloak
+    values = [claims.get("roles"), claims.get("groups"), claims.get("permissions")]
+    values.append(realm.get("roles") if isinstance(realm, dict) else None)
+    lists = [value for value in values if isinstance(value, list)]
+    return tuple(str(role)[:40] for value in lists for role in value) if lists else None
 
 
 def judge_step_up_needed(evidence: Evidence) -> Finding | None:

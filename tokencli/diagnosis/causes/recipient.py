@@ -31,7 +31,7 @@ def judge_wrong_audience(evidence: Evidence) -> Finding | None:
     resource = evidence.resource.resource if evidence.resource else None
     expected = said.expected if said and said.expected else resource
     answer = facts.describe_answer(call) if call else None
-    is_listed = resource is not None and any(facts.same_url(resource, each) for each in audience)
+    is_listed = facts.fits_audience(evidence)
     current = (
         f"the token's audience is {shown}"
         if shown

@@ -117,13 +117,20 @@ def judge_wrong_scheme(evidence: Evidence) -> Finding | None:
         is_sure = call.carrier is not None and "Authorization" in call.carrier and knows_tokens
         confidence: Confidence = "certain" if is_sure or said else "likely"
         return find("wrong_scheme", confidence, (f"{sent}, and {mismatch}", answer), fix=fix)
-    differs = _describe_other_carrier(evidence)
+    differs, unseen = _describe_other_carrier(evidence), _describe_same_answer(evidence)
     if said is None and differs is None:
-        return None
+        if unseen is None or call.status != 401 or not facts.is_unspecific(call):
+            return None
+        return find(
+            "wrong_scheme",
+            "likely" if facts.is_sound(evidence) else "possible",
+            (unseen, sent, answer),
+            question=f"Where does {facts.name_host(call)} look for the token?",
+        )
     return find(
         "wrong_scheme",
         "certain" if said and differs else "likely",
-        (f"{sent}, and {differs}" if differs else sent, answer, _describe_same_answer(evidence)),
+        (f"{sent}, and {differs}" if differs else sent, answer, unseen),
         fix=fix if differs else None,
     )
 
@@ -184,10 +191,13 @@ def _spell_scheme(scheme: str) -> str:
 
 
 def _describe_same_answer(evidence: Evidence) -> str | None:
+    """Say so if the API answers as if no token was sent: without an error code (RFC 6750 section 3.1)."""
     call, bare = evidence.call, evidence.bare_call
-    if call is None or bare is None or facts.describe_answer(call) != facts.describe_answer(bare):
+    if call is None or bare is None or facts.challenge_param(call, "error"):
         return None
-    return "without a token the answer is the same, so the API doesn't see the token"
+    if facts.describe_answer(call) != facts.describe_answer(bare):
+        return None
+    return "the answer is the same as without a token, so the API may not see the token"
 
 
 def _carrier_command(evidence: Evidence) -> str | None:
