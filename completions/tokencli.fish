@@ -115,6 +115,7 @@ complete -c tokencli -n '__tokencli_at why' -l data -s d -r -f -d 'Body of the c
 complete -c tokencli -n '__tokencli_at why' -l curl -r -F -d 'A curl command that fails, in a file; - reads it from stdin.'
 complete -c tokencli -n '__tokencli_at why' -l response -r -F -d 'A saved reply, as curl -i or -v prints it, or a HAR file; - reads stdin. Nothing is sent to the API.'
 complete -c tokencli -n '__tokencli_at why' -l offline -d 'Send nothing.'
+complete -c tokencli -n '__tokencli_at why' -l probe -d 'Get a fresh token and try it beside the one that fails.'
 complete -c tokencli -n '__tokencli_at why' -l introspect -d 'Introspect the token even if a prompt or a program supplies the client\'s secret.'
 complete -c tokencli -n '__tokencli_at why' -l code -r -f -d 'Explain a provider\'s error code, e.g. AADSTS50126, or the message with it; - reads stdin.'
 complete -c tokencli -n '__tokencli_at why' -l json -d 'Print one JSON object; errors as JSON on stderr.'

@@ -108,6 +108,7 @@ $TokencliWords = @{
         '--curl' = @('<files>')
         '--response' = @('<files>')
         '--offline' = $null
+        '--probe' = $null
         '--introspect' = $null
         '--code' = @()
         '--json' = $null

@@ -1,6 +1,6 @@
 """`tokencli why`: gather evidence about a call that fails, and print its causes."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,9 @@ from tokencli.commands.options import (
     select_profile_name,
 )
 from tokencli.errors import UsageError
+
+if TYPE_CHECKING:
+    from tokencli.diagnosis.fresh_token import FreshTokenPlan
 
 
 @common_options()
@@ -68,6 +71,10 @@ def why(
         ),
     ] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Send nothing.")] = False,
+    probe: Annotated[
+        bool,
+        typer.Option("--probe", help="Get a fresh token and try it beside the one that fails."),
+    ] = False,
     introspect: Annotated[
         bool,
         typer.Option(
@@ -103,7 +110,7 @@ def why(
     from tokencli.commands.why_input import WhyArguments, build_investigation
     from tokencli.commands.why_view import diagnosis_to_dict, render_diagnosis
     from tokencli.diagnosis.causes import exit_code, rank_causes
-    from tokencli.diagnosis.gather import gather_evidence
+    from tokencli.diagnosis.gather import Gatherer
     from tokencli.formats.json import dump_json_line
 
     app = App(common)
@@ -128,10 +135,34 @@ def why(
         offline,
         introspect,
     )
-    evidence = gather_evidence(build_investigation(app, given), app)
+    gatherer = Gatherer(build_investigation(app, given), app)
+    evidence = gatherer.gather()
     findings = rank_causes(evidence)
+    plan = gatherer.plan_fresh_token()
+    if plan is not None and (probe or findings[0].confidence != "certain"):
+        if _wants_fresh_token(app, plan, is_requested=probe):
+            evidence = gatherer.add_fresh_token(evidence, plan)
+            findings = rank_causes(evidence)
+        else:
+            evidence = gatherer.leave_fresh_token_open(evidence, plan)
     if json_output:
         output.write_stdout(dump_json_line(diagnosis_to_dict(findings, evidence)))
     else:
         output.write_stdout(render_diagnosis(findings, evidence))
     return exit_code(findings)
+
+
+def _wants_fresh_token(app: App, plan: "FreshTokenPlan", *, is_requested: bool) -> bool:
+    """Tell whether to try a fresh token; in a terminal, the user is asked unless --probe was given."""
+    if plan.way == "sign_in":
+        return False
+    if is_requested:
+        if plan.way != "grant":
+            app.terminal.print_note(f"getting a fresh token: {plan.cost}")
+        return True
+    return app.terminal.interactive and app.terminal.ask_yes_no(
+        f"Get a fresh token and try it? ({plan.cost})",
+        default=plan.way == "grant",
+        help="If a fresh token is accepted, something is wrong with the old one. If it is refused as"
+        " well, the cause lies elsewhere.",
+    )

@@ -150,6 +150,8 @@ def _add_curl_command(
         error = CredentialsError("the command sends no token")
     if named.profile is not None or pasted.token is not None:
         profile = _choose_profile(app, profiles, named, pasted.token)
+    elif (fitting := find_profile_of_url(profiles, pasted.call.url)) is not None:
+        profile = _load_profile(app, fitting[0])
     return replace(
         investigation, profile=profile, pasted=pasted.token, call=pasted.call, token_error=error
     )

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from tokencli.commands.tables import output_width, render_styled, wrap_text
+from tokencli.commands.tables import UNBOUNDED_WIDTH, output_width, render_styled, wrap_text
 from tokencli.diagnosis.causes import CAUSES, Finding
-from tokencli.diagnosis.evidence import CallFacts, Evidence, OpenQuestion
+from tokencli.diagnosis.evidence import CallFacts, Evidence, OpenQuestion, TokenFacts
 from tokencli.formats.json import expiry_to_dict
 from tokencli.humanize import format_time, humanize_relative_time
 from tokencli.sanitize import sanitize_text
@@ -75,72 +75,82 @@ def _call_to_dict(call: CallFacts | None) -> dict[str, object] | None:
 
 def render_diagnosis(findings: Sequence[Finding], evidence: Evidence) -> str:
     """Return the diagnosis as lines of text, at most 80 columns wide in a terminal."""
-    width = min(output_width(), REPORT_WIDTH) if output_width() < 1_000_000 else output_width()
-    lines = [*_render_circumstances(evidence), ""]
-    for number, finding in enumerate(findings):
-        if number == 1:
-            lines += ["", render_styled("Also possible", "bold")]
-        lines += _render_finding(finding, is_first=number == 0)
+    width = output_width()
+    if width != UNBOUNDED_WIDTH:
+        width = min(width, REPORT_WIDTH)
+    best, *others = findings
+    lines = [
+        *_render_circumstances(evidence, width),
+        "",
+        *_render_finding(best, width, is_best=True),
+    ]
+    if others:
+        lines += ["", render_styled("Also possible:", "bold")]
+        for finding in others:
+            lines += _render_finding(finding, width)
     if evidence.open_questions:
-        lines += ["", render_styled("Not found out", "bold")]
+        lines += ["", render_styled("Not found out:", "bold")]
         for question in evidence.open_questions:
-            lines += _render_question(question)
-    return "".join(f"{part}\n" for line in lines for part in _wrap_line(line, width))
+            lines += _render_question(question, width)
+    return "".join(f"{line}\n" for line in lines)
 
 
-def _render_circumstances(evidence: Evidence) -> Iterator[str]:
-    """Yield what the diagnosis is about, one line each."""
+def _render_circumstances(evidence: Evidence, width: int) -> Iterator[str]:
+    """Yield what the diagnosis is about."""
     call, token, profile = evidence.call, evidence.token, evidence.profile
-    if call is not None:
-        yield f"call      {sanitize_text(f'{call.method} {call.url}')}"
-        yield f"reply     {sanitize_text(_describe_reply(call))}"
+    if profile is not None:
+        yield from _wrap("profile   ", profile.name, width)
     if token is not None:
-        whose = (
-            f"of profile {profile.name}" if token.stored and profile is not None else "from stdin"
+        yield from _wrap("token     ", _describe_token(token, evidence.now), width)
+    if call is not None:
+        yield from _wrap(
+            "call      ", f"{call.method} {call.url or '(the URL is not known)'}", width
         )
-        text = f"{'JWT' if token.kind == 'jwt' else token.kind} {whose}"
-        expires = token.expires_at if token.expires_at is not None else token.stated_expiry
-        if expires is not None:
-            relative = humanize_relative_time(expires, evidence.now)
-            verb = "expired" if expires <= evidence.now else "expires"
-            text += f", {verb} {relative}, at {format_time(expires)}"
-        yield f"token     {sanitize_text(text)}"
+        yield from _wrap("reply     ", _describe_reply(call), width)
+
+
+def _describe_token(token: TokenFacts, now: float) -> str:
+    kind = "JWT" if token.kind == "jwt" else f"{token.kind} token"
+    text = f"{kind} {'that is stored' if token.stored else 'that was given'}"
+    expires = token.expires_at if token.expires_at is not None else token.stated_expiry
+    if expires is not None:
+        verb = "expired" if expires <= now else "expires"
+        text += f", {verb} {humanize_relative_time(expires, now)}, at {format_time(expires)}"
+    return text
 
 
 def _describe_reply(call: CallFacts) -> str:
     if call.status is None:
         if call.withheld is not None:
-            return f"none: nothing was sent, because {call.withheld}"
-        error = call.failure_error
-        return f"none: {error.message}" if error is not None else "none"
+            return f"nothing was sent, because {call.withheld}"
+        return f"none: {call.failure_error.message}" if call.failure_error is not None else "none"
     said = " ".join(filter(None, (call.error_code, call.error_text)))
     return f"HTTP {call.status}{f': {said}' if said else ''}"
 
 
-def _render_finding(finding: Finding, *, is_first: bool) -> Iterator[str]:
-    style = CONFIDENCE_STYLES[finding.confidence] if finding.id != "nothing_wrong" else "green"
-    title = CAUSES[finding.id].title
-    yield render_styled(f"{finding.confidence}: {title}", style if is_first else "")
+def _render_finding(finding: Finding, width: int, *, is_best: bool = False) -> Iterator[str]:
+    """Yield a cause with its evidence, what is to be asked, and its fix."""
+    style = "green" if finding.id == "nothing_wrong" else CONFIDENCE_STYLES[finding.confidence]
+    indent = "" if is_best else "  "
+    title = f"{finding.confidence}: {CAUSES[finding.id].title}"
+    for line in _wrap(indent, title, width):
+        yield render_styled(line, style) if is_best else line
     for text in finding.evidence:
-        yield f"  - {sanitize_text(text)}"
+        yield from _wrap(f"{indent}  - ", text, width)
     if finding.question is not None:
-        yield f"  ? {sanitize_text(finding.question)}"
+        yield from _wrap(f"{indent}  ? ", finding.question, width)
     if finding.fix is not None:
-        yield f"  fix: {sanitize_text(finding.fix)}"
+        yield f"{indent}  {render_styled('fix:', 'green')} {sanitize_text(finding.fix)}"
 
 
-def _render_question(question: OpenQuestion) -> Iterator[str]:
-    yield f"  - {question.probe.replace('_', ' ')}: {sanitize_text(question.reason)}"
+def _render_question(question: OpenQuestion, width: int) -> Iterator[str]:
+    yield from _wrap("  - ", f"{question.probe.replace('_', ' ')}: {question.reason}", width)
     if question.command is not None:
         yield f"    {sanitize_text(question.command)}"
 
 
-def _wrap_line(line: str, width: int) -> Iterator[str]:
-    """Yield a line in parts that fit; a command stays whole, so that it can be copied."""
-    text = line.lstrip(" -?")
-    indent = len(line) - len(text)
-    if text.startswith(("fix: ", "tokencli ")):
-        yield line
-        return
-    for number, part in enumerate(wrap_text(text, width - indent)):
-        yield (line[:indent] if number == 0 else " " * indent) + part
+def _wrap(start: str, text: str, width: int) -> Iterator[str]:
+    """Yield a text behind `start`, continued below its own beginning."""
+    for line in wrap_text(sanitize_text(text), width - len(start)):
+        yield start + line
+        start = " " * len(start)

@@ -22,6 +22,7 @@ from tokencli.diagnosis.api_call import (
 )
 from tokencli.diagnosis.evidence import (
     CallFacts,
+    EventFacts,
     Evidence,
     IssuerFacts,
     OpenQuestion,
@@ -29,6 +30,14 @@ from tokencli.diagnosis.evidence import (
     ResourceFacts,
     TokenFacts,
 )
+from tokencli.diagnosis.fresh_token import (
+    FreshTokenPlan,
+    end_fresh_token,
+    get_fresh_token,
+    plan_fresh_token,
+    prepare_secrets,
+)
+from tokencli.diagnosis.history import read_history
 from tokencli.diagnosis.issuer_probes import ClientSecrets, ProbeContext
 from tokencli.diagnosis.token_facts import TokenText, describe_token
 from tokencli.errors import CredentialsError, DeadlineError, ReplyError, TokencliError
@@ -48,6 +57,8 @@ TIME_LIMIT_S = 10.0
 """Seconds that everything takes together."""
 REPORTING_S = 0.4
 """Seconds before the end at which the last request gives up, so that its error can be reported."""
+LEAST_SECONDS = 0.5
+"""Seconds that a test with a fresh token gets at least, which was asked for."""
 REFUSED_STATUSES = range(300, 500)
 """Statuses after which the same call without the token tells more."""
 
@@ -87,15 +98,6 @@ class Investigation:
         return None if self.command is None else f"{self.command} {option}"
 
 
-def gather_evidence(investigation: Investigation, ctx: Context) -> Evidence:
-    """Return the evidence, with everything that the limits allow to ask.
-
-    Raises:
-        TokencliError: only what a prompt in the terminal raises.
-    """
-    return _Gatherer(investigation, ctx).gather()
-
-
 @dataclass(slots=True)
 class _Answers:
     """What the probes found out so far; each thread adds its own part."""
@@ -108,6 +110,10 @@ class _Answers:
     token: TokenFacts | None = None
     mangling: tuple[str, ...] = ()
     """What only a call showed."""
+    fresh_token: TokenFacts | None = None
+    fresh_call: CallFacts | None = None
+    fresh_error: TokencliError | None = None
+    events: EventFacts = field(default_factory=EventFacts)
     stored_tokens: dict[str, TokenSet] = field(default_factory=dict)
     """Profile -> the token set that it has stored."""
     questions: list[OpenQuestion] = field(default_factory=list)
@@ -126,24 +132,76 @@ class _Answers:
             self.issuer = replace(self.issuer, **found)
 
 
-class _Gatherer:
-    """One run."""
+class Gatherer:
+    """One run: first `gather`, then perhaps `add_fresh_token`."""
 
     def __init__(self, investigation: Investigation, ctx: Context) -> None:
         self.given = investigation
         self.ctx = ctx
         self.profile = investigation.profile
         self.answers = _Answers()
-        self.deadline = 0.0
+        self.seconds_left = investigation.seconds
+        self.stored: TokenSet | None = None
+        self.token: TokenSet | None = None
+        self.bearer: TokenBearer | None = None
+        """What presents the token in the call; None if the call has its own token, or none."""
 
     def gather(self) -> Evidence:
-        """Prepare everything that may prompt, run the probes, and put the evidence together."""
-        stored, token, token_error = self._find_token()
-        facts = self._describe_token(token, stored)
+        """Return the evidence, with everything that the limits allow to ask.
+
+        Whatever needs a prompt is asked first. Then the probes run.
+
+        Raises:
+            TokencliError: a secret that the call needs is missing.
+        """
+        self.stored, self.token, token_error = self._find_token()
+        facts = self._describe_token(self.token)
         self.answers.token = facts
-        probes = self._plan_probes(token, facts)
-        self._run(probes)
-        return self._assemble(stored, token_error)
+        self._run(self._plan_probes(self.token, facts))
+        return self._assemble(token_error)
+
+    def plan_fresh_token(self) -> FreshTokenPlan | None:
+        """Return how to get a fresh token for a test; None if there is nothing to test."""
+        call = self.answers.call
+        if self.profile is None or self.given.offline or call is None or call.status is None:
+            return None
+        if self.given.call is None or call.status < 400:
+            return None
+        return plan_fresh_token(self.profile, self.stored, self.ctx)
+
+    def add_fresh_token(self, evidence: Evidence, plan: FreshTokenPlan) -> Evidence:
+        """Get a fresh token, try the call with it, and return the evidence with the results."""
+        assert self.profile is not None
+        self.answers.questions = []
+        token: TokenSet | None = None
+        try:
+            resolver = prepare_secrets(self.profile, plan, self.ctx)
+            if (
+                plan.way != "grant"
+            ):  # here and in its own time, so that nothing that is issued gets lost
+                token = get_fresh_token(self.profile, plan, self.ctx, resolver)
+        except TokencliError as error:
+            return replace(evidence, fresh_error=error)
+        self._run({"fresh_token": lambda ctx: self._try_fresh_token(ctx, plan, resolver, token)})
+        answers = self.answers
+        return replace(
+            evidence,
+            now=self.ctx.clock.now(),
+            fresh_token=answers.fresh_token,
+            fresh_call=answers.fresh_call,
+            fresh_error=answers.fresh_error,
+            open_questions=(*evidence.open_questions, *answers.questions),
+        )
+
+    def leave_fresh_token_open(self, evidence: Evidence, plan: FreshTokenPlan) -> Evidence:
+        """Return the evidence with the question whether a fresh token is accepted."""
+        assert self.profile is not None
+        command = self.given.with_option("--probe")
+        if plan.way == "sign_in":
+            command = f"tokencli login {self.profile.command_line_name}"
+        reason = f"{plan.cost}{plan.describe_prompts(self.profile)}"
+        question = OpenQuestion("fresh_token", reason, command)
+        return replace(evidence, open_questions=(*evidence.open_questions, question))
 
     # What is there before anything is asked
 
@@ -160,9 +218,7 @@ class _Gatherer:
             secret = Secret(self.given.pasted.token)
             if stored is not None and stored.access_token == secret:
                 return stored, stored, None
-            is_dpop = self.profile is not None and self.profile.dpop
-            pasted = TokenSet(secret, "DPoP" if is_dpop else "Bearer", self.ctx.clock.now())
-            return stored, pasted, None
+            return stored, TokenSet(secret, "Bearer", self.ctx.clock.now()), None
         if self.given.token_error is not None:
             return stored, None, self.given.token_error
         if stored is not None and stored.access_token:
@@ -171,7 +227,7 @@ class _Gatherer:
             error = _no_token_error(self.profile, self.ctx)
         return stored, None, error
 
-    def _describe_token(self, token: TokenSet | None, stored: TokenSet | None) -> TokenFacts | None:
+    def _describe_token(self, token: TokenSet | None) -> TokenFacts | None:
         if token is None:
             return None
         pasted = self.given.pasted
@@ -179,7 +235,7 @@ class _Gatherer:
             token.access_token,
             fingerprint=self.ctx.event_log.fingerprint(token.access_token),
             profile=self.profile,
-            stored=stored,
+            stored=self.stored,
             mangling=() if pasted is None else pasted.mangling,
             damage=None if pasted is None else pasted.damage,
             length=None if pasted is None else len(pasted.sent),
@@ -195,6 +251,7 @@ class _Gatherer:
         given, profile = self.given, self.profile
         if given.other_profiles:
             probes["other_profiles"] = self._read_other_profiles
+        probes["event_log"] = self._read_event_log
         if given.saved is None and given.call is None:
             self._leave_open("call", "no URL was given", self._url_command())
         if given.saved is not None:
@@ -203,8 +260,8 @@ class _Gatherer:
             if given.offline:
                 self._leave_open("call", "--offline was given", self._online_command())
             else:
-                bearer = self._prepare_bearer(token)
-                probes["call"] = lambda ctx: self._call(ctx, bearer)
+                self.bearer = self._prepare_bearer(token)
+                probes["call"] = self._call
         if profile is None or token is None or facts is None:
             return probes
         if given.offline:
@@ -214,12 +271,12 @@ class _Gatherer:
             probes["jwks"] = lambda ctx: self._ask_keys(ctx, token.access_token)
         if not issuer_probes.may_send_token(profile, facts):
             self._leave_open(
-                "introspection", "the token names another issuer, so it isn't sent to this one"
+                "issuer", "the token names another issuer than the profile, so it isn't sent there"
             )
             return probes
         if not self._may_reach_receivers():
             self._leave_open(
-                "introspection",
+                "issuer",
                 "the login is older than the servers that the profile names now",
                 f"tokencli login {profile.command_line_name}",
             )
@@ -252,8 +309,9 @@ class _Gatherer:
         call, pasted = self.given.call, self.given.pasted
         if call is not None and call.carries_token:
             return TokenBearer(token, certificate=self._load_certificate())
-        if pasted is not None and pasted.mangling:
-            token = replace(token, access_token=Secret(pasted.sent))
+        if pasted is not None:  # whoever has only the text has no key either
+            text = pasted.sent if pasted.mangling else pasted.token
+            token = TokenSet(Secret(text), "Bearer", token.obtained_at, outputs=token.outputs)
         if self.profile is None:
             return TokenBearer(token)
         return TokenBearer(
@@ -306,9 +364,9 @@ class _Gatherer:
             return None
         return secrets.resolver
 
-    def _call(self, ctx: Context, bearer: TokenBearer | None) -> None:
+    def _call(self, ctx: Context) -> None:
         """Send the call, and if it is refused, once more without the token."""
-        call = self.given.call
+        call, bearer = self.given.call, self.bearer
         assert call is not None
         connection = self._connection()
         facts = send_call(call, bearer, ctx, connection)
@@ -402,6 +460,45 @@ class _Gatherer:
         self.answers.merge_issuer(facts)
         self.answers.token = issuer_probes.check_signature(token, self.answers.token, profile, keys)
 
+    def _try_fresh_token(
+        self,
+        ctx: Context,
+        plan: FreshTokenPlan,
+        resolver: SecretResolver,
+        token: TokenSet | None,
+    ) -> None:
+        profile, call = self.profile, self.given.call
+        assert profile is not None
+        assert call is not None
+        try:
+            token = token or get_fresh_token(profile, plan, ctx, resolver)
+        except TokencliError as error:
+            self.answers.fresh_error = error
+            return
+        self.answers.fresh_token = describe_token(
+            token.access_token,
+            fingerprint=self.ctx.event_log.fingerprint(token.access_token),
+            profile=profile,
+        )
+        if call.carries_token:
+            pasted = self.given.pasted
+            place = call.token_placeholder if pasted is None else pasted.sent
+            call = replace(call, token_placeholder=place).with_token(token.access_token)
+        bearer = replace(self.bearer or TokenBearer(token, profile), token=token)
+        self.answers.fresh_call = send_call(call, bearer, ctx, self._connection())
+        end_fresh_token(profile, plan, ctx, resolver, token)
+
+    def _read_event_log(self, _: Context) -> None:
+        facts = self.answers.token
+        try:
+            self.answers.events = read_history(
+                self.ctx.event_log.read(),
+                None if self.profile is None else self.profile.name,
+                None if facts is None else facts.fingerprint,
+            )
+        except TokencliError as error:
+            self._leave_open("event_log", error.message, error.fix)
+
     def _read_other_profiles(self, ctx: Context) -> None:
         for profile in self.given.other_profiles:
             try:
@@ -417,19 +514,19 @@ class _Gatherer:
     def _run(self, probes: Mapping[str, Callable[[Context], None]]) -> None:
         """Run the probes side by side until all are done or the time is over."""
         began = self.ctx.clock.monotonic()
-        self.deadline = began + self.given.seconds
+        deadline = began + self.seconds_left
         done: SimpleQueue[tuple[str, BaseException | None]] = SimpleQueue()
         running = dict.fromkeys(probes)
         self.ctx.transport  # noqa: B018 - built here, before several threads need it
 
         def work(name: str, probe: Callable[[Context], None]) -> None:
-            ctx = ProbeContext(self.ctx, self.deadline - REPORTING_S)
+            ctx = ProbeContext(self.ctx, deadline - REPORTING_S)
             error: BaseException | None = None
             try:
                 probe(ctx.as_context())
             except BaseException as failure:  # noqa: BLE001 - raised again in the main thread
                 error = failure
-            if ctx.last_reply is not None and name not in ("call", "other_profiles"):
+            if ctx.last_reply is not None and name not in ("call", "fresh_token"):
                 self.answers.merge_issuer(
                     IssuerFacts(
                         server_time=ctx.last_reply.server_time,
@@ -447,7 +544,7 @@ class _Gatherer:
 
         with self.ctx.terminal.show_wait(describe):
             while running:
-                left = self.deadline - self.ctx.clock.monotonic()
+                left = deadline - self.ctx.clock.monotonic()
                 try:
                     name, error = done.get(timeout=max(left, 0.0))
                 except Empty:
@@ -455,6 +552,7 @@ class _Gatherer:
                 running = {each: None for each in running if each != name}
                 if error is not None:
                     raise error
+        self.seconds_left = max(deadline - self.ctx.clock.monotonic(), LEAST_SECONDS)
         limit = f"it takes more than {self.given.seconds:g} seconds"
         for name in running:
             self._leave_open(name, limit, self._slower_command())
@@ -472,11 +570,11 @@ class _Gatherer:
         return self.given.command
 
     def _url_command(self) -> str | None:
-        return self.given.with_option("https://api.example.com/…")
+        return self.given.with_option("https://api.example.com/")
 
     # The evidence
 
-    def _assemble(self, stored: TokenSet | None, token_error: TokencliError | None) -> Evidence:
+    def _assemble(self, token_error: TokencliError | None) -> Evidence:
         answers = self.answers
         with answers.lock:  # what a probe adds later doesn't count
             questions = tuple(answers.questions)
@@ -492,9 +590,10 @@ class _Gatherer:
             token_error=token_error,
             call=call,
             bare_call=bare,
-            profile=None if self.profile is None else _describe_profile(self.profile, stored),
+            profile=None if self.profile is None else _describe_profile(self.profile, self.stored),
             issuer=issuer,
             resource=resource,
+            events=answers.events,
             same_token_as=same,
             rival_profiles=rivals,
             open_questions=questions,
@@ -544,6 +643,7 @@ PROBE_TITLES: Mapping[str, str] = {
     "introspection": "introspection",
     "userinfo": "UserInfo",
     "other_profiles": "the token stores of the other profiles",
+    "event_log": "the event log",
     "fresh_token": "a fresh token",
 }
 """Probe -> what it waits for."""
