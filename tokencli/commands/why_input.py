@@ -177,9 +177,11 @@ def _add_saved_reply(
     carriers = () if profile is None else list_carriers(profile, None)
     carrier = carriers[0] if carriers else "Authorization: Bearer"
     saved, pasted = read_saved_reply(exchanges, url, carrier)
-    if profile is None and (pasted is not None or url is not None or profiles):
-        with suppress(ConfigError):  # no default profile: then only the reply is judged
-            profile = _choose_profile(app, profiles, replace(subject, url=url), pasted)
+    if profile is None and pasted is not None:
+        profile = _choose_profile(app, profiles, replace(subject, url=url), pasted)
+    elif profile is None and (fitting := find_profile_of_url(profiles, url or "")) is not None:
+        app.terminal.print_note(f"profile {fitting[0]}, because {fitting[1]}")
+        profile = _load_profile(app, fitting[0])
     return replace(investigation, profile=profile, pasted=pasted, saved=saved)
 
 
