@@ -254,6 +254,7 @@ class FakeStore:
     """A store in memory that counts calls, and can fail or be changed by another process."""
 
     name: str = "fake"
+    loss_reason: str | None = None
     stored_tokens: dict[str, StoredTokenSet] = field(default_factory=dict)
     begun_refreshes: dict[str, Secret] = field(default_factory=dict)
     events: list[str] = field(default_factory=list)

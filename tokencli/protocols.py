@@ -319,6 +319,11 @@ class TokenStore(Protocol):
         """`keyring`, `runtime`, `file` or `none`."""
         ...
 
+    @property
+    def loss_reason(self) -> str | None:
+        """Why tokens are lost when this process ends, as a clause; None if the store keeps them."""
+        ...
+
     def load(self, key: str) -> StoredTokenSet | None:
         """Return what is stored under `key`; a damaged record is set aside and counts as a miss.
 

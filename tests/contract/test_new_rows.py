@@ -20,7 +20,7 @@ class VaultSource:
         return Secret("canary") if ref.target[0].endswith("kv/app") else None
 
 def open_store(profile, context):
-    return MemoryStore()
+    return MemoryStore("it is a test")
 """
 ROWS = """
 import sys

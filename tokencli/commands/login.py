@@ -89,7 +89,8 @@ def run_login(
     """Log in to a profile and say what was received; raises TokencliError."""
     chosen = app.get_profile(name, scope=scope, anew=True)
     result = log_in(chosen, app, lines=lines, again=again)
-    received = ", ".join(describe_login(chosen, result.token_result))
+    is_stored = app.token_store(chosen).loss_reason is None
+    received = ", ".join(describe_login(chosen, result.token_result, is_stored=is_stored))
     app.terminal.print_note(f"login succeeded for {chosen.name}: {received}")
     if result.token_result.save_error is not None:
         raise result.token_result.save_error

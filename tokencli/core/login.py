@@ -7,6 +7,7 @@ from tokencli.core.get_token import get_token
 from tokencli.core.interactive_grant import exclusive_login, sign_in_user
 from tokencli.core.secret_account import describe_account, read_secret
 from tokencli.core.secret_resolver import SecretResolver, missing_secret_error, source_interaction
+from tokencli.core.stored_token import suggest_login
 from tokencli.core.token_renewal import TokenResult
 from tokencli.errors import (
     KeyringError,
@@ -46,12 +47,22 @@ def log_in(
     a time.
 
     Raises:
+        StorageError: a sign-in couldn't be stored on this machine.
         LoginRequiredError: there is no user to sign in, or another login of the profile is running.
         UsageError: the number of lines is wrong. CredentialsError: a secret can't be read or stored.
         RefusedError: the server refused. A secret that it refused is not stored. The others are, as
             they are after any other failure.
     """
-    with exclusive_login(profile, ctx.token_store(profile)):
+    store = ctx.token_store(profile)
+    if store.loss_reason is not None and profile.store != "none":
+        fix = suggest_login(profile, store.loss_reason)
+        if fix is not None:  # a secret that is stored for later would be of use; a sign-in is not
+            raise StorageError(
+                f"the sign-in of profile {profile.name!r} couldn't be stored, so it wasn't started",
+                cause=store.loss_reason,
+                fix=fix,
+            )
+    with exclusive_login(profile, store):
         return _log_in_exclusively(profile, ctx, lines, again=again)
 
 
@@ -153,7 +164,9 @@ def _store_secret(profile: Profile, ctx: Context, ref: SecretRef, secret: Secret
     ctx.terminal.print_note(f"stored the {ref.name} in the keyring as {ref.target[0]}")
 
 
-def describe_login(profile: Profile, result: TokenResult) -> Iterator[str]:
+def describe_login(
+    profile: Profile, result: TokenResult, *, is_stored: bool = True
+) -> Iterator[str]:
     """Yield clauses about the token: its lifetime, its scopes, and how it can be renewed."""
     token = result.token
     if token.lifetime is None:
@@ -170,7 +183,9 @@ def describe_login(profile: Profile, result: TokenResult) -> Iterator[str]:
     not_granted = [scope for scope in requested if scope not in granted]
     if not_granted:
         yield f"scope not granted: {' '.join(not_granted)}"
-    if token.refresh_token:
+    if not is_stored:
+        yield "which is not stored"
+    elif token.refresh_token:
         lifetime = result.refresh_token_lifetime
         yield "with a refresh token" + (
             f" valid for {humanize_duration(lifetime)}" if lifetime else ""

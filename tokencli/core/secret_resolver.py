@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from tokencli.core.secret_account import read_secret
-from tokencli.errors import ConfigError, CredentialsError, PromptRequiredError
+from tokencli.errors import ConfigError, CredentialsError, KeyringError, PromptRequiredError
 from tokencli.jwt.decode import decode_token
 from tokencli.models import DpopKey, Profile, Secret, SecretRef
 from tokencli.oauth import grants
@@ -65,7 +65,16 @@ class SecretResolver:
             raise PromptRequiredError(f"a prompt for the {ref.name} is required", names=(ref.name,))
         if ref.kind == "profile":
             return self._get_profile_token(ref)
-        return read_secret(self.profile, ref, self.ctx)
+        try:
+            return read_secret(self.profile, ref, self.ctx)
+        except KeyringError as error:
+            if error.affects_whole_keyring:
+                names = grants.required_secrets(self.profile)
+                refs = [self.profile.secrets[name] for name in names]
+                error.alternatives = self.ctx.list_setup_commands(
+                    self.profile, [each for each in refs if each.kind == "keyring"]
+                )
+            raise
 
     def _get_profile_token(self, ref: SecretRef) -> Secret:
         requesters = (*self.requesters, self.profile.name)

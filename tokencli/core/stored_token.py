@@ -51,11 +51,14 @@ def require_stored_token(
     stored = find_stored_token(profile, ctx)
     if stored is None:
         command = f"tokencli get {profile.command_line_name}"
-        is_stored = profile.store != "none"
+        loss_reason = ctx.token_store(profile).loss_reason
+        fix: str | None = suggest_login(profile, loss_reason) or command
+        if loss_reason is not None and fix == command:
+            fix = None if id_token else f"{command} | tokencli inspect"
         raise CredentialsError(
             f"no token is stored for profile {profile.name!r}",
-            cause=None if is_stored else 'the profile has store = "none", so tokens are not stored',
-            fix=command if is_stored else None if id_token else f"{command} | tokencli inspect",
+            cause=loss_reason and f"tokens are not stored, because {loss_reason}",
+            fix=fix,
         )
     if will_be_sent and stored.binding != derive_binding(profile):
         names = " and ".join(
@@ -69,6 +72,18 @@ def require_stored_token(
             fix=f"tokencli login {profile.name}",
         )
     return stored.token
+
+
+def suggest_login(profile: Profile, loss_reason: str | None) -> str | None:
+    """Return the command without which `get` has no token, if it takes a sign-in that `get` doesn't start.
+
+    `loss_reason` is the one of the profile's store, in which a sign-in would be lost.
+    """
+    if not grants.is_interactive(profile.grant) or profile.sign_in.interactive:
+        return None
+    if loss_reason is not None:
+        return f"tokencli profiles edit {profile.name} --set store=file"
+    return f"tokencli login {profile.command_line_name}"
 
 
 def find_earlier_login(profile: Profile, ctx: Context) -> Profile | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tokencli.core.grant_runner import WAITING_FOR_TOKEN, run_grant
 from tokencli.core.secret_account import record_accounts
 from tokencli.core.secret_resolver import SecretResolver
+from tokencli.core.stored_token import suggest_login
 from tokencli.errors import (
     LoginRequiredError,
     RefusedError,
@@ -91,13 +92,15 @@ class TokenRenewal:
             raise SignInRequiredError(
                 f"profile {self.profile.name!r} has no valid token, and getting one requires an interactive"
                 " sign-in",
-                cause=self._describe_other_login(key),
-                fix=f"tokencli login {self.profile.command_line_name}",
+                cause=self._explain_missing_login(key),
+                fix=suggest_login(self.profile, self.store.loss_reason),
             )
         return self._request_by_grant()
 
-    def _describe_other_login(self, key: str) -> str | None:
-        """Say if the profile has a login that can't be used, because settings changed since."""
+    def _explain_missing_login(self, key: str) -> str | None:
+        """Say if a login can't be stored here, or if settings changed since the one that is."""
+        if self.store.loss_reason is not None:
+            return f"a sign-in is not stored, because {self.store.loss_reason}"
         with suppress(StorageError):
             others = (
                 other

@@ -129,6 +129,7 @@ class CachingStore:
         self._token_cache = cache
         self._records = records
         self.name = inner.name
+        self.loss_reason = inner.loss_reason
         self.load = inner.load
         self.list_credential_keys = inner.list_credential_keys
         self.reserve_space = inner.reserve_space

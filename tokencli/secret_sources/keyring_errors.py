@@ -9,7 +9,7 @@ from tokencli.fast_dataclass import dataclass
 
 _ALTERNATIVES = (
     "a profile can take its secrets from elsewhere, as the commands that `tokencli login` shows do,"
-    ' and store its tokens elsewhere, e.g. store = "runtime"'
+    ' and store its tokens in files (store = "file")'
 )
 
 

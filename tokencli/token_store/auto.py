@@ -27,12 +27,12 @@ def open_store(profile: Profile, context: StoreContext) -> TokenStore:
         return runtime.open_store(profile, context)
     from tokencli.token_store.memory import MemoryStore  # not needed if another store works
 
-    keyring_reason, runtime_reason = choice.reasons
+    loss_reason = " and ".join(choice.reasons)
     warning = (
-        f"tokens are not stored, because {keyring_reason} and {runtime_reason};"
+        f"tokens are not stored, because {loss_reason};"
         ' store = "file" stores them on disk, and store = "none" disables this warning'
     )
-    return MemoryStore(lambda: terminal.print_warning(warning))
+    return MemoryStore(loss_reason, lambda: terminal.print_warning(warning))
 
 
 def choose_store(context: StoreContext) -> StoreChoice:

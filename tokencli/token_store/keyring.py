@@ -90,7 +90,9 @@ class KeyringStore(LockedStore):
         if key not in self._verified_keys:
             self._keyring.require_usable()  # so that nothing is recorded if there is no keyring
         if self._keyring.item_size_limit is not None:
-            _split_text(" " * (size + _RECORD_OVERHEAD_CHARS), self._keyring.item_size_limit)
+            _split_text(
+                " " * (size + _RECORD_OVERHEAD_CHARS), self._keyring.item_size_limit, self._profile
+            )
         self._record_key(key)
         # Not if the keyring has just returned an item, or if it would ask the user whether the probe
         # may be deleted.
@@ -182,7 +184,7 @@ class KeyringStore(LockedStore):
         if len(text) <= limit:
             self._keyring.set_item(*self._item_address(key), text)
         else:
-            parts = _split_text(text, limit)
+            parts = _split_text(text, limit, self._profile)
             header = _build_chunk_header(text, len(parts), previous)
             for n, part in enumerate(parts):
                 self._keyring.set_item(*self._item_address(key, f"{header.generation}{n}"), part)
@@ -245,7 +247,7 @@ class _ChunkHeader:
         )
 
 
-def _split_text(text: str, limit: int) -> list[str]:
+def _split_text(text: str, limit: int, profile: str) -> list[str]:
     """Return `text`, which is ASCII, in chunks of at most `limit` characters.
 
     Raises:
@@ -255,7 +257,7 @@ def _split_text(text: str, limit: int) -> list[str]:
     if len(chunks) > _MAX_CHUNKS:
         raise KeyringError(
             f"a token set of {len(text)} characters is too long for this system's keyring",
-            fix='store this profile\'s tokens in a file: store = "file"',
+            fix=f"tokencli profiles edit {profile} --set store=file",
         )
     return chunks
 

@@ -88,6 +88,11 @@ class LockedStore(ABC):
         self._lock_timeout = lock_timeout
 
     @property
+    def loss_reason(self) -> None:
+        """None: files and keyrings keep tokens."""
+        return
+
+    @property
     def root(self) -> Path:
         """Return the directory; raises StorageError if there is none."""
         if self._root is None:

@@ -19,16 +19,18 @@ if sys.platform != "win32":  # a forked child lacks the threads that hold them
 
 def open_store(profile: Profile, context: StoreContext) -> "MemoryStore":  # noqa: ARG001  # every store has both
     """Return the store; it needs nothing."""
-    return MemoryStore()
+    return MemoryStore('the profile has store = "none"')
 
 
 class MemoryStore:
     """Stores tokens in memory, shared by all stores of this class in the process.
 
-    `warn` is called before something is stored, for users who expect it to be kept longer.
+    `loss_reason` says why they aren't kept. `warn` is called before something is stored, for users
+    who expect it to be kept longer.
     """
 
-    def __init__(self, warn: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, loss_reason: str, warn: Callable[[], None] = lambda: None) -> None:
+        self.loss_reason = loss_reason
         self._warn = warn
 
     @property
