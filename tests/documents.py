@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,6 @@ from tests import completions, keyring_session, man_page, transcripts, why_recor
 from tests.conftest import ALONE, PROXIES
 from tests.unit.oauth.test_refusal_hints import CASES, Case, find_row
 from tokencli.commands.help import PAGES, read_page, summarize_page
-from tokencli.commands.why_code import JOB_LABELS
 from tokencli.diagnosis.checks import CHECKS
 from tokencli.oauth.client_authentication import AUTH_METHODS
 from tokencli.oauth.refusal_hints import ENTER_SECRET, HINTS, SIGN_IN, Hint
@@ -235,25 +235,21 @@ def render_scenarios(_: str, __: str) -> str:
 
 
 def render_error_codes(_: str, __: str) -> str:
-    """Return the tables of the built-in providers' error codes."""
+    """Return the lists of the built-in providers' error codes, one for each page of a vendor."""
     lines = []
     for provider in load_builtin_providers():
         codes = list_error_codes(provider)
         if codes:
-            lines += [f"## {provider.title}", "", "| code | meaning | whose job | what to do |"]
-            lines += ["|---|---|---|---|", *map(_render_error_code, codes), ""]
+            lines += [f"## {provider.title}", ""]
+        for doc, group in groupby(codes, key=lambda code: code.doc):
+            lines += [f"From [the vendor's page]({doc}):", "", *map(_render_error_code, group), ""]
     return "".join(f"{line}\n" for line in lines)
 
 
 def _render_error_code(code: ErrorCode) -> str:
     action = (code.action or "").replace("{profile}", "PROFILE")
-    cells = (
-        f"[{code.code}]({code.doc})",
-        code.meaning.what,
-        JOB_LABELS[code.job],
-        f"`{action}`" if action.startswith("tokencli ") else action,
-    )
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    action = f"`{action}`" if action.startswith("tokencli ") else f"{action}."
+    return f"- `{code.code}` ({code.job.replace('_', ' ')}): {code.meaning.what}. {action}"
 
 
 def render_causes(_: str, __: str) -> str:
