@@ -15,6 +15,7 @@ from tokencli.app import App
 from tokencli.commands.fast_commands import print_profile_names
 from tokencli.commands.profiles_view import print_profile_list
 from tokencli.config.edit import remove_profile, set_default_profile, update_profile
+from tokencli.core.profile_health import list_profile_health
 from tokencli.core.profile_status import list_settings
 from tokencli.errors import ConfigError
 from tokencli.providers.template import parse_template
@@ -63,6 +64,7 @@ def _list(app: App) -> None:
 
 COMMANDS: dict[str, Callable[[App], object]] = {
     "profiles": _list,
+    "status": lambda app: list(list_profile_health(app.config, app, app.with_cached_endpoints)),
     "providers check": lambda app: app.config.find_problems(),
     "profiles show": lambda app: list(list_settings(app.config.get_profile("p0"), app.config)),
     "profiles edit": lambda app: update_profile(app.config, "p0", {"scope": "a"}, ()),

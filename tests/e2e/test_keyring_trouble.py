@@ -91,6 +91,9 @@ def test_locked_keyring_may_hold_a_token(tokencli: Run, monkeypatch: pytest.Monk
             listed = tokencli("profiles")
             assert "not read" in listed.out, listed
             assert "token: not read" in tokencli("profiles", "show", NAME).out
+            glance = tokencli("status", NAME)
+            assert glance.code == 4, glance
+            assert "unknown: the OS keyring is locked" in glance.out
             seen = tokencli("inspect", NAME)
             assert seen.code == 4
             assert "keyring is locked" in seen.err and "cause: unlock it" in seen.err

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import re
 import select
 import struct
 import termios
@@ -112,3 +113,14 @@ def test_a_token_that_disappears(tokencli: Run, sandbox: Sandbox) -> None:
         viewer.wait_until(lambda lines: "Ctrl-C to stop" in lines)
         assert tokencli("logout", "oauth2").code == 0
         viewer.wait_until(lambda lines: any("no token is stored" in line for line in lines))
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+def test_status_of_all_profiles(tokencli: Run, sandbox: Sandbox, columns: int) -> None:
+    """A token that another process gets appears, with a bar, and so does a new profile."""
+    with viewing("status", "--watch", columns=columns) as viewer:
+        viewer.wait_until(lambda lines: any(re.match(r"oauth2 +none", line) for line in lines))
+        tokencli("get", "oauth2")
+        viewer.wait_until(lambda lines: any(re.match(r"oauth2 +fresh +█", line) for line in lines))
+        tokencli("profiles", "copy", "oauth2", "another")
+        viewer.wait_until(lambda lines: any(line.startswith("another") for line in lines))

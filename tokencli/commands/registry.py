@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {
     "inspect": "tokencli.commands.inspect:inspect",
     "export": "tokencli.commands.export:export",
     "why": "tokencli.commands.why:why",
+    "status": "tokencli.commands.status:status",
     "profiles": "tokencli.commands.profiles:app",
     "providers": "tokencli.commands.providers:app",
     "doctor": "tokencli.commands.doctor:doctor",
@@ -33,7 +34,10 @@ COMMANDS: dict[str, str] = {
 
 COMMAND_GROUPS = {
     "Tokens": ("get", "export", "refresh", "inspect"),
-    "Diagnosis": ("why",),
+    "Diagnosis": (
+        "why",
+        "status",
+    ),
     "Profiles": ("profiles", "login", "logout", "providers"),
     "Help and tools": ("help", "doctor", "sandbox", "hook", "completion"),
 }

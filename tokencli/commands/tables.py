@@ -212,7 +212,7 @@ def _style(text: str, style: str) -> str:
 def render_bar(fraction: float, width: int = 24, style: str = "") -> str:
     """Return a bar that is filled to `fraction`; plain ASCII if stdout can't show block characters."""
     share = min(1.0, max(0.0, fraction)) if fraction == fraction else 0.0
-    full, empty = ("█", "░") if is_displayable("█░") else ("#", "-")
+    full, empty = ("█", "░") if is_displayable("█░") else ("=", "-")
     filled = int(share * width + 0.5)
     return _style(full * filled + empty * (width - filled), style)
 

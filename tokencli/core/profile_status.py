@@ -8,7 +8,7 @@ from tokencli.core.secret_account import read_secret
 from tokencli.core.secret_resolver import source_interaction
 from tokencli.core.stored_token import find_stored_token
 from tokencli.errors import ConfigProblem, KeyringError, TokencliError
-from tokencli.models import Profile, SecretRef
+from tokencli.models import Profile, SecretRef, TokenSet
 from tokencli.oauth import grants
 from tokencli.protocols import Context
 from tokencli.providers.endpoint_urls import KEY_BY_ENDPOINT, get_url_origin
@@ -33,6 +33,10 @@ class TokenStatus:
     """See `TokenSet.clock_skew`."""
     reason: str | None = None
     """Why the store wasn't read, or couldn't be."""
+    is_keyring_failure: bool = False
+    """Whether that is because the OS keyring is locked, missing or not responding."""
+    token: TokenSet | None = None
+    """The stored token set itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +55,17 @@ def list_profiles(
     config: "Config",
     ctx: Context,
     with_endpoints: Callable[[Profile], Profile] = lambda profile: profile,
+    names: Collection[str] = (),
 ) -> Iterator[ProfileRow]:
     """Yield every profile in the order of the file. An invalid one is listed with its problems.
 
-    `with_endpoints` adds the endpoints from the issuer's cached metadata.
+    `with_endpoints` adds the endpoints from the issuer's cached metadata. If there are `names`, only
+    these profiles are listed.
     """
     reader = _TokenStatusReader(ctx)
     for name in config.profile_names():
+        if names and name not in names:
+            continue
         problems = config.find_profile_problems(name)
         is_default = name == config.default_profile
         if problems:
@@ -85,7 +93,9 @@ class _TokenStatusReader:
     def read_token_status(self, profile: Profile) -> TokenStatus:
         if profile.store in _KEYRING_STORES:
             if self.keyring_failure is not None and profile.store == "keyring":
-                return TokenStatus("not_asked", reason=self.keyring_failure)
+                return TokenStatus(
+                    "not_asked", reason=self.keyring_failure, is_keyring_failure=True
+                )
             if self.keyring_lookups >= MAX_KEYRING_LOOKUPS:
                 return TokenStatus(
                     "not_asked", reason="too many profiles to look them all up in the keyring"
@@ -97,16 +107,19 @@ class _TokenStatusReader:
         except KeyringError as error:
             if error.affects_whole_keyring:
                 self.keyring_failure = error.message
-            return TokenStatus("not_asked", reason=error.message)
+            return TokenStatus("not_asked", reason=error.message, is_keyring_failure=True)
         except TokencliError as error:
             return TokenStatus("not_asked", reason=error.message)
         if stored is None:
             return TokenStatus("none")
         if stored.token.expires_at is None:
-            return TokenStatus("unknown")
+            return TokenStatus("unknown", token=stored.token)
         fresh = stored.token.is_fresh(self.ctx.clock.now(), profile.reachable_min_ttl())
         return TokenStatus(
-            "fresh" if fresh else "expired", stored.token.known_expiry, stored.token.clock_skew
+            "fresh" if fresh else "expired",
+            stored.token.known_expiry,
+            stored.token.clock_skew,
+            token=stored.token,
         )
 
 

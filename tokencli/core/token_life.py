@@ -74,11 +74,10 @@ def find_refresh_end(
         if event.refresh_fingerprint == fingerprint and event.refresh_lifetime is not None:
             return RefreshEnd(event.time + event.refresh_lifetime, "the server stated it")
     age = estimate_refresh_lifetime(events)
-    issued_at: float | None = getattr(token, "refresh_issued_at", None)
-    if age is None or issued_at is None:
+    if age is None or token.refresh_issued_at is None:
         return None
     basis = f"the server refused an earlier refresh token at an age of {humanize_duration(age)}"
-    return RefreshEnd(issued_at + age, basis, is_estimate=True)
+    return RefreshEnd(token.refresh_issued_at + age, basis, is_estimate=True)
 
 
 def estimate_refresh_lifetime(events: Iterable[TokenEvent]) -> float | None:

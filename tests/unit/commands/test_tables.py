@@ -57,7 +57,7 @@ def test_pipe_gets_plain_text(
         + tables.render_bar(0.5, 4)
         == plain
     )
-    assert plain == "name\n" + "x" * 300 + "\nred##--"
+    assert plain == "name\n" + "x" * 300 + "\nred==--"
 
 
 def test_columns_are_aligned() -> None:
@@ -176,9 +176,9 @@ def test_cells_have_the_color_of_their_state(monkeypatch: pytest.MonkeyPatch) ->
     [
         (0, "----"),
         (0.1, "----"),
-        (0.5, "##--"),
-        (1, "####"),
-        (7, "####"),
+        (0.5, "==--"),
+        (1, "===="),
+        (7, "===="),
         (-1, "----"),
         (float("nan"), "----"),
     ],
