@@ -1,12 +1,14 @@
 """`tokencli doctor`."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tokencli.app import App
 from tokencli.commands import output
+from tokencli.commands.doctor_bundle import Examination, confirm_overwriting, write_bundle
 from tokencli.commands.doctor_context import DoctorApp
 from tokencli.commands.doctor_view import render_results, results_to_dicts
 from tokencli.commands.options import (
@@ -22,6 +24,7 @@ from tokencli.diagnosis.check_runner import CheckResult, find_exit_code, run_che
 from tokencli.diagnosis.checks import DEFAULT_TIMEOUT_S, Subject
 from tokencli.errors import ConfigError, TokencliError, UsageError
 from tokencli.formats.json import dump_json_line
+from tokencli.protocols import ShowWait
 
 
 @common_options()
@@ -38,6 +41,12 @@ def doctor(
             help="Also get a new token, as `profiles test` does: this sends the profile's secrets.",
         ),
     ] = False,
+    bundle: Annotated[
+        str | None,
+        typer.Option(
+            "--bundle", metavar="FILE", help="Write a redacted report for a ticket; - for stdout."
+        ),
+    ] = None,
     hook: Annotated[
         str | None, typer.Option("--hook", hidden=True, help="Version of the shell's hook.")
     ] = None,
@@ -45,30 +54,44 @@ def doctor(
     """Check everything that a token depends on.
 
     Checks this computer and the profile: configuration, keyring, store, proxy, TLS, clock, issuer
-    and so on. Each ✗ comes with a command that fixes it, if there is one. No password is sent. All
-    checks together take at most 10 seconds, or --timeout. The exit code is 0, or that of the first
-    failure, e.g. 3 for the configuration, 4 for credentials, 6 for the network.
+    and so on. Each failure comes with a command that fixes it, if there is one. No password is sent.
+    All checks together take at most 10 seconds, or --timeout. The exit code is 0, or that of the
+    first failure, e.g. 3 for the configuration, 4 for credentials, 6 for the network.
 
     \b
     tokencli doctor
     tokencli doctor groupid --json
-    tokencli doctor --all
+    tokencli doctor --all --bundle report.txt
     """
     name = select_profile_name(profile, profile_option)
     if name is not None and all_profiles:
         raise UsageError("give a profile or --all, not both", fix="tokencli doctor --all")
+    terminal = App(common).terminal
+    if bundle is not None and bundle != "-":
+        confirm_overwriting(Path(bundle), terminal)
     app = DoctorApp(common, loaded_hook=hook)
-    results = _check(app, name, all_profiles=all_profiles, may_request_token=request_token)
-    if json_output:
-        output.write_stdout(dump_json_line({"checks": results_to_dicts(results)}))
+    examined = _examine(
+        app, name, terminal.show_wait, all_profiles=all_profiles, may_request_token=request_token
+    )
+    if bundle is not None:
+        write_bundle(bundle, app, examined, terminal, as_json=json_output)
+    if bundle == "-":
+        pass  # the report has the checks
+    elif json_output:
+        output.write_stdout(dump_json_line({"checks": results_to_dicts(examined.results)}))
     else:
-        output.write_stdout(render_results(results))
-    return find_exit_code(results)
+        output.write_stdout(render_results(examined.results))
+    return find_exit_code(examined.results)
 
 
-def _check(
-    app: DoctorApp, name: str | None, *, all_profiles: bool, may_request_token: bool
-) -> list[CheckResult]:
+def _examine(
+    app: DoctorApp,
+    name: str | None,
+    show_wait: ShowWait,
+    *,
+    all_profiles: bool,
+    may_request_token: bool,
+) -> Examination:
     """Run the checks of the machine, and of the profiles that are meant."""
     timeout = DEFAULT_TIMEOUT_S if app.options.timeout is None else app.options.timeout
     deadline = app.clock.monotonic() + timeout
@@ -98,8 +121,9 @@ def _check(
         )
         for each in names
     ]
-    results = run_checks(machine, subjects, App(app.options).terminal.show_wait)
-    return [_name_config(result, app.options.config) for result in results]
+    results = run_checks(machine, subjects, show_wait)
+    named = [_name_config(result, app.options.config) for result in results]
+    return Examination(named, config, machine.checked_profiles)
 
 
 def _name_config(result: CheckResult, config: str | None) -> CheckResult:

@@ -276,7 +276,7 @@ def _try_endpoint(
     except TokencliError as error:
         return skipped(error.message)
     return passed(
-        f"{profile.client_auth}: {host} accepted the client at its {name} endpoint, with a made-up token"
+        f"{host} accepted the client ({profile.client_auth}) at its {name} endpoint, with a made-up token"
     )
 
 
