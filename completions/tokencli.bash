@@ -94,9 +94,10 @@ _tokencli_complete() {
         esac
         ;;
     'doctor')
-        options='--profile -p --all --json --request-token --config --timeout --no-input --quiet -q --verbose -v --help -h'
+        options='--profile -p --all --json --request-token --bundle --config --timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --profile|-p) kind=profiles ;;
+            --bundle) kind=files ;;
             --config) kind=files ;;
             --timeout) words='' ;;
             *) kind=profiles ;;

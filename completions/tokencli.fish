@@ -141,6 +141,7 @@ complete -c tokencli -n '__tokencli_at doctor' -l profile -s p -r -f -a '(__toke
 complete -c tokencli -n '__tokencli_at doctor' -l all -d 'Check every profile.'
 complete -c tokencli -n '__tokencli_at doctor' -l json -d 'Print one JSON object; errors as JSON on stderr.'
 complete -c tokencli -n '__tokencli_at doctor' -l request-token -d 'Also get a new token, as `profiles test` does: this sends the profile\'s secrets.'
+complete -c tokencli -n '__tokencli_at doctor' -l bundle -r -F -d 'Write a redacted report for a ticket; - for stdout.'
 complete -c tokencli -n '__tokencli_at doctor' -l config -r -F -d 'Configuration file (overrides $TOKENCLI_CONFIG).'
 complete -c tokencli -n '__tokencli_at doctor' -l timeout -r -f -d 'Timeout of each request to a server, e.g. 30s.'
 complete -c tokencli -n '__tokencli_at doctor' -l no-input -d 'Never prompt; fail and say what is missing.'

@@ -144,6 +144,7 @@ $TokencliWords = @{
         '--all' = $null
         '--json' = $null
         '--request-token' = $null
+        '--bundle' = @('<files>')
         '--config' = @('<files>')
         '--timeout' = @()
         '--no-input' = $null

@@ -440,7 +440,7 @@ def test_hook(clinic: Clinic) -> None:
     clinic.environ["SHELL"] = "/bin/bash"
     check = clinic.examine()[1]["hook"]
     assert check["ok"] is None
-    clinic.apply(str(check["detail"]).partition("to install it: ")[2])
+    clinic.apply(check["fix"])
     assert ".bashrc" in str(clinic.examine()[1]["hook"]["detail"])
     hooked = subprocess.run(
         ["bash", "-c", 'eval "$(tokencli hook bash)"; tokencli doctor --json'],

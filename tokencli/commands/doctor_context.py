@@ -16,7 +16,8 @@ from tokencli.machine import (
     Surroundings,
 )
 from tokencli.models import ClientCertificate, Connection
-from tokencli.protocols import WaitStatus
+from tokencli.protocols import SecretSource, WaitStatus
+from tokencli.secret_sources import open_secret_source
 from tokencli.secret_sources.keyring_client import get_os_keyring
 from tokencli.system.surroundings import describe_surroundings, inspect_directories
 from tokencli.terminal.console import StderrTerminal, is_user_present
@@ -53,7 +54,21 @@ class DoctorApp(App):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._user_terminal = self.terminal
         self.terminal = SilentTerminal(self.environ)
+
+    @property
+    def can_user_type(self) -> bool:
+        """Whether the fixes of the checks may ask something, which the checks themselves don't."""
+        return self._user_terminal.interactive
+
+    def secret_source(self, kind: str) -> SecretSource:
+        """Return the secret source of that kind; the fix for a variable depends on the user."""
+        if kind == "env" and kind not in self._sources:
+            self._sources[kind] = open_secret_source(
+                kind, environ=self.environ, terminal=self._user_terminal
+            )
+        return super().secret_source(kind)
 
     def probe_connection(
         self, url: str, connection: Connection, certificate: ClientCertificate | None

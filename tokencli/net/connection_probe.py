@@ -127,7 +127,7 @@ def _explain_proxy_choice(
     if any(environ.get(name, "").strip() for name in PROXY_VARIABLES):
         variable = "no_proxy" if environ.get("no_proxy") else "NO_PROXY"
         return f"{variable} lists the server"
-    return f"none of {', '.join(PROXY_VARIABLES[1::2])} is set"
+    return f"neither {' nor '.join(PROXY_VARIABLES[1::2])} is set"
 
 
 def _look_up(target: RequestTarget, seconds: float) -> tuple[tuple[str, ...], float | None]:

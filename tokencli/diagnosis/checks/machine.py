@@ -134,8 +134,10 @@ def _judge_addition(addition: ShellAddition, what: str) -> Outcome:
     if not addition.is_supported:
         return skipped(f"there is no {what} for {addition.shell}")
     if addition.path is None:
-        return skipped(
-            f"not installed in {addition.shell}; to install it: {addition.install_command}"
+        return Outcome(
+            "skipped",
+            f"not installed in {addition.shell}; see `tokencli {what} --help`",
+            fix=addition.install_command,
         )
     if addition.is_current is False:
         return warned(
