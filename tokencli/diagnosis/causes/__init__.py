@@ -100,7 +100,7 @@ CAUSES: Mapping[str, Cause] = {
         "the API looks for the token elsewhere",
         _TOKEN,
         sending.judge_wrong_scheme,
-        _DENIALS | _DOUBTS,
+        frozenset({"key_rotated", "jwks_unreachable"}) | _DENIALS | _DOUBTS,
     ),
     "step_up_needed": Cause(
         "the API requires a stronger or more recent sign-in",

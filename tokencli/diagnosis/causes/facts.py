@@ -180,7 +180,8 @@ def is_success(call: CallFacts | None) -> bool:
         return False
     if not (200 <= call.status < 300 or call.status == 304) or call.is_sign_in_page:
         return False
-    return not (call.error_code and (says_token_error(call) or read_statements(call)))
+    said = call.error_code or call.error_text
+    return not (said and (says_token_error(call) or read_statements(call)))
 
 
 def is_refused(call: CallFacts | None) -> bool:
@@ -198,12 +199,9 @@ def is_refused(call: CallFacts | None) -> bool:
 
 def is_unspecific(call: CallFacts | None) -> bool:
     """Tell whether the API refused the token without a reason that tells causes apart."""
-    return (
-        is_refused(call)
-        and call is not None
-        and call.status == 401
-        and not any(statement.is_name for statement in read_statements(call).values())
-    )
+    if call is None or call.status == 403 or not is_refused(call):
+        return False
+    return not any(statement.is_name for statement in read_statements(call).values())
 
 
 def works_with_fresh_token(evidence: Evidence) -> bool:
@@ -371,14 +369,14 @@ def fits_audience(evidence: Evidence) -> bool:
 
 def is_sound(evidence: Evidence) -> bool:
     """Tell whether everything that can be checked speaks for the token, although the API refuses it."""
-    token = evidence.token
-    return (
-        token is not None
-        and is_alive(evidence)
-        and fits_audience(evidence)
-        and token.signature != "invalid"
-        and (token.kind == "opaque" or has_own_issuer(evidence))
+    token, moment, expiry = evidence.token, judge_moment(evidence), find_expiry(evidence)
+    if token is None or not is_alive(evidence) or not fits_audience(evidence):
+        return False
+    is_timely = (expiry is None or expiry > moment.epoch) and (
+        token.not_before is None or token.not_before <= moment.epoch
     )
+    is_genuine = token.kind == "opaque" or (token.signature == "valid" and has_own_issuer(evidence))
+    return is_timely and is_genuine
 
 
 def token_scopes(evidence: Evidence) -> tuple[str, ...] | None:

@@ -27,9 +27,10 @@ def judge_mangled(evidence: Evidence) -> Finding | None:
     if is_accepted:
         signs.append("the API accepts it without that")
     if signs:
-        if profile is not None and call is not None and not token.stored:
-            url = quote(call.url)
-            fix = f"tokencli get {profile.command_line_name} --format header | curl -H @- {url}"
+        if profile is not None and (token.mangling or not token.stored):
+            fix = f"tokencli get {profile.command_line_name}"
+            if call is not None:
+                fix += f" --format header | curl -H @- {quote(call.url)}"
         return find("mangled", "certain", (*signs, answer), fix=fix)
     if str(token.header.get("alg", "")).lower() == "none":
         return find(

@@ -81,6 +81,8 @@ def judge_api_down(evidence: Evidence) -> Finding | None:
     if call is None:
         return None
     if call.failure in ("connect", "timeout", "broken_off", "other"):
+        if _is_proxy_failure(call):
+            return None
         error = call.failure_error
         same = bare is not None and bare.failure == call.failure
         is_sure = call.failure in ("connect", "timeout") and (same or bare is None or bare is call)
@@ -146,8 +148,8 @@ def judge_intermediary(evidence: Evidence) -> Finding | None:
         error = call.failure_error
         return find(
             "intermediary",
-            "likely",
-            (error.message if error else None, _describe_proxy(call)),
+            "certain",
+            (error.message if error else None, error.cause if error else None),
             fix=error.fix if error else None,
         )
     if call.status is None:

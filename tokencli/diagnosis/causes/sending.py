@@ -187,7 +187,9 @@ def _describe_carrier(carrier: str) -> str:
 
 
 def _spell_scheme(scheme: str) -> str:
-    return {"dpop": "DPoP", "aws4-hmac-sha256": "AWS4-HMAC-SHA256"}.get(scheme, scheme.capitalize())
+    return {"dpop": "DPoP", "apikey": "ApiKey", "aws4-hmac-sha256": "AWS4-HMAC-SHA256"}.get(
+        scheme, scheme.capitalize()
+    )
 
 
 def _describe_same_answer(evidence: Evidence) -> str | None:
