@@ -55,7 +55,7 @@ def explain_codes(app: App, text: str, profile_name: str | None, *, json_output:
         app.terminal.print_note(f"not documented here: {', '.join(unknown)}")
     name = profile.name if profile is not None else "PROFILE"
     if json_output:
-        objects = [_code_to_dict(code, name) for code in found]
+        objects = [error_code_to_dict(code, name) for code in found]
         output.write_stdout(dump_json_line({"codes": objects}))
     else:
         output.write_stdout("\n".join(_render_code(code, name) for code in found))
@@ -127,7 +127,8 @@ def _read_prefix(code: str) -> str:
     return code.rstrip("0123456789").casefold()
 
 
-def _code_to_dict(code: ErrorCode, profile_name: str) -> dict[str, object]:
+def error_code_to_dict(code: ErrorCode, profile_name: str) -> dict[str, object]:
+    """Return what a code means as a JSON object; the command in it is for a profile."""
     return {
         "code": code.code,
         "provider": code.provider.name,

@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Sequence
 
 from tokencli.commands.tables import UNBOUNDED_WIDTH, output_width, render_styled, wrap_text
+from tokencli.commands.why_code import error_code_to_dict
 from tokencli.diagnosis.causes import CAUSES, Finding
-from tokencli.diagnosis.evidence import CallFacts, Evidence, OpenQuestion, TokenFacts
+from tokencli.diagnosis.evidence import CallFacts, Evidence, OpenQuestion, ProfileFacts, TokenFacts
 from tokencli.formats.json import expiry_to_dict
 from tokencli.humanize import format_time, humanize_relative_time
+from tokencli.providers.error_codes import ErrorCode, find_vendor_codes
 from tokencli.sanitize import sanitize_text
 
 REPORT_WIDTH = 80
@@ -29,7 +31,7 @@ def diagnosis_to_dict(findings: Sequence[Finding], evidence: Evidence) -> dict[s
         ],
         "profile": None if evidence.profile is None else evidence.profile.name,
         "token": _token_to_dict(evidence),
-        "call": _call_to_dict(evidence.call),
+        "call": _call_to_dict(evidence.call, evidence.profile),
         "open_questions": [
             {
                 "probe": question.probe,
@@ -56,10 +58,11 @@ def _token_to_dict(evidence: Evidence) -> dict[str, object] | None:
     }
 
 
-def _call_to_dict(call: CallFacts | None) -> dict[str, object] | None:
+def _call_to_dict(call: CallFacts | None, profile: ProfileFacts | None) -> dict[str, object] | None:
     if call is None:
         return None
     skew = call.clock_skew
+    name = profile.command_line_name if profile is not None else "PROFILE"
     return {
         "method": call.method,
         "url": sanitize_text(call.url),
@@ -68,6 +71,7 @@ def _call_to_dict(call: CallFacts | None) -> dict[str, object] | None:
         "failure": call.failure,
         "error": call.error_code and sanitize_text(call.error_code),
         "description": call.error_text and sanitize_text(call.error_text),
+        "codes": [error_code_to_dict(code, name) for code in _list_codes(call, profile)],
         "clock_skew": None if skew is None else round(skew, 3),
         "saved": call.is_saved,
     }
@@ -107,6 +111,15 @@ def _render_circumstances(evidence: Evidence, width: int) -> Iterator[str]:
             "call      ", f"{call.method} {call.url or '(the URL is not known)'}", width
         )
         yield from _wrap("reply     ", _describe_reply(call), width)
+        for code in _list_codes(call, profile):
+            text = f"{code.code} ({code.provider.title}): {code.meaning.what}"
+            yield from _wrap("code      ", text, width)
+
+
+def _list_codes(call: CallFacts, profile: ProfileFacts | None) -> tuple[ErrorCode, ...]:
+    """Return the error codes of the vendor in what the API said."""
+    said = " ".join(filter(None, (call.error_code, call.error_text)))
+    return find_vendor_codes(said, profile.provider if profile is not None else None)
 
 
 def _describe_token(token: TokenFacts, now: float) -> str:

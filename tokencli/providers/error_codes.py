@@ -132,6 +132,21 @@ def find_refusal_meaning(
     return own.get(code), False
 
 
+def find_vendor_codes(text: str, provider_name: str | None) -> tuple[ErrorCode, ...]:
+    """Return the codes in an API's reply that say more than the RFCs do.
+
+    They are codes of the built-in provider of that name, or else numbered ones of any vendor.
+    """
+    if provider_name in BUILTIN_NAMES and provider_name != STANDARD_PROVIDER:
+        own = find_error_codes(text, [load_builtin(provider_name)])
+        if found := tuple(code for code in own if code.code not in _standard_codes()):
+            return found
+    if re.search(NUMBERED_WORD, text[:MAX_TEXT]) is None:
+        return ()
+    others = find_error_codes(text, load_builtin_providers())
+    return tuple(code for code in others if code.is_numbered)
+
+
 def find_standard_meaning(code: str) -> ErrorMeaning | None:
     """Return what a code of the RFCs means."""
     return _standard_codes().get(code)

@@ -11,6 +11,7 @@ from tokencli.providers.error_codes import (
     ErrorCode,
     find_error_codes,
     find_refusal_meaning,
+    find_vendor_codes,
     list_error_codes,
     load_builtin_providers,
     suggest_codes,
@@ -170,6 +171,16 @@ def test_a_refusal_means_what_its_own_vendor_says_or_what_a_numbered_code_says()
     meaning, is_specific = find_refusal_meaning(keycloak, "invalid_grant", text)
     assert meaning is not None and is_specific
     assert find_refusal_meaning(keycloak, "invalid_client", "") == (None, False)
+
+
+def test_the_codes_in_an_apis_reply_are_the_vendors() -> None:
+    """`invalid_token` says no more than the cause itself, and `unauthorized` nothing at all."""
+    reply = "INVALID_SESSION_ID Session expired or invalid"
+    assert [code.code for code in find_vendor_codes(reply, "salesforce")] == ["INVALID_SESSION_ID"]
+    assert find_vendor_codes(reply, "okta") == ()
+    numbered = find_vendor_codes("invalid_token AADSTS50105: not assigned", None)
+    assert [code.code for code in numbered] == ["AADSTS50105"]
+    assert find_vendor_codes("invalid_token Unauthorized", "auth0") == ()
 
 
 def test_whose_job_it_is_has_five_answers() -> None:
