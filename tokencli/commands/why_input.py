@@ -236,7 +236,7 @@ def _build_call(app: App, given: WhyArguments, url: str) -> ApiCall:
                 f"not a header: {line.partition(':')[0][:60]!r}", cause="write it as NAME: VALUE"
             )
         name = match[1]
-        if re.search(rf"(?i){SECRET_NAME_PATTERN}", name):
+        if re.search(rf"(?i){SECRET_NAME_PATTERN}", name.replace("-", "_")):
             raise UsageError(
                 f"a header like {name} doesn't belong on the command line, where other users can see it",
                 cause="the token comes from the profile or from stdin; a whole request can be pasted",

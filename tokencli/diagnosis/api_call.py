@@ -449,7 +449,10 @@ def _redact_headers(
                 shown[name] = describe_url(urljoin(url, value), secrets)
             except ValueError:
                 shown[name] = MASK
-        elif re.search(rf"(?i){SECRET_NAME_PATTERN}", name) and name != "proxy-authenticate":
+        elif (
+            re.search(rf"(?i){SECRET_NAME_PATTERN}", name.replace("-", "_"))
+            and name != "proxy-authenticate"
+        ):
             shown[name] = MASK
         else:
             shown[name] = redact_text(value, secrets, public)
