@@ -123,7 +123,7 @@ def judge_wrong_scheme(evidence: Evidence) -> Finding | None:
             return None
         return find(
             "wrong_scheme",
-            "likely" if facts.is_sound(evidence) else "possible",
+            "likely" if call.challenges and facts.is_sound(evidence) else "possible",
             (unseen, sent, answer),
             question=f"Where does {facts.name_host(call)} look for the token?",
         )
