@@ -128,7 +128,7 @@ def test_each_cause_has_a_scenario() -> None:
     ],
 )
 def test_fix_helps(tokencli: Run, name: str) -> None:
-    """After the command that is named as the fix, nothing is wrong."""
+    """After the command that is named as the fix, and a `get` as at any use, nothing is wrong."""
     with Sandbox(scenario=name) as sandbox:
         fix = list_causes(run_why(tokencli, sandbox))[0]["fix"]
         assert fix is not None and "\n" not in fix
@@ -137,6 +137,7 @@ def test_fix_helps(tokencli: Run, name: str) -> None:
         done = tokencli(*words, "--no-input", env=sandbox.variables)
         assert done.code == 0, done.err
         variables = sandbox.variables
+        assert tokencli("get", variables["SANDBOX_PROFILE"], env=variables).code == 0
         call = [variables["SANDBOX_PROFILE"], variables["SANDBOX_API"], "--json"]
         causes = list_causes(tokencli("why", *call, env=variables))
     assert [cause["id"] for cause in causes] == ["nothing_wrong"], fix

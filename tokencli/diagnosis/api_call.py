@@ -47,7 +47,8 @@ _TAG = re.compile(r"<[^>]*>")
 _SIGN_IN_PAGE = re.compile(
     r"""(?ix) <input\b[^>]*\btype\s*=\s*["']?password
     | name\s*=\s*["']?(?:SAMLRequest|SAMLResponse|RelayState|id_token_hint)
-    | action\s*=\s*["'][^"']*(?:/authorize|/saml2?/|/login|/signin|/sso)\b"""
+    | action\s*=\s*["'][^"']*(?:/authorize|/saml2?/|/login|/signin|/sso)\b
+    | <title[^>]*>[^<]*\b(?:sign|log)[ ]?-?(?:in|on)\b"""
 )
 _DOCUMENT_START = re.compile(r"(?is)\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b")
 _TOKEN_NAME = re.compile(r"(?i)token|auth|bearer|jwt|session|key")
