@@ -439,6 +439,11 @@ NAMED_FIRST: dict[str, dict[str, Evidence]] = {
             call=call(502, body_kind="html", page_title="502 Bad Gateway"),
             bare_call=bare(),
         ),
+        "HAProxy's bare 400": evidence(
+            token=LARGE,
+            call=call(400, body_kind="html", page_title="400 Bad request"),
+            bare_call=bare(),
+        ),
         "a closed connection": evidence(
             token=LARGE, call=call(failure="broken_off"), bare_call=bare()
         ),
@@ -557,6 +562,38 @@ NAMED_FIRST: dict[str, dict[str, Evidence]] = {
         ),
     },
 }
+
+NAMED_FIRST["intermediary"]["a proxy that can't be reached"] = evidence(
+    call=call(
+        failure="connect",
+        proxy="proxy.example.com:3128",
+        failure_error=UnreachableError("can't connect to the proxy proxy.example.com:3128"),
+    )
+)
+NAMED_FIRST["mangled"]["as given, and accepted as it was issued"] = evidence(
+    token=token(mangling=("it is in quotes",)), call=call(200)
+)
+NAMED_FIRST["wrong_scheme"]["the API answers as without a token"] = evidence(
+    call=call(challenge="Bearer"), bare_call=bare(), issuer=issuer(introspection={"active": True})
+)
+NAMED_FIRST["expired"]["GraphQL's 200"] = evidence(
+    token=EXPIRED, call=call(200, code="UNAUTHENTICATED", text="jwt expired")
+)
+NAMED_FIRST["key_rotated"]["the signature is valid, and the API denies it"] = evidence(
+    call=call(challenge=INVALID, text="Signed JWT rejected: Invalid signature")
+)
+NAMED_FIRST["revoked"]["a saved reply alone"] = Evidence(
+    now=NOW, call=call(text="Token was revoked.", is_saved=True, carrier=None)
+)
+NAMED_FIRST["missing_scope"]["a saved reply alone"] = Evidence(
+    now=NOW,
+    call=call(
+        403, challenge='Bearer error="insufficient_scope", scope="a"', is_saved=True, carrier=None
+    ),
+)
+NAMED_FIRST["wrong_audience"]["a saved reply alone"] = Evidence(
+    now=NOW, call=call(text="Invalid audience", is_saved=True, carrier=None)
+)
 
 NOT_NAMED: dict[str, dict[str, Evidence]] = {
     "expired": {

@@ -82,7 +82,7 @@ API_MESSAGES: tuple[ApiMessage, ...] = (
     ),
     ApiMessage(
         ("not_permitted",),
-        r"rbac: access denied|AuthorizationFailed|does not have authorization to perform action|must have admin rights|cannot (?:get|list|watch|create|update|patch|delete) resource|explicit deny|is not authorized to (?:access|perform)|do(?:es)? not have (?:the )?(?:permission|access|rights?|role)|(?:role|group)s? (?:is |are )?(?:required|missing)|missing (?:required )?(?:role|group)s?|(?:role|group)s? (?:claim )?must (?:include|contain|be|have)|must (?:have|be in|be a member of) (?:the |an? )?(?:\w+ )?(?:role|group)|requires? (?:the )?(?:\w+ )?(?:role|group)|E0000006|no_permission|not_in_channel|permission.denied|policy (?:does not|doesn't) allow",
+        r"rbac: access denied|AuthorizationFailed|does not have authorization to perform action|must have admin rights|cannot (?:get|list|watch|create|update|patch|delete) resource|explicit deny|is not authorized to (?:access|perform)|do(?:es)? not have (?:the )?(?:permission|access|rights?|role)|(?:role|group)s? (?:is |are )?(?:required|missing)|missing (?:required )?(?:role|group)s?|lacks? (?:the )?(?:required )?(?:role|group|permission)|\bip(?: address)?\b.{0,30}(?:not allowed|blocked|denied|forbidden|not permitted|not authori)|(?:role|group)s? (?:claim )?must (?:include|contain|be|have)|must (?:have|be in|be a member of) (?:the |an? )?(?:\w+ )?(?:role|group)|requires? (?:the )?(?:\w+ )?(?:role|group)|E0000006|no_permission|not_in_channel|permission.denied|policy (?:does not|doesn't) allow",
         "Istio, Azure, GitHub, Kubernetes, AWS, Okta, Google",
     ),
     # Kinds of tokens.

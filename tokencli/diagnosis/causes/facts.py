@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from shlex import quote
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from tokencli.diagnosis.causes.api_messages import API_MESSAGES
 from tokencli.diagnosis.evidence import CallFacts, Evidence, TokenFacts
@@ -84,12 +84,25 @@ def is_sign_in_url(url: str) -> bool:
     return bool(_LOGIN_URL.search(url))
 
 
+def redirect_target(call: CallFacts) -> str | None:
+    """Return where a redirect leads; None if the reply is none."""
+    location = call.headers.get("location")
+    if call.status is None or not 300 <= call.status < 400 or call.status == 304 or not location:
+        return None
+    try:
+        return urljoin(call.url, location)
+    except ValueError:
+        return None
+
+
 # What the API said.
 
 
 def read_statements(call: CallFacts | None) -> Mapping[str, Statement]:
     """Return what the reply says: cause -> statement. Words that fit several causes name none."""
-    return _read_statements("\n".join(_texts(call))[:MAX_TEXT]) if call else {}
+    if call is None or call.status is None:
+        return {}
+    return _read_statements("\n".join(_texts(call))[:MAX_TEXT])
 
 
 @lru_cache(maxsize=16)
@@ -198,10 +211,10 @@ def is_refused(call: CallFacts | None) -> bool:
 
 
 def is_unspecific(call: CallFacts | None) -> bool:
-    """Tell whether the API refused the token without a reason that tells causes apart."""
+    """Tell whether the API refused the token without any hint at the reason."""
     if call is None or call.status == 403 or not is_refused(call):
         return False
-    return not any(statement.is_name for statement in read_statements(call).values())
+    return not read_statements(call)
 
 
 def works_with_fresh_token(evidence: Evidence) -> bool:

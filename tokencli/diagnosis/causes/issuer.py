@@ -163,8 +163,14 @@ def judge_key_rotated(evidence: Evidence) -> Finding | None:
             return None
         return find(
             "key_rotated",
-            "likely" if said.is_name else "possible",
-            (answer, _STALE_KEYS.format(kid=kid)),
+            "likely" if said.is_name or token.signature == "valid" else "possible",
+            (
+                "the signature is valid by the issuer's published keys"
+                if token.signature == "valid"
+                else None,
+                answer,
+                _STALE_KEYS.format(kid=kid),
+            ),
             fix=fix,
             question="Does the API accept the token after it has fetched the issuer's keys again?",
         )

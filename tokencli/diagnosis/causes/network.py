@@ -1,7 +1,7 @@
 """Causes that lie between this computer and the API, and the two that need no call."""
 
+from dataclasses import replace
 from shlex import quote
-from urllib.parse import urljoin
 
 from tokencli.diagnosis.causes import facts
 from tokencli.diagnosis.causes.facts import read_statements
@@ -164,9 +164,9 @@ def judge_intermediary(evidence: Evidence) -> Finding | None:
                 server,
             ),
         )
-    location = call.headers.get("location")
-    if 300 <= call.status < 400 and location and facts.is_sign_in_url(location):
-        target = facts.origin(urljoin(call.url, location))[1]
+    redirect = facts.redirect_target(call)
+    if redirect is not None and facts.is_sign_in_url(redirect):
+        target = facts.origin(redirect)[1]
         return find(
             "intermediary",
             "certain" if target != host else "likely",
@@ -244,7 +244,7 @@ def judge_redirect_dropped_token(evidence: Evidence) -> Finding | None:
         (
             each
             for each in (call, bare if call is None or call.withheld else None)
-            if each is not None and _redirect_target(each) is not None
+            if each is not None and facts.redirect_target(each) is not None
         ),
         None,
     )
@@ -260,7 +260,7 @@ def judge_redirect_dropped_token(evidence: Evidence) -> Finding | None:
                 ),
             )
         return None
-    target = _redirect_target(redirecting)
+    target = facts.redirect_target(redirecting)
     assert target is not None, "it was found"
     if facts.is_sign_in_url(target):
         return None
@@ -280,16 +280,6 @@ def judge_redirect_dropped_token(evidence: Evidence) -> Finding | None:
 
 
 _DROPPED = "clients such as curl don't send the token along to another scheme, host or port"
-
-
-def _redirect_target(call: CallFacts) -> str | None:
-    location = call.headers.get("location")
-    if call.status is None or not 300 <= call.status < 400 or call.status == 304 or not location:
-        return None
-    try:
-        return urljoin(call.url, location)
-    except ValueError:
-        return None
 
 
 def _describe_redirect(start: str, end: str) -> str:
@@ -315,11 +305,18 @@ def judge_nothing_wrong(evidence: Evidence) -> Finding | None:
             if facts.is_success(bare)
             else None
         )
+        title = f' ("{call.page_title[:80]}")' if call.page_title else ""
+        page = (
+            f"the reply is an HTML page{title}: make sure that it is the API's"
+            if call.body_kind == "html"
+            else None
+        )
         return find(
             "nothing_wrong",
-            "likely" if open_to_all else "certain",
+            "likely" if open_to_all or page else "certain",
             (
-                facts.describe_answer(call),
+                facts.describe_answer(replace(call, page_title=None)),
+                page,
                 open_to_all,
                 *_list_checks(evidence),
                 *_list_open(evidence),
@@ -328,11 +325,8 @@ def judge_nothing_wrong(evidence: Evidence) -> Finding | None:
     if token is None:
         return None
     if call is None:
-        return find(
-            "nothing_wrong",
-            "likely",
-            (*_list_checks(evidence), *_list_open(evidence)),
-        )
+        checks = _list_checks(evidence) or ["nothing that was checked speaks against the token"]
+        return find("nothing_wrong", "likely", (*checks, *_list_open(evidence)))
     if call.status is not None and 400 <= call.status < 500 and not facts.is_refused(call):
         meaning = {
             404: "there is nothing at this URL",

@@ -164,7 +164,7 @@ def judge_wrong_issuer(evidence: Evidence) -> Finding | None:
             fix=fix or facts.renew_command(evidence),
             question=_account_question(evidence),
         )
-    if call is None or not (facts.is_unspecific(call) or environments):
+    if call is None or not (facts.is_unspecific(call) or said or environments):
         return None
     if environments:
         return find("wrong_issuer", "likely", (environments, answer), fix=fix)

@@ -12,6 +12,18 @@ from tokencli.humanize import join_alternatives
 USUAL_HEADER_LIMIT = 8192
 """Bytes of a header that servers commonly accept: nginx, Apache httpd and Tomcat by default."""
 
+_SCHEME_NAMES = {
+    "basic": "Basic",
+    "bearer": "Bearer",
+    "digest": "Digest",
+    "dpop": "DPoP",
+    "negotiate": "Negotiate",
+    "ntlm": "NTLM",
+    "token": "Token",
+    "apikey": "ApiKey",
+    "aws4-hmac-sha256": "AWS4-HMAC-SHA256",
+}
+
 
 def judge_bound_token_sent_bare(evidence: Evidence) -> Finding | None:
     """The token is bound to a key, and the call doesn't prove its possession."""
@@ -187,9 +199,7 @@ def _describe_carrier(carrier: str) -> str:
 
 
 def _spell_scheme(scheme: str) -> str:
-    return {"dpop": "DPoP", "apikey": "ApiKey", "aws4-hmac-sha256": "AWS4-HMAC-SHA256"}.get(
-        scheme, scheme.capitalize()
-    )
+    return _SCHEME_NAMES.get(scheme, scheme)
 
 
 def _describe_same_answer(evidence: Evidence) -> str | None:
