@@ -1,6 +1,7 @@
 """`tokencli providers add` and `providers new --add`: into the configuration, after a confirmation."""
 
 import json
+import shlex
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -287,7 +288,9 @@ def test_answers_outlive_a_refused_addition(write_config: Write) -> None:
     assert 'access_token = "data.jwt"' in seen
 
 
-def test_a_provider_on_this_machine_is_asked_about(write_config: Write, file: Path) -> None:
+def test_a_provider_on_this_machine_is_asked_about(
+    tokencli: Run, write_config: Write, file: Path
+) -> None:
     """A provider with an http URL can be used if the user agrees; otherwise the error says how."""
     text = file.read_text().replace("https://{host}", "http://127.0.0.1:8971")
     file.write_text(text.replace('host.kind = "host", ', ""))
@@ -296,6 +299,19 @@ def test_a_provider_on_this_machine_is_asked_about(write_config: Write, file: Pa
     code, seen = at_a_terminal(*command, answers=["u", "1", "y", "1", "y", "n"])
     assert code == 0, seen
     assert tomllib.loads(path.read_text())["profiles"]["p"]["allow_http"] is True
+    settings = "--provider acme --username u --set client_id=1 --set tenant=1"
+    given = ("profiles", "add", "q", *settings.split())
+    refused = tokencli(*given)
+    assert refused.code == 3
+    assert "token_url: of provider acme is http, which sends credentials unencrypted" in refused.err
+    fix = refused.err.partition("fix: tokencli ")[2].strip()
+    assert "--set allow_http=true" in fix
+    assert at_a_terminal(*given, answers=["y"])[0] == 0, (
+        "the same question, with nothing else to ask"
+    )
+    assert tokencli(*shlex.split(fix.replace("add q", "add r"))).code == 0
+    profiles = tomllib.loads(path.read_text())["profiles"]
+    assert profiles["q"]["allow_http"] is profiles["r"]["allow_http"] is True
 
 
 def test_a_profile_with_a_provider_file(

@@ -88,6 +88,7 @@ def add(
             _discover(form, from_url, given, app)
         if form.is_complete and form.name:
             form.raise_if_invalid()
+            form.allow_plain_http()
             _write_profile(form, app)
             return
         if not app.terminal.interactive:

@@ -172,10 +172,9 @@ def _ask_open_fields(
         request = replace_fields(request, lifetime=lifetime, lifetime_unit=unit)
     if drafts.UNKNOWN_USAGE in open_questions:
         usage = terminal.ask_line(
-            "How requests carry the token",
+            "How requests carry the token, e.g. ?k={token}",  # an answer, so it can't be for help
             default=drafts.DEFAULT_USAGE,
             validate=_describe_invalid_usage,
-            help="a header with {token}, e.g. X-Auth-Token: {token}, or ?name={token}",
         )
         request = replace_fields(request, usage=usage)
     if drafts.UNKNOWN_ERRORS in open_questions:

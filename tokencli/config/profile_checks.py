@@ -188,12 +188,11 @@ def _check_plain_http(
         for key in sorted({*url_fields, *KEY_BY_ENDPOINT.values()})
         if is_plain_http(url_values.get(key, ""))
     ]
-    reported = [key for key in keys if key in draft.given] or keys[:1]
-    return [
-        Finding(
-            ("profiles", draft.name, key),
-            "is http, which sends credentials unencrypted",
-            "write https://, or add allow_http = true for this loopback or metadata address",
-        )
-        for key in reported
-    ]
+    own_keys = [key for key in keys if key in draft.given]
+    message = "is http, which sends credentials unencrypted"
+    allow = "add allow_http = true for this loopback or metadata address"
+    if own_keys:
+        allow = f"write https://, or {allow}"
+    else:
+        message = f"of provider {draft.provider.name} {message}"
+    return [Finding(("profiles", draft.name, key), message, allow) for key in own_keys or keys[:1]]

@@ -1,7 +1,7 @@
 """The questions of `tokencli profiles add`: which system, where it is, who you are, and which CA."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -128,7 +128,7 @@ class ProfileForm:
         self._ask_missing_values()
         if self.provider.name in _ASKS_AUDIENCE:
             self._ask_optional("audience", "API that the token is for", AUDIENCE_HELP)
-        self._ask_plain_http()
+        self.allow_plain_http()
         self._ask_scope()
         self._check_server()
 
@@ -342,14 +342,25 @@ class ProfileForm:
         while missing := self.draft.missing_values():
             self._ask_value(missing[0])
 
-    def _ask_plain_http(self) -> None:
-        """Ask before credentials go to an http URL of the provider, which has to be of this machine."""
+    def allow_plain_http(self) -> None:
+        """Ask before credentials go to an http URL of the provider, which has to be of this machine.
+
+        Raises:
+            ConfigError: there is no terminal to ask at.
+        """
         keys = nest_keys(self.keys)
         allowed = {**keys, "allow_http": True}
-        if isinstance(resolve_new_profile(self.name, self.provider, keys), Profile) or not (
+        findings = resolve_new_profile(self.name, self.provider, keys)
+        if isinstance(findings, Profile) or not (
             isinstance(resolve_new_profile(self.name, self.provider, allowed), Profile)
         ):
             return
+        if not self.ctx.terminal.interactive:
+            raise ConfigError(
+                "the profile would be invalid, so nothing was written",
+                problems=[each.to_problem(None) for each in findings],
+                fix=replace(self.draft, keys={**self.keys, "allow_http": True}).add_command(),
+            )
         question = "The server's URL is http. Send credentials unencrypted, on this machine?"
         if self.ctx.terminal.ask_yes_no(question, default=True):
             self.keys["allow_http"] = True

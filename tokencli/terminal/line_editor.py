@@ -199,7 +199,7 @@ class _AnswerEditor:
         )
 
     def _render_message(self) -> StyleAndTextTuples:
-        if self._prompt.help and (self._shows_help or self._buffer.text == HELP_KEY):
+        if self._prompt.help and self._shows_help:
             return [("", self._prompt.help)]
         if self._reason:
             return [("class:reason", self._reason)]
@@ -215,10 +215,7 @@ class _AnswerEditor:
         self._app.invalidate()
 
     def _matches(self) -> list[int]:
-        typed = self._buffer.text
-        if self._prompt.help and typed == HELP_KEY:
-            typed = ""
-        return match_options(self._prompt.options, typed)
+        return match_options(self._prompt.options, self._buffer.text)
 
     def _handle_change(self, _: Buffer) -> None:
         self._shows_help = False
@@ -260,14 +257,15 @@ class _AnswerEditor:
         bind("s-tab", lambda: self._move(-1), when=has_options)
         keys.add("c-d", filter=Condition(lambda: not self._buffer.text))(lambda _: self._cancel())
         keys.add(Keys.BracketedPaste)(self._paste)
+        if self._prompt.help:
+            is_empty = Condition(lambda: not self._buffer.text)
+            keys.add(HELP_KEY, filter=is_empty)(lambda _: self._show_help())
         return keys
 
     def _accept(self) -> None:
         text = self._buffer.text
-        if self._prompt.help and text.strip() == HELP_KEY:
-            self._buffer.reset()
-            self._reason = None
-            self._shows_help = True
+        if self._prompt.help and text.strip() == HELP_KEY:  # it was pasted
+            self._show_help()
             return
         if self._prompt.options:
             matches = self._matches()
@@ -281,6 +279,12 @@ class _AnswerEditor:
             if self._prompt.is_secret and text:
                 self._buffer.document = Document(SHOWN_MASK, 0)  # scrolled to its beginning
             self._app.exit(result=text)
+
+    def _show_help(self) -> None:
+        """Show the help until something is typed. The key itself isn't part of the answer."""
+        self._buffer.reset()
+        self._reason = None
+        self._shows_help = True
 
     def _cancel(self) -> None:
         if not self._app.is_done:

@@ -29,7 +29,7 @@ class Prompt:
     check: Callable[[str], str | None]
     """Returns why an answer isn't valid, or None."""
     help: str | None = None
-    """Shown for `?`; without it, `?` is an answer like any other."""
+    """Shown for `?`, with which no answer begins then; without it, `?` is an answer like any other."""
     options: Sequence[Choice] = ()
     """The answers to choose from; any text if there are none."""
     default_option: int = 0
@@ -104,7 +104,7 @@ def ask_plainly(
     question = prompt.question + (f" ({HELP_HINT})" if prompt.help else "")
     while True:
         answer = _PASTE_MARKS.sub("", read_line(f"{question}: ", prompt.is_secret))
-        if prompt.help and answer.strip() == HELP_KEY:
+        if prompt.help and answer.lstrip().startswith(HELP_KEY):
             print_line(prompt.help)
         elif reason := prompt.check(answer):
             print_line(reason)

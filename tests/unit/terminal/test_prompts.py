@@ -262,7 +262,7 @@ def test_a_mistake_is_explained_and_asked_again(term: str) -> None:
         screen.until("? for help")
         screen.type("?" if term != "dumb" else "?\r")
         screen.until(help_text)
-        screen.type("\x7fid" if term != "dumb" else "id\r")
+        screen.type("id" if term != "dumb" else "?x\rid\r")
         screen.until("'id' is no host name")
         screen.type("\r" if term != "dumb" else "id")
         screen.type(".example\r")
