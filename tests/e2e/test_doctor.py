@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -435,15 +436,23 @@ def test_old_completion(clinic: Clinic, shell: str) -> None:
     assert clinic.examine()[1]["completion"]["warning"] is False
 
 
-def test_hook(clinic: Clinic) -> None:
+@pytest.mark.parametrize(
+    ("shell", "file"),
+    [("bash", ".bashrc"), ("zsh", ".zshrc"), ("fish", ".config/fish/config.fish")],
+)
+def test_hook(clinic: Clinic, shell: str, file: str) -> None:
     """A hook in the startup file is found, and one that is loaded says its version."""
-    clinic.environ["SHELL"] = "/bin/bash"
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    clinic.environ["SHELL"] = f"/bin/{shell}"
     check = clinic.examine()[1]["hook"]
     assert check["ok"] is None
+    (Path(os.environ["HOME"]) / file).parent.mkdir(parents=True, exist_ok=True)
     clinic.apply(check["fix"])
-    assert ".bashrc" in str(clinic.examine()[1]["hook"]["detail"])
+    assert file in str(clinic.examine()[1]["hook"]["detail"])
+    load = "tokencli hook fish | source" if shell == "fish" else f'eval "$(tokencli hook {shell})"'
     hooked = subprocess.run(
-        ["bash", "-c", 'eval "$(tokencli hook bash)"; tokencli doctor --json'],
+        [shell, "-c", f"{load}; tokencli doctor --json"],
         env={
             **os.environ,
             **clinic.environ,
@@ -456,7 +465,7 @@ def test_hook(clinic: Clinic) -> None:
     checks = {check["id"]: check for check in json.loads(hooked.stdout)["checks"]}
     assert "has loaded it" in checks["hook"]["detail"]
     old = clinic.examine("--hook", "0.1.0")[1]["hook"]
-    assert (old["warning"], old["fix"]) == (True, "exec bash")
+    assert (old["warning"], old["fix"]) == (True, f"exec {shell}")
 
 
 def test_empty_environment(clinic: Clinic) -> None:

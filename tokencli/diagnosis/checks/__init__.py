@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 DEFAULT_TIMEOUT_S = 10.0
 """Seconds that all checks take together, at most."""
-REPORT_TIME_S = 0.5
+REPORT_TIME_S = 1.0
 """Seconds before that at which a request is given up, so that there is time to say why."""
 
 
