@@ -90,6 +90,12 @@ def humanize_relative_time(epoch: float, now: float) -> str:
     )
 
 
+def humanize_estimate(epoch: float, now: float) -> str:
+    """Return the same for a time that is only estimated: `in about 29 days`, `about 2 days ago`."""
+    text = humanize_relative_time(epoch, now)
+    return f"in about {text[3:]}" if text.startswith("in ") else f"about {text}"
+
+
 def describe_clock_skew(seconds: float) -> str:
     """Return `3 hours ahead`, or `3 hours behind` for a negative skew."""
     return f"{humanize_duration(seconds)} {'ahead' if seconds > 0 else 'behind'}"

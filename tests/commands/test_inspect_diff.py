@@ -109,6 +109,20 @@ def test_profile_named_diff(tokencli: Run, sandbox: Sandbox) -> None:
     assert (done.code, "profile   diff" in done.out) == (0, True)
 
 
+def test_the_token_before(tokencli: Run, sandbox: Sandbox) -> None:
+    """What the event log knows of it is compared: here the scope that another setting requested."""
+    tokencli("get", "oauth2")
+    tokencli("profiles", "edit", "oauth2", "--set", "scope=read")
+    tokencli("get", "oauth2")
+    done = tokencli("inspect", "diff", "oauth2")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[0].startswith("--- oauth2, the token before (issued 20")
+    assert "scope removed" in done.out.splitlines()
+    assert '  - "write"' in done.out
+    found = json.loads(tokencli("inspect", "diff", "oauth2", "--json").out)
+    assert (found["different"], found["same_token"]) == (True, False)
+
+
 def test_no_earlier_token(tokencli: Run, sandbox: Sandbox) -> None:
     """The event log can't know a token before the first one."""
     tokencli("get", "oauth2")

@@ -7,6 +7,7 @@ from tokencli.app import App
 from tokencli.commands import output
 from tokencli.commands.tables import render_styled
 from tokencli.commands.token_input import LoadedToken, load_stored_token, load_token
+from tokencli.core.profile_health import OBTAINING_EVENTS
 from tokencli.core.token_checks import RequestedChecks
 from tokencli.core.token_diff import Change, TokenDiff, TokenFacts, describe_event, diff_tokens
 from tokencli.core.token_life import read_events
@@ -52,16 +53,22 @@ def print_diff(names: Sequence[str], app: App, *, id_token: bool, json_output: b
 
 
 def _find_last_two(name: str, app: App) -> tuple[TokenFacts, TokenFacts]:
-    """Return the profile's last token before the stored one, as the event log knows it, and that one."""
+    """Return the profile's last token before the stored one, and that one, by the event log."""
     profile = app.get_profile(name)
-    loaded = load_stored_token(profile, app)
-    new = _describe_token(loaded, name, app)
-    earlier = [
+    new = _describe_token(load_stored_token(profile, app), name, app)
+    obtained = [
         event
         for event in read_events(app, profile.name)
-        if event.outcome == "ok" and event.fingerprint not in (None, new.fingerprint)
-        and event.event in ("acquired", "refreshed", "login")
-    ]  # fmt: skip
+        if event.outcome == "ok"
+        and event.fingerprint is not None
+        and event.event in OBTAINING_EVENTS
+    ]
+    # What the log knows of the stored token is compared: its claims may name scopes in other words.
+    own = [at for at, event in enumerate(obtained) if event.fingerprint == new.fingerprint]
+    if own:
+        new = describe_event(obtained[own[0]], new.label)
+        obtained = obtained[: own[0]]
+    earlier = [event for event in obtained if event.fingerprint != new.fingerprint]
     if not earlier:
         raise CredentialsError(
             f"the event log has no earlier token of profile {name!r}",

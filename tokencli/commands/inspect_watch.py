@@ -55,7 +55,7 @@ class _Watch:
             now=now,
             stored=None if self._checks.id_token else loaded.stored,
             profile=loaded.profile,
-            refresh_end=loaded.inspection.life.refresh_end,
+            refresh_end=loaded.refresh_end,
         )
         if loaded.stored_for is not None:
             yield render_row("profile", loaded.stored_for)

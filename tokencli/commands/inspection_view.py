@@ -56,6 +56,7 @@ def inspection_to_dict(
         "life_used": None if used is None else round(used, 4),
         **time_to_dict("refresh_due_at", inspection.life.refresh_due),
         **time_to_dict("refresh_token_expires_at", inspection.life.refresh_end),
+        "refresh_token_expiry_is_estimate": inspection.life.is_refresh_end_estimated,
         "times": {
             moment.name: {
                 "utc": format_rfc3339(moment.epoch),

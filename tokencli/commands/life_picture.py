@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tokencli.commands.tables import is_displayable, measure_text, render_styled
 from tokencli.core.token_life import TokenLife
-from tokencli.humanize import humanize_relative_time
+from tokencli.humanize import humanize_estimate, humanize_relative_time
 
 MAX_WIDTH = 70
 MIN_WIDTH = 18
@@ -25,6 +25,9 @@ class Mark(NamedTuple):
     letter: str
     label: str
     epoch: float
+
+
+PAST_LABELS = {"D": "refresh was due", "E": "expired", "R": "refresh token ended"}
 
 
 class Fill(NamedTuple):
@@ -48,7 +51,7 @@ def draw_life(life: TokenLife, now: float, width: int, style: str = "") -> list[
     marks = _list_marks(life, now)
     fill = Fill("█", "░", "·") if is_displayable("█░·") else Fill("=", "-", ".")
     line = draw_line(marks, life.issued, life.expires, width, fill)
-    legend = [f"{mark.letter} {_describe(mark, now)}" for mark in marks]
+    legend = [f"{mark.letter} {_describe(mark, life, now)}" for mark in marks]
     return [render_styled(line, style), *_wrap(legend, width)]
 
 
@@ -69,15 +72,13 @@ def _list_marks(life: TokenLife, now: float) -> list[Mark]:
     return sorted(known, key=lambda mark: mark.epoch)
 
 
-def _describe(mark: Mark, now: float) -> str:
+def _describe(mark: Mark, life: TokenLife, now: float) -> str:
     if mark.letter == "N":
         return "now"
-    label = mark.label
-    if mark.epoch < now:
-        label = {"E": "expired", "R": "refresh token ended", "D": "refresh was due"}.get(
-            mark.letter, label
-        )
-    return f"{label} {humanize_relative_time(mark.epoch, now)}"
+    label = PAST_LABELS.get(mark.letter, mark.label) if mark.epoch < now else mark.label
+    is_estimate = mark.letter == "R" and life.is_refresh_end_estimated
+    humanize = humanize_estimate if is_estimate else humanize_relative_time
+    return f"{label} {humanize(mark.epoch, now)}"
 
 
 def draw_line(marks: Sequence[Mark], start: float, end: float, width: int, fill: Fill) -> str:

@@ -95,7 +95,6 @@ def find_problem(profiles: Sequence[ProfileHealth], app: App) -> TokencliError |
     """Return the most important error, whose exit code is the command's; None if all is well."""
     if any(each.state == "invalid" for each in profiles):
         return app.config.invalid_config_error()
-    locked = [each for each in profiles if each.state == "unknown" and each.is_locked]
     needing = [each for each in profiles if each.person.now]
     if needing:
         first = needing[0]
@@ -104,8 +103,9 @@ def find_problem(profiles: Sequence[ProfileHealth], app: App) -> TokencliError |
             cause=first.person.basis,
             fix=first.person.command,
         )
-    if locked:
-        return CredentialsError(f"the tokens of {_join_names(locked)} can't be read")
+    for each in profiles:
+        if each.row.token_status.keyring_error is not None:
+            return each.row.token_status.keyring_error
     failing = [each for each in profiles if each.is_failing]
     if failing:
         failure = failing[0].renewals.last_failure

@@ -7,21 +7,32 @@ from typing import NamedTuple
 from tokencli.commands.tables import Cell, Styled, output_width, render_bar, render_table
 from tokencli.core.profile_health import ProfileHealth
 from tokencli.formats.json import expiry_to_dict, time_to_dict
-from tokencli.humanize import format_time, humanize_duration, humanize_relative_time
+from tokencli.humanize import (
+    format_time,
+    humanize_duration,
+    humanize_estimate,
+    humanize_relative_time,
+)
 from tokencli.sanitize import sanitize_text
 
 BAR_WIDTH, SHORT_BAR_WIDTH = 10, 4
 WIDE = 60
 """Columns of a terminal that has room for the longer bar."""
-STATE_STYLES = {"fresh": "green", "expired": "red", "invalid": "red", "unknown": "magenta"}
+STATE_STYLES = {
+    "fresh": "green",
+    "expired": "red",
+    "invalid": "red",
+    "unknown": "magenta",
+    "stale": "magenta",
+}
 
 
 def render_status(profiles: Sequence[ProfileHealth], now: float) -> str:
-    """Return the table, followed by a line for each profile whose last attempt failed."""
+    """Return the table, followed by what needs a sentence."""
     rows = [[cell(each, now) for cell in COLUMNS.values()] for each in profiles]
     table = render_table(list(COLUMNS), rows, optional=("RENEWED", "PERSON NEEDED"))
-    failures = "".join(f"{line}\n" for line in _render_failures(profiles, now))
-    return table + (f"\n{failures}" if failures else "")
+    details = "".join(f"{line}\n" for line in _render_details(profiles, now))
+    return table + (f"\n{details}" if details else "")
 
 
 def _state_cell(health: ProfileHealth, _: float) -> Cell:
@@ -63,8 +74,8 @@ def _person_cell(health: ProfileHealth, now: float) -> Cell:
         return "unknown"
     if person.next is None:
         return person.forecast
-    about = "about " if person.forecast == "estimate" else ""
-    return f"{about}{humanize_relative_time(person.next, now)}"
+    humanize = humanize_estimate if person.forecast == "estimate" else humanize_relative_time
+    return humanize(person.next, now)
 
 
 COLUMNS: dict[str, Callable[[ProfileHealth, float], Cell]] = {
@@ -77,10 +88,15 @@ COLUMNS: dict[str, Callable[[ProfileHealth, float], Cell]] = {
 """Head of a column -> its cell in a row, given the time in epoch seconds."""
 
 
-def _render_failures(profiles: Sequence[ProfileHealth], now: float) -> Iterator[str]:
+def _render_details(profiles: Sequence[ProfileHealth], now: float) -> Iterator[str]:
     for health in profiles:
         if health.person.now:
             yield sanitize_text(f"{health.name}: a person is needed, because {health.person.basis}")
+        elif health.person.forecast == "estimate" and health.person.next is not None:
+            yield sanitize_text(
+                f"{health.name}: a person is needed about {format_time(health.person.next)}, because"
+                f" {health.person.basis}"
+            )
         if failure := health.renewals.last_failure:
             when = humanize_relative_time(failure.time, now)
             text = failure.message or failure.error or "error"

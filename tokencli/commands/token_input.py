@@ -6,7 +6,7 @@ import stat
 import sys
 from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 from threading import Event, Thread
@@ -18,7 +18,7 @@ from tokencli.core.pasted_token import PastedToken, decode_input, find_pasted_to
 from tokencli.core.secret_resolver import source_interaction
 from tokencli.core.stored_token import require_stored_token
 from tokencli.core.token_checks import RequestedChecks
-from tokencli.core.token_life import find_refresh_end, read_events
+from tokencli.core.token_life import RefreshEnd, find_refresh_end, read_events
 from tokencli.errors import ConfigError, CredentialsError, InvalidTokenError, UsageError
 from tokencli.humanize import describe_clock
 from tokencli.jwt.decode import decode_token
@@ -49,6 +49,8 @@ class LoadedToken:
     """The stored token set that it is from, with its times by the server's clock."""
     clock_skew: float = 0.0
     """Seconds by which this computer's clock is ahead of the server's, by what is stored."""
+    refresh_end: RefreshEnd | None = None
+    """When the stored refresh token ends, by the server's clock, if that is known."""
     is_argument: bool = False
     """Whether the token itself was on the command line."""
 
@@ -119,6 +121,8 @@ def load_stored_token(
     now = app.clock.now()
     skew = now - stored.server_time(now)
     stored = stored.in_server_time()
+    if refresh_end is not None:
+        refresh_end = replace(refresh_end, epoch=refresh_end.epoch - skew)
     token = _require_id_token(profile, stored) if id_token else stored.access_token
     inspection = inspect_token(
         token.reveal(),
@@ -126,9 +130,9 @@ def load_stored_token(
         stored=None if id_token else stored,
         remarks=(f"its expiry is judged {describe_clock(skew)}",) if skew else (),
         profile=None if id_token else profile,
-        refresh_end=None if refresh_end is None else refresh_end.epoch - skew,
+        refresh_end=refresh_end,
     )
-    return LoadedToken(token, inspection, now - skew, profile, stored, skew)
+    return LoadedToken(token, inspection, now - skew, profile, stored, skew, refresh_end)
 
 
 def _require_id_token(profile: Profile, stored: TokenSet) -> Secret:

@@ -1,11 +1,11 @@
 """Inspect a token: decode what it says about itself, and on request check it with its server."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Literal
 
-from tokencli.core.token_life import TokenLife
+from tokencli.core.token_life import RefreshEnd, TokenLife
 from tokencli.errors import InvalidTokenError
 from tokencli.humanize import describe_clock, format_time, humanize_duration, humanize_relative_time
 from tokencli.jwt.decode import MAX_TOKEN_LENGTH, TokenKind, decode_token
@@ -121,13 +121,13 @@ def inspect_token(
     stored: TokenSet | None = None,
     remarks: Sequence[str] = (),
     profile: Profile | None = None,
-    refresh_end: float | None = None,
+    refresh_end: RefreshEnd | None = None,
 ) -> Inspection:
     """Decode `token`. Times and scope that it doesn't contain are taken from the `stored` token set.
 
     If that knows how wrong this computer's clock is, the server's counts. `remarks` are those on where
     it was found. With its `profile`, the token is compared with what that requests.
-    `refresh_end` is when the stored refresh token ends, by this computer's clock.
+    `refresh_end` is when the stored refresh token ends, by the same clock as the times of `stored`.
 
     Raises:
         InvalidTokenError: it is empty, too long, or has characters that no token has.
@@ -140,7 +140,8 @@ def inspect_token(
         raise InvalidTokenError(f"not a token: it has {_describe_character(foreign[0])}")
     if stored is not None and stored.clock_skew is not None:
         clock = describe_clock(stored.clock_skew)
-        refresh_end = None if refresh_end is None else refresh_end - stored.clock_skew
+        if refresh_end is not None:
+            refresh_end = replace(refresh_end, epoch=refresh_end.epoch - stored.clock_skew)
         remarks = (*remarks, f"times are {clock}")
         now, stored = stored.server_time(now), stored.in_server_time()
     decoded = decode_token(token)
@@ -191,7 +192,8 @@ def inspect_token(
         valid_from=not_before if is_delayed else None,
         refresh_due=None if stored is None or never_expires else stored.fresh_until(min_ttl),
         expires=expires,
-        refresh_end=refresh_end,
+        refresh_end=None if refresh_end is None else refresh_end.epoch,
+        is_refresh_end_estimated=refresh_end is not None and refresh_end.is_estimate,
     )
     findings = lint_token(subject)
     found_remarks = (finding.text for finding in findings if finding.is_remark)

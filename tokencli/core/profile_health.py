@@ -32,7 +32,7 @@ CREDENTIAL_ERRORS = ("invalid_client", "invalid_grant", "unauthorized_client", "
 OPTIONAL_SECRETS = ("key_passphrase",)
 
 Forecast = Literal["known", "estimate", "never", "unknown"]
-HealthState = Literal["fresh", "expired", "none", "unknown", "invalid"]
+HealthState = Literal["fresh", "stale", "expired", "none", "unknown", "invalid"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +98,6 @@ class ProfileHealth:
         return self.row.token_status.expires_at
 
     @property
-    def is_locked(self) -> bool:
-        """Whether the token is in a keyring that can't be read."""
-        return self.row.token_status.is_keyring_failure
-
-    @property
     def is_failing(self) -> bool:
         """Whether there is no usable token and the last attempt to get one failed."""
         return self.state in ("expired", "none") and self.renewals.last_failure is not None
@@ -132,6 +127,8 @@ def list_profile_health(
             continue
         state: HealthState = status.state  # type: ignore[assignment]  # the other states
         token = status.token
+        if state == "expired" and (status.expires_at or 0.0) > now:
+            state = "stale"
         missing = _find_prompted_secret(profile, ctx)
         if state != "fresh" and not missing and not grants.is_interactive(profile.grant):
             uses_keyring = any(ref.kind == "keyring" for ref in profile.secrets.values())

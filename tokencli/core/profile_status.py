@@ -33,8 +33,8 @@ class TokenStatus:
     """See `TokenSet.clock_skew`."""
     reason: str | None = None
     """Why the store wasn't read, or couldn't be."""
-    is_keyring_failure: bool = False
-    """Whether that is because the OS keyring is locked, missing or not responding."""
+    keyring_error: KeyringError | None = None
+    """The error, if the OS keyring is locked, missing or not responding."""
     token: TokenSet | None = None
     """The stored token set itself."""
 
@@ -87,15 +87,13 @@ class _TokenStatusReader:
     """Reads token states. A keyring that failed isn't asked again, and the lookups are limited."""
 
     ctx: Context
-    keyring_failure: str | None = None
+    keyring_failure: KeyringError | None = None
     keyring_lookups: int = 0
 
     def read_token_status(self, profile: Profile) -> TokenStatus:
         if profile.store in _KEYRING_STORES:
             if self.keyring_failure is not None and profile.store == "keyring":
-                return TokenStatus(
-                    "not_asked", reason=self.keyring_failure, is_keyring_failure=True
-                )
+                return _keyring_failure_status(self.keyring_failure)
             if self.keyring_lookups >= MAX_KEYRING_LOOKUPS:
                 return TokenStatus(
                     "not_asked", reason="too many profiles to look them all up in the keyring"
@@ -106,8 +104,8 @@ class _TokenStatusReader:
             stored = find_stored_token(profile, self.ctx)
         except KeyringError as error:
             if error.affects_whole_keyring:
-                self.keyring_failure = error.message
-            return TokenStatus("not_asked", reason=error.message, is_keyring_failure=True)
+                self.keyring_failure = error
+            return _keyring_failure_status(error)
         except TokencliError as error:
             return TokenStatus("not_asked", reason=error.message)
         if stored is None:
@@ -121,6 +119,10 @@ class _TokenStatusReader:
             stored.token.clock_skew,
             token=stored.token,
         )
+
+
+def _keyring_failure_status(error: KeyringError) -> TokenStatus:
+    return TokenStatus("not_asked", reason=error.message, keyring_error=error)
 
 
 @dataclass(frozen=True, slots=True)

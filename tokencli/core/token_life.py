@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 from tokencli.errors import StorageError
 from tokencli.humanize import humanize_duration
@@ -36,14 +37,16 @@ class TokenLife:
     """From when on `get` replaces it, see `TokenSet.fresh_until`."""
     expires: float | None = None
     refresh_end: float | None = None
+    is_refresh_end_estimated: bool = False
 
     def in_seconds(self) -> "TokenLife":
         """Return it without the times that can't be in seconds, which are in milliseconds perhaps."""
-        times = {name: getattr(self, name) for name in self.__slots__}
-        unreadable = {
+        names = ("issued", "valid_from", "refresh_due", "expires", "refresh_end")
+        unreadable: dict[str, Any] = {
             name: None
-            for name, epoch in times.items()
-            if epoch is not None and not 0 <= epoch <= MILLISECONDS_THRESHOLD
+            for name in names
+            if (epoch := getattr(self, name)) is not None
+            and not 0 <= epoch <= MILLISECONDS_THRESHOLD
         }
         return replace(self, **unreadable)
 

@@ -1,5 +1,7 @@
 """The picture of a token's life: to scale, as wide as asked, and with its marks in order."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,6 +54,14 @@ def test_legend_says_when() -> None:
     ]
     late = " ".join(draw_life(life, NOW + 4000, 70))
     assert "E expired 6 minutes ago" in late and "D refresh was due 7 minutes ago" in late
+
+
+def test_an_estimate_is_called_one() -> None:
+    """The end of a refresh token that is only concluded from earlier ones is `about` right."""
+    life = replace(HOUR, refresh_end=NOW + 864_000, is_refresh_end_estimated=True)
+    assert "R refresh token ends in about 10 days" in " ".join(draw_life(life, NOW, 70))
+    late = " ".join(draw_life(life, NOW + 2 * 864_000, 70))
+    assert "R refresh token ended about 10 days ago" in late
 
 
 @pytest.mark.parametrize(
