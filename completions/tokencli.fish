@@ -5,7 +5,7 @@ function __tokencli_at
     set -l words (commandline -opc)
     for word in $words[2..-1]
         set -l next (string trim -- "$command $word")
-        if contains -- $next 'get' 'refresh' 'inspect' 'export' 'why' 'status' 'doctor' 'login' 'logout' 'sandbox' 'hook' 'completion' 'help' 'profiles' 'profiles list' 'profiles ls' 'profiles add' 'profiles edit' 'profiles rename' 'profiles copy' 'profiles show' 'profiles use' 'profiles remove' 'profiles rm' 'profiles test' 'profiles schema' 'providers' 'providers list' 'providers ls' 'providers show' 'providers check' 'providers new' 'providers add' 'providers reference'
+        if contains -- $next 'get' 'refresh' 'inspect' 'export' 'why' 'status' 'log' 'doctor' 'login' 'logout' 'sandbox' 'hook' 'completion' 'help' 'profiles' 'profiles list' 'profiles ls' 'profiles add' 'profiles edit' 'profiles rename' 'profiles copy' 'profiles show' 'profiles use' 'profiles remove' 'profiles rm' 'profiles test' 'profiles schema' 'providers' 'providers list' 'providers ls' 'providers show' 'providers check' 'providers new' 'providers add' 'providers reference'
             set command $next
         end
     end
@@ -32,6 +32,7 @@ complete -c tokencli -n '__tokencli_at' -f -a inspect -d 'Decode and explain a t
 complete -c tokencli -n '__tokencli_at' -f -a export -d 'Print statements that put a token into a shell variable.'
 complete -c tokencli -n '__tokencli_at' -f -a why -d 'Say why a call with a token fails.'
 complete -c tokencli -n '__tokencli_at' -f -a status -d 'Show all profiles at a glance.'
+complete -c tokencli -n '__tokencli_at' -f -a log -d 'Show what happened to tokens: each acquisition, refresh, failure, revocation and logout.'
 complete -c tokencli -n '__tokencli_at' -f -a doctor -d 'Check everything that a token depends on.'
 complete -c tokencli -n '__tokencli_at' -f -a login -d 'Store a profile\'s secrets, or sign in.'
 complete -c tokencli -n '__tokencli_at' -f -a logout -d 'Revoke and delete a profile\'s tokens.'
@@ -136,6 +137,17 @@ complete -c tokencli -n '__tokencli_at status' -l no-input -d 'Never prompt; fai
 complete -c tokencli -n '__tokencli_at status' -l quiet -s q -d 'Print only warnings and errors to stderr.'
 complete -c tokencli -n '__tokencli_at status' -l verbose -s v -d 'Print more to stderr, secrets masked.'
 complete -c tokencli -n '__tokencli_at status' -l help -s h -d 'Show this message and exit.'
+complete -c tokencli -n '__tokencli_at log' -f -a '(__tokencli_names)'
+complete -c tokencli -n '__tokencli_at log' -l profile -s p -r -f -a '(__tokencli_names)' -d 'Profile name (same as the argument).'
+complete -c tokencli -n '__tokencli_at log' -l since -r -f -d 'Only events since then: 2h or 7d ago, or a time such as 2026-11-20 or 14:00, in UTC.'
+complete -c tokencli -n '__tokencli_at log' -l follow -s f -d 'Print new events as they are recorded.'
+complete -c tokencli -n '__tokencli_at log' -l json -d 'Print one JSON object per event; errors as JSON on stderr.'
+complete -c tokencli -n '__tokencli_at log' -l config -r -F -d 'Configuration file (overrides $TOKENCLI_CONFIG).'
+complete -c tokencli -n '__tokencli_at log' -l timeout -r -f -d 'Timeout of each request to a server, e.g. 30s.'
+complete -c tokencli -n '__tokencli_at log' -l no-input -d 'Never prompt; fail and say what is missing.'
+complete -c tokencli -n '__tokencli_at log' -l quiet -s q -d 'Print only warnings and errors to stderr.'
+complete -c tokencli -n '__tokencli_at log' -l verbose -s v -d 'Print more to stderr, secrets masked.'
+complete -c tokencli -n '__tokencli_at log' -l help -s h -d 'Show this message and exit.'
 complete -c tokencli -n '__tokencli_at doctor' -f -a '(__tokencli_names)'
 complete -c tokencli -n '__tokencli_at doctor' -l profile -s p -r -f -a '(__tokencli_names)' -d 'Profile name (same as the argument).'
 complete -c tokencli -n '__tokencli_at doctor' -l all -d 'Check every profile.'
@@ -209,7 +221,7 @@ complete -c tokencli -n '__tokencli_at completion' -l no-input -d 'Never prompt;
 complete -c tokencli -n '__tokencli_at completion' -l quiet -s q -d 'Print only warnings and errors to stderr.'
 complete -c tokencli -n '__tokencli_at completion' -l verbose -s v -d 'Print more to stderr, secrets masked.'
 complete -c tokencli -n '__tokencli_at completion' -l help -s h -d 'Show this message and exit.'
-complete -c tokencli -n '__tokencli_at help' -f -a 'getting-started walkthroughs sandbox profiles secrets scripts ci sign-in oauth any-endpoint provider-reference inspect why troubleshooting error-codes security speed platforms python-api architecture testing get refresh export status providers doctor login logout hook completion help'
+complete -c tokencli -n '__tokencli_at help' -f -a 'getting-started walkthroughs sandbox profiles secrets scripts ci sign-in oauth any-endpoint provider-reference inspect why troubleshooting error-codes security speed platforms python-api architecture testing get refresh export status log providers doctor login logout hook completion help'
 complete -c tokencli -n '__tokencli_at help' -l config -r -F -d 'Configuration file (overrides $TOKENCLI_CONFIG).'
 complete -c tokencli -n '__tokencli_at help' -l timeout -r -f -d 'Timeout of each request to a server, e.g. 30s.'
 complete -c tokencli -n '__tokencli_at help' -l no-input -d 'Never prompt; fail and say what is missing.'

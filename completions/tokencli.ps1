@@ -5,7 +5,7 @@ $TokencliWords = @{
         '--version' = $null
         '--help' = $null
         '-h' = $null
-        '' = @('get', 'refresh', 'inspect', 'export', 'why', 'status', 'doctor', 'login', 'logout', 'sandbox', 'hook', 'completion', 'help', 'profiles', 'providers')
+        '' = @('get', 'refresh', 'inspect', 'export', 'why', 'status', 'log', 'doctor', 'login', 'logout', 'sandbox', 'hook', 'completion', 'help', 'profiles', 'providers')
     }
     'get' = @{
         '--profile' = @('<profiles>')
@@ -138,6 +138,24 @@ $TokencliWords = @{
         '-h' = $null
         '' = @('<profiles>')
     }
+    'log' = @{
+        '--profile' = @('<profiles>')
+        '-p' = @('<profiles>')
+        '--since' = @()
+        '--follow' = $null
+        '-f' = $null
+        '--json' = $null
+        '--config' = @('<files>')
+        '--timeout' = @()
+        '--no-input' = $null
+        '--quiet' = $null
+        '-q' = $null
+        '--verbose' = $null
+        '-v' = $null
+        '--help' = $null
+        '-h' = $null
+        '' = @('<profiles>')
+    }
     'doctor' = @{
         '--profile' = @('<profiles>')
         '-p' = @('<profiles>')
@@ -254,7 +272,7 @@ $TokencliWords = @{
         '-v' = $null
         '--help' = $null
         '-h' = $null
-        '' = @('getting-started', 'walkthroughs', 'sandbox', 'profiles', 'secrets', 'scripts', 'ci', 'sign-in', 'oauth', 'any-endpoint', 'provider-reference', 'inspect', 'why', 'troubleshooting', 'error-codes', 'security', 'speed', 'platforms', 'python-api', 'architecture', 'testing', 'get', 'refresh', 'export', 'status', 'providers', 'doctor', 'login', 'logout', 'hook', 'completion', 'help')
+        '' = @('getting-started', 'walkthroughs', 'sandbox', 'profiles', 'secrets', 'scripts', 'ci', 'sign-in', 'oauth', 'any-endpoint', 'provider-reference', 'inspect', 'why', 'troubleshooting', 'error-codes', 'security', 'speed', 'platforms', 'python-api', 'architecture', 'testing', 'get', 'refresh', 'export', 'status', 'log', 'providers', 'doctor', 'login', 'logout', 'hook', 'completion', 'help')
     }
     'profiles' = @{
         '--json' = $null

@@ -348,6 +348,10 @@ class FakeEventLog:
             if profile in (None, event.profile) and (since is None or event.time >= since):
                 yield event
 
+    def follow(self, wait: Callable[[], None]) -> Iterator[TokenEvent]:
+        yield from self.events
+        wait()
+
     def fingerprint(self, token: Secret) -> str:
         return sha256(token.reveal().encode()).hexdigest()[:12]
 

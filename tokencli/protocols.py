@@ -464,6 +464,14 @@ class EventLog(Protocol):
         """
         ...
 
+    def follow(self, wait: Callable[[], None]) -> "Iterator[TokenEvent]":
+        """Yield all events, then each new one; `wait` is called while there is none.
+
+        Raises:
+            StorageError: the log can't be read.
+        """
+        ...
+
     def fingerprint(self, token: Secret) -> str:
         """Return 12 hex digits that are equal for equal tokens on this machine, and useless elsewhere."""
         ...

@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "export": "tokencli.commands.export:export",
     "why": "tokencli.commands.why:why",
     "status": "tokencli.commands.status:status",
+    "log": "tokencli.commands.log:log",
     "profiles": "tokencli.commands.profiles:app",
     "providers": "tokencli.commands.providers:app",
     "doctor": "tokencli.commands.doctor:doctor",
@@ -34,10 +35,7 @@ COMMANDS: dict[str, str] = {
 
 COMMAND_GROUPS = {
     "Tokens": ("get", "export", "refresh", "inspect"),
-    "Diagnosis": (
-        "why",
-        "status",
-    ),
+    "Diagnosis": ("why", "status", "log"),
     "Profiles": ("profiles", "login", "logout", "providers"),
     "Help and tools": ("help", "doctor", "sandbox", "hook", "completion"),
 }

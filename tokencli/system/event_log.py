@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from tokencli.errors import StorageError, TokencliError
 from tokencli.models import Secret
@@ -82,6 +82,58 @@ class FileEventLog:
                 and (since is None or event.time >= since)
             ):
                 yield event
+
+    def follow(self, wait: Callable[[], None]) -> Iterator[TokenEvent]:
+        """Yield all events, then each new one; `wait` is called while there is none."""
+        fds = self._open_for_reading() if self._is_private() else []
+        current = fds.pop() if fds and _is_named(fds[-1], self._path) else -1
+        for fd in fds:
+            with os.fdopen(fd, "rb") as file:
+                yield from filter(None, map(parse_event, file))
+        while True:
+            if current < 0:
+                current = self._open_current()
+                if current < 0:
+                    wait()
+                    continue
+            with os.fdopen(current, "rb") as file:
+                yield from self._follow_file(file, wait)
+                is_rotated = _is_named(file.fileno(), self._old_path)
+            current = self._open_current()
+            if not is_rotated and current >= 0:  # rewritten: its events are known
+                os.lseek(current, 0, os.SEEK_END)
+
+    def _follow_file(self, file: BinaryIO, wait: Callable[[], None]) -> Iterator[TokenEvent]:
+        """Yield the events of a file until it is no longer the current one."""
+        line, was_replaced = b"", False
+        while True:
+            line += file.readline()
+            if line.endswith(b"\n"):
+                event = parse_event(line)
+                line = b""
+                if event is not None:
+                    yield event
+            elif was_replaced:
+                return
+            elif _is_named(file.fileno(), self._path):
+                wait()
+            else:
+                was_replaced = True  # read what was appended before that
+
+    def _open_current(self) -> int:
+        """Open the current file for reading; -1 if there is none."""
+        try:
+            fd = os.open(self._path, os.O_RDONLY | _OPEN_FLAGS)
+        except FileNotFoundError:
+            return -1
+        except OSError as error:
+            raise private_files.build_storage_error(error, self._path) from None
+        try:
+            private_files.require_private_file(self._path, os.fstat(fd))
+        except StorageError:
+            os.close(fd)
+            raise
+        return fd
 
     def fingerprint(self, token: Secret) -> str:
         """Return 12 hex digits that are equal for equal tokens on this machine, and useless elsewhere.
@@ -157,13 +209,17 @@ class FileEventLog:
             raise StorageError(f"can't use {self._path}: the disk is full")
 
     def _read_lines(self) -> Iterator[bytes]:
-        if not private_files.ensure_private_dir(self._root, create=False, chosen=True):
-            return
-        if not private_files.ensure_private_dir(self._directory, create=False):
+        if not self._is_private():
             return
         for fd in self._open_for_reading():
             with os.fdopen(fd, "rb") as file:
                 yield from file
+
+    def _is_private(self) -> bool:
+        """Tell whether there is a log; raises StorageError if others could have written it."""
+        return private_files.ensure_private_dir(
+            self._root, create=False, chosen=True
+        ) and private_files.ensure_private_dir(self._directory, create=False)
 
     def _open_for_reading(self) -> list[int]:
         """Open the old and the current file, as they are at one moment."""
