@@ -373,6 +373,21 @@ def test_wrong_client_secret(clinic: Clinic, sandbox: Sandbox) -> None:
     assert sandbox.database.token_requests == 1
 
 
+def test_no_program_is_run(clinic: Clinic, sandbox: Sandbox) -> None:
+    """A program that supplies the secret could ask the user, so it is run only with the option."""
+    program = clinic.directory / "program"
+    program.write_text(f"#!/bin/sh\ntouch {clinic.directory}/ran\necho {SECRET}\n")
+    program.chmod(0o755)
+    clinic.write(**sandbox_keys(sandbox), client_secret={"command": [str(program)]})
+    code, checks = clinic.examine()
+    assert (code, checks["client_auth"]["ok"]) == (0, None)
+    assert not (clinic.directory / "ran").exists()
+    command = str(checks["client_auth"]["detail"]).partition("token request: tokencli doctor ")[2]
+    code, checks = clinic.examine(*command.split())
+    assert (code, checks["client_auth"]["ok"]) == (0, True), checks["client_auth"]["detail"]
+    assert (clinic.directory / "ran").exists()
+
+
 def test_sign_in_needed(clinic: Clinic) -> None:
     """Without a stored token, an interactive grant needs the user."""
     with Sandbox(sign_in="alice") as sandbox:

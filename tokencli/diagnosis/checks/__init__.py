@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
-from tokencli.core.secret_resolver import SecretResolver
+from tokencli.core.secret_resolver import SecretResolver, source_interaction
 from tokencli.errors import (
     ConfigError,
     CredentialsError,
@@ -138,6 +138,11 @@ class Subject:
         timeout = min(profile.connection.timeout, self.remaining_s)
         return replace(profile, connection=replace(profile.connection, timeout=timeout))
 
+    def list_supplied_secrets(self, *names: str) -> list[str]:
+        """Return those of these secrets that the user, a program or another profile has to supply."""
+        refs = [self.profile.secrets[name] for name in names if name in self.profile.secrets]
+        return [ref.name for ref in refs if source_interaction(ref, self.ctx) != "none"]
+
     @property
     def remaining_s(self) -> float:
         """Return the seconds that a request may take."""
@@ -147,7 +152,7 @@ class Subject:
     def connection_report(self) -> ConnectionReport:
         """Return how far a connection to the token endpoint gets."""
         profile, certificate = self.profile, None
-        if profile.client_cert is not None:
+        if profile.client_cert is not None and not self.list_supplied_secrets("key_passphrase"):
             with suppress(CredentialsError):  # `secrets` reports it
                 resolver = SecretResolver(profile, self.ctx)
                 passphrase = resolver.resolve("key_passphrase", optional=True)

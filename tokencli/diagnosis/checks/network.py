@@ -13,13 +13,13 @@ from tokencli.diagnosis.checks import Outcome, Subject, failed, failed_by, passe
 from tokencli.errors import (
     CredentialsError,
     LoginRequiredError,
-    PromptRequiredError,
     RefusedError,
     TokencliError,
 )
 from tokencli.humanize import compare_clock, humanize_duration
 from tokencli.machine import ConnectionReport, Surroundings
 from tokencli.models import CLOCK_TOLERANCE_S, NOTABLE_SKEW_S, Profile, Secret
+from tokencli.oauth.client_authentication import METHOD_SECRETS
 from tokencli.oauth.discovery import (
     MetadataNotFoundError,
     fetch_metadata,
@@ -229,6 +229,12 @@ def check_client_auth(subject: Subject) -> Outcome:
         )
     if profile.client_auth == "none":
         return skipped('the client has no credentials (client_auth = "none")')
+    supplied = subject.list_supplied_secrets(*METHOD_SECRETS[profile.client_auth])
+    if supplied:
+        return skipped(
+            f"not tried, because the {' and '.join(supplied)} is read only when needed; to try it with"
+            f" a token request: {_request_command(profile)}"
+        )
     attempts: dict[str, Callable[[Profile, SecretResolver, Secret], object]] = {
         "introspection": lambda found, resolver, token: introspect_token(
             found, ctx, resolver, token
@@ -265,8 +271,6 @@ def _try_endpoint(
     host = get_endpoint_host(profile)
     try:
         attempt(SecretResolver(profile, subject.ctx), Secret(f"doctor-{token_urlsafe(16)}"))
-    except PromptRequiredError as error:
-        return skipped(f"the {' and '.join(error.secret_names)} is read only when needed")
     except RefusedError as error:
         if error.status == 401 or error.error in ("invalid_client", "unauthorized_client"):
             return failed_by(error)
@@ -288,8 +292,9 @@ def _request_token(subject: Subject) -> Outcome:
     """Get a new token, which the user allowed."""
     from tokencli.core.profile_test import run_profile_test
 
+    ctx = subject.ctx
     try:
-        result = run_profile_test(subject.profile, subject.ctx)
+        result = run_profile_test(ctx.with_endpoints(subject.profile), ctx)
     except LoginRequiredError as error:
         return skipped(f"{error.message}; to try it: tokencli profiles test {subject.profile.name}")
     verified = ", ".join(result.verified_secrets) or "no secret needed"
