@@ -23,6 +23,7 @@ _QUOTED = re.compile(
 )
 _INVISIBLE = re.compile("[\u200b\u200c\u200d\u2060]")
 _TERMINAL_STYLE = re.compile(r"\x1b\[[\d;]*[mK]")
+_JWT_IN_ONE_CASE = re.compile(r"(?:eyj[a-z0-9_-]{16,}|EYJ[A-Z0-9_-]{16,})\.[\w-]{16,}\.[\w-]*")
 _TRAILING = "%$\\;,"
 """Characters that a shell, an editor or a list leaves behind a token."""
 _IDENTITY_CLAIMS = frozenset(("email", "name", "preferred_username", "given_name", "picture"))
@@ -93,6 +94,8 @@ def read_token_text(text: str, *, follows_scheme: bool = False) -> TokenText:
     if bare != rest and _is_whole_jwt(bare):
         found.append(f"it is followed by {rest[len(bare) :]!r}")
         rest = bare
+    if _JWT_IN_ONE_CASE.fullmatch(rest) and (rest.islower() or rest.isupper()):
+        found.append(f"its letters are all {'lower' if rest.islower() else 'upper'} case")
     if rest.startswith("ZXlK"):
         found.append("it is encoded in base64 once more")
     if _is_whole_jwt(rest):

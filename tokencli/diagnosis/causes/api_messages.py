@@ -82,7 +82,7 @@ API_MESSAGES: tuple[ApiMessage, ...] = (
     ),
     ApiMessage(
         ("not_permitted",),
-        r"rbac: access denied|AuthorizationFailed|does not have authorization to perform action|must have admin rights|cannot (?:get|list|watch|create|update|patch|delete) resource|explicit deny|is not authorized to (?:access|perform)|do(?:es)? not have (?:the )?(?:permission|access|rights?|role)|(?:role|group)s? (?:is |are )?(?:required|missing)|missing (?:required )?(?:role|group)s?|lacks? (?:the )?(?:required )?(?:role|group|permission)|\bip(?: address)?\b.{0,30}(?:not allowed|blocked|denied|forbidden|not permitted|not authori)|(?:role|group)s? (?:claim )?must (?:include|contain|be|have)|must (?:have|be in|be a member of) (?:the |an? )?(?:\w+ )?(?:role|group)|requires? (?:the )?(?:\w+ )?(?:role|group)|E0000006|no_permission|not_in_channel|permission.denied|policy (?:does not|doesn't) allow",
+        r"rbac: access denied|AuthorizationFailed|does not have authorization to perform action|must have admin rights|cannot (?:get|list|watch|create|update|patch|delete) resource|explicit deny|is not authorized to (?:access|perform)|do(?:es)? not have (?:the )?(?:permission|access|rights?|role)|(?:role|group)s? (?:is |are )?(?:required|missing)|missing (?:required )?(?:role|group)s?|lacks? (?:the )?(?:required )?(?:role|group|permission)|\bip(?:[ _]address)?(?:\b|_).{0,60}?(?:not[ _]allowed|not (?:on|in) the|blocked|denied|forbidden|not permitted|not authori)|(?:role|group)s? (?:claim )?must (?:include|contain|be|have)|must (?:have|be in|be a member of) (?:the |an? )?(?:\w+ )?(?:role|group)|requires? (?:the )?(?:\w+ )?(?:role|group)|E0000006|no_permission|not_in_channel|permission.denied|policy (?:does not|doesn't) allow",
         "Istio, Azure, GitHub, Kubernetes, AWS, Okta, Google",
     ),
     # Kinds of tokens.
@@ -131,7 +131,7 @@ API_MESSAGES: tuple[ApiMessage, ...] = (
     ),
     ApiMessage(
         ("wrong_audience",),
-        r"jwt audience invalid\. expected:? (?P<expected>[^\s,;|]+)|audiences? in jwt are not allowed|invalid.{0,3}audience|the audiences? .{0,300}? (?:is|are) invalid|IDX1021[48]|(?:unexpected )?[\"']?\baud[\"']? claim|audience.?mismatch|InvalidAuthenticationTokenAudience|(?:valid|expected|required|right|correct) audience|audience (?:is )?(?:invalid|not (?:allowed|valid|accepted|expected)|does ?n[o']t match|did not match|validation failed)|audience doesn't match|(?:token|jwt) has invalid audience|wrong audience|(?:not (?:intended|issued|meant) for|for (?:an)?other) (?:this )?(?:api|audience|resource|service)",
+        r"jwt audience invalid\. expected:? (?P<expected>[^\s,;|]+)|audiences? in jwt are not allowed|invalid.{0,3}audience|the audiences? .{0,300}? (?:is|are) invalid|IDX1021[48]|(?:unexpected )?[\"']?\baud[\"']? claim|audience.?mismatch|InvalidAuthenticationTokenAudience|(?:valid|expected|required|right|correct) audience|audience (?:is )?(?:invalid|not (?:allowed|valid|accepted|expected)|does ?n[o']t match|did not match|validation failed)|audience doesn't match|(?:token|jwt) has invalid audience|wrong audience|(?:audience|aud) (?:must|should|has to) (?:be|include|contain) \S+|(?:not (?:intended|issued|meant) for|for (?:an)?other) (?:this )?(?:api|audience|resource|service)",
         "Envoy, ASP.NET, Spring Security, AWS API Gateway, jsonwebtoken, jose, PyJWT, golang-jwt, Apigee, Azure, Microsoft Graph",
     ),
     ApiMessage(

@@ -2,6 +2,7 @@
 
 import re
 from shlex import quote
+from urllib.parse import urlsplit
 
 from tokencli.diagnosis.causes import facts
 from tokencli.diagnosis.causes.facts import read_statements
@@ -47,8 +48,13 @@ def judge_wrong_audience(evidence: Evidence) -> Finding | None:
             (answer, f"{current}; the API expects {expected}" if current and expected else current),
             fix=fix,
         )
-    if is_listed or token is None:
+    if token is None:
         return None
+    if is_listed:
+        slash = _describe_slash(evidence, audience)
+        if slash is None or call is None or not facts.is_unspecific(call):
+            return None
+        return find("wrong_audience", "likely", (slash, answer))
     if resource is not None and audience:
         return find(
             "wrong_audience",
@@ -87,6 +93,22 @@ def judge_wrong_audience(evidence: Evidence) -> Finding | None:
         "likely" if facts.is_alive(evidence) else "possible",
         (current, "the token is otherwise valid" if facts.is_alive(evidence) else None, answer),
         question=f"Which audience does {facts.name_host(call)} expect?",
+    )
+
+
+def _describe_slash(evidence: Evidence, audience: tuple[str, ...]) -> str | None:
+    """Say so if the token's audience is the API's but for a slash at the end (RFC 7519 section 2)."""
+    resource = evidence.resource.resource if evidence.resource else None
+    expected = resource or (evidence.call.url if evidence.call else None)
+    if expected is None or expected in audience:
+        return None
+    similar = next((each for each in audience if facts.same_url(each, expected)), None)
+    if similar is None or (facts.origin(similar)[1] and not urlsplit(similar).path.strip("/")):
+        return None  # without a path, both are the same URL (RFC 9110 section 4.2.3)
+    source = "the API's metadata names" if resource else "the call goes to"
+    return (
+        f"the token's audience is {similar}, and {source} {expected}: many APIs compare them"
+        " character by character"
     )
 
 
