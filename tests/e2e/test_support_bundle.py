@@ -119,6 +119,7 @@ def test_file_is_private_and_not_replaced_without_asking(tokencli: Run, tmp_path
         again = tokencli("doctor", "oauth2", "--bundle", str(file), env=env)
         assert again.code == 2 and file.read_text() == text
         fix = again.err.partition("fix: tokencli ")[2].split()
+        assert fix[:2] == ["doctor", "oauth2"]
         assert tokencli(*fix, env=env).code == 0
         assert (tmp_path / "report-2.txt").exists()
 

@@ -68,7 +68,9 @@ def doctor(
         raise UsageError("give a profile or --all, not both", fix="tokencli doctor --all")
     terminal = App(common).terminal
     if bundle is not None and bundle != "-":
-        confirm_overwriting(Path(bundle), terminal)
+        words = (name, "--all" * all_profiles, "--request-token" * request_token)
+        command = " ".join(("tokencli doctor", *filter(None, words)))
+        confirm_overwriting(Path(bundle), command, terminal)
     app = DoctorApp(common, loaded_hook=hook)
     examined = _examine(
         app, name, terminal.show_wait, all_profiles=all_profiles, may_request_token=request_token

@@ -43,8 +43,11 @@ class Examination:
     profiles: Sequence[Profile]
 
 
-def confirm_overwriting(path: Path, terminal: Terminal) -> None:
-    """Ask before an existing file is replaced; raises UsageError if that isn't allowed."""
+def confirm_overwriting(path: Path, command: str, terminal: Terminal) -> None:
+    """Ask before an existing file is replaced; raises UsageError if that isn't allowed.
+
+    The `command` is the one that writes the report, without `--bundle`.
+    """
     if not os.path.lexists(path):
         return
     if terminal.interactive and terminal.ask_yes_no(f"Replace {path}?", default=False):
@@ -52,7 +55,7 @@ def confirm_overwriting(path: Path, terminal: Terminal) -> None:
     other = path.with_name(f"{path.stem}-2{path.suffix}")
     raise UsageError(
         f"{path} exists already, and is not replaced without asking",
-        fix=f"tokencli doctor --bundle {quote(str(other))}",
+        fix=f"{command} --bundle {quote(str(other))}",
     )
 
 

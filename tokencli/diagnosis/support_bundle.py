@@ -32,6 +32,8 @@ MAX_EVENTS = 50
 """Events of the log in a report, the latest."""
 MIN_MASKED_CHARS = 3
 """A shorter text of the configuration is masked there, but not looked for in messages."""
+MIN_VARIABLE_CHARS = 8
+"""A shorter value of a variable that is named like a secret is rather a setting, e.g. `true`."""
 KEPT_KEYS = frozenset(
     ("provider", "default_profile", "grant", "grants", "client_auth", "store", "basic_encoding",
      "redirect_host", "timeout", "lock_timeout", "min_ttl", "margin", "export", "format", "method",
@@ -131,7 +133,8 @@ def build_bundle(given: BundleInput, ctx: Context) -> dict[str, object]:
     data = given.config.data if given.config is not None else {}
     config = _mask_table(data, masker)
     for name, value in given.environ.items():
-        if name not in ENVIRONMENT and re.search(_SECRET_VARIABLE, name):
+        is_secret = re.search(_SECRET_VARIABLE, name) and len(value) >= MIN_VARIABLE_CHARS
+        if is_secret and name not in ENVIRONMENT:
             masker.add_secret(Secret(value))
     for user in (given.user, *map(given.environ.get, ("USER", "LOGNAME", "SUDO_USER"))):
         if user and user != "root":
