@@ -17,7 +17,6 @@ from tokencli.diagnosis import issuer_probes
 from tokencli.diagnosis.api_call import (
     ApiCall,
     TokenBearer,
-    list_carriers,
     send_call,
 )
 from tokencli.diagnosis.evidence import (
@@ -26,7 +25,6 @@ from tokencli.diagnosis.evidence import (
     Evidence,
     IssuerFacts,
     OpenQuestion,
-    ProfileFacts,
     ResourceFacts,
     TokenFacts,
 )
@@ -38,25 +36,22 @@ from tokencli.diagnosis.fresh_token import (
     prepare_secrets,
 )
 from tokencli.diagnosis.history import read_history
-from tokencli.diagnosis.issuer_probes import ClientSecrets, ProbeContext
+from tokencli.diagnosis.issuer_probes import ClientSecrets, ProbeContext, read_resource_metadata
+from tokencli.diagnosis.profile_facts import compare_tokens, describe_profile
 from tokencli.diagnosis.token_facts import TokenText, describe_token
-from tokencli.errors import CredentialsError, DeadlineError, ReplyError, TokencliError
-from tokencli.jwt.decode import decode_token
-from tokencli.jwt.explain import collect_scopes, strings_of_claim
-from tokencli.models import Connection, HttpRequest, Profile, Secret, TokenSet
-from tokencli.oauth import grants
+from tokencli.errors import CredentialsError, DeadlineError, TokencliError
+from tokencli.models import Connection, Profile, Secret, TokenSet
 from tokencli.oauth.client_authentication import tls_client_certificate
-from tokencli.oauth.refusals import get_endpoint_host
 from tokencli.oauth.token_usage import list_usage_secrets
 from tokencli.protocols import Context, WaitStatus
-from tokencli.providers import response_body
-from tokencli.providers.endpoint_urls import check_endpoint_url, get_url_origin
 from tokencli.token_store.credential_key import derive_binding
 
 TIME_LIMIT_S = 10.0
 """Seconds that everything takes together."""
 REPORTING_S = 0.4
 """Seconds before the end at which the last request gives up, so that its error can be reported."""
+TOKEN_STATUSES = frozenset(range(400, 500)) - {407, 408, 429, 431}
+"""Statuses that may be about the token."""
 LEAST_SECONDS = 0.5
 """Seconds that a test with a fresh token gets at least, which was asked for."""
 REFUSED_STATUSES = range(300, 500)
@@ -163,9 +158,9 @@ class Gatherer:
     def plan_fresh_token(self) -> FreshTokenPlan | None:
         """Return how to get a fresh token for a test; None if there is nothing to test."""
         call = self.answers.call
-        if self.profile is None or self.given.offline or call is None or call.status is None:
+        if self.profile is None or self.given.offline or self.given.call is None:
             return None
-        if self.given.call is None or call.status < 400:
+        if call is None or call.status not in TOKEN_STATUSES:
             return None
         return plan_fresh_token(self.profile, self.stored, self.ctx)
 
@@ -382,7 +377,13 @@ class Gatherer:
              if "resource_metadata" in each.params), None,
         )  # fmt: skip
         if document is not None:
-            self._ask_resource(ctx, call, document, connection)
+            named = [call.url]
+            if self.profile is not None:
+                named += filter(None, (self.profile.issuer, self.profile.token_url))
+            self.answers.resource = read_resource_metadata(document, named, ctx, connection)
+            if self.answers.resource is None:
+                host = urlsplit(document).netloc
+                self._leave_open("resource_metadata", f"it is on {host}, which only the API names")
         if call.is_safe:
             self.answers.bare_call = send_call(call.without_token(), None, ctx, connection)
 
@@ -407,45 +408,6 @@ class Gatherer:
         call = self.given.call
         ca_file = call.ca_file if call is not None and call.ca_file is not None else usual.ca_file
         return replace(usual, timeout=self.given.seconds, ca_file=ca_file)
-
-    def _ask_resource(
-        self, ctx: Context, call: ApiCall, document: str, connection: Connection
-    ) -> None:
-        """Read the API's metadata (RFC 9728), if it is on a server that the user or the profile names."""
-        try:
-            check_endpoint_url(document)
-            trusted = {get_url_origin(call.url)}
-            if self.profile is not None:
-                named = (self.profile.issuer, self.profile.token_url)
-                trusted |= {get_url_origin(url) for url in named if url}
-            if get_url_origin(document) not in trusted:
-                self._leave_open(
-                    "resource_metadata",
-                    f"it is on {urlsplit(document).netloc}, which nobody but the API names",
-                )
-                return
-            reply = ctx.transport.send(
-                HttpRequest("GET", document, {"Accept": "application/json"}), connection
-            )
-            if reply.status != 200:
-                raise ReplyError(f"{urlsplit(document).netloc} replied with HTTP {reply.status}")
-            members = response_body.parse_object(reply)
-        except response_body.UnreadableBodyError as error:
-            failure = ReplyError(f"{urlsplit(document).netloc} sent {error}")
-            self.answers.resource = ResourceFacts(document, error=failure)
-            return
-        except TokencliError as error:
-            self.answers.resource = ResourceFacts(document, error=error)
-            return
-        resource = members.get("resource")
-        self.answers.resource = ResourceFacts(
-            document,
-            resource if isinstance(resource, str) else None,
-            strings_of_claim(members.get("authorization_servers")),
-            strings_of_claim(members.get("scopes_supported")),
-            strings_of_claim(members.get("bearer_methods_supported")),
-            members.get("dpop_bound_access_tokens_required") is True,
-        )
 
     def _ask_keys(self, ctx: Context, token: Secret) -> None:
         """Ask the issuer for its metadata and its keys, and check the signature."""
@@ -580,8 +542,10 @@ class Gatherer:
             questions = tuple(answers.questions)
             issuer = answers.issuer
         call, bare, resource = answers.call, answers.bare_call, answers.resource
-        same, rivals = self._compare_profiles(call, resource)
         token = answers.token
+        same, rivals = compare_tokens(
+            token, dict(answers.stored_tokens), call, resource, self.ctx.event_log.fingerprint
+        )
         if token is not None and answers.mangling:
             token = replace(token, mangling=(*token.mangling, *answers.mangling))
         return Evidence(
@@ -590,7 +554,7 @@ class Gatherer:
             token_error=token_error,
             call=call,
             bare_call=bare,
-            profile=None if self.profile is None else _describe_profile(self.profile, self.stored),
+            profile=None if self.profile is None else describe_profile(self.profile, self.stored),
             issuer=issuer,
             resource=resource,
             events=answers.events,
@@ -598,43 +562,6 @@ class Gatherer:
             rival_profiles=rivals,
             open_questions=questions,
         )
-
-    def _compare_profiles(
-        self, call: CallFacts | None, resource: ResourceFacts | None
-    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return the other profiles with the same token, and those whose token fits the API better."""
-        facts = self.answers.token
-        if facts is None:
-            return (), ()
-        required = {
-            scope
-            for each in (() if call is None else call.challenges)
-            for scope in each.params.get("scope", "").split()
-        }
-        issuers = set(() if resource is None else resource.authorization_servers)
-        audiences = {resource.resource} if resource is not None and resource.resource else set()
-        told = (call.error_text if call is not None else None) or ""
-        same, rivals = [], []
-        for name, token in dict(self.answers.stored_tokens).items():
-            claims = decode_token(token.access_token.reveal()).claims
-            scopes = collect_scopes(claims) or (token.scope or "").split()
-            audience = strings_of_claim(claims.get("aud"))
-            issuer = claims.get("iss")
-            if self.ctx.event_log.fingerprint(token.access_token) == facts.fingerprint:
-                same.append(name)
-            elif (
-                (
-                    required
-                    and required.issubset(scopes)
-                    and not required.issubset(facts.scopes or ())
-                )
-                or (issuer in issuers and facts.issuer not in issuers)
-                or (audiences.intersection(audience) and not audiences.intersection(facts.audience))
-                or (isinstance(issuer, str) and issuer != facts.issuer and issuer in told)
-                or any(each in told and each not in facts.audience for each in audience)
-            ):
-                rivals.append(name)
-        return tuple(same), tuple(rivals)
 
 
 PROBE_TITLES: Mapping[str, str] = {
@@ -657,32 +584,4 @@ def _no_token_error(profile: Profile, ctx: Context) -> TokencliError:
     return CredentialsError(  # e.g. a token for a single use
         f"no access token is stored for profile {profile.name!r}",
         fix=f"tokencli get {profile.command_line_name}",
-    )
-
-
-def _describe_profile(profile: Profile, stored: TokenSet | None) -> ProfileFacts:
-    """Return what the profile expects."""
-    key: str | None = None
-    audiences: tuple[str, ...] = ()
-    for name in ("audience", "resource"):
-        value = profile.params.get(name)
-        if value:
-            key = key or name
-            audiences += (value,) if isinstance(value, str) else value
-    return ProfileFacts(
-        name=profile.name,
-        provider=profile.provider.name,
-        grant=profile.grant,
-        token_host=get_endpoint_host(profile),
-        command_line_name=profile.command_line_name,
-        issuer=profile.issuer,
-        client_id=profile.values.get("client_id"),
-        username=profile.values.get("username"),
-        audiences=audiences,
-        audience_key=key,
-        scopes=tuple((profile.scope or "").split()),
-        carriers=list_carriers(profile, stored),
-        dpop=profile.dpop,
-        is_interactive=grants.is_interactive(profile.grant),
-        has_refresh_token=stored is not None and stored.refresh_token is not None,
     )

@@ -1,20 +1,22 @@
-"""What the issuer says about a token: metadata, keys, introspection, UserInfo.
+"""What the issuer says about a token, and the API about itself: metadata, keys, introspection, UserInfo.
 
 Reading them is free. A token is sent only to the server that issued it, as far as that is known.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from tokencli.core.secret_resolver import SecretResolver, source_interaction
 from tokencli.core.token_checks import introspect_token
 from tokencli.core.token_verification import fetch_jwks
 from tokencli.core.userinfo import fetch_userinfo
-from tokencli.diagnosis.evidence import IssuerFacts, TokenFacts
-from tokencli.errors import ConfigError, RefusedError, TokencliError
+from tokencli.diagnosis.evidence import IssuerFacts, ResourceFacts, TokenFacts
+from tokencli.errors import ConfigError, RefusedError, ReplyError, TokencliError
 from tokencli.jwt.decode import decode_token
+from tokencli.jwt.explain import strings_of_claim
 from tokencli.jwt.verify import (
     UnknownKeyError,
     UnverifiableError,
@@ -26,9 +28,11 @@ from tokencli.models import Connection, HttpReply, HttpRequest, Profile, Secret,
 from tokencli.oauth import client_authentication
 from tokencli.oauth.discovery import IssuerMetadata, fetch_metadata, matches_issuer
 from tokencli.protocols import Context, Transport
+from tokencli.providers import response_body
 from tokencli.providers.endpoint_urls import (
     EndpointUnknownError,
     check_endpoint_is_named,
+    check_endpoint_url,
     get_url_origin,
 )
 
@@ -73,6 +77,33 @@ def ask_metadata(profile: Profile, ctx: Context) -> tuple[IssuerFacts, IssuerMet
     except TokencliError as error:
         return IssuerFacts(metadata_error=error), None
     return IssuerFacts(issuer=metadata.issuer), metadata
+
+
+def read_resource_metadata(
+    url: str, named: Iterable[str], ctx: Context, connection: Connection
+) -> ResourceFacts | None:
+    """Return an API's metadata (RFC 9728); None if it is on none of the servers that are `named`."""
+    try:
+        if get_url_origin(check_endpoint_url(url)) not in {get_url_origin(each) for each in named}:
+            return None
+        request = HttpRequest("GET", url, {"Accept": "application/json"})
+        reply = ctx.transport.send(request, connection)
+        if reply.status != 200:
+            raise ReplyError(f"{urlsplit(url).netloc} replied with HTTP {reply.status}")
+        members = response_body.parse_object(reply)
+    except response_body.UnreadableBodyError as error:
+        return ResourceFacts(url, error=ReplyError(f"{urlsplit(url).netloc} sent {error}"))
+    except TokencliError as error:
+        return ResourceFacts(url, error=error)
+    resource = members.get("resource")
+    return ResourceFacts(
+        url,
+        resource if isinstance(resource, str) else None,
+        strings_of_claim(members.get("authorization_servers")),
+        strings_of_claim(members.get("scopes_supported")),
+        strings_of_claim(members.get("bearer_methods_supported")),
+        members.get("dpop_bound_access_tokens_required") is True,
+    )
 
 
 def ask_keys(
