@@ -34,6 +34,18 @@ NOT_RUN = {
     ".venv/bin/pytest -m long": "is a test run",
     "BROWSER_PICTURES=pictures .venv/bin/pytest tests/e2e/test_browser.py": "is a test run",
     ".venv/bin/pytest tests/unit/net/test_faults.py tests/e2e/test_faults.py": "is a test run",
+    **dict.fromkeys(
+        (
+            "tokencli why groupid https://demomachine:4443/api/groups",
+            "tokencli why corp https://api.example.com/orders",
+            "tokencli why corp https://api.example.com/orders -X POST -H 'Accept: text/csv' -d @order.json",
+            "pbpaste | tokencli why - https://api.example.com/orders --profile corp",
+            "pbpaste | tokencli why --curl -",
+            "tokencli why corp https://api.example.com/orders --response reply.txt",
+            "tokencli why corp https://api.example.com/orders --probe",
+        ),
+        "calls an API that isn't there: tests/commands/test_why.py",
+    ),
 }
 """Lines of pages that the test leaves out, and why. Of tokencli's the options are still checked."""
 
