@@ -25,6 +25,7 @@ from tokencli.sandbox.world import (
     go_back,
     issue_opaque_tokens,
     put_before_api,
+    replace_key,
     revoke_tokens,
     rotate_keys,
     run,
@@ -193,6 +194,10 @@ _ROWS: Mapping[str, Scenario] = {
     "key_rotated": Scenario(
         summary="The issuer no longer publishes the key that signed the token.",
         steps=(GET, rotate_keys),
+    ),
+    "key_rotated:same_id": Scenario(
+        summary="The issuer replaced its key by another one with the same key ID.",
+        steps=(GET, replace_key),
     ),
     "key_rotated:stale_api": Scenario(
         summary="The API still uses the issuer's old keys, and the token is signed with a new one.",

@@ -18,7 +18,7 @@ from tokencli.sandbox.settings import Settings
 from tokencli.sandbox.token_db import AuthorizationGrant, InvalidRefreshTokenError, TokenDatabase
 
 if TYPE_CHECKING:
-    from joserfc.jwk import RSAKey
+    from joserfc.jwk import KeyParameters, RSAKey
 
 SYSTEMS: Mapping[str, str] = {
     "groupid": "tokencli.sandbox.groupid:GroupId",
@@ -46,11 +46,16 @@ def load_system(name: str) -> "type[FakeSystem]":
 class SigningKeys:
     """Sign JWTs. joserfc is imported only when a sandbox starts."""
 
-    def __init__(self) -> None:
+    def __init__(self, key_id: str | None = None) -> None:
         from joserfc import jwk
 
-        self._ec_key = jwk.ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"})
+        parameters: KeyParameters = {"use": "sig", "alg": "ES256"}
+        if key_id is not None:
+            parameters["kid"] = key_id
+        self._ec_key = jwk.ECKey.generate_key("P-256", parameters)
         self._ec_key.ensure_kid()
+        self.key_id = str(self._ec_key.kid)
+        """The ID of the key that signs access tokens."""
         self.client_key = jwk.ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"})
         """The key of the sandbox's clients that sign assertions."""
         self._hmac_key = jwk.OctKey.generate_key(256)

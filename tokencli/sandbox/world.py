@@ -151,6 +151,11 @@ def rotate_keys(world: World) -> None:
     world.issuer.signing_keys = SigningKeys()
 
 
+def replace_key(world: World) -> None:
+    """Replace the issuer's keys, but not their IDs."""
+    world.issuer.signing_keys = SigningKeys(key_id=world.issuer.signing_keys.key_id)
+
+
 def fail_keys(how: Literal["status", "drop"]) -> Step:
     """Let requests for the issuer's keys fail: with 503, or with a closed connection."""
 

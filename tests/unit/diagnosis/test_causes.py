@@ -239,6 +239,9 @@ NAMED_FIRST: dict[str, dict[str, Evidence]] = {
         ),
     },
     "key_rotated": {
+        "another key has its ID": evidence(
+            token=token(signature="invalid"), call=call(challenge=INVALID)
+        ),
         "the kid is gone": evidence(
             token=token(signature="unchecked"),
             call=call(challenge=INVALID),
@@ -292,11 +295,11 @@ NAMED_FIRST: dict[str, dict[str, Evidence]] = {
             ),
         ),
         "by its signature": evidence(
-            token=token(signature="invalid"), call=call(challenge=INVALID)
+            token=token(signature="invalid", stored=False), call=call(challenge=INVALID)
         ),
         "without a URL": evidence(token=token(mangling=("it ends with a line break",))),
         "and introspection calls it inactive": evidence(
-            token=token(signature="invalid"),
+            token=token(signature="invalid", stored=False),
             call=call(),
             issuer=issuer(introspection={"active": False}),
         ),

@@ -425,6 +425,19 @@ def has_own_issuer(evidence: Evidence) -> bool:
     return any(each is not None and same_url(token.issuer, each) for each in known)
 
 
+def is_key_replaced(evidence: Evidence) -> bool:
+    """Tell whether the issuer publishes the token's key, but it no longer fits the stored token."""
+    token, keys = evidence.token, evidence.issuer.key_ids
+    return (
+        token is not None
+        and token.stored
+        and token.signature == "invalid"
+        and keys is not None
+        and token.header.get("kid") in keys
+        and has_own_issuer(evidence)
+    )
+
+
 def same_audience(evidence: Evidence) -> bool:
     """Tell whether the fresh token is for the same audience."""
     fresh, token = evidence.fresh_token, evidence.token

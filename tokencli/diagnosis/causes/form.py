@@ -43,7 +43,7 @@ def judge_mangled(evidence: Evidence) -> Finding | None:
         known = isinstance(kid, str) and keys is not None
         return find(
             "mangled",
-            "certain" if known else "likely",
+            "possible" if facts.is_key_replaced(evidence) else "certain" if known else "likely",
             (
                 f"the signature doesn't match the token's content, although the issuer publishes its key {kid}"
                 if known

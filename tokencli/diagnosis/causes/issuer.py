@@ -140,6 +140,18 @@ def judge_key_rotated(evidence: Evidence) -> Finding | None:
             ),
             fix=fix,
         )
+    if facts.is_key_replaced(evidence):
+        return find(
+            "key_rotated",
+            "likely",
+            (
+                f"the signature doesn't fit key {kid} as {facts.issuer_host(evidence)} publishes it now",
+                "the token is stored as the issuer sent it, so the key was probably replaced by"
+                " another one with the same ID",
+                answer,
+            ),
+            fix=fix,
+        )
     if said is None and token.signature == "valid" and facts.is_unspecific(call):
         if not facts.is_sound(evidence):
             return None
