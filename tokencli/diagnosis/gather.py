@@ -54,8 +54,6 @@ TOKEN_STATUSES = frozenset(range(400, 500)) - {407, 408, 429, 431}
 """Statuses that may be about the token."""
 LEAST_SECONDS = 0.5
 """Seconds that a test with a fresh token gets at least, which was asked for."""
-REFUSED_STATUSES = range(300, 500)
-"""Statuses after which the same call without the token tells more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,7 +368,7 @@ class Gatherer:
         self.answers.call = facts
         if isinstance(facts.failure_error, DeadlineError):
             self._leave_open("call", facts.failure_error.message, self._slower_command())
-        if facts.status is None or facts.status not in REFUSED_STATUSES:
+        if not _is_worth_comparing(facts):
             return
         document = next(
             (each.params["resource_metadata"] for each in facts.challenges
@@ -574,6 +572,13 @@ PROBE_TITLES: Mapping[str, str] = {
     "fresh_token": "a fresh token",
 }
 """Probe -> what it waits for."""
+
+
+def _is_worth_comparing(facts: CallFacts) -> bool:
+    """Tell whether the same call without the token would tell more: unless the API answered with data."""
+    if facts.status is None:
+        return facts.failure == "broken_off"
+    return facts.status >= 300 or facts.body_kind == "html"
 
 
 def _no_token_error(profile: Profile, ctx: Context) -> TokencliError:

@@ -194,7 +194,7 @@ def judge_intermediary(evidence: Evidence) -> Finding | None:
             ),
             question="Did the call reach the API? Look for it in the API's log",
         )
-    if call.status == 200 and same and _expects_data(evidence):
+    if call.status == 200 and same:
         return find(
             "intermediary",
             "likely",
@@ -211,11 +211,6 @@ def _is_proxy_failure(call: CallFacts) -> bool:
         and error is not None
         and ("proxy" in error.message.lower())
     )
-
-
-def _expects_data(evidence: Evidence) -> bool:
-    """Tell whether the API's usual replies aren't pages, as far as that can be seen."""
-    return evidence.resource is not None or "/api" in (evidence.call.url if evidence.call else "")
 
 
 def _describe_server(call: CallFacts) -> str | None:
