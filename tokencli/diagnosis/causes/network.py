@@ -7,6 +7,7 @@ from tokencli.diagnosis.causes import facts
 from tokencli.diagnosis.causes.facts import read_statements
 from tokencli.diagnosis.causes.finding import Finding, find
 from tokencli.diagnosis.evidence import CallFacts, Evidence
+from tokencli.errors import TokencliError
 
 _GATEWAY_STATUSES = {
     502: "a gateway answers, but the API behind it doesn't",
@@ -67,8 +68,16 @@ def _judge_failure(evidence: Evidence, kind: str) -> Finding | None:
         kind,
         "certain",
         (text, error.cause if error else None, _describe_proxy(call)),
-        fix=error.fix if error else None,
+        fix=_connection_setting(error),
     )
+
+
+def _connection_setting(error: TokencliError | None) -> str | None:
+    """Return the error's fix if it sets a key of the profile, which is used for the API as well.
+
+    Other fixes are about the profile's own servers, and the API's URL isn't part of the profile.
+    """
+    return error.fix if error is not None and error.fix and " --set " in error.fix else None
 
 
 def _describe_proxy(call: CallFacts) -> str | None:
@@ -95,7 +104,7 @@ def judge_api_down(evidence: Evidence) -> Finding | None:
                 "without the token the result is the same" if same and bare is not call else None,
                 _describe_proxy(call),
             ),
-            fix=error.fix if error else None,
+            fix=_connection_setting(error),
         )
     if call.status is None or call.status < 500 or call.status == 511:
         return None
