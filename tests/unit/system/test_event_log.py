@@ -1,7 +1,13 @@
 """The event log: whole lines of any number of writers, bounded, private, and never in the way."""
 
+import fcntl
 import os
+import resource
+import signal
 import stat
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +15,7 @@ import pytest
 from tokencli.errors import StorageError
 from tokencli.models import Secret
 from tokencli.system import event_log
-from tokencli.system.event_log import FileEventLog
+from tokencli.system.event_log import FileEventLog, parse_event
 from tokencli.token_event import TokenEvent
 
 FULL = TokenEvent(
@@ -37,6 +43,9 @@ FULL = TokenEvent(
     message="id.example.com refused the refresh token",
     requester="bash",
 )
+
+
+TOKEN = Secret("canary-token")
 
 
 @pytest.fixture
@@ -125,6 +134,124 @@ def test_log_is_bounded(log: FileEventLog, tmp_path: Path, monkeypatch: pytest.M
     times = [event.time for event in log.read()]
     assert times == [float(number) for number in range(100 - len(times), 100)]
     assert len(times) > 25
+
+
+def run_writers(count: int, write: Callable[[int], None]) -> list[int]:
+    """Run `write` with each number in a process of its own, all at once; return their ids."""
+    children = []
+    for number in range(count):
+        child = os.fork()
+        if child == 0:
+            try:
+                write(number)
+            finally:
+                os._exit(0)
+        children.append(child)
+    return children
+
+
+def test_no_line_of_fifty_writers_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, notes: list[str]
+) -> None:
+    """Neither mixed nor dropped, though the file is rotated meanwhile: all are in the two files."""
+    monkeypatch.setattr(event_log, "MAX_LOG_BYTES", 120_000)
+    root = tmp_path / "state"
+
+    def write(number: int) -> None:
+        log = FileEventLog(root, notes.append)
+        for turn in range(20):
+            log.record(replace(FULL, kid=f"{number}/{turn}", fingerprint=log.fingerprint(TOKEN)))
+
+    for child in run_writers(50, write):
+        os.waitpid(child, 0)
+    # Two rotations drop the first part: only what came before it may be missing.
+    directory = root / "event_log"
+    lines = [
+        line
+        for name in ("events.1.jsonl", "events.jsonl")
+        for line in (directory / name).read_bytes().splitlines()
+    ]
+    events = [parse_event(line + b"\n") for line in lines]
+    assert None not in events
+    found = [event for event in events if event is not None]
+    kids = {event.kid for event in found}
+    assert len(kids) == len(found)
+    assert len({event.fingerprint for event in found}) == 1
+    assert (directory / "events.1.jsonl").stat().st_size >= 120_000
+    assert max(path.stat().st_size for path in directory.iterdir()) < 121_000
+    for number in range(50):  # of each writer the last ones are there, without a hole
+        turns = sorted(
+            int(str(kid).split("/")[1]) for kid in kids if str(kid).startswith(f"{number}/")
+        )
+        assert turns == list(range(20 - len(turns), 20))
+
+
+def test_no_line_is_lost_without_rotation(tmp_path: Path, notes: list[str]) -> None:
+    """Every event of 50 writers is read, the first ones included."""
+    root = tmp_path / "state"
+
+    def write(number: int) -> None:
+        log = FileEventLog(root, notes.append)
+        for turn in range(20):
+            log.record(replace(FULL, kid=f"{number}/{turn}"))
+
+    for child in run_writers(50, write):
+        os.waitpid(child, 0)
+    kids = {event.kid for event in FileEventLog(root, notes.append).read()}
+    assert kids == {f"{number}/{turn}" for number in range(50) for turn in range(20)}
+
+
+def test_killed_writers_leave_a_readable_log(
+    log: FileEventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whenever they are killed: what is read is whole, and the next event is as well."""
+    monkeypatch.setattr(event_log, "MAX_LOG_BYTES", 20_000)
+
+    def write(number: int) -> None:
+        while True:
+            log.record(replace(FULL, kid=str(number)))
+
+    for round_number in range(20):
+        children = run_writers(5, write)
+        for child in children:
+            time.sleep(0.003)
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+        last = replace(FULL, kid=f"after {round_number}")
+        log.record(last)
+        events = list(log.read())
+        assert events[-1] == last
+        assert {replace(event, kid="") for event in events} == {replace(FULL, kid="")}
+
+
+def test_stopped_writer_stops_no_other(log: FileEventLog, tmp_path: Path) -> None:
+    """A process that is stopped while it holds the lock delays the others by a moment only."""
+    log.record(FULL)
+    path = tmp_path / "state" / "event_log" / "events.jsonl"
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        began = time.monotonic()
+        log.record(FULL)
+        assert time.monotonic() - began < 5
+    assert list(log.read()) == [FULL, FULL]
+
+
+def test_full_disk_is_only_noted(log: FileEventLog, notes: list[str], tmp_path: Path) -> None:
+    """A line that doesn't fit is cut; the next one is whole again."""
+    log.record(FULL)
+    size = (tmp_path / "state/event_log/events.jsonl").stat().st_size
+
+    def write(_: int) -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100, size + 100))
+        log.record(FULL)
+        (tmp_path / "notes").write_text("\n".join(notes)[:90])
+
+    (child,) = run_writers(1, write)
+    os.waitpid(child, 0)
+    assert "not recorded in the event log" in (tmp_path / "notes").read_text()
+    log.record(FULL)
+    assert list(log.read()) == [FULL, FULL]
 
 
 def test_failure_is_only_noted(log: FileEventLog, notes: list[str], tmp_path: Path) -> None:
