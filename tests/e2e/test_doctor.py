@@ -260,10 +260,43 @@ def test_no_keyring(clinic: Clinic) -> None:
     checks = clinic.examine()[1]
     assert (checks["keyring"]["ok"], checks["keyring"]["warning"]) == (True, True)
     clinic.write(client_secret=None)
-    clinic.expect("keyring", 4)
+    assert "no OS keyring" in str(clinic.expect("keyring", 4)["detail"])
     secrets = clinic.examine()[1]["secrets"]
     assert secrets["ok"] is False
     assert "profiles edit" in str(secrets["fix"])
+
+
+@pytest.mark.parametrize(("store", "failing"), [("keyring", "store"), ("runtime", "lock")])
+def test_store_that_is_not_there(
+    clinic: Clinic, sandbox: Sandbox, store: str, failing: str
+) -> None:
+    """The fix stores the tokens in files."""
+    clinic.write(**sandbox_keys(sandbox), store=store)
+    clinic.environ["XDG_RUNTIME_DIR"] = ""
+    check = clinic.examine()[1][failing]
+    assert check["ok"] is False
+    clinic.apply(check["fix"])
+    code, checks = clinic.examine()
+    assert (code, checks["store"]["detail"]) == (0, "file")
+
+
+def test_event_log_that_others_can_read(clinic: Clinic, sandbox: Sandbox) -> None:
+    """The fix closes the file."""
+    clinic.write(**sandbox_keys(sandbox))
+    assert clinic.run("get", env=clinic.environ).code == 0
+    (file,) = (clinic.state / "event_log").glob("*.jsonl")
+    file.chmod(0o644)
+    clinic.apply(clinic.expect("event_log", 8)["fix"])
+    assert "1 event" in str(clinic.examine()[1]["event_log"]["detail"])
+
+
+def test_keyring_that_nobody_needs(clinic: Clinic, sandbox: Sandbox) -> None:
+    """A broken backend is a warning, and the fix helps."""
+    clinic.write(**sandbox_keys(sandbox))
+    clinic.environ["PYTHON_KEYRING_BACKEND"] = "nosuch.Backend"
+    code, checks = clinic.examine()
+    assert (code, checks["keyring"]["warning"]) == (0, True)
+    assert checks["keyring"]["fix"] == "unset PYTHON_KEYRING_BACKEND"
 
 
 def test_host_that_does_not_exist(clinic: Clinic) -> None:

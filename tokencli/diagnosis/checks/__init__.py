@@ -249,7 +249,7 @@ CHECKS: dict[str, CheckSpec] = {
         f"{_HERE}.profile:check_token",
         "A token is stored, or can be had without you.",
         _CREDENTIALS,
-        after=("profile", "lock"),
+        after=("profile", "lock", "store"),
     ),
     "proxy": CheckSpec(
         f"{_HERE}.network:check_proxy",

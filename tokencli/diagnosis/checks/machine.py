@@ -1,7 +1,7 @@
 """Checks of this machine, which don't depend on a profile."""
 
 from tokencli.diagnosis.checks import Outcome, Subject, failed, failed_by, passed, skipped, warned
-from tokencli.errors import ConfigProblem, KeyringError, NoKeyringError
+from tokencli.errors import ConfigProblem, KeyringError
 from tokencli.humanize import humanize_relative_time
 from tokencli.machine import ShellAddition
 from tokencli.models import Profile
@@ -80,11 +80,10 @@ def check_keyring(subject: Subject) -> Outcome:
     try:
         report = subject.ctx.test_keyring()
     except KeyringError as error:
-        users = [each.name for each in subject.checked_profiles if needs_keyring(each)]
-        if isinstance(error, NoKeyringError) and not users:
-            needless = "none of the checked profiles needs it" if subject.checked_profiles else None
-            return warned(error.message, cause=needless or error.cause)
-        return failed_by(error)
+        if any(map(needs_keyring, subject.checked_profiles)):
+            return failed_by(error)
+        needless = "none of the checked profiles needs it" if subject.checked_profiles else None
+        return warned(error.message, cause=needless or error.cause, fix=error.fix)
     milliseconds = f"{report.seconds * 1000:.0f} ms"
     if not report.is_tested:
         return passed(

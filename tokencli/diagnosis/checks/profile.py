@@ -5,7 +5,7 @@ from tokencli.core.secret_resolver import missing_secret_error, source_interacti
 from tokencli.core.stored_token import find_stored_token
 from tokencli.diagnosis.checks import Outcome, Subject, failed, failed_by, passed, warned
 from tokencli.diagnosis.checks.machine import list_problems
-from tokencli.errors import CredentialsError, NoKeyringError
+from tokencli.errors import CredentialsError, KeyringError, NoKeyringError
 from tokencli.humanize import humanize_duration
 from tokencli.models import SecretRef
 from tokencli.oauth import grants
@@ -93,10 +93,14 @@ def check_store(subject: Subject) -> Outcome:
             )
     if store.name == "none":
         return passed('tokens are not stored (store = "none")')
-    with store.lock_credential(key, min(LOCK_TIMEOUT_S, subject.remaining_s)):
-        if store.name == "keyring":
-            ctx.keyring.check_usable()  # `keyring` has stored an item
-        else:
+    if store.name == "keyring":
+        try:
+            ctx.keyring.check_usable()  # `keyring` stores an item
+        except KeyringError as error:
+            fix = error.fix or f"tokencli profiles edit {profile.name} --set store=file"
+            return Outcome("failed", error.message, error.cause, fix, error.exit_code)
+    else:
+        with store.lock_credential(key, min(LOCK_TIMEOUT_S, subject.remaining_s)):
             store.reserve_space(key, RESERVED_BYTES)
     return passed(f"{store.name}{reason}")
 
