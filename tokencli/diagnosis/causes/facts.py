@@ -363,6 +363,17 @@ def token_audience(evidence: Evidence) -> tuple[str, ...]:
     return strings_of_claim((evidence.issuer.introspection or {}).get("aud"))
 
 
+def is_from_here(evidence: Evidence) -> bool:
+    """Tell whether the token was issued to a profile of this computer, as far as is known."""
+    token = evidence.token
+    return token is not None and (
+        token.stored
+        or evidence.events.issued_to is not None
+        or bool(evidence.same_token_as)
+        or token.part_of_stored is not None
+    )
+
+
 def fits_audience(evidence: Evidence) -> bool:
     """Tell whether the token is for this API, by the API's metadata or by the URL that is called."""
     resource = evidence.resource.resource if evidence.resource else None

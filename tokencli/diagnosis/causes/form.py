@@ -15,7 +15,7 @@ def judge_mangled(evidence: Evidence) -> Finding | None:
     is_accepted = bool(token.mangling) and facts.is_success(call)
     if call is not None and not is_accepted and not _may_be_about_form(evidence):
         return None
-    profile, answer = evidence.profile, facts.describe_answer(call) if call else None
+    answer = facts.describe_answer(call) if call else None
     signs = [f"something happened to the token on its way: {each}" for each in token.mangling]
     if token.part_of_stored is not None:
         signs.append(
@@ -23,20 +23,27 @@ def judge_mangled(evidence: Evidence) -> Finding | None:
         )
     if token.damage:
         signs.append(f"the token is damaged: {token.damage}")
-    fix = facts.renew_command(evidence)
+    fix = _resend_command(evidence)
     if is_accepted:
         signs.append("the API accepts it without that")
     if signs:
-        if profile is not None and (token.mangling or not token.stored):
-            fix = f"tokencli get {profile.command_line_name}"
-            if call is not None:
-                fix += f" --format header | curl -H @- {quote(call.url)}"
         return find("mangled", "certain", (*signs, answer), fix=fix)
     if str(token.header.get("alg", "")).lower() == "none":
         return find(
             "mangled", "certain", ("the token isn't signed: its alg is none", answer), fix=fix
         )
     kid, keys = token.header.get("kid"), evidence.issuer.key_ids
+    alg = str(token.header.get("alg", ""))
+    if alg.upper().startswith("HS") and isinstance(kid, str) and kid in (keys or ()):
+        return find(
+            "mangled",
+            "likely",
+            (
+                f"its alg is {alg[:20]}, and the issuer's key {kid} isn't for that: the header was changed",
+                answer,
+            ),
+            fix=fix,
+        )
     if token.signature == "invalid" and facts.has_own_issuer(evidence):
         if isinstance(kid, str) and keys is not None and kid not in keys:
             return None
@@ -64,6 +71,17 @@ def judge_mangled(evidence: Evidence) -> Finding | None:
         if known
         else "Is the token that was sent complete?",
     )
+
+
+def _resend_command(evidence: Evidence) -> str | None:
+    """Return the command that uses the profile's token as it was issued, or gets a new one."""
+    profile, token, call = evidence.profile, evidence.token, evidence.call
+    if profile is None or token is None or (token.stored and not token.mangling):
+        return facts.renew_command(evidence)
+    get = f"tokencli get {profile.command_line_name}"
+    if call is None or call.method != "GET":
+        return get
+    return f"{get} --format header | curl -H @- {quote(call.url)}"
 
 
 def _may_be_about_form(evidence: Evidence) -> bool:

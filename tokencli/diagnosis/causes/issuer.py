@@ -57,7 +57,9 @@ def judge_revoked(evidence: Evidence) -> Finding | None:
         replaced = f"a newer token was issued at {facts.say_time(events.replaced_at, moment.epoch)}"
         signs.append(replaced if signs or said else None)
     token = evidence.token
-    is_known = token is not None and (token.stored or token.kind != "opaque")
+    is_known = token is not None and (
+        token.stored or token.signature == "valid" or facts.is_from_here(evidence)
+    )
     sure = events.revoked_at is not None or (inactive and is_known)
     alive = (issuer.introspection or {}).get("active") is True or facts.fails_with_fresh_token(
         evidence
@@ -69,6 +71,8 @@ def judge_revoked(evidence: Evidence) -> Finding | None:
         return find("revoked", confidence, (answer, *signs, remaining), fix=fix)
     if alive:
         return None
+    if inactive and not is_known and said is None:
+        return find("revoked", "possible", (*signs, remaining, answer), fix=fix)
     if any(signs) or (said is not None):
         return find("revoked", "likely", (*signs, remaining, answer), fix=fix)
     if read_statements(call).get("expired") and moment.host is not None and remaining:

@@ -160,6 +160,18 @@ def judge_wrong_issuer(evidence: Evidence) -> Finding | None:
             ),
             fix=fix,
         )
+    if issuer is None and _is_unknown_to_issuer(evidence):
+        return find(
+            "wrong_issuer",
+            "likely",
+            (
+                f"{facts.issuer_host(evidence)} says by introspection that the token isn't active, and"
+                " nothing shows that it ever issued it",
+                answer,
+            ),
+            fix=facts.renew_command(evidence),
+            question="Where does the token come from?",
+        )
     if is_trusted or issuer is None:
         return None
     if trusted:
@@ -199,6 +211,15 @@ def judge_wrong_issuer(evidence: Evidence) -> Finding | None:
         fix=fix,
         question=f"Which issuer does {facts.name_host(call)} trust?",
     )
+
+
+def _is_unknown_to_issuer(evidence: Evidence) -> bool:
+    """Tell whether the issuer doesn't know an opaque token that isn't from this computer either."""
+    token = evidence.token
+    if token is None or token.kind != "opaque" or token.damage or token.mangling:
+        return False
+    inactive = (evidence.issuer.introspection or {}).get("active") is False
+    return inactive and token.role == "unknown" and not facts.is_from_here(evidence)
 
 
 def _environments(evidence: Evidence) -> str | None:
