@@ -8,7 +8,7 @@ import pytest
 from tests.unit.diagnosis.records import call
 from tokencli.diagnosis.causes import CAUSES
 from tokencli.diagnosis.causes.api_messages import API_MESSAGES
-from tokencli.diagnosis.causes.facts import MAX_TEXT, read_statements
+from tokencli.diagnosis.causes.reply import MAX_TEXT, read_statements
 
 NAMED = {
     "expired": [

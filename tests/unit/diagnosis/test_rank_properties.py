@@ -12,8 +12,8 @@ from tokencli.diagnosis.causes import (
     CAUSES,
     CONFIDENCES,
     exit_code,
-    facts,
     rank_causes,
+    reply,
 )
 from tokencli.diagnosis.evidence import EventFacts, Evidence, ResourceFacts
 from tokencli.errors import UnreachableError
@@ -169,7 +169,7 @@ def test_a_success_names_no_cause(record: Evidence, made: object) -> None:
     """Whatever the facts, an API that does what it is asked has nothing against the token."""
     record = replace(record, call=made)
     findings = [finding.id for finding in rank_causes(record)]
-    if facts.is_success(record.call):
+    if reply.is_success(record.call):
         assert set(findings) <= {"nothing_wrong", "local_clock", "intermediary", "mangled"}
-    if facts.is_refused(record.call):
+    if reply.is_refused(record.call):
         assert "nothing_wrong" not in findings

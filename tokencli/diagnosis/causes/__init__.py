@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tokencli.diagnosis.causes import (
-    facts,
     form,
     issuer,
     network,
     permission,
     recipient,
+    reply,
     sending,
     times,
 )
@@ -168,7 +168,7 @@ def rank_causes(evidence: Evidence) -> tuple[Finding, ...]:
         finding = cause.judge(evidence)
         if finding is not None:
             found[name] = finding
-    if facts.is_success(evidence.call):
+    if reply.is_success(evidence.call):
         found = _keep(found, {"nothing_wrong", "intermediary", "mangled"} | _WARNINGS)
     found = _drop_explained(found)
     for one, other in AMBIGUOUS_PAIRS:
@@ -187,8 +187,8 @@ def rank_causes(evidence: Evidence) -> tuple[Finding, ...]:
 def _admit_ignorance(evidence: Evidence) -> Finding:
     """Return what remains if no cause fits."""
     call = evidence.call
-    answer = facts.describe_answer(call) if call else None
-    if facts.is_refused(call):
+    answer = reply.describe_answer(call) if call else None
+    if reply.is_refused(call):
         return find(
             "not_permitted",
             "possible",

@@ -1,41 +1,18 @@
-"""What several causes ask of the evidence: the clocks, what the API said, and how sentences name it."""
+"""What several causes ask of the evidence: the clocks, the token, and the commands that help."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from shlex import quote
-from urllib.parse import urljoin, urlsplit
 
-from tokencli.diagnosis.causes.api_messages import API_MESSAGES
+from tokencli.diagnosis.causes import reply
 from tokencli.diagnosis.evidence import CallFacts, Evidence, TokenFacts
 from tokencli.errors import ReplyError, TlsError, TokencliError, UnreachableError
 from tokencli.humanize import compare_clock, format_rfc3339, humanize_duration
 from tokencli.jwt.explain import MILLISECONDS_THRESHOLD, finite_number, strings_of_claim
 from tokencli.models import CLOCK_TOLERANCE_S
 
-MAX_QUOTE = 240
-"""Characters of a server's text in a sentence."""
-MAX_TEXT = 4096
-"""Characters of a server's texts that are searched."""
-_LOGIN_URL = re.compile(
-    r"log-?in|sign-?in|\bsso\b|saml|/authorize|/oauth2?/|/adfs/|/cas/|accounts\.|openid",
-    re.IGNORECASE,
-)
-
-
 UNKNOWN_TOKEN = TokenFacts(kind="jwt", length=0, fingerprint="")
 """Stands for the token of a saved reply if only the reply is known."""
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """What the API says about a cause."""
-
-    is_name: bool
-    """Whether its words mean this cause alone."""
-    expected: str | None = None
-    """The audience, issuer or scope that it requires, if it says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,176 +34,19 @@ class Skew:
     """The servers whose clocks say so."""
 
 
-def name_host(call: CallFacts) -> str:
-    """Return the host of the API."""
-    return _hostname(call.url) or "the API"
-
-
-def _hostname(url: str | None) -> str | None:
-    try:
-        return urlsplit(url or "").hostname
-    except ValueError:
-        return None
-
-
-def origin(url: str | None) -> tuple[str, str | None, int | None]:
-    """Return scheme, host and port of a URL, for comparison."""
-    try:
-        parts = urlsplit(url or "")
-        port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
-        return parts.scheme, parts.hostname, port
-    except ValueError:
-        return "", None, None
-
-
-def is_sign_in_url(url: str) -> bool:
-    """Tell whether a redirect leads to a sign-in."""
-    return bool(_LOGIN_URL.search(url))
-
-
-def redirect_target(call: CallFacts) -> str | None:
-    """Return where a redirect leads; None if the reply is none."""
-    location = call.headers.get("location")
-    if call.status is None or not 300 <= call.status < 400 or call.status == 304 or not location:
-        return None
-    try:
-        return urljoin(call.url, location)
-    except ValueError:
-        return None
-
-
-# What the API said.
-
-
-def read_statements(call: CallFacts | None) -> Mapping[str, Statement]:
-    """Return what the reply says: cause -> statement. Words that fit several causes name none."""
-    if call is None or call.status is None:
-        return {}
-    return _read_statements("\n".join(_texts(call))[:MAX_TEXT])
-
-
-@lru_cache(maxsize=16)
-def _read_statements(text: str) -> Mapping[str, Statement]:
-    statements: dict[str, Statement] = {}
-    for row in API_MESSAGES:
-        matches = list(re.finditer(row.says, text, re.IGNORECASE))
-        for cause in row.causes if matches else ():
-            expected = next(
-                filter(None, (each.groupdict().get("expected") for each in matches)), None
-            )
-            known = statements.get(cause)
-            if known is None or (len(row.causes) == 1 and not known.is_name):
-                statements[cause] = Statement(len(row.causes) == 1, expected)
-        if matches:
-            text = re.sub(row.says, "\0", text, flags=re.IGNORECASE)
-    return statements
-
-
-def _texts(call: CallFacts) -> list[str]:
-    texts = [call.error_code, call.error_text]
-    for challenge in call.challenges:
-        texts += [challenge.params.get(name) for name in ("error", "error_description")]
-    if call.body_kind == "html":
-        texts.append(call.page_title)
-    return list(dict.fromkeys(text for text in texts if text))
-
-
-def describe_answer(call: CallFacts) -> str | None:
-    """Return `api.example.com answers 401 invalid_token: "The token expired"`; None without reply."""
-    if call.status is None:
-        return None
-    description = next(
-        (
-            challenge.params["error_description"]
-            for challenge in call.challenges
-            if challenge.params.get("error_description")
-        ),
-        None,
-    )
-    text = call.error_text or description
-    code = call.error_code
-    if text is None and call.body_kind == "html" and call.page_title:
-        text = call.page_title
-    text = (text or "").removeprefix(str(call.status)).strip() or None
-    if code and text and text.startswith(code):
-        code = None
-    verb = "answered" if call.is_saved else "answers"
-    shown_code = f" {code[:80]}" if code and code != text else ""
-    quoted = f': "{_shorten(text)}"' if text else ""
-    return f"{name_host(call)} {verb} {call.status}{shown_code}{quoted}"
-
-
-def _shorten(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= MAX_QUOTE else f"{flat[: MAX_QUOTE - 1]}…"
-
-
-def challenge_param(call: CallFacts | None, name: str) -> str | None:
-    """Return a parameter of the first challenge that has it."""
-    for challenge in call.challenges if call else ():
-        if value := challenge.params.get(name):
-            return value
-    return None
-
-
-def challenge_schemes(call: CallFacts | None) -> tuple[str, ...]:
-    """Return the schemes that a 401 offers, in lower case."""
-    if call is None or call.status == 407:
-        return ()
-    return tuple(dict.fromkeys(challenge.scheme for challenge in call.challenges))
-
-
-# How the call went.
-
-
-def says_token_error(call: CallFacts) -> bool:
-    """Tell whether the reply names something that is wrong with the token, whatever its status."""
-    statements = read_statements(call)
-    return any(
-        cause not in ("intermediary", "too_large", "rate_limited") for cause in statements
-    ) or call.error_code in ("invalid_token", "invalid_auth", "UNAUTHENTICATED")
-
-
-def is_success(call: CallFacts | None) -> bool:
-    """Tell whether the API did what it was asked. Some APIs say `invalid_auth` with status 200."""
-    if call is None or call.status is None:
-        return False
-    if not (200 <= call.status < 300 or call.status == 304) or call.is_sign_in_page:
-        return False
-    said = call.error_code or call.error_text
-    return not (said and (says_token_error(call) or read_statements(call)))
-
-
-def is_refused(call: CallFacts | None) -> bool:
-    """Tell whether the API refused the call because of who calls: 401, 403, or in its words."""
-    if call is None or call.status is None or is_success(call):
-        return False
-    if call.status in (401, 403):
-        return not call.is_sign_in_page
-    return (
-        call.status != 429
-        and (200 <= call.status < 300 or call.status >= 400)
-        and (says_token_error(call) and not call.is_sign_in_page)
-    )
-
-
-def is_unspecific(call: CallFacts | None) -> bool:
-    """Tell whether the API refused the token without any hint at the reason."""
-    if call is None or call.status == 403 or not is_refused(call):
-        return False
-    return not read_statements(call)
-
-
 def works_with_fresh_token(evidence: Evidence) -> bool:
     """Tell whether a fresh token opens what the old one doesn't."""
-    return is_success(evidence.fresh_call) and not is_success(evidence.call)
+    return reply.is_success(evidence.fresh_call) and not reply.is_success(evidence.call)
 
 
 def fails_with_fresh_token(evidence: Evidence) -> bool:
     """Tell whether a fresh token is refused in the same way."""
     old, fresh = evidence.call, evidence.fresh_call
     return (
-        old is not None and fresh is not None and is_refused(fresh) and fresh.status == old.status
+        old is not None
+        and fresh is not None
+        and reply.is_refused(fresh)
+        and fresh.status == old.status
     )
 
 
@@ -255,7 +75,7 @@ def judge_moment(evidence: Evidence) -> Moment:
     """Return when the call was made, by the API's clock, else the issuer's, else this computer's."""
     for call in (evidence.call, evidence.fresh_call, evidence.bare_call):
         if call is not None and (time := _server_time(call)) is not None:
-            return Moment(time, name_host(call))
+            return Moment(time, reply.name_host(call))
     call = evidence.call
     if call is not None and call.is_saved and call.received_at is not None:
         return Moment(call.received_at, None)
@@ -269,8 +89,8 @@ def issuer_host(evidence: Evidence) -> str:
     """Return the issuer's host."""
     profile = evidence.profile
     return (
-        _hostname(evidence.issuer.issuer)
-        or (profile and _hostname(profile.issuer))
+        reply.hostname(evidence.issuer.issuer)
+        or (profile and reply.hostname(profile.issuer))
         or (profile and profile.token_host)
         or "the issuer"
     )
@@ -286,7 +106,7 @@ def measure_skew(evidence: Evidence) -> Skew | None:
         if call is None or call.is_saved or call.received_at is None:
             continue
         if (time := _server_time(call)) is not None:
-            witnesses.setdefault(name_host(call), call.received_at - time)
+            witnesses.setdefault(reply.name_host(call), call.received_at - time)
     issuer = evidence.issuer
     if issuer.server_time is not None and issuer.received_at is not None:
         witnesses.setdefault(issuer_host(evidence), issuer.received_at - issuer.server_time)
@@ -379,9 +199,9 @@ def fits_audience(evidence: Evidence) -> bool:
     resource = evidence.resource.resource if evidence.resource else None
     url = evidence.call.url if evidence.call else None
     for audience in token_audience(evidence):
-        if resource is not None and same_url(audience, resource):
+        if resource is not None and reply.same_url(audience, resource):
             return True
-        is_url = url is not None and origin(url) == origin(audience) != ("", None, None)
+        is_url = url is not None and reply.origin(url) == reply.origin(audience) != ("", None, None)
         if (
             is_url
             and url is not None
@@ -422,18 +242,13 @@ def is_outage(error: TokencliError | None) -> bool:
     )
 
 
-def same_url(one: str, other: str) -> bool:
-    """Compare two identifiers, with or without a slash at the end."""
-    return one.rstrip("/") == other.rstrip("/")
-
-
 def has_own_issuer(evidence: Evidence) -> bool:
     """Tell whether the keys that were fetched are those of the token's issuer."""
     token, profile = evidence.token, evidence.profile
     known = [evidence.issuer.issuer, profile.issuer if profile else None]
     if token is None or token.issuer is None or not any(known):
         return True
-    return any(each is not None and same_url(token.issuer, each) for each in known)
+    return any(each is not None and reply.same_url(token.issuer, each) for each in known)
 
 
 def is_key_replaced(evidence: Evidence) -> bool:
@@ -495,7 +310,7 @@ def audience_command(evidence: Evidence, audience: str | None) -> str | None:
     profile = evidence.profile
     if profile is None or audience is None:
         return None
-    if any(same_url(audience, each) for each in profile.audiences):
+    if any(reply.same_url(audience, each) for each in profile.audiences):
         return renew_command(evidence)
     key = profile.audience_key or ("audience" if profile.provider == "auth0" else "resource")
     return f"tokencli profiles edit {profile.name} --set {quote(f'{key}={audience}')}"

@@ -2,9 +2,9 @@
 
 from shlex import quote
 
-from tokencli.diagnosis.causes import facts
-from tokencli.diagnosis.causes.facts import read_statements
+from tokencli.diagnosis.causes import facts, reply
 from tokencli.diagnosis.causes.finding import Confidence, Finding, find
+from tokencli.diagnosis.causes.reply import read_statements
 from tokencli.diagnosis.evidence import Evidence
 
 
@@ -12,10 +12,10 @@ def judge_mangled(evidence: Evidence) -> Finding | None:
     """The token was changed on its way from the issuer to the API."""
     token, call = evidence.token or facts.UNKNOWN_TOKEN, evidence.call
     said = read_statements(call).get("mangled")
-    is_accepted = bool(token.mangling) and facts.is_success(call)
+    is_accepted = bool(token.mangling) and reply.is_success(call)
     if call is not None and not is_accepted and not _may_be_about_form(evidence):
         return None
-    answer = facts.describe_answer(call) if call else None
+    answer = reply.describe_answer(call) if call else None
     signs = [f"something happened to the token on its way: {each}" for each in token.mangling]
     if token.part_of_stored is not None:
         signs.append(
@@ -88,7 +88,7 @@ def _may_be_about_form(evidence: Evidence) -> bool:
     """Tell whether a damaged token can have caused the reply; some servers answer it with 400 or 500."""
     call = evidence.call
     return call is not None and (
-        facts.is_refused(call)
+        reply.is_refused(call)
         or call.status in (400, 422, 500)
         or call.failure in ("broken_off", "other")
     )
@@ -98,9 +98,9 @@ def judge_wrong_token_kind(evidence: Evidence) -> Finding | None:
     """It is an ID token or a refresh token, and the API takes access tokens."""
     token, call = evidence.token or facts.UNKNOWN_TOKEN, evidence.call
     said = read_statements(call).get("wrong_token_kind")
-    if call is not None and not facts.is_refused(call):
+    if call is not None and not reply.is_refused(call):
         return None
-    answer = facts.describe_answer(call) if call else None
+    answer = reply.describe_answer(call) if call else None
     profile = evidence.profile
     fix = f"tokencli get {profile.command_line_name}" if profile else None
     if token.role in ("id", "refresh"):
@@ -111,7 +111,7 @@ def judge_wrong_token_kind(evidence: Evidence) -> Finding | None:
             if token.role == "id"
             else "it is for the token endpoint, and APIs take access tokens"
         )
-        is_sure = token.role == "refresh" or facts.is_refused(call)
+        is_sure = token.role == "refresh" or reply.is_refused(call)
         return find(
             "wrong_token_kind",
             "certain" if is_sure else "likely",
@@ -130,9 +130,9 @@ def judge_opaque_at_jwt_api(evidence: Evidence) -> Finding | None:
     statements = read_statements(call)
     if token is None or token.kind not in ("opaque", "jwe") or call is None:
         return None
-    if token.damage or token.mangling or token.part_of_stored or not facts.is_refused(call):
+    if token.damage or token.mangling or token.part_of_stored or not reply.is_refused(call):
         return None
-    answer = facts.describe_answer(call)
+    answer = reply.describe_answer(call)
     kind = "opaque" if token.kind == "opaque" else "encrypted (JWE)"
     form = f"the token is {kind}: {token.length:,} characters that aren't a JWT"
     if token.kind == "jwe":
@@ -151,7 +151,7 @@ def judge_opaque_at_jwt_api(evidence: Evidence) -> Finding | None:
             (form, "a fresh token, which is a JWT, is accepted", answer),
         )
     parses = statements.keys() & {"key_rotated", "wrong_audience", "mangled"}
-    if not facts.is_unspecific(call) and not parses:
+    if not reply.is_unspecific(call) and not parses:
         return None
     alive = facts.is_alive(evidence) or _auth0_remark(evidence) is not None
     return find(
@@ -164,7 +164,7 @@ def judge_opaque_at_jwt_api(evidence: Evidence) -> Finding | None:
             answer,
         ),
         fix=fix,
-        question=f"Does {facts.name_host(call)} accept opaque tokens?",
+        question=f"Does {reply.name_host(call)} accept opaque tokens?",
     )
 
 

@@ -2,9 +2,9 @@
 
 from shlex import quote
 
-from tokencli.diagnosis.causes import facts
-from tokencli.diagnosis.causes.facts import read_statements
+from tokencli.diagnosis.causes import facts, reply
 from tokencli.diagnosis.causes.finding import Confidence, Finding, find
+from tokencli.diagnosis.causes.reply import read_statements
 from tokencli.diagnosis.evidence import Evidence
 
 _STALE_KEYS = "the issuer publishes key {kid}; the API may have an old copy of its keys"
@@ -14,12 +14,12 @@ def judge_revoked(evidence: Evidence) -> Finding | None:
     """The issuer has ended the token or its session before it expired."""
     call, issuer, events = evidence.call, evidence.issuer, evidence.events
     said = read_statements(call).get("revoked")
-    if call is not None and not facts.is_refused(call):
+    if call is not None and not reply.is_refused(call):
         return None
     expiry, moment = facts.find_expiry(evidence), facts.judge_moment(evidence)
     if expiry is not None and expiry <= moment.epoch and not facts.is_clock_off(evidence):
         return None
-    answer = facts.describe_answer(call) if call else None
+    answer = reply.describe_answer(call) if call else None
     remaining = (
         f"its lifetime ends only in {facts.say_span(expiry - moment.epoch)}, at"
         f" {facts.say_time(expiry, moment.epoch)}"
@@ -45,7 +45,7 @@ def judge_revoked(evidence: Evidence) -> Finding | None:
     if (
         facts.works_with_fresh_token(evidence)
         and facts.same_audience(evidence)
-        and facts.is_unspecific(call)
+        and reply.is_unspecific(call)
     ):
         signs.append("a fresh token for the same audience is accepted")
     if (
@@ -82,7 +82,7 @@ def judge_revoked(evidence: Evidence) -> Finding | None:
             (answer, f"yet by {facts.say_clock(moment)} {remaining}: the session may have ended"),
             fix=fix,
         )
-    if call is None or not facts.is_unspecific(call):
+    if call is None or not reply.is_unspecific(call):
         return None
     return find(
         "revoked",
@@ -116,7 +116,7 @@ def _is_of_issuer(evidence: Evidence) -> bool:
         return token.role not in ("id", "refresh")
     known = [evidence.issuer.issuer, evidence.profile.issuer if evidence.profile else None]
     return not any(known) or any(
-        each is not None and facts.same_url(token.issuer, each) for each in known
+        each is not None and reply.same_url(token.issuer, each) for each in known
     )
 
 
@@ -124,10 +124,10 @@ def judge_key_rotated(evidence: Evidence) -> Finding | None:
     """The key that signed the token is gone, or the API doesn't have it."""
     token, call = evidence.token or facts.UNKNOWN_TOKEN, evidence.call
     said, keys = read_statements(call).get("key_rotated"), evidence.issuer.key_ids
-    if call is not None and not facts.is_refused(call):
+    if call is not None and not reply.is_refused(call):
         return None
     kid = token.header.get("kid")
-    answer = facts.describe_answer(call) if call else None
+    answer = reply.describe_answer(call) if call else None
     fix = facts.renew_command(evidence)
     if isinstance(kid, str) and keys is not None and kid not in keys:
         if not facts.has_own_issuer(evidence):
@@ -135,7 +135,7 @@ def judge_key_rotated(evidence: Evidence) -> Finding | None:
         published = f"it publishes {facts.list_names(keys)}" if keys else "it publishes none"
         return find(
             "key_rotated",
-            "certain" if facts.is_refused(call) or call is None else "likely",
+            "certain" if reply.is_refused(call) or call is None else "likely",
             (
                 f"the token is signed with key {kid}, which {facts.issuer_host(evidence)} no longer"
                 f" publishes: {published}",
@@ -156,7 +156,7 @@ def judge_key_rotated(evidence: Evidence) -> Finding | None:
             ),
             fix=fix,
         )
-    if said is None and token.signature == "valid" and facts.is_unspecific(call):
+    if said is None and token.signature == "valid" and reply.is_unspecific(call):
         if not facts.is_sound(evidence):
             return None
         return find(
@@ -211,12 +211,12 @@ def judge_jwks_unreachable(evidence: Evidence) -> Finding | None:
     token, call, issuer = evidence.token, evidence.call, evidence.issuer
     statements = read_statements(call)
     said = statements.get("jwks_unreachable")
-    is_failure = facts.is_refused(call) or (call is not None and (call.status or 0) >= 500)
+    is_failure = reply.is_refused(call) or (call is not None and (call.status or 0) >= 500)
     if call is not None and not is_failure and said is None:
         return None
     error = issuer.jwks_error or issuer.metadata_error
     unreachable = facts.is_outage(error)
-    answer = facts.describe_answer(call) if call else None
+    answer = reply.describe_answer(call) if call else None
     where = issuer.jwks_url or facts.issuer_host(evidence)
     local = f"they can't be fetched from here either ({where}): {error.message}" if error else None
     if said is not None:
@@ -244,7 +244,7 @@ def judge_jwks_unreachable(evidence: Evidence) -> Finding | None:
     is_published = isinstance(kid, str) and issuer.key_ids is not None and kid in issuer.key_ids
     is_named = key is not None and key.is_name
     if not is_published or not (
-        is_named or (facts.is_unspecific(call) and facts.is_sound(evidence))
+        is_named or (reply.is_unspecific(call) and facts.is_sound(evidence))
     ):
         return None
     return find(

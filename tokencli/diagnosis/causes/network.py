@@ -3,9 +3,9 @@
 from dataclasses import replace
 from shlex import quote
 
-from tokencli.diagnosis.causes import facts
-from tokencli.diagnosis.causes.facts import read_statements
+from tokencli.diagnosis.causes import facts, reply
 from tokencli.diagnosis.causes.finding import Finding, find
+from tokencli.diagnosis.causes.reply import read_statements
 from tokencli.diagnosis.evidence import CallFacts, Evidence
 from tokencli.errors import TokencliError
 
@@ -62,7 +62,7 @@ def _judge_failure(evidence: Evidence, kind: str) -> Finding | None:
     if call is None or call.failure != kind:
         return None
     error = call.failure_error
-    host = facts.name_host(call)
+    host = reply.name_host(call)
     text = error.message if error else f"{kind.upper()} failed for {host}"
     return find(
         kind,
@@ -99,7 +99,7 @@ def judge_api_down(evidence: Evidence) -> Finding | None:
             "api_down",
             "certain" if is_sure or same else "likely",
             (
-                error.message if error else f"{facts.name_host(call)} can't be reached",
+                error.message if error else f"{reply.name_host(call)} can't be reached",
                 error.cause if error else None,
                 "without the token the result is the same" if same and bare is not call else None,
                 _describe_proxy(call),
@@ -124,7 +124,7 @@ def judge_api_down(evidence: Evidence) -> Finding | None:
         "api_down",
         "certain" if same or (bare is None and call.status != 500 and not keys_down) else "likely",
         (
-            facts.describe_answer(call),
+            reply.describe_answer(call),
             _GATEWAY_STATUSES.get(call.status, "the failure is in the API"),
             without,
         ),
@@ -137,8 +137,8 @@ def judge_intermediary(evidence: Evidence) -> Finding | None:
     call = evidence.call or evidence.bare_call
     if call is None:
         return None
-    host = facts.name_host(call)
-    answer = facts.describe_answer(call)
+    host = reply.name_host(call)
+    answer = reply.describe_answer(call)
     server = _describe_server(call)
     if call.status == 407:
         proxy = f"the proxy {call.proxy}" if call.proxy else "a proxy"
@@ -173,9 +173,9 @@ def judge_intermediary(evidence: Evidence) -> Finding | None:
                 server,
             ),
         )
-    redirect = facts.redirect_target(call)
-    if redirect is not None and facts.is_sign_in_url(redirect):
-        target = facts.origin(redirect)[1]
+    redirect = reply.redirect_target(call)
+    if redirect is not None and reply.is_sign_in_url(redirect):
+        target = reply.origin(redirect)[1]
         return find(
             "intermediary",
             "certain" if target != host else "likely",
@@ -190,7 +190,7 @@ def judge_intermediary(evidence: Evidence) -> Finding | None:
         return None
     same = evidence.bare_call is not None and evidence.bare_call.status == call.status
     if call.status in (401, 403):
-        challenged = bool(set(facts.challenge_schemes(call)) & {"bearer", "dpop"})
+        challenged = bool(set(reply.challenge_schemes(call)) & {"bearer", "dpop"})
         if challenged:
             return None
         return find(
@@ -236,19 +236,19 @@ def judge_redirect_dropped_token(evidence: Evidence) -> Finding | None:
     call, bare = evidence.call, evidence.bare_call
     if call is not None and call.redirected_from:
         start, end = call.redirected_from[0], call.url
-        if facts.origin(start) == facts.origin(end) or not facts.is_refused(call):
+        if reply.origin(start) == reply.origin(end) or not reply.is_refused(call):
             return None
         return find(
             "redirect_dropped_token",
             "certain",
-            (_describe_redirect(start, end), _DROPPED, facts.describe_answer(call)),
+            (_describe_redirect(start, end), _DROPPED, reply.describe_answer(call)),
             fix=_why_command(evidence, end),
         )
     redirecting = next(
         (
             each
             for each in (call, bare if call is None or call.withheld else None)
-            if each is not None and facts.redirect_target(each) is not None
+            if each is not None and reply.redirect_target(each) is not None
         ),
         None,
     )
@@ -259,16 +259,16 @@ def judge_redirect_dropped_token(evidence: Evidence) -> Finding | None:
                 "redirect_dropped_token",
                 "likely",
                 (
-                    error.message if error else f"{facts.name_host(call)} redirects the call",
+                    error.message if error else f"{reply.name_host(call)} redirects the call",
                     _DROPPED,
                 ),
             )
         return None
-    target = facts.redirect_target(redirecting)
+    target = reply.redirect_target(redirecting)
     assert target is not None, "it was found"
-    if facts.is_sign_in_url(target):
+    if reply.is_sign_in_url(target):
         return None
-    same_origin = facts.origin(target) == facts.origin(redirecting.url)
+    same_origin = reply.origin(target) == reply.origin(redirecting.url)
     return find(
         "redirect_dropped_token",
         "likely" if same_origin else "certain",
@@ -287,7 +287,7 @@ _DROPPED = "clients such as curl don't send the token along to another scheme, h
 
 
 def _describe_redirect(start: str, end: str) -> str:
-    one, other = facts.origin(start), facts.origin(end)
+    one, other = reply.origin(start), reply.origin(end)
     if one[:2] == ("http", other[1]) and other[0] == "https":
         return f"the call to {start} was redirected from http to https"
     return f"the call to {start} was redirected to {end}"
@@ -302,11 +302,11 @@ def _why_command(evidence: Evidence, url: str) -> str | None:
 def judge_nothing_wrong(evidence: Evidence) -> Finding | None:
     """The call succeeded, or nothing that was checked speaks against the token."""
     call, token = evidence.call, evidence.token
-    if call is not None and facts.is_success(call):
+    if call is not None and reply.is_success(call):
         bare = evidence.bare_call
         open_to_all = (
             "the call succeeds without a token as well, so it proves nothing about the token"
-            if facts.is_success(bare)
+            if reply.is_success(bare)
             else None
         )
         title = f' ("{call.page_title[:80]}")' if call.page_title else ""
@@ -319,7 +319,7 @@ def judge_nothing_wrong(evidence: Evidence) -> Finding | None:
             "nothing_wrong",
             "likely" if open_to_all or page else "certain",
             (
-                facts.describe_answer(replace(call, page_title=None)),
+                reply.describe_answer(replace(call, page_title=None)),
                 page,
                 open_to_all,
                 *_list_checks(evidence),
@@ -331,7 +331,7 @@ def judge_nothing_wrong(evidence: Evidence) -> Finding | None:
     if call is None:
         checks = _list_checks(evidence) or ["nothing that was checked speaks against the token"]
         return find("nothing_wrong", "likely", (*checks, *_list_open(evidence)))
-    if call.status is not None and 400 <= call.status < 500 and not facts.is_refused(call):
+    if call.status is not None and 400 <= call.status < 500 and not reply.is_refused(call):
         meaning = {
             404: "there is nothing at this URL",
             405: f"the URL doesn't support {call.method}",
@@ -343,7 +343,7 @@ def judge_nothing_wrong(evidence: Evidence) -> Finding | None:
             "nothing_wrong",
             "likely",
             (
-                facts.describe_answer(call),
+                reply.describe_answer(call),
                 f"that isn't about the token: {meaning}",
                 *_list_checks(evidence),
             ),

@@ -2,9 +2,9 @@
 
 from shlex import quote
 
-from tokencli.diagnosis.causes import facts
-from tokencli.diagnosis.causes.facts import read_statements
+from tokencli.diagnosis.causes import facts, reply
 from tokencli.diagnosis.causes.finding import Confidence, Finding, find
+from tokencli.diagnosis.causes.reply import read_statements
 from tokencli.diagnosis.evidence import CallFacts, Evidence
 from tokencli.jwt.explain import finite_number, strings_of_claim
 from tokencli.models import CLOCK_TOLERANCE_S
@@ -18,7 +18,7 @@ PERMISSION_QUESTION = (
 def judge_missing_scope(evidence: Evidence) -> Finding | None:
     """The token lacks a scope that the call requires."""
     call, profile = evidence.call, evidence.profile
-    if call is None or not facts.is_refused(call):
+    if call is None or not reply.is_refused(call):
         return None
     said = read_statements(call).get("missing_scope")
     required, granted = _required_scopes(call), facts.token_scopes(evidence)
@@ -26,7 +26,7 @@ def judge_missing_scope(evidence: Evidence) -> Finding | None:
     is_named = said is not None and said.is_name
     if granted is not None and required and not missing:
         return None
-    answer = facts.describe_answer(call)
+    answer = reply.describe_answer(call)
     has = (
         f"the token has {' '.join(granted)}"
         if granted
@@ -131,11 +131,11 @@ def _is_bare_403(evidence: Evidence) -> bool:
 def judge_not_permitted(evidence: Evidence) -> Finding | None:
     """The token is accepted, but its account or client may not do this."""
     call = evidence.call
-    if call is None or call.status is None or facts.is_success(call):
+    if call is None or call.status is None or reply.is_success(call):
         return None
     statements = read_statements(call)
     said = statements.get("not_permitted")
-    answer = facts.describe_answer(call)
+    answer = reply.describe_answer(call)
     alive = "a fresh token gets the same answer" if facts.fails_with_fresh_token(evidence) else None
     if call.status == 404 and _bare_status(evidence) == 401:
         return find(
@@ -147,7 +147,7 @@ def judge_not_permitted(evidence: Evidence) -> Finding | None:
             ),
             question="Does what the URL names exist?",
         )
-    if not facts.is_refused(call):
+    if not reply.is_refused(call):
         return None
     required, granted = _required_scopes(call), facts.token_scopes(evidence)
     has_scopes = bool(required) and granted is not None and set(required) <= set(granted)
@@ -221,10 +221,10 @@ def judge_step_up_needed(evidence: Evidence) -> Finding | None:
     """The API requires a stronger or more recent sign-in (RFC 9470)."""
     token, call = evidence.token or facts.UNKNOWN_TOKEN, evidence.call
     profile, said = evidence.profile, read_statements(call).get("step_up_needed")
-    if call is None or said is None or facts.is_success(call):
+    if call is None or said is None or reply.is_success(call):
         return None
-    values = (facts.challenge_param(call, "acr_values") or "").split()
-    max_age = _read_seconds(facts.challenge_param(call, "max_age"))
+    values = (reply.challenge_param(call, "acr_values") or "").split()
+    max_age = _read_seconds(reply.challenge_param(call, "max_age"))
     acr, auth_time = (
         strings_of_claim(token.claims.get("acr")),
         finite_number(token.claims.get("auth_time")),
@@ -264,7 +264,7 @@ def judge_step_up_needed(evidence: Evidence) -> Finding | None:
     return find(
         "step_up_needed",
         "likely" if satisfied else "certain",
-        (*signs, facts.describe_answer(call)),
+        (*signs, reply.describe_answer(call)),
         fix=fix,
     )
 
@@ -276,7 +276,7 @@ def _read_seconds(text: str | None) -> float | None:
 def judge_rate_limited(evidence: Evidence) -> Finding | None:
     """The API limits how often it may be called."""
     call = evidence.call
-    if call is None or call.status is None or facts.is_success(call):
+    if call is None or call.status is None or reply.is_success(call):
         return None
     said = read_statements(call).get("rate_limited")
     headers = call.headers
@@ -291,7 +291,7 @@ def judge_rate_limited(evidence: Evidence) -> Finding | None:
         "rate_limited",
         sure,
         (
-            facts.describe_answer(call),
+            reply.describe_answer(call),
             _describe_wait(evidence, call),
             "no calls remain in this period" if exhausted else None,
         ),

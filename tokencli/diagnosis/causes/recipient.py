@@ -4,9 +4,9 @@ import re
 from shlex import quote
 from urllib.parse import urlsplit
 
-from tokencli.diagnosis.causes import facts
-from tokencli.diagnosis.causes.facts import read_statements
+from tokencli.diagnosis.causes import facts, reply
 from tokencli.diagnosis.causes.finding import Finding, find
+from tokencli.diagnosis.causes.reply import read_statements
 from tokencli.diagnosis.evidence import Evidence
 from tokencli.humanize import join_alternatives
 
@@ -23,7 +23,7 @@ def judge_wrong_audience(evidence: Evidence) -> Finding | None:
     """The API isn't among the token's audiences."""
     token, call = evidence.token, evidence.call
     said = read_statements(call).get("wrong_audience")
-    if call is not None and not facts.is_refused(call) and said is None:
+    if call is not None and not reply.is_refused(call) and said is None:
         return None
     if facts.works_with_fresh_token(evidence) and facts.same_audience(evidence):
         return None
@@ -31,7 +31,7 @@ def judge_wrong_audience(evidence: Evidence) -> Finding | None:
     shown = facts.list_names(audience) if audience else None
     resource = evidence.resource.resource if evidence.resource else None
     expected = said.expected if said and said.expected else resource
-    answer = facts.describe_answer(call) if call else None
+    answer = reply.describe_answer(call) if call else None
     is_listed = facts.fits_audience(evidence)
     current = (
         f"the token's audience is {shown}"
@@ -70,7 +70,7 @@ def judge_wrong_audience(evidence: Evidence) -> Finding | None:
         profile is not None
         and profile.audiences
         and audience
-        and not any(facts.same_url(one, other) for one in audience for other in profile.audiences)
+        and not any(reply.same_url(one, other) for one in audience for other in profile.audiences)
     ):
         return find(
             "wrong_audience",
@@ -82,7 +82,7 @@ def judge_wrong_audience(evidence: Evidence) -> Finding | None:
             ),
             fix=facts.renew_command(evidence),
         )
-    if call is None or not facts.is_unspecific(call):
+    if call is None or not reply.is_unspecific(call):
         return None
     if (strange := _describe_strange_audience(evidence, audience)) is not None:
         return find("wrong_audience", "likely", (strange, answer))
@@ -92,7 +92,7 @@ def judge_wrong_audience(evidence: Evidence) -> Finding | None:
         "wrong_audience",
         "likely" if facts.is_alive(evidence) else "possible",
         (current, "the token is otherwise valid" if facts.is_alive(evidence) else None, answer),
-        question=f"Which audience does {facts.name_host(call)} expect?",
+        question=f"Which audience does {reply.name_host(call)} expect?",
     )
 
 
@@ -117,14 +117,14 @@ def _describe_strange_audience(evidence: Evidence, audience: tuple[str, ...]) ->
     call, token = evidence.call, evidence.token
     if call is None or token is None or not audience:
         return None
-    host = facts.name_host(call)
+    host = reply.name_host(call)
     names = [each for each in audience if each != token.client]
     if names == ["account"]:
         return (
             "the token's audience is account, Keycloak's own account API: no client scope adds the"
             f" audience of {host}"
         )
-    hosts = [facts.origin(each)[1] for each in names if each.startswith(("https://", "http://"))]
+    hosts = [reply.origin(each)[1] for each in names if each.startswith(("https://", "http://"))]
     if not hosts or len(hosts) != len(names):
         return None
     if any(name is None or _site(name) == _site(host) for name in hosts):
@@ -140,13 +140,13 @@ def judge_wrong_issuer(evidence: Evidence) -> Finding | None:
     """The API trusts another issuer, or another environment of it."""
     token, call = evidence.token or facts.UNKNOWN_TOKEN, evidence.call
     profile, said = evidence.profile, read_statements(call).get("wrong_issuer")
-    if call is not None and not facts.is_refused(call):
+    if call is not None and not reply.is_refused(call):
         return None
     issuer = token.issuer
-    answer = facts.describe_answer(call) if call else None
+    answer = reply.describe_answer(call) if call else None
     current = f"the token's issuer is {issuer}" if issuer else None
     trusted = evidence.resource.authorization_servers if evidence.resource else ()
-    is_trusted = issuer is not None and any(facts.same_url(issuer, each) for each in trusted)
+    is_trusted = issuer is not None and any(reply.same_url(issuer, each) for each in trusted)
     fix = _rival_command(evidence)
     if said is not None and said.is_name and not is_trusted:
         expects = f"the API expects {said.expected}" if said.expected else None
@@ -186,7 +186,7 @@ def judge_wrong_issuer(evidence: Evidence) -> Finding | None:
             fix=fix,
         )
     environments = _environments(evidence)
-    if profile is not None and profile.issuer and not facts.same_url(issuer, profile.issuer):
+    if profile is not None and profile.issuer and not reply.same_url(issuer, profile.issuer):
         return find(
             "wrong_issuer",
             "likely",
@@ -198,7 +198,7 @@ def judge_wrong_issuer(evidence: Evidence) -> Finding | None:
             fix=fix or facts.renew_command(evidence),
             question=_account_question(evidence),
         )
-    if call is None or not (facts.is_unspecific(call) or said or environments):
+    if call is None or not (reply.is_unspecific(call) or said or environments):
         return None
     if environments:
         return find("wrong_issuer", "likely", (environments, answer), fix=fix)
@@ -209,7 +209,7 @@ def judge_wrong_issuer(evidence: Evidence) -> Finding | None:
         "possible",
         (current, answer),
         fix=fix,
-        question=f"Which issuer does {facts.name_host(call)} trust?",
+        question=f"Which issuer does {reply.name_host(call)} trust?",
     )
 
 
@@ -234,14 +234,14 @@ def _environments(evidence: Evidence) -> str | None:
         return None  # a vendor's tenant for developers, e.g. dev-123.okta.com, may be the only one
     api_side = f"a {of_api} API" if of_api else f"no {of_token} API by its name"
     return (
-        f"the token comes from a {of_token} issuer ({facts.origin(token.issuer)[1]}), and"
-        f" {facts.name_host(call)} is {api_side}"
+        f"the token comes from a {of_token} issuer ({reply.origin(token.issuer)[1]}), and"
+        f" {reply.name_host(call)} is {api_side}"
     )
 
 
 def _environment(url: str) -> str | None:
     """Return the environment that a URL's host or path names; None if it names none."""
-    host = facts.origin(url)[1] or ""
+    host = reply.origin(url)[1] or ""
     path = url.split(host, 1)[-1] if host else ""
     words = re.split(r"[^a-z]+", f"{host} {path}".lower())
     for name, pattern in _ENVIRONMENTS.items():
@@ -259,7 +259,7 @@ def _rival_command(evidence: Evidence) -> str | None:
 
 def _account_question(evidence: Evidence) -> str:
     call = evidence.call
-    api = facts.name_host(call) if call else "the API"
+    api = reply.name_host(call) if call else "the API"
     return f"Which issuer, and whose account there, does {api} expect?"
 
 
@@ -267,10 +267,10 @@ def judge_other_account(evidence: Evidence) -> Finding | None:
     """The token belongs to another profile, tenant, client or user than expected."""
     token, call = evidence.token or facts.UNKNOWN_TOKEN, evidence.call
     profile, said = evidence.profile, read_statements(call).get("other_account")
-    refused = facts.is_refused(call) or (call is not None and call.status == 404)
+    refused = reply.is_refused(call) or (call is not None and call.status == 404)
     if call is not None and not refused:
         return None
-    answer = facts.describe_answer(call) if call else None
+    answer = reply.describe_answer(call) if call else None
     signs = _account_signs(evidence)
     owner = evidence.events.issued_to
     is_foreign = owner is not None and profile is not None and owner != profile.name
@@ -301,7 +301,7 @@ def judge_other_account(evidence: Evidence) -> Finding | None:
         profile is not None
         and profile.issuer is not None
         and token.issuer is not None
-        and not facts.same_url(profile.issuer, token.issuer)
+        and not reply.same_url(profile.issuer, token.issuer)
     )
     return find(
         "other_account",
@@ -333,8 +333,8 @@ def _account_signs(evidence: Evidence) -> list[str]:
             signs.append(
                 f"the token is of user {user}, and profile {profile.name} has {profile.username}"
             )
-    if profile.issuer and token.issuer and not facts.same_url(profile.issuer, token.issuer):
-        ours, theirs = facts.origin(profile.issuer), facts.origin(token.issuer)
+    if profile.issuer and token.issuer and not reply.same_url(profile.issuer, token.issuer):
+        ours, theirs = reply.origin(profile.issuer), reply.origin(token.issuer)
         if ours == theirs:
             signs.append(
                 f"the token is of {token.issuer}, another tenant of {ours[1]} than {profile.issuer}"

@@ -3,9 +3,9 @@
 import json
 from shlex import quote
 
-from tokencli.diagnosis.causes import facts
-from tokencli.diagnosis.causes.facts import read_statements
+from tokencli.diagnosis.causes import facts, reply
 from tokencli.diagnosis.causes.finding import Confidence, Finding, find
+from tokencli.diagnosis.causes.reply import read_statements
 from tokencli.diagnosis.evidence import CallFacts, Evidence
 from tokencli.humanize import join_alternatives
 
@@ -29,9 +29,9 @@ def judge_bound_token_sent_bare(evidence: Evidence) -> Finding | None:
     """The token is bound to a key, and the call doesn't prove its possession."""
     token, call = evidence.token or facts.UNKNOWN_TOKEN, evidence.call
     profile, said = evidence.profile, read_statements(call).get("bound_token_sent_bare")
-    if call is None or not facts.is_refused(call):
+    if call is None or not reply.is_refused(call):
         return None
-    answer = facts.describe_answer(call)
+    answer = reply.describe_answer(call)
     name = (
         "a DPoP key (cnf.jkt)"
         if token.bound_to == "dpop"
@@ -101,10 +101,10 @@ def _proof_command(evidence: Evidence) -> str | None:
 def judge_wrong_scheme(evidence: Evidence) -> Finding | None:
     """The API looks for the token elsewhere, or under another scheme."""
     call = evidence.call
-    if call is None or not facts.is_refused(call) or call.withheld:
+    if call is None or not reply.is_refused(call) or call.withheld:
         return None
     said = read_statements(call).get("wrong_scheme")
-    answer, fix = facts.describe_answer(call), _carrier_command(evidence)
+    answer, fix = reply.describe_answer(call), _carrier_command(evidence)
     sent = f"the token was sent in {_describe_carrier(call.carrier)}" if call.carrier else None
     if call.carrier is None and evidence.token is not None and not call.is_saved:
         return find("wrong_scheme", "certain", ("the call carried no token", answer), fix=fix)
@@ -125,19 +125,19 @@ def judge_wrong_scheme(evidence: Evidence) -> Finding | None:
         )
     mismatch = _describe_challenge_mismatch(call)
     if mismatch is not None:
-        knows_tokens = set(facts.challenge_schemes(call)) & {"bearer", "dpop"}
+        knows_tokens = set(reply.challenge_schemes(call)) & {"bearer", "dpop"}
         is_sure = call.carrier is not None and "Authorization" in call.carrier and knows_tokens
         confidence: Confidence = "certain" if is_sure or said else "likely"
         return find("wrong_scheme", confidence, (f"{sent}, and {mismatch}", answer), fix=fix)
     differs, unseen = _describe_other_carrier(evidence), _describe_same_answer(evidence)
     if said is None and differs is None:
-        if unseen is None or call.status != 401 or not facts.is_unspecific(call):
+        if unseen is None or call.status != 401 or not reply.is_unspecific(call):
             return None
         return find(
             "wrong_scheme",
             "likely" if call.challenges and facts.is_sound(evidence) else "possible",
             (unseen, sent, answer),
-            question=f"Where does {facts.name_host(call)} look for the token?",
+            question=f"Where does {reply.name_host(call)} look for the token?",
         )
     return find(
         "wrong_scheme",
@@ -154,7 +154,7 @@ def _find_need_of_dpop(evidence: Evidence) -> str | None:
         return None
     if metadata is not None and metadata.dpop_bound_access_tokens_required:
         return f"its metadata says so ({metadata.url})"
-    schemes = facts.challenge_schemes(call)
+    schemes = reply.challenge_schemes(call)
     if "dpop" in schemes and "bearer" not in schemes:
         return "its challenge offers DPoP and not Bearer"
     if token.kind != "opaque" and call is not None and call.proof is None:
@@ -165,7 +165,7 @@ def _find_need_of_dpop(evidence: Evidence) -> str | None:
 
 def _describe_challenge_mismatch(call: CallFacts) -> str | None:
     """Say what the API accepts, if the token was sent in another way."""
-    schemes, carrier = facts.challenge_schemes(call), call.carrier
+    schemes, carrier = reply.challenge_schemes(call), call.carrier
     if not schemes or carrier is None or carrier.startswith("?"):
         return None
     name, _, scheme = carrier.partition(": ")
@@ -205,9 +205,9 @@ def _spell_scheme(scheme: str) -> str:
 def _describe_same_answer(evidence: Evidence) -> str | None:
     """Say so if the API answers as if no token was sent: without an error code (RFC 6750 section 3.1)."""
     call, bare = evidence.call, evidence.bare_call
-    if call is None or bare is None or facts.challenge_param(call, "error"):
+    if call is None or bare is None or reply.challenge_param(call, "error"):
         return None
-    if facts.describe_answer(call) != facts.describe_answer(bare):
+    if reply.describe_answer(call) != reply.describe_answer(bare):
         return None
     return "the answer is the same as without a token, so the API may not see the token"
 
@@ -224,11 +224,11 @@ def _carrier_command(evidence: Evidence) -> str | None:
 def judge_too_large(evidence: Evidence) -> Finding | None:
     """The request's headers exceed the server's limit."""
     call, token = evidence.call, evidence.token or facts.UNKNOWN_TOKEN
-    if call is None or facts.is_success(call):
+    if call is None or reply.is_success(call):
         return None
     said = read_statements(call).get("too_large")
-    answer = facts.describe_answer(call) or (
-        f"{facts.name_host(call)} closed the connection" if call.failure == "broken_off" else None
+    answer = reply.describe_answer(call) or (
+        f"{reply.name_host(call)} closed the connection" if call.failure == "broken_off" else None
     )
     size = call.request_header_size
     sizes = f"the token has {token.length:,} characters" + (
@@ -250,7 +250,7 @@ def judge_too_large(evidence: Evidence) -> Finding | None:
             "likely",
             (
                 evidence_of_size,
-                f"without the token {facts.name_host(call)} answers {bare.status}",
+                f"without the token {reply.name_host(call)} answers {bare.status}",
                 answer,
                 _describe_bulk(evidence),
             ),

@@ -1,8 +1,9 @@
 """Causes that lie in the token's times, or in the clock that they are compared with."""
 
-from tokencli.diagnosis.causes import facts
-from tokencli.diagnosis.causes.facts import Moment, read_statements
+from tokencli.diagnosis.causes import facts, reply
+from tokencli.diagnosis.causes.facts import Moment
 from tokencli.diagnosis.causes.finding import Confidence, Finding, find
+from tokencli.diagnosis.causes.reply import read_statements
 from tokencli.diagnosis.evidence import Evidence, TokenFacts
 from tokencli.humanize import describe_clock_skew
 from tokencli.models import CLOCK_TOLERANCE_S
@@ -23,7 +24,7 @@ def judge_expired(evidence: Evidence) -> Finding | None:
         confidence: Confidence = "certain"
         if moment.host is None and said is None:
             confidence = "likely"  # no server told the time
-        elif (call is not None and not facts.is_refused(call)) or (
+        elif (call is not None and not reply.is_refused(call)) or (
             call is not None and call.status == 403 and said is None
         ):
             confidence = "likely"
@@ -32,16 +33,16 @@ def judge_expired(evidence: Evidence) -> Finding | None:
             confidence,
             (
                 _describe_expiry(evidence, expiry, moment),
-                facts.describe_answer(call) if call else None,
+                reply.describe_answer(call) if call else None,
                 facts.describe_renewal(evidence),
             ),
             fix=facts.renew_command(evidence),
         )
     if call is None:
         return None
-    answer = facts.describe_answer(call)
+    answer = reply.describe_answer(call)
     if said is None:
-        if evidence.token is not None or not facts.is_unspecific(call):
+        if evidence.token is not None or not reply.is_unspecific(call):
             return None
         return find("expired", "possible", (answer, "the token of the call isn't known"))
     if expiry is None:
@@ -116,7 +117,7 @@ def judge_local_clock(evidence: Evidence) -> Finding | None:
             "local_clock",
             "likely",
             (
-                facts.describe_answer(call),
+                reply.describe_answer(call),
                 "by this computer's clock the token is valid, and no server told the time, so the clock"
                 " wasn't checked",
             ),
@@ -138,7 +139,7 @@ def judge_local_clock(evidence: Evidence) -> Finding | None:
             f"the token has been valid since {facts.say_time(start, evidence.now)}; only by this computer's"
             " clock it isn't valid yet"
         )
-    refused = facts.is_refused(call)
+    refused = reply.is_refused(call)
     if call is not None and call.proof == "dpop" and refused and "bound_token_sent_bare" in said:
         return find(
             "local_clock",
@@ -146,7 +147,7 @@ def judge_local_clock(evidence: Evidence) -> Finding | None:
             (
                 described,
                 "the DPoP proof has this time, so the API rejects it",
-                facts.describe_answer(call),
+                reply.describe_answer(call),
             ),
         )
     if effects and not refused:
@@ -162,7 +163,7 @@ def judge_local_clock(evidence: Evidence) -> Finding | None:
                 "so this computer still takes the token for valid, although it has expired",
             ),
         )
-    if refused or (call is not None and not facts.is_success(call)):
+    if refused or (call is not None and not reply.is_success(call)):
         return None
     return find("local_clock", "likely", (described, "the token's times aren't affected yet"))
 
@@ -178,19 +179,19 @@ def judge_not_yet_valid(evidence: Evidence) -> Finding | None:
     said = read_statements(call).get("not_yet_valid")
     moment = facts.judge_moment(evidence)
     start = _start_of_validity(token) if token else None
-    answer = facts.describe_answer(call) if call else None
+    answer = reply.describe_answer(call) if call else None
     if start is not None and start > moment.epoch:
         if moment.host is None and facts.is_clock_off(evidence):
             return None
         wait = start - moment.epoch
         is_nbf = token is not None and token.not_before is not None
-        if wait < CLOCK_TOLERANCE_S and said is None and not facts.is_unspecific(call):
+        if wait < CLOCK_TOLERANCE_S and said is None and not reply.is_unspecific(call):
             return None
         confidence: Confidence = "certain"
         if (
             (moment.host is None and said is None)
             or not (said or is_nbf)
-            or (call is not None and not facts.is_refused(call))
+            or (call is not None and not reply.is_refused(call))
         ):
             confidence = "likely"
         name = "nbf" if is_nbf else "iat"
