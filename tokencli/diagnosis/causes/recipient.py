@@ -102,8 +102,8 @@ def _describe_slash(evidence: Evidence, audience: tuple[str, ...]) -> str | None
     expected = resource or (evidence.call.url if evidence.call else None)
     if expected is None or expected in audience:
         return None
-    similar = next((each for each in audience if facts.same_url(each, expected)), None)
-    if similar is None or (facts.origin(similar)[1] and not urlsplit(similar).path.strip("/")):
+    similar = next((each for each in audience if reply.same_url(each, expected)), None)
+    if similar is None or (reply.origin(similar)[1] and not urlsplit(similar).path.strip("/")):
         return None  # without a path, both are the same URL (RFC 9110 section 4.2.3)
     source = "the API's metadata names" if resource else "the call goes to"
     return (
