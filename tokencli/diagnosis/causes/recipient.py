@@ -52,7 +52,7 @@ def judge_wrong_audience(evidence: Evidence) -> Finding | None:
         return None
     if is_listed:
         slash = _describe_slash(evidence, audience)
-        if slash is None or call is None or not facts.is_unspecific(call):
+        if slash is None or call is None or not reply.is_unspecific(call):
             return None
         return find("wrong_audience", "likely", (slash, answer))
     if resource is not None and audience:
