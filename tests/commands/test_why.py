@@ -14,6 +14,7 @@ import pytest
 from joserfc.jwk import ECKey
 
 from tests.conftest import Result, Run
+from tokencli.jwt.decode import decode_token
 from tokencli.jwt.sign import PrivateKey
 
 KEY = ECKey.generate_key("P-256")
@@ -513,6 +514,47 @@ def test_fresh_token_is_tried_beside_the_stored_one(
     assert fresh not in (None, old)
     assert tokencli("get", "p").out == stored
     assert len(server.requests_of("/token")) == 2
+
+
+def test_proof_of_possession_is_sent_with_the_nonce(
+    tokencli: Run, server: Server, write_profile: ProfileWriter
+) -> None:
+    """A token that is bound to a key goes with a proof; once more if the API requires a nonce."""
+    write_profile("dpop = true\n")
+    server.replies["/token"] = (200, {}, json.dumps(
+        {"access_token": server.token(), "token_type": "DPoP", "expires_in": 300}))  # fmt: skip
+    assert tokencli("get", "p").code == 0
+    challenge = 'DPoP error="use_dpop_nonce"'
+    server.replies["/api"] = (401, {"WWW-Authenticate": challenge, "DPoP-Nonce": "n1"}, "")
+    tokencli("why", "p", f"{server.url}/api")
+    first, second, bare = server.requests_of("/api")
+    assert first.headers["authorization"].startswith("DPoP ")
+    claims = [decode_token(each.headers["dpop"]).claims for each in (first, second)]
+    assert [each.get("nonce") for each in claims] == [None, "n1"]
+    assert [each["htu"] for each in claims] == [f"{server.url}/api"] * 2
+    assert "dpop" not in bare.headers
+
+
+def test_history_of_the_token_is_evidence(
+    tokencli: Run, server: Server, write_profile: ProfileWriter
+) -> None:
+    """A token that was issued to another profile, by the event log, is named as that."""
+    write_profile(
+        others=f'''
+[profiles.other]
+provider = "oauth2"
+grant = "client_credentials"
+client_id = "other"
+client_secret = {{ env = "S" }}
+store = "none"
+allow_http = true
+token_url = "{server.url}/token"
+'''
+    )
+    tokencli("get", "p")
+    token = tokencli("get", "other", env={"S": "canary-secret"}).out
+    done = tokencli("why", "-", f"{server.url}/api", "-p", "p", stdin=token)
+    assert "issued to profile other" in done.out
 
 
 class TestCurl:
