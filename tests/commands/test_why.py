@@ -203,7 +203,7 @@ def test_json_has_the_keys_of_the_contract(
     server.replies["/api"] = (403, {"WWW-Authenticate": 'Bearer error="insufficient_scope", scope="write"'}, "")  # fmt: skip
     done = tokencli("why", "p", f"{server.url}/api", "--json")
     report = json.loads(done.out)
-    assert report.keys() == {"causes", "profile", "token", "call", "open_questions"}
+    assert report.keys() == {"causes", "profile", "token", "call", "fresh_call", "open_questions"}
     assert report["causes"][0]["id"] == "missing_scope"
     for cause in report["causes"]:
         assert cause.keys() >= {"id", "confidence", "evidence", "fix"}
@@ -211,6 +211,19 @@ def test_json_has_the_keys_of_the_contract(
     assert report["call"]["status"] == 403
     assert report["token"]["signature"] == "valid"
     assert (done.code, done.err) == (9, "")
+
+
+def test_commands_name_the_configuration_that_was_named(
+    tokencli: Run, server: Server, write_profile: ProfileWriter, tmp_path: Path
+) -> None:
+    """The fix and the command of an open question work as they are."""
+    config = str(tmp_path / "config.toml")
+    done = tokencli(
+        "why", "p", "--config", config, "--json", env={"TOKENCLI_CONFIG": "/nonexistent"}
+    )
+    report = json.loads(done.out)
+    assert report["causes"][0]["fix"] == f"tokencli get p --config {config}"
+    assert report["open_questions"][0]["command"].startswith(f"tokencli why p --config {config} ")
 
 
 def test_no_stored_token(tokencli: Run, server: Server, write_profile: ProfileWriter) -> None:
@@ -507,7 +520,8 @@ def test_fresh_token_is_tried_beside_the_stored_one(
     assert len(server.requests_of("/token")) == 1
     commands = [each["command"] for each in json.loads(done.out)["open_questions"]]
     assert f"tokencli why p {server.url}/api --probe" in commands
-    tokencli("why", "p", f"{server.url}/api", "--probe")
+    done = tokencli("why", "p", f"{server.url}/api", "--probe")
+    assert "with a fresh token: HTTP 401" in done.out
     assert len(server.requests_of("/token")) == 2
     old, _, fresh = [each.headers.get("authorization") for each in server.requests_of("/api")[2:]]
     assert old == f"Bearer {stored.strip()}"

@@ -1,5 +1,6 @@
 """`tokencli why`: gather evidence about a call that fails, and print its causes."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,9 +14,10 @@ from tokencli.commands.options import (
     common_options,
     select_profile_name,
 )
-from tokencli.errors import UsageError
+from tokencli.errors import TokencliError, UsageError
 
 if TYPE_CHECKING:
+    from tokencli.diagnosis.causes import Finding
     from tokencli.diagnosis.fresh_token import FreshTokenPlan
 
 
@@ -145,11 +147,20 @@ def why(
             findings = rank_causes(evidence)
         else:
             evidence = gatherer.leave_fresh_token_open(evidence, plan)
+    if app.options.config is not None:
+        findings = tuple(_name_config(finding, app.options.config) for finding in findings)
     if json_output:
         output.write_stdout(dump_json_line(diagnosis_to_dict(findings, evidence)))
     else:
         output.write_stdout(render_diagnosis(findings, evidence))
     return exit_code(findings)
+
+
+def _name_config(finding: "Finding", config: str) -> "Finding":
+    """Return the finding with a fix that uses the configuration file which `--config` named."""
+    error = TokencliError("", fix=finding.fix)
+    error.name_config(config)
+    return replace(finding, fix=error.fix)
 
 
 def _wants_fresh_token(app: App, plan: "FreshTokenPlan", *, is_requested: bool) -> bool:

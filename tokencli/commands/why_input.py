@@ -103,7 +103,7 @@ def build_investigation(app: App, given: WhyArguments) -> Investigation:
     return replace(
         investigation,
         other_profiles=tuple(others),
-        command=_repeat_command(given, subject, profile),
+        command=_repeat_command(given, subject, profile, app.options.config),
     )
 
 
@@ -417,12 +417,15 @@ def find_profile_of_url(profiles: Mapping[str, Profile], url: str) -> tuple[str,
     return None
 
 
-def _repeat_command(given: WhyArguments, subject: _Subject, profile: Profile | None) -> str | None:
+def _repeat_command(
+    given: WhyArguments, subject: _Subject, profile: Profile | None, config: str | None
+) -> str | None:
     """Return the command that asks the same again, as far as nothing in it may be secret."""
     words = ["tokencli", "why"]
+    options = ["--config", config] if config is not None else []
     if given.curl is not None:
         words += [*([subject.profile] if subject.profile else []), "--curl", given.curl]
-        return shlex.join(words)
+        return shlex.join([*words, *options])
     if subject.has_token_on_stdin:
         words.append(_ON_STDIN)
     elif profile is not None:
@@ -441,4 +444,4 @@ def _repeat_command(given: WhyArguments, subject: _Subject, profile: Profile | N
         words += ["-H", line]
     if given.data is not None:
         words += ["-d", given.data]
-    return shlex.join(words)
+    return shlex.join([*words, *options])

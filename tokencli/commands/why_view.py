@@ -32,6 +32,7 @@ def diagnosis_to_dict(findings: Sequence[Finding], evidence: Evidence) -> dict[s
         "profile": None if evidence.profile is None else evidence.profile.name,
         "token": _token_to_dict(evidence),
         "call": _call_to_dict(evidence.call, evidence.profile),
+        "fresh_call": _call_to_dict(evidence.fresh_call, evidence.profile),
         "open_questions": [
             {
                 "probe": question.probe,
@@ -114,6 +115,11 @@ def _render_circumstances(evidence: Evidence, width: int) -> Iterator[str]:
         for code in _list_codes(call, profile):
             text = f"{code.code} ({code.provider.title}): {code.meaning.what}"
             yield from _wrap("code      ", text, width)
+    if evidence.fresh_call is not None:
+        fresh = f"with a fresh token: {_describe_reply(evidence.fresh_call)}"
+        yield from _wrap("          ", fresh, width)
+    elif evidence.fresh_error is not None:
+        yield from _wrap("          ", f"no fresh token: {evidence.fresh_error.message}", width)
 
 
 def _list_codes(call: CallFacts, profile: ProfileFacts | None) -> tuple[ErrorCode, ...]:
