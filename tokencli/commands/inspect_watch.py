@@ -13,6 +13,9 @@ from tokencli.core.token_checks import RequestedChecks
 from tokencli.errors import TokencliError
 from tokencli.humanize import format_time
 
+TIME_RULES = ("time_not_number", "time_not_seconds", "exp_missing", "time_order")
+"""The rules of lint that explain why there is no countdown or no picture."""
+
 
 def watch_token(loaded: LoadedToken, app: App, checks: RequestedChecks) -> int:
     """Show the countdown until Ctrl-C; a stored token is read again each second."""
@@ -67,6 +70,9 @@ class _Watch:
             left = format_countdown((inspection.expires_at or 0.0) - now)
             yield f"{'left':<10}{render_styled(left, style)}"
         yield from render_lifetime(inspection, now)
+        for finding in inspection.findings:
+            if finding.id in TIME_RULES:
+                yield render_row("remark", finding.text)
 
     def _render_events(self, problem: str) -> Iterator[str]:
         if self._event:

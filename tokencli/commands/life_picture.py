@@ -27,7 +27,12 @@ class Mark(NamedTuple):
     epoch: float
 
 
-PAST_LABELS = {"D": "refresh was due", "E": "expired", "R": "refresh token ended"}
+PAST_LABELS = {
+    "V": "became valid",
+    "D": "refresh was due",
+    "E": "expired",
+    "R": "refresh token ended",
+}
 
 
 class Fill(NamedTuple):
@@ -61,7 +66,7 @@ def _list_marks(life: TokenLife, now: float) -> list[Mark]:
         Mark(letter, label, epoch)
         for letter, label, epoch in (
             ("I", "issued", life.issued),
-            ("V", "valid from", life.valid_from),
+            ("V", "becomes valid", life.valid_from),
             ("N", "now", now),
             ("D", "refresh due", life.refresh_due),
             ("E", "expires", life.expires),
@@ -101,11 +106,12 @@ def draw_line(marks: Sequence[Mark], start: float, end: float, width: int, fill:
         places[-back] = min(places[-back], inner - back)
     line, passed = before, {mark.letter for mark in marks if mark.epoch < low}
     cells = dict(zip(places, near, strict=True))
+    begin = "V" if any(mark.letter == "V" for mark in marks) else "I"
     for cell in range(inner):
         if cell in cells:
             passed.add(cells[cell].letter)
             line += cells[cell].letter
-        elif "I" not in passed or "E" in passed:
+        elif begin not in passed or "E" in passed:
             line += fill.outside
         else:
             line += fill.left if "N" in passed else fill.over

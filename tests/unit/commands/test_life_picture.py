@@ -42,12 +42,20 @@ def test_end_of_the_refresh_token() -> None:
         assert draw_life(life, NOW + 1800, 38)[0] == line
 
 
+def test_a_token_for_later() -> None:
+    """What is before the `nbf` is not a part of its life."""
+    life = replace(HOUR, valid_from=NOW + 1800)
+    assert draw_life(life, NOW + 900, 38)[0] == "I........N........V-----------------DE"
+    assert "V becomes valid in 15 minutes" in " ".join(draw_life(life, NOW + 900, 70))
+    assert draw_life(life, NOW + 2700, 38)[0] == "I.................V=========N-------DE"
+
+
 def test_legend_says_when() -> None:
     """Each letter is explained, and lines break only between explanations."""
     life = TokenLife(NOW, NOW + 60, NOW + 3540, NOW + 3600, NOW + 864_000)
     assert draw_life(life, NOW + 1800, 38)[1:] == [
         "I issued 30 minutes ago",
-        "V valid from 29 minutes ago   N now",
+        "V became valid 29 minutes ago   N now",
         "D refresh due in 29 minutes",
         "E expires in 30 minutes",
         "R refresh token ends in 9 days",
