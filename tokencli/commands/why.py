@@ -27,16 +27,14 @@ def why(
     first: Annotated[
         str | None,
         typer.Argument(
-            metavar="[PROFILE | -]",
+            metavar="PROFILE | -",
             help="Profile whose stored token fails, or - for a token on stdin.",
             show_default=False,
         ),
     ] = None,
     second: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[URL]", help="What was called. It is called again, with the token."
-        ),
+        typer.Argument(metavar="URL", help="What was called. It is called again, with the token."),
     ] = None,
     profile_option: ProfileOption = None,
     method: Annotated[

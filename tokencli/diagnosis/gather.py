@@ -510,7 +510,9 @@ class Gatherer:
                 except Empty:
                     break
                 running = {each: None for each in running if each != name}
-                if error is not None:
+                if isinstance(error, TokencliError):
+                    self._leave_open(name, error.message, error.fix)
+                elif error is not None:
                     raise error
         self.seconds_left = max(deadline - self.ctx.clock.monotonic(), LEAST_SECONDS)
         limit = f"it takes more than {self.given.seconds:g} seconds"
