@@ -4,7 +4,8 @@ The issuer, the API and the program are real; nothing is scripted but what goes 
 """
 
 import json
-import shlex
+import os
+import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests import why_record
-from tests.conftest import Result, Run
+from tests.conftest import Result, Run, script
 from tokencli.diagnosis.causes import CAUSES
 from tokencli.sandbox.oauth2 import OAuth2
 from tokencli.sandbox.scenarios import SCENARIOS
@@ -125,6 +126,15 @@ def test_each_cause_has_a_scenario() -> None:
         "missing_scope",
         "mangled:quoted",
         "no_token",
+        "revoked:session",
+        "step_up_needed",
+        "redirect_dropped_token",
+        "redirect_dropped_token:host",
+        "key_rotated:same_id",
+        "key_rotated:bare",
+        "mangled",
+        "wrong_token_kind",
+        "other_account",
     ],
 )
 def test_fix_helps(tokencli: Run, name: str) -> None:
@@ -132,10 +142,15 @@ def test_fix_helps(tokencli: Run, name: str) -> None:
     with Sandbox(scenario=name) as sandbox:
         fix = list_causes(run_why(tokencli, sandbox))[0]["fix"]
         assert fix is not None and "\n" not in fix
-        program, *words = shlex.split(fix)
-        assert program == "tokencli"
-        done = tokencli(*words, "--no-input", env=sandbox.variables)
-        assert done.code == 0, done.err
+        assert fix.startswith("tokencli ")
+        place = f"{Path(script()).parent}{os.pathsep}{os.environ['PATH']}"
+        environ = {**os.environ, **sandbox.variables, "PATH": place}
+        environ["CURL_CA_BUNDLE"] = sandbox.ca_file
+        shell = ["bash", "-c", f"set -euo pipefail; {fix}"]
+        done = subprocess.run(shell, env=environ, stdin=subprocess.DEVNULL, capture_output=True)
+        assert done.returncode == 0, done.stderr.decode()
+        if fix.startswith(("tokencli why", "tokencli get")) and "http" in fix:
+            return  # it shows itself that nothing is wrong
         variables = sandbox.variables
         assert tokencli("get", variables["SANDBOX_PROFILE"], env=variables).code == 0
         call = [variables["SANDBOX_PROFILE"], variables["SANDBOX_API"], "--json"]

@@ -342,6 +342,8 @@ class OAuth2(FakeSystem):
             **self._user_claims(grant),
             **self.more_claims,
         }
+        if grant.acr is not None:
+            claims |= _authentication_claims(grant)
         if grant.actor is not None:
             claims["act"] = {"sub": grant.actor}
         if grant.key_thumbprint is not None:
@@ -468,8 +470,7 @@ class OAuth2(FakeSystem):
         }
         if grant.nonce is not None:
             claims["nonce"] = grant.nonce
-        if grant.signed_in_at is not None:
-            claims["auth_time"] = int(grant.signed_in_at)
+        claims |= _authentication_claims(grant)
         return self.signing_keys.sign_rs256(claims)
 
     def _introspect(self, request: Request) -> Response:
@@ -573,6 +574,16 @@ class OAuth2(FakeSystem):
             "dpop_signing_alg_values_supported": ALGORITHMS,
             "authorization_response_iss_parameter_supported": True,
         }
+
+
+def _authentication_claims(grant: AuthorizationGrant) -> dict[str, object]:
+    """Return how and when the user signed in (RFC 9470 section 6.2)."""
+    claims: dict[str, object] = {}
+    if grant.signed_in_at is not None:
+        claims["auth_time"] = int(grant.signed_in_at)
+    if grant.acr is not None:
+        claims["acr"] = grant.acr
+    return claims
 
 
 def _read_claims(token: str) -> dict[str, Any]:

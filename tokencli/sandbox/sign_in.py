@@ -132,6 +132,7 @@ class SignIn:
             nonce=params.get("nonce"),
             audience=params.get("resource") or params.get("audience"),
             signed_in_at=now,
+            acr=params.get("acr_values", "").partition(" ")[0] or None,
         )
         challenge = params.get("code_challenge")
         with self._lock:

@@ -29,6 +29,8 @@ class AuthorizationGrant:
     """The nonce of the authorization request, for the ID token."""
     signed_in_at: float | None = None
     """Epoch seconds at which the user signed in with a browser or on another device."""
+    acr: str | None = None
+    """The authentication context that the request asked for (OpenID Connect Core section 2)."""
     exchanged: bool = False
     """Whether it was exchanged for another token (RFC 8693)."""
     actor: str | None = None

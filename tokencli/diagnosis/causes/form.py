@@ -138,7 +138,9 @@ def judge_opaque_at_jwt_api(evidence: Evidence) -> Finding | None:
     if token.kind == "jwe":
         form = f"the token is {kind}"
     resource = evidence.resource.resource if evidence.resource else None
-    fix = facts.audience_command(evidence, resource)
+    profile = evidence.profile
+    requests_it = profile is not None and resource is not None and resource in profile.audiences
+    fix = None if requests_it else facts.audience_command(evidence, resource)
     if "opaque_at_jwt_api" in statements:
         return find(
             "opaque_at_jwt_api", "certain", (answer, form, _auth0_remark(evidence)), fix=fix
