@@ -41,6 +41,7 @@ NOT_RUN = {
     ".venv/bin/python -m tests.bench": "takes minutes",
     ".venv/bin/python -m tests.documents": "writes the repository",
     ".venv/bin/python -m tests.servers.record": "writes the repository",
+    ".venv/bin/python -m tests.why_record": "writes the repository",
     ".venv/bin/python -m tests.fuzz reply --seconds 60": "takes a minute: tests/fuzz/test_fuzz.py",
     ".venv/bin/pytest -m long": "is a test run",
     "BROWSER_PICTURES=pictures .venv/bin/pytest tests/e2e/test_browser.py": "is a test run",
