@@ -120,7 +120,6 @@ $TokencliWords = @{
         '--verbose' = $null
         '-v' = $null
         '--help' = $null
-        '-h' = $null
         '' = @('<profiles>')
     }
     'status' = @{

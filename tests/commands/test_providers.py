@@ -493,6 +493,7 @@ grant = "device_code"
 client_id = "c"
 client_secret = { env = "OWN_SECRET" }
 allow_http = true
+store = "file"
 """
 
 

@@ -8,12 +8,13 @@ def render_script(commands: tuple[CommandSpec, ...]) -> str:
     rows = []
     for command in commands:
         rows.append(f"    {_quote_powershell(command.name)} = @{{")
-        options = {
-            name: option.candidates if option.value_name else None
-            for option in command.options
-            for name in option.names
-        }
-        for name, words in options.items():
+        options: dict[str, tuple[str, tuple[str, ...] | None]] = {}
+        for option in command.options:
+            words = option.candidates if option.value_name else None
+            for name in option.names:  # keys ignore case; of -H VALUE and -h, -H has more to say
+                if words is not None or name.lower() not in options:
+                    options[name.lower()] = (name, words)
+        for name, words in options.values():
             value = "$null" if words is None else _render_array(words)
             rows.append(f"        {_quote_powershell(name)} = {value}")
         rows += [
