@@ -127,7 +127,11 @@ def show(
     else:
         from tokencli.config.provider_file import dump_user_provider  # loads pydantic
 
-        output.write_stdout(dump_user_provider(App(common).config, name))
+        app = App(common)
+        output.write_stdout(dump_user_provider(app.config, name))
+        app.terminal.print_note(
+            f"[providers.{name}] is in {app.config.path}, where you can change it"
+        )
 
 
 @app.command()

@@ -130,7 +130,7 @@ def _list_missing_secrets(
         KeyringError: they can't; if there is no usable keyring, with the alternatives.
     """
     try:
-        missing = [ref for ref in refs if again or not read_secret(profile, ref, ctx)]
+        missing = [ref for ref in refs if again or not _is_stored(profile, ref, ctx)]
         if missing:
             ctx.keyring.check_usable()
     except KeyringError as error:
@@ -138,6 +138,17 @@ def _list_missing_secrets(
             error.alternatives = ctx.list_setup_commands(profile, refs)
         raise
     return missing
+
+
+def _is_stored(profile: Profile, ref: SecretRef, ctx: Context) -> bool:
+    """Tell whether the secret is stored. One of another account is typed anew if somebody can type."""
+    try:
+        return bool(read_secret(profile, ref, ctx))
+    except KeyringError as error:
+        if error.affects_whole_keyring or not ctx.terminal.interactive:
+            raise
+        ctx.terminal.print_note(error.message)
+        return False
 
 
 def _store_unrefused(

@@ -54,8 +54,8 @@ GRANT_CHOICES: Mapping[str, str] = {
 CA_HELP = (
     "The server's administrators have this file: the certificate of the CA that issued the server's"
     " certificate, in PEM format. On a Windows server, run certlm.msc, find the CA under Trusted Root"
-    " Certification Authorities, and choose All Tasks > Export > Base-64 encoded X.509. Press Enter"
-    " without a file to set ca_file later."
+    " Certification Authorities, and choose All Tasks > Export > Base-64 encoded X.509. If you don't"
+    " have it yet, press Enter: `tokencli profiles edit` can set ca_file later."
 )
 GRANT_HELP = (
     "A program that runs without you, such as a cron job, uses client credentials. If the token is to"
@@ -259,7 +259,7 @@ class ProfileForm:
                 self._drop_ca_file(error)
                 continue
             except (UnreachableError, ReplyError) as error:
-                if isinstance(error, TlsError) and self._ask_ca(error):
+                if isinstance(error, TlsError) and self._ask_ca(error, can_wait=False):
                     continue
                 answer = self._ask_meaning(url, error)
                 if answer == "retry":
@@ -462,8 +462,8 @@ class ProfileForm:
         host = urlsplit(origin).hostname or ""
         return any(host in value.lower() for value in self.keys.values() if isinstance(value, str))
 
-    def _ask_ca(self, error: TlsError) -> bool:
-        """Return whether the user named a file with the server's CA."""
+    def _ask_ca(self, error: TlsError, *, can_wait: bool = True) -> bool:
+        """Return whether the user named a file with the server's CA, which `can_wait` for the login."""
         if error.untrusted_issuer is None:
             return False
         terminal = self.ctx.terminal
@@ -472,12 +472,15 @@ class ProfileForm:
             terminal.show_message(f"{self.keys.pop('ca_file')} does not contain that CA")
         if error.untrusted_issuer:
             terminal.show_message(f"the CA is: {error.untrusted_issuer}")
+        without = "to set it later" if can_wait else "to go on without asking this server"
         answer = terminal.ask_line(
-            "File with the CA's certificate (PEM; Enter to set it later)", default="", help=CA_HELP
+            f"File with the CA's certificate (PEM; Enter {without})", default="", help=CA_HELP
         ).strip("'\"")
         if answer:
             self.keys["ca_file"] = str(expand_path(answer, Path.cwd()))
             return True
+        if not can_wait:
+            return False
         command = f"tokencli profiles edit {self.name or 'NAME'} --set ca_file=/path/to/ca.pem"
         terminal.print_note(f"login will fail until the CA is set: {command}")
         return False

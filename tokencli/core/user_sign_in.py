@@ -154,11 +154,13 @@ class UserSignIn:
         """
         self._require_user()
         terminal = self._ctx.terminal
-        terminal.show_message(f"to sign in, open this URL on any device: {step.verification_uri}")
         complete_uri = step.verification_uri_complete
+        # It comes first: on a small screen, it would push the URL out of sight.
         qr_drawn = terminal.show_message(
-            f"and type this code there: {step.user_code}", qr=complete_uri or step.verification_uri
+            "sign in on any device, e.g. a phone", qr=complete_uri or step.verification_uri
         )
+        terminal.show_message(f"to sign in, open this URL on any device: {step.verification_uri}")
+        terminal.show_message(f"and type this code there: {step.user_code}")
         if complete_uri:
             alternative = "scan the QR code" if qr_drawn else "open the URL below"
             terminal.show_message(

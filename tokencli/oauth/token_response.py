@@ -321,13 +321,25 @@ def _missing_token_error(
         return malformed_reply_error(profile, request, document.reply, reason)
     members = ""
     if document.unreadable_reason is None and isinstance(document.parsed_body, dict):
-        listed = response_body.list_names(document.parsed_body)[:MAX_QUOTE] or "none at all"
-        members = f" ({'; '.join((f'its members: {listed}', *document.parsed.remarks))})"
+        listed = _list_members(document.parsed_body, (*places.access_token, "")[0])
+        members = f" ({'; '.join((listed, *document.parsed.remarks))})"
     elif document.unreadable_reason is None and places.access_token == Reply().access_token:
         return malformed_reply_error(profile, request, document.reply, "JSON that is not an object")
     token_places = (*places.access_token, *places.refresh_token)
     what = f"nothing at {token_places[0]!r}{members}" if token_places else "no token"
     return malformed_reply_error(profile, request, document.reply, what)
+
+
+def _list_members(body: dict[str, Any], place: str) -> str:
+    """List the members of the innermost object on the way to a place, e.g. of `data` for `data.token`."""
+    path: list[str] = []
+    for name in place.split(".")[:-1]:
+        if not isinstance(body.get(name), dict):
+            break
+        body = body[name]
+        path.append(name)
+    owner = f"the members of {'.'.join(path)}" if path else "its members"
+    return f"{owner}: {response_body.list_names(body)[:MAX_QUOTE] or 'none at all'}"
 
 
 def _to_output_text(value: Any) -> str | None:

@@ -53,7 +53,7 @@ from tokencli.terminal.prompts import (
 )
 
 MIN_INPUT_COLUMNS = 20
-"""If fewer columns are left beside the question, the answer is typed below it."""
+"""If fewer columns are left beside the question, or the answer is longer, it is typed below it."""
 MAX_OPTION_ROWS = 12
 """A longer list is scrolled."""
 OPTIONS_HINT = "arrow keys, a number or a part of the name"
@@ -160,7 +160,8 @@ class _AnswerEditor:
 
         def arrange() -> AnyContainer:
             free = self._output.get_size().columns - get_cwidth(self._prompt.question) - 2
-            return beside if free >= needed else below
+            typed = 0 if self._prompt.is_secret else get_cwidth(self._buffer.text) + 1
+            return beside if free >= max(needed, typed) else below
 
         rows: list[AnyContainer] = [DynamicContainer(arrange)]
         if self._prompt.options:

@@ -95,7 +95,9 @@ def test_code_is_requested_shown_and_exchanged() -> None:
     assert b"device_code=canary-device-code-7f3a" in first.body
     shown = "\n".join(ctx.terminal.messages)
     assert "https://example.com/device\n" in shown
-    assert "WDJB-MJHT [QR https://example.com/device?user_code=WDJB-MJHT]" in shown
+    code = shown.index("[QR https://example.com/device?user_code=WDJB-MJHT]\n")
+    assert code < shown.index("https://example.com/device\n"), "it would scroll the URL away"
+    assert "type this code there: WDJB-MJHT" in shown
     assert "canary" not in shown
     assert ctx.browser.opened_urls == []
     assert ctx.terminal.waits == ["waiting for you to sign in"]

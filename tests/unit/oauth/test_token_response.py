@@ -257,6 +257,7 @@ def test_token_elsewhere_in_the_reply_of_a_user_defined_provider() -> None:
             "application/json",
             "its members: ok, token",
         ),
+        ('{"data": {"jwt": "a", "exp": 1}}', "application/json", "its members: data"),
         ("{}", "application/json", "none at all"),
         ('{"access_token": ""}', "application/json", "access_token"),
         ('{"access_token": 5.5}', "application/json", "access_token"),
@@ -269,6 +270,16 @@ def test_malformed_replies_are_described(body: str, kind: str, said: str) -> Non
     error = malformed(body, kind=kind)
     assert said in error.message
     assert CANARY not in error.message
+
+
+def test_members_of_the_innermost_object_are_listed() -> None:
+    """They show what the last name should have been."""
+    reply = Reply(access_token=("data.user.token",))
+    own = replace(OAUTH2, provider=replace(OAUTH2.provider, name="acme", reply=reply))
+    body = '{"data": {"user": {"jwt": "canary", "expires": 1}}}'
+    assert "(the members of data.user: expires, jwt)" in malformed(body, own).message
+    assert "(the members of data: jwt)" in malformed('{"data": {"jwt": "a"}}', own).message
+    assert "(its members: jwt)" in malformed('{"jwt": "a"}', own).message
 
 
 def test_invalid_utf8_is_described() -> None:

@@ -269,6 +269,16 @@ def test_a_mistake_is_explained_and_asked_again(term: str) -> None:
         screen.until("got 10 id.example")
 
 
+def test_long_answer_moves_below_its_question() -> None:
+    """So that its beginning stays in sight."""
+    with asking(LINE, term="xterm") as screen:
+        screen.until("Host")
+        start = len(screen.seen)
+        screen.type("a" * 75 + "\r")
+        screen.until("got 75")
+        assert "a" * 75 in screen.seen[start:]
+
+
 def test_half_an_answer_is_no_mistake() -> None:
     """It is explained after a pause, which never comes here, or if it is entered."""
     patient = "setattr(line_editor, 'REASON_DELAY_S', 600)"
