@@ -53,6 +53,7 @@ NAMED = {
         "jwt validation failed: token is not yet valid (nbf claim)",
     ],
     "wrong_audience": [
+        "the audience must be https://api.example.com/orders",
         "Audiences in Jwt are not allowed",
         "The audience 'https://other.example.com' is invalid",
         "The audiences 'a, b' are invalid",
@@ -119,6 +120,7 @@ NAMED = {
         "The access token does not contain the required scopes.",
     ],
     "not_permitted": [
+        "Your IP address 192.0.2.1 is not on the allow list",
         "RBAC: access denied",
         'pods is forbidden: User "u" cannot list resource "pods" in API group ""',
         "User is not authorized to access this resource with an explicit deny",

@@ -107,6 +107,11 @@ NAMED_FIRST: dict[str, dict[str, Evidence]] = {
         "by the API's words": evidence(token=opaque(), call=call(text="Jwt not yet valid")),
     },
     "wrong_audience": {
+        "with a slash more than the API's": evidence(
+            token=token(audience=("https://api.example.com/v1/",)),
+            call=call(challenge=INVALID),
+            resource=replace(RESOURCE, resource="https://api.example.com/v1"),
+        ),
         "by the API's words": evidence(
             call=call(
                 challenge='Bearer error="invalid_token", error_description="The audience \'a\' is invalid"'

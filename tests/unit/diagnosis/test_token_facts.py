@@ -55,6 +55,14 @@ def test_mangled_text_is_recognized(text: str, sign: str) -> None:
     assert sign in "; ".join(found.mangling)
 
 
+@pytest.mark.parametrize("text", [TOKEN.lower(), TOKEN.upper()])
+def test_changed_case_is_recognized(text: str) -> None:
+    """The token can't be restored, but what happened to it is said."""
+    found = read_token_text(text)
+    assert found.sent == text
+    assert "its letters are all" in "; ".join(found.mangling)
+
+
 def test_scheme_alone_is_only_noted() -> None:
     """A scheme before the token may belong to a pasted header; behind a scheme it is one too many."""
     assert read_token_text(f"Bearer {TOKEN}") == TokenText(
