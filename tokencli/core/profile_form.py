@@ -472,7 +472,7 @@ class ProfileForm:
             terminal.show_message(f"{self.keys.pop('ca_file')} does not contain that CA")
         if error.untrusted_issuer:
             terminal.show_message(f"the CA is: {error.untrusted_issuer}")
-        without = "to set it later" if can_wait else "to go on without asking this server"
+        without = "to set it later" if can_wait else "if you have none"
         answer = terminal.ask_line(
             f"File with the CA's certificate (PEM; Enter {without})", default="", help=CA_HELP
         ).strip("'\"")
