@@ -8,6 +8,8 @@ from typing import Literal
 from tokencli.errors import TokencliError
 from tokencli.fast_dataclass import dataclass
 
+StoreName = Literal["keyring", "runtime", "none"]
+
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
@@ -82,7 +84,7 @@ class KeyringReport:
 class StoreChoice:
     """What the store `auto` means on this machine."""
 
-    name: Literal["keyring", "runtime", "none"]
+    name: StoreName
     reasons: tuple[str, ...] = ()
     """Why the stores before it can't be used, each as a clause."""
 

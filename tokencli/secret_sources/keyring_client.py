@@ -3,13 +3,11 @@
 import os
 import sys
 from collections.abc import Callable, Mapping
-from secrets import token_hex
 from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 from tokencli.errors import KeyringError
-from tokencli.machine import KeyringReport
 from tokencli.protocols import Terminal, WaitStatus
 from tokencli.secret_sources import keyring_errors
 from tokencli.secret_sources.keyring_backend import backend_name, choose_backend
@@ -17,6 +15,7 @@ from tokencli.secret_sources.secret_service import SecretServiceStatus, find_ses
 from tokencli.system.timeout import run_with_timeout
 
 if TYPE_CHECKING:
+    from tokencli.machine import KeyringReport
     from tokencli.secret_sources.keyring_backend import Backend
 
 CALL_TIMEOUT_S = 10.0
@@ -141,12 +140,16 @@ class OsKeyring:
             count += 1
         return count
 
-    def test_round_trip(self) -> KeyringReport:
+    def test_round_trip(self) -> "KeyringReport":
         """Store, read and delete an item, unless the keyring would ask the user before the last.
 
         Raises:
             KeyringError: that doesn't work.
         """
+        from secrets import token_hex  # start-up cost, as the next one: only `doctor` needs them
+
+        from tokencli.machine import KeyringReport
+
         started = monotonic()
         backend = self.require_usable()
         if self.prompts_before_change:
