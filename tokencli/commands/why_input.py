@@ -13,7 +13,7 @@ from tokencli.app import App
 from tokencli.core.inspect import CLIENT_CLAIMS
 from tokencli.core.pasted_token import decode_input
 from tokencli.core.stored_token import find_stored_token
-from tokencli.diagnosis.api_call import ApiCall, list_carriers
+from tokencli.diagnosis.api_call import OWN_HEADERS, ApiCall, list_carriers
 from tokencli.diagnosis.gather import TIME_LIMIT_S, Investigation
 from tokencli.diagnosis.pasted_call import read_curl_request, read_saved_reply
 from tokencli.diagnosis.token_facts import TokenText, read_raw_token, read_token_text
@@ -23,7 +23,7 @@ from tokencli.jwt.decode import decode_token
 from tokencli.jwt.explain import strings_of_claim
 from tokencli.models import Profile, Secret
 from tokencli.oauth.discovery import matches_issuer
-from tokencli.providers.endpoint_urls import get_url_origin
+from tokencli.providers.endpoint_urls import check_endpoint_url, get_url_origin
 from tokencli.providers.redaction import SECRET_NAME_PATTERN
 
 MAX_INPUT_BYTES = 1 << 22
@@ -31,7 +31,9 @@ MAX_PROFILES = 50
 """Profiles that are compared with the token and the URL."""
 _URL_LIKE = re.compile(r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::\d+)?(?:/\S*)?")
 _METHOD = re.compile(r"[A-Za-z]{1,20}")
-_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*)")
+_HEADER = re.compile(
+    r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?[ \t]*"
+)
 _ON_STDIN = "-"
 
 
@@ -87,15 +89,18 @@ def build_investigation(app: App, given: WhyArguments) -> Investigation:
     elif given.response is not None:
         investigation = _add_saved_reply(app, investigation, given.response, profiles, subject)
     else:
-        pasted = None
+        pasted = error = None
         if subject.has_token_on_stdin:
             text, mangling = read_raw_token(_read_bytes(app, _ON_STDIN, "the token"))
             pasted = read_token_text(text)
             pasted = replace(pasted, mangling=(*mangling, *pasted.mangling))
+            if not pasted.token:
+                error, pasted = CredentialsError("there is no token on stdin"), None
         investigation = replace(
             investigation,
             profile=_choose_profile(app, profiles, subject, pasted),
             pasted=pasted,
+            token_error=error,
             call=None if subject.url is None else _build_call(app, given, subject.url),
         )
     profile = investigation.profile
@@ -134,6 +139,7 @@ def _add_curl_command(
     if len(requests) > 1:
         app.terminal.print_note(f"the first of {len(requests)} requests is examined")
     pasted = read_curl_request(requests[0], text, app.environ)
+    _check_url(pasted.call.url)
     for note in pasted.notes:
         app.terminal.print_note(f"left out: {note}")
     needs_stored = pasted.variable is not None or not pasted.call.carries_token
@@ -191,6 +197,8 @@ def _tell_arguments_apart(app: App, given: WhyArguments) -> _Subject:
     for argument in (given.first, given.second):
         if argument is None:
             continue
+        if not argument:
+            raise UsageError("an argument is empty", cause="a variable in the command may be unset")
         if decode_token(argument).kind != "opaque" or argument.startswith("eyJ"):
             raise UsageError(
                 "a token on the command line can be seen by other users and stays in the shell's history",
@@ -227,7 +235,18 @@ def _complete_url(app: App, argument: str) -> str | None:
     return f"https://{argument}"
 
 
+def _check_url(url: str) -> None:
+    """Raise UsageError if nothing can be sent to the URL; http is only not used."""
+    if url.lower().startswith("http://"):
+        return
+    try:
+        check_endpoint_url(url.partition("#")[0])
+    except ConfigError as error:
+        raise UsageError(f"can't use the URL: {error.message}") from None
+
+
 def _build_call(app: App, given: WhyArguments, url: str) -> ApiCall:
+    _check_url(url)
     headers = []
     for line in given.headers:
         match = _HEADER.fullmatch(line)
@@ -242,7 +261,9 @@ def _build_call(app: App, given: WhyArguments, url: str) -> ApiCall:
                 cause="the token comes from the profile or from stdin; a whole request can be pasted",
                 fix="tokencli why --curl -",
             )
-        headers.append((name, match[2]))
+        if name.lower() in OWN_HEADERS:
+            raise UsageError(f"the header {name} can't be set, because it follows from the request")
+        headers.append((name, match[2] or ""))
     body = _read_data(app, given.data)
     method = given.method or ("POST" if given.data is not None else "GET")
     if not _METHOD.fullmatch(method):

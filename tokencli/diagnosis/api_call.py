@@ -11,7 +11,7 @@ from typing import Literal
 from urllib.parse import parse_qsl, quote, urljoin, urlsplit
 
 from tokencli.diagnosis.evidence import BodyKind, CallFacts
-from tokencli.errors import ConfigError, TokencliError
+from tokencli.errors import ConfigError, DeadlineError, TokencliError
 from tokencli.models import (
     ClientCertificate,
     Connection,
@@ -34,11 +34,11 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 """Methods that change nothing (RFC 9110 section 9.2.1), so that they can be sent once more without a token."""
 MAX_PAGE_CHARS = 64 * 1024
 MAX_TITLE_CHARS = 200
-_LEFT_OUT_HEADERS = frozenset(
+OWN_HEADERS = frozenset(
     ("host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "expect",
      "proxy-authorization", "proxy-connection", "accept-encoding", "keep-alive")
 )  # fmt: skip
-"""Headers of a pasted request that only the transport may set."""
+"""Headers that only the transport may set; those of a pasted request are left out."""
 _COOKIE_HEADERS = ("set-cookie", "set-cookie2", "cookie")
 _OWN_HEADERS_SIZE = 130
 """Bytes of the headers that the transport adds: User-Agent, Accept, Accept-Encoding, Connection."""
@@ -277,6 +277,8 @@ def send_call(
             secrets = (*secrets, *request.secrets)
             reply = ctx.transport.send(request, connection)
         except TokencliError as error:
+            if isinstance(error, DeadlineError) and "timeout=" in (error.fix or ""):
+                error.fix = None  # it is this diagnosis that doesn't wait longer, not the profile
             return replace(
                 facts,
                 failure=getattr(error, "failure", None) or "other",
@@ -293,7 +295,7 @@ def _build_request(
     call: ApiCall, bearer: TokenBearer | None, now: float, nonce: str | None
 ) -> tuple[HttpRequest, str | None, Literal["dpop", "certificate"] | None]:
     """Return the request, the name of what carries the token, and how it proves possession of a key."""
-    headers = {name: value for name, value in call.headers if name.lower() not in _LEFT_OUT_HEADERS}
+    headers = {name: value for name, value in call.headers if name.lower() not in OWN_HEADERS}
     if not any(name.lower() == "accept" for name in headers):
         headers["Accept"] = "*/*"
     url = call.url.partition("#")[0]
