@@ -90,7 +90,7 @@ def find_error_codes(text: str, providers: Sequence[Provider]) -> tuple[ErrorCod
     """
     text = text[:MAX_TEXT]
     plain = " ".join(text.casefold().split())
-    words = {word.strip(".-") for word in re.findall(r"[\w.-]+", plain)}
+    words = {word.strip(".-") for word in re.findall(r"[\w.-]+", plain)} - {""}
     numbers = set(re.findall(_BARE_NUMBER, text))
 
     def is_there(code: ErrorCode) -> bool:
