@@ -42,7 +42,8 @@ def choose_backend(
     if _may_be_secret_service(backend, bus):
         service = secret_service.probe_secret_service()
         if service is not None:
-            _require_unlocked(service, can_prompt=can_prompt)
+            if not can_prompt:
+                _require_unlocked(service, environ)
             backend = _create_secret_service_backend(environ)
         elif bus is not None and (owner := secret_service.find_foreign_bus_owner(bus)) is not None:
             raise keyring_errors.FOREIGN_BUS.build_error(owner=owner, user=os.geteuid())
@@ -91,10 +92,10 @@ def _create_library_backend() -> "Backend":
     return LibrarySecretService()  # type: ignore[no-untyped-call]
 
 
-def _require_unlocked(service: SecretServiceStatus, *, can_prompt: bool) -> None:
-    if not can_prompt and service.locked:
-        raise keyring_errors.LOCKED.build_error()
-    if not can_prompt and service.lacks_default_collection:
+def _require_unlocked(service: SecretServiceStatus, environ: Mapping[str, str]) -> None:
+    if service.locked:
+        raise keyring_errors.locked_template(environ).build_error()
+    if service.lacks_default_collection:
         raise keyring_errors.NO_DEFAULT_COLLECTION.build_error()
 
 
@@ -102,7 +103,7 @@ def _load_configured_backend(environ: Mapping[str, str]) -> "KeyringBackend | No
     """Return the backend that the user configured for the keyring library, if any."""
     name = environ.get("PYTHON_KEYRING_BACKEND")
     path = _keyring_config_path(environ)
-    if not name and not path.is_file():
+    if not name and (path is None or not path.is_file()):
         return None
     from keyring import core
 
@@ -113,6 +114,7 @@ def _load_configured_backend(environ: Mapping[str, str]) -> "KeyringBackend | No
         raise keyring_errors.BAD_BACKEND_VARIABLE.build_error(
             name=(name or "")[:200], reason=keyring_errors.summarize_exception(error)
         ) from None
+    assert path is not None
     before = list(sys.path)
     try:
         _reject_relative_keyring_path(path)
@@ -126,10 +128,13 @@ def _load_configured_backend(environ: Mapping[str, str]) -> "KeyringBackend | No
         sys.path[:] = before + [entry for entry in sys.path if entry not in before]
 
 
-def _keyring_config_path(environ: Mapping[str, str]) -> Path:
-    """Return the keyring library's own configuration file."""
+def _keyring_config_path(environ: Mapping[str, str]) -> Path | None:
+    """Return the keyring library's own configuration file; None if the user has no home directory."""
     if sys.platform == "linux":  # without loading the library, as the file rarely exists
-        root = environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+        try:
+            root = environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+        except RuntimeError:  # no HOME, and no entry in the user database
+            return None
         return Path(root, "python_keyring", "keyringrc.cfg")
     from keyring.util import platform_
 
@@ -140,7 +145,10 @@ def _discover_backend() -> "KeyringBackend":
     """Return the best of all installed backends, which is slow to find."""
     from keyring import core
 
-    core.init_backend()
+    try:
+        core.init_backend()
+    except RuntimeError:  # also if the user has no home directory
+        raise keyring_errors.NOT_AVAILABLE.build_error() from None
     return core.get_keyring()
 
 

@@ -49,9 +49,7 @@ class OsKeyring:
     ) -> None:
         self._environ = environ
         self._terminal = terminal
-        self._can_prompt = terminal.interactive and any(
-            environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
-        )
+        self._can_prompt = terminal.interactive and keyring_errors.has_desktop(environ)
         self._timeout = timeout or (UNLOCK_TIMEOUT_S if self._can_prompt else CALL_TIMEOUT_S)
         self._note_after = UNLOCK_NOTICE_S if self._can_prompt else None
         self._call_lock = Lock()
@@ -189,7 +187,7 @@ class OsKeyring:
             self._remember_failure(error)
             raise
         except Exception as error:  # noqa: BLE001  # backends raise anything, see keyring_errors
-            template = keyring_errors.classify_keyring_exception(error)
+            template = keyring_errors.classify_keyring_exception(error, self._environ)
             name = backend_name(self._backend) if self._backend else "keyring"
             reason = keyring_errors.summarize_exception(error)
             if hide and hide in reason:

@@ -4,6 +4,8 @@ Exceptions are recognized by their class names, since they come from half a doze
 most are not installed.
 """
 
+from collections.abc import Mapping
+
 from tokencli.errors import KeyringError, NoKeyringError
 from tokencli.fast_dataclass import dataclass
 
@@ -41,6 +43,11 @@ LOCKED = KeyringErrorTemplate(
     # The daemon takes all of stdin for the password, and one that runs already isn't unlocked.
     'bash -c \'read -rsp "Keyring password: " p; printf %s "$p" |'
     " gnome-keyring-daemon --replace --unlock'",
+)
+LOCKED_ON_DESKTOP = KeyringErrorTemplate(
+    "the OS keyring is locked",
+    "the desktop asks for its password when a command that needs it, such as `tokencli get`, runs in a"
+    " terminal; " + _ALTERNATIVES,
 )
 NOT_AVAILABLE = KeyringErrorTemplate(
     "no OS keyring is available (no Secret Service on a D-Bus session bus)",
@@ -125,12 +132,25 @@ _TEMPLATES_BY_EXCEPTION_NAME = {
 """Class name -> template; of an exception's base classes the nearest with a row counts."""
 
 
-def classify_keyring_exception(error: BaseException) -> KeyringErrorTemplate:
+def classify_keyring_exception(
+    error: BaseException, environ: Mapping[str, str]
+) -> KeyringErrorTemplate:
     """Return the template for an exception that a keyring backend raised."""
     for ancestor in type(error).__mro__:
-        if ancestor.__name__ in _TEMPLATES_BY_EXCEPTION_NAME:
-            return _TEMPLATES_BY_EXCEPTION_NAME[ancestor.__name__]
+        template = _TEMPLATES_BY_EXCEPTION_NAME.get(ancestor.__name__)
+        if template is not None:
+            return locked_template(environ) if template is LOCKED else template
     return OTHER_FAILURE
+
+
+def has_desktop(environ: Mapping[str, str]) -> bool:
+    """Tell whether there is a desktop on which the keyring can show its dialog."""
+    return bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))
+
+
+def locked_template(environ: Mapping[str, str]) -> KeyringErrorTemplate:
+    """Return the template for a locked keyring, with or without a desktop."""
+    return LOCKED_ON_DESKTOP if has_desktop(environ) else LOCKED
 
 
 def summarize_exception(error: BaseException) -> str:

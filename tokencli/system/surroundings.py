@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from tokencli.errors import StorageError
@@ -35,7 +36,10 @@ def describe_surroundings(environ: Mapping[str, str], *, is_user_present: bool) 
 
 def _list_remarks(environ: Mapping[str, str], *, is_user_present: bool) -> Iterator[str]:
     if sys.platform != "win32" and not environ.get("HOME", "").startswith("/"):
-        yield "HOME is not set, so the home directory is that of the user database"
+        if _is_user_known():
+            yield "HOME is not set, so the home directory is that of the user database"
+        else:
+            yield f"HOME is not set, and the user database has no entry for uid {os.geteuid()}"
     if sys.platform == "linux":
         if environ.get("container") or any(map(os.path.exists, _CONTAINER_FILES)):
             yield "this is a container, which usually has no keyring"
@@ -51,6 +55,14 @@ def _list_remarks(environ: Mapping[str, str], *, is_user_present: bool) -> Itera
         yield "there is no terminal, so tokencli can't ask for anything"
     if shutil.which("tokencli", path=environ.get("PATH")) is None:
         yield "tokencli is not on PATH, so hooks, completion and the commands shown here don't find it"
+
+
+def _is_user_known() -> bool:
+    import pwd
+
+    with suppress(KeyError):  # e.g. an arbitrary uid in a container
+        return bool(pwd.getpwuid(os.geteuid()))
+    return False
 
 
 def _has_session_bus() -> bool:
