@@ -5,6 +5,8 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import Run
 from tests.faults import behaviours as b
 from tests.faults.authority import ca_file
@@ -78,6 +80,41 @@ def test_nothing_secret_is_in_it(write_config: Write, tokencli: Run, tmp_path: P
                 assert "invalid_client" in done.out
 
 
+@pytest.mark.parametrize("character", "/?#@:")
+def test_proxy_password_with_special_characters(
+    write_config: Write, tokencli: Run, character: str
+) -> None:
+    """What looks like host and port may be the user's name and the beginning of a password."""
+    write_config(
+        '[profiles.p]\nprovider = "oauth2"\nclient_id = "c"\ntoken_url = "https://id.example.com/t"\n'
+    )
+    proxy = f"http://canaryuser:90817263{character}canary-proxy-password-1b@127.0.0.1:9"
+    done = tokencli("doctor", "p", "--bundle", "-", env={"HTTPS_PROXY": proxy})
+    assert done.code in (4, 6), done.err
+    assert "90817263" not in done.out and "canary" not in done.out
+
+
+def test_secret_in_place_of_a_name(write_config: Write, tokencli: Run) -> None:
+    """A secret that was written instead of a variable's, a parameter's or a profile's name is masked."""
+    token = "eyJhbGciOiJIUzI1NiJ9.eyJjYW5hcnkiOjF9.Y2FuYXJ5LTdi"  # made up
+    write_config(f"""
+        [providers.acme.request]
+        url = "https://id.example.com/token"
+        params = {{ "{token}" = "{{password}}" }}
+        [profiles.p]
+        provider = "oauth2"
+        client_id = "c"
+        token_url = "https://127.0.0.1:9/token"
+        client_secret = {{ env = "canary-Secret-9d" }}
+        [profiles."{token}"]
+        provider = "oauth2"
+        """)
+    for form in ((), ("--json",)):
+        done = tokencli("doctor", "--all", "--bundle", "-", *form)
+        assert done.code in (3, 4), done.err
+        assert "canary" not in done.out and "eyJ" not in done.out
+
+
 def test_equal_tokens_have_equal_fingerprints(tokencli: Run, tmp_path: Path) -> None:
     """A stored token and the event of its issue are recognized as the same, without showing it."""
     with Sandbox() as sandbox:
@@ -122,6 +159,30 @@ def test_file_is_private_and_not_replaced_without_asking(tokencli: Run, tmp_path
         assert fix[:2] == ["doctor", "oauth2"]
         assert tokencli(*fix, env=env).code == 0
         assert (tmp_path / "report-2.txt").exists()
+
+
+def test_file_that_cannot_be_written(tokencli: Run, tmp_path: Path) -> None:
+    """What the checks found is not lost, and a name that can't be a file's is refused at once."""
+    with Sandbox() as sandbox:
+        env = {"TOKENCLI_CONFIG": str(sandbox.config_file)}
+        missing = tmp_path / "missing" / "report.txt"
+        done = tokencli("doctor", "oauth2", "--json", "--bundle", str(missing), env=env)
+        assert done.code == 8 and json.loads(done.out)["checks"]
+        for name, words in (("", "needs the name of a file"), (str(tmp_path), "is a directory")):
+            done = tokencli("doctor", "oauth2", "--bundle", name, env=env)
+            assert (done.code, done.out) == (2, "") and words in done.err
+
+
+def test_fix_for_an_existing_file_keeps_the_options(tokencli: Run, tmp_path: Path) -> None:
+    """It writes the same report, under a name that is free."""
+    for name in ("report.txt", "report-2.txt"):
+        (tmp_path / name).touch()
+    with Sandbox() as sandbox:
+        env = {"TOKENCLI_CONFIG": str(sandbox.config_file)}
+        args = ("doctor", "--json", "--timeout", "9s", "--bundle", str(tmp_path / "report.txt"))
+        done = tokencli(*args, env=env)
+        fix = json.loads(done.err)["error"]["fix"]
+        assert str(fix).split()[1:] == [*args[:4], "--bundle", str(tmp_path / "report-3.txt")]
 
 
 def test_broken_configuration(write_config: Write, tokencli: Run) -> None:

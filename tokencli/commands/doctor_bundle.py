@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from itertools import count
 from pathlib import Path
 from shlex import quote
 
@@ -48,15 +49,19 @@ def confirm_overwriting(path: Path, command: str, terminal: Terminal) -> None:
 
     The `command` is the one that writes the report, without `--bundle`.
     """
+    if path.is_dir():
+        inside = path / "report.txt"
+        raise UsageError(f"{path} is a directory", fix=f"{command} --bundle {quote(str(inside))}")
     if not os.path.lexists(path):
         return
-    if terminal.interactive and terminal.ask_yes_no(f"Replace {path}?", default=False):
-        return
-    other = path.with_name(f"{path.stem}-2{path.suffix}")
-    raise UsageError(
-        f"{path} exists already, and is not replaced without asking",
-        fix=f"{command} --bundle {quote(str(other))}",
-    )
+    reason = "exists already, and is not replaced without asking"
+    if terminal.interactive:
+        if terminal.ask_yes_no(f"Replace {path}?", default=False):
+            return
+        reason = "is kept, so there is no report"
+    others = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in count(2))
+    other = next(each for each in others if not os.path.lexists(each))
+    raise UsageError(f"{path} {reason}", fix=f"{command} --bundle {quote(str(other))}")
 
 
 def write_bundle(

@@ -41,6 +41,8 @@ KEPT_KEYS = frozenset(
 )  # fmt: skip
 """Keys whose values are words of tokencli, durations, ports, or names of variables and profiles."""
 _KEPT_TEXT = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
+_VARIABLE_NAME = r"[A-Z_][A-Z0-9_]{0,63}"
+"""Others are rather a secret that was written there instead of the variable's name."""
 _TEMPLATE = r"\{[a-z_0-9]+\}"
 """A value that only names another one."""
 _HOST = r"(?:[A-Za-z0-9-]{1,63}\.)*[A-Za-z0-9-]{1,63}(?::\d{1,5})?"
@@ -80,6 +82,10 @@ class Masker:
         for length in _QUOTED_CHARS:
             self._masked.setdefault(text[:length], self.fingerprint(text))
         return self._masked.setdefault(text, self.fingerprint(text))
+
+    def mask_token(self, name: str) -> str:
+        """Return the name, or its fingerprint if it looks like a token, which somebody pasted there."""
+        return name if redact_text(name) == name else self.mask(name)
 
     def keep(self, text: str) -> None:
         """Keep what looks like a token in this text, e.g. a path."""
@@ -155,7 +161,7 @@ def build_bundle(given: BundleInput, ctx: Context) -> dict[str, object]:
         "configuration": config,
         "tokens": [
             {
-                "profile": name,
+                "profile": masker.mask_token(name),
                 "access_token": masker.fingerprint(
                     ctx.event_log.fingerprint(each.token.access_token)
                 ),
@@ -202,7 +208,10 @@ def _read_secrets(given: BundleInput, ctx: Context, masker: Masker) -> dict[str,
 
 def _mask_table(table: Mapping[str, object], masker: Masker) -> dict[str, object]:
     """Return a table of the configuration with its keys, and the values that may be shown."""
-    return {str(key): _mask_value(str(key), value, masker) for key, value in table.items()}
+    return {
+        masker.mask_token(str(key)): _mask_value(str(key), value, masker)
+        for key, value in table.items()
+    }
 
 
 def _mask_value(key: str, value: object, masker: Masker) -> object:
@@ -213,8 +222,9 @@ def _mask_value(key: str, value: object, masker: Masker) -> object:
     if isinstance(value, list):
         return [_mask_value(key, each, masker) for each in value]
     text = str(value)
-    if (key in KEPT_KEYS and re.fullmatch(_KEPT_TEXT, text)) or re.fullmatch(_TEMPLATE, text):
-        return text
+    kept = _VARIABLE_NAME if key == "env" else _KEPT_TEXT
+    if (key in KEPT_KEYS and re.fullmatch(kept, text)) or re.fullmatch(_TEMPLATE, text):
+        return masker.mask_token(text)
     if re.fullmatch(_HOST_KEY, key) and re.fullmatch(_HOST, text):
         return text
     if key == "scope":
@@ -232,6 +242,10 @@ def _mask_url(url: str, masker: Masker) -> str:
         parts = urlsplit(url)
         host = parts.netloc.rpartition("@")[2]
     except ValueError:
+        return masker.mask(url)
+    if (
+        "@" in url and "@" not in parts.netloc
+    ):  # a password with a raw /, ? or # ends the host early
         return masker.mask(url)
     if not re.fullmatch(_HOST, host) and not host.startswith("["):
         return masker.mask(url)
@@ -271,7 +285,7 @@ def _describe_result(result: CheckResult, masker: Masker) -> dict[str, object]:
     outcome = result.outcome
     return {
         "id": result.id,
-        "profile": result.profile,
+        "profile": result.profile and masker.mask_token(result.profile),
         "ok": result.ok,
         "warning": outcome.state == "warning",
         "detail": masker.clean(outcome.detail),
@@ -310,6 +324,6 @@ def _describe_event(event: "TokenEvent", masker: Masker) -> dict[str, object]:
         elif name == "scope":
             described[name] = _mask_value(name, value, masker)
         else:
-            is_text = isinstance(value, str) and name not in _NAMES
-            described[name] = masker.clean(value) if is_text else value
+            clean = masker.mask_token if name in _NAMES else masker.clean
+            described[name] = clean(value) if isinstance(value, str) else value
     return described
