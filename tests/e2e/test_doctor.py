@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -210,6 +211,7 @@ def test_no_profile_yet(clinic: Clinic) -> None:
     clinic.config.unlink()
     clinic.environ["TOKENCLI_CONFIG"] = ""
     assert clinic.expect("configuration", 3)["fix"] == "tokencli profiles add"
+    assert clinic.expect("configuration", 3, NAME)["fix"] == "tokencli profiles add"
 
 
 def test_state_directory_that_others_can_write(clinic: Clinic) -> None:
@@ -219,6 +221,16 @@ def test_state_directory_that_others_can_write(clinic: Clinic) -> None:
     failure = clinic.expect("permissions", 8, words="other users can write")
     clinic.apply(failure["fix"])
     assert clinic.examine()[1]["permissions"]["ok"] is True
+
+
+def test_state_directory_beside_cached_metadata(clinic: Clinic, sandbox: Sandbox) -> None:
+    """The checks are made although the issuer's cached metadata can't be read."""
+    clinic.write(**sandbox_keys(sandbox))
+    assert clinic.run("get", env=clinic.environ).code == 0
+    clinic.state.chmod(0o777)
+    failure = clinic.expect("permissions", 8, words="other users can write")
+    clinic.apply(failure["fix"])
+    assert clinic.examine()[0] == 0
 
 
 def test_token_file_that_others_can_read(clinic: Clinic, sandbox: Sandbox) -> None:
@@ -253,6 +265,16 @@ def test_locked_keyring(clinic: Clinic, keyring_env: dict[str, str]) -> None:
     failure = clinic.expect("keyring", 4, words="locked")
     clinic.apply(failure["fix"], stdin="scratch-keyring-password\n")
     assert clinic.examine()[1]["keyring"]["ok"] is True
+
+
+def test_locked_keyring_on_a_desktop(clinic: Clinic, keyring_env: dict[str, str]) -> None:
+    """The desktop can unlock it, so nothing says that there is no session."""
+    clinic.write(client_secret=None)
+    lock(keyring_env)
+    clinic.environ["DISPLAY"] = ":9"
+    failure = clinic.expect("keyring", 4, words="locked")
+    assert "no desktop session" not in str(failure["detail"])
+    assert "the desktop asks for its password" in str(failure["cause"])
 
 
 def test_no_keyring(clinic: Clinic) -> None:
@@ -465,6 +487,79 @@ def test_server_that_never_answers(clinic: Clinic) -> None:
         clinic.expect("tls", 6, "--timeout", "2s", words="did not finish the TLS handshake")
         assert time.monotonic() - started < 10
         assert clinic.examine("--timeout", "2s")[1]["store"]["ok"] is True
+
+
+def test_profiles_of_one_server(clinic: Clinic) -> None:
+    """One connection answers for all of them, and each failure has a fix for its own profile."""
+    with running(b.silent, None) as hanging:
+        clinic.write(token_url=f"https://127.0.0.1:{hanging.port}/token")
+        table = clinic.config.read_text().partition("[profiles.")[2].partition("]")[2]
+        with clinic.config.open("a") as file:
+            file.writelines(f"\n[profiles.p{number}]{table}" for number in range(20))
+        done = clinic.run("doctor", "--all", "--json", "--timeout", "3s", env=clinic.environ)
+        checks = [c for c in json.loads(done.out)["checks"] if c["id"] == "tls"]
+        assert len({check["detail"] for check in checks}) == 1 and len(checks) == 21
+        assert hanging.counters.connections == 1
+    with server() as untrusted:
+        clinic.config.write_text(
+            clinic.config.read_text().replace(f":{hanging.port}/", f":{untrusted.port}/")
+        )
+        done = clinic.run("doctor", "--all", "--json", env=clinic.environ)
+        checks = [c for c in json.loads(done.out)["checks"] if c["id"] == "tls"]
+        names = [NAME, *(f"p{number}" for number in range(20))]
+        edits = [" ".join(check["fix"].split()[:4]) for check in checks]
+        assert edits == [f"tokencli profiles edit {name}" for name in names]
+
+
+def test_different_servers_are_probed_side_by_side(clinic: Clinic) -> None:
+    """One that hangs doesn't take the time of the others."""
+    with running(b.silent, None) as first, running(b.silent, None) as second:
+        clinic.write(token_url=f"https://127.0.0.1:{first.port}/token")
+        table = clinic.config.read_text().partition("[profiles.")[2].partition("]")[2]
+        table = table.replace(f":{first.port}/", f":{second.port}/")
+        with clinic.config.open("a") as file:
+            file.write(f"\n[profiles.second]{table}")
+        done = clinic.run("doctor", "--all", "--json", "--timeout", "4s", env=clinic.environ)
+    details = [c["detail"] for c in json.loads(done.out)["checks"] if c["id"] == "tls"]
+    seconds = [float(detail.split()[-2]) for detail in details]
+    assert len(seconds) == 2 and min(seconds) > 1, details
+
+
+def test_slow_reply(clinic: Clinic) -> None:
+    """The time of all checks was the limit, not the profile's timeout: the fix gives more."""
+    with running(b.silent) as slow:
+        clinic.write(token_url=f"https://127.0.0.1:{slow.port}/token", ca_file=str(ca_file()))
+        failure = clinic.expect("http", 6, "--timeout", "2s")
+    assert failure["fix"] == f"tokencli doctor {NAME} --timeout 60s"
+
+
+def test_address_of_ipv6(clinic: Clinic) -> None:
+    """It is recognized as an address, and shown as it is."""
+    clinic.write(token_url="https://[::1]:9/token")
+    _, checks = clinic.examine()
+    assert checks["dns"]["detail"] == "the host is the address ::1"
+
+
+def test_secret_file_that_others_can_read(clinic: Clinic, sandbox: Sandbox) -> None:
+    """The check warns of it, as `get` does."""
+    with TemporaryDirectory(dir="/tmp") as directory:
+        Path(directory).chmod(0o711)
+        secret = Path(directory, "secret")
+        secret.write_text(SECRET)
+        secret.chmod(0o644)
+        clinic.write(**sandbox_keys(sandbox), client_secret={"file": str(secret)})
+        check = clinic.examine()[1]["secrets"]
+        assert check["warning"] is True and f"chmod 600 {secret}" in str(check["detail"])
+        secret.chmod(0o600)
+        assert clinic.examine()[1]["secrets"]["warning"] is False
+
+
+def test_verbose_describes_the_requests(clinic: Clinic, sandbox: Sandbox) -> None:
+    """With -v, stderr has each request, without secrets."""
+    clinic.write(**sandbox_keys(sandbox))
+    done = clinic.run("doctor", "-v", env=clinic.environ)
+    assert f"HEAD {sandbox.url}/" in done.err and "introspect" in done.err
+    assert SECRET not in done.err
 
 
 @pytest.mark.parametrize("shell", ["bash", "fish"])

@@ -1,5 +1,6 @@
 """`tokencli doctor`."""
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -67,22 +68,32 @@ def doctor(
     if name is not None and all_profiles:
         raise UsageError("give a profile or --all, not both", fix="tokencli doctor --all")
     terminal = App(common).terminal
+    if bundle == "":
+        raise UsageError(
+            "--bundle needs the name of a file", fix="tokencli doctor --bundle report.txt"
+        )
     if bundle is not None and bundle != "-":
-        words = (name, "--all" * all_profiles, "--request-token" * request_token)
+        words = (
+            name,
+            "--all" * all_profiles,
+            "--request-token" * request_token,
+            "--json" * json_output,
+            "" if common.timeout is None else f"--timeout {common.timeout:g}s",
+        )
         command = " ".join(("tokencli doctor", *filter(None, words)))
         confirm_overwriting(Path(bundle), command, terminal)
     app = DoctorApp(common, loaded_hook=hook)
     examined = _examine(
         app, name, terminal.show_wait, all_profiles=all_profiles, may_request_token=request_token
     )
-    if bundle is not None:
-        write_bundle(bundle, app, examined, terminal, as_json=json_output)
     if bundle == "-":
         pass  # the report has the checks
     elif json_output:
         output.write_stdout(dump_json_line({"checks": results_to_dicts(examined.results)}))
     else:
         output.write_stdout(render_results(examined.results))
+    if bundle is not None:  # now that the results are shown, because the file may be unwritable
+        write_bundle(bundle, app, examined, terminal, as_json=json_output)
     return find_exit_code(examined.results)
 
 
@@ -108,7 +119,10 @@ def _examine(
     for each in names:
         assert config is not None
         if not config.find_profile_problems(each):
-            profiles[each] = app.with_cached_endpoints(config.get_profile_ignoring_top_level(each))
+            profile = config.get_profile_ignoring_top_level(each)
+            with suppress(TokencliError):  # `permissions` reports that the cache can't be read
+                profile = app.with_cached_endpoints(profile)
+            profiles[each] = profile
     machine = Subject(app, deadline, config, error, tuple(profiles.values()))
     subjects = [
         Subject(
@@ -120,6 +134,7 @@ def _examine(
             each,
             profiles.get(each),
             may_request_token,
+            machine.shared,
         )
         for each in names
     ]
@@ -139,7 +154,7 @@ def _name_config(result: CheckResult, config: str | None) -> CheckResult:
 
 def _choose_names(config: Config, name: str | None, *, all_profiles: bool) -> list[str]:
     """Return the profiles to check: the named one, all, or the default; none if there is no default."""
-    if all_profiles:
+    if all_profiles or not config.profile_names():  # `configuration` reports that there is none
         return list(config.profile_names())
     if name is not None:
         config.profile_table(name)  # raises if there is none

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from threading import local
 from typing import Literal
 
 from tokencli.app import App
@@ -25,13 +26,21 @@ from tokencli.token_store import auto
 
 
 class SilentTerminal(StderrTerminal):
-    """A terminal that asks nothing and prints nothing: the checks report what is to be said."""
+    """A terminal that asks nothing, and prints only the details of `-v`: the checks report the rest."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        super().__init__(environ, no_input=True, quiet=True, verbose=0)
+    def __init__(self, environ: Mapping[str, str], verbose: int) -> None:
+        super().__init__(environ, no_input=True, quiet=True, verbose=verbose)
+        self._thread = local()
 
     def print_warning(self, text: str) -> None:
-        """Print nothing."""
+        """Keep the warning for the check that runs in this thread."""
+        self._thread.warnings = [*self.take_warnings(), text]
+
+    def take_warnings(self) -> list[str]:
+        """Return the warnings in this thread since the last call."""
+        warnings: list[str] = getattr(self._thread, "warnings", [])
+        self._thread.warnings = []
+        return list(dict.fromkeys(warnings))
 
     def show_wait(
         self,
@@ -55,7 +64,8 @@ class DoctorApp(App):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._user_terminal = self.terminal
-        self.terminal = SilentTerminal(self.environ)
+        self._silent_terminal = SilentTerminal(self.environ, self.options.verbose)
+        self.terminal = self._silent_terminal
 
     @property
     def can_user_type(self) -> bool:
@@ -76,7 +86,12 @@ class DoctorApp(App):
         """Connect to the server of a URL without sending credentials."""
         from tokencli.net.connection_probe import probe_connection
 
-        return probe_connection(url, connection, self.environ, certificate)
+        detail = self.terminal.print_detail if self.options.verbose else None
+        return probe_connection(url, connection, self.environ, certificate, detail)
+
+    def take_warnings(self) -> list[str]:
+        """Return what the ports warned of in this thread since the last call."""
+        return self._silent_terminal.take_warnings()
 
     def inspect_directories(self) -> Iterator[DirectoryReport]:
         """Yield the directories for state and for data in memory."""

@@ -3,7 +3,7 @@
 import socket
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -32,10 +32,12 @@ def probe_connection(
     connection: Connection,
     environ: Mapping[str, str],
     certificate: ClientCertificate | None = None,
+    detail: Callable[[str], None] | None = None,
 ) -> ConnectionReport:
     """Send HEAD for the root of the URL's server, without credentials, and report what happened.
 
-    Everything takes at most `connection.timeout` seconds.
+    Everything takes at most `connection.timeout` seconds. What is sent and received is described
+    to `detail`.
     """
     deadline = time.monotonic() + connection.timeout
     try:
@@ -65,7 +67,7 @@ def probe_connection(
             report["certificates"] = _read_chain(sock)
 
     started = time.monotonic()
-    transport = HttpTransport(environ, lambda _: None, observe=observe)
+    transport = HttpTransport(environ, lambda _: None, detail, observe=observe)
     request = HttpRequest(
         "HEAD",
         f"{target.scheme}://{target.authority}/",

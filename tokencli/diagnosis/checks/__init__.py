@@ -3,11 +3,12 @@
 A check is a function from a `Subject` to an `Outcome`. It does no I/O of its own.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
+from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from dataclasses import dataclass, field, replace
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
 
 from tokencli.core.secret_resolver import SecretResolver, source_interaction
 from tokencli.errors import (
@@ -29,14 +30,19 @@ from tokencli.machine import (
 from tokencli.models import ClientCertificate, Connection, Profile
 from tokencli.oauth.client_authentication import tls_client_certificate
 from tokencli.protocols import Context
+from tokencli.providers.endpoint_urls import get_url_origin
 
 if TYPE_CHECKING:
     from tokencli.config.load import Config
+
+T = TypeVar("T")
 
 DEFAULT_TIMEOUT_S = 10.0
 """Seconds that all checks take together, at most."""
 REPORT_TIME_S = 1.0
 """Seconds before that at which a request is given up, so that there is time to say why."""
+ANY_PROFILE = "ANY-PROFILE"
+"""Instead of the profile's name in what is found out once for several profiles."""
 
 
 class DoctorContext(Context, Protocol):
@@ -46,6 +52,10 @@ class DoctorContext(Context, Protocol):
         self, url: str, connection: Connection, certificate: ClientCertificate | None
     ) -> ConnectionReport:
         """Connect to the server of a URL without sending credentials, and report each stage."""
+        ...
+
+    def take_warnings(self) -> list[str]:
+        """Return what the ports warned of in this thread since the last call."""
         ...
 
     def inspect_directories(self) -> Iterable[DirectoryReport]:
@@ -85,6 +95,12 @@ class Outcome:
     exit_code: int | None = None
     """For a failure; None: that of the check's row."""
 
+    def for_profile(self, name: str) -> "Outcome":
+        """Return the outcome with the profile's name instead of ANY_PROFILE."""
+        texts = [text and text.replace(ANY_PROFILE, name) for text in (self.cause, self.fix)]
+        detail = self.detail.replace(ANY_PROFILE, name)
+        return replace(self, detail=detail, cause=texts[0], fix=texts[1])
+
 
 def passed(detail: str) -> Outcome:
     """Return the outcome of a check that found nothing wrong."""
@@ -111,6 +127,26 @@ def failed_by(error: TokencliError) -> Outcome:
     return Outcome("failed", error.message, error.cause, error.fix, error.exit_code)
 
 
+class SharedResults:
+    """What is found out once, although several profiles need it at the same time."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._results: dict[Hashable, Future[Any]] = {}
+
+    def find_once(self, key: Hashable, find: Callable[[], T]) -> T:
+        """Return what `find` returned, or raise what it raised, to the first caller with this key."""
+        with self._lock:
+            is_first = key not in self._results
+            future: Future[T] = self._results.setdefault(key, Future())
+        if is_first:
+            try:
+                future.set_result(find())
+            except BaseException as error:  # noqa: BLE001  # raised by result()
+                future.set_exception(error)
+        return future.result()
+
+
 @dataclass(frozen=True)
 class Subject:
     """What is checked: this machine, or one profile."""
@@ -129,6 +165,8 @@ class Subject:
     """None if the profile has problems."""
     may_request_token: bool = False
     """Whether the user allows a token request."""
+    shared: SharedResults = field(default_factory=SharedResults)
+    """What was found out for any of the profiles."""
 
     @property
     def profile(self) -> Profile:
@@ -137,6 +175,18 @@ class Subject:
         assert profile is not None, "the row comes after `profile`"
         timeout = min(profile.connection.timeout, self.remaining_s)
         return replace(profile, connection=replace(profile.connection, timeout=timeout))
+
+    @property
+    def anonymous_profile(self) -> Profile:
+        """Return the profile under the name ANY_PROFILE, for what is found out once."""
+        connection = replace(self.profile.connection, profile=ANY_PROFILE)
+        return replace(self.profile, name=ANY_PROFILE, connection=connection)
+
+    @property
+    def connection_key(self) -> Connection:
+        """Return what the connections of several profiles can have in common."""
+        assert self.valid_profile is not None
+        return replace(self.valid_profile.connection, profile="")
 
     def list_supplied_secrets(self, *names: str) -> list[str]:
         """Return those of these secrets that the user, a program or another profile has to supply."""
@@ -148,16 +198,21 @@ class Subject:
         """Return the seconds that a request may take."""
         return max(self.deadline - self.ctx.clock.monotonic() - REPORT_TIME_S, 0.1)
 
-    @cached_property
+    @property
     def connection_report(self) -> ConnectionReport:
-        """Return how far a connection to the token endpoint gets."""
+        """Return how far a connection to the token endpoint's server gets, which is tried once."""
         profile, certificate = self.profile, None
         if profile.client_cert is not None and not self.list_supplied_secrets("key_passphrase"):
             with suppress(CredentialsError):  # `secrets` reports it
                 resolver = SecretResolver(profile, self.ctx)
                 passphrase = resolver.resolve("key_passphrase", optional=True)
                 certificate = tls_client_certificate(profile, passphrase)
-        return self.ctx.probe_connection(profile.token_url, profile.connection, certificate)
+        url = profile.token_url
+        key = ("connection", get_url_origin(url) or url, self.connection_key, certificate)
+        connection = self.anonymous_profile.connection
+        return self.shared.find_once(
+            key, lambda: self.ctx.probe_connection(url, connection, certificate)
+        )
 
 
 class CheckSpec(NamedTuple):

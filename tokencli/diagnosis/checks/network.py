@@ -5,6 +5,7 @@ from functools import partial
 from ipaddress import ip_address
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from tokencli.core.revocation import revoke_token
 from tokencli.core.secret_resolver import SecretResolver
@@ -42,17 +43,22 @@ _ENDPOINT_NAMES = ("introspection", "revocation")
 """Endpoints at which a client authenticates and nothing is issued, the more harmless first."""
 
 
-def _failure_at(report: ConnectionReport, *stages: str) -> Outcome | None:
+def _failure_at(subject: Subject, *stages: str) -> Outcome | None:
     """Return the failure if it happened at one of the stages."""
+    report = subject.connection_report
     if report.error is None or report.failed_stage not in stages:
         return None
-    return failed_by(report.error)
+    assert subject.name is not None
+    failure = failed_by(report.error).for_profile(subject.name)
+    if failure.fix and " --set timeout=" in failure.fix:  # the time for all checks was the limit
+        return replace(failure, fix=f"tokencli doctor {subject.name} --timeout 60s")
+    return failure
 
 
 def check_proxy(subject: Subject) -> Outcome:
     """Say which proxy is used, and why."""
     report = subject.connection_report
-    if failure := _failure_at(report, "url", "proxy"):
+    if failure := _failure_at(subject, "url", "proxy"):
         return failure
     if report.proxy is None:
         return passed(f"none: {report.proxy_reason}")
@@ -62,21 +68,21 @@ def check_proxy(subject: Subject) -> Outcome:
 def check_dns(subject: Subject) -> Outcome:
     """Say which addresses the server has."""
     report = subject.connection_report
-    if failure := _failure_at(report, "dns"):
+    if failure := _failure_at(subject, "dns"):
         return failure
     if report.proxy is not None:
         return skipped("the proxy looks up the name")
     addresses = ", ".join(report.addresses[:4])
-    if len(report.addresses) == 1 and _is_address(report):
-        return skipped(f"{addresses} is an address")
+    host = urlsplit(f"//{report.authority}").hostname or ""
+    if _is_address(host):
+        return skipped(f"the host is the address {host}")
     took = "" if report.dns_s is None else f" after {report.dns_s * 1000:.0f} ms"
-    return passed(f"{addresses or 'found'}{took}")
+    return passed(f"found {addresses}{took}" if addresses else "found")
 
 
-def _is_address(report: ConnectionReport) -> bool:
-    host = report.authority.removeprefix("[").partition("]")[0].rpartition(":")[0]
+def _is_address(host: str) -> bool:
     try:
-        ip_address(host or report.authority)
+        ip_address(host)
     except ValueError:
         return False
     return True
@@ -85,7 +91,7 @@ def _is_address(report: ConnectionReport) -> bool:
 def check_connect(subject: Subject) -> Outcome:
     """Say whether the server accepts connections."""
     report = subject.connection_report
-    if failure := _failure_at(report, "connect"):
+    if failure := _failure_at(subject, "connect"):
         return failure
     return passed(report.authority)
 
@@ -95,7 +101,7 @@ def check_tls(subject: Subject) -> Outcome:
     report, now = subject.connection_report, subject.ctx.clock.now()
     if not report.is_tls:
         return skipped("the endpoint is http on this computer")
-    if failure := _failure_at(report, "tls"):
+    if failure := _failure_at(subject, "tls"):
         return replace(failure, detail=f"{failure.detail}{_describe_past_expiry(report, now)}")
     profile = subject.profile
     if profile.connection.insecure:
@@ -134,7 +140,7 @@ def _describe_past_expiry(report: ConnectionReport, now: float) -> str:
 def check_http(subject: Subject) -> Outcome:
     """Say whether the server replied at all."""
     report = subject.connection_report
-    if failure := _failure_at(report, "reply"):
+    if failure := _failure_at(subject, "reply"):
         return failure
     if report.connect_s is None:
         return passed(f"HTTP {report.status}")
@@ -178,14 +184,24 @@ def _clock_command(surroundings: Surroundings) -> str | None:
 
 
 def check_discovery(subject: Subject) -> Outcome:
-    """Fetch the issuer's metadata, and compare them with what was cached."""
-    profile, ctx = subject.profile, subject.ctx
+    """Fetch the issuer's metadata, once for all profiles, and compare them with what was cached."""
+    profile = subject.profile
     if profile.issuer is None:
         return skipped("the profile has no issuer")
+    endpoints = tuple(profile.endpoints.items())
+    key = ("discovery", profile.issuer, profile.token_url, endpoints, subject.connection_key)
+    outcome = subject.shared.find_once(key, partial(_examine_issuer, subject))
+    return outcome.for_profile(profile.name)
+
+
+def _examine_issuer(subject: Subject) -> Outcome:
+    """Fetch and judge the metadata for any profile that names the same endpoints."""
+    profile, ctx = subject.anonymous_profile, subject.ctx
     try:
         metadata = fetch_metadata(profile, ctx)
-    except MetadataNotFoundError as error:
-        if get_url_origin(profile.token_url) and profile.token_url != profile.issuer:
+    except TokencliError as error:
+        is_needed = not get_url_origin(profile.token_url) or profile.token_url == profile.issuer
+        if isinstance(error, MetadataNotFoundError) and not is_needed:
             return warned(
                 f"{profile.issuer} publishes no metadata",
                 cause="the profile and its provider name the endpoints, so it is needed only to"
@@ -194,7 +210,7 @@ def check_discovery(subject: Subject) -> Outcome:
         return failed_by(error)
     known = {
         get_url_origin(url)
-        for url in (profile.issuer, profile.token_url, *profile.endpoints.values())
+        for url in (metadata.issuer, profile.token_url, *profile.endpoints.values())
     }
     moved = {
         name: get_url_origin(url).removesuffix(":443")
@@ -245,8 +261,10 @@ def check_client_auth(subject: Subject) -> Outcome:
     }
     reasons = []
     for name, attempt in attempts.items():
-        try:
-            found = ctx.with_endpoints(profile, name)
+        find = partial(ctx.with_endpoints, profile, name)
+        try:  # the first one fetches the metadata, and the others read them from the cache
+            subject.shared.find_once((name, profile.issuer, subject.connection_key), find)
+            found = find()
         except TokencliError:
             continue
         if name in found.endpoints:

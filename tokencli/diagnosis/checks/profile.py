@@ -37,6 +37,7 @@ def check_secrets(subject: Subject) -> Outcome:
     if not needed:
         return passed("none needed")
     stored, asked = [], []
+    ctx.take_warnings()
     for name in needed:
         ref = profile.secrets[name]
         if source_interaction(ref, ctx) != "none":
@@ -57,6 +58,8 @@ def check_secrets(subject: Subject) -> Outcome:
         parts.append(f"there: {', '.join(stored)}")
     if asked:
         parts.append(f"read only when needed: {', '.join(asked)}")
+    if warnings := ctx.take_warnings():
+        return warned("; ".join((*parts, *warnings)))
     return passed("; ".join(parts))
 
 
