@@ -2,6 +2,7 @@
 
 import json
 import socket
+import tomllib
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -26,6 +27,18 @@ def test_every_provider_is_listed_and_shown(tokencli: Run) -> None:
     assert {row["name"] for row in listed} == set(BUILTIN_NAMES)
     assert tokencli("providers", "show", "groupid").out == read_builtin_text("groupid")
     assert tokencli("providers", "show", "nope").code == 3
+
+
+@pytest.mark.parametrize("name", BUILTIN_NAMES)
+def test_of_many_error_codes_the_first_are_shown(tokencli: Run, name: str) -> None:
+    """The rest of the file is there, and where the other codes are is said."""
+    shown = tokencli("providers", "show", name).out
+    data, whole = tomllib.loads(shown), tomllib.loads(read_builtin_text(name))
+    codes, all_codes = (each.get("errors", {}).pop("codes", {}) for each in (data, whole))
+    assert data == whole
+    assert list(codes.items()) == list(all_codes.items())[:10]
+    left_out = len(all_codes) - len(codes)
+    assert shown.endswith(f"# and {left_out} more: tokencli help error-codes\n") == bool(left_out)
 
 
 def test_user_defined_provider_is_listed_and_shown(

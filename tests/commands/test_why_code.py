@@ -102,6 +102,38 @@ def test_an_unknown_code_is_a_usage_error_that_helps(tokencli: Run, code: str, s
     assert "fix: tokencli help error-codes" in done.err
 
 
+@pytest.mark.parametrize("secret", ["canary2023", "abc/canary1234/def", "x+canary-99991", "E12345"])
+@pytest.mark.parametrize("code", ["", "AADSTS50126 "])
+def test_a_secret_in_the_text_is_not_repeated(tokencli: Run, code: str, secret: str) -> None:
+    """A password or a part of a token may look like a code, so only known kinds of codes are named."""
+    done = tokencli("why", "--code", f"{code}password={secret}")
+    assert done.code == (0 if code else 2)
+    assert "canary" not in done.err + done.out
+    assert secret not in done.err + done.out
+
+
+def test_a_profile_does_not_hide_the_codes_of_other_vendors(
+    tokencli: Run, write_config: Callable[[str], Path]
+) -> None:
+    """A code with a number is its vendor's, and is not called undocumented."""
+    write_config(OWN)
+    done = tokencli("why", "cheese", "--code", "E0000004 because of AADSTS50126")
+    assert "E0000004 (Acme)" in done.out
+    assert "E0000004 (Okta)" not in done.out
+    assert "AADSTS50126 (Microsoft Entra ID)" in done.out
+    assert done.err == ""
+
+
+def test_a_long_text_is_searched_up_to_a_limit_that_is_named(tokencli: Run) -> None:
+    """The error is often at the end of a log, so a silent limit would mislead."""
+    log = "0123456789 abcdefgh\n" * 50_000
+    done = tokencli("why", "--code", "-", stdin=log + "AADSTS50126")
+    assert (done.code, done.err) == (0, "")
+    done = tokencli("why", "--code", "-", stdin=log * 2 + "AADSTS50126")
+    assert done.code == 2
+    assert "only the first 1 MiB" in done.err
+
+
 def test_a_text_without_a_code_is_not_repeated(tokencli: Run) -> None:
     """It may be a token that was pasted by mistake."""
     done = tokencli("why", "--code", "-", stdin="Bearer canary-5f3a-canary and more")

@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from tokencli.provider_schema import Provider
 
 
+CODES_HEADER = "[errors.codes]\n"
+"""The line before the error codes in a built-in file."""
+MAX_SHOWN_CODES = 10
+"""Error codes that `show` prints; Entra ID has 140, which would bury how the provider works."""
+
+
 @dataclass(frozen=True, slots=True)
 class _ProviderRow:
     """One provider of the list."""
@@ -121,9 +127,12 @@ def show(
     common: CommonOptions,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Provider name.")],
 ) -> None:
-    """Print a provider as TOML, as a template for your own."""
+    """Print a provider as TOML, as a template for your own.
+
+    Of many error codes only the first are printed; tokencli help error-codes lists them all.
+    """
     if name in BUILTIN_NAMES:
-        output.write_stdout(read_builtin_text(name))
+        output.write_stdout(_shorten_codes(read_builtin_text(name)))
     else:
         from tokencli.config.provider_file import dump_user_provider  # loads pydantic
 
@@ -132,6 +141,16 @@ def show(
         app.terminal.print_note(
             f"[providers.{name}] is in {app.config.path}, where you can change it"
         )
+
+
+def _shorten_codes(text: str) -> str:
+    """Return a built-in file, whose error codes come last, with only the first of them."""
+    before, header, codes = text.partition(CODES_HEADER)
+    rows = codes.splitlines(keepends=True)
+    if len(rows) <= MAX_SHOWN_CODES:
+        return text
+    rest = f"# and {len(rows) - MAX_SHOWN_CODES} more: tokencli help error-codes\n"
+    return "".join((before, header, *rows[:MAX_SHOWN_CODES], rest))
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from tokencli.app import App
 from tokencli.commands import output
@@ -15,12 +15,12 @@ from tokencli.providers.error_codes import (
     MAX_TEXT,
     NUMBERED_WORD,
     ErrorCode,
+    decode_text,
     find_error_codes,
     list_error_codes,
     load_builtin_providers,
     suggest_codes,
 )
-from tokencli.providers.redaction import redact_text
 from tokencli.sanitize import sanitize_text
 
 JOB_LABELS = {
@@ -44,11 +44,18 @@ def explain_codes(app: App, text: str, profile_name: str | None, *, json_output:
     """
     if text == "-":
         text = _read_stdin(app)
+    text = decode_text(text[:MAX_TEXT])
     profile = app.get_profile(profile_name) if profile_name is not None else None
     providers = _list_providers(app)
     chosen = [profile.provider] if profile is not None else []
-    found = find_error_codes(text, chosen) or find_error_codes(text, providers)
-    unknown = _list_unknown_codes(text, found)
+    found = find_error_codes(text, chosen)
+    names = {code.code for code in found}
+    found += tuple(
+        code
+        for code in find_error_codes(text, providers)
+        if not names or (code.is_numbered and code.code not in names)
+    )
+    unknown = _list_unknown_codes(text, found, providers)
     if not found:
         raise _unknown_code_error(text, unknown, chosen or providers)
     if unknown:
@@ -66,7 +73,10 @@ def _read_stdin(app: App) -> str:
         raise UsageError("can't read a code: stdin is closed")
     if app.terminal.interactive:
         app.terminal.print_note("paste the message, then press Enter and Ctrl-D")
-    return sys.stdin.buffer.read(MAX_TEXT).decode(errors="replace")
+    data = sys.stdin.buffer.read(MAX_TEXT + 1)
+    if len(data) > MAX_TEXT:
+        app.terminal.print_note(f"only the first {MAX_TEXT // 1024**2} MiB is searched for codes")
+    return data.decode(errors="replace")
 
 
 def _list_providers(app: App) -> tuple[Provider, ...]:
@@ -84,11 +94,26 @@ def _list_providers(app: App) -> tuple[Provider, ...]:
     return (*own, *load_builtin_providers())
 
 
-def _list_unknown_codes(text: str, found: Sequence[ErrorCode]) -> tuple[str, ...]:
-    """Return what looks like a code and is none that was found, e.g. `AADSTS1`."""
+def _list_unknown_codes(
+    text: str, found: Iterable[ErrorCode], providers: Iterable[Provider]
+) -> tuple[str, ...]:
+    """Return what looks like a vendor's code and is none that was found, e.g. `AADSTS1`.
+
+    Other words with a number may be a password or a part of a token, so they are not repeated.
+    """
     known = {code.code.casefold() for code in found}
-    words = (redact_text(word) for word in re.findall(NUMBERED_WORD, text[:MAX_TEXT]))
-    return tuple(dict.fromkeys(word for word in words if word.casefold() not in known))[:5]
+    shapes = {
+        _read_shape(code.code)
+        for provider in providers
+        for code in list_error_codes(provider)
+        if code.is_numbered
+    }
+    words = re.findall(NUMBERED_WORD, text)
+    return tuple(
+        dict.fromkeys(
+            word for word in words if word.casefold() not in known and _read_shape(word) in shapes
+        )
+    )[:5]
 
 
 def _unknown_code_error(
@@ -102,7 +127,7 @@ def _unknown_code_error(
             for provider in providers
             for code in list_error_codes(provider)
             for word in unknown
-            if code.is_numbered and _read_prefix(code.code) == _read_prefix(word)
+            if code.is_numbered and _read_shape(code.code) == _read_shape(word)
         ),
         None,
     )
@@ -123,8 +148,10 @@ def _unknown_code_error(
     return UsageError(what, cause=cause, fix="tokencli help error-codes")
 
 
-def _read_prefix(code: str) -> str:
-    return code.rstrip("0123456789").casefold()
+def _read_shape(code: str) -> tuple[str, int]:
+    """Return the letters of a code with a number, and its length if they are too few to tell."""
+    letters = code.rstrip("0123456789").casefold()
+    return letters, len(code) if len(letters) < 4 else 0
 
 
 def error_code_to_dict(code: ErrorCode, profile_name: str) -> dict[str, object]:

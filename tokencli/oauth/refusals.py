@@ -223,13 +223,14 @@ def _says_more(
 ) -> bool:
     """Return whether a row says more than a vendor's code for which no command helps here.
 
-    That is so if the row names a value, or if it has a command for what is the user's own job.
+    That is so if the row names a value other than the grant, which is no news, or if it has a command
+    for what is the user's own job.
     """
     from tokencli.providers.error_codes import JOBS
 
     if hint is None or _fill_hint(profile, _hint_of_meaning(profile, meaning), {}).fix is not None:
         return False
-    return "{" in hint.cause or (
+    return bool(set(re.findall(_PLACEHOLDER, hint.cause)) - {"grant"}) or (
         JOBS[meaning.whose] == "you" and _fill_hint(profile, hint, groups).fix is not None
     )
 

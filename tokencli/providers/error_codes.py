@@ -7,6 +7,8 @@ or, for servers that only send texts, the telling part of such a text.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from html import unescape
+from urllib.parse import unquote_plus
 
 from tokencli.fast_dataclass import dataclass
 from tokencli.provider_schema import ErrorMeaning, Provider
@@ -14,7 +16,7 @@ from tokencli.providers.catalog import BUILTIN_NAMES, load_builtin, load_error_c
 
 STANDARD_PROVIDER = "oauth2"
 """The provider whose codes are those of the RFCs."""
-MAX_TEXT = 64 * 1024
+MAX_TEXT = 1024 * 1024
 """Characters of a text that are looked at."""
 JOBS = {
     "you": "you",
@@ -30,6 +32,8 @@ JOBS = {
 """`whose` in a provider's file -> whose job it is for a person who looks the code up."""
 NUMBERED_WORD = r"(?<![\w.-])[A-Za-z]{1,20}[_-]?\d{3,12}(?![\w-])"
 """What looks like a code of one vendor only, e.g. `AADSTS50126`."""
+_MAX_WORD = 64
+"""Characters of a word that may be a misspelled code."""
 _LETTERS = "abcdefghijklmnopqrstuvwxyz_-"
 _BARE_NUMBER = r"(?<![\w.:-])\d{5,9}(?![\w.:-])"
 
@@ -85,13 +89,13 @@ def find_error_codes(text: str, providers: Sequence[Provider]) -> tuple[ErrorCod
     """Return the codes in a text, in the order in which they appear.
 
     Letters count without regard to case, and a code with a number may be given as the number alone.
-    Codes that say more hide those of RFC 6749 that accompany them. A code that is also an everyday
-    word must be quoted or alone, and an HTTP status alone and of the only provider.
+    Codes that say more hide those of the RFCs that accompany them. A code that is also an everyday
+    word must be quoted or alone, and an HTTP status alone and of the only provider. A code that
+    several providers explain is listed for the RFCs first.
     """
-    text = text[:MAX_TEXT]
-    plain = " ".join(text.casefold().split())
+    plain = decode_text(text[:MAX_TEXT]).casefold()
     words = {word.strip(".-") for word in re.findall(r"[\w.-]+", plain)} - {""}
-    numbers = set(re.findall(_BARE_NUMBER, text))
+    numbers = set(re.findall(_BARE_NUMBER, plain))
 
     def is_there(code: ErrorCode) -> bool:
         name = code.code.casefold()
@@ -104,9 +108,20 @@ def find_error_codes(text: str, providers: Sequence[Provider]) -> tuple[ErrorCod
         return name in words or (code.is_numbered and name.lstrip(_LETTERS) in numbers)
 
     found = [code for each in providers for code in list_error_codes(each) if is_there(code)]
-    specific = [code for code in found if code.is_text or code.is_numbered]
-    longest = [code for code in specific if not any(_is_part_of(code, other) for other in specific)]
-    return tuple(sorted(longest or found, key=lambda code: _find_position(code, plain)))
+    if any(code.is_text or code.is_numbered for code in found):
+        found = [code for code in found if not _is_general(code)]
+    found = [code for code in found if not any(_is_part_of(code, other) for other in found)]
+    return tuple(sorted(found, key=lambda code: _find_position(code, plain)))
+
+
+def decode_text(text: str) -> str:
+    """Return a text as a person reads it, in one line: also from a URL, a page, JSON or a terminal."""
+    text = re.sub(r"\x1b\[[\d;]*m", "", unescape(text))
+    text = re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), text)
+    text = re.sub(r"\\[nrt]", " ", text).replace("\\", "")
+    if re.search(r"%[0-9a-fA-F]{2}|=[\w.-]+\+", text):
+        text = unquote_plus(unquote_plus(text))  # a URL in a URL is encoded twice
+    return " ".join(text.split())
 
 
 def find_refusal_meaning(
@@ -164,7 +179,7 @@ def suggest_codes(text: str, providers: Iterable[Provider]) -> tuple[ErrorCode, 
         for code in list_error_codes(provider)
         if not code.is_text and not code.code.isdecimal()
     }
-    words = re.findall(r"[\w.-]+", text[:MAX_TEXT].casefold())
+    words = re.findall(rf"(?<![\w.-])[\w.-]{{1,{_MAX_WORD}}}(?![\w.-])", text[:MAX_TEXT].casefold())
     close = (
         match
         for word in words[:20]
@@ -184,6 +199,11 @@ def _is_part_of(code: ErrorCode, other: ErrorCode) -> bool:
     )
 
 
-def _find_position(code: ErrorCode, plain: str) -> int:
+def _is_general(code: ErrorCode) -> bool:
+    """Return whether it is a code of the RFCs or an everyday word, which goes with better ones."""
+    return code.code in _standard_codes() or code.code.isalpha()
+
+
+def _find_position(code: ErrorCode, plain: str) -> tuple[int, bool]:
     at = plain.find(code.code.casefold())
-    return at if at >= 0 else len(plain)
+    return at if at >= 0 else len(plain), code.provider.name != STANDARD_PROVIDER

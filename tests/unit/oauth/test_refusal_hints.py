@@ -223,6 +223,8 @@ CASES = [
     Case("expects this client to authenticate", EDIT, oauth("unauthorized_client", "Invalid client or Invalid client credentials"), status=401, **PUBLIC),
     Case("key or certificate is not the one", EDIT, oauth("invalid_client", "Invalid client or Invalid client credentials"), status=401, **SIGNED),
     Case("let this client use this grant", None, oauth("unauthorized_client", "Client not allowed for direct access grants"), **PASSWORD),
+    Case("enable direct access grants for the client", None, oauth("unauthorized_client", "Client not allowed for direct access grants"), provider="keycloak", **PASSWORD),
+    Case("enable service account roles", None, oauth("unauthorized_client", "Client not enabled to retrieve service account"), status=401, provider="keycloak"),
     Case("let this client use this grant", None, oauth("unauthorized_client", "requested grant type is not allowed for this client")),
     Case("verify the assertion's signature", AGAIN, oauth("invalid_grant", "Invalid JWT Signature."), grant="jwt_bearer", **SIGNED),
     Case("no default user directory", None, oauth("server_error", "Authorization server not configured with default connection."), status=500, **PASSWORD),

@@ -18,7 +18,7 @@ from tokencli.providers.error_codes import (
 )
 
 VENDOR_DOMAINS = {
-    "auth0": ("auth0.com",),
+    "auth0": ("auth0.com", "support.auth0.com"),
     "aws-cognito": ("docs.aws.amazon.com",),
     "entra": ("learn.microsoft.com",),
     "github": ("docs.github.com",),
@@ -115,10 +115,41 @@ def test_an_everyday_word_is_a_code_only_alone_or_quoted() -> None:
 
 
 def test_the_codes_of_rfc_6749_are_hidden_by_a_vendors_code() -> None:
-    """They accompany every refusal; alone, each vendor's meaning is listed, and the RFC's last."""
+    """They accompany every refusal; alone, the RFC's meaning comes first."""
     assert find("invalid_grant: AADSTS50126: Error …") == ["AADSTS50126"]
     codes = find_error_codes("invalid_grant", load_builtin_providers())
-    assert [code.provider.name for code in codes] == ["salesforce", "oauth2"]
+    assert [code.provider.name for code in codes] == ["oauth2", "salesforce"]
+    assert find("invalid_grant", "salesforce") == ["invalid_grant"]
+
+
+def test_the_codes_of_several_vendors_are_found_together() -> None:
+    """Only those that go with every refusal are hidden by better ones."""
+    text = 'AADSTS50126, E0000004, invalid_user_credentials, unauthorized_client, "unauthorized"'
+    assert find(text) == ["AADSTS50126", "E0000004", "invalid_user_credentials"]
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("error=access_denied&error_description=AADSTS65004%3a+User+declined", "AADSTS65004"),
+        ("https://a.example/cb?error_description=%22AADSTS50011%22&state=1", "AADSTS50011"),
+        (
+            "https://a.example/?next=%2Fcb%3Ferror_description%3D%2522AADSTS50011%2522",
+            "AADSTS50011",
+        ),
+        ("error=invalid_grant&error_description=Token%20is%20not%20active", "Token is not active"),
+        ("error=invalid_grant&error_description=Token+is+not+active", "Token is not active"),
+        ("{&quot;error_description&quot;:&quot;AADSTS50126: wrong&quot;}", "AADSTS50126"),
+        ("Session doesn&#39;t have required client", "Session doesn't have required client"),
+        (r"Session doesn\u0027t have required client", "Session doesn't have required client"),
+        (r"{\"error_description\":\"failed:\r\nAADSTS50126\"}", "AADSTS50126"),
+        ("\x1b[31mAADSTS50126\x1b[0m", "AADSTS50126"),
+        ("100% sure: AADSTS50126 + more", "AADSTS50126"),
+    ],
+)
+def test_a_code_is_found_in_an_encoded_text(text: str, code: str) -> None:
+    """People copy from the address bar, a page's source, a log and a terminal."""
+    assert find(text) == [code]
 
 
 def test_several_codes_are_found_in_their_order() -> None:
