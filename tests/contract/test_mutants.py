@@ -78,8 +78,8 @@ MUTANTS = {
     ),
     "keeping the old refresh token": Mutant(
         "core/token_renewal.py",
-        "refresh_token=new.refresh_token or old.refresh_token,",
-        "refresh_token=new.refresh_token,",
+        "old.refresh_token if is_kept else new.refresh_token",
+        "new.refresh_token",
         "tests/unit/core/test_get_token.py::test_old_refresh_token_is_kept",
     ),
 }
