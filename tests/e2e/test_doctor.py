@@ -206,6 +206,14 @@ def test_file_that_others_can_change(clinic: Clinic, mode: int, code: int) -> No
     assert (again["ok"], again["warning"]) == (True, False)
 
 
+def test_wrong_name_of_the_table(clinic: Clinic) -> None:
+    """A file whose only profile is written wrongly isn't one without profiles."""
+    clinic.config.write_text(clinic.config.read_text().replace("[profiles.", "[profile."))
+    for args in ((), (NAME,)):
+        failure = clinic.expect("configuration", 3, *args, words=f"write [profiles.{NAME}]")
+        assert failure["fix"] != "tokencli profiles add"
+
+
 def test_no_profile_yet(clinic: Clinic) -> None:
     """A missing file is a failure of the configuration, and the checks of the machine are made."""
     clinic.config.unlink()
@@ -570,8 +578,10 @@ def test_old_completion(clinic: Clinic, shell: str) -> None:
         "fish": Path(os.environ["XDG_CONFIG_HOME"], "fish/completions/tokencli.fish"),
     }[shell]
     clinic.environ["SHELL"] = f"/usr/bin/{shell}"
-    assert "not installed" in str(clinic.examine()[1]["completion"]["detail"])
-    file.parent.mkdir(parents=True)
+    check = clinic.examine()[1]["completion"]
+    assert "not installed" in str(check["detail"])
+    assert not file.parent.exists()
+    clinic.apply(f"{check['fix']} && test -s {shlex.quote(str(file))}")
     file.write_text("# of 0.1\n")
     check = clinic.examine()[1]["completion"]
     assert (check["ok"], check["warning"]) == (True, True)
@@ -590,7 +600,6 @@ def test_hook(clinic: Clinic, shell: str, file: str) -> None:
     clinic.environ["SHELL"] = f"/bin/{shell}"
     check = clinic.examine()[1]["hook"]
     assert check["ok"] is None
-    (Path(os.environ["HOME"]) / file).parent.mkdir(parents=True, exist_ok=True)
     clinic.apply(check["fix"])
     assert file in str(clinic.examine()[1]["hook"]["detail"])
     load = "tokencli hook fish | source" if shell == "fish" else f'eval "$(tokencli hook {shell})"'

@@ -56,14 +56,21 @@ def inspect_shell_addition(
     if shell == "fish":
         statement = "tokencli hook fish | source"
     file = STARTUP_FILES[shell][0].format(home="~", zdotdir="~", config="~/.config")
-    return ShellAddition(shell, True, path, None, f"echo {quote(statement)} >> {file}", is_loaded)
+    install = _with_directory(f"echo {quote(statement)} >> {file}")
+    return ShellAddition(shell, True, path, None, install, is_loaded)
+
+
+def _with_directory(command: str) -> str:
+    """Let a command that writes a file of the home directory create the file's directory."""
+    parent = str(Path(command.rpartition("> ")[2]).parent)
+    return f"mkdir -p {parent} && {command}" if parent.startswith("~/") else command
 
 
 def _inspect_completion(shell: str, environ: Mapping[str, str]) -> ShellAddition:
     install = INSTALL_COMMANDS[shell]
     path = _find_file(COMPLETION_FILES.get(shell, ()), environ)
     if path is None:
-        return ShellAddition(shell, True, install_command=install)
+        return ShellAddition(shell, True, install_command=_with_directory(install))
     from tokencli.commands.completions.command_tree import list_command_specs  # loads every command
 
     expected = render_completion_script(shell, list_command_specs())

@@ -68,7 +68,7 @@ def _home_dir(environ: Mapping[str, str]) -> Path:
         raise ConfigError(
             "the home directory is unknown",
             cause=f"HOME is not set and the user database has no entry for uid {os.getuid()}",
-            fix="export TOKENCLI_CONFIG=/path/to/config.toml",
+            fix=CHOOSE_CONFIG_COMMAND,
         )
     return from_database
 
@@ -86,6 +86,7 @@ def _to_absolute(path: Path, written: str) -> Path:
         ) from None
 
 
+CHOOSE_CONFIG_COMMAND = "export TOKENCLI_CONFIG=/path/to/config.toml"
 MAX_CONFIG_BYTES = 16 * 1024 * 1024
 """Bytes: 10,000 profiles take about 3 MB."""
 

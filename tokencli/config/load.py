@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tokencli.config.config_file import (
+    CHOOSE_CONFIG_COMMAND,
     FileWarning,
     expand_path,
     find_config_path,
@@ -26,7 +27,7 @@ from tokencli.problems import (
 )
 from tokencli.provider_schema import Provider
 from tokencli.providers.catalog import BUILTIN_NAMES, load_builtin
-from tokencli.system.user_dirs import SANDBOX_DIR_PREFIX
+from tokencli.system.user_dirs import SANDBOX_DIR_PREFIX, is_creatable
 from tokencli.toml_writer import format_key_path
 
 if TYPE_CHECKING:
@@ -237,6 +238,12 @@ class Config:
         """Return the error for a configuration without any profile."""
         usual = _usual_config_path(self._environ)
         if self.exists or self.path == usual:
+            if not self.exists and not is_creatable(self.path):
+                return UnknownProfileError(
+                    "there is no profile yet",
+                    cause=f"{self.path} does not exist, and you can't create it",
+                    fix=CHOOSE_CONFIG_COMMAND,
+                )
             where = f"{self.path} {'has no profiles' if self.exists else 'does not exist'}"
             return UnknownProfileError("there is no profile yet", cause=where, fix=_ADD_PROFILE)
         by_variable = find_config_path(None, self._environ) == self.path

@@ -447,6 +447,18 @@ def test_profile_selection_order() -> None:
     assert "tokencli profiles add" in (error.value.fix or "")
 
 
+def test_missing_file_that_cannot_be_created(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fix names another file: `profiles add` couldn't write this one."""
+    monkeypatch.setattr("tokencli.config.load.is_creatable", lambda _: False)  # root can do it
+    path = tmp_path / ".config" / "tokencli" / "config.toml"
+    missing = load_config(path, {"HOME": str(tmp_path)}, must_exist=False)
+    error = missing.no_profile_error()
+    assert "you can't create it" in (error.cause or "")
+    assert (error.fix or "").startswith("export TOKENCLI_CONFIG=")
+
+
 @pytest.mark.parametrize(
     ("environ", "usual_exists", "named_by", "fix"),
     [

@@ -162,6 +162,17 @@ def test_a_failed_unlock_prompt_is_reported_as_locked(
         ring.get_item(*REF.target)
 
 
+def test_without_a_home_directory_there_is_no_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user without HOME and without an entry in the user database, as in containers, has none."""
+
+    def fail() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", fail)
+    with pytest.raises(NoKeyringError, match="no OS keyring is available"):
+        OsKeyring({}, FakeTerminal()).require_usable()
+
+
 def test_without_a_bus_there_is_no_keyring() -> None:
     """Without a session bus the error says that there is no keyring, and what to use instead."""
     with pytest.raises(KeyringError, match="no OS keyring is available") as caught:

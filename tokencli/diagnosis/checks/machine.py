@@ -17,13 +17,13 @@ def check_configuration(subject: Subject) -> Outcome:
         assert error is not None, "there is a configuration or an error"
         detail = "; ".join((error.message, *list_problems(error.problems)))
         return Outcome("failed", detail, error.cause, error.fix)
-    if not config.exists or not config.profile_names():
-        missing = config.no_profile_error()
-        return failed(missing.message, cause=missing.cause, fix=missing.fix)
     if problems := config.find_problems():
         invalid = config.invalid_config_error()
         detail = "; ".join((invalid.message, *list_problems(problems)))
         return failed(detail, fix=invalid.fix)
+    if not config.profile_names():
+        missing = config.no_profile_error()
+        return failed(missing.message, cause=missing.cause, fix=missing.fix)
     if config.warnings:
         warning = config.warnings[0]
         return warned(warning.problem, fix=warning.command)

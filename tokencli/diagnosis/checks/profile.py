@@ -114,11 +114,11 @@ def check_token(subject: Subject) -> Outcome:
     now = ctx.clock.now()
     stored = find_stored_token(profile, ctx)
     interactive = grants.is_interactive(profile.grant)
-    login = f"tokencli login {profile.command_line_name}"
+    get, login = (f"tokencli {command} {profile.command_line_name}" for command in ("get", "login"))
     if stored is None:
         if interactive:
             return failed(f"none is stored, and {profile.grant} needs a sign-in", fix=login)
-        return passed("none is stored; the next `tokencli get` gets one")
+        return passed(f"none is stored; `{get}` gets one")
     token = stored.token
     if token.is_fresh(now, profile.reachable_min_ttl()):
         left = token.remaining_lifetime(now)
@@ -137,9 +137,9 @@ def check_token(subject: Subject) -> Outcome:
         else f"it expired {humanize_duration(left)} ago"
     )
     if token.refresh_token:
-        return passed(f"stored; {state}, and the next `tokencli get` refreshes it")
+        return passed(f"stored; {state}, and `{get}` refreshes it")
     if interactive:
         return failed(
             f"{state}, there is no refresh token, and {profile.grant} needs a sign-in", fix=login
         )
-    return passed(f"stored; {state}, and the next `tokencli get` gets a new one")
+    return passed(f"stored; {state}, and `{get}` gets a new one")
