@@ -59,6 +59,7 @@ class _Watch:
             stored=None if self._checks.id_token else loaded.stored,
             profile=loaded.profile,
             refresh_end=loaded.refresh_end,
+            is_id_token=self._checks.id_token,
         )
         if loaded.stored_for is not None:
             yield render_row("profile", loaded.stored_for)

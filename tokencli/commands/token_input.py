@@ -95,7 +95,8 @@ def load_token(
             found.token,
             now=now,
             remarks=(*pasted.remarks, *found.remarks),
-            profile=None if checks.id_token else compared,
+            profile=compared,
+            is_id_token=checks.id_token,
         )
     except InvalidTokenError as error:
         if what is None:
@@ -129,8 +130,9 @@ def load_stored_token(
         now=now - skew,
         stored=None if id_token else stored,
         remarks=(f"its expiry is judged {describe_clock(skew)}",) if skew else (),
-        profile=None if id_token else profile,
+        profile=profile,
         refresh_end=refresh_end,
+        is_id_token=id_token,
     )
     return LoadedToken(token, inspection, now - skew, profile, stored, skew, refresh_end)
 

@@ -122,11 +122,13 @@ def inspect_token(
     remarks: Sequence[str] = (),
     profile: Profile | None = None,
     refresh_end: RefreshEnd | None = None,
+    is_id_token: bool = False,
 ) -> Inspection:
     """Decode `token`. Times and scope that it doesn't contain are taken from the `stored` token set.
 
     If that knows how wrong this computer's clock is, the server's counts. `remarks` are those on where
-    it was found. With its `profile`, the token is compared with what that requests.
+    it was found. With its `profile`, the token is compared with what that requests,
+    except an ID token, which has no scope.
     `refresh_end` is when the stored refresh token ends, by the same clock as the times of `stored`.
 
     Raises:
@@ -175,10 +177,11 @@ def inspect_token(
         now,
         len(token),
         scopes,
-        requested_scope=None if profile is None else profile.scope,
+        requested_scope=None if profile is None or is_id_token else profile.scope,
         client_is_public=profile is not None
         and profile.client_auth == "none"
         and "client_id" in profile.values,
+        is_known_id_token=is_id_token,
     )
     issued = times["iat"].epoch if "iat" in times else None
     if issued is None and stored is not None:

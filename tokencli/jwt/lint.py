@@ -38,6 +38,8 @@ SIGNATURE_LENGTHS = {
 """Algorithm -> bytes of its signatures (RFC 7518 section 3, RFC 8032 section 5.1.6)."""
 ID_TOKEN_CLAIMS = frozenset(("nonce", "at_hash", "c_hash", "s_hash"))
 """Only ID tokens have one of these (OpenID Connect Core sections 2 and 3.3.2.11)."""
+GOOGLE_ISSUERS = ("https://accounts.google.com", "accounts.google.com")
+"""What Google writes into ID tokens; its access tokens are opaque."""
 MAX_NAMED_CLAIMS = 5
 MAX_NAME_CHARS = 60
 
@@ -59,6 +61,8 @@ class LintSubject:
     """The scope that its profile requests; None if it is unknown or left to the server."""
     client_is_public: bool = False
     """Whether the client is known to have no secret (RFC 6749 section 2.1)."""
+    is_known_id_token: bool = False
+    """Whether it was stored or asked for as an ID token."""
 
     @property
     def header(self) -> Mapping[str, object]:
@@ -84,11 +88,13 @@ class LintSubject:
 
     @property
     def is_id_token(self) -> bool:
-        """Whether it certainly is an ID token: also by the claims of Cognito and Keycloak."""
+        """Whether it certainly is an ID token: also by the claims of Cognito, Keycloak and Google."""
         claims = self.claims
-        return bool(ID_TOKEN_CLAIMS & claims.keys()) or "id" in (
-            claims.get("token_use"),
-            str(claims.get("typ")).lower(),
+        return (
+            self.is_known_id_token
+            or bool(ID_TOKEN_CLAIMS & claims.keys())
+            or "id" in (claims.get("token_use"), str(claims.get("typ")).lower())
+            or claims.get("iss") in GOOGLE_ISSUERS
         )
 
 
@@ -149,18 +155,19 @@ def _check_unsigned(subject: LintSubject) -> str | None:
 
 def _check_symmetric(subject: LintSubject) -> str | None:
     alg = subject.algorithm
-    if not alg.upper().startswith("HS") or subject.client_is_public:
+    if not alg.upper().startswith("HS") or _check_symmetric_public(subject):
         return None
     return f"alg is {alg[:20]}: anyone who can verify this token can also forge one"
 
 
 def _check_symmetric_public(subject: LintSubject) -> str | None:
+    # A client has to verify ID tokens only.
     alg = subject.algorithm
-    if not alg.upper().startswith("HS") or not subject.client_is_public:
+    if not (alg.upper().startswith("HS") and subject.client_is_public and subject.is_id_token):
         return None
     return (
         f"alg is {alg[:20]}, but the profile's client is public: it has no secret with which it could"
-        " verify this token"
+        " verify this ID token"
     )
 
 
@@ -289,16 +296,34 @@ GOOGLE_SCOPES = "https://www.googleapis.com/auth/userinfo."
 """What Google grants for the scopes `email` and `profile` begins with this."""
 
 
+IDENTITY_SCOPES = ("openid", "profile", "email", "address", "phone")
+"""They allow reading the person's own claims only (OpenID Connect Core section 5.4). Keycloak adds some
+by default, and Entra all that were consented to."""
+
+
 def _check_scope(subject: LintSubject) -> str | None:
+    more = [scope for scope in _list_added_scopes(subject) if scope not in IDENTITY_SCOPES]
+    return f"its scope is wider than the profile requests: {_name_all(more)}" if more else None
+
+
+def _check_identity_scope(subject: LintSubject) -> str | None:
+    more = [scope for scope in _list_added_scopes(subject) if scope in IDENTITY_SCOPES]
+    if not more:
+        return None
+    return (
+        "its scope is wider than the profile requests, by what only tells who the person is:"
+        f" {_name_all(more)}"
+    )
+
+
+def _list_added_scopes(subject: LintSubject) -> list[str]:
     requested = (subject.requested_scope or "").split()
     # Entra: `.default` asks for everything that was consented to, and `scp` lacks the resource.
     if not requested or any(scope.endswith("/.default") for scope in requested):
-        return None
+        return []
     known = {*requested, *(scope.rpartition("/")[2] for scope in requested)}
-    more = [s for s in subject.scopes if s.removeprefix(GOOGLE_SCOPES) not in known]
-    if not more:
-        return None
-    return f"its scope is wider than the profile requests: {_name_all(more)}"
+    granted = (scope.removeprefix(GOOGLE_SCOPES) for scope in subject.scopes)
+    return [scope for scope in granted if scope not in known]
 
 
 _SECRET_NAME = re.compile(
@@ -323,6 +348,10 @@ _PERSONAL_SHAPE = re.compile(
     r"|(?:tel:)?\+[1-9](?:[ ()./-]{0,2}\d){7,14}$"
 )
 """An email address, or a phone number in international form (E.164)."""
+_SERVICE_ACCOUNT = re.compile(r"(?i)[\w.+-]+@(?:[\w-]+\.)*gserviceaccount\.com$")
+"""The email address of a program, at Google."""
+USER_NAME_CLAIMS = ("sub", "upn", "unique_name", "preferred_username", "username")
+"""Claims with which Okta, Entra and others name the user, often by the address to sign in with."""
 _CARD = re.compile(
     r"(?:4\d{12}(?:\d{3}){0,2}|(?:5[1-5]|2[2-7])\d{14}|3[47]\d{13}|6(?:011|5\d\d)\d{12})$"
 )
@@ -339,12 +368,23 @@ def _check_secrets(subject: LintSubject) -> str | None:
 
 
 def _check_personal_data(subject: LintSubject) -> str | None:
-    if subject.is_id_token:  # their purpose
-        return None
-    paths = [path for path, value in _walk_claims(subject.claims) if _is_personal(path, value)]
+    paths = [path for path in _list_personal_claims(subject) if path not in USER_NAME_CLAIMS]
     if not paths:
         return None
     return f"anyone who sees the token can read personal data in it: {_name_all(paths)}"
+
+
+def _check_user_name(subject: LintSubject) -> str | None:
+    paths = [path for path in _list_personal_claims(subject) if path in USER_NAME_CLAIMS]
+    if not paths:
+        return None
+    return f"the name of its user is an email address or a phone number: {_name_all(paths)}"
+
+
+def _list_personal_claims(subject: LintSubject) -> list[str]:
+    if subject.is_id_token:  # their purpose
+        return []
+    return [path for path, value in _walk_claims(subject.claims) if _is_personal(path, value)]
 
 
 def _is_secret(path: str, value: object) -> bool:
@@ -361,7 +401,7 @@ def _is_personal(path: str, value: object) -> bool:
         return is_named and bool(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return is_named or _is_card_number(str(value) if abs(value) < 10**19 else "")
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or _SERVICE_ACCOUNT.match(value):
         return False
     return is_named or bool(_PERSONAL_SHAPE.match(value)) or _is_card_number(value)
 
@@ -452,8 +492,16 @@ RULES: dict[str, Rule] = {
     "aud_missing": Rule(_check_audience, "warning", "RFC 8725 section 3.9", is_remark=False),
     "iss_missing": Rule(_check_issuer, "note", "RFC 9068 section 2.2", is_remark=False),
     "scope_wider": Rule(_check_scope, "warning", "RFC 9700 section 2.3", kinds=ALL_KINDS),
+    "scope_identity": Rule(
+        _check_identity_scope,
+        "note",
+        "OpenID Connect Core section 5.4",
+        is_remark=False,
+        kinds=ALL_KINDS,
+    ),
     "secrets": Rule(_check_secrets, "error", "RFC 7519 section 12"),
     "personal_data": Rule(_check_personal_data, "warning", "RFC 9068 section 6", is_remark=False),
+    "user_name": Rule(_check_user_name, "note", "RFC 9068 section 6", is_remark=False),
     "large": Rule(_check_size, "warning", "RFC 9110 section 5.4", kinds=ALL_KINDS),
     "too_large": Rule(_check_too_large, "error", "RFC 9110 section 5.4", kinds=ALL_KINDS),
     "kid_missing": Rule(_check_key_id, "note", "RFC 7515 section 4.1.4", is_remark=False),
