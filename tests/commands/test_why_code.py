@@ -1,12 +1,13 @@
 """`tokencli why --code` as a process: a code is explained however it is given, and nothing is sent."""
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Run
+from tests.conftest import Run, script
 
 OWN = """
 [providers.acme]
@@ -122,6 +123,16 @@ def test_a_profile_does_not_hide_the_codes_of_other_vendors(
     assert "E0000004 (Okta)" not in done.out
     assert "AADSTS50126 (Microsoft Entra ID)" in done.out
     assert done.err == ""
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-8-sig"])
+def test_a_file_that_powershell_wrote_is_read(tmp_path: Path, encoding: str) -> None:
+    """Its `>` writes UTF-16."""
+    file = tmp_path / "error.txt"
+    file.write_text("AADSTS50126: Error validating credentials", encoding)
+    with file.open("rb") as stdin:
+        out = subprocess.check_output([script(), "why", "--code", "-"], stdin=stdin, timeout=60)
+    assert out.startswith(b"AADSTS50126 ")
 
 
 def test_a_long_text_is_searched_up_to_a_limit_that_is_named(tokencli: Run) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from tokencli.app import App
 from tokencli.commands import output
 from tokencli.commands.tables import MAX_TEXT_WIDTH, output_width, render_styled, wrap_text
+from tokencli.core.pasted_token import decode_input
 from tokencli.errors import ConfigError, UsageError
 from tokencli.formats.json import dump_json_line
 from tokencli.provider_schema import Provider
@@ -76,7 +77,7 @@ def _read_stdin(app: App) -> str:
     data = sys.stdin.buffer.read(MAX_TEXT + 1)
     if len(data) > MAX_TEXT:
         app.terminal.print_note(f"only the first {MAX_TEXT // 1024**2} MiB is searched for codes")
-    return data.decode(errors="replace")
+    return decode_input(data[:MAX_TEXT]).token
 
 
 def _list_providers(app: App) -> tuple[Provider, ...]:

@@ -116,7 +116,7 @@ def find_error_codes(text: str, providers: Sequence[Provider]) -> tuple[ErrorCod
 
 def decode_text(text: str) -> str:
     """Return a text as a person reads it, in one line: also from a URL, a page, JSON or a terminal."""
-    text = re.sub(r"\x1b\[[\d;]*m", "", unescape(text))
+    text = re.sub(r"\x1b\[[\d;]*[mK]", "", unescape(text))
     text = re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), text)
     text = re.sub(r"\\[nrt]", " ", text).replace("\\", "")
     if re.search(r"%[0-9a-fA-F]{2}|=[\w.-]+\+", text):

@@ -144,6 +144,7 @@ def test_the_codes_of_several_vendors_are_found_together() -> None:
         (r"Session doesn\u0027t have required client", "Session doesn't have required client"),
         (r"{\"error_description\":\"failed:\r\nAADSTS50126\"}", "AADSTS50126"),
         ("\x1b[31mAADSTS50126\x1b[0m", "AADSTS50126"),
+        ("error: \x1b[01;31m\x1b[KAADSTS50126\x1b[m\x1b[K", "AADSTS50126"),
         ("100% sure: AADSTS50126 + more", "AADSTS50126"),
     ],
 )
