@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from math import isfinite
@@ -29,6 +30,8 @@ MAX_LOG_BYTES = 4 * 1024 * 1024
 MAX_TEXT = 300
 """Characters of a text in an event; longer ones are cut."""
 _MAX_LINE_BYTES = 16 * 1024
+_NUMBER_LIMIT = 1e15
+"""A larger number is neither a time nor a duration in seconds."""
 _LOCK_PATIENCE_S = 0.25
 _SALT_BYTES = 32
 _OPEN_FLAGS = (
@@ -90,6 +93,7 @@ class FileEventLog:
         for fd in fds:
             with os.fdopen(fd, "rb") as file:
                 yield from filter(None, map(parse_event, file))
+        known: Counter[str] = Counter()
         while True:
             if current < 0:
                 current = self._open_current()
@@ -97,21 +101,24 @@ class FileEventLog:
                     wait()
                     continue
             with os.fdopen(current, "rb") as file:
-                yield from self._follow_file(file, wait)
-                is_rotated = _is_named(file.fileno(), self._old_path)
+                yield from self._follow_file(file, known, wait)
+                file.seek(0)  # another file has taken its place, perhaps with the same events
+                known = Counter(filter(None, map(_identify, file)))
             current = self._open_current()
-            if not is_rotated and current >= 0:  # rewritten: its events are known
-                os.lseek(current, 0, os.SEEK_END)
 
-    def _follow_file(self, file: BinaryIO, wait: Callable[[], None]) -> Iterator[TokenEvent]:
-        """Yield the events of a file until it is no longer the current one."""
+    def _follow_file(
+        self, file: BinaryIO, known: Counter[str], wait: Callable[[], None]
+    ) -> Iterator[TokenEvent]:
+        """Yield the events of a file, without the `known` ones, until it is no longer the current one."""
         line, was_replaced = b"", False
         while True:
             line += file.readline()
             if line.endswith(b"\n"):
-                event = parse_event(line)
+                event, identity = parse_event(line), _identify(line) if known else None
                 line = b""
-                if event is not None:
+                if identity is not None and known[identity] > 0:
+                    known[identity] -= 1
+                elif event is not None:
                     yield event
             elif was_replaced:
                 return
@@ -359,6 +366,12 @@ def _parse_line(data: bytes) -> dict[str, Any] | None:
     return line if isinstance(line.get("profile"), str) else None
 
 
+def _identify(data: bytes) -> str | None:
+    """Return what of a line stays the same if its profile is renamed; None if it is no whole line."""
+    line = _parse_line(data)
+    return None if line is None else json.dumps({**line, "profile": ""})
+
+
 _KINDS: Mapping[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("time", "obtained_at", "expires_at", "refresh_age"), (int, float)),
     **dict.fromkeys(
@@ -385,8 +398,9 @@ def parse_event(data: bytes) -> TokenEvent | None:
         if name in _KINDS
         and isinstance(value, _KINDS[name])
         and (isinstance(value, bool) == (name == "rotated"))
+        and (not isinstance(value, int | float) or abs(value) < _NUMBER_LIMIT)
     }
-    if not {"time", "event"} <= values.keys() or not isfinite(values["time"]):
+    if not {"time", "event"} <= values.keys():
         return None
     values["aud"] = tuple(each for each in values.get("aud", ()) if isinstance(each, str))
     return TokenEvent(**values)

@@ -110,6 +110,8 @@ def test_equal_tokens_have_equal_fingerprints_on_one_machine(tmp_path: Path) -> 
         b'{"version":2,"time":1.0,"profile":"p","event":"login"}\n',
         b'{"version":1,"time":"x","profile":"p","event":"login"}\n',
         b'{"version":1,"time":NaN,"profile":"p","event":"login"}\n',
+        b'{"version":1,"time":1' + b"0" * 400 + b',"profile":"p","event":"login"}\n',
+        b'{"version":1,"time":-1e300,"profile":"p","event":"login"}\n',
         b"[" * 10_000 + b"\n",
         b"x" * 100_000 + b"\n",
     ],
@@ -283,3 +285,51 @@ def test_renamed_profile_keeps_its_events(log: FileEventLog) -> None:
     assert [event.profile for event in log.read()] == ["new", "other"]
     log.delete_profile("new")
     assert list(log.read()) == [other]
+
+
+def test_unlikely_numbers_are_left_out(log: FileEventLog, tmp_path: Path) -> None:
+    """The rest of such an event is shown, and no calculation with it overflows."""
+    log.record(FULL)
+    path = tmp_path / "state" / "event_log" / "events.jsonl"
+    line = path.read_text()
+    for huge in ("1" + "0" * 400, "-1e300", "1e999", "NaN"):
+        path.write_text(line.replace('"status":400', f'"status":{huge}'))
+        assert list(log.read()) == [replace(FULL, status=None)]
+
+
+def test_follow_misses_nothing_while_profiles_are_renamed_and_removed(log: FileEventLog) -> None:
+    """Between two looks at the log, events are recorded before, between and after changes of names."""
+    other = TokenEvent(2.0, "other", "login", kid="0")
+
+    def record(*kids: str) -> None:
+        for kid in kids:
+            log.record(replace(FULL, kid=kid))
+
+    def rename_twice() -> None:
+        record("b")
+        log.rename_profile("p", "q")
+        record("c", "a")
+        log.rename_profile("q", "p")
+        record("d")
+
+    def remove() -> None:
+        log.record(other)
+        log.delete_profile("p")
+        record("e")
+
+    steps = [rename_twice, remove, lambda: log.rename_profile("other", "p"), lambda: record("f")]
+    seen: list[str | None] = []
+    record("a")
+
+    class EndError(Exception):
+        """Ends the test."""
+
+    def wait() -> None:
+        if not steps:
+            raise EndError
+        steps.pop(0)()
+
+    with pytest.raises(EndError):
+        for event in log.follow(wait):
+            seen.append(event.kid)
+    assert seen == ["a", "b", "c", "a", "d", "0", "e", "f"]
