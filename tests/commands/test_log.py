@@ -5,12 +5,14 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import IO
 
 import pytest
 
 from tests.conftest import Run, script
+from tokencli.commands.log import parse_since
 from tokencli.sandbox.server import Sandbox
 from tokencli.system.event_log import FileEventLog
 from tokencli.token_event import TokenEvent
@@ -73,6 +75,28 @@ def test_failures_are_one_row_and_the_summary(log: FileEventLog, tokencli: Run) 
     assert " expired    not renewed for 10 minutes" in rows[1]
     assert " failed     12 tries until " in rows[2]
     assert "invalid_grant (HTTP 400), refresh token 30 days old" in rows[2]
+
+
+def test_summary_of_a_failure_says_how_long_the_last_token_lasts(
+    log: FileEventLog, tokencli: Run
+) -> None:
+    """Until then, calls succeed although renewing fails."""
+    now = time.time()
+    log.record(refreshed(now - 60))
+    log.record(refused(now - 30))
+    summary = tokencli("log").out.splitlines()[0]
+    assert "failing since" in summary
+    assert ", valid until " in summary.partition("; last good ")[2]
+
+
+@pytest.mark.parametrize(("clock", "age"), [("00:10", 1200), ("23:55", 300)])
+def test_time_without_a_date_is_the_last_one(
+    monkeypatch: pytest.MonkeyPatch, clock: str, age: int
+) -> None:
+    """Shortly after midnight, 23:50 was ten minutes before midnight."""
+    now = datetime.fromisoformat(f"2026-11-27T{clock}Z").timestamp()
+    monkeypatch.setattr("tokencli.commands.log.time.time", lambda: now)
+    assert parse_since("23:50") == now - age
 
 
 def test_recovery_ends_the_failure(log: FileEventLog, tokencli: Run) -> None:

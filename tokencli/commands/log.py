@@ -23,13 +23,17 @@ from tokencli.humanize import format_time
 from tokencli.token_event import TokenEvent
 
 FOLLOW_INTERVAL_S = 0.25
+DAY_S = 86_400.0
 FOLLOW_START = 10
 """Events that `--follow` prints of those that are there already."""
 EXIT_INTERRUPTED = 130
 
 
 def parse_since(text: str) -> float:
-    """Return a time in epoch seconds: `2h` ago, or a date or time, in UTC unless it says otherwise."""
+    """Return a time in epoch seconds: `2h` ago, or a date or time, in UTC unless it says otherwise.
+
+    A time without a date is the last one: shortly after midnight, 23:50 is yesterday's.
+    """
     stripped = text.strip()
     now = time.time()
     try:
@@ -39,6 +43,8 @@ def parse_since(text: str) -> float:
     try:
         if len(stripped) in (5, 8) and stripped[2:3] == ":":
             stripped = f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d}T{stripped}"
+            epoch = datetime.fromisoformat(f"{stripped}Z").timestamp()
+            return epoch if epoch <= now else epoch - DAY_S
         moment = datetime.fromisoformat(stripped)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):

@@ -63,7 +63,7 @@ class ProfileHealth:
         """Take the next event into account."""
         if event.refresh_fingerprint and event.outcome == "ok":
             self.refresh_first_seen.setdefault(event.refresh_fingerprint, event.time)
-        if event.event in _RENEWALS:
+        if event.event in _RENEWALS and event.outcome == "ok":
             self.last_good, self.failures, self.logged_out_at = event, [], None
         elif event.event == "failed":
             self.failures.append(event)
@@ -161,6 +161,8 @@ def describe_health(health: ProfileHealth, now: float) -> str:
             if good is None
             else f"last good {_render_moment(good.time, now)}"
         )
+        if good is not None and good.expires_at is not None and good.expires_at > now:
+            last = f"{last}, valid until {_render_moment(good.expires_at, now)}"
         if good is None and health.logged_out_at is not None:
             last = f"logged out {_render_moment(health.logged_out_at, now)}"
         return f"failing since {_render_moment(first.time, now)}: {', '.join(facts)}; {last}"
