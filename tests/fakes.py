@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from tokencli.core.get_token import get_subject_token
 from tokencli.errors import LoginRequiredError, SetupCommand, StorageError
@@ -340,8 +340,8 @@ class FakeEventLog:
     events: list[TokenEvent] = field(default_factory=list)
     enabled: bool = True
 
-    def record(self, event: TokenEvent) -> None:
-        self.events.append(event)
+    def record(self, event: Mapping[str, Any]) -> None:
+        self.events.append(TokenEvent(**event))
 
     def read(self, profile: str | None = None, since: float | None = None) -> Iterator[TokenEvent]:
         for event in self.events:

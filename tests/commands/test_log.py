@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import IO
@@ -18,6 +19,11 @@ from tokencli.system.event_log import FileEventLog
 from tokencli.token_event import TokenEvent
 
 DAY = 86_400.0
+
+
+def record_event(log: FileEventLog, event: TokenEvent) -> None:
+    """Record an event."""
+    log.record(asdict(event))
 
 
 @pytest.fixture
@@ -65,9 +71,9 @@ def refused(at: float, **values: object) -> TokenEvent:
 def test_failures_are_one_row_and_the_summary(log: FileEventLog, tokencli: Run) -> None:
     """Since when, why, how old the refresh token was, how many tries, and when it last worked."""
     now = time.time()
-    log.record(refreshed(now - 7200))
+    record_event(log, refreshed(now - 7200))
     for number in range(12):
-        log.record(refused(now - 3000 + number * 60))
+        record_event(log, refused(now - 3000 + number * 60))
     summary, *rows = tokencli("log").out.splitlines()
     assert summary.startswith("p: failing since ")
     assert ": invalid_grant, refresh token 30 days old, 12 tries; last good " in summary
@@ -82,8 +88,8 @@ def test_summary_of_a_failure_says_how_long_the_last_token_lasts(
 ) -> None:
     """Until then, calls succeed although renewing fails."""
     now = time.time()
-    log.record(refreshed(now - 60))
-    log.record(refused(now - 30))
+    record_event(log, refreshed(now - 60))
+    record_event(log, refused(now - 30))
     summary = tokencli("log").out.splitlines()[0]
     assert "failing since" in summary
     assert ", valid until " in summary.partition("; last good ")[2]
@@ -103,7 +109,7 @@ def test_recovery_ends_the_failure(log: FileEventLog, tokencli: Run) -> None:
     """The summary says that all is well; the time line says how long it wasn't."""
     now = time.time()
     for event in (refused(now - 1500), refused(now - 1200), refreshed(now - 600)):
-        log.record(event)
+        record_event(log, event)
     summary, failed, recovered = tokencli("log", "p").out.splitlines()
     assert "last good" in summary and "valid until" in summary and "failing" not in summary
     assert "2 tries" in failed
@@ -114,7 +120,7 @@ def test_many_refreshes_are_one_row(log: FileEventLog, tokencli: Run) -> None:
     """But not across a time without a token."""
     now = time.time()
     for at in (*range(0, 5 * 3500, 3500), 30_000, 33_000, 36_000):
-        log.record(refreshed(now - 40_000 + at))
+        record_event(log, refreshed(now - 40_000 + at))
     _, first, gap, second, expired = tokencli("log").out.splitlines()
     assert "5 times until" in first
     assert "not renewed for 3 hours" in gap
@@ -125,7 +131,7 @@ def test_many_refreshes_are_one_row(log: FileEventLog, tokencli: Run) -> None:
 def test_json_is_one_object_per_event(log: FileEventLog, tokencli: Run) -> None:
     """With the same keys in each."""
     for event in (refreshed(1_800_000_000.25), TokenEvent(1_800_000_001.0, "q", "logout")):
-        log.record(event)
+        record_event(log, event)
     first, second = map(json.loads, tokencli("log", "--json").out.splitlines())
     assert first.keys() == second.keys()
     assert first["time"] == "2027-01-15T08:00:00Z"
@@ -137,8 +143,8 @@ def test_json_is_one_object_per_event(log: FileEventLog, tokencli: Run) -> None:
 def test_names_of_programs_are_made_safe(log: FileEventLog, tokencli: Run) -> None:
     """A program can call itself anything, and a server's texts are untrusted as well."""
     weird = "\x1b[2J\u202eevil\n::set-output"
-    log.record(refreshed(time.time(), requester=weird))
-    log.record(refused(time.time(), message=weird))
+    record_event(log, refreshed(time.time(), requester=weird))
+    record_event(log, refused(time.time(), message=weird))
     for arguments in ((), ("--json",)):
         out = tokencli("log", *arguments).out
         assert "\x1b" not in out and "\u202e" not in out
@@ -155,7 +161,7 @@ def test_since_takes_durations_and_times(
     """Times are in UTC unless they say otherwise."""
     now = time.time()
     for age in (5 * DAY, 2 * DAY, 60.0):
-        log.record(refreshed(now - age))
+        record_event(log, refreshed(now - age))
     result = tokencli("log", "--since", since, "--json")
     assert result.code == 0
     assert count in (None, len(result.out.splitlines()))
@@ -171,7 +177,7 @@ def test_bad_since_says_what_is_accepted(log: FileEventLog, tokencli: Run) -> No
 def test_empty_log_says_why(log: FileEventLog, tokencli: Run, tmp_path: Path) -> None:
     """Nothing recorded yet, nothing recent, switched off, or an unknown profile."""
     assert "nothing is recorded yet for profile p" in tokencli("log", "p").err
-    log.record(refreshed(time.time() - DAY))
+    record_event(log, refreshed(time.time() - DAY))
     assert "no event since" in tokencli("log", "--since", "1h").err
     assert tokencli("log", "nope").code == 3
     config = tmp_path / "config.toml"
@@ -252,7 +258,7 @@ def test_unwritable_log_does_not_fail_the_command(sandbox: Sandbox, tokencli: Ru
 @pytest.fixture
 def follower(log: FileEventLog) -> Iterator[subprocess.Popen[str]]:
     """Start `tokencli log --follow --json` on a log with one event."""
-    log.record(refreshed(time.time(), kid="before"))
+    record_event(log, refreshed(time.time(), kid="before"))
     process = subprocess.Popen(
         [script(), "log", "--follow", "--json"],
         stdout=subprocess.PIPE,
@@ -278,17 +284,17 @@ def test_new_events_are_printed_as_they_come(
 ) -> None:
     """Each at once though stdout is a pipe, also after a rotation; Ctrl-C ends it without a word."""
     assert read_kid(follower.stdout) == "before"
-    log.record(refreshed(time.time(), kid="new"))
+    record_event(log, refreshed(time.time(), kid="new"))
     assert read_kid(follower.stdout) == "new"
     directory = tmp_path / "state" / "event_log"
-    log.record(refreshed(time.time(), kid="last of the old file"))
+    record_event(log, refreshed(time.time(), kid="last of the old file"))
     (directory / "events.jsonl").rename(directory / "events.1.jsonl")
-    log.record(refreshed(time.time(), kid="first of the new file"))
+    record_event(log, refreshed(time.time(), kid="first of the new file"))
     assert read_kid(follower.stdout) == "last of the old file"
     assert read_kid(follower.stdout) == "first of the new file"
     log.rename_profile("p", "q")
     time.sleep(0.6)
-    log.record(refreshed(time.time(), kid="after a rename"))
+    record_event(log, refreshed(time.time(), kid="after a rename"))
     assert read_kid(follower.stdout) == "after a rename"
     follower.send_signal(signal.SIGINT)
     assert follower.wait(10) == 130

@@ -22,7 +22,7 @@ UNUSED = {
     "webbrowser",
     "tokencli.config.load", "tokencli.config.profile_schema", "tokencli.providers.catalog", "tokencli.sandbox",
     "tokencli.net.errors", "tokencli.net.tls_errors", "tokencli.terminal.browser", "tokencli.commands.registry",
-    "tokencli.oauth.dpop", "tokencli.jwt.sign", "tokencli.machine",
+    "tokencli.oauth.dpop", "tokencli.jwt.sign", "tokencli.machine", "tokencli.token_event",
 }  # fmt: skip
 """Modules that a plain cold `get` does not need."""
 

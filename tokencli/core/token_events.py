@@ -3,11 +3,10 @@
 Imported only when something happens: a fresh token is no event.
 """
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from math import isfinite
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from tokencli.errors import (
     PromptRequiredError,
@@ -20,7 +19,9 @@ from tokencli.jwt.decode import decode_token
 from tokencli.models import Profile, Secret, TokenSet
 from tokencli.oauth import grants
 from tokencli.protocols import Context
-from tokencli.token_event import EventName, TokenEvent
+
+if TYPE_CHECKING:
+    from tokencli.token_event import EventName
 
 
 class Attempt:
@@ -36,7 +37,7 @@ class Attempt:
         ctx: Context,
         grant: str,
         *,
-        event: EventName = "acquired",
+        event: "EventName" = "acquired",
         spent: TokenSet | None = None,
         previous: TokenSet | None = None,
     ) -> None:
@@ -78,10 +79,11 @@ class Attempt:
         if not self._profile.event_log:
             return
         spent, refresh_token = self._spent, token.refresh_token
-        event = TokenEvent(
+        event = dict(
             time=self._ctx.clock.now(),
             profile=self._profile.name,
             event=self._event,
+            outcome="ok",
             grant=self._grant,
             refresh_fingerprint=self._fingerprint(refresh_token),
             rotated=None if spent is None else refresh_token != spent.refresh_token,
@@ -130,7 +132,7 @@ def record_failure(
     ctx: Context,
     error: TokencliError,
     *,
-    event: EventName = "failed",
+    event: "EventName" = "failed",
     token: Secret | None = None,
     spent: Secret | None = None,
     secrets: Iterable[Secret | None] = (),
@@ -151,7 +153,7 @@ def record_failure(
     error.is_recorded = True
     if event == "failed":
         details.setdefault("grant", profile.grant)
-    recorded = TokenEvent(
+    recorded = dict(
         time=ctx.clock.now(),
         profile=profile.name,
         event=event,
@@ -171,7 +173,7 @@ def record_failure(
 def record_event(
     profile: Profile,
     ctx: Context,
-    event: EventName,
+    event: "EventName",
     *,
     token: Secret | None = None,
     error: str | None = None,
@@ -179,14 +181,14 @@ def record_event(
     """Record a logout or a revocation; `error` is the code of a refusal that is no TokencliError."""
     if profile.event_log:
         ctx.event_log.record(
-            TokenEvent(
-                ctx.clock.now(),
-                profile.name,
-                event,
-                outcome="ok" if error is None else "error",
-                fingerprint=ctx.event_log.fingerprint(token) if token else None,
-                error=error,
-            )
+            {
+                "time": ctx.clock.now(),
+                "profile": profile.name,
+                "event": event,
+                "outcome": "ok" if error is None else "error",
+                "fingerprint": ctx.event_log.fingerprint(token) if token else None,
+                "error": error,
+            }
         )
 
 
@@ -224,7 +226,9 @@ def _to_time(value: object) -> float | None:
         return None
 
 
-def _without_secrets(event: TokenEvent, secrets: Iterable[Secret | None]) -> TokenEvent:
+def _without_secrets(
+    event: Mapping[str, Any], secrets: Iterable[Secret | None]
+) -> Mapping[str, Any]:
     """Return the event without the secrets that a server repeats, e.g. in a claim."""
     values = sorted({secret.reveal() for secret in secrets if secret}, key=len, reverse=True)
 
@@ -233,11 +237,5 @@ def _without_secrets(event: TokenEvent, secrets: Iterable[Secret | None]) -> Tok
             text = text.replace(value, "***") if text else text
         return text
 
-    return replace(
-        event,
-        kid=mask(event.kid),
-        aud=tuple(mask(each) or "" for each in event.aud),
-        scope=mask(event.scope),
-        error=mask(event.error),
-        message=mask(event.message),
-    )
+    masked = {name: mask(event.get(name)) for name in ("kid", "scope", "error", "message")}
+    return {**event, **masked, "aud": tuple(mask(each) or "" for each in event.get("aud", ()))}

@@ -15,13 +15,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from math import isfinite
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from tokencli.errors import StorageError, TokencliError
 from tokencli.models import Secret
 from tokencli.system import private_files
 from tokencli.system.file_lock import hold_lock
-from tokencli.token_event import TokenEvent
+
+if TYPE_CHECKING:
+    from tokencli.token_event import TokenEvent
 
 LOG_VERSION = 1
 """Lines of another version are ignored."""
@@ -57,7 +59,7 @@ class FileEventLog:
         self._salt: bytes | None = None
         self.enabled = enabled
 
-    def record(self, event: TokenEvent) -> None:
+    def record(self, event: Mapping[str, Any]) -> None:
         """Append the event; if that fails, a note says so."""
         if not self.enabled:
             return
@@ -71,7 +73,9 @@ class FileEventLog:
             failure = private_files.build_storage_error(error, self._path)
             self._note(f"not recorded in the event log: {failure.message}")
 
-    def read(self, profile: str | None = None, since: float | None = None) -> Iterator[TokenEvent]:
+    def read(
+        self, profile: str | None = None, since: float | None = None
+    ) -> Iterator["TokenEvent"]:
         """Yield the events in the order in which they were recorded; what isn't an event is skipped.
 
         Raises:
@@ -86,7 +90,7 @@ class FileEventLog:
             ):
                 yield event
 
-    def follow(self, wait: Callable[[], None]) -> Iterator[TokenEvent]:
+    def follow(self, wait: Callable[[], None]) -> Iterator["TokenEvent"]:
         """Yield all events, then each new one; `wait` is called while there is none."""
         fds = self._open_for_reading() if self._is_private() else []
         current = fds.pop() if fds and _is_named(fds[-1], self._path) else -1
@@ -108,7 +112,7 @@ class FileEventLog:
 
     def _follow_file(
         self, file: BinaryIO, known: Counter[str], wait: Callable[[], None]
-    ) -> Iterator[TokenEvent]:
+    ) -> Iterator["TokenEvent"]:
         """Yield the events of a file, without the `known` ones, until it is no longer the current one."""
         line, was_replaced = b"", False
         while True:
@@ -316,9 +320,8 @@ def _lock_briefly(fd: int) -> bool:
             return True
 
 
-def _dump_event(event: TokenEvent) -> bytes:
-    values = {name: getattr(event, name) for name in event.__slots__}
-    values["requester"] = event.requester or find_requester()
+def _dump_event(event: Mapping[str, Any]) -> bytes:
+    values = {**event, "requester": event.get("requester") or find_requester()}
     line = {
         name: _shorten(value) for name, value in values.items() if value is not None and value != ()
     }
@@ -387,8 +390,10 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
 """Member of a line -> the type that it must have."""
 
 
-def parse_event(data: bytes) -> TokenEvent | None:
+def parse_event(data: bytes) -> "TokenEvent | None":
     """Return the event on a line, or None if there is none; members of a wrong type are left out."""
+    from tokencli.token_event import TokenEvent  # start-up cost: recording needs no class
+
     line = _parse_line(data)
     if line is None:
         return None

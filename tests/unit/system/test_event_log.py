@@ -7,7 +7,7 @@ import signal
 import stat
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -48,6 +48,11 @@ FULL = TokenEvent(
 TOKEN = Secret("canary-token")
 
 
+def record_event(log: FileEventLog, event: TokenEvent) -> None:
+    """Record an event."""
+    log.record(asdict(event))
+
+
 @pytest.fixture
 def notes() -> list[str]:
     """What the log said about itself."""
@@ -63,8 +68,8 @@ def log(tmp_path: Path, notes: list[str]) -> FileEventLog:
 def test_event_comes_back_as_it_was(log: FileEventLog) -> None:
     """Every field of an event is stored and read; absent ones stay absent."""
     bare = TokenEvent(1.0, "q", "logout", requester="cron")
-    log.record(FULL)
-    log.record(bare)
+    record_event(log, FULL)
+    record_event(log, bare)
     assert list(log.read()) == [FULL, bare]
     assert [*log.read("q")] == [bare]
     assert [*log.read(since=2.0)] == [FULL]
@@ -74,7 +79,7 @@ def test_log_is_private(log: FileEventLog, tmp_path: Path) -> None:
     """Directory 0700, files 0600, whatever the umask."""
     before = os.umask(0)
     try:
-        log.record(FULL)
+        record_event(log, FULL)
         log.fingerprint(Secret("t"))
     finally:
         os.umask(before)
@@ -86,7 +91,7 @@ def test_log_is_private(log: FileEventLog, tmp_path: Path) -> None:
 def test_log_that_is_off_creates_nothing(tmp_path: Path) -> None:
     """Neither recording nor a fingerprint nor reading creates a file."""
     log = FileEventLog(tmp_path / "state", print, enabled=False)
-    log.record(FULL)
+    record_event(log, FULL)
     assert log.fingerprint(Secret("t")) == log.fingerprint(Secret("t"))
     assert list(log.read()) == []
     assert not (tmp_path / "state").exists()
@@ -118,10 +123,10 @@ def test_equal_tokens_have_equal_fingerprints_on_one_machine(tmp_path: Path) -> 
 )
 def test_damaged_line_is_skipped(log: FileEventLog, tmp_path: Path, damage: bytes) -> None:
     """The events before and after it are read, even if the line was cut short."""
-    log.record(FULL)
+    record_event(log, FULL)
     with (tmp_path / "state/event_log/events.jsonl").open("ab") as file:
         file.write(damage)
-    log.record(FULL)
+    record_event(log, FULL)
     assert list(log.read()) == [FULL, FULL]
 
 
@@ -129,7 +134,7 @@ def test_log_is_bounded(log: FileEventLog, tmp_path: Path, monkeypatch: pytest.M
     """There are two files at most, and the newest events are in them."""
     monkeypatch.setattr(event_log, "MAX_LOG_BYTES", 2000)
     for number in range(100):
-        log.record(TokenEvent(float(number), "p", "acquired"))
+        record_event(log, TokenEvent(float(number), "p", "acquired"))
     sizes = {path.name: path.stat().st_size for path in (tmp_path / "state/event_log").iterdir()}
     assert sizes.keys() == {"events.jsonl", "events.1.jsonl"}
     assert max(sizes.values()) < 2200
@@ -162,7 +167,9 @@ def test_no_line_of_fifty_writers_is_lost(
     def write(number: int) -> None:
         log = FileEventLog(root, notes.append)
         for turn in range(20):
-            log.record(replace(FULL, kid=f"{number}/{turn}", fingerprint=log.fingerprint(TOKEN)))
+            record_event(
+                log, replace(FULL, kid=f"{number}/{turn}", fingerprint=log.fingerprint(TOKEN))
+            )
 
     for child in run_writers(50, write):
         os.waitpid(child, 0)
@@ -195,7 +202,7 @@ def test_no_line_is_lost_without_rotation(tmp_path: Path, notes: list[str]) -> N
     def write(number: int) -> None:
         log = FileEventLog(root, notes.append)
         for turn in range(20):
-            log.record(replace(FULL, kid=f"{number}/{turn}"))
+            record_event(log, replace(FULL, kid=f"{number}/{turn}"))
 
     for child in run_writers(50, write):
         os.waitpid(child, 0)
@@ -211,7 +218,7 @@ def test_killed_writers_leave_a_readable_log(
 
     def write(number: int) -> None:
         while True:
-            log.record(replace(FULL, kid=str(number)))
+            record_event(log, replace(FULL, kid=str(number)))
 
     for round_number in range(20):
         children = run_writers(5, write)
@@ -220,7 +227,7 @@ def test_killed_writers_leave_a_readable_log(
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
         last = replace(FULL, kid=f"after {round_number}")
-        log.record(last)
+        record_event(log, last)
         events = list(log.read())
         assert events[-1] == last
         assert {replace(event, kid="") for event in events} == {replace(FULL, kid="")}
@@ -228,38 +235,38 @@ def test_killed_writers_leave_a_readable_log(
 
 def test_stopped_writer_stops_no_other(log: FileEventLog, tmp_path: Path) -> None:
     """A process that is stopped while it holds the lock delays the others by a moment only."""
-    log.record(FULL)
+    record_event(log, FULL)
     path = tmp_path / "state" / "event_log" / "events.jsonl"
     with path.open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         began = time.monotonic()
-        log.record(FULL)
+        record_event(log, FULL)
         assert time.monotonic() - began < 5
     assert list(log.read()) == [FULL, FULL]
 
 
 def test_full_disk_is_only_noted(log: FileEventLog, notes: list[str], tmp_path: Path) -> None:
     """A line that doesn't fit is cut; the next one is whole again."""
-    log.record(FULL)
+    record_event(log, FULL)
     size = (tmp_path / "state/event_log/events.jsonl").stat().st_size
 
     def write(_: int) -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100, size + 100))
-        log.record(FULL)
+        record_event(log, FULL)
         (tmp_path / "notes").write_text("\n".join(notes)[:90])
 
     (child,) = run_writers(1, write)
     os.waitpid(child, 0)
     assert "not recorded in the event log" in (tmp_path / "notes").read_text()
-    log.record(FULL)
+    record_event(log, FULL)
     assert list(log.read()) == [FULL, FULL]
 
 
 def test_failure_is_only_noted(log: FileEventLog, notes: list[str], tmp_path: Path) -> None:
     """Where the log can't be written, the command goes on."""
     (tmp_path / "state").write_text("a file is in the way")
-    log.record(FULL)
+    record_event(log, FULL)
     assert (
         notes
         == [f"not recorded in the event log: can't use {tmp_path}/state: a file is in the way"]
@@ -270,7 +277,7 @@ def test_failure_is_only_noted(log: FileEventLog, notes: list[str], tmp_path: Pa
 
 def test_log_that_others_can_read_is_refused(log: FileEventLog, tmp_path: Path) -> None:
     """It may be forged, so neither are events added nor read."""
-    log.record(FULL)
+    record_event(log, FULL)
     (tmp_path / "state/event_log/events.jsonl").chmod(0o644)
     with pytest.raises(StorageError):
         list(log.read())
@@ -280,7 +287,7 @@ def test_renamed_profile_keeps_its_events(log: FileEventLog) -> None:
     """Those of other profiles stay as they are; a removed profile leaves none."""
     other = TokenEvent(2.0, "other", "login", requester="cron")
     for event in (FULL, other):
-        log.record(event)
+        record_event(log, event)
     log.rename_profile("p", "new")
     assert [event.profile for event in log.read()] == ["new", "other"]
     log.delete_profile("new")
@@ -289,7 +296,7 @@ def test_renamed_profile_keeps_its_events(log: FileEventLog) -> None:
 
 def test_unlikely_numbers_are_left_out(log: FileEventLog, tmp_path: Path) -> None:
     """The rest of such an event is shown, and no calculation with it overflows."""
-    log.record(FULL)
+    record_event(log, FULL)
     path = tmp_path / "state" / "event_log" / "events.jsonl"
     line = path.read_text()
     for huge in ("1" + "0" * 400, "-1e300", "1e999", "NaN"):
@@ -303,7 +310,7 @@ def test_follow_misses_nothing_while_profiles_are_renamed_and_removed(log: FileE
 
     def record(*kids: str) -> None:
         for kid in kids:
-            log.record(replace(FULL, kid=kid))
+            record_event(log, replace(FULL, kid=kid))
 
     def rename_twice() -> None:
         record("b")
@@ -313,7 +320,7 @@ def test_follow_misses_nothing_while_profiles_are_renamed_and_removed(log: FileE
         record("d")
 
     def remove() -> None:
-        log.record(other)
+        record_event(log, other)
         log.delete_profile("p")
         record("e")
 
