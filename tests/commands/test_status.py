@@ -45,9 +45,41 @@ def test_a_person_is_needed(tokencli: Run, sandbox: Sandbox) -> None:
     """The exit code is 4, and the fix signs in."""
     done = tokencli("status")
     assert done.code == 4
-    assert "tokencli: error: a person is needed for corp, tv" in done.err
+    assert "tokencli: error: a person is needed for corp, tv, on-behalf" in done.err
     assert "fix: tokencli login corp\n" in done.err
     assert "corp: a person is needed, because authorization_code needs a sign-in" in done.out
+
+
+def test_a_person_is_needed_for_the_token_that_is_exchanged(
+    tokencli: Run, sandbox: Sandbox
+) -> None:
+    """A profile that exchanges another's token needs a person when that one does, also by itself."""
+    done = tokencli("status", "on-behalf")
+    assert done.code == 4
+    assert "tokencli: error: a person is needed for on-behalf" in done.err
+    assert "it exchanges the token of corp: authorization_code needs a sign-in" in done.err
+    assert "fix: tokencli login corp\n" in done.err
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [("nobody", "there is no such profile"), ("second", "that is circular")],
+)
+def test_no_token_to_exchange(
+    tokencli: Run, write_config: Callable[[str], Path], source: str, reason: str
+) -> None:
+    """`get` can't work before somebody corrects the configuration."""
+    exchange = (
+        'provider = "oauth2"\ngrant = "token_exchange"\ntoken_url = "https://id.example.com/token"\n'
+        'client_id = "c"\nclient_auth = "none"\n'
+    )
+    write_config(
+        f'[profiles.first]\n{exchange}subject_token = {{profile = "second"}}\n'
+        f'[profiles.second]\n{exchange}subject_token = {{profile = "{source}"}}\n'
+    )
+    done = tokencli("status", "first")
+    assert done.code == 4
+    assert "it exchanges the token of second: " in done.err and reason in done.err
 
 
 def test_json(tokencli: Run, sandbox: Sandbox) -> None:

@@ -5,7 +5,7 @@ Nothing is sent, nothing is prompted for, and no program is run: what isn't know
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from tokencli.core.profile_status import (
@@ -111,6 +111,74 @@ def list_profile_health(
 ) -> Iterator[ProfileHealth]:
     """Yield the health of every profile, or of those with the `names`, in the order of the file."""
     events = _group_events(ctx)
+
+    def read(some: Collection[str]) -> dict[str, ProfileHealth]:
+        return {
+            each.name: each for each in _list_own_health(config, ctx, with_endpoints, some, events)
+        }
+
+    found = read(names)
+    known, tried = dict(found), set(found)
+    while missing := {name for each in known.values() for name in _list_sources(each)} - tried:
+        tried |= missing
+        known |= read(missing)
+    for health in found.values():
+        yield _judge_exchange(health, known, ctx.clock.now())
+
+
+def _list_sources(health: ProfileHealth) -> list[str]:
+    """Return the profiles whose tokens this one exchanges."""
+    profile = health.row.profile
+    refs = () if profile is None else profile.secrets.values()
+    return [ref.target[0] for ref in refs if ref.kind == "profile"]
+
+
+def _judge_exchange(
+    health: ProfileHealth,
+    known: Mapping[str, ProfileHealth],
+    now: float,
+    requesters: tuple[str, ...] = (),
+) -> ProfileHealth:
+    """Return the same health, with a person needed if one is for the token that it exchanges."""
+    if health.person.forecast != "never":
+        return health
+    requesters = (*requesters, health.name)
+    for name in _list_sources(health):
+        if name not in known:
+            source = PersonNeeded(True, "there is no such profile", now, "known")
+        elif name in requesters:
+            source = PersonNeeded(True, "that is circular", now, "known")
+        else:
+            source = _judge_exchange(known[name], known, now, requesters).person
+        if source.forecast == "never":
+            continue
+        basis = f"it exchanges the token of {name}: {source.basis}"
+        person = replace(source, basis=basis)
+        token = health.token
+        if health.state == "fresh" and token is not None:
+            due = None if token.never_expires else token.fresh_until()
+            if source.now or source.next is None:
+                is_known = bool(source.now) and due is not None
+                person = replace(
+                    person,
+                    now=False,
+                    next=due if is_known else None,
+                    forecast="known" if is_known else "unknown",
+                )
+            elif due is not None:
+                person = replace(person, next=max(source.next, due))
+        return replace(health, person=person)
+    return health
+
+
+def _list_own_health(
+    config: "Config",
+    ctx: Context,
+    with_endpoints: Callable[[Profile], Profile],
+    names: Collection[str],
+    events: Mapping[str, Sequence[TokenEvent]],
+) -> Iterator[ProfileHealth]:
+    """Yield the health of profiles as if those whose tokens they exchange needed nobody."""
     now = ctx.clock.now()
     keyring_lookups = 0
     for row in list_profiles(config, ctx, with_endpoints, names):
