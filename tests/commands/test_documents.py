@@ -34,6 +34,7 @@ NOT_RUN = {
     "tokencli inspect diff corp": "needs an earlier token: tests/commands/test_inspect_diff.py",
     "tokencli status": "ends with 4, because of the sandbox's profiles without a login:"
     " tests/commands/test_status.py",
+    "tokencli doctor --all       # every profile": "likewise: tests/e2e/test_doctor.py",
     "tokencli status --watch": "needs a terminal: tests/e2e/test_watch.py",
     "tokencli status --format openmetrics > /var/lib/node_exporter/tokencli.prom.new": "needs"
     " node_exporter's directory: tests/commands/test_status.py",
