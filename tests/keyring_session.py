@@ -9,18 +9,21 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 NEEDED = ("gnome-keyring-daemon", "dbus-daemon", "secret-tool")
 INSTALL = "apt-get install -y --no-install-recommends gnome-keyring libsecret-tools dbus dbus-bin"
 BEFORE = pytest.StashKey[set[Path]]()
+SESSIONS = pytest.StashKey[IO[bytes]]()
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 """Read before any fixture changes the environment: in CI nothing is left out."""
 BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
@@ -94,15 +97,43 @@ def sweep(before: set[Path]) -> None:
                     other.unlink()
 
 
+def join_sessions() -> IO[bytes]:
+    """Return a file whose lock tells other test sessions of this user that this one runs."""
+    import fcntl
+
+    path = Path(tempfile.gettempdir()) / f"tokencli-test-sessions-{os.getuid()}"
+    sessions = path.open("ab")
+    fcntl.flock(sessions, fcntl.LOCK_SH)
+    return sessions
+
+
+def is_last_session(sessions: IO[bytes]) -> bool:
+    """Tell whether no other session runs, and let none begin while `sessions` is open."""
+    import fcntl
+
+    try:
+        fcntl.flock(sessions, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Record the files in the user's own state folder."""
-    session.config.stash[BEFORE] = state_files()
+    if not hasattr(session.config, "workerinput"):
+        session.config.stash[SESSIONS] = join_sessions()
+        session.config.stash[BEFORE] = state_files()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Restore the user's own state folder once all workers are done."""
+    """Restore the user's own state folder once all workers are done, and all other sessions.
+
+    What another session's tests have stored can't be told from what this one's have.
+    """
     if not hasattr(session.config, "workerinput"):
-        sweep(session.config.stash[BEFORE])
+        with session.config.stash[SESSIONS] as sessions:
+            if is_last_session(sessions):
+                sweep(session.config.stash[BEFORE])
 
 
 @contextmanager
