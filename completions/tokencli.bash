@@ -70,7 +70,7 @@ _tokencli_complete() {
         esac
         ;;
     'why')
-        options='--profile -p --request -X --header -H --data -d --curl --response --offline --probe --introspect --code --json --config --timeout --no-input --quiet -q --verbose -v --help -h'
+        options='--profile -p --request -X --header -H --data -d --curl --response --offline --probe --introspect --resend --code --json --config --timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --profile|-p) kind=profiles ;;
             --request|-X) words='' ;;

@@ -119,6 +119,7 @@ complete -c tokencli -n '__tokencli_at why' -l response -r -F -d 'A saved reply,
 complete -c tokencli -n '__tokencli_at why' -l offline -d 'Send nothing.'
 complete -c tokencli -n '__tokencli_at why' -l probe -d 'Get a fresh token and try it beside the one that fails.'
 complete -c tokencli -n '__tokencli_at why' -l introspect -d 'Introspect the token even if a prompt or a program supplies the client\'s secret.'
+complete -c tokencli -n '__tokencli_at why' -l resend -d 'Send a pasted request again even if its method may change something, e.g. POST.'
 complete -c tokencli -n '__tokencli_at why' -l code -r -f -d 'Explain a provider\'s error code, e.g. AADSTS50126, or the message with it; - reads stdin.'
 complete -c tokencli -n '__tokencli_at why' -l json -d 'Print one JSON object; errors as JSON on stderr.'
 complete -c tokencli -n '__tokencli_at why' -l config -r -F -d 'Configuration file (overrides $TOKENCLI_CONFIG).'

@@ -110,6 +110,7 @@ $TokencliWords = @{
         '--offline' = $null
         '--probe' = $null
         '--introspect' = $null
+        '--resend' = $null
         '--code' = @()
         '--json' = $null
         '--config' = @('<files>')

@@ -101,7 +101,7 @@ def run_server() -> Iterator[Server]:
             if self.command != "HEAD":
                 self.wfile.write(content)
 
-        do_GET = do_POST = do_PUT = do_HEAD = handle_any
+        do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = do_PATCH = handle_any
 
         def log_message(self, format: str, *args: object) -> None:
             """Log nothing."""
@@ -583,7 +583,7 @@ class TestCurl:
             f"curl -X PUT '{server.url}/api?sig={CANARY}' \\\n  -H 'Authorization: Bearer {token}' \\\n"
             f"  -H 'X-Tenant: acme' -b 'sid={CANARY}' --data-raw '{{\"a\": 1}}' --compressed"
         )
-        done = tokencli("why", "--curl", "-", "--json", stdin=command)
+        done = tokencli("why", "--curl", "-", "--resend", "--json", stdin=command)
         (request,) = server.requests_of("/api")
         assert (request.method, request.body) == ("PUT", '{"a": 1}')
         assert request.headers["authorization"] == f"Bearer {token}"
@@ -592,6 +592,22 @@ class TestCurl:
         assert json.loads(done.out)["profile"] == "p"
         for secret in (CANARY, token):
             assert secret not in done.out + done.err
+
+    @pytest.mark.parametrize("options", ["-X DELETE", "-d a=1", "-X PATCH", "-F a=1", "--json '{}'"])
+    def test_method_that_may_change_something_has_to_be_allowed(
+        self, tokencli: Run, server: Server, write_profile: ProfileWriter, options: str
+    ) -> None:
+        """Without a terminal nothing is sent to the API; the open question has the command that does."""
+        command = f"curl {options} {server.url}/api -H 'Authorization: Bearer {server.token()}'"
+        done = tokencli("why", "--curl", "-", "--json", stdin=command)
+        assert server.requests_of("/api") == []
+        (question,) = [
+            each for each in json.loads(done.out)["open_questions"] if each["probe"] == "call"
+        ]
+        assert question["command"] == "tokencli why --curl - --resend"
+        assert "may change something" in question["reason"]
+        tokencli("why", "--curl", "-", "--resend", stdin=command)
+        assert len(server.requests_of("/api")) == 1
 
     def test_command_is_read_from_a_file(
         self, tokencli: Run, server: Server, write_profile: ProfileWriter, tmp_path: Path

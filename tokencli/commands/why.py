@@ -17,6 +17,7 @@ from tokencli.commands.options import (
 from tokencli.errors import TokencliError, UsageError
 
 if TYPE_CHECKING:
+    from tokencli.diagnosis.api_call import ApiCall
     from tokencli.diagnosis.causes import Finding
     from tokencli.diagnosis.fresh_token import FreshTokenPlan
 
@@ -82,6 +83,13 @@ def why(
             help="Introspect the token even if a prompt or a program supplies the client's secret.",
         ),
     ] = False,
+    resend: Annotated[
+        bool,
+        typer.Option(
+            "--resend",
+            help="Send a pasted request again even if its method may change something, e.g. POST.",
+        ),
+    ] = False,
     code: Annotated[
         str | None,
         typer.Option(
@@ -134,13 +142,14 @@ def why(
         response,
         offline,
         introspect,
+        resend,
     )
     gatherer = Gatherer(build_investigation(app, given), app)
     evidence = gatherer.gather()
     findings = rank_causes(evidence)
     plan = gatherer.plan_fresh_token()
     if plan is not None and (probe or findings[0].confidence != "certain"):
-        if _wants_fresh_token(app, plan, is_requested=probe):
+        if _wants_fresh_token(app, plan, gatherer.given.call, is_requested=probe):
             evidence = gatherer.add_fresh_token(evidence, plan)
             findings = rank_causes(evidence)
         else:
@@ -161,7 +170,9 @@ def _name_config(finding: "Finding", config: str) -> "Finding":
     return replace(finding, fix=error.fix)
 
 
-def _wants_fresh_token(app: App, plan: "FreshTokenPlan", *, is_requested: bool) -> bool:
+def _wants_fresh_token(
+    app: App, plan: "FreshTokenPlan", call: "ApiCall | None", *, is_requested: bool
+) -> bool:
     """Tell whether to try a fresh token; in a terminal, the user is asked unless --probe was given."""
     if plan.way == "sign_in":
         return False
@@ -169,9 +180,12 @@ def _wants_fresh_token(app: App, plan: "FreshTokenPlan", *, is_requested: bool) 
         if plan.way != "grant":
             app.terminal.print_note(f"getting a fresh token: {plan.cost}")
         return True
+    cost, is_safe = plan.cost, call is None or call.is_safe
+    if call is not None and not is_safe:
+        cost += f"; the {call.method} is sent again, and may take effect"
     return app.terminal.interactive and app.terminal.ask_yes_no(
-        f"Get a fresh token and try it? ({plan.cost})",
-        default=plan.way == "grant",
+        f"Get a fresh token and try it? ({cost})",
+        default=plan.way == "grant" and is_safe,
         help="If a fresh token is accepted, something is wrong with the old one. If it is refused as"
         " well, the cause lies elsewhere.",
     )

@@ -53,6 +53,7 @@ class WhyArguments:
     """File with a saved reply, or `-`."""
     offline: bool = False
     introspect: bool = False
+    resend: bool = False
 
     @property
     def file(self) -> str | None:
@@ -82,6 +83,7 @@ def build_investigation(app: App, given: WhyArguments) -> Investigation:
     investigation = Investigation(
         offline=given.offline,
         introspect=given.introspect,
+        may_change=given.resend or given.curl is None,
         seconds=app.options.timeout or TIME_LIMIT_S,
     )
     if given.curl is not None:

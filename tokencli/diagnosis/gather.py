@@ -17,6 +17,7 @@ from tokencli.diagnosis import issuer_probes
 from tokencli.diagnosis.api_call import (
     ApiCall,
     TokenBearer,
+    describe_url,
     send_call,
 )
 from tokencli.diagnosis.evidence import (
@@ -73,6 +74,8 @@ class Investigation:
     offline: bool = False
     introspect: bool = False
     """Whether prompts and programs may supply the secret with which the client introspects."""
+    may_change: bool = True
+    """Whether the call may be sent without asking, although its method may change something."""
     seconds: float = TIME_LIMIT_S
     command: str | None = None
     """The command line that asks the same, to which an option can be appended; None if there is none."""
@@ -252,7 +255,7 @@ class Gatherer:
         elif given.call is not None and (token is not None or given.is_call_complete):
             if given.offline:
                 self._leave_open("call", "--offline was given", self._online_command())
-            else:
+            elif self._may_send(given.call):
                 self.bearer = self._prepare_bearer(token)
                 probes["call"] = self._call
         if profile is None or token is None or facts is None:
@@ -284,6 +287,24 @@ class Gatherer:
                 issuer_probes.ask_userinfo(profile, ctx, token, is_stored=facts.stored)
             )
         return probes
+
+    def _may_send(self, call: ApiCall) -> bool:
+        """Tell whether the call may be sent: a method that may change something has to be allowed."""
+        if call.is_safe or self.given.may_change:
+            return True
+        terminal = self.ctx.terminal
+        if terminal.interactive and terminal.ask_yes_no(
+            f"Send the {call.method} again?",
+            default=False,
+            help=f"If {describe_url(call.url, call.secrets)} accepts it this time, it takes effect.",
+        ):
+            return True
+        self._leave_open(
+            "call",
+            f"a {call.method} may change something, so it isn't sent again without being allowed",
+            self.given.with_option("--resend"),
+        )
+        return False
 
     def _may_reach_receivers(self) -> bool:
         """Tell whether the stored token may go to the servers that the profile names now."""
