@@ -47,15 +47,17 @@ class TokencliError(Exception):
     def name_config(self, config: str) -> None:
         """Let the fix use the configuration file that `--config` or an argument named.
 
-        A fix that isn't one command of tokencli, shows help or names a file itself stays as it is.
+        A fix that doesn't begin with a command of tokencli, shows help or names a file itself stays as
+        it is. Behind a pipe, other programs follow.
         """
-        words = (self.fix or "").split()
+        command, pipe, others = (self.fix or "").partition(" | ")
+        words = command.split()
         if words[:1] != ["tokencli"] or words[1:2] == ["help"]:
             return
-        if not {"--config", "--help", "--", "|", "&&", "<", ">"} & {*words}:
+        if not {"--config", "--help", "--", "&&", "<", ">"} & {*words}:
             from shlex import quote  # start-up cost
 
-            self.fix = f"{self.fix} --config {quote(config)}"
+            self.fix = f"{command} --config {quote(config)}{pipe}{others}"
 
 
 class UsageError(TokencliError):

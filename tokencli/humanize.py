@@ -103,7 +103,8 @@ def describe_clock_skew(seconds: float) -> str:
 
 def _describe_skew(seconds: float) -> str:
     """Describe a measured skew; above ten minutes in whole minutes, because a Date is not exact."""
-    return describe_clock_skew(round(seconds / 60) * 60 if abs(seconds) > 600 else seconds)
+    is_long = 600 < abs(seconds) < float("inf")
+    return describe_clock_skew(round(seconds / 60) * 60 if is_long else seconds)
 
 
 def compare_clock(skew: float, other: str) -> str:

@@ -277,6 +277,31 @@ def test_redirect_is_not_followed(
     assert CANARY not in done.out + done.err
 
 
+@pytest.mark.requirement(15)
+@pytest.mark.parametrize("scheme", ["http", "HTTP", "https"])
+def test_password_in_the_url_is_refused(
+    tokencli: Run, server: Server, write_profile: ProfileWriter, scheme: str
+) -> None:
+    """And named as what it is, whatever the scheme; nothing is sent."""
+    address = server.url.partition("//")[2]
+    done = tokencli("why", "p", f"{scheme}://jdoe:{CANARY}@{address}/api")
+    assert (done.code, server.received) == (2, [])
+    assert "user name or password" in done.err
+    assert CANARY not in done.err
+
+
+def test_long_reply_is_shortened(
+    tokencli: Run, server: Server, write_profile: ProfileWriter
+) -> None:
+    """The lines above the causes stay short; no clock is named where all agree."""
+    tokencli("get", "p")
+    server.replies["/api"] = (401, {"Content-Type": "text/plain"}, "A" * 5000)
+    done = tokencli("why", "p", f"{server.url}/api")
+    assert "A" * 100 in done.out
+    assert "A" * 400 not in done.out
+    assert "clock, at" not in done.out
+
+
 @pytest.mark.requirement(10)
 def test_token_is_not_sent_over_http(
     tokencli: Run, server: Server, write_profile: ProfileWriter
@@ -593,7 +618,9 @@ class TestCurl:
         for secret in (CANARY, token):
             assert secret not in done.out + done.err
 
-    @pytest.mark.parametrize("options", ["-X DELETE", "-d a=1", "-X PATCH", "-F a=1", "--json '{}'"])
+    @pytest.mark.parametrize(
+        "options", ["-X DELETE", "-d a=1", "-X PATCH", "-F a=1", "--json '{}'"]
+    )
     def test_method_that_may_change_something_has_to_be_allowed(
         self, tokencli: Run, server: Server, write_profile: ProfileWriter, options: str
     ) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokencli.humanize import (
+    compare_clock,
     format_rfc3339,
     format_time,
     humanize_duration,
@@ -157,3 +158,9 @@ def test_any_time_has_a_text_without_a_zone(epoch: float) -> None:
         time.tzset()
         assert format_time(epoch).isprintable()
     time.tzset()
+
+
+@pytest.mark.parametrize("skew", [float("inf"), float("-inf"), 1e300])
+def test_any_skew_can_be_described(skew: float) -> None:
+    """A server's Date may be anything."""
+    assert compare_clock(skew, "the server's").startswith("this computer's clock is ")

@@ -238,11 +238,10 @@ def _complete_url(app: App, argument: str) -> str | None:
 
 
 def _check_url(url: str) -> None:
-    """Raise UsageError if nothing can be sent to the URL; http is only not used."""
-    if url.lower().startswith("http://"):
-        return
+    """Raise UsageError if nothing can be sent to the URL; that it is http is no reason yet."""
+    encrypted = re.sub(r"(?i)^http://", "https://", url)
     try:
-        check_endpoint_url(url.partition("#")[0])
+        check_endpoint_url(encrypted.partition("#")[0])
     except ConfigError as error:
         raise UsageError(f"can't use the URL: {error.message}") from None
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from tokencli.commands.tables import UNBOUNDED_WIDTH, output_width, render_styled, wrap_text
 from tokencli.commands.why_code import error_code_to_dict
-from tokencli.diagnosis.causes import CAUSES, Finding
+from tokencli.diagnosis.causes import CAUSES, Finding, facts
+from tokencli.diagnosis.causes.reply import shorten
 from tokencli.diagnosis.evidence import CallFacts, Evidence, OpenQuestion, ProfileFacts, TokenFacts
 from tokencli.formats.json import expiry_to_dict
 from tokencli.humanize import format_time, humanize_relative_time
@@ -106,7 +107,7 @@ def _render_circumstances(evidence: Evidence, width: int) -> Iterator[str]:
     if profile is not None:
         yield from _wrap("profile   ", profile.name, width)
     if token is not None:
-        yield from _wrap("token     ", _describe_token(token, evidence.now), width)
+        yield from _wrap("token     ", _describe_token(token, evidence), width)
     if call is not None:
         yield from _wrap(
             "call      ", f"{call.method} {call.url or '(the URL is not known)'}", width
@@ -128,13 +129,19 @@ def _list_codes(call: CallFacts, profile: ProfileFacts | None) -> tuple[ErrorCod
     return find_vendor_codes(said, profile.provider if profile is not None else None)
 
 
-def _describe_token(token: TokenFacts, now: float) -> str:
+def _describe_token(token: TokenFacts, evidence: Evidence) -> str:
+    """Say what the token is and until when it is valid; by a server's clock if this computer's is off."""
+    now, clock = evidence.now, ""
+    skew = facts.measure_skew(evidence)
+    if skew is not None and facts.is_clock_off(evidence):
+        now -= skew.seconds
+        clock = f" by {skew.hosts[0]}'s clock"
     kind = "JWT" if token.kind == "jwt" else f"{token.kind} token"
     text = f"{kind} {'that is stored' if token.stored else 'that was given'}"
     expires = token.expires_at if token.expires_at is not None else token.stated_expiry
     if expires is not None:
         verb = "expired" if expires <= now else "expires"
-        text += f", {verb} {humanize_relative_time(expires, now)}, at {format_time(expires)}"
+        text += f", {verb} {humanize_relative_time(expires, now)}{clock}, at {format_time(expires)}"
     return text
 
 
@@ -144,7 +151,7 @@ def _describe_reply(call: CallFacts) -> str:
             return f"nothing was sent, because {call.withheld}"
         return f"none: {call.failure_error.message}" if call.failure_error is not None else "none"
     said = " ".join(filter(None, (call.error_code, call.error_text)))
-    return f"HTTP {call.status}{f': {said}' if said else ''}"
+    return f"HTTP {call.status}{f': {shorten(said)}' if said else ''}"
 
 
 def _render_finding(finding: Finding, width: int, *, is_best: bool = False) -> Iterator[str]:

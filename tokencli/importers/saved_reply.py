@@ -1,4 +1,4 @@
-"""Read saved replies: as `curl -i` and `curl -v` print them, or an entry of a HAR file."""
+"""Read saved replies: as `curl -i`, `curl -v` and `http -v` print them, or an entry of a HAR file."""
 
 import json
 import re
@@ -79,8 +79,9 @@ def _is_tunnel(reply: SavedExchange) -> bool:
 def _read_plain(lines: Sequence[str]) -> list[SavedExchange]:
     """Read replies of which each begins with a status line. Only the last one has a body that is kept.
 
-    `curl -i -L` prints the bodies of all, one after the other.
+    `curl -i -L` prints the bodies of all, one after the other. HTTPie's `-v` prints the request before.
     """
+    request, lines = _read_request(lines)
     replies: list[SavedExchange] = []
     headers: list[tuple[str, str]] = []
     body: list[str] = []
@@ -92,7 +93,8 @@ def _read_plain(lines: Sequence[str]) -> list[SavedExchange]:
             text = "".join(body)
             if (status[2] or "").strip().lower() == _TITLE_OF_PROXY and not text.strip():
                 text = _TITLE_OF_PROXY
-            replies.append(SavedExchange(int(status[1]), tuple(headers), text))
+            first = SavedExchange(0) if replies else request
+            replies.append(replace(first, status=int(status[1]), headers=tuple(headers), body=text))
 
     for line in lines:
         content = line.rstrip("\r\n")
@@ -108,6 +110,26 @@ def _read_plain(lines: Sequence[str]) -> list[SavedExchange]:
             body.append(line)
     finish()
     return replies
+
+
+def _read_request(lines: Sequence[str]) -> tuple[SavedExchange, Sequence[str]]:
+    """Return the request that is printed before the first reply, and the lines from that reply on."""
+    request, headers, body = SavedExchange(0), list[tuple[str, str]](), list[str]()
+    in_headers = False
+    for number, line in enumerate(lines):
+        content = line.rstrip("\r\n")
+        if _STATUS_LINE.fullmatch(content):
+            url = _join_host(request.url, headers)
+            text = "".join(body).strip()
+            request = replace(request, url=url, request_headers=tuple(headers), request_body=text)
+            return request, lines[number:]
+        if not request.method and (start := _REQUEST_LINE.fullmatch(content)):
+            request, in_headers = SavedExchange(0, method=start[1], url=start[2]), True
+        elif in_headers:
+            in_headers = _add_header(headers, content)
+        elif request.method:
+            body.append(line)
+    return SavedExchange(0), ()
 
 
 def _add_header(headers: list[tuple[str, str]], line: str) -> bool:
@@ -178,6 +200,10 @@ def _read_har(text: str) -> list[SavedExchange]:
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):
+        if re.match(r'\s*\{\s*"(?:log|startedDateTime|request|entries)"', text):
+            raise ConfigError(
+                "the HAR file is not valid JSON", cause="it may be cut off; save it once more"
+            ) from None
         return []
     rows = as_rows(data) if isinstance(data, list) else []
     if isinstance(data, dict):

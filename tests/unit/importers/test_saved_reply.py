@@ -76,3 +76,25 @@ def test_text_without_a_reply_is_refused(text: str) -> None:
     """Nothing of it is quoted."""
     with pytest.raises(ConfigError, match="no reply"):
         parse_saved_replies(text)
+
+
+def test_request_before_the_reply_is_read() -> None:
+    """As HTTPie prints it with -v: method, URL, headers and body; a reply alone has none."""
+    reply = "HTTP/1.1 403 Forbidden\nContent-Type: text/plain\n\nGET /x HTTP/1.1\n"
+    (found,) = parse_saved_replies(
+        f"POST /orders HTTP/1.1\nAuthorization: Bearer t\nHost: api.example.com\n\n{{}}\n\n\n{reply}"
+    )
+    assert (found.method, found.url, found.request_body) == (
+        "POST",
+        "https://api.example.com/orders",
+        "{}",
+    )
+    assert ("Authorization", "Bearer t") in found.request_headers
+    assert (found.status, found.body) == (403, "GET /x HTTP/1.1\n")
+    assert parse_saved_replies(reply)[0].method == ""
+
+
+def test_har_file_that_is_cut_off_is_named() -> None:
+    """It isn't taken for a text without a reply."""
+    with pytest.raises(ConfigError, match="HAR file is not valid JSON"):
+        parse_saved_replies('{"log": {"entries": [{"request": {"method": "GE')

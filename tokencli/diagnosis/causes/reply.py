@@ -122,11 +122,12 @@ def describe_answer(call: CallFacts) -> str | None:
         code = None
     verb = "answered" if call.is_saved else "answers"
     shown_code = f" {code[:80]}" if code and code != text else ""
-    quoted = f': "{_shorten(text)}"' if text else ""
+    quoted = f': "{shorten(text)}"' if text else ""
     return f"{name_host(call)} {verb} {call.status}{shown_code}{quoted}"
 
 
-def _shorten(text: str) -> str:
+def shorten(text: str) -> str:
+    """Return the beginning of a text on one line, as it is quoted."""
     flat = " ".join(text.split())
     return flat if len(flat) <= MAX_QUOTE else f"{flat[: MAX_QUOTE - 1]}…"
 
