@@ -49,6 +49,19 @@ def test_two_files(tokencli: Run, files: tuple[str, str]) -> None:
     assert (same.code, "It is the same token." in same.out) == (0, True)
 
 
+def test_secrets_are_hidden(tokencli: Run, tmp_path: Path) -> None:
+    """By name or shape, also inside objects and in a claim that only one token has."""
+    one = {"password": CANARY + "1", "ext": {"dsn": f"pg://u:{CANARY}@h/x"}, "apps": []}
+    two = {"password": CANARY + "2", "ext": {}, "apps": [{"client_secret": CANARY, "id": "a7"}]}
+    for name, claims in (("one", one), ("two", two)):
+        (tmp_path / name).write_text(token({"iss": "me", **claims}))
+    for options in ([], ["--json"]):
+        done = tokencli("inspect", "diff", str(tmp_path / "one"), str(tmp_path / "two"), *options)
+        assert done.code == 0
+        assert CANARY not in done.out + done.err
+        assert all(name in done.out for name in ("password", "ext.dsn", "client_secret", "a7"))
+
+
 def test_json(tokencli: Run, files: tuple[str, str]) -> None:
     """A script reads whether they differ, and how."""
     found = json.loads(tokencli("inspect", "diff", *files, "--json").out)

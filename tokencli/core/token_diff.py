@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from tokencli.humanize import humanize_duration
 from tokencli.jwt.explain import MILLISECONDS_THRESHOLD, finite_number
+from tokencli.jwt.lint import is_secret
 from tokencli.token_event import TokenEvent
 
 PER_TOKEN_CLAIMS = (
@@ -16,6 +17,7 @@ PER_TOKEN_CLAIMS = (
 LIFETIME_CLAIMS = ("iat", "exp", "nbf")
 SCOPE_CLAIMS = ("scope", "scp", "scopes")
 DATE_CLAIMS = ("auth_time", "updated_at")
+HIDDEN = "(a secret, not shown)"
 
 Part = Literal["token", "header", "claims"]
 
@@ -119,8 +121,25 @@ def diff_tokens(old: TokenFacts, new: TokenFacts) -> TokenDiff:
             for name in PER_TOKEN_CLAIMS
             if name in old.claims and name in new.claims and old.claims[name] != new.claims[name]
         ]
+    changes = [_hide_secrets(change) for change in changes]
     same = bool(old.fingerprint) and old.fingerprint == new.fingerprint
     return TokenDiff(tuple(changes), tuple(not_compared), same)
+
+
+def _hide_secrets(change: Change) -> Change:
+    removed, added = (
+        tuple(_hide_secret(change.name, value) for value in values)
+        for values in (change.removed, change.added)
+    )
+    return replace(change, removed=removed, added=added)
+
+
+def _hide_secret(name: str, value: object) -> object:
+    if is_secret(name, value):
+        return HIDDEN
+    if isinstance(value, dict):
+        return {key: _hide_secret(key, member) for key, member in value.items()}
+    return [_hide_secret(name, item) for item in value] if isinstance(value, list) else value
 
 
 def _key_header(facts: TokenFacts) -> dict[str, object]:

@@ -361,7 +361,7 @@ _PRIVATE_JWK_MEMBERS = frozenset(("d", "k", "p", "q"))
 
 
 def _check_secrets(subject: LintSubject) -> str | None:
-    paths = [path for path, value in _walk_claims(subject.claims) if _is_secret(path, value)]
+    paths = [path for path, value in _walk_claims(subject.claims) if is_secret(path, value)]
     return (
         f"anyone who sees the token can read secrets in it: {_name_all(paths)}" if paths else None
     )
@@ -387,7 +387,8 @@ def _list_personal_claims(subject: LintSubject) -> list[str]:
     return [path for path, value in _walk_claims(subject.claims) if _is_personal(path, value)]
 
 
-def _is_secret(path: str, value: object) -> bool:
+def is_secret(path: str, value: object) -> bool:
+    """Tell whether a claim is a secret, by its name or by the shape of its value."""
     if isinstance(value, dict):
         return "kty" in value and bool(_PRIVATE_JWK_MEMBERS & value.keys())
     if not isinstance(value, str) or not value:
