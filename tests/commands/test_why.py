@@ -290,6 +290,17 @@ def test_password_in_the_url_is_refused(
     assert CANARY not in done.err
 
 
+def test_rate_limit_is_not_strained(
+    tokencli: Run, server: Server, write_profile: ProfileWriter
+) -> None:
+    """After a 429 the call isn't made a second time."""
+    tokencli("get", "p")
+    server.replies["/api"] = (429, {"Retry-After": "30"}, "")
+    done = tokencli("why", "p", f"{server.url}/api", "--json")
+    assert read_causes(done) == ["rate_limited"]
+    assert len(server.requests_of("/api")) == 1
+
+
 def test_long_reply_is_shortened(
     tokencli: Run, server: Server, write_profile: ProfileWriter
 ) -> None:

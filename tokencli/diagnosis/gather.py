@@ -598,10 +598,13 @@ PROBE_TITLES: Mapping[str, str] = {
 
 
 def _is_worth_comparing(facts: CallFacts) -> bool:
-    """Tell whether the same call without the token would tell more: unless the API answered with data."""
+    """Tell whether the same call without the token would tell more.
+
+    That is so unless the API answered with data, or that it is called too often (429).
+    """
     if facts.status is None:
         return facts.failure == "broken_off"
-    return facts.status >= 300 or facts.body_kind == "html"
+    return facts.status != 429 and (facts.status >= 300 or facts.body_kind == "html")
 
 
 def _no_token_error(profile: Profile, ctx: Context) -> TokencliError:
