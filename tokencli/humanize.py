@@ -74,6 +74,17 @@ def humanize_duration(seconds: float) -> str:
     return "less than a second"
 
 
+def humanize_difference(seconds: float) -> str:
+    """Return a span between two clocks or moments, rounded to the last unit that is shown: `2 hours`."""
+    span = abs(seconds)
+    if not span < float("inf"):
+        return humanize_duration(span)
+    for size, _ in _UNITS:
+        if span >= 3 * size:
+            return humanize_duration((span + size / 2) // size * size)
+    return humanize_duration(span + 0.5 if span >= 1 else span)
+
+
 def humanize_relative_time(epoch: float, now: float) -> str:
     """Return when `epoch` is relative to `now`: `2 years ago`, `in 9 minutes`, `now`."""
     distance = epoch - now
@@ -98,24 +109,18 @@ def humanize_estimate(epoch: float, now: float) -> str:
 
 def describe_clock_skew(seconds: float) -> str:
     """Return `3 hours ahead`, or `3 hours behind` for a negative skew."""
-    return f"{humanize_duration(seconds)} {'ahead' if seconds > 0 else 'behind'}"
-
-
-def _describe_skew(seconds: float) -> str:
-    """Describe a measured skew; above ten minutes in whole minutes, because a Date is not exact."""
-    is_long = 600 < abs(seconds) < float("inf")
-    return describe_clock_skew(round(seconds / 60) * 60 if is_long else seconds)
+    return f"{humanize_difference(seconds)} {'ahead' if seconds > 0 else 'behind'}"
 
 
 def compare_clock(skew: float, other: str) -> str:
     """Return `this computer's clock is 3 hours behind OTHER`."""
     preposition = " of" if skew > 0 else ""
-    return f"this computer's clock is {_describe_skew(skew)}{preposition} {other}"
+    return f"this computer's clock is {describe_clock_skew(skew)}{preposition} {other}"
 
 
 def describe_clock(skew: float) -> str:
     """Say how far this computer's clock is ahead of the server's, or behind if it is negative."""
-    return f"by the server's clock; this computer's is {_describe_skew(skew)}"
+    return f"by the server's clock; this computer's is {describe_clock_skew(skew)}"
 
 
 def _pluralize_unit(count: int, unit: str) -> str:

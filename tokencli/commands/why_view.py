@@ -23,7 +23,7 @@ def diagnosis_to_dict(findings: Sequence[Finding], evidence: Evidence) -> dict[s
             {
                 "id": finding.id,
                 "confidence": finding.confidence,
-                "title": CAUSES[finding.id].title,
+                "title": finding.title or CAUSES[finding.id].title,
                 "evidence": [sanitize_text(text) for text in finding.evidence],
                 "fix": finding.fix and sanitize_text(finding.fix),
                 "question": finding.question and sanitize_text(finding.question),
@@ -158,7 +158,7 @@ def _render_finding(finding: Finding, width: int, *, is_best: bool = False) -> I
     """Yield a cause with its evidence, what is to be asked, and its fix."""
     style = "green" if finding.id == "nothing_wrong" else CONFIDENCE_STYLES[finding.confidence]
     indent = "" if is_best else "  "
-    title = f"{finding.confidence}: {CAUSES[finding.id].title}"
+    title = f"{finding.confidence}: {finding.title or CAUSES[finding.id].title}"
     for line in _wrap(indent, title, width):
         yield render_styled(line, style) if is_best else line
     for text in finding.evidence:

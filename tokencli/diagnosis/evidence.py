@@ -12,7 +12,20 @@ from tokencli.jwt.decode import TokenKind
 from tokencli.oauth.www_authenticate import Challenge
 
 NetworkFailure = Literal["dns", "connect", "tls", "timeout", "broken_off", "redirect", "other"]
-TokenRole = Literal["access", "id", "refresh", "unknown"]
+TokenRole = Literal[
+    "access",
+    "id",
+    "refresh",
+    "client_assertion",
+    "dpop_proof",
+    "logout_token",
+    "request_object",
+    "saml_assertion",
+    "authorization_code",
+    "client_secret",
+    "api_key",
+    "unknown",
+]
 BodyKind = Literal["empty", "json", "html", "xml", "text"]
 
 
@@ -44,6 +57,8 @@ class TokenFacts:
     """None if neither the token nor its token response says."""
     bound_to: Literal["dpop", "certificate"] | None = None
     """What it can't be used without (RFC 7800 `cnf`)."""
+    thumbprint_of_profile: str | None = None
+    """The `x5t#S256` of the profile's client certificate, if the token is bound to one."""
     holds_bound_key: bool | None = None
     """Whether the profile has the key or certificate that `cnf` names; None if unknown or unbound."""
     damage: str | None = None

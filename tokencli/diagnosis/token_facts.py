@@ -26,6 +26,29 @@ _TERMINAL_STYLE = re.compile(r"\x1b\[[\d;]*[mK]")
 _JWT_IN_ONE_CASE = re.compile(r"(?:eyj[a-z0-9_-]{16,}|EYJ[A-Z0-9_-]{16,})\.[\w-]{16,}\.[\w-]*")
 _TRAILING = "%$\\;,"
 """Characters that a shell, an editor or a list leaves behind a token."""
+_ROLES_BY_TYPE: Mapping[str, TokenRole] = {
+    "at+jwt": "access",
+    "client-authentication+jwt": "client_assertion",
+    "dpop+jwt": "dpop_proof",
+    "logout+jwt": "logout_token",
+    "oauth-authz-req+jwt": "request_object",
+}
+"""The `typ` of a JWT -> its role (RFC 9068, RFC 9449, RFC 9101, OpenID Connect Back-Channel Logout)."""
+_LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
+_ROLES_BY_FORM: tuple[tuple[str, TokenRole, str], ...] = (
+    (r"PHNhbWw|PD94bWwg|<saml|<\?xml", "saml_assertion", "it is XML, as SAML assertions are"),
+    (r"GOCSPX-", "client_secret", "it begins as Google's client secrets do"),
+    (
+        r"[\w.~-]{3}[78]Q~[\w.~-]{30,36}$",
+        "client_secret",
+        "it has the form of Entra's client secrets",
+    ),
+    (r"AIza[\w-]{35}$", "api_key", "it begins as Google's API keys do"),
+    (r"(?:AKIA|ASIA)[A-Z0-9]{16}$", "api_key", "it begins as AWS access key IDs do"),
+    (r"4/0[A-Za-z][\w-]{20}", "authorization_code", "it begins as Google's authorization codes do"),
+    (r"1//0[\w-]{20}", "refresh", "it begins as Google's refresh tokens do"),
+)
+"""The beginning of an opaque token -> its role, and by what it is recognized."""
 _IDENTITY_CLAIMS = frozenset(("email", "name", "preferred_username", "given_name", "picture"))
 
 
@@ -144,10 +167,12 @@ def describe_token(
     mangling: tuple[str, ...] = (),
     damage: str | None = None,
     length: int | None = None,
+    thumbprint: str | None = None,
 ) -> TokenFacts:
     """Return the facts about a token; `stored` is the profile's token set, which may have another one.
 
-    `length` is that of what is sent, if it isn't the token alone.
+    `length` is that of what is sent, if it isn't the token alone. `thumbprint` is that of the profile's
+    client certificate (`x5t#S256`, RFC 8705 section 3.1), if it is known.
     """
     text = token.reveal()
     decoded = decode_token(text)
@@ -181,7 +206,8 @@ def describe_token(
         audience=strings_of_claim(claims.get("aud")),
         scopes=scopes,
         bound_to=bound,
-        holds_bound_key=_holds_key(bound, profile, response),
+        thumbprint_of_profile=thumbprint if bound == "certificate" else None,
+        holds_bound_key=_holds_key(bound, profile, response, claims, thumbprint),
         damage=damage,
         mangling=mangling,
         stored=is_stored,
@@ -198,8 +224,21 @@ def find_role(
     if stored is not None and token == stored.refresh_token:
         return "refresh", "it is the refresh token that the profile has stored"
     claims, header = decoded.claims, decoded.header
-    if str(header.get("typ", "")).lower().removeprefix("application/") == "at+jwt":
-        return "access", "its typ is at+jwt (RFC 9068)"
+    media_type = str(header.get("typ", "")).lower().removeprefix("application/")
+    if media_type in _ROLES_BY_TYPE:
+        source = " (RFC 9068)" if media_type == "at+jwt" else ""
+        return _ROLES_BY_TYPE[media_type], f"its typ is {media_type}{source}"
+    if isinstance(events := claims.get("events"), dict) and _LOGOUT_EVENT in events:
+        return "logout_token", "its events name a back-channel logout"
+    if _is_client_assertion(claims, profile):
+        return (
+            "client_assertion",
+            "its issuer and its subject are the client, and it is for the issuer",
+        )
+    if decoded.kind == "opaque":
+        for pattern, role, sign in _ROLES_BY_FORM:
+            if re.match(pattern, token.reveal()):
+                return role, sign
     kind = claims.get("typ")  # Keycloak
     if kind == "ID":
         return "id", 'its typ is "ID"'
@@ -230,6 +269,27 @@ def find_role(
     return ("access" if is_stored else "unknown"), None
 
 
+def _is_client_assertion(claims: Mapping[str, object], profile: Profile | None) -> bool:
+    """Tell whether a client authenticates with it at the issuer (RFC 7523 section 3)."""
+    issuer = _text(claims.get("iss"))
+    if not issuer or issuer != claims.get("sub") or collect_scopes(claims):
+        return False
+    places = {
+        value.rstrip("/")
+        for value in (
+            (profile.token_url, profile.issuer, *profile.endpoints.values()) if profile else ()
+        )
+        if value
+    }
+    audience = strings_of_claim(claims.get("aud"))
+    is_client = profile is not None and issuer == profile.values.get("client_id")
+    is_for_issuer = any(
+        each.rstrip("/") in places or re.search(r"/(?:oauth2?/(?:v\d/)?)?token$", each)
+        for each in audience
+    )
+    return is_for_issuer or (is_client and not audience)
+
+
 def _is_whole_jwt(text: str) -> bool:
     decoded = decode_token(text)
     return decoded.kind != "opaque" and decoded.damage is None
@@ -245,12 +305,19 @@ def _find_binding(claims: Mapping[str, object]) -> Literal["dpop", "certificate"
 
 
 def _holds_key(
-    bound: str | None, profile: Profile | None, response: TokenSet | None
+    bound: str | None,
+    profile: Profile | None,
+    response: TokenSet | None,
+    claims: Mapping[str, object],
+    thumbprint: str | None,
 ) -> bool | None:
     if bound is None or profile is None:
         return None
     if bound == "dpop":
         return response is not None and response.dpop_key is not None
+    confirmation = claims.get("cnf")
+    if thumbprint is not None and isinstance(confirmation, dict):
+        return confirmation.get("x5t#S256") == thumbprint
     return profile.client_cert is not None
 
 

@@ -582,7 +582,16 @@ NAMED_FIRST["mangled"]["as given, and accepted as it was issued"] = evidence(
     token=token(mangling=("it is in quotes",)), call=call(200)
 )
 NAMED_FIRST["wrong_scheme"]["the API answers as without a token"] = evidence(
-    call=call(challenge="Bearer"), bare_call=bare(), issuer=issuer(introspection={"active": True})
+    call=call(), bare_call=bare(challenge=None), issuer=issuer(introspection={"active": True})
+)
+NAMED_FIRST["intermediary"]["a challenge as without a token"] = evidence(
+    call=call(challenge='Bearer realm="orders"'),
+    bare_call=bare(challenge='Bearer realm="orders"'),
+    issuer=issuer(introspection={"active": True}),
+)
+NAMED_FIRST["intermediary"]["the API misses the header that was sent"] = evidence(
+    call=call(text="Missing Authorization Header"),
+    bare_call=bare(challenge=None, text="Missing Authorization Header"),
 )
 NAMED_FIRST["expired"]["GraphQL's 200"] = evidence(
     token=EXPIRED, call=call(200, code="UNAUTHENTICATED", text="jwt expired")

@@ -44,7 +44,7 @@ CAUSES: Mapping[str, Cause] = {
         "a proxy, gateway or login page answered instead of the API",
         _UNREACHABLE,
         network.judge_intermediary,
-        frozenset({"api_down", "wrong_scheme", "redirect_dropped_token"}) | _DENIALS | _DOUBTS,
+        frozenset({"api_down", "redirect_dropped_token"}) | _DENIALS | _DOUBTS,
     ),
     "rate_limited": Cause(
         "the API limits how often it may be called",
@@ -68,7 +68,7 @@ CAUSES: Mapping[str, Cause] = {
         "it isn't an access token",
         _TOKEN,
         form.judge_wrong_token_kind,
-        frozenset({"opaque_at_jwt_api", "missing_scope"}) | _DOUBTS,
+        frozenset({"opaque_at_jwt_api", "missing_scope", "key_rotated"}) | _DOUBTS,
     ),
     "opaque_at_jwt_api": Cause(
         "the API takes JWTs, and the token is opaque",
@@ -108,6 +108,12 @@ CAUSES: Mapping[str, Cause] = {
         permission.judge_step_up_needed,
         frozenset({"revoked"}) | _DENIALS,
     ),
+    "wrong_audience": Cause(
+        "the token is for another API",
+        _TOKEN,
+        recipient.judge_wrong_audience,
+        frozenset({"revoked"}),
+    ),
     "revoked": Cause(
         "the token was revoked, or its session has ended", _TOKEN, issuer.judge_revoked
     ),
@@ -123,12 +129,6 @@ CAUSES: Mapping[str, Cause] = {
         _UNREACHABLE,
         issuer.judge_jwks_unreachable,
         frozenset({"api_down"}),
-    ),
-    "wrong_audience": Cause(
-        "the token is for another API",
-        _TOKEN,
-        recipient.judge_wrong_audience,
-        frozenset({"revoked"}),
     ),
     "other_account": Cause(
         "the token is of another profile, tenant or user", _TOKEN, recipient.judge_other_account
@@ -150,6 +150,7 @@ AMBIGUOUS_PAIRS = (
     ("expired", "local_clock"),
     ("wrong_issuer", "other_account"),
     ("key_rotated", "jwks_unreachable"),
+    ("intermediary", "wrong_scheme"),
 )
 """Causes that can't always be told apart from outside, so that at most one of each pair is certain."""
 
@@ -232,7 +233,12 @@ def _drop_doubts(found: Mapping[str, Finding]) -> dict[str, Finding]:
     if others & {"certain", "likely"} or (clock is not None and clock.confidence == "certain"):
         result.pop("nothing_wrong", None)
     if "certain" in others:
-        result = {name: each for name, each in result.items() if each.confidence != "possible"}
+        result = {
+            name: each
+            for name, each in result.items()
+            if each.confidence == "certain"
+            or (each.confidence == "likely" and name != "other_account")
+        }
     return result
 
 

@@ -104,7 +104,7 @@ API_MESSAGES: tuple[ApiMessage, ...] = (
     ),
     ApiMessage(
         ("not_yet_valid",),
-        rf"{_JWT} (?:is |was )?(?:not yet (?:valid|active)|not (?:valid|active) (?:yet|before)|used (?:before|too early))|jwt not active|not.?yet.?valid|IDX10222|used before|before .{{0,12}}\bnbf\b|\bnbf{_QUOTED} claim|immature|\biat\b.{{0,30}}(?:in the )?future|issued in the future|used before issued",
+        rf"{_JWT} (?:is |was )?(?:not yet (?:valid|active)|not (?:valid|active) (?:yet|before)|used (?:before|too early))|jwt not active|not.?yet.?valid|IDX10222|used before|before .{{0,12}}\bnbf\b|\bnbf{_QUOTED} (?:claim|value)|immature|\biat\b.{{0,30}}(?:in the )?future|issued in the future|used before issued",
         "Envoy, Spring Security, ASP.NET, jsonwebtoken, PyJWT, golang-jwt, Apigee",
     ),
     ApiMessage(
@@ -114,7 +114,7 @@ API_MESSAGES: tuple[ApiMessage, ...] = (
     ),
     ApiMessage(
         ("expired",),
-        rf"{_JWT}(?: \S+)? (?:is |has |was |already )*expired|access.?token.?expired|token.?expired|IDX10223|\bexp{_QUOTED} claim|expired.?(?:authentication.?)?(?:access.?)?token|ExpiredSignature|lifetime validation failed, the token is expired|has expired|\bexpired at\b",
+        rf"{_JWT}(?: \S+)? (?:is |has |was |already )*expired|access.?token.?expired|token.?expired|IDX10223|\bexp{_QUOTED} (?:claim|value)|expired.?(?:authentication.?)?(?:access.?)?token|ExpiredSignature|lifetime validation failed, the token is expired|has expired|\bexpired at\b",
         "Envoy, Spring Security, ASP.NET, jsonwebtoken, PyJWT, golang-jwt, AWS API Gateway, Apigee, GitLab, Kong, Google, Azure",
     ),
     # Ended by the server.
@@ -126,12 +126,12 @@ API_MESSAGES: tuple[ApiMessage, ...] = (
     # Audience and issuer.
     ApiMessage(
         ("wrong_issuer",),
-        r"wrong issuer|InvalidAuthenticationTokenTenant|jwt issuer invalid\. expected:? (?P<expected>\S+)|(?:jwt )?issuer (?:is )?(?:not (?:configured|allowed|trusted|recogni[sz]ed|valid|known|supported)|unknown|untrusted|mismatch)|(?:unknown|untrusted|invalid|unexpected|unrecogni[sz]ed|bad) (?:token )?issuer|the issuer .{0,200}? is invalid|IDX10205|(?:unexpected )?[\"']?\biss[\"']? claim|invalid `?iss|no credentials found for given 'iss'|issuer.?mismatch|(?:token|jwt) has invalid issuer|issuer (?:does not|doesn't|did not) match",
+        r"wrong issuer|InvalidAuthenticationTokenTenant|jwt issuer invalid\. expected:? (?P<expected>\S+)|(?:jwt )?issuer (?:is )?(?:not (?:configured|allowed|trusted|recogni[sz]ed|valid|known|supported)|unknown|untrusted|mismatch)|(?:unknown|untrusted|invalid|unexpected|unrecogni[sz]ed|bad) (?:token )?issuer|the issuer .{0,200}? is invalid|IDX10205|(?:unexpected )?[\"']?\biss[\"']? (?:claim|value)|invalid `?iss|no credentials found for given 'iss'|issuer.?mismatch|(?:token|jwt) has invalid issuer|issuer (?:does not|doesn't|did not) match",
         "Envoy, ASP.NET, Spring Security, jsonwebtoken, jose, PyJWT, golang-jwt, Kong, Apigee, Azure",
     ),
     ApiMessage(
         ("wrong_audience",),
-        r"jwt audience invalid\. expected:? (?P<expected>[^\s,;|]+)|audiences? in jwt are not allowed|invalid.{0,3}audience|the audiences? .{0,300}? (?:is|are) invalid|IDX1021[48]|(?:unexpected )?[\"']?\baud[\"']? claim|audience.?mismatch|InvalidAuthenticationTokenAudience|(?:valid|expected|required|right|correct) audience|audience (?:is )?(?:invalid|not (?:allowed|valid|accepted|expected)|does ?n[o']t match|did not match|validation failed)|audience doesn't match|(?:token|jwt) has invalid audience|wrong audience|(?:audience|aud) (?:must|should|has to) (?:be|include|contain) \S+|(?:not (?:intended|issued|meant) for|for (?:an)?other) (?:this )?(?:api|audience|resource|service)",
+        r"jwt audience invalid\. expected:? (?P<expected>[^\s,;|]+)|audiences? in jwt are not allowed|invalid.{0,3}audience|the audiences? .{0,300}? (?:is|are) invalid|IDX1021[48]|(?:unexpected )?[\"']?\baud[\"']? (?:claim|value)|audience.?mismatch|InvalidAuthenticationTokenAudience|(?:valid|expected|required|right|correct) audience|audience (?:is )?(?:invalid|not (?:allowed|valid|accepted|expected)|does ?n[o']t match|did not match|validation failed)|audience doesn't match|(?:token|jwt) has invalid audience|wrong audience|(?:audience|aud) (?:must|should|has to) (?:be|include|contain) \S+|(?:not (?:intended|issued|meant) for|for (?:an)?other) (?:this )?(?:api|audience|resource|service)",
         "Envoy, ASP.NET, Spring Security, AWS API Gateway, jsonwebtoken, jose, PyJWT, golang-jwt, Apigee, Azure, Microsoft Graph",
     ),
     ApiMessage(
@@ -156,11 +156,16 @@ API_MESSAGES: tuple[ApiMessage, ...] = (
         r"not in the form of header\.payload\.signature|invalid (?:compact jws|jwt serialization|jwt format|number of segments|token format)|missing dot delimiter|(?:jwt|token|bearer token) (?:is |was )?malformed|malformed (?:jwt|token|bearer)|not enough segments|(?:invalid|wrong) number of segments|compacttoken parsing failed|IDX1(?:2741|2729|4100|4102|2709|2710|0609)|invalid base64|invalid json|not a (?:valid )?(?:jwt|json web token)|unrecognizable token|bad token; invalid json|(?:could ?n.t|failed to|unable to|cannot|can't) (?:decode|parse|deserialize) (?:the )?(?:jwt|token)|error (?:decoding|parsing) (?:the )?(?:jwt|token)|expected 3 parts|must (?:have|consist of) three parts",
         "Envoy, Spring Security, jose, jsonwebtoken, PyJWT, golang-jwt, ASP.NET, Kong, Microsoft Graph",
     ),
-    # The API found no token where it looks for it.
+    # The API found no token where it looks for it: it was removed on the way, or sent elsewhere.
+    ApiMessage(
+        ("wrong_scheme", "intermediary"),
+        r"jwt is missing|jwt not present|(?:missing|no|empty|lacks?) (?:the |an? |valid )?(?:authorization|authentication|auth|access|bearer|oauth2?) ?(?:header|token|bearer)|authorization header (?:is |was )?(?:missing|required|not (?:found|present|provided|set)|empty)|access token is empty|token (?:is |was )?(?:missing|required|not (?:found|provided|present|supplied))|no (?:auth(?:orization)? )?token (?:was )?(?:found|provided|supplied|specified)|not_authed|CREDENTIALS_MISSING|missing (?:the )?required authentication credential|credentials (?:were|are) not provided|no credentials (?:were )?provided|full authentication is required|\bnot authenticated\b",
+        "Flask-JWT-Extended, FastAPI, Envoy, AWS, Slack, Google, express-jwt, Django REST framework, Spring Security",
+    ),
     ApiMessage(
         ("wrong_scheme",),
-        r"no api key found|\bno auth\b|\bx-[\w-]*(?:key|token|auth)[\w-]*\b.{0,20}(?:missing|required|not (?:found|provided))|missing (?:the )?(?:header )?\W?x-[\w-]+|api.?key (?:is )?(?:missing|required)|missing (?:api|subscription) key|jwt is missing|jwt not present|(?:missing|no|empty|lacks?) (?:the |an? |valid )?(?:authorization|authentication|auth|access|bearer|oauth2?) ?(?:header|token|bearer)|authorization header (?:is |was )?(?:missing|required|not (?:found|present|provided|set)|malformed|invalid|empty)|access token is empty|token (?:is |was )?(?:missing|required|not (?:found|provided|present|supplied))|no (?:auth(?:orization)? )?token (?:was )?(?:found|provided|supplied|specified)|not_authed|CREDENTIALS_MISSING|not a valid key=value pair|requires 'credential' parameter|must (?:be|start with|use) (?:of the form )?[\"'`]?(?:bearer|basic|token|dpop)|(?:unsupported|invalid|unknown|wrong) (?:authorization|authentication|auth)(?:orization)? (?:scheme|type|method)|format is authorization:|credentials (?:were|are) not provided|FailedToResolveVariable|no credentials (?:were )?provided|full authentication is required",
-        "Kong, Azure API Management, AWS, Envoy, Slack, Google, express-jwt, Django REST framework, Spring Security, Apigee",
+        r"no api key found|\bno auth\b|\bx-[\w-]*(?:key|token|auth)[\w-]*\b.{0,20}(?:missing|required|not (?:found|provided))|missing (?:the )?(?:header )?\W?x-[\w-]+|api.?key (?:is )?(?:missing|required)|missing (?:api|subscription) key|authorization header (?:is |was )?(?:malformed|invalid)|not a valid key=value pair|requires 'credential' parameter|must (?:be|start with|use) (?:of the form )?[\"'`]?(?:bearer|basic|token|dpop)|(?:unsupported|invalid|unknown|wrong) (?:authorization|authentication|auth)(?:orization)? (?:scheme|type|method)|format is authorization:|FailedToResolveVariable",
+        "Kong, Azure API Management, AWS, express-jwt, Apigee",
     ),
 )
 """From the special to the general."""

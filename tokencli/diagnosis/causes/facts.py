@@ -7,7 +7,7 @@ from shlex import quote
 from tokencli.diagnosis.causes import reply
 from tokencli.diagnosis.evidence import CallFacts, Evidence, TokenFacts
 from tokencli.errors import ReplyError, TlsError, TokencliError, UnreachableError
-from tokencli.humanize import compare_clock, format_rfc3339, humanize_duration
+from tokencli.humanize import compare_clock, format_rfc3339, humanize_difference
 from tokencli.jwt.explain import MILLISECONDS_THRESHOLD, finite_number, strings_of_claim
 from tokencli.models import CLOCK_TOLERANCE_S
 
@@ -46,7 +46,7 @@ def fails_with_fresh_token(evidence: Evidence) -> bool:
         old is not None
         and fresh is not None
         and reply.is_refused(fresh)
-        and fresh.status == old.status
+        and reply.describe_answer(fresh) == reply.describe_answer(old)
     )
 
 
@@ -57,6 +57,43 @@ def is_alive(evidence: Evidence) -> bool:
         (issuer.introspection or {}).get("active") is True
         or issuer.userinfo is not None
         or fails_with_fresh_token(evidence)
+    )
+
+
+def describe_same_answer(evidence: Evidence) -> str | None:
+    """Say so if the API answers as if no token was sent: without an error code (RFC 6750 section 3.1)."""
+    call, bare = evidence.call, evidence.bare_call
+    if call is None or bare is None or reply.challenge_param(call, "error"):
+        return None
+    if reply.describe_answer(call) != reply.describe_answer(bare):
+        return None
+    return "the answer is the same as without a token, so the API may not see the token"
+
+
+def is_challenged_as_without_token(evidence: Evidence) -> bool:
+    """Tell whether the API asks for the bearer token that was sent, in the words of the call without it.
+
+    A challenge has no error code if the request had no token (RFC 6750 section 3.1).
+    """
+    call = evidence.call
+    return (
+        call is not None
+        and call.status == 401
+        and call.carrier == "Authorization: Bearer"
+        and "bearer" in reply.challenge_schemes(call)
+        and reply.is_unspecific(call)
+        and describe_same_answer(evidence) is not None
+    )
+
+
+def says_it_sees_none(evidence: Evidence) -> bool:
+    """Tell whether the API says that it sees no credentials, although they were sent in Authorization."""
+    call = evidence.call
+    return (
+        call is not None
+        and (call.carrier or "").startswith("Authorization")
+        and "intermediary" in (statements := reply.read_statements(call))
+        and "wrong_scheme" in statements
     )
 
 
@@ -101,19 +138,63 @@ def measure_skew(evidence: Evidence) -> Skew | None:
 
     If two servers disagree, the one that agrees with this computer is right: then nothing is off here.
     """
-    witnesses: dict[str, float] = {}
+    witnesses = [
+        (host, seconds)
+        for host, seconds in (
+            (_api_host(evidence), _skew_of_api(evidence)),
+            (issuer_host(evidence), _skew_of_issuer(evidence)),
+        )
+        if seconds is not None
+    ]
+    if not witnesses:
+        return None
+    closest = min((seconds for _, seconds in witnesses), key=abs)
+    return Skew(closest, tuple(dict.fromkeys(host for host, _ in witnesses)))
+
+
+def measure_api_clock(evidence: Evidence) -> float | None:
+    """Return how many seconds the API's clock is ahead of this computer's and the issuer's, which agree.
+
+    None if they don't agree, or if the API's clock is as right as theirs.
+    """
+    api, issuer = _skew_of_api(evidence), _skew_of_issuer(evidence)
+    if api is None or issuer is None or abs(issuer) >= CLOCK_TOLERANCE_S:
+        return None
+    return -api if abs(api) >= CLOCK_TOLERANCE_S else None
+
+
+def describe_api_clock(evidence: Evidence) -> str | None:
+    """Return `the clock of api.example.com is 2 hours ahead of this computer and of the issuer`."""
+    ahead = measure_api_clock(evidence)
+    if ahead is None:
+        return None
+    relation = "ahead of" if ahead > 0 else "behind"
+    return (
+        f"the clock of {_api_host(evidence)} is {say_span(ahead)} {relation} this computer and"
+        f" {issuer_host(evidence)}, the issuer, whose clocks agree: the API's administrators must set it"
+    )
+
+
+def _api_host(evidence: Evidence) -> str:
+    call = evidence.call or evidence.bare_call
+    return reply.name_host(call) if call else "the API"
+
+
+def _skew_of_api(evidence: Evidence) -> float | None:
+    """Return how many seconds this computer's clock is ahead of the API's."""
     for call in (evidence.call, evidence.bare_call, evidence.fresh_call):
         if call is None or call.is_saved or call.received_at is None:
             continue
         if (time := _server_time(call)) is not None:
-            witnesses.setdefault(reply.name_host(call), call.received_at - time)
+            return call.received_at - time
+    return None
+
+
+def _skew_of_issuer(evidence: Evidence) -> float | None:
     issuer = evidence.issuer
-    if issuer.server_time is not None and issuer.received_at is not None:
-        witnesses.setdefault(issuer_host(evidence), issuer.received_at - issuer.server_time)
-    if not witnesses:
+    if issuer.server_time is None or issuer.received_at is None:
         return None
-    closest = min(witnesses.values(), key=abs)
-    return Skew(closest, tuple(witnesses))
+    return issuer.received_at - issuer.server_time
 
 
 def is_clock_off(evidence: Evidence) -> bool:
@@ -151,7 +232,7 @@ def say_clock(moment: Moment) -> str:
 
 def say_span(seconds: float) -> str:
     """Return a duration."""
-    return humanize_duration(seconds)
+    return humanize_difference(seconds)
 
 
 def find_expiry(evidence: Evidence) -> float | None:

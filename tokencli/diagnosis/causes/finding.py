@@ -23,6 +23,8 @@ class Finding:
     """The command that fixes it; None if no command does."""
     question: str | None = None
     """What would decide between it and another cause."""
+    title: str | None = None
+    """What it is called here, if that isn't the title of the cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ def find(
     *,
     fix: str | None = None,
     question: str | None = None,
+    title: str | None = None,
 ) -> Finding:
     """Return a finding with those sentences that aren't None, each once."""
     sentences = tuple(dict.fromkeys(text for text in evidence if text))
-    return Finding(cause, confidence, sentences, fix, question)
+    return Finding(cause, confidence, sentences, fix, question, title)

@@ -1,11 +1,28 @@
 """Causes that lie in what the token is: damaged, of another kind, or opaque."""
 
+from collections.abc import Mapping
 from shlex import quote
 
 from tokencli.diagnosis.causes import facts, reply
 from tokencli.diagnosis.causes.finding import Confidence, Finding, find
 from tokencli.diagnosis.causes.reply import read_statements
-from tokencli.diagnosis.evidence import Evidence
+from tokencli.diagnosis.evidence import Evidence, TokenRole
+
+_OTHER_KINDS: Mapping[TokenRole, tuple[str, str]] = {
+    "id": ("an ID token", "the client"),
+    "refresh": ("a refresh token", "the token endpoint"),
+    "client_assertion": ("a client assertion (RFC 7523)", "the token endpoint"),
+    "dpop_proof": ("a DPoP proof (RFC 9449)", "the header DPoP beside a token"),
+    "logout_token": ("a logout token", "the client"),
+    "request_object": ("a request object (RFC 9101)", "the authorization endpoint"),
+    "saml_assertion": ("a SAML assertion", "the token endpoint or a sign-in"),
+    "authorization_code": ("an authorization code", "the token endpoint"),
+    "client_secret": ("a client secret", "the token endpoint"),
+    "api_key": ("an API key", "another header than a token's"),
+}
+"""Role -> what the token is, and whom it is for."""
+_GUESSED_KINDS = frozenset({"saml_assertion", "authorization_code", "client_secret", "api_key"})
+"""The roles that are recognized by the form of an opaque text alone."""
 
 
 def judge_mangled(evidence: Evidence) -> Finding | None:
@@ -95,7 +112,7 @@ def _may_be_about_form(evidence: Evidence) -> bool:
 
 
 def judge_wrong_token_kind(evidence: Evidence) -> Finding | None:
-    """It is an ID token or a refresh token, and the API takes access tokens."""
+    """It is an ID token, a client assertion or the like, and the API takes access tokens."""
     token, call = evidence.token or facts.UNKNOWN_TOKEN, evidence.call
     said = read_statements(call).get("wrong_token_kind")
     if call is not None and not reply.is_refused(call):
@@ -103,15 +120,14 @@ def judge_wrong_token_kind(evidence: Evidence) -> Finding | None:
     answer = reply.describe_answer(call) if call else None
     profile = evidence.profile
     fix = f"tokencli get {profile.command_line_name}" if profile else None
-    if token.role in ("id", "refresh"):
-        name = "an ID token" if token.role == "id" else "a refresh token"
+    if token.role in _OTHER_KINDS:
+        name, receiver = _OTHER_KINDS[token.role]
         sign = f": {token.role_sign}" if token.role_sign else ""
-        purpose = (
-            f"it is for the client{f' {token.client}' if token.client else ''}, and APIs take access tokens"
-            if token.role == "id"
-            else "it is for the token endpoint, and APIs take access tokens"
-        )
-        is_sure = token.role == "refresh" or reply.is_refused(call)
+        client = f" {token.client}" if token.role == "id" and token.client else ""
+        purpose = f"it is for {receiver}{client}, and APIs take access tokens"
+        is_sure = token.role != "id" or reply.is_refused(call)
+        if token.role in _GUESSED_KINDS:
+            is_sure = False
         return find(
             "wrong_token_kind",
             "certain" if is_sure else "likely",

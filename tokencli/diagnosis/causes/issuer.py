@@ -9,6 +9,16 @@ from tokencli.diagnosis.evidence import Evidence
 
 _STALE_KEYS = "the issuer publishes key {kid}; the API may have an old copy of its keys"
 
+_KEYS_QUESTION = "Does the API accept the token after it has fetched the issuer's keys again?"
+_UNKNOWN_KEY = "the API doesn't know the key that signed the token"
+
+
+def _ask_owner(evidence: Evidence) -> str:
+    """Say what the API's owner must do."""
+    url = evidence.issuer.jwks_url
+    source = f" from {url}" if url else ""
+    return f"the API's owner must have it load the issuer's keys again{source}, and not pin a copy"
+
 
 def judge_revoked(evidence: Evidence) -> Finding | None:
     """The issuer has ended the token or its session before it expired."""
@@ -20,6 +30,9 @@ def judge_revoked(evidence: Evidence) -> Finding | None:
     if expiry is not None and expiry <= moment.epoch and not facts.is_clock_off(evidence):
         return None
     answer = reply.describe_answer(call) if call else None
+    inactive = (issuer.introspection or {}).get("active") is False and _is_of_issuer(evidence)
+    if facts.fails_with_fresh_token(evidence) and not inactive and events.revoked_at is None:
+        return None
     remaining = (
         f"its lifetime ends only in {facts.say_span(expiry - moment.epoch)}, at"
         f" {facts.say_time(expiry, moment.epoch)}"
@@ -27,7 +40,6 @@ def judge_revoked(evidence: Evidence) -> Finding | None:
         else None
     )
     host = facts.issuer_host(evidence)
-    inactive = (issuer.introspection or {}).get("active") is False and _is_of_issuer(evidence)
     fix = (
         facts.renew_command(evidence)
         if facts.works_with_fresh_token(evidence) or not (evidence.token and evidence.token.stored)
@@ -41,7 +53,10 @@ def judge_revoked(evidence: Evidence) -> Finding | None:
     if inactive:
         signs.append(f"{host} says by introspection that the token isn't active")
     if issuer.userinfo_status == 401 and _is_of_issuer(evidence):
-        signs.append(f"{host}'s UserInfo endpoint refuses it with 401")
+        scopes = facts.token_scopes(evidence)
+        is_for_userinfo = scopes is None or "openid" in scopes
+        if is_for_userinfo:
+            signs.append(f"{host}'s UserInfo endpoint refuses it with 401")
     if (
         facts.works_with_fresh_token(evidence)
         and facts.same_audience(evidence)
@@ -112,8 +127,8 @@ def _is_of_issuer(evidence: Evidence) -> bool:
     token = evidence.token
     if token is None or token.mangling or token.damage or token.signature == "invalid":
         return False
-    if token.issuer is None or token.role in ("id", "refresh"):
-        return token.role not in ("id", "refresh")
+    if token.issuer is None or token.role not in ("access", "unknown"):
+        return token.role in ("access", "unknown")
     known = [evidence.issuer.issuer, evidence.profile.issuer if evidence.profile else None]
     return not any(known) or any(
         each is not None and reply.same_url(token.issuer, each) for each in known
@@ -166,17 +181,17 @@ def judge_key_rotated(evidence: Evidence) -> Finding | None:
                 "everything that was checked speaks for the token",
                 answer,
                 _STALE_KEYS.format(kid=kid),
+                _ask_owner(evidence),
             ),
-            fix=fix,
-            question="Does the API accept the token after it has fetched the issuer's keys again?",
+            question=_KEYS_QUESTION,
+            title=_UNKNOWN_KEY,
         )
     if said is None or token.kind == "opaque":
         return None
     if token.signature == "invalid" and isinstance(kid, str) and keys is not None:
         return None  # the key is there: the token was changed
     if token.signature == "valid" or (isinstance(kid, str) and keys is not None):
-        if not said.is_name and facts.fails_with_fresh_token(evidence):
-            return None
+        is_published = isinstance(kid, str) and kid in (keys or ())
         return find(
             "key_rotated",
             "likely" if said.is_name or token.signature == "valid" else "possible",
@@ -185,10 +200,14 @@ def judge_key_rotated(evidence: Evidence) -> Finding | None:
                 if token.signature == "valid"
                 else None,
                 answer,
-                _STALE_KEYS.format(kid=kid),
+                _STALE_KEYS.format(kid=kid) if is_published else None,
+                "a fresh token is refused in the same way"
+                if facts.fails_with_fresh_token(evidence)
+                else None,
+                _ask_owner(evidence),
             ),
-            fix=fix,
-            question="Does the API accept the token after it has fetched the issuer's keys again?",
+            question=_KEYS_QUESTION,
+            title=_UNKNOWN_KEY,
         )
     return find(
         "key_rotated",

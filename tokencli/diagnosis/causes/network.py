@@ -1,5 +1,6 @@
 """Causes that lie between this computer and the API, and the two that need no call."""
 
+import re
 from dataclasses import replace
 from shlex import quote
 
@@ -19,9 +20,15 @@ _GATEWAY_STATUSES = {
     524: "Cloudflare answers, but the API behind it doesn't in time",
     525: "Cloudflare answers, but its TLS handshake with the API behind it fails",
 }
+_GATEWAYS = re.compile(
+    r"(?i)nginx|openresty|apache|iis|cloudflare|cloudfront|envoy|istio|squid|awselb|haproxy|varnish|akamai"
+    r"|traefik|caddy|kong|big-?ip|imperva|incapsula|zscaler|fortigate|google frontend|gws|fastly|azure"
+)
+"""Servers that also stand before APIs, by their header Server; others are applications."""
 _PROBES = {
     "metadata": "the issuer's metadata",
     "jwks": "the signature, by the issuer's keys",
+    "signature": "the signature",
     "introspection": "whether it is active, by introspection",
     "userinfo": "the issuer's UserInfo endpoint",
     "call": "a call to the API",
@@ -77,7 +84,12 @@ def _connection_setting(error: TokencliError | None) -> str | None:
 
     Other fixes are about the profile's own servers, and the API's URL isn't part of the profile.
     """
-    return error.fix if error is not None and error.fix and " --set " in error.fix else None
+    if error is None or not error.fix or " --set " not in error.fix:
+        return None
+    names_intermediate = "ca_file of the profile" in (error.cause or "") and (
+        "didn't send the certificate of its issuer" in (error.cause or "")
+    )
+    return None if names_intermediate else error.fix
 
 
 def _describe_proxy(call: CallFacts) -> str | None:
@@ -184,8 +196,20 @@ def judge_intermediary(evidence: Evidence) -> Finding | None:
                 server,
             ),
         )
-    if "intermediary" in read_statements(call):
+    said = read_statements(call).get("intermediary")
+    if said is not None and said.is_name:
         return find("intermediary", "certain", (answer, server))
+    if evidence.call is not None and (stripped := _describe_stripping(evidence)) is not None:
+        is_named = facts.says_it_sees_none(evidence)
+        unseen = facts.describe_same_answer(evidence)
+        return find(
+            "intermediary",
+            "likely" if is_named and "authorization" in (answer or "").lower() else "possible",
+            (stripped, answer, unseen if is_named else None, server),
+            question=f"Does the header Authorization reach {host}? A proxy before the API may remove"
+            " it; the API's own log can tell",
+            title="a proxy or gateway removes the token on its way to the API",
+        )
     if call.body_kind != "html":
         return None
     same = evidence.bare_call is not None and evidence.bare_call.status == call.status
@@ -212,6 +236,18 @@ def judge_intermediary(evidence: Evidence) -> Finding | None:
     return None
 
 
+def _describe_stripping(evidence: Evidence) -> str | None:
+    """Say by what the API shows that it sees no token, although it was sent in Authorization."""
+    call = evidence.call
+    if call is None or not reply.is_refused(call) or facts.works_with_fresh_token(evidence):
+        return None
+    if facts.says_it_sees_none(evidence):
+        return "the token was sent in the header Authorization, and the API says that it sees none"
+    if facts.is_challenged_as_without_token(evidence):
+        return facts.describe_same_answer(evidence)
+    return None
+
+
 def _is_proxy_failure(call: CallFacts) -> bool:
     error = call.failure_error
     return (
@@ -224,9 +260,9 @@ def _is_proxy_failure(call: CallFacts) -> bool:
 
 def _describe_server(call: CallFacts) -> str | None:
     names = [
-        f"{name.title()}: {call.headers[name][:60]}"
+        f"{name.title()}: {value[:60]}"
         for name in ("server", "via")
-        if call.headers.get(name)
+        if (value := call.headers.get(name)) and (name == "via" or _GATEWAYS.search(value))
     ]
     return f"the reply has {' and '.join(names)}" if names else None
 
@@ -331,6 +367,8 @@ def judge_nothing_wrong(evidence: Evidence) -> Finding | None:
     if call is None:
         checks = _list_checks(evidence) or ["nothing that was checked speaks against the token"]
         return find("nothing_wrong", "likely", (*checks, *_list_open(evidence)))
+    if reply.may_hide(call):
+        return None
     if call.status is not None and 400 <= call.status < 500 and not reply.is_refused(call):
         meaning = {
             404: "there is nothing at this URL",

@@ -13,15 +13,16 @@ PERMISSION_QUESTION = (
     "Which scope does the call require, and does the account have the role? The API's documentation"
     " or its administrator can tell"
 )
+_HIDDEN = "some APIs hide with 404 what a token or an account may not see"
 
 
 def judge_missing_scope(evidence: Evidence) -> Finding | None:
     """The token lacks a scope that the call requires."""
     call, profile = evidence.call, evidence.profile
-    if call is None or not reply.is_refused(call):
+    if call is None or not (reply.is_refused(call) or reply.may_hide(call)):
         return None
     said = read_statements(call).get("missing_scope")
-    required, granted = _required_scopes(call), facts.token_scopes(evidence)
+    required, granted = _required_scopes(call), _granted_scopes(evidence)
     missing = [scope for scope in required if scope not in (granted or ())]
     is_named = said is not None and said.is_name
     if granted is not None and required and not missing:
@@ -37,11 +38,11 @@ def judge_missing_scope(evidence: Evidence) -> Finding | None:
     lacks = f"the call requires the scope {' '.join(missing)}; {has or 'which scopes the token has is unknown'}"
     fix = _scope_command(evidence, missing)
     refused = _describe_refused_scopes(evidence, missing)
-    if missing and (is_named or (call.status == 403 and granted is not None)):
+    if missing and (is_named or (call.status in (403, 404) and granted is not None)):
         return find(
             "missing_scope",
             "certain" if is_named else "likely",
-            (lacks, refused, answer),
+            (lacks, refused, answer, _HIDDEN if call.status == 404 else None),
             fix=fix,
         )
     if is_named:
@@ -81,6 +82,15 @@ def _required_scopes(call: CallFacts) -> tuple[str, ...]:
         if options and not {each.strip() for each in held.split(",")} & set(options):
             names += options[:1]
     return tuple(dict.fromkeys(names))
+
+
+def _granted_scopes(evidence: Evidence) -> tuple[str, ...] | None:
+    """Return the token's scopes, by itself, its issuer or GitHub's X-OAuth-Scopes."""
+    held = evidence.call.headers.get("x-oauth-scopes") if evidence.call else None
+    scopes = facts.token_scopes(evidence)
+    if scopes is None and held is not None:
+        return tuple(each.strip() for each in held.split(",") if each.strip())
+    return scopes
 
 
 def _scope_command(evidence: Evidence, missing: list[str]) -> str | None:
@@ -125,7 +135,9 @@ def _is_bare_403(evidence: Evidence) -> bool:
     if call is None or call.status != 403 or (call.body_kind == "html" and call.is_sign_in_page):
         return False
     statements = read_statements(call)
-    return not any(statement.is_name for statement in statements.values())
+    return "wrong_scheme" not in statements and not any(
+        statement.is_name for statement in statements.values()
+    )
 
 
 def judge_not_permitted(evidence: Evidence) -> Finding | None:
@@ -137,13 +149,16 @@ def judge_not_permitted(evidence: Evidence) -> Finding | None:
     said = statements.get("not_permitted")
     answer = reply.describe_answer(call)
     alive = "a fresh token gets the same answer" if facts.fails_with_fresh_token(evidence) else None
-    if call.status == 404 and _bare_status(evidence) == 401:
+    if call.status == 404 and (_bare_status(evidence) == 401 or reply.may_hide(call)):
         return find(
             "not_permitted",
             "possible",
             (
                 answer,
-                "without a token the answer is 401, so the API accepts the token; some APIs hide with 404 what an account may not see",
+                "without a token the answer is 401, so the API accepts the token"
+                if _bare_status(evidence) == 401
+                else None,
+                _HIDDEN,
             ),
             question="Does what the URL names exist?",
         )

@@ -16,6 +16,23 @@ _ENVIRONMENTS = {
     "test": r"tests?|testing|qa|uat|int|integration",
     "development": r"dev|develop|development|local|sandbox|demo",
 }
+_FOREIGN_APIS = {
+    "graph.microsoft.com": "Microsoft Graph",
+    "00000003-0000-0000-c000-000000000000": "Microsoft Graph",
+    "graph.windows.net": "Azure AD Graph",
+    "00000002-0000-0000-c000-000000000000": "Azure AD Graph",
+    "management.azure.com": "Azure Resource Manager",
+    "management.core.windows.net": "Azure Resource Manager",
+    "vault.azure.net": "Azure Key Vault",
+    "storage.azure.com": "Azure Storage",
+    "outlook.office.com": "Outlook",
+    "outlook.office365.com": "Outlook",
+    "sts.amazonaws.com": "AWS STS",
+    "www.googleapis.com": "Google's APIs",
+    "oauth2.googleapis.com": "Google's token endpoint",
+}
+"""Host or application ID in `aud` -> the API that it names."""
+_VERSION = re.compile(r"/v\d+(?:\.\d+)?(?=/|$)")
 _USER_CLAIMS = ("preferred_username", "upn", "unique_name", "email", "username")
 
 
@@ -82,16 +99,18 @@ def judge_wrong_audience(evidence: Evidence) -> Finding | None:
             ),
             fix=facts.renew_command(evidence),
         )
-    if call is None or not reply.is_unspecific(call):
+    if call is None or not reply.is_refused(call):
         return None
-    if (strange := _describe_strange_audience(evidence, audience)) is not None:
-        return find("wrong_audience", "likely", (strange, answer))
-    if token.kind == "opaque" and not audience:
+    if call.status == 401 and (foreign := _describe_foreign_api(evidence, audience)) is not None:
+        return find("wrong_audience", "likely", (foreign, answer))
+    if not reply.is_unspecific(call) or (token.kind == "opaque" and not audience):
         return None
+    strange = _describe_strange_audience(evidence, audience)
+    is_valid = facts.is_alive(evidence) and strange is None
     return find(
         "wrong_audience",
-        "likely" if facts.is_alive(evidence) else "possible",
-        (current, "the token is otherwise valid" if facts.is_alive(evidence) else None, answer),
+        "likely" if is_valid and not facts.is_challenged_as_without_token(evidence) else "possible",
+        (strange or current, "the token is otherwise valid" if is_valid else None, answer),
         question=f"Which audience does {reply.name_host(call)} expect?",
     )
 
@@ -112,10 +131,10 @@ def _describe_slash(evidence: Evidence, audience: tuple[str, ...]) -> str | None
     )
 
 
-def _describe_strange_audience(evidence: Evidence, audience: tuple[str, ...]) -> str | None:
-    """Say so if every audience is a URL of another site, or is the issuer's own API."""
+def _describe_foreign_api(evidence: Evidence, audience: tuple[str, ...]) -> str | None:
+    """Say so if the audience is a well-known API at another host, or is the issuer's own API."""
     call, token = evidence.call, evidence.token
-    if call is None or token is None or not audience:
+    if call is None or token is None:
         return None
     host = reply.name_host(call)
     names = [each for each in audience if each != token.client]
@@ -124,6 +143,28 @@ def _describe_strange_audience(evidence: Evidence, audience: tuple[str, ...]) ->
             "the token's audience is account, Keycloak's own account API: no client scope adds the"
             f" audience of {host}"
         )
+    for name in names:
+        known = reply.hostname(name) or name.lower()
+        if known in _FOREIGN_APIS and _site(known) != _site(host):
+            unverifiable = (
+                "; only it can verify their signature, as the nonce in their header shows"
+                if "nonce" in token.header
+                else ""
+            )
+            return (
+                f"the token's audience is {name}, {_FOREIGN_APIS[known]}, and the call goes to {host}:"
+                f" such tokens are for {_FOREIGN_APIS[known]} alone{unverifiable}"
+            )
+    return None
+
+
+def _describe_strange_audience(evidence: Evidence, audience: tuple[str, ...]) -> str | None:
+    """Say so if every audience is a URL of another site; many APIs have an audience of any name."""
+    call, token = evidence.call, evidence.token
+    if call is None or token is None or not audience:
+        return None
+    host = reply.name_host(call)
+    names = [each for each in audience if each != token.client]
     hosts = [reply.origin(each)[1] for each in names if each.startswith(("https://", "http://"))]
     if not hosts or len(hosts) != len(names):
         return None
@@ -156,6 +197,7 @@ def judge_wrong_issuer(evidence: Evidence) -> Finding | None:
             (
                 answer,
                 f"{current}; {expects}" if current and expects else current,
+                _describe_version(evidence),
                 _environments(evidence),
             ),
             fix=fix,
@@ -172,7 +214,7 @@ def judge_wrong_issuer(evidence: Evidence) -> Finding | None:
             fix=facts.renew_command(evidence),
             question="Where does the token come from?",
         )
-    if is_trusted or issuer is None:
+    if is_trusted or issuer is None or _works_from_same_issuer(evidence):
         return None
     if trusted:
         return find(
@@ -185,25 +227,24 @@ def judge_wrong_issuer(evidence: Evidence) -> Finding | None:
             ),
             fix=fix,
         )
-    environments = _environments(evidence)
+    environments, version = _environments(evidence), _describe_version(evidence)
     if profile is not None and profile.issuer and not reply.same_url(issuer, profile.issuer):
         return find(
             "wrong_issuer",
             "likely",
             (
                 f"{current}, and profile {profile.name} trusts {profile.issuer}",
+                version,
                 environments,
                 answer,
             ),
-            fix=fix or facts.renew_command(evidence),
+            fix=fix or (None if version and token.stored else facts.renew_command(evidence)),
             question=_account_question(evidence),
         )
     if call is None or not (reply.is_unspecific(call) or said or environments):
         return None
     if environments:
         return find("wrong_issuer", "likely", (environments, answer), fix=fix)
-    if said is None and facts.works_with_fresh_token(evidence):
-        return None
     return find(
         "wrong_issuer",
         "possible",
@@ -211,6 +252,36 @@ def judge_wrong_issuer(evidence: Evidence) -> Finding | None:
         fix=fix,
         question=f"Which issuer does {reply.name_host(call)} trust?",
     )
+
+
+def _works_from_same_issuer(evidence: Evidence) -> bool:
+    fresh, token = evidence.fresh_token, evidence.token
+    return facts.works_with_fresh_token(evidence) and (
+        fresh is None or token is None or fresh.issuer == token.issuer
+    )
+
+
+def _describe_version(evidence: Evidence) -> str | None:
+    """Say so if the token's issuer is the profile's in another version, e.g. v1.0 instead of v2.0."""
+    token, profile = evidence.token, evidence.profile
+    ours, theirs = profile and profile.issuer, token and token.issuer
+    if not ours or not theirs or reply.same_url(ours, theirs):
+        return None
+    tenant = _find_entra_tenant(ours)
+    if _VERSION.sub("", ours).rstrip("/") != _VERSION.sub("", theirs).rstrip("/") and (
+        tenant is None or tenant != _find_entra_tenant(theirs)
+    ):
+        return None
+    return (
+        f"{theirs} is another version of the same issuer as {ours}; which version a token has is"
+        " set at the issuer, usually for the API"
+    )
+
+
+def _find_entra_tenant(url: str) -> str | None:
+    """Return the tenant of an issuer of Microsoft Entra, whose v1.0 and v2.0 have different hosts."""
+    hosts = ("sts.windows.net", "login.microsoftonline.com")
+    return urlsplit(url).path.split("/")[1] if reply.hostname(url) in hosts else None
 
 
 def _is_unknown_to_issuer(evidence: Evidence) -> bool:
@@ -335,7 +406,7 @@ def _account_signs(evidence: Evidence) -> list[str]:
             )
     if profile.issuer and token.issuer and not reply.same_url(profile.issuer, token.issuer):
         ours, theirs = reply.origin(profile.issuer), reply.origin(token.issuer)
-        if ours == theirs:
+        if ours == theirs and _describe_version(evidence) is None:
             signs.append(
                 f"the token is of {token.issuer}, another tenant of {ours[1]} than {profile.issuer}"
             )

@@ -185,6 +185,17 @@ def is_unspecific(call: CallFacts | None) -> bool:
     return not read_statements(call)
 
 
+def may_hide(call: CallFacts | None) -> bool:
+    """Tell whether a 404 may hide what the token may not see, as GitHub's and GitLab's do."""
+    return (
+        call is not None
+        and call.status == 404
+        and any(
+            name.startswith(("x-github-", "x-gitlab-", "x-oauth-scopes")) for name in call.headers
+        )
+    )
+
+
 def same_url(one: str, other: str) -> bool:
     """Compare two identifiers, with or without a slash at the end."""
     return one.rstrip("/") == other.rstrip("/")

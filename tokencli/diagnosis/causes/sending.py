@@ -1,12 +1,13 @@
 """Causes that lie in how the token is sent."""
 
 import json
+from collections.abc import Mapping
 from shlex import quote
 
 from tokencli.diagnosis.causes import facts, reply
 from tokencli.diagnosis.causes.finding import Confidence, Finding, find
 from tokencli.diagnosis.causes.reply import read_statements
-from tokencli.diagnosis.evidence import CallFacts, Evidence
+from tokencli.diagnosis.evidence import CallFacts, Evidence, TokenFacts
 from tokencli.humanize import join_alternatives
 
 USUAL_HEADER_LIMIT = 8192
@@ -48,7 +49,7 @@ def judge_bound_token_sent_bare(evidence: Evidence) -> Finding | None:
         )
     if token.bound_to is not None and token.holds_bound_key is False:
         owner = (
-            f"profile {profile.name} has another one"
+            f"profile {profile.name} has another one{_compare_thumbprints(token)}"
             if profile
             else "the call was made with another one"
         )
@@ -56,7 +57,9 @@ def judge_bound_token_sent_bare(evidence: Evidence) -> Finding | None:
             "bound_token_sent_bare",
             "certain",
             (f"the token is bound to {name}, and {owner}", answer),
-            fix=facts.sign_in_command(evidence),
+            fix=facts.renew_command(evidence)
+            if token.thumbprint_of_profile
+            else facts.sign_in_command(evidence),
         )
     if said is None:
         return None
@@ -82,6 +85,14 @@ def judge_bound_token_sent_bare(evidence: Evidence) -> Finding | None:
     )
 
 
+def _compare_thumbprints(token: TokenFacts) -> str:
+    confirmation = token.claims.get("cnf")
+    if token.thumbprint_of_profile is None or not isinstance(confirmation, Mapping):
+        return ""
+    bound = str(confirmation.get("x5t#S256"))
+    return f" (thumbprint {bound[:12]}… in the token, {token.thumbprint_of_profile[:12]}… in the profile)"
+
+
 def _proof_command(evidence: Evidence) -> str | None:
     call, profile, token = evidence.call, evidence.profile, evidence.token
     if call is None or profile is None or token is None or token.bound_to == "certificate":
@@ -103,6 +114,8 @@ def judge_wrong_scheme(evidence: Evidence) -> Finding | None:
     call = evidence.call
     if call is None or not reply.is_refused(call) or call.withheld:
         return None
+    if facts.works_with_fresh_token(evidence):
+        return None  # it was sent in the same way
     said = read_statements(call).get("wrong_scheme")
     answer, fix = reply.describe_answer(call), _carrier_command(evidence)
     sent = f"the token was sent in {_describe_carrier(call.carrier)}" if call.carrier else None
@@ -129,21 +142,56 @@ def judge_wrong_scheme(evidence: Evidence) -> Finding | None:
         is_sure = call.carrier is not None and "Authorization" in call.carrier and knows_tokens
         confidence: Confidence = "certain" if is_sure or said else "likely"
         return find("wrong_scheme", confidence, (f"{sent}, and {mismatch}", answer), fix=fix)
-    differs, unseen = _describe_other_carrier(evidence), _describe_same_answer(evidence)
+    if (header := _find_key_header(call)) is not None:
+        return find(
+            "wrong_scheme",
+            "likely",
+            (
+                f"{sent}, and the API requires a key of its own in the header {header}",
+                "the challenge says so; whether it takes the token beside that is open",
+                answer,
+            ),
+        )
+    differs, unseen = _describe_other_carrier(evidence), facts.describe_same_answer(evidence)
     if said is None and differs is None:
         if unseen is None or call.status != 401 or not reply.is_unspecific(call):
             return None
-        return find(
-            "wrong_scheme",
-            "likely" if call.challenges and facts.is_sound(evidence) else "possible",
-            (unseen, sent, answer),
-            question=f"Where does {reply.name_host(call)} look for the token?",
-        )
+        return find("wrong_scheme", "possible", (unseen, sent, answer), question=_ask_place(call))
+    is_removable = facts.says_it_sees_none(evidence) and differs is None
     return find(
         "wrong_scheme",
         "certain" if said and differs else "likely",
-        (f"{sent}, and {differs}" if differs else sent, answer, unseen),
+        (
+            f"{sent}, and {differs}" if differs else sent,
+            _describe_signature(call),
+            answer,
+            unseen,
+        ),
         fix=fix if differs else None,
+        question=_ask_place(call) if is_removable else None,
+    )
+
+
+def _ask_place(call: CallFacts) -> str:
+    return f"Where does {reply.name_host(call)} look for the token?"
+
+
+def _find_key_header(call: CallFacts) -> str | None:
+    """Return the header that the challenge wants a key in, as Azure API Management's does."""
+    for challenge in call.challenges:
+        if challenge.params.get("type") == "header" and challenge.params.get("name"):
+            return challenge.params["name"][:60]
+    return None
+
+
+def _describe_signature(call: CallFacts) -> str | None:
+    """Say so if the API takes requests that are signed, not tokens."""
+    text = f"{call.error_code} {call.error_text}"
+    if "key=value pair" not in text and "IncompleteSignature" not in text:
+        return None
+    return (
+        "the API expects a request that is signed with AWS credentials (Signature Version 4) in the"
+        " header Authorization, not a token"
     )
 
 
@@ -166,7 +214,7 @@ def _find_need_of_dpop(evidence: Evidence) -> str | None:
 def _describe_challenge_mismatch(call: CallFacts) -> str | None:
     """Say what the API accepts, if the token was sent in another way."""
     schemes, carrier = reply.challenge_schemes(call), call.carrier
-    if not schemes or carrier is None or carrier.startswith("?"):
+    if not schemes or carrier is None or carrier.startswith("?") or _find_key_header(call):
         return None
     name, _, scheme = carrier.partition(": ")
     if name.casefold() == "cookie" or scheme.strip().lower() in schemes:
@@ -200,16 +248,6 @@ def _describe_carrier(carrier: str) -> str:
 
 def _spell_scheme(scheme: str) -> str:
     return _SCHEME_NAMES.get(scheme, scheme)
-
-
-def _describe_same_answer(evidence: Evidence) -> str | None:
-    """Say so if the API answers as if no token was sent: without an error code (RFC 6750 section 3.1)."""
-    call, bare = evidence.call, evidence.bare_call
-    if call is None or bare is None or reply.challenge_param(call, "error"):
-        return None
-    if reply.describe_answer(call) != reply.describe_answer(bare):
-        return None
-    return "the answer is the same as without a token, so the API may not see the token"
 
 
 def _carrier_command(evidence: Evidence) -> str | None:

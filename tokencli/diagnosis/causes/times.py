@@ -28,15 +28,18 @@ def judge_expired(evidence: Evidence) -> Finding | None:
             call is not None and call.status == 403 and said is None
         ):
             confidence = "likely"
+        foreign = facts.describe_api_clock(evidence) if expiry > evidence.now else None
         return find(
             "expired",
             confidence,
             (
                 _describe_expiry(evidence, expiry, moment),
+                foreign,
                 reply.describe_answer(call) if call else None,
                 facts.describe_renewal(evidence),
             ),
-            fix=facts.renew_command(evidence),
+            fix=None if foreign else facts.renew_command(evidence),
+            title="the token has expired by the API's clock, which is off" if foreign else None,
         )
     if call is None:
         return None
@@ -90,7 +93,7 @@ def _describe_expiry(evidence: Evidence, expiry: float, moment: Moment) -> str:
         )
     text = f"the token expired {ago} ago, {end}, by {facts.say_clock(moment)} ({now})"
     skew = facts.measure_skew(evidence)
-    if moment.host is None or skew is None:
+    if moment.host is None or skew is None or facts.measure_api_clock(evidence) is not None:
         return text
     if abs(skew.seconds) < CLOCK_TOLERANCE_S:
         return f"{text}; this computer's clock agrees"
@@ -195,6 +198,7 @@ def judge_not_yet_valid(evidence: Evidence) -> Finding | None:
         ):
             confidence = "likely"
         name = "nbf" if is_nbf else "iat"
+        foreign = facts.describe_api_clock(evidence) if start <= evidence.now else None
         return find(
             "not_yet_valid",
             confidence,
@@ -202,9 +206,11 @@ def judge_not_yet_valid(evidence: Evidence) -> Finding | None:
                 f"the token is valid from {facts.say_time(start, moment.epoch)} on ({name}), and by"
                 f" {facts.say_clock(moment)} it is {facts.say_time(moment.epoch, moment.epoch)}:"
                 f" {facts.say_span(wait)} too early",
+                foreign,
                 answer,
-                _describe_issuer_clock(evidence),
+                None if foreign else _describe_issuer_clock(evidence),
             ),
+            title="the token isn't valid yet by the API's clock, which is off" if foreign else None,
         )
     if said is None or not said.is_name:
         return None
