@@ -34,6 +34,9 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 """Methods that change nothing (RFC 9110 section 9.2.1), so that they can be sent once more without a token."""
 MAX_PAGE_CHARS = 64 * 1024
 MAX_TITLE_CHARS = 200
+MAX_SCOPES = 16
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,100}")
+"""A scope (RFC 6749 section 3.3)."""
 OWN_HEADERS = frozenset(
     ("host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "expect",
      "proxy-authorization", "proxy-connection", "accept-encoding", "keep-alive")
@@ -376,6 +379,7 @@ def read_reply(
         body_kind=kind,
         error_code=reason.code,
         error_text=reason.text,
+        required_scopes=_read_required_scopes(document, kind, reason),
         page_title=redact_text(title, secrets)[:MAX_TITLE_CHARS] if title else None,
         is_sign_in_page=_SIGN_IN_PAGE.search(page) is not None,
         server_time=reply.server_time,
@@ -401,6 +405,32 @@ def _read_reason(
         return read_server_reason(document, None, None, secrets, public)
     except RecursionError:
         return ServerReason()
+
+
+def _read_required_scopes(
+    document: ReplyDocument, kind: BodyKind, reason: ServerReason
+) -> tuple[str, ...]:
+    """Return the scopes that a JSON body says the call requires; few APIs use the same key."""
+    if kind != "json" or document.unreadable_reason:
+        return ()
+    is_about_scopes = re.search(r"(?i)scope", f"{reason.code} {reason.text}") is not None
+    found: list[str] = []
+    bodies = [document.parsed_body]
+    if isinstance(bodies[0], dict):
+        bodies += [bodies[0].get(name) for name in ("error", "details", "data")]
+    for body in bodies:
+        for name, value in body.items() if isinstance(body, dict) else ():
+            is_scope = re.fullmatch(r"(?i)(?:required|needed|missing)_?-?scopes?", name) is not None
+            is_hint = is_about_scopes and name in ("required", "needed", "scope", "scopes")
+            if not (is_scope or is_hint):
+                continue
+            values = re.split(r"[\s,]+", value) if isinstance(value, str) else value
+            found += [
+                each
+                for each in (values if isinstance(values, list) else ())
+                if isinstance(each, str) and _SCOPE.fullmatch(each)
+            ]
+    return tuple(dict.fromkeys(found))[:MAX_SCOPES]
 
 
 def _find_body_kind(document: ReplyDocument) -> BodyKind:

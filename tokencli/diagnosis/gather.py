@@ -6,6 +6,7 @@ over is left behind, and becomes an open question, as does each one that wasn't 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import Any
@@ -235,7 +236,20 @@ class Gatherer:
             mangling=() if pasted is None else pasted.mangling,
             damage=None if pasted is None else pasted.damage,
             length=None if pasted is None else len(pasted.sent),
+            thumbprint=self._read_thumbprint(),
         )
+
+    def _read_thumbprint(self) -> str | None:
+        """Return the `x5t#S256` of the profile's client certificate; None if it has none to read."""
+        if self.profile is None or self.profile.client_cert is None:
+            return None
+        from tokencli.jwt.sign import UnusableKeyError, certificate_thumbprints
+
+        try:
+            pem = Path(self.profile.client_cert[0]).read_bytes()
+            return certificate_thumbprints(pem)["x5t#S256"]
+        except (OSError, UnusableKeyError):
+            return None  # the call reports it
 
     # The probes
 
@@ -439,7 +453,11 @@ class Gatherer:
             self.answers.merge_issuer(facts)
         facts, keys = issuer_probes.ask_keys(profile, metadata, ctx)
         self.answers.merge_issuer(facts)
-        self.answers.token = issuer_probes.check_signature(token, self.answers.token, profile, keys)
+        checked = issuer_probes.check_signature(token, self.answers.token, profile, keys)
+        self.answers.token = checked
+        is_open = checked.kind == "jwt" and checked.signature == "unchecked" and not checked.damage
+        if is_open and checked.signature_problem:
+            self._leave_open("signature", checked.signature_problem)
 
     def _try_fresh_token(
         self,

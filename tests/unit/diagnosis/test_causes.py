@@ -1,5 +1,7 @@
 """Each cause is named first by its family of evidence, and not by the controls beside it."""
 
+import base64
+import json
 from dataclasses import replace
 
 import pytest
@@ -20,7 +22,13 @@ from tests.unit.diagnosis.records import (
     token,
 )
 from tokencli.diagnosis.causes import CAUSES, exit_code, rank_causes
-from tokencli.diagnosis.evidence import EventFacts, Evidence, OpenQuestion, ResourceFacts
+from tokencli.diagnosis.evidence import (
+    EventFacts,
+    Evidence,
+    OpenQuestion,
+    ResourceFacts,
+    TokenRole,
+)
 from tokencli.errors import LoginRequiredError, RefusedError, TlsError, UnreachableError
 
 EXPIRED = token(expires_at=NOW - 12 * MINUTE, issued_at=NOW - 72 * MINUTE)
@@ -827,3 +835,167 @@ def test_ambiguous_pairs(one: str, other: str, record: Evidence) -> None:
 def test_exit_codes(record: Evidence, code: int) -> None:
     """The first cause decides, and a clock that is off alone is no failure."""
     assert exit_code(rank_causes(record)) == code
+
+
+GRAPH = token(
+    audience=("https://graph.microsoft.com",), header={"alg": "RS256", "kid": "k1", "nonce": "n"}
+)
+SIGNATURE_REFUSED = call(challenge=INVALID, text="Signature verification failed")
+
+
+def rank(record: Evidence) -> dict[str, str]:
+    """Return id -> confidence."""
+    return {finding.id: finding.confidence for finding in rank_causes(record)}
+
+
+def test_a_header_that_was_sent_and_is_missed() -> None:
+    """Both who removed it and another place are named, and what decides between them."""
+    text = "Missing Authorization Header"
+    first, second = rank_causes(
+        evidence(call=call(text=text), bare_call=bare(challenge=None, text=text))
+    )[:2]
+    assert (first.id, first.confidence) == ("intermediary", "likely")
+    assert second.id == "wrong_scheme"
+    assert second.confidence != "certain"
+    assert first.question
+    assert second.question
+
+
+def test_a_token_of_a_well_known_api() -> None:
+    """It comes before the doubts about the signature, and only at another host."""
+    assert next(iter(rank(evidence(token=GRAPH, call=SIGNATURE_REFUSED)))) == "wrong_audience"
+    at_home = replace(SIGNATURE_REFUSED, url="https://graph.microsoft.com/v1.0/me")
+    assert "wrong_audience" not in rank(evidence(token=GRAPH, call=at_home))
+
+
+def test_the_host_in_the_audience_is_a_weak_sign() -> None:
+    """It is only possible, and a refusal of UserInfo comes first if the token is for it."""
+    other = token(audience=("https://other.example.org",), scopes=("openid",))
+    refused = evidence(token=other, call=call(), issuer=issuer(userinfo_status=401))
+    assert rank(refused)["wrong_audience"] == "possible"
+    assert next(iter(rank(refused))) == "revoked"
+    unfit = replace(refused, token=replace(other, scopes=("orders:read",)))
+    assert rank(unfit).get("revoked") != "likely"
+
+
+def test_a_fresh_token_refused_in_the_same_way() -> None:
+    """It rules out that the token was revoked, but not that the API has an old copy of the keys."""
+    tried = evidence(
+        call=SIGNATURE_REFUSED, fresh_token=token(), fresh_call=SIGNATURE_REFUSED, bare_call=bare()
+    )
+    first = rank_causes(tried)[0]
+    assert (first.id, first.fix) == ("key_rotated", None)
+    assert first.title == "the API doesn't know the key that signed the token"
+    silent = evidence(call=call(), fresh_token=token(), fresh_call=call())
+    assert "revoked" not in rank(silent)
+
+
+def test_a_fresh_token_that_is_accepted() -> None:
+    """It shows that the token is sent in the right way, to the API, and by the right issuer."""
+    tried = evidence(
+        call=call(challenge="Bearer"),
+        bare_call=bare(),
+        fresh_token=token(),
+        fresh_call=call(200),
+    )
+    assert not rank(tried).keys() & {"wrong_scheme", "intermediary", "wrong_issuer"}
+
+
+@pytest.mark.parametrize(
+    ("cause", "ahead", "changes"),
+    [
+        ("expired", 2 * HOUR - 6, {}),
+        ("not_yet_valid", -2 * HOUR + 6, {"not_before": NOW - 30 * MINUTE}),
+    ],
+)
+def test_the_clock_of_the_api_is_off(cause: str, ahead: float, changes: dict[str, float]) -> None:
+    """Two clocks against one: the API's is off, also if the issuer is on the same host."""
+    record = evidence(
+        token=token(**changes),
+        call=call(challenge=INVALID, server_ahead=ahead, url=f"{ISSUER}:8443/orders"),
+    )
+    first = rank_causes(record)[0]
+    assert (first.id, first.fix) == (cause, None)
+    assert "the API's clock, which is off" in (first.title or "")
+    assert any("2 hours" in sentence for sentence in first.evidence)
+    assert "local_clock" not in rank(record)
+
+
+@pytest.mark.parametrize(
+    "role",
+    ["client_assertion", "dpop_proof", "logout_token", "request_object", "saml_assertion",
+     "authorization_code", "client_secret", "api_key"],
+)  # fmt: skip
+def test_what_is_no_access_token(role: TokenRole) -> None:
+    """Whatever else is sent in its place is named."""
+    assert next(iter(rank(evidence(token=opaque(role=role), call=call())))) == "wrong_token_kind"
+
+
+def test_a_404_that_may_hide() -> None:
+    """GitHub's headers name the scope; without them the account may lack access."""
+    headers = {"x-github-request-id": "1", "x-oauth-scopes": "gist"}
+    scoped = call(404, headers={**headers, "x-accepted-oauth-scopes": "repo"})
+    first = rank_causes(evidence(token=opaque(scopes=("gist",)), call=scoped))[0]
+    assert first.id == "missing_scope"
+    assert first.fix == "tokencli profiles edit orders --set 'scope=orders:read repo'"
+    hidden = rank_causes(evidence(token=opaque(), call=call(404, headers=headers)))
+    assert [finding.id for finding in hidden] == ["not_permitted"]
+    assert exit_code(hidden) == 5
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("https://id.example.com/t/v2.0", "https://id.example.com/t/v1.0"),
+        ("https://login.microsoftonline.com/11-22/v2.0", "https://sts.windows.net/11-22/"),
+    ],
+)
+def test_another_version_of_the_issuer(ours: str, theirs: str) -> None:
+    """It is no other account, and a new token of the same version doesn't help."""
+    first, *others = rank_causes(
+        evidence(
+            token=token(issuer=theirs),
+            profile=profile(issuer=ours),
+            call=call(text="The iss claim is not valid"),
+        )
+    )
+    assert (first.id, first.fix) == ("wrong_issuer", None)
+    assert any("another version of the same issuer" in sentence for sentence in first.evidence)
+    assert "other_account" not in [each.id for each in others]
+
+
+def test_a_claims_challenge_is_decoded() -> None:
+    """Microsoft Entra names the authentication context in base64; the fix requests it."""
+    demand = {"access_token": {"acrs": {"essential": True, "value": "c1"}}}
+    claims = base64.b64encode(json.dumps(demand).encode()).decode()
+    first = rank_causes(
+        evidence(
+            profile=profile(is_interactive=True),
+            call=call(challenge=f'Bearer error="insufficient_claims", claims="{claims}"'),
+        )
+    )[0]
+    assert first.id == "step_up_needed"
+    assert any("acrs c1" in sentence for sentence in first.evidence)
+    assert "params.claims=" in (first.fix or "")
+
+
+def test_a_key_that_the_challenge_wants_in_another_header() -> None:
+    """The header is named as the API spells it."""
+    challenge = 'AzureApiManagementKey realm="x",name="Ocp-Apim-Subscription-Key",type="header"'
+    first = rank_causes(evidence(call=call(challenge=challenge)))[0]
+    assert (first.id, first.confidence) == ("wrong_scheme", "likely")
+    assert any("Ocp-Apim-Subscription-Key" in sentence for sentence in first.evidence)
+
+
+def test_another_certificate_than_the_bound_one() -> None:
+    """Both thumbprints are shown."""
+    bound = token(
+        bound_to="certificate",
+        holds_bound_key=False,
+        thumbprint_of_profile="B" * 43,
+        claims={"cnf": {"x5t#S256": "A" * 43}},
+    )
+    first = rank_causes(evidence(token=bound, call=call(proof="certificate")))[0]
+    assert first.id == "bound_token_sent_bare"
+    assert first.fix == "tokencli refresh orders"
+    assert any("AAAA" in sentence and "BBBB" in sentence for sentence in first.evidence)

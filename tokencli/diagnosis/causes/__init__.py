@@ -96,12 +96,6 @@ CAUSES: Mapping[str, Cause] = {
         sending.judge_bound_token_sent_bare,
         frozenset({"wrong_scheme"}) | _DENIALS | _DOUBTS,
     ),
-    "wrong_scheme": Cause(
-        "the API looks for the token elsewhere",
-        _TOKEN,
-        sending.judge_wrong_scheme,
-        frozenset({"key_rotated", "jwks_unreachable"}) | _DENIALS | _DOUBTS,
-    ),
     "step_up_needed": Cause(
         "the API requires a stronger or more recent sign-in",
         _TOKEN,
@@ -113,6 +107,12 @@ CAUSES: Mapping[str, Cause] = {
         _TOKEN,
         recipient.judge_wrong_audience,
         frozenset({"revoked"}),
+    ),
+    "wrong_scheme": Cause(
+        "the API looks for the token elsewhere",
+        _TOKEN,
+        sending.judge_wrong_scheme,
+        frozenset({"key_rotated", "jwks_unreachable"}) | _DENIALS | _DOUBTS,
     ),
     "revoked": Cause(
         "the token was revoked, or its session has ended", _TOKEN, issuer.judge_revoked

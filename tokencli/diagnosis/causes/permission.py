@@ -1,5 +1,8 @@
 """Causes that lie in what the token may do: its scopes, its account, its sign-in, and how often."""
 
+import base64
+import json
+from collections.abc import Mapping
 from shlex import quote
 
 from tokencli.diagnosis.causes import facts, reply
@@ -265,7 +268,17 @@ def judge_step_up_needed(evidence: Evidence) -> Finding | None:
         signs.append(f"the API requires a sign-in within {facts.say_span(max_age)}; {since}")
         satisfied = satisfied and age is not None and age <= max_age
     fix = None
-    if profile is not None and profile.is_interactive and (values or max_age is not None):
+    demand = _read_claims_challenge(call)
+    if demand is not None:
+        signs.append(_describe_demand(demand))
+        satisfied = False
+    if profile is not None and profile.is_interactive and demand is not None:
+        setting = quote(f"params.claims={json.dumps(demand, separators=(',', ':'))}")
+        fix = (
+            f"tokencli profiles edit {profile.name} --set {setting}"
+            f" && tokencli login {profile.command_line_name} --again"
+        )
+    elif profile is not None and profile.is_interactive and (values or max_age is not None):
         settings = []
         if values:
             acr_setting = "params.acr_values=" + " ".join(values)
@@ -282,6 +295,34 @@ def judge_step_up_needed(evidence: Evidence) -> Finding | None:
         (*signs, reply.describe_answer(call)),
         fix=fix,
     )
+
+
+def _read_claims_challenge(call: CallFacts) -> dict[str, object] | None:
+    """Return the claims that Microsoft Entra's claims challenge requires, decoded from base64."""
+    text = reply.challenge_param(call, "claims") or ""
+    try:
+        demand = json.loads(base64.b64decode(text + "=" * (-len(text) % 4), validate=True))
+    except ValueError:
+        return None
+    claims = demand.get("access_token") if isinstance(demand, dict) else None
+    return demand if isinstance(claims, dict) and claims else None
+
+
+def _describe_demand(demand: Mapping[str, object]) -> str:
+    """Say what a claims challenge requires: an authentication context, or a token that is newer."""
+    claims = demand["access_token"]
+    assert isinstance(claims, dict), "it was checked"
+    parts = []
+    for name, detail in claims.items():
+        options = detail if isinstance(detail, dict) else {}
+        values = [options[key] for key in ("value", "values") if key in options]
+        shown = json.dumps(values[0])[:80].strip('"') if values else "any value"
+        meaning = {
+            "acrs": " (an authentication context of Conditional Access)",
+            "nbf": " (a token issued after that time)",
+        }.get(name, "")
+        parts.append(f"{name[:40]} {shown}{meaning}")
+    return f"the API requires of the token: {', '.join(parts)}"
 
 
 def _read_seconds(text: str | None) -> float | None:
