@@ -124,6 +124,8 @@ def test_names_that_are_taken(tokencli: Run, write_config: Write, file: Path) ->
     file.write_text(file.read_text().replace("data.token", "data.jwt"))
     refused = tokencli("providers", "add", str(file), "--yes")
     assert (refused.code, "profiles that use it: p" in refused.err) == (2, True)
+    code, seen = at_a_terminal("providers", "add", str(file), "--yes", answers=[])
+    assert (code, "--replace --yes" in seen) == (2, True), "--yes answers no question of its own"
     done = tokencli("providers", "add", str(file), "--yes", "--replace")
     assert done.code == 0, done.err
     providers = tomllib.loads(path.read_text())["providers"]

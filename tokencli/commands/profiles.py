@@ -156,21 +156,27 @@ def remove(
         if not terminal.ask_yes_no(f"Remove profile {name} and delete its tokens?", default=False):
             terminal.print_note("nothing changed")
             return
-        stored = (
-            [ref.name for ref, is_stored in find_keyring_secrets(profile, app) if is_stored]
-            if profile
-            else []
-        )
+        stored = _list_stored_secrets(app, profile)
         if stored and not secrets:
             question = f"Also delete its secrets from the OS keyring ({', '.join(stored)})?"
             secrets = terminal.ask_yes_no(question, default=False)
+    secret_names = _list_stored_secrets(app, profile) if secrets else []
     tokens = delete_profile_data(name, app.config, app, secrets=secrets)
     with app.locked_config() as config:
         remove_profile(config, name)
     app.fast_path_records.delete_all()
     terminal.print_note(f"removed profile {name} from {app.config.path}")
-    terminal.print_note(f"deleted {tokens or 'no'} token{'' if tokens == 1 else 's'}")
+    deleted = f"{tokens or 'no'} token{'' if tokens == 1 else 's'}"
+    if secret_names:
+        deleted += f", and its secrets in the OS keyring ({', '.join(secret_names)})"
+    terminal.print_note(f"deleted {deleted}")
     _print_remaining_secrets(app, name, profile)
+
+
+def _list_stored_secrets(app: App, profile: Profile | None) -> list[str]:
+    """Return the names of the secrets that the OS keyring holds for the profile."""
+    found = find_keyring_secrets(profile, app) if profile else ()
+    return [ref.name for ref, is_stored in found if is_stored]
 
 
 def _print_remaining_secrets(app: App, name: str, profile: Profile | None) -> None:

@@ -132,10 +132,12 @@ def confirm_providers(
 
     `command` is as in `install_providers`. Raises UsageError.
     """
-    new = []
-    for section in sections:
-        if not _is_installed(app, section, command, replace=replace or app.terminal.interactive):
-            new.append(section)
+    will_ask = app.terminal.interactive and not yes
+    new = [
+        section
+        for section in sections
+        if not _is_installed(app, section, command, replace=replace or will_ask)
+    ]
     if not new:
         return []
     for section in new:
