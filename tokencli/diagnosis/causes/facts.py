@@ -7,7 +7,7 @@ from shlex import quote
 from tokencli.diagnosis.causes import reply
 from tokencli.diagnosis.evidence import CallFacts, Evidence, TokenFacts
 from tokencli.errors import ReplyError, TlsError, TokencliError, UnreachableError
-from tokencli.humanize import compare_clock, format_rfc3339, humanize_difference
+from tokencli.humanize import compare_clock, format_rfc3339, humanize_difference, humanize_duration
 from tokencli.jwt.explain import MILLISECONDS_THRESHOLD, finite_number, strings_of_claim
 from tokencli.models import CLOCK_TOLERANCE_S
 
@@ -230,8 +230,13 @@ def say_clock(moment: Moment) -> str:
     return f"{moment.host}'s clock" if moment.host else "this computer's clock"
 
 
+def say_left(seconds: float) -> str:
+    """Return how long something still lasts, rounded down."""
+    return humanize_duration(seconds)
+
+
 def say_span(seconds: float) -> str:
-    """Return a duration."""
+    """Return the difference between two times, rounded."""
     return humanize_difference(seconds)
 
 

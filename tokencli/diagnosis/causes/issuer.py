@@ -34,7 +34,7 @@ def judge_revoked(evidence: Evidence) -> Finding | None:
     if facts.fails_with_fresh_token(evidence) and not inactive and events.revoked_at is None:
         return None
     remaining = (
-        f"its lifetime ends only in {facts.say_span(expiry - moment.epoch)}, at"
+        f"its lifetime ends only in {facts.say_left(expiry - moment.epoch)}, at"
         f" {facts.say_time(expiry, moment.epoch)}"
         if expiry is not None and expiry > moment.epoch
         else None

@@ -398,7 +398,7 @@ def _list_checks(evidence: Evidence) -> list[str]:
     expiry, moment = facts.find_expiry(evidence), facts.judge_moment(evidence)
     if expiry is not None and expiry > moment.epoch:
         checks.append(
-            f"the token is valid for another {facts.say_span(expiry - moment.epoch)} by {facts.say_clock(moment)}"
+            f"the token is valid for another {facts.say_left(expiry - moment.epoch)} by {facts.say_clock(moment)}"
         )
     if token.signature == "valid":
         checks.append("its signature is valid by the issuer's published keys")

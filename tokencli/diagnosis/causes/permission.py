@@ -276,7 +276,7 @@ def judge_step_up_needed(evidence: Evidence) -> Finding | None:
         setting = quote(f"params.claims={json.dumps(demand, separators=(',', ':'))}")
         fix = (
             f"tokencli profiles edit {profile.name} --set {setting}"
-            f" && tokencli login {profile.command_line_name} --again"
+            f" && tokencli login {profile.command_line_name}"
         )
     elif profile is not None and profile.is_interactive and (values or max_age is not None):
         settings = []

@@ -60,7 +60,7 @@ def judge_expired(evidence: Evidence) -> Finding | None:
             ),
             fix=facts.renew_command(evidence),
         )
-    left = f"{facts.say_span(expiry - moment.epoch)} before {facts.say_time(expiry, moment.epoch)}"
+    left = f"{facts.say_left(expiry - moment.epoch)} before {facts.say_time(expiry, moment.epoch)}"
     if moment.host is None:
         return find(
             "expired",
@@ -133,7 +133,7 @@ def judge_local_clock(evidence: Evidence) -> Finding | None:
     effects: list[str] = []
     if expiry is not None and expiry <= evidence.now and expiry > server_now:
         effects.append(
-            f"the token is valid for another {facts.say_span(expiry - server_now)}, until"
+            f"the token is valid for another {facts.say_left(expiry - server_now)}, until"
             f" {facts.say_time(expiry, evidence.now)}; only by this computer's clock it has expired"
         )
     start = _start_of_validity(token) if token else None
