@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tokencli.fast_dataclass import dataclass
-from tokencli.humanize import describe_clock_skew
+from tokencli.humanize import humanize_duration
 from tokencli.net.connection import Explanation, FailureContext
 from tokencli.net.request_guard import RequestTarget
 from tokencli.sanitize import sanitize_text
@@ -225,7 +225,9 @@ def _describe_clock_offset(code: int, at: FailureContext) -> str:
         offset = now - certificates[0].not_valid_before_utc.timestamp()
     if (offset > 0) is not (code == EXPIRED_CODE) or offset == 0:
         return ""  # the date that is wrong is that of another certificate in the chain
-    return f"; if the certificate is valid, the clock is at least {describe_clock_skew(offset)}"
+    span = humanize_duration(offset)  # rounded down, as it is the least
+    direction = "ahead" if offset > 0 else "behind"
+    return f"; if the certificate is valid, the clock is at least {span} {direction}"
 
 
 def fetch_peer_certificates(target: RequestTarget, seconds: float) -> list["Certificate"]:
