@@ -345,11 +345,17 @@ def _choose_profile(
     if subject.profile is not None:
         return _load_profile(app, subject.profile)
     if pasted is not None:
-        found = _find_profile_of_token(app, profiles, pasted)
+        fitting, reason = _find_profiles_of_token(app, profiles, pasted)
+        found = (fitting[0], reason) if fitting and _are_alike(profiles, fitting) else None
         if found is None and subject.url is not None:
             found = find_profile_of_url(profiles, subject.url)
         if found is None:
-            if profiles:
+            if fitting:
+                app.terminal.print_note(
+                    f"several profiles fit the token, so its issuer isn't asked: {', '.join(fitting)};"
+                    " --profile names the right one"
+                )
+            elif profiles:
                 app.terminal.print_note(
                     "no profile fits the token, so its issuer isn't asked; --profile names one"
                 )
@@ -379,10 +385,19 @@ def _load_profile(app: App, name: str | None) -> Profile:
     return profile
 
 
-def _find_profile_of_token(
+def _are_alike(profiles: Mapping[str, Profile], names: Sequence[str]) -> bool:
+    """Tell whether profiles ask the same server as the same client, so that any of them will do."""
+    first, *others = (
+        (each.token_url, each.issuer, each.values.get("client_id"), each.client_auth)
+        for each in (profiles[name] for name in names)
+    )
+    return all(each == first for each in others)
+
+
+def _find_profiles_of_token(
     app: App, profiles: Mapping[str, Profile], pasted: TokenText
-) -> tuple[str, str] | None:
-    """Return the profile that has stored the token, or the only one of its issuer and client, and why."""
+) -> tuple[list[str], str]:
+    """Return the profile that has stored the token, or those of its issuer and client, and why."""
     claims, secret = decode_token(pasted.token).claims, Secret(pasted.token)
     fitting = []
     for name, profile in profiles.items():
@@ -393,13 +408,12 @@ def _find_profile_of_token(
                 found.token.id_token,
                 found.token.refresh_token,
             ):
-                return name, "it has stored this token"
+                return [name], "it has stored this token"
         if _is_of_issuer(profile, claims):
             fitting.append(name)
     clients = {claims.get(name) for name in CLIENT_CLAIMS}
     exact = [name for name in fitting if profiles[name].values.get("client_id") in clients]
-    best = exact or fitting
-    return (best[0], "the token is of its issuer") if len(best) == 1 else None
+    return exact or fitting, "the token is of its issuer"
 
 
 def _is_of_issuer(profile: Profile, claims: Mapping[str, object]) -> bool:

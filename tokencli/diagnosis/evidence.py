@@ -213,6 +213,8 @@ class EventFacts:
     revoked_at: float | None = None
     last_failure: str | None = None
     """The last failure since the last success, as a clause."""
+    failing_since: float | None = None
+    """When the first of these failures was."""
     last_success_at: float | None = None
     previous_scopes: tuple[str, ...] | None = None
     """Of the token that the profile had before this one, as is the next."""

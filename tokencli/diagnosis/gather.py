@@ -40,7 +40,7 @@ from tokencli.diagnosis.fresh_token import (
 from tokencli.diagnosis.history import read_history
 from tokencli.diagnosis.issuer_probes import ClientSecrets, ProbeContext, read_resource_metadata
 from tokencli.diagnosis.profile_facts import compare_tokens, describe_profile
-from tokencli.diagnosis.token_facts import TokenText, describe_token
+from tokencli.diagnosis.token_facts import TokenText, add_introspection, describe_token
 from tokencli.errors import CredentialsError, DeadlineError, TokencliError
 from tokencli.models import Connection, Profile, Secret, TokenSet
 from tokencli.oauth.client_authentication import tls_client_certificate
@@ -582,6 +582,10 @@ class Gatherer:
             issuer = answers.issuer
         call, bare, resource = answers.call, answers.bare_call, answers.resource
         token = answers.token
+        if token is not None:
+            token = add_introspection(
+                token, issuer.introspection, self.profile, self.stored, self._read_thumbprint()
+            )
         same, rivals = compare_tokens(
             token, dict(answers.stored_tokens), call, resource, self.ctx.event_log.fingerprint
         )

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import unquote
 
@@ -212,6 +212,42 @@ def describe_token(
         mangling=mangling,
         stored=is_stored,
         part_of_stored=_find_part(text, stored),
+    )
+
+
+def add_introspection(
+    facts: TokenFacts,
+    reply: Mapping[str, object] | None,
+    profile: Profile | None,
+    stored: TokenSet | None,
+    thumbprint: str | None,
+) -> TokenFacts:
+    """Return the facts with what the introspection response (RFC 7662) says beyond the token itself.
+
+    Its `exp` is left out: the token response may have said that. `profile`, `stored` and `thumbprint`
+    are as in `describe_token`.
+    """
+    if not reply or reply.get("active") is not True:
+        return facts
+    claims, bound = facts.claims, facts.bound_to
+    if bound is None and (bound := _find_binding(reply)) is not None:
+        claims = {**claims, "cnf": reply["cnf"]}  # RFC 8705 section 3.2, RFC 9449 section 6.2
+    if bound is None and str(reply.get("token_type")).lower() == "dpop":
+        bound = "dpop"
+    response = stored if facts.stored else None
+    return replace(
+        facts,
+        claims=claims,
+        bound_to=bound,
+        thumbprint_of_profile=thumbprint if bound == "certificate" else None,
+        holds_bound_key=_holds_key(bound, profile, response, claims, thumbprint),
+        issued_at=facts.issued_at or finite_number(reply.get("iat")),
+        not_before=facts.not_before or finite_number(reply.get("nbf")),
+        issuer=facts.issuer or _text(reply.get("iss")),
+        subject=facts.subject or _text(reply.get("sub")),
+        client=facts.client or _text(reply.get("client_id")),
+        audience=facts.audience or strings_of_claim(reply.get("aud")),
+        scopes=facts.scopes if facts.scopes is not None else collect_scopes(reply) or None,
     )
 
 

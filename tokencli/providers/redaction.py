@@ -34,10 +34,8 @@ _CLUE = (
 """A word that says what is wrong, even if it is the last one."""
 _NO_SECRET_NAME = r"(?i)(?:_?(?:type|method|endpoint|uri|url|alg|lifetime|expires_?in|policy|count|length)s?)[\"']?\s*[:=]\s*$"
 """The end of a name that holds no secret, such as `token_type`."""
-_ERROR_CODE_VALUE = (
-    r"""["']?(?:[A-Z]{1,12}[_-]?\d{1,10}|[A-Z]+(?:_[A-Z]+)*|[a-z]+(?:_[a-z]+)+|\d{1,5})["']?"""
-)
-"""A value of `code` that is an error code: `E0000004`, `INVALID_TOKEN`, `invalid_grant`, `40101`."""
+_ERROR_CODE_VALUE = r"""["']?(?:[A-Z]{1,12}[_-]?\d{1,10}|[A-Z]+(?:_[A-Z]+)*|[a-z]+(?:[_-][a-z]+)+|(?:[a-z]{2,15}\.){1,4}[A-Za-z]{2,30}|(?:[A-Z][a-z]{1,15}){2,8}|\d{1,5})["']?"""
+"""A value of `code` that is an error code: `E0000004`, `INVALID_TOKEN`, `invalid_grant`, `TokenExpired`, `40101`."""
 _ID_LABEL = (
     r"(?i)(?:trace|correlation|request|transaction|activity|incident|error|event|support|ray|operation)[ _-]?id\W{0,4}(?:is\W{1,3})?$"
     r"|traceparent\W{0,4}$|reference\W{0,4}$"

@@ -123,7 +123,6 @@ NAMED = {
     ],
     "not_permitted": [
         "Your IP address 192.0.2.1 is not on the allow list",
-        "RBAC: access denied",
         'pods is forbidden: User "u" cannot list resource "pods" in API group ""',
         "User is not authorized to access this resource with an explicit deny",
         "The client 'x' does not have authorization to perform action 'Microsoft.Web/read'",
@@ -218,6 +217,7 @@ HINTED = {
         "Request is missing required authentication credential.",
     ],
     ("missing_scope", "not_permitted"): [
+        "RBAC: access denied",
         "Resource not accessible by integration",
         "Authorization_RequestDenied | Insufficient privileges to complete the operation.",
     ],

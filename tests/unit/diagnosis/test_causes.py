@@ -206,7 +206,7 @@ NAMED_FIRST: dict[str, dict[str, Evidence]] = {
     },
     "not_permitted": {
         "by the API's words": evidence(
-            call=call(403, text="RBAC: access denied", body_kind="text")
+            call=call(403, text="Must have admin rights to Repository.", body_kind="text")
         ),
         "although it has the scope": evidence(
             call=call(403, challenge='Bearer error="insufficient_scope", scope="orders:read"')
@@ -999,3 +999,63 @@ def test_another_certificate_than_the_bound_one() -> None:
     assert first.id == "bound_token_sent_bare"
     assert first.fix == "tokencli refresh orders"
     assert any("AAAA" in sentence and "BBBB" in sentence for sentence in first.evidence)
+
+
+def test_an_api_that_is_switched_off_for_the_project() -> None:
+    """It isn't the account's rights that are missing."""
+    text = "Drive API has not been used in project 1 before or it is disabled. | SERVICE_DISABLED"
+    first = rank_causes(evidence(call=call(403, text=text, code="PERMISSION_DENIED")))[0]
+    assert (first.id, first.title) == ("not_permitted", "the API is switched off for the project")
+    assert any("administers the project" in sentence for sentence in first.evidence)
+
+
+def test_missing_authentication_token_may_mean_an_unknown_path() -> None:
+    """Amazon API Gateway answers so for a path or method that it doesn't have."""
+    found = rank_causes(evidence(call=call(403, text="Missing Authentication Token")))
+    first = next(each for each in found if each.id == "wrong_scheme")
+    assert any("no such path" in sentence for sentence in first.evidence)
+
+
+def test_cloudflare_says_that_it_answered() -> None:
+    """Its header is evidence enough, whatever the page says."""
+    first = rank_causes(
+        evidence(call=call(403, headers={"cf-mitigated": "challenge"}, body_kind="html"))
+    )[0]
+    assert (first.id, first.confidence) == ("intermediary", "certain")
+    assert any("Cf-Mitigated" in sentence for sentence in first.evidence)
+
+
+def test_an_outage_says_when_to_call_again() -> None:
+    """By Retry-After."""
+    first = rank_causes(evidence(call=call(503, headers={"retry-after": "120"})))[0]
+    assert first.id == "api_down"
+    assert any("2 minutes" in sentence for sentence in first.evidence)
+
+
+def test_rbac_of_a_mesh_may_be_about_the_scope_or_the_account() -> None:
+    """Istio's text doesn't tell them apart, so none is certain."""
+    found = rank_causes(evidence(call=call(403, text="RBAC: access denied", body_kind="text")))
+    assert {"missing_scope", "not_permitted"} <= {each.id for each in found}
+    assert "certain" not in {each.confidence for each in found}
+
+
+@pytest.mark.parametrize(
+    ("claims", "remedy"), [({"groups": ["g" * 40] * 200}, "claim groups"), ({}, "fewer scopes")]
+)
+def test_too_large_says_who_can_do_what(claims: dict[str, object], remedy: str) -> None:
+    """No command helps, so the evidence has the remedy."""
+    first = rank_causes(evidence(token=token(length=9000, claims=claims), call=call(431)))[0]
+    assert first.id == "too_large"
+    assert any(remedy in sentence for sentence in first.evidence)
+
+
+def test_nothing_is_wrong_but_renewal_fails() -> None:
+    """The token is still valid; that it won't be renewed is said."""
+    events = EventFacts(last_failure="invalid_grant", failing_since=NOW - HOUR)
+    for each in (evidence(events=events), evidence(events=events, call=call(200))):
+        first = rank_causes(each)[0]
+        assert first.id == "nothing_wrong"
+        assert any(
+            "renewing it has failed since" in sentence and "tokencli log orders" in sentence
+            for sentence in first.evidence
+        )

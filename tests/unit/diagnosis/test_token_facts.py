@@ -4,7 +4,12 @@ import json
 
 import pytest
 
-from tokencli.diagnosis.token_facts import TokenText, describe_token, read_token_text
+from tokencli.diagnosis.token_facts import (
+    TokenText,
+    add_introspection,
+    describe_token,
+    read_token_text,
+)
 from tokencli.jwt.decode import encode_base64url
 from tokencli.models import DpopKey, Secret, TokenSet
 
@@ -124,3 +129,27 @@ def test_binding_is_recognized() -> None:
     assert describe_token(Secret(token), fingerprint="f").bound_to == "certificate"
     stored = TokenSet(Secret("opaque"), "DPoP", 0.0, dpop_key=DpopKey(Secret("{}")))
     assert describe_token(Secret("opaque"), fingerprint="f", stored=stored).bound_to == "dpop"
+
+
+@pytest.mark.parametrize(
+    ("reply", "bound"),
+    [
+        ({"cnf": {"x5t#S256": "x"}}, "certificate"),
+        ({"cnf": {"jkt": "x"}}, "dpop"),
+        ({"token_type": "DPoP"}, "dpop"),
+        ({"token_type": "Bearer"}, None),
+        ({"cnf": {"jkt": "x"}, "active": False}, None),
+    ],
+)
+def test_introspection_tells_the_binding_of_an_opaque_token(
+    reply: dict[str, object], bound: str | None
+) -> None:
+    """If the token is active; whatever else it says fills what the token doesn't say."""
+    reply = {"active": True, "iss": "i", "sub": "s", "aud": "a", "scope": "x y", **reply}
+    facts = add_introspection(
+        describe_token(Secret("opaque"), fingerprint="f"), reply, None, None, None
+    )
+    assert facts.bound_to == bound
+    if reply["active"]:
+        assert (facts.issuer, facts.subject, facts.audience) == ("i", "s", ("a",))
+        assert facts.scopes == ("x", "y")

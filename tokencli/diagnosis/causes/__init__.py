@@ -94,7 +94,7 @@ CAUSES: Mapping[str, Cause] = {
         "the token is bound to a key, and the call doesn't prove its possession",
         _TOKEN,
         sending.judge_bound_token_sent_bare,
-        frozenset({"wrong_scheme"}) | _DENIALS | _DOUBTS,
+        frozenset({"wrong_scheme", "opaque_at_jwt_api"}) | _DENIALS | _DOUBTS,
     ),
     "step_up_needed": Cause(
         "the API requires a stronger or more recent sign-in",

@@ -77,13 +77,13 @@ API_MESSAGES: tuple[ApiMessage, ...] = (
     ),
     ApiMessage(
         ("missing_scope", "not_permitted"),
-        r"resource not accessible by (?:integration|personal access token)|Authorization_RequestDenied|insufficient privileges to complete the operation|missing (?:required )?(?:permission|privilege)s?|insufficient.?permissions?|ErrorAccessDenied|Access is denied\. Check credentials",
-        "GitHub, Microsoft Graph",
+        r"rbac: access denied|resource not accessible by (?:integration|personal access token)|Authorization_RequestDenied|insufficient privileges to complete the operation|missing (?:required )?(?:permission|privilege)s?|insufficient.?permissions?|ErrorAccessDenied|Access is denied\. Check credentials",
+        "Istio, GitHub, Microsoft Graph",
     ),
     ApiMessage(
         ("not_permitted",),
-        r"rbac: access denied|AuthorizationFailed|does not have authorization to perform action|must have admin rights|cannot (?:get|list|watch|create|update|patch|delete) resource|explicit deny|is not authorized to (?:access|perform)|do(?:es)? not have (?:the )?(?:permission|access|rights?|role)|(?:role|group)s? (?:is |are )?(?:required|missing)|missing (?:required )?(?:role|group)s?|lacks? (?:the )?(?:required )?(?:role|group|permission)|\bip(?:[ _]address)?(?:\b|_).{0,60}?(?:not[ _]allowed|not (?:on|in) the|blocked|denied|forbidden|not permitted|not authori)|(?:role|group)s? (?:claim )?must (?:include|contain|be|have)|must (?:have|be in|be a member of) (?:the |an? )?(?:\w+ )?(?:role|group)|requires? (?:the )?(?:\w+ )?(?:role|group)|E0000006|no_permission|not_in_channel|permission.denied|policy (?:does not|doesn't) allow",
-        "Istio, Azure, GitHub, Kubernetes, AWS, Okta, Google",
+        r"SERVICE_DISABLED|has not been used in project|accessNotConfigured|AuthorizationFailed|does not have authorization to perform action|must have admin rights|cannot (?:get|list|watch|create|update|patch|delete) resource|explicit deny|is not authorized to (?:access|perform)|do(?:es)? not have (?:the )?(?:permission|access|rights?|role)|(?:role|group)s? (?:is |are )?(?:required|missing)|missing (?:required )?(?:role|group)s?|lacks? (?:the )?(?:required )?(?:role|group|permission)|\bip(?:[ _]address)?(?:\b|_).{0,60}?(?:not[ _]allowed|not (?:on|in) the|blocked|denied|forbidden|not permitted|not authori)|(?:role|group)s? (?:claim )?must (?:include|contain|be|have)|must (?:have|be in|be a member of) (?:the |an? )?(?:\w+ )?(?:role|group)|requires? (?:the )?(?:\w+ )?(?:role|group)|E0000006|no_permission|not_in_channel|permission.denied|policy (?:does not|doesn't) allow",
+        "Azure, GitHub, Kubernetes, AWS, Okta, Google",
     ),
     # Kinds of tokens.
     ApiMessage(

@@ -252,6 +252,29 @@ def find_expiry(evidence: Evidence) -> float | None:
     return None
 
 
+def describe_wait(evidence: Evidence, call: CallFacts) -> str | None:
+    """Say when to try again, by Retry-After (RFC 9110 section 10.2.3) or by the rate-limit headers."""
+    wait = call.headers.get("retry-after", "").strip()
+    if (seconds := read_seconds(wait)) is not None:
+        return f"it may be called again in {say_span(seconds)} (Retry-After)"
+    if wait:
+        return f"it may be called again at {wait[:40]} (Retry-After)"
+    for name in ("x-ratelimit-reset", "ratelimit-reset", "x-rate-limit-reset"):
+        reset = finite_number(read_seconds(call.headers.get(name)))
+        if reset is None:
+            continue
+        moment = judge_moment(evidence).epoch
+        left = reset - moment if reset > 1e9 else reset
+        if left > CLOCK_TOLERANCE_S / 60:
+            return f"it may be called again in {say_span(left)} ({name})"
+    return None
+
+
+def read_seconds(text: str | None) -> float | None:
+    """Return a number of seconds that a header states in digits; None if it is something else."""
+    return float(text) if text and text.isascii() and text.isdigit() and len(text) < 12 else None
+
+
 # The token.
 
 

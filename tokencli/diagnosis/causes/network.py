@@ -138,6 +138,7 @@ def judge_api_down(evidence: Evidence) -> Finding | None:
         (
             reply.describe_answer(call),
             _GATEWAY_STATUSES.get(call.status, "the failure is in the API"),
+            facts.describe_wait(evidence, call),
             without,
         ),
         question=None if same else "Do other clients get an answer?",
@@ -193,6 +194,17 @@ def judge_intermediary(evidence: Evidence) -> Finding | None:
             "certain" if target != host else "likely",
             (
                 f"instead of an answer, {host} redirects with {call.status} to a sign-in at {target}",
+                server,
+            ),
+        )
+    if (mitigation := call.headers.get("cf-mitigated")) is not None:
+        return find(
+            "intermediary",
+            "certain",
+            (
+                f"the reply has Cf-Mitigated: {mitigation[:40]}, so Cloudflare answered instead of the"
+                " API, to keep out programs",
+                answer,
                 server,
             ),
         )
@@ -359,6 +371,7 @@ def judge_nothing_wrong(evidence: Evidence) -> Finding | None:
                 page,
                 open_to_all,
                 *_list_checks(evidence),
+                _describe_failing_renewal(evidence),
                 *_list_open(evidence),
             ),
         )
@@ -366,7 +379,11 @@ def judge_nothing_wrong(evidence: Evidence) -> Finding | None:
         return None
     if call is None:
         checks = _list_checks(evidence) or ["nothing that was checked speaks against the token"]
-        return find("nothing_wrong", "likely", (*checks, *_list_open(evidence)))
+        return find(
+            "nothing_wrong",
+            "likely",
+            (*checks, _describe_failing_renewal(evidence), *_list_open(evidence)),
+        )
     if reply.may_hide(call):
         return None
     if call.status is not None and 400 <= call.status < 500 and not reply.is_refused(call):
@@ -407,6 +424,22 @@ def _list_checks(evidence: Evidence) -> list[str]:
     if evidence.issuer.userinfo is not None:
         checks.append("the issuer's UserInfo endpoint accepts it")
     return checks
+
+
+def _describe_failing_renewal(evidence: Evidence) -> str | None:
+    """Say since when renewing the token has failed, although it is still valid."""
+    events, profile = evidence.events, evidence.profile
+    if events.last_failure is None or profile is None:
+        return None
+    since = (
+        ""
+        if events.failing_since is None
+        else f" since {facts.say_time(events.failing_since, evidence.now)}"
+    )
+    return (
+        f"but renewing it has failed{since}: {events.last_failure}"
+        f" (see tokencli log {profile.command_line_name})"
+    )
 
 
 def _list_open(evidence: Evidence) -> list[str]:

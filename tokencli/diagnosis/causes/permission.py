@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from shlex import quote
 
@@ -10,12 +11,13 @@ from tokencli.diagnosis.causes.finding import Confidence, Finding, find
 from tokencli.diagnosis.causes.reply import read_statements
 from tokencli.diagnosis.evidence import CallFacts, Evidence
 from tokencli.jwt.explain import finite_number, strings_of_claim
-from tokencli.models import CLOCK_TOLERANCE_S
 
 PERMISSION_QUESTION = (
     "Which scope does the call require, and does the account have the role? The API's documentation"
     " or its administrator can tell"
 )
+_SWITCHED_OFF = re.compile(r"(?i)SERVICE_DISABLED|has not been used in project|accessNotConfigured")
+"""What Google's APIs say if a project hasn't enabled them."""
 _HIDDEN = "some APIs hide with 404 what a token or an account may not see"
 
 
@@ -170,6 +172,18 @@ def judge_not_permitted(evidence: Evidence) -> Finding | None:
     required, granted = _required_scopes(call), facts.token_scopes(evidence)
     has_scopes = bool(required) and granted is not None and set(required) <= set(granted)
     scopes = f"the token has the required scope {' '.join(required)}" if has_scopes else None
+    if said is not None and _SWITCHED_OFF.search(f"{call.error_code} {call.error_text}"):
+        return find(
+            "not_permitted",
+            "certain",
+            (
+                answer,
+                "that isn't about the account's rights: whoever administers the project has to enable"
+                " the API there",
+                alive,
+            ),
+            title="the API is switched off for the project",
+        )
     if said is not None and said.is_name and call.status in (401, 403, 404, 200):
         return find("not_permitted", "certain", (answer, _identity(evidence), scopes, alive))
     if has_scopes and (call.status == 403 or "missing_scope" in statements):
@@ -242,7 +256,7 @@ def judge_step_up_needed(evidence: Evidence) -> Finding | None:
     if call is None or said is None or reply.is_success(call):
         return None
     values = (reply.challenge_param(call, "acr_values") or "").split()
-    max_age = _read_seconds(reply.challenge_param(call, "max_age"))
+    max_age = facts.read_seconds(reply.challenge_param(call, "max_age"))
     acr, auth_time = (
         strings_of_claim(token.claims.get("acr")),
         finite_number(token.claims.get("auth_time")),
@@ -325,10 +339,6 @@ def _describe_demand(demand: Mapping[str, object]) -> str:
     return f"the API requires of the token: {', '.join(parts)}"
 
 
-def _read_seconds(text: str | None) -> float | None:
-    return float(text) if text and text.isascii() and text.isdigit() and len(text) < 12 else None
-
-
 def judge_rate_limited(evidence: Evidence) -> Finding | None:
     """The API limits how often it may be called."""
     call = evidence.call
@@ -348,25 +358,7 @@ def judge_rate_limited(evidence: Evidence) -> Finding | None:
         sure,
         (
             reply.describe_answer(call),
-            _describe_wait(evidence, call),
+            facts.describe_wait(evidence, call),
             "no calls remain in this period" if exhausted else None,
         ),
     )
-
-
-def _describe_wait(evidence: Evidence, call: CallFacts) -> str | None:
-    """Say when to try again, by Retry-After (RFC 9110 section 10.2.3) or by the rate-limit headers."""
-    wait = call.headers.get("retry-after", "").strip()
-    if (seconds := _read_seconds(wait)) is not None:
-        return f"it may be called again in {facts.say_span(seconds)} (Retry-After)"
-    if wait:
-        return f"it may be called again at {wait[:40]} (Retry-After)"
-    for name in ("x-ratelimit-reset", "ratelimit-reset", "x-rate-limit-reset"):
-        reset = finite_number(_read_seconds(call.headers.get(name)))
-        if reset is None:
-            continue
-        moment = facts.judge_moment(evidence).epoch
-        left = reset - moment if reset > 1e9 else reset
-        if left > CLOCK_TOLERANCE_S / 60:
-            return f"it may be called again in {facts.say_span(left)} ({name})"
-    return None

@@ -106,7 +106,7 @@ def judge_wrong_audience(evidence: Evidence) -> Finding | None:
     if not reply.is_unspecific(call) or (token.kind == "opaque" and not audience):
         return None
     strange = _describe_strange_audience(evidence, audience)
-    is_valid = facts.is_alive(evidence) and strange is None
+    is_valid = facts.is_alive(evidence) and strange is None and token.bound_to is None
     return find(
         "wrong_audience",
         "likely" if is_valid and not facts.is_challenged_as_without_token(evidence) else "possible",

@@ -44,7 +44,11 @@ def judge_bound_token_sent_bare(evidence: Evidence) -> Finding | None:
         return find(
             "bound_token_sent_bare",
             "certain",
-            (f"the token is bound to {name}, and the call was sent {proof}", answer),
+            (
+                f"the token is bound to {name}, and the call was sent {proof}",
+                answer,
+                _describe_missing_key(evidence),
+            ),
             fix=fix,
         )
     if token.bound_to is not None and token.holds_bound_key is False:
@@ -82,6 +86,19 @@ def judge_bound_token_sent_bare(evidence: Evidence) -> Finding | None:
         "likely",
         (answer, "the proof that was sent isn't accepted" if call.proof else None),
         fix=fix if profile is not None and profile.dpop else None,
+    )
+
+
+def _describe_missing_key(evidence: Evidence) -> str | None:
+    """Say which key of its configuration the profile lacks for a call with its bound token."""
+    token, profile = evidence.token, evidence.profile
+    if token is None or profile is None or token.holds_bound_key is not False:
+        return None
+    if token.bound_to == "dpop":
+        return f"profile {profile.name} doesn't have that key, so another program has it"
+    return (
+        f"profile {profile.name} doesn't have that certificate: whoever registered it for the client"
+        " can tell where it is (client_cert and client_key name its files)"
     )
 
 
@@ -164,6 +181,7 @@ def judge_wrong_scheme(evidence: Evidence) -> Finding | None:
         (
             f"{sent}, and {differs}" if differs else sent,
             _describe_signature(call),
+            _describe_unknown_path(call),
             answer,
             unseen,
         ),
@@ -192,6 +210,16 @@ def _describe_signature(call: CallFacts) -> str | None:
     return (
         "the API expects a request that is signed with AWS credentials (Signature Version 4) in the"
         " header Authorization, not a token"
+    )
+
+
+def _describe_unknown_path(call: CallFacts) -> str | None:
+    """Say so if the text is the one of Amazon API Gateway for a path that it doesn't have."""
+    if call.status != 403 or "missing authentication token" not in (call.error_text or "").lower():
+        return None
+    return (
+        f"Amazon API Gateway says that as well if it has no such path or no {call.method} there: compare"
+        " the stage, the path and the method with the API's documentation"
     )
 
 
@@ -277,7 +305,11 @@ def judge_too_large(evidence: Evidence) -> Finding | None:
         large if max(size or 0, token.length) > USUAL_HEADER_LIMIT * 3 // 4 else sizes
     )
     if call.status == 431 or (said is not None and call.status in (400, 413, 414, 494, 500, 502)):
-        return find("too_large", "certain", (answer, evidence_of_size, _describe_bulk(evidence)))
+        return find(
+            "too_large",
+            "certain",
+            (answer, evidence_of_size, _describe_bulk(evidence), _advise_smaller(evidence)),
+        )
     bare = evidence.bare_call
     is_big = max(size or 0, token.length) >= USUAL_HEADER_LIMIT // 2
     if not is_big or bare is None or bare.status is None or bare.status == call.status:
@@ -291,21 +323,37 @@ def judge_too_large(evidence: Evidence) -> Finding | None:
                 f"without the token {reply.name_host(call)} answers {bare.status}",
                 answer,
                 _describe_bulk(evidence),
+                _advise_smaller(evidence),
             ),
         )
     return None
 
 
+def _advise_smaller(evidence: Evidence) -> str:
+    """Say who can make the token smaller or the limit larger."""
+    claim = _find_bulk(evidence)
+    remedy = (
+        "requesting fewer scopes makes it smaller"
+        if claim is None or claim[0] in ("scope", "scp")
+        else f"the issuer's administrator can leave the claim {claim[0][:40]} out of it, or shorten it"
+    )
+    return f"{remedy}; or the API's administrators raise the limit of their server"
+
+
+def _find_bulk(evidence: Evidence) -> tuple[str, int] | None:
+    """Return the claim that makes the token large, and its size in characters."""
+    claims = evidence.token.claims if evidence.token else {}
+    sizes = {name: len(json.dumps(value, default=str)) for name, value in claims.items()}
+    name = max(sizes, key=lambda each: sizes[each], default=None)
+    return None if name is None or sizes[name] < 1024 else (name, sizes[name])
+
+
 def _describe_bulk(evidence: Evidence) -> str | None:
     """Name the claim that makes the token large."""
-    token = evidence.token
-    claims = token.claims if token else {}
-    if not claims:
+    found = _find_bulk(evidence)
+    if found is None or evidence.token is None:
         return None
-    sizes = {name: len(json.dumps(value, default=str)) for name, value in claims.items()}
-    name = max(sizes, key=lambda each: sizes[each])
-    if sizes[name] < 1024:
-        return None
-    value = claims[name]
+    name, size = found
+    value = evidence.token.claims[name]
     count = f" has {len(value)} entries and" if isinstance(value, list | dict) else ""
-    return f"its claim {name[:40]}{count} takes {sizes[name]:,} characters"
+    return f"its claim {name[:40]}{count} takes {size:,} characters"
