@@ -345,14 +345,14 @@ def _choose_profile(
     if subject.profile is not None:
         return _load_profile(app, subject.profile)
     if pasted is not None:
-        fitting, reason = _find_profiles_of_token(app, profiles, pasted)
-        found = (fitting[0], reason) if fitting and _are_alike(profiles, fitting) else None
+        names, reason = _find_profiles_of_token(app, profiles, pasted)
+        found = (names[0], reason) if names and _are_alike(profiles, names) else None
         if found is None and subject.url is not None:
             found = find_profile_of_url(profiles, subject.url)
         if found is None:
-            if fitting:
+            if names:
                 app.terminal.print_note(
-                    f"several profiles fit the token, so its issuer isn't asked: {', '.join(fitting)};"
+                    f"several profiles fit the token, so its issuer isn't asked: {', '.join(names)};"
                     " --profile names the right one"
                 )
             elif profiles:
