@@ -144,7 +144,7 @@ NGINX_CASES: Mapping[str, tuple[str, str, str, str]] = {
     "denies all": ("nothing_wrong", "intermediary", "deny all;", ""),
     "strips the header": (
         "nothing_wrong",
-        "wrong_scheme",
+        "intermediary",
         f'proxy_set_header Authorization ""; {FORWARD}',
         "",
     ),
