@@ -158,4 +158,4 @@ def test_other_words_need_typer(argv: list[str]) -> None:
 
 def _without_tokens(result: Result) -> tuple[int, str, str]:
     out = re.sub(r"eyJ[\w.-]+", "TOKEN", result.out)
-    return result.code, re.sub(r"\d+", "0", out), result.err
+    return result.code, re.sub(r"\d+", "0", out), re.sub(r"\d+", "0", result.err)

@@ -87,8 +87,8 @@ def read_token_text(text: str, *, follows_scheme: bool = False) -> TokenText:
         rest = rest[name.end() :]
         follows_scheme = _SCHEME.match(rest) is not None
         sent = rest = _SCHEME.sub("", rest, count=1)
-    if "%" in rest and not _is_whole_jwt(rest) and _holds_jwt(unquote(rest)):
-        rest = unquote(rest)
+    if (decoded := unquote(rest)) != rest and not _is_whole_jwt(rest) and _holds_jwt(decoded):
+        rest = decoded
         found.append("it is percent-encoded")
     has_scheme = False
     schemes = []

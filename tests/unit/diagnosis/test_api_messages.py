@@ -160,6 +160,9 @@ NAMED = {
         "upstream sent too big header while reading response header from upstream",
     ],
     "rate_limited": [
+        "TotalRequests Limit exceeded.",
+        "REQUEST_LIMIT_EXCEEDED",
+        "Out of call volume quota. Quota will be replenished in 02:11:09.",
         "API rate limit exceeded for user ID 1.",
         "Too Many Requests",
         "policies.ratelimit.QuotaViolation",

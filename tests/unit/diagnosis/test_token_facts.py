@@ -60,6 +60,11 @@ def test_mangled_text_is_recognized(text: str, sign: str) -> None:
     assert sign in "; ".join(found.mangling)
 
 
+def test_a_percent_sign_alone_encodes_nothing() -> None:
+    """A shell prints one after output without a line break, and it is copied along."""
+    assert "percent-encoded" not in "; ".join(read_token_text(f"{TOKEN}%").mangling)
+
+
 @pytest.mark.parametrize("text", [TOKEN.lower(), TOKEN.upper()])
 def test_changed_case_is_recognized(text: str) -> None:
     """The token can't be restored, but what happened to it is said."""

@@ -48,8 +48,8 @@ API_MESSAGES: tuple[ApiMessage, ...] = (
     ),
     ApiMessage(
         ("rate_limited",),
-        r"rate.?limit(?:ed|s|ing)?(?: is)?.?(?:exceeded|reached)?|too many requests|quota ?(?:violation|exceeded)|userRateLimitExceeded|throttl(?:ed|ing)|ratelimited|spike ?arrest",
-        "GitHub, Kong, Google, Apigee, AWS, Slack",
+        r"rate.?limit(?:ed|s|ing)?(?: is)?.?(?:exceeded|reached)?|too many requests|quota ?(?:violation|exceeded)|userRateLimitExceeded|throttl(?:ed|ing)|ratelimited|spike ?arrest|REQUEST_LIMIT_EXCEEDED|requests? limit exceeded|out of call volume quota|quota will be replenished",
+        "GitHub, Kong, Google, Apigee, AWS, Slack, Salesforce, Azure API Management",
     ),
     # The API can't get the issuer's keys.
     ApiMessage(
