@@ -331,9 +331,8 @@ class App:
     @cached_property
     def event_log(self) -> EventLog:
         """The log of what happened to the profiles' tokens, in the configuration's state directory."""
-        from tokencli.system.event_log import (
-            FileEventLog,
-        )  # start-up cost: a fresh token is no event
+        # start-up cost: a fresh token is no event
+        from tokencli.system.event_log import FileEventLog
 
         settings = self._loaded_profile or self.config  # a cached profile saves reading the file
         return FileEventLog(

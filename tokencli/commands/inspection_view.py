@@ -21,7 +21,8 @@ from tokencli.core.inspect import Inspection
 from tokencli.core.token_checks import NO_CHECKS, CheckResults
 from tokencli.formats.json import expiry_to_dict, time_to_dict
 from tokencli.humanize import format_rfc3339, humanize_duration
-from tokencli.jwt.explain import ClaimTime, finite_number
+from tokencli.jwt.decode import finite_number
+from tokencli.jwt.explain import ClaimTime
 from tokencli.jwt.lint import LintFinding
 from tokencli.jwt.registered_claims import TIMES, describe_claim, describe_header_parameter
 from tokencli.sanitize import sanitize_text

@@ -19,8 +19,7 @@ from tokencli.diagnosis.pasted_call import read_curl_request, read_saved_reply
 from tokencli.diagnosis.token_facts import TokenText, read_raw_token, read_token_text
 from tokencli.errors import ConfigError, CredentialsError, TokencliError, UsageError
 from tokencli.importers.saved_reply import parse_saved_replies
-from tokencli.jwt.decode import decode_token
-from tokencli.jwt.explain import strings_of_claim
+from tokencli.jwt.decode import decode_token, strings_of_claim
 from tokencli.models import Profile, Secret
 from tokencli.oauth.discovery import matches_issuer
 from tokencli.providers.endpoint_urls import check_endpoint_url, get_url_origin

@@ -8,14 +8,13 @@ from typing import Literal
 from tokencli.core.token_life import RefreshEnd, TokenLife
 from tokencli.errors import InvalidTokenError
 from tokencli.humanize import describe_clock, format_time, humanize_duration, humanize_relative_time
-from tokencli.jwt.decode import MAX_TOKEN_LENGTH, TokenKind, decode_token
+from tokencli.jwt.decode import MAX_TOKEN_LENGTH, TokenKind, decode_token, strings_of_claim
 from tokencli.jwt.explain import (
     MILLISECONDS_THRESHOLD,
     ClaimTime,
     collect_scopes,
     describe_opaque_format,
     read_time_claims,
-    strings_of_claim,
 )
 from tokencli.jwt.lint import LintFinding, LintSubject, lint_token
 from tokencli.models import CLOCK_TOLERANCE_S, Profile, TokenSet

@@ -14,8 +14,7 @@ from tokencli.errors import (
     TokencliError,
 )
 from tokencli.humanize import humanize_relative_time
-from tokencli.jwt.decode import decode_token
-from tokencli.jwt.explain import finite_number, strings_of_claim
+from tokencli.jwt.decode import decode_token, finite_number, strings_of_claim
 from tokencli.jwt.verify import (
     AudienceVerdict,
     UntimelyTokenError,

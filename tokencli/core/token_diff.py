@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from tokencli.humanize import humanize_duration
-from tokencli.jwt.explain import MILLISECONDS_THRESHOLD, finite_number
+from tokencli.jwt.decode import finite_number
+from tokencli.jwt.explain import MILLISECONDS_THRESHOLD
 from tokencli.jwt.lint import is_secret
 from tokencli.token_event import TokenEvent
 

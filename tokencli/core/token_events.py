@@ -4,7 +4,6 @@ Imported only when something happens: a fresh token is no event.
 """
 
 from collections.abc import Iterable, Mapping
-from math import isfinite
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,7 +14,7 @@ from tokencli.errors import (
     TokencliError,
     UnreachableError,
 )
-from tokencli.jwt.decode import decode_token
+from tokencli.jwt.decode import decode_token, finite_number, strings_of_claim
 from tokencli.models import Profile, Secret, TokenSet
 from tokencli.oauth import grants
 from tokencli.protocols import Context
@@ -144,12 +143,13 @@ def record_failure(
     """
     if not profile.event_log or isinstance(error, PromptRequiredError):
         return
-    refusal, each = None, error
+    refusal: RefusedError | None = None
+    each: BaseException | None = error
     while isinstance(each, TokencliError):
         if each.is_recorded:
             return
         refusal = each if refusal is None and isinstance(each, RefusedError) else refusal
-        each = each.__context__  # type: ignore[assignment]  # it ends the loop
+        each = each.__context__
     error.is_recorded = True
     if event == "failed":
         details.setdefault("grant", profile.grant)
@@ -200,13 +200,8 @@ def _describe_token(token: Secret, ctx: Context) -> dict[str, Any]:
     decoded = decode_token(token.reveal())
     if decoded.kind != "jwt":
         return details
-    audience = decoded.claims.get("aud")
-    details["aud"] = tuple(
-        each
-        for each in (audience if isinstance(audience, list) else [audience])
-        if isinstance(each, str)
-    )
-    details |= {name: _to_time(decoded.claims.get(name)) for name in ("iat", "exp")}
+    details["aud"] = strings_of_claim(decoded.claims.get("aud"))
+    details |= {name: finite_number(decoded.claims.get(name)) for name in ("iat", "exp")}
     kid = decoded.header.get("kid")
     details["kid"] = kid if isinstance(kid, str) else None
     return details
@@ -216,14 +211,6 @@ def _list_secrets(token: TokenSet | None) -> tuple[Secret | None, ...]:
     if token is None:
         return ()
     return (token.access_token, token.refresh_token, token.id_token, *token.outputs.values())
-
-
-def _to_time(value: object) -> float | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    try:
-        return float(value) if is_number and isfinite(value) else None  # type: ignore[arg-type]
-    except OverflowError:
-        return None
 
 
 def _without_secrets(

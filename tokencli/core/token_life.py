@@ -7,8 +7,8 @@ from typing import Any
 
 from tokencli.errors import StorageError
 from tokencli.humanize import humanize_duration
-from tokencli.jwt.decode import decode_token
-from tokencli.jwt.explain import MILLISECONDS_THRESHOLD, finite_number
+from tokencli.jwt.decode import decode_token, finite_number
+from tokencli.jwt.explain import MILLISECONDS_THRESHOLD
 from tokencli.models import Secret, TokenSet
 from tokencli.protocols import Context
 from tokencli.token_event import TokenEvent

@@ -11,8 +11,8 @@ from tokencli.errors import (
     ReplyError,
 )
 from tokencli.humanize import humanize_relative_time
-from tokencli.jwt.decode import decode_token
-from tokencli.jwt.explain import collect_scopes, finite_number, strings_of_claim
+from tokencli.jwt.decode import decode_token, finite_number, strings_of_claim
+from tokencli.jwt.explain import collect_scopes
 from tokencli.jwt.verify import (
     VerificationError,
 )

@@ -15,8 +15,7 @@ from tokencli.core.token_verification import fetch_jwks
 from tokencli.core.userinfo import fetch_userinfo
 from tokencli.diagnosis.evidence import IssuerFacts, ResourceFacts, TokenFacts
 from tokencli.errors import ConfigError, RefusedError, ReplyError, TokencliError
-from tokencli.jwt.decode import decode_token
-from tokencli.jwt.explain import strings_of_claim
+from tokencli.jwt.decode import decode_token, strings_of_claim
 from tokencli.jwt.verify import (
     UnknownKeyError,
     UnverifiableError,

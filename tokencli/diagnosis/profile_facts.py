@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 
 from tokencli.diagnosis.api_call import list_carriers
 from tokencli.diagnosis.evidence import CallFacts, ProfileFacts, ResourceFacts, TokenFacts
-from tokencli.jwt.decode import decode_token
-from tokencli.jwt.explain import collect_scopes, strings_of_claim
+from tokencli.jwt.decode import decode_token, strings_of_claim
+from tokencli.jwt.explain import collect_scopes
 from tokencli.models import Profile, Secret, TokenSet
 from tokencli.oauth import grants
 from tokencli.oauth.refusals import get_endpoint_host

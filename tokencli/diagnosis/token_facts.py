@@ -10,8 +10,8 @@ from tokencli.core.inspect import CLIENT_CLAIMS
 from tokencli.core.pasted_token import decode_input, find_pasted_token
 from tokencli.diagnosis.evidence import TokenFacts, TokenRole
 from tokencli.errors import InvalidTokenError
-from tokencli.jwt.decode import DecodedToken, decode_token
-from tokencli.jwt.explain import collect_scopes, finite_number, strings_of_claim
+from tokencli.jwt.decode import DecodedToken, decode_token, finite_number, strings_of_claim
+from tokencli.jwt.explain import collect_scopes
 from tokencli.models import Profile, Secret, TokenSet
 
 MIN_PART_CHARS = 20

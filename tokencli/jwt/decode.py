@@ -247,6 +247,26 @@ def _parse_finite_float(digits: str) -> float:
     return value
 
 
+def finite_number(value: object) -> float | None:
+    """Return a JSON number as a float; None for text, booleans and numbers too large for a float."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if isfinite(number) else None
+
+
+def strings_of_claim(value: object) -> tuple[str, ...]:
+    """Return the strings of a claim that is one string or a list of them, e.g. `aud`."""
+    if isinstance(value, str):
+        return (value,)
+    if isinstance(value, list):
+        return tuple(item for item in value if isinstance(item, str))
+    return ()
+
+
 def is_deeper_than(value: object, levels: int) -> bool:
     """Return whether `value` is nested deeper than `levels`, without recursion."""
     level: list[object] = [value]

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from math import isfinite
 
 from tokencli.fast_dataclass import dataclass
 from tokencli.humanize import format_time, humanize_relative_time
+from tokencli.jwt.decode import finite_number, strings_of_claim
 
 TIME_CLAIMS = ("iat", "nbf", "exp", "auth_time", "updated_at")
 """Claims that are NumericDates (RFC 7519 section 2; OpenID Connect Core sections 2 and 5.1)."""
@@ -36,30 +36,10 @@ class ClaimTime:
         return f"{format_time(self.epoch)}, {humanize_relative_time(self.epoch, now)}"
 
 
-def finite_number(value: object) -> float | None:
-    """Return a JSON number as a float; None for text, booleans and numbers too large for a float."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if isfinite(number) else None
-
-
 def read_time_claims(claims: Mapping[str, object]) -> tuple[ClaimTime, ...]:
     """Return the times in the claims, in the order of `TIME_CLAIMS`."""
     times = ((name, finite_number(claims.get(name))) for name in TIME_CLAIMS)
     return tuple(ClaimTime(name, epoch) for name, epoch in times if epoch is not None)
-
-
-def strings_of_claim(value: object) -> tuple[str, ...]:
-    """Return the strings of a claim that is one string or a list of them, e.g. `aud`."""
-    if isinstance(value, str):
-        return (value,)
-    if isinstance(value, list):
-        return tuple(item for item in value if isinstance(item, str))
-    return ()
 
 
 def collect_scopes(claims: Mapping[str, object]) -> tuple[str, ...]:

@@ -11,14 +11,8 @@ from typing import Literal, TypeAlias
 
 from tokencli.fast_dataclass import dataclass
 from tokencli.humanize import format_rfc3339, format_time, humanize_duration
-from tokencli.jwt.decode import DecodedToken
-from tokencli.jwt.explain import (
-    MILLISECONDS_THRESHOLD,
-    TIME_CLAIMS,
-    finite_number,
-    read_time_claims,
-    strings_of_claim,
-)
+from tokencli.jwt.decode import DecodedToken, finite_number, strings_of_claim
+from tokencli.jwt.explain import MILLISECONDS_THRESHOLD, TIME_CLAIMS, read_time_claims
 from tokencli.jwt.registered_claims import ALGORITHMS
 from tokencli.models import CLOCK_TOLERANCE_S
 

@@ -13,8 +13,13 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
 from tokencli.fast_dataclass import dataclass
-from tokencli.jwt.decode import BASE64_TO_BASE64URL, DecodedToken, decode_token
-from tokencli.jwt.explain import finite_number, strings_of_claim
+from tokencli.jwt.decode import (
+    BASE64_TO_BASE64URL,
+    DecodedToken,
+    decode_token,
+    finite_number,
+    strings_of_claim,
+)
 from tokencli.jwt.sign import ASYMMETRIC_ALGORITHMS, HMAC_ALGORITHMS
 from tokencli.models import CLOCK_TOLERANCE_S
 

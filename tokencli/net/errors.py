@@ -24,11 +24,7 @@ from tokencli.errors import (
 )
 from tokencli.fast_dataclass import dataclass
 from tokencli.humanize import join_alternatives
-from tokencli.net.connection import (
-    Explanation,
-    FailureContext,
-    ReplyTooLargeError,
-)
+from tokencli.net.connection import Explanation, FailureContext, ReplyTooLargeError
 from tokencli.net.tls_errors import explain_certificate_error, explain_handshake_error
 
 WRONG_ENDPOINT_CAUSE = "the profile probably has the wrong URL"

@@ -4,13 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.jwt.samples import ACCESS
-from tokencli.jwt.decode import decode_token
-from tokencli.jwt.explain import (
-    collect_scopes,
-    finite_number,
-    read_time_claims,
-    strings_of_claim,
-)
+from tokencli.jwt.decode import decode_token, finite_number, strings_of_claim
+from tokencli.jwt.explain import collect_scopes, read_time_claims
 
 
 def test_scopes_of_all_claims() -> None:

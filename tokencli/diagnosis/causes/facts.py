@@ -8,7 +8,8 @@ from tokencli.diagnosis.causes import reply
 from tokencli.diagnosis.evidence import CallFacts, Evidence, TokenFacts
 from tokencli.errors import ReplyError, TlsError, TokencliError, UnreachableError
 from tokencli.humanize import compare_clock, format_rfc3339, humanize_difference, humanize_duration
-from tokencli.jwt.explain import MILLISECONDS_THRESHOLD, finite_number, strings_of_claim
+from tokencli.jwt.decode import finite_number, strings_of_claim
+from tokencli.jwt.explain import MILLISECONDS_THRESHOLD
 from tokencli.models import CLOCK_TOLERANCE_S
 
 UNKNOWN_TOKEN = TokenFacts(kind="jwt", length=0, fingerprint="")

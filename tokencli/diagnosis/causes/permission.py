@@ -10,7 +10,7 @@ from tokencli.diagnosis.causes import facts, reply
 from tokencli.diagnosis.causes.finding import Confidence, Finding, find
 from tokencli.diagnosis.causes.reply import read_statements
 from tokencli.diagnosis.evidence import CallFacts, Evidence
-from tokencli.jwt.explain import finite_number, strings_of_claim
+from tokencli.jwt.decode import finite_number, strings_of_claim
 
 PERMISSION_QUESTION = (
     "Which scope does the call require, and does the account have the role? The API's documentation"
