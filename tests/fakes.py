@@ -60,6 +60,10 @@ class FakeTerminal:
     """What was waited for, one after the other."""
     typed_lines: list[str] = field(default_factory=list)
 
+    @property
+    def can_user_type(self) -> bool:
+        return self.interactive
+
     def print_note(self, text: str, *, whole: bool = False) -> None:
         self.messages.append(text)
 

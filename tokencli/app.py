@@ -278,11 +278,6 @@ class App:
             )
         return self._sources[kind]
 
-    @property
-    def can_user_type(self) -> bool:
-        """Whether a suggested command may ask the user something."""
-        return self.terminal.interactive
-
     def list_setup_commands(
         self, profile: Profile, refs: Sequence[SecretRef]
     ) -> Sequence[SetupCommand]:
@@ -297,7 +292,7 @@ class App:
             self.environ,
             edit=f"tokencli profiles edit {profile.name}{config}",
             then=f"tokencli login {profile.command_line_name}{config}",
-            can_type=self.can_user_type,
+            can_type=self.terminal.can_user_type,
         )
         return tuple(commands)
 

@@ -117,6 +117,11 @@ class Terminal(Protocol):
         """Whether the user can be prompted."""
         ...
 
+    @property
+    def can_user_type(self) -> bool:
+        """Whether a suggested command may ask the user something, even if nothing is prompted for here."""
+        ...
+
     def print_note(self, text: str, *, whole: bool = False) -> None:
         """Print information; silent under `-q`, and long text is cut unless `whole`."""
         ...

@@ -266,6 +266,18 @@ def test_missing_secret(clinic: Clinic, keyring_env: dict[str, str], sandbox: Sa
         clinic.run("logout", NAME, "--secrets", "--force", env=clinic.environ)
 
 
+@pytest.mark.parametrize("kind", ["env", "file"])
+def test_missing_secret_at_a_terminal(clinic: Clinic, kind: str) -> None:
+    """The fix asks for the secret, as that of `get` does; without a terminal nothing could be typed."""
+    target = {"env": "CLINIC_SECRET", "file": str(clinic.directory / "secret")}[kind]
+    clinic.write(client_secret={kind: target})
+    assert clinic.expect("secrets", 4)["fix"] is None
+    report = clinic.directory / "report.json"
+    assert _run_in_terminal(f"tokencli doctor --json > {report}", clinic) == 4
+    checks = {check["id"]: check for check in json.loads(report.read_text())["checks"]}
+    assert "read -r" in checks["secrets"]["fix"] and target in checks["secrets"]["fix"]
+
+
 def test_locked_keyring(clinic: Clinic, keyring_env: dict[str, str]) -> None:
     """The fix unlocks it with the password on stdin."""
     clinic.write(client_secret=None)

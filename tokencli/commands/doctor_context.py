@@ -17,8 +17,7 @@ from tokencli.machine import (
     Surroundings,
 )
 from tokencli.models import ClientCertificate, Connection
-from tokencli.protocols import SecretSource, WaitStatus
-from tokencli.secret_sources import open_secret_source
+from tokencli.protocols import WaitStatus
 from tokencli.secret_sources.keyring_client import get_os_keyring
 from tokencli.system.surroundings import describe_surroundings, inspect_directories
 from tokencli.terminal.console import StderrTerminal, is_user_present
@@ -28,9 +27,15 @@ from tokencli.token_store import auto
 class SilentTerminal(StderrTerminal):
     """A terminal that asks nothing, and prints only the details of `-v`: the checks report the rest."""
 
-    def __init__(self, environ: Mapping[str, str], verbose: int) -> None:
+    def __init__(self, environ: Mapping[str, str], verbose: int, *, can_user_type: bool) -> None:
         super().__init__(environ, no_input=True, quiet=True, verbose=verbose)
+        self._can_user_type = can_user_type
         self._thread = local()
+
+    @property
+    def can_user_type(self) -> bool:
+        """Whether the fixes of the checks may ask something, which the checks themselves don't."""
+        return self._can_user_type
 
     def print_warning(self, text: str) -> None:
         """Keep the warning for the check that runs in this thread."""
@@ -63,22 +68,10 @@ class DoctorApp(App):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._user_terminal = self.terminal
-        self._silent_terminal = SilentTerminal(self.environ, self.options.verbose)
+        self._silent_terminal = SilentTerminal(
+            self.environ, self.options.verbose, can_user_type=self.terminal.can_user_type
+        )
         self.terminal = self._silent_terminal
-
-    @property
-    def can_user_type(self) -> bool:
-        """Whether the fixes of the checks may ask something, which the checks themselves don't."""
-        return self._user_terminal.interactive
-
-    def secret_source(self, kind: str) -> SecretSource:
-        """Return the secret source of that kind; the fix for a variable depends on the user."""
-        if kind == "env" and kind not in self._sources:
-            self._sources[kind] = open_secret_source(
-                kind, environ=self.environ, terminal=self._user_terminal
-            )
-        return super().secret_source(kind)
 
     def probe_connection(
         self, url: str, connection: Connection, certificate: ClientCertificate | None

@@ -22,7 +22,7 @@ class EnvSource:
     def explain_missing(self, ref: SecretRef) -> tuple[str | None, str | None]:
         """Return a command that asks for it; where nobody can type, say what has to set the variable."""
         name = ref.target[0]
-        if self._terminal.interactive and sys.platform != "win32":
+        if self._terminal.can_user_type and sys.platform != "win32":
             from tokencli.secret_sources.setup_commands import read_variable_command
 
             return None, read_variable_command(self._environ, ref, name)

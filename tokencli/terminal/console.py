@@ -50,6 +50,11 @@ class StderrTerminal:
         """Whether a user can answer: stdin and stderr are terminals, without `--no-input` or CI."""
         return not self._no_input and not self._is_in_ci and is_user_present()
 
+    @property
+    def can_user_type(self) -> bool:
+        """Whether a suggested command may ask the user something."""
+        return self.interactive
+
     def print_note(self, text: str, *, whole: bool = False) -> None:
         """Print a note unless `-q` is given; a long one is cut unless it is `whole`."""
         if not self._quiet:
