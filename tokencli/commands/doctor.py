@@ -123,7 +123,7 @@ def _examine(
             with suppress(TokencliError):  # `permissions` reports that the cache can't be read
                 profile = app.with_cached_endpoints(profile)
             profiles[each] = profile
-    machine = Subject(app, deadline, config, error, tuple(profiles.values()))
+    machine = Subject(app, deadline, config, error, tuple(profiles.values()), time_limit=timeout)
     subjects = [
         Subject(
             app,
@@ -135,6 +135,7 @@ def _examine(
             profiles.get(each),
             may_request_token,
             machine.shared,
+            timeout,
         )
         for each in names
     ]

@@ -141,7 +141,7 @@ def _list_missing_secrets(
 
 
 def _is_stored(profile: Profile, ref: SecretRef, ctx: Context) -> bool:
-    """Tell whether the secret is stored. One of another account is typed anew if somebody can type."""
+    """Tell whether the secret is stored. That of another account doesn't count if the user can be asked."""
     try:
         return bool(read_secret(profile, ref, ctx))
     except KeyringError as error:

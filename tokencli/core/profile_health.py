@@ -44,7 +44,7 @@ class PersonNeeded:
     basis: str
     """How that is known, as a clause."""
     next: float | None = None
-    """Epoch seconds by this computer's clock; None if it is unknown, or if nobody is needed."""
+    """Epoch seconds by this computer's clock; None if it is unknown, or if no person is needed."""
     forecast: Forecast = "unknown"
     """What `next` is: `known`, an `estimate` by earlier refresh tokens, or None because a person is
     `never` needed, or because that is `unknown`."""
@@ -178,7 +178,7 @@ def _list_own_health(
     names: Collection[str],
     events: Mapping[str, Sequence[TokenEvent]],
 ) -> Iterator[ProfileHealth]:
-    """Yield the health of profiles as if those whose tokens they exchange needed nobody."""
+    """Yield the health of profiles, without regard to those whose tokens they exchange."""
     now = ctx.clock.now()
     keyring_lookups = 0
     for row in list_profiles(config, ctx, with_endpoints, names):

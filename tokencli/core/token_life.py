@@ -40,7 +40,7 @@ class TokenLife:
     is_refresh_end_estimated: bool = False
 
     def in_seconds(self) -> "TokenLife":
-        """Return it without the times that can't be in seconds, which are in milliseconds perhaps."""
+        """Return it without the times that can't be in seconds, e.g. because they are in milliseconds."""
         names = ("issued", "valid_from", "refresh_due", "expires", "refresh_end")
         unreadable: dict[str, Any] = {
             name: None
@@ -61,7 +61,7 @@ def read_events(ctx: Context, profile: str | None = None) -> Sequence[TokenEvent
 def find_refresh_end(
     token: TokenSet, events: Iterable[TokenEvent], ctx: Context
 ) -> RefreshEnd | None:
-    """Return when the refresh token ends: by its own `exp`, the server's word, or earlier refusals.
+    """Return when the refresh token ends: by its own `exp`, the lifetime that the server stated, or earlier refusals.
 
     `events` are those of its profile, the oldest first. None if nothing says so.
     """

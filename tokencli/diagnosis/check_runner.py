@@ -127,6 +127,5 @@ def _run_row(
 
 def _unfinished(name: str, subject: Subject) -> CheckResult:
     """Return the result of a check that was not over at the deadline."""
-    profile = f" {subject.name}" if subject.name else ""
-    outcome = failed("did not end in time", fix=f"tokencli doctor{profile} --timeout 60s")
+    outcome = failed("did not end in time", fix=subject.longer_run_command)
     return CheckResult(name, subject.name, outcome, CHECKS[name].exit_code)

@@ -1,8 +1,9 @@
 """The redacted report of `doctor --bundle`, for a ticket: it leaves the machine.
 
-Texts of the configuration are kept only if they are known to identify nobody. All others are replaced
-by fingerprints with a salt that is forgotten afterwards: equal texts can be recognized inside one
-report, but not guessed, and not compared with another report.
+Of the configuration's texts, it keeps those that tokencli defines, hosts, names of profiles and
+variables, scopes, and paths of plain words. All others are replaced by fingerprints with a salt that
+is forgotten afterwards: equal texts can be recognized inside one report, but not guessed, and not
+compared with another report.
 """
 
 import hmac
@@ -84,7 +85,7 @@ class Masker:
         return self._masked.setdefault(text, self.fingerprint(text))
 
     def mask_token(self, name: str) -> str:
-        """Return the name, or its fingerprint if it looks like a token, which somebody pasted there."""
+        """Return the name, or its fingerprint if it looks like a token that was pasted there by mistake."""
         return name if redact_text(name) == name else self.mask(name)
 
     def keep(self, text: str) -> None:

@@ -20,7 +20,7 @@ class EnvSource:
         self._terminal = terminal
 
     def explain_missing(self, ref: SecretRef) -> tuple[str | None, str | None]:
-        """Return a command that asks for it; where nobody can type, say what has to set the variable."""
+        """Return a command that asks for it or, if the user can't type, what has to set the variable."""
         name = ref.target[0]
         if self._terminal.can_user_type and sys.platform != "win32":
             from tokencli.secret_sources.setup_commands import read_variable_command

@@ -24,7 +24,7 @@ class FileSource:
         self._terminal = terminal
 
     def explain_missing(self, ref: SecretRef) -> tuple[str | None, str | None]:
-        """Return a command that asks for the secret and writes the file, if somebody can type."""
+        """Return a command that asks for the secret and writes the file, if the user can type."""
         if not self._terminal.can_user_type or sys.platform == "win32":
             return "it must contain the secret before tokencli runs, with mode 0600 or 0400", None
         from tokencli.secret_sources.setup_commands import write_files_command

@@ -121,3 +121,5 @@ def test_a_check_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [found[name].ok for name in "abc"] == [True, False, False]
     assert found["b"].exit_code == 6
     assert found["b"].outcome.fix == "tokencli doctor p --timeout 60s"
+    patient = Subject(cast("DoctorContext", Context()), 0.0, time_limit=60.0)
+    assert patient.longer_run_command == "tokencli doctor --timeout 120s"

@@ -1,6 +1,6 @@
 """The checks of `doctor`, one row each, in the order in which they are run and shown.
 
-A check is a function from a `Subject` to an `Outcome`. It does no I/O of its own.
+A check is a function from a `Subject` to an `Outcome`. All I/O goes through the subject's `ctx`.
 """
 
 from collections.abc import Callable, Hashable, Iterable
@@ -39,6 +39,8 @@ T = TypeVar("T")
 
 DEFAULT_TIMEOUT_S = 10.0
 """Seconds that all checks take together, at most."""
+LONGER_TIMEOUT_S = 60.0
+"""Seconds to suggest if the checks didn't end in time; at least twice the time that they had."""
 REPORT_TIME_S = 1.0
 """Seconds before that at which a request is given up, so that there is time to say why."""
 ANY_PROFILE = "ANY-PROFILE"
@@ -113,12 +115,12 @@ def skipped(reason: str) -> Outcome:
 
 
 def warned(detail: str, *, cause: str | None = None, fix: str | None = None) -> Outcome:
-    """Return the outcome of a check that found something to know, although tokens can be had."""
+    """Return the outcome of a check that found something to know, although tokens can be obtained."""
     return Outcome("warning", detail, cause, fix)
 
 
 def failed(detail: str, *, cause: str | None = None, fix: str | None = None) -> Outcome:
-    """Return the outcome of a check that found why tokens can't be had."""
+    """Return the outcome of a check that found why no token can be obtained."""
     return Outcome("failed", detail, cause, fix)
 
 
@@ -167,6 +169,8 @@ class Subject:
     """Whether the user allows a token request."""
     shared: SharedResults = field(default_factory=SharedResults)
     """What was found out for any of the profiles."""
+    time_limit: float = DEFAULT_TIMEOUT_S
+    """Seconds from the start to the deadline."""
 
     @property
     def profile(self) -> Profile:
@@ -199,6 +203,12 @@ class Subject:
         return max(self.deadline - self.ctx.clock.monotonic() - REPORT_TIME_S, 0.1)
 
     @property
+    def longer_run_command(self) -> str:
+        """Return the command that gives the same checks more time."""
+        seconds = max(LONGER_TIMEOUT_S, 2 * self.time_limit)
+        return " ".join(("tokencli doctor", *filter(None, (self.name,)), f"--timeout {seconds:g}s"))
+
+    @property
     def connection_report(self) -> ConnectionReport:
         """Return how far a connection to the token endpoint's server gets, which is tried once."""
         profile, certificate = self.profile, None
@@ -223,7 +233,7 @@ class CheckSpec(NamedTuple):
     sentence: str
     """What is checked, for the manual."""
     exit_code: int = 1
-    """The exit code of a failure without an error of its own, e.g. if the time was over; 1: it only informs."""
+    """The exit code of a failure that names none, e.g. if the time was over; 1 if the check only informs."""
     after: tuple[str, ...] = ()
     """The checks without which this one makes no sense."""
     per_profile: bool = True
@@ -284,7 +294,7 @@ CHECKS: dict[str, CheckSpec] = {
     ),
     "secrets": CheckSpec(
         f"{_HERE}.profile:check_secrets",
-        "The secrets that the profile needs are stored, as far as nobody and no program has to supply them.",
+        "The secrets that the profile needs are set. Those from a prompt, a program or another profile are not read.",
         _CREDENTIALS,
         after=("profile",),
     ),
@@ -302,7 +312,7 @@ CHECKS: dict[str, CheckSpec] = {
     ),
     "token": CheckSpec(
         f"{_HERE}.profile:check_token",
-        "A token is stored, or can be had without you.",
+        "A token is stored, or `get` can get one without you.",
         _CREDENTIALS,
         after=("profile", "lock", "store"),
     ),

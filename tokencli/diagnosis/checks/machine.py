@@ -11,7 +11,7 @@ MAX_PROBLEMS_SHOWN = 3
 
 
 def check_configuration(subject: Subject) -> Outcome:
-    """Judge the configuration file: it is there, readable, valid, and nobody else can change it."""
+    """Judge the configuration file: it is there, readable and valid, and only you can change it."""
     config, error = subject.config, subject.config_error
     if error is not None or config is None:
         assert error is not None, "there is a configuration or an error"

@@ -10,7 +10,16 @@ from urllib.parse import urlsplit
 from tokencli.core.revocation import revoke_token
 from tokencli.core.secret_resolver import SecretResolver
 from tokencli.core.token_checks import introspect_token
-from tokencli.diagnosis.checks import Outcome, Subject, failed, failed_by, passed, skipped, warned
+from tokencli.diagnosis.checks import (
+    REPORT_TIME_S,
+    Outcome,
+    Subject,
+    failed,
+    failed_by,
+    passed,
+    skipped,
+    warned,
+)
 from tokencli.errors import (
     CredentialsError,
     LoginRequiredError,
@@ -48,10 +57,11 @@ def _failure_at(subject: Subject, *stages: str) -> Outcome | None:
     report = subject.connection_report
     if report.error is None or report.failed_stage not in stages:
         return None
-    assert subject.name is not None
+    assert subject.name is not None and subject.valid_profile is not None
     failure = failed_by(report.error).for_profile(subject.name)
-    if failure.fix and " --set timeout=" in failure.fix:  # the time for all checks was the limit
-        return replace(failure, fix=f"tokencli doctor {subject.name} --timeout 60s")
+    was_cut_short = subject.valid_profile.connection.timeout > subject.time_limit - REPORT_TIME_S
+    if was_cut_short and failure.fix and " --set timeout=" in failure.fix:
+        return replace(failure, fix=subject.longer_run_command)
     return failure
 
 
