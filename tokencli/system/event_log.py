@@ -36,12 +36,6 @@ _NUMBER_LIMIT = 1e15
 """A larger number is neither a time nor a duration in seconds."""
 _LOCK_PATIENCE_S = 0.25
 _SALT_BYTES = 32
-_OPEN_FLAGS = (
-    getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_NONBLOCK", 0)
-    | getattr(os, "O_BINARY", 0)
-    | getattr(os, "O_CLOEXEC", 0)
-)
 
 
 class FileEventLog:
@@ -93,22 +87,22 @@ class FileEventLog:
     def follow(self, wait: Callable[[], None]) -> Iterator["TokenEvent"]:
         """Yield all events, then each new one; `wait` is called while there is none."""
         fds = self._open_for_reading() if self._is_private() else []
-        current = fds.pop() if fds and _is_named(fds[-1], self._path) else -1
+        current = fds.pop() if fds and _is_named(fds[-1], self._path) else None
         for fd in fds:
             with os.fdopen(fd, "rb") as file:
                 yield from filter(None, map(parse_event, file))
         known: Counter[str] = Counter()
         while True:
-            if current < 0:
-                current = self._open_current()
-                if current < 0:
-                    wait()
-                    continue
+            if current is None:
+                current = _open_to_read(self._path)
+            if current is None:
+                wait()
+                continue
             with os.fdopen(current, "rb") as file:
                 yield from self._follow_file(file, known, wait)
                 file.seek(0)  # another file has taken its place, perhaps with the same events
                 known = Counter(filter(None, map(_identify, file)))
-            current = self._open_current()
+            current = _open_to_read(self._path)
 
     def _follow_file(
         self, file: BinaryIO, known: Counter[str], wait: Callable[[], None]
@@ -130,21 +124,6 @@ class FileEventLog:
                 wait()
             else:
                 was_replaced = True  # read what was appended before that
-
-    def _open_current(self) -> int:
-        """Open the current file for reading; -1 if there is none."""
-        try:
-            fd = os.open(self._path, os.O_RDONLY | _OPEN_FLAGS)
-        except FileNotFoundError:
-            return -1
-        except OSError as error:
-            raise private_files.build_storage_error(error, self._path) from None
-        try:
-            private_files.require_private_file(self._path, os.fstat(fd))
-        except StorageError:
-            os.close(fd)
-            raise
-        return fd
 
     def fingerprint(self, token: Secret) -> str:
         """Return 12 hex digits that are equal for equal tokens on this machine, and useless elsewhere.
@@ -196,7 +175,8 @@ class FileEventLog:
         that was stopped while it held the lock must not stop all others.
         """
         while True:
-            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _OPEN_FLAGS, 0o600)
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | private_files.SAFE_OPEN_FLAGS
+            fd = os.open(self._path, flags, 0o600)
             try:
                 private_files.require_private_file(self._path, os.fstat(fd))
                 is_locked = _lock_briefly(fd)
@@ -234,25 +214,19 @@ class FileEventLog:
 
     def _open_for_reading(self) -> list[int]:
         """Open the old and the current file, as they are at one moment."""
-        fds: list[int] = []
         while True:
-            for path in (self._old_path, self._path):
-                try:
-                    fd = os.open(path, os.O_RDONLY | _OPEN_FLAGS)
-                    fds.append(fd)
-                    private_files.require_private_file(path, os.fstat(fd))
-                except FileNotFoundError:
-                    continue
-                except OSError as error:
-                    _close_all(fds)
-                    raise private_files.build_storage_error(error, path) from None
-                except StorageError:
-                    _close_all(fds)
-                    raise
+            fds: list[int] = []
+            try:
+                for path in (self._old_path, self._path):
+                    fd = _open_to_read(path)
+                    if fd is not None:
+                        fds.append(fd)
+            except StorageError:
+                _close_all(fds)
+                raise
             if not fds or not self._old_path.exists() or _is_named(fds[0], self._old_path):
                 return fds
             _close_all(fds)  # rotated in between
-            fds = []
 
     def _rewrite(self, change: Callable[[dict[str, Any]], dict[str, Any] | None]) -> None:
         """Replace each line by what `change` returns for it; None drops it."""
@@ -266,7 +240,7 @@ class FileEventLog:
         self, path: Path, change: Callable[[dict[str, Any]], dict[str, Any] | None]
     ) -> None:
         try:
-            fd = os.open(path, os.O_RDWR | _OPEN_FLAGS)
+            fd = os.open(path, os.O_RDWR | private_files.SAFE_OPEN_FLAGS)
         except FileNotFoundError:
             return
         with os.fdopen(fd, "rb") as file:
@@ -280,6 +254,22 @@ class FileEventLog:
             if changed != lines:
                 data = b"".join(map(_dump_line, changed))
                 private_files.write_atomically(path, data)
+
+
+def _open_to_read(path: Path) -> int | None:
+    """Open a file of the log for reading; None if there is none."""
+    try:
+        fd = os.open(path, os.O_RDONLY | private_files.SAFE_OPEN_FLAGS)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise private_files.build_storage_error(error, path) from None
+    try:
+        private_files.require_private_file(path, os.fstat(fd))
+    except StorageError:
+        os.close(fd)
+        raise
+    return fd
 
 
 def _close_all(fds: list[int]) -> None:
@@ -321,14 +311,14 @@ def _lock_briefly(fd: int) -> bool:
 
 
 def _dump_event(event: Mapping[str, Any]) -> bytes:
-    values = {**event, "requester": event.get("requester") or find_requester()}
+    values = {**event, "requester": event.get("requester") or _find_requester()}
     line = {
         name: _shorten(value) for name, value in values.items() if value is not None and value != ()
     }
     return _dump_line({"version": LOG_VERSION, **line})
 
 
-def find_requester() -> str | None:
+def _find_requester() -> str | None:
     """Return the name of the program that asks for a token, without arguments; None if unknown (Linux).
 
     It is the parent process of `tokencli`, or this process if that uses the Python API.

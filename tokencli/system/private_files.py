@@ -20,7 +20,7 @@ MAX_FILE_BYTES = 512 * 1024
 """Limit of a file that is read."""
 _MAX_SET_ASIDE = 3
 _DRAFT_SUFFIX = ".draft"
-_SAFE_OPEN_FLAGS = (
+SAFE_OPEN_FLAGS = (
     getattr(os, "O_NOFOLLOW", 0)
     # A FIFO or a device of that name must not block the program.
     | getattr(os, "O_NONBLOCK", 0)
@@ -56,7 +56,7 @@ def read_private_file(path: Path) -> bytes | None:
         ValueError: it is larger than MAX_FILE_BYTES.
     """
     try:
-        fd = os.open(path, os.O_RDONLY | _SAFE_OPEN_FLAGS)
+        fd = os.open(path, os.O_RDONLY | SAFE_OPEN_FLAGS)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -89,7 +89,7 @@ class AtomicWrite:
         self._fd = -1
         try:
             self._fd = os.open(
-                self._temp_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE_OPEN_FLAGS, 0o600
+                self._temp_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | SAFE_OPEN_FLAGS, 0o600
             )
             if sys.platform != "win32":
                 os.fchmod(self._fd, mode)  # in case of an unusual umask
