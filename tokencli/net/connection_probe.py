@@ -4,11 +4,10 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from cryptography.x509 import Certificate as X509Certificate
-from cryptography.x509 import load_der_x509_certificate
 
 from tokencli.errors import ConfigError, TlsError, TokencliError, UnreachableError
 from tokencli.machine import Certificate, ConnectionReport
@@ -16,13 +15,11 @@ from tokencli.models import ClientCertificate, Connection, HttpRequest
 from tokencli.net.proxy import PROXY_VARIABLES, Proxy, select_proxy
 from tokencli.net.request_guard import RequestTarget, parse_target
 from tokencli.net.tls_context import resolve_trust_config
-from tokencli.net.tls_errors import fetch_peer_certificates
+from tokencli.net.tls_errors import fetch_peer_certificates, parse_chain
 from tokencli.net.transport import HttpTransport
 from tokencli.sanitize import sanitize_text
 from tokencli.system.timeout import run_with_timeout
 
-_DER = 2
-"""`_ssl.ENCODING_DER`, the same in all versions of Python."""
 MAX_NAME_CHARS = 100
 """Characters of a distinguished name that are shown."""
 
@@ -75,13 +72,7 @@ def probe_connection(
         client_certificate=certificate,
         redirect_is_reply=True,
     )
-    remaining = Connection(
-        max(deadline - started, 0.1),
-        connection.ca_file,
-        connection.insecure,
-        connection.proxy,
-        connection.profile,
-    )
+    remaining = replace(connection, timeout=max(deadline - started, 0.1))
     try:
         reply = transport.send(request, remaining)
     except TokencliError as error:
@@ -150,13 +141,12 @@ def _read_chain(sock: ssl.SSLSocket) -> tuple[Certificate, ...]:
     # The public methods exist only since Python 3.13.
     connection: Any = sock._sslobj  # type: ignore[attr-defined]
     chain = connection.get_verified_chain() or connection.get_unverified_chain() or ()
-    return _describe_chain([load_der_x509_certificate(each.public_bytes(_DER)) for each in chain])
+    return _describe_chain(parse_chain(chain))
 
 
 def _describe_chain(chain: Sequence[X509Certificate]) -> tuple[Certificate, ...]:
-    described: list[Certificate] = []
-    with suppress(ValueError):  # a name that can't be parsed
-        described += [
+    try:
+        return tuple(
             Certificate(
                 sanitize_text(each.subject.rfc4514_string(), MAX_NAME_CHARS),
                 sanitize_text(each.issuer.rfc4514_string(), MAX_NAME_CHARS),
@@ -164,5 +154,6 @@ def _describe_chain(chain: Sequence[X509Certificate]) -> tuple[Certificate, ...]
                 each.not_valid_after_utc.timestamp(),
             )
             for each in chain
-        ]
-    return tuple(described)
+        )
+    except ValueError:  # a name that can't be parsed
+        return ()

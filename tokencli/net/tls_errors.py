@@ -3,9 +3,9 @@
 import socket
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tokencli.fast_dataclass import dataclass
 from tokencli.humanize import humanize_duration
@@ -255,8 +255,6 @@ def fetch_peer_certificates(target: RequestTarget, seconds: float) -> list["Cert
 
 
 def _fetch_peer_certificates(target: RequestTarget, seconds: float) -> list["Certificate"]:
-    from cryptography.x509 import load_der_x509_certificate
-
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -270,5 +268,11 @@ def _fetch_peer_certificates(target: RequestTarget, seconds: float) -> list["Cer
             wrapped.do_handshake()
         # The public method exists only since Python 3.13, and only after a complete handshake.
         chain = wrapped._sslobj.get_unverified_chain()  # type: ignore[attr-defined]
-        encoded = [certificate.public_bytes(_DER) for certificate in chain or ()]
-    return [load_der_x509_certificate(data) for data in encoded]
+        return parse_chain(chain or ())
+
+
+def parse_chain(chain: Iterable[Any]) -> list["Certificate"]:
+    """Return the certificates of an `SSLSocket`, which are of a class of the module `_ssl`."""
+    from cryptography.x509 import load_der_x509_certificate
+
+    return [load_der_x509_certificate(each.public_bytes(_DER)) for each in chain]
