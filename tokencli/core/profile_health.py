@@ -280,13 +280,13 @@ def judge_person(
 ) -> PersonNeeded:
     """Return when a person is needed next."""
     failure = renewals.last_failure
-    refused = failure is not None and failure.error in CREDENTIAL_ERRORS
+    refusal = failure if failure is not None and failure.error in CREDENTIAL_ERRORS else None
     is_fresh, now, login = state == "fresh", ctx.clock.now(), f"tokencli login {profile.name}"
     due = None if token is None or token.never_expires else token.fresh_until()
     unattended = PersonNeeded(
         False, f"the grant {profile.grant} works without a person", forecast="never"
     )
-    is_refresh_refused = refused and failure is not None and failure.grant == "refresh_token"
+    is_refresh_refused = refusal is not None and refusal.grant == "refresh_token"
     if token is not None and token.refresh_token and not is_refresh_refused:
         if not grants.is_interactive(profile.grant):
             return unattended
@@ -298,8 +298,8 @@ def judge_person(
         forecast: Forecast = "estimate" if end.is_estimate else "known"
         return PersonNeeded(False, end.basis, end.epoch, forecast, login)
     command: str | None = login
-    if failure is not None and refused:
-        basis = f"the server refused the credentials ({failure.error})"
+    if refusal is not None:
+        basis = f"the server refused the credentials ({refusal.error})"
         command = login if grants.is_interactive(profile.grant) else f"tokencli why {profile.name}"
     elif grants.is_interactive(profile.grant):
         basis = f"{profile.grant} needs a sign-in, and no refresh token is stored"

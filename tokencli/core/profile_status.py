@@ -27,16 +27,24 @@ class TokenStatus:
 
     state: str
     """`fresh`, `expired`, `none`, `unknown` (no expiry), or `not_asked`."""
-    expires_at: float | None = None
-    """Epoch seconds by this computer's clock; None if unknown, or if the token does not expire."""
-    clock_skew: float | None = None
-    """See `TokenSet.clock_skew`."""
     reason: str | None = None
     """Why the store wasn't read, or couldn't be."""
     keyring_error: KeyringError | None = None
     """The error, if the OS keyring is locked, missing or not responding."""
     token: TokenSet | None = None
     """The stored token set itself."""
+
+    @property
+    def expires_at(self) -> float | None:
+        """Epoch seconds by this computer's clock; None if unknown, or if the token does not expire."""
+        return None if self.token is None else self.token.known_expiry
+
+    @property
+    def clock_skew(self) -> float | None:
+        """See `TokenSet.clock_skew`; None if the expiry is unknown as well."""
+        if self.token is None or self.token.expires_at is None:
+            return None
+        return self.token.clock_skew
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +121,7 @@ class _TokenStatusReader:
         if stored.token.expires_at is None:
             return TokenStatus("unknown", token=stored.token)
         fresh = stored.token.is_fresh(self.ctx.clock.now(), profile.reachable_min_ttl())
-        return TokenStatus(
-            "fresh" if fresh else "expired",
-            stored.token.known_expiry,
-            stored.token.clock_skew,
-            token=stored.token,
-        )
+        return TokenStatus("fresh" if fresh else "expired", token=stored.token)
 
 
 def _keyring_failure_status(error: KeyringError) -> TokenStatus:
