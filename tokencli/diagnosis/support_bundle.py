@@ -244,9 +244,7 @@ def _mask_url(url: str, masker: Masker) -> str:
         host = parts.netloc.rpartition("@")[2]
     except ValueError:
         return masker.mask(url)
-    if (
-        "@" in url and "@" not in parts.netloc
-    ):  # a password with a raw /, ? or # ends the host early
+    if "@" in url and "@" not in parts.netloc:  # a raw /, ? or # in a password ends the host early
         return masker.mask(url)
     if not re.fullmatch(_HOST, host) and not host.startswith("["):
         return masker.mask(url)

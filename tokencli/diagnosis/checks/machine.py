@@ -84,13 +84,13 @@ def check_keyring(subject: Subject) -> Outcome:
             return failed_by(error)
         needless = "none of the checked profiles needs it" if subject.checked_profiles else None
         return warned(error.message, cause=needless or error.cause, fix=error.fix)
-    milliseconds = f"{report.seconds * 1000:.0f} ms"
     if not report.is_tested:
         return passed(
             f"{report.backend}, unlocked; nothing was stored, because it asks before each change"
         )
     return passed(
-        f"{report.backend}, unlocked; an item was stored, read and deleted in {milliseconds}"
+        f"{report.backend}, unlocked; an item was stored, read and deleted in"
+        f" {report.seconds * 1000:.0f} ms"
     )
 
 

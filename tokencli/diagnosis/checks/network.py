@@ -169,19 +169,15 @@ def check_clock(subject: Subject) -> Outcome:
         return passed(f"agrees with {report.authority}'s")
     detail = compare_clock(skew, f"{report.authority}'s")
     surroundings = subject.ctx.describe_surroundings()
+    fix = _clock_command(surroundings)
     if surroundings.is_clock_synchronized:
         cause, fix = "this computer's clock is synchronized, so the server's is wrong", None
+    elif surroundings.is_clock_synchronized is None:
+        cause = "one of the two clocks is wrong"
     else:
-        fix = _clock_command(surroundings)
-        cause = (
-            "the clock of this computer is not synchronized"
-            if fix
-            else (
-                "this computer's clock is not synchronized; a container has the clock of its host"
-            )
-        )
-        if surroundings.is_clock_synchronized is None:
-            cause = "one of the two clocks is wrong"
+        cause = "this computer's clock is not synchronized"
+        if fix is None:
+            cause += "; in a container, it is the clock of the host that has to be corrected"
     if abs(skew) <= CLOCK_TOLERANCE_S:
         return warned(detail, cause=cause, fix=fix)
     return failed(detail, cause=cause, fix=fix)
