@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pytest
 
@@ -39,7 +39,7 @@ def log(tmp_path: Path, write_config: Callable[[str], Path]) -> FileEventLog:
     return FileEventLog(state, print)
 
 
-def refreshed(at: float, **values: object) -> TokenEvent:
+def refreshed(at: float, **values: Any) -> TokenEvent:
     """Return a refresh whose token is valid for an hour."""
     return TokenEvent(
         at,
@@ -49,11 +49,11 @@ def refreshed(at: float, **values: object) -> TokenEvent:
         obtained_at=at,
         expires_at=at + 3600,
         rotated=True,
-        **values,  # type: ignore[arg-type]
+        **values,
     )
 
 
-def refused(at: float, **values: object) -> TokenEvent:
+def refused(at: float, **values: Any) -> TokenEvent:
     """Return a refusal of a refresh token that is 30 days old."""
     return TokenEvent(
         at,
@@ -64,7 +64,7 @@ def refused(at: float, **values: object) -> TokenEvent:
         refresh_age=30 * DAY,
         status=400,
         error="invalid_grant",
-        **values,  # type: ignore[arg-type]
+        **values,
     )
 
 

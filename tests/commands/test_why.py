@@ -343,7 +343,7 @@ def test_method_headers_and_body_are_sent(
 def test_token_is_carried_as_the_provider_says(
     tokencli: Run, server: Server, write_profile: ProfileWriter
 ) -> None:
-    """In a header of its own and a query parameter, whose value isn't shown."""
+    """In its own header and in a query parameter, whose value isn't shown."""
     write_profile(
         others=f'''
 [providers.own]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tokencli.sandbox.dpop import ALGORITHMS, ProofChecker
 from tokencli.sandbox.http_messages import OAuthError, Request, Response, json_response
 from tokencli.sandbox.oauth2 import OAuth2
-from tokencli.sandbox.system import INVALID_TOKEN_REASONS, SandboxContext
+from tokencli.sandbox.system import INVALID_TOKEN_REASONS, SandboxContext, add_headers
 
 if TYPE_CHECKING:
     from joserfc.jwk import KeySet
@@ -33,7 +33,7 @@ class ApiRules:
     scheme: str | None = "Bearer"
     """The scheme before the token; None if there is none."""
     accepts_only_jwts: bool = True
-    """Otherwise it asks the issuer about tokens that are no JWTs."""
+    """Otherwise it asks the issuer about tokens that aren't JWTs."""
     asks_issuer: bool = False
     """Whether it asks the issuer about each token (RFC 7662), and so notices revoked ones."""
     caches_keys: bool = False
@@ -260,8 +260,7 @@ class Api:
         challenge = f"{scheme} {_join_params(params)}"
         if scheme == "DPoP" or refusal.code == "invalid_dpop_proof":
             challenge = f"DPoP {_join_params(params | {'algs': ' '.join(ALGORITHMS)})}"
-        headers = {"WWW-Authenticate": challenge}
-        return Response(response.status, response.body, headers=headers, error_code=refusal.code)
+        return add_headers(response, {"WWW-Authenticate": challenge})
 
 
 def _join_params(params: Mapping[str, str]) -> str:

@@ -1,11 +1,10 @@
 """DPoP at the sandbox: check proofs and remember them (RFC 9449 section 4.3)."""
 
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from hashlib import sha256
+from base64 import urlsafe_b64decode
 from threading import Lock
 
-from tokencli.sandbox.http_messages import OAuthError, Request
+from tokencli.sandbox.http_messages import OAuthError, Request, hash_base64url
 
 MAX_PROOF_AGE_S = 60.0
 ALGORITHMS = ["ES256", "ES384", "ES512", "RS256", "PS256", "EdDSA", "Ed25519"]
@@ -46,10 +45,10 @@ class ProofChecker:
         issued_at = claims.get("iat")
         if not isinstance(issued_at, int | float) or abs(now - issued_at) > MAX_PROOF_AGE_S:
             raise OAuthError("invalid_dpop_proof", "the DPoP proof is too old or not valid yet")
-        if access_token is not None:
-            digest = sha256(access_token.encode("ascii", "replace")).digest()
-            if claims.get("ath") != urlsafe_b64encode(digest).rstrip(b"=").decode():
-                raise OAuthError("invalid_dpop_proof", "the DPoP proof is for another token")
+        if access_token is not None and claims.get("ath") != hash_base64url(
+            access_token.encode("ascii", "replace")
+        ):
+            raise OAuthError("invalid_dpop_proof", "the DPoP proof is for another token")
         proof_id = str(claims.get("jti", ""))
         with self._lock:
             if not proof_id or proof_id in self._used_ids:

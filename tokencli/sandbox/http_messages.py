@@ -1,9 +1,10 @@
 """HTTP requests and responses, independent of sockets."""
 
 import json
-from base64 import b64decode
+from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from urllib.parse import parse_qsl, unquote_plus
 
 FORM_CONTENT_TYPE = "application/x-www-form-urlencoded"
@@ -125,6 +126,11 @@ class Response:
     """Epoch seconds of the Date header; None for the server's time."""
     drop_connection: bool = False
     """Whether to close the connection instead of sending it."""
+
+
+def hash_base64url(raw: bytes) -> str:
+    """Return the SHA-256 hash in unpadded base64url, as PKCE, DPoP and thumbprints have it."""
+    return urlsafe_b64encode(sha256(raw).digest()).rstrip(b"=").decode()
 
 
 def json_response(

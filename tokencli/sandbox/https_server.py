@@ -3,17 +3,15 @@
 import socket
 import ssl
 import sys
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from threading import Condition, Event, Thread
 from typing import Any
 from urllib.parse import urlsplit
 
-from tokencli.sandbox.http_messages import Request, Response
+from tokencli.sandbox.http_messages import Request, Response, hash_base64url
 
 HOST = "127.0.0.1"
 IDLE_TIMEOUT_S = 15.0
@@ -50,8 +48,7 @@ class RequestHandler(BaseHTTPRequestHandler):
         alternatives = certificate.get("subjectAltName", ())
         names = tuple(str(each[1]) for each in alternatives if each[0] == "DNS")
         shown = tls.getpeercert(binary_form=True) if tls is not None else None
-        digest = urlsafe_b64encode(sha256(shown).digest()).rstrip(b"=") if shown else None
-        thumbprint = digest.decode() if digest else None
+        thumbprint = hash_base64url(shown) if shown else None
         over_tls = tls is not None
         response = self.server.respond(
             Request(

@@ -6,6 +6,7 @@ Each function gets the request and the API's URL.
 from html import escape
 
 from tokencli.sandbox.http_messages import Request, Response, json_response
+from tokencli.sandbox.system import add_headers
 
 NGINX_HEADER_LIMIT = 8192
 """Bytes of one header line: nginx's default is `large_client_header_buffers 4 8k`."""
@@ -66,9 +67,8 @@ def require_proxy_credentials(request: Request, _: str) -> Response | None:
     """Answer CONNECT as a proxy does that requires credentials (RFC 9110 section 15.5.8)."""
     if request.method != "CONNECT":
         return None
-    headers = {"Proxy-Authenticate": 'Basic realm="Example Proxy"'}
     page = _page(407, "Proxy Authentication Required", "")
-    return Response(407, page.body, page.content_type, headers=headers)
+    return add_headers(page, {"Proxy-Authenticate": 'Basic realm="Example Proxy"'})
 
 
 def redirect_to_https(request: Request, api_url: str) -> Response | None:
@@ -89,15 +89,13 @@ def redirect_to_other_host(request: Request, api_url: str) -> Response | None:
 def limit_rate(_: Request, __: str) -> Response:
     """Answer that there were too many requests (RFC 6585 section 4)."""
     response = json_response(429, {"message": "Too many requests"})
-    headers = {"Retry-After": str(RETRY_AFTER_S)}
-    return Response(response.status, response.body, headers=headers)
+    return add_headers(response, {"Retry-After": str(RETRY_AFTER_S)})
 
 
 def limit_rate_with_403(_: Request, __: str) -> Response:
     """Answer that there were too many requests, as GitHub does."""
     response = json_response(403, {"message": "API rate limit exceeded for installation ID 1."})
-    headers = {"X-RateLimit-Limit": "60", "X-RateLimit-Remaining": "0"}
-    return Response(response.status, response.body, headers=headers)
+    return add_headers(response, {"X-RateLimit-Limit": "60", "X-RateLimit-Remaining": "0"})
 
 
 def be_unavailable(_: Request, __: str) -> Response:

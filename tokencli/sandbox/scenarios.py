@@ -352,23 +352,25 @@ _ROWS: Mapping[str, Scenario] = {
     "dns": Scenario(
         summary="The API's name doesn't exist.", api_url="https://orders.sandbox.invalid/orders"
     ),
-    "tls": Scenario(
-        summary="The API's certificate is of an unknown CA.",
-        certificate="unknown_ca",
-        api_url="{other_url}" + API_PATH,
-    ),
-    "tls:wrong_name": Scenario(
-        summary="The API's certificate is for another name.",
-        certificate="wrong_name",
-        api_url="{other_url}" + API_PATH,
-    ),
-    "tls:expired": Scenario(
-        summary="The API's certificate has expired.",
-        certificate="expired",
-        api_url="{other_url}" + API_PATH,
-    ),
     "no_token": Scenario(summary="The profile has no token yet.", steps=()),
 }
+
+
+def _list_bad_certificates() -> Mapping[str, Scenario]:
+    """Return what can be wrong with the API's certificate."""
+    problems: Mapping[str, tuple[CertificateProblem, str]] = {
+        "tls": ("unknown_ca", "is of an unknown CA"),
+        "tls:wrong_name": ("wrong_name", "is for another name"),
+        "tls:expired": ("expired", "has expired"),
+    }
+    return {
+        name: Scenario(
+            summary=f"The API's certificate {what}.",
+            certificate=problem,
+            api_url="{other_url}" + API_PATH,
+        )
+        for name, (problem, what) in problems.items()
+    }
 
 
 def _list_mangled() -> Mapping[str, Scenario]:
@@ -433,6 +435,6 @@ def _list_silent() -> Mapping[str, Scenario]:
 
 
 SCENARIOS: Mapping[str, Scenario] = dict(
-    sorted({**_ROWS, **_list_mangled(), **_list_silent()}.items())
+    sorted({**_ROWS, **_list_bad_certificates(), **_list_mangled(), **_list_silent()}.items())
 )
 """Cause, or cause:variant, as `tokencli why --json` names causes -> scenario."""

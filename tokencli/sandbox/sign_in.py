@@ -5,16 +5,20 @@ page: that user is signed in at once.
 """
 
 import secrets
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from html import escape
 from threading import Lock
 from typing import Literal
 from urllib.parse import urlencode, urlsplit
 
-from tokencli.sandbox.http_messages import OAuthError, Request, Response, json_response
+from tokencli.sandbox.http_messages import (
+    OAuthError,
+    Request,
+    Response,
+    hash_base64url,
+    json_response,
+)
 from tokencli.sandbox.settings import Client
 from tokencli.sandbox.system import SandboxContext
 from tokencli.sandbox.token_db import AuthorizationGrant
@@ -175,7 +179,7 @@ class SignIn:
             )
         challenge = found.code_challenge
         if challenge is not None and not secrets.compare_digest(
-            challenge.encode(), _s256(verifier).encode()
+            challenge.encode(), hash_base64url(verifier.encode("ascii", "replace")).encode()
         ):
             raise OAuthError("invalid_grant", "code_verifier doesn't match code_challenge")
         return found.grant
@@ -363,11 +367,6 @@ def split_loopback_uri(uri: str) -> tuple[str, str, str] | None:
     ):
         return None
     return host, parts.path, parts.query
-
-
-def _s256(verifier: str) -> str:
-    digest = sha256(verifier.encode("ascii", "replace")).digest()
-    return urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 def _page(status: int, title: str, content: str) -> Response:

@@ -1,14 +1,14 @@
 """When a person is needed next, and how renewals went."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from tests.fakes import FakeContext, make_profile
 from tokencli.core.profile_health import PersonNeeded, judge_person, summarize_renewals
 from tokencli.models import NEVER_S, Secret, TokenSet
-from tokencli.token_event import TokenEvent
+from tokencli.token_event import EventName, TokenEvent
 
 CTX = FakeContext()
 NOW = CTX.clock.now()
@@ -21,10 +21,10 @@ EXPIRED = replace(RENEWABLE, obtained_at=NOW - DAY, expires_at=NOW - DAY + 3600)
 OWN = CTX.event_log.fingerprint(Secret("r"))
 
 
-def event(name: str, age: float = 0.0, **details: Any) -> TokenEvent:
+def event(name: EventName, age: float = 0.0, **details: Any) -> TokenEvent:
     """Return an event that happened `age` seconds ago."""
-    outcome: Any = "error" if name == "failed" else "ok"
-    return TokenEvent(NOW - age, "p", name, outcome, **details)  # type: ignore[arg-type]
+    outcome: Literal["ok", "error"] = "error" if name == "failed" else "ok"
+    return TokenEvent(NOW - age, "p", name, outcome, **details)
 
 
 def judge(profile: Any, state: Any, token: TokenSet | None, *events: TokenEvent) -> PersonNeeded:

@@ -3,6 +3,7 @@
 import json
 from base64 import urlsafe_b64encode
 from dataclasses import asdict, replace
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.fakes import (
 from tokencli.core.get_token import get_token
 from tokencli.core.logout import log_out
 from tokencli.errors import CredentialsError, DeadlineError, RefusedError, TokencliError
-from tokencli.models import Profile, Secret, StoredTokenSet, TokenSet
+from tokencli.models import HttpReply, Profile, Secret, StoredTokenSet, TokenSet
 from tokencli.token_event import TokenEvent
 from tokencli.token_store.credential_key import derive_binding
 
@@ -24,17 +25,17 @@ PROFILE = make_profile()
 NOW = FakeContext().clock.now()
 
 
-def context_with(*replies: object) -> FakeContext:
+def context_with(*replies: HttpReply | Exception) -> FakeContext:
     """Return a context with these replies."""
     ctx = FakeContext(keyring=filled_keyring())
-    ctx.transport.replies = list(replies)  # type: ignore[arg-type]
+    ctx.transport.replies = list(replies)
     return ctx
 
 
-def keep(ctx: FakeContext, profile: Profile = PROFILE, **values: object) -> None:
+def keep(ctx: FakeContext, profile: Profile = PROFILE, **values: Any) -> None:
     """Store an expired token set with a refresh token."""
     token = TokenSet(Secret("old"), "Bearer", NOW - 7200, NOW - 3600, Secret("r1"))
-    token = replace(token, **values)  # type: ignore[arg-type]
+    token = replace(token, **values)
     stored = StoredTokenSet(derive_binding(profile), token)
     ctx.fake_store.stored_tokens[stored.binding.key] = stored
 
@@ -140,7 +141,7 @@ def test_refused_refresh_that_needs_a_sign_in_is_one_event() -> None:
         (json_reply("[]"), "bad_reply"),
     ],
 )
-def test_each_failure_is_one_event(failure: object, code: str) -> None:
+def test_each_failure_is_one_event(failure: HttpReply | Exception, code: str) -> None:
     """Whatever failed, with the server's code or tokencli's own."""
     ctx = context_with(failure)
     with pytest.raises(TokencliError):
@@ -219,6 +220,6 @@ def test_no_secret_is_recorded(status: int) -> None:
     else:
         with pytest.raises(TokencliError):
             get_token(PROFILE, ctx)
-    recorded = json.dumps([asdict(event) for event in ctx.event_log.events])  # type: ignore[call-overload]
+    recorded = json.dumps([asdict(event) for event in ctx.event_log.events])
     for secret in (*known, *issued, token):
         assert secret not in recorded

@@ -1,7 +1,7 @@
 """When a refresh token ends: by its own word, the server's, or experience."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.fakes import FakeContext
 from tests.unit.jwt.samples import token
 from tokencli.core.token_life import estimate_refresh_lifetime, find_refresh_end
 from tokencli.models import Secret, TokenSet
-from tokencli.token_event import TokenEvent
+from tokencli.token_event import EventName, TokenEvent
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0
@@ -23,10 +23,10 @@ STORED = TokenSet(
 )
 
 
-def event(outcome: str, **details: Any) -> TokenEvent:
+def event(outcome: Literal["ok", "error"], **details: Any) -> TokenEvent:
     """Return an event of a refresh."""
-    name: Any = "refreshed" if outcome == "ok" else "failed"
-    return TokenEvent(NOW, "p", name, outcome, **details)  # type: ignore[arg-type]
+    name: EventName = "refreshed" if outcome == "ok" else "failed"
+    return TokenEvent(NOW, "p", name, outcome, **details)
 
 
 def test_the_refresh_token_itself() -> None:

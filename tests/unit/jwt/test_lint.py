@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.unit.jwt.samples import ACCESS, IDENTITY, token
 from tests.unit.jwt.test_explain import JSON
-from tokencli.jwt.decode import DecodedToken, decode_token
+from tokencli.jwt.decode import DecodedToken, TokenKind, decode_token
 from tokencli.jwt.lint import RULES, LintSubject, lint_token
 
 NOW = 1_716_000_000.0
@@ -245,9 +245,9 @@ def test_user_named_by_an_address(claim: str) -> None:
     [(4096, []), (4097, ["large"]), (8192, ["large"]), (8193, ["too_large"])],
 )
 @pytest.mark.parametrize("kind", ["jwt", "jwe", "sd-jwt", "opaque"])
-def test_size(length: int, expected: list[str], kind: str) -> None:
+def test_size(length: int, expected: list[str], kind: TokenKind) -> None:
     """Servers limit the size of headers, whatever the token contains."""
-    decoded = DecodedToken(kind, HEADER, SOUND)  # type: ignore[arg-type]
+    decoded = DecodedToken(kind, HEADER, SOUND)
     assert ids(LintSubject(decoded, NOW, length)) == expected
 
 
@@ -263,8 +263,8 @@ def test_every_rule_has_a_source() -> None:
     st.sampled_from(["jwt", "jwe", "sd-jwt", "opaque"]),
 )
 def test_any_token_can_be_checked(
-    header: dict[str, object], claims: dict[str, object], now: float, kind: str
+    header: dict[str, object], claims: dict[str, object], now: float, kind: TokenKind
 ) -> None:
     """No header and no claims raise."""
-    decoded = DecodedToken(kind, header, claims)  # type: ignore[arg-type]
+    decoded = DecodedToken(kind, header, claims)
     assert all(each.text for each in lint_token(LintSubject(decoded, now, 100)))
