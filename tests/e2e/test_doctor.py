@@ -448,6 +448,19 @@ def test_wrong_client_secret(clinic: Clinic, sandbox: Sandbox) -> None:
     assert sandbox.database.token_requests == 1
 
 
+def test_made_up_token_is_not_recorded(clinic: Clinic, sandbox: Sandbox) -> None:
+    """Where only revocation is there to try the client, the event log has no revocation of it."""
+    urls = {
+        key: f"{sandbox.url}/oauth2/{path}"
+        for key, path in (("token_url", "token"), ("revocation_url", "revoke"))
+    }
+    clinic.write(ca_file=sandbox.ca_file, **urls)
+    assert "its revocation endpoint" in str(clinic.examine()[1]["client_auth"]["detail"])
+    clinic.environ["CANARY_SECRET"] = "canary-wrong-1f3b"
+    clinic.expect("client_auth", 5)
+    assert clinic.run("log", "--json", env=clinic.environ).out == ""
+
+
 def test_no_program_is_run(clinic: Clinic, sandbox: Sandbox) -> None:
     """A program that supplies the secret could ask the user, so it is run only with the option."""
     program = clinic.directory / "program"

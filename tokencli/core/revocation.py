@@ -56,14 +56,13 @@ def select_revocable_tokens(token: TokenSet, now: float) -> dict[str, Secret]:
 def revoke_token(
     profile: Profile, ctx: Context, resolver: SecretResolver, name: str, secret: Secret
 ) -> RevocationOutcome:
-    """Revoke a refresh token or an access token at the revocation endpoint.
+    """Revoke a refresh token or an access token, and record that in the event log.
 
     Raises:
-        RefusedError: the server refused, so the token is still valid (RFC 7009 section 2.2.1).
-        TokencliError: the request failed, or the reply is neither a confirmation nor a refusal.
+        TokencliError: see `send_revocation`.
     """
     try:
-        outcome = _revoke_at_endpoint(profile, ctx, resolver, name, secret)
+        outcome = send_revocation(profile, ctx, resolver, name, secret)
     except TokencliError as error:
         record_failure(profile, ctx, error, event="revoked", token=secret)
         raise
@@ -72,9 +71,15 @@ def revoke_token(
     return outcome
 
 
-def _revoke_at_endpoint(
+def send_revocation(
     profile: Profile, ctx: Context, resolver: SecretResolver, name: str, secret: Secret
 ) -> RevocationOutcome:
+    """Ask the revocation endpoint to revoke a refresh token or an access token.
+
+    Raises:
+        RefusedError: the server refused, so the token is still valid (RFC 7009 section 2.2.1).
+        TokencliError: the request failed, or the reply is neither a confirmation nor a refusal.
+    """
     params: dict[str, ParamValue] = {"token": secret, "token_type_hint": name}
     exchange = send_authenticated_request(
         profile, params, ctx, resolver, url=profile.endpoints["revocation"]
