@@ -106,7 +106,7 @@ def test_time_without_a_date_is_the_last_one(
 
 
 def test_recovery_ends_the_failure(log: FileEventLog, tokencli: Run) -> None:
-    """The summary says that all is well; the time line says how long it wasn't."""
+    """The summary says that the profile works; the time line says how long it didn't."""
     now = time.time()
     for event in (refused(now - 1500), refused(now - 1200), refreshed(now - 600)):
         record_event(log, event)
@@ -117,7 +117,7 @@ def test_recovery_ends_the_failure(log: FileEventLog, tokencli: Run) -> None:
 
 
 def test_many_refreshes_are_one_row(log: FileEventLog, tokencli: Run) -> None:
-    """But not across a time without a token."""
+    """But not across a gap without a token."""
     now = time.time()
     for at in (*range(0, 5 * 3500, 3500), 30_000, 33_000, 36_000):
         record_event(log, refreshed(now - 40_000 + at))
@@ -282,7 +282,7 @@ def read_kid(stream: IO[str] | None) -> str:
 def test_new_events_are_printed_as_they_come(
     log: FileEventLog, follower: subprocess.Popen[str], tmp_path: Path
 ) -> None:
-    """Each at once though stdout is a pipe, also after a rotation; Ctrl-C ends it without a word."""
+    """Each one at once, though stdout is a pipe, also after a rotation; Ctrl-C ends it silently."""
     assert read_kid(follower.stdout) == "before"
     record_event(log, refreshed(time.time(), kid="new"))
     assert read_kid(follower.stdout) == "new"

@@ -68,7 +68,7 @@ def test_a_person_is_needed_for_the_token_that_is_exchanged(
 def test_no_token_to_exchange(
     tokencli: Run, write_config: Callable[[str], Path], source: str, reason: str
 ) -> None:
-    """`get` can't work before somebody corrects the configuration."""
+    """`get` can't work before someone corrects the configuration."""
     exchange = (
         'provider = "oauth2"\ngrant = "token_exchange"\ntoken_url = "https://id.example.com/token"\n'
         'client_id = "c"\nclient_auth = "none"\n'

@@ -62,7 +62,7 @@ def test_a_code_is_recognized_however_it_is_given(tokencli: Run, code: str) -> N
 def test_a_profile_chooses_the_provider_and_is_named_in_the_command(
     tokencli: Run, write_config: Callable[[str], Path]
 ) -> None:
-    """Its codes are looked for first, then everybody's."""
+    """Its codes are looked for first, then those of all providers."""
     write_config(OWN)
     assert "tokencli login corp --again" in tokencli("why", "corp", "--code", "AADSTS50126").out
     assert "Acme" in tokencli("why", "--code", "E0000004", "--profile", "cheese").out
@@ -155,7 +155,7 @@ def test_a_text_without_a_code_is_not_repeated(tokencli: Run) -> None:
 def test_a_code_is_explained_with_a_broken_configuration(
     tokencli: Run, write_config: Callable[[str], Path]
 ) -> None:
-    """At three in the morning, that is no reason not to answer."""
+    """A broken configuration doesn't keep it from answering."""
     write_config("[profiles.p\n")
     assert "Okta" in tokencli("why", "--code", "E0000047").out
 

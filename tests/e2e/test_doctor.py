@@ -195,7 +195,7 @@ def _run_in_terminal(command: str, clinic: Clinic) -> int:
 
 @pytest.mark.parametrize(("mode", "code"), [(0o606, 3), (0o660, 0)])
 def test_file_that_others_can_change(clinic: Clinic, mode: int, code: int) -> None:
-    """It is a failure for everybody, and a warning for the group; the fix restricts access."""
+    """It is a failure if everyone can change it, and a warning if the group can; the fix restricts access."""
     clinic.config.chmod(mode)
     found, checks = clinic.examine()
     check = checks["configuration"]
@@ -667,7 +667,7 @@ def test_empty_environment(clinic: Clinic) -> None:
 
 
 def test_all_profiles(clinic: Clinic) -> None:
-    """Every profile is checked, also one with problems."""
+    """Every profile is checked, including one with problems."""
     with clinic.config.open("a") as file:
         file.write('\n[profiles.second]\nprovider = "nosuch"\n')
     done = clinic.run("doctor", "--all", "--json", env=clinic.environ)

@@ -138,7 +138,7 @@ def test_each_cause_has_a_scenario() -> None:
     ],
 )
 def test_fix_helps(tokencli: Run, name: str) -> None:
-    """After the command that is named as the fix, and a `get` as at any use, nothing is wrong."""
+    """After the suggested fix and a normal `get`, nothing is wrong."""
     with Sandbox(scenario=name) as sandbox:
         fix = list_causes(run_why(tokencli, sandbox))[0]["fix"]
         assert fix is not None and "\n" not in fix

@@ -33,7 +33,7 @@ def judge(profile: Any, state: Any, token: TokenSet | None, *events: TokenEvent)
 
 
 def test_a_grant_without_a_person() -> None:
-    """It never needs one, unless the server refuses its credentials."""
+    """It never needs a person, unless the server refuses its credentials."""
     for state, token in (("fresh", ALONE), ("expired", EXPIRED), ("none", None)):
         found = judge(BATCH, state, token)
         assert (found.now, found.next, found.forecast) == (False, None, "never")

@@ -1,4 +1,4 @@
-"""When a refresh token ends: by its own word, the server's, or experience."""
+"""When a refresh token ends: as it states, as the server states, or as earlier ones did."""
 
 from dataclasses import replace
 from typing import Any, Literal

@@ -263,7 +263,7 @@ def test_the_prompt_needs_a_terminal() -> None:
     ],
 )
 def test_what_must_set_a_missing_variable(variables: dict[str, str], cause: str) -> None:
-    """Where nobody can type, no command helps: neither a file nor a variable can be typed."""
+    """Without a terminal no command helps, because neither a file nor a variable can be typed in."""
     terminal = FakeTerminal(interactive=False)
     source = open_secret_source("env", environ=variables, terminal=terminal)
     assert source.explain_missing(SecretRef("env", "password", "p", ("NOPE",))) == (cause, None)

@@ -51,7 +51,7 @@ def commands(environ: Mapping[str, str], *, can_type: bool = True) -> dict[str, 
 
 
 def type_into(shell: str, command: str, environ: Mapping[str, str], answers: Sequence[str]) -> str:
-    """Run the command in a shell at a terminal of its own, answer it, and return the screen."""
+    """Run the command in a shell with its own terminal, answer it, and return the screen."""
     child, fd = pty.fork()
     if child == 0:
         os.execvpe(shell, [shell, "-c", command], dict(environ))

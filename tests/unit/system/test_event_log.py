@@ -144,7 +144,7 @@ def test_log_is_bounded(log: FileEventLog, tmp_path: Path, monkeypatch: pytest.M
 
 
 def run_writers(count: int, write: Callable[[int], None]) -> list[int]:
-    """Run `write` with each number in a process of its own, all at once; return their ids."""
+    """Run `write` with each number in its own process, all at once; return their ids."""
     children = []
     for number in range(count):
         child = os.fork()
