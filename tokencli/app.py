@@ -139,7 +139,17 @@ class App:
             profile = replace(profile, lock_timeout=settings.lock_timeout)
         if settings.wait is not None:
             profile = replace(profile, sign_in=replace(profile.sign_in, wait=settings.wait))
-        return profile if anew is None else self.with_endpoints(profile, anew=anew)
+        return profile if anew is None else self.with_token_endpoint(profile, anew=anew)
+
+    def with_token_endpoint(self, profile: Profile, *, anew: bool = False) -> Profile:
+        """Return the profile with the endpoints for getting a token; a failure is that of the token."""
+        try:
+            return self.with_endpoints(profile, anew=anew)
+        except TokencliError as error:
+            from tokencli.core.token_events import record_failure
+
+            record_failure(profile, self, error)
+            raise
 
     def with_endpoints(self, profile: Profile, *names: str, anew: bool = False) -> Profile:
         """Return the profile with the endpoints `names`, and those its grant needs, from its issuer.
@@ -160,16 +170,9 @@ class App:
         from tokencli.token_store.metadata_cache import MetadataCacheFile
 
         file = MetadataCacheFile(profile)
-        try:
-            return resolve_endpoints(
-                profile, self, MetadataCache(file.load, file.save), *names, anew=anew
-            )
-        except TokencliError as error:
-            if not names:  # then there can't be a token either
-                from tokencli.core.token_events import record_failure
-
-                record_failure(profile, self, error)
-            raise
+        return resolve_endpoints(
+            profile, self, MetadataCache(file.load, file.save), *names, anew=anew
+        )
 
     def with_cached_endpoints(self, profile: Profile) -> Profile:
         """Return the profile with endpoints from cached metadata, without any request."""

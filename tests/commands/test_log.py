@@ -187,6 +187,23 @@ def test_empty_log_says_why(log: FileEventLog, tokencli: Run, tmp_path: Path) ->
     assert result.out.startswith("p: ")
 
 
+def test_only_attempts_to_get_a_token_are_recorded(
+    write_config: Callable[[str], Path], tokencli: Run, tmp_path: Path
+) -> None:
+    """An issuer that can't be reached is a failure of `get`; `why` gets no token, so nothing failed there."""
+    write_config(
+        f'state_dir = "{tmp_path}/state"\n[profiles.p]\nprovider = "oauth2"\nstore = "file"\n'
+        'issuer = "https://127.0.0.1:9"\ngrant = "client_credentials"\nclient_id = "c"\n'
+        'client_secret = { env = "CANARY" }\n'
+    )
+    environ = {"CANARY": "canary-5c1e"}
+    assert tokencli("why", "p", "https://127.0.0.1:9/api", "--timeout", "3s", env=environ).code != 0
+    assert tokencli("log", "--json").out == ""
+    assert tokencli("get", "p", env=environ).code == 6
+    (line,) = tokencli("log", "--json").out.splitlines()
+    assert (json.loads(line)["event"], json.loads(line)["error"]) == ("failed", "unreachable")
+
+
 def test_log_that_is_off_is_never_created(sandbox: Sandbox, tokencli: Run) -> None:
     """Neither by a token nor by a failure nor by `log`."""
     config = Path(sandbox.config_file)

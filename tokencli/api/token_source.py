@@ -106,7 +106,7 @@ class _LoadedConfig:
         refused: Secret | None = None,
     ) -> FoundToken:
         """Return the stored token or a new one, and remember it if it may be used again."""
-        profile = self.app.with_endpoints(self.get_profile(name, scope))
+        profile = self.app.with_token_endpoint(self.get_profile(name, scope))
         store, key = self.app.token_store(profile), derive_binding(profile).key
 
         def read_fingerprint() -> object | None:
