@@ -110,7 +110,7 @@ class CallFacts:
     """The error code in the challenge or, if it has none, in the body; also of a reply with status 200."""
     error_text: str | None = None
     """What the server says about it, redacted: the description in the challenge, the texts of the
-    JSON body, or the whole text of a short plain-text body; several are joined by ` | `."""
+    JSON body, or the whole text of a short plain-text body; several are joined by `; `."""
     required_scopes: tuple[str, ...] = ()
     """The scopes that the challenge or the JSON body (`scope`, `needed`, …) says the call requires."""
     page_title: str | None = None
@@ -167,7 +167,8 @@ class ProfileFacts:
 class IssuerFacts:
     """What the issuer that the profile trusts says; that of the token may be another one.
 
-    Each question has an answer here, an error here, or a reason in `Evidence.open_questions`.
+    Each question has an answer here, an error here, or a reason in `Evidence.open_questions`, unless
+    the server has no endpoint to ask.
     """
 
     issuer: str | None = None
@@ -179,10 +180,8 @@ class IssuerFacts:
     jwks_error: TokencliError | None = None
     introspection: Mapping[str, object] | None = None
     """The claims of its introspection response (RFC 7662), e.g. `active`."""
-    introspection_error: TokencliError | None = None
     userinfo: Mapping[str, object] | None = None
     userinfo_status: int | None = None
-    userinfo_error: TokencliError | None = None
     server_time: float | None = None
     """Epoch seconds of the Date header of its last reply."""
     received_at: float | None = None
@@ -215,10 +214,8 @@ class EventFacts:
     """The last failure since the last success, as a clause."""
     failing_since: float | None = None
     """When the first of these failures was."""
-    last_success_at: float | None = None
     previous_scopes: tuple[str, ...] | None = None
-    """Of the token that the profile had before this one, as is the next."""
-    previous_audience: tuple[str, ...] = ()
+    """Of the token that the profile had before this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +223,8 @@ class OpenQuestion:
     """What was not found out."""
 
     probe: str
-    """What was to be asked: `metadata`, `jwks`, `introspection`, `userinfo`, `call`, `fresh_token`."""
+    """What was to be asked: a key of `PROBE_TITLES` of `gather.py`, `issuer`, `signature`, or
+    `resource_metadata`."""
     reason: str
     """Why it wasn't, as a clause: `it takes more than 10 seconds`, `--offline`, `no URL was given`."""
     command: str | None = None

@@ -361,7 +361,7 @@ class Gatherer:
         return tls_client_certificate(self.profile, passphrase)
 
     def _prepare_introspection(self) -> SecretResolver | None:
-        """Return the client's secrets, or None if the user doesn't want them to be used."""
+        """Return the client's secrets, or None if they may not be used."""
         assert self.profile is not None
         secrets = ClientSecrets.of(self.profile, self.ctx)
         if not secrets.interactive:
@@ -550,7 +550,10 @@ class Gatherer:
                     break
                 running = {each: None for each in running if each != name}
                 if isinstance(error, TokencliError):
-                    self._leave_open(name, error.message, error.fix)
+                    is_late = isinstance(error, DeadlineError)
+                    self._leave_open(
+                        name, error.message, self._slower_command() if is_late else error.fix
+                    )
                 elif error is not None:
                     raise error
         self.seconds_left = max(deadline - self.ctx.clock.monotonic(), LEAST_SECONDS)

@@ -57,11 +57,9 @@ def read_history(
         revoked_at=ended[0].time if ended else None,
         last_failure=_describe_failure(failures[-1]) if failures else None,
         failing_since=failures[0].time if failures else None,
-        last_success_at=successes[-1].time if successes else None,
         previous_scopes=tuple(previous.scope.split())
         if previous is not None and previous.scope is not None
         else None,
-        previous_audience=() if previous is None else previous.aud,
     )
 
 

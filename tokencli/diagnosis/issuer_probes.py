@@ -181,24 +181,29 @@ class ClientSecrets:
 def ask_introspection(
     profile: Profile, ctx: Context, secrets: SecretResolver, token: Secret
 ) -> IssuerFacts | None:
-    """Introspect the token (RFC 7662); None if the server offers no introspection."""
+    """Introspect the token (RFC 7662); None if the server offers no introspection.
+
+    Raises:
+        TokencliError: the server didn't say.
+    """
     try:
         return IssuerFacts(introspection=introspect_token(profile, ctx, secrets, token))
     except EndpointUnknownError:
         return None
-    except TokencliError as error:
-        return IssuerFacts(introspection_error=error)
 
 
 def ask_userinfo(
     profile: Profile, ctx: Context, token: TokenSet, *, is_stored: bool
 ) -> IssuerFacts | None:
-    """Ask UserInfo about the token; None if the server has no such endpoint."""
+    """Ask UserInfo about the token; None if the server has no such endpoint.
+
+    Raises:
+        TokencliError: the server neither accepted nor refused the token.
+    """
     try:
         claims = fetch_userinfo(profile, ctx, token, is_stored=is_stored)
     except EndpointUnknownError:
         return None
-    except TokencliError as error:
-        status = error.status if isinstance(error, RefusedError) else None
-        return IssuerFacts(userinfo_error=error, userinfo_status=status)
+    except RefusedError as error:
+        return IssuerFacts(userinfo_status=error.status)
     return IssuerFacts(userinfo=claims, userinfo_status=200)

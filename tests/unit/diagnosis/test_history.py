@@ -23,9 +23,7 @@ def test_token_has_a_past_and_a_future() -> None:
         revoked_at=5.0,
         last_failure="invalid_grant",
         failing_since=6.0,
-        last_success_at=4.0,
         previous_scopes=("read", "write"),
-        previous_audience=("api",),
     )
 
 
