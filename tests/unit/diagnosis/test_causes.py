@@ -1025,6 +1025,34 @@ def test_cloudflare_says_that_it_answered() -> None:
     assert any("Cf-Mitigated" in sentence for sentence in first.evidence)
 
 
+@pytest.mark.parametrize(("request_sent", "confidence"), [(True, "certain"), (False, "likely")])
+def test_connection_that_is_closed(request_sent: bool, confidence: str) -> None:
+    """Only if the request was sent is it certain that the API is what closes the connection."""
+    error = UnreachableError("api.example.com closed the connection")
+    error.request_sent = request_sent
+    dropped = call(failure="broken_off", failure_error=error)
+    first = rank_causes(evidence(call=dropped, bare_call=replace(dropped, carrier=None)))[0]
+    assert (first.id, first.confidence) == ("api_down", confidence)
+
+
+@pytest.mark.parametrize(("stored", "fix"), [(True, None), (False, "tokencli get orders")])
+def test_another_kind_that_is_stored_has_no_fix(stored: bool, fix: str | None) -> None:
+    """`get` returns the stored token, so it helps only if that is another one."""
+    wrong = token(role="id", audience=("batch",), stored=stored)
+    first = rank_causes(evidence(token=wrong, call=call()))[0]
+    assert (first.id, first.fix) == ("wrong_token_kind", fix)
+
+
+def test_the_time_since_the_expiry_is_rounded_down() -> None:
+    """As in `the token expired 6 minutes ago` elsewhere in the report."""
+    old = token(expires_at=NOW - 419)
+    saved = call(challenge=INVALID, is_saved=True, server_time=NOW)
+    for each in (saved, call(challenge=INVALID)):
+        first = rank_causes(evidence(token=old, call=each))[0]
+        assert first.id == "expired"
+        assert "expired 6 minutes" in first.evidence[0]
+
+
 def test_an_outage_says_when_to_call_again() -> None:
     """By Retry-After."""
     first = rank_causes(evidence(call=call(503, headers={"retry-after": "120"})))[0]

@@ -232,7 +232,7 @@ def say_clock(moment: Moment) -> str:
 
 
 def say_left(seconds: float) -> str:
-    """Return how long something still lasts, rounded down."""
+    """Return how long something still lasts, or has been over, rounded down."""
     return humanize_duration(seconds)
 
 

@@ -119,7 +119,9 @@ def judge_wrong_token_kind(evidence: Evidence) -> Finding | None:
         return None
     answer = reply.describe_answer(call) if call else None
     profile = evidence.profile
-    fix = f"tokencli get {profile.command_line_name}" if profile else None
+    fix = None  # `get` returns the stored token, which is this one
+    if profile is not None and not token.stored:
+        fix = f"tokencli get {profile.command_line_name}"
     if token.role in _OTHER_KINDS:
         name, receiver = _OTHER_KINDS[token.role]
         sign = f": {token.role_sign}" if token.role_sign else ""
@@ -141,7 +143,7 @@ def judge_wrong_token_kind(evidence: Evidence) -> Finding | None:
 
 
 def judge_opaque_at_jwt_api(evidence: Evidence) -> Finding | None:
-    """The API wants a JWT, and the token is opaque."""
+    """The API takes JWTs, and the token is opaque."""
     token, call = evidence.token, evidence.call
     statements = read_statements(call)
     if token is None or token.kind not in ("opaque", "jwe") or call is None:

@@ -26,7 +26,6 @@ _GATEWAYS = re.compile(
 )
 """Servers that also stand before APIs, by their header Server; others are applications."""
 _PROBES = {
-    "metadata": "the issuer's metadata",
     "jwks": "the signature, by the issuer's keys",
     "signature": "the signature",
     "introspection": "whether it is active, by introspection",
@@ -105,15 +104,16 @@ def judge_api_down(evidence: Evidence) -> Finding | None:
         if _is_proxy_failure(call):
             return None
         error = call.failure_error
-        same = bare is not None and bare.failure == call.failure
-        is_sure = call.failure in ("connect", "timeout") and (same or bare is None or bare is call)
+        same = bare is not None and bare is not call and bare.failure == call.failure
+        # A connection that is closed before the request may be about TLS, or a port of something else.
+        was_asked = same and getattr(error, "request_sent", False)
         return find(
             "api_down",
-            "certain" if is_sure or same else "likely",
+            "certain" if call.failure in ("connect", "timeout") or was_asked else "likely",
             (
                 error.message if error else f"{reply.name_host(call)} can't be reached",
                 error.cause if error else None,
-                "without the token the result is the same" if same and bare is not call else None,
+                "without the token the result is the same" if same else None,
                 _describe_proxy(call),
             ),
             fix=_connection_setting(error),

@@ -85,7 +85,7 @@ def judge_expired(evidence: Evidence) -> Finding | None:
 
 def _describe_expiry(evidence: Evidence, expiry: float, moment: Moment) -> str:
     """Compare the expiry with the time, and the clock that told it with this computer's."""
-    ago, now = facts.say_span(moment.epoch - expiry), facts.say_time(moment.epoch, expiry)
+    ago, now = facts.say_left(moment.epoch - expiry), facts.say_time(moment.epoch, expiry)
     end = f"at {facts.say_time(expiry, moment.epoch)}"
     if evidence.call is not None and evidence.call.is_saved:
         return (
