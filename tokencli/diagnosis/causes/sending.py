@@ -195,7 +195,7 @@ def _ask_place(call: CallFacts) -> str:
 
 
 def _find_key_header(call: CallFacts) -> str | None:
-    """Return the header that the challenge wants a key in, as Azure API Management's does."""
+    """Return the header that must have the key, if the challenge names it, as Azure API Management's does."""
     for challenge in call.challenges:
         if challenge.params.get("type") == "header" and challenge.params.get("name"):
             return challenge.params["name"][:60]
