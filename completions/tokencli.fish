@@ -131,7 +131,7 @@ complete -c tokencli -n '__tokencli_at why' -l help -s h -d 'Show this message a
 complete -c tokencli -n '__tokencli_at status' -f -a '(__tokencli_names)'
 complete -c tokencli -n '__tokencli_at status' -l json -d 'Print one JSON object; errors as JSON on stderr.'
 complete -c tokencli -n '__tokencli_at status' -l format -r -f -d 'openmetrics, for Prometheus and others.'
-complete -c tokencli -n '__tokencli_at status' -l watch -d 'Draw it anew each second, until Ctrl-C.'
+complete -c tokencli -n '__tokencli_at status' -l watch -d 'Redraw it every second, until Ctrl-C.'
 complete -c tokencli -n '__tokencli_at status' -l config -r -F -d 'Configuration file (overrides $TOKENCLI_CONFIG).'
 complete -c tokencli -n '__tokencli_at status' -l timeout -r -f -d 'Timeout of each request to a server, e.g. 30s.'
 complete -c tokencli -n '__tokencli_at status' -l no-input -d 'Never prompt; fail and say what is missing.'

@@ -45,19 +45,25 @@ class TokencliError(Exception):
         self.fix = fix
 
     def name_config(self, config: str) -> None:
-        """Let the fix use the configuration file that `--config` or an argument named.
+        """Let the fix use the configuration file that `--config` or an argument named."""
+        self.fix = self.fix and add_config(self.fix, config)
 
-        A fix that doesn't begin with a command of tokencli, shows help or names a file itself stays as
-        it is. Behind a pipe, other programs follow.
-        """
-        command, pipe, others = (self.fix or "").partition(" | ")
-        words = command.split()
-        if words[:1] != ["tokencli"] or words[1:2] == ["help"]:
-            return
-        if not {"--config", "--help", "--", "&&", "<", ">"} & {*words}:
-            from shlex import quote  # start-up cost
 
-            self.fix = f"{command} --config {quote(config)}{pipe}{others}"
+def add_config(fix: str, config: str) -> str:
+    """Return a fix that uses the configuration file `config`.
+
+    A fix that doesn't begin with a command of tokencli, shows help or names a file itself stays as it
+    is. Behind a pipe, other programs follow.
+    """
+    command, pipe, others = fix.partition(" | ")
+    words = command.split()
+    if words[:1] != ["tokencli"] or words[1:2] == ["help"]:
+        return fix
+    if {"--config", "--help", "--", "&&", "<", ">"} & {*words}:
+        return fix
+    from shlex import quote  # start-up cost
+
+    return f"{command} --config {quote(config)}{pipe}{others}"
 
 
 class UsageError(TokencliError):

@@ -5,6 +5,8 @@ from typing import Literal
 from tokencli.fast_dataclass import dataclass
 
 EventName = Literal["acquired", "refreshed", "login", "revoked", "logout", "failed"]
+OBTAINING_EVENTS: tuple[EventName, ...] = ("acquired", "refreshed", "login")
+"""The events that bring a new token, if their outcome is `ok`."""
 
 
 @dataclass(frozen=True, slots=True)

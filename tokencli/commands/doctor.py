@@ -23,7 +23,7 @@ from tokencli.commands.options import (
 from tokencli.config.load import Config
 from tokencli.diagnosis.check_runner import CheckResult, find_exit_code, run_checks
 from tokencli.diagnosis.checks import DEFAULT_TIMEOUT_S, Subject
-from tokencli.errors import ConfigError, TokencliError, UsageError
+from tokencli.errors import ConfigError, TokencliError, UsageError, add_config
 from tokencli.formats.json import dump_json_line
 from tokencli.protocols import ShowWait
 
@@ -148,9 +148,8 @@ def _name_config(result: CheckResult, config: str | None) -> CheckResult:
     """Let the fix use the file that `--config` named."""
     if config is None or result.outcome.fix is None:
         return result
-    error = TokencliError("", fix=result.outcome.fix)
-    error.name_config(config)
-    return replace(result, outcome=replace(result.outcome, fix=error.fix))
+    fix = add_config(result.outcome.fix, config)
+    return replace(result, outcome=replace(result.outcome, fix=fix))
 
 
 def _choose_names(config: Config, name: str | None, *, all_profiles: bool) -> list[str]:

@@ -31,7 +31,7 @@ LIBRARIES = (
 """The libraries whose versions a report has."""
 HEADING = """tokencli support report
 Look at it before you send it. Secrets are left out. A text in <angle brackets> is masked:
-equal ones were equal, and nobody can tell what they were.
+equal ones stand for equal values, which can't be recovered from them.
 """
 
 

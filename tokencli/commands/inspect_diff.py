@@ -7,7 +7,6 @@ from tokencli.app import App
 from tokencli.commands import output
 from tokencli.commands.tables import render_styled
 from tokencli.commands.token_input import LoadedToken, load_stored_token, load_token
-from tokencli.core.profile_health import OBTAINING_EVENTS
 from tokencli.core.token_checks import RequestedChecks
 from tokencli.core.token_diff import Change, TokenDiff, TokenFacts, describe_event, diff_tokens
 from tokencli.core.token_life import read_events
@@ -15,9 +14,10 @@ from tokencli.errors import CredentialsError, UsageError
 from tokencli.formats.json import dump_json_line, time_to_dict
 from tokencli.humanize import format_time, humanize_duration, humanize_relative_time
 from tokencli.sanitize import sanitize_text
+from tokencli.token_event import OBTAINING_EVENTS
 
 SUBCOMMAND = "diff"
-INCOMPLETE_NOTE = "the earlier token is not kept: compared are its key, lifetime, scope and audience, by the event log"
+INCOMPLETE_NOTE = "the earlier token is not stored, so only what the event log has is compared: key, lifetime, scope and audience"
 
 
 def print_diff(names: Sequence[str], app: App, *, id_token: bool, json_output: bool) -> None:

@@ -99,7 +99,7 @@ def draw_line(marks: Sequence[Mark], start: float, end: float, width: int, fill:
     after = "".join(BREAK + mark.letter for mark in marks if mark.epoch > high)
     inner = width - len(before) - len(after)
     places: list[int] = []
-    for mark in near:  # each has a cell of its own, the next one if need be
+    for mark in near:  # each has its own cell, if necessary the next free one
         place = round((mark.epoch - low) / (high - low) * (inner - 1))
         places.append(max(place, places[-1] + 1) if places else place)
     for back in range(1, len(places) + 1):
@@ -119,7 +119,7 @@ def draw_line(marks: Sequence[Mark], start: float, end: float, width: int, fill:
 
 
 def _wrap(items: Sequence[str], width: int) -> Iterator[str]:
-    """Yield lines with as many items as fit; an item that is too long has lines of its own."""
+    """Yield lines with as many items as fit; an item that is too long gets its own lines."""
     line = ""
     for item in items:
         joined = f"{line}   {item}" if line else item

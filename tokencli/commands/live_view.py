@@ -1,14 +1,14 @@
-"""A view on the whole terminal that is drawn anew each second (`--watch`)."""
+"""A view of the whole terminal that is redrawn every second (`--watch`)."""
 
 import os
 from collections.abc import Callable
 
 from tokencli.app import App
+from tokencli.commands.output import EXIT_INTERRUPTED
 from tokencli.commands.tables import is_terminal_output
 from tokencli.errors import UsageError
 
 INTERVAL_S = 1.0
-EXIT_INTERRUPTED = 130
 
 
 def require_live_terminal(fix: str | None) -> None:

@@ -26,7 +26,6 @@ FOLLOW_INTERVAL_S = 0.25
 DAY_S = 86_400.0
 FOLLOW_START = 10
 """Events that `--follow` prints of those that are there already."""
-EXIT_INTERRUPTED = 130
 
 
 def parse_since(text: str) -> float:
@@ -145,11 +144,11 @@ def _follow(app: App, name: str | None, since: float | None, *, json_output: boo
             else:
                 backlog.append(event)
     except KeyboardInterrupt:
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+        raise typer.Exit(output.EXIT_INTERRUPTED) from None
 
 
 def _wait_for_reader(seconds: float) -> None:
-    """Wait, but not longer than somebody reads stdout; raises ReaderClosedError."""
+    """Wait, unless the reader of stdout is gone; raises ReaderClosedError."""
     if sys.platform == "win32":
         time.sleep(seconds)
         return

@@ -20,7 +20,7 @@ from tokencli.humanize import (
     humanize_relative_time,
 )
 from tokencli.sanitize import sanitize_text
-from tokencli.token_event import TokenEvent
+from tokencli.token_event import OBTAINING_EVENTS, TokenEvent
 
 NOTABLE_SILENCE_S = 86_400.0
 """A longer time without any event is shown as a gap."""
@@ -29,10 +29,9 @@ GAP_TOLERANCE_S = 60.0
 MIN_GROUP = 3
 """So many successes in a row, one like the other, are shown as one line."""
 NARROW_WIDTH = 60
-"""In a terminal that is narrower, details get lines of their own."""
+"""In a terminal that is narrower, details get their own lines."""
 _EVENT_WIDTH = 10
 _TITLES = {"acquired": "new token", "login": "login", "revoked": "revoked", "logout": "logout"}
-_RENEWALS = ("acquired", "refreshed", "login")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +48,8 @@ class TimelineRow:
 
 
 @dataclass(slots=True)
-class ProfileHealth:
-    """How a profile stands after the events that were read."""
+class EventSummary:
+    """What the events that were read so far say about a profile."""
 
     last_good: TokenEvent | None = None
     failures: list[TokenEvent] = field(default_factory=list)
@@ -63,7 +62,7 @@ class ProfileHealth:
         """Take the next event into account."""
         if event.refresh_fingerprint and event.outcome == "ok":
             self.refresh_first_seen.setdefault(event.refresh_fingerprint, event.time)
-        if event.event in _RENEWALS and event.outcome == "ok":
+        if event.event in OBTAINING_EVENTS and event.outcome == "ok":
             self.last_good, self.failures, self.logged_out_at = event, [], None
         elif event.event == "failed":
             self.failures.append(event)
@@ -136,26 +135,26 @@ def render_log(events: Sequence[TokenEvent], now: float, since: float | None = N
 def _render_profile(
     profile: str, events: Sequence[TokenEvent], now: float, since: float | None
 ) -> Iterator[str]:
-    health, rows = ProfileHealth(), list[TimelineRow]()
-    for row in _build_rows(events, health, now):
+    summary, rows = EventSummary(), list[TimelineRow]()
+    for row in _build_rows(events, summary, now):
         if since is None or max(row.time, row.end) >= since:
             rows.append(row)
-    style = "bold red" if health.failures else "bold"
-    summary = sanitize_text(f"{profile}: {describe_health(health, now)}")
-    yield from (render_styled(line, style) for line in wrap_text(summary, output_width()))
+    style = "bold red" if summary.failures else "bold"
+    title = sanitize_text(f"{profile}: {describe_summary(summary, now)}")
+    yield from (render_styled(line, style) for line in wrap_text(title, output_width()))
     for row in rows:
         yield from _render_row(row)
 
 
-def describe_health(health: ProfileHealth, now: float) -> str:
+def describe_summary(summary: EventSummary, now: float) -> str:
     """Return e.g. `failing since …: invalid_grant, refresh token 30 days old, 12 tries; last good …`."""
-    good = health.last_good
-    if health.failures:
-        first = health.failures[0]
-        age = health.refresh_age(first)
+    good = summary.last_good
+    if summary.failures:
+        first = summary.failures[0]
+        age = summary.refresh_age(first)
         facts = [first.error or "error"]
         facts += [] if age is None else [f"refresh token {humanize_duration(age)} old"]
-        facts.append(_count_tries(len(health.failures)))
+        facts.append(_count_tries(len(summary.failures)))
         last = (
             "no token before that"
             if good is None
@@ -163,14 +162,14 @@ def describe_health(health: ProfileHealth, now: float) -> str:
         )
         if good is not None and good.expires_at is not None and good.expires_at > now:
             last = f"{last}, valid until {_render_moment(good.expires_at, now)}"
-        if good is None and health.logged_out_at is not None:
-            last = f"logged out {_render_moment(health.logged_out_at, now)}"
+        if good is None and summary.logged_out_at is not None:
+            last = f"logged out {_render_moment(summary.logged_out_at, now)}"
         return f"failing since {_render_moment(first.time, now)}: {', '.join(facts)}; {last}"
     if good is None:
         return (
             "no token yet"
-            if health.logged_out_at is None
-            else f"logged out {_render_moment(health.logged_out_at, now)}"
+            if summary.logged_out_at is None
+            else f"logged out {_render_moment(summary.logged_out_at, now)}"
         )
     last = f"last good {_render_moment(good.time, now)} ({_label(good)})"
     if good.expires_at is None:
@@ -181,9 +180,9 @@ def describe_health(health: ProfileHealth, now: float) -> str:
 
 
 def _build_rows(
-    events: Sequence[TokenEvent], health: ProfileHealth, now: float
+    events: Sequence[TokenEvent], summary: EventSummary, now: float
 ) -> Iterator[TimelineRow]:
-    """Yield the rows of one profile's events, and take the events into account in `health`."""
+    """Yield the rows of one profile's events, and take the events into account in `summary`."""
     previous: TokenEvent | None = None
     reported: TokenEvent | None = None
     for _, run in groupby(events, key=_similarity):
@@ -191,17 +190,17 @@ def _build_rows(
         batches = [alike] if alike[0].outcome == "error" else _split_at_gaps(alike)
         for batch in batches:
             first = batch[0]
-            gap = _describe_gap(previous, health.last_good, first.time, health.failures)
-            if gap is not None and health.last_good is not reported:
+            gap = _describe_gap(previous, summary.last_good, first.time, summary.failures)
+            if gap is not None and summary.last_good is not reported:
                 yield gap
-                reported = health.last_good
-            failed = list(health.failures)
+                reported = summary.last_good
+            failed = list(summary.failures)
             for event in batch:
-                health.add(event)
-            yield from _rows_of(batch, health, failed)
+                summary.add(event)
+            yield from _rows_of(batch, summary, failed)
             previous = batch[-1]
-    good = health.last_good
-    if good is None or good is reported or good.expires_at is None or health.failures:
+    good = summary.last_good
+    if good is None or good is reported or good.expires_at is None or summary.failures:
         return
     if good.expires_at < now - GAP_TOLERANCE_S:
         ago = humanize_relative_time(good.expires_at, now)
@@ -242,17 +241,17 @@ def _describe_gap(
 
 
 def _rows_of(
-    batch: Sequence[TokenEvent], health: ProfileHealth, failed: Sequence[TokenEvent]
+    batch: Sequence[TokenEvent], summary: EventSummary, failed: Sequence[TokenEvent]
 ) -> Iterator[TimelineRow]:
     first, last = batch[0], batch[-1]
     if first.outcome == "error":
-        details = _describe_failure(first, health.refresh_age(first))
+        details = _describe_failure(first, summary.refresh_age(first))
         if len(batch) > 1:
             details = f"{_count_tries(len(batch))} until {_render_time(last.time)}: {details}"
         yield TimelineRow(first.time, _label(first), details, last.time, is_failure=True)
         return
     recovered = ""
-    if failed and first.event in _RENEWALS:
+    if failed and first.event in OBTAINING_EVENTS:
         span = humanize_duration(first.time - failed[0].time)
         recovered = f"after {_count_tries(len(failed), 'failed ')} in {span}"
     if len(batch) < MIN_GROUP:

@@ -7,6 +7,8 @@ from tokencli.errors import StorageError
 
 EXIT_BROKEN_PIPE = 141
 """The exit code if the reader closed its end of the pipe: 128 + SIGPIPE."""
+EXIT_INTERRUPTED = 130
+"""The exit code after Ctrl-C: 128 + SIGINT."""
 
 _output_state = {"written": False}
 

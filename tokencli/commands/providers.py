@@ -19,15 +19,13 @@ from tokencli.commands.registry import create_command_group
 from tokencli.commands.tables import render_table
 from tokencli.errors import ConfigError
 from tokencli.formats.json import dump_json_line
-from tokencli.providers.catalog import BUILTIN_NAMES, read_builtin_text
+from tokencli.providers.catalog import BUILTIN_NAMES, CODES_HEADER, read_builtin_text
 
 if TYPE_CHECKING:
     from tokencli.config.load import Config
     from tokencli.provider_schema import Provider
 
 
-CODES_HEADER = "[errors.codes]\n"
-"""The line before the error codes in a built-in file."""
 MAX_SHOWN_CODES = 10
 """Error codes that `show` prints; Entra ID has 140, which would bury how the provider works."""
 

@@ -23,7 +23,6 @@ from tokencli.system.signals import (
 )
 from tokencli.terminal.console import note_interrupt, write_stderr_line
 
-EXIT_INTERRUPTED = 130
 OUT_OF_RESOURCES = "the system is out of memory or threads"
 _UNKNOWN_COMMAND = r"No such command '[^']*'\.(?: Did you mean '([a-z-]+)'\?)?"
 """The message for an unknown command, with the command that was probably meant."""
@@ -56,7 +55,7 @@ def run_command_line(argv: Sequence[str]) -> int:
     try:
         code = _run_and_report(argv)
     except KeyboardInterrupt:
-        code = EXIT_INTERRUPTED
+        code = output.EXIT_INTERRUPTED
         write_stderr_line("interrupted")
     except Terminated as end:
         code = 128 + end.args[0]

@@ -53,7 +53,6 @@ and then try:
 {summary} More about scenarios: {tokencli} help sandbox
 """
 STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
-EXIT_INTERRUPTED = 130
 
 
 def _build_fault_parameter(name: str, fault: FaultOption) -> Parameter:
@@ -143,7 +142,9 @@ def sandbox(
         running.database.on_request_logged = lambda entry: terminal.print_detail(str(entry))
         try:
             if command:
-                return EXIT_INTERRUPTED if stopped.is_set() else _run_command(command, running)
+                return (
+                    output.EXIT_INTERRUPTED if stopped.is_set() else _run_command(command, running)
+                )
             return _serve_until_stopped(running, stopped, quiet=common.quiet)
         finally:
             _delete_hot_copies(running.config_file)

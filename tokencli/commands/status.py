@@ -42,13 +42,13 @@ def status(
         ),
     ] = None,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Draw it anew each second, until Ctrl-C.")
+        bool, typer.Option("--watch", help="Redraw it every second, until Ctrl-C.")
     ] = False,
 ) -> int:
     """Show all profiles at a glance.
 
-    Shows how long each token is valid, how renewals went, by the event log, and when a person will be
-    needed next. Nothing is sent to a server, and nothing is prompted for. The exit code is 3 if a
+    Shows how long each token is valid, how renewals went (from the event log), and when a person will
+    be needed next. Nothing is sent to a server, and nothing is prompted for. The exit code is 3 if a
     profile is invalid, else 4 if a person is needed now, else 9 if a token has expired and the last
     attempt to renew it failed, else 0.
 

@@ -169,7 +169,7 @@ def _read_pasted_text(
         raw = _read_piped_stdin(app)
         return decode_input(raw) if raw else None
     if what == "-":
-        return decode_input(_read_stdin(app))
+        return decode_input(read_stdin("the token", MAX_INPUT_BYTES, app))
     if not _is_existing_path(what):
         if _PATH_START.match(what):
             raise UsageError(f"can't read the file {what!r}: it doesn't exist")
@@ -205,12 +205,13 @@ def _reads_secret_from_stdin(app: App) -> bool:
     return any(source_interaction(secret, app) == "stdin" for secret in secrets)
 
 
-def _read_stdin(app: App) -> bytes:
+def read_stdin(what: str, limit: int, app: App) -> bytes:
+    """Return at most `limit` bytes of stdin; in a terminal, the user is told to paste `what`."""
     if sys.stdin is None:
-        raise UsageError("can't read a token: stdin is closed")
+        raise UsageError(f"can't read {what}: stdin is closed")
     if app.terminal.interactive:
-        app.terminal.print_note("paste the token, then press Enter and Ctrl-D")
-    return sys.stdin.buffer.read(MAX_INPUT_BYTES)
+        app.terminal.print_note(f"paste {what}, then press Enter and Ctrl-D")
+    return sys.stdin.buffer.read(limit)
 
 
 def _read_piped_stdin(app: App) -> bytes | None:

@@ -14,11 +14,10 @@ from tokencli.commands.options import (
     common_options,
     select_profile_name,
 )
-from tokencli.errors import TokencliError, UsageError
+from tokencli.errors import UsageError, add_config
 
 if TYPE_CHECKING:
     from tokencli.diagnosis.api_call import ApiCall
-    from tokencli.diagnosis.causes import Finding
     from tokencli.diagnosis.fresh_token import FreshTokenPlan
 
 
@@ -125,7 +124,7 @@ def why(
     if code is not None:
         from tokencli.commands.why_code import explain_codes
 
-        if second is not None or method or header or data is not None:
+        if second is not None or method or header or data is not None or curl or response:
             raise UsageError("--code takes no call", cause="it explains a code, and sends nothing")
         explain_codes(
             app, code, select_profile_name(first, profile_option), json_output=json_output
@@ -149,13 +148,16 @@ def why(
     findings = rank_causes(evidence)
     plan = gatherer.plan_fresh_token()
     if plan is not None and (probe or findings[0].confidence != "certain"):
-        if _wants_fresh_token(app, plan, gatherer.given.call, is_requested=probe):
+        if _may_try_fresh_token(app, plan, gatherer.given.call, is_requested=probe):
             evidence = gatherer.add_fresh_token(evidence, plan)
             findings = rank_causes(evidence)
         else:
             evidence = gatherer.leave_fresh_token_open(evidence, plan)
-    if app.options.config is not None:
-        findings = tuple(_name_config(finding, app.options.config) for finding in findings)
+    if (config := app.options.config) is not None:
+        findings = tuple(
+            replace(finding, fix=finding.fix and add_config(finding.fix, config))
+            for finding in findings
+        )
     if json_output:
         output.write_stdout(dump_json_line(diagnosis_to_dict(findings, evidence)))
     else:
@@ -163,14 +165,7 @@ def why(
     return exit_code(findings)
 
 
-def _name_config(finding: "Finding", config: str) -> "Finding":
-    """Return the finding with a fix that uses the configuration file which `--config` named."""
-    error = TokencliError("", fix=finding.fix)
-    error.name_config(config)
-    return replace(finding, fix=error.fix)
-
-
-def _wants_fresh_token(
+def _may_try_fresh_token(
     app: App, plan: "FreshTokenPlan", call: "ApiCall | None", *, is_requested: bool
 ) -> bool:
     """Tell whether to try a fresh token; in a terminal, the user is asked unless --probe was given."""

@@ -1,12 +1,12 @@
 """`tokencli why --code`: what an error code of an identity provider means, whose job it is, what to do."""
 
 import re
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 
 from tokencli.app import App
 from tokencli.commands import output
 from tokencli.commands.tables import MAX_TEXT_WIDTH, output_width, render_styled, wrap_text
+from tokencli.commands.token_input import read_stdin
 from tokencli.core.pasted_token import decode_input
 from tokencli.errors import ConfigError, UsageError
 from tokencli.formats.json import dump_json_line
@@ -29,7 +29,7 @@ JOB_LABELS = {
     "administrator": "the administrator of the identity provider",
     "api_owner": "the owner of the API",
     "vendor": "the vendor",
-    "nobody": "nobody: it passes",
+    "nobody": "no one: it goes away by itself",
 }
 _LABEL_WIDTH = 11
 _STATUS = r"\s*(?:HTTP(?:/[\d.]+)?\s+)?[1-5]\d\d\s*"
@@ -70,11 +70,7 @@ def explain_codes(app: App, text: str, profile_name: str | None, *, json_output:
 
 
 def _read_stdin(app: App) -> str:
-    if sys.stdin is None:
-        raise UsageError("can't read a code: stdin is closed")
-    if app.terminal.interactive:
-        app.terminal.print_note("paste the message, then press Enter and Ctrl-D")
-    data = sys.stdin.buffer.read(MAX_TEXT + 1)
+    data = read_stdin("the message", MAX_TEXT + 1, app)
     if len(data) > MAX_TEXT:
         app.terminal.print_note(f"only the first {MAX_TEXT // 1024**2} MiB is searched for codes")
     return decode_input(data[:MAX_TEXT]).token

@@ -2,7 +2,6 @@
 
 import re
 import shlex
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tokencli.app import App
+from tokencli.commands.token_input import read_stdin
 from tokencli.core.inspect import CLIENT_CLAIMS
 from tokencli.core.pasted_token import decode_input
 from tokencli.core.stored_token import find_stored_token
@@ -149,8 +149,10 @@ def _add_curl_command(
     error: TokencliError | None = None
     if needs_stored and named.profile is None:
         error = CredentialsError(
-            f"the command takes the token from {_name_variable(pasted.variable)}, whose value isn't known",
-            cause="the shell's variable isn't exported; or name the profile that the token is from",
+            f"the command takes the token from {_describe_source(pasted.variable)}",
+            cause="the variable isn't exported; --profile can name the profile that the token is from"
+            if _is_name(pasted.variable)
+            else "tokencli doesn't run it; --profile can name the profile that the token is from",
             fix=f"export {pasted.variable}" if _is_name(pasted.variable) else None,
         )
     elif pasted.token is None and not needs_stored:
@@ -168,8 +170,10 @@ def _is_name(variable: str | None) -> bool:
     return variable is not None and variable.isidentifier()
 
 
-def _name_variable(variable: str | None) -> str:
-    return f"the variable {variable}" if _is_name(variable) else "another command"
+def _describe_source(variable: str | None) -> str:
+    if _is_name(variable):
+        return f"the variable {variable}, whose value isn't known"
+    return "another command, whose output isn't known"
 
 
 def _add_saved_reply(
@@ -291,11 +295,7 @@ def _read_bytes(app: App, source: str, what: str) -> bytes:
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not a file name"
             raise UsageError(f"can't read the file {source!r}: {reason}") from None
-    if sys.stdin is None:
-        raise UsageError(f"can't read {what}: stdin is closed")
-    if app.terminal.interactive:
-        app.terminal.print_note(f"paste {what}, then press Enter and Ctrl-D")
-    return sys.stdin.buffer.read(MAX_INPUT_BYTES)
+    return read_stdin(what, MAX_INPUT_BYTES, app)
 
 
 def _read_text(app: App, source: str, what: str) -> str:

@@ -19,14 +19,13 @@ from tokencli.core.token_life import find_refresh_end, read_events
 from tokencli.models import Profile, TokenSet
 from tokencli.oauth import grants
 from tokencli.protocols import Context
-from tokencli.token_event import TokenEvent
+from tokencli.token_event import OBTAINING_EVENTS, TokenEvent
 
 if TYPE_CHECKING:
     from tokencli.config.load import Config
 
 RECENT_S = 7 * 86_400.0
 """How far back refreshes and failures are counted."""
-OBTAINING_EVENTS = ("acquired", "refreshed", "login")
 CREDENTIAL_ERRORS = ("invalid_client", "invalid_grant", "unauthorized_client", "access_denied")
 """Errors that the same credentials get again (RFC 6749 section 5.2, RFC 8628 section 3.5)."""
 OPTIONAL_SECRETS = ("key_passphrase",)

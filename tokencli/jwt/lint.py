@@ -454,7 +454,7 @@ def _check_too_large(subject: LintSubject) -> str | None:
     if subject.length <= TOO_LARGE_TOKEN_CHARS:
         return None
     return (
-        f"it has {subject.length} characters: most servers accept 8 KiB of headers, and answer more"
+        f"it has {subject.length} characters: most servers accept 8 KiB of headers, and refuse more"
         " with 400, 413 or 431"
     )
 

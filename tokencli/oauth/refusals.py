@@ -202,7 +202,7 @@ def choose_hint(profile: Profile, evidence: "Evidence") -> tuple["Hint", dict[st
         if not is_specific or not _is_user_defined(profile):
             hint, groups = find_hint(evidence, by="says")
         if hint and hint.blames and own_status and not evidence.client_auth:
-            hint = None  # who describes a login of its own knows best which credential is wrong
+            hint = None  # a provider that describes its own login knows best what is wrong
         if meaning and decoded and is_specific and not _says_more(profile, hint, groups, meaning):
             hint, groups = decoded, {}
         hint = hint or decoded or find_hint(evidence, by="code")[0]

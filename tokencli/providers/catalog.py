@@ -25,7 +25,8 @@ from tokencli.provider_schema import (
 )
 
 _DIRECTORY = Path(__file__).parent
-_CODES_HEADER = "\n[errors.codes]\n"
+CODES_HEADER = "\n[errors.codes]\n"
+"""What precedes the error codes in a built-in file."""
 
 BUILTIN_NAMES: tuple[str, ...] = tuple(sorted(path.stem for path in _DIRECTORY.glob("*.toml")))
 """The names of the built-in providers."""
@@ -49,7 +50,7 @@ def load_builtin(name: str) -> Provider:
     Only a refusal needs the codes, which `load_error_codes` returns. Parsing Entra ID's takes 20
     times as long as the rest of its file.
     """
-    head, _, codes = read_builtin_text(name).partition(_CODES_HEADER)
+    head, _, codes = read_builtin_text(name).partition(CODES_HEADER)
     _, next_table, rest = codes.partition("\n[")
     return build_provider(tomllib.loads(head + next_table + rest), name)
 

@@ -29,7 +29,7 @@ class Prompt:
     check: Callable[[str], str | None]
     """Returns why an answer isn't valid, or None."""
     help: str | None = None
-    """Shown for `?`, with which no answer begins then; without it, `?` is an answer like any other."""
+    """Shown for `?`, so that no answer can begin with it; if None, `?` is an answer like any other."""
     options: Sequence[Choice] = ()
     """The answers to choose from; any text if there are none."""
     default_option: int = 0
