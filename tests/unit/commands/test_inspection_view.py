@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.unit.commands.test_tables import terminal
@@ -12,6 +12,7 @@ from tests.unit.jwt.samples import ACCESS, EXPIRED_AT, IDENTITY, REFRESH, part, 
 from tokencli.commands.inspection_view import inspection_to_dict, render_inspection
 from tokencli.core.inspect import inspect_token
 from tokencli.formats.json import dump_json_line
+from tokencli.jwt.decode import MAX_TOKEN_LENGTH
 from tokencli.models import Secret, TokenSet
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -88,7 +89,9 @@ def test_any_header_and_claims_are_explained(
     header: dict[str, object], claims: dict[str, object]
 ) -> None:
     """With any value as a time, an audience or a scope there is output, and JSON without NaN."""
-    found = inspect_token(f"{part(header)}.{part(claims)}.c2ln", now=NOW)
+    text = f"{part(header)}.{part(claims)}.c2ln"
+    assume(len(text) <= MAX_TOKEN_LENGTH)  # a dozen of the longest numbers are more
+    found = inspect_token(text, now=NOW)
     assert render_inspection(found, NOW)
     written = json.loads(dump_json_line(inspection_to_dict(found, NOW)), parse_constant=pytest.fail)
     assert written["claims"] == claims and written["header"] == header
