@@ -233,7 +233,7 @@ class CheckSpec(NamedTuple):
     sentence: str
     """What is checked, for the manual."""
     exit_code: int = 1
-    """The exit code of a failure that names none, e.g. if the time was over; 1 if the check only informs."""
+    """The exit code if the check fails without naming one, e.g. because it ran out of time."""
     after: tuple[str, ...] = ()
     """The checks without which this one makes no sense."""
     per_profile: bool = True
