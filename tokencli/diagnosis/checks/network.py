@@ -48,8 +48,6 @@ _CLOCK_COMMANDS = {
     "win32": "w32tm /resync",
 }
 """Platform -> the command that sets the clock; on Linux only a service manager's."""
-_ENDPOINT_NAMES = ("introspection", "revocation")
-"""Endpoints at which a client authenticates and nothing is issued, the more harmless first."""
 
 
 def _failure_at(subject: Subject, *stages: str) -> Outcome | None:
@@ -257,6 +255,7 @@ def check_client_auth(subject: Subject) -> Outcome:
             f"not tried, because the {' and '.join(supplied)} is read only when needed; to try it with"
             f" a token request: {_request_command(profile)}"
         )
+    # Endpoints at which a client authenticates and nothing is issued, the more harmless first.
     attempts: dict[str, Callable[[Profile, SecretResolver, Secret], object]] = {
         "introspection": lambda found, resolver, token: introspect_token(
             found, ctx, resolver, token
