@@ -35,9 +35,9 @@ COMMANDS: dict[str, str] = {
 
 COMMAND_GROUPS = {
     "Tokens": ("get", "export", "refresh", "inspect"),
-    "Diagnosis": ("why", "status", "log"),
+    "Diagnosis": ("why", "doctor", "status", "log"),
     "Profiles": ("profiles", "login", "logout", "providers"),
-    "Help and tools": ("help", "doctor", "sandbox", "hook", "completion"),
+    "Help and tools": ("help", "sandbox", "hook", "completion"),
 }
 """Heading in `tokencli --help` -> the commands below it."""
 
@@ -140,6 +140,7 @@ def _root_command(
     tokencli get groupid                                 print a token
     eval "$(tokencli export groupid)"                    set $ACCESS_TOKEN
     tokencli inspect groupid                             show what the token says
+    tokencli why groupid https://api.example.com/me      say why a call fails
     tokencli sandbox -- tokencli get groupid             try it on a local test server
     tokencli help                                        read the manual
     """
