@@ -14,7 +14,7 @@ from tokencli.core.inspect import CLIENT_CLAIMS
 from tokencli.core.pasted_token import decode_input
 from tokencli.core.stored_token import find_stored_token
 from tokencli.diagnosis.api_call import OWN_HEADERS, ApiCall, list_carriers
-from tokencli.diagnosis.gather import TIME_LIMIT_S, Investigation
+from tokencli.diagnosis.investigation import TIME_LIMIT_S, Investigation
 from tokencli.diagnosis.pasted_call import read_curl_request, read_saved_reply
 from tokencli.diagnosis.token_facts import TokenText, read_raw_token, read_token_text
 from tokencli.errors import ConfigError, CredentialsError, TokencliError, UsageError

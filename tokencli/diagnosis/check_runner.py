@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from threading import Thread
 from typing import cast
 
@@ -16,6 +16,7 @@ from tokencli.diagnosis.checks import (
     failed_by,
     skipped,
 )
+from tokencli.diagnosis.side_by_side import collect_until
 from tokencli.errors import TokencliError
 from tokencli.protocols import ShowWait, WaitStatus, hide_wait
 
@@ -70,12 +71,7 @@ def run_checks(
         return WaitStatus(f"checking {', '.join(names)}", limit)
 
     with show_wait(describe):
-        while len(found) < len(pending):
-            remaining = machine.deadline - clock.monotonic()
-            try:
-                result = queue.get(timeout=max(remaining, 0.0))
-            except Empty:
-                break
+        for result in collect_until(machine.deadline, clock, queue, len(pending)):
             found[result.profile, result.id] = result
     return [found.get(key) or _unfinished(key[1], subject) for key, subject in pending.items()]
 

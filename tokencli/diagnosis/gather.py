@@ -4,10 +4,10 @@ Probes that don't depend on each other run side by side in threads. One that isn
 over is left behind, and becomes an open question, as does each one that wasn't allowed.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,9 +38,11 @@ from tokencli.diagnosis.fresh_token import (
     prepare_secrets,
 )
 from tokencli.diagnosis.history import read_history
+from tokencli.diagnosis.investigation import Investigation
 from tokencli.diagnosis.issuer_probes import ClientSecrets, ProbeContext, read_resource_metadata
 from tokencli.diagnosis.profile_facts import compare_tokens, describe_profile
-from tokencli.diagnosis.token_facts import TokenText, add_introspection, describe_token
+from tokencli.diagnosis.side_by_side import collect_until
+from tokencli.diagnosis.token_facts import add_introspection, describe_token
 from tokencli.errors import CredentialsError, DeadlineError, TokencliError
 from tokencli.models import Connection, Profile, Secret, TokenSet
 from tokencli.oauth.client_authentication import tls_client_certificate
@@ -48,51 +50,12 @@ from tokencli.oauth.token_usage import list_usage_secrets
 from tokencli.protocols import Context, WaitStatus
 from tokencli.token_store.credential_key import derive_binding
 
-TIME_LIMIT_S = 10.0
-"""Seconds that everything takes together."""
 REPORTING_S = 0.4
 """Seconds before the end at which the last request gives up, so that its error can be reported."""
 TOKEN_STATUSES = frozenset(range(400, 500)) - {407, 408, 429, 431}
 """Statuses that may be about the token."""
 LEAST_SECONDS = 0.5
 """Seconds that a test with a fresh token gets at least, which was asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Investigation:
-    """What is to be explained, and what may be done for it."""
-
-    profile: Profile | None = None
-    pasted: TokenText | None = None
-    """The token that was pasted; None: the profile's stored token."""
-    token_error: TokencliError | None = None
-    """Why there is no token, if what was pasted should have one."""
-    call: ApiCall | None = None
-    """The call to send."""
-    saved: CallFacts | None = None
-    """A saved reply, instead of a call."""
-    other_profiles: Sequence[Profile] = ()
-    offline: bool = False
-    introspect: bool = False
-    """Whether prompts and programs may supply the secret with which the client introspects."""
-    may_change: bool = True
-    """Whether the call may be sent without asking, although its method may change something."""
-    seconds: float = TIME_LIMIT_S
-    command: str | None = None
-    """The command line that asks the same, to which an option can be appended; None if there is none."""
-
-    @property
-    def is_call_complete(self) -> bool:
-        """Whether the call can be sent without knowing its token: it has it already, or has none."""
-        return (
-            self.call is not None
-            and self.call.carries_token
-            and self.call.token_placeholder is None
-        )
-
-    def with_option(self, option: str) -> str | None:
-        """Return the command with one more option."""
-        return None if self.command is None else f"{self.command} {option}"
 
 
 @dataclass(slots=True)
@@ -542,12 +505,7 @@ class Gatherer:
             return WaitStatus(f"waiting for {open_probes}", self.given.seconds)
 
         with self.ctx.terminal.show_wait(describe):
-            while running:
-                left = deadline - self.ctx.clock.monotonic()
-                try:
-                    name, error = done.get(timeout=max(left, 0.0))
-                except Empty:
-                    break
+            for name, error in collect_until(deadline, self.ctx.clock, done, len(probes)):
                 running = {each: None for each in running if each != name}
                 if isinstance(error, TokencliError):
                     is_late = isinstance(error, DeadlineError)
