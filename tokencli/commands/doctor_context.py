@@ -1,7 +1,6 @@
 """What the checks of `doctor` may use: an App that prints nothing, and the ports that only they need."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from threading import local
 from typing import Literal
@@ -17,7 +16,7 @@ from tokencli.machine import (
     Surroundings,
 )
 from tokencli.models import ClientCertificate, Connection
-from tokencli.protocols import WaitStatus
+from tokencli.protocols import hide_wait
 from tokencli.secret_sources.keyring_client import get_os_keyring
 from tokencli.system.surroundings import describe_surroundings, inspect_directories
 from tokencli.terminal.console import StderrTerminal, is_user_present
@@ -47,16 +46,7 @@ class SilentTerminal(StderrTerminal):
         self._thread.warnings = []
         return list(dict.fromkeys(warnings))
 
-    def show_wait(
-        self,
-        describe: Callable[[], WaitStatus],  # noqa: ARG002  # part of the protocol
-        /,
-        *,
-        note_after: float | None = None,  # noqa: ARG002
-        shares_terminal: bool = False,  # noqa: ARG002
-    ) -> AbstractContextManager[object]:
-        """Show nothing: several checks wait at the same time."""
-        return nullcontext()
+    show_wait = staticmethod(hide_wait)  # several checks wait at the same time
 
 
 @dataclass

@@ -138,8 +138,7 @@ def _look_up(target: RequestTarget, seconds: float) -> tuple[tuple[str, ...], fl
 
 def _read_chain(sock: ssl.SSLSocket) -> tuple[Certificate, ...]:
     """Return the chain that was verified, or what the server sent if nothing is."""
-    # The public methods exist only since Python 3.13.
-    connection: Any = sock._sslobj  # type: ignore[attr-defined]
+    connection: Any = sock._sslobj  # type: ignore[attr-defined]  # public methods: Python 3.13
     chain = connection.get_verified_chain() or connection.get_unverified_chain() or ()
     return _describe_chain(parse_chain(chain))
 
