@@ -19,7 +19,7 @@ from tokencli.commands.options import CommonOptions, common_options
 from tokencli.errors import UsageError
 from tokencli.sandbox.faults import FAULT_OPTIONS, FaultOption, option_name
 from tokencli.sandbox.groupid import GroupId
-from tokencli.sandbox.run_command import exit_status_of, find_tokencli_program, run_command
+from tokencli.system.child_process import exit_status_of, find_tokencli_program, run_command
 
 if TYPE_CHECKING:
     from tokencli.sandbox.server import Sandbox

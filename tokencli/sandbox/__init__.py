@@ -15,5 +15,4 @@ world          what scenarios can change, and the commands that ran before
 api            the API of a scenario, which checks access tokens
 intermediaries what answers instead of that API
 token_db       issued grants and tokens, and the request log
-run_command    run a command with the sandbox's environment
 """

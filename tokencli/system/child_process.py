@@ -1,4 +1,4 @@
-"""Run a command with the sandbox's environment and pass on its exit status."""
+"""Run a command as a child process and pass on its signals and exit status."""
 
 import os
 import shutil
