@@ -10,17 +10,17 @@ from tokencli.commands.error_report import report_error
 from tokencli.core.export import build_token_variable, list_export_variables
 from tokencli.core.get_token import get_token
 from tokencli.core.stored_token import find_stored_token
-from tokencli.core.token_renewal import TokenResult
+from tokencli.core.token_keeper import (
+    RETRY_S,
+    UNKNOWN_EXPIRY_RENEWAL_S,
+    compute_renewal_time,
+)
 from tokencli.errors import ConfigError, TokencliError
 from tokencli.fastpath.hooks import HOOK_SHELLS, HookShell, check_hook_arguments
 from tokencli.models import Profile
 
 PROMPT_TIMEOUT_S = 10.0
 """Longest wait at a prompt for a server or for another process's lock; a profile may set less."""
-RETRY_S = 60.0
-"""Seconds until a failed renewal is tried again."""
-UNKNOWN_EXPIRY_RENEWAL_S = 3600.0
-"""Seconds until a token whose expiry is unknown is replaced."""
 
 
 def print_renewal(app: App, shell: str, *profiles: str, stops_without_token: bool = False) -> None:
@@ -54,7 +54,7 @@ def print_renewal(app: App, shell: str, *profiles: str, stops_without_token: boo
             result = get_token(profile, app)
             ((_, token),) = build_token_variable(result.token, variable).variables
             statements.append(f"_tokencli_set {variable} {_quote_value(hook_shell, token)};")
-            due.append(_renewal_time(profile, result, now))
+            due.append(compute_renewal_time(profile, result, now))
         except TokencliError as error:
             report_error(error)
             due.append(now + RETRY_S)
@@ -102,13 +102,3 @@ def _with_short_timeouts(profile: Profile) -> Profile:
     return replace(
         profile, connection=connection, lock_timeout=min(PROMPT_TIMEOUT_S, profile.lock_timeout)
     )
-
-
-def _renewal_time(profile: Profile, result: TokenResult, now: float) -> float:
-    """Return the epoch second at which the token stops being fresh, at least one second from now.
-
-    A `min_ttl` that no token of the server reaches is ignored; else each prompt would fetch one.
-    """
-    unmet = result.token.unmet_min_ttl is not None
-    fresh_until = result.token.fresh_until(None if unmet else profile.reachable_min_ttl())
-    return now + UNKNOWN_EXPIRY_RENEWAL_S if fresh_until is None else max(now + 1.0, fresh_until)
