@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -67,6 +68,29 @@ def test_no_maskable_signal_costs_a_refresh_token(
             assert code in (0, -number, 128 + number) or "Fatal Python error" in said, said
             assert stored_refresh_token(sandbox) == sandbox.current_refresh_token("groupid"), said
             assert "/tokencli/" not in said  # a frame of ours; before main() Python prints its own
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_a_library_hides_is_no_internal_error(number: signal.Signals) -> None:
+    """A C extension may turn a signal's exception into an error of its own, without a cause."""
+    code = f"""
+import os, sys
+from tokencli.commands import run
+
+def hide_signal(argv):
+    try:
+        os.kill(os.getpid(), {int(number)})
+        [None for _ in range(10_000)]
+    except BaseException as error:
+        hidden = type(error).__name__
+    raise ValueError("error building a validator: " + hidden)
+
+run._dispatch_command = hide_signal
+sys.exit(run.run_command_line(["get"]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 128 + number
+    assert "internal error" not in done.stderr
 
 
 @pytest.mark.long

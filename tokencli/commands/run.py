@@ -17,6 +17,7 @@ from tokencli.commands.fast_commands import find_fast_command
 from tokencli.errors import StorageError, TokencliError, UsageError
 from tokencli.system.signals import (
     Terminated,
+    find_raised_signal,
     find_signal_cause,
     install_signal_handlers,
     resend_dropped_signal,
@@ -82,7 +83,7 @@ def _run_and_report(argv: Sequence[str]) -> int:
         report_error(failure, as_json="--json" in argv)
         return failure.exit_code
     except Exception as error:  # noqa: BLE001 - the catch-all that keeps tracebacks from users
-        signal_cause = find_signal_cause(error)
+        signal_cause = find_signal_cause(error) or find_raised_signal()
         if signal_cause is not None:
             raise signal_cause from None
         if _is_resource_exhaustion(error):

@@ -19,6 +19,8 @@ class Terminated(BaseException):
 
 
 _note_interrupt: Callable[[], None] | None = None
+_raised: BaseException | None = None
+"""The last exception that a signal has raised."""
 _is_delivering = False
 """Whether signals are raised again that were deferred."""
 
@@ -40,8 +42,13 @@ def install_signal_handlers(note_interrupt: Callable[[], None]) -> None:
 
 
 def _raise_interrupt(number: int, frame: FrameType | None) -> None:
+    global _raised
     _report_interrupt()
-    signal.default_int_handler(number, frame)
+    try:
+        signal.default_int_handler(number, frame)
+    except KeyboardInterrupt as interrupt:
+        _raised = interrupt
+        raise
 
 
 def _report_interrupt() -> None:
@@ -50,8 +57,10 @@ def _report_interrupt() -> None:
 
 
 def _raise_terminated(number: int, _: FrameType | None) -> None:
+    global _raised
     signal.signal(number, signal.SIG_DFL)  # a second one ends the process at once
-    raise Terminated(number)
+    _raised = Terminated(number)
+    raise _raised
 
 
 def resend_dropped_signal(unraisable: Any) -> None:
@@ -72,6 +81,15 @@ def resend_dropped_signal(unraisable: Any) -> None:
     timer = threading.Timer(RESEND_DELAY_S, signal.pthread_kill, (main, number))
     timer.daemon = True
     timer.start()
+
+
+def find_raised_signal() -> BaseException | None:
+    """Return the last exception that a signal has raised, or None.
+
+    A C extension may raise an error of its own in its place, without naming it as the cause, as
+    pydantic's does while it builds a validator. So an error that nobody expects is due to it.
+    """
+    return _raised
 
 
 def find_signal_cause(error: BaseException | None) -> BaseException | None:
