@@ -20,6 +20,7 @@ WRONG = json_reply('{"error": "invalid_client"}', 401)
 
 
 def token_reply(name: str, lifetime: int = 1200) -> HttpReply:
+    """Return a reply with that token."""
     return json_reply(f'{{"access_token": "{name}", "expires_in": {lifetime}}}')
 
 
@@ -31,6 +32,7 @@ def keeper_of(*replies: HttpReply | Exception) -> tuple[TokenKeeper, FakeContext
 
 
 def shown(keeper: TokenKeeper) -> str:
+    """Return the token itself."""
     return keeper.get().token.access_token.reveal()
 
 
