@@ -141,6 +141,63 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
     AtomicWrite(path, len(data), mode).commit(data)
 
 
+def require_replaceable(path: Path) -> None:
+    """Raise StorageError unless `write_private_file` may put a file at `path`.
+
+    The directory must exist and belong to this user or root. Others may write to it only if, as in
+    /tmp, nobody can replace the files of another user there. An existing file must be a regular one of
+    this user: a link or a device is neither followed nor replaced.
+    """
+    directory, quoted = path.parent, shlex.quote(str(path.parent))
+    try:
+        folder = directory.stat()
+        status = path.lstat() if os.path.lexists(path) else None
+    except FileNotFoundError:
+        raise StorageError(
+            f"can't write {path}: its directory does not exist", fix=f"mkdir -p -m 700 {quoted}"
+        ) from None
+    except OSError as error:
+        raise build_storage_error(error, path) from None
+    if not stat.S_ISDIR(folder.st_mode):
+        raise build_storage_error(OSError(errno.ENOTDIR, "not a directory"), path)
+    if status is not None and stat.S_ISLNK(status.st_mode):
+        raise StorageError(
+            f"can't write {path}: it is a symbolic link",
+            cause=f"it leads to {os.path.realpath(path)}; name the file itself",
+        )
+    if status is not None and stat.S_ISDIR(status.st_mode):
+        raise build_storage_error(OSError(errno.EISDIR, "is a directory"), path)
+    if status is not None and not stat.S_ISREG(status.st_mode):
+        raise StorageError(f"can't write {path}: it is not a regular file")
+    if sys.platform == "win32":
+        return
+    if folder.st_uid not in (0, os.geteuid()):
+        raise StorageError(
+            f"{directory} belongs to another user (uid {folder.st_uid})",
+            cause="that user could replace any file in it; choose a directory of your own",
+        )
+    if folder.st_mode & 0o022 and not folder.st_mode & stat.S_ISVTX:
+        raise StorageError(
+            f"other users can write to {directory}, so nothing in it is safe",
+            fix=f"chmod go-w {quoted}",
+        )
+    if status is not None and status.st_uid != os.geteuid():
+        raise foreign_owner_error(path, status.st_uid)
+
+
+def write_private_file(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Write `data`, which may be a token, to the file at `path` that a user or another program named.
+
+    A reader finds the old content or the new, and nobody else can read it: whatever its mode was, the
+    file has `mode` afterwards. If it can't be written, the old file stays.
+
+    Raises:
+        StorageError: `require_replaceable` refuses the path, or the file can't be written.
+    """
+    require_replaceable(path)
+    write_atomically(path, data, mode)
+
+
 def remove_file(path: Path, *, durably: bool = False) -> bool:
     """Remove the file at `path`, of any type, and tell whether there was one."""
     try:

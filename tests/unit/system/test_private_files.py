@@ -350,6 +350,103 @@ def test_a_write_is_flushed_before_the_rename(
     assert steps == ["write", "fsync", "replace", "fsync folder"]
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return an empty directory."""
+    path = tmp_path / "folder"
+    path.mkdir(mode=0o700)
+    return path
+
+
+@pytest.mark.parametrize("before", [None, 0o600, 0o666])
+def test_a_named_file_is_private_afterwards(before: int | None, folder: Path, umask: int) -> None:
+    """A file that a user named gets mode 0600, or the one asked for, whatever it was."""
+    path = folder / "token"
+    if before is not None:
+        path.write_bytes(b"old")
+        path.chmod(before)
+    private_files.write_private_file(path, b"new")
+    assert (path.read_bytes(), mode(path)) == (b"new", 0o600)
+    private_files.write_private_file(path, b"newer", 0o640)
+    assert (path.read_bytes(), mode(path)) == (b"newer", 0o640)
+    assert list(folder.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [("symlink", "elsewhere; name the file itself"), ("dangling", "/nonexistent/x; name the file"),
+     ("fifo", "not a regular file"), ("folder", "a directory is in the way")],
+)  # fmt: skip
+def test_a_named_link_or_device_is_neither_followed_nor_replaced(
+    what: str, words: str, folder: Path
+) -> None:
+    """Nothing is written through a link, and /dev/stdout is never replaced by a file."""
+    (folder / "elsewhere").write_bytes(b"somebody's")
+    path = folder / "token"
+    planted(what)(path)
+    before = path.lstat().st_ino
+    with pytest.raises(StorageError) as caught:
+        private_files.write_private_file(path, b"canary")
+    assert words in f"{caught.value.message} {caught.value.cause}"
+    assert path.lstat().st_ino == before
+    assert (folder / "elsewhere").read_bytes() == b"somebody's"
+    assert len(list(folder.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("bits", "fix"),
+    [(0o700, None), (0o755, None), (0o1777, None), (0o777, "chmod go-w"), (0o770, "chmod go-w")],
+)
+def test_a_named_file_is_safe_from_replacement(bits: int, fix: str | None, folder: Path) -> None:
+    """Others may write to its directory only if they can't replace our files there, as in /tmp."""
+    path = folder / "shared" / "token"
+    with pytest.raises(StorageError, match="its directory does not exist") as caught:
+        private_files.write_private_file(path, b"x")
+    assert caught.value.fix == f"mkdir -p -m 700 {path.parent}"
+    path.parent.mkdir()
+    path.parent.chmod(bits)
+    if fix is None:
+        private_files.write_private_file(path, b"x")
+        assert path.read_bytes() == b"x"
+        return
+    with pytest.raises(StorageError) as caught:
+        private_files.write_private_file(path, b"x")
+    assert caught.value.fix == f"{fix} {path.parent}"
+    assert list(path.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("whose", ["directory", "file"])
+def test_a_named_file_of_another_user_is_left_alone(
+    whose: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another user could have put it there to read the token, or could replace it."""
+    path = folder / "shared" / "token"
+    path.parent.mkdir()
+    path.write_bytes(b"old")
+    if os.geteuid() == 0:
+        os.chown(path if whose == "file" else path.parent, 12345, -1)
+    else:  # only root can give files away: then another user looks at ours
+        monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(StorageError, match="belongs to another user"):
+        private_files.write_private_file(path, b"canary")
+    assert path.read_bytes() == b"old"
+
+
+def test_a_failed_write_keeps_the_named_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old content stays, and no draft with a token is left behind."""
+    path = folder / "token"
+    private_files.write_private_file(path, b"old")
+
+    def fail(fd: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(StorageError, match="input/output error"):
+        private_files.write_private_file(path, b"canary")
+    assert path.read_bytes() == b"old"
+    assert list(folder.iterdir()) == [path]
+
+
 READER = """
 import sys
 from pathlib import Path
