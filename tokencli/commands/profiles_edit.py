@@ -190,7 +190,7 @@ def edit(
         return
     chosen = app.config.choose_profile(name)
     with app.locked_config() as config:
-        table = config.profile_table(chosen)
+        table = config.editable_profile_table(chosen)
         keys = parse_changes(given, table, f"tokencli profiles edit {chosen}", app)
         update_profile(config, chosen, keys, unset or [])
     app.terminal.print_note(f"changed profile {chosen} in {app.config.path}")

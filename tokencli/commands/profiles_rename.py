@@ -100,7 +100,7 @@ def copy(
     app = App(common)
     with app.locked_config() as config:
         require_new_name(config, new_name)
-        table = config.profile_table(name)
+        table = config.editable_profile_table(name)
         command = f"tokencli profiles copy {shlex.quote(name)} {new_name}"
         keys = parse_changes(given, table, command, app)
         changed = copy_profile(config, name, new_name, keys, unset or [])

@@ -84,7 +84,7 @@ def copy_profile(
 ) -> Config:
     """Add a copy of a profile with some keys set and others removed."""
     require_new_name(config, name)
-    table = config.profile_table(source)
+    table = config.editable_profile_table(source)
     wanted = parse_toml(config.text, config.path)
     wanted["profiles"][name] = deepcopy(dict(table))
     texts = [
@@ -103,7 +103,7 @@ def stage_rename(config: Config, old: str, new: str) -> Config:
     Other profiles that use its token, the default profile, and the services of its own keyring
     entries follow.
     """
-    config.profile_table(old)
+    config.editable_profile_table(old)
     require_new_name(config, new)
     wanted = parse_toml(config.text, config.path)
     profiles = {new if name == old else name: table for name, table in wanted["profiles"].items()}
@@ -166,7 +166,7 @@ def _update_keys(
     `source` is the profile of which it is a copy that isn't written yet.
     """
     if source is None:
-        config.profile_table(name)  # raises if there is no such profile
+        config.editable_profile_table(name)  # raises if there is no such profile
     table: TomlTable = wanted["profiles"][name]
     written = deepcopy(table)
     _require_ca_file(config, put)

@@ -133,6 +133,13 @@ class Config:
         table = profiles[name]
         return table if isinstance(table, dict) else {}
 
+    def editable_profile_table(self, name: str) -> Mapping[str, Any]:
+        """Return a profile's keys; raises ConfigError if something else stands there, such as `x = 5`."""
+        table = self.profile_table(name)
+        if not isinstance(self._top_level_table("profiles")[name], dict):
+            raise self.invalid_config_error()
+        return table
+
     def line_number(self, *path: str) -> int | None:
         """Return the 1-based line of a key, or of the table around it."""
         return find_line(self._key_lines, path)

@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 import tomllib
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -368,3 +369,22 @@ def test_read_only_file_system(path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     ):
         pass
     assert "XDG_STATE_HOME" in str(caught.value.cause)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda config: edit.update_profile(config, "x", {"scope": "a"}, []),
+        lambda config: edit.copy_profile(config, "x", "y", {}, []),
+        lambda config: edit.stage_rename(config, "x", "y"),
+    ],
+    ids=["edit", "copy", "rename"],
+)
+def test_a_profile_that_is_no_table_is_named_as_the_problem(
+    path: Path, change: Callable[[Config], object]
+) -> None:
+    """A value in a profile's place has no keys to change; the error has its line."""
+    path.write_text("[profiles]\nx = 5\n")
+    with pytest.raises(ConfigError) as caught:
+        change(Config(path, path.read_text(), {}))
+    assert [problem.line for problem in caught.value.problems] == [2]
