@@ -194,13 +194,14 @@ _tokencli_complete() {
         esac
         ;;
     'profiles add')
-        options='--from --yes -y --provider --host --base-url --token-url --client-id --username --email-address --identity-store-id --scope --audience --grant --client-auth --ca-file --store --export --set --secret --password-env --client-secret-env --config --timeout --no-input --quiet -q --verbose -v --help -h'
+        options='--from --yes -y --provider --host --base-url --token-url --api-url --client-id --username --email-address --identity-store-id --scope --audience --grant --client-auth --ca-file --store --export --set --secret --password-env --client-secret-env --config --timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --from) words='' ;;
             --provider) words='auth0 authentik aws-cognito dex entra github gitlab google groupid hydra identityserver keycloak oauth2 okta ping salesforce screening-eagle slack socialid zitadel' ;;
             --host) words='' ;;
             --base-url) words='' ;;
             --token-url) words='' ;;
+            --api-url) words='' ;;
             --client-id) words='' ;;
             --username) words='' ;;
             --email-address) words='' ;;
@@ -222,13 +223,14 @@ _tokencli_complete() {
         esac
         ;;
     'profiles edit')
-        options='--unset --provider --host --base-url --token-url --client-id --username --email-address --identity-store-id --scope --audience --grant --client-auth --ca-file --store --export --set --secret --password-env --client-secret-env --config --timeout --no-input --quiet -q --verbose -v --help -h'
+        options='--unset --provider --host --base-url --token-url --api-url --client-id --username --email-address --identity-store-id --scope --audience --grant --client-auth --ca-file --store --export --set --secret --password-env --client-secret-env --config --timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --unset) words='' ;;
             --provider) words='auth0 authentik aws-cognito dex entra github gitlab google groupid hydra identityserver keycloak oauth2 okta ping salesforce screening-eagle slack socialid zitadel' ;;
             --host) words='' ;;
             --base-url) words='' ;;
             --token-url) words='' ;;
+            --api-url) words='' ;;
             --client-id) words='' ;;
             --username) words='' ;;
             --email-address) words='' ;;
@@ -258,13 +260,14 @@ _tokencli_complete() {
         esac
         ;;
     'profiles copy')
-        options='--unset --secrets --provider --host --base-url --token-url --client-id --username --email-address --identity-store-id --scope --audience --grant --client-auth --ca-file --store --export --set --secret --password-env --client-secret-env --config --timeout --no-input --quiet -q --verbose -v --help -h'
+        options='--unset --secrets --provider --host --base-url --token-url --api-url --client-id --username --email-address --identity-store-id --scope --audience --grant --client-auth --ca-file --store --export --set --secret --password-env --client-secret-env --config --timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --unset) words='' ;;
             --provider) words='auth0 authentik aws-cognito dex entra github gitlab google groupid hydra identityserver keycloak oauth2 okta ping salesforce screening-eagle slack socialid zitadel' ;;
             --host) words='' ;;
             --base-url) words='' ;;
             --token-url) words='' ;;
+            --api-url) words='' ;;
             --client-id) words='' ;;
             --username) words='' ;;
             --email-address) words='' ;;

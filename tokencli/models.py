@@ -183,6 +183,8 @@ class Profile:
     hot_copy: bool = True
     export: str = "ACCESS_TOKEN"
     """The environment variable that `export` sets."""
+    api_url: str | None = None
+    """The base URL of the API that the token is for; not part of the credential key."""
     min_ttl: float | None = None
     """Minimum remaining lifetime of a stored token in seconds, if longer than the expiry margin."""
     basic_encoding: Literal["rfc6749", "raw"] = "rfc6749"

@@ -477,6 +477,10 @@ class Provider:
     logout: Call | None = None
     """The request that revokes a token, if it is not that of RFC 7009.
     Example: `{ method = "DELETE", headers = { X-Auth-Token = "{token}" } }`"""
+    api_url: str | None = None
+    """The base URL of the API that the token is for, as a template over the profile's values, for
+    `tokencli request`.
+    Example: `"https://{host}/api/"`"""
     use: TextOrList = ()
     """How requests carry the token: `Header: template`, or `?name=template` for a query parameter.
     Lines that name an absent optional value are left out. Default: `Authorization: Bearer {token}`,

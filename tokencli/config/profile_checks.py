@@ -20,7 +20,7 @@ from tokencli.providers.template import fill_template, list_value_names
 
 
 def check_profile(
-    draft: ProfileDraft, values: Mapping[str, str], urls: Mapping[str, str]
+    draft: ProfileDraft, values: Mapping[str, str], urls: Mapping[str, str], api_url: str | None
 ) -> list[Finding]:
     """List the problems of the profile; `urls` are its endpoints as far as they are known.
 
@@ -29,7 +29,8 @@ def check_profile(
     """
     unknown = draft.invalid & {"grant", "client_auth"}
     first, *others = [
-        _check_draft(candidate, values, urls) for candidate in _candidate_drafts(draft, unknown)
+        _check_draft(candidate, values, urls, api_url)
+        for candidate in _candidate_drafts(draft, unknown)
     ]
     certain = [finding for finding in first if all(finding in other for other in others)]
     return [finding for finding in certain if not unknown & set(finding.key_path[2:3])]
@@ -51,7 +52,7 @@ def _candidate_drafts(draft: ProfileDraft, unknown: Container[str]) -> list[Prof
 
 
 def _check_draft(
-    draft: ProfileDraft, values: Mapping[str, str], urls: Mapping[str, str]
+    draft: ProfileDraft, values: Mapping[str, str], urls: Mapping[str, str], api_url: str | None
 ) -> list[Finding]:
     return [
         *_check_required_keys(draft, values),
@@ -59,7 +60,7 @@ def _check_draft(
         *_check_permissions(draft),
         *_check_secret_refs(draft, urls),
         *_check_headers_and_params(draft, values),
-        *_check_plain_http(draft, values, urls),
+        *_check_plain_http(draft, values, urls, api_url),
     ]
 
 
@@ -176,16 +177,17 @@ def _check_headers_and_params(draft: ProfileDraft, values: Mapping[str, str]) ->
 
 
 def _check_plain_http(
-    draft: ProfileDraft, values: Mapping[str, str], urls: Mapping[str, str]
+    draft: ProfileDraft, values: Mapping[str, str], urls: Mapping[str, str], api_url: str | None
 ) -> list[Finding]:
     """Reject http, even to a loopback address, unless the profile allows it."""
     if draft.given.get("allow_http"):
         return []
     url_values = {**values, **{KEY_BY_ENDPOINT[name]: url for name, url in urls.items()}}
+    url_values["api_url"] = api_url or ""
     url_fields = {key for key, field in draft.provider.fields.items() if field.kind == "url"}
     keys = [
         key
-        for key in sorted({*url_fields, *KEY_BY_ENDPOINT.values()})
+        for key in sorted({*url_fields, *KEY_BY_ENDPOINT.values(), "api_url"})
         if is_plain_http(url_values.get(key, ""))
     ]
     own_keys = [key for key in keys if key in draft.given]

@@ -101,6 +101,7 @@ TOP_LEVEL_KEYS: dict[str, TopLevelKey] = {
 TextLine: TypeAlias = Annotated[str, AfterValidator(validators.validate_text)]
 EndpointUrl: TypeAlias = Annotated[str, AfterValidator(validators.url_validator(query=True))]
 IssuerUrl: TypeAlias = Annotated[str, AfterValidator(validators.url_validator(query=False))]
+ApiUrl: TypeAlias = Annotated[str, AfterValidator(validators.validate_api_url)]
 TokenType: TypeAlias = Annotated[
     str,
     AfterValidator(validators.validate_token_type),
@@ -269,6 +270,8 @@ class ProfileTable(BaseModel):
     """The URL of the UserInfo endpoint (OpenID Connect Core section 5.3), for tokencli inspect."""
     jwks_url: EndpointUrl | None = None
     """The URL of the server's public keys, for tokencli inspect."""
+    api_url: ApiUrl | None = None
+    """The base URL of the API that the token is for, for tokencli request and tokencli curl."""
 
     # Interactive sign-in.
     browser: StrictBool = True
@@ -360,7 +363,7 @@ SECRET_KEYS = frozenset(
 )
 """Common keys whose values are references to secrets."""
 REDEFINABLE_KEYS = frozenset(
-    ("client_id", "username", "password", "client_secret", *KEY_BY_ENDPOINT.values())
+    ("client_id", "username", "password", "client_secret", "api_url", *KEY_BY_ENDPOINT.values())
 )
 """Common keys that a provider may redefine as its own fields."""
 

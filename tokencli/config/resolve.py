@@ -63,13 +63,14 @@ def resolve_profile(
     values = draft.template_values()
     try:
         urls = _resolve_endpoint_urls(given, provider, values)
+        api_url = _resolve_api_url(given, provider, values)
     except ConfigError as error:
         findings.append(Finding(("profiles", name), error.message, error.fix))
-        urls = {}
-    findings += check_profile(draft, values, urls)
+        urls, api_url = {}, None
+    findings += check_profile(draft, values, urls, api_url)
     if findings or not {"token", "issuer"} & set(urls):
         return findings
-    return _build_profile(draft, values, urls, location)
+    return _build_profile(draft, values, urls, api_url, location)
 
 
 def check_without_provider(name: str, table: Mapping[str, Any]) -> list[Finding]:
@@ -115,6 +116,20 @@ def _resolve_endpoint_urls(
     return urls
 
 
+def _resolve_api_url(
+    given: Mapping[str, Any], provider: Provider, values: Mapping[str, str]
+) -> str | None:
+    """Return the base URL of the API, from the profile or else from the provider's template.
+
+    A provider may have a field of that name; unless it is a URL, it means something else.
+    """
+    field = provider.fields.get("api_url")
+    if field is not None and field.kind != "url":
+        return None
+    url = given.get("api_url") or values.get("api_url")
+    return url or (provider.api_url and fill_url(provider.api_url, values)) or None
+
+
 def _validate_table(
     name: str, table: Mapping[str, Any], provider: Provider, model: type[ProfileTable]
 ) -> tuple[dict[str, Any], frozenset[str], list[Finding]]:
@@ -147,7 +162,11 @@ def _fill_profile_name(finding: Finding, name: str) -> Finding:
 
 
 def _build_profile(
-    draft: ProfileDraft, values: dict[str, str], urls: dict[str, str], location: ConfigLocation
+    draft: ProfileDraft,
+    values: dict[str, str],
+    urls: dict[str, str],
+    api_url: str | None,
+    location: ConfigLocation,
 ) -> Profile:
     given, provider = draft.given, draft.provider
     connection = {key: given[key] for key in _CONNECTION_KEYS if key in given}
@@ -180,6 +199,7 @@ def _build_profile(
         signing=_build_signing(draft, values),
         client_cert=_client_certificate(draft),
         dpop=given.get("dpop", False),
+        api_url=api_url,
         hot_copy=given.get("hot_copy", True) and _is_cacheable(draft),
         state_dir=location.state_dir,
         isolated=location.isolated,
@@ -222,6 +242,8 @@ def _value_origins(
     by_provider = {*values, "grant", "client_auth", *(KEY_BY_ENDPOINT[name] for name in urls)}
     if draft.provider.scope:
         by_provider.add("scope")
+    if draft.provider.api_url:
+        by_provider.add("api_url")
     origins = dict.fromkeys(sorted(by_provider), f"provider {draft.provider.name}")
     return origins | dict.fromkeys(draft.given, draft.config_file.name)
 

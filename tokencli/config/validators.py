@@ -54,6 +54,16 @@ RESERVED_PARAMS: dict[str, str] = {
 """Request parameters that OAuth sets -> the profile key to use instead, if there is one."""
 
 
+def validate_api_url(value: str) -> str:
+    """Accept the base URL of an API, to which paths are appended."""
+    if "?" in value:
+        raise InvalidValueError(
+            "has a query, but a path is appended to this URL",
+            "remove the ? and everything after it",
+        )
+    return url_validator(query=False)(value)
+
+
 def validate_strings(value: object) -> tuple[str, ...]:
     """Accept a string or an array of strings."""
     items = value if isinstance(value, list) else [value]

@@ -16,8 +16,9 @@ class KeyOption(NamedTuple):
 KEY_OPTIONS: dict[str, KeyOption] = {
     "provider": KeyOption("PROVIDER", "Kind of endpoint; see: tokencli providers."),
     "host": KeyOption("HOST[:PORT]", "The server's host name."),
-    "base_url": KeyOption("URL", "Base URL of the API."),
+    "base_url": KeyOption("URL", "Base URL of the server."),
     "token_url": KeyOption("URL", "URL of the token endpoint."),
+    "api_url": KeyOption("URL", "Base URL of the API that the token is for."),
     "client_id": KeyOption("ID", "Client ID."),
     "username": KeyOption("NAME", "User name."),
     "email_address": KeyOption("ADDRESS", "User's email address."),

@@ -152,6 +152,7 @@ def list_settings(profile: Profile, config: "Config") -> Iterator[EffectiveSetti
             for name, key in KEY_BY_ENDPOINT.items()
             if name not in ("token", "issuer")
         },
+        "api_url": profile.api_url,
         **profile.values,
         "scope": profile.scope,
         "store": profile.store,

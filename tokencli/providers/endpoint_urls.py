@@ -243,6 +243,13 @@ def check_endpoint_is_named(profile: "Profile", name: str) -> None:
         raise _unset_key_error(url, profile, key, url)
 
 
+def check_api_is_named(profile: "Profile") -> None:
+    """Check the `api_url` that a user-defined provider supplies, in the same way."""
+    url = profile.api_url
+    if url and "api_url" not in profile.own_keys and not _is_server_named(url, profile):
+        raise _unset_key_error(url, profile, "api_url", url)
+
+
 def _is_server_named(url: str, profile: "Profile") -> bool:
     """Tell whether a URL is on the token endpoint's server, or on one that the profile sets."""
     from tokencli.providers.catalog import BUILTIN_NAMES

@@ -13,6 +13,8 @@ from tokencli.providers.template import Placeholder, fill_template, parse_templa
 
 CALL_NAMES = ("then", "refresh", "logout")
 """The tables of a provider that describe a further request."""
+_KEY_BY_REQUEST = {**KEY_BY_ENDPOINT, "API": "api_url"}
+"""The name of a request -> the key of a profile that sets its URL."""
 MAX_ORIGIN_LENGTH = 200
 """Characters of an origin that are shown."""
 _ORIGIN = re.compile(r"(?:https?://)?[^/?#]*", re.IGNORECASE)
@@ -52,8 +54,13 @@ def list_request_origins(
     if profile is not None:
         values |= profile.values
         given = profile.own_keys
-        urls = {"token": profile.token_url, "issuer": profile.issuer or "", **profile.endpoints}
-        set_urls = {name: url for name, url in urls.items() if KEY_BY_ENDPOINT[name] in given}
+        urls = {
+            "token": profile.token_url,
+            "issuer": profile.issuer or "",
+            "API": profile.api_url or "",
+            **profile.endpoints,
+        }
+        set_urls = {name: url for name, url in urls.items() if _KEY_BY_REQUEST[name] in given}
     requests: dict[str, list[str]] = {}
     computed = _computed_origins(provider)
     for name, template in _iter_request_urls(provider):
@@ -71,7 +78,7 @@ def list_request_origins(
         server = re.fullmatch(r"(?:https?://)?\{(\w+)\}(?::\d+)?", origin)
         field = provider.fields.get(server[1]) if server else None
         is_field = field is not None and field.kind in ("url", "host")
-        keys = [KEY_BY_ENDPOINT[name] for name in names if name in KEY_BY_ENDPOINT]
+        keys = [_KEY_BY_REQUEST[name] for name in names if name in _KEY_BY_REQUEST]
         keys = [server[1]] if server and is_field else keys
         is_named = "token" in names or not given.isdisjoint(keys)
         shown = _fill_origin(origin, values)
@@ -80,11 +87,13 @@ def list_request_origins(
 
 
 def _iter_request_urls(provider: Provider) -> Iterator[tuple[str, str]]:
-    """Yield the name and the URL template of each endpoint and each further request."""
+    """Yield the name and the URL template of each endpoint, of the API and of each further request."""
     for field in fields(provider.endpoints):
         url = getattr(provider.endpoints, field.name)
         if url:
             yield field.name, url
+    if provider.api_url:
+        yield "API", provider.api_url
     for name in CALL_NAMES:
         call = getattr(provider, name)
         if call is not None:

@@ -180,8 +180,11 @@ def _check_oauth_request(provider: Provider, at: KeyPath, known: KnownNames) -> 
 def _check_endpoints(provider: Provider, at: KeyPath, known: KnownNames) -> Iterator[Finding]:
     sample = dict.fromkeys(STANDARD_VALUE_NAMES, "x") | {"token_url": _SAMPLE_VALUES["url"]}
     sample |= {name: _SAMPLE_VALUES.get(field.kind, "") for name, field in provider.fields.items()}
-    for field in fields(provider.endpoints):
-        text, path = getattr(provider.endpoints, field.name), (*at, "endpoints", field.name)
+    templates = {
+        (*at, "endpoints", field.name): getattr(provider.endpoints, field.name)
+        for field in fields(provider.endpoints)
+    }
+    for path, text in {**templates, (*at, "api_url"): provider.api_url}.items():
         if text is None:
             continue
         wrong = list(check_template(text, known.public_names(provider), path))
