@@ -33,6 +33,7 @@ EXCEPTIONS = {
 ONE_DOOR = {
     "requests": {"net", "api"},
     "httpx": {"api"},
+    "httpie": {"api"},
     "urllib3": {"net"},
     "truststore": {"net"},
     "typer": {"commands"},
