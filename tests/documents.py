@@ -24,7 +24,7 @@ import tokencli
 from tests import completions, keyring_session, man_page, transcripts, why_record
 from tests.conftest import ALONE, PROXIES
 from tests.unit.oauth.test_refusal_hints import CASES, Case, find_row
-from tokencli.commands.help import PAGES, read_page, summarize_page
+from tokencli.commands.help import INTEGRATIONS, PAGES, read_page, summarize_page
 from tokencli.diagnosis.checks import CHECKS
 from tokencli.oauth.client_authentication import AUTH_METHODS
 from tokencli.oauth.refusal_hints import ENTER_SECRET, HINTS, SIGN_IN, Hint
@@ -120,11 +120,15 @@ def render_output(arguments: str, _: str) -> str:
 
 
 def render_pages(arguments: str, _: str) -> str:
-    """Return the table of the manual's pages, with links relative to `arguments`."""
+    """Return the table of the manual's pages, with links relative to `arguments`, or of the integrations."""
+    if arguments == "integrations":
+        names, directory = INTEGRATIONS, ""
+    else:
+        names, directory = tuple(name for name in PAGES if name not in INTEGRATIONS), arguments
     lines = ["| page | what it explains |", "|---|---|"]
-    for name in PAGES:
+    for name in names:
         title = read_page(name).splitlines()[0].removeprefix("# ")
-        lines.append(f"| [{title}]({arguments}{name}.md) | {summarize_page(name)} |")
+        lines.append(f"| [{title}]({directory}{name}.md) | {summarize_page(name)} |")
     return "".join(f"{line}\n" for line in lines)
 
 

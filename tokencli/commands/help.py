@@ -15,6 +15,9 @@ from tokencli.commands.tables import is_terminal_output, render_markdown, render
 from tokencli.errors import UsageError
 from tokencli.terminal.pager import page_text
 
+INTEGRATIONS: tuple[str, ...] = ()
+"""Pages about one program that uses tokens; the page `integrations` lists them, README doesn't."""
+
 PAGES = (
     "getting-started",
     "walkthroughs",
@@ -23,6 +26,8 @@ PAGES = (
     "secrets",
     "scripts",
     "ci",
+    "integrations",
+    *INTEGRATIONS,
     "sign-in",
     "oauth",
     "any-endpoint",
