@@ -18,10 +18,12 @@ _tokencli_complete() {
         esac
         ;;
     'get')
-        options='--profile -p --format --json --method --url --nonce --min-ttl --force --scope --interactive --dry-run --trace --config --timeout --lock-timeout --no-input --quiet -q --verbose -v --help -h'
+        options='--profile -p --format --template --json --output -o --method --url --nonce --min-ttl --force --scope --interactive --dry-run --trace --config --timeout --lock-timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --profile|-p) kind=profiles ;;
-            --format) words='raw header query json dpop' ;;
+            --format) words='raw header query curl json dpop netrc template' ;;
+            --template) words='' ;;
+            --output|-o) kind=files ;;
             --method) words='' ;;
             --url) words='' ;;
             --nonce) words='' ;;
@@ -58,8 +60,8 @@ _tokencli_complete() {
         options='--profile -p --shell --format --var --all-vars --unset --min-ttl --force --scope --config --timeout --lock-timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --profile|-p) kind=profiles ;;
-            --shell) words='sh bash zsh dash ksh mksh busybox fish powershell pwsh cmd dotenv docker github_actions k8s json' ;;
-            --format) words='sh bash zsh dash ksh mksh busybox fish powershell pwsh cmd dotenv docker github_actions k8s json' ;;
+            --shell) words='sh bash zsh dash ksh mksh busybox fish powershell pwsh cmd dotenv docker github_actions gitlab k8s json' ;;
+            --format) words='sh bash zsh dash ksh mksh busybox fish powershell pwsh cmd dotenv docker github_actions gitlab k8s json' ;;
             --var) words='' ;;
             --min-ttl) words='' ;;
             --scope) words='' ;;

@@ -1,5 +1,8 @@
 """Properties of every row of the tables of formats."""
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,19 +10,62 @@ from hypothesis import strategies as st
 from tests.unit.formats.test_token_formats import NOW, PROFILE, token
 from tokencli.errors import ReplyError, UsageError
 from tokencli.formats import DIALECTS, SHELLS, TOKEN_FORMATS, Dialect, load_dialect, render_token
+from tokencli.oauth.dpop import generate_dpop_key
 
 NASTY = st.text(st.characters(categories=None), max_size=30) | st.text(
     " '\"\\$`!*?[]{}~=;&|#\n\r\t%^<>"
 )
 
 
+GOLDEN = Path(__file__).parents[1] / "golden" / "formats"
+OPTIONS = {
+    "dpop": {"method": "POST", "url": "https://api.example.com/orders"},
+    "netrc": {"url": "https://x-access-token@git.example.com/"},
+    "template": {"template": "token = {{ access_token }}, until {{ expires_at | json }}"},
+}
+"""Options of the formats that need some."""
+RANDOM = {r"\beyJ\S+": "PROOF", r"end_[0-9a-f]{32}": "DELIMITER"}
+"""What differs from one call to the next, and what it is compared as."""
+KEY = generate_dpop_key()
+VARIABLES = [
+    ("ACCESS_TOKEN", "canary-token-7f3a"),
+    ("ACCESS_TOKEN_TYPE", "Bearer"),
+    ("ACCESS_TOKEN_SCOPE", "read write"),
+]
+
+
+def compare_with_golden_file(name: str, text: str) -> None:
+    """Compare a format's output with its file."""
+    for pattern, word in RANDOM.items():
+        text = re.sub(pattern, word, text)
+    assert text == (GOLDEN / f"{name}.txt").read_text()
+
+
+@pytest.mark.parametrize("name", TOKEN_FORMATS)
+def test_token_formats_match_their_golden_files(name: str) -> None:
+    """A change of what consumers read shows as a change of tests/golden/formats."""
+    key = {"token_type": "DPoP", "dpop_key": KEY} if name == "dpop" else {}
+    issued = token(scope="read", expires_at=NOW + 600, **key)
+    found = render_token(name, PROFILE, issued, NOW, **OPTIONS.get(name, {}))
+    compare_with_golden_file(name, found)
+
+
+@pytest.mark.parametrize("name", sorted(set(DIALECTS) - set(SHELLS) - set(TOKEN_FORMATS)))
+def test_data_formats_match_their_golden_files(name: str) -> None:
+    """Likewise for variables; GitLab takes no spaces."""
+    compare_with_golden_file(
+        name, load_dialect(name).render(VARIABLES[: 2 if name == "gitlab" else None])
+    )
+
+
 @pytest.mark.requirement(13)
 @pytest.mark.parametrize("name", sorted(set(TOKEN_FORMATS) - {"dpop"}))  # two headers, two lines
 def test_token_formats_print_one_line_of_ascii(name: str) -> None:
-    """A token is printed whole, on one line, and without an escape."""
-    found = render_token(name, PROFILE, token("t" * 20_000), NOW)
+    """A token is printed whole, on one line, and without an escape; a netrc file takes no long one."""
+    value = "t" * (4000 if name == "netrc" else 20_000)
+    found = render_token(name, PROFILE, token(value), NOW, **OPTIONS.get(name, {}))
     assert found.isascii() and found.endswith("\n") and found[:-1].isprintable()
-    assert "t" * 20_000 in found
+    assert value in found
 
 
 @pytest.mark.parametrize("name", DIALECTS)
@@ -40,7 +86,7 @@ def test_dialects_write_printable_ascii_or_reject(name: str, value: str) -> None
     try:
         found = load_dialect(name).render([("ACCESS_TOKEN", "t"), ("ACCESS_TOKEN_SCOPE", value)])
     except ReplyError as error:
-        assert error.fix
+        assert error.fix or error.cause
         assert not value.strip() or value.strip() not in error.message or len(value.strip()) < 12
     else:
         assert found.isascii() and found.endswith("\n")

@@ -17,7 +17,6 @@ from tokencli.commands.options import (
     select_profile_name,
 )
 from tokencli.commands.token_output import print_token
-from tokencli.errors import UsageError
 from tokencli.formats import TOKEN_FORMATS, require_token_format
 from tokencli.humanize import join_alternatives
 
@@ -31,7 +30,24 @@ def get(
         str,
         typer.Option("--format", metavar="NAME", help=f"{join_alternatives(TOKEN_FORMATS)}."),
     ] = "raw",
+    template: Annotated[
+        str | None,
+        typer.Option(
+            "--template",
+            metavar="TEXT",
+            help="Print a text with values, e.g. '{{ access_token }}'.",
+        ),
+    ] = None,
     json_output: JsonOption = False,
+    output_file: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write to a file that only you can read, instead of stdout.",
+        ),
+    ] = None,
     method: Annotated[
         str | None,
         typer.Option(
@@ -39,7 +55,10 @@ def get(
         ),
     ] = None,
     url: Annotated[
-        str | None, typer.Option("--url", metavar="URL", help="For dpop: the request's URL.")
+        str | None,
+        typer.Option(
+            "--url", metavar="URL", help="For dpop: the request's URL. For netrc: the host's."
+        ),
     ] = None,
     nonce: Annotated[
         str | None,
@@ -72,22 +91,21 @@ def get(
     tokencli get groupid
     curl -H "$(tokencli get groupid --format header)" https://api.example.com/
     tokencli get groupid --min-ttl 5m --json
+    tokencli get groupid --format curl | curl -K- https://api.example.com/
+    tokencli get groupid --template 'token={{ access_token }}' --output app.conf
     tokencli get corp --format dpop --url https://api.example.com/x | curl -H @- https://api.example.com/x
     """
+    if template is not None and format_name == "raw":
+        format_name = "template"
     format_name = "json" if json_output else format_name
     require_token_format(format_name)
-    proof_request = {
-        name: value
-        for name, value in {"method": method, "url": url, "nonce": nonce}.items()
-        if value is not None
-    }
-    if proof_request and format_name != "dpop":
-        raise UsageError(f"--{next(iter(proof_request))} requires --format dpop")
+    given = {"method": method, "url": url, "nonce": nonce, "template": template}
     print_token(
         App(common),
         select_profile_name(profile, profile_option),
         format_name=format_name,
-        proof_request=proof_request,
+        format_options={name: value for name, value in given.items() if value is not None},
+        output_file=output_file,
         scope=scope,
         min_ttl=min_ttl,
         force=force,

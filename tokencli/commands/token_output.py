@@ -6,7 +6,7 @@ Imports that a plain `get` doesn't need are inside the functions, because script
 import os
 import stat
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tokencli.app import App
@@ -14,7 +14,7 @@ from tokencli.commands import output
 from tokencli.core.get_token import get_token
 from tokencli.core.token_renewal import TokenResult
 from tokencli.errors import StorageError, UsageError
-from tokencli.formats import PROVIDER_USAGE_FORMATS, render_token
+from tokencli.formats import PROVIDER_USAGE_FORMATS, check_format_options, render_token
 from tokencli.humanize import describe_clock, format_time
 from tokencli.models import Profile, Secret
 
@@ -24,7 +24,8 @@ def print_token(
     profile_name: str | None = None,
     *,
     format_name: str = "raw",
-    proof_request: Mapping[str, str] | None = None,
+    format_options: Mapping[str, str] | None = None,
+    output_file: str | None = None,
     scope: str | None = None,
     min_ttl: float | None = None,
     force: bool = False,
@@ -32,12 +33,10 @@ def print_token(
     dry_run: bool = False,
     trace: bool = False,
 ) -> None:
-    """Print a token as `get` does; `proof_request` has method, url and nonce for format `dpop`."""
+    """Print a token as `get` does, or write it to `output_file` (`-` is stdout) in the same form."""
     profile = app.get_profile(profile_name, scope=scope)
-    if format_name == "dpop":
-        from tokencli.formats.dpop import require_request_url
-
-        require_request_url(profile.name, (proof_request or {}).get("url"))
+    options = check_format_options(format_name, profile, format_options or {})
+    write = _choose_output(output_file)
     if dry_run:
         from tokencli.core.dry_run import render_dry_run
 
@@ -49,7 +48,7 @@ def print_token(
         app.transport = TracingTransport(app.transport, profile, app.terminal.print_note)
     result = get_token(profile, app, min_ttl=min_ttl, force=force, interactive=interactive)
     app.terminal.print_detail(describe_source(result))
-    _print_rendered(app, profile, result, format_name, proof_request or {})
+    write(_render(app, profile, result, format_name, options))
     _finish(app, profile, result, warn_if_dpop=format_name != "dpop")
 
 
@@ -60,7 +59,7 @@ def print_refreshed_token(
     profile = app.get_profile(profile_name, scope=scope)
     result = get_token(profile, app, force=True, unless_sticky=True)
     app.terminal.print_note(f"{profile.name}: {describe_refresh(result)}")
-    _print_rendered(app, profile, result, format_name, {})
+    output.write_stdout(_render(app, profile, result, format_name, {}))
     _finish(app, profile, result)
 
 
@@ -122,21 +121,30 @@ def describe_source(result: TokenResult) -> str:
     return "stored token" if skew is None else f"stored token, fresh {describe_clock(skew)}"
 
 
-def _print_rendered(
+def _choose_output(output_file: str | None) -> Callable[[str], None]:
+    """Return the function that writes the token; raises StorageError if no file may be there."""
+    if output_file is None or output_file == "-":
+        return output.write_stdout
+    from tokencli.system.private_files import require_replaceable, write_private_file
+
+    path = Path(output_file).absolute()
+    require_replaceable(path)
+    return lambda text: write_private_file(path, text.encode("utf-8", "surrogateescape"))
+
+
+def _render(
     app: App,
     profile: Profile,
     result: TokenResult,
     format_name: str,
-    proof_request: Mapping[str, str],
-) -> None:
+    options: Mapping[str, str],
+) -> str:
     secrets = None
     if format_name in PROVIDER_USAGE_FORMATS:
         from tokencli.core.secret_resolver import resolve_usage_secrets
 
         secrets = resolve_usage_secrets(profile, app)
-    output.write_stdout(
-        render_token(format_name, profile, result.token, app.clock.now(), secrets, **proof_request)
-    )
+    return render_token(format_name, profile, result.token, app.clock.now(), secrets, **options)
 
 
 def _finish(app: App, profile: Profile, result: TokenResult, *, warn_if_dpop: bool = True) -> None:

@@ -16,14 +16,33 @@ TOKEN_FORMATS: dict[str, str] = {
     "raw": "tokencli.formats.raw:render",
     "header": "tokencli.formats.header:render",
     "query": "tokencli.formats.query:render",
+    "curl": "tokencli.formats.curl:render",
     "json": "tokencli.formats.json:render_token_object",
     "dpop": "tokencli.formats.dpop:render",
+    "netrc": "tokencli.formats.netrc:render",
+    "template": "tokencli.formats.template:render",
 }
-"""`get --format` -> `module:function` of (profile name, token, now); `dpop` also gets the request."""
+"""`get --format` -> `module:function` of (profile name, token, now, **options)."""
+
+FORMAT_OPTIONS: dict[str, tuple[str, ...]] = {
+    "method": ("dpop",),
+    "url": ("dpop", "netrc"),
+    "nonce": ("dpop",),
+    "template": ("template",),
+}
+"""Option of `get` -> the formats that have it."""
+
+OPTION_CHECKS: dict[str, str] = {
+    "dpop": "tokencli.formats.dpop:check_options",
+    "netrc": "tokencli.formats.netrc:check_options",
+    "template": "tokencli.formats.template:check_options",
+}
+"""Format with options -> `module:function` of (profile, **options) that returns those for `render`."""
 
 PROVIDER_USAGE_FORMATS: dict[str, str] = {
     "header": "tokencli.formats.header:render_as_used",
     "query": "tokencli.formats.query:render_as_used",
+    "curl": "tokencli.formats.curl:render_as_used",
 }
 """The same if the provider defines how its token is used: of (profile, token, now, secrets)."""
 
@@ -46,6 +65,7 @@ DATA_FORMATS: dict[str, str] = {
     "dotenv": "tokencli.formats.dotenv:DIALECT",
     "docker": "tokencli.formats.docker:DIALECT",
     "github_actions": "tokencli.formats.github_actions:DIALECT",
+    "gitlab": "tokencli.formats.gitlab:DIALECT",
     "k8s": "tokencli.formats.k8s:DIALECT",
     "json": "tokencli.formats.json:DIALECT",
 }
@@ -82,18 +102,36 @@ def require_token_format(name: str) -> None:
         )
 
 
+def check_format_options(
+    name: str, profile: Profile, options: Mapping[str, str]
+) -> Mapping[str, str]:
+    """Return the options with which `render_token` prints the token in this format.
+
+    Raises:
+        UsageError: the format doesn't have such an option, lacks one, or doesn't suit the profile.
+            The errors of the format's own check.
+    """
+    for option in options:
+        if name not in FORMAT_OPTIONS[option]:
+            raise UsageError(f"--{option} requires --format {' or '.join(FORMAT_OPTIONS[option])}")
+    if name not in OPTION_CHECKS:
+        return {}
+    check = cast(Callable[..., Mapping[str, str]], _load_attribute(OPTION_CHECKS[name]))
+    return check(profile, **options)
+
+
 def render_token(
     name: str,
     profile: Profile,
     token: TokenSet,
     now: float,
     secrets: Mapping[str, Secret] | None = None,
-    **proof_request: str | None,
+    **options: str,
 ) -> str:
     """Return the token as `get --format NAME` prints it.
 
     `secrets` are the profile's secrets that its provider's `use` sends with the token.
-    `proof_request` is `method`, `url` and `nonce` of the request, for `dpop` only.
+    `options` are what `check_format_options` returned.
 
     Raises:
         UsageError: the format is unknown, or doesn't suit the token. ReplyError: the token has
@@ -104,7 +142,7 @@ def render_token(
         render_as_used = cast(Callable[..., str], _load_attribute(PROVIDER_USAGE_FORMATS[name]))
         return render_as_used(profile, token, now, secrets or {})
     render = cast(Callable[..., str], _load_attribute(TOKEN_FORMATS[name]))
-    return render(profile.name, token, now, **proof_request)
+    return render(profile.name, token, now, **options)
 
 
 def describe_shells() -> list[str]:

@@ -2,7 +2,7 @@
 
 from tokencli.errors import UsageError
 from tokencli.formats import header
-from tokencli.models import TokenSet
+from tokencli.models import Profile, TokenSet
 from tokencli.oauth import dpop
 
 
@@ -12,34 +12,33 @@ def render(
     now: float,
     *,
     method: str = "GET",
-    url: str | None = None,
+    url: str,
     nonce: str | None = None,
 ) -> str:
     """Return the two headers of one request, for `curl -H @-`; a proof can be sent only once.
 
     Raises:
-        UsageError: no URL is given, or the token is not bound to a key.
+        UsageError: the token is not bound to a key.
     """
-    require_request_url(profile, url)
     if token.dpop_key is None:
         raise UsageError(
             f"the token of profile {profile!r} is not DPoP-bound, so it needs no proof",
             fix=f"tokencli get {profile} --format header",
         )
-    assert url is not None, "checked by require_request_url"
     proof = dpop.create_proof(
         token.dpop_key, method.upper(), url, now, nonce=nonce, token=token.access_token
     )
     return f"{header.render(profile, token, now)}{dpop.PROOF_HEADER}: {proof}\n"
 
 
-def require_request_url(profile: str, url: str | None) -> None:
-    """Raise UsageError unless there is a URL that a proof can be for."""
+def check_options(profile: Profile, *, url: str | None = None, **options: str) -> dict[str, str]:
+    """Return the options for `render`; raises UsageError unless there is a URL that a proof can be for."""
     if url is None:
         raise UsageError(
-            "a DPoP proof is for one request: --url is required", fix=usage_command(profile)
+            "a DPoP proof is for one request: --url is required", fix=usage_command(profile.name)
         )
     dpop.htu_of_url(url)
+    return {"url": url, **options}
 
 
 def usage_command(profile: str) -> str:

@@ -11,21 +11,24 @@ from tokencli.models import TokenSet
 
 
 def render_token_object(profile: str, token: TokenSet, now: float) -> str:
+    """Return the token as one line of JSON."""
+    return dump_json_line(build_token_object(profile, token, now))
+
+
+def build_token_object(profile: str, token: TokenSet, now: float) -> dict[str, object]:
     """Return the token as an object; times are RFC 3339 and, as `…_epoch`, whole seconds."""
     left = None if token.never_expires else token.remaining_lifetime(now)
-    return dump_json_line(
-        {
-            "profile": profile,
-            "access_token": token.access_token.reveal(),
-            "token_type": token.token_type,
-            "scope": token.scope,
-            **expiry_to_dict(token.known_expiry),
-            "expires_in": None if left is None else floor(left),
-            "obtained_at": format_rfc3339(token.obtained_at),
-            "obtained_at_epoch": floor(token.obtained_at),
-            **({"outputs": _reveal_outputs(token)} if token.outputs else {}),
-        }
-    )
+    return {
+        "profile": profile,
+        "access_token": token.access_token.reveal(),
+        "token_type": token.token_type,
+        "scope": token.scope,
+        **expiry_to_dict(token.known_expiry),
+        "expires_in": None if left is None else floor(left),
+        "obtained_at": format_rfc3339(token.obtained_at),
+        "obtained_at_epoch": floor(token.obtained_at),
+        **({"outputs": _reveal_outputs(token)} if token.outputs else {}),
+    }
 
 
 def expiry_to_dict(expires_at: float | None) -> dict[str, object]:
@@ -53,8 +56,13 @@ def render(variables: Variables) -> str:
 
 def dump_json_line(value: Mapping[str, object]) -> str:
     """Return an object as one line of printable ASCII that no terminal or CI runner interprets."""
+    return dump_json(value) + "\n"
+
+
+def dump_json(value: object) -> str:
+    """Return a value as printable ASCII, without the `##` with which commands to CI runners start."""
     text = json.dumps(value, ensure_ascii=True, allow_nan=False)
-    return text.replace("\x7f", "\\u007f").replace("##", "#\\u0023") + "\n"
+    return text.replace("\x7f", "\\u007f").replace("##", "#\\u0023")
 
 
 DIALECT = Dialect(render)

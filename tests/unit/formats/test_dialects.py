@@ -18,6 +18,7 @@ from tokencli.formats import (
     eval_failure_text,
     fish,
     github_actions,
+    gitlab,
     load_dialect,
     powershell,
     sh,
@@ -119,6 +120,48 @@ def test_docker_env_file_round_trip(variables: list[tuple[str, str]]) -> None:
     lines = docker.render(variables).split("\n")
     assert lines.pop() == ""
     assert [tuple(line.split("=", 1)) for line in lines] == variables
+
+
+def gitlab_variables(text: str) -> dict[str, str]:
+    """Read a dotenv report as GitLab does: each line is split at the first `=`, and both are stripped."""
+    assert len(text.encode()) <= 5 * 1024, "Dotenv Artifact Too Big"
+    lines = text.split("\n")[:-1]
+    assert all("=" in line for line in lines), "Invalid Format"
+    assert len(lines) <= 50, "Dotenv files cannot have more than 50 variables"
+    return {name.strip(): value.strip() for name, value in (line.split("=", 1) for line in lines)}
+
+
+@pytest.mark.requirement(34)
+@given(VARIABLES)
+def test_gitlab_dotenv_round_trip(variables: list[tuple[str, str]]) -> None:
+    """A value is either rejected because of a space, or GitLab reads it back exactly."""
+    try:
+        written = gitlab.render(variables)
+    except ReplyError:
+        assert any(" " in value for _, value in variables)
+    else:
+        assert gitlab_variables(written) == dict(variables)
+
+
+@pytest.mark.requirement(34)
+@pytest.mark.parametrize(
+    ("variables", "cause"),
+    [
+        ([("T", "t" * 5117)], None),
+        ([("T", "t" * 5118)], "at most 5120 bytes; get the token in the job that needs it"),
+        ([(f"T{n}", "") for n in range(50)], None),
+        ([(f"T{n}", "") for n in range(51)], "at most 50; without --all-vars"),
+        ([("T", "t"), ("T_SCOPE", "a b")], "can't have spaces; without --all-vars"),
+    ],
+)
+def test_gitlab_limits_are_named(variables: list[tuple[str, str]], cause: str | None) -> None:
+    """GitLab would refuse the whole report when the job has ended, so the export fails at once."""
+    if cause is None:
+        assert gitlab_variables(gitlab.render(variables)) == dict(variables)
+        return
+    with pytest.raises(ReplyError) as caught:
+        gitlab.render(variables)
+    assert cause in (caught.value.cause or "") and caught.value.fix is None
 
 
 def runner_environment(text: str) -> dict[str, str]:

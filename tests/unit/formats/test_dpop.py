@@ -4,7 +4,7 @@ import pytest
 
 from tests.fakes import make_profile
 from tokencli.errors import UsageError
-from tokencli.formats import render_token
+from tokencli.formats import check_format_options, render_token
 from tokencli.formats.dpop import bound_token_warning
 from tokencli.jwt.decode import decode_token
 from tokencli.models import Secret, TokenSet
@@ -38,7 +38,7 @@ def test_proofs_are_single_use() -> None:
 def test_proof_requires_a_request_url(url: str | None) -> None:
     """The fix is the command to type."""
     with pytest.raises(UsageError) as caught:
-        render_token("dpop", make_profile(), BOUND, NOW, url=url)
+        check_format_options("dpop", make_profile(), {} if url is None else {"url": url})
     assert "--url https://" in (caught.value.fix or "")
 
 
