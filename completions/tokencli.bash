@@ -7,14 +7,14 @@ _tokencli_complete() {
     elif [[ $before == = ]]; then before=${COMP_WORDS[COMP_CWORD - 2]}; fi
     for ((at = 1; at < COMP_CWORD; at++)); do
         case "${command:+$command }${COMP_WORDS[at]}" in
-        'get' | 'refresh' | 'inspect' | 'export' | 'why' | 'status' | 'log' | 'doctor' | 'login' | 'logout' | 'sandbox' | 'hook' | 'completion' | 'help' | 'profiles' | 'profiles list' | 'profiles ls' | 'profiles add' | 'profiles edit' | 'profiles rename' | 'profiles copy' | 'profiles show' | 'profiles use' | 'profiles remove' | 'profiles rm' | 'profiles test' | 'profiles schema' | 'providers' | 'providers list' | 'providers ls' | 'providers show' | 'providers check' | 'providers new' | 'providers add' | 'providers reference') command="${command:+$command }${COMP_WORDS[at]}" ;;
+        'get' | 'refresh' | 'inspect' | 'export' | 'proxy' | 'why' | 'status' | 'log' | 'doctor' | 'login' | 'logout' | 'sandbox' | 'hook' | 'completion' | 'help' | 'profiles' | 'profiles list' | 'profiles ls' | 'profiles add' | 'profiles edit' | 'profiles rename' | 'profiles copy' | 'profiles show' | 'profiles use' | 'profiles remove' | 'profiles rm' | 'profiles test' | 'profiles schema' | 'providers' | 'providers list' | 'providers ls' | 'providers show' | 'providers check' | 'providers new' | 'providers add' | 'providers reference') command="${command:+$command }${COMP_WORDS[at]}" ;;
         esac
     done
     case "$command" in
     '')
         options='--version --help -h'
         case "$before" in
-            *) words='get refresh inspect export why status log doctor login logout sandbox hook completion help profiles providers' ;;
+            *) words='get refresh inspect export proxy why status log doctor login logout sandbox hook completion help profiles providers' ;;
         esac
         ;;
     'get')
@@ -68,6 +68,19 @@ _tokencli_complete() {
             --config) kind=files ;;
             --timeout) words='' ;;
             --lock-timeout) words='' ;;
+            *) kind=profiles ;;
+        esac
+        ;;
+    'proxy')
+        options='--profile -p --to --port --socket --no-secret --scope --config --timeout --no-input --quiet -q --verbose -v --help -h'
+        case "$before" in
+            --profile|-p) kind=profiles ;;
+            --to) words='' ;;
+            --port) words='' ;;
+            --socket) words='' ;;
+            --scope) words='' ;;
+            --config) kind=files ;;
+            --timeout) words='' ;;
             *) kind=profiles ;;
         esac
         ;;
@@ -176,7 +189,7 @@ _tokencli_complete() {
         case "$before" in
             --config) kind=files ;;
             --timeout) words='' ;;
-            *) words='getting-started walkthroughs sandbox profiles secrets scripts ci integrations sign-in oauth any-endpoint provider-reference inspect why troubleshooting error-codes security speed platforms python-api architecture testing get refresh export status log providers doctor login logout hook completion help' ;;
+            *) words='getting-started walkthroughs sandbox profiles secrets scripts ci integrations proxy sign-in oauth any-endpoint provider-reference inspect why troubleshooting error-codes security speed platforms python-api architecture testing get refresh export status log providers doctor login logout hook completion help' ;;
         esac
         ;;
     'profiles')

@@ -5,7 +5,7 @@ function __tokencli_at
     set -l words (commandline -opc)
     for word in $words[2..-1]
         set -l next (string trim -- "$command $word")
-        if contains -- $next 'get' 'refresh' 'inspect' 'export' 'why' 'status' 'log' 'doctor' 'login' 'logout' 'sandbox' 'hook' 'completion' 'help' 'profiles' 'profiles list' 'profiles ls' 'profiles add' 'profiles edit' 'profiles rename' 'profiles copy' 'profiles show' 'profiles use' 'profiles remove' 'profiles rm' 'profiles test' 'profiles schema' 'providers' 'providers list' 'providers ls' 'providers show' 'providers check' 'providers new' 'providers add' 'providers reference'
+        if contains -- $next 'get' 'refresh' 'inspect' 'export' 'proxy' 'why' 'status' 'log' 'doctor' 'login' 'logout' 'sandbox' 'hook' 'completion' 'help' 'profiles' 'profiles list' 'profiles ls' 'profiles add' 'profiles edit' 'profiles rename' 'profiles copy' 'profiles show' 'profiles use' 'profiles remove' 'profiles rm' 'profiles test' 'profiles schema' 'providers' 'providers list' 'providers ls' 'providers show' 'providers check' 'providers new' 'providers add' 'providers reference'
             set command $next
         end
     end
@@ -30,6 +30,7 @@ complete -c tokencli -n '__tokencli_at' -f -a get -d 'Print a token, fetching a 
 complete -c tokencli -n '__tokencli_at' -f -a refresh -d 'Get a new token now, even if the stored one is fresh.'
 complete -c tokencli -n '__tokencli_at' -f -a inspect -d 'Decode and explain a token.'
 complete -c tokencli -n '__tokencli_at' -f -a export -d 'Print statements that put a token into a shell variable.'
+complete -c tokencli -n '__tokencli_at' -f -a proxy -d 'Run a local proxy that adds a fresh token to each request.'
 complete -c tokencli -n '__tokencli_at' -f -a why -d 'Say why a call with a token fails.'
 complete -c tokencli -n '__tokencli_at' -f -a status -d 'Show all profiles at a glance.'
 complete -c tokencli -n '__tokencli_at' -f -a log -d 'Show what happened to tokens: each acquisition, refresh, failure, revocation and logout.'
@@ -111,6 +112,19 @@ complete -c tokencli -n '__tokencli_at export' -l no-input -d 'Never prompt; fai
 complete -c tokencli -n '__tokencli_at export' -l quiet -s q -d 'Print only warnings and errors to stderr.'
 complete -c tokencli -n '__tokencli_at export' -l verbose -s v -d 'Print more to stderr, secrets masked.'
 complete -c tokencli -n '__tokencli_at export' -l help -s h -d 'Show this message and exit.'
+complete -c tokencli -n '__tokencli_at proxy' -f -a '(__tokencli_names)'
+complete -c tokencli -n '__tokencli_at proxy' -l profile -s p -r -f -a '(__tokencli_names)' -d 'Profile name (same as the argument).'
+complete -c tokencli -n '__tokencli_at proxy' -l to -r -f -d 'The API to forward to; by default the profile\'s api_url.'
+complete -c tokencli -n '__tokencli_at proxy' -l port -r -f -d 'Port to listen on; 0 picks a free one.'
+complete -c tokencli -n '__tokencli_at proxy' -l socket -r -f -d 'Listen on a Unix socket that only you can use, instead of a port.'
+complete -c tokencli -n '__tokencli_at proxy' -l no-secret -d 'Accept requests without the secret: every user of this computer can use the API.'
+complete -c tokencli -n '__tokencli_at proxy' -l scope -r -f -d 'Scopes to request instead of the profile\'s.'
+complete -c tokencli -n '__tokencli_at proxy' -l config -r -F -d 'Configuration file (overrides $TOKENCLI_CONFIG).'
+complete -c tokencli -n '__tokencli_at proxy' -l timeout -r -f -d 'Timeout of each request to a server, e.g. 30s.'
+complete -c tokencli -n '__tokencli_at proxy' -l no-input -d 'Never prompt; fail and say what is missing.'
+complete -c tokencli -n '__tokencli_at proxy' -l quiet -s q -d 'Print only warnings and errors to stderr.'
+complete -c tokencli -n '__tokencli_at proxy' -l verbose -s v -d 'Print more to stderr, secrets masked.'
+complete -c tokencli -n '__tokencli_at proxy' -l help -s h -d 'Show this message and exit.'
 complete -c tokencli -n '__tokencli_at why' -f -a '(__tokencli_names)'
 complete -c tokencli -n '__tokencli_at why' -l profile -s p -r -f -a '(__tokencli_names)' -d 'Profile name (same as the argument).'
 complete -c tokencli -n '__tokencli_at why' -l request -s X -r -f -d 'Method of the call.'
@@ -224,7 +238,7 @@ complete -c tokencli -n '__tokencli_at completion' -l no-input -d 'Never prompt;
 complete -c tokencli -n '__tokencli_at completion' -l quiet -s q -d 'Print only warnings and errors to stderr.'
 complete -c tokencli -n '__tokencli_at completion' -l verbose -s v -d 'Print more to stderr, secrets masked.'
 complete -c tokencli -n '__tokencli_at completion' -l help -s h -d 'Show this message and exit.'
-complete -c tokencli -n '__tokencli_at help' -f -a 'getting-started walkthroughs sandbox profiles secrets scripts ci integrations sign-in oauth any-endpoint provider-reference inspect why troubleshooting error-codes security speed platforms python-api architecture testing get refresh export status log providers doctor login logout hook completion help'
+complete -c tokencli -n '__tokencli_at help' -f -a 'getting-started walkthroughs sandbox profiles secrets scripts ci integrations proxy sign-in oauth any-endpoint provider-reference inspect why troubleshooting error-codes security speed platforms python-api architecture testing get refresh export status log providers doctor login logout hook completion help'
 complete -c tokencli -n '__tokencli_at help' -l config -r -F -d 'Configuration file (overrides $TOKENCLI_CONFIG).'
 complete -c tokencli -n '__tokencli_at help' -l timeout -r -f -d 'Timeout of each request to a server, e.g. 30s.'
 complete -c tokencli -n '__tokencli_at help' -l no-input -d 'Never prompt; fail and say what is missing.'

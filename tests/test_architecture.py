@@ -11,7 +11,7 @@ from tests.architecture import PACKAGE
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-OUTSIDE = {"fastpath", "net", "sandbox", "secret_sources", "terminal", "token_store"}
+OUTSIDE = {"fastpath", "net", "proxy", "sandbox", "secret_sources", "terminal", "token_store"}
 """Rooms that implement protocols for the world outside; only `app` and `commands` import them."""
 OUTSIDE_MAY_IMPORT = {"providers", "system"}
 """Besides protocols, models and errors."""
@@ -49,6 +49,9 @@ ONE_DOOR = {
     "segno": {"terminal"},
     "prompt_toolkit": {"terminal"},
     "yaml": {"importers"},
+    "aiohttp": {"proxy"},
+    "multidict": {"proxy"},
+    "yarl": {"proxy"},
     "pytest": {"pytest_plugin"},
 }
 """Library -> the only rooms that import it."""

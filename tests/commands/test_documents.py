@@ -18,6 +18,8 @@ LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 MAX_README_BYTES = 12 * 1024
 
 NOT_RUN = {
+    "tokencli proxy groupid --to https://groupid.example.com:4443/GroupIDDataService/api/": "runs until"
+    " Ctrl-C: tests/e2e/consumers/test_proxy.py",
     "tokencli sandbox": "runs until Ctrl-C: tests/commands/test_sandbox.py",
     'printf \'%s\\n\' "$PASSWORD" "$CLIENT_SECRET" | tokencli login groupid --stdin': "the sandbox's"
     " profile keeps no secret in the keyring: tests/e2e/test_three_systems.py",

@@ -17,6 +17,7 @@ COMMANDS: dict[str, str] = {
     "refresh": "tokencli.commands.refresh:refresh",
     "inspect": "tokencli.commands.inspect:inspect",
     "export": "tokencli.commands.export:export",
+    "proxy": "tokencli.commands.proxy:proxy",
     "why": "tokencli.commands.why:why",
     "status": "tokencli.commands.status:status",
     "log": "tokencli.commands.log:log",
@@ -35,6 +36,7 @@ COMMANDS: dict[str, str] = {
 
 COMMAND_GROUPS = {
     "Tokens": ("get", "export", "refresh", "inspect"),
+    "Use a token": ("proxy",),
     "Diagnosis": ("why", "doctor", "status", "log"),
     "Profiles": ("profiles", "login", "logout", "providers"),
     "Help and tools": ("help", "sandbox", "hook", "completion"),

@@ -2,9 +2,7 @@
 
 import os
 import shutil
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from inspect import Parameter, signature
 from shlex import quote
 from threading import Event
@@ -20,6 +18,7 @@ from tokencli.errors import UsageError
 from tokencli.sandbox.faults import FAULT_OPTIONS, FaultOption, option_name
 from tokencli.sandbox.groupid import GroupId
 from tokencli.system.child_process import exit_status_of, find_tokencli_program, run_command
+from tokencli.system.signals import stop_on_signals
 
 if TYPE_CHECKING:
     from tokencli.sandbox.server import Sandbox
@@ -52,7 +51,6 @@ and then try:
 
 {summary} More about scenarios: {tokencli} help sandbox
 """
-STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 def _build_fault_parameter(name: str, fault: FaultOption) -> Parameter:
@@ -138,7 +136,7 @@ def sandbox(
         _delete_hot_copies(str(directory / "config.toml"))
     options: dict[str, Any] = faults  # FAULT_OPTIONS names only parameters of Sandbox
     server = Sandbox(port=port, users=users, sign_in=sign_in, scenario=scenario, **options)
-    with _stop_on_signals() as stopped, server as running:
+    with stop_on_signals() as stopped, server as running:
         running.database.on_request_logged = lambda entry: terminal.print_detail(str(entry))
         try:
             if command:
@@ -198,19 +196,6 @@ def _run_command(command: Sequence[str], running: "Sandbox") -> int:
             )
         )
         return exit_status_of(error)
-
-
-@contextmanager
-def _stop_on_signals() -> Iterator[Event]:
-    """Set an event on the signals that end the program, so that everything is cleaned up."""
-    stopped = Event()
-    numbers = [getattr(signal, name) for name in STOP_SIGNALS if hasattr(signal, name)]
-    previous = {number: signal.signal(number, lambda *_: stopped.set()) for number in numbers}
-    try:
-        yield stopped
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 # Everything after COMMAND belongs to it.

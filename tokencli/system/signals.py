@@ -10,6 +10,8 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 TERMINATION_SIGNALS = ("SIGTERM", "SIGHUP")
+STOP_SIGNALS = ("SIGINT", *TERMINATION_SIGNALS)
+"""The signals that end a server in the usual way."""
 RESEND_DELAY_S = 0.01
 """Seconds after which a signal is sent again whose exception Python dropped."""
 
@@ -165,6 +167,19 @@ def defer_signals(
         _deferrals.append(deferral)
         after.callback(_deferrals.pop)
         yield
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[threading.Event]:
+    """Set an event on the signals that end a server, so that everything is cleaned up."""
+    stopped = threading.Event()
+    numbers = [getattr(signal, name) for name in STOP_SIGNALS if hasattr(signal, name)]
+    previous = {number: signal.signal(number, lambda *_: stopped.set()) for number in numbers}
+    try:
+        yield stopped
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -1,0 +1,204 @@
+"""Put together the loopback proxy of `tokencli proxy` and `tokencli exec --proxy`."""
+
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from shlex import quote
+from typing import Any
+from urllib.parse import quote as percent_encode
+
+from tokencli.app import App
+from tokencli.commands.error_report import report_error
+from tokencli.core.request_credentials import RequestCredentials
+from tokencli.core.secret_resolver import SecretResolver
+from tokencli.core.token_keeper import TokenKeeper
+from tokencli.errors import ConfigError, TokencliError, UnreachableError, UsageError
+from tokencli.models import Profile, Secret
+from tokencli.net.connection import FailureContext
+from tokencli.net.errors import translate_exception
+from tokencli.net.proxy import Proxy, select_proxy
+from tokencli.net.request_guard import RequestTarget, parse_target
+from tokencli.net.tls_context import (
+    TrustConfig,
+    build_tls_context,
+    load_client_certificate,
+    resolve_trust_config,
+)
+from tokencli.oauth.client_authentication import tls_client_certificate
+from tokencli.providers.endpoint_urls import check_api_is_named, check_endpoint_url, is_loopback_url
+
+REPORT_INTERVAL_S = 10.0
+"""Seconds until the same failure of the API is reported again."""
+SECRET_BYTES = 32
+
+
+@contextmanager
+def open_loopback_proxy(
+    app: App,
+    profile_name: str | None,
+    *,
+    to: str | None = None,
+    scope: str | None = None,
+    port: int = 0,
+    socket_path: Path | None = None,
+    needs_secret: bool = True,
+) -> Iterator[str]:
+    """Run a proxy to the API at `to`, by default the profile's `api_url`; yield its base URL.
+
+    It listens on loopback addresses, or on the Unix socket at `socket_path` instead.
+
+    Raises:
+        TokencliError: there is no token, the URL is not allowed, or the proxy can't listen.
+    """
+    try:
+        from tokencli.proxy.addresses import Api, Gate
+        from tokencli.proxy.failures import find_plain_failure
+        from tokencli.proxy.listeners import listen_on_loopback, listening_on_unix_socket
+        from tokencli.proxy.server import ProxySettings, running_proxy
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("tokencli"):
+            raise
+        raise UsageError(
+            f"the proxy requires the package {error.name}, which is not installed",
+            fix=f"{quote(sys.executable)} -m pip install aiohttp",
+        ) from None
+    profile = app.get_profile(profile_name, scope=scope)
+    url = _select_api_url(profile, to)
+    target = parse_target(url)
+    trust = resolve_trust_config(profile.connection, app.environ)
+    egress = select_proxy(target, profile.connection, app.environ)
+    options = _build_request_options(app, profile, target, trust, egress)
+    credentials = RequestCredentials(
+        TokenKeeper(lambda: app.get_profile(profile_name, scope=scope), app), app
+    )
+    kept = credentials.get()  # now, because it may have to prompt, and its failure is ours
+    credentials.build_headers_and_query(kept, "GET", url)
+
+    def explain(failure: BaseException) -> TokencliError:
+        stage, plain = find_plain_failure(failure)
+        context = FailureContext(
+            target,
+            profile.connection,
+            trust,
+            egress,
+            stage,
+            request_sent=stage in ("wait", "read"),
+            elapsed_s=profile.connection.timeout,
+            has_client_certificate=profile.client_cert is not None,
+        )
+        return _explain_failure(plain, context)
+
+    with ExitStack() as stack:
+        secret = Secret(secrets.token_urlsafe(SECRET_BYTES)) if needs_secret else None
+        authorities = frozenset[str]()
+        if socket_path is not None:
+            secret = None  # the socket's mode keeps others out
+            listeners = [stack.enter_context(listening_on_unix_socket(socket_path))]
+            base_url = f"http+unix://{percent_encode(str(socket_path.absolute()), safe='')}"
+        else:
+            listeners = [stack.enter_context(closing(each)) for each in listen_on_loopback(port)]
+            port = listeners[0].getsockname()[1]
+            authorities = _list_authorities(port)
+            base_url = f"http://127.0.0.1:{port}"
+        settings = ProxySettings(
+            gate=Gate(Api.of_url(url), secret, authorities),
+            supply=credentials,
+            connect_timeout=profile.connection.timeout,
+            request_options=options,
+            explain=explain,
+            report=_build_reporter(),
+            log=app.terminal.print_detail if app.options.verbose else None,
+        )
+        stack.enter_context(running_proxy(settings, listeners))
+        yield base_url if secret is None else f"{base_url}/{secret.reveal()}"
+
+
+def _select_api_url(profile: Profile, to: str | None) -> str:
+    """Return the URL that requests are forwarded to."""
+    if to is None:
+        if profile.api_url is None:
+            raise UsageError(
+                f"which API is the token of profile {profile.name!r} for? It has no api_url",
+                fix=f"tokencli proxy {profile.command_line_name} --to https://api.example.com",
+            )
+        check_api_is_named(profile)
+        to = profile.api_url
+    try:
+        check_endpoint_url(to, query=False)
+        if to.startswith("http:") and not is_loopback_url(to):
+            raise ConfigError("http would send the token unencrypted", fix="write https:// instead")
+    except ConfigError as error:
+        raise UsageError(f"can't forward to this URL: {error.message}", cause=error.fix) from None
+    return to
+
+
+def _build_request_options(
+    app: App,
+    profile: Profile,
+    target: RequestTarget,
+    trust: TrustConfig,
+    egress: Proxy | None,
+) -> dict[str, Any]:
+    """Return the options of aiohttp for TLS and for the proxy to the API."""
+    options: dict[str, Any] = {}
+    if target.scheme == "https":
+        options["ssl"] = context = build_tls_context(trust, profile.connection)
+        if profile.client_cert is not None:
+            resolver = SecretResolver(profile, app, may_prompt=True)
+            passphrase = resolver.resolve("key_passphrase", optional=True)
+            certificate = tls_client_certificate(profile, passphrase)
+            assert certificate is not None, "the profile has one"
+            load_client_certificate(certificate, context, profile.connection)
+        if not trust.verify_certificates:
+            app.terminal.print_warning(
+                f"the certificate of {target.authority} is not verified, because the profile sets"
+                " insecure = true: anyone on the network path can read the requests and the token"
+            )
+    if egress is not None:
+        if egress.is_socks:
+            raise UsageError(
+                f"can't reach {target.authority} through the SOCKS proxy {egress.authority} (from"
+                f" {egress.configured_by})",
+                cause="tokencli proxy supports only HTTP proxies",
+            )
+        scheme = egress.url.reveal().partition("://")[0]
+        options["proxy"] = f"{scheme}://{egress.authority}"
+        if (header := egress.proxy_authorization_header()) is not None:
+            options["proxy_headers"] = {"Proxy-Authorization": header}
+    return options
+
+
+def _explain_failure(failure: BaseException, context: FailureContext) -> TokencliError:
+    """Return the error that says why the API could not be reached."""
+    try:
+        error, _ = translate_exception(failure, context)
+    except TokencliError:
+        raise
+    except BaseException as other:  # noqa: BLE001 - not a network failure after all
+        return UnreachableError(f"the request to {context.server} failed ({type(other).__name__})")
+    if error.fix == context.connection.show_command():  # the URL isn't the profile's
+        error.fix = context.probe_command
+    return error
+
+
+def _list_authorities(port: int) -> frozenset[str]:
+    """Return the values of Host that name this computer and port."""
+    hosts = ("127.0.0.1", "localhost", "[::1]")
+    names = [f"{host}:{port}" for host in hosts]
+    return frozenset((*names, *hosts) if port == 80 else names)
+
+
+def _build_reporter() -> Callable[[TokencliError], None]:
+    """Return a function that prints an error, but the same one not with each request."""
+    last: dict[str, float] = {}
+
+    def report(error: TokencliError) -> None:
+        now = time.monotonic()
+        if now - last.get(error.message, -REPORT_INTERVAL_S) >= REPORT_INTERVAL_S:
+            last[error.message] = now
+            report_error(error)
+
+    return report

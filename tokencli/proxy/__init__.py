@@ -1,0 +1,1 @@
+"""The loopback reverse proxy of `tokencli proxy`. Only this package imports aiohttp."""

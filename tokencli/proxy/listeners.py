@@ -1,0 +1,131 @@
+"""The sockets that the proxy listens on: loopback addresses, or a private Unix socket."""
+
+import errno
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from shlex import quote
+
+from tokencli.errors import StorageError, UsageError
+from tokencli.system.private_files import build_storage_error, foreign_owner_error
+
+BACKLOG = 1024
+PORT_ATTEMPTS = 10
+"""How many free ports are tried until one is free on both addresses."""
+MAX_SOCKET_PATH = 100
+"""Bytes of a Unix socket's path that every system supports, with a little to spare."""
+
+
+def listen_on_loopback(port: int) -> list[socket.socket]:
+    """Return a socket on 127.0.0.1 and, if this computer has it, one on ::1, with the same port.
+
+    Port 0 is a free one.
+
+    Raises:
+        UsageError: the port is in use, or may not be used.
+    """
+    for attempt in range(PORT_ATTEMPTS):
+        try:
+            first = _listen(socket.AF_INET, "127.0.0.1", port)
+        except OSError as error:
+            raise _port_error(port, error) from None
+        try:
+            return [first, _listen(socket.AF_INET6, "::1", first.getsockname()[1])]
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:  # there is no IPv6
+                return [first]
+            first.close()
+            if port or attempt == PORT_ATTEMPTS - 1:
+                raise _port_error(port, error) from None
+    raise AssertionError("the loop returns or raises")
+
+
+@contextmanager
+def listening_on_unix_socket(path: Path) -> Iterator[socket.socket]:
+    """Yield a Unix socket at `path` that only this user can connect to; remove it afterwards.
+
+    A socket that nobody listens on any more is replaced.
+
+    Raises:
+        UsageError: somebody listens there, or the path is too long.
+        StorageError: something else is there, or the directory can't be used.
+    """
+    path = path.absolute()
+    draft = path.with_name(f".{os.urandom(4).hex()}")
+    if len(os.fsencode(path)) > MAX_SOCKET_PATH or len(os.fsencode(draft)) > MAX_SOCKET_PATH:
+        raise UsageError(f"the path of the socket is longer than {MAX_SOCKET_PATH} bytes: {path}")
+    _require_replaceable(path)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        try:
+            listener.bind(str(draft))
+            draft.chmod(0o600)
+            listener.listen(BACKLOG)  # nobody can connect before
+            inode = draft.lstat().st_ino
+            draft.replace(path)
+        except OSError as error:
+            with suppress(OSError):
+                draft.unlink()
+            raise build_storage_error(error, path) from None
+        try:
+            yield listener
+        finally:
+            with suppress(OSError):
+                if path.lstat().st_ino == inode:
+                    path.unlink()
+    finally:
+        listener.close()
+
+
+def _listen(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if os.name == "posix":  # elsewhere, it would let another process listen there as well
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _port_error(port: int, error: OSError) -> UsageError:
+    reason = (error.strerror or "unknown error").lower()
+    if error.errno == errno.EADDRINUSE:
+        return UsageError(
+            f"port {port} is in use",
+            cause="another program listens there; without --port, a free one is picked",
+        )
+    return UsageError(f"can't listen on port {port}: {reason}")
+
+
+def _require_replaceable(path: Path) -> None:
+    """Raise unless there is nothing at `path`, or a socket of ours that nobody listens on."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise build_storage_error(error, path) from None
+    if not stat.S_ISSOCK(status.st_mode):
+        raise StorageError(
+            f"{path} exists and is not a socket",
+            fix=f"mv {quote(str(path))} {quote(f'{path}.old')}",
+        )
+    if status.st_uid != os.geteuid():
+        raise foreign_owner_error(path, status.st_uid)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            return
+        except OSError:
+            pass
+    raise UsageError(f"another process listens on {path}")

@@ -1,0 +1,69 @@
+"""The body of a request, of which a copy is made while it is small."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from aiohttp import StreamReader
+
+MAX_REPLAYED_BYTES = 1024 * 1024
+"""Limit of a body that can be sent again."""
+
+
+class ReplayableBody:
+    """A body that is read from the client only as fast as the API takes it.
+
+    It can be sent again as long as no more than MAX_REPLAYED_BYTES have been read.
+    """
+
+    def __init__(
+        self, content: StreamReader, before_reading: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """Read from `content`, after `before_reading` has asked the client for the body."""
+        self._content, self._before_reading = content, before_reading
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._reading = asyncio.Lock()
+        self.can_replay = True
+        self.is_complete = False
+        """Whether all of it has been read."""
+        self.error: Exception | None = None
+        """Why it could not be read."""
+
+    @property
+    def is_requested(self) -> bool:
+        """Whether the client has been asked for the body, if it waits for that."""
+        return self._before_reading is None
+
+    async def read(self) -> AsyncIterator[bytes]:
+        """Yield the body from its beginning; an earlier iterator must not be used any more."""
+        position = 0
+        while True:
+            async with self._reading:  # the earlier one may still be about to end
+                if position < len(self._chunks):
+                    chunk = self._chunks[position]
+                elif self.is_complete:
+                    return
+                else:
+                    chunk = await self._read_from_client()
+                    if not chunk:
+                        self.is_complete = True
+                        return
+                position += 1
+            yield chunk
+
+    async def _read_from_client(self) -> bytes:
+        if self._before_reading is not None:
+            before_reading, self._before_reading = self._before_reading, None
+            await before_reading()
+        try:
+            chunk = await self._content.readany()
+        except Exception as error:
+            self.error = error
+            raise
+        self._size += len(chunk)
+        if self._size > MAX_REPLAYED_BYTES:
+            self.can_replay = False
+            self._chunks.clear()
+        elif self.can_replay and chunk:
+            self._chunks.append(chunk)
+        return chunk
