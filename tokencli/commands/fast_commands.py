@@ -28,6 +28,8 @@ class FastCommand(NamedTuple):
     """An option without which the command needs Typer."""
     options: Mapping[str, tuple[str, object]] = {}
     """Option without a value -> the keyword argument that it sets, and to what."""
+    valued_options: Mapping[str, str] = {}
+    """Option with a value -> the keyword argument that gets it."""
 
 
 _FORCE: Mapping[str, tuple[str, object]] = {"--force": ("force", True)}
@@ -40,7 +42,9 @@ _PROFILE_LIST = FastCommand(
 
 FAST_COMMANDS: dict[tuple[str, ...], FastCommand] = {
     ("get",): FastCommand(
-        "tokencli.commands.token_output:print_token", options={**_FORCE, **_JSON_TOKEN}
+        "tokencli.commands.token_output:print_token",
+        options={**_FORCE, **_JSON_TOKEN},
+        valued_options={"--format": "format_name"},
     ),
     ("export",): FastCommand("tokencli.commands.token_output:print_export", options=_FORCE),
     ("refresh",): FastCommand(
@@ -54,6 +58,9 @@ FAST_COMMANDS: dict[tuple[str, ...], FastCommand] = {
     ),
     ("hook",): FastCommand(
         "tokencli.commands.hook_renewal:print_renewal", 100, 1, required_option="--renew"
+    ),
+    ("git-credential",): FastCommand(
+        "tokencli.commands.git_protocol:answer_git", 2, 1, valued_options={"--username": "username"}
     ),
 }
 """The first words of a command line -> how it runs without Typer."""
@@ -74,8 +81,18 @@ def find_fast_command(argv: Sequence[str]) -> Callable[[], None] | None:
         rest.remove(command.required_option)
     elif command.required_option:
         return None
-    settings = dict(command.options[word] for word in rest if word in command.options)
-    words = [word for word in rest if word not in command.options]
+    settings: dict[str, object] = {}
+    words = []
+    while rest:
+        word = rest.pop(0)
+        option, equals, value = word.partition("=")
+        if option in command.valued_options and (equals or rest):
+            settings[command.valued_options[option]] = value if equals else rest.pop(0)
+        elif word in command.options:
+            keyword, setting = command.options[word]
+            settings[keyword] = setting
+        else:
+            words.append(word)
     if not command.min_words <= len(words) <= command.max_words or any(
         word.startswith("-") for word in words
     ):

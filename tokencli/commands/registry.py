@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "doctor": "tokencli.commands.doctor:doctor",
     "login": "tokencli.commands.login:login",
     "logout": "tokencli.commands.logout:logout",
+    "git-credential": "tokencli.commands.git_credential:git_credential",
     "sandbox": "tokencli.commands.sandbox:sandbox",
     "hook": "tokencli.commands.hook:hook",
     "completion": "tokencli.commands.completion:completion",
@@ -39,6 +40,7 @@ COMMAND_GROUPS = {
     "Use a token": ("proxy",),
     "Diagnosis": ("why", "doctor", "status", "log"),
     "Profiles": ("profiles", "login", "logout", "providers"),
+    "Credential helpers": ("git-credential",),
     "Help and tools": ("help", "sandbox", "hook", "completion"),
 }
 """Heading in `tokencli --help` -> the commands below it."""
