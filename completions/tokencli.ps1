@@ -5,7 +5,7 @@ $TokencliWords = @{
         '--version' = $null
         '--help' = $null
         '-h' = $null
-        '' = @('get', 'refresh', 'inspect', 'export', 'proxy', 'why', 'status', 'log', 'doctor', 'login', 'logout', 'sandbox', 'hook', 'completion', 'help', 'profiles', 'providers')
+        '' = @('get', 'refresh', 'inspect', 'export', 'proxy', 'why', 'status', 'log', 'doctor', 'login', 'logout', 'git-credential', 'sandbox', 'hook', 'completion', 'help', 'profiles', 'providers')
     }
     'get' = @{
         '--profile' = @('<profiles>')
@@ -233,6 +233,22 @@ $TokencliWords = @{
         '-h' = $null
         '' = @('<profiles>')
     }
+    'git-credential' = @{
+        '--host' = @()
+        '--username' = @()
+        '--min-ttl' = @()
+        '--config' = @('<files>')
+        '--timeout' = @()
+        '--lock-timeout' = @()
+        '--no-input' = $null
+        '--quiet' = $null
+        '-q' = $null
+        '--verbose' = $null
+        '-v' = $null
+        '--help' = $null
+        '-h' = $null
+        '' = @('<profiles>')
+    }
     'sandbox' = @{
         '--port' = @()
         '--users' = @('<files>')
@@ -294,7 +310,7 @@ $TokencliWords = @{
         '-v' = $null
         '--help' = $null
         '-h' = $null
-        '' = @('getting-started', 'walkthroughs', 'sandbox', 'profiles', 'secrets', 'scripts', 'ci', 'integrations', 'proxy', 'sign-in', 'oauth', 'any-endpoint', 'provider-reference', 'inspect', 'why', 'troubleshooting', 'error-codes', 'security', 'speed', 'platforms', 'python-api', 'architecture', 'testing', 'get', 'refresh', 'export', 'status', 'log', 'providers', 'doctor', 'login', 'logout', 'hook', 'completion', 'help')
+        '' = @('getting-started', 'walkthroughs', 'sandbox', 'profiles', 'secrets', 'scripts', 'ci', 'integrations', 'proxy', 'git', 'sign-in', 'oauth', 'any-endpoint', 'provider-reference', 'inspect', 'why', 'troubleshooting', 'error-codes', 'security', 'speed', 'platforms', 'python-api', 'architecture', 'testing', 'get', 'refresh', 'export', 'status', 'log', 'providers', 'doctor', 'login', 'logout', 'git-credential', 'hook', 'completion', 'help')
     }
     'profiles' = @{
         '--json' = $null
