@@ -134,8 +134,9 @@ def test_every_public_name_is_documented(name: str) -> None:
 def test_running_code_is_what_type_checkers_read() -> None:
     """mypy's stubtest finds no difference in names, arguments and defaults."""
     modules = ["tokencli.api", "tokencli.errors"]
+    settings = Path(__file__).parents[3] / "pyproject.toml"
     done = subprocess.run(
-        [sys.executable, "-m", "mypy.stubtest", *modules],
+        [sys.executable, "-m", "mypy.stubtest", "--mypy-config-file", settings, *modules],
         capture_output=True,
         text=True,
         check=False,

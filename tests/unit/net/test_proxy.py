@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from base64 import b64encode
 from collections.abc import Mapping
 from urllib.parse import quote
@@ -119,8 +120,11 @@ def test_no_proxy_entries(listed: str, url: str, exempt: bool) -> None:
         f"socks5://user:{PASSWORD}@proxy.example",
     ],
 )
-def test_an_invalid_proxy_is_reported_by_its_origin(value: str) -> None:
+def test_an_invalid_proxy_is_reported_by_its_origin(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The message names the variable or key and doesn't quote its value; SOCKS needs a package."""
+    monkeypatch.setitem(sys.modules, "socks", None)  # as if PySocks weren't installed
     for environ, proxy, origin in (
         ({"HTTPS_PROXY": value}, None, "HTTPS_PROXY"),
         ({}, value, "proxy of the profile"),
