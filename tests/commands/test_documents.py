@@ -41,6 +41,8 @@ NOT_RUN = {
     "tokencli status --format openmetrics > /var/lib/node_exporter/tokencli.prom.new": "needs"
     " node_exporter's directory: tests/commands/test_status.py",
     "mv /var/lib/node_exporter/tokencli.prom.new /var/lib/node_exporter/tokencli.prom": "likewise",
+    "tokencli keep groupid --to groupid.token": "runs until it is ended:"
+    " tests/e2e/consumers/test_keep.py",
     ".venv/bin/python -m tests.bench": "takes minutes",
     ".venv/bin/python -m tests.documents": "writes the repository",
     ".venv/bin/python -m tests.servers.record": "writes the repository",

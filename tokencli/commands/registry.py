@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {
     "inspect": "tokencli.commands.inspect:inspect",
     "export": "tokencli.commands.export:export",
     "proxy": "tokencli.commands.proxy:proxy",
+    "keep": "tokencli.commands.keep:keep",
     "why": "tokencli.commands.why:why",
     "status": "tokencli.commands.status:status",
     "log": "tokencli.commands.log:log",
@@ -37,7 +38,7 @@ COMMANDS: dict[str, str] = {
 
 COMMAND_GROUPS = {
     "Tokens": ("get", "export", "refresh", "inspect"),
-    "Use a token": ("proxy",),
+    "Use a token": ("proxy", "keep"),
     "Diagnosis": ("why", "doctor", "status", "log"),
     "Profiles": ("profiles", "login", "logout", "providers"),
     "Credential helpers": ("git-credential",),

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from tokencli.commands.tables import Cell, Styled, output_width, render_bar, render_table
 from tokencli.core.profile_health import ProfileHealth
 from tokencli.formats.json import expiry_to_dict, time_to_dict
+from tokencli.formats.open_metrics import render_exposition, render_metric
 from tokencli.humanize import (
     format_time,
     humanize_duration,
@@ -197,31 +198,10 @@ GAUGES = (
 
 
 def render_open_metrics(profiles: Sequence[ProfileHealth], now: float) -> str:
-    """Return the gauges of all profiles, and the time at which they were read, as OpenMetrics 1.0 text.
-
-    It is valid in Prometheus's own text format too, which node_exporter reads.
-    """
+    """Return the gauges of all profiles, and the time at which they were read."""
     lines = []
     for gauge in GAUGES:
-        lines += _describe_metric(gauge.name, gauge.help)
-        for health in profiles:
-            value = gauge.value(health)
-            if value is not None:
-                label = _escape_label(sanitize_text(health.name))
-                lines.append(f'{gauge.name}{{profile="{label}"}} {_format_number(value)}')
-    name = "tokencli_status_timestamp_seconds"
-    lines += [*_describe_metric(name, "When this was read."), f"{name} {_format_number(now)}"]
-    return "\n".join([*lines, "# EOF", ""])
-
-
-def _describe_metric(name: str, help: str) -> list[str]:
-    unit = [f"# UNIT {name} seconds"] if name.endswith("_seconds") else []
-    return [f"# TYPE {name} gauge", *unit, f"# HELP {name} {help}"]
-
-
-def _escape_label(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-
-
-def _format_number(value: float) -> str:
-    return str(int(value)) if value == int(value) else f"{value:.3f}"
+        samples = (({"profile": health.name}, gauge.value(health)) for health in profiles)
+        lines += render_metric(gauge.name, gauge.help, samples)
+    lines += render_metric("tokencli_status_timestamp_seconds", "When this was read.", [({}, now)])
+    return render_exposition(lines)

@@ -16,7 +16,7 @@ from tokencli.core.token_renewal import TokenResult
 from tokencli.errors import StorageError, UsageError
 from tokencli.formats import PROVIDER_USAGE_FORMATS, check_format_options, render_token
 from tokencli.humanize import describe_clock, format_time
-from tokencli.models import Profile, Secret
+from tokencli.models import Profile, Secret, TokenSet
 
 
 def print_token(
@@ -48,7 +48,7 @@ def print_token(
         app.transport = TracingTransport(app.transport, profile, app.terminal.print_note)
     result = get_token(profile, app, min_ttl=min_ttl, force=force, interactive=interactive)
     app.terminal.print_detail(describe_source(result))
-    write(_render(app, profile, result, format_name, options))
+    write(render_for_profile(app, profile, result.token, format_name, options))
     _finish(app, profile, result, warn_if_dpop=format_name != "dpop")
 
 
@@ -59,7 +59,7 @@ def print_refreshed_token(
     profile = app.get_profile(profile_name, scope=scope)
     result = get_token(profile, app, force=True, unless_sticky=True)
     app.terminal.print_note(f"{profile.name}: {describe_refresh(result)}")
-    output.write_stdout(_render(app, profile, result, format_name, {}))
+    output.write_stdout(render_for_profile(app, profile, result.token, format_name, {}))
     _finish(app, profile, result)
 
 
@@ -132,19 +132,16 @@ def _choose_output(output_file: str | None) -> Callable[[str], None]:
     return lambda text: write_private_file(path, text.encode("utf-8", "surrogateescape"))
 
 
-def _render(
-    app: App,
-    profile: Profile,
-    result: TokenResult,
-    format_name: str,
-    options: Mapping[str, str],
+def render_for_profile(
+    app: App, profile: Profile, token: TokenSet, format_name: str, options: Mapping[str, str]
 ) -> str:
+    """Return the token as `get` prints it; `options` are what `check_format_options` returned."""
     secrets = None
     if format_name in PROVIDER_USAGE_FORMATS:
         from tokencli.core.secret_resolver import resolve_usage_secrets
 
         secrets = resolve_usage_secrets(profile, app)
-    return render_token(format_name, profile, result.token, app.clock.now(), secrets, **options)
+    return render_token(format_name, profile, token, app.clock.now(), secrets, **options)
 
 
 def _finish(app: App, profile: Profile, result: TokenResult, *, warn_if_dpop: bool = True) -> None:

@@ -132,15 +132,19 @@ class TokenKeeper:
         return KeptToken(profile, result.token, is_new, result.save_error)
 
     def _compute_retry_delay(self, error: TokencliError) -> float:
-        is_harmless = isinstance(error, _UNANSWERED) or (
-            isinstance(error, RefusedError)
-            and error.status is not None
-            and (error.status in TRANSIENT_STATUSES or error.status >= 500)
-        )
-        first, most = (FIRST_RETRY_S, RETRY_S) if is_harmless else (RETRY_S, MAX_RETRY_S)
+        first, most = (FIRST_RETRY_S, RETRY_S) if is_temporary(error) else (RETRY_S, MAX_RETRY_S)
         delay = min(first * 2.0 ** min(self._failures - 1, 16), most)
         asked_for = error.retry_after if isinstance(error, RefusedError) else None
         return max(delay, asked_for or 0.0)
+
+
+def is_temporary(error: TokencliError) -> bool:
+    """Tell whether the server didn't judge the request, so that asking again can't lock an account."""
+    return isinstance(error, _UNANSWERED) or (
+        isinstance(error, RefusedError)
+        and error.status is not None
+        and (error.status in TRANSIENT_STATUSES or error.status >= 500)
+    )
 
 
 def _is_valid(token: TokenSet, now: float) -> bool:

@@ -144,13 +144,12 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
 def require_replaceable(path: Path) -> None:
     """Raise StorageError unless `write_private_file` may put a file at `path`.
 
-    The directory must exist and belong to this user or root. Others may write to it only if, as in
-    /tmp, nobody can replace the files of another user there. An existing file must be a regular one of
-    this user: a link or a device is neither followed nor replaced.
+    The directory must exist and be safe (`require_safe_directory`). An existing file must be a regular
+    one of this user: a link or a device is neither followed nor replaced.
     """
     directory, quoted = path.parent, shlex.quote(str(path.parent))
     try:
-        folder = directory.stat()
+        directory.stat()
         status = path.lstat() if os.path.lexists(path) else None
     except FileNotFoundError:
         raise StorageError(
@@ -158,7 +157,7 @@ def require_replaceable(path: Path) -> None:
         ) from None
     except OSError as error:
         raise build_storage_error(error, path) from None
-    if not stat.S_ISDIR(folder.st_mode):
+    if not directory.is_dir():
         raise build_storage_error(OSError(errno.ENOTDIR, "not a directory"), path)
     if status is not None and stat.S_ISLNK(status.st_mode):
         raise StorageError(
@@ -169,20 +168,34 @@ def require_replaceable(path: Path) -> None:
         raise build_storage_error(OSError(errno.EISDIR, "is a directory"), path)
     if status is not None and not stat.S_ISREG(status.st_mode):
         raise StorageError(f"can't write {path}: it is not a regular file")
+    require_safe_directory(directory)
+    if sys.platform != "win32" and status is not None and status.st_uid != os.geteuid():
+        raise foreign_owner_error(path, status.st_uid)
+
+
+def require_safe_directory(directory: Path) -> None:
+    """Raise StorageError unless the directory belongs to this user or root, and what is in it is safe.
+
+    Others may write to it only if, as in /tmp, nobody can replace the files of another user there.
+    """
+    try:
+        status = directory.stat()
+    except OSError as error:
+        raise build_storage_error(error, directory) from None
+    if not stat.S_ISDIR(status.st_mode):
+        raise build_storage_error(OSError(errno.ENOTDIR, "not a directory"), directory)
     if sys.platform == "win32":
         return
-    if folder.st_uid not in (0, os.geteuid()):
+    if status.st_uid not in (0, os.geteuid()):
         raise StorageError(
-            f"{directory} belongs to another user (uid {folder.st_uid})",
+            f"{directory} belongs to another user (uid {status.st_uid})",
             cause="that user could replace any file in it; choose a directory of your own",
         )
-    if folder.st_mode & 0o022 and not folder.st_mode & stat.S_ISVTX:
+    if status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX:
         raise StorageError(
             f"other users can write to {directory}, so nothing in it is safe",
-            fix=f"chmod go-w {quoted}",
+            fix=f"chmod go-w {shlex.quote(str(directory))}",
         )
-    if status is not None and status.st_uid != os.geteuid():
-        raise foreign_owner_error(path, status.st_uid)
 
 
 def write_private_file(path: Path, data: bytes, mode: int = 0o600) -> None:

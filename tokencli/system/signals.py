@@ -25,6 +25,8 @@ _raised: BaseException | None = None
 """The last exception that a signal has raised."""
 _is_delivering = False
 """Whether signals are raised again that were deferred."""
+_requests: set[int] = set()
+"""The signals that ask for something and end nothing."""
 
 
 def install_signal_handlers(note_interrupt: Callable[[], None]) -> None:
@@ -41,6 +43,17 @@ def install_signal_handlers(note_interrupt: Callable[[], None]) -> None:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _raise_terminated)
+
+
+def call_on_signal(name: str, callback: Callable[[], None]) -> None:
+    """Let a signal call `callback`, which must not raise, if the platform has it.
+
+    Such a signal ends nothing, so it is never deferred.
+    """
+    number = getattr(signal, name, None)
+    if number is not None:
+        signal.signal(number, lambda *_: callback())
+        _requests.add(number)
 
 
 def _raise_interrupt(number: int, frame: FrameType | None) -> None:
@@ -161,6 +174,8 @@ def defer_signals(
         for number in DEFERRED_SIGNALS:
             handler = signal.getsignal(number)
             if handler is None or handler is signal.SIG_IGN:  # not set by Python, or nohup
+                continue
+            if number in _requests:
                 continue
             after.callback(signal.signal, number, handler)
             signal.signal(number, defer)

@@ -1,0 +1,559 @@
+"""What `tokencli keep` does while it runs: renew a token, write it, and tell whoever uses it."""
+
+import math
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from math import floor
+from pathlib import Path
+from time import monotonic
+
+from tokencli.app import App, AppOptions
+from tokencli.commands.error_report import report_error
+from tokencli.commands.token_output import render_for_profile
+from tokencli.core.stored_token import find_stored_token
+from tokencli.core.token_keeper import KeptToken, TokenKeeper, is_temporary
+from tokencli.errors import (
+    ConfigError,
+    CredentialsError,
+    RefusedError,
+    StorageError,
+    TokencliError,
+    TokenNotStoredError,
+    UsageError,
+)
+from tokencli.formats import check_format_options
+from tokencli.formats.open_metrics import render_exposition, render_metric
+from tokencli.humanize import format_rfc3339, format_time, humanize_duration
+from tokencli.models import Profile
+from tokencli.sanitize import sanitize_text
+from tokencli.system.atomic_directory import remove_directory_files, write_directory
+from tokencli.system.private_files import (
+    find_leftover_drafts,
+    remove_file,
+    write_atomically,
+    write_private_file,
+)
+from tokencli.system.sd_notify import ServiceManager, remove_service_variables
+from tokencli.system.signals import Terminated, call_on_signal
+from tokencli.terminal.console import write_stderr_line
+from tokencli.token_store.credential_key import derive_binding
+
+CHECK_INTERVAL_S = 2.0
+"""Seconds between two checks of the clock, the configuration and the store."""
+STORE_INTERVAL_S = 30.0
+"""The same for a store that can't be checked cheaply."""
+CLOCK_JUMP_S = 10.0
+"""How far the clock may differ from the time that passed before it counts as set, or as resumed."""
+RENEWAL_SHARE = 0.2
+"""A token is renewed when so much of its lifetime is left, as the kubelet does, so that a server that
+is down for a while does no harm."""
+STEP_LIMIT_S = 300.0
+"""Seconds after which a renewal counts as hung, besides the time limits of requests and commands."""
+FIRST_RETRY_S, MAX_RETRY_S = 1.0, 60.0
+"""Seconds until a file that could not be written is tried again; they double."""
+STOP_GRACE_S = 1.0
+"""Seconds that a command has to end after SIGTERM."""
+MIN_WAIT_S = 0.01
+METRICS_MODE = 0o644
+"""node_exporter runs as another user, and metrics are no secret."""
+EXIT_COMMAND_FAILED = 1
+GAUGES = {
+    "tokencli_keep_token_expiry_timestamp_seconds": "When the token in the file expires.",
+    "tokencli_keep_last_success_timestamp_seconds": "When the file was last written.",
+}
+COUNTERS = {
+    "renewals": "Tokens written to the file since the start.",
+    "failures": "Failed attempts to get or write a token since the start.",
+    "command_failures": "Failures of the command of --exec since the start.",
+}
+"""Name of a metric without its prefix -> its description."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepOptions:
+    """The command line of `tokencli keep`."""
+
+    profile: str | None
+    path: Path
+    is_directory: bool = False
+    """Whether `path` is a directory whose files change all at once."""
+    format_name: str = "raw"
+    format_options: Mapping[str, str] = field(default_factory=dict)
+    mode: int = 0o600
+    scope: str | None = None
+    min_ttl: float | None = None
+    command: Sequence[str] = ()
+    """The words of `--exec`."""
+    command_timeout: float = 30.0
+    metrics: Path | None = None
+    removes_expired: bool = False
+    removes_at_end: bool = False
+    waits_for_fix: bool = False
+
+    @property
+    def token_path(self) -> Path:
+        """The file with the token itself."""
+        return self.path / "token" if self.is_directory else self.path
+
+
+class TokenFile:
+    """The file or directory that is kept."""
+
+    def __init__(self, options: KeepOptions) -> None:
+        self._options = options
+
+    def write(self, kept: KeptToken, app: App) -> None:
+        """Replace its content by a token; raises StorageError, and then the old content stays."""
+        options = self._options
+        given = check_format_options(options.format_name, kept.profile, options.format_options)
+        text = render_for_profile(app, kept.profile, kept.token, options.format_name, given)
+        # As in the token files of Kubernetes, many programs use the content as it is.
+        data = (text.rstrip("\n") if self._options.format_name == "raw" else text).encode()
+        if not self._options.is_directory:
+            for draft in list(find_leftover_drafts(self._options.path)):
+                remove_file(draft)
+            write_private_file(self._options.path, data, self._options.mode)
+            return
+        files = {"token": data, "token_type": kept.token.token_type.encode()}
+        expiry = kept.token.known_expiry
+        if expiry is not None:
+            files["expires_at"] = (format_rfc3339(expiry) or "").encode()
+            files["expires_at_epoch"] = str(floor(expiry)).encode()
+        if kept.token.scope is not None:
+            files["scope"] = kept.token.scope.encode()
+        write_directory(self._options.path, files, self._options.mode)
+
+    def remove(self) -> bool:
+        """Remove it, and tell whether it existed; raises StorageError."""
+        if self._options.is_directory:
+            return remove_directory_files(self._options.path)
+        return remove_file(self._options.path)
+
+
+class KeepService:
+    """Keeps the token of one profile in a file until a signal ends it, or a person is needed."""
+
+    def __init__(self, options: KeepOptions, app_options: AppOptions) -> None:
+        """Read the configuration.
+
+        Raises:
+            ConfigError: the profile doesn't exist or has a problem. UsageError: its tokens can't be
+                used from a file.
+        """
+        self._options, self._app_options = options, app_options
+        self._manager = ServiceManager(os.environ)
+        self._file = TokenFile(options)
+        self._wake_receiver, self._wake_sender = socket.socketpair()
+        self._wake_sender.setblocking(False)
+        self._is_renewal_requested = self._is_store_changed = False
+        self._store_due = 0.0
+        self._written: KeptToken | None = None
+        """The token in the file."""
+        self._unwritten: KeptToken | None = None
+        """A newer one that could not be written yet."""
+        self._problem: TokencliError | None = None
+        """Why the last renewal failed."""
+        self._is_expiry_reported = False
+        self._reported: object = None
+        """The failure that was reported last, so that it is reported once."""
+        self._lifetime: float | None = None
+        self._write_at, self._write_failures = 0.0, 0
+        self._counts = dict.fromkeys(COUNTERS, 0)
+        self._last_success: float | None = None
+        self._metrics_text = self._status = ""
+        self._app, self._profile = self._load()
+        self._keeper = TokenKeeper(self._load_profile, self._app)
+        self._stamps = self._new_stamps = self._read_stamps()
+        self._fingerprint: object = None
+
+    def run_once(self) -> int:
+        """Write the file once, and return the exit code.
+
+        Raises:
+            TokencliError: there is no token, or it can't be written.
+        """
+        try:
+            self._renew()
+            if self._problem is not None:
+                raise self._problem
+        finally:
+            self._write_metrics()
+        return EXIT_COMMAND_FAILED if self._counts["command_failures"] else 0
+
+    def run(self) -> int:
+        """Keep the file until a signal ends this, and return the exit code: 0 for SIGTERM.
+
+        Raises:
+            TokencliError: a person is needed and no valid token is left, or the first one can't be
+                written.
+        """
+        call_on_signal("SIGHUP", self._request_renewal)
+        # A signal that arrives just before `select` would be handled only after it.
+        signal.set_wakeup_fd(self._wake_sender.fileno(), warn_on_full_buffer=False)
+        self._manager.start_watchdog()
+        self._set_status(f"{self._profile.name}: waiting for the first token")
+        try:
+            while True:
+                self._manager.expect_progress(
+                    STEP_LIMIT_S + self._options.command_timeout + self._profile.connection.timeout
+                )
+                self._step()
+                self._wait()
+        except Terminated as end:
+            if end.args[0] != signal.SIGTERM:
+                raise
+            return 0  # how a service manager ends a service that is well
+        finally:
+            self._manager.stop_watchdog()
+            self._manager.notify("STOPPING=1")
+            if self._options.removes_at_end:
+                self._try_file(self._file.remove)
+
+    def _step(self) -> None:
+        """Do what is due."""
+        if self._is_renewal_requested:
+            self._is_renewal_requested = False
+            self._manager.notify_reloading()
+            self._reload()
+            self._renew(anew=True, forced=True)
+            if self._written is not None:
+                self._manager.notify("READY=1")
+        elif self._has_configuration_changed():
+            self._reload()
+            self._renew(anew=True)
+        elif self._is_store_changed or (
+            not self._is_blocked() and self._app.clock.now() >= self._keeper.due_at
+        ):
+            self._renew(anew=self._is_store_changed)
+        elif self._unwritten is not None and monotonic() >= self._write_at:
+            self._write(self._unwritten)
+        self._is_store_changed = False
+        self._check_expiry()
+        self._write_metrics()
+
+    def _wait(self) -> None:
+        """Wait until something is due, has changed or was asked for."""
+        clock = self._app.clock
+        due = math.inf if self._is_blocked() else self._keeper.due_at - clock.now()
+        if self._unwritten is not None:
+            due = min(due, self._write_at - monotonic())
+        before = clock.now() - monotonic()
+        ready, _, _ = select.select(
+            [self._wake_receiver], [], [], min(max(due, MIN_WAIT_S), CHECK_INTERVAL_S)
+        )
+        if ready:
+            self._wake_receiver.recv(4096)
+        # A suspended machine: its monotonic clock stood still.
+        has_jumped = abs(clock.now() - monotonic() - before) > CLOCK_JUMP_S
+        self._is_store_changed = self._has_store_changed() or (
+            has_jumped and not self._is_blocked()
+        )
+
+    def _renew(self, *, anew: bool = False, forced: bool = False) -> None:
+        """Get the token, a new one if that is due or `forced`, and write it."""
+        refused = self._written.token.access_token if forced and self._written else None
+        try:
+            kept = self._keeper.get(refused=refused, anew=anew)
+            if self._lifetime is None and kept.token.lifetime is not None:
+                self._lifetime = kept.token.lifetime
+                kept = self._keeper.get(anew=True)  # it is stored; now it is known when it is due
+        except TokencliError as error:
+            self._report_failure(error)
+            return
+        finally:
+            self._fingerprint = self._read_fingerprint()
+        if kept.error is not None and not isinstance(kept.error, TokenNotStoredError):
+            self._report_failure(kept.error)
+        else:
+            if kept.error is not None:
+                self._app.terminal.print_warning(kept.error.message)
+            self._problem = self._reported = None
+            self._lifetime = kept.token.lifetime
+        if self._written is None or self._written.token.access_token != kept.token.access_token:
+            self._write(kept)
+        elif self._problem is None:
+            self._set_status(self._describe_token(kept))
+
+    def _write(self, kept: KeptToken) -> None:
+        """Write a token to the file, and tell those who use it."""
+        try:
+            self._file.write(kept, self._app)
+        except TokencliError as error:
+            if self._written is None:
+                raise
+            self._counts["failures"] += 1
+            delay = min(FIRST_RETRY_S * 2.0 ** min(self._write_failures, 16), MAX_RETRY_S)
+            self._write_failures += 1
+            self._unwritten, self._write_at = kept, monotonic() + delay
+            self._report(
+                error, f"the old content stays; next attempt in {humanize_duration(delay)}"
+            )
+            return
+        self._unwritten, self._write_failures, self._reported = None, 0, None
+        self._written, self._is_expiry_reported = kept, False
+        self._counts["renewals"] += 1
+        self._last_success = self._app.clock.now()
+        text = self._describe_token(kept)
+        self._app.terminal.print_note(text)
+        # Before the command: it may reload a service that waits for this one.
+        if not self._manager.notify("READY=1"):
+            self._app.terminal.print_warning("can't reach the service manager at $NOTIFY_SOCKET")
+        self._set_status(text)
+        self._run_command(kept)
+
+    def _describe_token(self, kept: KeptToken) -> str:
+        expiry = kept.token.known_expiry
+        until = "" if expiry is None else f" is valid until {format_time(expiry)}"
+        renewal = (
+            "" if kept.token.never_expires else f", renewal at {format_time(self._keeper.due_at)}"
+        )
+        return f"{kept.profile.name}: the token in {self._options.path}{until or ' was written'}{renewal}"
+
+    def _report_failure(self, error: TokencliError) -> None:
+        """Report that there is no newer token, once for each cause."""
+        self._problem = error
+        self._counts["failures"] += 1
+        if not self._has_valid_token() and self._ends_at(error):
+            return  # `_check_expiry` ends the process
+        if self._is_blocked():
+            following = (
+                "not tried again until the configuration, the secret or the stored token changes"
+            )
+        else:
+            following = f"next attempt at {format_time(self._keeper.due_at)}"
+        if not self._has_valid_token():
+            state = "no valid token"
+        else:
+            assert self._written is not None
+            expiry = self._written.token.known_expiry
+            until = "" if expiry is None else f" until {format_time(expiry)}"
+            state = f"the token in {self._options.path} stays valid{until}"
+        self._report(error, f"{state}; {following}")
+
+    def _report(self, error: TokencliError, consequence: str) -> None:
+        text = f"{self._profile.name}: {consequence}"
+        if self._reported != (type(error), error.message):
+            self._reported = type(error), error.message
+            report_error(error)
+            write_stderr_line(text)
+        else:
+            self._app.terminal.print_detail(text)
+        self._set_status(f"{self._profile.name}: {error.message}; {consequence}")
+
+    def _check_expiry(self) -> None:
+        """Say that the token in the file has expired, and end the process if a person is needed."""
+        if self._has_valid_token():
+            return
+        if self._problem is not None and self._ends_at(self._problem):
+            if self._written is not None and self._options.removes_expired:
+                self._try_file(self._file.remove)
+            raise self._problem
+        if self._written is None or self._is_expiry_reported:
+            return
+        self._is_expiry_reported = True
+        removed = self._options.removes_expired and self._try_file(self._file.remove)
+        self._app.terminal.print_warning(
+            f"{self._profile.name}: the token in {self._options.path} expired at"
+            f" {format_time(self._written.token.expires_at or 0.0)}"
+            + (", so it was removed" if removed else "")
+        )
+
+    def _has_valid_token(self) -> bool:
+        if self._written is None:
+            return False
+        expiry = self._written.token.known_expiry
+        return expiry is None or self._app.clock.now() < expiry
+
+    def _ends_at(self, error: TokencliError) -> bool:
+        """Tell whether the process ends because only a person can help."""
+        if self._options.waits_for_fix:
+            return False
+        return isinstance(error, (ConfigError, CredentialsError, UsageError)) or self._is_blocked()
+
+    def _is_blocked(self) -> bool:
+        """Tell whether the server isn't asked again: another wrong password could lock the account."""
+        return isinstance(self._problem, RefusedError) and not is_temporary(self._problem)
+
+    def _load(self) -> tuple[App, Profile]:
+        """Read the configuration and return the profile, without the endpoints in metadata."""
+        app = App(self._app_options)
+        assert (
+            app.config is not None
+        )  # the whole file is read now, so that later changes don't count
+        profile = app.get_profile(self._options.profile, scope=self._options.scope, anew=None)
+        if profile.dpop:
+            raise UsageError(
+                f"the tokens of profile {profile.name!r} are of no use in a file",
+                cause="they are bound to a key (DPoP), so each request needs its own proof",
+                fix=f"tokencli get {profile.command_line_name} --format dpop --url URL",
+            )
+        check_format_options(self._options.format_name, profile, self._options.format_options)
+        return app, profile
+
+    def _load_profile(self) -> Profile:
+        """Return the profile with what its tokens must have left."""
+        profile = self._app.get_profile(self._options.profile, scope=self._options.scope)
+        self._profile = profile  # with its endpoints
+        least = self._options.min_ttl
+        if least is None and profile.min_ttl is None and self._lifetime is not None:
+            least = self._lifetime * RENEWAL_SHARE
+        return profile if least is None else replace(profile, min_ttl=least)
+
+    def _reload(self) -> None:
+        """Read the configuration again; if it has a problem, go on with the one that is known."""
+        try:
+            self._app, self._profile = self._load()
+        except TokencliError as error:
+            self._counts["failures"] += 1
+            self._report(error, "the configuration as it was before is used")
+            return
+        finally:
+            self._stamps = self._new_stamps = self._read_stamps()
+        self._keeper = TokenKeeper(self._load_profile, self._app)
+        self._problem = self._lifetime = None
+
+    def _has_configuration_changed(self) -> bool:
+        """Tell whether the configuration or a secret's file has changed, and is no longer changing."""
+        before, self._new_stamps = self._new_stamps, self._read_stamps()
+        return self._new_stamps != self._stamps and self._new_stamps == before
+
+    def _read_stamps(self) -> list[object]:
+        """Return what changes whenever the configuration or a file with a secret does."""
+        directory = self._app.config_path.parent
+        secrets = (ref for ref in self._profile.secrets.values() if ref.kind == "file")
+        paths = [directory / Path(ref.target[0]).expanduser() for ref in secrets]
+        stamps: list[object] = []
+        for path in (self._app.config_path, *paths):
+            try:
+                status = path.stat()
+            except OSError:
+                stamps.append(None)
+            else:
+                stamps.append((status.st_mtime_ns, status.st_size, status.st_ino, status.st_dev))
+        return stamps
+
+    def _read_fingerprint(self) -> object:
+        store, key = self._app.token_store(self._profile), derive_binding(self._profile).key
+        return store.fingerprint(key)
+
+    def _has_store_changed(self) -> bool:
+        """Tell whether another process renewed the token, signed in or logged out.
+
+        A store that can't be asked cheaply, such as the keyring, is asked only while the server isn't.
+        """
+        fingerprint = self._read_fingerprint()
+        if fingerprint is not None or not self._is_blocked() or monotonic() < self._store_due:
+            return fingerprint != self._fingerprint
+        self._store_due = monotonic() + STORE_INTERVAL_S
+        with suppress(TokencliError):
+            stored = find_stored_token(self._profile, self._app)
+            return stored is not None and stored.token.is_fresh(self._app.clock.now())
+        return False
+
+    def _run_command(self, kept: KeptToken) -> None:
+        """Run the command of `--exec`; a failure is reported and changes nothing else."""
+        if not self._options.command:
+            return
+        name, expiry = kept.profile.export, kept.token.known_expiry
+        environ = {
+            **os.environ,
+            f"{name}_FILE": str(self._options.token_path.absolute()),
+            f"{name}_EXPIRES_AT": "" if expiry is None else str(floor(expiry)),
+        }
+        remove_service_variables(environ)
+        problem = run_with_limit(self._options.command, environ, self._options.command_timeout)
+        if problem is not None:
+            self._counts["command_failures"] += 1
+            write_stderr_line(f"error: {self._options.command[0]!r} of --exec {problem}")
+
+    def _write_metrics(self) -> None:
+        path = self._options.metrics
+        text = self._render_metrics()
+        if path is not None and text != self._metrics_text:
+            self._metrics_text = text
+            try:
+                write_atomically(path, text.encode(), METRICS_MODE)
+            except StorageError as error:
+                self._app.terminal.print_warning(f"no metrics: {error.message}")
+
+    def _render_metrics(self) -> str:
+        labels = {"profile": self._profile.name, "path": str(self._options.path)}
+        written = self._written
+        gauges = {
+            "tokencli_keep_token_expiry_timestamp_seconds": None
+            if written is None
+            else written.token.known_expiry,
+            "tokencli_keep_last_success_timestamp_seconds": self._last_success,
+        }
+        lines = []
+        for name, value in gauges.items():
+            lines += render_metric(name, GAUGES[name], [(labels, value)])
+        for name, help in COUNTERS.items():
+            sample = (labels, self._counts[name])
+            lines += render_metric(f"tokencli_keep_{name}", help, [sample], "counter")
+        return render_exposition(lines)
+
+    def _set_status(self, text: str) -> None:
+        if text != self._status:
+            self._status = text
+            self._manager.notify(f"STATUS={sanitize_text(text)}")
+
+    def _try_file(self, remove: Callable[[], bool]) -> bool:
+        try:
+            return remove()
+        except StorageError as error:
+            report_error(error)
+            return False
+
+    def _request_renewal(self) -> None:
+        self._is_renewal_requested = True
+
+
+def run_with_limit(
+    command: Sequence[str], environ: Mapping[str, str], timeout: float
+) -> str | None:
+    """Run a command, which is killed after `timeout` seconds; return what went wrong.
+
+    It has no stdin, and its stdout is our stderr. Its whole process group is killed.
+    """
+    try:
+        process = subprocess.Popen(  # noqa: S603 - the user's own command
+            list(command),
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=2,
+            start_new_session=True,
+        )
+    except OSError as error:
+        return f"can't be run: {(error.strerror or type(error).__name__).lower()}"
+    try:
+        code = process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        return f"did not end within {timeout:g} s"
+    finally:
+        if process.poll() is None:
+            _kill_group(process)
+    if code < 0:
+        return f"was killed by signal {-code}"
+    return f"exited with code {code}" if code else None
+
+
+def _kill_group(process: "subprocess.Popen[bytes]") -> None:
+    if sys.platform == "win32":
+        process.kill()
+        return
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(STOP_GRACE_S)
+    except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
