@@ -84,12 +84,12 @@ class FreshToken:
         """
         now, kept = time.time(), self._kept
         if kept is not None and now < self._supply.due_at:
+            if kept.error is not None and not _is_valid(kept.token, now):
+                raise kept.error
             return kept
         renewal = self._start_renewal()
-        if kept is not None:
-            expires_at = kept.token.expires_at
-            if expires_at is None or now < expires_at - MIN_REMAINING_S:
-                return kept
+        if kept is not None and _is_valid(kept.token, now + MIN_REMAINING_S):
+            return kept
         return await asyncio.shield(renewal)
 
     async def replace(self, refused: Secret) -> KeptToken | None:
@@ -141,6 +141,11 @@ class FreshToken:
         if self._kept.error is not None:
             self._report(self._kept.error)
         return self._kept
+
+
+def _is_valid(token: TokenSet, at: float) -> bool:
+    """Tell whether a token can be used; one whose expiry is unknown may be."""
+    return token.expires_at is None or at < token.expires_at
 
 
 async def run_in_thread(call: Callable[[], T]) -> T:
