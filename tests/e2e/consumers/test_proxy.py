@@ -24,6 +24,7 @@ import websockets
 from tests.conftest import Run, script
 from tests.e2e.consumers.expiries import until_expired
 from tests.e2e.consumers.streaming_api import CHUNK, EVENTS, StreamingApi
+from tests.e2e.test_why_gateways import find_port, find_program, started
 from tests.servers.configured import Configure
 from tests.unit.api.servers import USES, Api, apis, shown_token, write_profile
 from tokencli.sandbox.server import Sandbox
@@ -671,3 +672,60 @@ def test_without_aiohttp(sandbox: Sandbox, tokencli: Run, tmp_path: Path) -> Non
     )
     assert done.code == 2
     assert f"fix: {sys.executable} -m pip install aiohttp" in done.err
+
+
+NGINX = """
+daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+worker_processes 1;
+events {{ worker_connections 128; }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  client_max_body_size 1m;
+  server {{
+    listen 127.0.0.1:{port};
+    root {folder}/www;
+    if ($http_authorization !~ "^Bearer .") {{ return 401; }}
+    location /v1/upload {{ proxy_pass http://127.0.0.1:{port}/v1/small; }}
+  }}
+}}
+"""
+
+
+def test_nginx(sandbox: Sandbox, session: requests.Session, tmp_path: Path) -> None:
+    """Ranges, validators, large files and refused uploads are as without the proxy."""
+    files = tmp_path / "www" / "v1"
+    files.mkdir(parents=True)
+    (files / "small").write_text("0123456789")
+    large = os.urandom(MIB) * 64
+    (files / "large").write_bytes(large)
+    tmp_path.chmod(0o755)
+    port = find_port()
+    config = tmp_path / "nginx.conf"
+    config.write_text(f"user root;{NGINX.format(folder=tmp_path, port=port)}")
+    url = f"http://127.0.0.1:{port}/v1"
+    with (
+        started([find_program("nginx"), "-c", str(config)], port),
+        proxy("oauth2", url) as running,
+    ):
+        small = session.get(f"{running.url}/small", headers={"Range": "bytes=2-4"})
+        assert (small.status_code, small.text) == (206, "234")
+        assert small.headers["Content-Range"] == "bytes 2-4/10"
+        again = {"If-None-Match": small.headers["ETag"]}
+        assert session.get(f"{running.url}/small", headers=again).status_code == 304
+        head = session.head(f"{running.url}/large")
+        assert head.headers["Content-Length"] == str(len(large))
+        got = session.get(f"{running.url}/large")
+        assert hashlib.sha256(got.content).digest() == hashlib.sha256(large).digest()
+        assert curl("-f", f"{running.url}/large") == large
+        for expect in ("Expect:", "Expect: 100-continue"):
+            refused = curl("-H", expect, "-o", os.devnull, "-w", "%{http_code}",
+                           "--data-binary", "@-", f"{running.url}/upload", stdin=large)  # fmt: skip
+            assert refused == b"413"
+        assert session.get(f"{url}/small").status_code == 401
