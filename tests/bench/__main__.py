@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from tests.bench import hooks, oidc, python_api
+from tests.bench import hooks, oidc, proxies, python_api
 from tests.bench.locations import bench_place
 from tests.bench.measure import Command, Measured, run, side_by_side
 from tests.bench.scripts import empty_script, script_by_hand
@@ -44,6 +44,7 @@ def main() -> None:
             *in_python(rounds),
             *in_shells(rounds),
             *growth(rounds),
+            *through_proxies(rounds),
         ]
     now = datetime.now(UTC)
     say(
@@ -169,6 +170,21 @@ def growth(rounds: int) -> Iterator[Row]:
     for size in SIZES[1:]:
         seconds = f"`profiles`, {size} profiles ({found[str(size)].wall:.2f} s)"
         yield row(seconds, "with one", found[str(size)], found["1"], "")
+
+
+def through_proxies(rounds: int) -> Iterator[Row]:
+    """Compare requests through `tokencli proxy` with those through nginx."""
+    if proxies.missing():
+        say(f"`proxy`: left out, for it needs nginx and wrk: {proxies.INSTALL}")
+        return
+    found = proxies.measure(max(1, rounds // 8))
+    say(proxies.describe(found))
+    for what, loads in (
+        (f"a request through `proxy`, {proxies.CONNECTIONS} at once", found.many),
+        ("a request through `proxy`, one at a time", found.single),
+    ):
+        ratio = loads["nginx"].requests_per_s / loads["proxy"].requests_per_s
+        yield Row(what, "nginx as a bare reverse proxy", None, ratio, "")
 
 
 def row(what: str, against: str, one: Measured, other: Measured, aim: str) -> Row:

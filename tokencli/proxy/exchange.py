@@ -124,6 +124,8 @@ class _Exchange:
             forwarder.report(error)
             return problem_response(503, "the token can't be sent", error)
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as failure:
+            if self._is_client_gone:
+                return problem_response(502, "the client went away")
             if self._body is not None and self._body.error is not None:
                 return problem_response(400, "the body of the request is malformed")
             explained = forwarder.explain(failure)
@@ -238,12 +240,17 @@ class _Exchange:
 
     def _break_off(self, reply: aiohttp.ClientResponse, failure: BaseException) -> None:
         """End the client's connection without the end of the reply, so that it isn't taken for whole."""
-        transport = self._request.transport
-        if transport is None or transport.is_closing():
-            return  # the client went away
+        if self._is_client_gone:
+            return
         if reply.content.exception() is not None:
             self._forwarder.report(self._forwarder.explain(failure))
-        transport.abort()
+        if self._request.transport is not None:
+            self._request.transport.abort()
+
+    @property
+    def _is_client_gone(self) -> bool:
+        transport = self._request.transport
+        return transport is None or transport.is_closing()
 
     async def _ask_for_body(self) -> None:
         """Let the client send the body that it holds back (RFC 9110 section 10.1.1)."""
