@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.unit.formats.test_token_formats import NOW, PROFILE, token
 from tokencli.errors import ReplyError, UsageError
 from tokencli.formats import DIALECTS, SHELLS, TOKEN_FORMATS, Dialect, load_dialect, render_token
+from tokencli.models import Secret
 from tokencli.oauth.dpop import generate_dpop_key
 
 NASTY = st.text(st.characters(categories=None), max_size=30) | st.text(
@@ -21,12 +22,23 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "formats"
 OPTIONS = {
     "dpop": {"method": "POST", "url": "https://api.example.com/orders"},
     "netrc": {"url": "https://x-access-token@git.example.com/"},
+    "exec_credential": {"api_version": "client.authentication.k8s.io/v1beta1"},
     "template": {"template": "token = {{ access_token }}, until {{ expires_at | json }}"},
 }
 """Options of the formats that need some."""
 RANDOM = {r"\beyJ\S+": "PROOF", r"end_[0-9a-f]{32}": "DELIMITER"}
 """What differs from one call to the next, and what it is compared as."""
 KEY = generate_dpop_key()
+MEMBERS = {
+    "dpop": {"token_type": "DPoP", "dpop_key": KEY},
+    "aws_process": {
+        "outputs": {
+            "access_key_id": Secret("canary-access-key-id"),
+            "secret_access_key": Secret("canary-secret-access-key"),
+        }
+    },
+}
+"""What else a token set has in the formats that need it."""
 VARIABLES = [
     ("ACCESS_TOKEN", "canary-token-7f3a"),
     ("ACCESS_TOKEN_TYPE", "Bearer"),
@@ -44,8 +56,8 @@ def compare_with_golden_file(name: str, text: str) -> None:
 @pytest.mark.parametrize("name", TOKEN_FORMATS)
 def test_token_formats_match_their_golden_files(name: str) -> None:
     """A change of what consumers read shows as a change of tests/golden/formats."""
-    key = {"token_type": "DPoP", "dpop_key": KEY} if name == "dpop" else {}
-    issued = token(scope="read", expires_at=NOW + 600, **key)
+    more = MEMBERS.get(name, {})
+    issued = token(scope="read", expires_at=NOW + 600, **more)
     found = render_token(name, PROFILE, issued, NOW, **OPTIONS.get(name, {}))
     compare_with_golden_file(name, found)
 
@@ -63,7 +75,8 @@ def test_data_formats_match_their_golden_files(name: str) -> None:
 def test_token_formats_print_one_line_of_ascii(name: str) -> None:
     """A token is printed whole, on one line, and without an escape; a netrc file takes no long one."""
     value = "t" * (4000 if name == "netrc" else 20_000)
-    found = render_token(name, PROFILE, token(value), NOW, **OPTIONS.get(name, {}))
+    issued = token(value, **MEMBERS.get(name, {}))
+    found = render_token(name, PROFILE, issued, NOW, **OPTIONS.get(name, {}))
     assert found.isascii() and found.endswith("\n") and found[:-1].isprintable()
     assert value in found
 

@@ -14,7 +14,13 @@ from tokencli.commands import output
 from tokencli.core.get_token import get_token
 from tokencli.core.token_renewal import TokenResult
 from tokencli.errors import StorageError, UsageError
-from tokencli.formats import PROVIDER_USAGE_FORMATS, check_format_options, render_token
+from tokencli.formats import (
+    FORMAT_VARIABLES,
+    PROVIDER_USAGE_FORMATS,
+    check_format_options,
+    render_token,
+    require_token_format,
+)
 from tokencli.humanize import describe_clock, format_time
 from tokencli.models import Profile, Secret, TokenSet
 
@@ -35,7 +41,12 @@ def print_token(
 ) -> None:
     """Print a token as `get` does, or write it to `output_file` (`-` is stdout) in the same form."""
     profile = app.get_profile(profile_name, scope=scope)
-    options = check_format_options(format_name, profile, format_options or {})
+    require_token_format(format_name)  # before any token is fetched
+    given = {**(format_options or {})}
+    if format_name in FORMAT_VARIABLES:
+        option, variable = FORMAT_VARIABLES[format_name]
+        given[option] = app.environ.get(variable, "")
+    options = check_format_options(format_name, profile, given)
     write = _choose_output(output_file)
     if dry_run:
         from tokencli.core.dry_run import render_dry_run

@@ -21,6 +21,8 @@ TOKEN_FORMATS: dict[str, str] = {
     "dpop": "tokencli.formats.dpop:render",
     "netrc": "tokencli.formats.netrc:render",
     "template": "tokencli.formats.template:render",
+    "exec_credential": "tokencli.formats.exec_credential:render",
+    "aws_process": "tokencli.formats.aws_process:render",
 }
 """`get --format` -> `module:function` of (profile name, token, now, **options)."""
 
@@ -29,13 +31,21 @@ FORMAT_OPTIONS: dict[str, tuple[str, ...]] = {
     "url": ("dpop", "netrc"),
     "nonce": ("dpop",),
     "template": ("template",),
+    "exec_info": ("exec_credential",),
 }
-"""Option of `get` -> the formats that have it."""
+"""Option of `get`, or of FORMAT_VARIABLES -> the formats that have it."""
+
+FORMAT_VARIABLES: dict[str, tuple[str, str]] = {
+    "exec_credential": ("exec_info", "KUBERNETES_EXEC_INFO"),
+}
+"""Format -> one of its options, and the environment variable with the option's value."""
 
 OPTION_CHECKS: dict[str, str] = {
     "dpop": "tokencli.formats.dpop:check_options",
     "netrc": "tokencli.formats.netrc:check_options",
     "template": "tokencli.formats.template:check_options",
+    "exec_credential": "tokencli.formats.exec_credential:check_options",
+    "aws_process": "tokencli.formats.aws_process:check_options",
 }
 """Format with options -> `module:function` of (profile, **options) that returns those for `render`."""
 
