@@ -15,7 +15,13 @@ from tokencli.commands.tables import is_terminal_output, render_markdown, render
 from tokencli.errors import UsageError
 from tokencli.terminal.pager import page_text
 
-INTEGRATIONS: tuple[str, ...] = ("proxy", "git", "httpie", "keep")
+INTEGRATIONS: tuple[str, ...] = (
+    "proxy",
+    "keep",
+    "git",
+    "kubernetes",
+    "httpie",
+)
 """Pages about one program that uses tokens; the page `integrations` lists them, README doesn't."""
 
 PAGES = (

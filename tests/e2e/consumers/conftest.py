@@ -13,3 +13,11 @@ def short_lived(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     with Sandbox(lifetime="1s") as running:
         monkeypatch.setenv("TOKENCLI_CONFIG", running.config_file)
         yield running
+
+
+@pytest.fixture
+def lasting_seconds(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """Run a sandbox for programs that don't renew a token while they run: it lives for 6 seconds."""
+    with Sandbox(lifetime="6s") as running:
+        monkeypatch.setenv("TOKENCLI_CONFIG", running.config_file)
+        yield running

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.consumers.expiries import EXPIRIES
+from tests.e2e.consumers.expiries import until_expired
 from tests.e2e.consumers.token_server import TokenHandler, TokenServer, serve
 from tokencli.sandbox.server import Sandbox
 
@@ -66,16 +66,8 @@ def git(*words: str | Path, cwd: Path | None = None, check: bool = True) -> str:
 
 
 @pytest.fixture
-def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """Run a sandbox whose tokens live for a few seconds: git doesn't renew one while it runs."""
-    with Sandbox(lifetime="6s") as running:
-        monkeypatch.setenv("TOKENCLI_CONFIG", running.config_file)
-        yield running
-
-
-@pytest.fixture
 def git_server(
-    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lasting_seconds: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[TokenServer]:
     """Run a server with a repository, and configure git as the manual's page says."""
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
@@ -85,7 +77,7 @@ def git_server(
         monkeypatch.setenv(f"GIT_{who}_EMAIL", "alice@example.com")
     git("init", "-q", "--bare", "-b", "main", tmp_path / "project.git")
     git("config", "http.receivepack", "true", cwd=tmp_path / "project.git")
-    with serve(GitHandler, sandbox, tmp_path) as server:
+    with serve(GitHandler, lasting_seconds, tmp_path) as server:
         monkeypatch.setenv("GIT_SSL_CAINFO", server.ca_file)
         helper = f"!{TOKENCLI} git-credential oauth2 --host {server.host} --min-ttl 4s"
         git("config", "--global", f"credential.{server.url}.helper", helper)
@@ -93,14 +85,12 @@ def git_server(
 
 
 def test_tokens_expire_between_clone_fetch_and_push(
-    git_server: TokenServer, sandbox: Sandbox, tmp_path: Path
+    git_server: TokenServer, lasting_seconds: Sandbox, tmp_path: Path
 ) -> None:
     """Every command gets a token that is fresh at that moment, and none is refused."""
     url, work = f"{git_server.url}/project.git", tmp_path / "work"
     git("clone", "-q", url, work)
-    number = 0
-    while [token.state for token in sandbox.issued_tokens].count("expired") < EXPIRIES:
-        number += 1
+    for number in until_expired(lasting_seconds):
         (work / "file").write_text(str(number))
         git("add", "file", cwd=work)
         git("commit", "-q", "-m", str(number), cwd=work)
@@ -111,19 +101,19 @@ def test_tokens_expire_between_clone_fetch_and_push(
     assert git_server.statuses.count(401) == git_server.credentials.count("")
 
 
-def test_revoked_token_is_renewed(git_server: TokenServer, sandbox: Sandbox) -> None:
+def test_revoked_token_is_renewed(git_server: TokenServer, lasting_seconds: Sandbox) -> None:
     """Git erases the refused token, so the next command gets another one."""
     url = f"{git_server.url}/project.git"
     git("ls-remote", url)
     git_server.revoke_all()
-    issued = len(sandbox.issued_tokens)
+    issued = len(lasting_seconds.issued_tokens)
     git("ls-remote", url, check=False)
     git("ls-remote", url)
-    assert len(sandbox.issued_tokens) == issued + 1
+    assert len(lasting_seconds.issued_tokens) == issued + 1
 
 
 def test_other_servers_get_no_token(
-    git_server: TokenServer, sandbox: Sandbox, tmp_path: Path
+    git_server: TokenServer, lasting_seconds: Sandbox, tmp_path: Path
 ) -> None:
     """A helper that is configured for all servers answers only for the one that it names."""
     git("config", "--global", "--remove-section", f"credential.{git_server.url}")
@@ -138,11 +128,11 @@ def test_other_servers_get_no_token(
 
 
 def test_git_does_not_prompt_without_a_token(
-    git_server: TokenServer, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox
+    git_server: TokenServer, monkeypatch: pytest.MonkeyPatch, lasting_seconds: Sandbox
 ) -> None:
     """If the token can't be obtained, git shows tokencli's error and stops."""
     monkeypatch.setenv("GIT_TERMINAL_PROMPT", "1")
-    monkeypatch.setenv("TOKENCLI_CONFIG", sandbox.config_file)
+    monkeypatch.setenv("TOKENCLI_CONFIG", lasting_seconds.config_file)
     git("config", "--global", "--remove-section", f"credential.{git_server.url}")
     helper = f"!{TOKENCLI} git-credential corp --host {git_server.host}"
     git("config", "--global", f"credential.{git_server.url}.helper", helper)
