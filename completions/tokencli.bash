@@ -21,7 +21,7 @@ _tokencli_complete() {
         options='--profile -p --format --template --json --output -o --method --url --nonce --min-ttl --force --scope --interactive --dry-run --trace --config --timeout --lock-timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --profile|-p) kind=profiles ;;
-            --format) words='raw header query curl json dpop netrc template' ;;
+            --format) words='raw header query curl json dpop netrc template exec_credential aws_process' ;;
             --template) words='' ;;
             --output|-o) kind=files ;;
             --method) words='' ;;
@@ -221,7 +221,7 @@ _tokencli_complete() {
         case "$before" in
             --config) kind=files ;;
             --timeout) words='' ;;
-            *) words='getting-started walkthroughs sandbox profiles secrets scripts ci integrations proxy git httpie keep sign-in oauth any-endpoint provider-reference inspect why troubleshooting error-codes security speed platforms python-api architecture testing get refresh export status log providers doctor login logout git-credential hook completion help' ;;
+            *) words='getting-started walkthroughs sandbox profiles secrets scripts ci integrations proxy keep git kubernetes httpie sign-in oauth any-endpoint provider-reference inspect why troubleshooting error-codes security speed platforms python-api architecture testing get refresh export status log providers doctor login logout git-credential hook completion help' ;;
         esac
         ;;
     'profiles')

@@ -10,7 +10,7 @@ $TokencliWords = @{
     'get' = @{
         '--profile' = @('<profiles>')
         '-p' = @('<profiles>')
-        '--format' = @('raw', 'header', 'query', 'curl', 'json', 'dpop', 'netrc', 'template')
+        '--format' = @('raw', 'header', 'query', 'curl', 'json', 'dpop', 'netrc', 'template', 'exec_credential', 'aws_process')
         '--template' = @()
         '--json' = $null
         '--output' = @('<files>')
@@ -339,7 +339,7 @@ $TokencliWords = @{
         '-v' = $null
         '--help' = $null
         '-h' = $null
-        '' = @('getting-started', 'walkthroughs', 'sandbox', 'profiles', 'secrets', 'scripts', 'ci', 'integrations', 'proxy', 'git', 'httpie', 'keep', 'sign-in', 'oauth', 'any-endpoint', 'provider-reference', 'inspect', 'why', 'troubleshooting', 'error-codes', 'security', 'speed', 'platforms', 'python-api', 'architecture', 'testing', 'get', 'refresh', 'export', 'status', 'log', 'providers', 'doctor', 'login', 'logout', 'git-credential', 'hook', 'completion', 'help')
+        '' = @('getting-started', 'walkthroughs', 'sandbox', 'profiles', 'secrets', 'scripts', 'ci', 'integrations', 'proxy', 'keep', 'git', 'kubernetes', 'httpie', 'sign-in', 'oauth', 'any-endpoint', 'provider-reference', 'inspect', 'why', 'troubleshooting', 'error-codes', 'security', 'speed', 'platforms', 'python-api', 'architecture', 'testing', 'get', 'refresh', 'export', 'status', 'log', 'providers', 'doctor', 'login', 'logout', 'git-credential', 'hook', 'completion', 'help')
     }
     'profiles' = @{
         '--json' = $null
