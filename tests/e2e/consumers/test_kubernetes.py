@@ -110,7 +110,9 @@ def test_kubectl_shows_why_there_is_no_token(
     api_server: TokenServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The user reads tokencli's error and the command that helps."""
-    path = write_kubeconfig(api_server, "v1beta1", args=["get", "corp", "--format", "exec_credential"])
+    path = write_kubeconfig(
+        api_server, "v1beta1", args=["get", "corp", "--format", "exec_credential"]
+    )
     monkeypatch.setenv("KUBECONFIG", str(path))
     done = subprocess.run(
         ["kubectl", "get", "--raw", "/version"],
