@@ -5,7 +5,7 @@ function __tokencli_at
     set -l words (commandline -opc)
     for word in $words[2..-1]
         set -l next (string trim -- "$command $word")
-        if contains -- $next 'get' 'refresh' 'inspect' 'export' 'proxy' 'keep' 'why' 'status' 'log' 'doctor' 'login' 'logout' 'git-credential' 'sandbox' 'hook' 'completion' 'help' 'profiles' 'profiles list' 'profiles ls' 'profiles add' 'profiles edit' 'profiles rename' 'profiles copy' 'profiles show' 'profiles use' 'profiles remove' 'profiles rm' 'profiles test' 'profiles schema' 'providers' 'providers list' 'providers ls' 'providers show' 'providers check' 'providers new' 'providers add' 'providers reference'
+        if contains -- $next 'get' 'refresh' 'inspect' 'export' 'exec' 'proxy' 'keep' 'why' 'status' 'log' 'doctor' 'login' 'logout' 'git-credential' 'sandbox' 'hook' 'completion' 'help' 'profiles' 'profiles list' 'profiles ls' 'profiles add' 'profiles edit' 'profiles rename' 'profiles copy' 'profiles show' 'profiles use' 'profiles remove' 'profiles rm' 'profiles test' 'profiles schema' 'providers' 'providers list' 'providers ls' 'providers show' 'providers check' 'providers new' 'providers add' 'providers reference'
             set command $next
         end
     end
@@ -30,6 +30,7 @@ complete -c tokencli -n '__tokencli_at' -f -a get -d 'Print a token, fetching a 
 complete -c tokencli -n '__tokencli_at' -f -a refresh -d 'Get a new token now, even if the stored one is fresh.'
 complete -c tokencli -n '__tokencli_at' -f -a inspect -d 'Decode and explain a token.'
 complete -c tokencli -n '__tokencli_at' -f -a export -d 'Print statements that put a token into a shell variable.'
+complete -c tokencli -n '__tokencli_at' -f -a exec -d 'Run a command with a token in its environment.'
 complete -c tokencli -n '__tokencli_at' -f -a proxy -d 'Run a local proxy that adds a fresh token to each request.'
 complete -c tokencli -n '__tokencli_at' -f -a keep -d 'Keep a fresh token in a file, as a service or sidecar.'
 complete -c tokencli -n '__tokencli_at' -f -a why -d 'Say why a call with a token fails.'
@@ -114,6 +115,19 @@ complete -c tokencli -n '__tokencli_at export' -l no-input -d 'Never prompt; fai
 complete -c tokencli -n '__tokencli_at export' -l quiet -s q -d 'Print only warnings and errors to stderr.'
 complete -c tokencli -n '__tokencli_at export' -l verbose -s v -d 'Print more to stderr, secrets masked.'
 complete -c tokencli -n '__tokencli_at export' -l help -s h -d 'Show this message and exit.'
+complete -c tokencli -n '__tokencli_at exec' -f -a '(__tokencli_names)'
+complete -c tokencli -n '__tokencli_at exec' -l var -r -f -d 'Variable to set instead of the profile\'s.'
+complete -c tokencli -n '__tokencli_at exec' -l all-vars -d 'Also set NAME_TYPE, _SCOPE, _HEADER or _QUERY, and the reply\'s outputs.'
+complete -c tokencli -n '__tokencli_at exec' -l min-ttl -r -f -d 'Minimum remaining lifetime, e.g. 5m.'
+complete -c tokencli -n '__tokencli_at exec' -l force -d 'Get a new token even if the stored one is fresh.'
+complete -c tokencli -n '__tokencli_at exec' -l scope -r -f -d 'Scopes to request instead of the profile\'s.'
+complete -c tokencli -n '__tokencli_at exec' -l config -r -F -d 'Configuration file (overrides $TOKENCLI_CONFIG).'
+complete -c tokencli -n '__tokencli_at exec' -l timeout -r -f -d 'Timeout of each request to a server, e.g. 30s.'
+complete -c tokencli -n '__tokencli_at exec' -l lock-timeout -r -f -d 'How long to wait while another process gets the same token, e.g. 10s.'
+complete -c tokencli -n '__tokencli_at exec' -l no-input -d 'Never prompt; fail and say what is missing.'
+complete -c tokencli -n '__tokencli_at exec' -l quiet -s q -d 'Print only warnings and errors to stderr.'
+complete -c tokencli -n '__tokencli_at exec' -l verbose -s v -d 'Print more to stderr, secrets masked.'
+complete -c tokencli -n '__tokencli_at exec' -l help -s h -d 'Show this message and exit.'
 complete -c tokencli -n '__tokencli_at proxy' -f -a '(__tokencli_names)'
 complete -c tokencli -n '__tokencli_at proxy' -l profile -s p -r -f -a '(__tokencli_names)' -d 'Profile name (same as the argument).'
 complete -c tokencli -n '__tokencli_at proxy' -l to -r -f -d 'The API to forward to; by default the profile\'s api_url.'
@@ -274,7 +288,7 @@ complete -c tokencli -n '__tokencli_at completion' -l no-input -d 'Never prompt;
 complete -c tokencli -n '__tokencli_at completion' -l quiet -s q -d 'Print only warnings and errors to stderr.'
 complete -c tokencli -n '__tokencli_at completion' -l verbose -s v -d 'Print more to stderr, secrets masked.'
 complete -c tokencli -n '__tokencli_at completion' -l help -s h -d 'Show this message and exit.'
-complete -c tokencli -n '__tokencli_at help' -f -a 'getting-started walkthroughs sandbox profiles secrets scripts ci integrations proxy keep git kubernetes httpie sign-in oauth any-endpoint provider-reference inspect why troubleshooting error-codes security speed platforms python-api architecture testing get refresh export status log providers doctor login logout git-credential hook completion help'
+complete -c tokencli -n '__tokencli_at help' -f -a 'getting-started walkthroughs sandbox profiles secrets scripts ci integrations exec proxy keep git kubernetes httpie sign-in oauth any-endpoint provider-reference inspect why troubleshooting error-codes security speed platforms python-api architecture testing get refresh export status log providers doctor login logout git-credential hook completion help'
 complete -c tokencli -n '__tokencli_at help' -l config -r -F -d 'Configuration file (overrides $TOKENCLI_CONFIG).'
 complete -c tokencli -n '__tokencli_at help' -l timeout -r -f -d 'Timeout of each request to a server, e.g. 30s.'
 complete -c tokencli -n '__tokencli_at help' -l no-input -d 'Never prompt; fail and say what is missing.'

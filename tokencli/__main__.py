@@ -9,6 +9,10 @@ def main() -> None:
     try:
         from tokencli.fastpath.reader import fast_path_output
 
+        if sys.argv[1:2] == ["exec"]:
+            from tokencli.fastpath.launcher import launch_with_cached_tokens
+
+            launch_with_cached_tokens(sys.argv[1:], os.environ)
         text = fast_path_output(sys.argv[1:], os.environ)
         if text is None or not _write_and_exit(text):
             import gc

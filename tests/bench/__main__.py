@@ -68,6 +68,8 @@ def warm(folder: Path, rounds: int) -> Iterator[Row]:
         "`get PROFILE`": [script(), "get", "bench"],
         "`export`": [script(), "export"],
         "Tab": [script(), "completion", "--profiles", "b"],
+        "the command": ["true"],
+        "`exec`": [script(), "exec", "bench", "--", "true"],
     }
     with bench_place(lifetime=3600) as environ:
         for command in list(commands.values())[1:]:
@@ -76,6 +78,10 @@ def warm(folder: Path, rounds: int) -> Iterator[Row]:
     for name, aim in {"`get`": 1.2, "`get PROFILE`": 1.2, "`export`": 1.2, "Tab": 2.0}.items():
         what = "Tab for a profile's name" if name == "Tab" else f"warm {name}"
         yield row(what, "an empty console script", found[name], found["empty"], f"<= {aim}")
+    both = Measured(found["empty"].wall + found["the command"].wall, None)
+    launched = Measured(found["`exec`"].wall, None)  # valgrind counts only the command
+    against = "an empty console script and the command `true`"
+    yield row("warm `exec`", against, launched, both, "<= 1.2")
 
 
 def cold(folder: Path, rounds: int) -> Iterator[Row]:

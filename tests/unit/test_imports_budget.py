@@ -61,6 +61,15 @@ def test_warm_run_loads_four_modules(argv: list[str], place: World, tmp_path: Pa
     assert bare - warm <= {empty.stem, "empty_main"}
 
 
+def test_warm_exec_loads_one_more(place: World, tmp_path: Path) -> None:
+    """Besides the four, only what replaces the process."""
+    empty = empty_script(tmp_path)
+    bare, _ = loaded(str(empty), environ=place.environ)
+    warm, out = loaded(script(), "exec", "p", "--", "printenv", "P_TOKEN", environ=place.environ)
+    assert out == TOKENS["p"] + "\n"
+    assert warm - bare == {*HOT, "tokencli.fastpath.launcher"}
+
+
 def test_cold_run_loads_nothing_unused(place: World) -> None:
     """With a cached profile: no TOML, validation, command line parser or keyring library."""
     with Sandbox(lifetime=0) as sandbox:

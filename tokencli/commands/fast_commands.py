@@ -30,6 +30,8 @@ class FastCommand(NamedTuple):
     """Option without a value -> the keyword argument that it sets, and to what."""
     valued_options: Mapping[str, str] = {}
     """Option with a value -> the keyword argument that gets it."""
+    runs_command: bool = False
+    """Whether the words after `--` are another program's; they are the argument `command`."""
 
 
 _FORCE: Mapping[str, tuple[str, object]] = {"--force": ("force", True)}
@@ -50,6 +52,13 @@ FAST_COMMANDS: dict[tuple[str, ...], FastCommand] = {
     ("refresh",): FastCommand(
         "tokencli.commands.token_output:print_refreshed_token", options=_JSON_TOKEN
     ),
+    ("exec",): FastCommand(
+        "tokencli.commands.child_launch:launch_command",
+        100,
+        options=_FORCE,
+        valued_options={"--var": "variable"},
+        runs_command=True,
+    ),
     ("profiles",): _PROFILE_LIST,
     ("profiles", "list"): _PROFILE_LIST,
     ("profiles", "ls"): _PROFILE_LIST,
@@ -69,19 +78,26 @@ BLOCKED_MODULES = ("chardet", "charset_normalizer")
 """Modules that requests imports, if installed, to guess the encoding of pages; replies name theirs."""
 
 
-def find_fast_command(argv: Sequence[str]) -> Callable[[], None] | None:
-    """Return the function that runs this command line, or None if it needs Typer."""
+def find_fast_command(argv: Sequence[str]) -> Callable[[], int | None] | None:
+    """Return the function that runs this command line, or None if it needs Typer.
+
+    It returns the exit code, if that isn't 0.
+    """
     if "_TOKENCLI_COMPLETE" in os.environ:
         return None
     name = next((tuple(argv[:n]) for n in (2, 1) if tuple(argv[:n]) in FAST_COMMANDS), ())
     if not name:
         return None
     command, rest = FAST_COMMANDS[name], list(argv[len(name) :])
+    settings: dict[str, object] = {}
+    if command.runs_command and "--" in rest:
+        end = rest.index("--")
+        settings["command"] = rest[end + 1 :]
+        rest = rest[:end]
     if command.required_option and command.required_option in rest[:2]:
         rest.remove(command.required_option)
     elif command.required_option:
         return None
-    settings: dict[str, object] = {}
     words = []
     while rest:
         word = rest.pop(0)

@@ -66,7 +66,13 @@ def print_renewal(app: App, shell: str, *profiles: str, stops_without_token: boo
     output.write_stdout(" ".join(statements) + "\n")
 
 
-def check_shared_variables(app: App, profiles: Sequence[str], *, only: str | None = None) -> None:
+def check_shared_variables(
+    app: App,
+    profiles: Sequence[str],
+    *,
+    only: str | None = None,
+    cause: str = "a shell can't keep it fresh for more than one of them",
+) -> None:
     """Raise ConfigError if two of the profiles, or `only` and another one, set the same variable.
 
     Profiles with problems are left out.
@@ -84,7 +90,7 @@ def check_shared_variables(app: App, profiles: Sequence[str], *, only: str | Non
             own_name = "".join(c if c.isalnum() else "_" for c in last.upper())
             raise ConfigError(
                 f"profiles {' and '.join(names)} set the same variable, {variable}",
-                cause="a shell can't keep it fresh for more than one of them",
+                cause=cause,
                 fix=f"tokencli profiles edit {last} --set export={own_name}_TOKEN",
             )
 

@@ -17,6 +17,7 @@ COMMANDS: dict[str, str] = {
     "refresh": "tokencli.commands.refresh:refresh",
     "inspect": "tokencli.commands.inspect:inspect",
     "export": "tokencli.commands.export:export",
+    "exec": "tokencli.commands.exec:run_with_tokens",
     "proxy": "tokencli.commands.proxy:proxy",
     "keep": "tokencli.commands.keep:keep",
     "why": "tokencli.commands.why:why",
@@ -38,7 +39,7 @@ COMMANDS: dict[str, str] = {
 
 COMMAND_GROUPS = {
     "Tokens": ("get", "export", "refresh", "inspect"),
-    "Use a token": ("proxy", "keep"),
+    "Use a token": ("exec", "proxy", "keep"),
     "Diagnosis": ("why", "doctor", "status", "log"),
     "Profiles": ("profiles", "login", "logout", "providers"),
     "Credential helpers": ("git-credential",),
@@ -106,8 +107,7 @@ def build_cli(names: Iterable[str] = COMMANDS) -> typer.Typer:
         if isinstance(command, typer.Typer):
             cli.add_typer(command, name=name)
         else:
-            settings = getattr(command, "context_settings", None)
-            cli.command(name, context_settings=settings)(command)
+            cli.command(name, **getattr(command, "typer_settings", {}))(command)
     return cli
 
 

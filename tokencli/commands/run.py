@@ -61,7 +61,7 @@ def run_command_line(argv: Sequence[str]) -> int:
     except Terminated as end:
         code = 128 + end.args[0]
         write_stderr_line(f"ended by {Signals(end.args[0]).name}")
-    if code != 0 and _is_export_intended(argv, code) and not output.has_written():
+    if code != 0 and _is_export_intended(_own_options(argv), code) and not output.has_written():
         _print_eval_failure(argv)
     return code
 
@@ -74,13 +74,13 @@ def _run_and_report(argv: Sequence[str]) -> int:
     except TokencliError as error:
         if config := _find_config_option(argv):
             error.name_config(config)
-        report_error(error, as_json="--json" in argv)
+        report_error(error, as_json="--json" in _own_options(argv))
         return error.exit_code
     except BrokenPipeError:
         return output.EXIT_BROKEN_PIPE
     except OSError as error:  # of a stream or a file, not handled closer to its cause
         failure = StorageError(f"system error: {error.strerror or type(error).__name__}")
-        report_error(failure, as_json="--json" in argv)
+        report_error(failure, as_json="--json" in _own_options(argv))
         return failure.exit_code
     except Exception as error:  # noqa: BLE001 - the catch-all that keeps tracebacks from users
         signal_cause = find_signal_cause(error) or find_raised_signal()
@@ -88,15 +88,24 @@ def _run_and_report(argv: Sequence[str]) -> int:
             raise signal_cause from None
         if _is_resource_exhaustion(error):
             exhaustion = StorageError(OUT_OF_RESOURCES, fix="ulimit -a; free -m")
-            report_error(exhaustion, as_json="--json" in argv)
+            report_error(exhaustion, as_json="--json" in _own_options(argv))
             return exhaustion.exit_code
-        report_error(_build_internal_error(error, all_frames=any(w.startswith("-v") for w in argv)))
+        report_error(
+            _build_internal_error(
+                error, all_frames=any(w.startswith("-v") for w in _own_options(argv))
+            )
+        )
         return TokencliError.exit_code
+
+
+def _own_options(argv: Sequence[str]) -> Sequence[str]:
+    """Return the command line without what follows `--`, which may be another program's."""
+    return argv[: argv.index("--")] if "--" in argv else argv
 
 
 def _find_config_option(argv: Sequence[str]) -> str | None:
     """Return the file that `--config` names, or None."""
-    options = argv[: argv.index("--")] if "--" in argv else argv
+    options = _own_options(argv)
     for word, value in zip(options, [*options[1:], ""], strict=True):
         if word == "--config":
             return value
@@ -118,8 +127,7 @@ def _is_resource_exhaustion(error: Exception) -> bool:
 def _dispatch_command(argv: Sequence[str]) -> int:
     run_fast = find_fast_command(argv)
     if run_fast is not None:
-        run_fast()
-        return 0
+        return run_fast() or 0
     import typer  # only if needed: it takes as long as everything else together
 
     from tokencli.commands.registry import COMMANDS, build_cli

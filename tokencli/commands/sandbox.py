@@ -14,10 +14,14 @@ from tokencli.app import App, AppOptions
 from tokencli.commands import output
 from tokencli.commands.error_report import report_error, write_stderr
 from tokencli.commands.options import CommonOptions, common_options
-from tokencli.errors import UsageError
 from tokencli.sandbox.faults import FAULT_OPTIONS, FaultOption, option_name
 from tokencli.sandbox.groupid import GroupId
-from tokencli.system.child_process import exit_status_of, find_tokencli_program, run_command
+from tokencli.system.child_process import (
+    build_start_error,
+    exit_status_of,
+    find_tokencli_program,
+    run_command,
+)
 from tokencli.system.signals import stop_on_signals
 
 if TYPE_CHECKING:
@@ -188,15 +192,9 @@ def _run_command(command: Sequence[str], running: "Sandbox") -> int:
     try:
         return run_command(command, environ)
     except OSError as error:
-        problem = "not found" if isinstance(error, FileNotFoundError) else "can't be run"
-        report_error(
-            UsageError(
-                f"command {command[0]!r}: {problem}",
-                fix="tokencli sandbox -- tokencli get groupid",
-            )
-        )
+        report_error(build_start_error(command[0], error, environ.get("PATH")))
         return exit_status_of(error)
 
 
 # Everything after COMMAND belongs to it.
-sandbox.context_settings = {"allow_interspersed_args": False}  # type: ignore[attr-defined]  # read by registry
+sandbox.typer_settings = {"context_settings": {"allow_interspersed_args": False}}  # type: ignore[attr-defined]  # read by registry

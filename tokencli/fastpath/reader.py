@@ -49,7 +49,7 @@ B64TOKEN_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234
 
 def fast_path_output(argv: "Sequence[str]", environ: "Mapping[str, str]") -> str | None:
     """Return what the command line prints to stdout with exit code 0, or None if in doubt."""
-    if sys.platform != "linux" or not 1 <= len(argv) <= 3 or _has_unknown_variables(environ):
+    if sys.platform != "linux" or not 1 <= len(argv) <= 3 or has_unknown_variables(environ):
         return None
     try:
         if argv[0] in OUTPUT_FORMATS and len(argv) <= 2:
@@ -162,7 +162,7 @@ def record_header(kind: str) -> str:
     return f"tokencli {RECORD_FORMAT} {kind}"
 
 
-def _has_unknown_variables(environ: "Mapping[str, str]") -> bool:
+def has_unknown_variables(environ: "Mapping[str, str]") -> bool:
     """Tell whether a variable might make the full program print something else."""
     return "_TOKENCLI_COMPLETE" in environ or any(
         name.startswith("TOKENCLI_") and name not in KNOWN_VARIABLES for name in environ

@@ -1,1 +1,1 @@
-"""The operating system: clock, signals, deadlines, private files and directories."""
+"""The operating system: clock, signals, deadlines, child processes, private files and directories."""

@@ -1,6 +1,7 @@
 """Run a command as a child process and pass on its signals and exit status."""
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -10,23 +11,27 @@ from pathlib import Path
 from threading import Event, Thread
 from types import FrameType
 
+from tokencli.errors import UsageError
+
 EXIT_NOT_FOUND = 127
 EXIT_NOT_EXECUTABLE = 126
 TERMINAL_SIGNALS = ("SIGINT", "SIGQUIT")
 """Signals that a terminal sends to the command as well as to this process."""
-FORWARDED_SIGNALS = ("SIGTERM", "SIGHUP")
+FORWARDED_SIGNALS = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 
 
 def run_command(command: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run a command and return its exit status, 128+n for signal n, as a shell does.
 
     Raises:
-        OSError: the command doesn't exist or can't be run; `exit_status_of` has the exit status.
+        OSError: the command doesn't exist or can't be run; `exit_status_of` has the exit status, and
+            `build_start_error` the reason.
     """
-    program = shutil.which(command[0], path=environ.get("PATH", os.defpath))
+    path = environ.get("PATH", os.defpath)
+    program = shutil.which(command[0], path=path)
     if program is None:
-        exists = os.sep in command[0] and Path(command[0]).exists()
-        raise PermissionError if exists else FileNotFoundError
+        found = command[0] if os.sep in command[0] else _find_in_path(command[0], path)
+        raise PermissionError if found and os.path.lexists(found) else FileNotFoundError
     child: subprocess.Popen[bytes] | None = None
     early: list[int] = []
 
@@ -69,6 +74,56 @@ def _wait_for_exit(child: "subprocess.Popen[bytes]") -> int:
     while not ended.wait(1.0):
         pass
     return child.returncode
+
+
+def build_start_error(program: str, error: OSError, path: str | None) -> UsageError:
+    """Return the error that says why a command could not be run; `path` is the child's PATH."""
+    found = program if os.sep in program else _find_in_path(program, path)
+    what = f"command {program!r}"
+    if found is None or not os.path.lexists(found):
+        where = "there is no such file" if os.sep in program else "no directory in PATH has it"
+        return UsageError(f"{what}: not found", cause=where if program else None)
+    file = Path(found)
+    if file.is_dir():
+        return UsageError(f"{what}: can't be run", cause=f"{found} is a directory")
+    if isinstance(error, FileNotFoundError):
+        return UsageError(f"{what}: can't be run", cause=_explain_missing_part(file))
+    if isinstance(error, PermissionError) and not os.access(file, os.X_OK):
+        is_script = os.access(file, os.R_OK) and _read_start(file).startswith(b"#!")
+        fix = f"chmod u+x {shlex.quote(found)}" if is_script and _is_own(file) else None
+        return UsageError(f"{what}: can't be run", cause=f"{found} is not executable", fix=fix)
+    reason = (error.strerror or "permission denied").lower()
+    return UsageError(f"{what}: can't be run", cause=f"{found}: {reason}")
+
+
+def _find_in_path(program: str, path: str | None) -> str | None:
+    """Return the first file of that name in PATH, whether it can be run or not."""
+    folders = (os.defpath if path is None else path).split(os.pathsep)
+    candidates = [os.path.join(folder or os.curdir, program) for folder in folders]  # noqa: PTH118 - strings
+    return next((each for each in candidates if program and os.path.lexists(each)), None)
+
+
+def _explain_missing_part(file: Path) -> str:
+    """Say what a file that exists lacks, although the system reports that it is not found."""
+    if not file.exists():
+        return f"{file} is a link to a file that does not exist"
+    line = _read_start(file)
+    if not line.startswith(b"#!"):
+        return f"the loader that {file} needs does not exist"
+    words = line[2:].decode("utf-8", "replace").split()
+    interpreter = words[0] if words else "nothing"
+    if line.endswith(b"\r\n"):
+        return f"the first line of {file} ends with a carriage return, as on Windows"
+    return f"the first line of {file} names {interpreter}, which does not exist"
+
+
+def _read_start(file: Path) -> bytes:
+    with file.open("rb") as opened:
+        return opened.readline(200)
+
+
+def _is_own(file: Path) -> bool:
+    return sys.platform == "win32" or file.stat().st_uid == os.geteuid()
 
 
 def exit_status_of(error: OSError) -> int:

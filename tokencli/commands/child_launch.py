@@ -1,0 +1,133 @@
+"""Run a command with tokens: what `exec` does with and without Typer."""
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tokencli.app import App
+from tokencli.commands.error_report import report_error
+from tokencli.commands.hook_renewal import check_shared_variables
+from tokencli.commands.token_output import describe_source
+from tokencli.core.export import (
+    ExportVariables,
+    build_all_variables,
+    build_token_variable,
+    list_all_variables,
+    list_export_variables,
+)
+from tokencli.core.get_token import get_token
+from tokencli.core.secret_resolver import resolve_usage_secrets
+from tokencli.core.token_renewal import TokenResult
+from tokencli.errors import UsageError
+from tokencli.fastpath.launcher import EXPIRY_SUFFIX, replace_process, strip_variables
+from tokencli.models import Profile
+from tokencli.system.child_process import build_start_error, exit_status_of, run_command
+
+EXAMPLE_COMMAND = "sh"
+
+
+def launch_command(
+    app: App,
+    *profiles: str,
+    command: Sequence[str] = (),
+    variable: str | None = None,
+    all_variables: bool = False,
+    scope: str | None = None,
+    min_ttl: float | None = None,
+    force: bool = False,
+) -> int:
+    """Run a command in place of this process, with a token of each profile in its environment.
+
+    Nothing is started unless all tokens have been obtained.
+
+    Return:
+        The exit status of a shell for a command that can't be run, which is reported. On Windows,
+        where no process can be replaced, that of the command.
+
+    Raises:
+        UsageError: there is no command, or a variable is wrong. ConfigError: two profiles set the
+            same variable. TokencliError: a token can't be obtained.
+    """
+    names = list(dict.fromkeys(profiles))
+    require_command(app, names, command)
+    if variable is not None and len(names) > 1:
+        raise UsageError(
+            f"--var names one variable, and there are {len(names)} profiles",
+            cause="each profile names its own with the key `export`",
+        )
+    loaded = [app.get_profile(name, scope=scope) for name in names or (None,)]
+    for profile in loaded:
+        list_export_variables(profile, variable, all_variables=all_variables)
+    check_shared_variables(app, names, cause="the command can have only one of them")
+    child_environ = strip_variables(
+        app.environ,
+        [variable or profile.export for profile in loaded],
+    )
+    for profile in loaded:
+        for name in list_all_variables(profile, variable or profile.export):
+            child_environ.pop(name, None)
+    for profile in loaded:
+        result = get_token(profile, app, min_ttl=min_ttl, force=force)
+        app.terminal.print_detail(describe_source(result))
+        exported = _build_variables(app, profile, result, variable, all_variables=all_variables)
+        _warn(app, profile, result, exported)
+        child_environ.update(exported.variables)
+    try:
+        return _run(command, child_environ)
+    except OSError as error:
+        report_error(build_start_error(command[0], error, child_environ.get("PATH")))
+        return exit_status_of(error)
+
+
+def require_command(app: App, profiles: Sequence[str], command: Sequence[str]) -> None:
+    """Raise UsageError, which says what to type, unless there is a command."""
+    if command:
+        return
+    from shlex import join
+
+    known = app.list_profile_names()
+    count = next((n for n, name in enumerate(profiles) if name not in known), len(profiles))
+    words = [*profiles[:count], "--", *(profiles[count:] or [EXAMPLE_COMMAND])]
+    raise UsageError(
+        "there is no command to run",
+        cause="the command and its arguments follow `--`",
+        fix=f"tokencli exec {join(words)}",
+    )
+
+
+def _build_variables(
+    app: App, profile: Profile, result: TokenResult, variable: str | None, *, all_variables: bool
+) -> ExportVariables:
+    """Return the token's variable and the one with its expiry, or all that `export` can set."""
+    name, token = variable or profile.export, result.token
+    if all_variables:
+        return build_all_variables(
+            profile, token, name, app.clock.now(), lambda: resolve_usage_secrets(profile, app)
+        )
+    exported = build_token_variable(token, name)
+    if token.known_expiry is None:
+        return exported
+    expiry = (name + EXPIRY_SUFFIX, str(int(token.known_expiry)))
+    return replace(exported, variables=[*exported.variables, expiry])
+
+
+def _warn(app: App, profile: Profile, result: TokenResult, exported: ExportVariables) -> None:
+    """Warn about what the command may find missing, and report a token that could not be stored."""
+    for remark in exported.remarks:
+        app.terminal.print_warning(remark)
+    if profile.dpop:
+        from tokencli.formats.dpop import bound_token_warning
+
+        app.terminal.print_warning(bound_token_warning(profile.name))
+    if result.save_error is not None:
+        report_error(result.save_error)
+
+
+def _run(command: Sequence[str], environ: dict[str, str]) -> int:
+    """Run the command; only Windows comes back from that."""
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    if os.name != "nt":
+        replace_process([*command], environ)
+    return run_command(command, environ)

@@ -1,0 +1,85 @@
+"""`tokencli exec`."""
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from tokencli.app import App
+from tokencli.commands.child_launch import launch_command
+from tokencli.commands.options import (
+    CommonOptions,
+    ForceOption,
+    MinTtlOption,
+    ScopeOption,
+    common_options,
+)
+
+_COMMAND_KEY = "tokencli.command"
+"""Where the context has the words after `--`."""
+
+
+class CommandAfterDashes(TyperCommand):
+    """A command with words and options of its own before `--`, and another program's after it."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the words after `--` into the context, and parse the others."""
+        end = args.index("--") if "--" in args else len(args)
+        ctx.meta[_COMMAND_KEY] = args[end + 1 :]
+        return super().parse_args(ctx, args[:end])
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Add the other program's command to the usage line."""
+        return [*super().collect_usage_pieces(ctx), "--", "COMMAND", "[ARGUMENT]..."]
+
+
+@common_options(lock_timeout=True)
+def run_with_tokens(
+    context: typer.Context,
+    common: CommonOptions,
+    profiles: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="PROFILE",
+            help="Profiles whose tokens the command gets; the default profile if omitted.",
+        ),
+    ] = None,
+    variable: Annotated[
+        str | None,
+        typer.Option("--var", metavar="NAME", help="Variable to set instead of the profile's."),
+    ] = None,
+    all_variables: Annotated[
+        bool,
+        typer.Option(
+            "--all-vars",
+            help="Also set NAME_TYPE, _SCOPE, _HEADER or _QUERY, and the reply's outputs.",
+        ),
+    ] = False,
+    min_ttl: MinTtlOption = None,
+    force: ForceOption = False,
+    scope: ScopeOption = None,
+) -> int:
+    """Run a command with a token in its environment.
+
+    The command gets the variables that `export` would set, and NAME_EXPIRES_AT in seconds since 1970.
+    It replaces tokencli, so signals, exit status and terminal are its own. If no token can be
+    obtained, it isn't started.
+
+    \b
+    tokencli exec groupid -- sh -c 'curl --oauth2-bearer "$ACCESS_TOKEN" https://api.example.com/'
+    tokencli exec groupid corp --min-ttl 30m -- ./deploy.sh
+    tokencli exec --var API_TOKEN -- make upload
+    """
+    return launch_command(
+        App(common),
+        *(profiles or ()),
+        command=context.meta[_COMMAND_KEY],
+        variable=variable,
+        all_variables=all_variables,
+        scope=scope,
+        min_ttl=min_ttl,
+        force=force,
+    )
+
+
+run_with_tokens.typer_settings = {"cls": CommandAfterDashes}  # type: ignore[attr-defined]  # read by registry
