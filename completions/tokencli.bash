@@ -18,12 +18,13 @@ _tokencli_complete() {
         esac
         ;;
     'get')
-        options='--profile -p --format --template --json --output -o --method --url --nonce --min-ttl --force --scope --interactive --dry-run --trace --config --timeout --lock-timeout --no-input --quiet -q --verbose -v --help -h'
+        options='--profile -p --format --template --json --output -o --clip --clip-clear --method --url --nonce --min-ttl --force --scope --interactive --dry-run --trace --config --timeout --lock-timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --profile|-p) kind=profiles ;;
             --format) words='raw header query curl json dpop netrc template exec_credential aws_process' ;;
             --template) words='' ;;
             --output|-o) kind=files ;;
+            --clip-clear) words='' ;;
             --method) words='' ;;
             --url) words='' ;;
             --nonce) words='' ;;
@@ -233,7 +234,7 @@ _tokencli_complete() {
         case "$before" in
             --config) kind=files ;;
             --timeout) words='' ;;
-            *) words='getting-started walkthroughs sandbox profiles secrets scripts ci integrations exec proxy keep git kubernetes httpie sign-in oauth any-endpoint provider-reference inspect why troubleshooting error-codes security speed platforms python-api architecture testing get refresh export status log providers doctor login logout git-credential hook completion help' ;;
+            *) words='getting-started walkthroughs sandbox profiles secrets scripts ci integrations exec proxy keep git kubernetes httpie dotenv netrc clipboard sign-in oauth any-endpoint provider-reference inspect why troubleshooting error-codes security speed platforms python-api architecture testing get refresh export status log providers doctor login logout git-credential hook completion help' ;;
         esac
         ;;
     'profiles')

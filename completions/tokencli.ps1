@@ -15,6 +15,8 @@ $TokencliWords = @{
         '--json' = $null
         '--output' = @('<files>')
         '-o' = @('<files>')
+        '--clip' = $null
+        '--clip-clear' = @()
         '--method' = @()
         '--url' = @()
         '--nonce' = @()
@@ -357,7 +359,7 @@ $TokencliWords = @{
         '-v' = $null
         '--help' = $null
         '-h' = $null
-        '' = @('getting-started', 'walkthroughs', 'sandbox', 'profiles', 'secrets', 'scripts', 'ci', 'integrations', 'exec', 'proxy', 'keep', 'git', 'kubernetes', 'httpie', 'sign-in', 'oauth', 'any-endpoint', 'provider-reference', 'inspect', 'why', 'troubleshooting', 'error-codes', 'security', 'speed', 'platforms', 'python-api', 'architecture', 'testing', 'get', 'refresh', 'export', 'status', 'log', 'providers', 'doctor', 'login', 'logout', 'git-credential', 'hook', 'completion', 'help')
+        '' = @('getting-started', 'walkthroughs', 'sandbox', 'profiles', 'secrets', 'scripts', 'ci', 'integrations', 'exec', 'proxy', 'keep', 'git', 'kubernetes', 'httpie', 'dotenv', 'netrc', 'clipboard', 'sign-in', 'oauth', 'any-endpoint', 'provider-reference', 'inspect', 'why', 'troubleshooting', 'error-codes', 'security', 'speed', 'platforms', 'python-api', 'architecture', 'testing', 'get', 'refresh', 'export', 'status', 'log', 'providers', 'doctor', 'login', 'logout', 'git-credential', 'hook', 'completion', 'help')
     }
     'profiles' = @{
         '--json' = $null

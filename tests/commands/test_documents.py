@@ -43,6 +43,8 @@ NOT_RUN = {
     "mv /var/lib/node_exporter/tokencli.prom.new /var/lib/node_exporter/tokencli.prom": "likewise",
     "tokencli keep groupid --to groupid.token": "runs until it is ended:"
     " tests/e2e/consumers/test_keep.py",
+    "tokencli get groupid --clip": "needs a clipboard: tests/e2e/test_clipboard.py",
+    "tokencli get groupid --clip --clip-clear 20s": "likewise",
     ".venv/bin/python -m tests.bench": "takes minutes",
     ".venv/bin/python -m tests.documents": "writes the repository",
     ".venv/bin/python -m tests.servers.record": "writes the repository",
@@ -76,7 +78,7 @@ PLAIN_LANGUAGES = {"text", "toml", "ini", "yaml", "json", "console", "python", "
 PROGRAMS = ("pipx", "uv", "docker", "openssl", "sleep", "sync-groups")
 STUBS = {
     **dict.fromkeys(PROGRAMS, "exit 0"),
-    "curl": 'for word; do [ "$word" = @- ] && cat > /dev/null; done; exit 0',
+    "curl": "for word; do case $word in @-|-K-) cat > /dev/null;; esac; done; exit 0",
     "kubectl": "cat > /dev/null",
     "pass": "echo made-up-secret-of-the-api",
 }

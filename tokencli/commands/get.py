@@ -14,11 +14,16 @@ from tokencli.commands.options import (
     ProfileOption,
     ScopeOption,
     common_options,
+    parse_positive_duration,
     select_profile_name,
 )
 from tokencli.commands.token_output import print_token
+from tokencli.errors import UsageError
 from tokencli.formats import TOKEN_FORMATS, require_token_format
 from tokencli.humanize import join_alternatives
+
+CLIP_SECONDS = 45.0
+"""How long a token stays on the clipboard."""
 
 
 @common_options(lock_timeout=True)
@@ -46,6 +51,18 @@ def get(
             "-o",
             metavar="FILE",
             help="Write to a file that only you can read, instead of stdout.",
+        ),
+    ] = None,
+    clip: Annotated[
+        bool, typer.Option("--clip", help="Copy to the clipboard, instead of stdout.")
+    ] = False,
+    clip_clear: Annotated[
+        float | None,
+        typer.Option(
+            "--clip-clear",
+            metavar="DURATION",
+            parser=parse_positive_duration,
+            help="When to clear the clipboard (default: 45s, or when the token expires).",
         ),
     ] = None,
     method: Annotated[
@@ -95,6 +112,10 @@ def get(
     tokencli get groupid --template 'token={{ access_token }}' --output app.conf
     tokencli get corp --format dpop --url https://api.example.com/x | curl -H @- https://api.example.com/x
     """
+    if clip and output_file is not None:
+        raise UsageError("--clip and --output can't be combined", fix="tokencli get --help")
+    if clip_clear is not None and not clip:
+        raise UsageError("--clip-clear requires --clip", fix="tokencli get --help")
     if template is not None and format_name == "raw":
         format_name = "template"
     format_name = "json" if json_output else format_name
@@ -106,6 +127,7 @@ def get(
         format_name=format_name,
         format_options={name: value for name, value in given.items() if value is not None},
         output_file=output_file,
+        clip_seconds=(clip_clear or CLIP_SECONDS) if clip else None,
         scope=scope,
         min_ttl=min_ttl,
         force=force,

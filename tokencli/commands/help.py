@@ -22,6 +22,9 @@ INTEGRATIONS: tuple[str, ...] = (
     "git",
     "kubernetes",
     "httpie",
+    "dotenv",
+    "netrc",
+    "clipboard",
 )
 """Pages about one program that uses tokens; the page `integrations` lists them, README doesn't."""
 

@@ -7,7 +7,9 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from math import ceil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tokencli.app import App
 from tokencli.commands import output
@@ -24,6 +26,9 @@ from tokencli.formats import (
 from tokencli.humanize import describe_clock, format_time
 from tokencli.models import Profile, Secret, TokenSet
 
+if TYPE_CHECKING:
+    from tokencli.terminal.clipboard import Clipboard
+
 
 def print_token(
     app: App,
@@ -32,6 +37,7 @@ def print_token(
     format_name: str = "raw",
     format_options: Mapping[str, str] | None = None,
     output_file: str | None = None,
+    clip_seconds: float | None = None,
     scope: str | None = None,
     min_ttl: float | None = None,
     force: bool = False,
@@ -39,7 +45,10 @@ def print_token(
     dry_run: bool = False,
     trace: bool = False,
 ) -> None:
-    """Print a token as `get` does, or write it to `output_file` (`-` is stdout) in the same form."""
+    """Print a token as `get` does, or write it to `output_file` (`-` is stdout) in the same form.
+
+    With `clip_seconds` it goes to the clipboard, for so long.
+    """
     profile = app.get_profile(profile_name, scope=scope)
     require_token_format(format_name)  # before any token is fetched
     given = {**(format_options or {})}
@@ -47,7 +56,7 @@ def print_token(
         option, variable = FORMAT_VARIABLES[format_name]
         given[option] = app.environ.get(variable, "")
     options = check_format_options(format_name, profile, given)
-    write = _choose_output(output_file)
+    write = _choose_output(app, output_file, clip_seconds)
     if dry_run:
         from tokencli.core.dry_run import render_dry_run
 
@@ -59,7 +68,7 @@ def print_token(
         app.transport = TracingTransport(app.transport, profile, app.terminal.print_note)
     result = get_token(profile, app, min_ttl=min_ttl, force=force, interactive=interactive)
     app.terminal.print_detail(describe_source(result))
-    write(render_for_profile(app, profile, result.token, format_name, options))
+    write(render_for_profile(app, profile, result.token, format_name, options), result)
     _finish(app, profile, result, warn_if_dpop=format_name != "dpop")
 
 
@@ -132,15 +141,35 @@ def describe_source(result: TokenResult) -> str:
     return "stored token" if skew is None else f"stored token, fresh {describe_clock(skew)}"
 
 
-def _choose_output(output_file: str | None) -> Callable[[str], None]:
-    """Return the function that writes the token; raises StorageError if no file may be there."""
+def _choose_output(
+    app: App, output_file: str | None, clip_seconds: float | None
+) -> Callable[[str, TokenResult], None]:
+    """Return the function that writes the token; raises StorageError if it couldn't."""
+    if clip_seconds is not None:
+        from tokencli.terminal.clipboard import find_clipboard
+
+        clipboard = find_clipboard(app.environ)
+        return lambda text, result: _copy(app, clipboard, text, clip_seconds, result)
     if output_file is None or output_file == "-":
-        return output.write_stdout
+        return lambda text, _: output.write_stdout(text)
     from tokencli.system.private_files import require_replaceable, write_private_file
 
     path = Path(output_file).absolute()
     require_replaceable(path)
-    return lambda text: write_private_file(path, text.encode("utf-8", "surrogateescape"))
+    return lambda text, _: write_private_file(path, text.encode("utf-8", "surrogateescape"))
+
+
+def _copy(app: App, clipboard: "Clipboard", text: str, seconds: float, result: TokenResult) -> None:
+    """Put the token on the clipboard until its expiry or for so many seconds, whichever is sooner."""
+    if not result.token.never_expires:
+        seconds = min(seconds, max(result.token.remaining_lifetime(app.clock.now()) or seconds, 0))
+    clipboard.copy(text.rstrip("\n"), seconds)
+    if clipboard.is_cleared:
+        app.terminal.print_note(f"copied to the clipboard, to be cleared in {ceil(seconds)} s")
+    else:
+        app.terminal.print_warning(
+            "sent to your terminal's clipboard, if it accepts that (OSC 52); it can't be cleared from here"
+        )
 
 
 def render_for_profile(
