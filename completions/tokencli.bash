@@ -21,7 +21,7 @@ _tokencli_complete() {
         options='--profile -p --format --template --json --output -o --clip --clip-clear --method --url --nonce --min-ttl --force --scope --interactive --dry-run --trace --config --timeout --lock-timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --profile|-p) kind=profiles ;;
-            --format) words='raw header query curl json dpop netrc template exec_credential aws_process' ;;
+            --format) words='raw header query curl json dpop netrc template exec_credential aws_process terraform' ;;
             --template) words='' ;;
             --output|-o) kind=files ;;
             --clip-clear) words='' ;;
@@ -61,8 +61,8 @@ _tokencli_complete() {
         options='--profile -p --shell --format --var --all-vars --unset --min-ttl --force --scope --config --timeout --lock-timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --profile|-p) kind=profiles ;;
-            --shell) words='sh bash zsh dash ksh mksh busybox fish powershell pwsh cmd dotenv docker github_actions gitlab k8s json' ;;
-            --format) words='sh bash zsh dash ksh mksh busybox fish powershell pwsh cmd dotenv docker github_actions gitlab k8s json' ;;
+            --shell) words='sh bash zsh dash ksh mksh busybox fish powershell pwsh cmd dotenv docker github_actions gitlab k8s json postman bruno http_client' ;;
+            --format) words='sh bash zsh dash ksh mksh busybox fish powershell pwsh cmd dotenv docker github_actions gitlab k8s json postman bruno http_client' ;;
             --var) words='' ;;
             --min-ttl) words='' ;;
             --scope) words='' ;;
@@ -234,7 +234,7 @@ _tokencli_complete() {
         case "$before" in
             --config) kind=files ;;
             --timeout) words='' ;;
-            *) words='getting-started walkthroughs sandbox profiles secrets scripts ci integrations exec proxy keep git kubernetes httpie dotenv netrc clipboard sign-in oauth any-endpoint provider-reference inspect why troubleshooting error-codes security speed platforms python-api architecture testing get refresh export status log providers doctor login logout git-credential hook completion help' ;;
+            *) words='getting-started walkthroughs sandbox profiles secrets scripts ci integrations exec proxy keep git kubernetes httpie dotenv netrc clipboard api-clients terraform ansible sign-in oauth any-endpoint provider-reference inspect why troubleshooting error-codes security speed platforms python-api architecture testing get refresh export status log providers doctor login logout git-credential hook completion help' ;;
         esac
         ;;
     'profiles')

@@ -73,9 +73,20 @@ NOT_RUN_LANGUAGES = {
     "bat": "cmd is Windows' own",
     "zsh": "writes into zsh's function path",
 }
-PLAIN_LANGUAGES = {"text", "toml", "ini", "yaml", "json", "console", "python", "sh", "fish"}
+PLAIN_LANGUAGES = {"text", "toml", "hcl", "ini", "yaml", "json", "console", "python", "sh", "fish"}
 
-PROGRAMS = ("pipx", "uv", "docker", "openssl", "sleep", "sync-groups")
+PROGRAMS = (
+    "newman",
+    "bru",
+    "httpyac",
+    "terraform",
+    "pipx",
+    "uv",
+    "docker",
+    "openssl",
+    "sleep",
+    "sync-groups",
+)
 STUBS = {
     **dict.fromkeys(PROGRAMS, "exit 0"),
     "curl": "for word; do case $word in @-|-K-) cat > /dev/null;; esac; done; exit 0",

@@ -70,9 +70,9 @@ def require() -> None:
         pytest.skip(line)
 
 
-def installed() -> Path:
-    """Return the folder that holds node_modules, installing them the first time."""
-    lock_file = NODE / "package-lock.json"
+def installed(packages: Path = NODE) -> Path:
+    """Return the folder that holds node_modules of `packages`, installing them the first time."""
+    lock_file = packages / "package-lock.json"
     place = CACHE / f"node-{sha256(lock_file.read_bytes()).hexdigest()[:16]}"
     CACHE.mkdir(parents=True, exist_ok=True)
     with FileLock(CACHE / "node.lock"):
@@ -80,7 +80,7 @@ def installed() -> Path:
             shutil.rmtree(place, ignore_errors=True)
             place.mkdir()
             for name in ("package.json", "package-lock.json"):
-                shutil.copy(NODE / name, place)
+                shutil.copy(packages / name, place)
             command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
             done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr

@@ -25,6 +25,9 @@ INTEGRATIONS: tuple[str, ...] = (
     "dotenv",
     "netrc",
     "clipboard",
+    "api-clients",
+    "terraform",
+    "ansible",
 )
 """Pages about one program that uses tokens; the page `integrations` lists them, README doesn't."""
 

@@ -23,6 +23,7 @@ TOKEN_FORMATS: dict[str, str] = {
     "template": "tokencli.formats.template:render",
     "exec_credential": "tokencli.formats.exec_credential:render",
     "aws_process": "tokencli.formats.aws_process:render",
+    "terraform": "tokencli.formats.terraform:render",
 }
 """`get --format` -> `module:function` of (profile name, token, now, **options)."""
 
@@ -78,6 +79,9 @@ DATA_FORMATS: dict[str, str] = {
     "gitlab": "tokencli.formats.gitlab:DIALECT",
     "k8s": "tokencli.formats.k8s:DIALECT",
     "json": "tokencli.formats.json:DIALECT",
+    "postman": "tokencli.formats.postman:DIALECT",
+    "bruno": "tokencli.formats.bruno:DIALECT",
+    "http_client": "tokencli.formats.http_client:DIALECT",
 }
 """`export --format` -> `module:attribute` of its Dialect."""
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+from types import ModuleType
 
 import pytest
 from dotenv import dotenv_values
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from tokencli.errors import ReplyError
 from tokencli.formats import (
     SHELLS,
+    bruno,
     cmd,
     describe_shells,
     docker,
@@ -19,7 +21,9 @@ from tokencli.formats import (
     fish,
     github_actions,
     gitlab,
+    http_client,
     load_dialect,
+    postman,
     powershell,
     sh,
 )
@@ -207,6 +211,26 @@ def test_github_delimiter_is_random() -> None:
 def test_github_mask_is_escaped() -> None:
     """`%` is the escape character of workflow commands."""
     assert github_actions.mask_command("a%0Ab") == "::add-mask::a%250Ab\n"
+
+
+@pytest.mark.parametrize("module", [postman, bruno, http_client])
+def test_api_clients_get_no_templates(module: ModuleType) -> None:
+    """API clients replace `{{NAME}}` in values of variables as well, e.g. by another secret."""
+    with pytest.raises(ReplyError):
+        module.DIALECT.render([("A_TOKEN", "{{OTHER_TOKEN}}")])
+
+
+@given(variables=VARIABLES)
+def test_postman_and_http_client_round_trip(variables: list[tuple[str, str]]) -> None:
+    """The names and values are those of the variables; Postman masks each value."""
+    try:
+        found = json.loads(postman.render(variables))
+    except ReplyError:
+        assert any({*value} & {*"{}"} for _, value in variables)
+        return
+    assert [(each["key"], each["value"]) for each in found["values"]] == variables
+    assert all(each["type"] == "secret" and each["enabled"] for each in found["values"])
+    assert json.loads(http_client.render(variables)) == {"tokencli": dict(variables)}
 
 
 def test_k8s_secret_is_named_after_the_variable() -> None:

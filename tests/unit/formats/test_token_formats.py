@@ -102,3 +102,21 @@ def test_unknown_format_lists_the_known_ones() -> None:
     with pytest.raises(UsageError) as caught:
         render_token("fish", PROFILE, token(), NOW)
     assert caught.value.fix == "tokencli export --format fish"
+
+
+def test_terraform_result_has_only_strings() -> None:
+    """Every member is there, also if its value isn't known; the data source refuses other types."""
+    known = json.loads(
+        render_token("terraform", PROFILE, token(expires_at=NOW + 218.9, scope="a b"), NOW)
+    )
+    assert known == {
+        "profile": "corp",
+        "access_token": "canary-token-7f3a",
+        "token_type": "bearer",
+        "scope": "a b",
+        "expires_at": "2024-05-23T12:10:18Z",
+        "expires_at_epoch": "1716466218",
+    }
+    unknown = json.loads(render_token("terraform", PROFILE, token(), NOW))
+    assert unknown.keys() == known.keys()
+    assert unknown["expires_at"] == unknown["scope"] == ""

@@ -1,0 +1,115 @@
+"""newman, Bruno and httpYac with the variables that `export` writes."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Run
+from tests.e2e.consumers.expiries import until_expired
+from tests.servers import oidc_provider
+from tokencli.sandbox.server import Sandbox
+
+pytestmark = pytest.mark.long
+
+POSTMAN_COLLECTION = {
+    "info": {
+        "name": "demo",
+        "schema": "https://schema.getpostman.com/json/collection/v2.1.0/collection.json",
+    },
+    "item": [
+        {
+            "name": "me",
+            "request": {
+                "method": "GET",
+                "url": "{{URL}}",
+                "header": [{"key": "Authorization", "value": "Bearer {{ACCESS_TOKEN}}"}],
+            },
+            "event": [
+                {
+                    "listen": "test",
+                    "script": {"exec": ["pm.test('ok', () => pm.response.to.have.status(200))"]},
+                }
+            ],
+        }
+    ],
+}
+BRUNO_REQUEST = """
+meta {
+  name: me
+  type: http
+}
+
+get {
+  url: {{URL}}
+  auth: bearer
+}
+
+auth:bearer {
+  token: {{ACCESS_TOKEN}}
+}
+
+assert {
+  res.status: eq 200
+}
+"""
+HTTP_REQUEST = """
+GET {{URL}}
+Authorization: Bearer {{ACCESS_TOKEN}}
+
+?? status == 200
+"""
+
+
+@pytest.fixture(scope="session")
+def programs() -> Path:
+    """Return the directory of the programs."""
+    oidc_provider.require()
+    return oidc_provider.installed(Path(__file__).parent / "node") / "node_modules" / ".bin"
+
+
+@pytest.mark.parametrize("client", ["newman", "bru", "httpyac"])
+def test_tokens_expire_between_runs(
+    client: str, programs: Path, short_lived: Sandbox, tokencli: Run, tmp_path: Path
+) -> None:
+    """Each run gets a file that was written just before it, and the API accepts the token in it."""
+    short_lived.set_faults(lifetime="4s")
+    url, ca_file = f"{short_lived.url}/oauth2/resource", short_lived.ca_file
+    (tmp_path / "demo.json").write_text(json.dumps(POSTMAN_COLLECTION))
+    (tmp_path / "bruno.json").write_text('{"version": "1", "name": "demo", "type": "collection"}')
+    (tmp_path / "me.bru").write_text(BRUNO_REQUEST)
+    (tmp_path / "me.http").write_text(HTTP_REQUEST)
+    form, file, command = {
+        "newman": (
+            "postman",
+            "token.json",
+            f"run demo.json -e token.json --env-var URL={url} --ssl-extra-ca-certs {ca_file}",
+        ),
+        "bru": (
+            "bruno",
+            "token.bru",
+            f"run me.bru --env-file token.bru --env-var URL={url} --cacert {ca_file}",
+        ),
+        "httpyac": (
+            "http_client",
+            "http-client.private.env.json",
+            f"send me.http --all --env tokencli --output response --var URL={url}",
+        ),
+    }[client]
+    for _ in until_expired(short_lived):
+        exported = tokencli("export", "oauth2", "--format", form, "--min-ttl", "3s")
+        assert exported.code == 0, exported.err
+        (tmp_path / file).write_text(exported.out)
+        done = subprocess.run(
+            [programs / client, *command.split()],
+            cwd=tmp_path,
+            env={**os.environ, "NODE_EXTRA_CA_CERTS": ca_file},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "Authorization: Bearer ey" not in done.stdout + done.stderr
