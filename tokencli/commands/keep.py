@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from tokencli.commands.keep_service import KeepOptions, KeepService
+from tokencli.commands.keep_service import KeepService
+from tokencli.commands.kept_file import KeepOptions
 from tokencli.commands.options import (
     CommonOptions,
     MinTtlOption,

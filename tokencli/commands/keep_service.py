@@ -5,18 +5,16 @@ import os
 import select
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from math import floor
 from pathlib import Path
 from time import monotonic
 
 from tokencli.app import App, AppOptions
 from tokencli.commands.error_report import report_error
-from tokencli.commands.token_output import render_for_profile
+from tokencli.commands.kept_file import KeepOptions, KeptFile
 from tokencli.core.stored_token import find_stored_token
 from tokencli.core.token_keeper import KeptToken, TokenKeeper, is_temporary
 from tokencli.errors import (
@@ -30,16 +28,11 @@ from tokencli.errors import (
 )
 from tokencli.formats import check_format_options
 from tokencli.formats.open_metrics import render_exposition, render_metric
-from tokencli.humanize import format_rfc3339, format_time, humanize_duration
-from tokencli.models import Profile
+from tokencli.humanize import format_time, humanize_duration
+from tokencli.models import Profile, Secret
 from tokencli.sanitize import sanitize_text
-from tokencli.system.atomic_directory import remove_directory_files, write_directory
-from tokencli.system.private_files import (
-    find_leftover_drafts,
-    remove_file,
-    write_atomically,
-    write_private_file,
-)
+from tokencli.system.child_process import run_with_limit
+from tokencli.system.private_files import write_atomically
 from tokencli.system.sd_notify import ServiceManager, remove_service_variables
 from tokencli.system.signals import Terminated, call_on_signal
 from tokencli.terminal.console import write_stderr_line
@@ -58,8 +51,6 @@ STEP_LIMIT_S = 300.0
 """Seconds after which a renewal counts as hung, besides the time limits of requests and commands."""
 FIRST_RETRY_S, MAX_RETRY_S = 1.0, 60.0
 """Seconds until a file that could not be written is tried again; they double."""
-STOP_GRACE_S = 1.0
-"""Seconds that a command has to end after SIGTERM."""
 MIN_WAIT_S = 0.01
 METRICS_MODE = 0o644
 """node_exporter runs as another user, and metrics are no secret."""
@@ -76,67 +67,6 @@ COUNTERS = {
 """Name of a metric without its prefix -> its description."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeepOptions:
-    """The command line of `tokencli keep`."""
-
-    profile: str | None
-    path: Path
-    is_directory: bool = False
-    """Whether `path` is a directory whose files change all at once."""
-    format_name: str = "raw"
-    format_options: Mapping[str, str] = field(default_factory=dict)
-    mode: int = 0o600
-    scope: str | None = None
-    min_ttl: float | None = None
-    command: Sequence[str] = ()
-    """The words of `--exec`."""
-    command_timeout: float = 30.0
-    metrics: Path | None = None
-    removes_expired: bool = False
-    removes_at_end: bool = False
-    waits_for_fix: bool = False
-
-    @property
-    def token_path(self) -> Path:
-        """The file with the token itself."""
-        return self.path / "token" if self.is_directory else self.path
-
-
-class TokenFile:
-    """The file or directory that is kept."""
-
-    def __init__(self, options: KeepOptions) -> None:
-        self._options = options
-
-    def write(self, kept: KeptToken, app: App) -> None:
-        """Replace its content by a token; raises StorageError, and then the old content stays."""
-        options = self._options
-        given = check_format_options(options.format_name, kept.profile, options.format_options)
-        text = render_for_profile(app, kept.profile, kept.token, options.format_name, given)
-        # As in the token files of Kubernetes, many programs use the content as it is.
-        data = (text.rstrip("\n") if self._options.format_name == "raw" else text).encode()
-        if not self._options.is_directory:
-            for draft in list(find_leftover_drafts(self._options.path)):
-                remove_file(draft)
-            write_private_file(self._options.path, data, self._options.mode)
-            return
-        files = {"token": data, "token_type": kept.token.token_type.encode()}
-        expiry = kept.token.known_expiry
-        if expiry is not None:
-            files["expires_at"] = (format_rfc3339(expiry) or "").encode()
-            files["expires_at_epoch"] = str(floor(expiry)).encode()
-        if kept.token.scope is not None:
-            files["scope"] = kept.token.scope.encode()
-        write_directory(self._options.path, files, self._options.mode)
-
-    def remove(self) -> bool:
-        """Remove it, and tell whether it existed; raises StorageError."""
-        if self._options.is_directory:
-            return remove_directory_files(self._options.path)
-        return remove_file(self._options.path)
-
-
 class KeepService:
     """Keeps the token of one profile in a file until a signal ends it, or a person is needed."""
 
@@ -149,7 +79,7 @@ class KeepService:
         """
         self._options, self._app_options = options, app_options
         self._manager = ServiceManager(os.environ)
-        self._file = TokenFile(options)
+        self._file = KeptFile(options)
         self._wake_receiver, self._wake_sender = socket.socketpair()
         self._wake_sender.setblocking(False)
         self._is_renewal_requested = self._is_store_changed = False
@@ -180,9 +110,10 @@ class KeepService:
             TokencliError: there is no token, or it can't be written.
         """
         try:
-            self._renew()
-            if self._problem is not None:
-                raise self._problem
+            self._write(self._get_token())
+        except TokencliError:
+            self._counts["failures"] += 1
+            raise
         finally:
             self._write_metrics()
         return EXIT_COMMAND_FAILED if self._counts["command_failures"] else 0
@@ -226,14 +157,16 @@ class KeepService:
             if self._written is not None:
                 self._manager.notify("READY=1")
         elif self._has_configuration_changed():
-            self._reload()
-            self._renew(anew=True)
+            if self._reload():
+                self._renew(anew=True)
         elif self._is_store_changed or (
             not self._is_blocked() and self._app.clock.now() >= self._keeper.due_at
         ):
             self._renew(anew=self._is_store_changed)
         elif self._unwritten is not None and monotonic() >= self._write_at:
             self._write(self._unwritten)
+        elif self._written is not None and self._has_valid_token() and self._is_file_missing():
+            self._write(self._written)
         self._is_store_changed = False
         self._check_expiry()
         self._write_metrics()
@@ -260,10 +193,7 @@ class KeepService:
         """Get the token, a new one if that is due or `forced`, and write it."""
         refused = self._written.token.access_token if forced and self._written else None
         try:
-            kept = self._keeper.get(refused=refused, anew=anew)
-            if self._lifetime is None and kept.token.lifetime is not None:
-                self._lifetime = kept.token.lifetime
-                kept = self._keeper.get(anew=True)  # it is stored; now it is known when it is due
+            kept = self._get_token(refused=refused, anew=anew)
         except TokencliError as error:
             self._report_failure(error)
             return
@@ -280,6 +210,13 @@ class KeepService:
             self._write(kept)
         elif self._problem is None:
             self._set_status(self._describe_token(kept))
+
+    def _get_token(self, *, refused: Secret | None = None, anew: bool = False) -> KeptToken:
+        kept = self._keeper.get(refused=refused, anew=anew)
+        if self._lifetime is None and kept.token.lifetime is not None:
+            self._lifetime = kept.token.lifetime
+            kept = self._keeper.get(anew=True)  # it is stored; now it is known when it is due
+        return kept
 
     def _write(self, kept: KeptToken) -> None:
         """Write a token to the file, and tell those who use it."""
@@ -365,6 +302,11 @@ class KeepService:
             + (", so it was removed" if removed else "")
         )
 
+    def _is_file_missing(self) -> bool:
+        # Path.exists raises an error if a directory can't be entered.
+        exists = os.path.exists(self._options.token_path)  # noqa: PTH110
+        return self._unwritten is None and not exists
+
     def _has_valid_token(self) -> bool:
         if self._written is None:
             return False
@@ -406,18 +348,19 @@ class KeepService:
             least = self._lifetime * RENEWAL_SHARE
         return profile if least is None else replace(profile, min_ttl=least)
 
-    def _reload(self) -> None:
-        """Read the configuration again; if it has a problem, go on with the one that is known."""
+    def _reload(self) -> bool:
+        """Read the configuration again; if it has a problem, go on as before and return False."""
         try:
             self._app, self._profile = self._load()
         except TokencliError as error:
             self._counts["failures"] += 1
             self._report(error, "the configuration as it was before is used")
-            return
+            return False
         finally:
             self._stamps = self._new_stamps = self._read_stamps()
         self._keeper = TokenKeeper(self._load_profile, self._app)
         self._problem = self._lifetime = None
+        return True
 
     def _has_configuration_changed(self) -> bool:
         """Tell whether the configuration or a secret's file has changed, and is no longer changing."""
@@ -440,8 +383,10 @@ class KeepService:
         return stamps
 
     def _read_fingerprint(self) -> object:
-        store, key = self._app.token_store(self._profile), derive_binding(self._profile).key
-        return store.fingerprint(key)
+        with suppress(TokencliError):
+            store = self._app.token_store(self._profile)
+            return store.fingerprint(derive_binding(self._profile).key)
+        return None
 
     def _has_store_changed(self) -> bool:
         """Tell whether another process renewed the token, signed in or logged out.
@@ -514,46 +459,3 @@ class KeepService:
 
     def _request_renewal(self) -> None:
         self._is_renewal_requested = True
-
-
-def run_with_limit(
-    command: Sequence[str], environ: Mapping[str, str], timeout: float
-) -> str | None:
-    """Run a command, which is killed after `timeout` seconds; return what went wrong.
-
-    It has no stdin, and its stdout is our stderr. Its whole process group is killed.
-    """
-    try:
-        process = subprocess.Popen(  # noqa: S603 - the user's own command
-            list(command),
-            env=dict(environ),
-            stdin=subprocess.DEVNULL,
-            stdout=2,
-            start_new_session=True,
-        )
-    except OSError as error:
-        return f"can't be run: {(error.strerror or type(error).__name__).lower()}"
-    try:
-        code = process.wait(timeout)
-    except subprocess.TimeoutExpired:
-        return f"did not end within {timeout:g} s"
-    finally:
-        if process.poll() is None:
-            _kill_group(process)
-    if code < 0:
-        return f"was killed by signal {-code}"
-    return f"exited with code {code}" if code else None
-
-
-def _kill_group(process: "subprocess.Popen[bytes]") -> None:
-    if sys.platform == "win32":
-        process.kill()
-        return
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(STOP_GRACE_S)
-    except subprocess.TimeoutExpired:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()

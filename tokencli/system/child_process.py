@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
 from types import FrameType
@@ -18,6 +19,8 @@ EXIT_NOT_EXECUTABLE = 126
 TERMINAL_SIGNALS = ("SIGINT", "SIGQUIT")
 """Signals that a terminal sends to the command as well as to this process."""
 FORWARDED_SIGNALS = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
+STOP_GRACE_S = 1.0
+"""Seconds that a command has to end after SIGTERM."""
 
 
 def run_command(command: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -74,6 +77,49 @@ def _wait_for_exit(child: "subprocess.Popen[bytes]") -> int:
     while not ended.wait(1.0):
         pass
     return child.returncode
+
+
+def run_with_limit(
+    command: Sequence[str], environ: Mapping[str, str], timeout: float
+) -> str | None:
+    """Run a command, which is killed after `timeout` seconds; return what went wrong.
+
+    It has no stdin, and its stdout is our stderr. Its whole process group is killed.
+    """
+    try:
+        process = subprocess.Popen(  # noqa: S603 - the user's own command
+            list(command),
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=2,
+            start_new_session=True,
+        )
+    except OSError as error:
+        return f"can't be run: {(error.strerror or type(error).__name__).lower()}"
+    try:
+        code = process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        return f"did not end within {timeout:g} s"
+    finally:
+        if process.poll() is None:
+            _end_group(process)
+    if code < 0:
+        return f"was killed by signal {-code}"
+    return f"exited with code {code}" if code else None
+
+
+def _end_group(process: "subprocess.Popen[bytes]") -> None:
+    if sys.platform == "win32":
+        process.kill()
+        return
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(STOP_GRACE_S)
+    except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def build_start_error(program: str, error: OSError, path: str | None) -> UsageError:

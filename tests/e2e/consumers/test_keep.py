@@ -4,26 +4,32 @@ import json
 import os
 import resource
 import signal
-import socket
 import ssl
-import subprocess
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
-from time import monotonic, sleep
+from time import sleep
 from urllib.error import HTTPError
 
 import pytest
 
-from tests.conftest import Run, script
+from tests.conftest import Run
+from tests.e2e.consumers.keeper import (
+    Keeper,
+    first_token,
+    keep,
+    managing,
+    wait_until,
+)
 from tokencli.sandbox.server import Sandbox
 
 pytestmark = pytest.mark.long
 
+__all__ = ["keep"]
+
 LIFETIME_S = 5
-PATIENCE_S = 30.0
 
 
 @pytest.fixture
@@ -32,77 +38,6 @@ def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     with Sandbox(lifetime=f"{LIFETIME_S}s") as running:
         monkeypatch.setenv("TOKENCLI_CONFIG", running.config_file)
         yield running
-
-
-class Keeper:
-    """A running `tokencli keep`."""
-
-    def __init__(self, *args: str, env: dict[str, str] | None = None) -> None:
-        self.text = ""
-        """What it has printed on stderr."""
-        self.process = subprocess.Popen(
-            [script(), "keep", *args],
-            env={**os.environ, **(env or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.reader = Thread(target=self._read, daemon=True)
-        self.reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stderr is not None
-        with self.process.stderr as stderr:
-            for line in stderr:
-                self.text += line
-
-    def wait_for_end(self) -> int:
-        """Return its exit code as soon as it has ended."""
-        code = self.process.wait(PATIENCE_S)
-        self.reader.join()
-        return code
-
-    def wait_for(self, text: str, count: int = 1) -> None:
-        """Wait until it has printed the text so many times."""
-        wait_until(lambda: self.text.count(text) >= count, lambda: f"{text!r} in:\n{self.text}")
-
-    def end(self, number: int = signal.SIGTERM) -> int:
-        """Send a signal, and return the exit code, which must come within two seconds."""
-        self.process.send_signal(number)
-        code = self.process.wait(2)
-        self.reader.join(PATIENCE_S)
-        assert self.process.stdout is not None
-        assert self.process.stdout.read() == "", "stdout is for nothing"
-        self.process.stdout.close()
-        return code
-
-
-def wait_until(condition: Callable[[], object], describe: Callable[[], str] = str) -> None:
-    """Wait for a condition, or fail with its description."""
-    end = monotonic() + PATIENCE_S
-    while not condition():
-        assert monotonic() < end, describe()
-        sleep(0.02)
-
-
-@pytest.fixture
-def keep() -> Iterator[Callable[..., Keeper]]:
-    """Start keepers, and end those that a test leaves running."""
-    started: list[Keeper] = []
-
-    def start(*args: str, env: dict[str, str] | None = None) -> Keeper:
-        keeper = Keeper(*args, env=env)
-        started.append(keeper)
-        return keeper
-
-    yield start
-    for keeper in started:
-        if keeper.process.poll() is None:
-            keeper.process.kill()
-            keeper.process.wait()
-        assert keeper.process.stdout is not None
-        keeper.process.stdout.close()
 
 
 class Reader(Thread):
@@ -145,39 +80,6 @@ def reading(sandbox: Sandbox, path: Path) -> Iterator[Reader]:
     yield reader
     reader.ended.set()
     reader.join()
-
-
-class Manager:
-    """A service manager's socket, as sd_notify(3) describes it."""
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.bind("\0" + address[1:] if address.startswith("@") else address)
-        self.socket.settimeout(PATIENCE_S)
-        self.received: list[str] = []
-
-    def receive_until(self, start: str) -> str:
-        """Return the first message from now on with a line that begins so."""
-        while True:
-            message = self.socket.recv(8192).decode()
-            self.received.append(message)
-            if any(line.startswith(start) for line in message.splitlines()):
-                return message
-
-
-@contextmanager
-def managing(address: str) -> Iterator[Manager]:
-    """Listen as a service manager does."""
-    manager = Manager(address)
-    with manager.socket:
-        yield manager
-
-
-def first_token(path: Path) -> str:
-    """Return the content of the file as soon as it exists."""
-    wait_until(path.exists, lambda: f"{path} is missing")
-    return path.read_text()
 
 
 def test_three_expiries_without_a_refusal(
@@ -349,7 +251,10 @@ def test_first_token_waits_for_the_server(
     """A keeper that is started before the server is there waits for it; --once fails."""
     path = tmp_path / "token"
     sandbox.set_faults(drop="before")
-    assert keep("groupid", "--to", str(path), "--once").wait_for_end() == 6
+    once = keep("groupid", "--to", str(path), "--once")
+    assert once.wait_for_end() == 6
+    assert once.text.count("error: ") == 1
+    assert "next attempt" not in once.text
     keeper = keep("groupid", "--to", str(path))
     keeper.wait_for("no valid token; next attempt at")
     sandbox.set_faults()
@@ -535,6 +440,21 @@ def test_renewal_by_another_process_is_noticed(
     assert sandbox.database.token_requests == 2
 
 
+def test_removed_file_is_written_again(
+    sandbox: Sandbox, keep: Callable[..., Keeper], tmp_path: Path
+) -> None:
+    """A file that something else has removed is back within seconds, with the same token."""
+    sandbox.set_faults(lifetime="60s")
+    for to in ("token", "tokens/"):
+        keeper = keep("groupid", "--to", f"{tmp_path}/{to}")
+        path = tmp_path / to / "token" if to.endswith("/") else tmp_path / to
+        token = first_token(path)
+        path.unlink()
+        assert first_token(path) == token
+        assert keeper.end() == 0
+    assert sandbox.database.token_requests == 1
+
+
 def test_the_file_is_removed_at_the_end_if_wanted(
     sandbox: Sandbox, keep: Callable[..., Keeper], tmp_path: Path
 ) -> None:
@@ -554,7 +474,7 @@ def test_the_file_is_removed_at_the_end_if_wanted(
         (("groupid", "--to", "t", "--mode", "rw"), 2, "octal"),
         (("groupid", "--to", "t", "--exec", "'"), 2, "No closing quotation"),
         (("groupid", "--to", "t", "--format", "dpop"), 2, "its own proof"),
-        (("groupid", "--to", "t", "--format", "netrc"), 2, "--url"),
+        (("groupid", "--to", "t", "--url", "https://x.example"), 2, "--url requires"),
         (("groupid", "--to", "t", "--template", "{{ nonsense }}"), 2, "nonsense"),
         (("dpop-demo", "--to", "t"), 2, "bound to a key"),
         (("corp", "--to", "t"), 4, "interactive sign-in"),

@@ -1,0 +1,58 @@
+"""`tokencli keep` when the clock is set or the machine was suspended."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tokencli.app import AppOptions
+from tokencli.commands.keep_service import KeepService
+from tokencli.commands.kept_file import KeepOptions
+from tokencli.sandbox.server import Sandbox
+from tokencli.system.clock import SystemClock
+
+
+class SettableClock(SystemClock):
+    """The system's clock, set by `offset` seconds after `calls` more calls."""
+
+    def __init__(self) -> None:
+        self.offset, self.calls, self.later = 0.0, 0, 0.0
+
+    def now(self) -> float:
+        if self.later and self.calls == 0:
+            self.offset, self.later = self.offset + self.later, 0.0
+        self.calls -= 1
+        return super().now() + self.offset
+
+    def set_later(self, seconds: float, calls: int = 2) -> None:
+        """Set the clock after so many calls."""
+        self.later, self.calls = seconds, calls
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """Run a sandbox."""
+    with Sandbox() as running:
+        yield running
+
+
+@pytest.mark.parametrize("seconds", [-3 * 3600.0, 3 * 3600.0], ids=["set back", "resumed"])
+def test_token_is_renewed_when_the_clock_jumps(
+    sandbox: Sandbox, tmp_path: Path, seconds: float
+) -> None:
+    """Whether the clock was set back or hours have passed, the next check gets a token that is valid."""
+    path = tmp_path / "token"
+    service = KeepService(
+        KeepOptions(profile="groupid", path=path), AppOptions(config=sandbox.config_file)
+    )
+    clock = service._app.clock = SettableClock()  # type: ignore[misc]
+    service._step()
+    first = path.read_text()
+    service._wait()
+    service._step()
+    assert path.read_text() == first
+    clock.set_later(seconds)
+    service._wait()
+    service._step()
+    assert path.read_text() != first
+    assert sandbox.database.token_requests == 2
