@@ -4,16 +4,17 @@ import os
 import sys
 
 
-def main() -> None:
-    """Run the command line and exit with its code."""
+def main(words: "list[str] | None" = None) -> None:
+    """Run the command line, by default that of this process, and exit with its code."""
+    argv = sys.argv[1:] if words is None else words
     try:
         from tokencli.fastpath.reader import fast_path_output
 
-        if sys.argv[1:2] == ["exec"]:
+        if argv[:1] == ["exec"]:
             from tokencli.fastpath.launcher import launch_with_cached_tokens
 
-            launch_with_cached_tokens(sys.argv[1:], os.environ)
-        text = fast_path_output(sys.argv[1:], os.environ)
+            launch_with_cached_tokens(argv, os.environ)
+        text = fast_path_output(argv, os.environ)
         if text is None or not _write_and_exit(text):
             import gc
 
@@ -21,13 +22,18 @@ def main() -> None:
             gc.set_threshold(50_000, 50)
             from tokencli.commands.run import run_command_line
 
-            sys.exit(run_command_line(sys.argv[1:]))
+            sys.exit(run_command_line(argv))
     except KeyboardInterrupt:  # while modules were being imported
         sys.exit(130)
     except RuntimeError as error:  # the same during a class statement of Python 3.11
         if not isinstance(error.__cause__, KeyboardInterrupt):
             raise
         sys.exit(130)
+
+
+def docker_credential_helper() -> None:
+    """Run as `docker-credential-tokencli`, the name by which Docker calls a helper."""
+    main(["docker-credential", *sys.argv[1:]])
 
 
 def _write_and_exit(text: str) -> bool:

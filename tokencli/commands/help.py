@@ -21,6 +21,8 @@ INTEGRATIONS: tuple[str, ...] = (
     "keep",
     "git",
     "kubernetes",
+    "docker",
+    "aws",
     "httpie",
     "dotenv",
     "netrc",

@@ -29,6 +29,7 @@ COMMANDS: dict[str, str] = {
     "login": "tokencli.commands.login:login",
     "logout": "tokencli.commands.logout:logout",
     "git-credential": "tokencli.commands.git_credential:git_credential",
+    "docker-credential": "tokencli.commands.docker_credential:docker_credential",
     "sandbox": "tokencli.commands.sandbox:sandbox",
     "hook": "tokencli.commands.hook:hook",
     "completion": "tokencli.commands.completion:completion",
@@ -42,7 +43,7 @@ COMMAND_GROUPS = {
     "Use a token": ("exec", "proxy", "keep"),
     "Diagnosis": ("why", "doctor", "status", "log"),
     "Profiles": ("profiles", "login", "logout", "providers"),
-    "Credential helpers": ("git-credential",),
+    "Credential helpers": ("git-credential", "docker-credential"),
     "Help and tools": ("help", "sandbox", "hook", "completion"),
 }
 """Heading in `tokencli --help` -> the commands below it."""

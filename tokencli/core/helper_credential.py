@@ -12,7 +12,11 @@ from tokencli.core.stored_token import find_stored_token
 from tokencli.errors import ConfigError, UsageError
 from tokencli.models import Profile, Secret, TokenSet
 from tokencli.protocols import Context
-from tokencli.providers.endpoint_urls import check_endpoint_url, get_url_origin
+from tokencli.providers.endpoint_urls import (
+    check_api_is_named,
+    check_endpoint_url,
+    get_url_origin,
+)
 
 DEFAULT_USERNAME = "oauth2"
 USERNAMES = {"github": "x-access-token", "google": "oauth2accesstoken"}
@@ -29,8 +33,8 @@ def list_receiving_origins(profile: Profile, servers: Iterable[str] = ()) -> tup
     """
     named = tuple(servers)
     if not named:
-        urls = [url for url in (profile.api_url, profile.token_url) if url]
-        return tuple(dict.fromkeys(map(get_url_origin, urls)))
+        api = find_api_origin(profile)
+        return (*(() if api is None else (api,)), get_url_origin(profile.token_url))
     origins = []
     for server in named:
         url = server if "://" in server else f"https://{server}"
@@ -42,6 +46,17 @@ def list_receiving_origins(profile: Profile, servers: Iterable[str] = ()) -> tup
                 cause=error.message,
             ) from None
     return tuple(origins)
+
+
+def find_api_origin(profile: Profile) -> str | None:
+    """Return the origin of the profile's API; None if it has none, or only a user-defined provider names it."""
+    if not profile.api_url:
+        return None
+    try:
+        check_api_is_named(profile)
+    except ConfigError:
+        return None
+    return get_url_origin(profile.api_url)
 
 
 def find_origin(url: str) -> str | None:

@@ -1,0 +1,178 @@
+"""`tokencli docker-credential`, which is also the program `docker-credential-tokencli`."""
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from tokencli import __version__
+from tokencli.app import App
+from tokencli.commands import output
+from tokencli.commands.options import (
+    CommonOptions,
+    MinTtlOption,
+    ProfileOption,
+    common_options,
+)
+from tokencli.core.get_token import get_token
+from tokencli.core.helper_credential import (
+    choose_username,
+    find_api_origin,
+    find_origin,
+    list_receiving_origins,
+    require_plain_token,
+)
+from tokencli.errors import ConfigError, CredentialsError, TokencliError, UsageError
+from tokencli.formats.variable_checks import require_one_word
+from tokencli.models import Profile
+
+OPERATIONS = ("get", "store", "erase", "list", "version")
+NOT_FOUND = "credentials not found in native keychain"
+"""What Docker expects on stdout, word for word, if a helper has no credential for a registry."""
+MAX_INPUT_BYTES = 1 << 20
+
+
+@common_options(lock_timeout=True)
+def docker_credential(
+    common: CommonOptions,
+    operation: Annotated[
+        str, typer.Argument(metavar="OPERATION", help="get, store, erase, list or version.")
+    ],
+    profile_option: ProfileOption = None,
+    servers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--host",
+            metavar="HOST",
+            help="The registry (default: those of api_url and of the token endpoint).",
+        ),
+    ] = None,
+    username: Annotated[
+        str | None,
+        typer.Option("--username", metavar="NAME", help="User name to answer with."),
+    ] = None,
+    min_ttl: MinTtlOption = None,
+) -> None:
+    """Answer Docker's requests for the credential of a registry, as a credential helper.
+
+    Docker runs it as `docker-credential-tokencli`, with the registry on stdin. Without `--profile`,
+    the profile is the one whose `api_url` is on the registry. See `tokencli help docker`.
+
+    \b
+    echo registry.example.com | tokencli docker-credential get
+    """
+    app = App(common)
+    try:
+        if operation == "version":
+            output.write_stdout(f"docker-credential-tokencli {__version__}\n")
+        elif operation == "list":
+            output.write_stdout(json.dumps(_list_registries(app, username)) + "\n")
+        elif operation not in OPERATIONS:
+            raise UsageError(
+                f"unknown operation {operation[:64]!r}: use {', '.join(OPERATIONS)}",
+                fix="tokencli docker-credential --help",
+            )
+        else:
+            _answer(app, operation, profile_option, servers or [], username, min_ttl)
+    except TokencliError as error:
+        # Docker shows what a failed helper wrote to stdout, and looks for NOT_FOUND there.
+        output.write_stdout(f"{error.message}\n")
+        if error.message == NOT_FOUND:
+            raise typer.Exit(1) from None
+        raise
+
+
+def _answer(
+    app: App,
+    operation: str,
+    profile_name: str | None,
+    servers: list[str],
+    username: str | None,
+    min_ttl: float | None,
+) -> None:
+    """Answer `get`; `store` and `erase` of a registry that is known change nothing."""
+    server = _read_server(is_json=operation == "store")
+    profile = _find_profile(app, server, profile_name, servers)
+    if operation == "store":
+        app.terminal.print_note("nothing to store: tokencli gets the registry's tokens itself")
+    elif operation == "erase":
+        app.terminal.print_note(f"to end the login, run: tokencli logout {profile.name}")
+    else:
+        result = get_token(app.with_token_endpoint(profile), app, min_ttl=min_ttl)
+        require_plain_token(profile, result.token, "Docker")
+        token = result.token.access_token.reveal()
+        require_one_word(token, "token")
+        name = choose_username(profile, username)
+        answer = {"ServerURL": server, "Username": name, "Secret": token}
+        output.write_stdout(json.dumps(answer) + "\n")
+        if result.save_error is not None:
+            app.terminal.print_warning(result.save_error.message)
+
+
+def _read_server(*, is_json: bool) -> str:
+    """Return the registry on stdin: a host or URL, or for `store` the ServerURL of an object."""
+    data = sys.stdin.buffer.read(MAX_INPUT_BYTES) if sys.stdin else b""
+    try:
+        text = data.decode("utf-8")
+        server = json.loads(text)["ServerURL"] if is_json else text.strip()
+    except (ValueError, KeyError, TypeError, RecursionError):
+        server = ""
+    if not isinstance(server, str) or not server:
+        raise UsageError("no credentials server URL", cause="Docker writes the registry to stdin")
+    return server
+
+
+def _list_origins(server: str) -> list[str]:
+    """Return the origins that Docker may mean by a registry, which often has no scheme."""
+    urls = [server] if "://" in server else [f"https://{server}", f"http://{server}"]
+    return [origin for url in urls if (origin := find_origin(url)) is not None]
+
+
+def _find_profile(app: App, server: str, profile_name: str | None, servers: list[str]) -> Profile:
+    """Return the profile for a registry.
+
+    Raises:
+        CredentialsError: there is none. UsageError: there are several.
+    """
+    wanted = set(_list_origins(server))
+    if profile_name is not None:
+        profile = app.get_profile(profile_name, anew=None)
+        if not wanted.isdisjoint(list_receiving_origins(profile, servers)):
+            return profile
+        raise CredentialsError(NOT_FOUND)
+    if servers:
+        raise UsageError("--host requires --profile", fix="tokencli docker-credential --help")
+    found = [each for each in _load_profiles(app) if find_api_origin(each) in wanted]
+    chosen = app.environ.get("TOKENCLI_PROFILE")
+    found = [each for each in found if each.name == chosen] or found
+    if not found:
+        raise CredentialsError(NOT_FOUND)
+    if len(found) > 1:
+        names = " and ".join(each.name for each in found[:3])
+        raise UsageError(
+            f"several profiles are for this registry: {names}",
+            cause="the api_url of each is on it; TOKENCLI_PROFILE chooses one",
+        )
+    return found[0]
+
+
+def _load_profiles(app: App) -> list[Profile]:
+    """Return the profiles with an API that have no problems."""
+    profiles = []
+    for name in app.list_profile_names():
+        try:
+            profile = app.get_profile(name, anew=None)
+        except ConfigError:
+            continue
+        if find_api_origin(profile):
+            profiles.append(profile)
+    return profiles
+
+
+def _list_registries(app: App, username: str | None) -> dict[str, str]:
+    """Return the servers of the profiles' APIs, and the user name for each."""
+    return {
+        (find_api_origin(profile) or "").removesuffix(":443"): choose_username(profile, username)
+        for profile in _load_profiles(app)
+    }
