@@ -5,7 +5,7 @@ $TokencliWords = @{
         '--version' = $null
         '--help' = $null
         '-h' = $null
-        '' = @('get', 'refresh', 'inspect', 'export', 'exec', 'proxy', 'keep', 'why', 'status', 'log', 'doctor', 'login', 'logout', 'git-credential', 'sandbox', 'hook', 'completion', 'help', 'profiles', 'providers')
+        '' = @('get', 'refresh', 'inspect', 'export', 'exec', 'proxy', 'keep', 'why', 'status', 'log', 'doctor', 'login', 'logout', 'git-credential', 'docker-credential', 'sandbox', 'hook', 'completion', 'help', 'profiles', 'providers')
     }
     'get' = @{
         '--profile' = @('<profiles>')
@@ -298,6 +298,24 @@ $TokencliWords = @{
         '-h' = $null
         '' = @('<profiles>')
     }
+    'docker-credential' = @{
+        '--profile' = @('<profiles>')
+        '-p' = @('<profiles>')
+        '--host' = @()
+        '--username' = @()
+        '--min-ttl' = @()
+        '--config' = @('<files>')
+        '--timeout' = @()
+        '--lock-timeout' = @()
+        '--no-input' = $null
+        '--quiet' = $null
+        '-q' = $null
+        '--verbose' = $null
+        '-v' = $null
+        '--help' = $null
+        '-h' = $null
+        '' = @()
+    }
     'sandbox' = @{
         '--port' = @()
         '--users' = @('<files>')
@@ -359,7 +377,7 @@ $TokencliWords = @{
         '-v' = $null
         '--help' = $null
         '-h' = $null
-        '' = @('getting-started', 'walkthroughs', 'sandbox', 'profiles', 'secrets', 'scripts', 'ci', 'integrations', 'exec', 'proxy', 'keep', 'git', 'kubernetes', 'httpie', 'dotenv', 'netrc', 'clipboard', 'api-clients', 'terraform', 'ansible', 'sign-in', 'oauth', 'any-endpoint', 'provider-reference', 'inspect', 'why', 'troubleshooting', 'error-codes', 'security', 'speed', 'platforms', 'python-api', 'architecture', 'testing', 'get', 'refresh', 'export', 'status', 'log', 'providers', 'doctor', 'login', 'logout', 'git-credential', 'hook', 'completion', 'help')
+        '' = @('getting-started', 'walkthroughs', 'sandbox', 'profiles', 'secrets', 'scripts', 'ci', 'integrations', 'exec', 'proxy', 'keep', 'git', 'kubernetes', 'docker', 'aws', 'httpie', 'dotenv', 'netrc', 'clipboard', 'api-clients', 'terraform', 'ansible', 'sign-in', 'oauth', 'any-endpoint', 'provider-reference', 'inspect', 'why', 'troubleshooting', 'error-codes', 'security', 'speed', 'platforms', 'python-api', 'architecture', 'testing', 'get', 'refresh', 'export', 'status', 'log', 'providers', 'doctor', 'login', 'logout', 'git-credential', 'docker-credential', 'hook', 'completion', 'help')
     }
     'profiles' = @{
         '--json' = $null
