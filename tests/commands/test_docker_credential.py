@@ -121,9 +121,15 @@ def test_store_and_erase_change_nothing(sandbox: Sandbox) -> None:
     assert len(sandbox.issued_tokens) == count
 
 
-def test_list_and_version() -> None:
+def test_default_api_is_no_registry(sandbox: Sandbox) -> None:
+    """GroupID's profile has an `api_url` on the sandbox that nobody wrote."""
+    assert run("get", stdin=sandbox.url).out == NOT_FOUND
+
+
+def test_list_and_version(sandbox: Sandbox) -> None:
     """The registries with their user names; the program with its version."""
     listed = json.loads(run("list").out)
+    assert sandbox.url not in listed
     assert listed["https://registry.example.com"] == "oauth2"
     assert listed["https://bound.example.com:5000"] == "oauth2"
     assert run("version").out == f"docker-credential-tokencli {__version__}\n"

@@ -158,14 +158,14 @@ def _find_profile(app: App, server: str, profile_name: str | None, servers: list
 
 
 def _load_profiles(app: App) -> list[Profile]:
-    """Return the profiles with an API that have no problems."""
+    """Return the profiles that set `api_url` themselves; a provider's default is no registry."""
     profiles = []
     for name in app.list_profile_names():
         try:
             profile = app.get_profile(name, anew=None)
         except ConfigError:
             continue
-        if find_api_origin(profile):
+        if "api_url" in profile.own_keys:
             profiles.append(profile)
     return profiles
 
