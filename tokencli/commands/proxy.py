@@ -67,7 +67,6 @@ def proxy(
     app = App(common)
     name = select_profile_name(profile, profile_option)
     with (
-        stop_on_signals() as stopped,
         open_loopback_proxy(
             app,
             name,
@@ -77,6 +76,7 @@ def proxy(
             socket_path=socket,
             needs_secret=not no_secret,
         ) as base_url,
+        stop_on_signals() as stopped,
     ):
         output.write_stdout(f"{base_url}\n")
         app.terminal.print_note("Use this URL instead of the API's. Stop the proxy with Ctrl-C.")

@@ -51,7 +51,7 @@ def forward_request_headers(
         lower = name.lower()
         if lower in left_out:
             continue
-        kept = rewrite_reference(value, route, api) if lower in _REFERENCES else value
+        kept = rewrite_reference(value, route, api) if lower in _REFERENCES else _as_text(value)
         if secret is None or secret not in kept:
             forwarded.add(name, kept)
     forwarded.extend(added)
@@ -62,7 +62,7 @@ def forward_reply_headers(headers: "CIMultiDictProxy[str]") -> "CIMultiDict[str]
     """Return the headers of the API's reply for the client."""
     left_out = HOP_BY_HOP | list_connection_options(headers)
     return CIMultiDict(
-        [(name, value) for name, value in headers.items() if name.lower() not in left_out]
+        [(name, _as_text(value)) for name, value in headers.items() if name.lower() not in left_out]
     )
 
 
@@ -95,3 +95,14 @@ def lower_headers(headers: "CIMultiDictProxy[str]") -> Mapping[str, str]:
         lower = name.lower()
         found[lower] = f"{found[lower]}, {value}" if lower in found else value
     return found
+
+
+def _as_text(value: str) -> str:
+    """Return a value that isn't UTF-8 as the Latin-1 that it probably is; aiohttp would drop bytes."""
+    if value.isascii():
+        return value
+    data = value.encode("utf-8", "surrogateescape")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")

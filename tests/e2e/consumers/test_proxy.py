@@ -321,7 +321,7 @@ def test_secret_is_in_no_log_and_no_command_line(sandbox: Sandbox) -> None:
         }
         arrived = requests.get(f"{running.url}/echo?canary=1", headers=headers).json()
         command = Path(f"/proc/{running.process.pid}/cmdline").read_text()
-        log = running.log
+    log = running.log
     assert running.secret not in json.dumps(arrived) + command + log
     sent = dict(arrived["headers"])
     assert (sent["Referer"], sent["Destination"]) == (f"{api.url}/page?x", f"{api.url}/new")
