@@ -121,6 +121,7 @@ complete -c tokencli -n '__tokencli_at export' -l help -s h -d 'Show this messag
 complete -c tokencli -n '__tokencli_at exec' -f -a '(__tokencli_names)'
 complete -c tokencli -n '__tokencli_at exec' -l var -r -f -d 'Variable to set instead of the profile\'s.'
 complete -c tokencli -n '__tokencli_at exec' -l all-vars -d 'Also set NAME_TYPE, _SCOPE, _HEADER or _QUERY, and the reply\'s outputs.'
+complete -c tokencli -n '__tokencli_at exec' -l proxy -r -f -d 'Hand over no token, but $TOKENCLI_PROXY_URL of a proxy to the API at URL.'
 complete -c tokencli -n '__tokencli_at exec' -l min-ttl -r -f -d 'Minimum remaining lifetime, e.g. 5m.'
 complete -c tokencli -n '__tokencli_at exec' -l force -d 'Get a new token even if the stored one is fresh.'
 complete -c tokencli -n '__tokencli_at exec' -l scope -r -f -d 'Scopes to request instead of the profile\'s.'

@@ -104,6 +104,7 @@ $TokencliWords = @{
     'exec' = @{
         '--var' = @()
         '--all-vars' = $null
+        '--proxy' = @()
         '--min-ttl' = @()
         '--force' = $null
         '--scope' = @()

@@ -60,13 +60,7 @@ def launch_command(
     for profile in loaded:
         list_export_variables(profile, variable, all_variables=all_variables)
     check_shared_variables(app, names, cause="the command can have only one of them")
-    child_environ = strip_variables(
-        app.environ,
-        [variable or profile.export for profile in loaded],
-    )
-    for profile in loaded:
-        for name in list_all_variables(profile, variable or profile.export):
-            child_environ.pop(name, None)
+    child_environ = strip_old_tokens(app, loaded, variable)
     for profile in loaded:
         result = get_token(profile, app, min_ttl=min_ttl, force=force)
         app.terminal.print_detail(describe_source(result))
@@ -78,6 +72,18 @@ def launch_command(
     except OSError as error:
         report_error(build_start_error(command[0], error, child_environ.get("PATH")))
         return exit_status_of(error)
+
+
+def strip_old_tokens(
+    app: App, profiles: Sequence[Profile], variable: str | None = None
+) -> dict[str, str]:
+    """Return the environment without the variables that may have an old token of the profiles."""
+    names = [variable or profile.export for profile in profiles]
+    environ = strip_variables(app.environ, names)
+    for profile, name in zip(profiles, names, strict=True):
+        for other in list_all_variables(profile, name):
+            environ.pop(other, None)
+    return environ
 
 
 def require_command(app: App, profiles: Sequence[str], command: Sequence[str]) -> None:

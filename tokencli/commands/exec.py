@@ -14,6 +14,7 @@ from tokencli.commands.options import (
     ScopeOption,
     common_options,
 )
+from tokencli.errors import UsageError
 
 _COMMAND_KEY = "tokencli.command"
 """Where the context has the words after `--`."""
@@ -55,6 +56,14 @@ def run_with_tokens(
             help="Also set NAME_TYPE, _SCOPE, _HEADER or _QUERY, and the reply's outputs.",
         ),
     ] = False,
+    proxy: Annotated[
+        str | None,
+        typer.Option(
+            "--proxy",
+            metavar="URL",
+            help="Hand over no token, but $TOKENCLI_PROXY_URL of a proxy to the API at URL.",
+        ),
+    ] = None,
     min_ttl: MinTtlOption = None,
     force: ForceOption = False,
     scope: ScopeOption = None,
@@ -69,11 +78,21 @@ def run_with_tokens(
     tokencli exec groupid -- sh -c 'curl --oauth2-bearer "$ACCESS_TOKEN" https://api.example.com/'
     tokencli exec groupid corp --min-ttl 30m -- ./deploy.sh
     tokencli exec --var API_TOKEN -- make upload
+    tokencli exec groupid --proxy https://api.example.com -- sh -c 'curl "$TOKENCLI_PROXY_URL/orders"'
     """
+    app, command = App(common), context.meta[_COMMAND_KEY]
+    if proxy is not None:
+        if variable or all_variables or min_ttl is not None or force:
+            raise UsageError(
+                "--proxy can't be combined with --var, --all-vars, --min-ttl and --force"
+            )
+        from tokencli.commands.loopback_proxy import run_behind_proxy  # start-up cost
+
+        return run_behind_proxy(app, profiles or (), command=command, to=proxy, scope=scope)
     return launch_command(
-        App(common),
+        app,
         *(profiles or ()),
-        command=context.meta[_COMMAND_KEY],
+        command=command,
         variable=variable,
         all_variables=all_variables,
         scope=scope,

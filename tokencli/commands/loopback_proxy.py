@@ -3,7 +3,7 @@
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from shlex import quote
@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote as percent_encode
 
 from tokencli.app import App
+from tokencli.commands.child_launch import require_command, strip_old_tokens
 from tokencli.commands.error_report import report_error
 from tokencli.core.request_credentials import RequestCredentials
 from tokencli.core.secret_resolver import SecretResolver
@@ -29,10 +30,15 @@ from tokencli.net.tls_context import (
 )
 from tokencli.oauth.client_authentication import tls_client_certificate
 from tokencli.providers.endpoint_urls import check_api_is_named, check_endpoint_url, is_loopback_url
+from tokencli.system.child_process import build_start_error, exit_status_of, run_command
 
 REPORT_INTERVAL_S = 10.0
 """Seconds until the same failure of the API is reported again."""
 SECRET_BYTES = 32
+URL_VARIABLE = "TOKENCLI_PROXY_URL"
+"""The variable with the base URL for a command."""
+FORWARD_PROXY_VARIABLES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
+"""Variables by which the command would send its requests to another proxy."""
 
 
 @contextmanager
@@ -114,6 +120,39 @@ def open_loopback_proxy(
         )
         stack.enter_context(running_proxy(settings, listeners))
         yield base_url if secret is None else f"{base_url}/{secret.reveal()}"
+
+
+def run_behind_proxy(
+    app: App, profiles: Sequence[str], *, command: Sequence[str], to: str, scope: str | None = None
+) -> int:
+    """Run a command with the base URL of a proxy to the API at `to`, and end the proxy with it.
+
+    The token is neither in its environment nor on its command line.
+
+    Return:
+        The exit status of the command, 128+n for signal n; or that of a shell for a command that can't
+        be run, which is reported.
+
+    Raises:
+        UsageError: there is no command, or more than one profile. TokencliError: as of
+            `open_loopback_proxy`.
+    """
+    require_command(app, profiles, command)
+    if len(profiles) > 1:
+        raise UsageError("a proxy adds the token of one profile; with --proxy, name only one")
+    name = profiles[0] if profiles else None
+    environ = strip_old_tokens(app, [app.get_profile(name, scope=scope)])
+    with open_loopback_proxy(app, name, to=to, scope=scope) as base_url:
+        environ[URL_VARIABLE] = base_url
+        if any(environ.get(variable) for variable in FORWARD_PROXY_VARIABLES):
+            for variable in ("NO_PROXY", "no_proxy"):
+                excluded = environ.get(variable) or environ.get(variable.swapcase())
+                environ[variable] = ",".join(filter(None, (excluded, "127.0.0.1")))
+        try:
+            return run_command(command, environ)
+        except OSError as error:
+            report_error(build_start_error(command[0], error, environ.get("PATH")))
+            return exit_status_of(error)
 
 
 def _select_api_url(profile: Profile, to: str | None) -> str:

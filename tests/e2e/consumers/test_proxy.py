@@ -22,7 +22,7 @@ import requests
 import websockets
 
 from tests.conftest import Run, script
-from tests.e2e.consumers.expiries import until_expired
+from tests.e2e.consumers.expiries import EXPIRIES, until_expired
 from tests.e2e.consumers.streaming_api import CHUNK, EVENTS, StreamingApi
 from tests.e2e.test_why_gateways import find_port, find_program, started
 from tests.servers.configured import Configure
@@ -417,6 +417,24 @@ def test_nothing_but_the_api_is_reachable(sandbox: Sandbox, target: str) -> None
         assert api.requests == []
 
 
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /x HTTP/1.1\r\n\r\n",
+        "Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+        "X-Bad : 1\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ],
+)
+def test_ambiguous_requests_are_refused(sandbox: Sandbox, rest: str) -> None:
+    """What two servers could read differently is not forwarded."""
+    with proxied(sandbox) as (api, running):
+        host = f"127.0.0.1:{running.address[1]}"
+        reply = running.exchange(f"POST /{running.secret}/echo HTTP/1.1\r\nHost: {host}\r\n{rest}")
+        assert reply.split()[1] == "400"
+        assert [each.headers.get("Content-Length") for each in api.requests] in ([], [None])
+
+
 def test_http_semantics_are_kept(sandbox: Sandbox, session: requests.Session) -> None:
     """Status lines, repeated headers, HEAD, compressed bodies and missing headers arrive as they are."""
     with proxied(sandbox) as (_, running):
@@ -672,6 +690,70 @@ def test_without_aiohttp(sandbox: Sandbox, tokencli: Run, tmp_path: Path) -> Non
     )
     assert done.code == 2
     assert f"fix: {sys.executable} -m pip install aiohttp" in done.err
+
+
+def test_command_behind_a_proxy(short_lived: Sandbox, tokencli: Run) -> None:
+    """It sees a URL and no token, its requests never fail, and its exit status is passed on."""
+
+    def accepts(token: str) -> bool:
+        return not isinstance(short_lived.database.check_access_token(token, "oauth2"), str)
+
+    loop = """
+for i in 1 2 3 4 5 6 7; do curl -fsS "$TOKENCLI_PROXY_URL/echo" > /dev/null || exit 99; sleep 0.6; done
+env; tr '\\0' ' ' < /proc/$PPID/cmdline; exit 42
+"""
+    with StreamingApi(accepts) as api:
+        done = tokencli(
+            *("exec", "oauth2", "--proxy", api.url, "--", "bash", "-c", loop),
+            env={
+                "ACCESS_TOKEN": "old",
+                "ACCESS_TOKEN_EXPIRES_AT": "1",
+                "HTTP_PROXY": "http://x.invalid",
+            },
+        )
+    assert done.code == 42, done.err
+    tokens = [token.token for token in short_lived.issued_tokens]
+    assert len(tokens) > EXPIRIES
+    assert not [token for token in tokens if token in done.out + done.err]
+    variables = dict(line.split("=", 1) for line in done.out.splitlines() if "=" in line)
+    assert not {"ACCESS_TOKEN", "ACCESS_TOKEN_EXPIRES_AT"} & variables.keys()
+    assert variables["NO_PROXY"] == "127.0.0.1"
+    url = urlsplit(variables["TOKENCLI_PROXY_URL"])
+    assert url.path.strip("/") not in done.out.splitlines()[-1]
+    with socket.socket() as probe:  # the proxy has ended with the command
+        assert probe.connect_ex(("127.0.0.1", url.port or 0)) != 0
+
+
+def test_command_that_a_signal_ends(sandbox: Sandbox) -> None:
+    """A signal to tokencli reaches the command, and the exit status says so."""
+    words = ["exec", "oauth2", "--proxy", "https://api.example.com", "--", "sh", "-c"]
+    with subprocess.Popen(
+        [script(), *words, "trap 'exit 7' TERM; echo ready; while :; do sleep 0.1; done"],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        process.terminate()
+        assert process.wait(10) == 7
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "text"),
+    [
+        (["oauth2", "corp", "--proxy", "https://x.example.com", "--", "true"], 2, "only one"),
+        (["oauth2", "--proxy", "https://x.example.com"], 2, "no command"),
+        (["oauth2", "--proxy", "https://x.example.com", "--force", "--", "true"], 2, "--force"),
+        (["oauth2", "--proxy", "https://x.example.com", "--", "no-such-thing"], 127, "not found"),
+        (["oauth2", "--proxy", "http://x.example.com", "--", "true"], 2, "https"),
+    ],
+)
+def test_commands_that_are_not_run(
+    sandbox: Sandbox, tokencli: Run, words: list[str], code: int, text: str
+) -> None:
+    """Each mistake has the exit code of its kind."""
+    done = tokencli("exec", *words)
+    assert done.code == code
+    assert text in done.err
 
 
 NGINX = """
