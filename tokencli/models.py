@@ -1,6 +1,6 @@
 """The data of the program: secret, profile, token set, HTTP request, reply. Frozen, without I/O."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field, replace
 from datetime import UTC
 from hmac import compare_digest
@@ -373,6 +373,18 @@ class AuthAdditions:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamedBody:
+    """A body that is sent piece by piece, because it may be larger than memory."""
+
+    open: Callable[[], Iterator[bytes]]
+    """Returns its pieces; may be called once for each time that it is sent."""
+    length: int | None = None
+    """Bytes, or None if that is unknown; then it is sent in chunks (RFC 9112 section 7.1)."""
+    is_repeatable: bool = True
+    """Whether it can be sent again."""
+
+
+@dataclass(frozen=True, slots=True)
 class HttpRequest:
     """An HTTP request as it will be sent."""
 
@@ -396,6 +408,12 @@ class HttpRequest:
     """The grant it is part of, or `refresh_token`; empty for other endpoints than the token endpoint."""
     masked_copy: "HttpRequest | None" = None
     """The same request with `***` for each secret, however short, for display."""
+    streamed_body: StreamedBody | None = None
+    """The body instead of `body`, for a request with `receive`."""
+    receive: "Callable[[HttpReply], Callable[[bytes], object] | None] | None" = None
+    """Gets the reply without its body once the headers are there, and returns what gets each piece of the
+    body; or None, if the body is to be part of the reply. If it is set, the timeout isn't for the whole
+    exchange but for each wait without progress, and a body that is part of the reply ends at the limit."""
 
     def __repr__(self) -> str:
         return f"<{self.method} {self.url.split('?')[0]}>"
@@ -414,6 +432,12 @@ class HttpReply:
     """Why the body is incomplete or still encoded; to be raised if what is needed can't be read."""
     proxy: str | None = None
     """Host and port of the proxy that it came through."""
+    reason: str = ""
+    """The reason phrase behind the status."""
+    version: int = 11
+    """The version of HTTP: 10 or 11."""
+    header_lines: tuple[tuple[str, str], ...] = ()
+    """The headers as they came, one by one."""
 
     @property
     def server_time(self) -> float | None:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from errno import EAGAIN
 
 from tokencli.errors import StorageError
 
@@ -30,13 +31,30 @@ def write_stdout(text: str) -> None:
             reader.
     """
     if sys.stdout is None or sys.stdout.closed:
-        raise StorageError("can't print the result: stdout is closed")
+        raise _closed_error()
     encoding = sys.stdout.encoding or "ascii"
-    data = text.encode(encoding, "backslashreplace")
+    write_stdout_bytes(text.encode(encoding, "backslashreplace"))
+
+
+def write_stdout_bytes(data: bytes) -> None:
+    """Write bytes as they are; a thread that waits for the reader doesn't keep the process from ending.
+
+    Raises:
+        StorageError: stdout is closed, full or failing. ReaderClosedError: it is a pipe without a
+            reader.
+    """
+    if sys.stdout is None or sys.stdout.closed:
+        raise _closed_error()
     _output_state["written"] = True
     try:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        # Not through the buffer, which the interpreter would want to lock at exit.
+        raw = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)
+        view = memoryview(data)
+        while view:
+            written = raw.write(view)
+            if written is None:
+                raise BlockingIOError(EAGAIN, os.strerror(EAGAIN))
+            view = view[written:]
     except BrokenPipeError:
         _discard_unwritten()
         raise ReaderClosedError from None
@@ -44,6 +62,10 @@ def write_stdout(text: str) -> None:
         _discard_unwritten()
         reason = error.strerror if isinstance(error, OSError) else "stdout is closed"
         raise StorageError(f"can't print the result: {reason}") from None
+
+
+def _closed_error() -> StorageError:
+    return StorageError("can't print the result: stdout is closed")
 
 
 def _discard_unwritten() -> None:

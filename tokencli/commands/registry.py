@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {
     "inspect": "tokencli.commands.inspect:inspect",
     "export": "tokencli.commands.export:export",
     "exec": "tokencli.commands.exec:run_with_tokens",
+    "request": "tokencli.commands.request:request",
     "proxy": "tokencli.commands.proxy:proxy",
     "keep": "tokencli.commands.keep:keep",
     "why": "tokencli.commands.why:why",
@@ -40,7 +41,7 @@ COMMANDS: dict[str, str] = {
 
 COMMAND_GROUPS = {
     "Tokens": ("get", "export", "refresh", "inspect"),
-    "Use a token": ("exec", "proxy", "keep"),
+    "Use a token": ("exec", "request", "proxy", "keep"),
     "Diagnosis": ("why", "doctor", "status", "log"),
     "Profiles": ("profiles", "login", "logout", "providers"),
     "Credential helpers": ("git-credential", "docker-credential"),

@@ -74,13 +74,13 @@ def _run_and_report(argv: Sequence[str]) -> int:
     except TokencliError as error:
         if config := _find_config_option(argv):
             error.name_config(config)
-        report_error(error, as_json="--json" in _own_options(argv))
+        report_error(error, as_json=_wants_json(argv))
         return error.exit_code
     except BrokenPipeError:
         return output.EXIT_BROKEN_PIPE
     except OSError as error:  # of a stream or a file, not handled closer to its cause
         failure = StorageError(f"system error: {error.strerror or type(error).__name__}")
-        report_error(failure, as_json="--json" in _own_options(argv))
+        report_error(failure, as_json=_wants_json(argv))
         return failure.exit_code
     except Exception as error:  # noqa: BLE001 - the catch-all that keeps tracebacks from users
         signal_cause = find_signal_cause(error) or find_raised_signal()
@@ -88,7 +88,7 @@ def _run_and_report(argv: Sequence[str]) -> int:
             raise signal_cause from None
         if _is_resource_exhaustion(error):
             exhaustion = StorageError(OUT_OF_RESOURCES, fix="ulimit -a; free -m")
-            report_error(exhaustion, as_json="--json" in _own_options(argv))
+            report_error(exhaustion, as_json=_wants_json(argv))
             return exhaustion.exit_code
         report_error(
             _build_internal_error(
@@ -101,6 +101,11 @@ def _run_and_report(argv: Sequence[str]) -> int:
 def _own_options(argv: Sequence[str]) -> Sequence[str]:
     """Return the command line without what follows `--`, which may be another program's."""
     return argv[: argv.index("--")] if "--" in argv else argv
+
+
+def _wants_json(argv: Sequence[str]) -> bool:
+    """Tell whether errors are reported as JSON; for `request`, --json is the data to send."""
+    return "--json" in _own_options(argv) and argv[0] != "request"
 
 
 def _find_config_option(argv: Sequence[str]) -> str | None:

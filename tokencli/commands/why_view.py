@@ -101,6 +101,17 @@ def render_diagnosis(findings: Sequence[Finding], evidence: Evidence) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
+def summarize_finding(best: Finding, others: Sequence[Finding]) -> Iterator[str]:
+    """Yield the most likely cause in a few lines, and the titles of the others."""
+    yield f"{best.confidence}: {best.title or CAUSES[best.id].title}"
+    for text in best.evidence:
+        yield f"  - {text}"
+    if others:
+        yield f"also possible: {'; '.join(each.title or CAUSES[each.id].title for each in others)}"
+    if best.fix is not None:
+        yield f"fix: {best.fix}"
+
+
 def _render_circumstances(evidence: Evidence, width: int) -> Iterator[str]:
     """Yield what the diagnosis is about."""
     call, token, profile = evidence.call, evidence.token, evidence.profile

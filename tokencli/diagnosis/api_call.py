@@ -23,7 +23,12 @@ from tokencli.models import (
 )
 from tokencli.oauth import dpop
 from tokencli.oauth.server_reason import ServerReason, read_server_reason
-from tokencli.oauth.token_usage import AUTH_SCHEMES, fill_usage_lines, missing_value_error
+from tokencli.oauth.token_usage import (
+    AUTH_SCHEMES,
+    append_query,
+    fill_usage_lines,
+    missing_value_error,
+)
 from tokencli.oauth.www_authenticate import Challenge, parse_challenges
 from tokencli.protocols import Context
 from tokencli.providers.endpoint_urls import check_endpoint_url
@@ -314,8 +319,7 @@ def _build_request(
         replaced = {name.lower() for name, _ in carrier.headers}
         headers = {name: value for name, value in headers.items() if name.lower() not in replaced}
         headers |= dict(carrier.headers)
-        for name, value in carrier.query:
-            url += f"{'&' if '?' in url else '?'}{quote(name, safe='')}={value}"
+        url = append_query(url, carrier.query)
         key = bearer.token.dpop_key
         if key is not None:
             proof = "dpop"

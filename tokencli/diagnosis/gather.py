@@ -12,6 +12,7 @@ from threading import Lock, Thread
 from typing import Any
 from urllib.parse import urlsplit
 
+from tokencli.core.api_request import load_client_certificate
 from tokencli.core.secret_resolver import SecretResolver, resolve_usage_secrets, source_interaction
 from tokencli.core.stored_token import find_stored_token, require_stored_token
 from tokencli.diagnosis import issuer_probes
@@ -45,7 +46,6 @@ from tokencli.diagnosis.side_by_side import collect_until
 from tokencli.diagnosis.token_facts import add_introspection, describe_token
 from tokencli.errors import CredentialsError, DeadlineError, TokencliError
 from tokencli.models import Connection, Profile, Secret, TokenSet
-from tokencli.oauth.client_authentication import tls_client_certificate
 from tokencli.oauth.token_usage import list_usage_secrets
 from tokencli.protocols import Context, WaitStatus
 from tokencli.token_store.credential_key import derive_binding
@@ -298,30 +298,21 @@ class Gatherer:
         if token is None:
             return None
         call, pasted = self.given.call, self.given.pasted
+        profile = self.profile
+        certificate = None if profile is None else load_client_certificate(profile, self.ctx)
         if call is not None and call.carries_token:
-            return TokenBearer(token, certificate=self._load_certificate())
+            return TokenBearer(token, certificate=certificate)
         if pasted is not None:  # whoever has only the text has no key either
             text = pasted.sent if pasted.mangling else pasted.token
             token = TokenSet(Secret(text), "Bearer", token.obtained_at, outputs=token.outputs)
-        if self.profile is None:
+        if profile is None:
             return TokenBearer(token)
         return TokenBearer(
             token,
-            self.profile,
-            resolve_usage_secrets(self.profile, self.ctx)
-            if list_usage_secrets(self.profile)
-            else {},
-            self._load_certificate(),
+            profile,
+            resolve_usage_secrets(profile, self.ctx) if list_usage_secrets(profile) else {},
+            certificate,
         )
-
-    def _load_certificate(self) -> Any:
-        if self.profile is None or self.profile.client_cert is None:
-            return None
-        resolver = SecretResolver(self.profile, self.ctx, may_prompt=True)
-        passphrase = None
-        if "key_passphrase" in self.profile.secrets:
-            passphrase = resolver.resolve("key_passphrase", optional=True)
-        return tls_client_certificate(self.profile, passphrase)
 
     def _prepare_introspection(self) -> SecretResolver | None:
         """Return the client's secrets, or None if they may not be used."""

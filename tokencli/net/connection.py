@@ -4,17 +4,20 @@ import http.client
 import io
 import re
 import socket
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from threading import RLock
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from tokencli.fast_dataclass import dataclass
 from tokencli.models import Connection, HttpReply
 from tokencli.net.proxy import Proxy
 from tokencli.net.request_guard import RequestTarget
 from tokencli.net.tls_context import TrustConfig
+
+T = TypeVar("T")
 
 MAX_BODY_BYTES = 1024 * 1024
 """Limit of a body, before and after decompression."""
@@ -61,6 +64,8 @@ class FailureContext:
     proxy_schemes: tuple[str, ...] = ()
     """How a proxy that replied with 407 wants to be authenticated to, e.g. `basic`."""
     has_client_certificate: bool = False
+    idle_s: float | None = None
+    """Wall-clock seconds without progress, if that is what the timeout limits."""
 
     @property
     def server(self) -> str:
@@ -95,6 +100,14 @@ class ExchangeProgress:
         """The reply without its body, once its headers are complete."""
         self.body = bytearray()
         """What has come of the body."""
+        self.is_reply_limited = True
+        """Whether the reply may not be larger than MAX_REPLY_BYTES."""
+        self.active_at = time.monotonic()
+        """Monotonic seconds of the last progress."""
+        self.is_waiting_for_caller = False
+        """Whether the caller's function is running that supplies or takes a piece of a body."""
+        self.caller_error: BaseException | None = None
+        """What that function has raised, which is no failure of the exchange."""
 
     def record_connection(self, sock: socket.socket, stage: ExchangeStage) -> None:
         """Keep a duplicate of the socket, because TLS takes `sock` over."""
@@ -103,6 +116,7 @@ class ExchangeProgress:
                 raise ExchangeCancelledError
             self._socket = sock.dup()
             self.stage = stage
+            self.active_at = time.monotonic()
 
     def record_sending(self) -> None:
         """Note that from now on the server may have the request.
@@ -115,6 +129,19 @@ class ExchangeProgress:
                 raise ExchangeCancelledError
             self.request_sent = True
             self.stage = "wait"
+            self.active_at = time.monotonic()
+
+    def call_caller(self, function: Callable[..., T], *args: object) -> T:
+        """Call a function of the caller that supplies or takes a piece of a body, however long it takes."""
+        self.is_waiting_for_caller = True
+        try:
+            return function(*args)
+        except BaseException as error:
+            self.caller_error = error
+            raise
+        finally:
+            self.active_at = time.monotonic()
+            self.is_waiting_for_caller = False
 
     def raise_if_cancelled(self) -> None:
         """Raise ExchangeCancelledError if it was this side that ended the stream."""
@@ -172,7 +199,7 @@ class _SizeLimitedStream(io.RawIOBase):
         if self.reached_end:
             self._progress.raise_if_cancelled()
         self._remaining_bytes -= count or 0
-        if self._remaining_bytes < 0:
+        if self._remaining_bytes < 0 and self._progress.is_reply_limited:
             raise ReplyTooLargeError
         return count
 

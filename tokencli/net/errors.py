@@ -109,6 +109,12 @@ def _walk_exception_chain(error: BaseException) -> Iterator[BaseException]:
 def _explain_timeout(_: TimeoutError, at: FailureContext) -> Explanation:
     seconds = f"within {at.elapsed_s:.1f} s"
     longer = at.connection.edit_command(f"timeout={max(60, round(at.elapsed_s * 2))}s")
+    if at.idle_s is not None and at.stage in ("read", "wait"):
+        return Explanation(
+            f"nothing came from {at.server} for {at.idle_s:.1f} s",
+            None,
+            at.connection.edit_command(f"timeout={max(60, round(at.idle_s * 2))}s"),
+        )
     match at.stage:
         case "read":
             return Explanation(f"{at.server} did not finish its reply {seconds}", None, longer)

@@ -2,7 +2,7 @@
 
 import codecs
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -69,10 +69,19 @@ def refuse_redirect(
     )
 
 
-def read_body(response: Any, progress: ExchangeProgress) -> None:
-    """Read a urllib3 response to its end, into `progress`; raises ReplyTooLargeError."""
+def read_body(
+    response: Any, progress: ExchangeProgress, take: Callable[[bytes], object] | None = None
+) -> None:
+    """Read a urllib3 response to its end: piece by piece with `take`, else into `progress`.
+
+    Raises:
+        ReplyTooLargeError: it is too large for `progress`.
+    """
     # read1() goes through http.client, which limits the lines between chunks; stream() doesn't.
     while data := response.read1(READ_CHUNK_BYTES, decode_content=False):
+        if take is not None:
+            progress.call_caller(take, data)
+            continue
         progress.body += data
         if len(progress.body) > MAX_BODY_BYTES:
             raise ReplyTooLargeError

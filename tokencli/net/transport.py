@@ -8,8 +8,9 @@ import logging
 import random
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from ssl import SSLContext
 from typing import Any
 
@@ -20,8 +21,9 @@ from urllib3.exceptions import SystemTimeWarning
 from tokencli.errors import TokencliError, UnreachableError
 from tokencli.fast_dataclass import dataclass
 from tokencli.humanize import describe_clock_skew
-from tokencli.models import BUSY_STATUSES, Connection, HttpReply, HttpRequest
+from tokencli.models import BUSY_STATUSES, Connection, HttpReply, HttpRequest, StreamedBody
 from tokencli.net.connection import (
+    MAX_BODY_BYTES,
     ExchangeProgress,
     FailureContext,
     ReplyTooLargeError,
@@ -48,6 +50,8 @@ CONNECT_TIMEOUT_SHARE = 1 / 3
 """Share of the remaining time for each address of a host, so that the next one has a chance …"""
 MIN_CONNECT_TIMEOUT_S = 5.0
 """… but at least this many seconds, if the deadline allows."""
+POLL_S = 1.0
+"""Seconds until the progress of a streamed exchange is looked at again while its caller is busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +197,10 @@ class HttpTransport:
                 " insecure = true: anyone on the network path can read the request and its secrets"
             )
         prepared = Request(
-            request.method, request.url, headers=headers, data=request.body or None
+            request.method,
+            request.url,
+            headers=headers,
+            data=request.body or None,
         ).prepare()
         return _PreparedExchange(
             request, connection, prepared, target, trust, context, proxy, started, self._observe
@@ -230,6 +237,15 @@ class _ExchangeWait:
         self._stopped = True
         self._wakeup.set()
         return 0.0
+
+    def extend(self) -> float:
+        """Return how long to wait further for a streamed exchange: as long as it makes progress."""
+        progress = self._progress
+        if self._stopped or progress is None:
+            return 0.0
+        if progress.is_waiting_for_caller:
+            return POLL_S
+        return progress.active_at + self._exchange.connection.timeout - time.monotonic()
 
     def raise_if_stopped(self) -> None:
         """Raise an error that only ends the block in which signals are deferred."""
@@ -272,17 +288,21 @@ def _attempt_exchange(
     """Do the exchange once, within the time that is left."""
     progress, wakeup = wait.begin_attempt()
     seconds = exchange.remaining_s
+    is_streamed = exchange.request.receive is not None
     try:
         return run_with_timeout(
             lambda: _perform_exchange(exchange, progress, seconds),
             seconds,
             cancel=progress.cancel,
             wakeup=wakeup,
+            extend=wait.extend if is_streamed else None,
         )
     except TokencliError as error:
         return _FailedAttempt(error, retryable=False)
     except Exception as error:  # noqa: BLE001  # raised again unless it is a network failure
         wait.raise_if_stopped()
+        if progress.caller_error is not None:
+            raise progress.caller_error from None
         from tokencli.net.errors import translate_exception  # start-up: only failures need it
 
         context = FailureContext(
@@ -296,6 +316,7 @@ def _attempt_exchange(
             exchange.remaining_s,
             progress.proxy_schemes,
             exchange.request.client_certificate is not None,
+            time.monotonic() - progress.active_at if is_streamed else None,
         )
         translated, transient = translate_exception(error, context)
         repeatable = exchange.request.is_retry_safe or not progress.request_sent
@@ -317,9 +338,12 @@ def _perform_exchange(
     adapter = _ExchangeAdapter(progress, exchange.tls_context, exchange.proxy)
     seconds = max(seconds, 0.001)  # zero would mean non-blocking
     connect = max(seconds * CONNECT_TIMEOUT_SHARE, min(seconds, MIN_CONNECT_TIMEOUT_S))
+    prepared = exchange.prepared_request
+    if (body := exchange.request.streamed_body) is not None:
+        prepared, connect = _add_streamed_body(prepared, body, progress), seconds
     try:
         raw: Any = adapter.send(
-            exchange.prepared_request,
+            prepared,
             stream=True,
             timeout=(connect, seconds),
             proxies={"https": exchange.proxy.url.reveal()} if exchange.proxy else {},
@@ -330,7 +354,18 @@ def _perform_exchange(
                 raw.status, headers, exchange.request, exchange.target, exchange.connection
             )
             proxy = None if exchange.proxy is None else exchange.proxy.authority
-            progress.reply_head = HttpReply(raw.status, headers, b"", time.time(), proxy=proxy)
+            head = progress.reply_head = HttpReply(
+                raw.status,
+                headers,
+                b"",
+                time.time(),
+                proxy=proxy,
+                reason=raw.reason or "",
+                version=raw.version,
+                header_lines=tuple(raw.headers.items()),
+            )
+            if (receive := exchange.request.receive) is not None:
+                return _receive_body(raw, head, progress, receive)
             read_body(raw, progress)
             return decode_reply(progress.reply_head, bytes(progress.body), exchange.target)
         finally:
@@ -338,6 +373,41 @@ def _perform_exchange(
     finally:
         adapter.close()
         progress.close_streams()
+
+
+def _add_streamed_body(
+    prepared: PreparedRequest, body: StreamedBody, progress: ExchangeProgress
+) -> PreparedRequest:
+    """Return a copy of the request that sends the body piece by piece."""
+
+    def iterate() -> Iterator[bytes]:
+        pieces = progress.call_caller(body.open)
+        while piece := progress.call_caller(next, pieces, b""):
+            yield piece
+
+    copied = prepared.copy()
+    copied.body = iterate()  # type: ignore[assignment]  # requests sends any iterable
+    copied.headers.pop("Content-Length", None)
+    if body.length is not None:
+        copied.headers["Content-Length"] = str(body.length)
+    return copied
+
+
+def _receive_body(
+    raw: Any,
+    head: HttpReply,
+    progress: ExchangeProgress,
+    receive: Callable[[HttpReply], Callable[[bytes], object] | None],
+) -> HttpReply:
+    """Hand the body to what `receive` returns, piece by piece; else return its beginning."""
+    take = progress.call_caller(receive, head)
+    if take is not None:
+        progress.is_reply_limited = False
+        read_body(raw, progress, take)
+        return head
+    with suppress(ReplyTooLargeError):
+        read_body(raw, progress)
+    return replace(head, body=bytes(progress.body[:MAX_BODY_BYTES]))
 
 
 def _describe_reply(reply: HttpReply, exchange: _PreparedExchange) -> str:

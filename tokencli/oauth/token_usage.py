@@ -1,7 +1,7 @@
 """The headers and query parameters that carry a token to a resource server."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from tokencli.errors import ConfigError, ReplyError
@@ -75,6 +75,13 @@ def build_headers_and_query(
         if line.value is not None:
             (query if line.is_query else headers).append((line.name, line.value))
     return headers, query
+
+
+def append_query(url: str, query: Sequence[tuple[str, str]]) -> str:
+    """Return a URL with the query parameters that carry a token, whose values are encoded already."""
+    for name, value in query:
+        url += f"{'&' if '?' in url else '?'}{quote(name, safe='')}={value}"
+    return url
 
 
 def fill_usage_lines(

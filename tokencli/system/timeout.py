@@ -38,6 +38,7 @@ def run_with_timeout(
     *,
     cancel: Callable[[], object] | None = None,
     wakeup: Wakeup | None = None,
+    extend: Callable[[], float] | None = None,
 ) -> T:
     """Return what `work()` returns, or raise what it raises, within `seconds` of wall-clock time.
 
@@ -46,7 +47,8 @@ def run_with_timeout(
     behind and doesn't keep the process alive.
 
     `cancel()` is called when the time is over, or if waiting is interrupted, and should make the
-    work end. `wakeup.set()` ends the wait like the timeout.
+    work end. `wakeup.set()` ends the wait like the timeout. When the time is over, `extend()` returns
+    how many seconds more the work gets, e.g. because it makes progress.
 
     Raises:
         TimeoutError: the work did not end in time.
@@ -65,7 +67,9 @@ def run_with_timeout(
     worker = Thread(target=run, daemon=True, name=WORKER_THREAD_NAME)
     worker.start()
     try:
-        wakeup.wait(seconds)
+        while seconds > 0:
+            wakeup.wait(seconds)
+            seconds = extend() if extend is not None and not results and not errors else 0.0
     finally:
         timed_out = not results and not errors
         if timed_out and cancel is not None:

@@ -1,0 +1,199 @@
+"""The reply to `tokencli request`: exact bytes for a file or a pipe, formatted JSON for a terminal."""
+
+import json
+import re
+from codecs import getincrementaldecoder, lookup
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from tokencli.commands import output
+from tokencli.commands.tables import is_terminal_output, render_styled
+from tokencli.errors import StorageError
+from tokencli.models import HttpReply
+from tokencli.sanitize import sanitize_text
+
+MAX_FORMATTED_BYTES = 4 << 20
+"""A longer body is printed in a terminal as it comes, without being formatted."""
+MAX_SAMPLE_BYTES = 64 * 1024
+"""Bytes of a refusal's body that are kept for the diagnosis."""
+_JSON_TOKEN = re.compile(r'("(?:[^"\\]|\\.)*")|([\[{])|([\]}])|([,:])|([^\s\[\]{},:"]+)')
+_INDENT = "  "
+
+
+class ReplyWriter:
+    """Writes one reply to stdout or to a file while it comes in."""
+
+    def __init__(self, path: str | None, *, include: bool, fail: bool) -> None:
+        self._path = None if path == "-" else path
+        self._is_raw = path is not None or not is_terminal_output()
+        self._include, self._fail = include, fail
+        self._file: BinaryIO | None = None
+        self._text: _TerminalText | None = None
+        self.sample = bytearray()
+        """The beginning of a refusal's body."""
+
+    def receive(self, head: HttpReply) -> "ReplyWriter":
+        """Begin with the head of the final reply; return what takes the body."""
+        self._is_refusal = head.status >= 400
+        self._is_dropped = self._fail and self._is_refusal
+        if self._is_dropped:
+            return self
+        if self._path is not None:
+            try:
+                self._file = Path(self._path).open("wb")  # noqa: SIM115 - closed by `close`
+            except (OSError, ValueError) as error:
+                raise _write_error(self._path, error) from None
+        if not self._is_raw:
+            self._text = _TerminalText(head.headers.get("content-type", ""))
+        if self._include:
+            lines = [
+                _describe_status(head),
+                *(f"{name}: {value}" for name, value in head.header_lines),
+            ]
+            if self._text is not None:
+                shown = [sanitize_text(line, len(line)) for line in lines]
+                self._write("".join(f"{line}\n" for line in (*shown, "")).encode())
+            else:
+                self._write(
+                    "".join(f"{line}\r\n" for line in (*lines, "")).encode("latin-1", "replace")
+                )
+        return self
+
+    def __call__(self, piece: bytes) -> None:
+        """Take a piece of the body."""
+        if self._is_refusal and len(self.sample) < MAX_SAMPLE_BYTES:
+            self.sample += piece[: MAX_SAMPLE_BYTES - len(self.sample)]
+        if self._is_dropped or not piece:
+            return
+        if self._text is None:
+            self._write(piece)
+        elif shown := self._text.add(piece):
+            output.write_stdout(shown)
+
+    def finish(self) -> str | None:
+        """Write what is left; return a note about what a terminal can't show."""
+        note = None
+        if self._text is not None:
+            shown, note = self._text.finish()
+            if shown:
+                output.write_stdout(shown)
+        self.close()
+        return note
+
+    def close(self) -> None:
+        """Close the file."""
+        file, self._file = self._file, None
+        if file is not None:
+            try:
+                file.close()
+            except OSError as error:
+                raise _write_error(self._path or "", error) from None
+
+    def _write(self, data: bytes) -> None:
+        if self._file is None:
+            output.write_stdout_bytes(data)
+            return
+        try:
+            self._file.write(data)
+        except OSError as error:
+            raise _write_error(self._path or "", error) from None
+
+
+def _describe_status(head: HttpReply) -> str:
+    return f"HTTP/{head.version // 10}.{head.version % 10} {head.status} {head.reason}".rstrip()
+
+
+def _write_error(path: str, error: Exception) -> StorageError:
+    reason = error.strerror if isinstance(error, OSError) else "it is not a file name"
+    return StorageError(f"can't write the file {path[:200]!r}: {reason}")
+
+
+class _TerminalText:
+    """A body that is shown in a terminal: formatted if it is JSON, else without control characters."""
+
+    def __init__(self, content_type: str) -> None:
+        found = re.search(r"(?i)charset=\"?([\w.:-]+)", content_type)
+        self._encoding = "utf-8"
+        if found is not None:
+            with suppress(LookupError):
+                self._encoding = lookup(found[1]).name
+        self._body = bytearray()
+        self._decoder = getincrementaldecoder(self._encoding)("replace")
+        self._is_long = self._is_binary = False
+        self._last = ""
+        self._size = 0
+
+    def add(self, piece: bytes) -> str:
+        """Take a piece; return what can be shown already."""
+        self._size += len(piece)
+        self._is_binary = self._is_binary or (b"\0" in piece and "utf-16" not in self._encoding)
+        if self._is_binary:
+            self._body.clear()
+            return ""
+        if not self._is_long:
+            self._body += piece
+            if len(self._body) <= MAX_FORMATTED_BYTES:
+                return ""
+            self._is_long, piece = True, bytes(self._body)
+            self._body.clear()
+        return self._show(self._decoder.decode(piece))
+
+    def finish(self) -> tuple[str, str | None]:
+        """Return what is left to be shown, and a note about what can't be."""
+        if self._is_binary:
+            return "", f"the reply is not text ({self._size} bytes); -o FILE saves it"
+        text = self._decoder.decode(bytes(self._body), True)
+        formatted = None if self._is_long else format_json(text)
+        shown = self._show(text) if formatted is None else formatted
+        self._last = self._last if formatted is None else formatted[-1:]
+        return shown if not self._size or self._last == "\n" else f"{shown}\n", None
+
+    def _show(self, text: str) -> str:
+        self._last = text[-1:] or self._last
+        lines = text.split("\n")
+        return "\n".join(sanitize_text(line, 6 * len(line), multiline=True) for line in lines)
+
+
+def format_json(text: str) -> str | None:
+    """Return JSON indented and in color, with every number and name as the server wrote it; else None.
+
+    Only the white space between values changes.
+    """
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return "".join(_iter_formatted(text)) + "\n"
+
+
+def _iter_formatted(text: str) -> Iterator[str]:
+    depth, before = 0, ""
+    tokens = [*_JSON_TOKEN.finditer(text)]
+    for match, following in zip(tokens, [*tokens[1:], None], strict=True):
+        string, opening, closing, separator, literal = match.groups()
+        if closing:
+            depth -= 1
+            if before not in ("[", "{"):
+                yield "\n" + _INDENT * depth
+        elif before in ("[", "{", ","):
+            yield "\n" + _INDENT * depth
+        if opening:
+            depth += 1
+        if string:
+            is_name = following is not None and following[4] == ":"
+            yield render_styled_json(string, "cyan" if is_name else "green")
+        elif literal:
+            yield render_styled_json(literal, "yellow")
+        elif separator == ":":
+            yield ": "
+        else:
+            yield match[0]
+        before = match[0]
+
+
+def render_styled_json(text: str, style: str) -> str:
+    """Return a string or number in color, whatever its length."""
+    shown = sanitize_text(text, 6 * len(text))
+    return render_styled(shown, style) if len(shown) <= 2048 else shown
