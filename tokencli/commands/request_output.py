@@ -183,9 +183,9 @@ def _iter_formatted(text: str) -> Iterator[str]:
             depth += 1
         if string:
             is_name = following is not None and following[4] == ":"
-            yield render_styled_json(string, "cyan" if is_name else "green")
+            yield _render_json_token(string, "bold" if is_name else "green")
         elif literal:
-            yield render_styled_json(literal, "yellow")
+            yield _render_json_token(literal, "magenta")
         elif separator == ":":
             yield ": "
         else:
@@ -193,7 +193,7 @@ def _iter_formatted(text: str) -> Iterator[str]:
         before = match[0]
 
 
-def render_styled_json(text: str, style: str) -> str:
+def _render_json_token(text: str, style: str) -> str:
     """Return a string or number in color, whatever its length."""
     shown = sanitize_text(text, 6 * len(text))
     return render_styled(shown, style) if len(shown) <= 2048 else shown

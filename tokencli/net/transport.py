@@ -414,8 +414,9 @@ def _describe_reply(reply: HttpReply, exchange: _PreparedExchange) -> str:
     names = redact_name(", ".join(reply.headers), exchange.request.secrets)[:400]
     skew = reply.clock_skew
     clock = "" if skew is None else f"; this computer's clock is {describe_clock_skew(skew)}"
+    size = "" if exchange.request.receive is not None else f" with {len(reply.body)} bytes"
     return (
-        f"HTTP {reply.status} with {len(reply.body)} bytes after {exchange.elapsed_s * 1000:.0f} ms; "
+        f"HTTP {reply.status}{size} after {exchange.elapsed_s * 1000:.0f} ms; "
         f"headers: {names}{clock}"
     )
 

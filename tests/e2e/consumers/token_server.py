@@ -27,6 +27,8 @@ class TokenServer(ThreadingHTTPServer):
         self.credentials: list[str] = []
         """The Authorization header of each request; empty without one."""
         self.statuses: list[int] = []
+        self.paths: list[str] = []
+        """Method and path of each request, if the handler records them."""
         authority = trustme.CA()
         self.ca_file = str(directory / "server-ca.pem")
         authority.cert_pem.write_to_path(self.ca_file)
