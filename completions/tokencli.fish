@@ -5,7 +5,7 @@ function __tokencli_at
     set -l words (commandline -opc)
     for word in $words[2..-1]
         set -l next (string trim -- "$command $word")
-        if contains -- $next 'get' 'refresh' 'inspect' 'export' 'exec' 'proxy' 'keep' 'why' 'status' 'log' 'doctor' 'login' 'logout' 'git-credential' 'docker-credential' 'sandbox' 'hook' 'completion' 'help' 'profiles' 'profiles list' 'profiles ls' 'profiles add' 'profiles edit' 'profiles rename' 'profiles copy' 'profiles show' 'profiles use' 'profiles remove' 'profiles rm' 'profiles test' 'profiles schema' 'providers' 'providers list' 'providers ls' 'providers show' 'providers check' 'providers new' 'providers add' 'providers reference'
+        if contains -- $next 'get' 'refresh' 'inspect' 'export' 'exec' 'request' 'proxy' 'keep' 'why' 'status' 'log' 'doctor' 'login' 'logout' 'git-credential' 'docker-credential' 'sandbox' 'hook' 'completion' 'help' 'profiles' 'profiles list' 'profiles ls' 'profiles add' 'profiles edit' 'profiles rename' 'profiles copy' 'profiles show' 'profiles use' 'profiles remove' 'profiles rm' 'profiles test' 'profiles schema' 'providers' 'providers list' 'providers ls' 'providers show' 'providers check' 'providers new' 'providers add' 'providers reference'
             set command $next
         end
     end
@@ -31,6 +31,7 @@ complete -c tokencli -n '__tokencli_at' -f -a refresh -d 'Get a new token now, e
 complete -c tokencli -n '__tokencli_at' -f -a inspect -d 'Decode and explain a token.'
 complete -c tokencli -n '__tokencli_at' -f -a export -d 'Print statements that put a token into a shell variable.'
 complete -c tokencli -n '__tokencli_at' -f -a exec -d 'Run a command with a token in its environment.'
+complete -c tokencli -n '__tokencli_at' -f -a request -d 'Send a request with a token, and print the reply.'
 complete -c tokencli -n '__tokencli_at' -f -a proxy -d 'Run a local proxy that adds a fresh token to each request.'
 complete -c tokencli -n '__tokencli_at' -f -a keep -d 'Keep a fresh token in a file, as a service or sidecar.'
 complete -c tokencli -n '__tokencli_at' -f -a why -d 'Say why a call with a token fails.'
@@ -132,6 +133,23 @@ complete -c tokencli -n '__tokencli_at exec' -l no-input -d 'Never prompt; fail 
 complete -c tokencli -n '__tokencli_at exec' -l quiet -s q -d 'Print only warnings and errors to stderr.'
 complete -c tokencli -n '__tokencli_at exec' -l verbose -s v -d 'Print more to stderr, secrets masked.'
 complete -c tokencli -n '__tokencli_at exec' -l help -s h -d 'Show this message and exit.'
+complete -c tokencli -n '__tokencli_at request' -f -a '(__tokencli_names)'
+complete -c tokencli -n '__tokencli_at request' -l profile -s p -r -f -a '(__tokencli_names)' -d 'Profile name (same as the argument).'
+complete -c tokencli -n '__tokencli_at request' -l header -s H -r -f -d 'Header to send, or @FILE; repeatable.'
+complete -c tokencli -n '__tokencli_at request' -l data -s d -r -f -d 'Form data to send, or @FILE; several are joined by &.'
+complete -c tokencli -n '__tokencli_at request' -l json -r -f -d 'JSON to send, or @FILE; several are joined.'
+complete -c tokencli -n '__tokencli_at request' -l form -s F -r -f -d 'Part of a multipart form, or NAME=@FILE; repeatable.'
+complete -c tokencli -n '__tokencli_at request' -l output -s o -r -F -d 'Write the body to a file, or - for stdout.'
+complete -c tokencli -n '__tokencli_at request' -l include -s i -d 'Print the status line and the headers as well.'
+complete -c tokencli -n '__tokencli_at request' -l fail -s f -d 'Exit with 5 on HTTP 4xx and 5xx, without printing the body.'
+complete -c tokencli -n '__tokencli_at request' -l anywhere -d 'Send the token to another server than the API\'s.'
+complete -c tokencli -n '__tokencli_at request' -l config -r -F -d 'Configuration file (overrides $TOKENCLI_CONFIG).'
+complete -c tokencli -n '__tokencli_at request' -l timeout -r -f -d 'Timeout of each request to a server, e.g. 30s.'
+complete -c tokencli -n '__tokencli_at request' -l lock-timeout -r -f -d 'How long to wait while another process gets the same token, e.g. 10s.'
+complete -c tokencli -n '__tokencli_at request' -l no-input -d 'Never prompt; fail and say what is missing.'
+complete -c tokencli -n '__tokencli_at request' -l quiet -s q -d 'Print only warnings and errors to stderr.'
+complete -c tokencli -n '__tokencli_at request' -l verbose -s v -d 'Print more to stderr, secrets masked.'
+complete -c tokencli -n '__tokencli_at request' -l help -s h -d 'Show this message and exit.'
 complete -c tokencli -n '__tokencli_at proxy' -f -a '(__tokencli_names)'
 complete -c tokencli -n '__tokencli_at proxy' -l profile -s p -r -f -a '(__tokencli_names)' -d 'Profile name (same as the argument).'
 complete -c tokencli -n '__tokencli_at proxy' -l to -r -f -d 'The API to forward to; by default the profile\'s api_url.'
@@ -304,7 +322,7 @@ complete -c tokencli -n '__tokencli_at completion' -l no-input -d 'Never prompt;
 complete -c tokencli -n '__tokencli_at completion' -l quiet -s q -d 'Print only warnings and errors to stderr.'
 complete -c tokencli -n '__tokencli_at completion' -l verbose -s v -d 'Print more to stderr, secrets masked.'
 complete -c tokencli -n '__tokencli_at completion' -l help -s h -d 'Show this message and exit.'
-complete -c tokencli -n '__tokencli_at help' -f -a 'getting-started walkthroughs sandbox profiles secrets scripts ci integrations exec proxy keep git kubernetes docker aws httpie dotenv netrc clipboard api-clients terraform ansible sign-in oauth any-endpoint provider-reference inspect why troubleshooting error-codes security speed platforms python-api architecture testing get refresh export status log providers doctor login logout git-credential docker-credential hook completion help'
+complete -c tokencli -n '__tokencli_at help' -f -a 'getting-started walkthroughs sandbox profiles secrets scripts ci integrations exec request proxy keep git kubernetes docker aws httpie dotenv netrc clipboard api-clients terraform ansible sign-in oauth any-endpoint provider-reference inspect why troubleshooting error-codes security speed platforms python-api architecture testing get refresh export status log providers doctor login logout git-credential docker-credential hook completion help'
 complete -c tokencli -n '__tokencli_at help' -l config -r -F -d 'Configuration file (overrides $TOKENCLI_CONFIG).'
 complete -c tokencli -n '__tokencli_at help' -l timeout -r -f -d 'Timeout of each request to a server, e.g. 30s.'
 complete -c tokencli -n '__tokencli_at help' -l no-input -d 'Never prompt; fail and say what is missing.'

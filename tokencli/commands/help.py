@@ -17,6 +17,7 @@ from tokencli.terminal.pager import page_text
 
 INTEGRATIONS: tuple[str, ...] = (
     "exec",
+    "request",
     "proxy",
     "keep",
     "git",
