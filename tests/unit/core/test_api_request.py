@@ -90,7 +90,9 @@ def test_urls_that_could_be_read_differently(text: str, anywhere: bool) -> None:
 
 def test_without_an_api_the_token_endpoints_server_counts() -> None:
     """And a path is appended to nothing."""
-    assert resolve_api_url(profile(None), "https://id.example.com/me") == "https://id.example.com/me"
+    assert (
+        resolve_api_url(profile(None), "https://id.example.com/me") == "https://id.example.com/me"
+    )
     with pytest.raises(ConfigError, match="has no api_url") as refused:
         resolve_api_url(profile(None), "https://api.example.com/")
     assert refused.value.fix is not None
