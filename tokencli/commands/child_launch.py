@@ -21,10 +21,12 @@ from tokencli.core.secret_resolver import resolve_usage_secrets
 from tokencli.core.token_renewal import TokenResult
 from tokencli.errors import UsageError
 from tokencli.fastpath.launcher import EXPIRY_SUFFIX, replace_process, strip_variables
-from tokencli.models import Profile
+from tokencli.formats.variable_checks import check_variable_name
+from tokencli.models import Profile, Secret
 from tokencli.system.child_process import build_start_error, exit_status_of, run_command
 
 EXAMPLE_COMMAND = "sh"
+FILE_SUFFIX, DESCRIPTOR_SUFFIX = "_FILE", "_FD"
 
 
 def launch_command(
@@ -36,10 +38,13 @@ def launch_command(
     scope: str | None = None,
     min_ttl: float | None = None,
     force: bool = False,
+    by_file: bool = False,
+    by_descriptor: bool = False,
 ) -> int:
     """Run a command in place of this process, with a token of each profile in its environment.
 
-    Nothing is started unless all tokens have been obtained.
+    Instead of the token, the environment has the path of a file with it if `by_file`, or the number
+    of a descriptor if `by_descriptor`. Nothing is started unless all tokens have been obtained.
 
     Return:
         The exit status of a shell for a command that can't be run, which is reported. On Windows,
@@ -56,17 +61,32 @@ def launch_command(
             f"--var names one variable, and there are {len(names)} profiles",
             cause="each profile names its own with the key `export`",
         )
+    if by_file and by_descriptor:
+        raise UsageError("--file and --fd can't be combined")
+    if all_variables and (by_file or by_descriptor):
+        raise UsageError(
+            f"--all-vars and {'--file' if by_file else '--fd'} can't be combined",
+            cause="NAME_HEADER has the token, which would be in the environment",
+        )
     loaded = [app.get_profile(name, scope=scope) for name in names or (None,)]
+    ending = FILE_SUFFIX if by_file else DESCRIPTOR_SUFFIX if by_descriptor else ""
     for profile in loaded:
         list_export_variables(profile, variable, all_variables=all_variables)
+        check_variable_name((variable or profile.export) + ending, "tokencli exec")
     check_shared_variables(app, names, cause="the command can have only one of them")
     child_environ = strip_old_tokens(app, loaded, variable)
+    obtained = []
     for profile in loaded:
         result = get_token(profile, app, min_ttl=min_ttl, force=force)
         app.terminal.print_detail(describe_source(result))
         exported = _build_variables(app, profile, result, variable, all_variables=all_variables)
         _warn(app, profile, result, exported)
-        child_environ.update(exported.variables)
+        obtained.append((profile, exported))
+    if by_file:
+        child_environ |= _write_files(app, obtained, scope=scope, min_ttl=min_ttl)
+    else:
+        for _, exported in obtained:
+            child_environ |= _open_descriptor(exported) if by_descriptor else exported.variables
     try:
         return _run(command, child_environ)
     except OSError as error:
@@ -116,6 +136,38 @@ def _build_variables(
         return exported
     expiry = (name + EXPIRY_SUFFIX, str(int(token.known_expiry)))
     return replace(exported, variables=[*exported.variables, expiry])
+
+
+def _write_files(
+    app: App,
+    obtained: Sequence[tuple[Profile, ExportVariables]],
+    *,
+    scope: str | None,
+    min_ttl: float | None,
+) -> dict[str, str]:
+    """Write the tokens to files that are kept fresh, and return the variables with their paths."""
+    from tokencli.commands.token_hand_over import TokenFiles
+
+    files = TokenFiles(app)
+    kept = []
+    try:
+        for profile, exported in obtained:
+            name, token = exported.variables[0]
+            files.write(name, Secret(token))
+            kept.append((profile, name))
+        files.keep_fresh(kept, scope=scope, min_ttl=min_ttl)
+    except BaseException:
+        files.remove()
+        raise
+    return {name + FILE_SUFFIX: str(files.path(name)) for _, name in kept}
+
+
+def _open_descriptor(exported: ExportVariables) -> dict[str, str]:
+    """Return the variables for a token that is read from a descriptor."""
+    from tokencli.commands.token_hand_over import open_token_descriptor
+
+    (name, token), *others = exported.variables
+    return {name + DESCRIPTOR_SUFFIX: str(open_token_descriptor(Secret(token))), **dict(others)}
 
 
 def _warn(app: App, profile: Profile, result: TokenResult, exported: ExportVariables) -> None:

@@ -64,6 +64,18 @@ def run_with_tokens(
             help="Hand over no token, but $TOKENCLI_PROXY_URL of a proxy to the API at URL.",
         ),
     ] = None,
+    file: Annotated[
+        bool,
+        typer.Option(
+            "--file", help="Instead of the token, set NAME_FILE: a file that is kept fresh."
+        ),
+    ] = False,
+    descriptor: Annotated[
+        bool,
+        typer.Option(
+            "--fd", help="Instead of the token, set NAME_FD: a descriptor to read it from."
+        ),
+    ] = False,
     min_ttl: MinTtlOption = None,
     force: ForceOption = False,
     scope: ScopeOption = None,
@@ -79,12 +91,13 @@ def run_with_tokens(
     tokencli exec groupid corp --min-ttl 30m -- ./deploy.sh
     tokencli exec --var API_TOKEN -- make upload
     tokencli exec groupid --proxy https://api.example.com -- sh -c 'curl "$TOKENCLI_PROXY_URL/orders"'
+    tokencli exec groupid --file -- ./long-job.sh
     """
     app, command = App(common), context.meta[_COMMAND_KEY]
     if proxy is not None:
-        if variable or all_variables or min_ttl is not None or force:
+        if variable or all_variables or file or descriptor or min_ttl is not None or force:
             raise UsageError(
-                "--proxy can't be combined with --var, --all-vars, --min-ttl and --force"
+                "--proxy can't be combined with --var, --all-vars, --file, --fd, --min-ttl and --force"
             )
         from tokencli.commands.loopback_proxy import run_behind_proxy  # start-up cost
 
@@ -98,6 +111,8 @@ def run_with_tokens(
         scope=scope,
         min_ttl=min_ttl,
         force=force,
+        by_file=file,
+        by_descriptor=descriptor,
     )
 
 

@@ -1,0 +1,223 @@
+"""Hand tokens to a command outside its environment: in files that are kept fresh, or as descriptors."""
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tokencli.app import App
+from tokencli.commands.keep_service import RENEWAL_SHARE
+from tokencli.core.token_keeper import KeptToken, TokenKeeper
+from tokencli.errors import StorageError, TokencliError, UsageError
+from tokencli.humanize import format_time
+from tokencli.models import Profile, Secret
+from tokencli.system.companion import ProcessWatch, read_start_time, start_companion
+from tokencli.system.private_files import (
+    ensure_private_dir,
+    list_names,
+    remove_file,
+    write_atomically,
+)
+from tokencli.system.user_dirs import explain_missing_runtime_dir, runtime_dir
+from tokencli.terminal.console import write_stderr_line
+
+STORE_INTERVAL_S = 2.0
+"""Seconds between two looks at whether another process has renewed the token."""
+
+
+class TokenFiles:
+    """The files of one command: a directory in memory, with one file for each token."""
+
+    def __init__(self, app: App) -> None:
+        """Create the directory, and delete those of commands that have ended.
+
+        Raises:
+            StorageError: there is no directory in memory, or it can't be used.
+        """
+        base = runtime_dir(app.environ)
+        if base is None:
+            raise missing_memory_error()
+        self._app = app
+        parent = base / "exec"
+        for directory in (base, parent):
+            ensure_private_dir(directory)
+        delete_abandoned_files(parent)
+        self.directory = parent / f"{os.getpid()}.{read_start_time(os.getpid())}"
+        ensure_private_dir(self.directory)
+
+    def path(self, variable: str) -> Path:
+        """Return the path of the file of the token that would be in this variable."""
+        return self.directory / variable
+
+    def write(self, variable: str, token: Secret) -> None:
+        """Write a token, without a line break; raises StorageError."""
+        write_atomically(self.path(variable), token.reveal().encode("ascii"))
+
+    def remove(self) -> None:
+        """Delete the files."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def keep_fresh(
+        self, profiles: Sequence[tuple[Profile, str]], *, scope: str | None, min_ttl: float | None
+    ) -> None:
+        """Renew the tokens in the background while this process, or what replaces it, runs.
+
+        `profiles` have the variables of their tokens. The files are deleted at the end.
+        """
+
+        def work(watch: ProcessWatch) -> None:
+            app = App(replace(self._app.options, no_input=True, quiet=True), self._app.environ)
+            kept = [
+                _KeptFile(self, app, profile.name, variable, scope=scope, min_ttl=min_ttl)
+                for profile, variable in profiles
+            ]
+            while not watch.wait(min(file.step() for file in kept)):
+                pass
+
+        def note(text: str) -> None:
+            write_stderr_line(f"warning: the helper that keeps the tokens fresh {text}")
+
+        start_companion(work, self.remove, note)
+
+
+class _KeptFile:
+    """Keeps one file fresh."""
+
+    def __init__(
+        self,
+        files: TokenFiles,
+        app: App,
+        profile: str,
+        variable: str,
+        *,
+        scope: str | None,
+        min_ttl: float | None,
+    ) -> None:
+        self._files, self._app, self._name, self._variable = files, app, profile, variable
+        self._scope, self._min_ttl = scope, min_ttl
+        self._lifetime: float | None = None
+        self._keeper = TokenKeeper(self._load_profile, app)
+        self._written: Secret | None = None
+        self._fingerprint: object = None
+        self._reported = ""
+        self._expires_at: float | None = None
+
+    def step(self) -> float:
+        """Renew the token if that is due, and return the seconds until the next look."""
+        fingerprint = self._read_fingerprint()
+        is_changed, self._fingerprint = fingerprint != self._fingerprint, fingerprint
+        try:
+            kept = self._keeper.get(anew=is_changed)
+            if self._lifetime is None and kept.token.lifetime is not None:
+                self._lifetime = kept.token.lifetime
+                kept = self._keeper.get(anew=True)  # it is stored; now it is known when it is due
+            if kept.token.access_token != self._written:
+                self._write(kept)
+            self._report(kept.error)
+        except TokencliError as error:
+            self._end_expired_token()
+            self._report(error)
+        self._fingerprint = self._read_fingerprint()
+        due = self._keeper.due_at - self._app.clock.now()
+        return min(max(due, 0.01), STORE_INTERVAL_S)
+
+    def _write(self, kept: KeptToken) -> None:
+        self._files.write(self._variable, kept.token.access_token)
+        self._written, self._lifetime = kept.token.access_token, kept.token.lifetime
+        self._expires_at = kept.token.known_expiry
+
+    def _report(self, error: TokencliError | None) -> None:
+        """Say once why there is no newer token, and what that means."""
+        if error is None or error.message == self._reported:
+            self._reported = "" if error is None else self._reported
+            return
+        self._reported = error.message
+        path = self._files.path(self._variable)
+        if not path.exists():
+            state = f"{path} was removed, because the token has expired"
+        elif self._expires_at is None:
+            state = "the old token stays"
+        else:
+            state = f"the old token stays until {format_time(self._expires_at)}"
+        write_stderr_line(f"warning: {self._name}: {error.message}; {state}")
+
+    def _end_expired_token(self) -> None:
+        """Remove a token that has expired, so that the command doesn't go on with it."""
+        now = self._app.clock.now()
+        if self._written is not None and self._expires_at is not None and now >= self._expires_at:
+            remove_file(self._files.path(self._variable))
+            self._written, self._reported = None, ""
+
+    def _load_profile(self) -> Profile:
+        profile = self._app.get_profile(self._name, scope=self._scope)
+        least = self._min_ttl
+        if least is None and profile.min_ttl is None and self._lifetime is not None:
+            least = self._lifetime * RENEWAL_SHARE
+        return profile if least is None else replace(profile, min_ttl=least)
+
+    def _read_fingerprint(self) -> object:
+        profile = self._app.get_profile(self._name, scope=self._scope, anew=None)
+        return self._app.token_cache(profile).fingerprint()
+
+
+def delete_abandoned_files(parent: Path) -> None:
+    """Delete the files of commands that have ended and whose helper was killed."""
+    for name in list_names(parent):
+        pid, _, start_time = name.partition(".")
+        if pid.isdigit() and read_start_time(int(pid)) != start_time:
+            shutil.rmtree(parent / name, ignore_errors=True)
+
+
+def missing_memory_error() -> StorageError:
+    """Return the error that says why there is no place for the files."""
+    cause = (
+        explain_missing_runtime_dir()
+        if sys.platform == "linux"
+        else "on this system, no directory is known to be in memory only"
+    )
+    return StorageError(
+        "--file needs a directory in memory for the token",
+        cause=f"{cause}. --fd needs no directory",
+    )
+
+
+def open_token_descriptor(token: Secret) -> int:
+    """Return a descriptor for a command, from which it reads a token, without a line break.
+
+    On Linux it is a file in memory without a name, which can be opened again as /dev/fd/N. Elsewhere
+    it is a pipe, which can be read once.
+
+    Raises:
+        UsageError: this system can't hand over descriptors, or the token doesn't fit into a pipe.
+    """
+    if sys.platform == "win32":
+        raise UsageError("--fd is not supported on Windows")
+    data = token.reveal().encode("ascii")
+    if not hasattr(os, "memfd_create"):
+        return _open_pipe(data)
+    writable = os.memfd_create("token", os.MFD_CLOEXEC)
+    try:
+        os.fchmod(writable, 0o400)
+        while data:
+            data = data[os.write(writable, data) :]
+        descriptor = os.open(f"/proc/self/fd/{writable}", os.O_RDONLY)
+        os.dup2(descriptor, writable)  # the lower number, which every shell can redirect
+        os.close(descriptor)
+    except BaseException:
+        os.close(writable)
+        raise
+    return writable
+
+
+def _open_pipe(data: bytes) -> int:
+    reader, writer = os.pipe()
+    try:
+        os.set_blocking(writer, False)
+        if os.write(writer, data) != len(data):
+            raise UsageError("the token is too long for --fd")
+    finally:
+        os.close(writer)
+    os.set_inheritable(reader, True)
+    return reader
