@@ -324,7 +324,7 @@ complete -c tokencli -n '__tokencli_at completion' -l no-input -d 'Never prompt;
 complete -c tokencli -n '__tokencli_at completion' -l quiet -s q -d 'Print only warnings and errors to stderr.'
 complete -c tokencli -n '__tokencli_at completion' -l verbose -s v -d 'Print more to stderr, secrets masked.'
 complete -c tokencli -n '__tokencli_at completion' -l help -s h -d 'Show this message and exit.'
-complete -c tokencli -n '__tokencli_at help' -f -a 'getting-started walkthroughs sandbox profiles secrets scripts ci integrations exec request proxy keep git kubernetes docker aws httpie dotenv netrc clipboard api-clients terraform ansible sign-in oauth any-endpoint provider-reference inspect why troubleshooting error-codes security speed platforms python-api architecture testing get refresh export status log providers doctor login logout git-credential docker-credential hook completion help'
+complete -c tokencli -n '__tokencli_at help' -f -a 'getting-started walkthroughs sandbox profiles secrets scripts ci integrations exec request proxy keep git kubernetes docker aws httpie dotenv netrc clipboard api-clients pip npm terraform ansible sign-in oauth any-endpoint provider-reference inspect why troubleshooting error-codes security speed platforms python-api architecture testing get refresh export status log providers doctor login logout git-credential docker-credential hook completion help'
 complete -c tokencli -n '__tokencli_at help' -l config -r -F -d 'Configuration file (overrides $TOKENCLI_CONFIG).'
 complete -c tokencli -n '__tokencli_at help' -l timeout -r -f -d 'Timeout of each request to a server, e.g. 30s.'
 complete -c tokencli -n '__tokencli_at help' -l no-input -d 'Never prompt; fail and say what is missing.'

@@ -77,6 +77,8 @@ PLAIN_LANGUAGES = {"text", "toml", "hcl", "ini", "yaml", "json", "console", "pyt
 
 PROGRAMS = (
     "newman",
+    "pip",
+    "npm",
     "bru",
     "httpyac",
     "terraform",

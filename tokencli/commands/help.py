@@ -29,6 +29,8 @@ INTEGRATIONS: tuple[str, ...] = (
     "netrc",
     "clipboard",
     "api-clients",
+    "pip",
+    "npm",
     "terraform",
     "ansible",
 )
