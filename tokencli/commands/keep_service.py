@@ -5,6 +5,7 @@ import os
 import select
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -83,6 +84,7 @@ class KeepService:
         self._wake_receiver, self._wake_sender = socket.socketpair()
         self._wake_sender.setblocking(False)
         self._is_renewal_requested = self._is_store_changed = False
+        self._has_terminal = self._is_terminal_closed = False
         self._store_due = 0.0
         self._written: KeptToken | None = None
         """The token in the file."""
@@ -125,7 +127,8 @@ class KeepService:
             TokencliError: a person is needed and no valid token is left, or the first one can't be
                 written.
         """
-        call_on_signal("SIGHUP", self._request_renewal)
+        self._has_terminal = os.isatty(sys.stderr.fileno())
+        call_on_signal("SIGHUP", self._note_hangup_signal)
         # A signal that arrives just before `select` would be handled only after it.
         signal.set_wakeup_fd(self._wake_sender.fileno(), warn_on_full_buffer=False)
         self._manager.start_watchdog()
@@ -148,7 +151,9 @@ class KeepService:
                 self._try_file(self._file.remove)
 
     def _step(self) -> None:
-        """Do what is due."""
+        """Do what is due; raises Terminated if the terminal was closed."""
+        if self._is_terminal_closed:
+            raise Terminated(signal.SIGHUP)
         if self._is_renewal_requested:
             self._is_renewal_requested = False
             self._manager.notify_reloading()
@@ -457,5 +462,8 @@ class KeepService:
             report_error(error)
             return False
 
-    def _request_renewal(self) -> None:
+    def _note_hangup_signal(self) -> None:
+        """Note what SIGHUP means: that the terminal is gone, or that a renewal is wanted."""
+        if self._has_terminal and not os.isatty(sys.stderr.fileno()):
+            self._is_terminal_closed = True
         self._is_renewal_requested = True

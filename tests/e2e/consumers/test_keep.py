@@ -1,10 +1,14 @@
 """`tokencli keep` as readers, service managers and monitoring see it, while tokens expire."""
 
+import ctypes
 import json
 import os
+import pty
 import resource
+import select
 import signal
 import ssl
+import struct
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,8 +19,9 @@ from urllib.error import HTTPError
 
 import pytest
 
-from tests.conftest import Run
+from tests.conftest import Run, script
 from tests.e2e.consumers.keeper import (
+    PATIENCE_S,
     Keeper,
     first_token,
     keep,
@@ -125,6 +130,35 @@ def test_directory_is_always_one_consistent_set(
     generations = [each for each in directory.iterdir() if each.name.startswith("..2")]
     assert len(generations) == 2, "the current set and the one before"
     assert keeper.end() == 0
+
+
+IN_MOVED_TO = 0x80
+
+
+def test_watchers_of_data_find_the_new_set(
+    sandbox: Sandbox, keep: Callable[..., Keeper], tmp_path: Path
+) -> None:
+    """inotify reports each replacement of `..data` once, and the files are then those of the new token."""
+    directory = tmp_path / "tokens"
+    directory.mkdir(mode=0o700)
+    libc = ctypes.CDLL(None, use_errno=True)
+    watcher = libc.inotify_init()
+    assert libc.inotify_add_watch(watcher, bytes(directory), IN_MOVED_TO) > 0
+    keep("groupid", "--to", f"{directory}/")
+    seen: dict[str, str] = {}
+    while len(seen) < 4:
+        assert select.select([watcher], [], [], PATIENCE_S)[0]
+        names, data = [], os.read(watcher, 65536)
+        while data:
+            length = struct.unpack_from("iIII", data)[3]
+            names.append(data[16 : 16 + length].rstrip(b"\0").decode())
+            data = data[16 + length :]
+        assert names == ["..data"]
+        token = (directory / "..data" / "token").read_text()
+        assert token not in seen
+        seen[token] = (directory / "..data" / "expires_at_epoch").read_text()
+    os.close(watcher)
+    assert sorted(seen.values(), key=int) == list(seen.values())
 
 
 def test_no_torn_reads(sandbox: Sandbox, keep: Callable[..., Keeper], tmp_path: Path) -> None:
@@ -287,6 +321,19 @@ def test_service_manager_is_told(
         assert keeper.end() == 0
         manager.receive_until("STOPPING=1")
     assert token not in "".join(manager.received)
+
+
+def test_closed_terminal_ends_it(sandbox: Sandbox, tmp_path: Path) -> None:
+    """SIGHUP of a terminal that is gone doesn't mean a renewal: nobody would end the keeper."""
+    sandbox.set_faults(lifetime="60s")
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(script(), ["tokencli", "keep", "groupid", "--to", str(tmp_path / "token")])
+    first_token(tmp_path / "token")
+    os.kill(pid, signal.SIGHUP)
+    wait_until(lambda: sandbox.database.token_requests == 2)
+    os.close(terminal)
+    wait_until(lambda: os.waitpid(pid, os.WNOHANG)[0] == pid)
 
 
 def test_watchdog_of_another_process_is_left_alone(
