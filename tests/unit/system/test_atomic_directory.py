@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Semaphore, Thread
 
 import pytest
 
@@ -71,7 +71,7 @@ def test_leftovers_of_a_killed_process_are_removed(tmp_path: Path) -> None:
 def test_readers_always_find_one_set(tmp_path: Path) -> None:
     """A reader that opens `..data` finds files of one write, also while it is replaced."""
     write_directory(tmp_path, {"a": b"0", "b": b"0"})
-    ended, torn = Event(), []
+    ended, torn, completed = Event(), [], Semaphore(0)
 
     def read() -> None:
         while not ended.is_set():
@@ -84,10 +84,14 @@ def test_readers_always_find_one_set(tmp_path: Path) -> None:
             os.close(opened)
             if len(values) != 1:
                 torn.append(values)
+            completed.release()
 
     reader = Thread(target=read)
     reader.start()
     for number in range(200):
+        while completed.acquire(blocking=False):
+            pass
+        completed.acquire()  # the reader's next one may find this set, which stays for one write
         write_directory(tmp_path, {"a": b"%d" % number, "b": b"%d" % number})
     ended.set()
     reader.join()
