@@ -73,7 +73,7 @@ _tokencli_complete() {
         esac
         ;;
     'exec')
-        options='--var --all-vars --proxy --file --fd --min-ttl --force --scope --config --timeout --lock-timeout --no-input --quiet -q --verbose -v --help -h'
+        options='--var --all-vars --proxy --file --fd --mask --min-ttl --force --scope --config --timeout --lock-timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --var) words='' ;;
             --proxy) words='' ;;

@@ -125,6 +125,7 @@ complete -c tokencli -n '__tokencli_at exec' -l all-vars -d 'Also set NAME_TYPE,
 complete -c tokencli -n '__tokencli_at exec' -l proxy -r -f -d 'Hand over no token, but $TOKENCLI_PROXY_URL of a proxy to the API at URL.'
 complete -c tokencli -n '__tokencli_at exec' -l file -d 'Instead of the token, set NAME_FILE: a file that is kept fresh.'
 complete -c tokencli -n '__tokencli_at exec' -l fd -d 'Instead of the token, set NAME_FD: a descriptor to read it from.'
+complete -c tokencli -n '__tokencli_at exec' -l mask -d 'Replace the tokens in the command\'s output by ***.'
 complete -c tokencli -n '__tokencli_at exec' -l min-ttl -r -f -d 'Minimum remaining lifetime, e.g. 5m.'
 complete -c tokencli -n '__tokencli_at exec' -l force -d 'Get a new token even if the stored one is fresh.'
 complete -c tokencli -n '__tokencli_at exec' -l scope -r -f -d 'Scopes to request instead of the profile\'s.'

@@ -107,6 +107,7 @@ $TokencliWords = @{
         '--proxy' = @()
         '--file' = $null
         '--fd' = $null
+        '--mask' = $null
         '--min-ttl' = @()
         '--force' = $null
         '--scope' = @()

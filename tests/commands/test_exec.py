@@ -472,3 +472,142 @@ def test_nothing_is_left_behind(place: World) -> None:
     assert run(place.environ, "p", "--", "true").returncode == 0
     assert sorted(place.run.rglob("*")) == before
     assert all(stat.S_IMODE(path.stat().st_mode) & 0o077 == 0 for path in before)
+
+
+MASKED = ("p", "--mask", "--")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'echo "$P_TOKEN"',
+        'echo "$P_TOKEN" >&2',
+        'printf %s "${P_TOKEN%????????}"; sleep 0.3; echo "${P_TOKEN#"${P_TOKEN%????????}"}"',
+        'printf "user:%s" "$P_TOKEN" | base64',
+        "env",
+    ],
+)
+def test_masked_output(environ: Mapping[str, str], line: str) -> None:
+    """The token is not in it, neither as it is nor encoded."""
+    done = run(environ, *MASKED, "sh", "-c", line)
+    assert done.returncode == 0
+    shown = done.stdout + done.stderr
+    assert "***" in shown
+    assert TOKENS["p"] not in shown
+    assert TOKENS["p"][20:40] not in shown
+
+
+@pytest.mark.parametrize("code", [0, 7, 255])
+def test_masked_exit_status(environ: Mapping[str, str], code: int) -> None:
+    """It is the command's."""
+    assert run(environ, *MASKED, "sh", "-c", f"exit {code}").returncode == code
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGKILL", "SIGPIPE", "SIGUSR1", "SIGQUIT"])
+def test_masked_death_by_signal(environ: Mapping[str, str], name: str) -> None:
+    """tokencli ends by the same signal, after the output has been shown."""
+    done = run(environ, *MASKED, "sh", "-c", f"echo last words; kill -{name[3:]} $$")
+    assert (done.returncode, done.stdout) == (-signal.Signals[name], "last words\n")
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGINT"])
+def test_masked_signals_are_forwarded(environ: Mapping[str, str], name: str) -> None:
+    """The command gets what is sent to tokencli."""
+    line = f"trap 'echo got it; exit 9' {name[3:]}; echo ready; while :; do sleep 0.05; done"
+    with subprocess.Popen(
+        [script(), "exec", *MASKED, "sh", "-c", line],
+        env=environ, stdout=subprocess.PIPE, text=True, start_new_session=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.Signals[name])
+        assert process.stdout.read() == "got it\n"
+        assert process.wait(20) == 9
+
+
+def test_masked_output_is_prompt(environ: Mapping[str, str]) -> None:
+    """What the command writes is shown before it goes on, also half a line."""
+    line = "printf 'Name: '; read name; echo hello $name"
+    with subprocess.Popen(
+        [script(), "exec", *MASKED, "sh", "-c", line],
+        env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdin is not None and process.stdout is not None
+        assert os.read(process.stdout.fileno(), 100) == b"Name: "
+        process.stdin.write(b"you\n")
+        process.stdin.close()
+        assert process.stdout.read() == b"hello you\n"
+
+
+def test_masked_streams_stay_apart_or_in_order(environ: Mapping[str, str]) -> None:
+    """Two files stay two, and one stays one."""
+    line = "for i in 1 2 3; do echo out; echo err >&2; done"
+    done = run(environ, *MASKED, "sh", "-c", line)
+    assert (done.stdout, done.stderr) == ("out\n" * 3, "err\n" * 3)
+    joined = subprocess.run(
+        [script(), "exec", *MASKED, "sh", "-c", line],
+        env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True,
+    )  # fmt: skip
+    assert joined.stdout == "out\nerr\n" * 3
+
+
+def test_much_masked_output(environ: Mapping[str, str]) -> None:
+    """Nothing is lost or changed."""
+    line = "import sys; sys.stdout.buffer.write(bytes(range(256)) * 40_000)"
+    done = subprocess.run(
+        [script(), "exec", *MASKED, sys.executable, "-c", line],
+        env=environ,
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout == bytes(range(256)) * 40_000
+
+
+def test_masked_output_without_a_reader(environ: Mapping[str, str]) -> None:
+    """The command notices, as it would without --mask."""
+    line = f"{script()} exec p --mask -- sh -c 'yes; echo $? >&2' | head -1"
+    done = subprocess.run(
+        ["sh", "-c", line], env=environ, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == "141\n"
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_masked_command_without_a_stream(environ: Mapping[str, str], number: int) -> None:
+    """The other one is still masked."""
+    other = 3 - number
+    line = f"exec {number}>&-; exec {script()} exec p --mask -- sh -c 'echo $P_TOKEN >&{other}; exit 4'"
+    done = subprocess.run(
+        ["sh", "-c", line], env=environ, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (4, "***\n")
+
+
+def test_masked_command_that_cannot_be_run(environ: Mapping[str, str]) -> None:
+    """As without --mask."""
+    done = run(environ, *MASKED, "missing")
+    assert done.returncode == 127
+    assert "command 'missing': not found" in done.stderr
+
+
+def test_masked_command_in_a_terminal(terminal: Terminal) -> None:
+    """All three streams are terminals, of the real one's size, and lines end as usual."""
+    test = "test -t 0 -a -t 1 -a -t 2 && stty size <&1 && echo tok''en:$P_TOKEN"
+    terminal.type("stty rows 33 cols 77\n")
+    terminal.type(f"{script()} exec p --mask -- sh -c '{test}'\n")
+    terminal.read_until("33 77\r\n")
+    terminal.read_until("token:***\r\n")
+
+
+def test_ctrl_c_and_ctrl_z_with_a_masked_command(terminal: Terminal, child: Path) -> None:
+    """Job control works as without --mask."""
+    terminal.type(f"{script()} exec p --mask -- sh {child}\n")
+    terminal.read_until("ready")
+    terminal.type("\x1a")
+    terminal.read_until("Stopped")
+    terminal.read_until("$ ")
+    terminal.type("fg; echo status=$?\n")
+    terminal.read_until("continued")
+    terminal.type("\x03")
+    terminal.read_until("interrupted")
+    terminal.read_until("status=9")

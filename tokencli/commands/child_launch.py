@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from tokencli.app import App
 from tokencli.commands.error_report import report_error
@@ -23,10 +24,19 @@ from tokencli.errors import UsageError
 from tokencli.fastpath.launcher import EXPIRY_SUFFIX, replace_process, strip_variables
 from tokencli.formats.variable_checks import check_variable_name
 from tokencli.models import Profile, Secret
-from tokencli.system.child_process import build_start_error, exit_status_of, run_command
+from tokencli.system.child_process import (
+    build_start_error,
+    end_like,
+    exit_status_of,
+    run_child,
+    run_command,
+)
+
+if TYPE_CHECKING:
+    from tokencli.commands.token_hand_over import TokenFiles
 
 EXAMPLE_COMMAND = "sh"
-FILE_SUFFIX, DESCRIPTOR_SUFFIX = "_FILE", "_FD"
+DESCRIPTOR_SUFFIX = "_FD"
 
 
 def launch_command(
@@ -40,11 +50,13 @@ def launch_command(
     force: bool = False,
     by_file: bool = False,
     by_descriptor: bool = False,
+    mask: bool = False,
 ) -> int:
     """Run a command in place of this process, with a token of each profile in its environment.
 
     Instead of the token, the environment has the path of a file with it if `by_file`, or the number
-    of a descriptor if `by_descriptor`. Nothing is started unless all tokens have been obtained.
+    of a descriptor if `by_descriptor`. With `mask`, the command is a child, and the tokens are hidden
+    in its output. Nothing is started unless all tokens have been obtained.
 
     Return:
         The exit status of a shell for a command that can't be run, which is reported. On Windows,
@@ -69,7 +81,7 @@ def launch_command(
             cause="NAME_HEADER has the token, which would be in the environment",
         )
     loaded = [app.get_profile(name, scope=scope) for name in names or (None,)]
-    ending = FILE_SUFFIX if by_file else DESCRIPTOR_SUFFIX if by_descriptor else ""
+    ending = "_FILE" if by_file else DESCRIPTOR_SUFFIX if by_descriptor else ""
     for profile in loaded:
         list_export_variables(profile, variable, all_variables=all_variables)
         check_variable_name((variable or profile.export) + ending, "tokencli exec")
@@ -82,12 +94,16 @@ def launch_command(
         exported = _build_variables(app, profile, result, variable, all_variables=all_variables)
         _warn(app, profile, result, exported)
         obtained.append((profile, exported))
+    files = None
     if by_file:
-        child_environ |= _write_files(app, obtained, scope=scope, min_ttl=min_ttl)
+        files = _write_files(app, obtained, scope=scope, min_ttl=min_ttl)
+        child_environ |= files.variables
     else:
         for _, exported in obtained:
             child_environ |= _open_descriptor(exported) if by_descriptor else exported.variables
     try:
+        if mask:
+            return _run_masked(command, child_environ, [e for _, e in obtained], files)
         return _run(command, child_environ)
     except OSError as error:
         report_error(build_start_error(command[0], error, child_environ.get("PATH")))
@@ -144,8 +160,8 @@ def _write_files(
     *,
     scope: str | None,
     min_ttl: float | None,
-) -> dict[str, str]:
-    """Write the tokens to files that are kept fresh, and return the variables with their paths."""
+) -> "TokenFiles":
+    """Write the tokens to files that are kept fresh."""
     from tokencli.commands.token_hand_over import TokenFiles
 
     files = TokenFiles(app)
@@ -159,7 +175,7 @@ def _write_files(
     except BaseException:
         files.remove()
         raise
-    return {name + FILE_SUFFIX: str(files.path(name)) for _, name in kept}
+    return files
 
 
 def _open_descriptor(exported: ExportVariables) -> dict[str, str]:
@@ -180,6 +196,26 @@ def _warn(app: App, profile: Profile, result: TokenResult, exported: ExportVaria
         app.terminal.print_warning(bound_token_warning(profile.name))
     if result.save_error is not None:
         report_error(result.save_error)
+
+
+def _run_masked(
+    command: Sequence[str],
+    environ: dict[str, str],
+    exported: Sequence[ExportVariables],
+    files: "TokenFiles | None",
+) -> int:
+    """Run the command as a child, with the tokens hidden in its output; end as it does."""
+    from tokencli.commands.output_mask import OutputMask
+    from tokencli.system.output_relay import OutputRelay
+
+    secrets = dict.fromkeys(secret.reveal() for each in exported for secret in each.secrets)
+
+    def list_secrets() -> Sequence[str]:
+        if files is not None:  # renewed ones as well
+            secrets.update(dict.fromkeys(files.read_all()))
+        return tuple(secrets)
+
+    return end_like(run_child(command, environ, OutputRelay(lambda: OutputMask(list_secrets))))
 
 
 def _run(command: Sequence[str], environ: dict[str, str]) -> int:

@@ -76,6 +76,9 @@ def run_with_tokens(
             "--fd", help="Instead of the token, set NAME_FD: a descriptor to read it from."
         ),
     ] = False,
+    mask: Annotated[
+        bool, typer.Option("--mask", help="Replace the tokens in the command's output by ***.")
+    ] = False,
     min_ttl: MinTtlOption = None,
     force: ForceOption = False,
     scope: ScopeOption = None,
@@ -95,9 +98,10 @@ def run_with_tokens(
     """
     app, command = App(common), context.meta[_COMMAND_KEY]
     if proxy is not None:
-        if variable or all_variables or file or descriptor or min_ttl is not None or force:
+        if variable or all_variables or file or descriptor or mask or min_ttl is not None or force:
             raise UsageError(
-                "--proxy can't be combined with --var, --all-vars, --file, --fd, --min-ttl and --force"
+                "--proxy can't be combined with --var, --all-vars, --file, --fd, --mask, --min-ttl and"
+                " --force"
             )
         from tokencli.commands.loopback_proxy import run_behind_proxy  # start-up cost
 
@@ -113,6 +117,7 @@ def run_with_tokens(
         force=force,
         by_file=file,
         by_descriptor=descriptor,
+        mask=mask,
     )
 
 

@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,11 +19,13 @@ from tokencli.system.private_files import (
     ensure_private_dir,
     list_names,
     remove_file,
+    stat_stamp,
     write_atomically,
 )
 from tokencli.system.user_dirs import explain_missing_runtime_dir, runtime_dir
 from tokencli.terminal.console import write_stderr_line
 
+FILE_SUFFIX = "_FILE"
 STORE_INTERVAL_S = 2.0
 """Seconds between two looks at whether another process has renewed the token."""
 
@@ -40,6 +43,8 @@ class TokenFiles:
         if base is None:
             raise missing_memory_error()
         self._app = app
+        self._stamps: dict[Path, tuple[int, ...] | None] = {}
+        self._tokens: dict[Path, str] = {}
         parent = base / "exec"
         for directory in (base, parent):
             ensure_private_dir(directory)
@@ -53,7 +58,24 @@ class TokenFiles:
 
     def write(self, variable: str, token: Secret) -> None:
         """Write a token, without a line break; raises StorageError."""
-        write_atomically(self.path(variable), token.reveal().encode("ascii"))
+        path = self.path(variable)
+        write_atomically(path, token.reveal().encode("ascii"))
+        self._tokens[path], self._stamps[path] = token.reveal(), None
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The variables with the paths of the files."""
+        return {f"{path.name}{FILE_SUFFIX}": str(path) for path in self._tokens}
+
+    def read_all(self) -> list[str]:
+        """Return the tokens that are in the files now, as far as there are any."""
+        for path, stamp in self._stamps.items():
+            changed = stat_stamp(path)
+            if changed is not None and changed != stamp:
+                with suppress(OSError):
+                    self._tokens[path] = path.read_text(encoding="ascii")
+                    self._stamps[path] = changed
+        return list(self._tokens.values())
 
     def remove(self) -> None:
         """Delete the files."""

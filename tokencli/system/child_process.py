@@ -13,6 +13,7 @@ from threading import Event, Thread
 from types import FrameType
 
 from tokencli.errors import UsageError
+from tokencli.system.output_relay import OutputRelay
 
 EXIT_NOT_FOUND = 127
 EXIT_NOT_EXECUTABLE = 126
@@ -25,6 +26,19 @@ STOP_GRACE_S = 1.0
 
 def run_command(command: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run a command and return its exit status, 128+n for signal n, as a shell does.
+
+    It raises what `run_child` does.
+    """
+    status = run_child(command, environ)
+    return 128 - status if status < 0 else status
+
+
+def run_child(
+    command: Sequence[str], environ: Mapping[str, str], relay: OutputRelay | None = None
+) -> int:
+    """Run a command and return its exit status, or -n if signal n ended it.
+
+    Its output goes through `relay`, until all have ended that could write there.
 
     Raises:
         OSError: the command doesn't exist or can't be run; `exit_status_of` has the exit status, and
@@ -44,21 +58,54 @@ def run_command(command: Sequence[str], environ: Mapping[str, str]) -> int:
         elif signal.Signals(number).name in FORWARDED_SIGNALS or not _is_foreground_group():
             child.send_signal(number)
 
-    numbers = [
-        getattr(signal, name)
-        for name in (*TERMINAL_SIGNALS, *FORWARDED_SIGNALS)
-        if hasattr(signal, name)
-    ]
+    def resize(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - likewise
+        if relay is not None and child is not None:
+            relay.copy_window_size()
+            child.send_signal(number)  # it may have looked before
+
+    names = (*TERMINAL_SIGNALS, *FORWARDED_SIGNALS)
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    numbers = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, forward_signal) for number in numbers}
+    if relay is not None and hasattr(signal, "SIGWINCH"):
+        before[signal.SIGWINCH] = signal.signal(signal.SIGWINCH, resize)
     try:
-        child = subprocess.Popen(list(command), executable=program, env=dict(environ))  # noqa: S603 - the user's own command
+        try:
+            child = subprocess.Popen(  # noqa: S603 - the user's own command
+                list(command),
+                executable=program,
+                env=dict(environ),
+                stdout=relay.stdout if relay else None,
+                stderr=relay.stderr if relay else None,
+                close_fds=os.name == "nt",  # a script's own redirections are the command's
+            )
+        except OSError:
+            if relay is not None:
+                relay.discard()
+            raise
+        if relay is not None:
+            relay.start()
         for number in early:
             child.send_signal(number)
         status = _wait_for_exit(child)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    return 128 - status if status < 0 else status
+    while relay is not None and not relay.wait(1.0):
+        pass
+    return status
+
+
+def end_like(status: int) -> int:
+    """Return an exit status; if a signal ended the command, end this process by the same one."""
+    if status < 0:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the command has dumped its own
+        if -status not in (signal.SIGKILL, signal.SIGSTOP):
+            signal.signal(-status, signal.SIG_DFL)
+        os.kill(os.getpid(), -status)
+    return status
 
 
 def _wait_for_exit(child: "subprocess.Popen[bytes]") -> int:
