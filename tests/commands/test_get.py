@@ -130,6 +130,9 @@ def test_a_path_that_is_no_file_is_refused_before_a_request(
         ("--format template", "--format template requires --template"),
         ("corp --format netrc", "a netrc file is for one host: --url is required"),
         ("--template {{x}}", "unknown value 'x'"),
+        ("--clip --output x", "--clip and --output can't be combined"),
+        ("--dry-run -o x", "--output and --dry-run can't be combined"),
+        ("--clip-clear 2s", "--clip-clear requires --clip"),
     ],
 )
 def test_options_that_do_not_belong_together(

@@ -112,8 +112,9 @@ def get(
     tokencli get groupid --template 'token={{ access_token }}' --output app.conf
     tokencli get corp --format dpop --url https://api.example.com/x | curl -H @- https://api.example.com/x
     """
-    if clip and output_file is not None:
-        raise UsageError("--clip and --output can't be combined", fix="tokencli get --help")
+    places = {"--clip": clip, "--output": output_file is not None, "--dry-run": dry_run}
+    if len(chosen := [option for option, is_given in places.items() if is_given]) > 1:
+        raise UsageError(f"{' and '.join(chosen)} can't be combined", fix="tokencli get --help")
     if clip_clear is not None and not clip:
         raise UsageError("--clip-clear requires --clip", fix="tokencli get --help")
     if template is not None and format_name == "raw":
