@@ -331,9 +331,8 @@ class KeepService:
     def _load(self) -> tuple[App, Profile]:
         """Read the configuration and return the profile, without the endpoints in metadata."""
         app = App(self._app_options)
-        assert (
-            app.config is not None
-        )  # the whole file is read now, so that later changes don't count
+        # The whole file is read now, so that later changes don't count.
+        assert app.config is not None
         profile = app.get_profile(self._options.profile, scope=self._options.scope, anew=None)
         if profile.dpop:
             raise UsageError(
