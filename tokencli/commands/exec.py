@@ -16,22 +16,24 @@ from tokencli.commands.options import (
 )
 from tokencli.errors import UsageError
 
-_COMMAND_KEY = "tokencli.command"
+COMMAND_KEY = "tokencli.command"
 """Where the context has the words after `--`."""
 
 
 class CommandAfterDashes(TyperCommand):
     """A command with words and options of its own before `--`, and another program's after it."""
 
+    usage_after_dashes: tuple[str, ...] = ("COMMAND", "[ARGUMENT]...")
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the words after `--` into the context, and parse the others."""
         end = args.index("--") if "--" in args else len(args)
-        ctx.meta[_COMMAND_KEY] = args[end + 1 :]
+        ctx.meta[COMMAND_KEY] = args[end + 1 :]
         return super().parse_args(ctx, args[:end])
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Add the other program's command to the usage line."""
-        return [*super().collect_usage_pieces(ctx), "--", "COMMAND", "[ARGUMENT]..."]
+        return [*super().collect_usage_pieces(ctx), "--", *self.usage_after_dashes]
 
 
 @common_options(lock_timeout=True)
@@ -96,7 +98,7 @@ def run_with_tokens(
     tokencli exec groupid --proxy https://api.example.com -- sh -c 'curl "$TOKENCLI_PROXY_URL/orders"'
     tokencli exec groupid --file -- ./long-job.sh
     """
-    app, command = App(common), context.meta[_COMMAND_KEY]
+    app, command = App(common), context.meta[COMMAND_KEY]
     if proxy is not None:
         if variable or all_variables or file or descriptor or mask or min_ttl is not None or force:
             raise UsageError(

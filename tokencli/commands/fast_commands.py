@@ -79,6 +79,11 @@ FAST_COMMANDS: dict[tuple[str, ...], FastCommand] = {
             **dict.fromkeys(("--output", "-o"), "output"),
         },
     ),
+    ("curl",): FastCommand(
+        "tokencli.commands.curl_launch:launch_curl",
+        options={"--anywhere": ("anywhere", True)},
+        runs_command=True,
+    ),
     ("profiles",): _PROFILE_LIST,
     ("profiles", "list"): _PROFILE_LIST,
     ("profiles", "ls"): _PROFILE_LIST,

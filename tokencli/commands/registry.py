@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "export": "tokencli.commands.export:export",
     "exec": "tokencli.commands.exec:run_with_tokens",
     "request": "tokencli.commands.request:request",
+    "curl": "tokencli.commands.curl:curl",
     "proxy": "tokencli.commands.proxy:proxy",
     "keep": "tokencli.commands.keep:keep",
     "why": "tokencli.commands.why:why",
@@ -41,7 +42,7 @@ COMMANDS: dict[str, str] = {
 
 COMMAND_GROUPS = {
     "Tokens": ("get", "export", "refresh", "inspect"),
-    "Use a token": ("exec", "request", "proxy", "keep"),
+    "Use a token": ("exec", "request", "curl", "proxy", "keep"),
     "Diagnosis": ("why", "doctor", "status", "log"),
     "Profiles": ("profiles", "login", "logout", "providers"),
     "Credential helpers": ("git-credential", "docker-credential"),

@@ -12,7 +12,7 @@ from tokencli.oauth.token_usage import build_headers_and_query
 
 def render(profile: str, token: TokenSet, now: float) -> str:
     """Return `header = "Authorization: Bearer …"` and a newline."""
-    return _render_option("header", header.render(profile, token, now).rstrip("\n"))
+    return render_option("header", header.render(profile, token, now).rstrip("\n"))
 
 
 def render_as_used(
@@ -24,11 +24,12 @@ def render_as_used(
     """
     headers, query = build_headers_and_query(profile, token, secrets, now)
     return "".join(
-        [_render_option("header", f"{name}: {value}") for name, value in headers]
-        + [_render_option("url-query", f"+{name}={value}") for name, value in query]
+        [render_option("header", f"{name}: {value}") for name, value in headers]
+        + [render_option("url-query", f"+{name}={value}") for name, value in query]
     )
 
 
-def _render_option(name: str, value: str) -> str:
+def render_option(name: str, value: str) -> str:
+    """Return a line of a configuration that sets an option; the value has no line break."""
     quoted = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'{name} = "{quoted}"\n'

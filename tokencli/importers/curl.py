@@ -2,7 +2,7 @@
 
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
@@ -95,7 +95,9 @@ _BODY_IN_FILE = "the body is in a file, which is not read: set request.body and 
 Pairs = list[tuple[str, str]]
 
 
-class _Option(NamedTuple):
+class CurlOption(NamedTuple):
+    """An option of curl, or a URL."""
+
     name: str
     """The long name; after `no-` if it is switched off."""
     value: str
@@ -151,8 +153,8 @@ def _no_curl_error(commands: list[list[str]]) -> ConfigError:
     return ConfigError("this is not a curl command line")
 
 
-def _split_at_next(options: Iterable[_Option]) -> Iterator[list[_Option]]:
-    section: list[_Option] = []
+def _split_at_next(options: Iterable[CurlOption]) -> Iterator[list[CurlOption]]:
+    section: list[CurlOption] = []
     for option in options:
         if option.name == "next":
             yield section
@@ -162,27 +164,37 @@ def _split_at_next(options: Iterable[_Option]) -> Iterator[list[_Option]]:
     yield section
 
 
-def _iter_options(words: list[str]) -> Iterator[_Option]:
+def list_options(words: Sequence[str]) -> list[CurlOption]:
+    """Return the options and URLs of a command line that is for curl itself, as curl reads it.
+
+    Raises:
+        ConfigError: an option is unknown or has no value.
+    """
+    return list(_iter_options(words, is_pasted=False))
+
+
+def _iter_options(words: Sequence[str], *, is_pasted: bool = True) -> Iterator[CurlOption]:
     """Yield the options. A word that is neither an option nor its value is a URL."""
     rest = iter(words)
     for word in rest:
-        _check_word(word)
+        if is_pasted:
+            _check_word(word)
         if word == "--":
-            yield from (_Option("url", url, "") for url in rest)
+            yield from (CurlOption("url", url, "") for url in rest)
         elif word.startswith("--"):
             name = _find_long_option(word)
-            yield _Option(name, _take_value(name, "", rest), f"--{name}")
+            yield CurlOption(name, _take_value(name, "", rest, is_pasted=is_pasted), f"--{name}")
         elif word.startswith("-"):
             letters = word[1:] or " "
             while letters:
                 name = _NAME_BY_LETTER.get(letters[0], "")
                 if not name:
                     raise _unknown_option_error(f"-{letters[0]}")
-                value = _take_value(name, letters[1:], rest)
-                yield _Option(name, value, f"-{letters[0]}")
+                value = _take_value(name, letters[1:], rest, is_pasted=is_pasted)
+                yield CurlOption(name, value, f"-{letters[0]}")
                 letters = "" if _TAKES_VALUE[name] else letters[1:]
         else:
-            yield _Option("url", word, "")
+            yield CurlOption("url", word, "")
 
 
 def _check_word(word: str) -> None:
@@ -223,23 +235,25 @@ def _unknown_option_error(option: str) -> ConfigError:
     return ConfigError(f"the curl command has an unknown option{f': {option}' if is_name else ''}")
 
 
-def _take_value(name: str, attached: str, rest: Iterator[str]) -> str:
+def _take_value(name: str, attached: str, rest: Iterator[str], *, is_pasted: bool) -> str:
     """Return the value of an option: what is attached to its letter, or the next word."""
-    if name in REFUSED_OPTIONS:
+    if name in REFUSED_OPTIONS and is_pasted:
         raise ConfigError(
             f"a curl command with --{name} can't be imported", cause=REFUSED_OPTIONS[name]
         )
     if not _TAKES_VALUE[name.removeprefix("no-")]:
         return ""
-    value = attached or next(rest, None)
-    if value is not None and not attached:
+    value = attached or next(rest, "" if name == "help" else None)
+    if value is not None and not attached and is_pasted:
         _check_typography(value, _QUOTES)
     if value is None:
         raise ConfigError(f"the curl command has no value after --{name}")
     return value
 
 
-def _read_requests(options: list[_Option], *, with_credentials: bool) -> Iterator[ImportedRequest]:
+def _read_requests(
+    options: list[CurlOption], *, with_credentials: bool
+) -> Iterator[ImportedRequest]:
     """Yield the request for each URL of a command, or of the part of it before `--next`."""
     values: dict[str, list[str]] = {}
     for name, value, _ in options:
@@ -271,7 +285,7 @@ def _read_requests(options: list[_Option], *, with_credentials: bool) -> Iterato
     if basic and not colon:
         notes.append("the password for HTTP Basic, which curl prompts for")
     for url in values.get("url", ()):
-        target = _complete_url(url, values.get("proto-default", ["http"])[-1]).partition("#")[0]
+        target = complete_url(url, values.get("proto-default", ["http"])[-1]).partition("#")[0]
         yield ImportedRequest(
             method,
             f"{target}{'&' if '?' in target else '?'}{query}" if query else target,
@@ -287,7 +301,7 @@ def _read_requests(options: list[_Option], *, with_credentials: bool) -> Iterato
         )
 
 
-def _iter_notes(options: list[_Option], values: Mapping[str, list[str]]) -> Iterator[str]:
+def _iter_notes(options: list[CurlOption], values: Mapping[str, list[str]]) -> Iterator[str]:
     """Yield what the draft does not have of the request."""
     for name, scheme in _OTHER_AUTHENTICATION.items():
         if name in values:
@@ -321,7 +335,7 @@ def _choose_method(values: Mapping[str, list[str]], has_data: bool, has_form: bo
     return values.get("request", [used])[-1].upper()
 
 
-def _join_data(options: list[_Option], notes: list[str]) -> str | None:
+def _join_data(options: list[CurlOption], notes: list[str]) -> str | None:
     """Return the body that the options for data make, or None if there are none."""
     body: str | None = None
     for name, value, _ in options:
@@ -363,7 +377,7 @@ def _encode_query(value: str, notes: list[str]) -> str:
     return value[1:] if value.startswith("+") else _encode_data(value, notes)
 
 
-def _iter_form(options: list[_Option], notes: list[str]) -> Iterator[tuple[str, str]]:
+def _iter_form(options: list[CurlOption], notes: list[str]) -> Iterator[tuple[str, str]]:
     """Yield the parts of a multipart form (formparse.c)."""
     for option, value, _ in options:
         name, equals, content = value.partition("=")
@@ -421,7 +435,7 @@ def _has_header(headers: Pairs, name: str) -> bool:
     return any(given.lower() == name.lower() for given, _ in headers)
 
 
-def _complete_url(url: str, default_scheme: str) -> str:
+def complete_url(url: str, default_scheme: str) -> str:
     """Return a URL with its scheme, which curl guesses. A URL may begin with a variable."""
     scheme = _URL_SCHEME.match(url)
     if scheme is None:

@@ -1,0 +1,227 @@
+"""The real curl with `tokencli curl`: the token is on a descriptor, and only for its API."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from shutil import which
+from time import sleep
+
+import pytest
+
+from tests.conftest import Run, script
+from tests.e2e.consumers.api_server import (
+    BINARY,
+    ApiHandler,
+    read_argv_of_all_processes,
+    serve_api,
+)
+from tests.e2e.consumers.expiries import EXPIRIES, until_expired
+from tests.e2e.consumers.token_server import TokenServer
+from tokencli.sandbox.server import Sandbox
+
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(which("curl") is None, reason="apt-get install curl"),
+]
+
+
+@pytest.fixture
+def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """Run a sandbox and use its configuration."""
+    with Sandbox() as running:
+        monkeypatch.setenv("TOKENCLI_CONFIG", running.config_file)
+        yield running
+
+
+class RedirectingHandler(ApiHandler):
+    """Redirects `/to/PORT` to that port of this machine."""
+
+    def do_GET(self) -> None:
+        """Redirect, or reply as usual."""
+        if self.path.startswith("/to/"):
+            self.server.paths.append(f"{self.command} {self.path}")
+            self._reply(302, b"", Location=f"https://127.0.0.1:{self.path[4:]}/landed")
+        else:
+            super().do_GET()
+
+
+@pytest.fixture
+def api(sandbox: Sandbox, tmp_path: Path) -> Iterator[TokenServer]:
+    """Run an API."""
+    with serve_api(sandbox, tmp_path, RedirectingHandler) as server:
+        yield server
+
+
+def curl(*words: str, profile: str = "oauth2") -> subprocess.CompletedProcess[bytes]:
+    """Run `tokencli curl oauth2 -- -sS …`."""
+    return subprocess.run(
+        [script(), "curl", profile, "--", "-sS", *words],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_tokens_expire_between_transfers(short_lived: Sandbox, tmp_path: Path) -> None:
+    """Each run of curl has a token that is fresh at its start, and none is refused."""
+    with serve_api(short_lived, tmp_path) as server:
+        for number in until_expired(short_lived):
+            done = curl(f"{server.url}/orders/{number}")
+            assert json.loads(done.stdout)["path"] == f"/orders/{number}", done.stderr
+        assert 401 not in server.statuses
+        assert len(set(server.credentials)) > EXPIRIES
+
+
+def test_output_and_exit_code_are_curls_own(api: TokenServer) -> None:
+    """Bytes, options, several URLs and failures."""
+    assert curl(f"{api.url}/binary").stdout == BINARY
+    found = json.loads(curl("-d", "a=b", "-X", "PUT", f"{api.url}/x", "-H", "X-Tag: 1").stdout)
+    assert (found["method"], found["body"], found["headers"]["x-tag"]) == ("PUT", "a=b", "1")
+    assert curl("-f", f"{api.url}/status/404").returncode == 22
+    assert curl(f"{api.url}/x", "--url", f"{api.url}/{{a,b}}/[1-2]").stdout.count(b'"GET"') == 5
+    assert curl("--no-such-option", f"{api.url}/x").returncode == 2
+    assert b"curl 7" in curl("--version").stdout or b"curl 8" in curl("--version").stdout
+    assert curl("-q", "--cacert", "/nonexistent", f"{api.url}/x").returncode == 77
+
+
+@pytest.mark.requirement(13)
+def test_no_process_shows_the_token(api: TokenServer) -> None:
+    """While curl runs, no command line and no environment of this machine has it."""
+    process = subprocess.Popen(
+        [script(), "curl", "oauth2", "--", "-sS", f"{api.url}/slow/5"], stdout=subprocess.PIPE
+    )
+    while not api.paths:
+        sleep(0.05)
+    shown = read_argv_of_all_processes()
+    token = api.credentials[0].removeprefix("Bearer ")
+    assert "/dev/fd/" in shown
+    assert "/slow/5" in shown
+    assert token not in shown
+    assert process.communicate()[0] == b"xxxxx"
+    assert process.returncode == 0
+
+
+@pytest.mark.requirement(16)
+def test_the_token_stays_with_its_api(
+    api: TokenServer, sandbox: Sandbox, tmp_path: Path, tokencli: Run
+) -> None:
+    """Other servers, options that hide a URL, and redirects get nothing."""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "home" / ".curlrc").write_text("location-trusted\nverbose\n")
+    config = tmp_path / "curl.conf"
+    config.write_text(f'url = "{api.url}/x"\n')
+    with serve_api(sandbox, tmp_path / "other") as other:
+        assert tokencli("profiles", "edit", "oauth2", "--set", f"api_url={api.url}").code == 0
+        for words in (
+            (f"{other.url}/x",),
+            (f"{api.url}/x", f"{other.url}/x"),
+            (f"{api.url}/x", "--url", f"{other.url}/x"),
+            (f"https://{api.host}@{other.host}/x",),
+            (f"https://{{{api.host},{other.host}}}/x",),
+            (f"https:/{other.host}/x",),
+            (f"https:///{other.host}/x",),
+            (f"https://{other.host}\\@{api.host}/x",),
+            (f"http://{api.host}/x",),
+            (api.host,),
+            ("-K", str(config)),
+            ("--url", f"@{config}"),
+            ("--location-trusted", f"{api.url}/x"),
+            ("--next", f"{api.url}/x"),
+            ("-v", f"{api.url}/x"),
+            ("-sSv", f"{api.url}/x"),
+            ("--trace", "-", f"{api.url}/x"),
+            ("-H", "authorization: Bearer x", f"{api.url}/x"),
+        ):
+            done = curl(*words)
+            assert done.returncode in (2, 3), words
+            assert done.stdout == b"", words
+            assert done.stderr.startswith(b"tokencli: error:"), words
+        assert (api.statuses, other.statuses) == ([], [])
+        port = other.host.partition(":")[2]
+        followed = curl("-k", "-L", f"{api.url}/to/{port}")
+        assert b"Authorization" not in followed.stderr  # -v of ~/.curlrc would print it
+        assert (api.paths, other.paths) == ([f"GET /to/{port}"], ["GET /landed"])
+        assert other.credentials == [""]
+        curl("-k", f"{api.url}/to/{port}")  # ~/.curlrc would follow, with the token
+        assert len(other.paths) == 1
+
+
+def test_another_server_on_request(api: TokenServer, tokencli: Run) -> None:
+    """The fix of the refusal is the command that sends the token there."""
+    set_api = ("profiles", "edit", "oauth2", "--set", "api_url=https://api.example.com/")
+    assert tokencli(*set_api).code == 0
+    refused = tokencli("curl", "oauth2", "--", f"{api.url}/x")
+    assert refused.code == 3
+    fix = refused.err.partition("fix: tokencli ")[2].split()
+    assert fix == ["curl", "oauth2", "--anywhere", "--", f"{api.url}/x"]
+    assert json.loads(tokencli(*fix).out)["path"] == "/x"
+    assert api.credentials[0].startswith("Bearer ")
+
+
+PROVIDER = """
+[providers.own]
+title = "Own"
+endpoints.token = "{url}/oauth2/token"
+use = {use}
+[profiles.own]
+provider = "own"
+client_id = "batch"
+scope = "read write"
+client_secret = {{ file = "{secret}" }}
+api_url = "{api}"
+ca_file = "{ca}"
+store = "file"
+"""
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        '["X-Auth-Token: {token}", "X-Key: a\\"b\\\\c"]',
+        '["?access_token={token}", "X-Key: k"]',
+    ],
+)
+def test_other_ways_to_carry_a_token(
+    api: TokenServer,
+    sandbox: Sandbox,
+    tmp_path: Path,
+    use: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Headers and parameters of the provider's `use`; a header that follows redirects refuses -L."""
+    path = Path(sandbox.config_file)
+    secret = path.parent / "oauth2.client_secret"
+    text = PROVIDER.format(
+        url=sandbox.url, use=use, secret=secret, api=api.url, ca=tmp_path / "both.pem"
+    )
+    path.write_text(path.read_text() + text)
+    monkeypatch.setattr(ApiHandler, "is_authorized", lambda _: True)
+    done = curl(f"{api.url}/x?a=b", profile="own")
+    found = json.loads(done.stdout)
+    token = sandbox.issued_tokens[-1].token
+    if "X-Auth" in use:
+        assert found["headers"]["x-auth-token"] == token
+        assert found["headers"]["x-key"] == 'a"b\\c'
+    else:
+        assert found["path"] == f"/x?a=b&access_token={token}"
+    refused = curl("-L", f"{api.url}/x", profile="own")
+    assert refused.returncode == 2
+    assert b"along a redirect to any server" in refused.stderr
+
+
+def test_tokens_that_need_a_proof_are_refused(api: TokenServer, tokencli: Run) -> None:
+    """The fix is the command that makes the proof."""
+    assert tokencli("profiles", "edit", "dpop-demo", "--set", f"api_url={api.url}").code == 0
+    done = tokencli("curl", "dpop-demo", "--", f"{api.url}/x")
+    assert done.code == 2
+    assert f"fix: tokencli request dpop-demo {api.url}/x\n" in done.err
+    assert api.statuses == []
+
+
+def test_curl_is_missing(api: TokenServer, tokencli: Run, tmp_path: Path) -> None:
+    """The exit code is a shell's, and the error names the program."""
+    done = tokencli("curl", "oauth2", "--", f"{api.url}/x", env={"PATH": str(tmp_path)})
+    assert done.code == 127
+    assert "command 'curl': not found" in done.err

@@ -1,0 +1,229 @@
+"""Run curl with a token that is neither in its arguments nor in its environment.
+
+curl reads the token from a descriptor, as a configuration file (curl(1), option --config).
+"""
+
+import os
+import re
+import shlex
+import sys
+from collections.abc import Sequence
+
+from tokencli.app import App
+from tokencli.commands.error_report import report_error
+from tokencli.core.api_request import (
+    OtherServerError,
+    check_api_origin,
+    load_client_certificate,
+)
+from tokencli.core.get_token import get_token
+from tokencli.core.secret_resolver import resolve_usage_secrets
+from tokencli.errors import ConfigError, UsageError
+from tokencli.fastpath.launcher import replace_process
+from tokencli.formats.curl import render_as_used, render_option
+from tokencli.importers.curl import CurlOption, complete_url, list_options
+from tokencli.models import Profile, TokenSet
+from tokencli.oauth.token_usage import list_usage_templates
+from tokencli.providers.endpoint_urls import check_endpoint_url, is_plain_http
+from tokencli.system.child_process import build_start_error, exit_status_of
+
+UNREADABLE_OPTIONS = {
+    "config": "there may be other URLs in its file",
+    "variable": "a variable may be part of a URL",
+    "next": "curl forgets the token at --next; run curl once for each part",
+    "location-trusted": "it would send the token along a redirect to any server",
+    "verbose": "curl would print the token; -i prints the headers of the reply",
+    "trace": "curl would write the token to that file",
+    "trace-ascii": "curl would write the token to that file",
+    "libcurl": "curl would write the token to that file",
+}
+"""Option -> why it can't be used together with a token."""
+_TRUST_OPTIONS = frozenset(("cacert", "capath", "ca-native", "insecure", "pinnedpubkey"))
+_PROXY_OPTIONS = frozenset(("proxy", "preproxy", "noproxy", "socks4", "socks4a", "socks5", "socks5-hostname",
+                            "proxy1.0"))  # fmt: skip
+_STRIPPED_AT_REDIRECTS = ("authorization", "cookie")
+"""Headers that curl doesn't send along a redirect to another server, even if `-H` sets them."""
+
+
+def launch_curl(
+    app: App,
+    *profiles: str,
+    command: Sequence[str] = (),
+    min_ttl: float | None = None,
+    anywhere: bool = False,
+) -> int:
+    """Run curl in place of this process, with what carries the token of the profile.
+
+    Without a URL, as in `curl --version`, curl gets no token.
+
+    Return:
+        The exit status of a shell if curl can't be run, which is reported.
+
+    Raises:
+        UsageError, ConfigError: the token could get to another server, or into a file. TokencliError:
+            there is no token.
+    """
+    profile = app.get_profile(*profiles[:1])
+    options = _read_options(command, anywhere=anywhere)
+    urls = _check_urls(profile, options, command, anywhere=anywhere)
+    words = ["curl", *command]
+    if urls or anywhere:
+        if profile.dpop:
+            raise _bound_token_error(profile, command)
+        if sys.platform == "win32":
+            raise UsageError(
+                "tokencli curl needs descriptors with a path, which Windows doesn't have",
+                cause="tokencli request sends the same request",
+            )
+        token = get_token(profile, app, min_ttl=min_ttl)
+        if token.save_error is not None:
+            report_error(token.save_error)
+        _check_redirects(profile, token.token, options)
+        text = _render_config(app, profile, token.token, options, urls)
+        words[1:1] = ["--config", _hand_over(text)]
+        if command and command[0] in ("-q", "--disable"):  # counts only as the first option
+            words = ["curl", command[0], *words[1:3], *command[1:]]
+    environ = dict(app.environ)
+    try:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+        replace_process(words, environ)
+    except OSError as error:
+        report_error(build_start_error("curl", error, environ.get("PATH")))
+        return exit_status_of(error)
+    return 0
+
+
+def _read_options(command: Sequence[str], *, anywhere: bool) -> list[CurlOption]:
+    """Return curl's options; with `anywhere`, as far as they are known.
+
+    Raises:
+        UsageError: the token isn't safe with one of them, or one is unknown.
+    """
+    try:
+        options = list_options(command)
+    except ConfigError as error:
+        if anywhere:
+            return []
+        raise UsageError(error.message, cause=error.cause) from None
+    for option in options:
+        reason = UNREADABLE_OPTIONS.get(option.name)
+        if reason is not None and not (anywhere and option.name in ("config", "variable", "next")):
+            raise UsageError(f"curl's {option.spelling} can't be used with a token", cause=reason)
+    return options
+
+
+def _check_urls(
+    profile: Profile, options: list[CurlOption], command: Sequence[str], *, anywhere: bool
+) -> list[str]:
+    """Return the URLs that curl requests, all of which may get the token."""
+    schemes = [option.value for option in options if option.name == "proto-default"]
+    urls = []
+    for option in options:
+        if option.name != "url":
+            continue
+        url = option.value
+        try:
+            url = complete_url(url, schemes[-1] if schemes else "http").partition("#")[0]
+            check_endpoint_url(url)
+        except ConfigError as error:
+            raise UsageError(f"can't use the URL: {error.message}", cause=error.fix) from None
+        try:
+            check_api_origin(profile, url, anywhere=anywhere)
+        except OtherServerError as error:
+            if profile.api_url is not None and not _may_hold_secret(command):
+                words = ["tokencli", "curl", profile.name, "--anywhere", "--", *command]
+                error.fix = shlex.join(words)
+            raise
+        urls.append(url)
+    return urls
+
+
+def _may_hold_secret(command: Sequence[str]) -> bool:
+    """Tell whether a message should not repeat the arguments: all but plain URLs may be secret."""
+    return any(word.startswith("-") or "?" in word for word in command)
+
+
+def _bound_token_error(profile: Profile, command: Sequence[str]) -> UsageError:
+    is_plain = len(command) == 1 and not _may_hold_secret(command)
+    return UsageError(
+        f"the token of profile {profile.name!r} is bound to a key, so each request needs its own proof",
+        cause="curl can't make one (RFC 9449); tokencli request does",
+        fix=f"tokencli request {profile.name} {shlex.quote(command[0])}" if is_plain else None,
+    )
+
+
+def _check_redirects(profile: Profile, token: TokenSet, options: list[CurlOption]) -> None:
+    """Refuse to follow redirects with headers that curl would send to any server."""
+    if not any(option.name == "location" for option in options):
+        return
+    for usage in list_usage_templates(profile, token):
+        name = usage.partition(": ")[0]
+        if not usage.startswith("?") and name.lower() not in _STRIPPED_AT_REDIRECTS:
+            raise UsageError(
+                f"curl's -L can't be used with profile {profile.name!r}",
+                cause=f"curl would send its header {name} along a redirect to any server",
+            )
+
+
+def _render_config(
+    app: App, profile: Profile, token: TokenSet, options: list[CurlOption], urls: list[str]
+) -> str:
+    """Return the configuration for curl: the token, and what the profile says about connections.
+
+    Options on the command line count more, because curl reads them later.
+
+    Raises:
+        UsageError: a header on the command line would replace the token.
+    """
+    given = {option.name for option in options}
+    used = render_as_used(profile, token, app.clock.now(), resolve_usage_secrets(profile, app))
+    carriers = {name.lower() for name in re.findall(r'(?m)^header = "([^:"]+):', used)}
+    for option in options:
+        name = option.value.partition(":")[0] if option.name == "header" else ""
+        if option.name == "oauth2-bearer":
+            name = "Authorization"
+        if name.lower() in carriers:
+            raise UsageError(
+                f"the header {name} can't be set, because the token of profile {profile.name!r} is sent"
+                " in it"
+            )
+    # Of ~/.curlrc, nothing that prints the token or sends it along a redirect counts.
+    lines = [used, "no-location-trusted\n", "no-verbose\n"]
+    connection, certificate = profile.connection, load_client_certificate(profile, app)
+    if connection.insecure and not given & _TRUST_OPTIONS:
+        lines.append("insecure\n")
+    elif connection.ca_file and not given & _TRUST_OPTIONS:
+        lines.append(render_option("cacert", connection.ca_file))
+    if certificate is not None and not given & {"cert", "key"}:
+        lines.append(render_option("cert", certificate.cert_file.replace(":", "\\:")))
+        lines.append(render_option("key", certificate.key_file))
+        if certificate.passphrase is not None:
+            lines.append(render_option("pass", certificate.passphrase.reveal()))
+    if any(map(is_plain_http, urls)) or (connection.proxy == "none" and not given & _PROXY_OPTIONS):
+        lines.append(render_option("noproxy", "*"))
+    elif connection.proxy and connection.proxy != "none" and not given & _PROXY_OPTIONS:
+        lines.append(render_option("proxy", connection.proxy))
+    if "connect-timeout" not in given:
+        lines.append(f"connect-timeout = {connection.timeout:g}\n")
+    if "location" in given and "proto-redir" not in given:
+        lines.append(render_option("proto-redir", "=https"))
+    return "".join(lines)
+
+
+def _hand_over(text: str) -> str:
+    """Return the path of a pipe with the text, which is open in the program that replaces this process."""
+    reading, writing = os.pipe()
+    data = text.encode()
+    try:
+        os.set_blocking(writing, False)
+        if os.write(writing, data) < len(data):
+            raise BlockingIOError
+    except BlockingIOError:
+        raise ConfigError(
+            f"the token is too long for a pipe: {len(data)} bytes with its options"
+        ) from None
+    finally:
+        os.close(writing)
+    os.set_inheritable(reading, True)
+    return f"/dev/fd/{reading}"
