@@ -7,14 +7,14 @@ _tokencli_complete() {
     elif [[ $before == = ]]; then before=${COMP_WORDS[COMP_CWORD - 2]}; fi
     for ((at = 1; at < COMP_CWORD; at++)); do
         case "${command:+$command }${COMP_WORDS[at]}" in
-        'get' | 'refresh' | 'inspect' | 'export' | 'exec' | 'request' | 'proxy' | 'keep' | 'why' | 'status' | 'log' | 'doctor' | 'login' | 'logout' | 'git-credential' | 'docker-credential' | 'sandbox' | 'hook' | 'completion' | 'help' | 'profiles' | 'profiles list' | 'profiles ls' | 'profiles add' | 'profiles edit' | 'profiles rename' | 'profiles copy' | 'profiles show' | 'profiles use' | 'profiles remove' | 'profiles rm' | 'profiles test' | 'profiles schema' | 'providers' | 'providers list' | 'providers ls' | 'providers show' | 'providers check' | 'providers new' | 'providers add' | 'providers reference') command="${command:+$command }${COMP_WORDS[at]}" ;;
+        'get' | 'refresh' | 'inspect' | 'export' | 'exec' | 'request' | 'curl' | 'proxy' | 'keep' | 'why' | 'status' | 'log' | 'doctor' | 'login' | 'logout' | 'git-credential' | 'docker-credential' | 'sandbox' | 'hook' | 'completion' | 'help' | 'profiles' | 'profiles list' | 'profiles ls' | 'profiles add' | 'profiles edit' | 'profiles rename' | 'profiles copy' | 'profiles show' | 'profiles use' | 'profiles remove' | 'profiles rm' | 'profiles test' | 'profiles schema' | 'providers' | 'providers list' | 'providers ls' | 'providers show' | 'providers check' | 'providers new' | 'providers add' | 'providers reference') command="${command:+$command }${COMP_WORDS[at]}" ;;
         esac
     done
     case "$command" in
     '')
         options='--version --help -h'
         case "$before" in
-            *) words='get refresh inspect export exec request proxy keep why status log doctor login logout git-credential docker-credential sandbox hook completion help profiles providers' ;;
+            *) words='get refresh inspect export exec request curl proxy keep why status log doctor login logout git-credential docker-credential sandbox hook completion help profiles providers' ;;
         esac
         ;;
     'get')
@@ -94,6 +94,17 @@ _tokencli_complete() {
             --json) words='' ;;
             --form|-F) words='' ;;
             --output|-o) kind=files ;;
+            --config) kind=files ;;
+            --timeout) words='' ;;
+            --lock-timeout) words='' ;;
+            *) kind=profiles ;;
+        esac
+        ;;
+    'curl')
+        options='--profile -p --min-ttl --anywhere --config --timeout --lock-timeout --no-input --quiet -q --verbose -v --help -h'
+        case "$before" in
+            --profile|-p) kind=profiles ;;
+            --min-ttl) words='' ;;
             --config) kind=files ;;
             --timeout) words='' ;;
             --lock-timeout) words='' ;;
@@ -263,7 +274,7 @@ _tokencli_complete() {
         case "$before" in
             --config) kind=files ;;
             --timeout) words='' ;;
-            *) words='getting-started walkthroughs sandbox profiles secrets scripts ci integrations exec request proxy keep git kubernetes docker aws httpie dotenv netrc clipboard api-clients pip npm terraform ansible sign-in oauth any-endpoint provider-reference inspect why troubleshooting error-codes security speed platforms python-api architecture testing get refresh export status log providers doctor login logout git-credential docker-credential hook completion help' ;;
+            *) words='getting-started walkthroughs sandbox profiles secrets scripts ci integrations exec request curl proxy keep git kubernetes docker aws httpie dotenv netrc clipboard api-clients pip npm terraform ansible sign-in oauth any-endpoint provider-reference inspect why troubleshooting error-codes security speed platforms python-api architecture testing get refresh export status log providers doctor login logout git-credential docker-credential hook completion help' ;;
         esac
         ;;
     'profiles')

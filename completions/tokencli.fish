@@ -5,7 +5,7 @@ function __tokencli_at
     set -l words (commandline -opc)
     for word in $words[2..-1]
         set -l next (string trim -- "$command $word")
-        if contains -- $next 'get' 'refresh' 'inspect' 'export' 'exec' 'request' 'proxy' 'keep' 'why' 'status' 'log' 'doctor' 'login' 'logout' 'git-credential' 'docker-credential' 'sandbox' 'hook' 'completion' 'help' 'profiles' 'profiles list' 'profiles ls' 'profiles add' 'profiles edit' 'profiles rename' 'profiles copy' 'profiles show' 'profiles use' 'profiles remove' 'profiles rm' 'profiles test' 'profiles schema' 'providers' 'providers list' 'providers ls' 'providers show' 'providers check' 'providers new' 'providers add' 'providers reference'
+        if contains -- $next 'get' 'refresh' 'inspect' 'export' 'exec' 'request' 'curl' 'proxy' 'keep' 'why' 'status' 'log' 'doctor' 'login' 'logout' 'git-credential' 'docker-credential' 'sandbox' 'hook' 'completion' 'help' 'profiles' 'profiles list' 'profiles ls' 'profiles add' 'profiles edit' 'profiles rename' 'profiles copy' 'profiles show' 'profiles use' 'profiles remove' 'profiles rm' 'profiles test' 'profiles schema' 'providers' 'providers list' 'providers ls' 'providers show' 'providers check' 'providers new' 'providers add' 'providers reference'
             set command $next
         end
     end
@@ -32,6 +32,7 @@ complete -c tokencli -n '__tokencli_at' -f -a inspect -d 'Decode and explain a t
 complete -c tokencli -n '__tokencli_at' -f -a export -d 'Print statements that put a token into a shell variable.'
 complete -c tokencli -n '__tokencli_at' -f -a exec -d 'Run a command with a token in its environment.'
 complete -c tokencli -n '__tokencli_at' -f -a request -d 'Send a request with a token, and print the reply.'
+complete -c tokencli -n '__tokencli_at' -f -a curl -d 'Run curl with a token.'
 complete -c tokencli -n '__tokencli_at' -f -a proxy -d 'Run a local proxy that adds a fresh token to each request.'
 complete -c tokencli -n '__tokencli_at' -f -a keep -d 'Keep a fresh token in a file, as a service or sidecar.'
 complete -c tokencli -n '__tokencli_at' -f -a why -d 'Say why a call with a token fails.'
@@ -153,6 +154,17 @@ complete -c tokencli -n '__tokencli_at request' -l no-input -d 'Never prompt; fa
 complete -c tokencli -n '__tokencli_at request' -l quiet -s q -d 'Print only warnings and errors to stderr.'
 complete -c tokencli -n '__tokencli_at request' -l verbose -s v -d 'Print more to stderr, secrets masked.'
 complete -c tokencli -n '__tokencli_at request' -l help -s h -d 'Show this message and exit.'
+complete -c tokencli -n '__tokencli_at curl' -f -a '(__tokencli_names)'
+complete -c tokencli -n '__tokencli_at curl' -l profile -s p -r -f -a '(__tokencli_names)' -d 'Profile name (same as the argument).'
+complete -c tokencli -n '__tokencli_at curl' -l min-ttl -r -f -d 'Minimum remaining lifetime, e.g. 5m.'
+complete -c tokencli -n '__tokencli_at curl' -l anywhere -d 'Send the token to another server than the API\'s.'
+complete -c tokencli -n '__tokencli_at curl' -l config -r -F -d 'Configuration file (overrides $TOKENCLI_CONFIG).'
+complete -c tokencli -n '__tokencli_at curl' -l timeout -r -f -d 'Timeout of each request to a server, e.g. 30s.'
+complete -c tokencli -n '__tokencli_at curl' -l lock-timeout -r -f -d 'How long to wait while another process gets the same token, e.g. 10s.'
+complete -c tokencli -n '__tokencli_at curl' -l no-input -d 'Never prompt; fail and say what is missing.'
+complete -c tokencli -n '__tokencli_at curl' -l quiet -s q -d 'Print only warnings and errors to stderr.'
+complete -c tokencli -n '__tokencli_at curl' -l verbose -s v -d 'Print more to stderr, secrets masked.'
+complete -c tokencli -n '__tokencli_at curl' -l help -s h -d 'Show this message and exit.'
 complete -c tokencli -n '__tokencli_at proxy' -f -a '(__tokencli_names)'
 complete -c tokencli -n '__tokencli_at proxy' -l profile -s p -r -f -a '(__tokencli_names)' -d 'Profile name (same as the argument).'
 complete -c tokencli -n '__tokencli_at proxy' -l to -r -f -d 'The API to forward to; by default the profile\'s api_url.'
@@ -325,7 +337,7 @@ complete -c tokencli -n '__tokencli_at completion' -l no-input -d 'Never prompt;
 complete -c tokencli -n '__tokencli_at completion' -l quiet -s q -d 'Print only warnings and errors to stderr.'
 complete -c tokencli -n '__tokencli_at completion' -l verbose -s v -d 'Print more to stderr, secrets masked.'
 complete -c tokencli -n '__tokencli_at completion' -l help -s h -d 'Show this message and exit.'
-complete -c tokencli -n '__tokencli_at help' -f -a 'getting-started walkthroughs sandbox profiles secrets scripts ci integrations exec request proxy keep git kubernetes docker aws httpie dotenv netrc clipboard api-clients pip npm terraform ansible sign-in oauth any-endpoint provider-reference inspect why troubleshooting error-codes security speed platforms python-api architecture testing get refresh export status log providers doctor login logout git-credential docker-credential hook completion help'
+complete -c tokencli -n '__tokencli_at help' -f -a 'getting-started walkthroughs sandbox profiles secrets scripts ci integrations exec request curl proxy keep git kubernetes docker aws httpie dotenv netrc clipboard api-clients pip npm terraform ansible sign-in oauth any-endpoint provider-reference inspect why troubleshooting error-codes security speed platforms python-api architecture testing get refresh export status log providers doctor login logout git-credential docker-credential hook completion help'
 complete -c tokencli -n '__tokencli_at help' -l config -r -F -d 'Configuration file (overrides $TOKENCLI_CONFIG).'
 complete -c tokencli -n '__tokencli_at help' -l timeout -r -f -d 'Timeout of each request to a server, e.g. 30s.'
 complete -c tokencli -n '__tokencli_at help' -l no-input -d 'Never prompt; fail and say what is missing.'

@@ -55,6 +55,13 @@ NOT_RUN = {
     ".venv/bin/pytest tests/unit/net/test_faults.py tests/e2e/test_faults.py": "is a test run",
     **dict.fromkeys(
         (
+            "tokencli curl groupid -- https://demomachine:4443/GroupIDDataService/api/me",
+            "tokencli curl groupid -- -fsS https://demomachine:4443/GroupIDDataService/api/me",
+        ),
+        "is not the server of the sandbox's API: tests/e2e/consumers/test_curl.py",
+    ),
+    **dict.fromkeys(
+        (
             "tokencli why groupid https://demomachine:4443/api/groups",
             "tokencli why corp https://api.example.com/orders",
             "tokencli why corp https://api.example.com/orders -X POST -H 'Accept: text/csv' -d @order.json",

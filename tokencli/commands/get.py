@@ -106,7 +106,7 @@ def get(
 
     \b
     tokencli get groupid
-    curl -H "$(tokencli get groupid --format header)" https://api.example.com/
+    tokencli get groupid --format header | curl -H @- https://api.example.com/
     tokencli get groupid --min-ttl 5m --json
     tokencli get groupid --format curl | curl -K- https://api.example.com/
     tokencli get groupid --template 'token={{ access_token }}' --output app.conf

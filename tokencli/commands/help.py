@@ -18,6 +18,7 @@ from tokencli.terminal.pager import page_text
 INTEGRATIONS: tuple[str, ...] = (
     "exec",
     "request",
+    "curl",
     "proxy",
     "keep",
     "git",
