@@ -78,6 +78,12 @@ WITH_OPTIONS = [
     ["get", "p", "--force"],
     ["get", "--force", "--json", "p"],
     ["get", "--json"],
+    ["get", "--format", "json"],
+    ["get", "p", "--format=exec_credential", "--force"],
+    ["get", "missing", "--format", "header"],
+    ["git-credential", "p", "store"],
+    ["git-credential", "missing", "get"],
+    ["git-credential", "--host", "a.example", "--username", "u", "p", "get"],
     ["export", "--force"],
     ["export", "q.2", "--force"],
     ["refresh", "--json"],
@@ -109,6 +115,31 @@ def test_fast_options_equal_typer_options(argv: list[str], forks: Forks, place: 
     assert find_fast_command(argv) and not find_fast_command([*argv, "--no-input"])
     assert _without_tokens(direct) == _without_tokens(parsed)
     assert direct.code == (3 if "missing" in argv else 0)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["get", "--format"],
+        ["get", "--format", "raw", "--format", "json"],
+        ["get", "--format", "unknown", "-q"],
+        ["git-credential", "p", "get", "--host"],
+        ["git-credential", "p", "get", "--username", "a", "--username=b"],
+    ],
+    ids=" ".join,
+)
+def test_odd_options_are_left_to_typer(argv: list[str]) -> None:
+    """A missing value, and an option that is given twice."""
+    assert find_fast_command(argv) is None
+
+
+@pytest.mark.parametrize("format_name", ["unknown", "k8s", ""])
+def test_unknown_format_costs_no_token(format_name: str, forks: Forks, place: World) -> None:
+    """It is refused like Typer refuses it, before the token endpoint is asked."""
+    argv = ["get", "p", "--force", "--format", format_name]
+    direct = forks.run(argv, place.environ, long=True)
+    assert direct == forks.run([*argv, "--no-input"], place.environ, long=True)
+    assert direct.code == 2
 
 
 @pytest.mark.parametrize("state", ["no file", "no profile", "invalid", "invalid TOML"])

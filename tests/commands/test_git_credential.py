@@ -203,3 +203,15 @@ def test_erase_renews_only_a_refused_token(
         assert (erased.code, erased.out, apis[0].issued) == (0, "", count)
         tokencli("get", "p")
         assert apis[0].issued == issued
+
+
+def test_erase_keeps_the_refresh_token(tokencli: Run, sandbox: Sandbox) -> None:
+    """After a refusal, the next token is obtained by a refresh, not by another login."""
+    env = {"TOKENCLI_CONFIG": sandbox.config_file}
+    token = tokencli("get", "groupid", env=env).out.strip()
+    host = sandbox.url.removeprefix("https://")
+    text = f"protocol=https\nhost={host}\npassword={token}\n\n"
+    assert tokencli("git-credential", "groupid", "erase", env=env, stdin=text).code == 0
+    assert tokencli("get", "groupid", env=env).out.strip() != token
+    used = [entry.grant_type for entry in sandbox.database.request_log if entry.system == "groupid"]
+    assert [grant for grant in used if grant][-1] == "refresh_token"

@@ -30,7 +30,7 @@ class FastCommand(NamedTuple):
     options: Mapping[str, tuple[str, object]] = {}
     """Option without a value -> the keyword argument that it sets, and to what."""
     valued_options: Mapping[str, str] = {}
-    """Option with a value -> the keyword argument that gets it."""
+    """Option with a value -> the keyword argument that gets it; given twice, it needs Typer."""
     runs_command: bool = False
     """Whether the words after `--` are another program's; they are the argument `command`."""
     repeated_options: Mapping[str, str] = {}
@@ -94,7 +94,11 @@ FAST_COMMANDS: dict[tuple[str, ...], FastCommand] = {
         "tokencli.commands.hook_renewal:print_renewal", 100, 1, required_option="--renew"
     ),
     ("git-credential",): FastCommand(
-        "tokencli.commands.git_protocol:answer_git", 2, 1, valued_options={"--username": "username"}
+        "tokencli.commands.git_protocol:answer_git",
+        2,
+        1,
+        valued_options={"--username": "username"},
+        repeated_options={"--host": "servers"},
     ),
 }
 """The first words of a command line -> how it runs without Typer."""
@@ -129,7 +133,10 @@ def find_fast_command(argv: Sequence[str]) -> Callable[[], int | None] | None:
         word = rest.pop(0)
         option, equals, value = word.partition("=")
         if option in command.valued_options and (equals or rest):
-            settings[command.valued_options[option]] = value if equals else rest.pop(0)
+            keyword = command.valued_options[option]
+            if keyword in settings:
+                return None
+            settings[keyword] = value if equals else rest.pop(0)
         elif word in command.repeated_options and rest:
             repeated.setdefault(command.repeated_options[word], []).append(rest.pop(0))
         elif word in command.options:

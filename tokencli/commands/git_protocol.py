@@ -35,7 +35,7 @@ def answer_git(
 ) -> None:
     """Perform an operation of git's: `get`, `store` or `erase`, the last of the words.
 
-    The word before it is the profile. Git ignores the exit code, so if there is no token for a server
+    The word before it is the profile, and `servers` are those that it is for. Git ignores the exit code, so if there is no token for a server
     that the profile is for, `quit=1` keeps git from asking the user for a password instead.
 
     Raises:
