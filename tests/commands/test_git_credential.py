@@ -213,5 +213,5 @@ def test_erase_keeps_the_refresh_token(tokencli: Run, sandbox: Sandbox) -> None:
     text = f"protocol=https\nhost={host}\npassword={token}\n\n"
     assert tokencli("git-credential", "groupid", "erase", env=env, stdin=text).code == 0
     assert tokencli("get", "groupid", env=env).out.strip() != token
-    used = [entry.grant_type for entry in sandbox.database.request_log if entry.system == "groupid"]
+    used = [entry.grant_type for entry in sandbox.requests if entry.system == "groupid"]
     assert [grant for grant in used if grant][-1] == "refresh_token"
