@@ -160,7 +160,7 @@ def _select_api_url(profile: Profile, to: str | None) -> str:
     if to is None:
         if profile.api_url is None:
             raise UsageError(
-                f"which API is the token of profile {profile.name!r} for? It has no api_url",
+                f"--to is required, because profile {profile.name!r} has no api_url",
                 fix=f"tokencli proxy {profile.command_line_name} --to https://api.example.com",
             )
         check_api_is_named(profile)

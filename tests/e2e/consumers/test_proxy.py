@@ -6,25 +6,31 @@ import json
 import os
 import signal
 import socket
+import ssl
 import stat
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from urllib.parse import unquote, urlsplit
 
 import aiohttp
 import pytest
 import requests
+import trustme
 import websockets
 
 from tests.conftest import Run, script
 from tests.e2e.consumers.expiries import EXPIRIES, until_expired
 from tests.e2e.consumers.streaming_api import CHUNK, EVENTS, StreamingApi
 from tests.e2e.test_why_gateways import find_port, find_program, started
+from tests.faults.proxy import tunnel_for
+from tests.faults.server import running as running_server
 from tests.servers.configured import Configure
 from tests.unit.api.servers import USES, Api, apis, shown_token, write_profile
 from tokencli.sandbox.server import Sandbox
@@ -77,12 +83,12 @@ class Proxy:
 
 
 @contextmanager
-def proxy(profile: str, to: str, *args: str, **env: str) -> Iterator[Proxy]:
+def proxy(profile: str, to: str | None = None, *args: str, **env: str) -> Iterator[Proxy]:
     """Run `tokencli proxy` until the end of the block, and require that it ends well."""
     log = Path(os.environ["HOME"]) / f"proxy-{time.monotonic_ns()}.log"
     with log.open("w") as err:
         process = subprocess.Popen(
-            [script(), "proxy", profile, "--to", to, *args],
+            [script(), "proxy", profile, *(("--to", to) if to else ()), *args],
             env={**os.environ, **env},
             stdout=subprocess.PIPE,
             stderr=err,
@@ -620,6 +626,48 @@ def test_certificate_of_the_api_is_checked(sandbox: Sandbox, session: requests.S
         assert reply.status_code == 502
         assert "certificate" in reply.json()["detail"]
         assert "error:" in running.log
+
+
+@pytest.mark.parametrize(("password", "status"), [("canary-password", 200), ("wrong", 502)])
+def test_api_behind_another_proxy(
+    sandbox: Sandbox, session: requests.Session, tmp_path: Path, password: str, status: int
+) -> None:
+    """HTTPS_PROXY is used with its password, which no message shows."""
+    authority = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("api.example.com").configure_cert(context)
+    bundle = tmp_path / "ca.pem"
+    bundle.write_bytes(Path(sandbox.ca_file).read_bytes() + authority.cert_pem.bytes())
+    config = Path(sandbox.config_file)
+    config.write_text(config.read_text().replace(sandbox.ca_file, str(bundle)))
+    expected = f"Basic {b64encode(b'demo:canary-password').decode()}"
+    with Api() as api, running_server(tunnel_for(expected), tls=None) as egress:
+        api.socket = context.wrap_socket(api.socket, server_side=True)
+        Thread(target=api.serve_forever, daemon=True).start()
+        variables = {"HTTPS_PROXY": f"http://demo:{password}@127.0.0.1:{egress.port}"}
+        to = f"https://api.example.com:{api.server_address[1]}"
+        with proxy("oauth2", to, **variables) as running:
+            reply = session.get(f"{running.url}/orders")
+            log = running.log
+        api.shutdown()
+    assert reply.status_code == status, reply.text
+    assert len(api.received) == (status == 200)
+    assert password not in reply.text + log
+    assert ("HTTP 407" in reply.text) == (status == 502)
+
+
+def test_client_certificate_and_default_api(monkeypatch: pytest.MonkeyPatch, tokencli: Run) -> None:
+    """The profile's certificate is shown to the API, and `api_url` is where it is."""
+    with Sandbox(scenario="bound_token_sent_bare:certificate") as running:
+        for name, value in running.variables.items():
+            monkeypatch.setenv(name, value)
+        missing = tokencli("proxy", "mtls")
+        assert (missing.code, missing.out) == (2, "")
+        assert "--to is required" in missing.err
+        setting = f"api_url={running.variables['SANDBOX_API']}"
+        assert tokencli("profiles", "edit", "mtls", "--set", setting).code == 0
+        with proxy("mtls") as opened:
+            assert json.loads(curl("-f", opened.url))["subject"] == "mtls"
 
 
 def test_token_server_that_is_down(sandbox: Sandbox, session: requests.Session) -> None:
