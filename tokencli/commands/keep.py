@@ -123,7 +123,7 @@ def keep(
         )
     if not to:
         raise UsageError("--to is required: the file to write")
-    service = KeepService(
+    with KeepService(
         KeepOptions(
             profile=select_profile_name(profile, profile_option),
             path=Path(to),
@@ -145,8 +145,8 @@ def keep(
             waits_for_fix=wait_for_fix,
         ),
         common,
-    )
-    return service.run_once() if once else service.run()
+    ) as service:
+        return service.run_once() if once else service.run()
 
 
 def parse_mode(text: str) -> int:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from math import floor
 from pathlib import Path
 from time import monotonic
+from typing import Self
 
 from tokencli.app import App, AppOptions
 from tokencli.commands.error_report import report_error
@@ -81,8 +82,6 @@ class KeepService:
         self._options, self._app_options = options, app_options
         self._manager = ServiceManager(os.environ)
         self._file = KeptFile(options)
-        self._wake_receiver, self._wake_sender = socket.socketpair()
-        self._wake_sender.setblocking(False)
         self._is_renewal_requested = self._is_store_changed = False
         self._has_terminal = self._is_terminal_closed = False
         self._store_due = 0.0
@@ -104,6 +103,15 @@ class KeepService:
         self._keeper = TokenKeeper(self._load_profile, self._app)
         self._stamps = self._new_stamps = self._read_stamps()
         self._fingerprint: object = None
+        self._wake_receiver, self._wake_sender = socket.socketpair()
+        self._wake_sender.setblocking(False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._wake_receiver.close()
+        self._wake_sender.close()
 
     def run_once(self) -> int:
         """Write the file once, and return the exit code.
@@ -145,6 +153,7 @@ class KeepService:
                 raise
             return 0  # how a service manager ends a service that is well
         finally:
+            signal.set_wakeup_fd(-1)
             self._manager.stop_watchdog()
             self._manager.notify("STOPPING=1")
             if self._options.removes_at_end:

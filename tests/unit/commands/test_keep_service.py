@@ -42,17 +42,17 @@ def test_token_is_renewed_when_the_clock_jumps(
 ) -> None:
     """Whether the clock was set back or hours have passed, the next check gets a token that is valid."""
     path = tmp_path / "token"
-    service = KeepService(
+    with KeepService(
         KeepOptions(profile="groupid", path=path), AppOptions(config=sandbox.config_file)
-    )
-    clock = service._app.clock = SettableClock()  # type: ignore[misc]
-    service._step()
-    first = path.read_text()
-    service._wait()
-    service._step()
-    assert path.read_text() == first
-    clock.set_later(seconds)
-    service._wait()
-    service._step()
+    ) as service:
+        clock = service._app.clock = SettableClock()  # type: ignore[misc]
+        service._step()
+        first = path.read_text()
+        service._wait()
+        service._step()
+        assert path.read_text() == first
+        clock.set_later(seconds)
+        service._wait()
+        service._step()
     assert path.read_text() != first
     assert sandbox.database.token_requests == 2
