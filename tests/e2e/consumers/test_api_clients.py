@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Run
+from tests.conftest import Run, script
 from tests.e2e.consumers.expiries import until_expired
 from tests.servers import oidc_provider
 from tokencli.sandbox.server import Sandbox
@@ -113,3 +113,40 @@ def test_tokens_expire_between_runs(
         )
         assert done.returncode == 0, done.stdout + done.stderr
         assert "Authorization: Bearer ey" not in done.stdout + done.stderr
+
+
+def test_tokens_expire_during_a_run_behind_the_proxy(
+    programs: Path, short_lived: Sandbox, tmp_path: Path
+) -> None:
+    """The collection's own run is longer than a token is valid; it needs no variable with a token."""
+    short_lived.set_faults(lifetime="2s")
+    item = POSTMAN_COLLECTION["item"][0]  # type: ignore[index]
+    request = {"method": "GET", "url": "{{URL}}oauth2/resource"}
+    collection = {**POSTMAN_COLLECTION, "item": [{**item, "request": request}]}
+    (tmp_path / "demo.json").write_text(json.dumps(collection))
+    proxy = subprocess.Popen(
+        [script(), "proxy", "oauth2", "--to", short_lived.url],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert proxy.stdout is not None
+        url = proxy.stdout.readline().strip().rstrip("/") + "/"
+        done = subprocess.run(
+            [
+                *(programs / "newman", "run", "demo.json", "--env-var", f"URL={url}"),
+                *("--iteration-count", "16", "--delay-request", "500"),
+            ],
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    finally:
+        proxy.terminate()
+        proxy.communicate(timeout=30)
+    assert done.returncode == 0, done.stdout
+    states = [token.state for token in short_lived.issued_tokens]
+    assert states.count("expired") >= 3
