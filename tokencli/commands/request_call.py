@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from tokencli.app import App
@@ -14,7 +15,7 @@ from tokencli.core.api_request import (
     resolve_api_url,
     send_api_request,
 )
-from tokencli.errors import RefusedError, TokenNotStoredError
+from tokencli.errors import RefusedError, TokenNotStoredError, add_config
 from tokencli.models import HttpReply, Profile
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _report(
         terminal.print_warning(f"the token could not be renewed: {exchange.kept.error.message}")
     best: Finding | None = None
     if reply.status in TOKEN_STATUSES:
-        best = _explain(app, profile, request, facts, f"{status}{said}")
+        best = _explain(app, profile, request, facts, None if fail else f"{status}{said}")
     elif not fail:
         terminal.print_note(f"{status}{said}")
     if fail:
@@ -136,8 +137,6 @@ def _describe_call(
     profile: Profile, request: ApiRequest, exchange: ApiExchange, writer: ReplyWriter
 ) -> "CallFacts":
     """Return what a refusal says, without secrets."""
-    from dataclasses import replace
-
     from tokencli.diagnosis.api_call import (
         TokenBearer,
         describe_url,
@@ -167,9 +166,12 @@ def _describe_call(
 
 
 def _explain(
-    app: App, profile: Profile, request: ApiRequest, facts: "CallFacts", status: str
+    app: App, profile: Profile, request: ApiRequest, facts: "CallFacts", status: str | None
 ) -> "Finding":
-    """Print the most likely cause of a refusal, as `why` would; no server is asked again."""
+    """Print the most likely cause of a refusal, as `why` would; no server is asked again.
+
+    Without a `status`, an error that follows has it and the fix.
+    """
     from tokencli.commands.why_view import summarize_finding
     from tokencli.diagnosis.api_call import describe_url
     from tokencli.diagnosis.causes import rank_causes
@@ -178,12 +180,17 @@ def _explain(
 
     given = Investigation(profile, saved=facts, offline=True, seconds=DIAGNOSIS_S)
     best, *others = rank_causes(Gatherer(given, app).gather())
-    app.terminal.print_note(status)
-    for line in summarize_finding(best, others):
+    options = ""
+    if (config := app.options.config) is not None:
+        best = replace(best, fix=best.fix and add_config(best.fix, config))
+        options = f" --config {shlex.quote(config)}"
+    if status is not None:
+        app.terminal.print_note(status)
+    for line in summarize_finding(best, others, with_fix=status is not None):
         app.terminal.print_note(line)
     if describe_url(request.url) == request.url:
         words = ["tokencli", "why", profile.name, request.url]
         if request.method != "GET":
             words += ["-X", request.method]
-        app.terminal.print_note(f"more: {shlex.join(words)}", whole=True)
+        app.terminal.print_note(f"more: {shlex.join(words)}{options}", whole=True)
     return best

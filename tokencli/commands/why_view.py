@@ -101,14 +101,16 @@ def render_diagnosis(findings: Sequence[Finding], evidence: Evidence) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def summarize_finding(best: Finding, others: Sequence[Finding]) -> Iterator[str]:
+def summarize_finding(
+    best: Finding, others: Sequence[Finding], *, with_fix: bool = True
+) -> Iterator[str]:
     """Yield the most likely cause in a few lines, and the titles of the others."""
     yield f"{best.confidence}: {best.title or CAUSES[best.id].title}"
     for text in best.evidence:
         yield f"  - {text}"
     if others:
         yield f"also possible: {'; '.join(each.title or CAUSES[each.id].title for each in others)}"
-    if best.fix is not None:
+    if with_fix and best.fix is not None:
         yield f"fix: {best.fix}"
 
 

@@ -1,5 +1,6 @@
 """`tokencli request` on a real API over TLS, with tokens that expire, and with replies of any size."""
 
+import base64
 import hashlib
 import json
 import os
@@ -8,14 +9,16 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from tests.conftest import Run, script
-from tests.e2e.consumers.api_server import BIG_PIECE, BINARY, serve_api
+from tests.e2e.consumers.api_server import BIG_PIECE, BINARY, ApiHandler, serve_api
 from tests.e2e.consumers.expiries import EXPIRIES, until_expired
 from tests.e2e.consumers.token_server import TokenServer
 from tokencli.sandbox.server import Sandbox
+from tokencli.sandbox.system import load_system
 
 pytestmark = pytest.mark.long
 
@@ -108,6 +111,65 @@ def test_a_refusal_of_the_new_token_is_final(
     assert "HTTP 401" in said
     assert f"more: tokencli why oauth2 {api.url}/orders" in said
     assert request("orders", "--fail").returncode == 5
+
+
+def test_a_failed_renewal_is_loud(api: TokenServer, tokencli: Run) -> None:
+    """A warning says why there is no new token, and the API's reply is printed as it is."""
+    echo("one")
+    api.revoke_all()
+    edit = ("profiles", "edit", "oauth2", "--secret", "client_secret=env:NOT_SET")
+    assert tokencli(*edit).code == 0
+    done = request("two", "-i")
+    assert (done.returncode, api.statuses) == (0, [200, 401])
+    assert done.stdout.startswith(b"HTTP/1.1 401 Unauthorized\r\n")
+    assert b"warning: the token could not be renewed: " in done.stderr
+    assert b"NOT_SET" in done.stderr
+
+
+class NonceHandler(ApiHandler):
+    """Demands a nonce in each DPoP proof (RFC 9449 section 9), and notes the proofs' claims."""
+
+    challenge = 'DPoP error="invalid_token"'
+    proofs: ClassVar[list[dict[str, object]]] = []
+
+    def is_authorized(self) -> bool:
+        """Check the proof before the token."""
+        payload = self.headers.get("DPoP", "").split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        self.proofs.append(claims)
+        if claims.get("nonce") == "nonce-of-the-api":
+            return super().is_authorized()
+        self.send_response(401)
+        self.send_header("WWW-Authenticate", 'DPoP error="use_dpop_nonce"')
+        self.send_header("DPoP-Nonce", "nonce-of-the-api")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+        return False
+
+
+def test_a_bound_token_is_sent_with_proofs(sandbox: Sandbox, tmp_path: Path, tokencli: Run) -> None:
+    """Each attempt has its own proof, for this method and URL, with the nonce that the API wants."""
+    NonceHandler.proofs.clear()
+    with serve_api(sandbox, tmp_path, NonceHandler) as server:
+        settings = (f"api_url={server.url}/v1", f"ca_file={tmp_path / 'both.pem'}")
+        for setting in settings:
+            assert tokencli("profiles", "edit", "dpop-demo", "--set", setting).code == 0
+        words = ("request", "dpop-demo", "a/../orders?page=2", "-d", "x=y")
+        done = tokencli(*words)
+        assert json.loads(done.out)["body"] == "x=y", done.err
+        server.revoke_all()
+        assert json.loads(tokencli(*words).out)["body"] == "x=y"
+        assert server.statuses == [401, 200, 401, 401, 200]
+        assert server.credentials[0].startswith("DPoP ")
+        assert {proof["htu"] for proof in NonceHandler.proofs} == {f"{server.url}/v1/orders"}
+        assert {proof["htm"] for proof in NonceHandler.proofs} == {"POST"}
+        assert len({proof["jti"] for proof in NonceHandler.proofs}) == 5
+
+
+def test_the_client_certificate_is_presented(sandbox: Sandbox, tokencli: Run) -> None:
+    """The API of a token that is bound to it asks for it (RFC 8705)."""
+    url = f"{sandbox.url}{load_system('oauth2').resource_path}"
+    assert json.loads(tokencli("request", "mtls", url).out)["client"] == "mtls"
 
 
 @pytest.mark.parametrize("status", [403, 404, 500, 503])
