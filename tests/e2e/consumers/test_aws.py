@@ -20,7 +20,7 @@ from tokencli.sandbox.server import Sandbox
 
 TOKENCLI = Path(sys.executable).with_name("tokencli")
 PAGE = Path(__file__).parents[3] / "tokencli" / "manual" / "aws.md"
-LIFETIME_S = 3
+LIFETIME_S = 6
 EXPIRIES = 3
 ROLE = "arn:aws:iam::123456789012:role/deploy"
 pytestmark = pytest.mark.long
@@ -117,7 +117,9 @@ def configure_process(server: TokenServer, monkeypatch: pytest.MonkeyPatch) -> N
     path.chmod(0o600)
     aws = directory / "aws"
     block = page.split("```ini\n")[1].split("```")[0]
-    aws.write_text(block.replace("tokencli get aws", f"{TOKENCLI} get aws --config {path}"))
+    aws.write_text(
+        block.replace("tokencli get aws", f"{TOKENCLI} get aws --config {path} --min-ttl 2s")
+    )
     monkeypatch.setenv("AWS_CONFIG_FILE", str(aws))
     monkeypatch.setenv("AWS_PROFILE", "deploy")
 
