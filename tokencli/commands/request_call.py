@@ -15,7 +15,7 @@ from tokencli.core.api_request import (
     resolve_api_url,
     send_api_request,
 )
-from tokencli.errors import RefusedError, TokenNotStoredError, add_config
+from tokencli.errors import RefusedError, TokenNotStoredError, UsageError, add_config
 from tokencli.models import HttpReply, Profile
 
 if TYPE_CHECKING:
@@ -47,6 +47,11 @@ def run_request(
         RefusedError: the status is 4xx or 5xx, and `fail` was asked for. TokencliError: nothing was sent,
             or there is no complete reply.
     """
+    if profile_option is None and len(words) == 1 and words[0] in app.list_profile_names():
+        raise UsageError(
+            f"there is no URL: {words[0]!r} is a profile",
+            cause="a URL or a path follows the profile's name",
+        )
     name, method, url = read_words(words, profile_option)
     path = output[-1] if output else None
     given = RequestArguments(

@@ -394,6 +394,8 @@ def test_usage_errors(api: TokenServer, tokencli: Run, tmp_path: Path) -> None:
     """Each says what is wrong, and nothing is sent."""
     for words, says in (
         (("a", "b", "c", "d"), "a request has a profile"),
+        (("oauth2",), "there is no URL: 'oauth2' is a profile"),
+        ((), "a request has a profile"),
         (("oauth2", "G T", "x"), "not a method"),
         (("oauth2", "x", "-d", "a", "--json", "1"), "only one can be used"),
         (("oauth2", "x", "-d", "@/missing"), "can't read the file '/missing'"),
