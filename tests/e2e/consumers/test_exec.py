@@ -20,6 +20,8 @@ from tokencli.sandbox.groupid import GroupId
 from tokencli.sandbox.server import Sandbox
 from tokencli.system import companion
 
+pytestmark = pytest.mark.long
+
 CURL_LOOP = """
 until [ -e "$STOP" ]; do
     curl -sSf --cacert "$CA" --oauth2-bearer "$(cat "$ACCESS_TOKEN_FILE")" -o /dev/null "$URL" || exit
