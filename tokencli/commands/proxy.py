@@ -80,5 +80,5 @@ def proxy(
     ):
         output.write_stdout(f"{base_url}\n")
         app.terminal.print_note("Use this URL instead of the API's. Stop the proxy with Ctrl-C.")
-        while not stopped.wait(1.0):  # a wait without a timeout can't be interrupted on Windows
+        while not stopped.wait(0.5):  # a wait without a timeout can't be interrupted on Windows
             pass

@@ -20,11 +20,11 @@ MAX_HEADER_BYTES = 64 * 1024
 """Limit of a header or a request line: tokens with many groups are long."""
 UPSTREAM_KEEP_ALIVE_S = 4.0
 """Seconds for which an idle connection to the API is used again; common servers close it after 5."""
-GRACE_S = 1.0
+GRACE_S = 0.6
 """Seconds for the requests that are going on when the proxy ends."""
-RENEWAL_GRACE_S = 0.5
+RENEWAL_GRACE_S = 0.4
 """Seconds for a renewal that is going on then."""
-STOP_S = 1.9
+STOP_S = 1.3
 """Limit of the seconds until the proxy has ended."""
 
 
