@@ -11,6 +11,7 @@ import pytest
 from tests import documents, keyring_session, man_page
 from tests.documents import BLOCK, MANUAL, README, RENDERERS, ROOT, World
 from tests.documents import documents as files
+from tests.unit.token_store.samples import memory_folder
 from tokencli.commands.help import PAGES
 
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -171,7 +172,8 @@ def test_every_command_in_a_page_runs(path: Path) -> None:
     if path.stem in ("README", "secrets"):
         keyring_session.require()
     failures = []
-    with documents.scratch_world(stubs=STUBS) as world:
+    with documents.scratch_world(stubs=STUBS) as world, memory_folder() as memory:
+        world.environ["XDG_RUNTIME_DIR"] = str(memory)  # `exec --file` needs one
         _write_files(world)
         for shell, text in blocks:
             if shutil.which(shell) is None:
