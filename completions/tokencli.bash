@@ -7,14 +7,14 @@ _tokencli_complete() {
     elif [[ $before == = ]]; then before=${COMP_WORDS[COMP_CWORD - 2]}; fi
     for ((at = 1; at < COMP_CWORD; at++)); do
         case "${command:+$command }${COMP_WORDS[at]}" in
-        'get' | 'refresh' | 'inspect' | 'export' | 'exec' | 'request' | 'curl' | 'proxy' | 'keep' | 'why' | 'status' | 'log' | 'doctor' | 'login' | 'logout' | 'git-credential' | 'docker-credential' | 'sandbox' | 'hook' | 'completion' | 'help' | 'profiles' | 'profiles list' | 'profiles ls' | 'profiles add' | 'profiles edit' | 'profiles rename' | 'profiles copy' | 'profiles show' | 'profiles use' | 'profiles remove' | 'profiles rm' | 'profiles test' | 'profiles schema' | 'providers' | 'providers list' | 'providers ls' | 'providers show' | 'providers check' | 'providers new' | 'providers add' | 'providers reference') command="${command:+$command }${COMP_WORDS[at]}" ;;
+        'get' | 'refresh' | 'inspect' | 'export' | 'exec' | 'request' | 'curl' | 'proxy' | 'keep' | 'why' | 'status' | 'log' | 'doctor' | 'login' | 'logout' | 'git-credential' | 'docker-credential' | 'keyring-credential' | 'sandbox' | 'hook' | 'completion' | 'help' | 'profiles' | 'profiles list' | 'profiles ls' | 'profiles add' | 'profiles edit' | 'profiles rename' | 'profiles copy' | 'profiles show' | 'profiles use' | 'profiles remove' | 'profiles rm' | 'profiles test' | 'profiles schema' | 'providers' | 'providers list' | 'providers ls' | 'providers show' | 'providers check' | 'providers new' | 'providers add' | 'providers reference') command="${command:+$command }${COMP_WORDS[at]}" ;;
         esac
     done
     case "$command" in
     '')
         options='--version --help -h'
         case "$before" in
-            *) words='get refresh inspect export exec request curl proxy keep why status log doctor login logout git-credential docker-credential sandbox hook completion help profiles providers' ;;
+            *) words='get refresh inspect export exec request curl proxy keep why status log doctor login logout git-credential docker-credential keyring-credential sandbox hook completion help profiles providers' ;;
         esac
         ;;
     'get')
@@ -235,6 +235,21 @@ _tokencli_complete() {
             *) words='' ;;
         esac
         ;;
+    'keyring-credential')
+        options='--mode --output --profile -p --host --username --min-ttl --config --timeout --lock-timeout --no-input --quiet -q --verbose -v --help -h'
+        case "$before" in
+            --mode) words='' ;;
+            --output) words='' ;;
+            --profile|-p) kind=profiles ;;
+            --host) words='' ;;
+            --username) words='' ;;
+            --min-ttl) words='' ;;
+            --config) kind=files ;;
+            --timeout) words='' ;;
+            --lock-timeout) words='' ;;
+            *) words='' ;;
+        esac
+        ;;
     'sandbox')
         options='--port --users --sign-in --scenario --lifetime --fail --slow --clock-skew --grace --no-refresh-token --html --broken-json --no-token --expires-in --redirect --drop --quiet -q --verbose -v --help -h'
         case "$before" in
@@ -274,7 +289,7 @@ _tokencli_complete() {
         case "$before" in
             --config) kind=files ;;
             --timeout) words='' ;;
-            *) words='getting-started walkthroughs sandbox profiles secrets scripts ci integrations exec request curl proxy keep git kubernetes docker aws httpie dotenv netrc clipboard api-clients pip npm terraform ansible sign-in oauth any-endpoint provider-reference inspect why troubleshooting error-codes security speed platforms python-api architecture testing get refresh export status log providers doctor login logout git-credential docker-credential hook completion help' ;;
+            *) words='getting-started walkthroughs sandbox profiles secrets scripts ci integrations exec request curl proxy keep git kubernetes docker aws httpie dotenv netrc clipboard api-clients pip npm terraform ansible sign-in oauth any-endpoint provider-reference inspect why troubleshooting error-codes security speed platforms python-api architecture testing get refresh export status log providers doctor login logout git-credential docker-credential keyring-credential hook completion help' ;;
         esac
         ;;
     'profiles')

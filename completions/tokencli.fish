@@ -5,7 +5,7 @@ function __tokencli_at
     set -l words (commandline -opc)
     for word in $words[2..-1]
         set -l next (string trim -- "$command $word")
-        if contains -- $next 'get' 'refresh' 'inspect' 'export' 'exec' 'request' 'curl' 'proxy' 'keep' 'why' 'status' 'log' 'doctor' 'login' 'logout' 'git-credential' 'docker-credential' 'sandbox' 'hook' 'completion' 'help' 'profiles' 'profiles list' 'profiles ls' 'profiles add' 'profiles edit' 'profiles rename' 'profiles copy' 'profiles show' 'profiles use' 'profiles remove' 'profiles rm' 'profiles test' 'profiles schema' 'providers' 'providers list' 'providers ls' 'providers show' 'providers check' 'providers new' 'providers add' 'providers reference'
+        if contains -- $next 'get' 'refresh' 'inspect' 'export' 'exec' 'request' 'curl' 'proxy' 'keep' 'why' 'status' 'log' 'doctor' 'login' 'logout' 'git-credential' 'docker-credential' 'keyring-credential' 'sandbox' 'hook' 'completion' 'help' 'profiles' 'profiles list' 'profiles ls' 'profiles add' 'profiles edit' 'profiles rename' 'profiles copy' 'profiles show' 'profiles use' 'profiles remove' 'profiles rm' 'profiles test' 'profiles schema' 'providers' 'providers list' 'providers ls' 'providers show' 'providers check' 'providers new' 'providers add' 'providers reference'
             set command $next
         end
     end
@@ -43,6 +43,7 @@ complete -c tokencli -n '__tokencli_at' -f -a login -d 'Store a profile\'s secre
 complete -c tokencli -n '__tokencli_at' -f -a logout -d 'Revoke and delete a profile\'s tokens.'
 complete -c tokencli -n '__tokencli_at' -f -a git-credential -d 'Answer git\'s requests for a credential, as a credential helper.'
 complete -c tokencli -n '__tokencli_at' -f -a docker-credential -d 'Answer Docker\'s requests for the credential of a registry, as a credential helper.'
+complete -c tokencli -n '__tokencli_at' -f -a keyring-credential -d 'Answer pip\'s and uv\'s requests for the password of a package index, in place of `keyring`.'
 complete -c tokencli -n '__tokencli_at' -f -a sandbox -d 'Run a local test server to experiment with.'
 complete -c tokencli -n '__tokencli_at' -f -a hook -d 'Speed up `get` and `export` in your shell.'
 complete -c tokencli -n '__tokencli_at' -f -a completion -d 'Print a shell\'s completion script.'
@@ -301,6 +302,20 @@ complete -c tokencli -n '__tokencli_at docker-credential' -l no-input -d 'Never 
 complete -c tokencli -n '__tokencli_at docker-credential' -l quiet -s q -d 'Print only warnings and errors to stderr.'
 complete -c tokencli -n '__tokencli_at docker-credential' -l verbose -s v -d 'Print more to stderr, secrets masked.'
 complete -c tokencli -n '__tokencli_at docker-credential' -l help -s h -d 'Show this message and exit.'
+complete -c tokencli -n '__tokencli_at keyring-credential' -f
+complete -c tokencli -n '__tokencli_at keyring-credential' -l mode -r -f -d 'Print the password, or the user name before it as well.'
+complete -c tokencli -n '__tokencli_at keyring-credential' -l output -r -f -d 'How to print them.'
+complete -c tokencli -n '__tokencli_at keyring-credential' -l profile -s p -r -f -a '(__tokencli_names)' -d 'Profile name (same as the argument).'
+complete -c tokencli -n '__tokencli_at keyring-credential' -l host -r -f -d 'The index\'s server (default: those of api_url and of the token endpoint).'
+complete -c tokencli -n '__tokencli_at keyring-credential' -l username -r -f -d 'User name, if pip or uv names none.'
+complete -c tokencli -n '__tokencli_at keyring-credential' -l min-ttl -r -f -d 'Minimum remaining lifetime, e.g. 5m.'
+complete -c tokencli -n '__tokencli_at keyring-credential' -l config -r -F -d 'Configuration file (overrides $TOKENCLI_CONFIG).'
+complete -c tokencli -n '__tokencli_at keyring-credential' -l timeout -r -f -d 'Timeout of each request to a server, e.g. 30s.'
+complete -c tokencli -n '__tokencli_at keyring-credential' -l lock-timeout -r -f -d 'How long to wait while another process gets the same token, e.g. 10s.'
+complete -c tokencli -n '__tokencli_at keyring-credential' -l no-input -d 'Never prompt; fail and say what is missing.'
+complete -c tokencli -n '__tokencli_at keyring-credential' -l quiet -s q -d 'Print only warnings and errors to stderr.'
+complete -c tokencli -n '__tokencli_at keyring-credential' -l verbose -s v -d 'Print more to stderr, secrets masked.'
+complete -c tokencli -n '__tokencli_at keyring-credential' -l help -s h -d 'Show this message and exit.'
 complete -c tokencli -n '__tokencli_at sandbox' -f -a '(__fish_complete_command)'
 complete -c tokencli -n '__tokencli_at sandbox' -l port -r -f -d 'Port to listen on; 0 picks a free one.'
 complete -c tokencli -n '__tokencli_at sandbox' -l users -r -F -d 'Users, clients, claims and lifetimes, as TOML or JSON; see `tokencli help sandbox`.'
@@ -337,7 +352,7 @@ complete -c tokencli -n '__tokencli_at completion' -l no-input -d 'Never prompt;
 complete -c tokencli -n '__tokencli_at completion' -l quiet -s q -d 'Print only warnings and errors to stderr.'
 complete -c tokencli -n '__tokencli_at completion' -l verbose -s v -d 'Print more to stderr, secrets masked.'
 complete -c tokencli -n '__tokencli_at completion' -l help -s h -d 'Show this message and exit.'
-complete -c tokencli -n '__tokencli_at help' -f -a 'getting-started walkthroughs sandbox profiles secrets scripts ci integrations exec request curl proxy keep git kubernetes docker aws httpie dotenv netrc clipboard api-clients pip npm terraform ansible sign-in oauth any-endpoint provider-reference inspect why troubleshooting error-codes security speed platforms python-api architecture testing get refresh export status log providers doctor login logout git-credential docker-credential hook completion help'
+complete -c tokencli -n '__tokencli_at help' -f -a 'getting-started walkthroughs sandbox profiles secrets scripts ci integrations exec request curl proxy keep git kubernetes docker aws httpie dotenv netrc clipboard api-clients pip npm terraform ansible sign-in oauth any-endpoint provider-reference inspect why troubleshooting error-codes security speed platforms python-api architecture testing get refresh export status log providers doctor login logout git-credential docker-credential keyring-credential hook completion help'
 complete -c tokencli -n '__tokencli_at help' -l config -r -F -d 'Configuration file (overrides $TOKENCLI_CONFIG).'
 complete -c tokencli -n '__tokencli_at help' -l timeout -r -f -d 'Timeout of each request to a server, e.g. 30s.'
 complete -c tokencli -n '__tokencli_at help' -l no-input -d 'Never prompt; fail and say what is missing.'

@@ -5,7 +5,7 @@ $TokencliWords = @{
         '--version' = $null
         '--help' = $null
         '-h' = $null
-        '' = @('get', 'refresh', 'inspect', 'export', 'exec', 'request', 'curl', 'proxy', 'keep', 'why', 'status', 'log', 'doctor', 'login', 'logout', 'git-credential', 'docker-credential', 'sandbox', 'hook', 'completion', 'help', 'profiles', 'providers')
+        '' = @('get', 'refresh', 'inspect', 'export', 'exec', 'request', 'curl', 'proxy', 'keep', 'why', 'status', 'log', 'doctor', 'login', 'logout', 'git-credential', 'docker-credential', 'keyring-credential', 'sandbox', 'hook', 'completion', 'help', 'profiles', 'providers')
     }
     'get' = @{
         '--profile' = @('<profiles>')
@@ -364,6 +364,26 @@ $TokencliWords = @{
         '-h' = $null
         '' = @()
     }
+    'keyring-credential' = @{
+        '--mode' = @()
+        '--output' = @()
+        '--profile' = @('<profiles>')
+        '-p' = @('<profiles>')
+        '--host' = @()
+        '--username' = @()
+        '--min-ttl' = @()
+        '--config' = @('<files>')
+        '--timeout' = @()
+        '--lock-timeout' = @()
+        '--no-input' = $null
+        '--quiet' = $null
+        '-q' = $null
+        '--verbose' = $null
+        '-v' = $null
+        '--help' = $null
+        '-h' = $null
+        '' = @()
+    }
     'sandbox' = @{
         '--port' = @()
         '--users' = @('<files>')
@@ -425,7 +445,7 @@ $TokencliWords = @{
         '-v' = $null
         '--help' = $null
         '-h' = $null
-        '' = @('getting-started', 'walkthroughs', 'sandbox', 'profiles', 'secrets', 'scripts', 'ci', 'integrations', 'exec', 'request', 'curl', 'proxy', 'keep', 'git', 'kubernetes', 'docker', 'aws', 'httpie', 'dotenv', 'netrc', 'clipboard', 'api-clients', 'pip', 'npm', 'terraform', 'ansible', 'sign-in', 'oauth', 'any-endpoint', 'provider-reference', 'inspect', 'why', 'troubleshooting', 'error-codes', 'security', 'speed', 'platforms', 'python-api', 'architecture', 'testing', 'get', 'refresh', 'export', 'status', 'log', 'providers', 'doctor', 'login', 'logout', 'git-credential', 'docker-credential', 'hook', 'completion', 'help')
+        '' = @('getting-started', 'walkthroughs', 'sandbox', 'profiles', 'secrets', 'scripts', 'ci', 'integrations', 'exec', 'request', 'curl', 'proxy', 'keep', 'git', 'kubernetes', 'docker', 'aws', 'httpie', 'dotenv', 'netrc', 'clipboard', 'api-clients', 'pip', 'npm', 'terraform', 'ansible', 'sign-in', 'oauth', 'any-endpoint', 'provider-reference', 'inspect', 'why', 'troubleshooting', 'error-codes', 'security', 'speed', 'platforms', 'python-api', 'architecture', 'testing', 'get', 'refresh', 'export', 'status', 'log', 'providers', 'doctor', 'login', 'logout', 'git-credential', 'docker-credential', 'keyring-credential', 'hook', 'completion', 'help')
     }
     'profiles' = @{
         '--json' = $null

@@ -36,6 +36,11 @@ def docker_credential_helper() -> None:
     main(["docker-credential", *sys.argv[1:]])
 
 
+def keyring_credential_helper() -> None:
+    """Run as `keyring-tokencli`, for which pip and uv need a link with the name `keyring`."""
+    main(["keyring-credential", *sys.argv[1:]])
+
+
 def _write_and_exit(text: str) -> bool:
     """Print the text and end the process; return False if nothing could be printed."""
     stream = sys.stdout

@@ -93,7 +93,7 @@ def test_several_profiles_for_a_registry(monkeypatch: pytest.MonkeyPatch) -> Non
     """They are named, and the environment chooses one."""
     found = run("get", stdin="twice.example.com")
     assert found.code == 2
-    assert "several profiles are for this registry: corp and tv" in found.out
+    assert "several profiles are for this server: corp and tv" in found.out
     assert "TOKENCLI_PROFILE" in found.err
     monkeypatch.setenv("TOKENCLI_PROFILE", "tv")
     assert "tokencli login tv" in run("get", stdin="twice.example.com").err

@@ -9,6 +9,7 @@ import typer
 from tokencli import __version__
 from tokencli.app import App
 from tokencli.commands import output
+from tokencli.commands.helper_profile import find_profile, list_api_profiles
 from tokencli.commands.options import (
     CommonOptions,
     MinTtlOption,
@@ -20,12 +21,10 @@ from tokencli.core.helper_credential import (
     choose_username,
     find_api_origin,
     find_origin,
-    list_receiving_origins,
     require_plain_token,
 )
-from tokencli.errors import ConfigError, CredentialsError, TokencliError, UsageError
+from tokencli.errors import CredentialsError, TokencliError, UsageError
 from tokencli.formats.variable_checks import require_one_word
-from tokencli.models import Profile
 
 OPERATIONS = ("get", "store", "erase", "list", "version")
 NOT_FOUND = "credentials not found in native keychain"
@@ -93,7 +92,11 @@ def _answer(
 ) -> None:
     """Answer `get`; `store` and `erase` of a registry that is known change nothing."""
     server = _read_server(is_json=operation == "store")
-    profile = _find_profile(app, server, profile_name, servers)
+    profile = find_profile(
+        app, _list_origins(server), profile_name, servers, command="docker-credential"
+    )
+    if profile is None:
+        raise CredentialsError(NOT_FOUND)
     if operation == "store":
         app.terminal.print_note("nothing to store: tokencli gets the registry's tokens itself")
     elif operation == "erase":
@@ -129,50 +132,9 @@ def _list_origins(server: str) -> list[str]:
     return [origin for url in urls if (origin := find_origin(url)) is not None]
 
 
-def _find_profile(app: App, server: str, profile_name: str | None, servers: list[str]) -> Profile:
-    """Return the profile for a registry.
-
-    Raises:
-        CredentialsError: there is none. UsageError: there are several.
-    """
-    wanted = set(_list_origins(server))
-    if profile_name is not None:
-        profile = app.get_profile(profile_name, anew=None)
-        if not wanted.isdisjoint(list_receiving_origins(profile, servers)):
-            return profile
-        raise CredentialsError(NOT_FOUND)
-    if servers:
-        raise UsageError("--host requires --profile", fix="tokencli docker-credential --help")
-    found = [each for each in _load_profiles(app) if find_api_origin(each) in wanted]
-    chosen = app.environ.get("TOKENCLI_PROFILE")
-    found = [each for each in found if each.name == chosen] or found
-    if not found:
-        raise CredentialsError(NOT_FOUND)
-    if len(found) > 1:
-        names = " and ".join(each.name for each in found[:3])
-        raise UsageError(
-            f"several profiles are for this registry: {names}",
-            cause="the api_url of each is on it; TOKENCLI_PROFILE chooses one",
-        )
-    return found[0]
-
-
-def _load_profiles(app: App) -> list[Profile]:
-    """Return the profiles that set `api_url` themselves; a provider's default is no registry."""
-    profiles = []
-    for name in app.list_profile_names():
-        try:
-            profile = app.get_profile(name, anew=None)
-        except ConfigError:
-            continue
-        if "api_url" in profile.own_keys:
-            profiles.append(profile)
-    return profiles
-
-
 def _list_registries(app: App, username: str | None) -> dict[str, str]:
     """Return the servers of the profiles' APIs, and the user name for each."""
     return {
         (find_api_origin(profile) or "").removesuffix(":443"): choose_username(profile, username)
-        for profile in _load_profiles(app)
+        for profile in list_api_profiles(app)
     }

@@ -32,6 +32,7 @@ COMMANDS: dict[str, str] = {
     "logout": "tokencli.commands.logout:logout",
     "git-credential": "tokencli.commands.git_credential:git_credential",
     "docker-credential": "tokencli.commands.docker_credential:docker_credential",
+    "keyring-credential": "tokencli.commands.keyring_credential:keyring_credential",
     "sandbox": "tokencli.commands.sandbox:sandbox",
     "hook": "tokencli.commands.hook:hook",
     "completion": "tokencli.commands.completion:completion",
@@ -45,7 +46,7 @@ COMMAND_GROUPS = {
     "Use a token": ("exec", "request", "curl", "proxy", "keep"),
     "Diagnosis": ("why", "doctor", "status", "log"),
     "Profiles": ("profiles", "login", "logout", "providers"),
-    "Credential helpers": ("git-credential", "docker-credential"),
+    "Credential helpers": ("git-credential", "docker-credential", "keyring-credential"),
     "Help and tools": ("help", "sandbox", "hook", "completion"),
 }
 """Heading in `tokencli --help` -> the commands below it."""
