@@ -198,7 +198,7 @@ def test_scripts_stop_without_a_token(shell: str) -> None:
         for text in fences(path, "yaml"):
             forms |= {each.strip(" -") for each in text.splitlines() if _gets_variable(each)}
     assert {'eval "$(tokencli export groupid)"', 'eval "$(tokencli export ci)"'} < forms
-    assert "header=$(tokencli get groupid --format header)" in forms
+    assert "ACCESS_TOKEN=$(tokencli get groupid --min-ttl 10m)" in forms
     with documents.scratch_world() as world:
         world.environ["TOKENCLI_CONFIG"] = str(world.home / "missing.toml")
         for form in sorted(forms):
@@ -241,7 +241,7 @@ def _write_files(world: World) -> None:
 @pytest.mark.parametrize("line", [line for line in NOT_RUN if line.startswith("tokencli ")])
 def test_commands_that_are_not_run_have_these_options(line: str) -> None:
     """Their options exist, and a page still has the line."""
-    command = line.partition(" | ")[0].split()[1:]
+    command = line.partition(" | ")[0].partition(" -- ")[0].split()[1:]
     documents.run_tokencli(*command, "--help")
     texts = [re.sub(r"\\\n\s*", "", path.read_text(encoding="utf-8")) for path in files()]
     assert any(f"\n{line}\n" in text for text in texts)

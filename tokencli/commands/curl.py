@@ -6,8 +6,9 @@ import typer
 
 from tokencli.app import App
 from tokencli.commands.curl_launch import launch_curl
-from tokencli.commands.exec import COMMAND_KEY, CommandAfterDashes
 from tokencli.commands.options import (
+    COMMAND_KEY,
+    CommandAfterDashes,
     CommonOptions,
     MinTtlOption,
     ProfileArgument,

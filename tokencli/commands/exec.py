@@ -1,13 +1,14 @@
 """`tokencli exec`."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperCommand
 
 from tokencli.app import App
 from tokencli.commands.child_launch import launch_command
 from tokencli.commands.options import (
+    COMMAND_KEY,
+    CommandAfterDashes,
     CommonOptions,
     ForceOption,
     MinTtlOption,
@@ -15,25 +16,6 @@ from tokencli.commands.options import (
     common_options,
 )
 from tokencli.errors import UsageError
-
-COMMAND_KEY = "tokencli.command"
-"""Where the context has the words after `--`."""
-
-
-class CommandAfterDashes(TyperCommand):
-    """A command with words and options of its own before `--`, and another program's after it."""
-
-    usage_after_dashes: tuple[str, ...] = ("COMMAND", "[ARGUMENT]...")
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put the words after `--` into the context, and parse the others."""
-        end = args.index("--") if "--" in args else len(args)
-        ctx.meta[COMMAND_KEY] = args[end + 1 :]
-        return super().parse_args(ctx, args[:end])
-
-    def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """Add the other program's command to the usage line."""
-        return [*super().collect_usage_pieces(ctx), "--", *self.usage_after_dashes]
 
 
 @common_options(lock_timeout=True)

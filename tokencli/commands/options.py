@@ -11,6 +11,7 @@ from inspect import Parameter, cleandoc, signature
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
+from typer.core import TyperCommand
 
 from tokencli.app import AppOptions
 from tokencli.duration import MIN_DURATION
@@ -178,3 +179,23 @@ def select_profile_name(argument: str | None, option: str | None) -> str | None:
     if argument is not None and option is not None and argument != option:
         raise UsageError(f"two different profiles were given: {argument!r} and {option!r}")
     return argument if argument is not None else option
+
+
+COMMAND_KEY = "tokencli.command"
+"""Where the context has the words after `--`."""
+
+
+class CommandAfterDashes(TyperCommand):
+    """A command with words and options of its own before `--`, and another program's after it."""
+
+    usage_after_dashes: tuple[str, ...] = ("COMMAND", "[ARGUMENT]...")
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the words after `--` into the context, and parse the others."""
+        end = args.index("--") if "--" in args else len(args)
+        ctx.meta[COMMAND_KEY] = args[end + 1 :]
+        return super().parse_args(ctx, args[:end])
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Add the other program's command to the usage line."""
+        return [*super().collect_usage_pieces(ctx), "--", *self.usage_after_dashes]
