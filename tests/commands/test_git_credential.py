@@ -72,6 +72,9 @@ def test_newer_git_gets_a_bearer_token(tokencli: Run, sandbox: Sandbox) -> None:
         (('basic realm="x"',), "Basic"),
         (('Bearer realm="x"', 'Basic realm="x"'), "Bearer"),
         (("Negotiate",), "Bearer"),
+        (("Negotiate, Basic",), "Basic"),
+        (('Basic realm="a, Bearer"',), "Basic"),
+        (('Basic realm="x", Bearer realm="y"',), "Bearer"),
         ((), "Bearer"),
     ],
 )
@@ -111,6 +114,10 @@ def test_username(
         "ssh://git.example.com",
         "https://git.example.com\r",
         "https://evil@git.example.com",
+        "https://git.example.com/evil",
+        "https://git.example.com?.evil.example",
+        "https://git.example.com#@evil.example",
+        "https://git.example.com:",
         "https://",
         "://",
     ],
@@ -121,6 +128,43 @@ def test_other_servers_get_nothing(
 ) -> None:
     """No token is sent to a server that the user didn't name, nor without TLS; git asks elsewhere."""
     assert ask(tokencli, sandbox, *words, url=url) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "names no server"),
+        ("url=https://git.example.com/x\n", "names no server"),
+        ("protocol=http\nhost=git.example.com\n", "http would send credentials unencrypted"),
+        ("protocol=ssh\nhost=git.example.com\n", "not an https URL"),
+        ("protocol=https\nhost=git.exämple.com\n", "non-ASCII letter"),
+        ("protocol=https\nhost=u@git.example.com\n", "a user name"),
+        ("protocol=https\nhost=git.example.com/x\n", "only a name and a port"),
+        ("protocol=https\r\nhost=git.example.com\r\n", "a control character"),
+        (
+            "protocol=https\nhost=[::1]:8443\n",
+            "git config --global 'credential.https://[::1]:8443.helper' '!tokencli ",
+        ),
+    ],
+)
+def test_note_says_why_a_server_gets_nothing(
+    tokencli: Run, sandbox: Sandbox, text: str, reason: str
+) -> None:
+    """The cause is the true one, and what it suggests is safe to paste into any shell."""
+    env = {"TOKENCLI_CONFIG": sandbox.config_file}
+    found = tokencli("git-credential", "oauth2", *NAMED, "get", env=env, stdin=f"{text}\n")
+    assert (found.code, found.out, found.err.count("\n")) == (0, "", 1)
+    assert reason in found.err
+
+
+def test_user_name_that_git_cannot_read(tokencli: Run, sandbox: Sandbox) -> None:
+    """A line feed in it would be another attribute."""
+    env = {"TOKENCLI_CONFIG": sandbox.config_file}
+    words = ("git-credential", "oauth2", "--username", "a\npassword=x", "get")
+    host = sandbox.url.removeprefix("https://")
+    found = tokencli(*words, env=env, stdin=f"protocol=https\nhost={host}\n\n")
+    assert (found.code, found.out) == (2, "quit=1\n")
+    assert "user name: it contains a control character" in found.err
 
 
 def test_servers_of_the_profile_need_no_option(tokencli: Run, sandbox: Sandbox) -> None:

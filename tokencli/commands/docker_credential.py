@@ -95,6 +95,13 @@ def _answer(
     profile = find_profile(
         app, _list_origins(server), profile_name, servers, command="docker-credential"
     )
+    if profile is None and operation == "store":
+        raise UsageError(
+            "tokencli can't store a registry's password, and has no token for this one",
+            cause="no profile is for it; docker-credential-tokencli is for the registry of a"
+            " profile's api_url",
+            fix="tokencli help docker",
+        )
     if profile is None:
         raise CredentialsError(NOT_FOUND)
     if operation == "store":

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from math import floor
 from shlex import quote
 
@@ -12,14 +11,15 @@ from tokencli.core.get_token import get_token
 from tokencli.core.helper_credential import (
     choose_username,
     expire_refused_token,
-    find_origin,
     list_receiving_origins,
     require_plain_token,
 )
 from tokencli.core.secret_resolver import resolve_usage_secrets
-from tokencli.errors import TokencliError, UsageError
+from tokencli.errors import ConfigError, TokencliError, UsageError
 from tokencli.models import Profile, Secret, TokenSet
 from tokencli.oauth.token_usage import build_headers_and_query
+from tokencli.oauth.www_authenticate import parse_challenges
+from tokencli.providers.endpoint_urls import check_endpoint_url, check_host_port, get_url_origin
 
 MAX_INPUT_BYTES = 1 << 20
 Attributes = dict[str, list[str]]
@@ -35,8 +35,9 @@ def answer_git(
 ) -> None:
     """Perform an operation of git's: `get`, `store` or `erase`, the last of the words.
 
-    The word before it is the profile, and `servers` are those that it is for. Git ignores the exit code, so if there is no token for a server
-    that the profile is for, `quit=1` keeps git from asking the user for a password instead.
+    The word before it is the profile, and `servers` are those that it is for. Git ignores the exit
+    code, so if there is no token for a server that the profile is for, `quit=1` keeps git from asking
+    the user for a password instead.
 
     Raises:
         UsageError: the input isn't attributes, or git can't use the token. TokencliError: there is
@@ -46,12 +47,17 @@ def answer_git(
     if operation not in ("get", "erase"):
         return  # gitcredentials(7): an operation that a helper doesn't know is ignored
     attributes = read_attributes()
-    url = f"{_last(attributes, 'protocol')}://{_last(attributes, 'host')}"
     profile = app.get_profile(profile_name, anew=None)
-    origin = find_origin(url)
-    if origin is None or origin not in list_receiving_origins(profile, servers):
+    receiving = list_receiving_origins(profile, servers)
+    try:
+        origin = _read_origin(attributes)
+    except ConfigError as error:
         if operation == "get":
-            _explain_other_server(app, profile, url, origin)
+            app.terminal.print_note(f"git gets no token from tokencli: {error.message}", whole=True)
+        return
+    if origin not in receiving:
+        if operation == "get":
+            _explain_other_server(app, profile, origin)
     elif operation == "erase":
         refused = [
             Secret(value)
@@ -63,8 +69,6 @@ def answer_git(
                 f"{profile.name}: git's server refused the token; the next one is new"
             )
     else:
-        if app.environ.get("GIT_TERMINAL_PROMPT") == "0":
-            app.options = replace(app.options, no_input=True)
         try:
             answer = _build_answer(app, profile, attributes, username, min_ttl)
         except TokencliError:
@@ -112,6 +116,24 @@ def _last(attributes: Attributes, name: str) -> str:
     return attributes.get(name, [""])[-1]
 
 
+def _read_origin(attributes: Attributes) -> str:
+    """Return the origin of the server that git asks about.
+
+    Raises:
+        ConfigError: git names no server, or one that no token can be sent to.
+    """
+    protocol, host = _last(attributes, "protocol"), _last(attributes, "host")
+    if not protocol or not host:
+        raise ConfigError("its request names no server; that takes the lines protocol= and host=")
+    url = f"{protocol}://{host}"
+    try:
+        origin = get_url_origin(check_endpoint_url(url))
+        check_host_port(host)  # a host with a path could be another one to git
+    except ConfigError as error:
+        raise ConfigError(f"it asks about {url[:200]!r}, but {error.message}") from None
+    return origin
+
+
 def _build_answer(
     app: App,
     profile: Profile,
@@ -133,11 +155,14 @@ def _build_answer(
         ]
     else:
         name = choose_username(profile, username, _last(attributes, "username"))
-        lines = [f"username={name}", f"password={result.token.access_token.reveal()}"]
+        credential = result.token.access_token.reveal()
+        lines = [f"username={name}", f"password={credential}"]
+        if not name.isprintable():
+            raise UsageError("git can't be given this user name: it contains a control character")
+    if not credential.isprintable():
+        raise UsageError("git can't be given this token: it contains a control character")
     if result.token.known_expiry is not None:
         lines.append(f"password_expiry_utc={floor(result.token.known_expiry)}")
-    if any(not line.isprintable() for line in lines):
-        raise UsageError("git can't be given this token: it contains a control character")
     if result.save_error is not None:
         app.terminal.print_warning(result.save_error.message)
     return "".join(f"{line}\n" for line in lines)
@@ -170,21 +195,18 @@ def _accepts_scheme(attributes: Attributes, scheme: str) -> bool:
     """
     if "authtype" not in attributes.get("capability[]", ()):
         return False
-    offered = [value.split(" ")[0].lower() for value in attributes.get("wwwauth[]", ())]
+    headers = attributes.get("wwwauth[]", ())
+    offered = {each.scheme for header in headers for each in parse_challenges(header)}
     return scheme.lower() in offered or "basic" not in offered
 
 
-def _explain_other_server(app: App, profile: Profile, url: str, origin: str | None) -> None:
+def _explain_other_server(app: App, profile: Profile, origin: str) -> None:
     """Say on stderr why git gets no token for this server; other helpers may have one."""
-    if origin is None:
-        app.terminal.print_note(
-            f"tokencli has no token for {url[:200]}: tokens are sent over https only"
-        )
-        return
-    server = origin.removeprefix("https://").removesuffix(":443")
+    url = origin.removesuffix(":443")
+    server = url.removeprefix("https://")
     helper = quote(f"!tokencli git-credential {profile.name} --host {server}")
     app.terminal.print_note(
         f"profile {profile.name!r} is not for {server}, so git gets no token from it. If it is, name"
-        f" the server: git config --global credential.{origin.removesuffix(':443')}.helper {helper}",
+        f" the server: git config --global {quote(f'credential.{url}.helper')} {helper}",
         whole=True,
     )
