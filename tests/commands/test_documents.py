@@ -46,8 +46,6 @@ NOT_RUN = {
     " tests/e2e/consumers/test_keep.py",
     "tokencli get groupid --clip": "needs a clipboard: tests/e2e/test_clipboard.py",
     "tokencli get groupid --clip --clip-clear 20s": "likewise",
-    "tokencli exec groupid --file -- sh -c 'wc -c < \"$ACCESS_TOKEN_FILE\"'": "needs a runtime directory"
-    " in memory: tests/e2e/consumers/test_exec.py",
     ".venv/bin/python -m tests.bench": "takes minutes",
     ".venv/bin/python -m tests.documents": "writes the repository",
     ".venv/bin/python -m tests.servers.record": "writes the repository",

@@ -109,9 +109,10 @@ def test_a_path_that_is_no_file_is_refused_before_a_request(
     asked = sandbox.database.token_requests
     for path, words in {
         folder / "link": f"it leads to {folder}/target; name the file itself",
-        folder: "a directory is in the way",
+        folder: "it is a directory",
         folder / "missing" / "token": f"fix: mkdir -p -m 700 {folder}/missing",
         Path(os.devnull): "it is not a regular file",
+        Path("/dev/stdout"): "it is not a regular file",
     }.items():
         done = tokencli("get", "--force", "-o", str(path))
         assert (done.code, done.out) == (8, "")
@@ -126,7 +127,11 @@ def test_a_path_that_is_no_file_is_refused_before_a_request(
         ("--url https://x", "--url requires --format dpop or netrc"),
         ("--format curl --url https://x", "--url requires --format dpop or netrc"),
         ("--format netrc --nonce x", "--nonce requires --format dpop"),
-        ("--json --template x", "--template requires --format template"),
+        ("--json --template x", "--json and --template can't be combined"),
+        ("--format netrc --template x", "--template requires --format template"),
+        ("--template {access_token}", "the template has no placeholder"),
+        ("--output=", "--output requires the name of a file, and '' has none"),
+        ("--output missing/", "--output requires the name of a file, and 'missing/' has none"),
         ("--format template", "--format template requires --template"),
         ("corp --format netrc", "a netrc file is for one host: --url is required"),
         ("--template {{x}}", "unknown value 'x'"),

@@ -71,3 +71,20 @@ def test_unknown_words_suggest_only_similar_ones(
 ) -> None:
     """A similar command or topic is suggested; without one the fix lists what there is."""
     assert tokencli(*arguments).err.splitlines() == [f"tokencli: {line}" for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("word", "topic"),
+    [
+        ("gte", "get"),
+        ("gti", "git"),
+        ("clip", "clipboard"),
+        ("inspct", "inspect"),
+        ("net", "netrc"),
+    ],
+)
+def test_the_likeliest_topic_is_suggested(word: str, topic: str, tokencli: Run) -> None:
+    """The one that the word begins, else the one in which two letters are swapped, is the first."""
+    said = tokencli("help", word).err.splitlines()
+    assert said[1].removeprefix("tokencli: cause: similar topics: ").split(", ")[0] == topic
+    assert said[2] == f"tokencli: fix: tokencli help {topic}"

@@ -115,6 +115,8 @@ def get(
     places = {"--clip": clip, "--output": output_file is not None, "--dry-run": dry_run}
     if len(chosen := [option for option, is_given in places.items() if is_given]) > 1:
         raise UsageError(f"{' and '.join(chosen)} can't be combined", fix="tokencli get --help")
+    if json_output and template is not None:
+        raise UsageError("--json and --template can't be combined", fix="tokencli get --help")
     if clip_clear is not None and not clip:
         raise UsageError("--clip-clear requires --clip", fix="tokencli get --help")
     if template is not None and format_name == "raw":

@@ -192,8 +192,8 @@ def _unknown_topic(root: Any, words: list[str]) -> UsageError:
     near = get_close_matches(
         _normalize_topic(word[:MAX_TOPIC_LENGTH]), topics, MAX_SUGGESTIONS, cutoff=0.6
     )
-    # Two letters that were swapped are the likeliest mistake.
-    near.sort(key=lambda name: sorted(name) != sorted(word))
+    # First the names that it begins, then those in which two letters are swapped.
+    near.sort(key=lambda name: (not name.startswith(word), sorted(name) != sorted(word)))
     return UsageError(
         f"no help topic {shown!r}",
         cause=f"similar topics: {', '.join(prefix + name for name in near)}" if near else None,

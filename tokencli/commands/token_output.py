@@ -152,17 +152,20 @@ def _choose_output(
         return lambda text, result: _copy(app, clipboard, text, clip_seconds, result)
     if output_file is None or output_file == "-":
         return lambda text, _: output.write_stdout(text)
+    if not Path(output_file).name or output_file.endswith(os.sep):
+        raise UsageError(f"--output requires the name of a file, and {output_file!r} has none")
     from tokencli.system.private_files import require_replaceable, write_private_file
 
     path = Path(output_file).absolute()
     require_replaceable(path)
-    return lambda text, _: write_private_file(path, text.encode("utf-8", "surrogateescape"))
+    return lambda text, _: write_private_file(path, text.encode())
 
 
 def _copy(app: App, clipboard: "Clipboard", text: str, seconds: float, result: TokenResult) -> None:
     """Put the token on the clipboard until its expiry or for so many seconds, whichever is sooner."""
     if not result.token.never_expires:
-        seconds = min(seconds, max(result.token.remaining_lifetime(app.clock.now()) or seconds, 0))
+        left = result.token.remaining_lifetime(app.clock.now())
+        seconds = seconds if left is None else min(seconds, max(left, 0))
     clipboard.copy(text.rstrip("\n"), seconds)
     if clipboard.is_cleared:
         app.terminal.print_note(f"copied to the clipboard, to be cleared in {ceil(seconds)} s")

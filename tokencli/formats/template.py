@@ -37,16 +37,23 @@ def render(profile: str, token: TokenSet, now: float, *, template: str) -> str:
 
 
 def check_options(profile: Profile, *, template: str | None = None) -> dict[str, str]:
-    """Return the options for `render`; raises UsageError for a name or filter that doesn't exist."""
+    """Return the options for `render`; raises UsageError for a template that can't be filled."""
     if template is None:
         raise UsageError(
             "--format template requires --template",
             fix=f"tokencli get {profile.command_line_name} --template '{{{{ access_token }}}}'",
         )
+    if not template.isascii() and any("\udc80" <= each <= "\udcff" for each in template):
+        raise UsageError("the template is not valid text in the encoding of this terminal")
     if "{{" in (rest := _PLACEHOLDER.sub("", template)):
         raise UsageError(
             f"can't read {rest[rest.index('{{') :][:_MAX_SHOWN]!r} in the template",
             cause="a placeholder is a name and filters, e.g. {{ access_token | base64 }}",
+        )
+    if rest == template:
+        raise UsageError(
+            f"the template has no placeholder: {template[:_MAX_SHOWN]!r}",
+            cause="a placeholder has two braces on each side, e.g. {{ access_token }}",
         )
     names = (*TOKEN_NAMES, *(f"outputs.{name}" for name in profile.provider.output_names))
     for match in _PLACEHOLDER.finditer(template):

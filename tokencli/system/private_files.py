@@ -159,15 +159,19 @@ def require_replaceable(path: Path) -> None:
         raise build_storage_error(error, path) from None
     if not directory.is_dir():
         raise build_storage_error(OSError(errno.ENOTDIR, "not a directory"), path)
-    if status is not None and stat.S_ISLNK(status.st_mode):
+    is_link = status is not None and stat.S_ISLNK(status.st_mode)
+    if is_link:
+        with suppress(OSError):  # it leads nowhere
+            status = path.stat()
+    if status is not None and stat.S_ISDIR(status.st_mode):
+        raise StorageError(f"can't write {path}: it is a directory")
+    if status is not None and not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
+        raise StorageError(f"can't write {path}: it is not a regular file")
+    if is_link:
         raise StorageError(
             f"can't write {path}: it is a symbolic link",
             cause=f"it leads to {os.path.realpath(path)}; name the file itself",
         )
-    if status is not None and stat.S_ISDIR(status.st_mode):
-        raise build_storage_error(OSError(errno.EISDIR, "is a directory"), path)
-    if status is not None and not stat.S_ISREG(status.st_mode):
-        raise StorageError(f"can't write {path}: it is not a regular file")
     require_safe_directory(directory)
     if sys.platform != "win32" and status is not None and status.st_uid != os.geteuid():
         raise foreign_owner_error(path, status.st_uid)

@@ -29,8 +29,7 @@ def fill(text: str, issued: TokenSet | None = None) -> str:
         ('{"a":{"b":{{access_token | json}}}}', '{"a":{"b":"a+b/c=="}}\n'),
         ("{{ scope }}|{{ scope | json }}", "|null\n"),
         ("{{ obtained_at_epoch | json }}", "1716465989\n"),
-        ("{ access_token } ${x} $(id) `id` {% if 1 %} %s \\n", "{ access_token } ${x} $(id) `id` {% if 1 %} %s \\n\n"),
-        ("", "\n"),
+        ("{a} ${x} $(id) `id` {% if 1 %} %s é \\n{{profile}}", "{a} ${x} $(id) `id` {% if 1 %} %s é \\ncorp\n"),
     ],
 )  # fmt: skip
 def test_placeholders_are_replaced_and_the_rest_is_kept(text: str, filled: str) -> None:
@@ -57,6 +56,10 @@ def test_values_are_not_templates() -> None:
         ("{{ access_token | }}", "can't read"),
         ("{{ open('x') }}", "can't read"),
         ("{{}}", "can't read"),
+        ("", "no placeholder"),
+        ("@file", "no placeholder"),
+        ("{access_token} $access_token", "{{ access_token }}"),
+        ("\udcff{{ access_token }}", "not valid text"),
     ],
 )
 def test_unknown_names_are_refused_before_anything_is_sent(text: str, words: str) -> None:

@@ -375,7 +375,7 @@ def test_a_named_file_is_private_afterwards(before: int | None, folder: Path, um
 @pytest.mark.parametrize(
     ("what", "words"),
     [("symlink", "elsewhere; name the file itself"), ("dangling", "/nonexistent/x; name the file"),
-     ("fifo", "not a regular file"), ("folder", "a directory is in the way")],
+     ("fifo", "not a regular file"), ("folder", "it is a directory")],
 )  # fmt: skip
 def test_a_named_link_or_device_is_neither_followed_nor_replaced(
     what: str, words: str, folder: Path
