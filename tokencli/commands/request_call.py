@@ -69,9 +69,8 @@ def run_request(
     writer = ReplyWriter(path, include=include or method == "HEAD", fail=fail)
     try:
         exchange = send_api_request(request, profile, app, writer.receive)
-        note = writer.finish()
     finally:
-        writer.close()
+        note = writer.finish()
     if note is not None:
         app.terminal.print_note(note)
     _report(app, profile, request, exchange, writer, fail=fail)

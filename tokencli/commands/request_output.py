@@ -2,23 +2,26 @@
 
 import json
 import re
-from codecs import getincrementaldecoder, lookup
+from codecs import getincrementaldecoder
 from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
+from dataclasses import replace
 from typing import BinaryIO
 
 from tokencli.commands import output
 from tokencli.commands.tables import is_terminal_output, render_styled
 from tokencli.errors import StorageError
 from tokencli.models import HttpReply
+from tokencli.providers.response_body import decode_text, get_charset
 from tokencli.sanitize import sanitize_text
+from tokencli.terminal.console import begin_output
 
 MAX_FORMATTED_BYTES = 4 << 20
 """A longer body is printed in a terminal as it comes, without being formatted."""
 MAX_SAMPLE_BYTES = 64 * 1024
 """Bytes of a refusal's body that are kept for the diagnosis."""
 _JSON_TOKEN = re.compile(r'("(?:[^"\\]|\\.)*")|([\[{])|([\]}])|([,:])|([^\s\[\]{},:"]+)')
+_JSON_STREAM = re.compile(r"ndjson|jsonl|json-?(?:lines|seq)|json-stream|stream\+json|event-stream")
+"""Media types of which each line or event is complete."""
 _INDENT = "  "
 
 
@@ -42,11 +45,11 @@ class ReplyWriter:
             return self
         if self._path is not None:
             try:
-                self._file = Path(self._path).open("wb")  # noqa: SIM115 - closed by `close`
+                self._file = open(self._path, "wb")  # noqa: SIM115, PTH123 - closed by `close`; no file is ""
             except (OSError, ValueError) as error:
                 raise _write_error(self._path, error) from None
         if not self._is_raw:
-            self._text = _TerminalText(head.headers.get("content-type", ""))
+            self._text = _TerminalText(head)
         if self._include:
             lines = [
                 _describe_status(head),
@@ -70,29 +73,29 @@ class ReplyWriter:
         if self._text is None:
             self._write(piece)
         elif shown := self._text.add(piece):
+            begin_output()
             output.write_stdout(shown)
 
     def finish(self) -> str | None:
-        """Write what is left; return a note about what a terminal can't show."""
-        note = None
-        if self._text is not None:
-            shown, note = self._text.finish()
+        """Write what is left, also of a reply that broke off; return a note about what a terminal can't show."""
+        note, text = None, self._text
+        self._text = None
+        if text is not None:
+            shown, note = text.finish()
             if shown:
+                begin_output()
                 output.write_stdout(shown)
-        self.close()
-        return note
-
-    def close(self) -> None:
-        """Close the file."""
         file, self._file = self._file, None
         if file is not None:
             try:
                 file.close()
             except OSError as error:
                 raise _write_error(self._path or "", error) from None
+        return note
 
     def _write(self, data: bytes) -> None:
         if self._file is None:
+            begin_output()
             output.write_stdout_bytes(data)
             return
         try:
@@ -111,44 +114,57 @@ def _write_error(path: str, error: Exception) -> StorageError:
 
 
 class _TerminalText:
-    """A body that is shown in a terminal: formatted if it is JSON, else without control characters."""
+    """A body that is shown in a terminal: formatted if it is JSON, else without control characters.
 
-    def __init__(self, content_type: str) -> None:
-        found = re.search(r"(?i)charset=\"?([\w.:-]+)", content_type)
-        self._encoding = "utf-8"
-        if found is not None:
-            with suppress(LookupError):
-                self._encoding = lookup(found[1]).name
-        self._body = bytearray()
-        self._decoder = getincrementaldecoder(self._encoding)("replace")
-        self._is_long = self._is_binary = False
+    What may be JSON is held until it is complete; anything else is shown as it comes.
+    """
+
+    def __init__(self, head: HttpReply) -> None:
+        self._head = head
+        self._kind = head.headers.get("content-type", "").partition(";")[0].strip().lower()
+        self._held: bytearray | None = bytearray()
+        """None from when on the body is shown as it comes."""
+        self._decoder = getincrementaldecoder(get_charset(head) or "utf-8")("replace")
+        self._is_binary = head.headers.get("content-encoding", "identity") != "identity"
         self._last = ""
         self._size = 0
 
     def add(self, piece: bytes) -> str:
         """Take a piece; return what can be shown already."""
         self._size += len(piece)
-        self._is_binary = self._is_binary or (b"\0" in piece and "utf-16" not in self._encoding)
         if self._is_binary:
-            self._body.clear()
             return ""
-        if not self._is_long:
-            self._body += piece
-            if len(self._body) <= MAX_FORMATTED_BYTES:
+        if self._held is not None:
+            self._held += piece
+            if self._may_be_json(self._held):
                 return ""
-            self._is_long, piece = True, bytes(self._body)
-            self._body.clear()
-        return self._show(self._decoder.decode(piece))
+            piece, self._held = bytes(self._held), None
+        return self._decode(piece)
 
     def finish(self) -> tuple[str, str | None]:
         """Return what is left to be shown, and a note about what can't be."""
+        if self._held:
+            text, _ = decode_text(replace(self._head, body=bytes(self._held)))
+            formatted = format_json(text)
+            self._is_binary = formatted is None and "\0" in text
+            shown = "" if self._is_binary else formatted or self._show(text)
+            self._last = shown[-1:]
+        else:
+            shown = "" if self._is_binary else self._decode(b"", is_end=True)
+        self._held = None
         if self._is_binary:
-            return "", f"the reply is not text ({self._size} bytes); -o FILE saves it"
-        text = self._decoder.decode(bytes(self._body), True)
-        formatted = None if self._is_long else format_json(text)
-        shown = self._show(text) if formatted is None else formatted
-        self._last = self._last if formatted is None else formatted[-1:]
+            return shown, f"the reply is not text ({self._size} bytes); -o FILE saves it"
         return shown if not self._size or self._last == "\n" else f"{shown}\n", None
+
+    def _may_be_json(self, body: bytearray) -> bool:
+        if len(body) > MAX_FORMATTED_BYTES or _JSON_STREAM.search(self._kind):
+            return False
+        start = bytes(body[:64]).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+        return "json" in self._kind or start in (b"", b"[", b"{", b'"')
+
+    def _decode(self, piece: bytes, *, is_end: bool = False) -> str:
+        self._is_binary = b"\0" in piece
+        return "" if self._is_binary else self._show(self._decoder.decode(piece, is_end))
 
     def _show(self, text: str) -> str:
         self._last = text[-1:] or self._last

@@ -274,6 +274,10 @@ class _ExchangeWait:
             return WaitStatus(
                 text, self._exchange.connection.timeout, "Ctrl-C stops after the reply"
             )
+        request = self._exchange.request
+        is_streamed = request.streamed_body is not None or progress.stage == "read"
+        if request.receive is not None and is_streamed:  # the timeout is for each wait
+            return WaitStatus(text)
         return WaitStatus(text, self._exchange.connection.timeout)
 
     def _begin_wait(self) -> Wakeup:

@@ -184,7 +184,7 @@ def decode_text(reply: HttpReply) -> tuple[str, str | None]:
     if b"\0" in body and b"\0" not in body.strip(b"\0"):
         body, remark = body.strip(b"\0"), "there are NUL bytes around it"
     encoding = json.detect_encoding(body)
-    declared = _get_charset(reply)
+    declared = get_charset(reply)
     text = _try_decode(body, encoding)
     if text is None:
         text = _try_decode(body, declared or "latin-1") or body.decode("latin-1")
@@ -203,13 +203,14 @@ def _try_decode(body: bytes, encoding: str) -> str | None:
         return None
 
 
-def _get_charset(reply: HttpReply) -> str | None:
+def get_charset(reply: HttpReply) -> str | None:
     """Return the charset that the reply declares, if it is known and contains ASCII."""
     header = Message()
     header["content-type"] = reply.headers.get("content-type", "")
     try:
         name = codecs.lookup(str(header.get_param("charset", ""))).name
-        return name if _PRINTABLE_ASCII.decode(name) == _PRINTABLE_ASCII.decode() else None
+        text = _PRINTABLE_ASCII.decode(name, "replace")  # which some codecs of Python can't do
+        return name if text == _PRINTABLE_ASCII.decode() else None
     except (LookupError, ValueError):
         return None
 

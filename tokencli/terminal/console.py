@@ -288,6 +288,8 @@ class _Screen:
     keyboard: "CbreakLineReader | None" = None
     is_line_unfinished: bool = False
     """Whether the cursor is behind the echo of Ctrl-C or a cancelled prompt."""
+    has_output: bool = False
+    """Whether stdout shows a result on the same terminal, of which the wait line would erase a part."""
 
 
 _screen = _Screen()
@@ -299,10 +301,16 @@ def erase_wait_line() -> None:
         _screen.line.erase()
 
 
+def begin_output() -> None:
+    """Show no wait line any more if stdout is a terminal: a result comes there piece by piece."""
+    erase_wait_line()
+    _screen.has_output = _screen.has_output or is_terminal(sys.stdout)
+
+
 def _get_wait_line() -> "WaitLine":
     from tokencli.terminal.wait_line import WaitLine
 
-    _screen.line = _screen.line or WaitLine(_is_user_typing, _note_line_erased)
+    _screen.line = _screen.line or WaitLine(_is_line_in_use, _note_line_erased)
     return _screen.line
 
 
@@ -321,7 +329,10 @@ def _note_line_erased() -> None:
     _screen.is_line_unfinished = False
 
 
-def _is_user_typing() -> bool:
+def _is_line_in_use() -> bool:
+    """Tell whether what a user types or what stdout shows may be on the cursor's line."""
+    if _screen.has_output:
+        return True
     return _screen.keyboard is not None and _screen.keyboard.has_unfinished_line
 
 

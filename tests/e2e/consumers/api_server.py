@@ -45,12 +45,25 @@ class ApiHandler(TokenHandler):
             self._stream(int(path[5:]))
         elif path.startswith("/slow/"):
             self._stream(int(path[6:]), pause=0.3, piece=b"x")
-        elif path == "/broken":
+        elif path in ("/broken", "/stalled"):
             self.send_response(200)
             self.send_header("Content-Length", "100")
             self.end_headers()
             self.wfile.write(b"half")
             self.close_connection = True
+            sleep(5 if path == "/stalled" else 0)
+        elif path == "/silent":
+            sleep(5)
+            self.close_connection = True
+        elif path == "/json/broken":
+            self._reply(200, b'{"half": 1,', content_length=100)
+            self.close_connection = True
+        elif path == "/json/bom":
+            self._reply(200, b'\xef\xbb\xbf{"whole":1}')
+        elif path.startswith("/charset/"):
+            self._reply(200, b"caf\xe9", content_type=f"text/plain; charset={path[9:]}")
+        elif path.startswith("/coding/"):
+            self._reply(200, b"packed", **{"Content-Encoding": path[8:]})
         else:
             seen = {
                 "method": self.command,
@@ -78,11 +91,16 @@ class ApiHandler(TokenHandler):
             yield piece
 
     def _reply(
-        self, status: int, body: bytes, content_type: str = "application/json", **headers: str
+        self,
+        status: int,
+        body: bytes,
+        content_type: str = "application/json",
+        content_length: int | None = None,
+        **headers: str,
     ) -> None:
         self.send_response(status)
         self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(content_length or len(body)))
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()

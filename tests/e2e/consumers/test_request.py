@@ -293,6 +293,16 @@ def test_a_reply_that_breaks_off_is_an_error(api: TokenServer) -> None:
     assert b"closed the connection in the middle of its reply" in done.stderr
 
 
+@pytest.mark.parametrize(("path", "shown"), [("silent", b""), ("stalled", b"half")])
+def test_silence_ends_a_request(api: TokenServer, path: str, shown: bytes) -> None:
+    """Before the reply or within it: the exit code is 6, and the request is not sent again."""
+    done = request(path, "--timeout", "1s")
+    assert (done.returncode, done.stdout) == (6, shown)
+    assert b"nothing came from " in done.stderr
+    assert b"fix: tokencli profiles edit oauth2 --set timeout=" in done.stderr
+    assert api.paths == [f"GET /{path}"]
+
+
 def test_a_reader_that_goes_away(api: TokenServer) -> None:
     """Ends with 141 and without a word, as a program does that SIGPIPE ends."""
     process = subprocess.Popen(
@@ -324,6 +334,24 @@ def test_a_terminal_gets_formatted_json(api: TokenServer) -> None:
     assert "\\u001b]0;evil\\u0007 text\n" in shown
     shown, _ = in_terminal("binary")
     assert "the reply is not text (131072 bytes); -o FILE saves it" in shown
+
+
+def test_a_terminal_shows_text_as_it_comes(api: TokenServer) -> None:
+    """Only what may be JSON is held, and shown as it is if it breaks off; the wait line erases nothing."""
+    echo("warm")
+    shown, _ = in_terminal("slow/7")
+    assert shown == "xxxxxxx\n"
+    for path, start in (("broken", "half\n"), ("json/broken", '{"half": 1,\n')):
+        shown, code = in_terminal(path)
+        assert shown.startswith(start)
+        assert code == 6
+    shown, _ = in_terminal("json/bom")
+    assert shown.startswith("{\n  ")
+    for name in ("latin-1", "nonsense", "zip", "rot13", "idna", "punycode", "undefined"):
+        shown, code = in_terminal(f"charset/{name}")
+        assert (shown, code) == ("caf\u00e9\n" if name == "latin-1" else "caf\ufffd\n", 0)
+    shown, _ = in_terminal("coding/br")
+    assert "the reply is not text (6 bytes); -o FILE saves it" in shown
 
 
 @pytest.mark.requirement(16)
