@@ -29,11 +29,13 @@ def curl(config: str, *words: str) -> str:
     return done.stdout
 
 
-def test_tokens_expire_during_a_script(short_lived: Sandbox, tokencli: Run) -> None:
+@pytest.mark.long
+def test_tokens_expire_during_a_script(lasting_seconds: Sandbox, tokencli: Run) -> None:
     """Each call of curl gets a token that is fresh at that moment."""
-    for _ in until_expired(short_lived):
-        config = tokencli("get", "oauth2", "--format", "curl").out
-        found = curl(config, "--cacert", short_lived.ca_file, f"{short_lived.url}/oauth2/resource")
+    ca_file, url = lasting_seconds.ca_file, f"{lasting_seconds.url}/oauth2/resource"
+    for _ in until_expired(lasting_seconds):
+        config = tokencli("get", "oauth2", "--format", "curl", "--min-ttl", "3s").out
+        found = curl(config, "--cacert", ca_file, url)
         assert json.loads(found)["client"] == "batch"
 
 
@@ -62,5 +64,5 @@ def test_token_is_sent_as_the_provider_defines(
 )
 def test_curl_reads_back_every_value(value: str, apis: tuple[Api, Api]) -> None:
     """Quotation marks and backslashes in a value don't end it, and nothing in it is an option."""
-    curl(curl_format._render_option("header", f"X-Value: {value}"), f"{apis[0].url}/a")
+    curl(curl_format.render_option("header", f"X-Value: {value}"), f"{apis[0].url}/a")
     assert f"X-Value: {value}\n" in apis[0].received[0].replace("\r\n", "\n")
