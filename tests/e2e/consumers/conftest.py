@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e.consumers.expiries import set_lifetime
 from tokencli.sandbox.server import Sandbox
 
 
@@ -17,7 +18,8 @@ def short_lived(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def lasting_seconds(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """Run a sandbox for programs that don't renew a token while they run: it lives for 6 seconds."""
-    with Sandbox(lifetime="6s") as running:
+    """Run a sandbox for programs that don't renew a token while they run: it lives long enough."""
+    with Sandbox() as running:
+        set_lifetime(running, 6)
         monkeypatch.setenv("TOKENCLI_CONFIG", running.config_file)
         yield running

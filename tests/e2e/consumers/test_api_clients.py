@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Run, script
-from tests.e2e.consumers.expiries import until_expired
+from tests.e2e.consumers.expiries import set_lifetime, until_expired
 from tests.servers import oidc_provider
 from tokencli.sandbox.server import Sandbox
 
@@ -75,7 +75,7 @@ def test_tokens_expire_between_runs(
     client: str, programs: Path, short_lived: Sandbox, tokencli: Run, tmp_path: Path
 ) -> None:
     """Each run gets a file that was written just before it, and the API accepts the token in it."""
-    short_lived.set_faults(lifetime="4s")
+    set_lifetime(short_lived, 6)
     url, ca_file = f"{short_lived.url}/oauth2/resource", short_lived.ca_file
     (tmp_path / "demo.json").write_text(json.dumps(POSTMAN_COLLECTION))
     (tmp_path / "bruno.json").write_text('{"version": "1", "name": "demo", "type": "collection"}')
@@ -99,7 +99,7 @@ def test_tokens_expire_between_runs(
         ),
     }[client]
     for _ in until_expired(short_lived):
-        exported = tokencli("export", "oauth2", "--format", form, "--min-ttl", "3s")
+        exported = tokencli("export", "oauth2", "--format", form)
         assert exported.code == 0, exported.err
         (tmp_path / file).write_text(exported.out)
         done = subprocess.run(

@@ -15,13 +15,12 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import CredentialRetrievalError
 
+from tests.e2e.consumers.expiries import EXPIRIES, set_lifetime
 from tests.e2e.consumers.token_server import TokenHandler, TokenServer, serve
 from tokencli.sandbox.server import Sandbox
 
 TOKENCLI = Path(sys.executable).with_name("tokencli")
 PAGE = Path(__file__).parents[3] / "tokencli" / "manual" / "aws.md"
-LIFETIME_S = 6
-EXPIRIES = 3
 ROLE = "arn:aws:iam::123456789012:role/deploy"
 pytestmark = pytest.mark.long
 
@@ -34,12 +33,12 @@ class StsHandler(TokenHandler):
         server = self.server
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         form = {name: value for name, (value, *_) in parse_qs(body).items()}
-        issued: list[float] = server.__dict__.setdefault("issued", [])
+        issued, lifetime = vars(server)["issued"], vars(server)["lifetime"]
         if form["Action"] == "AssumeRoleWithWebIdentity":
             if not server.accepts(form["WebIdentityToken"]) or form["RoleArn"] != ROLE:
                 return self._refuse("InvalidIdentityToken")
             issued.append(time.time())
-            number, expiry = len(issued), datetime.fromtimestamp(time.time() + LIFETIME_S, UTC)
+            number, expiry = len(issued), datetime.fromtimestamp(time.time() + lifetime, UTC)
             return self._answer(
                 "AssumeRoleWithWebIdentity",
                 f"<Credentials><AccessKeyId>canary-id-{number}</AccessKeyId>"
@@ -50,7 +49,7 @@ class StsHandler(TokenHandler):
             )
         used = re.search(r"Credential=canary-id-(\d+)/", self.headers["Authorization"])
         number = int(used[1]) if used else 0
-        is_fresh = number and time.time() < issued[number - 1] + LIFETIME_S
+        is_fresh = number and time.time() < issued[number - 1] + lifetime
         if not is_fresh or self.headers["X-Amz-Security-Token"] != f"canary-session-{number}":
             return self._refuse("ExpiredToken")
         return self._answer("GetCallerIdentity", f"<Arn>{ROLE}</Arn><Account>{number}</Account>")
@@ -80,6 +79,8 @@ def sts(
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     with serve(StsHandler, lasting_seconds, tmp_path) as server:
+        vars(server)["lifetime"] = set_lifetime(lasting_seconds, 6)
+        vars(server)["issued"] = []
         monkeypatch.setenv("AWS_CA_BUNDLE", server.ca_file)
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", server.url)
         monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
@@ -92,9 +93,9 @@ def call_until_expired(server: TokenServer) -> None:
     client = botocore.session.get_session().create_client(
         "sts", config=Config(retries={"total_max_attempts": 1})
     )
-    accounts = {client.get_caller_identity()["Account"]}
-    started = time.monotonic()
-    while time.monotonic() < started + LIFETIME_S * (EXPIRIES + 0.5):
+    issued, lifetime = vars(server)["issued"], vars(server)["lifetime"]
+    accounts = set()
+    while len(issued) <= EXPIRIES or time.time() < issued[EXPIRIES - 1] + lifetime:
         accounts.add(client.get_caller_identity()["Account"])
         time.sleep(0.05)
     assert len(accounts) > EXPIRIES
@@ -117,9 +118,8 @@ def configure_process(server: TokenServer, monkeypatch: pytest.MonkeyPatch) -> N
     path.chmod(0o600)
     aws = directory / "aws"
     block = page.split("```ini\n")[1].split("```")[0]
-    aws.write_text(
-        block.replace("tokencli get aws", f"{TOKENCLI} get aws --config {path} --min-ttl 2s")
-    )
+    words = f"get aws --config {path} --min-ttl {vars(server)['lifetime'] // 2}"
+    aws.write_text(block.replace("tokencli get aws", f"{TOKENCLI} {words}"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(aws))
     monkeypatch.setenv("AWS_PROFILE", "deploy")
 

@@ -16,7 +16,7 @@ from tests.e2e.consumers.api_server import (
     read_argv_of_all_processes,
     serve_api,
 )
-from tests.e2e.consumers.expiries import EXPIRIES, until_expired
+from tests.e2e.consumers.expiries import EXPIRIES, set_lifetime, until_expired
 from tests.e2e.consumers.token_server import TokenServer
 from tokencli.sandbox.server import Sandbox
 
@@ -66,6 +66,7 @@ def curl(*words: str, profile: str = "oauth2") -> subprocess.CompletedProcess[by
 
 def test_tokens_expire_between_transfers(short_lived: Sandbox, tmp_path: Path) -> None:
     """Each run of curl has a token that is fresh at its start, and none is refused."""
+    set_lifetime(short_lived, 2)
     with serve_api(short_lived, tmp_path) as server:
         for number in until_expired(short_lived):
             done = curl(f"{server.url}/orders/{number}")

@@ -34,7 +34,7 @@ def test_tokens_expire_during_a_script(lasting_seconds: Sandbox, tokencli: Run) 
     """Each call of curl gets a token that is fresh at that moment."""
     ca_file, url = lasting_seconds.ca_file, f"{lasting_seconds.url}/oauth2/resource"
     for _ in until_expired(lasting_seconds):
-        config = tokencli("get", "oauth2", "--format", "curl", "--min-ttl", "3s").out
+        config = tokencli("get", "oauth2", "--format", "curl").out
         found = curl(config, "--cacert", ca_file, url)
         assert json.loads(found)["client"] == "batch"
 

@@ -111,7 +111,7 @@ def test_tokens_expire_between_containers(
     """Each container that is created gets a token that is fresh at that moment."""
     path = tmp_path / "env"
     for _ in until_expired(lasting_seconds):
-        done = tokencli("export", "oauth2", "--format", "docker", "--all-vars", "--min-ttl", "3s")
+        done = tokencli("export", "oauth2", "--format", "docker", "--all-vars")
         path.write_text(done.out)
         name, _, value = create_container(daemon, path)["ACCESS_TOKEN_HEADER"].partition(": ")
         reply = requests.get(

@@ -1,6 +1,7 @@
 """Git with the credential helper `tokencli git-credential`."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import IN_CI
 from tests.e2e.consumers.expiries import until_expired
 from tests.e2e.consumers.token_server import TokenHandler, TokenServer, serve
 from tokencli.sandbox.server import Sandbox
@@ -53,7 +55,18 @@ class GitHandler(TokenHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    do_POST = do_GET
+    def do_POST(self) -> None:
+        """The same; a test may revoke the tokens before this."""
+        if vars(self.server).pop("revoke_before_post", False):
+            self.server.revoke_all()
+        self.do_GET()
+
+
+class BearerGitHandler(GitHandler):
+    """The same, with the Bearer scheme alone."""
+
+    challenge = 'Bearer realm="git"'
+    schemes = ("Bearer",)
 
 
 def git(*words: str | Path, cwd: Path | None = None, check: bool = True) -> str:
@@ -65,11 +78,27 @@ def git(*words: str | Path, cwd: Path | None = None, check: bool = True) -> str:
     return done.stdout + done.stderr
 
 
-@pytest.fixture
+def find_newer_git(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `git` be one that can send a bearer token: 2.46 or later."""
+    if directory := os.environ.get("NEWER_GIT"):
+        monkeypatch.setenv("PATH", f"{directory}{os.pathsep}{os.environ['PATH']}")
+    version = re.search(r"(\d+)\.(\d+)", git("version"))
+    if version is None or (int(version[1]), int(version[2])) < (2, 46):
+        (pytest.fail if IN_CI else pytest.skip)(
+            "git is older than 2.46; .ci/newer-git DIR gets one for NEWER_GIT=DIR"
+        )
+
+
+@pytest.fixture(params=[GitHandler, BearerGitHandler], ids=["Basic", "Bearer"])
 def git_server(
-    lasting_seconds: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    lasting_seconds: Sandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[TokenServer]:
     """Run a server with a repository, and configure git as the manual's page says."""
+    if request.param is BearerGitHandler:
+        find_newer_git(monkeypatch)
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     monkeypatch.setenv("GIT_TERMINAL_PROMPT", "0")
     for who in ("AUTHOR", "COMMITTER"):
@@ -77,9 +106,9 @@ def git_server(
         monkeypatch.setenv(f"GIT_{who}_EMAIL", "alice@example.com")
     git("init", "-q", "--bare", "-b", "main", tmp_path / "project.git")
     git("config", "http.receivepack", "true", cwd=tmp_path / "project.git")
-    with serve(GitHandler, lasting_seconds, tmp_path) as server:
+    with serve(request.param, lasting_seconds, tmp_path) as server:
         monkeypatch.setenv("GIT_SSL_CAINFO", server.ca_file)
-        helper = f"!{TOKENCLI} git-credential oauth2 --host {server.host} --min-ttl 4s"
+        helper = f"!{TOKENCLI} git-credential oauth2 --host {server.host}"
         git("config", "--global", f"credential.{server.url}.helper", helper)
         yield server
 
@@ -99,16 +128,36 @@ def test_tokens_expire_between_clone_fetch_and_push(
         git("clone", "-q", url, tmp_path / f"clone{number}")
         assert (tmp_path / f"clone{number}" / "file").read_text() == str(number)
     assert git_server.statuses.count(401) == git_server.credentials.count("")
+    scheme = git_server.RequestHandlerClass.challenge.partition(" ")[0]
+    assert {header.partition(" ")[0] for header in git_server.credentials} == {"", scheme}
 
 
 def test_revoked_token_is_renewed(git_server: TokenServer, lasting_seconds: Sandbox) -> None:
     """Git erases the refused token, so the next command gets another one."""
+    lasting_seconds.set_faults(lifetime="1h")
     url = f"{git_server.url}/project.git"
     git("ls-remote", url)
     git_server.revoke_all()
     issued = len(lasting_seconds.issued_tokens)
     git("ls-remote", url, check=False)
     git("ls-remote", url)
+    assert len(lasting_seconds.issued_tokens) == issued + 1
+
+
+def test_token_is_revoked_during_a_push(
+    git_server: TokenServer, lasting_seconds: Sandbox, tmp_path: Path
+) -> None:
+    """That push fails, and the next one gets a new token."""
+    lasting_seconds.set_faults(lifetime="1h")
+    work = tmp_path / "work"
+    git("clone", "-q", f"{git_server.url}/project.git", work)
+    git("commit", "-q", "--allow-empty", "-m", "first", cwd=work)
+    vars(git_server)["revoke_before_post"] = True
+    git("push", "-q", "origin", "HEAD:main", cwd=work, check=False)
+    assert "main" not in git("branch", cwd=tmp_path / "project.git")
+    issued = len(lasting_seconds.issued_tokens)
+    git("push", "-q", "origin", "HEAD:main", cwd=work)
+    assert "main" in git("branch", cwd=tmp_path / "project.git")
     assert len(lasting_seconds.issued_tokens) == issued + 1
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Result
-from tests.e2e.consumers.expiries import until_expired
+from tests.e2e.consumers.expiries import set_lifetime, until_expired
 from tests.servers.configured import Configure
 from tests.unit.api.servers import USES, Api, apis, shown_token, write_profile
 from tokencli.sandbox.server import Sandbox
@@ -35,6 +35,7 @@ def http(*args: str) -> Result:
 
 def test_tokens_expire_during_a_script(short_lived: Sandbox) -> None:
     """Each of its requests gets a token that is fresh at that moment."""
+    set_lifetime(short_lived, 2)
     for _ in until_expired(short_lived):
         found = http(
             *("--verify", short_lived.ca_file, "--check-status"),

@@ -33,7 +33,7 @@ def test_tokens_expire_during_a_script(git_server: TokenServer, tokencli: Run) -
     environ = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_SSL_CAINFO": git_server.ca_file}
     info = f"{url}/info/refs?service=git-upload-pack"
     for _ in until_expired(git_server.sandbox):
-        words = ("--format", "netrc", "--url", url, "--output", str(path), "--min-ttl", "3s")
+        words = ("--format", "netrc", "--url", url, "--output", str(path))
         done = tokencli("get", "oauth2", *words)
         assert (done.code, done.err) == (0, "")
         subprocess.run(["git", "ls-remote", url], env=environ, timeout=60, check=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import script
-from tests.e2e.consumers.expiries import until_expired
+from tests.e2e.consumers.expiries import set_lifetime, until_expired
 from tests.e2e.consumers.registry import Registry, running_registry
 from tests.servers import oidc_provider
 from tokencli.commands.help import read_page
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.long
 def registry(short_lived: Sandbox, tmp_path: Path) -> Iterator[Registry]:
     """Run a registry with the package @acme/demo."""
     oidc_provider.require()
-    short_lived.set_faults(lifetime="6s")
+    set_lifetime(short_lived, 8)
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
         content = json.dumps({"name": "@acme/demo", "version": "1.0.0"}).encode()
@@ -83,7 +83,7 @@ def npm_install(
 def test_tokens_expire_between_installations(registry: Registry, project: Path) -> None:
     """Each one gets a token that lives long enough; it is in no output, log or file."""
     for number in until_expired(registry.sandbox):
-        exec_command = (script(), "exec", "oauth2", "--var", "ACME_NPM_TOKEN", "--min-ttl", "4s")
+        exec_command = (script(), "exec", "oauth2", "--var", "ACME_NPM_TOKEN")
         done = npm_install(project, number, *exec_command, "--")
         assert done.returncode == 0, done.stderr
         assert (project / "node_modules/@acme/demo/package.json").is_file()

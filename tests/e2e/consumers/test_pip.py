@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import script
-from tests.e2e.consumers.expiries import until_expired
+from tests.e2e.consumers.expiries import set_lifetime, until_expired
 from tests.e2e.consumers.registry import Registry, running_registry
 from tokencli.commands.help import read_page
 from tokencli.sandbox.server import Sandbox
@@ -25,9 +25,9 @@ UV = Path(sys.executable).with_name("uv")
 @pytest.fixture
 def index(short_lived: Sandbox, tmp_path: Path) -> Iterator[Registry]:
     """Run an index with some packages (PEP 503); each answer takes a while."""
-    short_lived.set_faults(lifetime="2s")
+    lifetime = set_lifetime(short_lived, 2)
     with running_registry(short_lived, tmp_path) as registry:
-        registry.delay = 0.4
+        registry.delay = 0.2 * lifetime
         for name in PACKAGES:
             wheel = f"{name}-1.0-py3-none-any.whl"
             page = f'<a href="/files/{wheel}">{wheel}</a>'.encode()
@@ -72,10 +72,10 @@ def environ(index: Registry, tmp_path: Path) -> dict[str, str]:
     }
 
 
-def write_script(folder: Path, registry: Registry, options: str) -> None:
-    """Replace the link by the script of the page, with more options."""
+def write_script(folder: Path, registry: Registry) -> None:
+    """Replace the link by the script of the page, for this index."""
     text = read_page("pip").partition("```text\n")[2].partition("```")[0]
-    text = text.replace("--host pypi.example.com", f"--host {registry.url} {options}")
+    text = text.replace("--host pypi.example.com", f"--host {registry.url}")
     keyring = folder / "keyring"
     keyring.unlink()
     keyring.write_text(text.replace("--profile corp", "--profile oauth2"))
@@ -129,9 +129,9 @@ def test_tokens_expire_between_runs_of_uv(
     index: Registry, environ: dict[str, str], tmp_path: Path
 ) -> None:
     """Each run gets a token that lives long enough: from the script, or in the index's variable."""
-    index.sandbox.set_faults(lifetime="5s")
+    set_lifetime(index.sandbox, 6)
     index.delay = 0
-    write_script(tmp_path / "index-token", index, "--min-ttl 3s")
+    write_script(tmp_path / "index-token", index)
     uv = (UV, "pip", "install", "-vv", "--no-cache", "--no-deps")
     name = PACKAGES[0]
     for number in until_expired(index.sandbox):
@@ -140,7 +140,7 @@ def test_tokens_expire_between_runs_of_uv(
         printed = run(*uv, "--target", target, *with_script, environ=environ)
         assert (target / f"{name}.py").is_file()
 
-        token = run("tokencli", "get", "oauth2", "--min-ttl", "3s", environ=environ).strip()
+        token = run("tokencli", "get", "oauth2", environ=environ).strip()
         variables = {
             "UV_INDEX_ACME_PASSWORD": token,
             "UV_INDEX_ACME_USERNAME": "oauth2accesstoken",

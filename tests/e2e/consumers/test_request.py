@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import Run, script
 from tests.e2e.consumers.api_server import BIG_PIECE, BINARY, ApiHandler, serve_api
-from tests.e2e.consumers.expiries import EXPIRIES, until_expired
+from tests.e2e.consumers.expiries import EXPIRIES, set_lifetime, until_expired
 from tests.e2e.consumers.token_server import TokenServer
 from tokencli.sandbox.server import Sandbox
 from tokencli.sandbox.system import load_system
@@ -83,6 +83,7 @@ def in_terminal(*words: str) -> tuple[str, int]:
 
 def test_tokens_expire_while_requests_are_sent(short_lived: Sandbox, tmp_path: Path) -> None:
     """Every request succeeds, and none is refused: tokens are renewed ahead of time."""
+    set_lifetime(short_lived, 2)
     with serve_api(short_lived, tmp_path) as server:
         for number in until_expired(short_lived):
             assert echo(f"orders/{number}")["path"] == f"/orders/{number}"

@@ -56,6 +56,8 @@ class TokenHandler(BaseHTTPRequestHandler):
 
     server: TokenServer
     challenge = 'Bearer realm="test"'
+    schemes = ("Basic", "Bearer")
+    """Those in which it takes the token."""
 
     def is_authorized(self) -> bool:
         """Tell whether the token is valid; if not, the request is answered with HTTP 401."""
@@ -64,7 +66,7 @@ class TokenHandler(BaseHTTPRequestHandler):
         scheme, _, credential = header.partition(" ")
         if scheme == "Basic":
             credential = base64.b64decode(credential).decode().partition(":")[2]
-        if self.server.accepts(credential):
+        if scheme in self.schemes and self.server.accepts(credential):
             return True
         self.send_response(401)
         self.send_header("WWW-Authenticate", self.challenge)
