@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -16,7 +17,7 @@ from tokencli.commands.error_report import report_error
 from tokencli.core.request_credentials import RequestCredentials
 from tokencli.core.secret_resolver import SecretResolver
 from tokencli.core.token_keeper import TokenKeeper
-from tokencli.errors import ConfigError, TokencliError, UnreachableError, UsageError
+from tokencli.errors import ConfigError, ReplyError, TokencliError, UnreachableError, UsageError
 from tokencli.models import Profile, Secret
 from tokencli.net.connection import FailureContext
 from tokencli.net.errors import translate_exception
@@ -61,7 +62,7 @@ def open_loopback_proxy(
     """
     try:
         from tokencli.proxy.addresses import Api, Gate
-        from tokencli.proxy.failures import find_plain_failure
+        from tokencli.proxy.failures import find_flaw_of_reply, find_plain_failure
         from tokencli.proxy.listeners import listen_on_loopback, listening_on_unix_socket
         from tokencli.proxy.server import ProxySettings, running_proxy
     except ModuleNotFoundError as error:
@@ -77,13 +78,17 @@ def open_loopback_proxy(
     trust = resolve_trust_config(profile.connection, app.environ)
     egress = select_proxy(target, profile.connection, app.environ)
     options = _build_request_options(app, profile, target, trust, egress)
-    credentials = RequestCredentials(
-        TokenKeeper(lambda: app.get_profile(profile_name, scope=scope), app), app
-    )
+    keeper = TokenKeeper(lambda: app.get_profile(profile_name, scope=scope), app)
+    credentials = RequestCredentials(keeper, app)
     kept = credentials.get()  # now, because it may have to prompt, and its failure is ours
     credentials.build_headers_and_query(kept, "GET", url)
+    # Later the terminal may be the command's, and Ctrl-C must end the proxy, not a prompt.
+    silent = App(replace(app.options, no_input=True), app.environ)
+    keeper.continue_with(lambda: silent.get_profile(profile_name, scope=scope), silent)
 
     def explain(failure: BaseException) -> TokencliError:
+        if (flaw := find_flaw_of_reply(failure)) is not None:
+            return ReplyError(f"{target.authority} sent a malformed reply: {flaw}")
         stage, plain = find_plain_failure(failure)
         context = FailureContext(
             target,
@@ -147,7 +152,8 @@ def run_behind_proxy(
         if any(environ.get(variable) for variable in FORWARD_PROXY_VARIABLES):
             for variable in ("NO_PROXY", "no_proxy"):
                 excluded = environ.get(variable) or environ.get(variable.swapcase())
-                environ[variable] = ",".join(filter(None, (excluded, "127.0.0.1")))
+                if excluded != "*":  # which excludes every host only if it is alone
+                    environ[variable] = ",".join(filter(None, (excluded, "127.0.0.1")))
         try:
             return run_command(command, environ)
         except OSError as error:
@@ -165,8 +171,13 @@ def _select_api_url(profile: Profile, to: str | None) -> str:
             )
         check_api_is_named(profile)
         to = profile.api_url
+    if "?" in to or "#" in to:
+        raise UsageError(
+            "can't forward to this URL: it has a query or a fragment",
+            cause="the paths of the requests are appended to it",
+        )
     try:
-        check_endpoint_url(to, query=False)
+        check_endpoint_url(to)
         if to.startswith("http:") and not is_loopback_url(to):
             raise ConfigError("http would send the token unencrypted", fix="write https:// instead")
     except ConfigError as error:

@@ -71,6 +71,10 @@ class TokenKeeper:
         self._unrenewable: Secret | None = None
         self._lock = RLock()
 
+    def continue_with(self, load_profile: Callable[[], Profile], ctx: Context) -> None:
+        """Renew the token with these from now on, e.g. without prompts."""
+        self._load_profile, self._ctx = load_profile, ctx
+
     @property
     def due_at(self) -> float:
         """Return the epoch second of the next renewal, or of the next attempt if one failed."""

@@ -13,6 +13,8 @@ _URI_CHARACTERS = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) n
 """The characters that a request target may contain; others are percent-encoded."""
 _MAX_ENCODINGS = 5
 """How often a path may be percent-encoded."""
+_IIS_ENCODED = re.compile(r"%u00(?=[0-9a-fA-F]{2})")
+"""The beginning of an ASCII character that Microsoft's servers decode besides those of RFC 3986."""
 _SAME_SITE = frozenset(("same-origin", "none"))
 
 
@@ -89,10 +91,11 @@ class Gate:
         if method in ("CONNECT", "TRACE"):  # a TRACE's reply would contain the token
             raise RefusedRequestError(405, f"the proxy doesn't forward {method}")
         path, mark, query = self._strip_authority(target).partition("?")
+        query = query.partition("#")[0]  # what carries the token is appended
         base, path = self._check_secret(path, headers.get(SECRET_HEADER))
         check_path(path)
         encoded = quote(path, safe=_URI_CHARACTERS, errors="surrogateescape")
-        rest = mark + quote(query, safe=_URI_CHARACTERS + "#", errors="surrogateescape")
+        rest = mark + quote(query, safe=_URI_CHARACTERS, errors="surrogateescape")
         url = f"{self.api.origin}{self.api.prefix}{encoded}"
         if not self.api.prefix and not encoded:
             url += "/"
@@ -141,7 +144,7 @@ def check_path(path: str) -> None:
     """Raise RefusedRequestError if a server might read the path as one outside the API's prefix."""
     decoded = path
     for _ in range(_MAX_ENCODINGS):
-        further = unquote(decoded, errors="surrogateescape")
+        further = unquote(_IIS_ENCODED.sub("%", decoded), errors="surrogateescape")
         if further == decoded:
             break
         decoded = further
@@ -149,8 +152,9 @@ def check_path(path: str) -> None:
         raise RefusedRequestError(400, "the path is percent-encoded too often")
     if re.search(r"[\x00-\x1f\x7f\\#]", path):
         raise RefusedRequestError(400, "the path contains a character that a URL can't contain")
-    # Some servers ignore what follows a semicolon, and some take a backslash for a slash.
-    if any(segment.partition(";")[0].strip() == ".." for segment in re.split(r"[/\\]", decoded)):
+    # Some servers take a backslash for a slash, and end a segment at these other characters.
+    segments = re.split(r"[/\\]", decoded)
+    if any(re.split(r"[;?#\0]", segment)[0].strip() == ".." for segment in segments):
         raise RefusedRequestError(400, "the path contains '..'")
 
 
@@ -165,6 +169,40 @@ def rewrite_location(location: str, url: str, route: Route, api: Api) -> str:
     except ValueError:
         return location
     return absolute if path is None else f"{route.base}{path}"
+
+
+def rewrite_cookie(cookie: str, route: Route, api: Api) -> str:
+    """Return a Set-Cookie of the API as one that the proxy's client accepts and sends back (RFC 6265).
+
+    A Path in the API becomes the proxy's. Domain and Secure are left out, because the proxy is
+    another host and uses http.
+    """
+    pair, *attributes = cookie.split(";")
+    host = urlsplit(api.origin).hostname or ""
+    is_prefixed = pair.startswith("__")  # __Host- and __Secure- require their attributes
+    kept = [pair]
+    for attribute in attributes:
+        name, _, value = (part.strip() for part in attribute.partition("="))
+        match name.lower(), value.lower():
+            case "domain", domain if f".{host}".endswith(f".{domain.removeprefix('.')}"):
+                pass
+            case _ if is_prefixed:
+                kept.append(attribute)
+            case "path", _:
+                kept.append(f" Path={_find_cookie_path(value, route, api)}")
+            case ("secure", _) | ("samesite", "none"):  # SameSite=None requires Secure
+                pass
+            case _:
+                kept.append(attribute)
+    return ";".join(kept)
+
+
+def _find_cookie_path(path: str, route: Route, api: Api) -> str:
+    """Return where a client of the proxy finds a path of the API's server; a path elsewhere as it is."""
+    base = urlsplit(route.base).path
+    if f"{api.prefix}/".startswith(f"{path.rstrip('/')}/"):
+        return base or "/"
+    return base + path[len(api.prefix) :] if path.startswith(f"{api.prefix}/") else path
 
 
 def rewrite_reference(value: str, route: Route, api: Api) -> str:

@@ -13,7 +13,13 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from tokencli.errors import TokencliError
-from tokencli.proxy.addresses import Gate, RefusedRequestError, Route, rewrite_location
+from tokencli.proxy.addresses import (
+    Gate,
+    RefusedRequestError,
+    Route,
+    rewrite_cookie,
+    rewrite_location,
+)
 from tokencli.proxy.headers import (
     forward_reply_headers,
     forward_request_headers,
@@ -39,8 +45,9 @@ class UpstreamRequest(aiohttp.ClientRequest):
 
     async def write_bytes(self, *args: Any, **options: Any) -> None:
         """Send the body."""
-        if self._continue is not None:
-            self.loop.call_later(CONTINUE_TIMEOUT_S, set_result, self._continue, True)
+        waiter = getattr(self, "_continue", None)  # private: without it, nothing ends the wait
+        if waiter is not None:
+            self.loop.call_later(CONTINUE_TIMEOUT_S, set_result, waiter, True)
         await super().write_bytes(*args, **options)
 
 
@@ -158,7 +165,7 @@ class _Exchange:
             request.method,
             URL(replace_query(route.url, self._carried_query), encoded=True),
             headers=headers,
-            data=None if self._body is None else self._body.read(),
+            data=self._body,
             allow_redirects=False,
             **forwarder.request_options,
         )
@@ -229,14 +236,14 @@ class _Exchange:
         return response
 
     def _build_reply_headers(self, reply: aiohttp.ClientResponse) -> "CIMultiDict[str]":
-        headers = forward_reply_headers(reply.headers)
-        for name in ("Location", "Content-Location"):
-            if name in headers:
-                location = rewrite_location(
-                    headers[name], str(reply.url), self._route, self._forwarder.gate.api
-                )
-                headers[name] = remove_query(location, self._carried_query)
-        return headers
+        route, api, url = self._route, self._forwarder.gate.api, str(reply.url)
+        return forward_reply_headers(
+            reply.headers,
+            lambda target: remove_query(
+                rewrite_location(target, url, route, api), self._carried_query
+            ),
+            lambda cookie: rewrite_cookie(cookie, route, api),
+        )
 
     def _break_off(self, reply: aiohttp.ClientResponse, failure: BaseException) -> None:
         """End the client's connection without the end of the reply, so that it isn't taken for whole."""

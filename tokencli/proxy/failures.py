@@ -5,6 +5,18 @@ from typing import Literal
 
 import aiohttp
 
+_NO_HTTP_VERSION = "Expected HTTP/"
+"""What aiohttp says of a reply that doesn't begin as one of HTTP."""
+
+
+def find_flaw_of_reply(error: BaseException) -> str | None:
+    """Return what is wrong with the head of an HTTP reply, without quoting it; None if that isn't it."""
+    if not isinstance(error, aiohttp.ClientResponseError) or _NO_HTTP_VERSION in error.message:
+        return None
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return None
+    return error.message.partition(":")[0].strip() or None
+
 
 def find_plain_failure(
     error: BaseException,

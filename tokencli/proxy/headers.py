@@ -1,6 +1,7 @@
 """Which headers the proxy passes on (RFC 9110 section 7.6.1)."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
@@ -22,6 +23,9 @@ HOP_BY_HOP = frozenset(
 )
 _REFERENCES = frozenset(("origin", "referer", "destination"))
 """Headers with a URL of the proxy, which the API knows by another (RFC 9110, RFC 4918)."""
+_LOCATIONS = frozenset(("location", "content-location"))
+_LINK_TARGET = re.compile("<([^>]*)>")
+"""A URL in a Link header (RFC 8288)."""
 
 
 def list_connection_options(headers: "CIMultiDictProxy[str]") -> set[str]:
@@ -58,12 +62,26 @@ def forward_request_headers(
     return forwarded
 
 
-def forward_reply_headers(headers: "CIMultiDictProxy[str]") -> "CIMultiDict[str]":
-    """Return the headers of the API's reply for the client."""
+def forward_reply_headers(
+    headers: "CIMultiDictProxy[str]",
+    translate_url: Callable[[str], str],
+    translate_cookie: Callable[[str], str],
+) -> "CIMultiDict[str]":
+    """Return the headers of the API's reply for the client, who knows the API by another URL."""
     left_out = HOP_BY_HOP | list_connection_options(headers)
-    return CIMultiDict(
-        [(name, _as_text(value)) for name, value in headers.items() if name.lower() not in left_out]
-    )
+    forwarded: CIMultiDict[str] = CIMultiDict()
+    for name, value in headers.items():
+        lower, kept = name.lower(), _as_text(value)
+        if lower in left_out:
+            continue
+        if lower in _LOCATIONS:
+            kept = translate_url(kept)
+        elif lower == "link":
+            kept = _LINK_TARGET.sub(lambda link: f"<{translate_url(link[1])}>", kept)
+        elif lower == "set-cookie":
+            kept = translate_cookie(kept)
+        forwarded.add(name, kept)
+    return forwarded
 
 
 def replace_query(url: str, added: Iterable[tuple[str, str]]) -> str:

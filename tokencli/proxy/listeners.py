@@ -114,9 +114,9 @@ def _require_replaceable(path: Path) -> None:
     except OSError as error:
         raise build_storage_error(error, path) from None
     if not stat.S_ISSOCK(status.st_mode):
+        move = f"mv {quote(str(path))} {quote(f'{path}.old')}"
         raise StorageError(
-            f"{path} exists and is not a socket",
-            fix=f"mv {quote(str(path))} {quote(f'{path}.old')}",
+            f"{path} exists and is not a socket", fix=move if stat.S_ISREG(status.st_mode) else None
         )
     if status.st_uid != os.geteuid():
         raise foreign_owner_error(path, status.st_uid)

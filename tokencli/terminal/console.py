@@ -274,10 +274,15 @@ class StderrTerminal:
                 _screen.keyboard = None
 
     def _require_interactive(self, question: str) -> None:
+        if self._no_input:
+            raise LoginRequiredError(
+                f"can't ask {question!r}: prompts are turned off",
+                cause="--no-input is set, or the token is renewed in the background",
+            )
         if not self.interactive:
             raise LoginRequiredError(
-                f"can't ask {question!r}: there is no terminal, or --no-input or CI is set",
-                cause="run the command in a terminal, without --no-input and CI",
+                f"can't ask {question!r}: there is no terminal, or CI is set",
+                cause="run the command in a terminal, without CI",
             )
 
 

@@ -23,6 +23,8 @@ class StreamingApi:
         self.accepts = accepts
         self.requests: list[web.Request] = []
         self.refused = 0
+        self.reads_before_refusing = False
+        self.has_dropped = False
         self.cancelled = Event()
         self.may_read = Event()
         self.sent_bytes = 0
@@ -44,7 +46,8 @@ class StreamingApi:
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         app = web.Application(middlewares=[self._authorize], client_max_size=1 << 40)
-        for name in ("echo", "big", "events", "ws", "odd", "hang", "gzip", "broken", "slow_sink"):
+        for name in ("echo", "big", "events", "ws", "odd", "hang", "gzip", "broken", "slow_sink",
+                     "drops_once", "session"):  # fmt: skip
             app.router.add_route("*", f"/v1/{name}", getattr(self, name))
         app.router.add_route("*", "/v1/redirect", self.redirect)
         app.router.add_route("*", "/v1/refuse_early", self.echo, expect_handler=self._refuse_early)
@@ -72,6 +75,8 @@ class StreamingApi:
         token = request.headers.get("Authorization", "").partition(" ")[2]
         if not self.accepts(token):
             self.refused += 1
+            if self.reads_before_refusing:
+                await request.read()
             challenge = 'Bearer error="invalid_token", error_description="expired"'
             return web.Response(status=401, text="refused", headers={"WWW-Authenticate": challenge})
         if self.nonce is not None and read_nonce(request) != self.nonce:
@@ -162,6 +167,29 @@ class StreamingApi:
         await response.write(b"half")
         assert request.transport is not None
         request.transport.close()
+        return response
+
+    async def drops_once(self, request: web.Request) -> web.StreamResponse:
+        """Close the connection of the first request as soon as a part of its body has arrived."""
+        if self.has_dropped:
+            return await self.echo(request)
+        self.has_dropped = True
+        await request.content.readany()
+        assert request.transport is not None
+        request.transport.close()
+        return web.Response()
+
+    async def session(self, request: web.Request) -> web.Response:
+        """Set cookies and name the next page, as the API of another host does."""
+        response = web.json_response(dict(request.cookies))
+        for attributes in (
+            "Path=/v1",
+            "Path=/; Secure; HttpOnly",
+            "Domain=127.0.0.1; SameSite=None; Secure",
+        ):
+            response.headers.add("Set-Cookie", f"c{len(attributes)}=1; {attributes}")
+        next_page = f'<{self.url}/echo?page=2>; rel="next", <https://other.example.com/>; rel="x"'
+        response.headers["Link"] = next_page
         return response
 
     async def slow_sink(self, request: web.Request) -> web.Response:

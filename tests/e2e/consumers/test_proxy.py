@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import os
+import pty
 import signal
 import socket
 import ssl
@@ -14,7 +15,7 @@ import time
 from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 from urllib.parse import unquote, urlsplit
@@ -30,6 +31,7 @@ from tests.e2e.consumers.expiries import EXPIRIES, until_expired
 from tests.e2e.consumers.streaming_api import CHUNK, EVENTS, StreamingApi
 from tests.e2e.test_why_gateways import find_port, find_program, started
 from tests.faults.proxy import tunnel_for
+from tests.faults.server import Peer
 from tests.faults.server import running as running_server
 from tests.servers.configured import Configure
 from tests.unit.api.servers import USES, Api, apis, shown_token, write_profile
@@ -101,9 +103,7 @@ def proxy(profile: str, to: str | None = None, *args: str, **env: str) -> Iterat
         running = Proxy(process, url, log)
         yield running
         process.send_signal(signal.SIGTERM)
-        began = time.monotonic()
-        assert process.wait(10) == 0, running.log
-        assert time.monotonic() - began < 3
+        assert process.wait(30) == 0, running.log
     finally:
         process.kill()
         process.wait()
@@ -246,12 +246,41 @@ def test_large_body_is_not_sent_again(sandbox: Sandbox, session: requests.Sessio
     with proxied(sandbox) as (api, running):
         session.get(f"{running.url}/echo")
         used = api.requests[-1].headers["Authorization"].removeprefix("Bearer ")
-        api.accepts = lambda given: given != used
+        api.accepts, api.reads_before_refusing = (lambda given: given != used), True
         body = (CHUNK for _ in range(64))
-        arrived = session.put(f"{running.url}/slow_sink", data=body)
-        assert arrived.status_code in (401, 200)  # 200: it was refused before much was read
-        api.may_read.set()
+        assert session.put(f"{running.url}/echo", data=body).status_code == 401
         assert session.get(f"{running.url}/echo").status_code == 200
+        assert [each.method for each in api.requests] == ["GET", "PUT", "GET"]
+
+
+@pytest.mark.parametrize(("chunks", "status"), [(4, 200), (64, 502)])
+def test_connection_that_the_api_closes(
+    sandbox: Sandbox, session: requests.Session, chunks: int, status: int
+) -> None:
+    """A body is sent again whole or not at all, also if a part of it has been read from the client."""
+    with proxied(sandbox) as (api, running):
+        url = f"{running.url}/drops_once"
+        reply = session.put(url, data=(CHUNK for _ in range(chunks)))
+        assert reply.status_code == status
+        if status == 200:
+            assert reply.json()["size"] == chunks * len(CHUNK)
+        api.has_dropped = False
+        assert session.post(url, data=b"not idempotent").status_code == 502
+        assert [each.method for each in api.requests[-2:]] == ["PUT", "POST"]
+
+
+def test_cookies_and_next_pages(sandbox: Sandbox, session: requests.Session) -> None:
+    """A client that keeps cookies and follows Link headers stays with the proxy."""
+    with proxied(sandbox) as (_, running):
+        first = session.get(f"{running.url}/session")
+        assert len(session.cookies) == 3
+        assert len(session.get(f"{running.url}/session").json()) == 3
+        jar = str(Path(os.environ["HOME"]) / "jar")
+        for _ in range(2):
+            kept = curl("-f", "-b", jar, "-c", jar, f"{running.url}/session")
+        assert len(json.loads(kept)) == 3
+        assert first.links["x"]["url"] == "https://other.example.com/"
+        assert session.get(first.links["next"]["url"]).json()["target"] == "/v1/echo?page=2"
 
 
 def test_refused_before_a_large_body_is_sent(sandbox: Sandbox) -> None:
@@ -393,8 +422,10 @@ def test_unix_socket(sandbox: Sandbox, tmp_path: Path) -> None:
         assert "another process listens" in second
     assert not path.exists()
     path.write_text("precious")
-    assert "is not a socket" in refused_socket(path)
+    assert f"{path} exists and is not a socket\ntokencli: fix: mv " in refused_socket(path)
     assert path.read_text() == "precious"
+    for other in (tmp_path, Path(os.devnull)):
+        assert refused_socket(other) == f"tokencli: error: {other} exists and is not a socket\n"
 
 
 def refused_socket(path: Path) -> str:
@@ -449,7 +480,7 @@ def test_http_semantics_are_kept(sandbox: Sandbox, session: requests.Session) ->
         odd = session.get(f"{running.url}/odd")
         assert (odd.status_code, odd.reason) == (299, "Quite Fine")
         cookies = odd.raw.headers.getlist("Set-Cookie")
-        assert cookies == ["a=1; Path=/v1", "b=2; Domain=example.com"]
+        assert cookies == [f"a=1; Path=/{running.secret}", "b=2; Domain=example.com"]
         assert "X-Hop" not in odd.headers
         head = session.head(f"{running.url}/odd")
         assert head.status_code == 299
@@ -593,7 +624,7 @@ def test_client_that_goes_away(sandbox: Sandbox) -> None:
     with proxied(sandbox) as (api, running):
         with pytest.raises(requests.Timeout):
             requests.get(f"{running.url}/hang", timeout=0.5)
-        assert api.cancelled.wait(5)
+        assert api.cancelled.wait(30)
 
 
 def test_reply_that_breaks_off(sandbox: Sandbox) -> None:
@@ -628,6 +659,34 @@ def test_certificate_of_the_api_is_checked(sandbox: Sandbox, session: requests.S
         assert reply.status_code == 502
         assert "certificate" in reply.json()["detail"]
         assert "error:" in running.log
+
+
+@pytest.mark.parametrize(
+    ("head", "told"),
+    [
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "is not HTTP"),
+        (b"HTTP/1.1 200 OK\r\nX-A: canary\rX-B: 1\r\n\r\n", "malformed reply"),
+        (b"HTTP/1.1 200 OK\r\nX-A: " + b"canary" * 20000 + b"\r\n\r\n", "Got more than 65536"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx", "Content-Length"),
+    ],
+)
+def test_reply_that_is_not_understood(
+    sandbox: Sandbox, session: requests.Session, head: bytes, told: str
+) -> None:
+    """The error says whether it is not HTTP at all or what is wrong with it, and quotes none of it."""
+
+    def behave(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(head)
+
+    with (
+        running_server(behave, tls=None) as api,
+        proxy("oauth2", f"http://127.0.0.1:{api.port}") as running,
+    ):
+        reply = session.get(f"{running.url}/x")
+        assert (reply.status_code, reply.json()["code"]) == (502, "bad_reply")
+        assert told in reply.json()["detail"]
+        assert "canary" not in reply.text + running.log
 
 
 @pytest.mark.parametrize(("password", "status"), [("canary-password", 200), ("wrong", 502)])
@@ -674,20 +733,18 @@ def test_client_certificate_and_default_api(monkeypatch: pytest.MonkeyPatch, tok
 
 def test_token_server_that_is_down(sandbox: Sandbox, session: requests.Session) -> None:
     """The old token is used while it is valid, then the reply is 503; afterwards all is well again."""
-    sandbox.set_faults(lifetime="4s")
+    sandbox.set_faults(lifetime="8s")
     with proxied(sandbox) as (_, running):
-        sandbox.set_faults(lifetime="4s", fail="500")
-        began, statuses = time.monotonic(), list[int]()
-        while not statuses or statuses[-1] == 200:
-            statuses.append(session.get(f"{running.url}/echo").status_code)
-            assert time.monotonic() - began < 20
+        sandbox.set_faults(lifetime="8s", fail="500")
+        replies: list[tuple[bool, int]] = []
+        while not replies or replies[-1][1] == 200:
+            has_failed = "HTTP 500" in running.log
+            replies.append((has_failed, session.get(f"{running.url}/echo").status_code))
             time.sleep(0.1)
-        assert statuses[-1] == 503
-        assert time.monotonic() - began > 3
-        assert "HTTP 500" in running.log
+        assert (True, 200) in replies
+        assert replies[-1] == (True, 503)
         sandbox.set_faults()
         while session.get(f"{running.url}/echo").status_code != 200:
-            assert time.monotonic() - began < 40
             time.sleep(0.2)
 
 
@@ -721,15 +778,13 @@ def test_idle_connections(sandbox: Sandbox, session: requests.Session) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ends_with_requests_going_on(sandbox: Sandbox, number: int) -> None:
-    """Within two seconds, and with status 0."""
+    """It doesn't wait for a request that takes a minute, and its status is 0."""
     with proxied(sandbox) as (api, running), ThreadPoolExecutor(1) as pool:
         pool.submit(lambda: requests.get(f"{running.url}/hang"))
         while not api.requests:
             time.sleep(0.05)
-        began = time.monotonic()
         running.process.send_signal(number)
-        assert running.process.wait(10) == 0
-        assert time.monotonic() - began < 2.5
+        assert running.process.wait(30) == 0
 
 
 def test_without_aiohttp(sandbox: Sandbox, tokencli: Run, tmp_path: Path) -> None:
@@ -772,6 +827,51 @@ env; tr '\\0' ' ' < /proc/$PPID/cmdline; exit 42
     assert url.path.strip("/") not in done.out.splitlines()[-1]
     with socket.socket() as probe:  # the proxy has ended with the command
         assert probe.connect_ex(("127.0.0.1", url.port or 0)) != 0
+
+
+@pytest.mark.parametrize(
+    ("given", "seen"),
+    [
+        ({"HTTP_PROXY": "http://x.invalid", "NO_PROXY": "a.example"}, "a.example,127.0.0.1"),
+        ({"ALL_PROXY": "socks5://x.invalid", "no_proxy": "b.example"}, "b.example,127.0.0.1"),
+        ({"http_proxy": "http://x.invalid", "NO_PROXY": "*"}, "*"),  # not a wildcard in a list
+        ({"NO_PROXY": "a.example"}, "a.example"),
+        ({"HTTPS_PROXY": "http://x.invalid"}, ""),
+    ],
+)
+def test_command_reaches_the_proxy_directly(
+    sandbox: Sandbox, tokencli: Run, given: dict[str, str], seen: str
+) -> None:
+    """If the environment names a proxy for http, the loopback address is excluded from it."""
+    command = ["exec", "oauth2", "--proxy", "https://127.0.0.1:9/", "--", "printenv", "NO_PROXY"]
+    assert tokencli(*command, env=given).out.strip() == seen
+
+
+def test_terminal_belongs_to_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A password is asked for at the start; later, what is typed is the command's."""
+    with Sandbox(lifetime="6s", no_refresh_token=True) as sandbox:
+        config = Path(sandbox.config_file)
+        lines = config.read_text().splitlines(keepends=True)
+        config.write_text("".join(line for line in lines if "groupid.password" not in line))
+        monkeypatch.setenv("TOKENCLI_CONFIG", sandbox.config_file)
+        pid, terminal = pty.fork()
+        if pid == 0:
+            words = ["exec", "groupid", "--proxy", "https://127.0.0.1:9/", "--", "cat"]
+            os.execv(script(), [script(), *words])
+        shown = b""
+        for text, typed in (
+            (b"Password for", b"made-up-password-of-jdoe\r"),
+            (b"can't ask", b"canary\n"),
+            (b"canary\r\ncanary", b"\x04"),
+        ):
+            while text not in shown:
+                shown += os.read(terminal, 4096)
+            os.write(terminal, typed)
+        with suppress(OSError):
+            while os.read(terminal, 4096):
+                pass
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert b"prompts are turned off" in shown
 
 
 def test_command_that_a_signal_ends(sandbox: Sandbox) -> None:

@@ -8,6 +8,7 @@ from tokencli.proxy.addresses import (
     Gate,
     RefusedRequestError,
     Route,
+    rewrite_cookie,
     rewrite_location,
     rewrite_reference,
 )
@@ -42,6 +43,8 @@ def refusal(target: str, method: str = "GET", gate: Gate = GATE, **headers: str)
         ("/a%5Cb/%C3%A4/%00", "/v1/a%5Cb/%C3%A4/%00"),
         ("/café", "/v1/caf%C3%A9"),
         ("/x?next=../../y", "/v1/x?next=../../y"),
+        ("/x?a=1#b?c", "/v1/x?a=1"),
+        ("/%u00e9/%u2026/..a", "/v1/%u00e9/%u2026/..a"),
         ("/...", "/v1/..."),
         ("/a..b", "/v1/a..b"),
     ],
@@ -72,6 +75,12 @@ def test_path_and_query_are_kept(target: str, url: str) -> None:
         "/..%5cx",
         "/a%5c..%5cx",
         "/..%20/x",
+        "/..%3Fx",
+        "/..%23/x",
+        "/..%00/x",
+        "/%u002e%u002E/x",
+        "/%25u002e./x",
+        "/a%u002f..%u005cx",
         "/a\\..\\x",
         "/a\\b",
         "/a\x00b",
@@ -173,6 +182,39 @@ def test_locations_stay_in_the_proxy(location: str, rewritten: str) -> None:
     """A Location in the API leads through the proxy, any other one past it."""
     route = Route("https://api.example.com:8443/v1/a/b", "/a/b", BASE)
     assert rewrite_location(location, route.url, route, API) == rewritten
+
+
+@pytest.mark.parametrize(
+    ("cookie", "rewritten"),
+    [
+        ("a=1", "a=1"),
+        ("a=1; Path=/v1/admin; HttpOnly", f"a=1; Path=/{SECRET}/admin; HttpOnly"),
+        ("a=1;path=/v1", f"a=1; Path=/{SECRET}"),
+        ("a=1; Path=/v1/", f"a=1; Path=/{SECRET}"),
+        ("a=1; Path=/", f"a=1; Path=/{SECRET}"),
+        ("a=1; Path=/v11; Max-Age=5", "a=1; Path=/v11; Max-Age=5"),
+        ("a=1; Domain=api.example.com", "a=1"),
+        ("a=1; Domain=.Example.COM; Secure", "a=1"),
+        ("a=1; Domain=other.example.com", "a=1; Domain=other.example.com"),
+        ("a=1; Domain=i.example.com", "a=1; Domain=i.example.com"),
+        ("a=1; Secure; SameSite=None", "a=1"),
+        ("a=1; SameSite=Lax", "a=1; SameSite=Lax"),
+        ("a=x=y==; Secure", "a=x=y=="),
+        ("__Host-a=1; Secure; Path=/", "__Host-a=1; Secure; Path=/"),
+    ],
+)
+def test_cookies_are_the_proxys(cookie: str, rewritten: str) -> None:
+    """A client keeps a cookie and sends it back, in the part of the API that it is for."""
+    assert rewrite_cookie(cookie, Route("", "", BASE), API) == rewritten
+
+
+def test_cookies_without_a_secret_or_prefix() -> None:
+    """The paths are then the same on both sides."""
+    route, api = Route("", "", f"http://{HOST}"), Api.of_url("https://api.example.com")
+    assert rewrite_cookie("a=1; Path=/", route, api) == "a=1; Path=/"
+    assert rewrite_cookie("a=1; Path=/x", route, api) == "a=1; Path=/x"
+    assert rewrite_cookie("a=1; Path=/v1/x", route, API) == "a=1; Path=/x"
+    assert rewrite_cookie("a=1; Path=/v1", route, API) == "a=1; Path=/"
 
 
 def test_locations_with_the_default_port() -> None:
