@@ -292,7 +292,13 @@ def test_too_much_for_the_system(environ: Mapping[str, str]) -> None:
         (["p", "ls"], "tokencli exec p -- ls"),
         (["ls", "a b"], "tokencli exec -- ls 'a b'"),
         (["p", "--force"], "tokencli exec p -- sh"),
-        (["p", "q.2", "--min-ttl", "1m", "make", "it"], "tokencli exec p q.2 -- make it"),
+        (["p", "ls", "-l", "--color"], "tokencli exec p -- ls -l --color"),
+        (["p", "-v", "ls", "-l"], "tokencli exec p -v -- ls -l"),
+        (["ls", "--help"], "tokencli exec -- ls --help"),
+        (
+            ["p", "q.2", "--min-ttl", "1m", "make", "it"],
+            "tokencli exec p q.2 --min-ttl 1m -- make it",
+        ),
     ],
 )
 def test_without_a_command(environ: Mapping[str, str], args: list[str], fix: str) -> None:
@@ -304,6 +310,18 @@ def test_without_a_command(environ: Mapping[str, str], args: list[str], fix: str
         "tokencli: cause: the command and its arguments follow `--`",
         f"tokencli: fix: {fix}",
     ]
+
+
+@pytest.mark.parametrize(
+    "word", ["-psecret-word", "--password=secret", "name:secret", "KEY=secret"]
+)
+def test_a_secret_is_not_repeated(place: World, word: str) -> None:
+    """Without `--`, the error shows only where it belongs."""
+    done = run(place.environ, "p", "mysql", word)
+    assert done.returncode == 2
+    assert "secret" not in done.stderr
+    assert "follow `--`, as in tokencli exec p -- …\n" in done.stderr
+    assert "fix:" not in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tokencli.app import App
-from tokencli.commands.error_report import report_error
+from tokencli.commands.error_report import build_missing_dashes_error, report_error
 from tokencli.commands.hook_renewal import check_shared_variables
 from tokencli.commands.token_output import describe_source
 from tokencli.core.export import (
@@ -24,13 +24,7 @@ from tokencli.errors import UsageError
 from tokencli.fastpath.launcher import EXPIRY_SUFFIX, replace_process, strip_variables
 from tokencli.formats.variable_checks import check_variable_name
 from tokencli.models import Profile, Secret
-from tokencli.system.child_process import (
-    build_start_error,
-    end_like,
-    exit_status_of,
-    run_child,
-    run_command,
-)
+from tokencli.system.child_process import build_start_error, exit_status_of, run_command
 
 if TYPE_CHECKING:
     from tokencli.commands.token_hand_over import TokenFiles
@@ -126,15 +120,10 @@ def require_command(app: App, profiles: Sequence[str], command: Sequence[str]) -
     """Raise UsageError, which says what to type, unless there is a command."""
     if command:
         return
-    from shlex import join
-
     known = app.list_profile_names()
     count = next((n for n, name in enumerate(profiles) if name not in known), len(profiles))
-    words = [*profiles[:count], "--", *(profiles[count:] or [EXAMPLE_COMMAND])]
-    raise UsageError(
-        "there is no command to run",
-        cause="the command and its arguments follow `--`",
-        fix=f"tokencli exec {join(words)}",
+    raise build_missing_dashes_error(
+        "exec", profiles[:count], profiles[count:] or [EXAMPLE_COMMAND]
     )
 
 
@@ -205,8 +194,7 @@ def _run_masked(
     files: "TokenFiles | None",
 ) -> int:
     """Run the command as a child, with the tokens hidden in its output; end as it does."""
-    from tokencli.commands.output_mask import OutputMask
-    from tokencli.system.output_relay import OutputRelay
+    from tokencli.commands.output_mask import run_masked
 
     secrets = dict.fromkeys(secret.reveal() for each in exported for secret in each.secrets)
 
@@ -215,7 +203,7 @@ def _run_masked(
             secrets.update(dict.fromkeys(files.read_all()))
         return tuple(secrets)
 
-    return end_like(run_child(command, environ, OutputRelay(lambda: OutputMask(list_secrets))))
+    return run_masked(command, environ, list_secrets)
 
 
 def _run(command: Sequence[str], environ: dict[str, str]) -> int:

@@ -22,6 +22,8 @@ class CurlArgumentsAfterDashes(CommandAfterDashes):
     """The words after `--` are curl's."""
 
     usage_after_dashes = ("CURL_OPTIONS_AND_URL...",)
+    options_of_both = ("-v", "-q")
+    begins_with_option = True
 
 
 @common_options(lock_timeout=True)

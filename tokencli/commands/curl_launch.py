@@ -7,10 +7,10 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tokencli.app import App
-from tokencli.commands.error_report import report_error
+from tokencli.commands.error_report import is_repeatable, report_error
 from tokencli.core.api_request import (
     OtherServerError,
     check_api_origin,
@@ -22,7 +22,7 @@ from tokencli.errors import ConfigError, UsageError
 from tokencli.fastpath.launcher import replace_process
 from tokencli.formats.curl import render_as_used, render_option
 from tokencli.importers.curl import CurlOption, complete_url, list_options
-from tokencli.models import Profile, TokenSet
+from tokencli.models import Profile, Secret, TokenSet
 from tokencli.oauth.token_usage import list_usage_templates
 from tokencli.providers.endpoint_urls import check_endpoint_url, is_plain_http
 from tokencli.system.child_process import build_start_error, exit_status_of
@@ -32,15 +32,15 @@ UNREADABLE_OPTIONS = {
     "variable": "a variable may be part of a URL",
     "next": "curl forgets the token at --next; run curl once for each part",
     "location-trusted": "it would send the token along a redirect to any server",
-    "verbose": "curl would print the token; -i prints the headers of the reply",
-    "trace": "curl would write the token to that file",
-    "trace-ascii": "curl would write the token to that file",
+    "trace": "the token is in what curl would trace; -v shows the headers, without the token",
+    "trace-ascii": "the token is in what curl would trace; -v shows the headers, without the token",
     "libcurl": "curl would write the token to that file",
 }
 """Option -> why it can't be used together with a token."""
 _TRUST_OPTIONS = frozenset(("cacert", "capath", "ca-native", "insecure", "pinnedpubkey"))
 _PROXY_OPTIONS = frozenset(("proxy", "preproxy", "noproxy", "socks4", "socks4a", "socks5", "socks5-hostname",
                             "proxy1.0"))  # fmt: skip
+_REDIRECT_OPTIONS = frozenset(("location", "follow"))
 _STRIPPED_AT_REDIRECTS = ("authorization", "cookie")
 """Headers that curl doesn't send along a redirect to another server, even if `-H` sets them."""
 
@@ -54,10 +54,11 @@ def launch_curl(
 ) -> int:
     """Run curl in place of this process, with what carries the token of the profile.
 
-    Without a URL, as in `curl --version`, curl gets no token.
+    Without a URL, as in `curl --version`, curl gets no token. If it may print the token, as with
+    `-v`, it is a child, and the token is hidden in its output.
 
     Return:
-        The exit status of a shell if curl can't be run, which is reported.
+        The exit status of curl, or that of a shell if curl can't be run, which is reported.
 
     Raises:
         UsageError, ConfigError: the token could get to another server, or into a file. TokencliError:
@@ -67,6 +68,7 @@ def launch_curl(
     options = _read_options(command, anywhere=anywhere)
     urls = _check_urls(profile, options, command, anywhere=anywhere)
     words = ["curl", *command]
+    masked: tuple[Secret, ...] = ()
     if urls or anywhere:
         if profile.dpop:
             raise _bound_token_error(profile, command)
@@ -78,8 +80,11 @@ def launch_curl(
         token = get_token(profile, app, min_ttl=min_ttl)
         if token.save_error is not None:
             report_error(token.save_error)
-        _check_redirects(profile, token.token, options)
-        text = _render_config(app, profile, token.token, options, urls)
+        secrets = resolve_usage_secrets(profile, app)
+        has_parameter = _check_carriers(profile, token.token, options)
+        if _may_print_token(options, has_parameter=has_parameter):
+            masked = (token.token.access_token, *secrets.values())
+        text = _render_config(app, profile, token.token, options, urls, secrets)
         words[1:1] = ["--config", _hand_over(text)]
         if command and command[0] in ("-q", "--disable"):  # counts only as the first option
             words = ["curl", command[0], *words[1:3], *command[1:]]
@@ -87,6 +92,10 @@ def launch_curl(
     try:
         if sys.stderr is not None:
             sys.stderr.flush()
+        if masked:
+            from tokencli.commands.output_mask import run_masked
+
+            return run_masked(words, environ, lambda: [secret.reveal() for secret in masked])
         replace_process(words, environ)
     except OSError as error:
         report_error(build_start_error("curl", error, environ.get("PATH")))
@@ -110,7 +119,26 @@ def _read_options(command: Sequence[str], *, anywhere: bool) -> list[CurlOption]
         reason = UNREADABLE_OPTIONS.get(option.name)
         if reason is not None and not (anywhere and option.name in ("config", "variable", "next")):
             raise UsageError(f"curl's {option.spelling} can't be used with a token", cause=reason)
+    names = [option.name for option in options]
+    if names.count("verbose") > 1:
+        raise UsageError(
+            "curl's -v can't be used twice with a token",
+            cause="curl 8.10 and later would print the token in pieces",
+        )
+    if "verbose" in names and "stderr" in names:
+        raise UsageError(
+            "curl's -v and --stderr can't be used together with a token",
+            cause="curl would write the token to that file; 2>FILE redirects it without the token",
+        )
     return options
+
+
+def _may_print_token(options: list[CurlOption], *, has_parameter: bool) -> bool:
+    """Tell whether curl's own messages may have the token; options that aren't known may cause any."""
+    names = {option.name for option in options}
+    if has_parameter and "write-out" in names:  # which can print the URL
+        return True
+    return not names or bool(names & {"verbose", "trace-config", "config", "variable"})
 
 
 def _check_urls(
@@ -131,7 +159,7 @@ def _check_urls(
         try:
             check_api_origin(profile, url, anywhere=anywhere)
         except OtherServerError as error:
-            if profile.api_url is not None and not _may_hold_secret(command):
+            if profile.api_url is not None and is_repeatable(command):
                 words = ["tokencli", "curl", profile.name, "--anywhere", "--", *command]
                 error.fix = shlex.join(words)
             raise
@@ -139,13 +167,8 @@ def _check_urls(
     return urls
 
 
-def _may_hold_secret(command: Sequence[str]) -> bool:
-    """Tell whether a message should not repeat the arguments: all but plain URLs may be secret."""
-    return any(word.startswith("-") or "?" in word for word in command)
-
-
 def _bound_token_error(profile: Profile, command: Sequence[str]) -> UsageError:
-    is_plain = len(command) == 1 and not _may_hold_secret(command)
+    is_plain = len(command) == 1 and is_repeatable(command)
     return UsageError(
         f"the token of profile {profile.name!r} is bound to a key, so each request needs its own proof",
         cause="curl can't make one (RFC 9449); tokencli request does",
@@ -153,21 +176,40 @@ def _bound_token_error(profile: Profile, command: Sequence[str]) -> UsageError:
     )
 
 
-def _check_redirects(profile: Profile, token: TokenSet, options: list[CurlOption]) -> None:
-    """Refuse to follow redirects with headers that curl would send to any server."""
-    if not any(option.name == "location" for option in options):
-        return
+def _check_carriers(profile: Profile, token: TokenSet, options: list[CurlOption]) -> bool:
+    """Tell whether a query parameter carries the token.
+
+    Raises:
+        UsageError: curl would send a header that carries it along a redirect to any server, or store
+            the parameter with a file.
+    """
+    names = {option.name for option in options}
+    follows = bool(names & _REDIRECT_OPTIONS)
+    has_parameter = False
     for usage in list_usage_templates(profile, token):
         name = usage.partition(": ")[0]
-        if not usage.startswith("?") and name.lower() not in _STRIPPED_AT_REDIRECTS:
+        if usage.startswith("?"):
+            has_parameter = True
+        elif follows and name.lower() not in _STRIPPED_AT_REDIRECTS:
             raise UsageError(
                 f"curl's -L can't be used with profile {profile.name!r}",
                 cause=f"curl would send its header {name} along a redirect to any server",
             )
+    if has_parameter and "xattr" in names:
+        raise UsageError(
+            f"curl's --xattr can't be used with profile {profile.name!r}",
+            cause="curl would store the URL, which has the token, with the file",
+        )
+    return has_parameter
 
 
 def _render_config(
-    app: App, profile: Profile, token: TokenSet, options: list[CurlOption], urls: list[str]
+    app: App,
+    profile: Profile,
+    token: TokenSet,
+    options: list[CurlOption],
+    urls: list[str],
+    secrets: Mapping[str, Secret],
 ) -> str:
     """Return the configuration for curl: the token, and what the profile says about connections.
 
@@ -177,7 +219,7 @@ def _render_config(
         UsageError: a header on the command line would replace the token.
     """
     given = {option.name for option in options}
-    used = render_as_used(profile, token, app.clock.now(), resolve_usage_secrets(profile, app))
+    used = render_as_used(profile, token, app.clock.now(), secrets)
     carriers = {name.lower() for name in re.findall(r'(?m)^header = "([^:"]+):', used)}
     for option in options:
         name = option.value.partition(":")[0] if option.name == "header" else ""
@@ -206,7 +248,7 @@ def _render_config(
         lines.append(render_option("proxy", connection.proxy))
     if "connect-timeout" not in given:
         lines.append(f"connect-timeout = {connection.timeout:g}\n")
-    if "location" in given and "proto-redir" not in given:
+    if given & _REDIRECT_OPTIONS and "proto-redir" not in given:
         lines.append(render_option("proto-redir", "=https"))
     return "".join(lines)
 

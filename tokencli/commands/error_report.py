@@ -2,9 +2,16 @@
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from tokencli.errors import ConfigError, ConfigProblem, KeyringError, RefusedError, TokencliError
+from tokencli.errors import (
+    ConfigError,
+    ConfigProblem,
+    KeyringError,
+    RefusedError,
+    TokencliError,
+    UsageError,
+)
 from tokencli.sanitize import sanitize_text
 from tokencli.terminal.console import is_user_present, write_stderr_line
 
@@ -12,6 +19,40 @@ MAX_PROBLEMS_SHOWN = 20
 """Problems of a configuration that are printed; the rest are counted."""
 _EDITOR_COMMAND = r"tokencli profiles edit(?: (?!-)\S+)?(?: --config .*)?"
 """The command that opens an editor: it sets nothing itself."""
+
+
+_FLAG = re.compile(r"-[A-Za-z]{1,4}|--[a-z][a-z0-9-]*")
+
+
+def build_missing_dashes_error(name: str, own: Sequence[str], command: Sequence[str]) -> UsageError:
+    """Return the error for `tokencli NAME` without the `--` that divides its words from the command."""
+    from shlex import join
+
+    start = join(["tokencli", name, *own, "--"])
+    can_repeat = is_repeatable(command)
+    what = "curl's options and its URL" if name == "curl" else "the command and its arguments"
+    return UsageError(
+        "there is no URL for curl" if name == "curl" else "there is no command to run",
+        cause=f"{what} follow `--`" if can_repeat else f"{what} follow `--`, as in {start} …",
+        fix=f"{start} {join(command)}" if can_repeat else None,
+    )
+
+
+def is_repeatable(words: Sequence[str]) -> bool:
+    """Tell whether a message may repeat another program's arguments, because none can be a secret.
+
+    These are flags, URLs without a user name and a query, and words that can't be an option's value.
+    """
+    is_value = False
+    for word in words:
+        if _FLAG.fullmatch(word):
+            is_value = True
+        elif "://" in word:
+            if "?" in word or "@" in word:
+                return False
+        elif is_value or not re.fullmatch(r"[^-@=:?][^@=:?]*", word):
+            return False
+    return True
 
 
 def report_error(error: TokencliError, *, as_json: bool = False) -> None:

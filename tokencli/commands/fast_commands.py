@@ -119,7 +119,9 @@ def find_fast_command(argv: Sequence[str]) -> Callable[[], int | None] | None:
         return None
     command, rest = FAST_COMMANDS[name], list(argv[len(name) :])
     settings: dict[str, object] = {}
-    if command.runs_command and "--" in rest:
+    if command.runs_command:
+        if "--" not in rest:
+            return None
         end = rest.index("--")
         settings["command"] = rest[end + 1 :]
         rest = rest[:end]

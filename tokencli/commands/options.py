@@ -13,7 +13,8 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import typer
 from typer.core import TyperCommand
 
-from tokencli.app import AppOptions
+from tokencli.app import App, AppOptions
+from tokencli.commands.error_report import build_missing_dashes_error
 from tokencli.duration import MIN_DURATION
 from tokencli.duration import parse_duration as parse_seconds
 from tokencli.errors import UsageError
@@ -189,12 +190,52 @@ class CommandAfterDashes(TyperCommand):
     """A command with words and options of its own before `--`, and another program's after it."""
 
     usage_after_dashes: tuple[str, ...] = ("COMMAND", "[ARGUMENT]...")
+    options_of_both: tuple[str, ...] = ()
+    """Options that are taken for the other program's if `--` is missing."""
+    begins_with_option = False
+    """Whether the other program's words may begin with an option."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put the words after `--` into the context, and parse the others."""
+        """Put the words after `--` into the context, and parse the others.
+
+        Raises:
+            UsageError: there is no `--`, but words of the other program.
+        """
         end = args.index("--") if "--" in args else len(args)
+        start = self._find_command(ctx, args) if end == len(args) else None
+        if start is not None:
+            raise build_missing_dashes_error(str(ctx.info_name), args[:start], args[start:])
         ctx.meta[COMMAND_KEY] = args[end + 1 :]
         return super().parse_args(ctx, args[:end])
+
+    def _find_command(self, ctx: Any, args: list[str]) -> int | None:
+        """Return where the other program's words begin in a command line without `--`."""
+        options = {
+            name: parameter
+            for parameter in self.get_params(ctx)
+            if parameter.param_type_name == "option"
+            for name in parameter.opts
+        }
+        profiles: tuple[str, ...] | None = None
+        config, at = None, 0
+        start: int | None = None
+        while at < len(args):
+            name, equals, value = args[at].partition("=")
+            option: Any = options.get(name)
+            if option is not None:
+                start = at if start is None and name in self.options_of_both else start
+                takes_word = not (equals or option.is_flag or option.count)
+                if name == "--config":
+                    config = value if equals else next(iter(args[at + 1 :]), None)
+                at += 2 if takes_word else 1
+            elif args[at].startswith("-"):
+                return (at if start is None else start) if self.begins_with_option else None
+            else:
+                profiles = profiles or App(AppOptions(config=config)).list_profile_names()
+                if args[at] not in profiles:
+                    return at if start is None else start
+                at += 1
+        return None
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Add the other program's command to the usage line."""

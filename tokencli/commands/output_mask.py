@@ -2,14 +2,31 @@
 
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from urllib.parse import quote
+
+from tokencli.system.child_process import end_like, run_child
+from tokencli.system.output_relay import OutputRelay
 
 MASK = b"***"
 LONG_PREFIX = 16
 """From so many characters on, the start of a secret isn't shown before it is known how it goes on."""
 MIN_FORM_CHARS = 8
 """Shorter parts of an encoded secret are not searched for; they could be anything."""
+
+
+def run_masked(
+    command: Sequence[str],
+    environ: Mapping[str, str],
+    list_secrets: Callable[[], Iterable[str]],
+) -> int:
+    """Run a command as a child, with secrets hidden in its output, and end as it does.
+
+    Raises:
+        OSError: it can't be run (`run_child`).
+    """
+    relay = OutputRelay(lambda: OutputMask(list_secrets))
+    return end_like(run_child(command, environ, relay))
 
 
 def list_forms(secret: str) -> list[bytes]:

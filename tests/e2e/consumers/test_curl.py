@@ -130,8 +130,9 @@ def test_the_token_stays_with_its_api(
             ("--url", f"@{config}"),
             ("--location-trusted", f"{api.url}/x"),
             ("--next", f"{api.url}/x"),
-            ("-v", f"{api.url}/x"),
-            ("-sSv", f"{api.url}/x"),
+            ("-vv", f"{api.url}/x"),
+            ("-v", "--stderr", str(tmp_path / "log"), f"{api.url}/x"),
+            ("--trace-ascii", "-", f"{api.url}/x"),
             ("--trace", "-", f"{api.url}/x"),
             ("-H", "authorization: Bearer x", f"{api.url}/x"),
         ):
@@ -147,6 +148,50 @@ def test_the_token_stays_with_its_api(
         assert other.credentials == [""]
         curl("-k", f"{api.url}/to/{port}")  # ~/.curlrc would follow, with the token
         assert len(other.paths) == 1
+
+
+@pytest.mark.requirement(15)
+def test_verbose_output_has_no_token(api: TokenServer) -> None:
+    """`-v` shows what is sent and received; the body and the exit code stay curl's own."""
+    done = curl("-v", f"{api.url}/binary")
+    token = api.credentials[0].removeprefix("Bearer ").encode()
+    assert (done.returncode, done.stdout) == (0, BINARY)
+    assert b"> Authorization: Bearer ***\r\n" in done.stderr
+    assert b"< HTTP/1.1 200 OK\r\n" in done.stderr
+    assert b"SSL connection using" in done.stderr
+    assert curl("-fv", f"{api.url}/status/404").returncode == 22
+    hidden = curl("--anywhere-in-a-later-release", f"{api.url}/x")
+    assert hidden.returncode == 2
+    for each in (done, hidden):
+        assert token not in each.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "fix"),
+    [
+        (("URL",), ("--", "URL")),
+        (("-sSv", "URL"), ("--", "-sSv", "URL")),
+        (("--min-ttl", "5m", "URL"), ("--min-ttl", "5m", "--", "URL")),
+        (("-u", "user:secret", "URL"), None),
+        (("URL?key=secret",), None),
+    ],
+)
+def test_missing_dashes(
+    api: TokenServer, tokencli: Run, words: tuple[str, ...], fix: tuple[str, ...] | None
+) -> None:
+    """The fix is the whole command, unless a word may be secret; then only its beginning is named."""
+    given = [word.replace("URL", f"{api.url}/x") for word in words]
+    done = tokencli("curl", "oauth2", *given)
+    assert done.code == 2
+    assert "curl's options and its URL follow `--`" in done.err
+    assert "secret" not in done.err
+    if fix is None:
+        assert "as in tokencli curl oauth2 -- …\n" in done.err
+        assert "fix:" not in done.err
+        return
+    expected = ["curl", "oauth2", *(word.replace("URL", f"{api.url}/x") for word in fix)]
+    assert done.err.partition("fix: tokencli ")[2].split() == expected
+    assert tokencli(*expected).code == 0
 
 
 def test_another_server_on_request(api: TokenServer, tokencli: Run) -> None:
@@ -207,9 +252,17 @@ def test_other_ways_to_carry_a_token(
         assert found["headers"]["x-key"] == 'a"b\\c'
     else:
         assert found["path"] == f"/x?a=b&access_token={token}"
-    refused = curl("-L", f"{api.url}/x", profile="own")
-    assert refused.returncode == 2
-    assert b"along a redirect to any server" in refused.stderr
+    for option in ("-L", "--follow"):
+        refused = curl(option, f"{api.url}/x", profile="own")
+        assert refused.returncode == 2
+        assert b"along a redirect to any server" in refused.stderr
+    shown = curl("-v", "-w", "%{url_effective}", f"{api.url}/x", profile="own")
+    assert token.encode() not in shown.stderr
+    if "?" in use:
+        assert shown.stdout.endswith(b"/x?access_token=***")
+        assert curl("--xattr", f"{api.url}/x", profile="own").returncode == 2
+    else:
+        assert b"> X-Auth-Token: ***\r\n" in shown.stderr
 
 
 def test_tokens_that_need_a_proof_are_refused(api: TokenServer, tokencli: Run) -> None:
