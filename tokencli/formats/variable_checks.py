@@ -99,7 +99,7 @@ def check_variables(variables: Variables, dialect: str, refused: str = "") -> Va
             raise ReplyError(
                 f"the value of {name} {reason}, so it can't be written safely for {dialect}",
                 cause="the value comes from the server's reply or from the profile; `tokencli get"
-                " --json` prints it as it is",
+                " --json` prints any value",
             )
     return variables
 
@@ -111,7 +111,7 @@ def require_one_word(value: str, what: str) -> None:
     if reason is not None:
         raise ReplyError(
             f"the {what} {reason}, so it can't be sent in a header",
-            cause="the server issued it like this; `tokencli get --json` prints it as it is",
+            cause="the server issued it like this; `tokencli get --json` prints any value",
         )
 
 
