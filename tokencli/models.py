@@ -89,6 +89,8 @@ BUSY_STATUSES = (429, 502, 503, 504)
 15.6.5, RFC 6585 section 4)."""
 TRANSIENT_STATUSES = (408, 425, *BUSY_STATUSES)
 """The refusal is about the moment and says nothing about the credentials."""
+TRANSIENT_ERRORS = ("temporarily_unavailable", "server_error")
+"""Error codes that say the same; some servers send them with status 400."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ def print_renewal(app: App, shell: str, *profiles: str, stops_without_token: boo
             result = get_token(profile, app)
             ((_, token),) = build_token_variable(result.token, variable).variables
             statements.append(f"_tokencli_set {variable} {_quote_value(hook_shell, token)};")
-            due.append(compute_renewal_time(profile, result, now))
+            due.append(compute_renewal_time(profile, result.token))
         except TokencliError as error:
             report_error(error)
             due.append(now + RETRY_S)

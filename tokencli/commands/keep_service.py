@@ -8,7 +8,6 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from math import floor
 from pathlib import Path
 from time import monotonic
@@ -17,12 +16,10 @@ from typing import Self
 from tokencli.app import App, AppOptions
 from tokencli.commands.error_report import report_error
 from tokencli.commands.kept_file import KeepOptions, KeptFile
-from tokencli.core.stored_token import find_stored_token
-from tokencli.core.token_keeper import KeptToken, TokenKeeper, is_temporary
+from tokencli.core.token_keeper import RENEWAL_SHARE, KeptToken, TokenKeeper, may_lock_account
 from tokencli.errors import (
     ConfigError,
     CredentialsError,
-    RefusedError,
     StorageError,
     TokencliError,
     TokenNotStoredError,
@@ -31,7 +28,7 @@ from tokencli.errors import (
 from tokencli.formats import check_format_options
 from tokencli.formats.open_metrics import render_exposition, render_metric
 from tokencli.humanize import format_time, humanize_duration
-from tokencli.models import Profile, Secret
+from tokencli.models import Profile
 from tokencli.sanitize import sanitize_text
 from tokencli.system.child_process import run_with_limit
 from tokencli.system.private_files import write_atomically
@@ -44,11 +41,6 @@ CHECK_INTERVAL_S = 2.0
 """Seconds between two checks of the clock, the configuration and the store."""
 STORE_INTERVAL_S = 30.0
 """The same for a store that can't be checked cheaply."""
-CLOCK_JUMP_S = 10.0
-"""How far the clock may differ from the time that passed before it counts as set, or as resumed."""
-RENEWAL_SHARE = 0.2
-"""A token is renewed when so much of its lifetime is left, as the kubelet does, so that a server that
-is down for a while does no harm."""
 STEP_LIMIT_S = 300.0
 """Seconds after which a renewal counts as hung, besides the time limits of requests and commands."""
 FIRST_RETRY_S, MAX_RETRY_S = 1.0, 60.0
@@ -94,15 +86,14 @@ class KeepService:
         self._is_expiry_reported = False
         self._reported: object = None
         """The failure that was reported last, so that it is reported once."""
-        self._lifetime: float | None = None
         self._write_at, self._write_failures = 0.0, 0
         self._counts = dict.fromkeys(COUNTERS, 0)
         self._last_success: float | None = None
         self._metrics_text = self._status = ""
         self._app, self._profile = self._load()
-        self._keeper = TokenKeeper(self._load_profile, self._app)
+        self._keeper = self._start_keeper()
         self._stamps = self._new_stamps = self._read_stamps()
-        self._fingerprint: object = None
+        self._fingerprint = self._read_fingerprint()
         self._wake_receiver, self._wake_sender = socket.socketpair()
         self._wake_sender.setblocking(False)
 
@@ -120,7 +111,10 @@ class KeepService:
             TokencliError: there is no token, or it can't be written.
         """
         try:
-            self._write(self._get_token())
+            kept = self._keeper.get()
+            self._write(kept)
+            if kept.error is not None and not isinstance(kept.error, TokenNotStoredError):
+                raise kept.error
         except TokencliError:
             self._counts["failures"] += 1
             raise
@@ -166,71 +160,61 @@ class KeepService:
         if self._is_renewal_requested:
             self._is_renewal_requested = False
             self._manager.notify_reloading()
+            self._reported = None  # whoever sent the signal wants to know
             self._reload()
-            self._renew(anew=True, forced=True)
+            self._keeper = self._start_keeper()
+            self._renew(forced=True)
             if self._written is not None:
                 self._manager.notify("READY=1")
         elif self._has_configuration_changed():
             if self._reload():
                 self._renew(anew=True)
-        elif self._is_store_changed or (
-            not self._is_blocked() and self._app.clock.now() >= self._keeper.due_at
-        ):
+        elif self._is_store_changed or (not self._is_blocked() and self._keeper.is_due):
             self._renew(anew=self._is_store_changed)
         elif self._unwritten is not None and monotonic() >= self._write_at:
             self._write(self._unwritten)
         elif self._written is not None and self._has_valid_token() and self._is_file_missing():
             self._write(self._written)
         self._is_store_changed = False
-        self._check_expiry()
-        self._write_metrics()
+        try:
+            self._check_expiry()
+        finally:
+            self._write_metrics()
 
     def _wait(self) -> None:
         """Wait until something is due, has changed or was asked for."""
-        clock = self._app.clock
-        due = math.inf if self._is_blocked() else self._keeper.due_at - clock.now()
+        due = math.inf if self._is_blocked() else self._keeper.due_at - self._app.clock.now()
         if self._unwritten is not None:
             due = min(due, self._write_at - monotonic())
-        before = clock.now() - monotonic()
         ready, _, _ = select.select(
             [self._wake_receiver], [], [], min(max(due, MIN_WAIT_S), CHECK_INTERVAL_S)
         )
         if ready:
             self._wake_receiver.recv(4096)
-        # A suspended machine: its monotonic clock stood still.
-        has_jumped = abs(clock.now() - monotonic() - before) > CLOCK_JUMP_S
-        self._is_store_changed = self._has_store_changed() or (
-            has_jumped and not self._is_blocked()
-        )
+        self._is_store_changed = self._has_store_changed()
 
     def _renew(self, *, anew: bool = False, forced: bool = False) -> None:
         """Get the token, a new one if that is due or `forced`, and write it."""
         refused = self._written.token.access_token if forced and self._written else None
         try:
-            kept = self._get_token(refused=refused, anew=anew)
+            kept = self._keeper.get(refused=refused, anew=anew)
         except TokencliError as error:
             self._report_failure(error)
             return
-        finally:
-            self._fingerprint = self._read_fingerprint()
+        is_unwritten = (
+            self._written is None or self._written.token.access_token != kept.token.access_token
+        )
+        if is_unwritten:
+            self._write(kept)
         if kept.error is not None and not isinstance(kept.error, TokenNotStoredError):
             self._report_failure(kept.error)
-        else:
-            if kept.error is not None:
-                self._app.terminal.print_warning(kept.error.message)
-            self._problem = self._reported = None
-            self._lifetime = kept.token.lifetime
-        if self._written is None or self._written.token.access_token != kept.token.access_token:
-            self._write(kept)
-        elif self._problem is None:
+            return
+        if kept.error is not None:
+            self._app.terminal.print_warning(kept.error.message)
+        self._problem = None
+        if not is_unwritten:
+            self._reported = None
             self._set_status(self._describe_token(kept))
-
-    def _get_token(self, *, refused: Secret | None = None, anew: bool = False) -> KeptToken:
-        kept = self._keeper.get(refused=refused, anew=anew)
-        if self._lifetime is None and kept.token.lifetime is not None:
-            self._lifetime = kept.token.lifetime
-            kept = self._keeper.get(anew=True)  # it is stored; now it is known when it is due
-        return kept
 
     def _write(self, kept: KeptToken) -> None:
         """Write a token to the file, and tell those who use it."""
@@ -269,13 +253,17 @@ class KeepService:
 
     def _report_failure(self, error: TokencliError) -> None:
         """Report that there is no newer token, once for each cause."""
+        if error is self._problem:
+            return  # nothing was tried since
         self._problem = error
         self._counts["failures"] += 1
         if not self._has_valid_token() and self._ends_at(error):
+            self._set_status(f"{self._profile.name}: {error.message}")
             return  # `_check_expiry` ends the process
         if self._is_blocked():
             following = (
-                "not tried again until the configuration, the secret or the stored token changes"
+                "not tried again until the configuration, a secret's file or the stored token"
+                " changes, or SIGHUP arrives"
             )
         else:
             following = f"next attempt at {format_time(self._keeper.due_at)}"
@@ -335,7 +323,7 @@ class KeepService:
 
     def _is_blocked(self) -> bool:
         """Tell whether the server isn't asked again: another wrong password could lock the account."""
-        return isinstance(self._problem, RefusedError) and not is_temporary(self._problem)
+        return self._problem is not None and may_lock_account(self._problem)
 
     def _load(self) -> tuple[App, Profile]:
         """Read the configuration and return the profile, without the endpoints in metadata."""
@@ -352,14 +340,17 @@ class KeepService:
         check_format_options(self._options.format_name, profile, self._options.format_options)
         return app, profile
 
-    def _load_profile(self) -> Profile:
-        """Return the profile with what its tokens must have left."""
-        profile = self._app.get_profile(self._options.profile, scope=self._options.scope)
-        self._profile = profile  # with its endpoints
-        least = self._options.min_ttl
-        if least is None and profile.min_ttl is None and self._lifetime is not None:
-            least = self._lifetime * RENEWAL_SHARE
-        return profile if least is None else replace(profile, min_ttl=least)
+    def _start_keeper(self) -> TokenKeeper:
+        def load_profile() -> Profile:
+            self._profile = self._app.get_profile(self._options.profile, scope=self._options.scope)
+            return self._profile  # with its endpoints
+
+        return TokenKeeper(
+            load_profile,
+            self._app,
+            min_ttl=self._options.min_ttl,
+            renewal_share=RENEWAL_SHARE,
+        )
 
     def _reload(self) -> bool:
         """Read the configuration again; if it has a problem, go on as before and return False."""
@@ -371,8 +362,8 @@ class KeepService:
             return False
         finally:
             self._stamps = self._new_stamps = self._read_stamps()
-        self._keeper = TokenKeeper(self._load_profile, self._app)
-        self._problem = self._lifetime = None
+        self._keeper = self._start_keeper()
+        self._problem = self._reported = None
         return True
 
     def _has_configuration_changed(self) -> bool:
@@ -404,16 +395,17 @@ class KeepService:
     def _has_store_changed(self) -> bool:
         """Tell whether another process renewed the token, signed in or logged out.
 
-        A store that can't be asked cheaply, such as the keyring, is asked only while the server isn't.
+        A store that can't be asked cheaply, such as the keyring, is read only if a renewal failed.
         """
-        fingerprint = self._read_fingerprint()
-        if fingerprint is not None or not self._is_blocked() or monotonic() < self._store_due:
-            return fingerprint != self._fingerprint
-        self._store_due = monotonic() + STORE_INTERVAL_S
-        with suppress(TokencliError):
-            stored = find_stored_token(self._profile, self._app)
-            return stored is not None and stored.token.is_fresh(self._app.clock.now())
-        return False
+        before, self._fingerprint = self._fingerprint, self._read_fingerprint()
+        if (
+            self._fingerprint is None
+            and self._problem is not None
+            and monotonic() >= self._store_due
+        ):
+            self._store_due = monotonic() + STORE_INTERVAL_S
+            return True
+        return self._fingerprint != before
 
     def _run_command(self, kept: KeptToken) -> None:
         """Run the command of `--exec`; a failure is reported and changes nothing else."""

@@ -9,8 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tokencli.app import App
-from tokencli.commands.keep_service import RENEWAL_SHARE
-from tokencli.core.token_keeper import KeptToken, TokenKeeper
+from tokencli.core.token_keeper import RENEWAL_SHARE, KeptToken, TokenKeeper
 from tokencli.errors import StorageError, TokencliError, UsageError
 from tokencli.humanize import format_time
 from tokencli.models import Profile, Secret
@@ -118,9 +117,13 @@ class _KeptFile:
         min_ttl: float | None,
     ) -> None:
         self._files, self._app, self._name, self._variable = files, app, profile, variable
-        self._scope, self._min_ttl = scope, min_ttl
-        self._lifetime: float | None = None
-        self._keeper = TokenKeeper(self._load_profile, app)
+        self._scope = scope
+        self._keeper = TokenKeeper(
+            lambda: app.get_profile(self._name, scope=scope),
+            app,
+            min_ttl=min_ttl,
+            renewal_share=RENEWAL_SHARE,
+        )
         self._written: Secret | None = None
         self._fingerprint: object = None
         self._reported = ""
@@ -132,23 +135,18 @@ class _KeptFile:
         is_changed, self._fingerprint = fingerprint != self._fingerprint, fingerprint
         try:
             kept = self._keeper.get(anew=is_changed)
-            if self._lifetime is None and kept.token.lifetime is not None:
-                self._lifetime = kept.token.lifetime
-                kept = self._keeper.get(anew=True)  # it is stored; now it is known when it is due
             if kept.token.access_token != self._written:
                 self._write(kept)
             self._report(kept.error)
         except TokencliError as error:
             self._end_expired_token()
             self._report(error)
-        self._fingerprint = self._read_fingerprint()
         due = self._keeper.due_at - self._app.clock.now()
         return min(max(due, 0.01), STORE_INTERVAL_S)
 
     def _write(self, kept: KeptToken) -> None:
         self._files.write(self._variable, kept.token.access_token)
-        self._written, self._lifetime = kept.token.access_token, kept.token.lifetime
-        self._expires_at = kept.token.known_expiry
+        self._written, self._expires_at = kept.token.access_token, kept.token.known_expiry
 
     def _report(self, error: TokencliError | None) -> None:
         """Say once why there is no newer token, and what that means."""
@@ -171,13 +169,6 @@ class _KeptFile:
         if self._written is not None and self._expires_at is not None and now >= self._expires_at:
             remove_file(self._files.path(self._variable))
             self._written, self._reported = None, ""
-
-    def _load_profile(self) -> Profile:
-        profile = self._app.get_profile(self._name, scope=self._scope)
-        least = self._min_ttl
-        if least is None and profile.min_ttl is None and self._lifetime is not None:
-            least = self._lifetime * RENEWAL_SHARE
-        return profile if least is None else replace(profile, min_ttl=least)
 
     def _read_fingerprint(self) -> object:
         profile = self._app.get_profile(self._name, scope=self._scope, anew=None)

@@ -234,6 +234,40 @@ def test_many_keepers_share_each_token(
     assert sandbox.database.token_requests <= tokens + 1
 
 
+def test_keepers_of_a_token_of_unknown_expiry_do_not_chase_each_other(
+    sandbox: Sandbox, keep: Callable[..., Keeper], tmp_path: Path
+) -> None:
+    """Each keeper requests one at its start, all end up with the last one, and then it is quiet."""
+    sandbox.set_faults(expires_in="")
+    paths = [tmp_path / name for name in ("a", "b")]
+    for path in paths:
+        keep("socialid", "--to", str(path))
+        first_token(path)
+    wait_until(lambda: paths[0].read_text() == paths[1].read_text())
+    sleep(5)
+    assert sandbox.database.token_requests == 2
+
+
+def test_start_while_the_server_is_down_uses_the_stored_token(
+    sandbox: Sandbox, keep: Callable[..., Keeper], tmp_path: Path
+) -> None:
+    """A stored token that is no longer fresh is written, the failure is said, and --once fails."""
+    sandbox.set_faults(lifetime="60s")
+    old = tmp_path / "old"
+    assert keep("groupid", "--to", str(old), "--once").wait_for_end() == 0
+    sandbox.set_faults(drop="before")
+    for name, arguments in (("kept", ()), ("once", ("--once",))):
+        path = tmp_path / name
+        keeper = keep("groupid", "--to", str(path), "--min-ttl", "59s", *arguments)
+        assert first_token(path) == old.read_text()
+        keeper.wait_for("error: ")
+        if arguments:
+            assert keeper.wait_for_end() == 6
+        else:
+            assert "stays valid until" in keeper.text
+            assert keeper.end() == 0
+
+
 def test_wrong_credentials_are_tried_once(
     sandbox: Sandbox, keep: Callable[..., Keeper], tmp_path: Path
 ) -> None:

@@ -13,20 +13,12 @@ from tokencli.system.clock import SystemClock
 
 
 class SettableClock(SystemClock):
-    """The system's clock, set by `offset` seconds after `calls` more calls."""
+    """The system's clock, ahead by `offset` seconds."""
 
-    def __init__(self) -> None:
-        self.offset, self.calls, self.later = 0.0, 0, 0.0
+    offset = 0.0
 
     def now(self) -> float:
-        if self.later and self.calls == 0:
-            self.offset, self.later = self.offset + self.later, 0.0
-        self.calls -= 1
         return super().now() + self.offset
-
-    def set_later(self, seconds: float, calls: int = 2) -> None:
-        """Set the clock after so many calls."""
-        self.later, self.calls = seconds, calls
 
 
 @pytest.fixture
@@ -51,7 +43,7 @@ def test_token_is_renewed_when_the_clock_jumps(
         service._wait()
         service._step()
         assert path.read_text() == first
-        clock.set_later(seconds)
+        clock.offset = seconds
         service._wait()
         service._step()
     assert path.read_text() != first

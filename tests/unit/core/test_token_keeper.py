@@ -5,11 +5,13 @@ from threading import Barrier, Thread
 import pytest
 
 from tests.fakes import FakeContext, filled_keyring, json_reply, make_profile
+from tokencli.core.get_token import get_token
 from tokencli.core.token_keeper import (
     FIRST_RETRY_S,
     MAX_RETRY_S,
     RETRY_S,
     TokenKeeper,
+    may_lock_account,
 )
 from tokencli.errors import RefusedError, TokencliError, UnreachableError
 from tokencli.models import HttpReply
@@ -29,6 +31,11 @@ def keeper_of(*replies: HttpReply | Exception) -> tuple[TokenKeeper, FakeContext
     ctx = FakeContext(keyring=filled_keyring())
     ctx.transport.replies = list(replies)
     return TokenKeeper(lambda: PROFILE, ctx), ctx
+
+
+def refusal(status: int, error: str) -> HttpReply:
+    """Return a refusal with an OAuth error code."""
+    return json_reply(f'{{"error": "{error}"}}', status)
 
 
 def shown(keeper: TokenKeeper) -> str:
@@ -81,7 +88,13 @@ def test_failed_renewal_keeps_the_valid_token() -> None:
     [
         (DOWN, FIRST_RETRY_S, RETRY_S),
         (json_reply("busy", 503, "text/plain"), FIRST_RETRY_S, RETRY_S),
+        (json_reply('{"error": "Internal Server Error"}', 500), FIRST_RETRY_S, RETRY_S),
+        (refusal(400, "temporarily_unavailable"), FIRST_RETRY_S, RETRY_S),
+        (refusal(400, "server_error"), FIRST_RETRY_S, RETRY_S),
         (WRONG, RETRY_S, MAX_RETRY_S),
+        (refusal(500, "invalid_grant"), RETRY_S, MAX_RETRY_S),
+        (refusal(503, "invalid_client"), RETRY_S, MAX_RETRY_S),
+        (json_reply("no such page", 404, "text/plain"), RETRY_S, MAX_RETRY_S),
     ],
 )
 def test_attempts_get_rarer(failure: HttpReply | Exception, first: float, most: float) -> None:
@@ -143,3 +156,106 @@ def test_refusals_while_the_token_server_is_down_ask_it_rarely() -> None:
     old = keeper.get().token.access_token
     assert [keeper.get(refused=old).error for _ in range(100)] == [DOWN] * 100
     assert len(ctx.transport.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        (WRONG, True),
+        (refusal(500, "invalid_grant"), True),
+        (json_reply("Forbidden", 403, "text/plain"), True),
+        (refusal(404, "invalid_client"), True),
+        (refusal(400, "temporarily_unavailable"), False),
+        (json_reply("no such page", 404, "text/plain"), False),
+        (json_reply("busy", 503, "text/plain"), False),
+        (DOWN, False),
+    ],
+)
+def test_refused_credentials_are_told_from_a_server_in_trouble(
+    reply: HttpReply | Exception, expected: bool
+) -> None:
+    """The error code counts more than the status, and a gateway's 404 says nothing about a password."""
+    keeper, _ = keeper_of(reply)
+    with pytest.raises(TokencliError) as caught:
+        keeper.get()
+    assert may_lock_account(caught.value) is expected
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "min_ttl"),
+    [("null", None), ("1200", 7200.0), ("1200", 900.0), ("1200", None)],
+    ids=["expiry unknown", "min_ttl out of reach", "min_ttl", "usual"],
+)
+def test_two_keepers_do_not_chase_each_other(expires_in: str, min_ttl: float | None) -> None:
+    """A keeper takes the token that another one has stored, and doesn't request one better still."""
+    ctx = FakeContext(keyring=filled_keyring())
+    ctx.transport.replies = [
+        json_reply(f'{{"access_token": "t{n}", "expires_in": {expires_in}}}') for n in range(20)
+    ]
+    keepers = [
+        TokenKeeper(lambda: PROFILE, ctx, min_ttl=min_ttl, renewal_share=0.2) for _ in range(2)
+    ]
+    for _ in range(10):
+        kept = [keeper.get(anew=True).token.access_token for keeper in keepers]
+        ctx.clock.current_time += 2
+    assert kept[0] == kept[1]
+    assert len(ctx.transport.requests) <= 2
+
+
+@pytest.mark.parametrize("renewal_share", [None, 0.2])
+def test_new_keeper_uses_a_stored_token_that_is_valid(renewal_share: float | None) -> None:
+    """If a program starts while the server is down, it gets the stored token, although it isn't fresh."""
+    keeper, ctx = keeper_of(token_reply("t0"), *[DOWN] * 9)
+    expires_at = keeper.get().token.expires_at
+    assert expires_at is not None
+    ctx.clock.current_time = expires_at - 10
+    other = TokenKeeper(lambda: PROFILE, ctx, renewal_share=renewal_share)
+    kept = other.get()
+    assert (kept.token.access_token.reveal(), kept.error) == ("t0", DOWN)
+    ctx.clock.current_time = expires_at
+    with pytest.raises(UnreachableError):
+        other.get()
+
+
+def test_renewal_share() -> None:
+    """A token is renewed when that share of its own lifetime is left, also one that was stored."""
+    ctx = FakeContext(keyring=filled_keyring())
+    ctx.transport.replies = [token_reply("t0"), token_reply("t1", 600)]
+    start = ctx.clock.now()
+    get_token(PROFILE, ctx)
+    keeper = TokenKeeper(lambda: PROFILE, ctx, renewal_share=0.25)
+    assert (shown(keeper), keeper.due_at - start) == ("t0", 900)
+    ctx.clock.current_time = keeper.due_at + 1
+    assert (shown(keeper), keeper.due_at - ctx.clock.now()) == ("t1", 450)
+
+
+def test_looking_at_the_store_does_not_delay_the_renewal() -> None:
+    """However often the store is read, a token of a few seconds is replaced before it expires."""
+    ctx = FakeContext(keyring=filled_keyring())
+    ctx.transport.replies = [token_reply(f"t{n}", 3) for n in range(9)]
+    keeper = TokenKeeper(lambda: PROFILE, ctx, renewal_share=0.2)
+    for step in range(90):
+        token = keeper.get(anew=step % 3 == 0).token
+        assert token.expires_at is not None and token.expires_at > ctx.clock.now()
+        ctx.clock.current_time += 0.1
+    assert len(ctx.transport.requests) == 4
+
+
+def test_store_is_read_but_no_server_asked_after_a_failure() -> None:
+    """A store that changes is no reason to send a refused password again; a stored token is used."""
+    keeper, ctx = keeper_of(WRONG, token_reply("t0"))
+    for _ in range(5):
+        with pytest.raises(RefusedError):
+            keeper.get(anew=True)
+    assert len(ctx.transport.requests) == 1
+    get_token(PROFILE, ctx)  # by another process, with the right password
+    assert (keeper.get(anew=True).token.access_token.reveal(), keeper.get().error) == ("t0", None)
+
+
+def test_clock_set_back_does_not_stop_attempts() -> None:
+    """After a failure the next attempt isn't hours away because the clock was ahead."""
+    keeper, ctx = keeper_of(DOWN, token_reply("t0"))
+    with pytest.raises(UnreachableError):
+        keeper.get()
+    ctx.clock.current_time -= 7200
+    assert shown(keeper) == "t0"

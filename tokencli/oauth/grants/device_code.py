@@ -14,7 +14,7 @@ from tokencli.errors import (
     UnreachableError,
 )
 from tokencli.humanize import humanize_duration
-from tokencli.models import Profile, Secret, TokenSet
+from tokencli.models import TRANSIENT_ERRORS, Profile, Secret, TokenSet
 from tokencli.oauth.grants.request_params import build_common_params, resolve_grant_type
 from tokencli.oauth.grants.steps import (
     GrantSpec,
@@ -35,7 +35,6 @@ MIN_INTERVAL_S = 1.0
 """Between two polls, whatever interval the server sets."""
 MAX_WAIT_S = 1800.0
 """The longest wait for the user, unless `wait` says otherwise."""
-TEMPORARY_ERRORS = ("temporarily_unavailable", "server_error")
 FINAL_ERRORS = ("access_denied", "authorization_declined", "expired_token", "user_denied")
 """Codes that end polling whatever the status is. `authorization_declined` is Microsoft's."""
 MAX_USER_CODE_LENGTH = 100
@@ -97,7 +96,7 @@ def _is_temporary(refusal: RefusedError) -> bool:
     return refusal.error not in FINAL_ERRORS and (
         status == HTTPStatus.TOO_MANY_REQUESTS
         or status >= HTTPStatus.INTERNAL_SERVER_ERROR
-        or refusal.error in TEMPORARY_ERRORS
+        or refusal.error in TRANSIENT_ERRORS
     )
 
 
