@@ -143,7 +143,7 @@ def test_other_servers_get_nothing(
         ("protocol=https\r\nhost=git.example.com\r\n", "a control character"),
         (
             "protocol=https\nhost=[::1]:8443\n",
-            "git config --global 'credential.https://[::1]:8443.helper' '!tokencli ",
+            "git config --global --add 'credential.https://[::1]:8443.helper' '!tokencli ",
         ),
     ],
 )

@@ -204,9 +204,11 @@ def _explain_other_server(app: App, profile: Profile, origin: str) -> None:
     """Say on stderr why git gets no token for this server; other helpers may have one."""
     url = origin.removesuffix(":443")
     server = url.removeprefix("https://")
+    key = quote(f"credential.{url}.helper")
     helper = quote(f"!tokencli git-credential {profile.name} --host {server}")
     app.terminal.print_note(
         f"profile {profile.name!r} is not for {server}, so git gets no token from it. If it is, name"
-        f" the server: git config --global {quote(f'credential.{url}.helper')} {helper}",
+        f" the server: git config --global --replace-all {key} ''"
+        f" && git config --global --add {key} {helper}",
         whole=True,
     )

@@ -109,7 +109,9 @@ def git_server(
     with serve(request.param, lasting_seconds, tmp_path) as server:
         monkeypatch.setenv("GIT_SSL_CAINFO", server.ca_file)
         helper = f"!{TOKENCLI} git-credential oauth2 --host {server.host}"
-        git("config", "--global", f"credential.{server.url}.helper", helper)
+        git("config", "--global", "credential.helper", "store")
+        for value in ("", helper):
+            git("config", "--global", "--add", f"credential.{server.url}.helper", value)
         yield server
 
 
@@ -129,6 +131,7 @@ def test_tokens_expire_between_clone_fetch_and_push(
         assert (tmp_path / f"clone{number}" / "file").read_text() == str(number)
     assert git_server.statuses.count(401) == git_server.credentials.count("")
     scheme = git_server.RequestHandlerClass.challenge.partition(" ")[0]
+    assert not (Path(os.environ["HOME"]) / ".git-credentials").exists()
     assert {header.partition(" ")[0] for header in git_server.credentials} == {"", scheme}
 
 
