@@ -4,12 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokencli.errors import UsageError
+from tokencli.errors import ReplyError, UsageError
 from tokencli.formats.variable_checks import (
     DENIED_NAMES,
     DENIED_PREFIXES,
     check_variable_name,
     check_variable_names,
+    check_variables,
 )
 
 
@@ -57,3 +58,10 @@ def test_any_text_is_accepted_or_rejected(name: str) -> None:
         assert error.message
     else:
         assert name.isascii() and name.isidentifier()
+
+
+def test_refused_values_suggest_no_command_for_another_profile() -> None:
+    """A format doesn't know the profile, and without one `get` would print the default profile's token."""
+    with pytest.raises(ReplyError) as caught:
+        check_variables([("T", "a$b")], "dotenv", "$")
+    assert caught.value.fix is None and "get --json" in (caught.value.cause or "")
