@@ -146,7 +146,7 @@ def keep(
         ),
         common,
     ) as service:
-        return service.run_once() if once else service.run()
+        return service.run_once() if once and not wait_for_fix else service.run(once=once)
 
 
 def parse_mode(text: str) -> int:

@@ -120,10 +120,12 @@ class KeepService:
             raise
         finally:
             self._write_metrics()
-        return EXIT_COMMAND_FAILED if self._counts["command_failures"] else 0
+        return self._exit_code
 
-    def run(self) -> int:
+    def run(self, *, once: bool = False) -> int:
         """Keep the file until a signal ends this, and return the exit code: 0 for SIGTERM.
+
+        With `once`, it ends as well when the file has a fresh token.
 
         Raises:
             TokencliError: a person is needed and no valid token is left, or the first one can't be
@@ -141,6 +143,8 @@ class KeepService:
                     STEP_LIMIT_S + self._options.command_timeout + self._profile.connection.timeout
                 )
                 self._step()
+                if once and self._written is not None and self._problem is None:
+                    return self._exit_code
                 self._wait()
         except Terminated as end:
             if end.args[0] != signal.SIGTERM:
@@ -150,8 +154,12 @@ class KeepService:
             signal.set_wakeup_fd(-1)
             self._manager.stop_watchdog()
             self._manager.notify("STOPPING=1")
-            if self._options.removes_at_end:
+            if self._options.removes_at_end and not once:
                 self._try_file(self._file.remove)
+
+    @property
+    def _exit_code(self) -> int:
+        return EXIT_COMMAND_FAILED if self._counts["command_failures"] else 0
 
     def _step(self) -> None:
         """Do what is due; raises Terminated if the terminal was closed."""

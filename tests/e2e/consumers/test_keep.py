@@ -296,6 +296,21 @@ def test_waiting_for_a_corrected_password(
     assert keeper.process.poll() is None
 
 
+def test_once_waits_for_a_fix_if_wanted(
+    sandbox: Sandbox, keep: Callable[..., Keeper], tmp_path: Path
+) -> None:
+    """--once --wait-for-fix sends a wrong password once, and ends with 0 when the token is written."""
+    path, secret = tmp_path / "token", password_file(sandbox)
+    right = secret.read_text()
+    secret.write_text("canary-of-a-password")
+    keeper = keep("groupid", "--to", str(path), "--once", "--wait-for-fix")
+    keeper.wait_for("not tried again until")
+    secret.write_text(right)
+    assert keeper.wait_for_end() == 0
+    assert path.exists()
+    assert sandbox.database.count_requests("refused") == 1
+
+
 def test_revoked_credentials_end_it_when_the_token_has_expired(
     sandbox: Sandbox, keep: Callable[..., Keeper], tmp_path: Path
 ) -> None:
