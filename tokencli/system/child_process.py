@@ -150,9 +150,18 @@ def run_with_limit(
     finally:
         if process.poll() is None:
             _end_group(process)
+        if os.getpid() == 1:
+            _reap_orphans()
     if code < 0:
         return f"was killed by signal {-code}"
     return f"exited with code {code}" if code else None
+
+
+def _reap_orphans() -> None:
+    """Collect ended processes whose parents have ended, as process 1 of a container has to."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _end_group(process: "subprocess.Popen[bytes]") -> None:
