@@ -112,6 +112,11 @@ def open_loopback_proxy(
         else:
             listeners = [stack.enter_context(closing(each)) for each in listen_on_loopback(port)]
             port = listeners[0].getsockname()[1]
+            if target.is_loopback and target.port == port:
+                raise UsageError(
+                    f"the proxy can't forward to itself: {target.authority} is its own address",
+                    cause="the API doesn't listen there, and the proxy was told to",
+                )
             authorities = _list_authorities(port)
             base_url = f"http://127.0.0.1:{port}"
         settings = ProxySettings(

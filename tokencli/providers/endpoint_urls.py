@@ -86,8 +86,12 @@ def check_endpoint_url(url: str, *, query: bool = True) -> str:
         )
     check_host_port(parts.netloc)
     if parts.scheme == "http" and not _allows_plain_http(url):
+        is_name = parts.hostname == "localhost"
         raise ConfigError(
-            "http would send credentials unencrypted", fix="write https:// instead of http://"
+            "http would send credentials unencrypted",
+            fix="write 127.0.0.1 instead of localhost"
+            if is_name
+            else "write https:// instead of http://",
         )
     if "#" in url:
         raise ConfigError(

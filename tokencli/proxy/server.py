@@ -82,6 +82,7 @@ class _Serving:
 
     def __init__(self, settings: ProxySettings, listeners: Sequence[socket.socket]) -> None:
         self._settings, self._listeners = settings, listeners
+        self._is_ending = False
 
     async def __aenter__(self) -> None:
         settings = self._settings
@@ -103,7 +104,7 @@ class _Serving:
             settings.supply,
             settings.request_options,
             settings.explain,
-            settings.report,
+            self._report,
             settings.log,
         )
 
@@ -137,7 +138,12 @@ class _Serving:
             await web.SockSite(self._runner, listener).start()
         self._renewing = asyncio.create_task(self._tokens.renew_when_due())
 
+    def _report(self, error: TokencliError) -> None:
+        if not self._is_ending:  # the proxy itself breaks off what is going on then
+            self._settings.report(error)
+
     async def __aexit__(self, *_: object) -> None:
+        self._is_ending = True
         self._renewing.cancel()
         await self._runner.cleanup()
         await self._session.close()

@@ -756,12 +756,20 @@ def test_no_token_no_proxy(sandbox: Sandbox, tokencli: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://api.example.com", "ftp://x", "https://u:p@api.example.com", "https://x/?q"]
+    "url",
+    [
+        "http://api.example.com",
+        "ftp://x",
+        "https://u:p@api.example.com",
+        "https://x/?q",
+        "http://localhost:1",
+    ],
 )
 def test_urls_that_are_refused(sandbox: Sandbox, tokencli: Run, url: str) -> None:
     """The API must be https, without a user name and a query."""
     done = tokencli("proxy", "oauth2", "--to", url)
     assert (done.code, done.out) == (2, "")
+    assert ("write 127.0.0.1" in done.err) == ("localhost" in url)
     assert "u:p" not in done.err
 
 
@@ -774,6 +782,30 @@ def test_idle_connections(sandbox: Sandbox, session: requests.Session) -> None:
         finally:
             for connection in idle:
                 connection.close()
+
+
+def test_forwards_not_to_itself(sandbox: Sandbox, tokencli: Run) -> None:
+    """Each request would become endless ones."""
+    port = find_port()
+    done = tokencli("proxy", "oauth2", "--to", f"http://127.0.0.1:{port}", "--port", str(port))
+    assert (done.code, done.out) == (2, "")
+    assert "can't forward to itself" in done.err
+
+
+def test_ends_during_an_upload(sandbox: Sandbox) -> None:
+    """What the proxy breaks off itself is not reported as a failure of the API."""
+    with proxied(sandbox) as (api, running):
+        with socket.create_connection(running.address, 30) as connection:
+            head = (
+                f"PUT /{running.secret}/slow_sink HTTP/1.1\r\nHost: localhost:{running.address[1]}"
+            )
+            connection.sendall(f"{head}\r\nContent-Length: 5000\r\n\r\nhalf".encode())
+            while not api.requests:
+                time.sleep(0.05)
+            running.process.send_signal(signal.SIGTERM)
+            assert running.process.wait(30) == 0
+        assert "error" not in running.log
+        api.may_read.set()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
