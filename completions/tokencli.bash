@@ -86,9 +86,10 @@ _tokencli_complete() {
         esac
         ;;
     'request')
-        options='--profile -p --header -H --data -d --json --form -F --output -o --include -i --fail -f --anywhere --config --timeout --lock-timeout --no-input --quiet -q --verbose -v --help -h'
+        options='--profile -p --request -X --header -H --data -d --json --form -F --output -o --include -i --fail -f --anywhere --config --timeout --lock-timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --profile|-p) kind=profiles ;;
+            --request|-X) words='' ;;
             --header|-H) words='' ;;
             --data|-d) words='' ;;
             --json) words='' ;;

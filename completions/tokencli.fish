@@ -140,6 +140,7 @@ complete -c tokencli -n '__tokencli_at exec' -l verbose -s v -d 'Print more to s
 complete -c tokencli -n '__tokencli_at exec' -l help -s h -d 'Show this message and exit.'
 complete -c tokencli -n '__tokencli_at request' -f -a '(__tokencli_names)'
 complete -c tokencli -n '__tokencli_at request' -l profile -s p -r -f -a '(__tokencli_names)' -d 'Profile name (same as the argument).'
+complete -c tokencli -n '__tokencli_at request' -l request -s X -r -f -d 'Method (same as the argument).'
 complete -c tokencli -n '__tokencli_at request' -l header -s H -r -f -d 'Header to send, or @FILE; repeatable.'
 complete -c tokencli -n '__tokencli_at request' -l data -s d -r -f -d 'Form data to send, or @FILE; several are joined by &.'
 complete -c tokencli -n '__tokencli_at request' -l json -r -f -d 'JSON to send, or @FILE; several are joined.'

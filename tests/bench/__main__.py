@@ -2,6 +2,7 @@
 
 import os
 import platform
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -16,6 +17,7 @@ from tests.bench.measure import Command, Measured, run, side_by_side
 from tests.bench.scripts import empty_script, script_by_hand
 from tests.conftest import script
 from tests.keyring_session import INSTALL, missing
+from tokencli.sandbox.server import Sandbox
 
 MANY = 10_000
 SIZES = (1, 100, 1000, 10_000)
@@ -41,6 +43,7 @@ def main() -> None:
         rows = [
             *warm(folder, rounds),
             *cold(folder, rounds),
+            *api_request(rounds),
             *in_python(rounds),
             *in_shells(rounds),
             *growth(rounds),
@@ -82,6 +85,35 @@ def warm(folder: Path, rounds: int) -> Iterator[Row]:
     launched = Measured(found["`exec`"].wall, None)  # valgrind counts only the command
     against = "an empty console script and the command `true`"
     yield row("warm `exec`", against, launched, both, "<= 1.2")
+
+
+def api_request(rounds: int) -> Iterator[Row]:
+    """Compare `request` with a script that sends the same request with a token that it has."""
+    with Sandbox() as sandbox:
+        environ = {**os.environ, "TOKENCLI_CONFIG": sandbox.config_file}
+        url = f"{sandbox.url}/GroupIDDataService/api/me"
+        token = subprocess.check_output(
+            [script(), "get", "groupid"], env=environ, text=True
+        ).strip()
+        code = (
+            "import requests, sys\n"
+            f"reply = requests.get({url!r}, verify={sandbox.ca_file!r}, headers={{'Authorization': 'Bearer '"
+            f" + {token!r}}})\n"
+            "sys.stdout.buffer.write(reply.content)\n"
+        )
+        pair: dict[str, Command] = {
+            "it": [script(), "request", "groupid", "me"],
+            "by hand": [sys.executable, "-c", code],
+        }
+        run(pair["it"], environ)
+        found = side_by_side(pair, environ, rounds)
+    yield row(
+        "`request` with a stored token",
+        "three lines with requests",
+        found["it"],
+        found["by hand"],
+        "",
+    )
 
 
 def cold(folder: Path, rounds: int) -> Iterator[Row]:

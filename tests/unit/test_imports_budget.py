@@ -85,6 +85,23 @@ def test_cold_run_loads_nothing_unused(place: World) -> None:
     assert tops & UNUSED == set()
 
 
+def test_request_loads_little_more_than_get(place: World) -> None:
+    """With a stored token: no TOML, validation, command line parser or diagnosis.
+
+    Each reply is looked at for a nonce of DPoP, which is read by the module that makes proofs.
+    """
+    with Sandbox() as sandbox:
+        place.config.write_text(sandbox.render_config(state_dir=str(place.state)))
+        os.utime(place.config, (1, 1))
+        words = ("request", "groupid", "me")
+        loaded(script(), *words, environ=place.environ)
+        modules, out = loaded(script(), *words, environ=place.environ)
+    assert '"subject"' in out
+    tops = modules | {name.split(".")[0] for name in modules}
+    assert tops & UNUSED == {"tokencli.oauth.dpop", "tokencli.jwt.sign"}
+    assert {name for name in modules if name.startswith("tokencli.diagnosis")} == set()
+
+
 def test_names_need_no_validation(place: World) -> None:
     """Completion without a cached list reads the configuration, but loads no pydantic."""
     modules, out = loaded(script(), "completion", "--profiles", environ=place.without_copies())

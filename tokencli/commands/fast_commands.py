@@ -72,6 +72,7 @@ FAST_COMMANDS: dict[tuple[str, ...], FastCommand] = {
             "--anywhere": ("anywhere", True),
         },
         repeated_options={
+            **dict.fromkeys(("--request", "-X"), "methods"),
             **dict.fromkeys(("--header", "-H"), "headers"),
             **dict.fromkeys(("--data", "-d"), "data"),
             "--json": "json",

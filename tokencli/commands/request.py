@@ -22,6 +22,10 @@ def request(
         ),
     ] = None,
     profile_option: ProfileOption = None,
+    method: Annotated[
+        str | None,
+        typer.Option("--request", "-X", metavar="METHOD", help="Method (same as the argument)."),
+    ] = None,
     header: Annotated[
         list[str] | None,
         typer.Option(
@@ -85,6 +89,7 @@ def request(
         App(common),
         *(words or ()),
         profile_option=profile_option,
+        methods=() if method is None else (method,),
         headers=header or (),
         data=data or (),
         json=json or (),

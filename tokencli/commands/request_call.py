@@ -6,7 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from tokencli.app import App
-from tokencli.commands.request_input import RequestArguments, build_request_parts, read_words
+from tokencli.commands.request_input import (
+    COMMON_METHODS,
+    RequestArguments,
+    build_request_parts,
+    read_words,
+)
 from tokencli.commands.request_output import ReplyWriter
 from tokencli.core.api_request import (
     ApiExchange,
@@ -32,6 +37,7 @@ def run_request(
     app: App,
     *words: str,
     profile_option: str | None = None,
+    methods: Sequence[str] = (),
     headers: Sequence[str] = (),
     data: Sequence[str] = (),
     json: Sequence[str] = (),
@@ -52,11 +58,20 @@ def run_request(
             f"there is no URL: {words[0]!r} is a profile",
             cause="a URL or a path follows the profile's name",
         )
-    name, method, url = read_words(words, profile_option)
+    name, method, url = read_words(words, profile_option, methods[-1] if methods else None)
     path = output[-1] if output else None
     given = RequestArguments(
         name, url, method, headers, data, json, form, path, include, fail, anywhere
     )
+    if len(words) == 2 and name in COMMON_METHODS and name not in app.list_profile_names():
+        words = ("-X", name, url)
+        raise UsageError(
+            f"there is no profile before the method {name}",
+            cause="without a profile, which is then the default one, the method is given with -X",
+            fix=f"tokencli request {shlex.join(words)}"
+            if given.is_plain and "?" not in url
+            else None,
+        )
     method, fields, body = build_request_parts(given)
     profile = app.get_profile(name)
     try:

@@ -18,6 +18,7 @@ CHUNK_BYTES = 64 * 1024
 MAX_HEADERS_BYTES = 1 << 20
 FORM_CONTENT_TYPE = "application/x-www-form-urlencoded"
 METHODS = r"[A-Z][A-Z-]{0,19}"
+COMMON_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _HEADER = re.compile(
     r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?::[ \t]*([\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?[ \t]*|;)"
 )
@@ -48,10 +49,12 @@ class RequestArguments:
         return not (self.headers or self.data or self.json or self.form)
 
 
-def read_words(words: Sequence[str], profile: str | None) -> tuple[str | None, str | None, str]:
-    """Return the profile, the method and the URL: `[PROFILE] [METHOD] URL`.
+def read_words(
+    words: Sequence[str], profile: str | None, method: str | None = None
+) -> tuple[str | None, str | None, str]:
+    """Return the profile, the method and the URL: `[PROFILE] [METHOD] URL`, or `-X METHOD`.
 
-    A method is only recognized behind a profile, because it could be a profile's name.
+    A word is only recognized as a method behind a profile, because it could be a profile's name.
 
     Raises:
         UsageError: there are too few or too many words, or the second of three is no method.
@@ -61,10 +64,17 @@ def read_words(words: Sequence[str], profile: str | None) -> tuple[str | None, s
         raise UsageError("a request has a profile, a method if it is not GET, and a URL")
     if profile is None:
         profile, before = (before[0] if before else None), before[1:]
-    method = before[0].upper() if before else None
-    if method is not None and not re.fullmatch(METHODS, method):
-        raise UsageError(f"not a method: {before[0][:20]!r}")
-    return profile, method, url
+    if before and method is not None:
+        raise UsageError("the method is given twice, before the URL and with -X")
+    given = before[0] if before else method
+    if given is None and url in COMMON_METHODS:
+        raise UsageError(
+            f"there is no URL after the method {url}",
+            cause=f"for a path of that name, write /{url}",
+        )
+    if given is not None and not re.fullmatch(METHODS, given.upper()):
+        raise UsageError(f"not a method: {given[:20]!r}")
+    return profile, given and given.upper(), url
 
 
 def read_headers(lines: Sequence[str]) -> tuple[list[tuple[str, str]], set[str]]:
@@ -79,6 +89,10 @@ def read_headers(lines: Sequence[str]) -> tuple[list[tuple[str, str]], set[str]]
     removed: set[str] = set()
     for line in _expand_header_files(lines):
         match = _HEADER.fullmatch(line)
+        if match is None and not line.isascii():
+            raise UsageError(
+                f"the header {line.partition(':')[0][:60]!r} has a character that is not ASCII"
+            )
         if match is None:
             raise UsageError(
                 f"not a header: {line.partition(':')[0][:60]!r}", cause="write it as NAME: VALUE"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from tokencli.core.request_credentials import RequestCredentials
 from tokencli.core.secret_resolver import SecretResolver
@@ -157,6 +157,7 @@ def send_api_request(
     while True:
         kept = exchange.kept
         headers, query = credentials.build_headers_and_query(kept, request.method, request.url)
+        _check_parameters(query, request.url, profile.name)
         exchange.secrets = tuple(Secret(value) for _, value in (*headers, *query))
 
         def take_reply(head: HttpReply) -> TakeBody | None:
@@ -213,6 +214,17 @@ def _merge_headers(
         else:
             headers[before] += f"{'; ' if name.lower() == 'cookie' else ', '}{value}"
     return headers
+
+
+def _check_parameters(query: Sequence[tuple[str, str]], url: str, profile: str) -> None:
+    """Refuse a URL with a parameter that carries the token: which of both counts isn't known."""
+    own = {name for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True)}
+    for name, _ in query:
+        if name in own:
+            raise UsageError(
+                f"the parameter {name} can't be set, because the token of profile {profile!r} is sent"
+                " in it"
+            )
 
 
 def load_client_certificate(profile: Profile, ctx: Context) -> ClientCertificate | None:

@@ -256,18 +256,18 @@ def check_api_is_named(profile: "Profile") -> None:
 
 def _is_server_named(url: str, profile: "Profile") -> bool:
     """Tell whether a URL is on the token endpoint's server, or on one that the profile sets."""
-    from tokencli.providers.catalog import BUILTIN_NAMES
-
-    if profile.provider.name in BUILTIN_NAMES:
-        return True
     endpoints = {**profile.endpoints, "issuer": profile.issuer or ""}
     named = {KEY_BY_ENDPOINT[name]: endpoint for name, endpoint in endpoints.items()}
     named |= _list_field_servers(profile)
     servers = [profile.token_url, *(named[key] for key in profile.own_keys & named.keys())]
     scheme = urlsplit(profile.token_url).scheme
-    return _get_host_port(url) in map(_get_host_port, filter(None, servers)) and (
-        urlsplit(url).scheme in {"https", scheme}
-    )
+    if urlsplit(url).scheme in {"https", scheme} and (
+        _get_host_port(url) in map(_get_host_port, filter(None, servers))
+    ):
+        return True
+    from tokencli.providers.catalog import BUILTIN_NAMES  # start-up cost
+
+    return profile.provider.name in BUILTIN_NAMES
 
 
 def _list_field_servers(profile: "Profile") -> dict[str, str]:

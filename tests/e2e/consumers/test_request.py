@@ -426,6 +426,11 @@ def test_usage_errors(api: TokenServer, tokencli: Run, tmp_path: Path) -> None:
         (("oauth2",), "there is no URL: 'oauth2' is a profile"),
         ((), "a request has a profile"),
         (("oauth2", "G T", "x"), "not a method"),
+        (("oauth2", "x", "-X", "G T"), "not a method"),
+        (("oauth2", "PUT", "x", "-X", "GET"), "the method is given twice"),
+        (("oauth2", "DELETE"), "there is no URL after the method DELETE"),
+        (("DELETE", "x"), "fix: tokencli request -X DELETE x\n"),
+        (("oauth2", "x", "-H", "X-Name: caf\u00e9"), "is not ASCII"),
         (("oauth2", "x", "-d", "a", "--json", "1"), "only one can be used"),
         (("oauth2", "x", "-d", "@/missing"), "can't read the file '/missing'"),
         (("oauth2", "x", "-H", "no header"), "not a header"),
@@ -453,6 +458,11 @@ def test_both_forms_do_the_same(
     api: TokenServer, run_both: Callable[..., tuple[bytes, bytes]]
 ) -> None:
     """The form without Typer and the whole one."""
-    for words in (("x",), ("PUT", "x", "-d", "a=b", "-H", "X-Tag: 1"), ("x", "--json", "{}", "-i")):
+    for words in (
+        ("x",),
+        ("-X", "PUT", "DELETE"),
+        ("PUT", "x", "-d", "a=b", "-H", "X-Tag: 1"),
+        ("x", "--json", "{}", "-i"),
+    ):
         plain, whole = run_both(*words)
         assert plain.splitlines()[-1] == whole.splitlines()[-1]
