@@ -122,20 +122,12 @@ def replace_process(command: "list[str]", environ: "Mapping[str, str]") -> None:
             except PermissionError as error:
                 refusal = refusal or error
             except OSError as error:
-                if not _is_shell_script(error, path):
+                from tokencli.system.child_process import SHELL, is_shell_script  # start-up cost
+
+                if not is_shell_script(error, path):
                     raise
-                os.execve("/bin/sh", ["/bin/sh", path, *command[1:]], environ)  # noqa: S606
+                os.execve(SHELL, [SHELL, path, *command[1:]], environ)  # noqa: S606
     finally:
         for number, handler in before:
             _signal.signal(number, handler)
     raise refusal or FileNotFoundError(2, "not found", program)
-
-
-def _is_shell_script(error: OSError, path: str) -> bool:
-    """Tell whether the system refused a text without `#!`, which a shell runs (POSIX, execvp)."""
-    import errno
-
-    if error.errno != errno.ENOEXEC:
-        return False
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - pathlib isn't loaded
-        return b"\0" not in file.read(256)

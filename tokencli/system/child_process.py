@@ -1,5 +1,6 @@
 """Run a command as a child process and pass on its signals and exit status."""
 
+import errno
 import os
 import shlex
 import shutil
@@ -15,6 +16,7 @@ from types import FrameType
 from tokencli.errors import UsageError
 from tokencli.system.output_relay import OutputRelay
 
+SHELL = "/bin/sh"
 EXIT_NOT_FOUND = 127
 EXIT_NOT_EXECUTABLE = 126
 TERMINAL_SIGNALS = ("SIGINT", "SIGQUIT")
@@ -44,11 +46,6 @@ def run_child(
         OSError: the command doesn't exist or can't be run; `exit_status_of` has the exit status, and
             `build_start_error` the reason.
     """
-    path = environ.get("PATH", os.defpath)
-    program = shutil.which(command[0], path=path)
-    if program is None:
-        found = command[0] if os.sep in command[0] else _find_in_path(command[0], path)
-        raise PermissionError if found and os.path.lexists(found) else FileNotFoundError
     child: subprocess.Popen[bytes] | None = None
     early: list[int] = []
 
@@ -71,14 +68,7 @@ def run_child(
         before[signal.SIGWINCH] = signal.signal(signal.SIGWINCH, resize)
     try:
         try:
-            child = subprocess.Popen(  # noqa: S603 - the user's own command
-                list(command),
-                executable=program,
-                env=dict(environ),
-                stdout=relay.stdout if relay else None,
-                stderr=relay.stderr if relay else None,
-                close_fds=os.name == "nt",  # a script's own redirections are the command's
-            )
+            child = _start(command, environ, relay)
         except OSError:
             if relay is not None:
                 relay.discard()
@@ -94,6 +84,50 @@ def run_child(
     while relay is not None and not relay.wait(1.0):
         pass
     return status
+
+
+def _start(
+    command: Sequence[str], environ: Mapping[str, str], relay: OutputRelay | None
+) -> "subprocess.Popen[bytes]":
+    """Start a command; a text without `#!` is run by a shell, as execvp does (POSIX)."""
+
+    def start(words: Sequence[str], executable: str) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(  # noqa: S603 - the user's own command
+            list(words),
+            executable=executable,
+            env=dict(environ),
+            stdout=relay.stdout if relay else None,
+            stderr=relay.stderr if relay else None,
+            close_fds=os.name == "nt",  # a script's own redirections are the command's
+        )
+
+    program = _find_program(command[0], environ)
+    try:
+        return start(command, program)
+    except OSError as error:
+        if not is_shell_script(error, program):
+            raise
+        return start([SHELL, program, *command[1:]], SHELL)
+
+
+def _find_program(name: str, environ: Mapping[str, str]) -> str:
+    """Return the path of a program; raises OSError."""
+    path = environ.get("PATH", os.defpath)
+    if os.name == "nt":
+        program = shutil.which(name, path=path)
+        if program is None:
+            raise FileNotFoundError
+        return program
+    existing = [*filter(os.path.lexists, _list_candidates(name, path))]
+    for each in existing:
+        if os.access(each, os.X_OK) and not os.path.isdir(each):  # noqa: PTH112 - a string
+            return each
+    raise PermissionError if existing and os.path.exists(existing[0]) else FileNotFoundError  # noqa: PTH110
+
+
+def is_shell_script(error: OSError, path: str) -> bool:
+    """Tell whether the system refused a text without `#!`, which a shell runs (POSIX, execvp)."""
+    return error.errno == errno.ENOEXEC and b"\0" not in _read_start(Path(path))
 
 
 def end_like(status: int) -> int:
@@ -180,9 +214,9 @@ def _end_group(process: "subprocess.Popen[bytes]") -> None:
 
 def build_start_error(program: str, error: OSError, path: str | None) -> UsageError:
     """Return the error that says why a command could not be run; `path` is the child's PATH."""
-    found = program if os.sep in program else _find_in_path(program, path)
+    found = next(filter(os.path.lexists, _list_candidates(program, path)), None)
     what = f"command {program!r}"
-    if found is None or not os.path.lexists(found):
+    if found is None:
         where = "there is no such file" if os.sep in program else "no directory in PATH has it"
         return UsageError(f"{what}: not found", cause=where if program else None)
     file = Path(found)
@@ -198,11 +232,12 @@ def build_start_error(program: str, error: OSError, path: str | None) -> UsageEr
     return UsageError(f"{what}: can't be run", cause=f"{found}: {reason}")
 
 
-def _find_in_path(program: str, path: str | None) -> str | None:
-    """Return the first file of that name in PATH, whether it can be run or not."""
+def _list_candidates(program: str, path: str | None) -> list[str]:
+    """Return the paths that a command's name stands for, in order, whether there are such files or not."""
+    if os.sep in program or not program:
+        return [program]
     folders = (os.defpath if path is None else path).split(os.pathsep)
-    candidates = [os.path.join(folder or os.curdir, program) for folder in folders]  # noqa: PTH118 - strings
-    return next((each for each in candidates if program and os.path.lexists(each)), None)
+    return [os.path.join(folder or os.curdir, program) for folder in folders]  # noqa: PTH118 - strings
 
 
 def _explain_missing_part(file: Path) -> str:

@@ -144,11 +144,11 @@ def _copy_window_size(source: int, target: int) -> None:
 
 
 def _is_open(number: int) -> bool:
+    """Tell whether the child would have this descriptor: not one that only keeps a number in use."""
     try:
-        os.fstat(number)
+        return os.get_inheritable(number)
     except OSError:
         return False
-    return True
 
 
 def _is_same_file(one: int, other: int) -> bool:
