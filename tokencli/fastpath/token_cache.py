@@ -90,8 +90,10 @@ class TokenCache:
         token, profile = stored.token, self._profile
         value, expires_at = token.access_token.reveal(), token.expires_at
         fresh_until = token.fresh_until(profile.reachable_min_ttl())
-        if token.outputs or token.sliding_lifetime is not None:
-            return False  # outputs are not cached, and use must extend a sliding lifetime
+        if token.outputs or profile.provider.output_names:
+            return False  # they are not cached, and `exec` strips the variables of all of them
+        if token.sliding_lifetime is not None:
+            return False  # use must extend it
         if (
             not profile.hot_copy
             or expires_at is None

@@ -100,6 +100,16 @@ def test_insufficient_tokens_are_not_cached(place: World, more: Mapping[str, obj
     assert answer(place) is None
 
 
+def test_tokens_of_a_provider_with_outputs_are_not_cached(place: World) -> None:
+    """Also if the reply had none: a warm `exec` doesn't know which of their variables to strip."""
+    app = App(environ=place.environ)
+    profile = app.get_profile("p")
+    reply = replace(profile.provider.reply, outputs={"tenant": ("tenant",)})
+    profile = replace(profile, provider=replace(profile.provider, reply=reply))
+    app.token_store(profile).save(fresh(profile))
+    assert answer(place) is None
+
+
 def test_sliding_tokens_are_not_cached(place: World) -> None:
     """Each use has to be recorded, and the fast path writes nothing."""
     app = App(environ=place.environ)
