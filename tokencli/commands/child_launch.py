@@ -23,7 +23,7 @@ from tokencli.core.token_renewal import TokenResult
 from tokencli.errors import UsageError
 from tokencli.fastpath.launcher import EXPIRY_SUFFIX, replace_process, strip_variables
 from tokencli.formats.variable_checks import check_variable_name
-from tokencli.models import Profile, Secret
+from tokencli.models import Profile, Secret, TokenSet
 from tokencli.system.child_process import build_start_error, exit_status_of, run_command
 
 if TYPE_CHECKING:
@@ -87,17 +87,17 @@ def launch_command(
         app.terminal.print_detail(describe_source(result))
         exported = _build_variables(app, profile, result, variable, all_variables=all_variables)
         _warn(app, profile, result, exported)
-        obtained.append((profile, exported))
+        obtained.append((profile, result.token, exported))
     files = None
     if by_file:
         files = _write_files(app, obtained, scope=scope, min_ttl=min_ttl)
         child_environ |= files.variables
     else:
-        for _, exported in obtained:
+        for _, _, exported in obtained:
             child_environ |= _open_descriptor(exported) if by_descriptor else exported.variables
     try:
         if mask:
-            return _run_masked(command, child_environ, [e for _, e in obtained], files)
+            return _run_masked(command, child_environ, [e for _, _, e in obtained], files)
         return _run(command, child_environ)
     except OSError as error:
         report_error(build_start_error(command[0], error, child_environ.get("PATH")))
@@ -145,7 +145,7 @@ def _build_variables(
 
 def _write_files(
     app: App,
-    obtained: Sequence[tuple[Profile, ExportVariables]],
+    obtained: Sequence[tuple[Profile, TokenSet, ExportVariables]],
     *,
     scope: str | None,
     min_ttl: float | None,
@@ -156,10 +156,10 @@ def _write_files(
     files = TokenFiles(app)
     kept = []
     try:
-        for profile, exported in obtained:
-            name, token = exported.variables[0]
-            files.write(name, Secret(token))
-            kept.append((profile, name))
+        for profile, token, exported in obtained:
+            name, value = exported.variables[0]
+            files.write(name, Secret(value))
+            kept.append((profile, token, name))
         files.keep_fresh(kept, scope=scope, min_ttl=min_ttl)
     except BaseException:
         files.remove()

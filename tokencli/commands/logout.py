@@ -13,6 +13,8 @@ from tokencli.commands.options import (
     select_profile_name,
 )
 from tokencli.core.logout import LogoutResult, describe_tokens, log_out
+from tokencli.system.companion import delete_abandoned_dirs
+from tokencli.system.user_dirs import list_hand_over_dirs, state_dir
 
 
 @common_options(lock_timeout=True)
@@ -45,6 +47,8 @@ def logout(
     in_keyring = any(ref.kind == "keyring" for ref in chosen.secrets.values())
     said = _describe_logout(result, secrets_are_kept=in_keyring and not secrets)
     app.terminal.print_note(f"{chosen.name}: {said}")
+    for directory in list_hand_over_dirs(app.environ, state_dir(chosen.state_dir)):
+        delete_abandoned_dirs(directory)
 
 
 def _describe_logout(result: LogoutResult, *, secrets_are_kept: bool) -> str:

@@ -12,17 +12,22 @@ from tokencli.app import App
 from tokencli.core.token_keeper import RENEWAL_SHARE, KeptToken, TokenKeeper
 from tokencli.errors import StorageError, TokencliError, UsageError
 from tokencli.humanize import format_time
-from tokencli.models import Profile, Secret
-from tokencli.system.companion import ProcessWatch, read_start_time, start_companion
+from tokencli.models import Profile, Secret, TokenSet
+from tokencli.system.companion import (
+    ProcessWatch,
+    delete_abandoned_dirs,
+    process_dir_name,
+    start_companion,
+)
 from tokencli.system.private_files import (
     ensure_private_dir,
-    list_names,
     remove_file,
     stat_stamp,
     write_atomically,
 )
-from tokencli.system.user_dirs import explain_missing_runtime_dir, runtime_dir
+from tokencli.system.user_dirs import explain_missing_runtime_dir, hand_over_dir
 from tokencli.terminal.console import write_stderr_line
+from tokencli.token_store.credential_key import derive_binding
 
 FILE_SUFFIX = "_FILE"
 STORE_INTERVAL_S = 2.0
@@ -38,17 +43,16 @@ class TokenFiles:
         Raises:
             StorageError: there is no directory in memory, or it can't be used.
         """
-        base = runtime_dir(app.environ)
-        if base is None:
+        parent = hand_over_dir(app.environ)
+        if parent is None:
             raise missing_memory_error()
         self._app = app
         self._stamps: dict[Path, tuple[int, ...] | None] = {}
         self._tokens: dict[Path, str] = {}
-        parent = base / "exec"
-        for directory in (base, parent):
+        for directory in (parent.parent, parent):
             ensure_private_dir(directory)
-        delete_abandoned_files(parent)
-        self.directory = parent / f"{os.getpid()}.{read_start_time(os.getpid())}"
+        delete_abandoned_dirs(parent)
+        self.directory = parent / process_dir_name()
         ensure_private_dir(self.directory)
 
     def path(self, variable: str) -> Path:
@@ -81,18 +85,22 @@ class TokenFiles:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def keep_fresh(
-        self, profiles: Sequence[tuple[Profile, str]], *, scope: str | None, min_ttl: float | None
+        self,
+        written: Sequence[tuple[Profile, TokenSet, str]],
+        *,
+        scope: str | None,
+        min_ttl: float | None,
     ) -> None:
         """Renew the tokens in the background while this process, or what replaces it, runs.
 
-        `profiles` have the variables of their tokens. The files are deleted at the end.
+        `written` are the tokens in the files and their variables. The files are deleted at the end.
         """
 
         def work(watch: ProcessWatch) -> None:
             app = App(replace(self._app.options, no_input=True, quiet=True), self._app.environ)
             kept = [
-                _KeptFile(self, app, profile.name, variable, scope=scope, min_ttl=min_ttl)
-                for profile, variable in profiles
+                _KeptFile(self, app, profile.name, token, variable, scope=scope, min_ttl=min_ttl)
+                for profile, token, variable in written
             ]
             while not watch.wait(min(file.step() for file in kept)):
                 pass
@@ -111,13 +119,14 @@ class _KeptFile:
         files: TokenFiles,
         app: App,
         profile: str,
+        token: TokenSet,
         variable: str,
         *,
         scope: str | None,
         min_ttl: float | None,
     ) -> None:
         self._files, self._app, self._name, self._variable = files, app, profile, variable
-        self._scope = scope
+        self._profile: Profile | None = None
         self._keeper = TokenKeeper(
             lambda: app.get_profile(self._name, scope=scope),
             app,
@@ -125,9 +134,10 @@ class _KeptFile:
             renewal_share=RENEWAL_SHARE,
         )
         self._written: Secret | None = None
+        self._deleted: Secret | None = None
         self._fingerprint: object = None
         self._reported = ""
-        self._expires_at: float | None = None
+        self._expires_at = token.known_expiry
 
     def step(self) -> float:
         """Renew the token if that is due, and return the seconds until the next look."""
@@ -135,7 +145,13 @@ class _KeptFile:
         is_changed, self._fingerprint = fingerprint != self._fingerprint, fingerprint
         try:
             kept = self._keeper.get(anew=is_changed)
-            if kept.token.access_token != self._written:
+            if kept.is_new or self._profile is None:
+                self._profile = kept.profile
+                self._fingerprint = self._read_fingerprint()
+            if is_changed and kept.error is not None and not self._is_stored(kept):
+                self._remove_file()
+                self._deleted = kept.token.access_token
+            elif kept.token.access_token not in (self._written, self._deleted):
                 self._write(kept)
             self._report(kept.error)
         except TokencliError as error:
@@ -147,6 +163,7 @@ class _KeptFile:
     def _write(self, kept: KeptToken) -> None:
         self._files.write(self._variable, kept.token.access_token)
         self._written, self._expires_at = kept.token.access_token, kept.token.known_expiry
+        self._deleted = None
 
     def _report(self, error: TokencliError | None) -> None:
         """Say once why there is no newer token, and what that means."""
@@ -156,7 +173,8 @@ class _KeptFile:
         self._reported = error.message
         path = self._files.path(self._variable)
         if not path.exists():
-            state = f"{path} was removed, because the token has expired"
+            reason = "has expired" if self._deleted is None else "was deleted, e.g. by a logout"
+            state = f"{path} was removed, because the token {reason}"
         elif self._expires_at is None:
             state = "the old token stays"
         else:
@@ -165,22 +183,24 @@ class _KeptFile:
 
     def _end_expired_token(self) -> None:
         """Remove a token that has expired, so that the command doesn't go on with it."""
-        now = self._app.clock.now()
-        if self._written is not None and self._expires_at is not None and now >= self._expires_at:
-            remove_file(self._files.path(self._variable))
-            self._written, self._reported = None, ""
+        is_expired = self._expires_at is not None and self._app.clock.now() >= self._expires_at
+        if is_expired and self._files.path(self._variable).exists():
+            self._remove_file()
+
+    def _remove_file(self) -> None:
+        remove_file(self._files.path(self._variable))
+        self._written, self._reported = None, ""
+
+    def _is_stored(self, kept: KeptToken) -> bool:
+        key = derive_binding(kept.profile).key
+        return self._app.token_store(kept.profile).load(key) is not None
 
     def _read_fingerprint(self) -> object:
-        profile = self._app.get_profile(self._name, scope=self._scope, anew=None)
-        return self._app.token_cache(profile).fingerprint()
-
-
-def delete_abandoned_files(parent: Path) -> None:
-    """Delete the files of commands that have ended and whose helper was killed."""
-    for name in list_names(parent):
-        pid, _, start_time = name.partition(".")
-        if pid.isdigit() and read_start_time(int(pid)) != start_time:
-            shutil.rmtree(parent / name, ignore_errors=True)
+        """Return what changes whenever another process stores or deletes a token of the profile."""
+        if self._profile is None:
+            return None
+        stored = self._app.token_store(self._profile).fingerprint(derive_binding(self._profile).key)
+        return stored, self._app.token_cache(self._profile).fingerprint()
 
 
 def missing_memory_error() -> StorageError:

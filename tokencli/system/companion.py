@@ -5,12 +5,15 @@ Linux only: it relies on /proc.
 
 import os
 import select
+import shutil
 import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
+
+from tokencli.system.private_files import list_names
 
 POLL_INTERVAL_S = 0.5
 """Seconds between two looks at a process on kernels without pidfd_open, before Linux 5.3."""
@@ -55,6 +58,23 @@ def read_start_time(pid: int) -> str | None:
         return None
     state, *others = fields.rpartition(")")[2].split()
     return None if state in "ZX" else others[18]
+
+
+def process_dir_name() -> str:
+    """Return a directory name for files that are of use only while this process runs."""
+    return f"{os.getpid()}.{read_start_time(os.getpid())}"
+
+
+def delete_abandoned_dirs(parent: Path) -> None:
+    """Delete the directories named by `process_dir_name` whose processes have ended.
+
+    Raises:
+        StorageError: `parent` can't be read.
+    """
+    for name in list_names(parent):
+        pid, _, start_time = name.partition(".")
+        if pid.isdigit() and read_start_time(int(pid)) != start_time:
+            shutil.rmtree(parent / name, ignore_errors=True)
 
 
 def start_companion(

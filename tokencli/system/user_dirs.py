@@ -16,6 +16,7 @@ from tokencli.system.private_files import ensure_private_dir, read_private_file,
 _RUNTIME_DIRS_FILE = "runtime_dirs"
 SANDBOX_DIR_PREFIX = "tokencli-sandbox-"
 """Start of the names of the temporary directories of `tokencli sandbox`."""
+_HAND_OVER_DIR = "exec"
 _MEMORY_FILE_SYSTEMS = frozenset({"tmpfs", "ramfs"})
 
 
@@ -50,6 +51,22 @@ def runtime_dir(environ: Mapping[str, str]) -> Path | None:
         return None
     base = find_memory_dir((environ.get("XDG_RUNTIME_DIR", ""), _usual_runtime_dir()))
     return None if base is None else base / "tokencli"
+
+
+def hand_over_dir(environ: Mapping[str, str]) -> Path | None:
+    """Return the directory in memory for the token files of running commands, or None.
+
+    It is in /dev/shm if there is no runtime directory, as in containers and cron jobs.
+    """
+    base = runtime_dir(environ) or _shared_memory_dir()
+    return None if base is None else base / _HAND_OVER_DIR
+
+
+def list_hand_over_dirs(environ: Mapping[str, str], state: Path) -> list[Path]:
+    """Return the directories that may have token files of any of the user's commands."""
+    bases = (runtime_dir(environ), *(b / "tokencli" for b in list_runtime_dirs(state)))
+    found = [base for base in (*bases, _shared_memory_dir()) if base is not None]
+    return [base / _HAND_OVER_DIR for base in dict.fromkeys(found)]
 
 
 def explain_missing_runtime_dir() -> str:
@@ -124,6 +141,14 @@ def find_file_system(path: Path) -> str | None:
         if fields.split()[2:3] == [number]:
             return "drvfs" if "aname=drvfs" in rest else rest.split()[0]
     return None
+
+
+def _shared_memory_dir() -> Path | None:
+    """Return a directory of the user in /dev/shm (Linux); it is checked before it is used."""
+    base = Path("/dev/shm")  # noqa: S108 - see private_files
+    if sys.platform != "linux" or not is_memory_backed(base):
+        return None
+    return base / f"tokencli-{os.geteuid()}"
 
 
 def _usual_runtime_dir() -> str:

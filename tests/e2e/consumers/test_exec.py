@@ -19,6 +19,7 @@ from tests.fast_path_world import MEMORY
 from tokencli.sandbox.groupid import GroupId
 from tokencli.sandbox.server import Sandbox
 from tokencli.system import companion
+from tokencli.system.user_dirs import is_memory_backed
 
 pytestmark = pytest.mark.long
 
@@ -157,15 +158,18 @@ def test_a_killed_helper_is_replaced(sleeping: subprocess.Popen[str], memory: Pa
     wait_for(lambda: is_clean(memory))
 
 
+@pytest.mark.parametrize(
+    "command", [["exec", "groupid", "--file", "--", "true"], ["logout", "groupid"]]
+)
 def test_the_next_command_deletes_what_is_left(
-    sleeping: subprocess.Popen[str], memory: Path, tokencli: Run
+    sleeping: subprocess.Popen[str], memory: Path, tokencli: Run, command: list[str]
 ) -> None:
-    """If all helpers and the command were killed."""
+    """If all helpers and the command were killed; a logout does so, too."""
     for pid in (*helpers(sleeping.pid), sleeping.pid):
         os.kill(pid, signal.SIGKILL)
     sleeping.wait(20)
     assert not is_clean(memory)
-    assert tokencli("exec", "groupid", "--file", "--", "true").code == 0
+    assert tokencli(*command).code == 0
     wait_for(lambda: is_clean(memory))
 
 
@@ -236,6 +240,37 @@ def test_a_failed_renewal_is_loud_and_keeps_the_token(memory: Path) -> None:
     assert len(warnings) == 2
 
 
+@pytest.mark.parametrize("has_runtime_dir", [True, False])
+def test_a_logout_ends_the_file(
+    memory: Path, tokencli: Run, monkeypatch: pytest.MonkeyPatch, has_runtime_dir: bool
+) -> None:
+    """A token that was revoked isn't left in it, and the next sign-in brings it back."""
+    if not has_runtime_dir:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", "")
+    with Sandbox(sign_in="alice") as sandbox:
+        for name, value in sandbox.variables.items():
+            monkeypatch.setenv(name, value)
+        assert tokencli("login", "corp").code == 0
+        line = 'echo "$ACCESS_TOKEN_FILE"; exec sleep 60'
+        with subprocess.Popen(
+            [script(), "exec", "corp", "--file", "--", "sh", "-c", line],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            path = Path(process.stdout.readline().strip())
+            first = path.stat().st_ino
+            wait_for(lambda: path.stat().st_ino != first)  # the helper has written it again
+            assert tokencli("logout", "corp").code == 0
+            wait_for(lambda: not path.exists())
+            assert tokencli("login", "corp").code == 0
+            wait_for(path.exists)
+            process.kill()
+            _, err = process.communicate(timeout=20)
+    assert err.count(f"{path} was removed, because the token was deleted, e.g. by a logout") == 1
+
+
 def test_without_pidfd(monkeypatch: pytest.MonkeyPatch) -> None:
     """On an older kernel the end of a process is noticed as well."""
     monkeypatch.delattr(os, "pidfd_open")
@@ -257,15 +292,18 @@ def test_a_descriptor(sandbox: Sandbox, tokencli: Run) -> None:
     assert "ACCESS_TOKEN_EXPIRES_AT=" in done.out
 
 
-def test_no_directory_in_memory(tokencli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error says why, and the other way works."""
-    with Sandbox() as sandbox:
-        monkeypatch.setenv("TOKENCLI_CONFIG", sandbox.config_file)
-        monkeypatch.setenv("XDG_RUNTIME_DIR", "/no/such/directory")
-        done = tokencli("exec", "groupid", "--file", "--", "true")
-        assert done.code == 8
-        assert "XDG_RUNTIME_DIR is /no/such/directory, which does not exist" in done.err
-        assert tokencli("exec", "groupid", "--fd", "--", "true").code == 0
+@pytest.mark.parametrize("runtime_dir", ["", "/no/such/directory"])
+def test_without_a_runtime_directory(
+    sandbox: Sandbox, tokencli: Run, monkeypatch: pytest.MonkeyPatch, runtime_dir: str
+) -> None:
+    """As in a container or a cron job: the file is in memory, e.g. in /dev/shm, and just as private."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", runtime_dir)
+    line = 'echo "$ACCESS_TOKEN_FILE"; stat -c %a "$ACCESS_TOKEN_FILE" "${ACCESS_TOKEN_FILE%/*}"'
+    done = tokencli("exec", "groupid", "--file", "--", "sh", "-c", line)
+    path, *modes = done.out.splitlines()
+    assert is_memory_backed(Path(path).parent.parent)
+    assert modes == ["600", "700"]
+    wait_for(lambda: not Path(path).parent.exists())
 
 
 @pytest.mark.parametrize(
