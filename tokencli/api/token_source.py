@@ -188,9 +188,10 @@ class TokenSource:
             checked = _load_config(config).get_profile(profile, scope)
             if checked.dpop:
                 raise UsageError(
-                    f"an auth object can't be used with profile {checked.name!r}",
-                    cause="its tokens are bound to a key (DPoP), so each request needs its own proof",
-                    fix=f"tokencli get {checked.command_line_name} --format dpop --url URL",
+                    f"the token of profile {checked.name!r} is bound to a key, so each request needs"
+                    " its own proof",
+                    cause="an HTTP client can't make one (RFC 9449); tokencli proxy does",
+                    fix=f"tokencli proxy {checked.command_line_name}" if checked.api_url else None,
                 )
 
     def __getstate__(self) -> dict[str, object]:

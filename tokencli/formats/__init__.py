@@ -47,6 +47,7 @@ OPTION_CHECKS: dict[str, str] = {
     "template": "tokencli.formats.template:check_options",
     "exec_credential": "tokencli.formats.exec_credential:check_options",
     "aws_process": "tokencli.formats.aws_process:check_options",
+    "terraform": "tokencli.formats.terraform:check_options",
 }
 """Format with options -> `module:function` of (profile, **options) that returns those for `render`."""
 
@@ -179,7 +180,9 @@ def load_dialect(name: str) -> Dialect:
     if name not in DIALECTS:
         raise UsageError(
             f"unknown shell or format {name!r}: use {', '.join(DIALECTS)}",
-            fix="tokencli export --help",
+            fix=f"tokencli get --format {name}"
+            if name in TOKEN_FORMATS
+            else "tokencli export --help",
         )
     return cast(Dialect, _load_attribute(DIALECTS[name]))
 

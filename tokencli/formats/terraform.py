@@ -1,7 +1,8 @@
 """The result of a program of Terraform's data source `external`: a flat JSON object of strings."""
 
+from tokencli.errors import UsageError
 from tokencli.formats.json import build_token_object, dump_json_line
-from tokencli.models import TokenSet
+from tokencli.models import Profile, TokenSet
 
 MEMBERS = ("profile", "access_token", "token_type", "scope", "expires_at", "expires_at_epoch")
 """Each is in every result, so that an expression can rely on it; times relative to now would change in each plan."""
@@ -13,3 +14,13 @@ def render(profile: str, token: TokenSet, now: float) -> str:
     return dump_json_line(
         {name: "" if found[name] is None else str(found[name]) for name in MEMBERS}
     )
+
+
+def check_options(profile: Profile) -> dict[str, str]:
+    """Return no options; raises UsageError for a DPoP-bound token, because Terraform hides warnings."""
+    if profile.dpop:
+        raise UsageError(
+            f"Terraform can't use the token of profile {profile.name!r}: it is DPoP-bound",
+            cause="each request with it needs a proof made with tokencli's key (RFC 9449)",
+        )
+    return {}

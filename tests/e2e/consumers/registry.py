@@ -26,19 +26,26 @@ class Registry:
     ca_file: Path
     files: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     """Path -> media type and content."""
-    delay: float = 0.0
-    """Seconds before each reply."""
+    slow_paths: set[str] = field(default_factory=set)
+    """Files whose replies take until the token has expired that was sent."""
     refusals: int = 0
     """How many requests with a token were refused."""
 
-    def accepts(self, authorization: str) -> bool:
-        """Tell whether a header has a token that is valid now, as bearer token or as password."""
+    def accepts(self, authorization: str, *, until_expired: bool) -> bool:
+        """Tell whether a header has a token that is valid now, as bearer token or as password.
+
+        `until_expired` waits until it no longer is.
+        """
         scheme, _, value = authorization.partition(" ")
         if scheme == "Basic":
             value = b64decode(value).decode().partition(":")[2]
-        found = [token.state for token in self.sandbox.issued_tokens if token.token == value]
-        self.refusals += bool(value) and found != ["active"]
-        return found == ["active"]
+        found = [token for token in self.sandbox.issued_tokens if token.token == value]
+        accepted = [token.state for token in found] == ["active"]
+        self.refusals += bool(value) and not accepted
+        while accepted and until_expired and found[0].state == "active":
+            time.sleep(0.05)
+            found = [token for token in self.sandbox.issued_tokens if token.token == value]
+        return accepted
 
 
 @contextmanager
@@ -72,9 +79,8 @@ def _make_handler(registry: Registry) -> Callable[..., BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             authorization = self.headers.get("Authorization", "")
-            time.sleep(registry.delay)
             media_type, content = registry.files.get(self.path, ("text/plain", b""))
-            if not registry.accepts(authorization):
+            if not registry.accepts(authorization, until_expired=self.path in registry.slow_paths):
                 self.send_response(401)
                 self.send_header("WWW-Authenticate", 'Basic realm="registry"')
                 content = b""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import script
+from tests.e2e.consumers.expiries import set_lifetime
 from tokencli.commands.help import read_page
 from tokencli.sandbox.server import Sandbox
 
@@ -16,11 +17,13 @@ pytestmark = pytest.mark.long
 PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
 PAUSE = """    - name: Wait until the token has expired
       ansible.builtin.pause:
-        seconds: 4
+        seconds: SECONDS
 """
 
 
-def run_playbook(sandbox: Sandbox, folder: Path, rounds: int) -> subprocess.CompletedProcess[str]:
+def run_playbook(
+    sandbox: Sandbox, folder: Path, *, rounds: int, pause_s: int = 0
+) -> subprocess.CompletedProcess[str]:
     """Run the playbook of the manual's page, with its task several times, in a folder."""
     text = read_page("ansible").partition("```yaml\n")[2].partition("```")[0]
     text = text.replace("groupid", "oauth2").replace("/etc/ssl/demo-ca.pem", sandbox.ca_file)
@@ -30,7 +33,9 @@ def run_playbook(sandbox: Sandbox, folder: Path, rounds: int) -> subprocess.Comp
     head, tasks, task = text.partition("  tasks:\n")
     assert tasks
     playbook = folder / "playbook.yml"
-    playbook.write_text(head + tasks + (task + PAUSE) * (rounds - 1) + task)
+    playbook.write_text(
+        head + tasks + (task + PAUSE.replace("SECONDS", str(pause_s))) * (rounds - 1) + task
+    )
     return subprocess.run(
         [PLAYBOOK, "-vvv", "-i", "localhost,", "-c", "local", playbook],
         env={
@@ -43,14 +48,14 @@ def run_playbook(sandbox: Sandbox, folder: Path, rounds: int) -> subprocess.Comp
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=250,
     )
 
 
 def test_tokens_expire_during_a_playbook(short_lived: Sandbox, tmp_path: Path) -> None:
     """Each task gets a token that is fresh at that moment; no token is in the output or the log."""
-    short_lived.set_faults(lifetime="4s")  # a module takes a second to start on a busy machine
-    done = run_playbook(short_lived, tmp_path, rounds=4)
+    lifetime = set_lifetime(short_lived, 4)
+    done = run_playbook(short_lived, tmp_path, rounds=4, pause_s=lifetime)
     assert done.returncode == 0, done.stdout + done.stderr
     states = [token.state for token in short_lived.issued_tokens]
     assert states.count("expired") >= 3

@@ -115,6 +115,39 @@ def test_tokens_expire_between_runs(
         assert "Authorization: Bearer ey" not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    ("command", "reference"),
+    [
+        ("bru run me.bru --cacert {ca_file}", "{{process.env.ACCESS_TOKEN}}"),
+        ("httpyac send me.http --all --output response", "{{$processEnv ACCESS_TOKEN}}"),
+    ],
+    ids=["bru", "httpyac"],
+)
+def test_variable_of_exec(
+    command: str, reference: str, programs: Path, short_lived: Sandbox, tmp_path: Path
+) -> None:
+    """Each run gets the token in its environment, and no file has it."""
+    set_lifetime(short_lived, 6)
+    (tmp_path / "bruno.json").write_text('{"version": "1", "name": "demo", "type": "collection"}')
+    for name, text in (("me.bru", BRUNO_REQUEST), ("me.http", HTTP_REQUEST)):
+        text = text.replace("{{URL}}", f"{short_lived.url}/oauth2/resource")
+        (tmp_path / name).write_text(text.replace("{{ACCESS_TOKEN}}", reference))
+    program, *args = command.format(ca_file=short_lived.ca_file).split()
+
+    for _ in until_expired(short_lived):
+        done = subprocess.run(
+            [script(), "exec", "oauth2", "--", programs / program, *args],
+            cwd=tmp_path,
+            env={**os.environ, "NODE_EXTRA_CA_CERTS": short_lived.ca_file},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "Bearer ey" not in done.stdout + done.stderr
+
+
 def test_tokens_expire_during_a_run_behind_the_proxy(
     programs: Path, short_lived: Sandbox, tmp_path: Path
 ) -> None:

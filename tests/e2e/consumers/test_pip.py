@@ -18,16 +18,15 @@ from tokencli.sandbox.server import Sandbox
 
 pytestmark = pytest.mark.long
 
-PACKAGES = [f"demo{letter}" for letter in "abcdefgh"]
+PACKAGES = [f"demo{letter}" for letter in "abcd"]
 UV = Path(sys.executable).with_name("uv")
 
 
 @pytest.fixture
 def index(short_lived: Sandbox, tmp_path: Path) -> Iterator[Registry]:
-    """Run an index with some packages (PEP 503); each answer takes a while."""
-    lifetime = set_lifetime(short_lived, 2)
+    """Run an index with some packages (PEP 503)."""
+    set_lifetime(short_lived, 6)
     with running_registry(short_lived, tmp_path) as registry:
-        registry.delay = 0.2 * lifetime
         for name in PACKAGES:
             wheel = f"{name}-1.0-py3-none-any.whl"
             page = f'<a href="/files/{wheel}">{wheel}</a>'.encode()
@@ -112,6 +111,7 @@ def test_tokens_expire_during_an_installation_by_pip(
     index: Registry, environ: dict[str, str], tmp_path: Path
 ) -> None:
     """pip asks again after each 401; the token is in neither its output nor its log."""
+    index.slow_paths = {f"/simple/{name}/" for name in PACKAGES[:3]}
     printed = run(
         *(sys.executable, "-m", "pip", "install", "-vvv", "--no-cache-dir"),
         *("--log", tmp_path / "log", "--target", tmp_path / "out"),
@@ -129,8 +129,6 @@ def test_tokens_expire_between_runs_of_uv(
     index: Registry, environ: dict[str, str], tmp_path: Path
 ) -> None:
     """Each run gets a token that lives long enough: from the script, or in the index's variable."""
-    set_lifetime(index.sandbox, 6)
-    index.delay = 0
     write_script(tmp_path / "index-token", index)
     uv = (UV, "pip", "install", "-vv", "--no-cache", "--no-deps")
     name = PACKAGES[0]

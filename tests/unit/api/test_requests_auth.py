@@ -88,21 +88,24 @@ def test_min_ttl_and_scope(sandbox: Sandbox) -> None:
     assert token != tokencli.token("oauth2")
 
 
-def test_dpop_is_refused(configure: Configure) -> None:
-    """A token that is bound to a key needs a proof for each request, which only `get` makes."""
+@pytest.mark.parametrize("api_url", ["", 'api_url = "https://api.example.com/"'])
+def test_dpop_is_refused(configure: Configure, api_url: str) -> None:
+    """A token that is bound to a key needs a proof for each request, which the proxy makes."""
     configure(
-        """
+        f"""
 [profiles.p]
+{api_url}
 provider = "oauth2"
 grant = "client_credentials"
 token_url = "https://127.0.0.1:9/token"
 client_id = "x"
-client_secret = { env = "SECRET" }
+client_secret = {{ env = "SECRET" }}
 dpop = true
 """
     )
-    with pytest.raises(UsageError, match="'p'"):
+    with pytest.raises(UsageError, match="'p'") as caught:
         tokencli.TokenAuth("p")
+    assert caught.value.fix == ("tokencli proxy p" if api_url else None)
 
 
 @pytest.mark.parametrize("use", USES)

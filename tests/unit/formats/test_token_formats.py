@@ -1,11 +1,18 @@
 """Output of `get --format`."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from tokencli.errors import ReplyError, UsageError
-from tokencli.formats import TOKEN_FORMATS, render_token, require_token_format
+from tokencli.formats import (
+    TOKEN_FORMATS,
+    check_format_options,
+    load_dialect,
+    render_token,
+    require_token_format,
+)
 from tokencli.models import Profile, Secret, TokenSet
 from tokencli.provider_schema import Endpoints, Grant, Provider
 
@@ -95,13 +102,16 @@ def test_json_is_ascii_for_any_token() -> None:
 
 
 def test_unknown_format_lists_the_known_ones() -> None:
-    """For a dialect of `export` the fix is the `export` command."""
+    """The fix is the other command if that has the format."""
     with pytest.raises(UsageError) as caught:
         require_token_format("yaml")
     assert all(name in caught.value.message for name in TOKEN_FORMATS)
     with pytest.raises(UsageError) as caught:
         render_token("fish", PROFILE, token(), NOW)
     assert caught.value.fix == "tokencli export --format fish"
+    with pytest.raises(UsageError) as caught:
+        load_dialect("terraform")
+    assert caught.value.fix == "tokencli get --format terraform"
 
 
 def test_terraform_result_has_only_strings() -> None:
@@ -120,3 +130,5 @@ def test_terraform_result_has_only_strings() -> None:
     unknown = json.loads(render_token("terraform", PROFILE, token(), NOW))
     assert unknown.keys() == known.keys()
     assert unknown["expires_at"] == unknown["scope"] == ""
+    with pytest.raises(UsageError, match="DPoP-bound"):  # Terraform hides warnings
+        check_format_options("terraform", replace(PROFILE, dpop=True), {})
