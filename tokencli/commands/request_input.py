@@ -4,7 +4,8 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from tokencli.errors import StorageError, UsageError
 from tokencli.models import StreamedBody
 from tokencli.net.request_guard import FRAMING_HEADERS
 
-MAX_BUFFERED_BYTES = 1 << 20
-"""Bytes of stdin that are kept, so that the request can be repeated."""
+MAX_BUFFERED_BYTES = 16 << 20
+"""Bytes of a pipe that are kept, so that their number can be sent and the request be repeated."""
 CHUNK_BYTES = 64 * 1024
 MAX_HEADERS_BYTES = 1 << 20
 FORM_CONTENT_TYPE = "application/x-www-form-urlencoded"
@@ -23,7 +24,7 @@ _HEADER = re.compile(
     r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?::[ \t]*([\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?[ \t]*|;)"
 )
 """`NAME: VALUE`, `NAME:` to send none, or `NAME;` to send an empty one, as in curl."""
-_DROPPED_IN_FORMS = dict.fromkeys(b"\r\n\0")
+_DROPPED_IN_FORMS = b"\r\n\0"
 _FORM_PARAMETER = re.compile(r";\s*(type|filename)=")
 
 
@@ -159,43 +160,61 @@ class _File:
     is_form: bool = False
     """Whether line breaks and null bytes are left out, as curl does in a form."""
 
-    def iterate(self) -> Iterator[bytes]:
+    def iterate(self) -> Generator[bytes, None, None]:
         """Yield its content, which is never empty."""
         try:
             with open(0 if self.path == "-" else self.path, "rb", closefd=self.path != "-") as file:
                 while chunk := file.read(CHUNK_BYTES):
                     if self.is_form:
-                        chunk = bytes(byte for byte in chunk if byte not in _DROPPED_IN_FORMS)
+                        chunk = chunk.translate(None, _DROPPED_IN_FORMS)
                     if chunk:
                         yield chunk
         except (OSError, ValueError) as error:
             raise _unreadable_error(self.path, error) from None
 
     def measure(self) -> int | None:
-        """Return its size; None if that isn't known before it is read.
+        """Return how many bytes `iterate` yields; None if it can be read only once, e.g. a pipe.
 
         Raises:
             UsageError: it can't be read.
         """
+        if self.path == "-":
+            return None
         try:
-            with Path(self.path).open("rb") as file:
-                status = os.fstat(file.fileno())
+            status = Path(self.path).stat()
         except (OSError, ValueError) as error:
             raise _unreadable_error(self.path, error) from None
-        return status.st_size if stat.S_ISREG(status.st_mode) and not self.is_form else None
-
-    @property
-    def is_regular(self) -> bool:
-        """Whether it can be read again."""
-        return Path(self.path).is_file()
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        if self.is_form or not status.st_size:  # files in /proc have content, but no size
+            return sum(map(len, self.iterate()))
+        with closing(self.iterate()) as chunks:
+            next(chunks, None)  # raises an error if it can't be read
+        return status.st_size
 
 
 @dataclass(frozen=True, slots=True)
-class _RestOfStdin:
-    """What comes on stdin after the bytes that were kept."""
+class _SizedFile:
+    """A file that can be read again, and how many of its bytes are sent."""
+
+    file: _File
+    size: int
+
+    def iterate(self) -> Iterator[bytes]:
+        """Yield as many bytes as it had, because the length was sent already."""
+        left = self.size
+        for chunk in self.file.iterate():
+            piece = chunk[:left]
+            left -= len(piece)
+            if piece:
+                yield piece
+        if left:
+            path = self.file.path[:200]
+            raise StorageError(f"the file {path!r} became shorter while it was sent")
 
 
-_Piece = bytes | _File | _RestOfStdin
+_Piece = bytes | _SizedFile | Iterator[bytes]
+"""A part of a body; an iterator yields what was not kept of a pipe."""
 
 
 def _unreadable_error(path: str, error: Exception) -> UsageError:
@@ -217,17 +236,20 @@ def _read_data(
 
 
 def _open_file(path: str, *, is_form: bool = False) -> Iterator[_Piece]:
-    if path != "-":
-        yield _File(path, is_form)
+    file = _File(path, is_form)
+    size = file.measure()
+    if size is not None:
+        yield _SizedFile(file, size)
         return
-    if sys.stdin is None:
+    if path == "-" and sys.stdin is None:
         raise UsageError("can't read the body: stdin is closed")
     kept = bytearray()
-    for chunk in _File("-", is_form).iterate():
+    chunks = file.iterate()
+    for chunk in chunks:
         kept += chunk
         if len(kept) > MAX_BUFFERED_BYTES:
             yield bytes(kept)
-            yield _RestOfStdin()
+            yield chunks
             return
     yield bytes(kept)
 
@@ -236,44 +258,22 @@ def _join_pieces(pieces: Iterator[_Piece]) -> StreamedBody:
     """Return a body that is read while it is sent."""
     parts = [piece for piece in pieces if piece != b""]
     sizes = [
-        len(part)
-        if isinstance(part, bytes)
-        else part.measure()
-        if isinstance(part, _File)
-        else None
+        len(part) if isinstance(part, bytes) else part.size
         for part in parts
+        if isinstance(part, bytes | _SizedFile)
     ]
-    known = [size for size in sizes if size is not None]
+    is_known = len(sizes) == len(parts)
 
     def iterate() -> Iterator[bytes]:
-        for part, size in zip(parts, sizes, strict=True):
+        for part in parts:
             if isinstance(part, bytes):
                 yield part
-            elif isinstance(part, _RestOfStdin):
-                yield from _File("-").iterate()
+            elif isinstance(part, _SizedFile):
+                yield from part.iterate()
             else:
-                yield from _read_exactly(part, size)
+                yield from part
 
-    return StreamedBody(
-        iterate,
-        sum(known) if len(known) == len(sizes) else None,
-        is_repeatable=all(
-            isinstance(part, bytes) or (isinstance(part, _File) and part.is_regular)
-            for part in parts
-        ),
-    )
-
-
-def _read_exactly(file: _File, size: int | None) -> Iterator[bytes]:
-    """Yield so many bytes of a file, as its length was sent already."""
-    left = size
-    for chunk in file.iterate():
-        piece = chunk if left is None else chunk[:left]
-        left = None if left is None else left - len(piece)
-        if piece:
-            yield piece
-    if left:
-        raise StorageError(f"the file {file.path[:200]!r} became shorter while it was sent")
+    return StreamedBody(iterate, sum(sizes) if is_known else None, is_repeatable=is_known)
 
 
 def _build_form(values: Sequence[str], boundary: str) -> Iterator[_Piece]:

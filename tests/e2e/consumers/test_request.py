@@ -233,6 +233,40 @@ def test_bodies(api: TokenServer, tmp_path: Path) -> None:
     )  # type: ignore[operator]
 
 
+def test_bodies_have_a_length(api: TokenServer, tmp_path: Path) -> None:
+    """Whatever the body is read from: many servers take a body in chunks for an empty one."""
+    file, empty, pipe = tmp_path / "file", tmp_path / "empty", tmp_path / "pipe"
+    file.write_bytes(b"a=b\r\nc=d\n" * 9000)
+    empty.touch()
+    os.mkfifo(pipe)
+    octets = ("-H", "Content-Type: application/octet-stream")
+    for words, size in (
+        (("-d", f"@{file}"), 6 * 9000),
+        (("-d", f"@{file}", *octets), 9 * 9000),
+        (("-d", "@-"), 6 * 9000),
+        (("-d", f"@{pipe}"), 6 * 9000),
+        (("-d", f"@{empty}"), 0),
+        (("-d", "@/dev/null"), 0),
+        (("-d", "@/proc/self/statm"), None),
+        (("--json", f"@{file}"), 9 * 9000),
+        (("--json", "@-"), 9 * 9000),
+        (("--json", "@/proc/self/statm"), None),
+        (("-F", f"f=@{file}"), None),
+        (("-F", "f=@-", "-F", f"g=<{pipe}"), None),
+    ):
+        reader = subprocess.Popen(["/bin/sh", "-c", 'cat "$0" >"$1"', file, pipe])
+        try:
+            found = echo("x", *words, stdin=file.read_bytes())
+        finally:
+            reader.kill()
+            reader.wait()
+        headers = found["headers"]
+        assert isinstance(headers, dict)
+        assert "transfer-encoding" not in headers, words
+        assert headers["content-length"] == str(found["size"]), words
+        assert found["size"] == size if size is not None else found["size"], words
+
+
 def test_large_bodies_take_little_memory(api: TokenServer, tmp_path: Path) -> None:
     """96 MiB go up from a file and from a pipe, and down, without being held in memory."""
     size = 96
