@@ -205,6 +205,8 @@ class App:
 
     def _load_cached_profile(self, name: str | None) -> Profile | None:
         """Return the profile as an earlier run resolved it, if nothing can have changed since."""
+        if name == "":
+            return None
         (default,) = self.fast_path_records.read("default") or ("",)
         chosen = name or self.environ.get("TOKENCLI_PROFILE") or default
         record = self.fast_path_records.read("profile", chosen) if chosen else None

@@ -73,6 +73,16 @@ class UsageError(TokencliError):
     exit_code = 2
 
 
+def check_profile_name(*names: str | None) -> None:
+    """Raise UsageError if a profile's name is empty: the default profile may not be the one meant."""
+    if "" in names:
+        raise UsageError(
+            "the profile's name is empty",
+            cause="a shell variable that isn't set may be in its place; without a name it is the default"
+            " profile",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class ConfigProblem:
     """A problem in a configuration file."""

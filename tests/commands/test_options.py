@@ -106,3 +106,31 @@ def test_an_option_before_its_command_is_moved_behind_it(
     done = tokencli(*shlex.split(words))
     assert done.code == 2
     assert done.err.splitlines()[1].removeprefix("tokencli: ") == f"fix: {fix}"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "get @", "get -p @", "export @", "exec @ -- true", "exec @ @ -- true", "refresh @", "login @", "logout @",
+        "log @", "status @", "why -p @", "inspect -p @", "doctor @", "curl @ -- https://127.0.0.1/",
+        "request @ me", "request -p @ me", "keep @ --to kept", "proxy @ --to https://127.0.0.1/",
+        "profiles show @", "profiles edit @ --set timeout=3s", "profiles use @", "profiles test @",
+        "profiles remove @ --yes", "profiles rename @ new", "git-credential @ get",
+    ],
+)  # fmt: skip
+def test_an_empty_name_is_not_the_default_profile(
+    line: str, tokencli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in `get "$UNSET"`, even if a token of the default profile is cached."""
+    monkeypatch.chdir(tmp_path)
+    with Sandbox() as running:
+        monkeypatch.setenv("TOKENCLI_CONFIG", running.config_file)
+        monkeypatch.setenv("TOKENCLI_PROFILE", "")
+        assert tokencli("get").code == 0
+        assert tokencli("exec", "--", "true").code == 0
+        words = ["" if word == "@" else word for word in line.split()]
+        done = tokencli(*words)
+        assert done.code == 2
+        assert "error: the profile's name is empty\n" in done.err
+        assert done.out == ("false\n" if words[0] == "export" else "")
+        assert tokencli("get").code == 0

@@ -17,7 +17,7 @@ from tokencli.app import App, AppOptions
 from tokencli.commands.error_report import build_missing_dashes_error
 from tokencli.duration import MIN_DURATION
 from tokencli.duration import parse_duration as parse_seconds
-from tokencli.errors import UsageError
+from tokencli.errors import UsageError, check_profile_name
 
 
 def parse_duration(text: str) -> float:
@@ -176,7 +176,12 @@ ScopeOption = Annotated[
 
 
 def select_profile_name(argument: str | None, option: str | None) -> str | None:
-    """Return the profile named on the command line, as an argument or with --profile."""
+    """Return the profile named on the command line, as an argument or with --profile.
+
+    Raises:
+        UsageError: two are named, or the name is empty.
+    """
+    check_profile_name(argument, option)
     if argument is not None and option is not None and argument != option:
         raise UsageError(f"two different profiles were given: {argument!r} and {option!r}")
     return argument if argument is not None else option

@@ -51,7 +51,7 @@ def refresh(
             format_name="json" if json_output else "raw",
             scope=scope,
         )
-    elif profile or profile_option or scope:
+    elif (profile, profile_option, scope) != (None, None, None):
         raise UsageError(
             "--all can't be combined with a profile or --scope", fix="tokencli refresh --all"
         )

@@ -15,7 +15,7 @@ from tokencli.config.config_file import (
     read_config_text,
 )
 from tokencli.config.toml_positions import find_line, map_key_lines
-from tokencli.errors import ConfigError, ConfigProblem
+from tokencli.errors import ConfigError, ConfigProblem, check_profile_name
 from tokencli.models import Profile
 from tokencli.problems import (
     Finding,
@@ -148,8 +148,9 @@ class Config:
         """Return the profile named by flag, TOKENCLI_PROFILE or `default_profile`, else the only one.
 
         Raises:
-            ConfigError: none is named and there is not exactly one.
+            UsageError: the flag is empty. ConfigError: none is named and there is not exactly one.
         """
+        check_profile_name(flag)
         chosen = flag or self._environ.get("TOKENCLI_PROFILE") or self.default_profile
         if chosen:
             return chosen
@@ -334,6 +335,7 @@ class Config:
         return table if isinstance(table, dict) else {}
 
     def _unknown_profile_error(self, name: str) -> ConfigError:
+        check_profile_name(name)
         names = self.profile_names()
         likely = closest_match(name, names)
         hint = f"; did you mean {likely}?" if likely else ""

@@ -32,14 +32,15 @@ def launch_with_cached_tokens(argv: "list[str]", environ: "Mapping[str, str]") -
     if "--" not in argv or sys.platform != "linux" or reader.has_unknown_variables(environ):
         return
     end = argv.index("--")
-    names, command = argv[1:end] or [""], argv[end + 1 :]
+    names: list[str | None] = [*argv[1:end]] or [None]
+    command = argv[end + 1 :]
     if not command or len(names) > MAX_PROFILES:
         return
     variables: dict[str, str] = {}
     count = 0
     try:
         for name in dict.fromkeys(names):
-            found = reader.find_token_record(name or None, environ)
+            found = reader.find_token_record(name, environ)
             fields = None if found is None else reader.read_fresh_token(*found, environ)
             if fields is None:
                 return
