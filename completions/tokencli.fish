@@ -124,7 +124,7 @@ complete -c tokencli -n '__tokencli_at export' -l help -s h -d 'Show this messag
 complete -c tokencli -n '__tokencli_at exec' -f -a '(__tokencli_names)'
 complete -c tokencli -n '__tokencli_at exec' -l var -r -f -d 'Variable to set instead of the profile\'s.'
 complete -c tokencli -n '__tokencli_at exec' -l all-vars -d 'Also set NAME_TYPE, _SCOPE, _HEADER or _QUERY, and the reply\'s outputs.'
-complete -c tokencli -n '__tokencli_at exec' -l proxy -r -f -d 'Hand over no token, but $TOKENCLI_PROXY_URL of a proxy to the API at URL.'
+complete -c tokencli -n '__tokencli_at exec' -l proxy -r -f -d 'Hand over no token, but $TOKENCLI_PROXY_URL of a proxy to the API at URL, which is required here; needs tokencli[proxy], see `tokencli help proxy`.'
 complete -c tokencli -n '__tokencli_at exec' -l file -d 'Instead of the token, set NAME_FILE: a file that is kept fresh.'
 complete -c tokencli -n '__tokencli_at exec' -l fd -d 'Instead of the token, set NAME_FD: a descriptor to read it from.'
 complete -c tokencli -n '__tokencli_at exec' -l mask -d 'Replace the tokens in the command\'s output by ***.'

@@ -45,7 +45,8 @@ def run_with_tokens(
         typer.Option(
             "--proxy",
             metavar="URL",
-            help="Hand over no token, but $TOKENCLI_PROXY_URL of a proxy to the API at URL.",
+            help="Hand over no token, but $TOKENCLI_PROXY_URL of a proxy to the API at URL, which is"
+            " required here; needs tokencli[proxy], see `tokencli help proxy`.",
         ),
     ] = None,
     file: Annotated[
@@ -74,8 +75,8 @@ def run_with_tokens(
     obtained, it isn't started.
 
     \b
-    tokencli exec groupid -- sh -c 'curl --oauth2-bearer "$ACCESS_TOKEN" https://api.example.com/'
-    tokencli exec groupid corp --min-ttl 30m -- ./deploy.sh
+    tokencli exec groupid -- ./deploy.sh
+    tokencli exec groupid corp --min-ttl 30m -- make release
     tokencli exec --var API_TOKEN -- make upload
     tokencli exec groupid --proxy https://api.example.com -- sh -c 'curl "$TOKENCLI_PROXY_URL/orders"'
     tokencli exec groupid --file -- ./long-job.sh

@@ -1,13 +1,11 @@
 """Put together the loopback proxy of `tokencli proxy` and `tokencli exec --proxy`."""
 
 import secrets
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from shlex import quote
 from typing import Any
 from urllib.parse import quote as percent_encode
 
@@ -68,9 +66,12 @@ def open_loopback_proxy(
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("tokencli"):
             raise
-        raise UsageError(
+        from tokencli.system.optional_packages import build_package_command  # start-up cost
+
+        raise ConfigError(
             f"the proxy requires the package {error.name}, which is not installed",
-            fix=f"{quote(sys.executable)} -m pip install aiohttp",
+            cause="it comes with tokencli[proxy]; see `tokencli help proxy`",
+            fix=build_package_command("aiohttp"),
         ) from None
     profile = app.get_profile(profile_name, scope=scope)
     url = _select_api_url(profile, to)

@@ -56,6 +56,8 @@ def proxy(
     The first line on stdout is the base URL to use instead of the API's. It contains a secret, so
     that only programs you give it to can use the proxy. The token is renewed before it expires, and
     when the API says that it is no longer valid. The proxy runs until Ctrl-C.
+    It requires the extra `proxy`: pipx install '.[proxy]', uv tool install '.[proxy]' or pip install
+    '.[proxy]' in a clone.
 
     \b
     tokencli proxy groupid --to https://groupid.example.com:4443/GroupIDDataService/api/

@@ -94,9 +94,11 @@ def _parse_proxy(value: str, origin: str) -> Proxy:
             cause=f"the known kinds are {', '.join(DEFAULT_PROXY_PORTS)}",
         )
     if parts.scheme.startswith("socks") and find_spec("socks") is None:
+        from tokencli.system.optional_packages import build_package_command  # start-up cost
+
         raise ConfigError(
             f"{origin} names a SOCKS proxy, which requires the package PySocks",
-            fix="pip install PySocks",
+            fix=build_package_command("PySocks"),
         )
     authority = f"[{host}]" if ":" in host else host
     return Proxy(Secret(url), f"{authority}:{port or DEFAULT_PROXY_PORTS[parts.scheme]}", origin)

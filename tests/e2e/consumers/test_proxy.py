@@ -825,7 +825,7 @@ def test_without_aiohttp(sandbox: Sandbox, tokencli: Run, tmp_path: Path) -> Non
     done = tokencli(
         "proxy", "oauth2", "--to", "https://x.example.com", env={"PYTHONPATH": str(tmp_path)}
     )
-    assert done.code == 2
+    assert done.code == 3
     assert f"fix: {sys.executable} -m pip install aiohttp" in done.err
 
 
