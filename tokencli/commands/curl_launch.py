@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from tokencli.app import App
 from tokencli.commands.error_report import is_repeatable, report_error
 from tokencli.core.api_request import (
-    OtherServerError,
+    WrongSchemeError,
     check_api_origin,
+    check_scheme,
     load_client_certificate,
 )
 from tokencli.core.get_token import get_token
@@ -153,16 +154,17 @@ def _check_urls(
         url = option.value
         try:
             url = complete_url(url, schemes[-1] if schemes else "http").partition("#")[0]
+            if not anywhere:
+                check_scheme(profile, url)
             check_endpoint_url(url)
+        except WrongSchemeError as error:
+            words = [error.url if word == option.value else word for word in command]
+            if error.url in words and is_repeatable(words):
+                error.fix = shlex.join(["tokencli", "curl", profile.name, "--", *words])
+            raise
         except ConfigError as error:
             raise UsageError(f"can't use the URL: {error.message}", cause=error.fix) from None
-        try:
-            check_api_origin(profile, url, anywhere=anywhere)
-        except OtherServerError as error:
-            if profile.api_url is not None and is_repeatable(command):
-                words = ["tokencli", "curl", profile.name, "--anywhere", "--", *command]
-                error.fix = shlex.join(words)
-            raise
+        check_api_origin(profile, url, anywhere=anywhere)
         urls.append(url)
     return urls
 

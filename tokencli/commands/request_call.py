@@ -16,7 +16,7 @@ from tokencli.commands.request_output import ReplyWriter
 from tokencli.core.api_request import (
     ApiExchange,
     ApiRequest,
-    OtherServerError,
+    WrongSchemeError,
     resolve_api_url,
     send_api_request,
 )
@@ -76,9 +76,8 @@ def run_request(
     profile = app.get_profile(name)
     try:
         resolved = resolve_api_url(profile, url, anywhere=anywhere)
-    except OtherServerError as error:
-        if profile.api_url is not None:
-            error.fix = _anywhere_command(given, profile)
+    except WrongSchemeError as error:
+        error.fix = _repeat_command(given, profile, error.url)
         raise
     request = ApiRequest(resolved, method, fields, body)
     writer = ReplyWriter(path, include=include or method == "HEAD", fail=fail)
@@ -93,20 +92,14 @@ def run_request(
         raise exchange.kept.error
 
 
-def _anywhere_command(given: RequestArguments, profile: Profile) -> str | None:
-    """Return the command that sends the request to another server, if nothing in it may be secret."""
+def _repeat_command(given: RequestArguments, profile: Profile, url: str) -> str | None:
+    """Return the command that requests another URL, if nothing in it may be secret."""
     from tokencli.diagnosis.api_call import describe_url
 
-    if not given.is_plain or describe_url(given.url) != given.url.partition("#")[0]:
+    if not given.is_plain or describe_url(url) != url:
         return None
-    words = [
-        "tokencli",
-        "request",
-        profile.name,
-        *([given.method] if given.method else []),
-        given.url,
-    ]
-    return shlex.join([*words, "--anywhere"])
+    method = [given.method] if given.method else []
+    return shlex.join(["tokencli", "request", profile.name, *method, url])
 
 
 def _report(

@@ -53,6 +53,15 @@ class OtherServerError(ConfigError):
     """The URL is on a server to which the profile's token is not sent."""
 
 
+class WrongSchemeError(UsageError):
+    """The URL is on the API's server, but its scheme is another one or missing."""
+
+    def __init__(self, message: str, cause: str, url: str) -> None:
+        super().__init__(message, cause=cause)
+        self.url = url
+        """The same URL with the API's scheme."""
+
+
 def resolve_api_url(profile: Profile, text: str, *, anywhere: bool = False) -> str:
     """Return the URL of a request: a whole URL as it is, a path appended to the profile's `api_url`.
 
@@ -63,6 +72,8 @@ def resolve_api_url(profile: Profile, text: str, *, anywhere: bool = False) -> s
             profile has no `api_url`; or the server is not the API's, unless `anywhere`.
     """
     target = text.partition("#")[0]
+    if not anywhere:
+        check_scheme(profile, target)
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", target) is None:
         if target.startswith("//") or re.match(r"(?i)https?:", target):
             raise UsageError(
@@ -80,6 +91,35 @@ def resolve_api_url(profile: Profile, text: str, *, anywhere: bool = False) -> s
     return url
 
 
+def check_scheme(profile: Profile, url: str) -> None:
+    """Check that a URL on the API's server has its scheme: a token isn't sent there unencrypted.
+
+    Raises:
+        WrongSchemeError: it has another scheme or none.
+    """
+    home = profile.api_url or profile.token_url
+    match = re.fullmatch(r"(?:([A-Za-z]+)://)?([^/?#]+)(.*)", url, re.DOTALL)
+    scheme = home.partition(":")[0].lower()
+    if match is None or (match[1] or "").lower() == scheme:
+        return
+    if match[1] is None and not re.search(r"[.:]", match[2]):  # the first part of a path
+        return
+    right = f"{scheme}://{match[2]}{match[3]}"
+    try:
+        check_endpoint_url(right)
+        if get_url_origin(right) != get_url_origin(home):
+            return
+    except ConfigError:
+        return
+    raise WrongSchemeError(
+        f"can't use the URL: it begins with {match[1]}://, and not with {scheme}://"
+        if match[1]
+        else "can't use the URL: it names a server, but no scheme",
+        f"the token of profile {profile.name!r} is for {_describe_origin(get_url_origin(home))}",
+        right,
+    )
+
+
 def check_api_origin(profile: Profile, url: str, *, anywhere: bool = False) -> None:
     """Check that a URL is on the server of the profile's `api_url`, else of its token endpoint.
 
@@ -91,17 +131,11 @@ def check_api_origin(profile: Profile, url: str, *, anywhere: bool = False) -> N
     if anywhere or origin == home:
         return
     server, at_home = (_describe_origin(each) for each in (origin, home))
-    if profile.api_url:
-        raise OtherServerError(
-            f"nothing was sent: the token of profile {profile.name!r} is only for {at_home}, the server of"
-            f" its api_url, and not for {server}",
-            cause="add --anywhere to send it there all the same",
-        )
+    whose = "its api_url" if profile.api_url else "its token endpoint, as it has no api_url"
     raise OtherServerError(
-        f"nothing was sent: profile {profile.name!r} has no api_url, so its token is only for {at_home},"
-        f" the server of its token endpoint, and not for {server}",
-        cause="if the token is for that server, set api_url; --anywhere sends it there only once",
-        fix=f"tokencli profiles edit {profile.name} --set api_url={server}/",
+        f"nothing was sent: the token of profile {profile.name!r} is only for {at_home}, and not for {server}",
+        cause=f"{at_home} is the server of {whose}; if the token is meant for {server},"
+        " set api_url, or add --anywhere for this once",
     )
 
 

@@ -423,7 +423,7 @@ def test_the_token_stays_with_its_api(api: TokenServer, tokencli: Run) -> None:
 
 
 def test_another_server_on_request(api: TokenServer, tokencli: Run) -> None:
-    """The fix of the refusal is the command that sends the token there."""
+    """The refusal says whose the token is; no command that sends it elsewhere can just be pasted."""
     echo("warm")
     assert (
         tokencli("profiles", "edit", "oauth2", "--set", "api_url=https://api.example.com/v2").code
@@ -431,13 +431,38 @@ def test_another_server_on_request(api: TokenServer, tokencli: Run) -> None:
     )
     refused = tokencli("request", "oauth2", f"{api.url}/orders")
     assert refused.code == 3
-    assert f"fix: tokencli request oauth2 {api.url}/orders --anywhere\n" in refused.err
+    assert (
+        "the token of profile 'oauth2' is only for https://api.example.com, and not" in refused.err
+    )
+    assert f"if the token is meant for {api.url}, set api_url, or add --anywhere" in refused.err
+    assert "fix:" not in refused.err
     assert tokencli("request", "oauth2", f"{api.url}/orders", "--anywhere").code == 0
     assert tokencli("profiles", "edit", "oauth2", "--unset", "api_url").code == 0
     refused = tokencli("request", "oauth2", f"{api.url}/orders")
-    fix = refused.err.partition("fix: tokencli ")[2].split()
-    assert tokencli(*fix).code == 0
-    assert tokencli("request", "oauth2", f"{api.url}/orders").code == 0
+    assert "the server of its token endpoint, as it has no api_url" in refused.err
+    assert "fix:" not in refused.err
+
+
+@pytest.mark.parametrize("command", [("request", "oauth2"), ("curl", "oauth2", "--")])
+@pytest.mark.parametrize("has_api_url", [True, False])
+def test_a_wrong_scheme_is_not_another_server(
+    command: tuple[str, ...], has_api_url: bool, api: TokenServer, tokencli: Run
+) -> None:
+    """The fix is the same command with the API's own scheme; the token isn't sent unencrypted."""
+    base = api.url
+    if not has_api_url:
+        assert tokencli("profiles", "edit", "oauth2", "--unset", "api_url").code == 0
+        refused = tokencli("request", "oauth2", "https://other.example.com/").err
+        base = refused.partition(" is only for ")[2].partition(",")[0]
+    for url in (base.replace("https:", "http:"), base.removeprefix("https://")):
+        done = tokencli(*command, f"{url}/orders/1")
+        assert (done.code, done.out) == (2, "")
+        assert f"the token of profile 'oauth2' is for {base}\n" in done.err
+        assert done.err.endswith(f"fix: tokencli {' '.join(command)} {base}/orders/1\n")
+    assert api.statuses == []
+    if has_api_url:
+        assert tokencli(*command, f"{base}/orders/1").code == 0
+        assert api.statuses == [200]
 
 
 @pytest.mark.requirement(15)

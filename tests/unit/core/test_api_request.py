@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from requests import Request
 
 from tests.fakes import make_profile
-from tokencli.core.api_request import resolve_api_url
+from tokencli.core.api_request import WrongSchemeError, resolve_api_url
 from tokencli.errors import ConfigError, TokencliError, UsageError
 from tokencli.models import Profile
 
@@ -88,15 +88,26 @@ def test_urls_that_could_be_read_differently(text: str, anywhere: bool) -> None:
         resolve_api_url(profile(), text, anywhere=anywhere)
 
 
+@pytest.mark.parametrize("rest", ["", "/", "/v2/orders?page=2", ":443/x"])
+@pytest.mark.parametrize("scheme", ["http://", "HTTP://", "ftp://", ""])
+def test_a_wrong_scheme_names_the_right_url(scheme: str, rest: str) -> None:
+    """On the API's host and port, and only there."""
+    with pytest.raises(WrongSchemeError) as refused:
+        resolve_api_url(profile(), f"{scheme}api.example.com{rest}")
+    assert refused.value.url == f"https://api.example.com{rest}"
+    other = replace(profile(), api_url="https://orders/v2")
+    assert resolve_api_url(other, "orders/1") == "https://orders/v2/orders/1"
+
+
 def test_without_an_api_the_token_endpoints_server_counts() -> None:
     """And a path is appended to nothing."""
     assert (
         resolve_api_url(profile(None), "https://id.example.com/me") == "https://id.example.com/me"
     )
-    with pytest.raises(ConfigError, match="has no api_url") as refused:
+    with pytest.raises(ConfigError, match=r"is only for https://id\.example\.com,") as refused:
         resolve_api_url(profile(None), "https://api.example.com/")
-    assert refused.value.fix is not None
-    assert refused.value.fix.endswith(" --set api_url=https://api.example.com/")
+    assert "as it has no api_url" in (refused.value.cause or "")
+    assert refused.value.fix is None
     with pytest.raises(ConfigError, match="has no api_url"):
         resolve_api_url(profile(None), "orders")
 
