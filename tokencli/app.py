@@ -133,7 +133,10 @@ class App:
         settings = self.options
         if settings.timeout is not None:
             profile = replace(
-                profile, connection=replace(profile.connection, timeout=settings.timeout)
+                profile,
+                connection=replace(
+                    profile.connection, timeout=settings.timeout, is_timeout_option=True
+                ),
             )
         if settings.lock_timeout is not None:
             profile = replace(profile, lock_timeout=settings.lock_timeout)

@@ -107,6 +107,8 @@ class Connection:
     """Proxy URL, `none` for no proxy, or None to follow the environment."""
     profile: str = ""
     """Name of the profile, for fixes; empty if there is none."""
+    is_timeout_option: bool = False
+    """Whether the timeout was given with --timeout, so that the profile's doesn't count."""
 
     def edit_command(self, *settings: str) -> str:
         """Return the command that edits the profile, e.g. with `ca_file=/path/to/ca.pem`."""

@@ -247,3 +247,25 @@ def test_refusal_states_the_clock_skew(days: int, words: str | None, tmp_path: P
     assert ended.code == 5
     assert (f"this computer's clock is {words}" if words else "refused") in ended.err
     assert ("this computer's clock" in ended.err) is (words is not None)
+
+
+@pytest.mark.parametrize("behaviour", [b.silent_after_reading, b.drips(b.LONG, b" ")])
+def test_a_limit_on_the_command_line_is_not_the_profiles(
+    behaviour: b.Behaviour, tmp_path: Path
+) -> None:
+    """A longer timeout in the profile would not help while --timeout is given."""
+    with running(behaviour) as server:
+        config = configured(f"https://127.0.0.1:{server.port}/token", tmp_path)
+        command = [script(), "get", "person", "--config", str(config), "--timeout", "1s"]
+        done = subprocess.run(
+            command,
+            env={**os.environ, **SECRETS},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 6
+    assert "cause: --timeout allows 1 s\n" in done.stderr
+    assert "fix:" not in done.stderr

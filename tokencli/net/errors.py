@@ -108,18 +108,19 @@ def _walk_exception_chain(error: BaseException) -> Iterator[BaseException]:
 
 def _explain_timeout(_: TimeoutError, at: FailureContext) -> Explanation:
     seconds = f"within {at.elapsed_s:.1f} s"
-    longer = at.connection.edit_command(f"timeout={max(60, round(at.elapsed_s * 2))}s")
+    longer: str | None = None
+    cause: str | None = f"--timeout allows {at.connection.timeout:g} s"
+    if not at.connection.is_timeout_option:
+        limit = max(60, round((at.elapsed_s if at.idle_s is None else at.idle_s) * 2))
+        longer, cause = at.connection.edit_command(f"timeout={limit}s"), None
     if at.idle_s is not None and at.stage in ("read", "wait"):
-        return Explanation(
-            f"nothing came from {at.server} for {at.idle_s:.1f} s",
-            None,
-            at.connection.edit_command(f"timeout={max(60, round(at.idle_s * 2))}s"),
-        )
+        message = f"nothing came from {at.server} for {at.idle_s:.1f} s"
+        return Explanation(message, cause, longer)
     match at.stage:
         case "read":
-            return Explanation(f"{at.server} did not finish its reply {seconds}", None, longer)
+            return Explanation(f"{at.server} did not finish its reply {seconds}", cause, longer)
         case "wait":
-            return Explanation(f"{at.server} sent no complete reply {seconds}", None, longer)
+            return Explanation(f"{at.server} sent no complete reply {seconds}", cause, longer)
         case "tls":
             message = f"{at.server} did not finish the TLS handshake {seconds}"
         case _:
