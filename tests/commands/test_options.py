@@ -134,3 +134,26 @@ def test_an_empty_name_is_not_the_default_profile(
         assert "error: the profile's name is empty\n" in done.err
         assert done.out == ("false\n" if words[0] == "export" else "")
         assert tokencli("get").code == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "fix"),
+    [
+        ("get oauth2 --format dotenv", "export oauth2 --format dotenv"),
+        ("get -p oauth2 --format k8s --force", "export oauth2 --format k8s"),
+        ("export oauth2 --format header", "get oauth2 --format header"),
+        ("export oauth2 --format curl", "get oauth2 --format curl"),
+        ("export oauth2 --shell terraform -q", "get oauth2 --format terraform"),
+        ("get --format fish", "export --format fish"),
+    ],
+)
+def test_a_format_of_the_other_command_keeps_the_profile(
+    given: str, fix: str, tokencli: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fix is the other command for the same profile, and it works."""
+    with Sandbox() as running:
+        monkeypatch.setenv("TOKENCLI_CONFIG", running.config_file)
+        done = tokencli(*given.split())
+        assert done.code == 2
+        assert done.err.endswith(f"fix: tokencli {fix}\n")
+        assert tokencli(*fix.split()).code == 0

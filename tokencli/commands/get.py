@@ -122,11 +122,12 @@ def get(
     if template is not None and format_name == "raw":
         format_name = "template"
     format_name = "json" if json_output else format_name
-    require_token_format(format_name)
+    name = select_profile_name(profile, profile_option)
+    require_token_format(format_name, name)
     given = {"method": method, "url": url, "nonce": nonce, "template": template}
     print_token(
         App(common),
-        select_profile_name(profile, profile_option),
+        name,
         format_name=format_name,
         format_options={name: value for name, value in given.items() if value is not None},
         output_file=output_file,

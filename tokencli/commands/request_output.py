@@ -2,9 +2,11 @@
 
 import json
 import re
+import shlex
 from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import BinaryIO
 
 from tokencli.commands import output
@@ -29,7 +31,14 @@ class ReplyWriter:
     """Writes one reply to stdout or to a file while it comes in."""
 
     def __init__(self, path: str | None, *, include: bool, fail: bool) -> None:
+        """Prepare to write to the file at `path`, before anything is sent.
+
+        Raises:
+            StorageError: its directory doesn't exist.
+        """
         self._path = None if path == "-" else path
+        if self._path is not None:
+            _require_directory(self._path)
         self._is_raw = path is not None or not is_terminal_output()
         self._include, self._fail = include, fail
         self._file: BinaryIO | None = None
@@ -106,6 +115,19 @@ class ReplyWriter:
 
 def _describe_status(head: HttpReply) -> str:
     return f"HTTP/{head.version // 10}.{head.version % 10} {head.status} {head.reason}".rstrip()
+
+
+def _require_directory(path: str) -> None:
+    directory = Path(path).parent
+    try:
+        directory.stat()
+    except FileNotFoundError:
+        raise StorageError(
+            f"can't write the file {path[:200]!r}: its directory does not exist",
+            fix=f"mkdir -p -m 700 {shlex.quote(str(directory))}",
+        ) from None
+    except (OSError, ValueError) as error:
+        raise _write_error(path, error) from None
 
 
 def _write_error(path: str, error: Exception) -> StorageError:

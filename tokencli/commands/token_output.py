@@ -50,7 +50,7 @@ def print_token(
     With `clip_seconds` it goes to the clipboard, for so long.
     """
     profile = app.get_profile(profile_name, scope=scope)
-    require_token_format(format_name)  # before any token is fetched
+    require_token_format(format_name, profile_name)  # before any token is fetched
     given = {**(format_options or {})}
     if format_name in FORMAT_VARIABLES:
         option, variable = FORMAT_VARIABLES[format_name]

@@ -51,7 +51,7 @@ def export_token(
         UsageError: the dialect or the variable is wrong. ReplyError: the token can't be rendered
             safely. TokencliError: the token can't be obtained.
     """
-    dialect = load_dialect(to)
+    dialect = load_dialect(to, profile.name)
     list_export_variables(profile, variable, all_variables=all_variables)
     result = get_token(profile, ctx, min_ttl=min_ttl, force=force)
     token, name = result.token, variable or profile.export

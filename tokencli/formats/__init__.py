@@ -108,12 +108,14 @@ class Dialect:
     """Return a warning about using the output, or None."""
 
 
-def require_token_format(name: str) -> None:
-    """Raise UsageError unless `get` supports the format."""
+def require_token_format(name: str, profile: str | None = None) -> None:
+    """Raise UsageError unless `get` supports the format; `profile` is named in its fix."""
     if name not in TOKEN_FORMATS:
         raise UsageError(
             f"unknown format {name!r}: use {', '.join(TOKEN_FORMATS)}",
-            fix=f"tokencli export --format {name}" if name in DIALECTS else "tokencli get --help",
+            fix=_suggest_command("export", name, profile)
+            if name in DIALECTS
+            else "tokencli get --help",
         )
 
 
@@ -175,12 +177,18 @@ def describe_shells() -> list[str]:
     ]
 
 
-def load_dialect(name: str) -> Dialect:
-    """Return the dialect of that name, or raise UsageError."""
+def _suggest_command(command: str, name: str, profile: str | None) -> str:
+    from shlex import join  # rarely needed
+
+    return join(["tokencli", command, *([profile] if profile else []), "--format", name])
+
+
+def load_dialect(name: str, profile: str | None = None) -> Dialect:
+    """Return the dialect of that name, or raise UsageError; `profile` is named in its fix."""
     if name not in DIALECTS:
         raise UsageError(
             f"unknown shell or format {name!r}: use {', '.join(DIALECTS)}",
-            fix=f"tokencli get --format {name}"
+            fix=_suggest_command("get", name, profile)
             if name in TOKEN_FORMATS
             else "tokencli export --help",
         )

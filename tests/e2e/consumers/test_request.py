@@ -351,6 +351,18 @@ def test_a_reader_that_goes_away(api: TokenServer) -> None:
     process.stderr.close()
 
 
+def test_a_missing_directory_is_noticed_before_anything_is_sent(
+    api: TokenServer, tokencli: Run, tmp_path: Path
+) -> None:
+    """The fix makes it."""
+    path = tmp_path / "no dir" / "reply"
+    done = tokencli("request", "oauth2", "POST", "x", "-o", str(path))
+    assert (done.code, api.statuses) == (8, [])
+    assert done.err.endswith(f"fix: mkdir -p -m 700 '{path.parent}'\n")
+    path.parent.mkdir()
+    assert tokencli("request", "oauth2", "POST", "x", "-o", str(path)).code == 0
+
+
 def test_a_full_disk_is_an_error(api: TokenServer) -> None:
     """It is neither success nor a failure of the network."""
     done = request("big/1", "-o", "/dev/full")

@@ -110,8 +110,14 @@ def test_unknown_format_lists_the_known_ones() -> None:
         render_token("fish", PROFILE, token(), NOW)
     assert caught.value.fix == "tokencli export --format fish"
     with pytest.raises(UsageError) as caught:
+        require_token_format("dotenv", "my.profile")
+    assert caught.value.fix == "tokencli export my.profile --format dotenv"
+    with pytest.raises(UsageError) as caught:
         load_dialect("terraform")
     assert caught.value.fix == "tokencli get --format terraform"
+    with pytest.raises(UsageError) as caught:
+        load_dialect("terraform", "my.profile")
+    assert caught.value.fix == "tokencli get my.profile --format terraform"
 
 
 def test_terraform_result_has_only_strings() -> None:
