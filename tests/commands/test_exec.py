@@ -319,6 +319,12 @@ def test_too_much_for_the_system(environ: Mapping[str, str]) -> None:
             ["p", "q.2", "--min-ttl", "1m", "make", "it"],
             "tokencli exec p q.2 --min-ttl 1m -- make it",
         ),
+        (["p", "ls", "-l"], "tokencli exec p -- ls -l"),
+        (["p", "sh", "-c", "echo hi"], "tokencli exec p -- sh -c 'echo hi'"),
+        (
+            ["p", "/bin/bash", "-c", 'ls "$HOME"'],
+            """tokencli exec p -- /bin/bash -c 'ls "$HOME"'""",
+        ),
     ],
 )
 def test_without_a_command(environ: Mapping[str, str], args: list[str], fix: str) -> None:
@@ -330,6 +336,26 @@ def test_without_a_command(environ: Mapping[str, str], args: list[str], fix: str
         "tokencli: cause: the command and its arguments follow `--`",
         f"tokencli: fix: {fix}",
     ]
+
+
+@pytest.mark.parametrize(
+    "text", ["mysql -psecret", "x --password secret", "KEY=secret x", "'secret"]
+)
+def test_a_secret_for_a_shell_is_not_repeated(place: World, text: str) -> None:
+    """The text of `sh -c` is judged like a command."""
+    done = run(place.environ, "p", "sh", "-c", text)
+    assert done.returncode == 2
+    assert "secret" not in done.stderr and "fix:" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["path", "1st"])
+def test_fix_of_a_variable_is_the_command(place: World, name: str) -> None:
+    """The fix runs the same command with another variable, unless a word may be secret."""
+    done = run(place.environ, "p", "--var", name, "--", "ls", "-l")
+    assert done.returncode == 2
+    assert "fix: tokencli exec p --var API_TOKEN -- ls -l\n" in done.stderr
+    done = run(place.environ, "p", "--var", name, "--", "mysql", "-psecret")
+    assert "secret" not in done.stderr and "fix:" not in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tokencli.app import App
-from tokencli.commands.error_report import build_missing_dashes_error, report_error
+from tokencli.commands.error_report import (
+    build_missing_dashes_error,
+    is_repeatable,
+    report_error,
+)
 from tokencli.commands.hook_renewal import check_shared_variables
 from tokencli.commands.token_output import describe_source
 from tokencli.core.export import (
@@ -77,8 +81,12 @@ def launch_command(
     loaded = [app.get_profile(name, scope=scope) for name in names or (None,)]
     ending = "_FILE" if by_file else DESCRIPTOR_SUFFIX if by_descriptor else ""
     for profile in loaded:
-        list_export_variables(profile, variable, all_variables=all_variables)
-        check_variable_name((variable or profile.export) + ending, "tokencli exec")
+        try:
+            list_export_variables(profile, variable, all_variables=all_variables)
+            check_variable_name((variable or profile.export) + ending)
+        except UsageError as error:
+            error.fix = _suggest_variable(loaded, command)
+            raise
     check_shared_variables(app, names, cause="the command can have only one of them")
     child_environ = strip_old_tokens(app, loaded, variable)
     obtained = []
@@ -102,6 +110,15 @@ def launch_command(
     except OSError as error:
         report_error(build_start_error(command[0], error, child_environ.get("PATH")))
         return exit_status_of(error)
+
+
+def _suggest_variable(profiles: Sequence[Profile], command: Sequence[str]) -> str | None:
+    """Return the whole command with a variable that is allowed, unless it may contain a secret."""
+    if len(profiles) > 1 or not is_repeatable(command):
+        return None
+    from shlex import join
+
+    return f"tokencli exec {profiles[0].command_line_name} --var API_TOKEN -- {join(command)}"
 
 
 def strip_old_tokens(

@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import PurePath
 
 from tokencli.errors import (
     ConfigError,
@@ -21,6 +22,7 @@ _EDITOR_COMMAND = r"tokencli profiles edit(?: (?!-)\S+)?(?: --config .*)?"
 """The command that opens an editor: it sets nothing itself."""
 
 
+_SHELLS = frozenset({"sh", "bash", "dash", "ksh", "zsh", "fish"})
 _FLAG = re.compile(r"-[A-Za-z]{1,4}|--[a-z][a-z0-9-]*")
 
 
@@ -42,7 +44,15 @@ def is_repeatable(words: Sequence[str]) -> bool:
     """Tell whether a message may repeat another program's arguments, because none can be a secret.
 
     These are flags, URLs without a user name and a query, and words that can't be an option's value.
+    What a shell is to run (`sh -c TEXT`) consists of such words as well.
     """
+    if len(words) == 3 and PurePath(words[0]).name in _SHELLS and words[1] == "-c":
+        from shlex import split
+
+        try:
+            return bool(words[2].strip()) and is_repeatable(split(words[2]))
+        except ValueError:
+            return False
     is_value = False
     for word in words:
         if _FLAG.fullmatch(word):

@@ -235,6 +235,8 @@ class CommandAfterDashes(TyperCommand):
                 at += 2 if takes_word else 1
             elif args[at].startswith("-"):
                 return (at if start is None else start) if self.begins_with_option else None
+            elif self.begins_with_option and at == 0 and args[1:] == ["--help"]:
+                return None  # no command, so it is the name of a profile, which may not exist
             else:
                 profiles = profiles or App(AppOptions(config=config)).list_profile_names()
                 if args[at] not in profiles:

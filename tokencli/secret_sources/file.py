@@ -19,17 +19,18 @@ class FileSource:
 
     interaction: ClassVar[Interaction] = "none"
 
-    # Every source is called with the same keywords.
-    def __init__(self, *, environ: Mapping[str, str], terminal: Terminal) -> None:  # noqa: ARG002
+    def __init__(self, *, environ: Mapping[str, str], terminal: Terminal) -> None:
+        self._environ = environ
         self._terminal = terminal
 
     def explain_missing(self, ref: SecretRef) -> tuple[str | None, str | None]:
-        """Return a command that asks for the secret and writes the file, if the user can type."""
-        if not self._terminal.can_user_type or sys.platform == "win32":
-            return "it must contain the secret before tokencli runs, with mode 0600 or 0400", None
+        """Return a command that asks for the secret and writes the file, unless nobody can type it."""
+        if sys.platform == "win32" or self._environ.get("CI"):
+            return "the file with the secret must be created before tokencli is run", None
         from tokencli.secret_sources.setup_commands import write_files_command
 
-        return None, write_files_command([ref], [str(Path(ref.target[0]).expanduser())])
+        cause = None if self._terminal.can_user_type else "to create it, run this in a terminal"
+        return cause, write_files_command([ref], [str(Path(ref.target[0]).expanduser())])
 
     def read(self, ref: SecretRef) -> Secret | None:
         """Return the file's content, or None if it is empty; warn if every user can read it.

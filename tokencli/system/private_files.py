@@ -147,14 +147,12 @@ def require_replaceable(path: Path) -> None:
     The directory must exist and be safe (`require_safe_directory`). An existing file must be a regular
     one of this user: a link or a device is neither followed nor replaced.
     """
-    directory, quoted = path.parent, shlex.quote(str(path.parent))
+    directory = path.parent
     try:
         directory.stat()
         status = path.lstat() if os.path.lexists(path) else None
     except FileNotFoundError:
-        raise StorageError(
-            f"can't write {path}: its directory does not exist", fix=f"mkdir -p -m 700 {quoted}"
-        ) from None
+        raise _missing_directory_error(f"can't write {path}", directory) from None
     except OSError as error:
         raise build_storage_error(error, path) from None
     if not directory.is_dir():
@@ -305,12 +303,19 @@ def _replace_file(source: Path, target: Path) -> None:
 
 def build_storage_error(error: OSError, path: Path) -> StorageError:
     """Return the error that says why `path` can't be used."""
+    if error.errno == errno.ENOENT and not path.parent.exists():
+        return _missing_directory_error(f"can't use {path}", path.parent)
     unknown = ((error.strerror or "unknown error").lower(), None, "ls -la {parent}")
     reason, cause, fix = _REASONS_BY_ERRNO.get(error.errno or 0, unknown)
     quoted = {"path": shlex.quote(str(path)), "parent": shlex.quote(str(path.parent))}
     return StorageError(
         f"can't use {path}: {reason}", cause=cause, fix=fix.format(**quoted) if fix else None
     )
+
+
+def _missing_directory_error(problem: str, directory: Path) -> StorageError:
+    fix = f"mkdir -p -m 700 {shlex.quote(str(directory))}"
+    return StorageError(f"{problem}: its directory does not exist", fix=fix)
 
 
 def foreign_owner_error(path: Path, owner: int) -> StorageError:

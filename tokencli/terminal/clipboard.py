@@ -131,7 +131,7 @@ def find_clipboard(
     if not candidates:
         raise StorageError(
             "can't copy to the clipboard: there is none",
-            cause="neither WAYLAND_DISPLAY nor DISPLAY is set, and this is neither tmux nor SSH",
+            cause=_explain_no_clipboard(environ),
         )
     missing = candidates[0]
     raise StorageError(
@@ -139,6 +139,16 @@ def find_clipboard(
         cause=f"it is the program for the clipboard of {missing.name}",
         fix=_build_install_command(missing.package, find),
     )
+
+
+def _explain_no_clipboard(environ: Mapping[str, str]) -> str:
+    """Say what keeps a terminal's clipboard from being used, where there is no display."""
+    display = "neither WAYLAND_DISPLAY nor DISPLAY is set"
+    if environ.get("SSH_TTY"):
+        return f"{display}, and GNU screen doesn't pass on what is copied over SSH"
+    if environ.get("SSH_CONNECTION"):
+        return f"{display}, and this SSH session has no terminal (ssh -t opens one)"
+    return f"{display}, and this is neither tmux nor SSH"
 
 
 def _list_candidates(environ: Mapping[str, str], platform: str) -> Iterator[Clipboard]:

@@ -426,6 +426,8 @@ def test_unix_socket(sandbox: Sandbox, tmp_path: Path) -> None:
     assert path.read_text() == "precious"
     for other in (tmp_path, Path(os.devnull)):
         assert refused_socket(other) == f"tokencli: error: {other} exists and is not a socket\n"
+    missing = tmp_path / "no such" / "socket"
+    assert f"fix: mkdir -p -m 700 '{missing.parent}'\n" in refused_socket(missing)
 
 
 def refused_socket(path: Path) -> str:

@@ -50,3 +50,18 @@ def test_no_clipboard_is_an_error(environ: dict[str, str]) -> None:
     with pytest.raises(StorageError, match="there is none") as caught:
         find_clipboard(environ, platform="linux", find=lambda name: name)
     assert caught.value.fix is None
+
+
+@pytest.mark.parametrize(
+    ("environ", "reason"),
+    [
+        ({}, "neither tmux nor SSH"),
+        ({"SSH_TTY": "x", "STY": "x"}, "screen doesn't pass on"),
+        ({"SSH_CONNECTION": "x"}, "SSH session has no terminal"),
+    ],
+)
+def test_the_cause_of_no_clipboard_is_true(environ: dict[str, str], reason: str) -> None:
+    """What is missing in an SSH session isn't SSH."""
+    with pytest.raises(StorageError) as caught:
+        find_clipboard(environ, platform="linux", find=lambda name: name)
+    assert reason in (caught.value.cause or "")
