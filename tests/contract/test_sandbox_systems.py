@@ -88,6 +88,7 @@ CASES = {
         expires_in=3600,
     ),
 }
+ONE_PART = {"name": "f", "file": "x.bin", "content_type": "text/plain", "size": 2}
 SYSTEM = pytest.mark.parametrize("system", SYSTEMS)
 
 
@@ -238,6 +239,31 @@ def test_token_request_must_be_post(sandbox: Sandbox, system: str, method: str) 
     url = sandbox.url + load_system(system).token_path
     reply = requests.request(method, url, verify=sandbox.ca_file, timeout=20)
     assert (reply.status_code, reply.headers["Allow"]) == (405, "POST")
+
+
+@SYSTEM
+@pytest.mark.parametrize(
+    ("body", "received"),
+    [
+        ({"json": {"id": 7}}, {"json": {"id": 7}}),
+        ({"data": {"a": "1 & 2"}}, {"form": [["a", "1 & 2"]]}),
+        ({"data": "plain"}, {"text": "plain"}),
+        ({"data": b"\xff"}, {"size": 1}),
+        ({"data": b"{", "headers": {"Content-Type": "application/json"}}, {"size": 1}),
+        ({"files": {"f": ("x.bin", b"\xff\xfe")}}, {"parts": [ONE_PART]}),
+    ],
+)
+def test_api_returns_what_was_posted(
+    sandbox: Sandbox, system: str, body: dict[str, Any], received: dict[str, object]
+) -> None:
+    """A POST to the API is answered with its body, whatever that is; without a token it is refused."""
+    url = sandbox.url + load_system(system).resource_path
+    assert requests.post(url, verify=sandbox.ca_file, timeout=20, **body).status_code == 401
+    token = post(sandbox, system).json()["access_token"]
+    headers = {**body.get("headers", {}), "Authorization": f"Bearer {token}"}
+    reply = requests.post(url, verify=sandbox.ca_file, timeout=20, **{**body, "headers": headers})
+    assert reply.status_code == 200
+    assert received.items() <= reply.json()["received"].items()
 
 
 @SYSTEM

@@ -73,7 +73,7 @@ def export(
     tokencli export groupid --shell powershell | Invoke-Expression
     tokencli export groupid --format dotenv > .env
     tokencli export groupid --format github_actions
-    eval "$(tokencli export groupid --all-vars)" && curl -H "$ACCESS_TOKEN_HEADER" https://api.example.com/
+    eval "$(tokencli export groupid --all-vars)"
     eval "$(tokencli export groupid --unset)"
     """
     if shell is not None and format_name is not None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 STARTED_TEXT = """\
 The sandbox is running at {url}. Stop it with Ctrl-C.
-Paste this into another terminal:
+Paste these lines into another terminal:
 
 """
 EXAMPLES_TEXT = """\
@@ -41,8 +41,9 @@ and then try, for example:
     {tokencli} get socialid
     {tokencli} login corp
     {tokencli} profiles
-    eval "$({tokencli} export)"
-    curl --cacert {ca_file} -H "Authorization: Bearer $ACCESS_TOKEN" {url}{resource}
+    {tokencli} request groupid me
+    {tokencli} request oauth2 resource --json '{{"id": 7}}'
+    {tokencli} curl groupid -- --cacert {ca_file} {url}{resource}
 
 Profiles: {profiles}. The first is the default.
 More about them: {tokencli} help sandbox
@@ -169,13 +170,11 @@ def _serve_until_stopped(running: "Sandbox", stopped: Event, *, quiet: bool) -> 
         "profiles": ", ".join(running.profiles),
     }
     write_stderr("" if quiet else STARTED_TEXT.format(**values))
-    exported = {"TOKENCLI_CONFIG": running.config_file}
     text = EXAMPLES_TEXT
     if running.scenario is not None:
-        exported = running.variables
         text = SCENARIO_TEXT
         values |= {"command": running.scenario.command, "summary": running.scenario.summary}
-    for name, value in exported.items():
+    for name, value in running.variables.items():
         output.write_stdout(f"export {name}={quote(value)}\n")
     write_stderr("" if quiet else text.format(**values))
     while not stopped.wait(1.0):  # a wait without a timeout can't be interrupted on Windows

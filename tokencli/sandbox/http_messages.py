@@ -4,6 +4,7 @@ import json
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email import message_from_bytes
 from hashlib import sha256
 from urllib.parse import parse_qsl, unquote_plus
 
@@ -61,6 +62,34 @@ class Request:
         except ValueError as error:
             raise OAuthError("invalid_request", "the body is not a valid form") from error
         return _parse_parameters(text, "body")
+
+    def describe_body(self) -> dict[str, object]:
+        """Return the body's type and size, with its value if it is JSON, a form or other text."""
+        content_type = self.headers.get("content-type", "")
+        found: dict[str, object] = {"content_type": content_type, "size": len(self.body)}
+        kind = content_type.partition(";")[0].strip().lower()
+        try:
+            if kind == "application/json" or kind.endswith("+json"):
+                found["json"] = json.loads(self.body)
+            elif kind == FORM_CONTENT_TYPE:
+                found["form"] = parse_qsl(self.body.decode(), keep_blank_values=True)
+            elif kind == "multipart/form-data":
+                header = f"Content-Type: {content_type}\r\n\r\n".encode()
+                found["parts"] = [
+                    {
+                        "name": part.get_param("name", header="content-disposition"),
+                        "file": part.get_filename(),
+                        "content_type": part.get_content_type(),
+                        "size": len(part.get_payload(decode=True) or b""),
+                    }
+                    for part in message_from_bytes(header + self.body).walk()
+                    if not part.is_multipart()
+                ]
+            else:
+                found["text"] = self.body.decode()
+        except (ValueError, RecursionError) as error:
+            found["problem"] = str(error)
+        return found
 
     def basic_credentials(self, *, form_encoded: bool) -> tuple[str, str] | None:
         """Return user and password of the Basic header, or None if there is none.

@@ -68,13 +68,14 @@ class OAuth2(FakeSystem):
     )
     resource_metadata_path = f"/.well-known/oauth-protected-resource{resource_path}"
     access_token_lifetime_s = 3600
-    profile_values: ClassVar = {
+    _confidential: ClassVar = {
         "issuer": "{url}/oauth2",
         "token_url": "{url}/oauth2/token",
         "grant": "client_credentials",
         "client_id": "batch",
         "scope": "read write",
     }
+    profile_values: ClassVar = {**_confidential, "api_url": "{url}/oauth2/"}
     secrets: ClassVar = {"client_secret": "made-up-secret-of-batch"}
     # The second client's id and secret survive Basic only if form-encoded first (section 2.3.1).
     client_secrets: ClassVar = {
@@ -94,31 +95,32 @@ class OAuth2(FakeSystem):
             "authorization_url": "{plain_url}/oauth2/authorize",
             "allow_http": True,
             "audience": "https://api.example.com",
+            "api_url": "{url}/oauth2/",
         },
         "tv": {**_signed_in, "grant": "device_code"},
-        "dpop-demo": {**profile_values, "dpop": True},
+        "dpop-demo": {**_confidential, "dpop": True},
         "on-behalf": {
-            **profile_values,
+            **_confidential,
             "grant": "token_exchange",
             "scope": "read",
             "audience": "orders",
             "subject_token": {"profile": "corp"},
         },
         KEY_CLIENT_ID: {
-            **profile_values,
+            **_confidential,
             "client_id": KEY_CLIENT_ID,
             "client_auth": "private_key_jwt",
             "private_key": {},
         },
         CERTIFICATE_CLIENT_ID: {
-            **profile_values,
+            **_confidential,
             "client_id": CERTIFICATE_CLIENT_ID,
             "client_auth": "tls_client_auth",
             "client_cert": "{client_cert}",
             "client_key": "{client_key}",
         },
         ROBOT_CLIENT_ID: {
-            **profile_values,
+            **_confidential,
             "grant": "jwt_bearer",
             "client_id": ROBOT_CLIENT_ID,
             "client_auth": "none",

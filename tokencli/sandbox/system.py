@@ -253,15 +253,16 @@ class FakeSystem(ABC):
         return None
 
     def handle_resource_request(self, request: Request) -> Response:
-        """Answer a request to the protected resource (RFC 6750 section 3)."""
-        if request.method != "GET":
-            return self.method_not_allowed_response("GET")
+        """Answer a request to the protected resource (RFC 6750 section 3); a POST gets its body back."""
+        if request.method not in ("GET", "POST"):
+            return self.method_not_allowed_response("GET, POST")
         result = self.authorize_resource_request(request)
         if isinstance(result, Response):
             return result
-        return json_response(
-            200, {"subject": result.subject, "client": result.client_id, "scope": result.scope}
-        )
+        members = {"subject": result.subject, "client": result.client_id, "scope": result.scope}
+        if request.method == "POST":
+            return json_response(200, {**members, "received": request.describe_body()})
+        return json_response(200, members)
 
     def authorize_resource_request(self, request: Request) -> AuthorizationGrant | Response:
         """Return the grant of the request's access token, or the response that refuses it."""
