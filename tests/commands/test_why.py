@@ -189,6 +189,19 @@ def test_profile_and_url_are_told_apart(
     assert f"call      GET {server.url}/api\nreply     HTTP 401: invalid_token no" in done.out
 
 
+@pytest.mark.parametrize("path", ["orders/1", "/orders/1", "orders/./1"])
+def test_a_path_behind_a_profile_is_one_of_its_api(
+    tokencli: Run, server: Server, write_profile: ProfileWriter, path: str
+) -> None:
+    """As with `request`: it is appended to the profile's api_url, and is no server."""
+    assert "has no api_url, to which a path" in tokencli("why", "p", path).err
+    write_profile(f'api_url = "{server.url}/api"')
+    tokencli("get", "p")
+    for words in (("p", path), ("--profile", "p", path)):
+        assert f"call      GET {server.url}/api/orders/1\n" in tokencli("why", *words).out
+    assert "there is no profile 'nope'" in tokencli("why", "nope", path).err
+
+
 def test_url_chooses_the_profile_that_fits(
     tokencli: Run, server: Server, write_profile: ProfileWriter
 ) -> None:

@@ -163,10 +163,23 @@ def _check_urls(
                 error.fix = shlex.join(["tokencli", "curl", profile.name, "--", *words])
             raise
         except ConfigError as error:
+            if "://" not in option.value:
+                raise _missing_server_error(profile, option.value, command) from None
             raise UsageError(f"can't use the URL: {error.message}", cause=error.fix) from None
         check_api_origin(profile, url, anywhere=anywhere)
         urls.append(url)
     return urls
+
+
+def _missing_server_error(profile: Profile, url: str, command: Sequence[str]) -> UsageError:
+    is_path = profile.api_url is not None and not re.match(r"[^/?#]*[.:]", url)
+    return UsageError(
+        "can't use the URL: curl takes whole URLs, which begin with https://",
+        cause="tokencli request takes a path as well, which is appended to the profile's api_url",
+        fix=f"tokencli request {profile.name} {shlex.quote(url)}"
+        if is_path and list(command) == [url] and is_repeatable(command)
+        else None,
+    )
 
 
 def _bound_token_error(profile: Profile, command: Sequence[str]) -> UsageError:

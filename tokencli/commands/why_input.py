@@ -210,7 +210,7 @@ def _tell_arguments_apart(app: App, given: WhyArguments) -> _Subject:
                 cause="it can be passed on stdin instead",
                 fix="tokencli why -",
             )
-        url = _complete_url(app, argument)
+        url = _complete_path(app, subject.profile, argument) or _complete_url(app, argument)
         if url is not None:
             if subject.url is not None:
                 raise UsageError(f"two URLs were given: {given.first!r} and {given.second!r}")
@@ -224,6 +224,22 @@ def _tell_arguments_apart(app: App, given: WhyArguments) -> _Subject:
         else:
             subject = replace(subject, profile=argument)
     return subject
+
+
+def _complete_path(app: App, profile_name: str | None, argument: str) -> str | None:
+    """Return a path behind a profile as a URL of its API; None if it may be a server or a profile.
+
+    Raises:
+        ConfigError: the profile doesn't exist or has no `api_url`.
+    """
+    start = re.split("[/?#]", argument, maxsplit=1)[0]
+    if profile_name is None or argument in (profile_name, _ON_STDIN) or start == "localhost":
+        return None
+    if re.search(r"[.:\[]", start) or argument in app.config.profile_names():
+        return None
+    from tokencli.core.api_request import resolve_api_url
+
+    return resolve_api_url(app.get_profile(profile_name, anew=None), argument)
 
 
 def _complete_url(app: App, argument: str) -> str | None:

@@ -194,6 +194,20 @@ def test_missing_dashes(
     assert tokencli(*expected).code == 0
 
 
+@pytest.mark.parametrize("path", ["orders", "/orders/1"])
+def test_a_path_is_no_url_for_curl(path: str, api: TokenServer, tokencli: Run) -> None:
+    """The fix is the command that appends it to the api_url, and nothing blames http."""
+    done = tokencli("curl", "oauth2", "--", path)
+    assert done.code == 2
+    assert "error: can't use the URL: curl takes whole URLs" in done.err
+    assert "http would" not in done.err
+    assert done.err.endswith(f"fix: tokencli request oauth2 {path}\n")
+    assert tokencli("request", "oauth2", path).code == 0
+    for words in (("-d", "canary-body", path), ("api.example.com/orders",)):
+        done = tokencli("curl", "oauth2", "--", *words)
+        assert (done.code, "fix:" in done.err, "canary" in done.err) == (2, False, False)
+
+
 def test_another_server_on_request(api: TokenServer, tokencli: Run) -> None:
     """The refusal says whose the token is; no command that sends it elsewhere can just be pasted."""
     set_api = ("profiles", "edit", "oauth2", "--set", "api_url=https://api.example.com/")
