@@ -131,6 +131,7 @@ class NonceHandler(ApiHandler):
     """Demands a nonce in each DPoP proof (RFC 9449 section 9), and notes the proofs' claims."""
 
     challenge = 'DPoP error="invalid_token"'
+    schemes = ("DPoP",)
     proofs: ClassVar[list[dict[str, object]]] = []
 
     def is_authorized(self) -> bool:
