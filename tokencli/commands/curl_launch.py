@@ -76,7 +76,7 @@ def launch_curl(
         if sys.platform == "win32":
             raise UsageError(
                 "tokencli curl needs descriptors with a path, which Windows doesn't have",
-                cause="tokencli request sends the same request",
+                fix="send the request with tokencli request",
             )
         token = get_token(profile, app, min_ttl=min_ttl)
         if token.save_error is not None:
@@ -129,7 +129,8 @@ def _read_options(command: Sequence[str], *, anywhere: bool) -> list[CurlOption]
     if "verbose" in names and "stderr" in names:
         raise UsageError(
             "curl's -v and --stderr can't be used together with a token",
-            cause="curl would write the token to that file; 2>FILE redirects it without the token",
+            cause="curl would write the token to that file",
+            fix="redirect stderr with 2>FILE, without the token",
         )
     return options
 
@@ -165,7 +166,7 @@ def _check_urls(
         except ConfigError as error:
             if "://" not in option.value:
                 raise _missing_server_error(profile, option.value, command) from None
-            raise UsageError(f"can't use the URL: {error.message}", cause=error.fix) from None
+            raise UsageError(f"can't use the URL: {error.message}", fix=error.fix) from None
         check_api_origin(profile, url, anywhere=anywhere)
         urls.append(url)
     return urls

@@ -158,7 +158,7 @@ def parse_mode(text: str) -> int:
     if mode < 0 or mode & ~ALLOWED_MODE or not mode & 0o400:
         raise UsageError(
             f"--mode {text}: must be octal permissions that let the owner read, and nobody else write",
-            cause="e.g. 0600 for this user only, or 0640 for its group as well",
+            fix="use e.g. 0600 for this user only, or 0640 for its group as well",
         )
     return mode
 

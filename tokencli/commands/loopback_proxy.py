@@ -187,7 +187,7 @@ def _select_api_url(profile: Profile, to: str | None) -> str:
         if to.startswith("http:") and not is_loopback_url(to):
             raise ConfigError("http would send the token unencrypted", fix="write https:// instead")
     except ConfigError as error:
-        raise UsageError(f"can't forward to this URL: {error.message}", cause=error.fix) from None
+        raise UsageError(f"can't forward to this URL: {error.message}", fix=error.fix) from None
     return to
 
 

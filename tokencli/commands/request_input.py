@@ -71,7 +71,7 @@ def read_words(
     if given is None and url in COMMON_METHODS:
         raise UsageError(
             f"there is no URL after the method {url}",
-            cause=f"for a path of that name, write /{url}",
+            fix=f"for a path of that name, write /{url}",
         )
     if given is not None and not re.fullmatch(METHODS, given.upper()):
         raise UsageError(f"not a method: {given[:20]!r}")
@@ -96,7 +96,7 @@ def read_headers(lines: Sequence[str]) -> tuple[list[tuple[str, str]], set[str]]
             )
         if match is None:
             raise UsageError(
-                f"not a header: {line.partition(':')[0][:60]!r}", cause="write it as NAME: VALUE"
+                f"not a header: {line.partition(':')[0][:60]!r}", fix="write it as NAME: VALUE"
             )
         name, value = match[1], match[2]
         if name.lower() in FRAMING_HEADERS:
@@ -284,7 +284,7 @@ def _build_form(values: Sequence[str], boundary: str) -> Iterator[_Piece]:
     for value in values:
         name, equals, content = value.partition("=")
         if not equals or not name:
-            raise UsageError(f"not a part of a form: {name[:60]!r}", cause="write it as NAME=VALUE")
+            raise UsageError(f"not a part of a form: {name[:60]!r}", fix="write it as NAME=VALUE")
         content, *found = _FORM_PARAMETER.split(content)
         parameters = dict(zip(found[::2], map(_unquote, found[1::2]), strict=True))
         source, content = (content[:1], content[1:]) if content[:1] in ("@", "<") else ("", content)

@@ -78,13 +78,13 @@ def resolve_api_url(profile: Profile, text: str, *, anywhere: bool = False) -> s
         if target.startswith("//") or re.match(r"(?i)https?:", target):
             raise UsageError(
                 "can't use the URL: it names a server, but no scheme",
-                cause="write the whole URL, https://…, or a path for the profile's api_url",
+                fix="write the whole URL, https://…, or a path for the profile's api_url",
             )
         target = _append_path(profile, target)
     try:
         check_endpoint_url(target)
     except ConfigError as error:
-        raise UsageError(f"can't use the URL: {error.message}", cause=error.fix) from None
+        raise UsageError(f"can't use the URL: {error.message}", fix=error.fix) from None
     parts = urlsplit(target)
     url = parts._replace(path=_remove_dot_segments(parts.path)).geturl()
     check_api_origin(profile, url, anywhere=anywhere)
@@ -143,7 +143,7 @@ def _append_path(profile: Profile, path: str) -> str:
     if profile.api_url is None:
         raise ConfigError(
             f"profile {profile.name!r} has no api_url, to which a path could be appended",
-            cause="give the whole URL, or set api_url to the API's base URL with tokencli profiles edit",
+            fix="give the whole URL, or set api_url to the API's base URL with tokencli profiles edit",
         )
     if not path or path.startswith("?"):
         return profile.api_url + path

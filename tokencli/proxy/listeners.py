@@ -100,7 +100,8 @@ def _port_error(port: int, error: OSError) -> UsageError:
     if error.errno == errno.EADDRINUSE:
         return UsageError(
             f"port {port} is in use",
-            cause="another program listens there; without --port, a free one is picked",
+            cause="another program listens there",
+            fix="leave out --port, and a free one is picked",
         )
     return UsageError(f"can't listen on port {port}: {reason}")
 
