@@ -5,6 +5,7 @@ import os
 import pty
 import resource
 import select
+import shlex
 import signal
 import stat
 import subprocess
@@ -565,6 +566,25 @@ def test_masked_output(environ: Mapping[str, str], line: str) -> None:
 def test_masked_exit_status(environ: Mapping[str, str], code: int) -> None:
     """It is the command's."""
     assert run(environ, *MASKED, "sh", "-c", f"exit {code}").returncode == code
+
+
+@pytest.mark.parametrize(
+    "line", ["echo x", "exit_late() { sleep 0.2; exit 7; }; echo x; exit_late", "yes"]
+)
+@pytest.mark.parametrize("redirection", [">/dev/full", ">/dev/full 2>&1", "2>/dev/full >&2"])
+def test_masked_output_that_is_lost(
+    environ: Mapping[str, str], line: str, redirection: str
+) -> None:
+    """A full disk is an error with its cause, whatever became of the command."""
+    command = shlex.join([script(), "exec", *MASKED, "sh", "-c", line])
+    done = subprocess.run(
+        ["sh", "-c", f"{command} {redirection}"],
+        env=environ, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 8
+    if redirection == ">/dev/full":
+        expected = "tokencli: error: can't write the command's output: No space left on device"
+        assert expected in done.stderr
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGKILL", "SIGPIPE", "SIGUSR1", "SIGQUIT"])

@@ -155,3 +155,14 @@ def test_interrupted_export_fails_the_eval(sandbox: Sandbox, number: signal.Sign
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out.strip()) == (128 + number, "false"), err
+
+
+@pytest.mark.parametrize("redirect", ["2>/dev/full", "> /dev/full 2>&1", "2>&-"])
+@pytest.mark.parametrize(("words", "code"), [("get nosuch", 3), ("get --nosuch", 2), ("get -v", 0)])
+def test_failing_stderr(sandbox: Sandbox, redirect: str, words: str, code: int) -> None:
+    """The exit code is the same as if the messages could be written."""
+    if redirect.startswith(">") and not code:
+        code = 8  # the token is lost as well
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    line = f"{script()} {words} {redirect}"
+    assert subprocess.run(["sh", "-c", line], env=environ, check=False).returncode == code

@@ -5,6 +5,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from urllib.parse import quote
 
+from tokencli.errors import StorageError
 from tokencli.system.child_process import end_like, run_child
 from tokencli.system.output_relay import OutputRelay
 
@@ -23,10 +24,14 @@ def run_masked(
     """Run a command as a child, with secrets hidden in its output, and end as it does.
 
     Raises:
-        OSError: it can't be run (`run_child`).
+        OSError: it can't be run (`run_child`). StorageError: its output couldn't be written.
     """
     relay = OutputRelay(lambda: OutputMask(list_secrets))
-    return end_like(run_child(command, environ, relay))
+    status = run_child(command, environ, relay)
+    if relay.failure is not None:
+        reason = relay.failure.strerror or type(relay.failure).__name__
+        raise StorageError(f"can't write the command's output: {reason}")
+    return end_like(status)
 
 
 def list_forms(secret: str) -> list[bytes]:

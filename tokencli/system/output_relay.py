@@ -1,5 +1,6 @@
 """Pass on what a child process writes, through a filter, to where it would have written itself."""
 
+import errno
 import os
 import select
 import sys
@@ -9,6 +10,8 @@ from threading import Thread
 from typing import NamedTuple, Protocol
 
 READ_BYTES = 65536
+_READER_IS_GONE = (errno.EPIPE, errno.EINVAL if sys.platform == "win32" else errno.EIO)
+"""What a pipe without a reader says, or a terminal that was closed."""
 RELEASE_DELAY_S = 0.05
 """Seconds of silence after which a filter shows what it held back."""
 
@@ -53,6 +56,8 @@ class OutputRelay:
     def __init__(self, make_filter: Callable[[], OutputFilter]) -> None:
         self._streams: list[_Stream] = []
         self._ends: dict[int, int] = {}
+        self.failure: OSError | None = None
+        """Why output was lost; None if nobody wanted it any more."""
         for number in (1, 2):
             if not _is_open(number):
                 continue
@@ -103,7 +108,7 @@ class OutputRelay:
             ready, _, _ = select.select([*streams], [], [], RELEASE_DELAY_S if is_holding else None)
             if not ready:
                 for stream in streams.values():
-                    _write(stream.target, stream.filter.release())
+                    self._write(stream.target, stream.filter.release())
             for reader in ready:
                 stream = streams[reader]
                 try:
@@ -111,9 +116,23 @@ class OutputRelay:
                 except OSError:  # EIO: nobody has the pty open any more
                     piece = b""
                 text = stream.filter.feed(piece) if piece else stream.filter.finish()
-                if not _write(stream.target, text) or not piece:
+                if not self._write(stream.target, text) or not piece:
                     os.close(reader)
                     del streams[reader]
+
+    def _write(self, target: int, data: bytes) -> bool:
+        """Write everything; return False if that failed or nobody reads it any more."""
+        remaining = memoryview(data)
+        while remaining:
+            try:
+                remaining = remaining[os.write(target, remaining) :]
+            except BlockingIOError:
+                select.select([], [target], [])
+            except OSError as error:
+                if error.errno not in _READER_IS_GONE:
+                    self.failure = error
+                return False
+        return True
 
 
 def _open_stream(target: int, output_filter: OutputFilter) -> _Stream:
@@ -153,16 +172,3 @@ def _is_open(number: int) -> bool:
 
 def _is_same_file(one: int, other: int) -> bool:
     return os.path.sameopenfile(one, other)
-
-
-def _write(target: int, data: bytes) -> bool:
-    """Write everything; return False if nobody reads it any more."""
-    remaining = memoryview(data)
-    while remaining:
-        try:
-            remaining = remaining[os.write(target, remaining) :]
-        except BlockingIOError:
-            select.select([], [target], [])
-        except OSError:
-            return False
-    return True

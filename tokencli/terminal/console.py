@@ -356,8 +356,17 @@ def write_stderr_line(text: str, limit: int = MAX_LINE_CHARS) -> None:
         _screen.is_line_unfinished = False
         sys.stderr.write(f"{start}tokencli: {_color_label(sanitize_text(text, limit))}\n")
         sys.stderr.flush()
-    except (OSError, ValueError, AttributeError):
+    except OSError:
+        _forget_unwritten()
+    except (ValueError, AttributeError):
         return
+
+
+def _forget_unwritten() -> None:
+    """Open stderr anew without what it couldn't write, which would change the exit code to 120."""
+    with suppress(OSError, ValueError, AttributeError):
+        if sys.stderr.fileno() == 2:
+            sys.stderr = open(2, "w", errors="backslashreplace", closefd=False)  # noqa: SIM115 - stays open
 
 
 def _color_label(line: str) -> str:
