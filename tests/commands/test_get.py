@@ -147,3 +147,14 @@ def test_options_that_do_not_belong_together(
     done = tokencli("get", *words.split())
     assert (done.code, done.out) == (2, "")
     assert message in done.err
+
+
+def test_template_in_a_file(tokencli: Run, sandbox: Sandbox, tmp_path: Path) -> None:
+    """The name of a file isn't a template; the fix reads the file."""
+    path = tmp_path / "a template"
+    path.write_text("token={{ access_token }}\n")
+    done = tokencli("get", "oauth2", "--template", f"@{path}")
+    assert (done.code, done.out) == (2, "")
+    assert f"fix: tokencli get oauth2 --template \"$(cat '{path}')\"\n" in done.err
+    missing = tokencli("get", "oauth2", "--template", f"@{path}.missing")
+    assert missing.code == 2 and "fix:" not in missing.err

@@ -259,3 +259,12 @@ def test_erase_keeps_the_refresh_token(tokencli: Run, sandbox: Sandbox) -> None:
     assert tokencli("get", "groupid", env=env).out.strip() != token
     used = [entry.grant_type for entry in sandbox.requests if entry.system == "groupid"]
     assert [grant for grant in used if grant][-1] == "refresh_token"
+
+
+def test_missing_operation(tokencli: Run, sandbox: Sandbox) -> None:
+    """A profile without an operation is an error; an operation of a later git is ignored."""
+    done = tokencli("git-credential", "oauth2")
+    assert done.code == 2 and "the operation is missing" in done.err
+    assert tokencli("git-credential", "oauth2", "later").code == 0
+    assert tokencli("git-credential", "store").code == 0
+    assert tokencli("git-credential", "later").code == 0

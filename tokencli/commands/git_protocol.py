@@ -45,6 +45,13 @@ def answer_git(
     """
     profile_name, operation = (words[0] if len(words) == 2 else None), words[-1]
     if operation not in ("get", "erase"):
+        is_git = profile_name is not None or operation in ("store", "capability")
+        if not is_git and operation in app.list_profile_names():
+            raise UsageError(
+                "the operation is missing: get, store or erase",
+                cause="git adds it to the command of a credential helper",
+                fix="tokencli help git",
+            )
         return  # gitcredentials(7): an operation that a helper doesn't know is ignored
     attributes = read_attributes()
     profile = app.get_profile(profile_name, anew=None)

@@ -80,6 +80,7 @@ class KeepService:
         self._written: KeptToken | None = None
         """The token in the file."""
         self._unwritten: KeptToken | None = None
+        self._writes_once = False
         """A newer one that could not be written yet."""
         self._problem: TokencliError | None = None
         """Why the last renewal failed."""
@@ -110,6 +111,7 @@ class KeepService:
         Raises:
             TokencliError: there is no token, or it can't be written.
         """
+        self._writes_once = True
         try:
             kept = self._keeper.get()
             self._write(kept)
@@ -131,6 +133,7 @@ class KeepService:
             TokencliError: a person is needed and no valid token is left, or the first one can't be
                 written.
         """
+        self._writes_once = once
         self._has_terminal = os.isatty(sys.stderr.fileno())
         call_on_signal("SIGHUP", self._note_hangup_signal)
         # A signal that arrives just before `select` would be handled only after it.
@@ -254,9 +257,8 @@ class KeepService:
     def _describe_token(self, kept: KeptToken) -> str:
         expiry = kept.token.known_expiry
         until = "" if expiry is None else f" is valid until {format_time(expiry)}"
-        renewal = (
-            "" if kept.token.never_expires else f", renewal at {format_time(self._keeper.due_at)}"
-        )
+        is_renewed = not self._writes_once and not kept.token.never_expires
+        renewal = f", renewal at {format_time(self._keeper.due_at)}" if is_renewed else ""
         return f"{kept.profile.name}: the token in {self._options.path}{until or ' was written'}{renewal}"
 
     def _report_failure(self, error: TokencliError) -> None:

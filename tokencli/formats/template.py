@@ -4,6 +4,7 @@ A placeholder is one of the names in `get --json` and optional filters. There is
 a template can't run code. The filters are those of the providers' templates, and `json`.
 """
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -54,6 +55,7 @@ def check_options(profile: Profile, *, template: str | None = None) -> dict[str,
         raise UsageError(
             f"the template has no placeholder: {template[:_MAX_SHOWN]!r}",
             cause="a placeholder has two braces on each side, e.g. {{ access_token }}",
+            fix=_suggest_file_content(profile, template),
         )
     names = (*TOKEN_NAMES, *(f"outputs.{name}" for name in profile.provider.output_names))
     for match in _PLACEHOLDER.finditer(template):
@@ -61,6 +63,15 @@ def check_options(profile: Profile, *, template: str | None = None) -> dict[str,
         for step in _list_filters(match):
             _require_known("filter", step, FILTERS)
     return {"template": template}
+
+
+def _suggest_file_content(profile: Profile, template: str) -> str | None:
+    """Return the command for a template that names a file as for curl, with @."""
+    if not template.startswith("@") or not os.path.isfile(template[1:]):  # noqa: PTH113 - start-up cost
+        return None
+    from shlex import quote  # start-up cost
+
+    return f'tokencli get {profile.command_line_name} --template "$(cat {quote(template[1:])})"'
 
 
 def _require_known(kind: str, name: str, known: tuple[str, ...]) -> None:

@@ -254,7 +254,9 @@ def test_start_while_the_server_is_down_uses_the_stored_token(
     """A stored token that is no longer fresh is written, the failure is said, and --once fails."""
     sandbox.set_faults(lifetime="60s")
     old = tmp_path / "old"
-    assert keep("groupid", "--to", str(old), "--once").wait_for_end() == 0
+    first = keep("groupid", "--to", str(old), "--once")
+    assert first.wait_for_end() == 0
+    assert "is valid until" in first.text and "renewal at" not in first.text
     sandbox.set_faults(drop="before")
     for name, arguments in (("kept", ()), ("once", ("--once",))):
         path = tmp_path / name
