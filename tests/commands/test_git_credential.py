@@ -263,8 +263,9 @@ def test_erase_keeps_the_refresh_token(tokencli: Run, sandbox: Sandbox) -> None:
 
 def test_missing_operation(tokencli: Run, sandbox: Sandbox) -> None:
     """A profile without an operation is an error; an operation of a later git is ignored."""
-    done = tokencli("git-credential", "oauth2")
+    env = {"TOKENCLI_CONFIG": sandbox.config_file}
+    done = tokencli("git-credential", "oauth2", env=env)
     assert done.code == 2 and "the operation is missing" in done.err
-    assert tokencli("git-credential", "oauth2", "later").code == 0
-    assert tokencli("git-credential", "store").code == 0
-    assert tokencli("git-credential", "later").code == 0
+    assert tokencli("git-credential", "oauth2", "later", env=env).code == 0
+    assert tokencli("git-credential", "store", env=env).code == 0
+    assert tokencli("git-credential", "later", env=env).code == 0
