@@ -487,24 +487,35 @@ def terminal(environ: Mapping[str, str]) -> Iterator[Terminal]:
 
 
 CHILD = """\
-trap 'echo interrupted; exit 9' INT
-trap 'echo continued' CONT
-echo ready
-while :; do sleep 0.05; done
+import os, signal, sys, time
+
+def say(text):
+    os.write(1, text.encode() + b"\\n")
+
+def end(*_):
+    say("interrupted")
+    sys.exit(9)
+
+signal.signal(signal.SIGINT, end)
+signal.signal(signal.SIGCONT, lambda *_: say("continued"))
+say("ready")
+while True:
+    time.sleep(1)
 """
+"""It starts no process: a shell that is just doing so can't be stopped, if it does it by vfork."""
 
 
 @pytest.fixture
 def child(tmp_path: Path) -> Path:
-    """Write a shell script that says which signals it gets."""
-    path = tmp_path / "child.sh"
+    """Write a program that says which signals it gets."""
+    path = tmp_path / "child.py"
     path.write_text(CHILD)
     return path
 
 
 def test_ctrl_c_is_the_command_s(terminal: Terminal, child: Path) -> None:
     """The command handles it, and ends as it likes."""
-    terminal.type(f"{script()} exec p -- sh {child}; echo status=$?\n")
+    terminal.type(f"{script()} exec p -- {sys.executable} {child}; echo status=$?\n")
     terminal.read_until("ready")
     terminal.type("\x03")
     terminal.read_until("interrupted")
@@ -513,7 +524,7 @@ def test_ctrl_c_is_the_command_s(terminal: Terminal, child: Path) -> None:
 
 def test_ctrl_z_stops_the_command(terminal: Terminal, child: Path) -> None:
     """The shell shows it as stopped, and continues it."""
-    terminal.type(f"{script()} exec p -- sh {child}\n")
+    terminal.type(f"{script()} exec p -- {sys.executable} {child}\n")
     terminal.read_until("ready")
     terminal.type("\x1a")
     terminal.read_until("Stopped")
@@ -678,7 +689,7 @@ def test_masked_command_in_a_terminal(terminal: Terminal) -> None:
 
 def test_ctrl_c_and_ctrl_z_with_a_masked_command(terminal: Terminal, child: Path) -> None:
     """Job control works as without --mask."""
-    terminal.type(f"{script()} exec p --mask -- sh {child}\n")
+    terminal.type(f"{script()} exec p --mask -- {sys.executable} {child}\n")
     terminal.read_until("ready")
     terminal.type("\x1a")
     terminal.read_until("Stopped")
