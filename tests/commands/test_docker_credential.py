@@ -1,6 +1,7 @@
 """`docker-credential-tokencli`: what Docker gets for which registry."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -26,7 +27,7 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def registries(sandbox: Sandbox, write_config: Callable[[str], Path]) -> None:
     """Give some of the sandbox's profiles an API on a registry."""
-    config = Path(sandbox.config_file).read_text()
+    config = re.sub(r"(?m)^api_url = .*\n", "", Path(sandbox.config_file).read_text())
     for name, url in {
         "oauth2": "https://registry.example.com/v2/",
         "dpop-demo": "https://bound.example.com:5000",

@@ -133,7 +133,7 @@ def test_a_path_that_is_no_file_is_refused_before_a_request(
         ("--output=", "--output requires the name of a file, and '' has none"),
         ("--output missing/", "--output requires the name of a file, and 'missing/' has none"),
         ("--format template", "--format template requires --template"),
-        ("corp --format netrc", "a netrc file is for one host: --url is required"),
+        ("tv --format netrc", "a netrc file is for one host: --url is required"),
         ("--template {{x}}", "unknown value 'x'"),
         ("--clip --output x", "--clip and --output can't be combined"),
         ("--dry-run -o x", "--output and --dry-run can't be combined"),

@@ -1,6 +1,7 @@
 """`keyring-tokencli`: what pip and uv get for which package index."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -25,7 +26,7 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture(autouse=True)
 def indexes(sandbox: Sandbox, write_config: Callable[[str], Path]) -> None:
     """Give some of the sandbox's profiles an API on an index."""
-    config = Path(sandbox.config_file).read_text()
+    config = re.sub(r"(?m)^api_url = .*\n", "", Path(sandbox.config_file).read_text())
     for name, url in {
         "oauth2": INDEX,
         "dpop-demo": "https://bound.example.com:8443",
