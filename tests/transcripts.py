@@ -204,8 +204,8 @@ PATHS: dict[str, Sequence[Step]] = {
         Step("tokencli profiles test ci"),
         Step('CI_SECRET=mistyped tokencli get ci; echo "exit code $?"'),
         Step(
-            'eval "$(tokencli export ci)"\ncurl -sS --cacert demo-ca.pem'
-            ' -H "Authorization: Bearer $ACCESS_TOKEN" \\\n    https://demomachine:4443/oauth2/resource'
+            'eval "$(tokencli export ci)"\nprintf "Authorization: Bearer %s\\n" "$ACCESS_TOKEN" |'
+            ' \\\n    curl -sS --cacert demo-ca.pem -H @- https://demomachine:4443/oauth2/resource'
         ),
     ],
     "developer-with-an-issuer": [

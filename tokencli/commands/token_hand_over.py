@@ -212,7 +212,7 @@ def missing_memory_error() -> StorageError:
     )
     return StorageError(
         "--file needs a directory in memory for the token",
-        cause=f"{cause}. --fd needs no directory",
+        cause=f"{cause}. --proxy keeps the token fresh without a file",
     )
 
 
