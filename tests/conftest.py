@@ -1,6 +1,7 @@
 """Fixtures for every test: a hermetic environment, and the program as a process."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -138,6 +139,14 @@ def write_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[s
         return path
 
     return write
+
+
+def name_apis(config: str, urls: Mapping[str, str]) -> str:
+    """Return a configuration with these profiles' `api_url`, and that of no other."""
+    config = re.sub(r"(?m)^api_url = .*\n", "", config)
+    for name, url in urls.items():
+        config = config.replace(f"[profiles.{name}]", f'[profiles.{name}]\napi_url = "{url}"')
+    return config
 
 
 def lines(text: str) -> Sequence[str]:

@@ -205,7 +205,7 @@ PATHS: dict[str, Sequence[Step]] = {
         Step('CI_SECRET=mistyped tokencli get ci; echo "exit code $?"'),
         Step(
             'eval "$(tokencli export ci)"\nprintf "Authorization: Bearer %s\\n" "$ACCESS_TOKEN" |'
-            ' \\\n    curl -sS --cacert demo-ca.pem -H @- https://demomachine:4443/oauth2/resource'
+            " \\\n    curl -sS --cacert demo-ca.pem -H @- https://demomachine:4443/oauth2/resource"
         ),
     ],
     "developer-with-an-issuer": [

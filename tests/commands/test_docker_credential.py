@@ -1,7 +1,6 @@
 """`docker-credential-tokencli`: what Docker gets for which registry."""
 
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Result
+from tests.conftest import Result, name_apis
 from tokencli import __version__
 from tokencli.sandbox.server import Sandbox
 
@@ -27,15 +26,13 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def registries(sandbox: Sandbox, write_config: Callable[[str], Path]) -> None:
     """Give some of the sandbox's profiles an API on a registry."""
-    config = re.sub(r"(?m)^api_url = .*\n", "", Path(sandbox.config_file).read_text())
-    for name, url in {
+    urls = {
         "oauth2": "https://registry.example.com/v2/",
         "dpop-demo": "https://bound.example.com:5000",
         "corp": "https://twice.example.com/a",
         "tv": "https://twice.example.com/b",
-    }.items():
-        config = config.replace(f"[profiles.{name}]", f'[profiles.{name}]\napi_url = "{url}"')
-    write_config(config)
+    }
+    write_config(name_apis(Path(sandbox.config_file).read_text(), urls))
 
 
 def run(*words: str, stdin: str = "") -> Result:

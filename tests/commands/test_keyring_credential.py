@@ -1,7 +1,6 @@
 """`keyring-tokencli`: what pip and uv get for which package index."""
 
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Result
+from tests.conftest import Result, name_apis
 from tokencli.sandbox.server import Sandbox
 
 HELPER = Path(sys.executable).with_name("keyring-tokencli")
@@ -26,15 +25,13 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture(autouse=True)
 def indexes(sandbox: Sandbox, write_config: Callable[[str], Path]) -> None:
     """Give some of the sandbox's profiles an API on an index."""
-    config = re.sub(r"(?m)^api_url = .*\n", "", Path(sandbox.config_file).read_text())
-    for name, url in {
+    urls = {
         "oauth2": INDEX,
         "dpop-demo": "https://bound.example.com:8443",
         "corp": "https://twice.example.com/a",
         "tv": "https://twice.example.com/b",
-    }.items():
-        config = config.replace(f"[profiles.{name}]", f'[profiles.{name}]\napi_url = "{url}"')
-    write_config(config)
+    }
+    write_config(name_apis(Path(sandbox.config_file).read_text(), urls))
 
 
 def run(*words: str) -> Result:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Result
+from tests.conftest import Result, name_apis
 from tests.e2e.consumers.expiries import until_expired
 from tests.e2e.consumers.token_server import TokenHandler, TokenServer, serve
 from tokencli.sandbox.server import Sandbox
@@ -83,9 +83,7 @@ def registry(
         path = Path(lasting_seconds.config_file)
         config = path.read_text()
         mine = tmp_path / "config.toml"
-        mine.write_text(
-            config.replace("[profiles.oauth2]", f'[profiles.oauth2]\napi_url = "{server.url}/v2/"')
-        )
+        mine.write_text(name_apis(config, {"oauth2": f"{server.url}/v2/"}))
         mine.chmod(0o600)
         monkeypatch.setenv("TOKENCLI_CONFIG", str(mine))
         monkeypatch.setenv("SSL_CERT_FILE", server.ca_file)
@@ -118,11 +116,7 @@ def test_docker_logout_keeps_the_login(registry: TokenServer, lasting_seconds: S
 def test_docker_shows_why_there_is_no_token(registry: TokenServer) -> None:
     """The user reads tokencli's error."""
     path = Path(os.environ["TOKENCLI_CONFIG"])
-    path.write_text(
-        path.read_text()
-        .replace("[profiles.corp]", f'[profiles.corp]\napi_url = "{registry.url}/"')
-        .replace(f'api_url = "{registry.url}/v2/"\n', "")
-    )
+    path.write_text(name_apis(path.read_text(), {"corp": f"{registry.url}/"}))
     found = docker("manifest", "inspect", f"{registry.host}/app:latest")
     assert found.code != 0
     assert "tokencli login corp" in found.err

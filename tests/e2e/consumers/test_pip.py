@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import script
+from tests.conftest import name_apis, script
 from tests.e2e.consumers.expiries import set_lifetime, until_expired
 from tests.e2e.consumers.registry import Registry, running_registry
 from tokencli.commands.help import read_page
@@ -57,8 +57,7 @@ def make_wheel(name: str) -> bytes:
 def environ(index: Registry, tmp_path: Path) -> dict[str, str]:
     """Return an environment with the link `keyring` of the page, for a profile whose API is the index."""
     config = Path(index.sandbox.config_file)
-    named = f'[profiles.oauth2]\napi_url = "{index.url}/simple/"'
-    config.write_text(config.read_text().replace("[profiles.oauth2]", named))
+    config.write_text(name_apis(config.read_text(), {"oauth2": f"{index.url}/simple/"}))
     folder = tmp_path / "index-token"
     folder.mkdir()
     (folder / "keyring").symlink_to(Path(script()).with_name("keyring-tokencli"))
