@@ -47,7 +47,7 @@ def environ(request: pytest.FixtureRequest, place: World) -> Mapping[str, str]:
 
 
 def run(
-    environ: Mapping[str, str], *args: str, **options: object
+    environ: Mapping[str, str], *args: str, cwd: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run `tokencli exec` with these arguments."""
     return subprocess.run(
@@ -58,7 +58,7 @@ def run(
         text=True,
         timeout=60,
         check=False,
-        **options,  # type: ignore[call-overload]
+        cwd=cwd,
     )
 
 

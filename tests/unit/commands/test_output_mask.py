@@ -1,6 +1,7 @@
 """Secrets are hidden however they are written, and however the output is cut into pieces."""
 
 import base64
+from collections.abc import Callable
 from itertools import pairwise
 from urllib.parse import quote
 
@@ -37,9 +38,9 @@ def test_forms(name: str) -> None:
 @pytest.mark.parametrize("before", ["", "u", "u:", "user:"])
 @pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode, base64.encodebytes])
 @pytest.mark.parametrize("after", ["", "\n", "&x=1"])
-def test_base64(before: str, after: str, encode: object) -> None:
+def test_base64(before: str, after: str, encode: Callable[[bytes], bytes]) -> None:
     """At any place in the encoded text, also in lines of 76 characters, at most its ends are left."""
-    text = encode(f"{before}{SECRET}{after}".encode())  # type: ignore[operator]
+    text = encode(f"{before}{SECRET}{after}".encode())
     shown = mask(text).replace(b"\n", b"")
     assert b"***" in shown
     assert len(shown.replace(b"***", b"")) <= len(before + after) * 2 + 8
