@@ -25,7 +25,13 @@ from tokencli.core.get_token import get_token
 from tokencli.core.secret_resolver import resolve_usage_secrets
 from tokencli.core.token_renewal import TokenResult
 from tokencli.errors import UsageError
-from tokencli.fastpath.launcher import EXPIRY_SUFFIX, replace_process, strip_variables
+from tokencli.fastpath.launcher import (
+    DESCRIPTOR_SUFFIX,
+    EXPIRY_SUFFIX,
+    FILE_SUFFIX,
+    replace_process,
+    strip_variables,
+)
 from tokencli.formats.variable_checks import check_variable_name
 from tokencli.models import Profile, Secret, TokenSet
 from tokencli.system.child_process import build_start_error, exit_status_of, run_command
@@ -34,7 +40,6 @@ if TYPE_CHECKING:
     from tokencli.commands.token_hand_over import TokenFiles
 
 EXAMPLE_COMMAND = "sh"
-DESCRIPTOR_SUFFIX = "_FD"
 
 
 def launch_command(
@@ -79,7 +84,7 @@ def launch_command(
             cause="NAME_HEADER has the token, which would be in the environment",
         )
     loaded = [app.get_profile(name, scope=scope) for name in names or (None,)]
-    ending = "_FILE" if by_file else DESCRIPTOR_SUFFIX if by_descriptor else ""
+    ending = FILE_SUFFIX if by_file else DESCRIPTOR_SUFFIX if by_descriptor else ""
     for profile in loaded:
         try:
             list_export_variables(profile, variable, all_variables=all_variables)

@@ -3,7 +3,6 @@
 curl reads the token from a descriptor, as a configuration file (curl(1), option --config).
 """
 
-import os
 import re
 import shlex
 import sys
@@ -26,7 +25,11 @@ from tokencli.importers.curl import CurlOption, complete_url, list_options
 from tokencli.models import Profile, Secret, TokenSet
 from tokencli.oauth.token_usage import list_usage_templates
 from tokencli.providers.endpoint_urls import check_endpoint_url, is_plain_http
-from tokencli.system.child_process import build_start_error, exit_status_of
+from tokencli.system.child_process import (
+    build_start_error,
+    exit_status_of,
+    open_filled_pipe,
+)
 
 UNREADABLE_OPTIONS = {
     "config": "there may be other URLs in its file",
@@ -87,8 +90,8 @@ def launch_curl(
             masked = (token.token.access_token, *secrets.values())
         text = _render_config(app, profile, token.token, options, urls, secrets)
         words[1:1] = ["--config", _hand_over(text)]
-        if command and command[0] in ("-q", "--disable"):  # counts only as the first option
-            words = ["curl", command[0], *words[1:3], *command[1:]]
+        if command and re.match("-q|--disable$", command[0]):  # counts only as the first option
+            words.insert(1, "-q")
     environ = dict(app.environ)
     try:
         if sys.stderr is not None:
@@ -101,7 +104,6 @@ def launch_curl(
     except OSError as error:
         report_error(build_start_error("curl", error, environ.get("PATH")))
         return exit_status_of(error)
-    return 0
 
 
 def _read_options(command: Sequence[str], *, anywhere: bool) -> list[CurlOption]:
@@ -271,17 +273,8 @@ def _render_config(
 
 def _hand_over(text: str) -> str:
     """Return the path of a pipe with the text, which is open in the program that replaces this process."""
-    reading, writing = os.pipe()
     data = text.encode()
-    try:
-        os.set_blocking(writing, False)
-        if os.write(writing, data) < len(data):
-            raise BlockingIOError
-    except BlockingIOError:
-        raise ConfigError(
-            f"the token is too long for a pipe: {len(data)} bytes with its options"
-        ) from None
-    finally:
-        os.close(writing)
-    os.set_inheritable(reading, True)
-    return f"/dev/fd/{reading}"
+    pipe = open_filled_pipe(data)
+    if pipe is None:
+        raise ConfigError(f"the token is too long for a pipe: {len(data)} bytes with its options")
+    return f"/dev/fd/{pipe}"

@@ -11,8 +11,10 @@ from pathlib import Path
 from tokencli.app import App
 from tokencli.core.token_keeper import RENEWAL_SHARE, KeptToken, TokenKeeper
 from tokencli.errors import StorageError, TokencliError, UsageError
+from tokencli.fastpath.launcher import FILE_SUFFIX
 from tokencli.humanize import format_time
 from tokencli.models import Profile, Secret, TokenSet
+from tokencli.system.child_process import open_filled_pipe
 from tokencli.system.companion import (
     ProcessWatch,
     delete_abandoned_dirs,
@@ -29,7 +31,6 @@ from tokencli.system.user_dirs import explain_missing_runtime_dir, hand_over_dir
 from tokencli.terminal.console import write_stderr_line
 from tokencli.token_store.credential_key import derive_binding
 
-FILE_SUFFIX = "_FILE"
 STORE_INTERVAL_S = 2.0
 """Seconds between two looks at whether another process has renewed the token."""
 
@@ -45,7 +46,7 @@ class TokenFiles:
         """
         parent = hand_over_dir(app.environ)
         if parent is None:
-            raise missing_memory_error()
+            raise _missing_memory_error()
         self._app = app
         self._stamps: dict[Path, tuple[int, ...] | None] = {}
         self._tokens: dict[Path, str] = {}
@@ -167,8 +168,10 @@ class _KeptFile:
 
     def _report(self, error: TokencliError | None) -> None:
         """Say once why there is no newer token, and what that means."""
-        if error is None or error.message == self._reported:
-            self._reported = "" if error is None else self._reported
+        if error is None:
+            self._reported = ""
+            return
+        if error.message == self._reported:
             return
         self._reported = error.message
         path = self._files.path(self._variable)
@@ -203,7 +206,7 @@ class _KeptFile:
         return stored, self._app.token_cache(self._profile).fingerprint()
 
 
-def missing_memory_error() -> StorageError:
+def _missing_memory_error() -> StorageError:
     """Return the error that says why there is no place for the files."""
     cause = (
         explain_missing_runtime_dir()
@@ -229,7 +232,10 @@ def open_token_descriptor(token: Secret) -> int:
         raise UsageError("--fd is not supported on Windows")
     data = token.reveal().encode("ascii")
     if not hasattr(os, "memfd_create"):
-        return _open_pipe(data)
+        pipe = open_filled_pipe(data)
+        if pipe is None:
+            raise UsageError("the token is too long for --fd")
+        return pipe
     writable = os.memfd_create("token", os.MFD_CLOEXEC)
     try:
         os.fchmod(writable, 0o400)
@@ -242,15 +248,3 @@ def open_token_descriptor(token: Secret) -> int:
         os.close(writable)
         raise
     return writable
-
-
-def _open_pipe(data: bytes) -> int:
-    reader, writer = os.pipe()
-    try:
-        os.set_blocking(writer, False)
-        if os.write(writer, data) != len(data):
-            raise UsageError("the token is too long for --fd")
-    finally:
-        os.close(writer)
-    os.set_inheritable(reader, True)
-    return reader

@@ -11,13 +11,15 @@ from tokencli.fastpath import reader
 TYPE_CHECKING = False  # importing typing would cost more than everything here
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import NoReturn
 
 EXPIRY_SUFFIX = "_EXPIRES_AT"
-TOKEN_SUFFIXES = ("", "_TYPE", EXPIRY_SUFFIX, "_SCOPE", "_HEADER", "_QUERY", "_FILE", "_FD")
+FILE_SUFFIX = "_FILE"
+DESCRIPTOR_SUFFIX = "_FD"
+TOKEN_SUFFIXES = (
+    "", "_TYPE", EXPIRY_SUFFIX, "_SCOPE", "_HEADER", "_QUERY", FILE_SUFFIX, DESCRIPTOR_SUFFIX,
+)  # fmt: skip
 """What follows the name of a token's variable in the names of those that belong to it."""
-MAX_PROFILES = 20
-MAX_VARIABLE_CHARS = 180
-"""Longer names are checked by the full program."""
 MAX_LIFETIME_S = 1e9
 """A token with a longer lifetime may be one that never expires, which the full program knows."""
 IGNORED_SIGNALS = ("SIGPIPE", "SIGXFSZ")
@@ -34,7 +36,7 @@ def launch_with_cached_tokens(argv: "list[str]", environ: "Mapping[str, str]") -
     end = argv.index("--")
     names: list[str | None] = [*argv[1:end]] or [None]
     command = argv[end + 1 :]
-    if not command or len(names) > MAX_PROFILES:
+    if not command:
         return
     variables: dict[str, str] = {}
     count = 0
@@ -46,8 +48,6 @@ def launch_with_cached_tokens(argv: "list[str]", environ: "Mapping[str, str]") -
                 return
             _, _, variable, token, obtained_at, expires_at = fields[:6]
             if not variable.isascii() or not variable.isidentifier():
-                return
-            if len(variable) > MAX_VARIABLE_CHARS:
                 return
             if float(expires_at) - float(obtained_at) > MAX_LIFETIME_S:
                 return
@@ -90,7 +90,7 @@ def _had_locale() -> bool:
     return data.startswith(b"LC_CTYPE=") or b"\0LC_CTYPE=" in data
 
 
-def replace_process(command: "list[str]", environ: "Mapping[str, str]") -> None:
+def replace_process(command: "list[str]", environ: "Mapping[str, str]") -> "NoReturn":
     """Run a command in place of this process, found in PATH as the C library's execvp does.
 
     Signals that Python ignores get their default action again; those that were ignored otherwise
@@ -127,7 +127,7 @@ def replace_process(command: "list[str]", environ: "Mapping[str, str]") -> None:
 
                 if not is_shell_script(error, path):
                     raise
-                os.execve(SHELL, [SHELL, path, *command[1:]], environ)  # noqa: S606
+                os.execve(SHELL, [SHELL, path, *command[1:]], environ)  # noqa: S606 - likewise
     finally:
         for number, handler in before:
             _signal.signal(number, handler)

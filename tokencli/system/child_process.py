@@ -12,9 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from tokencli.errors import UsageError
-from tokencli.system.output_relay import OutputRelay
+
+if TYPE_CHECKING:
+    from tokencli.system.output_relay import OutputRelay
 
 SHELL = "/bin/sh"
 EXIT_NOT_FOUND = 127
@@ -36,11 +39,11 @@ def run_command(command: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def run_child(
-    command: Sequence[str], environ: Mapping[str, str], relay: OutputRelay | None = None
+    command: Sequence[str], environ: Mapping[str, str], relay: "OutputRelay | None" = None
 ) -> int:
     """Run a command and return its exit status, or -n if signal n ended it.
 
-    Its output goes through `relay`, until all have ended that could write there.
+    Its output goes through `relay`, until every process that could write there has ended.
 
     Raises:
         OSError: the command doesn't exist or can't be run; `exit_status_of` has the exit status, and
@@ -87,7 +90,7 @@ def run_child(
 
 
 def _start(
-    command: Sequence[str], environ: Mapping[str, str], relay: OutputRelay | None
+    command: Sequence[str], environ: Mapping[str, str], relay: "OutputRelay | None"
 ) -> "subprocess.Popen[bytes]":
     """Start a command; a text without `#!` is run by a shell, as execvp does (POSIX)."""
 
@@ -122,7 +125,7 @@ def _find_program(name: str, environ: Mapping[str, str]) -> str:
     for each in existing:
         if os.access(each, os.X_OK) and not os.path.isdir(each):  # noqa: PTH112 - a string
             return each
-    raise PermissionError if existing and os.path.exists(existing[0]) else FileNotFoundError  # noqa: PTH110
+    raise PermissionError if existing and os.path.exists(existing[0]) else FileNotFoundError  # noqa: PTH110 - likewise
 
 
 def is_shell_script(error: OSError, path: str) -> bool:
@@ -261,6 +264,20 @@ def _read_start(file: Path) -> bytes:
 
 def _is_own(file: Path) -> bool:
     return sys.platform == "win32" or file.stat().st_uid == os.geteuid()
+
+
+def open_filled_pipe(data: bytes) -> int | None:
+    """Return a descriptor that child processes inherit, to read the data from; None if it is too long."""
+    reader, writer = os.pipe()
+    try:
+        os.set_blocking(writer, False)
+        if os.write(writer, data) < len(data):
+            os.close(reader)
+            return None
+    finally:
+        os.close(writer)
+    os.set_inheritable(reader, True)
+    return reader
 
 
 def exit_status_of(error: OSError) -> int:

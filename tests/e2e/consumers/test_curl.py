@@ -87,6 +87,17 @@ def test_output_and_exit_code_are_curls_own(api: TokenServer) -> None:
     assert curl("-q", "--cacert", "/nonexistent", f"{api.url}/x").returncode == 77
 
 
+@pytest.mark.parametrize("option", ["-q", "-qsS", "--disable"])
+def test_curlrc_can_be_disabled(
+    api: TokenServer, tmp_path: Path, tokencli: Run, option: str
+) -> None:
+    """By the first option, as with curl itself."""
+    (tmp_path / "home" / ".curlrc").write_text("user-agent = from-curlrc\n")
+    for words, is_read in (((), True), ((option,), False)):
+        done = tokencli("curl", "oauth2", "--", *words, f"{api.url}/x")
+        assert (json.loads(done.out)["headers"]["user-agent"] == "from-curlrc") == is_read
+
+
 @pytest.mark.requirement(13)
 def test_no_process_shows_the_token(api: TokenServer) -> None:
     """While curl runs, no command line and no environment of this machine has it."""
