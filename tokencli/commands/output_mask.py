@@ -11,9 +11,9 @@ from tokencli.system.output_relay import OutputRelay
 
 MASK = b"***"
 LONG_PREFIX = 16
-"""From so many characters on, the start of a secret isn't shown before it is known how it goes on."""
+"""The start of a secret is held back if it has this many bytes, even if nothing follows for a while."""
 MIN_FORM_CHARS = 8
-"""Shorter parts of an encoded secret are not searched for; they could be anything."""
+"""Shorter parts of an encoded secret are not searched for, because other text may contain them."""
 
 
 def run_masked(
@@ -24,9 +24,13 @@ def run_masked(
     """Run a command as a child, with secrets hidden in its output, and end as it does.
 
     Raises:
-        OSError: it can't be run (`run_child`). StorageError: its output couldn't be written.
+        OSError: it can't be run (`run_child`). StorageError: its output can't be read or written.
     """
-    relay = OutputRelay(lambda: OutputMask(list_secrets))
+    try:
+        relay = OutputRelay(lambda: OutputMask(list_secrets))
+    except OSError as error:  # no pty is left, or none can be opened in a container
+        reason = error.strerror or error
+        raise StorageError(f"can't read the command's output: {reason}") from None
     status = run_child(command, environ, relay)
     if relay.failure is not None:
         reason = relay.failure.strerror or type(relay.failure).__name__
@@ -81,7 +85,7 @@ class OutputMask:
         return self._take(shown_below=0)
 
     def release(self) -> bytes:
-        """Return what is held back, unless it is a long part of a secret: no more came for a while."""
+        """Return what is held back, unless it is a long part of a secret: nothing followed for a while."""
         return self._take(shown_below=LONG_PREFIX)
 
     def finish(self) -> bytes:
@@ -90,7 +94,7 @@ class OutputMask:
         return shown + (MASK if self.is_holding else b"")
 
     def _take(self, *, shown_below: int) -> bytes:
-        """Return what can be shown; the start of a secret if it is shorter than `shown_below`."""
+        """Return what can be shown, including the start of a secret if it is shorter than `shown_below`."""
         data = self._data
         plain = data.translate(None, b"\r\n")
         spans, end = self._find_secrets(plain)

@@ -1,6 +1,8 @@
 """Secrets are hidden however they are written, and however the output is cut into pieces."""
 
 import base64
+import errno
+import os
 from collections.abc import Callable
 from itertools import pairwise
 from urllib.parse import quote
@@ -9,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokencli.commands.output_mask import LONG_PREFIX, OutputMask
+from tokencli.commands.output_mask import LONG_PREFIX, OutputMask, run_masked
+from tokencli.errors import StorageError
 
 SECRET = "eyJhbGciOiJub25lIn0.canary+token/7f3a~x=="
 OTHER = "eyJhbGciOiJub25lIn0.another-canary"
@@ -94,6 +97,18 @@ def test_secrets_that_come_later() -> None:
     assert output.feed(f"{SECRET}\n".encode()) == b"***\n"
     secrets.append(OTHER)
     assert output.feed(f"{SECRET} {OTHER}\n".encode()) == b"*** ***\n"
+
+
+def test_no_terminal_for_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error is about the output: the command, which hasn't been started, is not to blame."""
+
+    def fail() -> tuple[int, int]:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+    monkeypatch.setattr(os, "isatty", lambda _: True)
+    monkeypatch.setattr(os, "openpty", fail)
+    with pytest.raises(StorageError, match="can't read the command's output: No such file"):
+        run_masked(["true"], {}, tuple)
 
 
 def test_no_secret() -> None:
