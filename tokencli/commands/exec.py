@@ -13,6 +13,7 @@ from tokencli.commands.options import (
     ForceOption,
     MinTtlOption,
     ScopeOption,
+    VariableOption,
     common_options,
 )
 from tokencli.errors import UsageError
@@ -29,10 +30,7 @@ def run_with_tokens(
             help="Profiles whose tokens the command gets; the default profile if omitted.",
         ),
     ] = None,
-    variable: Annotated[
-        str | None,
-        typer.Option("--var", metavar="NAME", help="Variable to set instead of the profile's."),
-    ] = None,
+    variable: VariableOption = None,
     all_variables: Annotated[
         bool,
         typer.Option(

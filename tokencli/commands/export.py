@@ -13,6 +13,7 @@ from tokencli.commands.options import (
     ProfileArgument,
     ProfileOption,
     ScopeOption,
+    VariableOption,
     common_options,
     select_profile_name,
 )
@@ -44,10 +45,7 @@ def export(
             help=f"Instead of a shell: {join_alternatives(DATA_FORMATS)}.",
         ),
     ] = None,
-    variable: Annotated[
-        str | None,
-        typer.Option("--var", metavar="NAME", help="Variable to set instead of the profile's."),
-    ] = None,
+    variable: VariableOption = None,
     all_variables: Annotated[
         bool,
         typer.Option(

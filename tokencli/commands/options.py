@@ -169,6 +169,10 @@ MinTtlOption = Annotated[
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Get a new token even if the stored one is fresh.")
 ]
+VariableOption = Annotated[
+    str | None,
+    typer.Option("--var", metavar="NAME", help="Variable to set instead of the profile's."),
+]
 ScopeOption = Annotated[
     str | None,
     typer.Option("--scope", metavar="SCOPES", help="Scopes to request instead of the profile's."),
@@ -188,15 +192,15 @@ def select_profile_name(argument: str | None, option: str | None) -> str | None:
 
 
 COMMAND_KEY = "tokencli.command"
-"""Where the context has the words after `--`."""
+"""The key of the words after `--` in the context's `meta`."""
 
 
 class CommandAfterDashes(TyperCommand):
-    """A command with words and options of its own before `--`, and another program's after it."""
+    """A command that takes another program's command line after `--`."""
 
     usage_after_dashes: tuple[str, ...] = ("COMMAND", "[ARGUMENT]...")
     options_of_both: tuple[str, ...] = ()
-    """Options that are taken for the other program's if `--` is missing."""
+    """Options of both programs, which count as the other program's if `--` is missing."""
     begins_with_option = False
     """Whether the other program's words may begin with an option."""
 
