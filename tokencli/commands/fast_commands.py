@@ -1,7 +1,6 @@
 """Command lines that run without Typer, whose import takes as long as everything else together.
 
 They are what scripts, prompts and completions run most, and have at most the options listed here.
-An option's value has to be the next word.
 Each calls the function that the command of that name calls. This saves 35.6% of the instructions of
 a cold `get` (Python 3.11, measured by `python -m tests.bench.start_up`).
 """
@@ -30,7 +29,7 @@ class FastCommand(NamedTuple):
     options: Mapping[str, tuple[str, object]] = {}
     """Option without a value -> the keyword argument that it sets, and to what."""
     valued_options: Mapping[str, str] = {}
-    """Option with a value -> the keyword argument that gets it; given twice, it needs Typer."""
+    """Option with a value -> the keyword argument that gets it; an option given twice needs Typer."""
     runs_command: bool = False
     """Whether the words after `--` are another program's; they are the argument `command`."""
     repeated_options: Mapping[str, str] = {}

@@ -24,7 +24,7 @@ class FileSource:
         self._terminal = terminal
 
     def explain_missing(self, ref: SecretRef) -> tuple[str | None, str | None]:
-        """Return a command that asks for the secret and writes the file, unless nobody can type it."""
+        """Return the command that asks for the secret and writes the file, or what else has to write it."""
         if sys.platform == "win32" or self._environ.get("CI"):
             return "the file with the secret must be created before tokencli is run", None
         from tokencli.secret_sources.setup_commands import write_files_command

@@ -18,7 +18,7 @@ from tokencli.system.private_files import list_names
 POLL_INTERVAL_S = 0.5
 """Seconds between two looks at a process on kernels without pidfd_open, before Linux 5.3."""
 RESTART_DELAY_S = 0.2
-"""Seconds until work that was killed is started again."""
+"""Seconds until work that failed or was killed is started again."""
 _IGNORED_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGTSTP", "SIGTTIN", "SIGTTOU")
 
 
@@ -137,8 +137,6 @@ def _supervise(
                         sys.stderr.flush()
                 os._exit(0)
         _, status = os.waitpid(worker, 0)
-        if os.WIFSIGNALED(status) and not watch.wait(RESTART_DELAY_S):
+        if not watch.wait(RESTART_DELAY_S) and os.WIFSIGNALED(status):
             note(f"was killed by {signal.Signals(os.WTERMSIG(status)).name}; it is started again")
-        elif not watch.wait(RESTART_DELAY_S):
-            continue
     clean_up()

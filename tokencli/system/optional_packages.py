@@ -1,4 +1,4 @@
-"""How a package that tokencli can do without is installed beside it."""
+"""The command that installs an optional package into tokencli's environment."""
 
 import shutil
 import sys

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 READ_BYTES = 65536
 _READER_IS_GONE = (errno.EPIPE, errno.EINVAL if sys.platform == "win32" else errno.EIO)
-"""What a pipe without a reader says, or a terminal that was closed."""
+"""The errors of a pipe without a reader, and of a terminal that was closed."""
 RELEASE_DELAY_S = 0.05
 """Seconds of silence after which a filter shows what it held back."""
 
@@ -57,11 +57,11 @@ class OutputRelay:
         self._streams: list[_Stream] = []
         self._ends: dict[int, int] = {}
         self.failure: OSError | None = None
-        """Why output was lost; None if nobody wanted it any more."""
+        """Why output was lost; None if nothing was, or if its reader is gone."""
         for number in (1, 2):
             if not _is_open(number):
                 continue
-            same = next((s for s in self._streams if _is_same_file(s.target, number)), None)
+            same = next((s for s in self._streams if os.path.sameopenfile(s.target, number)), None)
             if same is None:
                 same = _open_stream(number, make_filter())
                 self._streams.append(same)
@@ -91,7 +91,7 @@ class OutputRelay:
             os.close(stream.reader)
 
     def wait(self, seconds: float) -> bool:
-        """Wait until all who could write have ended, and tell whether they have."""
+        """Wait until every process that could write has ended, and tell whether they have."""
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
@@ -113,7 +113,7 @@ class OutputRelay:
                 stream = streams[reader]
                 try:
                     piece = os.read(reader, READ_BYTES)
-                except OSError:  # EIO: nobody has the pty open any more
+                except OSError:  # EIO: no process has the pty open any more
                     piece = b""
                 text = stream.filter.feed(piece) if piece else stream.filter.finish()
                 if not self._write(stream.target, text) or not piece:
@@ -121,7 +121,7 @@ class OutputRelay:
                     del streams[reader]
 
     def _write(self, target: int, data: bytes) -> bool:
-        """Write everything; return False if that failed or nobody reads it any more."""
+        """Write everything; return False if that failed or the reader is gone."""
         remaining = memoryview(data)
         while remaining:
             try:
@@ -142,7 +142,7 @@ def _open_stream(target: int, output_filter: OutputFilter) -> _Stream:
 
 
 def _open_terminal(like: int) -> tuple[int, int]:
-    """Return a pty that changes nothing of what is written, as the real terminal does that."""
+    """Return a pty that passes on what is written unchanged, because the real terminal processes it."""
     import termios
 
     master, slave = os.openpty()
@@ -168,7 +168,3 @@ def _is_open(number: int) -> bool:
         return os.get_inheritable(number)
     except OSError:
         return False
-
-
-def _is_same_file(one: int, other: int) -> bool:
-    return os.path.sameopenfile(one, other)

@@ -25,8 +25,8 @@ _raised: BaseException | None = None
 """The last exception that a signal has raised."""
 _is_delivering = False
 """Whether signals are raised again that were deferred."""
-_requests: set[int] = set()
-"""The signals that ask for something and end nothing."""
+_callback_signals: set[int] = set()
+"""The signals that call a function and don't end the process."""
 
 
 def install_signal_handlers(note_interrupt: Callable[[], None]) -> None:
@@ -48,12 +48,12 @@ def install_signal_handlers(note_interrupt: Callable[[], None]) -> None:
 def call_on_signal(name: str, callback: Callable[[], None]) -> None:
     """Let a signal call `callback`, which must not raise, if the platform has it.
 
-    Such a signal ends nothing, so it is never deferred.
+    Such a signal doesn't end the process, so it is never deferred.
     """
     number = getattr(signal, name, None)
     if number is not None:
         signal.signal(number, lambda *_: callback())
-        _requests.add(number)
+        _callback_signals.add(number)
 
 
 def _raise_interrupt(number: int, frame: FrameType | None) -> None:
@@ -101,8 +101,8 @@ def resend_dropped_signal(unraisable: Any) -> None:
 def find_raised_signal() -> BaseException | None:
     """Return the last exception that a signal has raised, or None.
 
-    A C extension may raise an error of its own in its place, without naming it as the cause, as
-    pydantic's does while it builds a validator. So an error that nobody expects is due to it.
+    A C extension may raise another error instead, without naming the exception as its cause.
+    pydantic's does so while it builds a validator. So an unexpected error is put down to the signal.
     """
     return _raised
 
@@ -175,7 +175,7 @@ def defer_signals(
             handler = signal.getsignal(number)
             if handler is None or handler is signal.SIG_IGN:  # not set by Python, or nohup
                 continue
-            if number in _requests:
+            if number in _callback_signals:
                 continue
             after.callback(signal.signal, number, handler)
             signal.signal(number, defer)
