@@ -6,7 +6,7 @@ curl reads the token from a descriptor, as a configuration file (curl(1), option
 import re
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from tokencli.app import App
 from tokencli.commands.error_report import is_repeatable, report_error
@@ -20,10 +20,10 @@ from tokencli.core.get_token import get_token
 from tokencli.core.secret_resolver import resolve_usage_secrets
 from tokencli.errors import ConfigError, UsageError
 from tokencli.fastpath.launcher import replace_process
-from tokencli.formats.curl import render_as_used, render_option
+from tokencli.formats.curl import render_headers_and_query, render_option
 from tokencli.importers.curl import CurlOption, complete_url, list_options
-from tokencli.models import Profile, Secret, TokenSet
-from tokencli.oauth.token_usage import list_usage_templates
+from tokencli.models import Profile, Secret
+from tokencli.oauth.token_usage import build_headers_and_query
 from tokencli.providers.endpoint_urls import check_endpoint_url, is_plain_http
 from tokencli.system.child_process import (
     build_start_error,
@@ -85,24 +85,25 @@ def launch_curl(
         if token.save_error is not None:
             report_error(token.save_error)
         secrets = resolve_usage_secrets(profile, app)
-        has_parameter = _check_carriers(profile, token.token, options)
-        if _may_print_token(options, has_parameter=has_parameter):
+        headers, query = build_headers_and_query(profile, token.token, secrets, app.clock.now())
+        _check_carriers(profile, headers, query, options)
+        if _may_print_token(options, has_parameter=bool(query)):
             masked = (token.token.access_token, *secrets.values())
-        text = _render_config(app, profile, token.token, options, urls, secrets)
+        text = render_headers_and_query(headers, query)
+        text += _render_connection(app, profile, options, urls)
         words[1:1] = ["--config", _hand_over(text)]
         if command and re.match("-q|--disable$", command[0]):  # counts only as the first option
             words.insert(1, "-q")
-    environ = dict(app.environ)
     try:
         if sys.stderr is not None:
             sys.stderr.flush()
         if masked:
             from tokencli.commands.output_mask import run_masked
 
-            return run_masked(words, environ, lambda: [secret.reveal() for secret in masked])
-        replace_process(words, environ)
+            return run_masked(words, app.environ, lambda: [secret.reveal() for secret in masked])
+        replace_process(words, app.environ)
     except OSError as error:
-        report_error(build_start_error("curl", error, environ.get("PATH")))
+        report_error(build_start_error("curl", error, app.environ.get("PATH")))
         return exit_status_of(error)
 
 
@@ -194,51 +195,31 @@ def _bound_token_error(profile: Profile, command: Sequence[str]) -> UsageError:
     )
 
 
-def _check_carriers(profile: Profile, token: TokenSet, options: list[CurlOption]) -> bool:
-    """Tell whether a query parameter carries the token.
+def _check_carriers(
+    profile: Profile,
+    headers: Sequence[tuple[str, str]],
+    query: Sequence[tuple[str, str]],
+    options: list[CurlOption],
+) -> None:
+    """Check that the headers and query parameters that carry the token are safe with these options.
 
     Raises:
-        UsageError: curl would send a header that carries it along a redirect to any server, or store
-            the parameter with a file.
+        UsageError: curl would send a header along a redirect to any server, or store a parameter with
+            a file, or a header on the command line would replace the token.
     """
     names = {option.name for option in options}
-    follows = bool(names & _REDIRECT_OPTIONS)
-    has_parameter = False
-    for usage in list_usage_templates(profile, token):
-        name = usage.partition(": ")[0]
-        if usage.startswith("?"):
-            has_parameter = True
-        elif follows and name.lower() not in _STRIPPED_AT_REDIRECTS:
+    for name, _ in headers:
+        if names & _REDIRECT_OPTIONS and name.lower() not in _STRIPPED_AT_REDIRECTS:
             raise UsageError(
                 f"curl's -L can't be used with profile {profile.name!r}",
                 cause=f"curl would send its header {name} along a redirect to any server",
             )
-    if has_parameter and "xattr" in names:
+    if query and "xattr" in names:
         raise UsageError(
             f"curl's --xattr can't be used with profile {profile.name!r}",
             cause="curl would store the URL, which has the token, with the file",
         )
-    return has_parameter
-
-
-def _render_config(
-    app: App,
-    profile: Profile,
-    token: TokenSet,
-    options: list[CurlOption],
-    urls: list[str],
-    secrets: Mapping[str, Secret],
-) -> str:
-    """Return the configuration for curl: the token, and what the profile says about connections.
-
-    Options on the command line count more, because curl reads them later.
-
-    Raises:
-        UsageError: a header on the command line would replace the token.
-    """
-    given = {option.name for option in options}
-    used = render_as_used(profile, token, app.clock.now(), secrets)
-    carriers = {name.lower() for name in re.findall(r'(?m)^header = "([^:"]+):', used)}
+    carriers = {name.lower() for name, _ in headers}
     for option in options:
         name = option.value.partition(":")[0] if option.name == "header" else ""
         if option.name == "oauth2-bearer":
@@ -248,8 +229,18 @@ def _render_config(
                 f"the header {name} can't be set, because the token of profile {profile.name!r} is sent"
                 " in it"
             )
+
+
+def _render_connection(
+    app: App, profile: Profile, options: list[CurlOption], urls: list[str]
+) -> str:
+    """Return curl's configuration for what the profile says about connections.
+
+    Options on the command line take precedence, because curl reads them later.
+    """
+    given = {option.name for option in options}
     # Of ~/.curlrc, nothing that prints the token or sends it along a redirect counts.
-    lines = [used, "no-location-trusted\n", "no-verbose\n"]
+    lines = ["no-location-trusted\n", "no-verbose\n"]
     connection, certificate = profile.connection, load_client_certificate(profile, app)
     if connection.insecure and not given & _TRUST_OPTIONS:
         lines.append("insecure\n")

@@ -3,7 +3,7 @@
 In double quotes curl treats a backslash as the escape character (curl(1), option --config).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from tokencli.formats import header
 from tokencli.models import Profile, Secret, TokenSet
@@ -18,11 +18,17 @@ def render(profile: str, token: TokenSet, now: float) -> str:
 def render_as_used(
     profile: Profile, token: TokenSet, now: float, secrets: Mapping[str, Secret]
 ) -> str:
-    """Return one line for each header and query parameter in which the provider sends its token.
+    """Return one line for each header and query parameter in which the provider sends its token."""
+    return render_headers_and_query(*build_headers_and_query(profile, token, secrets, now))
+
+
+def render_headers_and_query(
+    headers: Iterable[tuple[str, str]], query: Iterable[tuple[str, str]]
+) -> str:
+    """Return one line for each header and query parameter.
 
     `url-query` needs curl 7.87. Its `+` says that the parameter is percent-encoded already.
     """
-    headers, query = build_headers_and_query(profile, token, secrets, now)
     return "".join(
         [render_option("header", f"{name}: {value}") for name, value in headers]
         + [render_option("url-query", f"+{name}={value}") for name, value in query]
