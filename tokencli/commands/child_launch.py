@@ -12,12 +12,12 @@ from tokencli.commands.error_report import (
     is_repeatable,
     report_error,
 )
-from tokencli.commands.hook_renewal import check_shared_variables
 from tokencli.commands.token_output import describe_source
 from tokencli.core.export import (
     ExportVariables,
     build_all_variables,
     build_token_variable,
+    check_distinct_variables,
     list_all_variables,
     list_export_variables,
 )
@@ -92,7 +92,7 @@ def launch_command(
         except UsageError as error:
             error.fix = _suggest_variable(loaded, command)
             raise
-    check_shared_variables(app, names, cause="the command can have only one of them")
+    check_distinct_variables(loaded, cause="the command can have only one of them")
     child_environ = strip_old_tokens(app, loaded, variable)
     obtained = []
     for profile in loaded:

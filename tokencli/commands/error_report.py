@@ -3,7 +3,6 @@
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from pathlib import PurePath
 
 from tokencli.errors import (
     ConfigError,
@@ -20,10 +19,8 @@ MAX_PROBLEMS_SHOWN = 20
 """Problems of a configuration that are printed; the rest are counted."""
 _EDITOR_COMMAND = r"tokencli profiles edit(?: (?!-)\S+)?(?: --config .*)?"
 """The command that opens an editor: it sets nothing itself."""
-
-
 _SHELLS = frozenset({"sh", "bash", "dash", "ksh", "zsh", "fish"})
-_FLAG = re.compile(r"-[A-Za-z]{1,4}|--[a-z][a-z0-9-]*")
+_FLAG = r"-[A-Za-z]{1,4}|--[a-z][a-z0-9-]*"
 
 
 def build_missing_dashes_error(name: str, own: Sequence[str], command: Sequence[str]) -> UsageError:
@@ -46,7 +43,7 @@ def is_repeatable(words: Sequence[str]) -> bool:
     These are flags, URLs without a user name and a query, and words that can't be an option's value.
     What a shell is to run (`sh -c TEXT`) consists of such words as well.
     """
-    if len(words) == 3 and PurePath(words[0]).name in _SHELLS and words[1] == "-c":
+    if len(words) == 3 and words[0].rpartition("/")[2] in _SHELLS and words[1] == "-c":
         from shlex import split
 
         try:
@@ -55,7 +52,7 @@ def is_repeatable(words: Sequence[str]) -> bool:
             return False
     is_value = False
     for word in words:
-        if _FLAG.fullmatch(word):
+        if re.fullmatch(_FLAG, word):
             is_value = True
         elif "://" in word:
             if "?" in word or "@" in word:

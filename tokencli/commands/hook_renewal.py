@@ -1,13 +1,18 @@
 """The statements that a hooked shell evaluates at its prompt to renew its variables."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
 
 from tokencli.app import App
 from tokencli.commands import output
 from tokencli.commands.error_report import report_error
-from tokencli.core.export import build_token_variable, list_export_variables
+from tokencli.core.export import (
+    build_token_variable,
+    check_distinct_variables,
+    list_export_variables,
+)
 from tokencli.core.get_token import get_token
 from tokencli.core.stored_token import find_stored_token
 from tokencli.core.token_keeper import (
@@ -15,7 +20,7 @@ from tokencli.core.token_keeper import (
     UNKNOWN_EXPIRY_RENEWAL_S,
     compute_renewal_time,
 )
-from tokencli.errors import ConfigError, TokencliError
+from tokencli.errors import TokencliError
 from tokencli.fastpath.hooks import HOOK_SHELLS, HookShell, check_hook_arguments
 from tokencli.models import Profile
 
@@ -71,28 +76,18 @@ def check_shared_variables(
     profiles: Sequence[str],
     *,
     only: str | None = None,
-    cause: str = "a shell can't keep it fresh for more than one of them",
 ) -> None:
     """Raise ConfigError if two of the profiles, or `only` and another one, set the same variable.
 
     Profiles with problems are left out.
     """
-    names_by_variable: dict[str, list[str]] = {}
+    loaded = []
     for name in dict.fromkeys(profiles) if len(profiles) > 1 else ():
-        try:
-            variable = app.get_profile(name, anew=None).export
-        except TokencliError:
-            continue
-        names_by_variable.setdefault(variable, []).append(name)
-    for variable, names in names_by_variable.items():
-        if len(names) > 1 and only in (None, *names):
-            last = names[-1]
-            own_name = "".join(c if c.isalnum() else "_" for c in last.upper())
-            raise ConfigError(
-                f"profiles {' and '.join(names)} set the same variable, {variable}",
-                cause=cause,
-                fix=f"tokencli profiles edit {last} --set export={own_name}_TOKEN",
-            )
+        with suppress(TokencliError):
+            loaded.append(app.get_profile(name, anew=None))
+    check_distinct_variables(
+        loaded, only=only, cause="a shell can't keep it fresh for more than one of them"
+    )
 
 
 def _quote_value(shell: HookShell, value: str) -> str:

@@ -1,13 +1,13 @@
 """Export a token: as shell variables, or as data for another consumer."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import field
 from math import floor
 
 from tokencli.core.get_token import get_token
 from tokencli.core.secret_resolver import resolve_usage_secrets
 from tokencli.core.token_renewal import TokenResult
-from tokencli.errors import UsageError
+from tokencli.errors import ConfigError, UsageError
 from tokencli.fast_dataclass import dataclass
 from tokencli.formats import header, load_dialect
 from tokencli.formats.variable_checks import check_variable_name, require_one_word
@@ -121,6 +121,24 @@ def list_export_variables(
     for each in names:
         check_variable_name(each, f"tokencli export {profile.command_line_name}")
     return names
+
+
+def check_distinct_variables(
+    profiles: Iterable[Profile], *, cause: str, only: str | None = None
+) -> None:
+    """Raise ConfigError if two of the profiles, or `only` and another one, set the same variable."""
+    names_by_variable: dict[str, list[str]] = {}
+    for profile in profiles:
+        names_by_variable.setdefault(profile.export, []).append(profile.name)
+    for variable, names in names_by_variable.items():
+        if len(names) > 1 and only in (None, *names):
+            last = names[-1]
+            own_name = "".join(c if c.isalnum() else "_" for c in last.upper())
+            raise ConfigError(
+                f"profiles {' and '.join(names)} set the same variable, {variable}",
+                cause=cause,
+                fix=f"tokencli profiles edit {last} --set export={own_name}_TOKEN",
+            )
 
 
 @dataclass(frozen=True, slots=True)
