@@ -231,20 +231,22 @@ class CommandAfterDashes(TyperCommand):
         while at < len(args):
             name, equals, value = args[at].partition("=")
             option: Any = options.get(name)
+            begin = at if start is None else start
             if option is not None:
-                start = at if start is None and name in self.options_of_both else start
+                if name in self.options_of_both:
+                    start = begin
                 takes_word = not (equals or option.is_flag or option.count)
                 if name == "--config":
                     config = value if equals else next(iter(args[at + 1 :]), None)
                 at += 2 if takes_word else 1
             elif args[at].startswith("-"):
-                return (at if start is None else start) if self.begins_with_option else None
+                return begin if self.begins_with_option else None
             elif self.begins_with_option and at == 0 and args[1:] == ["--help"]:
                 return None  # no command, so it is the name of a profile, which may not exist
             else:
                 profiles = profiles or App(AppOptions(config=config)).list_profile_names()
                 if args[at] not in profiles:
-                    return at if start is None else start
+                    return begin
                 at += 1
         return None
 
