@@ -47,12 +47,14 @@ def listen_on_loopback(port: int) -> list[socket.socket]:
 def listening_on_unix_socket(path: Path) -> Iterator[socket.socket]:
     """Yield a Unix socket at `path` that only this user can connect to; remove it afterwards.
 
-    A socket that nobody listens on any more is replaced.
+    A socket that no process listens on any more is replaced.
 
     Raises:
-        UsageError: somebody listens there, or the path is too long.
+        UsageError: another process listens there, the path is too long, or this is Windows.
         StorageError: something else is there, or the directory can't be used.
     """
+    if not hasattr(socket, "AF_UNIX"):
+        raise UsageError("--socket is not supported on Windows", fix="use --port instead")
     path = path.absolute()
     draft = path.with_name(f".{os.urandom(4).hex()}")
     if len(os.fsencode(path)) > MAX_SOCKET_PATH or len(os.fsencode(draft)) > MAX_SOCKET_PATH:
@@ -63,7 +65,7 @@ def listening_on_unix_socket(path: Path) -> Iterator[socket.socket]:
         try:
             listener.bind(str(draft))
             draft.chmod(0o600)
-            listener.listen(BACKLOG)  # nobody can connect before
+            listener.listen(BACKLOG)  # only now, with its mode set, are connections accepted
             inode = draft.lstat().st_ino
             draft.replace(path)
         except OSError as error:
@@ -97,17 +99,17 @@ def _listen(family: socket.AddressFamily, host: str, port: int) -> socket.socket
 
 def _port_error(port: int, error: OSError) -> UsageError:
     reason = (error.strerror or "unknown error").lower()
-    if error.errno == errno.EADDRINUSE:
+    if port and error.errno == errno.EADDRINUSE:
         return UsageError(
             f"port {port} is in use",
             cause="another program listens there",
             fix="leave out --port, and a free one is picked",
         )
-    return UsageError(f"can't listen on port {port}: {reason}")
+    return UsageError(f"can't listen on {f'port {port}' if port else 'a free port'}: {reason}")
 
 
 def _require_replaceable(path: Path) -> None:
-    """Raise unless there is nothing at `path`, or a socket of ours that nobody listens on."""
+    """Raise unless there is nothing at `path`, or our own socket without a listener."""
     try:
         status = path.lstat()
     except FileNotFoundError:
@@ -125,8 +127,10 @@ def _require_replaceable(path: Path) -> None:
         probe.settimeout(1.0)
         try:
             probe.connect(str(path))
-        except ConnectionRefusedError:
+        except (ConnectionRefusedError, FileNotFoundError):
             return
-        except OSError:
-            pass
+        except (BlockingIOError, TimeoutError):
+            pass  # its queue of connections is full
+        except OSError as error:
+            raise build_storage_error(error, path) from None
     raise UsageError(f"another process listens on {path}")
