@@ -27,7 +27,7 @@ def tmpdir_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @contextmanager
-def started(*args: str, **options: object) -> Iterator[subprocess.Popen[str]]:
+def started(*args: str) -> Iterator[subprocess.Popen[str]]:
     """Start `tokencli sandbox` in a new session without a terminal, and stop it at the end."""
     process = subprocess.Popen(
         [script(), "sandbox", *args],
@@ -36,7 +36,6 @@ def started(*args: str, **options: object) -> Iterator[subprocess.Popen[str]]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        **options,  # type: ignore[call-overload]
     )
     try:
         with process:
