@@ -119,7 +119,7 @@ def api_request(rounds: int) -> Iterator[Row]:
 def cold(folder: Path, rounds: int) -> Iterator[Row]:
     """Compare a run that sends a token request with a handwritten script."""
     if missing():
-        say(f"cold `get`: left out, for it needs a keyring: {INSTALL}")
+        say(f"cold `get`: left out, because it needs a keyring: {INSTALL}")
         return
     by_hand = [str(script_by_hand(folder))]
     # With a touch before it on either side, what an earlier run remembered counts for nothing.
@@ -213,7 +213,7 @@ def growth(rounds: int) -> Iterator[Row]:
 def through_proxies(rounds: int) -> Iterator[Row]:
     """Compare requests through `tokencli proxy` with those through nginx."""
     if proxies.missing():
-        say(f"`proxy`: left out, for it needs nginx and wrk: {proxies.INSTALL}")
+        say(f"`proxy`: left out, because it needs nginx and wrk: {proxies.INSTALL}")
         return
     found = proxies.measure(max(1, rounds // 8))
     say(proxies.describe(found))

@@ -145,7 +145,7 @@ def run_behind_proxy(
         be run, which is reported.
 
     Raises:
-        UsageError: there is no command, or more than one profile. TokencliError: as of
+        UsageError: there is no command, or more than one profile. TokencliError: as for
             `open_loopback_proxy`.
     """
     require_command(app, profiles, command)
@@ -248,7 +248,7 @@ def _list_authorities(port: int) -> frozenset[str]:
 
 
 def _build_reporter() -> Callable[[TokencliError], None]:
-    """Return a function that prints an error, but the same one not with each request."""
+    """Return a function that prints an error, but the same one at most every REPORT_INTERVAL_S."""
     last: dict[str, float] = {}
 
     def report(error: TokencliError) -> None:

@@ -102,7 +102,7 @@ class Gate:
         return Route(f"{url}{rest}", encoded or "/", f"http://{host or 'localhost'}{base}")
 
     def _check_sender(self, host: str, headers: Mapping[str, str]) -> None:
-        """Refuse what a web page may have sent, by a name of its own for this address or by itself."""
+        """Refuse requests of other sites' pages, also by a host name that resolves to this address."""
         if not self.authorities:  # no web page reaches a Unix socket
             return
         if host.lower() not in self.authorities:
@@ -159,7 +159,7 @@ def check_path(path: str) -> None:
 
 
 def rewrite_location(location: str, url: str, route: Route, api: Api) -> str:
-    """Return a Location that leads to the API through the proxy, if it is of the API.
+    """Return a Location that leads to the API through the proxy, if it is a URL of the API.
 
     `url` is that of the request. Others are made absolute, and lead past the proxy.
     """

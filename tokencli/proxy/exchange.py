@@ -175,7 +175,7 @@ class _Exchange:
     ) -> aiohttp.ClientResponse:
         """Return the reply to the request with what the API asks for instead of the token sent.
 
-        A body that can't be sent again is none of a reason not to renew: the next request needs it.
+        The token is renewed even if the body can't be sent again, for the next request.
         """
         forwarder = self._forwarder
         verdict = forwarder.supply.judge_refusal(reply.status, lower_headers(reply.headers))

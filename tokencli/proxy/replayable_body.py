@@ -28,7 +28,7 @@ class ReplayableBody(Payload):
         self._read_bytes = 0
         self._reading = asyncio.Lock()
         self.can_replay = True
-        self.is_complete = False
+        self._is_complete = False
         """Whether all of it has been read."""
         self.error: Exception | None = None
         """Why it could not be read."""
@@ -51,12 +51,12 @@ class ReplayableBody(Payload):
             async with self._reading:  # the earlier call may still be about to end
                 if position < len(self._chunks):
                     chunk = self._chunks[position]
-                elif self.is_complete:
+                elif self._is_complete:
                     return
                 else:
                     chunk = await self._read_from_client()
                     if not chunk:
-                        self.is_complete = True
+                        self._is_complete = True
                         return
                 position += 1
             await writer.write(chunk)

@@ -111,7 +111,7 @@ class _Serving:
         @web.middleware
         async def forward(
             request: web.Request,
-            handler: Callable[[web.Request], Awaitable[web.StreamResponse]],  # noqa: ARG001
+            handler: Callable[[web.Request], Awaitable[web.StreamResponse]],  # noqa: ARG001 - aiohttp passes it
         ) -> web.StreamResponse:
             return await forwarder.handle(request)
 

@@ -125,7 +125,7 @@ class FreshToken:
         """Return the renewal that is going on, or a new one."""
         if self._renewal is None:
             self._renewal = asyncio.create_task(self._renew(refused))
-            # Nobody may be waiting for it, and then its failure has been reported.
+            # Read its exception, or asyncio complains if no request waits for it. `_renew` reports it.
             self._renewal.add_done_callback(lambda task: task.cancelled() or task.exception())
         return self._renewal
 
@@ -149,7 +149,7 @@ def _is_valid(token: TokenSet, at: float) -> bool:
 
 
 async def run_in_thread(call: Callable[[], T]) -> T:
-    """Return what `call` does in a thread of its own, which doesn't keep the process from ending."""
+    """Return what `call` does in a new thread, which doesn't keep the process from ending."""
     loop = asyncio.get_running_loop()
     result: asyncio.Future[T] = loop.create_future()
 

@@ -327,7 +327,7 @@ def test_token_is_used_as_the_provider_defines(
 
 
 def test_bound_tokens_get_a_proof_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each request has its own DPoP proof, with the nonce that the API wants."""
+    """Each request has its own DPoP proof, with the nonce that the API requires."""
     with Sandbox(scenario="nothing_wrong:dpop") as running:
         for name, value in running.variables.items():
             monkeypatch.setenv(name, value)
@@ -776,7 +776,7 @@ def test_urls_that_are_refused(sandbox: Sandbox, tokencli: Run, url: str) -> Non
 
 
 def test_idle_connections(sandbox: Sandbox, session: requests.Session) -> None:
-    """500 clients that say nothing keep nobody else from being served."""
+    """500 clients that send nothing don't keep others from being served."""
     with proxied(sandbox) as (_, running):
         idle = [socket.create_connection(running.address) for _ in range(500)]
         try:
@@ -786,7 +786,7 @@ def test_idle_connections(sandbox: Sandbox, session: requests.Session) -> None:
                 connection.close()
 
 
-def test_forwards_not_to_itself(sandbox: Sandbox, tokencli: Run) -> None:
+def test_does_not_forward_to_itself(sandbox: Sandbox, tokencli: Run) -> None:
     """Each request would become endless ones."""
     port = find_port()
     done = tokencli("proxy", "oauth2", "--to", f"http://127.0.0.1:{port}", "--port", str(port))
