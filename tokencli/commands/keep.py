@@ -150,14 +150,14 @@ def keep(
 
 
 def parse_mode(text: str) -> int:
-    """Parse octal permissions; nobody but the owner may write, and the owner must be able to read."""
+    """Parse octal permissions; only the owner may write, and the owner must be able to read."""
     try:
         mode = int(text, 8)
     except ValueError:
         mode = -1
     if mode < 0 or mode & ~ALLOWED_MODE or not mode & 0o400:
         raise UsageError(
-            f"--mode {text}: must be octal permissions that let the owner read, and nobody else write",
+            f"--mode {text}: must be octal permissions that let the owner read and only the owner write",
             fix="use e.g. 0600 for this user only, or 0640 for its group as well",
         )
     return mode

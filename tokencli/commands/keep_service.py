@@ -80,8 +80,8 @@ class KeepService:
         self._written: KeptToken | None = None
         """The token in the file."""
         self._unwritten: KeptToken | None = None
-        self._writes_once = False
         """A newer one that could not be written yet."""
+        self._writes_once = False
         self._problem: TokencliError | None = None
         """Why the last renewal failed."""
         self._is_expiry_reported = False
@@ -152,7 +152,7 @@ class KeepService:
         except Terminated as end:
             if end.args[0] != signal.SIGTERM:
                 raise
-            return 0  # how a service manager ends a service that is well
+            return 0  # how a service manager stops a service that works
         finally:
             signal.set_wakeup_fd(-1)
             self._manager.stop_watchdog()
@@ -171,7 +171,7 @@ class KeepService:
         if self._is_renewal_requested:
             self._is_renewal_requested = False
             self._manager.notify_reloading()
-            self._reported = None  # whoever sent the signal wants to know
+            self._reported = None  # the sender of the signal expects a report
             self._reload()
             self._keeper = self._start_keeper()
             self._renew(forced=True)
@@ -473,7 +473,7 @@ class KeepService:
             return False
 
     def _note_hangup_signal(self) -> None:
-        """Note what SIGHUP means: that the terminal is gone, or that a renewal is wanted."""
+        """Note what SIGHUP means: that the terminal is gone, or that the token is to be renewed."""
         if self._has_terminal and not os.isatty(sys.stderr.fileno()):
             self._is_terminal_closed = True
         self._is_renewal_requested = True

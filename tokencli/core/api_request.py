@@ -176,7 +176,7 @@ def send_api_request(
 
     A token that is about to expire is renewed first. If the API refuses the token in a way that
     another one could help, it is renewed and the request repeated once; and once more with the nonce
-    that the API wants in a DPoP proof (RFC 9449 section 9). `receive` gets the head of the final reply,
+    that the API requires in a DPoP proof (RFC 9449 section 9). `receive` gets the head of the final reply,
     and returns what gets its body.
 
     Raises:

@@ -27,8 +27,8 @@ from tokencli.models import (
 from tokencli.protocols import Context
 
 RENEWAL_SHARE = 0.2
-"""A token in a file is renewed when so much of its lifetime is left, as the kubelet does, so that a
-server that is down for a while does no harm."""
+"""A token in a file is renewed when this share of its lifetime is left, as the kubelet does, so that it
+stays valid while the server is down for a while."""
 UNKNOWN_EXPIRY_RENEWAL_S = 3600.0
 """Seconds until a token whose expiry is unknown is replaced."""
 FIRST_RETRY_S = 1.0
@@ -70,7 +70,7 @@ class KeptToken:
 
 
 class TokenKeeper:
-    """Has a valid token of one profile at any time, as far as the server lets it.
+    """Provides a valid token of one profile at any time, if the server issues one.
 
     A token is renewed before it expires. If that fails, the old one is kept while it is valid, and
     the renewal is tried again. Threads may share a keeper: one of them renews, and the others wait.

@@ -178,7 +178,8 @@ def require_replaceable(path: Path) -> None:
 def require_safe_directory(directory: Path) -> None:
     """Raise StorageError unless the directory belongs to this user or root, and what is in it is safe.
 
-    Others may write to it only if, as in /tmp, nobody can replace the files of another user there.
+    If other users can write to it, it must have the sticky bit, as /tmp does: then they can't replace
+    this user's files.
     """
     try:
         status = directory.stat()
@@ -191,7 +192,7 @@ def require_safe_directory(directory: Path) -> None:
     if status.st_uid not in (0, os.geteuid()):
         raise StorageError(
             f"{directory} belongs to another user (uid {status.st_uid})",
-            cause="that user could replace any file in it; choose a directory of your own",
+            cause="that user could replace any file in it; choose a directory that belongs to you",
         )
     if status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX:
         raise StorageError(
@@ -203,8 +204,7 @@ def require_safe_directory(directory: Path) -> None:
 def write_private_file(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Write `data`, which may be a token, to the file at `path` that a user or another program named.
 
-    A reader finds the old content or the new, and nobody else can read it: whatever its mode was, the
-    file has `mode` afterwards. If it can't be written, the old file stays.
+    A reader finds the old content or the new. The file has `mode` afterwards, whatever it was before. If it can't be written, the old file stays.
 
     Raises:
         StorageError: `require_replaceable` refuses the path, or the file can't be written.

@@ -191,7 +191,7 @@ def test_server_down_for_one_expiry(
     assert set(reader.statuses) == {200}
 
 
-def test_expired_token_is_removed_if_wanted(
+def test_expired_token_is_removed_if_asked_for(
     sandbox: Sandbox, keep: Callable[..., Keeper], tmp_path: Path
 ) -> None:
     """With --remove-expired, no expired token misleads a reader."""
@@ -298,7 +298,7 @@ def test_waiting_for_a_corrected_password(
     assert keeper.process.poll() is None
 
 
-def test_once_waits_for_a_fix_if_wanted(
+def test_once_waits_for_a_fix_if_asked_for(
     sandbox: Sandbox, keep: Callable[..., Keeper], tmp_path: Path
 ) -> None:
     """--once --wait-for-fix sends a wrong password once, and ends with 0 when the token is written."""
@@ -553,7 +553,7 @@ def test_removed_file_is_written_again(
     assert sandbox.database.token_requests == 1
 
 
-def test_the_file_is_removed_at_the_end_if_wanted(
+def test_the_file_is_removed_at_the_end_if_asked_for(
     sandbox: Sandbox, keep: Callable[..., Keeper], tmp_path: Path
 ) -> None:
     """--remove-at-end leaves no token, neither in a file nor in a directory."""
@@ -568,7 +568,7 @@ def test_the_file_is_removed_at_the_end_if_wanted(
     ("arguments", "code", "text"),
     [
         (("groupid",), 2, "--to is required"),
-        (("groupid", "--to", "t", "--mode", "0666"), 2, "nobody else write"),
+        (("groupid", "--to", "t", "--mode", "0666"), 2, "only the owner write"),
         (("groupid", "--to", "t", "--mode", "rw"), 2, "octal"),
         (("groupid", "--to", "t", "--exec", "'"), 2, "No closing quotation"),
         (("groupid", "--to", "t", "--format", "dpop"), 2, "its own proof"),

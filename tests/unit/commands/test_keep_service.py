@@ -37,7 +37,7 @@ def test_token_is_renewed_when_the_clock_jumps(
     with KeepService(
         KeepOptions(profile="groupid", path=path), AppOptions(config=sandbox.config_file)
     ) as service:
-        clock = service._app.clock = SettableClock()  # type: ignore[misc]
+        clock = service._app.clock = SettableClock()
         service._step()
         first = path.read_text()
         service._wait()

@@ -218,7 +218,7 @@ def test_new_keeper_uses_a_stored_token_that_is_valid(renewal_share: float | Non
 
 
 def test_renewal_share() -> None:
-    """A token is renewed when that share of its own lifetime is left, also one that was stored."""
+    """A token is renewed when that share of its lifetime is left, whether it is new or was stored before."""
     ctx = FakeContext(keyring=filled_keyring())
     ctx.transport.replies = [token_reply("t0"), token_reply("t1", 600)]
     start = ctx.clock.now()
