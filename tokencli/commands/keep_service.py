@@ -15,6 +15,7 @@ from typing import Self
 
 from tokencli.app import App, AppOptions
 from tokencli.commands.error_report import report_error
+from tokencli.commands.keep_metrics import KeepMetrics
 from tokencli.commands.kept_file import KeepOptions, KeptFile
 from tokencli.core.token_keeper import RENEWAL_SHARE, KeptToken, TokenKeeper, may_lock_account
 from tokencli.errors import (
@@ -26,12 +27,10 @@ from tokencli.errors import (
     UsageError,
 )
 from tokencli.formats import check_format_options
-from tokencli.formats.open_metrics import render_exposition, render_metric
 from tokencli.humanize import format_time, humanize_duration
 from tokencli.models import Profile
 from tokencli.sanitize import sanitize_text
 from tokencli.system.child_process import run_with_limit
-from tokencli.system.private_files import write_atomically
 from tokencli.system.sd_notify import ServiceManager, remove_service_variables
 from tokencli.system.signals import Terminated, call_on_signal
 from tokencli.terminal.console import write_stderr_line
@@ -46,19 +45,7 @@ STEP_LIMIT_S = 300.0
 FIRST_RETRY_S, MAX_RETRY_S = 1.0, 60.0
 """Seconds until a file that could not be written is tried again; they double."""
 MIN_WAIT_S = 0.01
-METRICS_MODE = 0o644
-"""node_exporter runs as another user, and metrics are no secret."""
 EXIT_COMMAND_FAILED = 1
-GAUGES = {
-    "tokencli_keep_token_expiry_timestamp_seconds": "When the token in the file expires.",
-    "tokencli_keep_last_success_timestamp_seconds": "When the file was last written.",
-}
-COUNTERS = {
-    "renewals": "Tokens written to the file since the start.",
-    "failures": "Failed attempts to get or write a token since the start.",
-    "command_failures": "Failures of the command of --exec since the start.",
-}
-"""Name of a metric without its prefix -> its description."""
 
 
 class KeepService:
@@ -88,9 +75,8 @@ class KeepService:
         self._reported: object = None
         """The failure that was reported last, so that it is reported once."""
         self._write_at, self._write_failures = 0.0, 0
-        self._counts = dict.fromkeys(COUNTERS, 0)
-        self._last_success: float | None = None
-        self._metrics_text = self._status = ""
+        self._metrics = KeepMetrics(options.metrics)
+        self._status = ""
         self._app, self._profile = self._load()
         self._keeper = self._start_keeper()
         self._stamps = self._new_stamps = self._read_stamps()
@@ -118,7 +104,7 @@ class KeepService:
             if kept.error is not None and not isinstance(kept.error, TokenNotStoredError):
                 raise kept.error
         except TokencliError:
-            self._counts["failures"] += 1
+            self._metrics.counts["failures"] += 1
             raise
         finally:
             self._write_metrics()
@@ -162,7 +148,7 @@ class KeepService:
 
     @property
     def _exit_code(self) -> int:
-        return EXIT_COMMAND_FAILED if self._counts["command_failures"] else 0
+        return EXIT_COMMAND_FAILED if self._metrics.counts["command_failures"] else 0
 
     def _step(self) -> None:
         """Do what is due; raises Terminated if the terminal was closed."""
@@ -234,7 +220,7 @@ class KeepService:
         except TokencliError as error:
             if self._written is None:
                 raise
-            self._counts["failures"] += 1
+            self._metrics.counts["failures"] += 1
             delay = min(FIRST_RETRY_S * 2.0 ** min(self._write_failures, 16), MAX_RETRY_S)
             self._write_failures += 1
             self._unwritten, self._write_at = kept, monotonic() + delay
@@ -244,8 +230,8 @@ class KeepService:
             return
         self._unwritten, self._write_failures, self._reported = None, 0, None
         self._written, self._is_expiry_reported = kept, False
-        self._counts["renewals"] += 1
-        self._last_success = self._app.clock.now()
+        self._metrics.counts["renewals"] += 1
+        self._metrics.last_success = self._app.clock.now()
         text = self._describe_token(kept)
         self._app.terminal.print_note(text)
         # Before the command: it may reload a service that waits for this one.
@@ -266,7 +252,7 @@ class KeepService:
         if error is self._problem:
             return  # nothing was tried since
         self._problem = error
-        self._counts["failures"] += 1
+        self._metrics.counts["failures"] += 1
         if not self._has_valid_token() and self._ends_at(error):
             self._set_status(f"{self._profile.name}: {error.message}")
             return  # `_check_expiry` ends the process
@@ -367,7 +353,7 @@ class KeepService:
         try:
             self._app, self._profile = self._load()
         except TokencliError as error:
-            self._counts["failures"] += 1
+            self._metrics.counts["failures"] += 1
             self._report(error, "the configuration as it was before is used")
             return False
         finally:
@@ -430,35 +416,16 @@ class KeepService:
         remove_service_variables(environ)
         problem = run_with_limit(self._options.command, environ, self._options.command_timeout)
         if problem is not None:
-            self._counts["command_failures"] += 1
+            self._metrics.counts["command_failures"] += 1
             write_stderr_line(f"error: {self._options.command[0]!r} of --exec {problem}")
 
     def _write_metrics(self) -> None:
-        path = self._options.metrics
-        text = self._render_metrics()
-        if path is not None and text != self._metrics_text:
-            self._metrics_text = text
-            try:
-                write_atomically(path, text.encode(), METRICS_MODE)
-            except StorageError as error:
-                self._app.terminal.print_warning(f"no metrics: {error.message}")
-
-    def _render_metrics(self) -> str:
         labels = {"profile": self._profile.name, "path": str(self._options.path)}
-        written = self._written
-        gauges = {
-            "tokencli_keep_token_expiry_timestamp_seconds": None
-            if written is None
-            else written.token.known_expiry,
-            "tokencli_keep_last_success_timestamp_seconds": self._last_success,
-        }
-        lines = []
-        for name, value in gauges.items():
-            lines += render_metric(name, GAUGES[name], [(labels, value)])
-        for name, help in COUNTERS.items():
-            sample = (labels, self._counts[name])
-            lines += render_metric(f"tokencli_keep_{name}", help, [sample], "counter")
-        return render_exposition(lines)
+        expiry = None if self._written is None else self._written.token.known_expiry
+        try:
+            self._metrics.write(labels, expiry)
+        except StorageError as error:
+            self._app.terminal.print_warning(f"no metrics: {error.message}")
 
     def _set_status(self, text: str) -> None:
         if text != self._status:

@@ -204,7 +204,8 @@ def require_safe_directory(directory: Path) -> None:
 def write_private_file(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Write `data`, which may be a token, to the file at `path` that a user or another program named.
 
-    A reader finds the old content or the new. The file has `mode` afterwards, whatever it was before. If it can't be written, the old file stays.
+    A reader finds the old content or the new. The file has `mode` afterwards, whatever it was
+    before. If it can't be written, the old file stays.
 
     Raises:
         StorageError: `require_replaceable` refuses the path, or the file can't be written.
