@@ -312,6 +312,10 @@ class TokenSet:
         """Return the seconds left at `now`, negative once expired; None if the expiry is unknown."""
         return None if self.expires_at is None else self.expires_at - now
 
+    def may_be_valid(self, now: float) -> bool:
+        """Tell whether it hasn't expired at `now`; one whose expiry is unknown may be valid."""
+        return self.expires_at is None or now < self.expires_at
+
     def fresh_until(self, min_ttl: float | None = None) -> float | None:
         """Return the epoch second from which the token is stale; None if its expiry is unknown."""
         if self.expires_at is None:

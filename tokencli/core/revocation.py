@@ -194,7 +194,7 @@ def end_replaced_session(
     """
     if old is None:
         return
-    is_valid = old.token.expires_at is None or old.token.expires_at > ctx.clock.now()
+    is_valid = old.token.may_be_valid(ctx.clock.now())
     if is_valid and old.token.access_token and old.token.access_token != new.access_token:
         try:
             send_custom_logout(profile, ctx, resolver, old.token)

@@ -182,7 +182,7 @@ class TokenKeeper:
             token.access_token
             and token.access_token != refused
             and token.obtained_at <= now + CLOCK_TOLERANCE_S
-            and _is_valid(token, now)
+            and token.may_be_valid(now)
         )
         return token if is_usable else None
 
@@ -203,7 +203,7 @@ class TokenKeeper:
                 found = self._find_stored(profile, refused)
                 if found is not None and found.expires_at is not None:
                     kept = KeptToken(profile, found)
-            if kept is None or not _is_valid(kept.token, now):
+            if kept is None or not kept.token.may_be_valid(now):
                 raise
             self._kept = KeptToken(kept.profile, kept.token, error=error)
             return self._kept
@@ -266,8 +266,3 @@ def may_lock_account(error: TokencliError) -> bool:
     if not isinstance(error, RefusedError) or is_temporary(error):
         return False
     return error.status != HTTPStatus.NOT_FOUND or error.error is not None
-
-
-def _is_valid(token: TokenSet, now: float) -> bool:
-    """Tell whether a token can still be used; one whose expiry is unknown may be."""
-    return token.expires_at is None or now < token.expires_at

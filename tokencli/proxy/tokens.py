@@ -84,11 +84,11 @@ class FreshToken:
         """
         now, kept = time.time(), self._kept
         if kept is not None and now < self._supply.due_at:
-            if kept.error is not None and not _is_valid(kept.token, now):
+            if kept.error is not None and not kept.token.may_be_valid(now):
                 raise kept.error
             return kept
         renewal = self._start_renewal()
-        if kept is not None and _is_valid(kept.token, now + MIN_REMAINING_S):
+        if kept is not None and kept.token.may_be_valid(now + MIN_REMAINING_S):
             return kept
         return await asyncio.shield(renewal)
 
@@ -141,11 +141,6 @@ class FreshToken:
         if self._kept.error is not None:
             self._report(self._kept.error)
         return self._kept
-
-
-def _is_valid(token: TokenSet, at: float) -> bool:
-    """Tell whether a token can be used; one whose expiry is unknown may be."""
-    return token.expires_at is None or at < token.expires_at
 
 
 async def run_in_thread(call: Callable[[], T]) -> T:
