@@ -7,15 +7,14 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from math import floor
-from pathlib import Path
 from time import monotonic
 from typing import Self
 
 from tokencli.app import App, AppOptions
 from tokencli.commands.error_report import report_error
 from tokencli.commands.keep_metrics import KeepMetrics
+from tokencli.commands.keep_watch import ChangeWatch
 from tokencli.commands.kept_file import KeepOptions, KeptFile
 from tokencli.core.token_keeper import RENEWAL_SHARE, KeptToken, TokenKeeper, may_lock_account
 from tokencli.errors import (
@@ -34,12 +33,9 @@ from tokencli.system.child_process import run_with_limit
 from tokencli.system.sd_notify import ServiceManager, remove_service_variables
 from tokencli.system.signals import Terminated, call_on_signal
 from tokencli.terminal.console import write_stderr_line
-from tokencli.token_store.credential_key import derive_binding
 
 CHECK_INTERVAL_S = 2.0
 """Seconds between two checks of the clock, the configuration and the store."""
-STORE_INTERVAL_S = 30.0
-"""The same for a store that can't be checked cheaply."""
 STEP_LIMIT_S = 300.0
 """Seconds after which a renewal counts as hung, besides the time limits of requests and commands."""
 FIRST_RETRY_S, MAX_RETRY_S = 1.0, 60.0
@@ -63,7 +59,6 @@ class KeepService:
         self._file = KeptFile(options)
         self._is_renewal_requested = self._is_store_changed = False
         self._has_terminal = self._is_terminal_closed = False
-        self._store_due = 0.0
         self._written: KeptToken | None = None
         """The token in the file."""
         self._unwritten: KeptToken | None = None
@@ -79,8 +74,7 @@ class KeepService:
         self._status = ""
         self._app, self._profile = self._load()
         self._keeper = self._start_keeper()
-        self._stamps = self._new_stamps = self._read_stamps()
-        self._fingerprint = self._read_fingerprint()
+        self._watch = ChangeWatch(self._app, self._profile)
         self._wake_receiver, self._wake_sender = socket.socketpair()
         self._wake_sender.setblocking(False)
 
@@ -163,7 +157,7 @@ class KeepService:
             self._renew(forced=True)
             if self._written is not None:
                 self._manager.notify("READY=1")
-        elif self._has_configuration_changed():
+        elif self._watch.have_files_changed(self._app, self._profile):
             if self._reload():
                 self._renew(anew=True)
         elif self._is_store_changed or (not self._is_blocked() and self._keeper.is_due):
@@ -188,7 +182,9 @@ class KeepService:
         )
         if ready:
             self._wake_receiver.recv(4096)
-        self._is_store_changed = self._has_store_changed()
+        self._is_store_changed = self._watch.has_store_changed(
+            self._app, self._profile, is_failing=self._problem is not None
+        )
 
     def _renew(self, *, anew: bool = False, forced: bool = False) -> None:
         """Get the token, a new one if that is due or `forced`, and write it."""
@@ -357,51 +353,10 @@ class KeepService:
             self._report(error, "the configuration as it was before is used")
             return False
         finally:
-            self._stamps = self._new_stamps = self._read_stamps()
+            self._watch.accept_files(self._app, self._profile)
         self._keeper = self._start_keeper()
         self._problem = self._reported = None
         return True
-
-    def _has_configuration_changed(self) -> bool:
-        """Tell whether the configuration or a secret's file has changed, and is no longer changing."""
-        before, self._new_stamps = self._new_stamps, self._read_stamps()
-        return self._new_stamps != self._stamps and self._new_stamps == before
-
-    def _read_stamps(self) -> list[object]:
-        """Return what changes whenever the configuration or a file with a secret does."""
-        directory = self._app.config_path.parent
-        secrets = (ref for ref in self._profile.secrets.values() if ref.kind == "file")
-        paths = [directory / Path(ref.target[0]).expanduser() for ref in secrets]
-        stamps: list[object] = []
-        for path in (self._app.config_path, *paths):
-            try:
-                status = path.stat()
-            except OSError:
-                stamps.append(None)
-            else:
-                stamps.append((status.st_mtime_ns, status.st_size, status.st_ino, status.st_dev))
-        return stamps
-
-    def _read_fingerprint(self) -> object:
-        with suppress(TokencliError):
-            store = self._app.token_store(self._profile)
-            return store.fingerprint(derive_binding(self._profile).key)
-        return None
-
-    def _has_store_changed(self) -> bool:
-        """Tell whether another process renewed the token, signed in or logged out.
-
-        A store that can't be asked cheaply, such as the keyring, is read only if a renewal failed.
-        """
-        before, self._fingerprint = self._fingerprint, self._read_fingerprint()
-        if (
-            self._fingerprint is None
-            and self._problem is not None
-            and monotonic() >= self._store_due
-        ):
-            self._store_due = monotonic() + STORE_INTERVAL_S
-            return True
-        return self._fingerprint != before
 
     def _run_command(self, kept: KeptToken) -> None:
         """Run the command of `--exec`; a failure is reported and changes nothing else."""
