@@ -49,10 +49,6 @@ class ApiExchange:
     certificate: ClientCertificate | None = None
 
 
-class OtherServerError(ConfigError):
-    """The URL is on a server to which the profile's token is not sent."""
-
-
 class WrongSchemeError(UsageError):
     """The URL is on the API's server, but its scheme is another one or missing."""
 
@@ -132,7 +128,7 @@ def check_api_origin(profile: Profile, url: str, *, anywhere: bool = False) -> N
         return
     server, at_home = (_describe_origin(each) for each in (origin, home))
     whose = "its api_url" if profile.api_url else "its token endpoint, as it has no api_url"
-    raise OtherServerError(
+    raise ConfigError(
         f"nothing was sent: the token of profile {profile.name!r} is only for {at_home}, and not for {server}",
         cause=f"{at_home} is the server of {whose}; if the token is meant for {server},"
         " set api_url, or add --anywhere for this once",
