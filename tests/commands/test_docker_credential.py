@@ -122,7 +122,7 @@ def test_store_and_erase_change_nothing(sandbox: Sandbox) -> None:
 
 
 def test_default_api_is_no_registry(sandbox: Sandbox) -> None:
-    """GroupID's profile has an `api_url` on the sandbox that nobody wrote."""
+    """GroupID's profile has an `api_url` on the sandbox by default."""
     assert run("get", stdin=sandbox.url).out == NOT_FOUND
 
 

@@ -32,7 +32,7 @@ class TokencliAuthPlugin(AuthPlugin):
     def get_auth(
         self,
         username: str | None = None,  # noqa: ARG002 - HTTPie passes both for a session
-        password: str | None = None,  # noqa: ARG002
+        password: str | None = None,  # noqa: ARG002 - likewise
     ) -> AuthBase:
         """Return what authenticates the request; without `-a`, by the default profile."""
         return _ProfileAuth(self.raw_auth)

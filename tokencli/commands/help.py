@@ -35,7 +35,7 @@ INTEGRATIONS: tuple[str, ...] = (
     "terraform",
     "ansible",
 )
-"""Pages about one program that uses tokens; the page `integrations` lists them, README doesn't."""
+"""Pages about handing tokens to other programs; the page `integrations` lists them, README doesn't."""
 
 PAGES = (
     "getting-started",
@@ -192,7 +192,7 @@ def _unknown_topic(root: Any, words: list[str]) -> UsageError:
     near = get_close_matches(
         _normalize_topic(word[:MAX_TOPIC_LENGTH]), topics, MAX_SUGGESTIONS, cutoff=0.6
     )
-    # First the names that it begins, then those in which two letters are swapped.
+    # First the topics that start with the word, then those with the same letters in another order.
     near.sort(key=lambda name: (not name.startswith(word), sorted(name) != sorted(word)))
     return UsageError(
         f"no help topic {shown!r}",

@@ -30,7 +30,10 @@ def render(profile: str, token: TokenSet, now: float) -> str:  # noqa: ARG001 - 
     """
     found = _find_outputs(token.outputs)
     if len(found.keys() & {"AccessKeyId", "SecretAccessKey"}) < 2:
-        raise _no_credentials_error(profile)
+        raise UsageError(
+            f"the token of profile {profile!r} is not AWS credentials",
+            cause="the server's reply had no access key ID or no secret access key",
+        )
     values = {member: token.outputs[name].reveal() for member, name in found.items()}
     values.setdefault("SessionToken", token.access_token.reveal())
     for member, value in values.items():
@@ -43,7 +46,12 @@ def render(profile: str, token: TokenSet, now: float) -> str:  # noqa: ARG001 - 
 def check_options(profile: Profile) -> dict[str, str]:
     """Return no options; raises UsageError if the provider's tokens have no AWS credentials."""
     if len(_find_outputs(profile.provider.output_names).keys() - {"SessionToken"}) < 2:
-        raise _no_credentials_error(profile.name)
+        raise UsageError(
+            f"the token of profile {profile.name!r} is not AWS credentials",
+            cause="its provider has no outputs access_key_id and secret_access_key; AWS exchanges an"
+            " OpenID Connect token for them, if it is in a file (AWS_WEB_IDENTITY_TOKEN_FILE)",
+            fix="tokencli help aws",
+        )
     return {}
 
 
@@ -56,12 +64,3 @@ def _find_outputs(names: Iterable[str]) -> dict[str, str]:
         for spelling in reversed(spellings)
         if spelling in plain
     }
-
-
-def _no_credentials_error(profile: str) -> UsageError:
-    return UsageError(
-        f"the token of profile {profile!r} is not AWS credentials",
-        cause="its provider has no outputs access_key_id and secret_access_key; AWS exchanges an"
-        " OpenID Connect token for them, if it is in a file (AWS_WEB_IDENTITY_TOKEN_FILE)",
-        fix="tokencli help aws",
-    )

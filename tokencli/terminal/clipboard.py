@@ -1,7 +1,7 @@
 """The clipboard of the user's desktop or terminal, by the programs that each system has for it.
 
 A text goes through a pipe to a program, never onto a command line. The program, and the helper that
-clears the clipboard, run in sessions of their own, so that they outlive this process and its terminal.
+clears the clipboard, each run in a new session, so that they outlive this process and its terminal.
 pyperclip knows the same programs, but neither clears the clipboard nor times out.
 """
 
@@ -200,7 +200,7 @@ def _build_install_command(package: str, find: Find) -> str | None:
 
 def _run_program(command: tuple[str, ...], text: str) -> None:
     # X11 and Wayland programs leave a process behind that has the text and keeps stderr open, so
-    # stderr is a file: nobody reads a pipe to its end.
+    # stderr is a file: reading a pipe to its end would not return.
     with TemporaryFile() as errors:
         try:
             status = subprocess.run(  # noqa: S603 - a row of the table above
@@ -243,7 +243,7 @@ def _start_helper(task: Mapping[str, object]) -> None:
     assert helper.stdin is not None
     with helper.stdin as pipe:
         pipe.write(json.dumps(task).encode())
-    helper.returncode = 0  # it outlives this process, so nobody waits for it
+    helper.returncode = 0  # it outlives this process, so it isn't waited for
 
 
 def _detached() -> dict[str, Any]:

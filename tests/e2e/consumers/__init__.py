@@ -1,1 +1,1 @@
-"""Programs of others that use tokens: each is run as its manual page says, while tokens expire."""
+"""Other projects' programs that use tokens: each is run as its manual page says, while tokens expire."""

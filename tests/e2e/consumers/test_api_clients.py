@@ -14,27 +14,26 @@ from tokencli.sandbox.server import Sandbox
 
 pytestmark = pytest.mark.long
 
+POSTMAN_ITEM: dict[str, object] = {
+    "name": "me",
+    "request": {
+        "method": "GET",
+        "url": "{{URL}}",
+        "header": [{"key": "Authorization", "value": "Bearer {{ACCESS_TOKEN}}"}],
+    },
+    "event": [
+        {
+            "listen": "test",
+            "script": {"exec": ["pm.test('ok', () => pm.response.to.have.status(200))"]},
+        }
+    ],
+}
 POSTMAN_COLLECTION = {
     "info": {
         "name": "demo",
         "schema": "https://schema.getpostman.com/json/collection/v2.1.0/collection.json",
     },
-    "item": [
-        {
-            "name": "me",
-            "request": {
-                "method": "GET",
-                "url": "{{URL}}",
-                "header": [{"key": "Authorization", "value": "Bearer {{ACCESS_TOKEN}}"}],
-            },
-            "event": [
-                {
-                    "listen": "test",
-                    "script": {"exec": ["pm.test('ok', () => pm.response.to.have.status(200))"]},
-                }
-            ],
-        }
-    ],
+    "item": [POSTMAN_ITEM],
 }
 BRUNO_REQUEST = """
 meta {
@@ -153,9 +152,8 @@ def test_tokens_expire_during_a_run_behind_the_proxy(
 ) -> None:
     """The collection's own run is longer than a token is valid; it needs no variable with a token."""
     short_lived.set_faults(lifetime="2s")
-    item = POSTMAN_COLLECTION["item"][0]  # type: ignore[index]
     request = {"method": "GET", "url": "{{URL}}oauth2/resource"}
-    collection = {**POSTMAN_COLLECTION, "item": [{**item, "request": request}]}
+    collection = {**POSTMAN_COLLECTION, "item": [{**POSTMAN_ITEM, "request": request}]}
     (tmp_path / "demo.json").write_text(json.dumps(collection))
     proxy = subprocess.Popen(
         [script(), "proxy", "oauth2", "--to", short_lived.url],

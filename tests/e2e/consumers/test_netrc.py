@@ -19,7 +19,7 @@ pytestmark = pytest.mark.long
 
 @pytest.fixture
 def git_server(lasting_seconds: Sandbox, tmp_path: Path) -> Iterator[TokenServer]:
-    """Serve an empty repository that wants the token as a password."""
+    """Serve an empty repository that requires the token as a password."""
     folder = tmp_path / "repositories"
     folder.mkdir()
     subprocess.run(["git", "init", "-q", "--bare", folder / "x.git"], check=True)
