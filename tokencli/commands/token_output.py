@@ -21,6 +21,7 @@ from tokencli.formats import (
     PROVIDER_USAGE_FORMATS,
     check_format_options,
     render_token,
+    require_token_format,
 )
 from tokencli.humanize import describe_clock, format_time
 from tokencli.models import Profile, Secret, TokenSet
@@ -49,6 +50,9 @@ def print_token(
     With `clip_seconds` it goes to the clipboard, for so long.
     """
     profile = app.get_profile(profile_name, scope=scope)
+    require_token_format(
+        format_name, profile_name
+    )  # the fast path doesn't; before any token is fetched
     given = dict(format_options or {})
     if format_name in FORMAT_VARIABLES:
         option, variable = FORMAT_VARIABLES[format_name]
