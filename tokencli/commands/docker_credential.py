@@ -9,22 +9,19 @@ import typer
 from tokencli import __version__
 from tokencli.app import App
 from tokencli.commands import output
-from tokencli.commands.helper_profile import find_profile, list_api_profiles
+from tokencli.commands.helper_profile import find_profile, get_plain_token, list_api_profiles
 from tokencli.commands.options import (
     CommonOptions,
     MinTtlOption,
     ProfileOption,
     common_options,
 )
-from tokencli.core.get_token import get_token
 from tokencli.core.helper_credential import (
     choose_username,
     find_api_origin,
     find_origin,
-    require_plain_token,
 )
 from tokencli.errors import CredentialsError, TokencliError, UsageError
-from tokencli.formats.variable_checks import require_one_word
 
 OPERATIONS = ("get", "store", "erase", "list", "version")
 NOT_FOUND = "credentials not found in native keychain"
@@ -109,15 +106,10 @@ def _answer(
     elif operation == "erase":
         app.terminal.print_note(f"to end the login, run: tokencli logout {profile.name}")
     else:
-        result = get_token(app.with_token_endpoint(profile), app, min_ttl=min_ttl)
-        require_plain_token(profile, result.token, "Docker")
-        token = result.token.access_token.reveal()
-        require_one_word(token, "token")
+        token = get_plain_token(app, profile, "Docker", min_ttl=min_ttl)
         name = choose_username(profile, username)
         answer = {"ServerURL": server, "Username": name, "Secret": token}
         output.write_stdout(json.dumps(answer) + "\n")
-        if result.save_error is not None:
-            app.terminal.print_warning(result.save_error.message)
 
 
 def _read_server(*, is_json: bool) -> str:

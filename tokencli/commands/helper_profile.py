@@ -1,10 +1,16 @@
-"""The profile whose token a credential helper hands out for a server."""
+"""The profile whose token a credential helper hands out for a server, and the token."""
 
 from collections.abc import Collection, Sequence
 
 from tokencli.app import App
-from tokencli.core.helper_credential import find_api_origin, list_receiving_origins
+from tokencli.core.get_token import get_token
+from tokencli.core.helper_credential import (
+    find_api_origin,
+    list_receiving_origins,
+    require_plain_token,
+)
 from tokencli.errors import ConfigError, UsageError
+from tokencli.formats.variable_checks import require_one_word
 from tokencli.models import Profile
 
 
@@ -53,3 +59,18 @@ def list_api_profiles(app: App) -> list[Profile]:
         if "api_url" in profile.own_keys:
             profiles.append(profile)
     return profiles
+
+
+def get_plain_token(app: App, profile: Profile, consumer: str, *, min_ttl: float | None) -> str:
+    """Return the profile's token as a password; a token that can't be stored is only a warning.
+
+    Raises:
+        TokencliError: there is no token, or it is bound to a key or has odd characters.
+    """
+    result = get_token(app.with_token_endpoint(profile), app, min_ttl=min_ttl)
+    require_plain_token(profile, result.token, consumer)
+    token = result.token.access_token.reveal()
+    require_one_word(token, "token")
+    if result.save_error is not None:
+        app.terminal.print_warning(result.save_error.message)
+    return token

@@ -8,17 +8,15 @@ import typer
 
 from tokencli.app import App
 from tokencli.commands import output
-from tokencli.commands.helper_profile import find_profile
+from tokencli.commands.helper_profile import find_profile, get_plain_token
 from tokencli.commands.options import (
     CommonOptions,
     MinTtlOption,
     ProfileOption,
     common_options,
 )
-from tokencli.core.get_token import get_token
-from tokencli.core.helper_credential import choose_username, find_origin, require_plain_token
+from tokencli.core.helper_credential import choose_username, find_origin
 from tokencli.errors import UsageError
-from tokencli.formats.variable_checks import require_one_word
 
 
 @common_options(lock_timeout=True)
@@ -72,14 +70,8 @@ def keyring_credential(
             reason = f"profile {profile_option!r} isn't" if profile_option else "no profile is"
             app.terminal.print_note(f"{reason} for {origin.removesuffix(':443')}")
         raise typer.Exit(1)
-    result = get_token(app.with_token_endpoint(profile), app, min_ttl=min_ttl)
-    require_plain_token(profile, result.token, "a package index")
-    token = result.token.access_token.reveal()
-    require_one_word(token, "token")
-    answer = {"password": token}
+    answer = {"password": get_plain_token(app, profile, "a package index", min_ttl=min_ttl)}
     if mode == "creds":
         answer = {"username": choose_username(profile, user, username), **answer}
     text = json.dumps(answer) if output_format == "json" else "\n".join(answer.values())
     output.write_stdout(f"{text}\n")
-    if result.save_error is not None:
-        app.terminal.print_warning(result.save_error.message)

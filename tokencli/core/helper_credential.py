@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from tokencli.core.stored_token import find_stored_token
 from tokencli.errors import ConfigError, UsageError
+from tokencli.formats.dpop import bound_token_error
 from tokencli.models import Profile, Secret, TokenSet
 from tokencli.protocols import Context
 from tokencli.providers.endpoint_urls import (
@@ -75,11 +76,7 @@ def choose_username(profile: Profile, *preferred: str | None) -> str:
 def require_plain_token(profile: Profile, token: TokenSet, consumer: str) -> None:
     """Raise UsageError if the token is bound to a key, of which every request needs a proof."""
     if token.dpop_key is not None or profile.dpop:
-        raise UsageError(
-            f"{consumer} can't use the token of profile {profile.name!r}: it is DPoP-bound",
-            cause="each request with it needs a proof made with tokencli's key (RFC 9449), and"
-            f" {consumer} can't make one",
-        )
+        raise bound_token_error(profile.name, consumer)
 
 
 def expire_refused_token(profile: Profile, ctx: Context, refused: Sequence[Secret]) -> bool:

@@ -47,6 +47,15 @@ def usage_command(profile: str) -> str:
     return f"tokencli get {profile} --format dpop --method GET --url {url} | curl -H @- {url}"
 
 
+def bound_token_error(profile: str, consumer: str) -> UsageError:
+    """Return the error for a program that can't make the proofs that a bound token needs."""
+    return UsageError(
+        f"{consumer} can't use the token of profile {profile!r}: it is DPoP-bound",
+        cause="each request with it needs a proof made with tokencli's key (RFC 9449), and"
+        f" {consumer} can't make one",
+    )
+
+
 def bound_token_warning(profile: str) -> str:
     """Return a warning that the token is useless without a proof."""
     return (

@@ -6,12 +6,14 @@ The client says in KUBERNETES_EXEC_INFO which version it expects, and rejects an
 import json
 
 from tokencli.errors import UsageError
+from tokencli.formats.dpop import bound_token_error
 from tokencli.formats.json import dump_json_line
 from tokencli.formats.variable_checks import require_one_word
 from tokencli.humanize import format_rfc3339
 from tokencli.models import Profile, TokenSet
 
 GROUP = "client.authentication.k8s.io"
+CONSUMER = "a Kubernetes client"
 VERSIONS = (f"{GROUP}/v1", f"{GROUP}/v1beta1")
 """The `apiVersion`s with this shape, the default first; v1alpha1 was removed in Kubernetes 1.24."""
 
@@ -25,7 +27,7 @@ def render(profile: str, token: TokenSet, now: float, *, api_version: str = VERS
     value = token.access_token.reveal()
     require_one_word(value, "token")
     if token.dpop_key is not None:
-        raise _bound_token_error(profile)
+        raise bound_token_error(profile, CONSUMER)
     expiry = token.known_expiry
     status = {} if expiry is None else {"expirationTimestamp": format_rfc3339(expiry)}
     return dump_json_line(
@@ -44,7 +46,7 @@ def check_options(profile: Profile, *, exec_info: str = "") -> dict[str, str]:
         UsageError: the client expects a version that isn't supported, or the token is DPoP-bound.
     """
     if profile.dpop:
-        raise _bound_token_error(profile.name)
+        raise bound_token_error(profile.name, CONSUMER)
     if not exec_info:
         return {}
     try:
@@ -58,10 +60,3 @@ def check_options(profile: Profile, *, exec_info: str = "") -> dict[str, str]:
             cause=f"the user's exec.apiVersion in the kubeconfig must be {' or '.join(VERSIONS)}",
         )
     return {"api_version": version}
-
-
-def _bound_token_error(profile: str) -> UsageError:
-    return UsageError(
-        f"a Kubernetes client can't use the token of profile {profile!r}: it is DPoP-bound",
-        cause="each request with it needs a proof made with tokencli's key (RFC 9449)",
-    )

@@ -1,6 +1,6 @@
 """The result of a program of Terraform's data source `external`: a flat JSON object of strings."""
 
-from tokencli.errors import UsageError
+from tokencli.formats.dpop import bound_token_error
 from tokencli.formats.json import build_token_object, dump_json_line
 from tokencli.models import Profile, TokenSet
 
@@ -19,8 +19,5 @@ def render(profile: str, token: TokenSet, now: float) -> str:
 def check_options(profile: Profile) -> dict[str, str]:
     """Return no options; raises UsageError for a DPoP-bound token, because Terraform hides warnings."""
     if profile.dpop:
-        raise UsageError(
-            f"Terraform can't use the token of profile {profile.name!r}: it is DPoP-bound",
-            cause="each request with it needs a proof made with tokencli's key (RFC 9449)",
-        )
+        raise bound_token_error(profile.name, "Terraform")
     return {}

@@ -216,7 +216,9 @@ def _run_program(command: tuple[str, ...], text: str) -> None:
         except subprocess.TimeoutExpired:
             raise StorageError(
                 f"can't copy to the clipboard: {command[0]} doesn't answer",
-                cause="the display that WAYLAND_DISPLAY or DISPLAY names may be gone",
+                cause="the display that WAYLAND_DISPLAY or DISPLAY names may be gone"
+                if command[0] in ("wl-copy", "xclip", "xsel")
+                else None,
             ) from None
         except OSError as error:
             reason = error.strerror or type(error).__name__

@@ -1,4 +1,4 @@
-"""A package registry on loopback HTTPS that wants a token of the sandbox with each request."""
+"""A package registry on loopback HTTPS that requires a token of the sandbox for each request."""
 
 import threading
 import time

@@ -12,6 +12,7 @@ import kubernetes.config
 import pytest
 import yaml
 
+from tests.conftest import IN_CI
 from tests.e2e.consumers.expiries import until_expired
 from tests.e2e.consumers.token_server import TokenHandler, TokenServer, serve
 from tokencli.sandbox.server import Sandbox
@@ -86,7 +87,9 @@ def test_python_client_outlives_its_tokens(
     assert all(header.startswith("Bearer ") for header in api_server.credentials)
 
 
-@pytest.mark.skipif(shutil.which("kubectl") is None, reason="apt-get install kubernetes-client")
+@pytest.mark.skipif(
+    shutil.which("kubectl") is None and not IN_CI, reason="apt-get install kubernetes-client"
+)
 def test_kubectl_gets_fresh_tokens(
     api_server: TokenServer, lasting_seconds: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,7 +108,9 @@ def test_kubectl_gets_fresh_tokens(
     assert set(api_server.statuses) == {200}
 
 
-@pytest.mark.skipif(shutil.which("kubectl") is None, reason="apt-get install kubernetes-client")
+@pytest.mark.skipif(
+    shutil.which("kubectl") is None and not IN_CI, reason="apt-get install kubernetes-client"
+)
 def test_kubectl_shows_why_there_is_no_token(
     api_server: TokenServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,7 +56,7 @@ class TokenHandler(BaseHTTPRequestHandler):
 
     server: TokenServer
     challenge = 'Bearer realm="test"'
-    schemes = ("Basic", "Bearer")
+    schemes: tuple[str, ...] = ("Basic", "Bearer")
     """Those in which it takes the token."""
 
     def is_authorized(self) -> bool:
