@@ -25,6 +25,7 @@ class StreamingApi:
         self.refused = 0
         self.reads_before_refusing = False
         self.has_dropped = False
+        self.bytes_before_dropping = 1
         self.cancelled = Event()
         self.may_read = Event()
         self.sent_bytes = 0
@@ -170,11 +171,13 @@ class StreamingApi:
         return response
 
     async def drops_once(self, request: web.Request) -> web.StreamResponse:
-        """Close the connection of the first request as soon as a part of its body has arrived."""
+        """Close the connection of the first request when `bytes_before_dropping` have arrived."""
         if self.has_dropped:
             return await self.echo(request)
         self.has_dropped = True
-        await request.content.readany()
+        read_bytes = 0
+        while read_bytes < self.bytes_before_dropping:
+            read_bytes += len(await request.content.readany())
         assert request.transport is not None
         request.transport.close()
         return web.Response()

@@ -89,7 +89,7 @@ def test_tokens_expire_between_runs(
         "bru": (
             "bruno",
             "token.bru",
-            f"run me.bru --env-file token.bru --env-var URL={url} --cacert {ca_file}",
+            f"run me.bru --sandbox developer --env-file token.bru --env-var URL={url} --cacert {ca_file}",
         ),
         "httpyac": (
             "http_client",
@@ -117,7 +117,7 @@ def test_tokens_expire_between_runs(
 @pytest.mark.parametrize(
     ("command", "reference"),
     [
-        ("bru run me.bru --cacert {ca_file}", "{{process.env.ACCESS_TOKEN}}"),
+        ("bru run me.bru --sandbox developer --cacert {ca_file}", "{{process.env.ACCESS_TOKEN}}"),
         ("httpyac send me.http --all --output response", "{{$processEnv ACCESS_TOKEN}}"),
     ],
     ids=["bru", "httpyac"],

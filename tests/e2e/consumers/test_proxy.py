@@ -253,18 +253,19 @@ def test_large_body_is_not_sent_again(sandbox: Sandbox, session: requests.Sessio
         assert [each.method for each in api.requests] == ["GET", "PUT", "GET"]
 
 
-@pytest.mark.parametrize(("chunks", "status"), [(4, 200), (64, 502)])
+@pytest.mark.parametrize(("chunks", "read_bytes", "status"), [(4, 1, 200), (64, MIB + 1, 502)])
 def test_connection_that_the_api_closes(
-    sandbox: Sandbox, session: requests.Session, chunks: int, status: int
+    sandbox: Sandbox, session: requests.Session, chunks: int, read_bytes: int, status: int
 ) -> None:
     """A body is sent again whole or not at all, also if a part of it has been read from the client."""
     with proxied(sandbox) as (api, running):
+        api.bytes_before_dropping = read_bytes
         url = f"{running.url}/drops_once"
         reply = session.put(url, data=(CHUNK for _ in range(chunks)))
         assert reply.status_code == status
         if status == 200:
             assert reply.json()["size"] == chunks * len(CHUNK)
-        api.has_dropped = False
+        api.has_dropped, api.bytes_before_dropping = False, 1
         assert session.post(url, data=b"not idempotent").status_code == 502
         assert [each.method for each in api.requests[-2:]] == ["PUT", "POST"]
 
@@ -895,7 +896,7 @@ def test_terminal_belongs_to_the_command(monkeypatch: pytest.MonkeyPatch) -> Non
         shown = b""
         for text, typed in (
             (b"Password for", b"made-up-password-of-jdoe\r"),
-            (b"can't ask", b"canary\n"),
+            (b"password=env:GROUPID_PASSWORD\r\n", b"canary\n"),  # the last line of the message
             (b"canary\r\ncanary", b"\x04"),
         ):
             while text not in shown:
@@ -905,7 +906,7 @@ def test_terminal_belongs_to_the_command(monkeypatch: pytest.MonkeyPatch) -> Non
             while os.read(terminal, 4096):
                 pass
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    assert b"prompts are turned off" in shown
+    assert b"can't ask" in shown and b"prompts are turned off" in shown
 
 
 def test_command_that_a_signal_ends(sandbox: Sandbox) -> None:
