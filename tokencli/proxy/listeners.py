@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from shlex import quote
 
+from tokencli import platforms
 from tokencli.errors import StorageError, UsageError
 from tokencli.system.private_files import build_storage_error, foreign_owner_error
 
@@ -85,8 +86,7 @@ def listening_on_unix_socket(path: Path) -> Iterator[socket.socket]:
 def _listen(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
-        if os.name == "posix":  # elsewhere, it would let another process listen there as well
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        platforms.current().prepare_listener(listener)
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.bind((host, port))

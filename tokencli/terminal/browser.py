@@ -2,8 +2,9 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
+from tokencli import platforms
 from tokencli.models import AuthorizationResponse
 from tokencli.providers.endpoint_urls import check_browser_url
 from tokencli.terminal.redirect_server import LoopbackListener
@@ -32,9 +33,7 @@ class SystemBrowser:
             return False
         if environ.get("BROWSER"):
             return True
-        screen = any(environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
-        remote = any(environ.get(name) for name in ("SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"))
-        return screen or (sys.platform in ("darwin", "win32") and not remote)
+        return platforms.current().has_screen(environ)
 
     def open_url(self, url: str) -> bool:
         """Open `url` and tell whether that worked; what the browser prints goes to stderr.
@@ -45,14 +44,16 @@ class SystemBrowser:
         Raises:
             ConfigError: the URL is not safe to open in a browser.
         """
-        command = [sys.executable, "-I", "-c", _OPEN_SCRIPT, check_browser_url(url)]
+        command: Sequence[str] = (sys.executable, "-I", "-c", _OPEN_SCRIPT)
+        if not self._environ.get("BROWSER"):
+            command = platforms.current().browser_opener or command
         try:
             launcher = subprocess.Popen(  # noqa: S603  # a checked URL, and no shell
-                command,
+                [*command, check_browser_url(url)],
                 stdin=subprocess.DEVNULL,
                 stdout=_stderr_descriptor(),
                 env=dict(self._environ),
-                start_new_session=True,  # so that Ctrl-C does not end the browser
+                **platforms.current().detach_options(),  # so that Ctrl-C does not end the browser
             )
         except OSError:
             return False

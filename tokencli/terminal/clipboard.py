@@ -11,13 +11,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
 
+from tokencli import platforms
 from tokencli.errors import StorageError
 from tokencli.fast_dataclass import dataclass
+from tokencli.platforms.platform import Platform
 from tokencli.sanitize import sanitize_text
 
 PROGRAM_TIMEOUT_S = 10.0
@@ -113,10 +114,23 @@ TMUX = Clipboard(
     is_copied_on=True,
 )
 TERMINAL = Clipboard("terminal", (), is_copied_on=True)
+CLIPBOARDS = {
+    "wayland": WAYLAND,
+    "xclip": XCLIP,
+    "xsel": XSEL,
+    "macos": MACOS,
+    "windows": WINDOWS,
+    "tmux": TMUX,
+    "terminal": TERMINAL,
+}
+"""Name in `Platform.list_clipboards` -> clipboard."""
 
 
 def find_clipboard(
-    environ: Mapping[str, str], *, platform: str = sys.platform, find: Find | None = None
+    environ: Mapping[str, str],
+    *,
+    platform: Platform | None = None,
+    find: Find | None = None,
 ) -> Clipboard:
     """Return the clipboard that the user can paste from.
 
@@ -124,7 +138,8 @@ def find_clipboard(
         StorageError: there is none, or its program isn't installed. The fix installs it.
     """
     find = find or (lambda program: shutil.which(program, path=environ.get("PATH")))
-    candidates = list(_list_candidates(environ, platform))
+    names = (platform or platforms.current()).list_clipboards(environ)
+    candidates = [CLIPBOARDS[name] for name in names]
     for clipboard in candidates:
         if not clipboard.write or find(clipboard.write[0]):
             return _mark_as_sensitive(clipboard)
@@ -149,25 +164,6 @@ def _explain_no_clipboard(environ: Mapping[str, str]) -> str:
     if environ.get("SSH_CONNECTION"):
         return f"{display}, and this SSH session has no terminal (ssh -t opens one)"
     return f"{display}, and this is neither tmux nor SSH"
-
-
-def _list_candidates(environ: Mapping[str, str], platform: str) -> Iterator[Clipboard]:
-    if platform == "darwin":
-        yield MACOS
-    elif platform == "win32":
-        yield WINDOWS
-    else:
-        if environ.get("WSL_DISTRO_NAME") or environ.get("WSL_INTEROP"):
-            yield WINDOWS
-        if environ.get("WAYLAND_DISPLAY"):
-            yield WAYLAND
-        if environ.get("DISPLAY"):
-            yield XCLIP
-            yield XSEL
-        if environ.get("TMUX"):
-            yield TMUX
-        elif environ.get("SSH_TTY") and not environ.get("STY"):
-            yield TERMINAL
 
 
 def _mark_as_sensitive(clipboard: Clipboard) -> Clipboard:
@@ -211,7 +207,7 @@ def _run_program(command: tuple[str, ...], text: str) -> None:
                 timeout=PROGRAM_TIMEOUT_S,
                 check=False,
                 cwd=os.sep,
-                **_detached(),
+                **platforms.current().detach_options(),
             ).returncode
         except subprocess.TimeoutExpired:
             raise StorageError(
@@ -240,18 +236,12 @@ def _start_helper(task: Mapping[str, object]) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd=os.sep,
-        **_detached(),
+        **platforms.current().detach_options(),
     )
     assert helper.stdin is not None
     with helper.stdin as pipe:
         pipe.write(json.dumps(task).encode())
     helper.returncode = 0  # it outlives this process, so it isn't waited for
-
-
-def _detached() -> dict[str, Any]:
-    if sys.platform == "win32":
-        return {"creationflags": subprocess.CREATE_NO_WINDOW}
-    return {"start_new_session": True}
 
 
 def _write_to_terminal(text: str) -> None:

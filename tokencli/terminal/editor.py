@@ -1,7 +1,5 @@
 """Let the user edit a text in their editor."""
 
-import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -10,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
+from tokencli import platforms
 from tokencli.errors import UsageError
 
 _FALLBACK_EDITORS = ("sensible-editor", "nano", "vi", "notepad")
@@ -50,7 +49,7 @@ def _find_editor(environ: Mapping[str, str]) -> list[str]:
     for name in ("VISUAL", "EDITOR"):
         if environ.get(name, "").strip():
             try:
-                return shlex.split(environ[name], posix=os.name == "posix")
+                return platforms.current().split_command(environ[name])
             except ValueError:
                 raise UsageError(f"${name} contains an unmatched quotation mark") from None
     for name in _FALLBACK_EDITORS:

@@ -8,7 +8,6 @@ browser opens and leaves idle delays nothing.
 import errno
 import re
 import socket
-import sys
 from base64 import b64encode
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,6 +16,7 @@ from queue import Empty, SimpleQueue
 from threading import BoundedSemaphore, Lock, Thread
 from time import monotonic, sleep
 
+from tokencli import platforms
 from tokencli.errors import ConfigError
 from tokencli.models import DEFAULT_REDIRECT_PATH, AuthorizationResponse
 
@@ -265,10 +265,7 @@ def _open_loopback_sockets(port: int, *, both: bool) -> list[socket.socket]:
 def _listen_on(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
     opened = socket.socket(family, socket.SOCK_STREAM)
     try:
-        if sys.platform == "win32":  # SO_REUSEADDR would let another program take the port
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-        else:
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        platforms.current().prepare_listener(opened)
         opened.bind((host, port))
         opened.listen(MAX_CONNECTIONS)
         opened.settimeout(ACCEPT_POLL_S)

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tokencli import platforms
 from tokencli.errors import ConfigError
+from tokencli.platforms.linux import Linux
 from tokencli.terminal.browser import SystemBrowser
 
 GOOD = (
@@ -124,6 +126,6 @@ def test_is_available_only_with_a_screen(
     monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], usable: bool
 ) -> None:
     """There must be a screen or $BROWSER; over SSH without either nothing is opened."""
-    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(platforms, "PLATFORM", Linux())
     assert SystemBrowser(environ).is_available is usable
     assert SystemBrowser(environ, forbidden=True).is_available is False

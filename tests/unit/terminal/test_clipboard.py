@@ -3,6 +3,8 @@
 import pytest
 
 from tokencli.errors import StorageError
+from tokencli.platforms import select_platform
+from tokencli.platforms.linux import Linux
 from tokencli.terminal.clipboard import (
     MACOS,
     TERMINAL,
@@ -39,7 +41,9 @@ def test_the_users_clipboard_is_chosen(
 ) -> None:
     """A desktop's clipboard comes before that of a terminal, and WSL's user sits at Windows."""
     found = find_clipboard(
-        environ, platform=platform, find=lambda name: name if name in installed.split() else None
+        environ,
+        platform=select_platform(platform),
+        find=lambda name: name if name in installed.split() else None,
     )
     assert found.read == chosen.read and found.name == chosen.name
 
@@ -48,7 +52,7 @@ def test_the_users_clipboard_is_chosen(
 def test_no_clipboard_is_an_error(environ: dict[str, str]) -> None:
     """There is nothing to install, so there is no fix; screen passes nothing on to the terminal."""
     with pytest.raises(StorageError, match="there is none") as caught:
-        find_clipboard(environ, platform="linux", find=lambda name: name)
+        find_clipboard(environ, platform=Linux(), find=lambda name: name)
     assert caught.value.fix is None
 
 
@@ -63,5 +67,5 @@ def test_no_clipboard_is_an_error(environ: dict[str, str]) -> None:
 def test_the_cause_of_no_clipboard_is_true(environ: dict[str, str], reason: str) -> None:
     """What is missing in an SSH session isn't SSH."""
     with pytest.raises(StorageError) as caught:
-        find_clipboard(environ, platform="linux", find=lambda name: name)
+        find_clipboard(environ, platform=Linux(), find=lambda name: name)
     assert reason in (caught.value.cause or "")

@@ -1,0 +1,160 @@
+"""What Linux, macOS and Windows decide; the calls that this machine doesn't have are fakes."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unit.platforms.fakes import FakeMac, build_platforms
+from tokencli import platforms
+from tokencli.platforms.linux import Linux
+from tokencli.platforms.macos import MacOS
+from tokencli.platforms.platform import Platform
+from tokencli.platforms.windows import Windows
+
+LINUX, MACOS, WINDOWS = build_platforms()
+ALL = pytest.mark.parametrize("platform", [LINUX, MACOS, WINDOWS], ids=lambda each: each.name)
+SSH = {"SSH_CONNECTION": "192.0.2.1 1 192.0.2.2 22"}
+CREATE_NO_WINDOW = 0x08000000
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("linux", Linux), ("darwin", MacOS), ("win32", Windows), ("freebsd14", Linux)],
+)
+def test_the_platform_follows_from_its_name(name: str, expected: type[Platform]) -> None:
+    """Each class can be made anywhere: what only its system has is loaded on first use."""
+    assert type(platforms.select_platform(name)) is expected
+
+
+def test_it_is_chosen_once() -> None:
+    """Every module asks the same object, whose class the system decides."""
+    assert platforms.current() is platforms.current()
+    assert type(platforms.current()) is type(platforms.select_platform(sys.platform))
+
+
+def test_a_process_loads_one_class() -> None:
+    """Neither the others nor anything that imports for long."""
+    code = "import sys; before = set(sys.modules); import tokencli.platforms; print(*sys.modules.keys() - before)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    ours = {name for name in done.stdout.split() if name.startswith("tokencli.")}
+    assert ours == {f"tokencli.platforms{name}" for name in ("", ".platform", ".posix", ".linux")}
+    assert not {"ctypes", "shlex", "subprocess"} & set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("environ", "linux", "others"),
+    [
+        ({}, False, True),
+        ({"DISPLAY": ":0"}, True, True),
+        ({"WAYLAND_DISPLAY": "wayland-0"}, True, True),
+        (SSH, False, False),
+        ({**SSH, "DISPLAY": "localhost:10"}, True, True),
+    ],
+)
+def test_a_screen_needs_no_variable_outside_linux(
+    environ: dict[str, str], linux: bool, others: bool
+) -> None:
+    """macOS and Windows have one unless this is an SSH session."""
+    assert LINUX.has_screen(environ) is linux
+    assert MACOS.has_screen(environ) is others
+    assert WINDOWS.has_screen(environ) is others
+
+
+def test_macos_opens_pages_with_its_own_program() -> None:
+    """By its full path; the others leave it to Python's `webbrowser`."""
+    openers = [tuple(each.browser_opener) for each in (LINUX, MACOS, WINDOWS)]
+    assert openers == [(), ("/usr/bin/open",), ()]
+
+
+def test_a_port_cannot_be_taken_by_others() -> None:
+    """SO_REUSEADDR means that only on POSIX systems; Windows has an option of the opposite sense."""
+
+    class FakeSocket(socket.socket):
+        def setsockopt(self, *options: object) -> None:  # type: ignore[override]
+            chosen.append(options)
+
+    chosen: list[tuple[object, ...]] = []
+    for platform in (LINUX, MACOS, WINDOWS):
+        with FakeSocket() as listener:
+            platform.prepare_listener(listener)
+    reuse = (socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    assert chosen == [reuse, reuse, (socket.SOL_SOCKET, -5, 1)]
+
+
+@pytest.mark.parametrize(
+    ("text", "posix", "windows"),
+    [
+        ("code --wait", ["code", "--wait"], ["code", "--wait"]),
+        ("  a\tb  ", ["a", "b"], ["a", "b"]),
+        (r"C:\tools\x.exe -y", ["C:toolsx.exe", "-y"], [r"C:\tools\x.exe", "-y"]),
+        (r'"C:\Program Files\x.exe" a', [r"C:\Program Files\x.exe", "a"], [r"C:\Program Files\x.exe", "a"]),
+        ("'a b' c", ["a b", "c"], ["'a", "b'", "c"]),
+        ('""', [""], [""]),
+        (r'"a\\" b', ["a\\", "b"], ["a\\", "b"]),
+        (r'a\"b', ['a"b'], ['a"b']),
+        (r'"a\\\"b" c', ['a\\"b', "c"], ['a\\"b', "c"]),
+        (r"\\server\share\x", [r"\serversharex"], [r"\\server\share\x"]),
+        ('"a""b"', ["ab"], ['a"b']),
+        ("", [], []),
+    ],
+)  # fmt: skip
+def test_command_lines_are_split_as_the_system_does(
+    text: str, posix: list[str], windows: list[str]
+) -> None:
+    """By a shell's rules, or by those of CommandLineToArgvW, where `\\` is part of a path."""
+    assert LINUX.split_command(text) == posix
+    assert MACOS.split_command(text) == posix
+    assert WINDOWS.split_command(text) == windows
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["a b", "c"], ['say "x"', "\\"], ["\\\\", 'a\\"', ""], ["tab\there", "é", "C:\\a b\\"]],
+)
+def test_windows_splits_what_python_joined(arguments: list[str]) -> None:
+    """`subprocess.list2cmdline` is the inverse."""
+    assert WINDOWS.split_command(subprocess.list2cmdline(arguments)) == arguments
+
+
+@ALL
+def test_an_unmatched_quotation_mark_is_an_error(platform: Platform) -> None:
+    """So nothing is started by accident."""
+    with pytest.raises(ValueError, match="No closing quotation"):
+        platform.split_command('"C:/Program Files/x')
+
+
+def test_detached_processes_have_no_terminal() -> None:
+    """They get a session of their own, or no console."""
+    options = [each.detach_options() for each in (LINUX, MACOS, WINDOWS)]
+    session = {"start_new_session": True}
+    assert options == [session, session, {"creationflags": CREATE_NO_WINDOW}]
+
+
+@ALL
+def test_files_and_directories_are_synced(platform: Platform, tmp_path: Path) -> None:
+    """Without an error, on any of them."""
+    with (tmp_path / "file").open("wb") as file:
+        platform.sync_file(file.fileno())
+    platform.sync_dir(os.fspath(tmp_path))
+
+
+@pytest.mark.parametrize("has_full_sync", [True, False])
+def test_macos_lets_the_drive_write_as_well(has_full_sync: bool, tmp_path: Path) -> None:
+    """By F_FULLFSYNC, for directories as well, and by fsync where a file system doesn't have it."""
+    system = FakeMac(has_full_sync)
+    platform = MacOS(system.control_file, system.sync)
+    platform.sync_file(7)
+    platform.sync_dir(os.fspath(tmp_path))
+    kinds = [call[0] for call in system.log]
+    assert kinds == ["fcntl", "fcntl"] if has_full_sync else ["fcntl", "fsync", "fcntl", "fsync"]
+    assert system.log[0] == ("fcntl", 7, 51)
+
+
+def test_the_functions_of_windows_are_missing_elsewhere() -> None:
+    """Nothing calls them by accident."""
+    with pytest.raises(OSError, match="exist only there"):
+        _ = Windows().calls

@@ -1,0 +1,32 @@
+"""What differs between operating systems: one class for each, chosen once.
+
+Other modules ask `current()` and don't look at `sys.platform`.
+"""
+
+import sys
+
+from tokencli.platforms.platform import Platform
+
+
+def select_platform(name: str) -> Platform:
+    """Return the platform with this `sys.platform`; one that is unknown is taken for a Linux."""
+    if name == "win32":
+        from tokencli.platforms.windows import Windows
+
+        return Windows()
+    if name == "darwin":
+        from tokencli.platforms.macos import MacOS
+
+        return MacOS()
+    from tokencli.platforms.linux import Linux
+
+    return Linux()
+
+
+PLATFORM = select_platform(sys.platform)
+"""The platform of this process; tests replace it by another one."""
+
+
+def current() -> Platform:
+    """Return the platform of this process."""
+    return PLATFORM

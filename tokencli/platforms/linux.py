@@ -1,0 +1,29 @@
+"""Linux, and WSL, whose user sits at Windows."""
+
+from collections.abc import Mapping, Sequence
+
+from tokencli.platforms.platform import has_display
+from tokencli.platforms.posix import Posix
+
+
+class Linux(Posix):
+    """Linux."""
+
+    name = "Linux"
+
+    def has_screen(self, environ: Mapping[str, str]) -> bool:
+        return has_display(environ)
+
+    def list_clipboards(self, environ: Mapping[str, str]) -> Sequence[str]:
+        found = []
+        if environ.get("WSL_DISTRO_NAME") or environ.get("WSL_INTEROP"):
+            found.append("windows")
+        if environ.get("WAYLAND_DISPLAY"):
+            found.append("wayland")
+        if environ.get("DISPLAY"):
+            found += ["xclip", "xsel"]
+        if environ.get("TMUX"):
+            found.append("tmux")
+        elif environ.get("SSH_TTY") and not environ.get("STY"):
+            found.append("terminal")
+        return found
