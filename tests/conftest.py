@@ -163,12 +163,14 @@ def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     """Say in one line each what was left out, and how to run it."""
+    from tests import powershell
     from tests.servers import chromium, oidc_provider
 
     for line in (
         keyring_session.summary(),
         oidc_provider.summary(),
         chromium.summary(),
+        powershell.summary(),
         long_suites.summary(config),
     ):
         if line:

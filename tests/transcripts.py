@@ -46,7 +46,7 @@ class Step:
     """Pairs: a part of the prompt, and what is typed there, without Enter."""
 
 
-class _Screen(pyte.HistoryScreen):
+class Screen(pyte.HistoryScreen):
     """A screen that remembers which lines continue on the next one."""
 
     def __init__(self, descriptor: int) -> None:
@@ -84,7 +84,7 @@ def run_step(step: Step, environ: Mapping[str, str], folder: Path) -> str:
     """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
-    screen = _Screen(ours)
+    screen = Screen(ours)
     stream = pyte.ByteStream(screen)
     process = subprocess.Popen(
         ["bash", "-c", step.command],
