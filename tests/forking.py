@@ -89,11 +89,11 @@ class Forks:
 def _serve() -> None:
     # Everything that a run may import is loaded once, here.
     import tokencli.commands.registry
-    import tokencli.config.load
-    import tokencli.core.export
-    import tokencli.fastpath.token_cache
-    import tokencli.net.transport
-    import tokencli.token_store.file
+    import tokencli.config.load  # noqa: F401
+    import tokencli.core.export  # noqa: F401
+    import tokencli.fastpath.token_cache  # noqa: F401
+    import tokencli.net.transport  # noqa: F401
+    import tokencli.token_store.file  # noqa: F401
 
     tokencli.commands.registry.build_cli()
     for line in sys.stdin:

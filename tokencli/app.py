@@ -290,9 +290,8 @@ class App:
         self, profile: Profile, refs: Sequence[SecretRef]
     ) -> Sequence[SetupCommand]:
         """Return commands that make the profile take these secrets from elsewhere than the keyring."""
-        from shlex import quote
-
         from tokencli.secret_sources.setup_commands import list_setup_commands
+        from tokencli.shell_words import quote
 
         config = f" --config {quote(self.options.config)}" if self.options.config else ""
         commands = list_setup_commands(

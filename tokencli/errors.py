@@ -61,7 +61,7 @@ def add_config(fix: str, config: str) -> str:
         return fix
     if {"--config", "--help", "--", "&&", "<", ">"} & {*words}:
         return fix
-    from shlex import quote  # start-up cost
+    from tokencli.shell_words import quote  # start-up cost
 
     return f"{command} --config {quote(config)}{pipe}{others}"
 

@@ -228,7 +228,7 @@ class Profile:
         """Return its name for a command line, with `--scope` if the scope was set there."""
         if self.value_sources.get("scope") != "--scope":
             return self.name
-        from shlex import quote
+        from tokencli.shell_words import quote
 
         return f"{self.name} --scope {quote(self.scope or '')}"
 

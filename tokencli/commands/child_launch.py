@@ -121,7 +121,7 @@ def _suggest_variable(profiles: Sequence[Profile], command: Sequence[str]) -> st
     """Return the whole command with a variable that is allowed, unless it may contain a secret."""
     if len(profiles) > 1 or not is_repeatable(command):
         return None
-    from shlex import join
+    from tokencli.shell_words import join
 
     return f"tokencli exec {profiles[0].command_line_name} --var API_TOKEN -- {join(command)}"
 

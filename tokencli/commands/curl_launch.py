@@ -4,7 +4,6 @@ curl reads the token from a descriptor, as a configuration file (curl(1), option
 """
 
 import re
-import shlex
 import sys
 from collections.abc import Sequence
 
@@ -25,6 +24,7 @@ from tokencli.importers.curl import CurlOption, complete_url, list_options
 from tokencli.models import Profile, Secret
 from tokencli.oauth.token_usage import build_headers_and_query
 from tokencli.providers.endpoint_urls import check_endpoint_url, is_plain_http
+from tokencli.shell_words import join, quote
 from tokencli.system.child_process import (
     build_start_error,
     exit_status_of,
@@ -164,7 +164,7 @@ def _check_urls(
         except WrongSchemeError as error:
             words = [error.url if word == option.value else word for word in command]
             if error.url in words and is_repeatable(words):
-                error.fix = shlex.join(["tokencli", "curl", profile.name, "--", *words])
+                error.fix = join(["tokencli", "curl", profile.name, "--", *words])
             raise
         except ConfigError as error:
             if "://" not in option.value:
@@ -180,7 +180,7 @@ def _missing_server_error(profile: Profile, url: str, command: Sequence[str]) ->
     return UsageError(
         "can't use the URL: curl takes whole URLs, which begin with https://",
         cause="tokencli request takes a path as well, which is appended to the profile's api_url",
-        fix=f"tokencli request {profile.name} {shlex.quote(url)}"
+        fix=f"tokencli request {profile.name} {quote(url)}"
         if is_path and list(command) == [url] and is_repeatable(command)
         else None,
     )
@@ -191,7 +191,7 @@ def _bound_token_error(profile: Profile, command: Sequence[str]) -> UsageError:
     return UsageError(
         f"the token of profile {profile.name!r} is bound to a key, so each request needs its own proof",
         cause="curl can't make one (RFC 9449); tokencli request does",
-        fix=f"tokencli request {profile.name} {shlex.quote(command[0])}" if is_plain else None,
+        fix=f"tokencli request {profile.name} {quote(command[0])}" if is_plain else None,
     )
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from itertools import count
 from pathlib import Path
-from shlex import quote
 
 from tokencli import __version__
 from tokencli.commands import output
@@ -22,6 +21,7 @@ from tokencli.formats.json import dump_json_line
 from tokencli.models import Profile
 from tokencli.protocols import Terminal
 from tokencli.sanitize import sanitize_text
+from tokencli.shell_words import quote
 from tokencli.system.private_files import write_atomically
 
 LIBRARIES = (

@@ -25,7 +25,7 @@ _FLAG = r"-[A-Za-z]{1,4}|--[a-z][a-z0-9-]*"
 
 def build_missing_dashes_error(name: str, own: Sequence[str], command: Sequence[str]) -> UsageError:
     """Return the error for `tokencli NAME` without the `--` that divides its words from the command."""
-    from shlex import join
+    from tokencli.shell_words import join
 
     start = join(["tokencli", name, *own, "--"])
     can_repeat = is_repeatable(command)

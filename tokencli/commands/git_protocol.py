@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Sequence
 from math import floor
-from shlex import quote
 
 from tokencli.app import App
 from tokencli.commands import output
@@ -20,6 +19,7 @@ from tokencli.models import Profile, Secret, TokenSet
 from tokencli.oauth.token_usage import build_headers_and_query
 from tokencli.oauth.www_authenticate import parse_challenges
 from tokencli.providers.endpoint_urls import check_endpoint_url, check_host_port, get_url_origin
+from tokencli.shell_words import user_shell
 
 MAX_INPUT_BYTES = 1 << 20
 Attributes = dict[str, list[str]]
@@ -211,11 +211,15 @@ def _explain_other_server(app: App, profile: Profile, origin: str) -> None:
     """Say on stderr why git gets no token for this server; other helpers may have one."""
     url = origin.removesuffix(":443")
     server = url.removeprefix("https://")
-    key = quote(f"credential.{url}.helper")
-    helper = quote(f"!tokencli git-credential {profile.name} --host {server}")
+    shell = user_shell()
+    key = shell.quote(f"credential.{url}.helper")
+    helper = shell.quote(f"!tokencli git-credential {profile.name} --host {server}")
+    commands = shell.chain(
+        f"git config --global --replace-all {key} {shell.quote('')}",
+        f"git config --global --add {key} {helper}",
+    )
     app.terminal.print_note(
         f"profile {profile.name!r} is not for {server}, so git gets no token from it. If it is, name"
-        f" the server: git config --global --replace-all {key} ''"
-        f" && git config --global --add {key} {helper}",
+        f" the server: {commands}",
         whole=True,
     )

@@ -103,7 +103,7 @@ def _read_secret_lines(terminal: Terminal) -> list[str]:
     show_wait = hide_wait if sys.stdin.isatty() else terminal.show_wait
     try:
         with show_wait(lambda: status, shares_terminal=True):
-            text = sys.stdin.buffer.read(MAX_STDIN_BYTES).decode("utf-8")
+            text = sys.stdin.buffer.read(MAX_STDIN_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise UsageError("stdin is not UTF-8 text") from None
     lines = [line.rstrip("\r") for line in text.split("\n")]

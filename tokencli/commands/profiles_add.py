@@ -1,7 +1,6 @@
 """`tokencli profiles add`."""
 
 import os
-import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,6 +24,7 @@ from tokencli.models import Profile
 from tokencli.oauth.grants import required_secrets
 from tokencli.problems import list_names
 from tokencli.protocols import Choice
+from tokencli.shell_words import join, quote, user_shell
 
 if TYPE_CHECKING:
     from tokencli.core.profile_form import ProfileForm
@@ -127,9 +127,9 @@ def _add_provider_of_file(file: str, app: App, *, yes: bool) -> str:
         raise UsageError(
             f"{file} has several providers: {list_names([each.name for each in sections])}",
             cause="a profile uses one of them; add them first, and name one",
-            fix=None if file == "-" else f"tokencli providers add {shlex.quote(file)}",
+            fix=None if file == "-" else f"tokencli providers add {quote(file)}",
         )
-    command = None if file == "-" else shlex.join(["tokencli", "providers", "add", file])
+    command = None if file == "-" else join(["tokencli", "providers", "add", file])
     install_providers(app, sections, command, yes=yes, replace=False, announce_next=False)
     app.reload_config()
     return sections[0].name
@@ -272,7 +272,7 @@ def _print_resume_command(
 ) -> None:
     """Print the command that continues with what was answered so far."""
     if from_url is not None and not form.is_discovered:
-        source = f"{_provider_option(form)}--from {shlex.quote(from_url)}"
+        source = f"{_provider_option(form)}--from {quote(from_url)}"
         command = _given_command(form, given, app, source)
     else:
         command = _with_config(form.draft.add_command(), app)
@@ -289,13 +289,13 @@ def _without_server(
     """Return the command that helps if the server of `--from` can't be asked."""
     from tokencli.core.server_discovery import complete_url, is_token_url
 
-    url = shlex.quote(complete_url(from_url))
+    url = quote(complete_url(from_url))
     if not isinstance(error, TlsError):
         option = f"--token-url {url}" if is_token_url(from_url) else f"--set issuer={url}"
         return _given_command(form, given, app, f"--provider {form.provider.name} {option}")
     if error.untrusted_issuer is None:
         return None
-    source = f"{_provider_option(form)}--from {url} --ca-file /path/to/ca.pem"
+    source = f"{_provider_option(form)}--from {url} --ca-file {user_shell().example_path('ca.pem')}"
     return _given_command(form, given, app, source)
 
 
@@ -316,14 +316,14 @@ def _given_command(form: "ProfileForm", given: GivenKeys, app: App, options: str
         return None
     kept = [text for text in given.assignments if not text.startswith("ca_file=")]
     words = [option for text in kept for option in show_assignment(*text.partition("=")[::2])]
-    words += [f"--secret {shlex.quote(text)}" for text in given.secret_sources]
+    words += [f"--secret {quote(text)}" for text in given.secret_sources]
     command = " ".join(("tokencli profiles add", form.name or "NAME", *words, options))
     return _with_config(command, app)
 
 
 def _with_config(command: str, app: App) -> str:
     path = app.options.config
-    return f"{command} --config {shlex.quote(path)}" if path else command
+    return f"{command} --config {quote(path)}" if path else command
 
 
 def _show_summary(form: "ProfileForm", app: App) -> None:
@@ -378,7 +378,7 @@ def _finish(profile: Profile, app: App) -> None:
     """Log in if the user wants to, and show the two commands of daily use."""
     daily: tuple[str, ...] = (
         f"tokencli get {profile.name}",
-        f'eval "$(tokencli export {profile.name})"',
+        user_shell().load_variables(profile.name),
     )
     needs_login = len(suggest_next_commands(profile)) > 1
     if needs_login and app.terminal.ask_yes_no("Log in now?", default=True):

@@ -1,6 +1,5 @@
 """`tokencli profiles edit`, and the options that set the keys of a profile."""
 
-import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from inspect import Parameter
@@ -18,6 +17,7 @@ from tokencli.errors import ConfigError, UsageError
 from tokencli.humanize import join_alternatives
 from tokencli.protocols import Choice
 from tokencli.secret_sources import list_example_arguments
+from tokencli.shell_words import quote
 from tokencli.terminal.editor import edit_text
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ def _edit_in_editor(app: App, name: str | None) -> None:
     if not app.terminal.interactive:
         raise UsageError(
             "can't open an editor without a terminal",
-            fix=f"tokencli profiles edit {f'{shlex.quote(name)} ' if name else ''}--set KEY=VALUE",
+            fix=f"tokencli profiles edit {f'{quote(name)} ' if name else ''}--set KEY=VALUE",
         )
     path = find_config_path(app.options.config, app.environ)
     try:

@@ -1,6 +1,5 @@
 """`tokencli profiles rename` and `tokencli profiles copy`."""
 
-import shlex
 from contextlib import ExitStack
 from typing import Annotated
 
@@ -15,6 +14,7 @@ from tokencli.core.profile_rename import (
     rename_stored_data,
 )
 from tokencli.core.profile_status import suggest_next_commands
+from tokencli.shell_words import quote, user_shell
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Profile name.")]
 NewNameArgument = Annotated[
@@ -66,7 +66,7 @@ def rename(
         terminal.print_note(f"changed {key} of profile {user}")
     if app.environ.get("TOKENCLI_PROFILE") == name:
         terminal.print_warning(
-            f"TOKENCLI_PROFILE still names {name}; in this shell: export TOKENCLI_PROFILE={new_name}"
+            f"TOKENCLI_PROFILE still names {name}; in this shell: {user_shell().set_variable('TOKENCLI_PROFILE', new_name)}"
         )
 
 
@@ -101,7 +101,7 @@ def copy(
     with app.locked_config() as config:
         require_new_name(config, new_name)
         table = config.editable_profile_table(name)
-        command = f"tokencli profiles copy {shlex.quote(name)} {new_name}"
+        command = f"tokencli profiles copy {quote(name)} {new_name}"
         keys = parse_changes(given, table, command, app)
         changed = copy_profile(config, name, new_name, keys, unset or [])
     app.fast_path_records.delete_all()

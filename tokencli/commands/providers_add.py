@@ -1,6 +1,5 @@
 """`tokencli providers add`, and the confirmation with which a provider gets into the configuration."""
 
-import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ from tokencli.commands.options import CommonOptions, common_options
 from tokencli.errors import ConfigError, UsageError
 from tokencli.problems import list_names
 from tokencli.providers.catalog import BUILTIN_NAMES
+from tokencli.shell_words import quote
 
 if TYPE_CHECKING:
     from tokencli.config.provider_file import ProviderSection
@@ -52,7 +52,7 @@ def add(
 
     app = App(common)
     sections = read_sections(read_provider_text(file), file, name)
-    command = None if file == "-" else f"tokencli providers add {shlex.quote(file)}"
+    command = None if file == "-" else f"tokencli providers add {quote(file)}"
     install_providers(app, sections, command, yes=yes, replace=replace)
 
 
@@ -77,9 +77,7 @@ def read_sections(text: str, file: str, name: str | None = None) -> "tuple[Provi
             raise ConfigError(
                 f"{source} is {kind}, not a provider",
                 cause="providers new --from FILE --add drafts a provider from the request in it",
-                fix=None
-                if file == "-"
-                else f"tokencli providers new --from {shlex.quote(file)} --add",
+                fix=None if file == "-" else f"tokencli providers new --from {quote(file)} --add",
             ) from None
         if error.fix == "tokencli profiles edit":  # it is about this file, not the configuration
             error.fix = None

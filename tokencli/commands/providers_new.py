@@ -2,8 +2,6 @@
 
 import json
 import re
-import shlex
-import sys
 from collections.abc import Collection
 from dataclasses import replace as replace_fields
 from typing import TYPE_CHECKING, Annotated
@@ -20,9 +18,11 @@ from tokencli.commands.providers_add import (
     install_providers,
     read_sections,
 )
+from tokencli.config.provider_file import read_provider_text
 from tokencli.duration import parse_duration
 from tokencli.errors import ConfigError, UsageError
 from tokencli.protocols import Choice, Terminal
+from tokencli.shell_words import join
 
 if TYPE_CHECKING:
     from tokencli.importers.draft.builder import ProviderDraft
@@ -102,7 +102,7 @@ def new(
     app = App(common)
     requests: list[Imported]
     if from_curl is not None:
-        requests = [*parse_curl(sys.stdin.read() if from_curl == "-" else from_curl)]
+        requests = [*parse_curl(read_provider_text("-") if from_curl == "-" else from_curl)]
     elif from_file is not None:
         requests = read_token_requests(from_file)
     else:
@@ -141,7 +141,7 @@ def _repeat_command(title: str, from_file: str | None, pick: int) -> str | None:
         return None
     words = ["tokencli", "providers", "new", *([title] if title else [])]
     words += ["--from", from_file]
-    return shlex.join([*words, *(["--pick", str(pick)] if pick > 1 else []), "--add"])
+    return join([*words, *(["--pick", str(pick)] if pick > 1 else []), "--add"])
 
 
 def _ask_open_fields(

@@ -1,6 +1,5 @@
 """Send a request with a token, and write the reply: what `request` does with and without Typer."""
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
@@ -22,6 +21,7 @@ from tokencli.core.api_request import (
 )
 from tokencli.errors import RefusedError, TokenNotStoredError, UsageError, add_config
 from tokencli.models import HttpReply, Profile
+from tokencli.shell_words import join, quote
 
 if TYPE_CHECKING:
     from tokencli.diagnosis.causes.finding import Finding
@@ -68,9 +68,7 @@ def run_request(
         raise UsageError(
             f"there is no profile before the method {name}",
             cause="without a profile, which is then the default one, the method is given with -X",
-            fix=f"tokencli request {shlex.join(words)}"
-            if given.is_plain and "?" not in url
-            else None,
+            fix=f"tokencli request {join(words)}" if given.is_plain and "?" not in url else None,
         )
     method, fields, body = build_request_parts(given)
     profile = app.get_profile(name)
@@ -99,7 +97,7 @@ def _repeat_command(given: RequestArguments, profile: Profile, url: str) -> str 
     if not given.is_plain or describe_url(url) != url:
         return None
     method = [given.method] if given.method else []
-    return shlex.join(["tokencli", "request", profile.name, *method, url])
+    return join(["tokencli", "request", profile.name, *method, url])
 
 
 def _report(
@@ -195,7 +193,7 @@ def _explain(
     options = ""
     if (config := app.options.config) is not None:
         best = replace(best, fix=best.fix and add_config(best.fix, config))
-        options = f" --config {shlex.quote(config)}"
+        options = f" --config {quote(config)}"
     if status is not None:
         app.terminal.print_note(status)
     for line in summarize_finding(best, others, with_fix=status is not None):
@@ -204,5 +202,5 @@ def _explain(
         words = ["tokencli", "why", profile.name, request.url]
         if request.method != "GET":
             words += ["-X", request.method]
-        app.terminal.print_note(f"more: {shlex.join(words)}{options}", whole=True)
+        app.terminal.print_note(f"more: {join(words)}{options}", whole=True)
     return best

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shlex
 from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,6 +14,7 @@ from tokencli.errors import StorageError
 from tokencli.models import HttpReply
 from tokencli.providers.response_body import decode_text, get_charset
 from tokencli.sanitize import sanitize_text
+from tokencli.shell_words import user_shell
 from tokencli.terminal.console import begin_output
 
 MAX_FORMATTED_BYTES = 4 << 20
@@ -124,7 +124,7 @@ def _require_directory(path: str) -> None:
     except FileNotFoundError:
         raise StorageError(
             f"can't write the file {path[:200]!r}: its directory does not exist",
-            fix=f"mkdir -p -m 700 {shlex.quote(str(directory))}",
+            fix=user_shell().create_private_directory(str(directory)),
         ) from None
     except (OSError, ValueError) as error:
         raise _write_error(path, error) from None

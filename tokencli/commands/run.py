@@ -3,11 +3,11 @@
 import logging
 import os
 import re
-import shlex
 import sys
 import traceback
 import warnings
 from collections.abc import Iterable, Sequence
+from io import TextIOWrapper
 from signal import Signals
 from typing import Any
 
@@ -15,6 +15,8 @@ from tokencli.commands import output
 from tokencli.commands.error_report import report_error
 from tokencli.commands.fast_commands import find_fast_command
 from tokencli.errors import StorageError, TokencliError, UsageError
+from tokencli.platforms import current
+from tokencli.shell_words import join
 from tokencli.system.signals import (
     Terminated,
     find_raised_signal,
@@ -22,7 +24,7 @@ from tokencli.system.signals import (
     install_signal_handlers,
     resend_dropped_signal,
 )
-from tokencli.terminal.console import note_interrupt, write_stderr_line
+from tokencli.terminal.console import is_terminal, note_interrupt, write_stderr_line
 
 OUT_OF_RESOURCES = "the system is out of memory or threads"
 _UNKNOWN_COMMAND = r"No such command '[^']*'\.(?: Did you mean '([a-z-]+)'\?)?"
@@ -40,7 +42,20 @@ def _reserve_standard_descriptors() -> None:
         except OSError:
             os.open(os.devnull, os.O_RDWR)
     if sys.stderr is None:
-        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115 - stays open until the process ends
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - stays open until the process ends
+
+
+def _use_own_encoding_in_pipes() -> None:
+    """Let pipes and files get UTF-8, unless PYTHONIOENCODING names another encoding.
+
+    On Windows it would be the system's code page, which lacks most characters.
+    """
+    encoding = current().pipe_encoding
+    if encoding is None or os.environ.get("PYTHONIOENCODING"):
+        return
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and not is_terminal(stream):
+            stream.reconfigure(encoding=encoding)
 
 
 def run_command_line(argv: Sequence[str]) -> int:
@@ -52,6 +67,7 @@ def run_command_line(argv: Sequence[str]) -> int:
     sys.excepthook = _report_uncaught
     sys.unraisablehook = resend_dropped_signal
     _reserve_standard_descriptors()
+    _use_own_encoding_in_pipes()
     install_signal_handlers(note_interrupt)
     try:
         code = _run_and_report(argv)
@@ -179,7 +195,7 @@ def _find_misplaced_option(
     if not any(option in parameter.opts for parameter in command.params):
         return None
     words = ["tokencli", *argv[start:end], *argv[:start], *argv[end:]]
-    return UsageError(f"{option} must come after the command", fix=shlex.join(words))
+    return UsageError(f"{option} must come after the command", fix=join(words))
 
 
 def _command_path_in(argv: Sequence[str]) -> str:

@@ -4,7 +4,6 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from inspect import Parameter, signature
-from shlex import quote
 from threading import Event
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +15,7 @@ from tokencli.commands.error_report import report_error, write_stderr
 from tokencli.commands.options import CommonOptions, common_options
 from tokencli.sandbox.faults import FAULT_OPTIONS, FaultOption, option_name
 from tokencli.sandbox.groupid import GroupId
+from tokencli.shell_words import user_shell
 from tokencli.system.child_process import (
     build_start_error,
     exit_status_of,
@@ -160,12 +160,13 @@ def _delete_hot_copies(config_file: str) -> None:
 
 def _serve_until_stopped(running: "Sandbox", stopped: Event, *, quiet: bool) -> int:
     """Print how to use the sandbox, and wait until it is stopped."""
+    shell = user_shell()
     program = find_tokencli_program()
     on_path = shutil.which("tokencli") is not None
     values = {
-        "tokencli": "tokencli" if on_path or program is None else quote(str(program)),
+        "tokencli": "tokencli" if on_path or program is None else shell.quote_program(str(program)),
         "url": running.url,
-        "ca_file": quote(running.ca_file),
+        "ca_file": shell.quote(running.ca_file),
         "resource": GroupId.resource_path,
         "profiles": ", ".join(running.profiles),
     }
@@ -175,7 +176,7 @@ def _serve_until_stopped(running: "Sandbox", stopped: Event, *, quiet: bool) -> 
         text = SCENARIO_TEXT
         values |= {"command": running.scenario.command, "summary": running.scenario.summary}
     for name, value in running.variables.items():
-        output.write_stdout(f"export {name}={quote(value)}\n")
+        output.write_stdout(f"{shell.set_variable(name, value)}\n")
     write_stderr("" if quiet else text.format(**values))
     while not stopped.wait(1.0):  # a wait without a timeout can't be interrupted on Windows
         pass

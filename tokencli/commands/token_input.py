@@ -8,7 +8,6 @@ from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from shlex import quote
 from threading import Event, Thread
 
 from tokencli.app import App
@@ -25,6 +24,7 @@ from tokencli.jwt.decode import decode_token
 from tokencli.models import Profile, Secret, TokenSet
 from tokencli.oauth.grants import is_interactive
 from tokencli.providers.validation.values import PROFILE_NAME_PATTERN
+from tokencli.shell_words import quote
 
 MAX_INPUT_BYTES = 1 << 18
 """More bytes than any token has, even in UTF-16, so that a longer one is recognized as too long."""

@@ -1,7 +1,6 @@
 """What `tokencli why` is asked: the profile, the token and the call, from arguments, stdin and files."""
 
 import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from tokencli.models import Profile, Secret
 from tokencli.oauth.discovery import matches_issuer
 from tokencli.providers.endpoint_urls import check_endpoint_url, get_url_origin
 from tokencli.providers.redaction import SECRET_NAME_PATTERN
+from tokencli.shell_words import join, user_shell
 
 MAX_INPUT_BYTES = 1 << 22
 MAX_PROFILES = 50
@@ -153,7 +153,9 @@ def _add_curl_command(
             cause="the variable isn't exported; --profile can name the profile that the token is from"
             if _is_name(pasted.variable)
             else "tokencli doesn't run it; --profile can name the profile that the token is from",
-            fix=f"export {pasted.variable}" if _is_name(pasted.variable) else None,
+            fix=user_shell().export_variable(pasted.variable)
+            if pasted.variable is not None and _is_name(pasted.variable)
+            else None,
         )
     elif pasted.token is None and not needs_stored:
         error = CredentialsError("the command sends no token")
@@ -476,7 +478,7 @@ def _repeat_command(
     options = ["--config", config] if config is not None else []
     if given.curl is not None:
         words += [*([subject.profile] if subject.profile else []), "--curl", given.curl]
-        return shlex.join([*words, *options])
+        return join([*words, *options])
     if subject.has_token_on_stdin:
         words.append(_ON_STDIN)
     elif profile is not None:
@@ -495,4 +497,4 @@ def _repeat_command(
         words += ["-H", line]
     if given.data is not None:
         words += ["-d", given.data]
-    return shlex.join([*words, *options])
+    return join([*words, *options])

@@ -4,7 +4,6 @@ import codecs
 import errno
 import os
 import re
-import shlex
 import stat
 import sys
 import tomllib
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple, TextIO
 
 from tokencli.config.toml_positions import iter_statements
 from tokencli.errors import ConfigError, ConfigProblem
+from tokencli.shell_words import quote, user_shell
 from tokencli.system.user_dirs import find_file_system
 from tokencli.toml_writer import format_key_path
 
@@ -68,7 +68,7 @@ def _home_dir(environ: Mapping[str, str]) -> Path:
         raise ConfigError(
             "the home directory is unknown",
             cause=f"HOME is not set and the user database has no entry for uid {os.getuid()}",
-            fix=CHOOSE_CONFIG_COMMAND,
+            fix=choose_config_command(),
         )
     return from_database
 
@@ -86,7 +86,12 @@ def _to_absolute(path: Path, written: str) -> Path:
         ) from None
 
 
-CHOOSE_CONFIG_COMMAND = "export TOKENCLI_CONFIG=/path/to/config.toml"
+def choose_config_command() -> str:
+    """Return the command that names another configuration file."""
+    shell = user_shell()
+    return shell.set_variable("TOKENCLI_CONFIG", shell.example_path("config.toml"))
+
+
 MAX_CONFIG_BYTES = 16 * 1024 * 1024
 """Bytes: 10,000 profiles take about 3 MB."""
 
@@ -158,15 +163,26 @@ def read_config_text(path: Path) -> tuple[str, tuple[FileWarning, ...]]:
 
 
 def open_regular_file(path: Path, errors: str = "strict") -> TextIO:
-    """Open a text file; raises OSError if it isn't a regular file, e.g. a FIFO, which would block."""
+    """Open a text file in UTF-8; raises OSError if it isn't a regular file, e.g. a FIFO, which would block."""
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "not a regular file (use - for stdin)", str(path))
-        return os.fdopen(descriptor, encoding="utf-8", errors=errors)
+        return os.fdopen(descriptor, encoding="utf-8-sig", errors=errors)
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def read_text_stdin(limit: int) -> str:
+    """Return at most about `limit` bytes of stdin, as UTF-8 with or without a byte order mark.
+
+    Raises:
+        OSError: stdin is closed or can't be read. ValueError: it is not UTF-8.
+    """
+    if sys.stdin is None:
+        raise OSError(errno.EBADF, "stdin is closed")
+    return sys.stdin.buffer.read(limit).decode("utf-8-sig").replace("\r\n", "\n")
 
 
 def read_byte_order_mark(path: Path) -> bytes:
@@ -252,7 +268,7 @@ def _check_ownership(path: Path, status: os.stat_result) -> tuple[FileWarning, .
         raise ConfigError(
             f"every user of this machine can change {path}",
             cause=f"{cause}; {obstacle}, so use a copy" if obstacle else cause,
-            fix=_copy_command(path) if obstacle else f"chmod go-w {shlex.quote(str(path))}",
+            fix=_copy_command(path) if obstacle else f"chmod go-w {quote(str(path))}",
         )
     if read_only:
         return ()  # its group can't change it here
@@ -262,7 +278,7 @@ def _check_ownership(path: Path, status: os.stat_result) -> tuple[FileWarning, .
         warnings.append(
             FileWarning(f"{problem}; {obstacle}", "to use a copy", _copy_command(path))
             if obstacle
-            else FileWarning(problem, _RESTRICT, f"chmod g-w {shlex.quote(str(path))}")
+            else FileWarning(problem, _RESTRICT, f"chmod g-w {quote(str(path))}")
         )
     parent = path.resolve().parent
     mode = parent.stat().st_mode
@@ -275,7 +291,7 @@ def _check_ownership(path: Path, status: os.stat_result) -> tuple[FileWarning, .
             FileWarning(
                 f"every user of this machine can replace {path}, because {parent} is open to them",
                 _RESTRICT,
-                f"chmod go-w {shlex.quote(str(parent))}",
+                f"chmod go-w {quote(str(parent))}",
             )
         )
     return tuple(warnings)
@@ -284,7 +300,7 @@ def _check_ownership(path: Path, status: os.stat_result) -> tuple[FileWarning, .
 def _copy_command(path: Path) -> str:
     """Return the command that makes a private copy of the configuration and uses it."""
     copy = '"$HOME/tokencli.toml"'
-    return f"install -m 600 {shlex.quote(str(path))} {copy} && export TOKENCLI_CONFIG={copy}"
+    return f"install -m 600 {quote(str(path))} {copy} && export TOKENCLI_CONFIG={copy}"
 
 
 def _describe_owner(path: Path) -> str | None:
@@ -303,21 +319,17 @@ def _decode_utf8(path: Path, data: bytes) -> str:
         raise ConfigError(
             f"{path} is encoded in UTF-16",
             cause="a configuration must be UTF-8",
-            fix=_utf8_command(path, "UTF-16"),
+            fix=user_shell().convert_to_utf8(str(path), "UTF-16"),
         )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
+        shell = user_shell()
+        name, encoding = shell.legacy_encoding
         raise ConfigError(
             f"{path} is not UTF-8: line {line} has a byte of another encoding",
-            cause="a configuration must be UTF-8; if it is in Latin-1, it can be converted",
-            fix=_utf8_command(path, "LATIN1"),
+            cause=f"a configuration must be UTF-8; if it is in {name}, it can be converted",
+            fix=shell.convert_to_utf8(str(path), encoding),
             problems=[ConfigProblem("", "a character here is not encoded in UTF-8", line)],
         ) from None
-
-
-def _utf8_command(path: Path, encoding: str) -> str:
-    """Return the command that converts the file to UTF-8, in place."""
-    file, draft = shlex.quote(str(path)), shlex.quote(f"{path}.utf8")
-    return f"iconv -f {encoding} -t UTF-8 {file} > {draft} && cat {draft} > {file} && rm {draft}"

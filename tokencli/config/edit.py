@@ -3,7 +3,6 @@
 The caller holds the configuration lock from reading to writing (`App.lock_config`).
 """
 
-import shlex
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -25,6 +24,7 @@ from tokencli.config.resolve import check_profile_name_and_type
 from tokencli.errors import ConfigError, StorageError, UsageError
 from tokencli.oauth.grants import EXCHANGED_SECRETS
 from tokencli.problems import closest_match, count_problems, list_names
+from tokencli.shell_words import quote, user_shell
 from tokencli.system.private_files import make_private_dirs, write_atomically
 from tokencli.toml_writer import KeyPath
 
@@ -178,7 +178,7 @@ def _update_keys(
             hint = f"; did you mean {likely}?" if likely else ""
             raise UsageError(
                 f"profile {(source or name)!r} doesn't set {key[:80]}{hint}",
-                fix=f"tokencli profiles edit {name} --unset {shlex.quote(likely)}"
+                fix=f"tokencli profiles edit {name} --unset {quote(likely)}"
                 if likely and source is None
                 else f"tokencli profiles show {source or name}",
             )
@@ -235,7 +235,7 @@ def _require_ca_file(config: Config, keys: Mapping[str, Any]) -> None:
             cause=None
             if Path(written).is_absolute()
             else f"a relative path is relative to {config.path.parent}",
-            fix=f"ls -l {shlex.quote(str(path))}",
+            fix=user_shell().list_path(str(path)),
         )
 
 
@@ -352,7 +352,7 @@ def _replace_file(path: Path, old: str | None, text: str) -> None:
     except OSError as error:
         raise StorageError(
             f"{path} can't be written: {error.strerror}",
-            fix=f"ls -ld {shlex.quote(str(target.parent))}",
+            fix=user_shell().list_path(str(target.parent), "-ld"),
         ) from None
     try:
         write_atomically(target, mark + text.encode("utf-8"), mode)

@@ -1,14 +1,13 @@
 """Load the configuration: a profile and its provider are validated when they are first used."""
 
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tokencli.config.config_file import (
-    CHOOSE_CONFIG_COMMAND,
     FileWarning,
+    choose_config_command,
     expand_path,
     find_config_path,
     parse_toml,
@@ -27,6 +26,7 @@ from tokencli.problems import (
 )
 from tokencli.provider_schema import Provider
 from tokencli.providers.catalog import BUILTIN_NAMES, load_builtin
+from tokencli.shell_words import quote, user_shell
 from tokencli.system.user_dirs import SANDBOX_DIR_PREFIX, is_creatable
 from tokencli.toml_writer import format_key_path
 
@@ -163,7 +163,7 @@ class Config:
             raise self.no_profile_error()
         raise ConfigError(
             f"no profile was given, and no default profile is set (profiles: {list_names(names)})",
-            fix=f"tokencli profiles use {shlex.quote(names[0])}",
+            fix=f"tokencli profiles use {quote(names[0])}",
         )
 
     def get_profile(self, name: str) -> Profile:
@@ -250,7 +250,7 @@ class Config:
                 return UnknownProfileError(
                     "there is no profile yet",
                     cause=f"{self.path} does not exist, and you can't create it",
-                    fix=CHOOSE_CONFIG_COMMAND,
+                    fix=choose_config_command(),
                 )
             where = f"{self.path} {'has no profiles' if self.exists else 'does not exist'}"
             return UnknownProfileError("there is no profile yet", cause=where, fix=_ADD_PROFILE)
@@ -260,10 +260,10 @@ class Config:
         if self.path.parent.name.startswith(SANDBOX_DIR_PREFIX):
             cause = f"{named_by} names the configuration of a sandbox that has ended"
         elif not (by_variable and usual is not None and usual.exists()):
-            option = "" if by_variable else f" --config {shlex.quote(str(self.path))}"
+            option = "" if by_variable else f" --config {quote(str(self.path))}"
             fix = _ADD_PROFILE + option
         if by_variable:
-            fix = fix or "unset TOKENCLI_CONFIG"
+            fix = fix or user_shell().unset_variable("TOKENCLI_CONFIG")
         return UnknownProfileError(
             f"the configuration file {self.path} does not exist", cause=cause, fix=fix
         )
@@ -373,7 +373,7 @@ def edit_command(path: Path, environ: Mapping[str, str]) -> str:
     except ConfigError:
         is_default = False
     command = "tokencli profiles edit"
-    return command if is_default else f"{command} --config {shlex.quote(str(path))}"
+    return command if is_default else f"{command} --config {quote(str(path))}"
 
 
 def _check_top_level(data: Mapping[str, object], names: tuple[str, ...]) -> list[Finding]:

@@ -1,7 +1,6 @@
 """Parse what `--set` and `--secret` assign to the keys of a profile."""
 
 import re
-import shlex
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from types import UnionType
@@ -19,6 +18,7 @@ from tokencli.secret_sources import (
     SECRET_SOURCES,
     list_example_arguments,
 )
+from tokencli.shell_words import quote
 
 EDIT_COMMAND = "tokencli profiles edit NAME"
 
@@ -62,7 +62,7 @@ def parse_assignments(
         if not equals:
             raise UsageError(
                 f"--set {key[:80]} has no value",
-                fix=f"{command} --set {shlex.quote(key[:80])}=VALUE",
+                fix=f"{command} --set {quote(key[:80])}=VALUE",
             )
         if not dot:
             values[key] = _parse_value(types[top], key, value, command)

@@ -9,7 +9,12 @@ from typing import Any
 from unicodedata import normalize
 
 from tokencli.config import toml_edit
-from tokencli.config.config_file import MAX_CONFIG_BYTES, open_regular_file, parse_toml
+from tokencli.config.config_file import (
+    MAX_CONFIG_BYTES,
+    open_regular_file,
+    parse_toml,
+    read_text_stdin,
+)
 from tokencli.config.load import Config
 from tokencli.config.profile_schema import TOP_LEVEL_KEYS
 from tokencli.config.provider_validation import validate_provider
@@ -28,7 +33,7 @@ def read_provider_text(path: str) -> str:
     """Return the text of a provider file, or of stdin for `-`; raises ConfigError."""
     try:
         if path == "-":
-            return sys.stdin.read(MAX_CONFIG_BYTES)
+            return read_text_stdin(MAX_CONFIG_BYTES)
         with open_regular_file(Path(path)) as file:
             return file.read(MAX_CONFIG_BYTES)
     except (OSError, ValueError) as error:

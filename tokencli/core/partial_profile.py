@@ -1,6 +1,5 @@
 """A new profile with the keys that are known so far, and the command line that adds it."""
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from tokencli.core.profile_options import KEY_OPTIONS, name_option
 from tokencli.errors import UsageError
 from tokencli.humanize import join_alternatives
 from tokencli.provider_schema import Field, Provider
+from tokencli.shell_words import join, quote
 
 _DEFAULT_FIELDS = {
     "client_id": Field(ask="Client ID", help="the server's administrators register it"),
@@ -79,7 +79,7 @@ class PartialProfile:
         )
 
     def _example(self, name: str) -> str:
-        return shlex.quote(describe_field(self.provider, name).example or name.upper())
+        return quote(describe_field(self.provider, name).example or name.upper())
 
 
 def _choice_or_first(choice: object, choices: Sequence[str]) -> str:
@@ -98,13 +98,13 @@ def show_assignment(key: str, value: Any) -> Iterator[str]:
         for inner, target in value.items():
             yield from show_assignment(f"{key}.{inner}", target)
     elif key in KEY_OPTIONS:
-        yield f"{name_option(key)} {shlex.quote(str(value))}"
+        yield f"{name_option(key)} {quote(str(value))}"
     else:
         if isinstance(value, list | tuple):
-            text = shlex.join(value) if key.endswith(".command") else ",".join(value)
+            text = join(value) if key.endswith(".command") else ",".join(value)
         else:
             text = str(value).lower() if isinstance(value, bool) else str(value)
-        yield f"--set {shlex.quote(f'{key}={text}')}"
+        yield f"--set {quote(f'{key}={text}')}"
 
 
 def describe_field(provider: Provider, name: str) -> Field:

@@ -37,6 +37,7 @@ from tokencli.provider_schema import Provider
 from tokencli.providers.catalog import BUILTIN_NAMES
 from tokencli.providers.endpoint_urls import check_endpoint_url, get_url_origin
 from tokencli.providers.url_matching import recognize_url, split_pasted_url
+from tokencli.shell_words import user_shell
 
 _ANY_TOKEN_URL = "{token_url}"
 """The template of a provider for any token endpoint."""
@@ -481,7 +482,7 @@ class ProfileForm:
             return True
         if not can_wait:
             return False
-        command = f"tokencli profiles edit {self.name or 'NAME'} --set ca_file=/path/to/ca.pem"
+        command = f"tokencli profiles edit {self.name or 'NAME'} --set ca_file={user_shell().example_path('ca.pem')}"
         terminal.print_note(f"login will fail until the CA is set: {command}")
         return False
 

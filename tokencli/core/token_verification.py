@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from shlex import quote
 from typing import Any
 
 from tokencli.errors import (
@@ -33,6 +32,7 @@ from tokencli.providers.endpoint_urls import (
     endpoint_unknown_error,
     get_url_origin,
 )
+from tokencli.shell_words import quote
 
 
 def verify_token(

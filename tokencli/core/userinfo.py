@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from shlex import quote
 from typing import Any
 
 from tokencli.core.token_verification import verify_signed_response
@@ -41,6 +40,7 @@ from tokencli.providers.endpoint_urls import (
 )
 from tokencli.providers.redaction import redact_text
 from tokencli.providers.reply_locator import ReplyDocument
+from tokencli.shell_words import quote
 
 JUST_ISSUED_S = 10
 """Seconds for which a token counts as just issued, so that a revocation is unlikely."""

@@ -178,7 +178,7 @@ def describe_shells() -> list[str]:
 
 
 def _suggest_command(command: str, name: str, profile: str | None) -> str:
-    from shlex import join  # rarely needed
+    from tokencli.shell_words import join  # rarely needed
 
     return join(["tokencli", command, *([profile] if profile else []), "--format", name])
 

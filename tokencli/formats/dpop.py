@@ -4,6 +4,7 @@ from tokencli.errors import UsageError
 from tokencli.formats import header
 from tokencli.models import Profile, TokenSet
 from tokencli.oauth import dpop
+from tokencli.shell_words import user_shell
 
 
 def render(
@@ -44,7 +45,9 @@ def check_options(profile: Profile, *, url: str | None = None, **options: str) -
 def usage_command(profile: str) -> str:
     """Return a command line that sends a DPoP-bound token."""
     url = "https://api.example.com/…"
-    return f"tokencli get {profile} --format dpop --method GET --url {url} | curl -H @- {url}"
+    shell = user_shell()
+    get = f"tokencli get {profile} --format dpop --method GET --url {url}"
+    return f"{get} | {shell.curl} -H {shell.quote('@-')} {url}"
 
 
 def bound_token_error(profile: str, consumer: str) -> UsageError:

@@ -13,6 +13,7 @@ from tokencli.errors import ReplyError, UsageError
 from tokencli.formats.json import build_token_object, dump_json
 from tokencli.models import Profile, TokenSet
 from tokencli.providers.template import apply_filters
+from tokencli.shell_words import user_shell
 
 FILTERS = ("json", "url", "base64", "base64url")
 TOKEN_NAMES = (
@@ -69,9 +70,8 @@ def _suggest_file_content(profile: Profile, template: str) -> str | None:
     """Return the command for a template that names a file as for curl, with @."""
     if not template.startswith("@") or not os.path.isfile(template[1:]):  # noqa: PTH113 - start-up cost
         return None
-    from shlex import quote  # start-up cost
-
-    return f'tokencli get {profile.command_line_name} --template "$(cat {quote(template[1:])})"'
+    content = user_shell().read_file(template[1:])
+    return content and f"tokencli get {profile.command_line_name} --template {content}"
 
 
 def _require_known(kind: str, name: str, known: tuple[str, ...]) -> None:

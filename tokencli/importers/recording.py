@@ -2,14 +2,13 @@
 
 import os
 import re
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tokencli.config.config_file import open_regular_file
+from tokencli.config.config_file import open_regular_file, read_text_stdin
 from tokencli.errors import ConfigError
 from tokencli.importers.bruno import BRU_BLOCK_PATTERN
 from tokencli.importers.curl import parse_curl
@@ -34,7 +33,7 @@ def read_token_requests(path: str) -> list[Imported]:
         if path != "-" and Path(path).is_dir():
             files = dict(_read_collection_files(Path(path)))
         elif path == "-":
-            files = {"": sys.stdin.read(MAX_FILE_CHARS + 1)}
+            files = {"": read_text_stdin(MAX_FILE_CHARS + 1)}
         else:
             with open_regular_file(Path(path)) as file:
                 files = {"": file.read(MAX_FILE_CHARS + 1)}

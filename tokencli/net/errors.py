@@ -6,7 +6,6 @@ The table is loaded only once a request has failed.
 import errno
 import http.client
 import re
-import shlex
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -26,6 +25,7 @@ from tokencli.fast_dataclass import dataclass
 from tokencli.humanize import join_alternatives
 from tokencli.net.connection import Explanation, FailureContext, ReplyTooLargeError
 from tokencli.net.tls_errors import explain_certificate_error, explain_handshake_error
+from tokencli.shell_words import quote, user_shell
 
 WRONG_ENDPOINT_CAUSE = "the profile probably has the wrong URL"
 RUN_AGAIN_CAUSE = "try again in a minute, and tell the server's administrators if it keeps failing"
@@ -133,7 +133,7 @@ def _explain_dns_failure(error: socket.gaierror, at: FailureContext) -> Explanat
         return Explanation(
             f"can't look up the host name {at.target.host}: no name server answered",
             "this computer is offline, or its DNS server is down",
-            f"nslookup {shlex.quote(at.target.host)}",
+            f"nslookup {quote(at.target.host)}",
         )
     return Explanation(
         f"there is no host named {at.target.host}",
@@ -266,7 +266,7 @@ def _explain_connect_refusal(error: OSError, at: FailureContext) -> Explanation:
     return Explanation(
         f"{who} {'rejected the' if has_user else 'requires a'} user name and password (HTTP 407)",
         "special characters in them must be percent-encoded",
-        f"export {proxy.configured_by}={url}"
+        user_shell().set_variable(proxy.configured_by, url)
         if proxy.is_from_environment
         else at.connection.edit_command(f"proxy={url}"),
     )
@@ -279,7 +279,7 @@ def _explain_proxy_failure(reason: str) -> Callable[[BaseException, FailureConte
         return Explanation(
             f"the proxy {proxy.authority} (from {proxy.configured_by}) failed: {reason}",
             f"{proxy.configured_by} is wrong, or {at.target.host} must be reached without a proxy",
-            f'export NO_PROXY="$NO_PROXY,{at.target.host}"'
+            user_shell().append_to_variable("NO_PROXY", ",", at.target.host)
             if proxy.is_from_environment
             else at.connection.edit_command("proxy=none"),
         )

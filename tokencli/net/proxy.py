@@ -10,6 +10,7 @@ from tokencli.errors import ConfigError
 from tokencli.fast_dataclass import dataclass
 from tokencli.models import Connection, Secret
 from tokencli.net.request_guard import RequestTarget
+from tokencli.shell_words import user_shell
 
 PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 """In order of precedence, as in curl. HTTP_PROXY doesn't count: http is used only with loopback."""
@@ -117,8 +118,9 @@ def _check_user_info(url: str, origin: str) -> None:
     encoded = [f"{char!r} as {quote(char, safe='')}" for char in found]
     fix = None
     if origin in PROXY_VARIABLES and not {"/", "\\"} & set(found):
-        script = "; ".join(f"s/[{char}]/{quote(char)}/g" for char in found)
-        fix = f'export {origin}="$(printf %s "${origin}" | sed \'{script}\')"'
+        fix = user_shell().replace_in_variable(
+            origin, {char: quote(char, safe="") for char in found}
+        )
     raise ConfigError(
         f"{origin} is not the URL of a proxy: its user name or password contains special characters",
         cause=f"they must be percent-encoded: {', '.join(encoded)}",

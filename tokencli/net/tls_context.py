@@ -9,12 +9,12 @@ import ssl
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
-from shlex import quote
 
 from tokencli.errors import ConfigError, CredentialsError
 from tokencli.fast_dataclass import dataclass
 from tokencli.humanize import name_der_format
 from tokencli.models import ClientCertificate, Connection
+from tokencli.shell_words import user_shell
 
 CA_BUNDLE_VARIABLES = (
     ("REQUESTS_CA_BUNDLE",),
@@ -183,16 +183,21 @@ def _read_der_format(path: Path) -> str | None:
 
 def _ca_error(origin: str, path: Path, reason: str, connection: Connection) -> ConfigError:
     is_variable = origin in chain(*CA_BUNDLE_VARIABLES)
-    fix = f"export {origin}=/path/to/ca.pem" if is_variable else f"ls -l {quote(str(path))}"
+    shell = user_shell()
+    fix = (
+        shell.set_variable(origin, shell.example_path("ca.pem"))
+        if is_variable
+        else shell.list_path(str(path))
+    )
     if (binary := _read_der_format(path)) is not None:
-        source, target = quote(str(path)), quote(f"{path}.pem")
+        source, target = shell.quote(str(path)), shell.quote(f"{path}.pem")
         convert = (
             f"openssl pkcs12 -in {source} -nokeys -out {target}"
             if binary == "PKCS#12"
             else f"openssl x509 -inform DER -in {source} -out {target}"
         )
-        use = f"export {origin}={target}" if is_variable else connection.edit_command(f"ca_file={target}")  # fmt: skip
-        fix = f"{convert} && {use}"
+        use = shell.set_variable(origin, f"{path}.pem") if is_variable else connection.edit_command(f"ca_file={target}")  # fmt: skip
+        fix = shell.chain(convert, use)
     return ConfigError(
         f"the CA file {str(path)[:200]!r} (from {origin}) {reason}; nothing was sent",
         cause="the CA's certificate belongs there, in PEM format",
@@ -204,17 +209,18 @@ def _binary_certificate_error(
     key: str, path: str, binary: str, connection: Connection
 ) -> ConfigError:
     """Return the error for a client certificate or key in DER or PKCS#12, with the conversion."""
-    source, target = quote(path), quote(f"{path}.pem")
+    shell = user_shell()
+    source, target = shell.quote(path), shell.quote(f"{path}.pem")
     settings = [f"{key}={target}"]
     if binary == "PKCS#12":
         settings = [f"client_cert={target}", f"client_key={target}"]
-        convert = f"(umask 077; openssl pkcs12 -in {source} -nodes -out {target})"
+        convert = shell.run_privately(f"openssl pkcs12 -in {source} -nodes -out {target}")
     elif key == "client_cert":
         convert = f"openssl x509 -inform DER -in {source} -out {target}"
     else:
-        convert = f"(umask 077; openssl pkey -inform DER -in {source} -out {target})"
+        convert = shell.run_privately(f"openssl pkey -inform DER -in {source} -out {target}")
     error = _certificate_error(path, f"is in {binary} format, not PEM", connection)
-    error.fix = f"{convert} && {connection.edit_command(*settings)}"
+    error.fix = shell.chain(convert, connection.edit_command(*settings))
     return error
 
 

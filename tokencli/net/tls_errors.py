@@ -12,6 +12,7 @@ from tokencli.humanize import humanize_duration
 from tokencli.net.connection import Explanation, FailureContext
 from tokencli.net.request_guard import RequestTarget
 from tokencli.sanitize import sanitize_text
+from tokencli.shell_words import user_shell
 from tokencli.system.signals import stoppable
 from tokencli.system.timeout import Wakeup, run_with_timeout
 
@@ -41,7 +42,7 @@ _DATE_CAUSE = (
     " {clock}"
 )
 _CA_CAUSE = "checked against {trust}; if the server's CA is private, the profile must name it"
-_CA_FIX = "{edit} --set ca_file=/path/to/ca.pem"
+_CA_FIX = "{edit} --set ca_file={ca}"
 _HOST_NAME_CAUSE = "the profile must use a host name that the certificate contains"
 _OPERATORS_CAUSE = "only the server's administrators can fix this"
 
@@ -91,12 +92,12 @@ NOT_TLS = TlsErrorTemplate(
 CLIENT_CERTIFICATE_REQUIRED = TlsErrorTemplate(
     "{host} requires a client certificate",
     None,
-    "{edit} --set client_cert=/path/to/cert.pem --set client_key=/path/to/key.pem",
+    "{edit} --set client_cert={cert} --set client_key={key}",
 )
 CLIENT_CERTIFICATE_REJECTED = TlsErrorTemplate(
     "{host} does not accept the client certificate",
     "the server doesn't know its CA, or client_cert doesn't contain the whole chain",
-    "{edit} --set client_cert=/path/to/cert.pem --set client_key=/path/to/key.pem",
+    "{edit} --set client_cert={cert} --set client_key={key}",
 )
 CLIENT_CERTIFICATE_ALERTS = ("TLSV13_ALERT_CERTIFICATE_REQUIRED", "SSLV3_ALERT_BAD_CERTIFICATE", "TLSV1_ALERT_UNKNOWN_CA", "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
             "SSLV3_ALERT_CERTIFICATE_EXPIRED", "SSLV3_ALERT_CERTIFICATE_REVOKED",
@@ -180,6 +181,7 @@ def _fill_template(template: TlsErrorTemplate, at: FailureContext) -> Explanatio
         "trust": at.trust.description,
         "clock": time.strftime("%Y-%m-%d %H:%M %z"),
         "edit": at.connection.edit_command(),
+        **{name: user_shell().example_path(f"{name}.pem") for name in ("ca", "cert", "key")},
     }
     return Explanation(
         template.message.format(**values),

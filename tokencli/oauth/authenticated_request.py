@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from shlex import quote
 from typing import NamedTuple
 
 from tokencli.errors import ConfigError, TokencliError
@@ -15,6 +14,7 @@ from tokencli.protocols import Context, Credentials
 from tokencli.providers.endpoint_urls import get_url_origin
 from tokencli.providers.request_writer import write_oauth_request
 from tokencli.providers.template_values import complete_values, expand_value_names
+from tokencli.shell_words import user_shell
 
 
 class HttpExchange(NamedTuple):
@@ -109,7 +109,7 @@ def read_signing_certificate(profile: Profile) -> bytes:
         raise ConfigError(
             f"can't read the certificate {path[:200]!r} of profile {profile.name!r}:"
             f" {error.strerror}",
-            fix=f"ls -l {quote(path)}",
+            fix=user_shell().list_path(path),
         ) from None
 
 

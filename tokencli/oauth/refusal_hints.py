@@ -677,7 +677,7 @@ HINTS: tuple[Hint, ...] = (
         "the proxy that the profile's `proxy` names requires authentication", statuses=(407,), given=("proxy",), setting="proxy", fix=EDIT,
     ),
     Hint(
-        "the proxy requires authentication", statuses=(407,), fix="export HTTPS_PROXY=http://USER:PASSWORD@PROXY:PORT",
+        "the proxy requires authentication", statuses=(407,), fix="{set_proxy}",
     ),
     Hint(
         "the server is busy; {wait}", statuses=(408, 425),

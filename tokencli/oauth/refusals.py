@@ -2,7 +2,6 @@
 
 import json
 import re
-import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
@@ -12,6 +11,7 @@ from tokencli.humanize import compare_clock, humanize_duration, join_alternative
 from tokencli.models import HttpReply, HttpRequest, Profile
 from tokencli.oauth.grants import GRANTS, is_interactive, load_grant
 from tokencli.providers.redaction import redact_text
+from tokencli.shell_words import quote, user_shell
 
 if TYPE_CHECKING:
     from tokencli.oauth.refusal_hints import Evidence, Hint
@@ -304,9 +304,8 @@ def _list_hint_values(profile: Profile, known: Mapping[str, str]) -> dict[str, s
         "secrets": join_alternatives([name.replace("_", " ") for name in profile.secrets])
         if profile.secrets
         else "credential",
-        "with_scope": shlex.quote(
-            "scope=" + f"{profile.scope or ''} {known.get('scope', '')}".strip()
-        ),
+        "set_proxy": user_shell().set_variable("HTTPS_PROXY", "http://USER:PASSWORD@PROXY:PORT"),
+        "with_scope": quote("scope=" + f"{profile.scope or ''} {known.get('scope', '')}".strip()),
     }
     if profile.issuer is not None:
         audience = profile.signing.audience or "issuer"

@@ -20,6 +20,9 @@ class Platform(ABC):
     browser_opener: ClassVar[Sequence[str]] = ()
     """The command that opens the URL that follows it; empty if Python's `webbrowser` finds one."""
 
+    pipe_encoding: ClassVar[str | None] = None
+    """The encoding of stdout and stderr in pipes and files; None if it is the locale's."""
+
     @abstractmethod
     def has_screen(self, environ: Mapping[str, str]) -> bool:
         """Tell whether a window can be expected to open on the user's screen."""

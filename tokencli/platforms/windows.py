@@ -30,6 +30,7 @@ class Windows(Platform):
     """Windows; its functions are loaded when one is first called."""
 
     name = "Windows"
+    pipe_encoding = "utf-8"
 
     def __init__(self, calls: WindowsCalls | None = None) -> None:
         self._calls = calls

@@ -281,7 +281,7 @@ def _list_field_servers(profile: "Profile") -> dict[str, str]:
 
 def _unset_key_error(url: str, profile: "Profile", key: str, value: str) -> ConfigError:
     """Return the error for a server that the provider names as the default of a key."""
-    from shlex import quote
+    from tokencli.shell_words import quote
 
     return _unnamed_server_error(
         url,

@@ -7,10 +7,10 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from shlex import quote
 
 from tokencli import platforms
 from tokencli.errors import StorageError, UsageError
+from tokencli.shell_words import user_shell
 from tokencli.system.private_files import build_storage_error, foreign_owner_error
 
 BACKLOG = 1024
@@ -117,7 +117,7 @@ def _require_replaceable(path: Path) -> None:
     except OSError as error:
         raise build_storage_error(error, path) from None
     if not stat.S_ISSOCK(status.st_mode):
-        move = f"mv {quote(str(path))} {quote(f'{path}.old')}"
+        move = user_shell().move_file(str(path), f"{path}.old")
         raise StorageError(
             f"{path} exists and is not a socket", fix=move if stat.S_ISREG(status.st_mode) else None
         )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from tokencli.errors import CredentialsError, UsageError
 from tokencli.fast_dataclass import dataclass
 from tokencli.models import Secret
+from tokencli.shell_words import quote
 
 if TYPE_CHECKING:
     from tokencli.protocols import SecretSource, Terminal
@@ -180,7 +181,7 @@ def _not_text_error(raw: bytes | str, source: str) -> CredentialsError:
         )
     command = _PEM_COMMANDS[binary]
     if source.startswith("the file "):
-        command = command.replace("FILE", shlex.quote(source.removeprefix("the file ")))
+        command = command.replace("FILE", quote(source.removeprefix("the file ")))
     return CredentialsError(
         f"{source} is a key in {binary} format",
         cause="keys must be in PEM format; convert it and name the new file in the profile",

@@ -1,6 +1,5 @@
 """Secrets from environment variables."""
 
-import sys
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -22,10 +21,12 @@ class EnvSource:
     def explain_missing(self, ref: SecretRef) -> tuple[str | None, str | None]:
         """Return a command that asks for it or, if the user can't type, what has to set the variable."""
         name = ref.target[0]
-        if self._terminal.can_user_type and sys.platform != "win32":
+        if self._terminal.can_user_type:
             from tokencli.secret_sources.setup_commands import read_variable_command
 
-            return None, read_variable_command(self._environ, ref, name)
+            command = read_variable_command(self._environ, ref, name)
+            if command is not None:
+                return None, command
         if self._environ.get("GITHUB_ACTIONS") == "true":
             return f"the step must set it: env: {{ {name}: ${{{{ secrets.{name} }}}} }}", None
         if self._environ.get("CI"):

@@ -1,9 +1,7 @@
 """Secrets from files, e.g. those that Docker, Kubernetes and systemd provide."""
 
 import os
-import shlex
 import stat
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
@@ -12,6 +10,7 @@ from tokencli.errors import CredentialsError
 from tokencli.models import Secret, SecretRef
 from tokencli.protocols import Interaction, Terminal
 from tokencli.secret_sources import MAX_SECRET_BYTES, normalize_secret
+from tokencli.shell_words import quote, user_shell
 
 
 class FileSource:
@@ -25,7 +24,7 @@ class FileSource:
 
     def explain_missing(self, ref: SecretRef) -> tuple[str | None, str | None]:
         """Return the command that asks for the secret and writes the file, or what else has to write it."""
-        if sys.platform == "win32" or self._environ.get("CI"):
+        if not user_shell().has_unix_tools or self._environ.get("CI"):
             return "the file with the secret must be created before tokencli is run", None
         from tokencli.secret_sources.setup_commands import write_files_command
 
@@ -40,7 +39,7 @@ class FileSource:
         """
         path = Path(ref.target[0]).expanduser()
         purpose = f"the {ref.name} of profile {ref.profile!r}"
-        list_command = f"ls -la {shlex.quote(str(path))}"
+        list_command = user_shell().list_path(str(path), "-la")
         try:
             # Without O_NONBLOCK, opening a FIFO would wait for a writer.
             fd = os.open(
@@ -83,7 +82,8 @@ class FileSource:
             )
         reason = getattr(error, "strerror", None) or "not a path"
         return CredentialsError(
-            f"can't read {purpose} from {path}: {reason}", fix=f"ls -la {shlex.quote(str(path))}"
+            f"can't read {purpose} from {path}: {reason}",
+            fix=user_shell().list_path(str(path), "-la"),
         )
 
 
@@ -101,4 +101,4 @@ def _describe_restriction(path: Path) -> str:
         return (
             "set mode 0400 where the read-only volume is defined (in Kubernetes: defaultMode: 0400)"
         )
-    return f"chmod 600 {shlex.quote(str(path))}"
+    return f"chmod 600 {quote(str(path))}"

@@ -2,12 +2,12 @@
 
 import shlex
 import shutil
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath, PurePosixPath
 
 from tokencli.errors import SetupCommand
 from tokencli.models import SecretRef
+from tokencli.shell_words import quote, user_shell
 
 _SECRETS_DIRECTORY = "~/.config/tokencli"
 
@@ -23,27 +23,32 @@ def list_setup_commands(
 
     def finish(steps: Sequence[str], sources: Sequence[str]) -> str:
         options = (
-            f"--secret {shlex.quote(f'{ref.name}={source}')}"
+            f"--secret {quote(f'{ref.name}={source}')}"
             for ref, source in zip(refs, sources, strict=True)
         )
-        return " && ".join((*steps, " ".join((edit, *options)), then))
+        return user_shell().chain(*steps, " ".join((edit, *options)), then)
 
+    shell = user_shell()
     variables = [default_variable(ref) for ref in refs]
     from_variables = [f"env:{variable}" for variable in variables]
-    if not can_type or sys.platform == "win32":
+    asking = [
+        read_variable_command(environ, ref, variable)
+        for ref, variable in zip(refs, variables, strict=True)
+    ]
+    if not can_type or None in asking:
         yield SetupCommand(
             f"the environment: set {' and '.join(variables)} for each run",
             finish((), from_variables),
         )
     if not can_type:
         return
-    if sys.platform != "win32":
+    if shell.has_unix_tools:
         if _is_pass_ready(environ):
             entries = [f"tokencli/{ref.profile}/{ref.name}" for ref in refs]
             yield SetupCommand(
                 "the password manager pass",
                 finish(
-                    [f"pass insert {shlex.quote(entry)}" for entry in entries],
+                    [f"pass insert {shell.quote(entry)}" for entry in entries],
                     [f"command:pass show {shlex.quote(entry)}" for entry in entries],
                 ),
             )
@@ -52,15 +57,10 @@ def list_setup_commands(
             "files that only you can read",
             finish([write_files_command(refs, files)], [f"file:{file}" for file in files]),
         )
+    if None not in asking:
         yield SetupCommand(
             "environment variables of this shell",
-            finish(
-                [
-                    read_variable_command(environ, ref, variable)
-                    for ref, variable in zip(refs, variables, strict=True)
-                ],
-                from_variables,
-            ),
+            finish([command for command in asking if command], from_variables),
         )
     yield SetupCommand("a prompt each time", finish((), ["prompt"] * len(refs)))
 
@@ -90,7 +90,7 @@ def write_files_command(refs: Sequence[SecretRef], files: Sequence[str]) -> str:
         f'printf "{ref.name}: "; read -r s; echo; printf %s "$s" > {_quote_path(PurePosixPath(file))}'
         for ref, file in zip(refs, files, strict=True)
     )
-    return "sh -c " + shlex.quote(
+    return "sh -c " + quote(
         f'umask 077; mkdir -p {directories}; trap "stty echo; exit 130" INT; stty -echo;'
         f" {reads}; stty echo"
     )
@@ -103,14 +103,10 @@ def _quote_path(path: PurePosixPath) -> str:
     return shlex.quote(str(path))
 
 
-def read_variable_command(environ: Mapping[str, str], ref: SecretRef, variable: str) -> str:
-    """Return a command for the user's shell that asks for the secret without echo and exports it."""
-    shell = PurePath(environ.get("SHELL", "")).name
-    if shell == "fish":
-        return f"read -gxs -P '{ref.name}: ' {variable}"
-    if shell in ("bash", "zsh"):
-        return f"printf '{ref.name}: ' && read -rs {variable} && echo && export {variable}"
-    return (
-        f"printf '{ref.name}: ' && stty -echo && read -r {variable} && stty echo && echo"
-        f" && export {variable}"
-    )
+def read_variable_command(environ: Mapping[str, str], ref: SecretRef, variable: str) -> str | None:
+    """Return a command for the user's shell that asks for the secret without echo and exports it.
+
+    None if the shell can't ask without echo.
+    """
+    login_shell = PurePath(environ.get("SHELL", "")).name.removesuffix(".exe")
+    return user_shell().ask_variable(variable, ref.name, login_shell)

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import shlex
 import shutil
 import signal
 import subprocess
@@ -15,6 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from tokencli.errors import UsageError
+from tokencli.shell_words import quote
 
 if TYPE_CHECKING:
     from tokencli.system.output_relay import OutputRelay
@@ -229,7 +229,7 @@ def build_start_error(program: str, error: OSError, path: str | None) -> UsageEr
         return UsageError(f"{what}: can't be run", cause=_explain_missing_part(file))
     if isinstance(error, PermissionError) and not os.access(file, os.X_OK):
         is_script = os.access(file, os.R_OK) and _read_start(file).startswith(b"#!")
-        fix = f"chmod u+x {shlex.quote(found)}" if is_script and _is_own(file) else None
+        fix = f"chmod u+x {quote(found)}" if is_script and _is_own(file) else None
         return UsageError(f"{what}: can't be run", cause=f"{found} is not executable", fix=fix)
     reason = (error.strerror or "permission denied").lower()
     return UsageError(f"{what}: can't be run", cause=f"{found}: {reason}")

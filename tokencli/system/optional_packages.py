@@ -6,7 +6,8 @@ import sysconfig
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from shlex import quote
+
+from tokencli.shell_words import quote, user_shell
 
 
 def build_package_command(
@@ -20,13 +21,14 @@ def build_package_command(
     environment = Path(prefix)
     if (environment / "pipx_metadata.json").is_file() and find("pipx"):
         return f"pipx inject {quote(environment.name)} {package}"
-    python = quote(sys.executable)
+    shell = user_shell()
+    python = shell.quote_program(sys.executable)
     if not (environment / "uv-receipt.toml").is_file() and find_spec("pip"):
         return None if _is_managed_by_system() else f"{python} -m pip install {package}"
     if find("uv"):
-        return f"uv pip install --python {python} {package}"
+        return f"uv pip install --python {shell.quote(sys.executable)} {package}"
     if find_spec("ensurepip") and not _is_managed_by_system():
-        return f"{python} -m ensurepip && {python} -m pip install {package}"
+        return shell.chain(f"{python} -m ensurepip", f"{python} -m pip install {package}")
     return None
 
 

@@ -366,7 +366,9 @@ def _forget_unwritten() -> None:
     """Open stderr anew without what it couldn't write, which would change the exit code to 120."""
     with suppress(OSError, ValueError, AttributeError):
         if sys.stderr.fileno() == 2:
-            sys.stderr = open(2, "w", errors="backslashreplace", closefd=False)  # noqa: SIM115 - stays open
+            sys.stderr = open(  # noqa: SIM115 - stays open
+                2, "w", encoding=sys.stderr.encoding, errors="backslashreplace", closefd=False
+            )
 
 
 def _color_label(line: str) -> str:

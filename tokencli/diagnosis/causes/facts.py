@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from shlex import quote
 
 from tokencli.diagnosis.causes import reply
 from tokencli.diagnosis.evidence import CallFacts, Evidence, TokenFacts
@@ -11,6 +10,7 @@ from tokencli.humanize import compare_clock, format_rfc3339, humanize_difference
 from tokencli.jwt.decode import finite_number, strings_of_claim
 from tokencli.jwt.explain import MILLISECONDS_THRESHOLD
 from tokencli.models import CLOCK_TOLERANCE_S
+from tokencli.shell_words import quote
 
 UNKNOWN_TOKEN = TokenFacts(kind="jwt", length=0, fingerprint="")
 """Stands for the token of a saved reply if only the reply is known."""

@@ -1,12 +1,12 @@
 """Causes that lie in what the token is: damaged, of another kind, or opaque."""
 
 from collections.abc import Mapping
-from shlex import quote
 
 from tokencli.diagnosis.causes import facts, reply
 from tokencli.diagnosis.causes.finding import Confidence, Finding, find
 from tokencli.diagnosis.causes.reply import read_statements
 from tokencli.diagnosis.evidence import Evidence, TokenRole
+from tokencli.shell_words import user_shell
 
 _OTHER_KINDS: Mapping[TokenRole, tuple[str, str]] = {
     "id": ("an ID token", "the client"),
@@ -98,7 +98,8 @@ def _resend_command(evidence: Evidence) -> str | None:
     get = f"tokencli get {profile.command_line_name}"
     if call is None or call.method != "GET":
         return get
-    return f"{get} --format header | curl -H @- {quote(call.url)}"
+    shell = user_shell()
+    return f"{get} --format header | {shell.curl} -H {shell.quote('@-')} {shell.quote(call.url)}"
 
 
 def _may_be_about_form(evidence: Evidence) -> bool:

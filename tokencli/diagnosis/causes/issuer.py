@@ -1,11 +1,10 @@
 """Causes that lie at the issuer: it ended the token, changed its keys, or can't be reached."""
 
-from shlex import quote
-
 from tokencli.diagnosis.causes import facts, reply
 from tokencli.diagnosis.causes.finding import Confidence, Finding, find
 from tokencli.diagnosis.causes.reply import read_statements
 from tokencli.diagnosis.evidence import Evidence
+from tokencli.shell_words import quote
 
 _STALE_KEYS = "the issuer publishes key {kid}; the API may have an old copy of its keys"
 

@@ -2,13 +2,13 @@
 
 import re
 from dataclasses import replace
-from shlex import quote
 
 from tokencli.diagnosis.causes import facts, reply
 from tokencli.diagnosis.causes.finding import Finding, find
 from tokencli.diagnosis.causes.reply import read_statements
 from tokencli.diagnosis.evidence import CallFacts, Evidence
 from tokencli.errors import TokencliError
+from tokencli.shell_words import quote
 
 _GATEWAY_STATUSES = {
     502: "a gateway answers, but the API behind it doesn't",

@@ -4,13 +4,13 @@ import base64
 import json
 import re
 from collections.abc import Mapping
-from shlex import quote
 
 from tokencli.diagnosis.causes import facts, reply
 from tokencli.diagnosis.causes.finding import Confidence, Finding, find
 from tokencli.diagnosis.causes.reply import read_statements
 from tokencli.diagnosis.evidence import CallFacts, Evidence
 from tokencli.jwt.decode import finite_number, strings_of_claim
+from tokencli.shell_words import quote, user_shell
 
 PERMISSION_QUESTION = (
     "Which scope does the call require, and does the account have the role? The API's documentation"
@@ -288,9 +288,9 @@ def judge_step_up_needed(evidence: Evidence) -> Finding | None:
         satisfied = False
     if profile is not None and profile.is_interactive and demand is not None:
         setting = quote(f"params.claims={json.dumps(demand, separators=(',', ':'))}")
-        fix = (
-            f"tokencli profiles edit {profile.name} --set {setting}"
-            f" && tokencli login {profile.command_line_name}"
+        fix = user_shell().chain(
+            f"tokencli profiles edit {profile.name} --set {setting}",
+            f"tokencli login {profile.command_line_name}",
         )
     elif profile is not None and profile.is_interactive and (values or max_age is not None):
         settings = []
@@ -300,7 +300,7 @@ def judge_step_up_needed(evidence: Evidence) -> Finding | None:
         if max_age is not None:
             settings.append(f"--set params.max_age={max_age:.0f}")
         edit = f"tokencli profiles edit {profile.name} {' '.join(settings)}"
-        fix = f"{edit} && tokencli login {profile.command_line_name}"
+        fix = user_shell().chain(edit, f"tokencli login {profile.command_line_name}")
     elif profile is not None and profile.is_interactive:
         fix = f"tokencli login {profile.command_line_name}"
     return find(

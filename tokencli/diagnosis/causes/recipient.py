@@ -1,7 +1,6 @@
 """Causes of a token that is for another API, from another issuer, or of another account."""
 
 import re
-from shlex import quote
 from urllib.parse import urlsplit
 
 from tokencli.diagnosis.causes import facts, reply
@@ -9,6 +8,7 @@ from tokencli.diagnosis.causes.finding import Finding, find
 from tokencli.diagnosis.causes.reply import read_statements
 from tokencli.diagnosis.evidence import Evidence
 from tokencli.humanize import join_alternatives
+from tokencli.shell_words import quote
 
 _ENVIRONMENTS = {
     "production": r"prod|production|live",

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from shlex import quote
 
 from tokencli.diagnosis.causes import facts, reply
 from tokencli.diagnosis.causes.finding import Confidence, Finding, find
 from tokencli.diagnosis.causes.reply import read_statements
 from tokencli.diagnosis.evidence import CallFacts, Evidence, TokenFacts
 from tokencli.humanize import join_alternatives
+from tokencli.shell_words import quote, user_shell
 
 USUAL_HEADER_LIMIT = 8192
 """Bytes of a header that servers commonly accept: nginx, Apache httpd and Tomcat by default."""
@@ -120,9 +120,10 @@ def _proof_command(evidence: Evidence) -> str | None:
     method = "" if call.method == "GET" else f" --method {call.method}"
     request = "" if call.method == "GET" else f" -X {call.method}"
     extra = f" --nonce {quote(nonce)}" if nonce else ""
+    shell = user_shell()
     return (
         f"tokencli get {profile.command_line_name} --format dpop{method} --url {url}{extra}"
-        f" | curl{request} -H @- {url}"
+        f" | {shell.curl}{request} -H {shell.quote('@-')} {url}"
     )
 
 
@@ -283,8 +284,9 @@ def _carrier_command(evidence: Evidence) -> str | None:
     call, profile = evidence.call, evidence.profile
     if call is None or profile is None or call.carrier in profile.carriers:
         return None
+    shell = user_shell()
     method = "" if call.method == "GET" else f" -X {call.method}"
-    return f"tokencli get {profile.command_line_name} --format header | curl{method} -H @- {quote(call.url)}"
+    return f"tokencli get {profile.command_line_name} --format header | {shell.curl}{method} -H {shell.quote('@-')} {shell.quote(call.url)}"
 
 
 def judge_too_large(evidence: Evidence) -> Finding | None:

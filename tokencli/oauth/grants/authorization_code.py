@@ -4,7 +4,6 @@ from collections.abc import Generator, Mapping
 from hashlib import sha256
 from hmac import compare_digest
 from secrets import token_urlsafe
-from shlex import quote
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -25,6 +24,7 @@ from tokencli.oauth.grants.steps import (
 )
 from tokencli.oauth.refusals import MAX_QUOTE, get_endpoint_host, redirect_refusal_error
 from tokencli.providers.endpoint_urls import check_endpoint_is_named
+from tokencli.shell_words import quote
 
 RANDOM_BYTES = 32
 """Random bytes in the verifier (43 characters, RFC 7636 section 4.1), in `state` and in `nonce`."""
