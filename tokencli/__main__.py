@@ -22,7 +22,9 @@ def main(words: "list[str] | None" = None) -> None:
             gc.set_threshold(50_000, 50)
             from tokencli.commands.run import run_command_line
 
-            sys.exit(run_command_line(argv))
+            code = run_command_line(argv)
+            # Windows has exit statuses of 32 bits, e.g. 0xC000013A; to Python, they have a sign.
+            sys.exit(code - (1 << 32) if code >= 1 << 31 else code)
     except KeyboardInterrupt:  # while modules were being imported
         sys.exit(130)
     except RuntimeError as error:  # the same during a class statement of Python 3.11

@@ -20,7 +20,7 @@ def sandbox(tokencli: Run, keyring_env: dict[str, str]) -> Iterator[Sandbox]:
     """A sandbox and a profile whose secrets are in the keyring."""
     with Sandbox(lifetime=0) as running:
         add(tokencli, running, "groupid", NAME)
-        login = tokencli("login", NAME, "--stdin", stdin=right_secrets("groupid"))
+        login = tokencli("login", NAME, "--stdin", stdin="\ufeff" + right_secrets("groupid"))
         assert login.code == 0, login.err
         yield running
         tokencli("logout", NAME, "--secrets", "--force")

@@ -1,11 +1,11 @@
 """Run a command with tokens: what `exec` does with and without Typer."""
 
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tokencli import platforms
 from tokencli.app import App
 from tokencli.commands.error_report import (
     build_missing_dashes_error,
@@ -111,7 +111,7 @@ def launch_command(
     try:
         if mask:
             return _run_masked(command, child_environ, [e for _, _, e in obtained], files)
-        return _run(command, child_environ)
+        return run_in_place(command, child_environ)
     except OSError as error:
         report_error(build_start_error(command[0], error, child_environ.get("PATH")))
         return exit_status_of(error)
@@ -228,10 +228,14 @@ def _run_masked(
     return run_masked(command, environ, list_secrets)
 
 
-def _run(command: Sequence[str], environ: dict[str, str]) -> int:
-    """Run the command; only Windows comes back from that."""
+def run_in_place(command: Sequence[str], environ: dict[str, str]) -> int:
+    """Run a command in place of this process, or as a child if a process can't be replaced; raises OSError.
+
+    Return:
+        The child's exit status.
+    """
     if sys.stderr is not None:
         sys.stderr.flush()
-    if os.name != "nt":
+    if platforms.current().replaces_processes:
         replace_process([*command], environ)
     return run_command(command, environ)

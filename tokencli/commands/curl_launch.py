@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from tokencli.app import App
+from tokencli.commands.child_launch import run_in_place
 from tokencli.commands.error_report import is_repeatable, report_error
 from tokencli.core.api_request import (
     WrongSchemeError,
@@ -18,7 +19,6 @@ from tokencli.core.api_request import (
 from tokencli.core.get_token import get_token
 from tokencli.core.secret_resolver import resolve_usage_secrets
 from tokencli.errors import ConfigError, UsageError
-from tokencli.fastpath.launcher import replace_process
 from tokencli.formats.curl import render_headers_and_query, render_option
 from tokencli.importers.curl import CurlOption, complete_url, list_options
 from tokencli.models import Profile, Secret
@@ -95,13 +95,11 @@ def launch_curl(
         if command and re.match("-q|--disable$", command[0]):  # counts only as the first option
             words.insert(1, "-q")
     try:
-        if sys.stderr is not None:
-            sys.stderr.flush()
         if masked:
             from tokencli.commands.output_mask import run_masked
 
             return run_masked(words, app.environ, lambda: [secret.reveal() for secret in masked])
-        replace_process(words, app.environ)
+        return run_in_place(words, dict(app.environ))
     except OSError as error:
         report_error(build_start_error("curl", error, app.environ.get("PATH")))
         return exit_status_of(error)

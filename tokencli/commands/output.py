@@ -4,6 +4,7 @@ import os
 import sys
 from errno import EAGAIN
 
+from tokencli import platforms
 from tokencli.errors import StorageError
 
 EXIT_BROKEN_PIPE = 141
@@ -55,20 +56,24 @@ def write_stdout_bytes(data: bytes) -> None:
             if written is None:
                 raise BlockingIOError(EAGAIN, os.strerror(EAGAIN))
             view = view[written:]
-    except BrokenPipeError:
-        _discard_unwritten()
-        raise ReaderClosedError from None
     except (OSError, ValueError) as error:
-        _discard_unwritten()
+        discard_unwritten()
+        if isinstance(error, OSError) and is_reader_gone(error):
+            raise ReaderClosedError from None
         reason = error.strerror if isinstance(error, OSError) else "stdout is closed"
         raise StorageError(f"can't print the result: {reason}") from None
+
+
+def is_reader_gone(error: OSError) -> bool:
+    """Tell whether an error without a file's name is that of a pipe whose reader has gone."""
+    return error.filename is None and platforms.current().is_reader_gone(error)
 
 
 def _closed_error() -> StorageError:
     return StorageError("can't print the result: stdout is closed")
 
 
-def _discard_unwritten() -> None:
+def discard_unwritten() -> None:
     """Redirect stdout to /dev/null, so that the interpreter doesn't fail on it again at exit."""
     try:
         null = os.open(os.devnull, os.O_WRONLY)

@@ -92,9 +92,10 @@ def _run_and_report(argv: Sequence[str]) -> int:
             error.name_config(config)
         report_error(error, as_json=_wants_json(argv))
         return error.exit_code
-    except BrokenPipeError:
-        return output.EXIT_BROKEN_PIPE
     except OSError as error:  # of a stream or a file, not handled closer to its cause
+        if output.is_reader_gone(error):
+            output.discard_unwritten()
+            return output.EXIT_BROKEN_PIPE
         failure = StorageError(f"system error: {error.strerror or type(error).__name__}")
         report_error(failure, as_json=_wants_json(argv))
         return failure.exit_code

@@ -123,11 +123,13 @@ def replace_process(command: "list[str]", environ: "Mapping[str, str]") -> "NoRe
             except PermissionError as error:
                 refusal = refusal or error
             except OSError as error:
-                from tokencli.system.child_process import SHELL, is_shell_script  # start-up cost
+                from tokencli import platforms
+                from tokencli.system.child_process import is_shell_script  # start-up cost
 
-                if not is_shell_script(error, path):
+                shell = platforms.current().shell
+                if shell is None or not is_shell_script(error, path):
                     raise
-                os.execve(SHELL, [SHELL, path, *command[1:]], environ)  # noqa: S606 - likewise
+                os.execve(shell, [shell, path, *command[1:]], environ)  # noqa: S606 - likewise
     finally:
         for number, handler in before:
             _signal.signal(number, handler)

@@ -14,13 +14,15 @@ def select_platform(name: str) -> Platform:
         from tokencli.platforms.windows import Windows
 
         return Windows()
-    if name == "darwin":
-        from tokencli.platforms.macos import MacOS
+    if sys.platform != "win32":  # the others need modules that Windows doesn't have
+        if name == "darwin":
+            from tokencli.platforms.macos import MacOS
 
-        return MacOS()
-    from tokencli.platforms.linux import Linux
+            return MacOS()
+        from tokencli.platforms.linux import Linux
 
-    return Linux()
+        return Linux()
+    raise ValueError(name)
 
 
 PLATFORM = select_platform(sys.platform)

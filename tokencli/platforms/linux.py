@@ -1,5 +1,9 @@
 """Linux, and WSL, whose user sits at Windows."""
 
+import sys
+
+assert sys.platform != "win32"  # for mypy, which checks for Windows as well
+
 from collections.abc import Mapping, Sequence
 
 from tokencli.platforms.platform import has_display

@@ -1,5 +1,9 @@
 """macOS, by Apple's documentation: it has not been run."""
 
+import sys
+
+assert sys.platform != "win32"  # for mypy, which checks for Windows as well
+
 import os
 from collections.abc import Callable, Mapping, Sequence
 

@@ -3,9 +3,37 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from socket import socket
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from subprocess import Popen
 
 _REMOTE_VARIABLES = ("SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY")
+
+
+class SignalTable(NamedTuple):
+    """The names of the signals that matter to tokencli, each as it is called in the module `signal`."""
+
+    termination: tuple[str, ...]
+    """They end the process from outside, in the usual way; SIGINT, from the keyboard, is not here."""
+    deferred: tuple[str, ...]
+    """Those that end or stop the process, and wait until a reply is stored."""
+    shared: tuple[str, ...]
+    """Those that a terminal sends to a child as well as to this process."""
+    forwarded: tuple[str, ...]
+    """Those that are passed on to a child, which wouldn't get them otherwise."""
+
+
+class ProcessGroup(Protocol):
+    """A child with everything that it has started."""
+
+    def terminate(self) -> None:
+        """Ask it to end; where nothing can be asked, end it."""
+        ...
+
+    def kill(self) -> None:
+        """End it at once."""
+        ...
 
 
 class Platform(ABC):
@@ -46,6 +74,81 @@ class Platform(ABC):
     @abstractmethod
     def detach_options(self) -> dict[str, Any]:
         """Return the arguments of `Popen` for a process that outlives this one and its terminal."""
+
+    signals: ClassVar[SignalTable]
+    max_wait_s: ClassVar[float]
+    """Seconds that one wait for a lock or an event may take: a signal is handled only between two."""
+    shell: ClassVar[str | None]
+    """The shell that runs a text without `#!`, as execvp does."""
+    replaces_processes: ClassVar[bool]
+    """Whether a process can become another program, for which its parent waits on (execve)."""
+    needs_term: ClassVar[bool]
+    """Whether a terminal without the variable TERM is taken for one that can't move its cursor."""
+    has_terminal_modes: ClassVar[bool]
+    """Whether a terminal has the modes of termios(3), and its input can be waited for by `select`."""
+
+    @abstractmethod
+    def is_terminal(self, descriptor: int) -> bool:
+        """Tell whether a user is at the other end; raises OSError if the descriptor is closed."""
+
+    @abstractmethod
+    def enable_escapes(self, descriptor: int) -> bool:
+        """Let a terminal interpret escape sequences, if that has to be turned on; tell whether it does."""
+
+    @abstractmethod
+    def has_line_editor(self) -> bool:
+        """Tell whether prompt_toolkit can write at the terminal, wherever stdout goes."""
+
+    @abstractmethod
+    def is_foreground(self, descriptor: int) -> bool:
+        """Tell whether a terminal may be written to and read, as it isn't another job's now."""
+
+    @abstractmethod
+    def is_signaled_by_terminal(self) -> bool:
+        """Tell whether the terminal sends its signals to this process, and so to its children."""
+
+    @abstractmethod
+    def is_reader_gone(self, error: OSError) -> bool:
+        """Tell whether a write failed because nobody reads the pipe any more."""
+
+    @abstractmethod
+    def watch_console(self) -> None:
+        """Let the end of the console or the session be one of the signals in `signals.termination`."""
+
+    @abstractmethod
+    def list_candidates(self, name: str, path: str | None) -> list[str]:
+        """Return the files that a command's name stands for, in order, whether they exist or not.
+
+        `path` is the variable PATH of the command; None if it isn't set.
+        """
+
+    @abstractmethod
+    def launch_options(self, words: Sequence[str], program: str) -> dict[str, Any]:
+        """Return the arguments of `Popen` that run the file `program` with these words.
+
+        Raises:
+            OSError: the program can't be given these words.
+        """
+
+    @abstractmethod
+    def group_options(self) -> dict[str, Any]:
+        """Return the arguments of `Popen` for a child that can be ended with all it starts."""
+
+    @abstractmethod
+    def open_group(self, process: "Popen[bytes]", *, is_own: bool = True) -> ProcessGroup:
+        """Return the group of a child; `is_own` if it was started with `group_options`."""
+
+    @abstractmethod
+    def tie_to_us(self, process: "Popen[bytes]") -> None:
+        """Let a child end with this process, if the system doesn't tell it by a signal."""
+
+    @abstractmethod
+    def send_signal(self, process: "Popen[bytes]", number: int) -> None:
+        """Send a signal to a child, if the terminal doesn't."""
+
+    @abstractmethod
+    def describe_exit(self, status: int) -> str:
+        """Say how a process ended that returned this status other than 0, e.g. `exited with code 3`."""
 
     @abstractmethod
     def sync_file(self, descriptor: int) -> None:

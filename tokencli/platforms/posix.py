@@ -1,11 +1,19 @@
 """What Linux and macOS have in common."""
 
+import sys
+
+assert sys.platform != "win32"  # for mypy, which checks for Windows as well
+
 import errno
 import os
 from abc import ABC
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tokencli.platforms.platform import Platform
+from tokencli.platforms.platform import Platform, ProcessGroup, SignalTable
+
+if TYPE_CHECKING:
+    from subprocess import Popen
 
 _NO_SYNC_OF_DIRECTORIES = (errno.EINVAL, errno.EOPNOTSUPP)
 """What file systems say that can't sync a directory."""
@@ -13,6 +21,75 @@ _NO_SYNC_OF_DIRECTORIES = (errno.EINVAL, errno.EOPNOTSUPP)
 
 class Posix(Platform, ABC):
     """A POSIX system."""
+
+    signals = SignalTable(
+        termination=("SIGTERM", "SIGHUP"),
+        deferred=("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGTSTP"),
+        shared=("SIGINT", "SIGQUIT"),
+        forwarded=("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"),
+    )
+    max_wait_s = 86_400.0
+    shell = "/bin/sh"
+    replaces_processes = True
+    needs_term = True
+    has_terminal_modes = True
+
+    def is_terminal(self, descriptor: int) -> bool:
+        return os.isatty(descriptor)
+
+    def enable_escapes(self, descriptor: int) -> bool:
+        return True
+
+    def has_line_editor(self) -> bool:
+        return True
+
+    def is_foreground(self, descriptor: int) -> bool:
+        try:
+            return os.tcgetpgrp(descriptor) == os.getpgrp()
+        except OSError:  # it is not our controlling terminal
+            return True
+
+    def is_signaled_by_terminal(self) -> bool:
+        try:
+            terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
+        except OSError:
+            return False
+        try:
+            return os.tcgetpgrp(terminal) == os.getpgrp()
+        except OSError:
+            return False
+        finally:
+            os.close(terminal)
+
+    def is_reader_gone(self, error: OSError) -> bool:
+        return error.errno == errno.EPIPE
+
+    def watch_console(self) -> None:
+        """Do nothing: SIGHUP says it."""
+
+    def list_candidates(self, name: str, path: str | None) -> list[str]:
+        if os.sep in name or not name:
+            return [name]
+        folders = (os.defpath if path is None else path).split(os.pathsep)
+        return [os.path.join(folder or os.curdir, name) for folder in folders]  # noqa: PTH118 - strings
+
+    def launch_options(self, words: Sequence[str], program: str) -> dict[str, Any]:
+        return {"args": list(words), "executable": program}
+
+    def group_options(self) -> dict[str, Any]:
+        return {"start_new_session": True}
+
+    def open_group(self, process: "Popen[bytes]", *, is_own: bool = True) -> ProcessGroup:
+        return _Group(process, is_own=is_own)
+
+    def tie_to_us(self, process: "Popen[bytes]") -> None:
+        """Do nothing: signals are forwarded to it."""
+
+    def send_signal(self, process: "Popen[bytes]", number: int) -> None:
+        process.send_signal(number)
+
+    def describe_exit(self, status: int) -> str:
+        return f"was killed by signal {-status}" if status < 0 else f"exited with code {status}"
 
     def prepare_listener(self, listener: Any) -> None:
         import socket
@@ -39,3 +116,28 @@ class Posix(Platform, ABC):
                 raise
         finally:
             os.close(descriptor)
+
+
+class _Group(NamedTuple):
+    """A child, and its process group if that is its own."""
+
+    process: "Popen[bytes]"
+    is_own: bool
+
+    def terminate(self) -> None:
+        self._send("SIGTERM")
+
+    def kill(self) -> None:
+        self._send("SIGKILL")
+
+    def _send(self, name: str) -> None:
+        import signal
+
+        number = signal.Signals[name]
+        try:
+            if self.is_own:
+                os.killpg(self.process.pid, number)
+            else:
+                self.process.send_signal(number)
+        except ProcessLookupError:
+            pass

@@ -1,20 +1,62 @@
 """Windows, by its documentation and under Wine."""
 
+import errno
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from tokencli.platforms.platform import Platform, has_display, is_remote
+from tokencli.platforms.platform import (
+    Platform,
+    ProcessGroup,
+    SignalTable,
+    has_display,
+    is_remote,
+)
+
+if TYPE_CHECKING:
+    from subprocess import Popen
 
 _CREATE_NO_WINDOW = 0x08000000
 """See "Process Creation Flags" of CreateProcess."""
 _EXCLUSIVE = ~4
 """SO_EXCLUSIVEADDRUSE of Winsock: the complement of SO_REUSEADDR, which lets anyone take the port."""
+CLOSING_EVENTS = (2, 5, 6)
+"""CTRL_CLOSE_EVENT, CTRL_LOGOFF_EVENT and CTRL_SHUTDOWN_EVENT of SetConsoleCtrlHandler."""
+CLOSING_S = 30.0
+"""Seconds that the handler of these events waits; the system ends the process after 5, or 20."""
+_DEFAULT_EXTENSIONS = ".COM;.EXE;.BAT;.CMD"
+_BATCH_EXTENSIONS = (".bat", ".cmd")
+_SAFE_IN_BATCH = frozenset("#$*+-./:?@\\_")
+"""The punctuation that needs no quotation marks in an argument of a batch file."""
 
 
 class WindowsCalls(Protocol):
     """The functions of Windows that tokencli calls; tests have a fake of them."""
+
+    def is_console(self, descriptor: int) -> bool:
+        """Tell whether a descriptor is a console's (GetConsoleMode); raises OSError if it is closed."""
+        ...
+
+    def enable_escapes(self, descriptor: int) -> bool:
+        """Turn ENABLE_VIRTUAL_TERMINAL_PROCESSING on, and tell whether the console has it."""
+        ...
+
+    def handle_console_events(self, handler: Callable[[int], bool]) -> None:
+        """Let a thread of the system call `handler` with each event (SetConsoleCtrlHandler)."""
+        ...
+
+    def open_job(self, process_id: int, *, ends_with_us: bool) -> int:
+        """Put a process into a new job object and return its handle; raises OSError.
+
+        What the process starts from now on is in the job as well, unless the job `ends_with_us`.
+        """
+        ...
+
+    def end_job(self, job: int) -> None:
+        """End the processes in a job (TerminateJobObject)."""
+        ...
 
 
 def load_windows_api() -> WindowsCalls:
@@ -41,6 +83,120 @@ class Windows(Platform):
         if self._calls is None:
             self._calls = load_windows_api()
         return self._calls
+
+    signals = SignalTable(
+        termination=("SIGTERM", "SIGBREAK"),
+        deferred=("SIGINT", "SIGTERM", "SIGBREAK"),
+        shared=("SIGINT", "SIGBREAK"),
+        forwarded=(),
+    )
+    max_wait_s = 0.2
+    shell = None
+    replaces_processes = False
+    needs_term = False
+    has_terminal_modes = False
+
+    def is_terminal(self, descriptor: int) -> bool:
+        """Ask for a console: `isatty` is true for NUL as well."""
+        return os.isatty(descriptor) and self.calls.is_console(descriptor)
+
+    def enable_escapes(self, descriptor: int) -> bool:
+        return self.calls.enable_escapes(descriptor)
+
+    def has_line_editor(self) -> bool:
+        """Ask whether stdout is the console, to which prompt_toolkit writes by its handle."""
+        try:
+            return self.is_terminal(1)
+        except OSError:
+            return False
+
+    def is_foreground(self, descriptor: int) -> bool:
+        return True
+
+    def is_signaled_by_terminal(self) -> bool:
+        """Say yes: Ctrl-C and Ctrl-Break go to every process of the console."""
+        return True
+
+    def is_reader_gone(self, error: OSError) -> bool:
+        """Ask for EINVAL as well, to which the C library turns ERROR_NO_DATA."""
+        return error.errno in (errno.EPIPE, errno.EINVAL)
+
+    def watch_console(self) -> None:
+        """Raise SIGBREAK when the console is closed, and at a logoff or shutdown.
+
+        The system ends the process when the handler returns, so it doesn't.
+        """
+        import signal
+
+        def handle(event: int) -> bool:
+            if event not in CLOSING_EVENTS:
+                return False
+            signal.raise_signal(signal.Signals["SIGBREAK"])
+            time.sleep(CLOSING_S)
+            return True
+
+        self.calls.handle_console_events(handle)
+
+    def list_candidates(self, name: str, path: str | None) -> list[str]:
+        """Complete the name by PATHEXT. Unlike CreateProcess, don't look in the working directory."""
+        import ntpath
+
+        if not name:
+            return [name]
+        extensions = [
+            each.lower()
+            for each in os.environ.get("PATHEXT", _DEFAULT_EXTENSIONS).split(";")
+            if each.startswith(".")
+        ]
+        is_complete = ntpath.splitext(name)[1].lower() in extensions
+        names = [*([name] if is_complete else []), *(name + each for each in extensions)]
+        if ntpath.dirname(name) or ntpath.splitdrive(name)[0]:
+            return names
+        folders = [each.strip('"') for each in (path or "").split(";")]
+        return [ntpath.join(folder, each) for folder in folders if folder for each in names]
+
+    def launch_options(self, words: Sequence[str], program: str) -> dict[str, Any]:
+        """Run a batch file by cmd.exe, whose rules for arguments differ from those of all programs.
+
+        Windows would start cmd.exe itself, with arguments that can end the command and begin another
+        one: CVE-2024-24576, CVE-2024-1874.
+        """
+        if not program.lower().endswith(_BATCH_EXTENSIONS):
+            return {"args": list(words), "executable": program}
+        import ntpath
+
+        system = os.environ.get("SystemRoot", r"C:\Windows")  # noqa: SIM112 - its name
+        shell = ntpath.join(system, "System32", "cmd.exe")
+        arguments = "".join(f" {quote_for_batch(word)}" for word in words[1:])
+        command = f'cmd.exe /e:ON /v:OFF /d /s /c ""{program}"{arguments}"'
+        return {"args": command, "executable": shell}
+
+    def group_options(self) -> dict[str, Any]:
+        return {}
+
+    def open_group(self, process: "Popen[bytes]", *, is_own: bool = True) -> ProcessGroup:
+        """Put the child into a job; what it has started before that is not ended with it."""
+        try:
+            job = self.calls.open_job(process.pid, ends_with_us=False)
+        except OSError:  # it has ended, or is in a job that allows no other
+            job = None
+        return _Job(process, job, self)
+
+    def tie_to_us(self, process: "Popen[bytes]") -> None:
+        """Let the system end it: a process that is ended from outside gets no signal."""
+        try:
+            self.calls.open_job(process.pid, ends_with_us=True)
+        except OSError:
+            return
+
+    def send_signal(self, process: "Popen[bytes]", number: int) -> None:
+        """End it: only a console sends signals."""
+        process.terminate()
+
+    def describe_exit(self, status: int) -> str:
+        """Show an NTSTATUS, which is how the system ends processes, as it is documented."""
+        shown = f"0x{status:08X}" if status >= 0x80000000 else str(status)
+        return f"exited with code {shown}"
 
     def has_screen(self, environ: Mapping[str, str]) -> bool:
         return has_display(environ) or not is_remote(environ)
@@ -100,3 +256,48 @@ class Windows(Platform):
 
     def sync_dir(self, path: str) -> None:
         """Do nothing: NTFS writes names by its journal, and a directory can't be opened to flush it."""
+
+
+class _Job(NamedTuple):
+    """A child and its job object, if it could be given one."""
+
+    process: "Popen[bytes]"
+    job: int | None
+    platform: Windows
+
+    def terminate(self) -> None:
+        self.kill()
+
+    def kill(self) -> None:
+        if self.job is not None:
+            self.platform.calls.end_job(self.job)
+        self.process.kill()
+
+
+def quote_for_batch(argument: str) -> str:
+    r"""Return an argument that cmd.exe passes to a batch file as one, as Rust's library does it.
+
+    Inside of quotation marks cmd.exe takes everything literally but `"`, which is doubled, and `%`. In
+    front of that stands a variable that is always empty, so that it can't begin the name of another.
+    `\` is doubled only before a quotation mark.
+
+    Raises:
+        OSError: it contains a line break or a null character, which nothing can quote.
+    """
+    if any(char in argument for char in "\r\n\0"):
+        raise OSError(errno.EINVAL, "a batch file can't be given an argument with a line break")
+    is_plain = all(
+        (char.isascii() and char.isalnum()) or char in _SAFE_IN_BATCH or char > "\x9f"
+        for char in argument
+    )
+    if is_plain and argument and not argument.endswith("\\"):
+        return argument
+    quoted, backslashes = "", 0
+    for char in argument:
+        if char == '"':
+            quoted += "\\" * backslashes + '"'
+        elif char == "%":
+            quoted += "%%cd:~,"
+        backslashes = backslashes + 1 if char == "\\" else 0
+        quoted += char
+    return f'"{quoted}{chr(92) * backslashes}"'

@@ -7,6 +7,114 @@ import sys
 
 assert sys.platform == "win32"
 
+import ctypes
+import msvcrt
+from collections.abc import Callable
+from ctypes import wintypes
+from typing import Any
+
+_VIRTUAL_TERMINAL = 0x0004
+_PROCESS_TERMINATE_AND_SET_QUOTA = 0x0101
+_EXTENDED_LIMIT_INFORMATION = 9
+_KILL_ON_JOB_CLOSE, _SILENT_BREAKAWAY = 0x2000, 0x1000
+_CONTROL_HANDLER = ctypes.WINFUNCTYPE(wintypes.BOOL, wintypes.DWORD)
+
+
+class _BasicLimits(ctypes.Structure):
+    """JOBOBJECT_BASIC_LIMIT_INFORMATION."""
+
+    _fields_ = (
+        ("process_time", wintypes.LARGE_INTEGER),
+        ("job_time", wintypes.LARGE_INTEGER),
+        ("flags", wintypes.DWORD),
+        ("min_working_set", ctypes.c_size_t),
+        ("max_working_set", ctypes.c_size_t),
+        ("active_processes", wintypes.DWORD),
+        ("affinity", ctypes.c_size_t),
+        ("priority_class", wintypes.DWORD),
+        ("scheduling_class", wintypes.DWORD),
+    )
+
+
+class _ExtendedLimits(ctypes.Structure):
+    """JOBOBJECT_EXTENDED_LIMIT_INFORMATION."""
+
+    _fields_ = (
+        ("basic", _BasicLimits),
+        ("io_counters", ctypes.c_uint64 * 6),
+        ("memory_limits", ctypes.c_size_t * 4),
+    )
+
+
+def _declare(library: ctypes.WinDLL, name: str, result: Any, *arguments: Any) -> Any:
+    function = getattr(library, name)
+    function.restype, function.argtypes = result, arguments
+    return function
+
+
+_KERNEL = ctypes.WinDLL("kernel32", use_last_error=True)
+_HANDLE, _BOOL, _DWORD, _POINTER = wintypes.HANDLE, wintypes.BOOL, wintypes.DWORD, ctypes.c_void_p
+_get_console_mode = _declare(_KERNEL, "GetConsoleMode", _BOOL, _HANDLE, _POINTER)
+_set_console_mode = _declare(_KERNEL, "SetConsoleMode", _BOOL, _HANDLE, _DWORD)
+_set_control_handler = _declare(_KERNEL, "SetConsoleCtrlHandler", _BOOL, _CONTROL_HANDLER, _BOOL)
+_open_process = _declare(_KERNEL, "OpenProcess", _HANDLE, _DWORD, _BOOL, _DWORD)
+_close_handle = _declare(_KERNEL, "CloseHandle", _BOOL, _HANDLE)
+_create_job = _declare(_KERNEL, "CreateJobObjectW", _HANDLE, _POINTER, wintypes.LPCWSTR)
+_limit_job = _declare(
+    _KERNEL, "SetInformationJobObject", _BOOL, _HANDLE, ctypes.c_int, _POINTER, _DWORD
+)
+_assign_to_job = _declare(_KERNEL, "AssignProcessToJobObject", _BOOL, _HANDLE, _HANDLE)
+_terminate_job = _declare(_KERNEL, "TerminateJobObject", _BOOL, _HANDLE, wintypes.UINT)
+
+
+def _require(result: int | None) -> int:
+    """Return a result other than zero; otherwise raise the OSError of the call."""
+    if not result:
+        raise ctypes.WinError(ctypes.get_last_error())
+    return result
+
 
 class WindowsApi:
     """Calls the functions themselves."""
+
+    def __init__(self) -> None:
+        self._control_handlers: list[object] = []
+        """The system may call them at any time, so they are never collected."""
+
+    def is_console(self, descriptor: int) -> bool:
+        mode = wintypes.DWORD()
+        return bool(_get_console_mode(msvcrt.get_osfhandle(descriptor), ctypes.byref(mode)))
+
+    def enable_escapes(self, descriptor: int) -> bool:
+        handle, mode = msvcrt.get_osfhandle(descriptor), wintypes.DWORD()
+        if not _get_console_mode(handle, ctypes.byref(mode)):
+            return False
+        is_enabled = bool(mode.value & _VIRTUAL_TERMINAL)
+        return is_enabled or bool(_set_console_mode(handle, mode.value | _VIRTUAL_TERMINAL))
+
+    def handle_console_events(self, handler: Callable[[int], bool]) -> None:
+        callback = _CONTROL_HANDLER(handler)
+        if _set_control_handler(callback, True):
+            self._control_handlers.append(callback)
+
+    def open_job(self, process_id: int, *, ends_with_us: bool) -> int:
+        process = _require(_open_process(_PROCESS_TERMINATE_AND_SET_QUOTA, False, process_id))
+        job = None
+        try:
+            job = _require(_create_job(None, None))
+            if ends_with_us:
+                limits = _ExtendedLimits()
+                limits.basic.flags = _KILL_ON_JOB_CLOSE | _SILENT_BREAKAWAY
+                size = ctypes.sizeof(limits)
+                _require(_limit_job(job, _EXTENDED_LIMIT_INFORMATION, ctypes.byref(limits), size))
+            _require(_assign_to_job(job, process))
+        except OSError:
+            if job is not None:
+                _close_handle(job)
+            raise
+        finally:
+            _close_handle(process)
+        return job
+
+    def end_job(self, job: int) -> None:
+        _terminate_job(job, 1)

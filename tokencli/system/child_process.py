@@ -11,26 +11,27 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from tokencli import platforms
 from tokencli.errors import UsageError
 from tokencli.shell_words import quote
+from tokencli.system.signals import list_signals
+from tokencli.system.timeout import iter_waits
 
 if TYPE_CHECKING:
     from tokencli.system.output_relay import OutputRelay
 
-SHELL = "/bin/sh"
 EXIT_NOT_FOUND = 127
 EXIT_NOT_EXECUTABLE = 126
-TERMINAL_SIGNALS = ("SIGINT", "SIGQUIT")
-"""Signals that a terminal sends to the command as well as to this process."""
-FORWARDED_SIGNALS = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 STOP_GRACE_S = 1.0
 """Seconds that a command has to end after SIGTERM."""
 
 
 def run_command(command: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Run a command and return its exit status, 128+n for signal n, as a shell does.
+    """Run a command and return its exit status: 128+n for signal n, as a shell does.
+
+    On Windows it is a number of 32 bits without a sign, as the system has it.
 
     It raises what `run_child` does.
     """
@@ -49,26 +50,29 @@ def run_child(
         OSError: the command doesn't exist or can't be run; `exit_status_of` has the exit status, and
             `build_start_error` the reason.
     """
+    platform = platforms.current()
+    shared, forwarded = map(list_signals, (platform.signals.shared, platform.signals.forwarded))
     child: subprocess.Popen[bytes] | None = None
     early: list[int] = []
 
     def forward_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal's signature
         if child is None:
             early.append(number)
-        elif signal.Signals(number).name in FORWARDED_SIGNALS or not _is_foreground_group():
-            child.send_signal(number)
+        elif number in forwarded or not platform.is_signaled_by_terminal():
+            platform.send_signal(child, number)
 
     def resize(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - likewise
         if relay is not None and child is not None:
             relay.copy_window_size()
             child.send_signal(number)  # it may have looked before
 
-    names = (*TERMINAL_SIGNALS, *FORWARDED_SIGNALS)
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    numbers = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, forward_signal) for number in numbers}
-    if relay is not None and hasattr(signal, "SIGWINCH"):
-        before[signal.SIGWINCH] = signal.signal(signal.SIGWINCH, resize)
+    numbers = [
+        number for number in (*shared, *forwarded) if signal.getsignal(number) is not signal.SIG_IGN
+    ]
+    before: dict[int, Any] = {number: signal.signal(number, forward_signal) for number in numbers}
+    if relay is not None:
+        for number in list_signals(("SIGWINCH",)):
+            before[number] = signal.signal(number, resize)
     try:
         try:
             child = _start(command, environ, relay)
@@ -76,14 +80,15 @@ def run_child(
             if relay is not None:
                 relay.discard()
             raise
+        platform.tie_to_us(child)
         if relay is not None:
             relay.start()
-        for number in early:
-            child.send_signal(number)
+        for each in early:
+            platform.send_signal(child, each)
         status = _wait_for_exit(child)
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for each, handler in before.items():
+            signal.signal(each, handler)
     while relay is not None and not relay.wait(1.0):
         pass
     return status
@@ -93,39 +98,36 @@ def _start(
     command: Sequence[str], environ: Mapping[str, str], relay: "OutputRelay | None"
 ) -> "subprocess.Popen[bytes]":
     """Start a command; a text without `#!` is run by a shell, as execvp does (POSIX)."""
+    platform = platforms.current()
 
-    def start(words: Sequence[str], executable: str) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(  # noqa: S603 - the user's own command
-            list(words),
-            executable=executable,
+    def start(words: Sequence[str], program: str) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            **platform.launch_options(words, program),
             env=dict(environ),
             stdout=relay.stdout if relay else None,
             stderr=relay.stderr if relay else None,
-            close_fds=os.name == "nt",  # a script's own redirections are the command's
+            close_fds=platform.shell is None,  # a script's own redirections are the command's
         )
 
-    program = _find_program(command[0], environ)
+    program = find_program(command[0], environ)
     try:
         return start(command, program)
     except OSError as error:
-        if not is_shell_script(error, program):
+        if platform.shell is None or not is_shell_script(error, program):
             raise
-        return start([SHELL, program, *command[1:]], SHELL)
+        return start([platform.shell, program, *command[1:]], platform.shell)
 
 
-def _find_program(name: str, environ: Mapping[str, str]) -> str:
+def find_program(name: str, environ: Mapping[str, str]) -> str:
     """Return the path of a program; raises OSError."""
-    path = environ.get("PATH", os.defpath)
-    if os.name == "nt":
-        program = shutil.which(name, path=path)
-        if program is None:
-            raise FileNotFoundError
-        return program
-    existing = [*filter(os.path.lexists, _list_candidates(name, path))]
+    candidates = platforms.current().list_candidates(name, environ.get("PATH", os.defpath))
+    existing = [*filter(os.path.lexists, candidates)]
     for each in existing:
         if os.access(each, os.X_OK) and not os.path.isdir(each):  # noqa: PTH112 - a string
             return each
-    raise PermissionError if existing and os.path.exists(existing[0]) else FileNotFoundError  # noqa: PTH110 - likewise
+    is_there = bool(existing) and os.path.exists(existing[0])  # noqa: PTH110 - likewise
+    number = errno.EACCES if is_there else errno.ENOENT
+    raise OSError(number, os.strerror(number), name)
 
 
 def is_shell_script(error: OSError, path: str) -> bool:
@@ -135,7 +137,7 @@ def is_shell_script(error: OSError, path: str) -> bool:
 
 def end_like(status: int) -> int:
     """Return an exit status; if a signal ended the command, end this process by the same one."""
-    if status < 0:
+    if status < 0 and sys.platform != "win32":
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the command has dumped its own
@@ -158,7 +160,7 @@ def _wait_for_exit(child: "subprocess.Popen[bytes]") -> int:
         ended.set()
 
     Thread(target=wait, daemon=True).start()
-    while not ended.wait(1.0):
+    while not ended.wait(min(1.0, platforms.current().max_wait_s)):
         pass
     return child.returncode
 
@@ -168,59 +170,65 @@ def run_with_limit(
 ) -> str | None:
     """Run a command, which is killed after `timeout` seconds; return what went wrong.
 
-    It has no stdin, and its stdout is our stderr. Its whole process group is killed.
+    It has no stdin, and its stdout is our stderr. What it has started is killed with it.
     """
+    platform = platforms.current()
     try:
-        process = subprocess.Popen(  # noqa: S603 - the user's own command
-            list(command),
+        process = subprocess.Popen(
+            **platform.launch_options(command, find_program(command[0], environ)),
             env=dict(environ),
             stdin=subprocess.DEVNULL,
             stdout=2,
-            start_new_session=True,
+            **platform.group_options(),
         )
     except OSError as error:
         return f"can't be run: {(error.strerror or type(error).__name__).lower()}"
+    group = platform.open_group(process)
     try:
-        code = process.wait(timeout)
+        code = wait_for_child(process, timeout)
     except subprocess.TimeoutExpired:
         return f"did not end within {timeout:g} s"
     finally:
         if process.poll() is None:
-            _end_group(process)
+            group.terminate()
+            try:
+                process.wait(STOP_GRACE_S)
+            except subprocess.TimeoutExpired:
+                group.kill()
+                process.wait()
         if os.getpid() == 1:
             _reap_orphans()
-    if code < 0:
-        return f"was killed by signal {-code}"
-    return f"exited with code {code}" if code else None
+    return platform.describe_exit(code) if code else None
+
+
+def wait_for_child(process: "subprocess.Popen[bytes]", timeout: float) -> int:
+    """Return the exit status of a child that ends within `timeout` seconds.
+
+    Raises:
+        subprocess.TimeoutExpired: it doesn't.
+    """
+    for seconds in iter_waits(timeout):
+        with suppress(subprocess.TimeoutExpired):
+            return process.wait(seconds)
+    raise subprocess.TimeoutExpired(process.args, timeout)
 
 
 def _reap_orphans() -> None:
     """Collect ended processes whose parents have ended, as process 1 of a container has to."""
-    with suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-
-
-def _end_group(process: "subprocess.Popen[bytes]") -> None:
-    if sys.platform == "win32":
-        process.kill()
-        return
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(STOP_GRACE_S)
-    except subprocess.TimeoutExpired:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    if sys.platform != "win32":
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
 
 
 def build_start_error(program: str, error: OSError, path: str | None) -> UsageError:
     """Return the error that says why a command could not be run; `path` is the child's PATH."""
-    found = next(filter(os.path.lexists, _list_candidates(program, path)), None)
+    candidates = platforms.current().list_candidates(program, path)
+    found = next(filter(os.path.lexists, candidates), None)
     what = f"command {program!r}"
     if found is None:
-        where = "there is no such file" if os.sep in program else "no directory in PATH has it"
+        is_path = program in candidates or os.path.dirname(program)  # noqa: PTH120 - a string
+        where = "there is no such file" if is_path else "no directory in PATH has it"
         return UsageError(f"{what}: not found", cause=where if program else None)
     file = Path(found)
     if file.is_dir():
@@ -233,14 +241,6 @@ def build_start_error(program: str, error: OSError, path: str | None) -> UsageEr
         return UsageError(f"{what}: can't be run", cause=f"{found} is not executable", fix=fix)
     reason = (error.strerror or "permission denied").lower()
     return UsageError(f"{what}: can't be run", cause=f"{found}: {reason}")
-
-
-def _list_candidates(program: str, path: str | None) -> list[str]:
-    """Return the paths that a command's name stands for, in order, whether there are such files or not."""
-    if os.sep in program or not program:
-        return [program]
-    folders = (os.defpath if path is None else path).split(os.pathsep)
-    return [os.path.join(folder or os.curdir, program) for folder in folders]  # noqa: PTH118 - strings
 
 
 def _explain_missing_part(file: Path) -> str:
@@ -263,14 +263,15 @@ def _read_start(file: Path) -> bytes:
 
 
 def _is_own(file: Path) -> bool:
-    return sys.platform == "win32" or file.stat().st_uid == os.geteuid()
+    return sys.platform != "win32" and file.stat().st_uid == os.geteuid()
 
 
 def open_filled_pipe(data: bytes) -> int | None:
     """Return a descriptor that child processes inherit, to read the data from; None if it is too long."""
     reader, writer = os.pipe()
     try:
-        os.set_blocking(writer, False)
+        if sys.platform != "win32":
+            os.set_blocking(writer, False)
         if os.write(writer, data) < len(data):
             os.close(reader)
             return None
@@ -292,17 +293,3 @@ def find_tokencli_program() -> Path | None:
         if program is not None:
             return Path(program)
     return None
-
-
-def _is_foreground_group() -> bool:
-    """Tell whether we are in the terminal's foreground, so that the command gets Ctrl-C itself."""
-    try:
-        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
-    except OSError:
-        return False
-    try:
-        return os.tcgetpgrp(terminal) == os.getpgrp()
-    except OSError:
-        return False
-    finally:
-        os.close(terminal)

@@ -3,21 +3,20 @@
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from math import ceil
 from types import FrameType
 from typing import Any, NamedTuple
 
-TERMINATION_SIGNALS = ("SIGTERM", "SIGHUP")
-STOP_SIGNALS = ("SIGINT", *TERMINATION_SIGNALS)
-"""The signals that end a server in the usual way."""
+from tokencli import platforms
+
 RESEND_DELAY_S = 0.01
 """Seconds after which a signal is sent again whose exception Python dropped."""
 
 
 class Terminated(BaseException):
-    """SIGTERM or SIGHUP arrived; like an interrupt it ends the run with a failure."""
+    """A signal to end arrived, such as SIGTERM; like an interrupt it ends the run with a failure."""
 
 
 _note_interrupt: Callable[[], None] | None = None
@@ -30,7 +29,7 @@ _callback_signals: set[int] = set()
 
 
 def install_signal_handlers(note_interrupt: Callable[[], None]) -> None:
-    """Let SIGTERM and SIGHUP raise `Terminated`, unless they are ignored, e.g. under nohup.
+    """Let the platform's signals to end raise `Terminated`, unless they are ignored, e.g. under nohup.
 
     `note_interrupt` is called in the handler of SIGINT, which also raises KeyboardInterrupt, once
     for each: the terminal may have echoed a ^C.
@@ -39,10 +38,17 @@ def install_signal_handlers(note_interrupt: Callable[[], None]) -> None:
     _note_interrupt = note_interrupt
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _raise_interrupt)
-    for name in TERMINATION_SIGNALS:
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+    platform = platforms.current()
+    for number in list_signals(platform.signals.termination):
+        if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _raise_terminated)
+    platform.watch_console()
+
+
+def list_signals(names: Iterable[str]) -> list[signal.Signals]:
+    """Return the signals with these names, as far as the platform has them."""
+    known = signal.Signals.__members__
+    return [known[name] for name in names if name in known]
 
 
 def call_on_signal(name: str, callback: Callable[[], None]) -> None:
@@ -118,11 +124,8 @@ def find_signal_cause(error: BaseException | None) -> BaseException | None:
     return error
 
 
-_SIGNAL_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGTSTP")
-DEFERRED_SIGNALS = tuple(
-    signal.Signals[name] for name in _SIGNAL_NAMES if name in signal.Signals.__members__
-)
-"""The signals that end or stop a program, as far as the platform has them."""
+DEFERRED_SIGNALS = tuple(list_signals(platforms.current().signals.deferred))
+"""The signals that end or stop a program."""
 
 
 class _Deferral(NamedTuple):
@@ -188,7 +191,7 @@ def defer_signals(
 def stop_on_signals() -> Iterator[threading.Event]:
     """Set an event on the signals that end a server, so that everything is cleaned up."""
     stopped = threading.Event()
-    numbers = [getattr(signal, name) for name in STOP_SIGNALS if hasattr(signal, name)]
+    numbers = list_signals(("SIGINT", *platforms.current().signals.termination))
     previous = {number: signal.signal(number, lambda *_: stopped.set()) for number in numbers}
     try:
         yield stopped

@@ -1,16 +1,34 @@
 """Run work that may block in a thread, and stop waiting for it at a timeout."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from math import inf
 from queue import Empty, SimpleQueue
 from threading import Thread
+from time import monotonic
 from typing import TypeVar
+
+from tokencli import platforms
 
 T = TypeVar("T")
 
 WORKER_THREAD_NAME = "tokencli-worker"
 CANCEL_GRACE_S = 0.1
 """Seconds that cancelled work gets to close what it opened."""
+
+
+def iter_waits(seconds: float | None = None) -> Iterator[float]:
+    """Divide a wait into pieces between which signals are handled, e.g. Ctrl-C on Windows.
+
+    They add up to so many seconds by the clock, or have no end. There is always one.
+    """
+    longest = platforms.current().max_wait_s
+    end = inf if seconds is None else monotonic() + seconds
+    while True:
+        remaining = end - monotonic()
+        yield max(min(remaining, longest), 0.0)
+        if remaining <= longest:
+            return
 
 
 class Wakeup:
@@ -28,8 +46,10 @@ class Wakeup:
 
     def wait(self, seconds: float) -> None:
         """Wait until `set` was called, and at most so many seconds."""
-        with suppress(Empty):
-            self._calls.get(timeout=max(seconds, 0.0))
+        for piece in iter_waits(seconds):
+            with suppress(Empty):
+                self._calls.get(timeout=piece)
+                break
 
 
 def run_with_timeout(

@@ -1,5 +1,6 @@
 """The three platforms, with fakes of the system calls that this machine doesn't have."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tokencli.platforms.linux import Linux
@@ -12,8 +13,34 @@ from tokencli.platforms.windows import Windows
 class FakeWindows:
     """The functions of Windows; add those that `WindowsCalls` declares."""
 
+    consoles: set[int] = field(default_factory=set)
+    """The descriptors that are consoles."""
+    has_escapes: bool = True
+    """Whether the console can interpret escape sequences."""
+    has_jobs: bool = True
+    """Whether a process can be put into a job."""
+    handlers: list[Callable[[int], bool]] = field(default_factory=list)
+    """The handlers of console events."""
     log: list[tuple[object, ...]] = field(default_factory=list)
     """The calls, each with its arguments."""
+
+    def is_console(self, descriptor: int) -> bool:
+        return descriptor in self.consoles
+
+    def enable_escapes(self, descriptor: int) -> bool:
+        return self.has_escapes and descriptor in self.consoles
+
+    def handle_console_events(self, handler: Callable[[int], bool]) -> None:
+        self.handlers.append(handler)
+
+    def open_job(self, process_id: int, *, ends_with_us: bool) -> int:
+        self.log.append(("open_job", process_id, ends_with_us))
+        if not self.has_jobs:
+            raise OSError(5, "Access is denied")
+        return 77
+
+    def end_job(self, job: int) -> None:
+        self.log.append(("end_job", job))
 
 
 @dataclass
