@@ -18,6 +18,10 @@ class Linux(Posix):
     def has_screen(self, environ: Mapping[str, str]) -> bool:
         return has_display(environ)
 
+    def can_keyring_prompt(self, environ: Mapping[str, str], *, is_interactive: bool) -> bool:
+        """Only on a desktop, and only if tokencli lets it: a locked one is an error otherwise."""
+        return is_interactive and has_display(environ)
+
     def list_clipboards(self, environ: Mapping[str, str]) -> Sequence[str]:
         found = []
         if environ.get("WSL_DISTRO_NAME") or environ.get("WSL_INTEROP"):

@@ -37,6 +37,10 @@ class MacOS(Posix):
     def has_screen(self, environ: Mapping[str, str]) -> bool:
         return has_display(environ) or not is_remote(environ)
 
+    def can_keyring_prompt(self, environ: Mapping[str, str], *, is_interactive: bool) -> bool:
+        """Unless this is an SSH session: the Keychain itself asks which program may read an item."""
+        return not is_remote(environ)
+
     def list_clipboards(self, environ: Mapping[str, str]) -> Sequence[str]:
         return ("macos",)
 

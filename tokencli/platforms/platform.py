@@ -56,6 +56,13 @@ class Platform(ABC):
         """Tell whether a window can be expected to open on the user's screen."""
 
     @abstractmethod
+    def can_keyring_prompt(self, environ: Mapping[str, str], *, is_interactive: bool) -> bool:
+        """Tell whether a call of the OS keyring may wait for the user, who sees its dialog.
+
+        `is_interactive` tells whether the program may ask the user for anything.
+        """
+
+    @abstractmethod
     def list_clipboards(self, environ: Mapping[str, str]) -> Sequence[str]:
         """Return the clipboards that the user may paste from, best first; see `terminal/clipboard.py`."""
 

@@ -201,6 +201,10 @@ class Windows(Platform):
     def has_screen(self, environ: Mapping[str, str]) -> bool:
         return has_display(environ) or not is_remote(environ)
 
+    def can_keyring_prompt(self, environ: Mapping[str, str], *, is_interactive: bool) -> bool:
+        """Never: the Credential Manager is open for as long as the user is signed in."""
+        return False
+
     def list_clipboards(self, environ: Mapping[str, str]) -> Sequence[str]:
         return ("windows",)
 

@@ -7,6 +7,7 @@ from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
+from tokencli import platforms
 from tokencli.errors import KeyringError
 from tokencli.protocols import Terminal, WaitStatus
 from tokencli.secret_sources import keyring_errors
@@ -49,7 +50,9 @@ class OsKeyring:
     ) -> None:
         self._environ = environ
         self._terminal = terminal
-        self._can_prompt = terminal.interactive and keyring_errors.has_desktop(environ)
+        self._can_prompt = platforms.current().can_keyring_prompt(
+            environ, is_interactive=terminal.interactive
+        )
         self._timeout = timeout or (UNLOCK_TIMEOUT_S if self._can_prompt else CALL_TIMEOUT_S)
         self._note_after = UNLOCK_NOTICE_S if self._can_prompt else None
         self._call_lock = Lock()

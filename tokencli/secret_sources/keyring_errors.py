@@ -49,6 +49,15 @@ LOCKED_ON_DESKTOP = KeyringErrorTemplate(
     "the desktop asks for its password when a command that needs it, such as `tokencli get`, runs in a"
     " terminal; " + _ALTERNATIVES,
 )
+KEYCHAIN_WITHOUT_DIALOG = KeyringErrorTemplate(
+    "the Keychain is locked, or asks for your consent, and can't show a dialog in this session",
+    "this is usual over SSH; " + _ALTERNATIVES,
+    "security unlock-keychain",
+)
+CONSENT_REFUSED = KeyringErrorTemplate(
+    "access to the Keychain was refused in its dialog",
+    "run the command again and choose Allow, or Always Allow for this Python; " + _ALTERNATIVES,
+)
 NOT_AVAILABLE = KeyringErrorTemplate(
     "no OS keyring is available (no Secret Service on a D-Bus session bus)",
     "this is usual over SSH, in cron and in containers; " + _ALTERNATIVES,
@@ -130,12 +139,21 @@ _TEMPLATES_BY_EXCEPTION_NAME = {
     "UnicodeDecodeError": NOT_TEXT,
 }
 """Class name -> template; of an exception's base classes the nearest with a row counts."""
+_TEMPLATES_BY_STATUS = {
+    -25308: KEYCHAIN_WITHOUT_DIALOG,  # errSecInteractionNotAllowed
+    -25315: KEYCHAIN_WITHOUT_DIALOG,  # errSecInteractionRequired
+    -128: CONSENT_REFUSED,  # errSecUserCanceled
+}
+"""Result code of Apple's Keychain Services -> template; the keyring library calls most of them unknown."""
 
 
 def classify_keyring_exception(
     error: BaseException, environ: Mapping[str, str]
 ) -> KeyringErrorTemplate:
     """Return the template for an exception that a keyring backend raised."""
+    status = next(iter(getattr(error.__cause__, "args", ())), None)
+    if isinstance(status, int) and status in _TEMPLATES_BY_STATUS:
+        return _TEMPLATES_BY_STATUS[status]
     for ancestor in type(error).__mro__:
         template = _TEMPLATES_BY_EXCEPTION_NAME.get(ancestor.__name__)
         if template is not None:

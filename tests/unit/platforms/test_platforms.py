@@ -158,3 +158,25 @@ def test_the_functions_of_windows_are_missing_elsewhere() -> None:
     """Nothing calls them by accident."""
     with pytest.raises(OSError, match="exist only there"):
         _ = Windows().calls
+
+
+@pytest.mark.parametrize(
+    ("environ", "is_interactive", "linux", "macos"),
+    [
+        ({"DISPLAY": ":0"}, True, True, True),
+        ({"DISPLAY": ":0"}, False, False, True),
+        ({}, True, False, True),
+        ({}, False, False, True),
+        (SSH, True, False, False),
+        ({**SSH, "DISPLAY": "localhost:10"}, True, True, False),
+    ],
+)
+def test_only_the_keychain_asks_by_itself(
+    environ: dict[str, str], is_interactive: bool, linux: bool, macos: bool
+) -> None:
+    """So only there a call may take a minute although tokencli asks nothing; Windows has no dialog."""
+    found = [
+        each.can_keyring_prompt(environ, is_interactive=is_interactive)
+        for each in (LINUX, MACOS, WINDOWS)
+    ]
+    assert found == [linux, macos, False]

@@ -8,14 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from keyring import errors as keyring_library
 
 from tests.fake_secret_service import fake_secret_service
 from tests.fakes import FakeTerminal
 from tests.keyring_session import require, settled
+from tokencli import platforms
 from tokencli.errors import KeyringError, NoKeyringError
 from tokencli.models import Secret, SecretRef
+from tokencli.platforms.macos import MacOS
 from tokencli.secret_sources.keyring import KeyringSource
-from tokencli.secret_sources.keyring_client import OsKeyring
+from tokencli.secret_sources.keyring_client import CALL_TIMEOUT_S, UNLOCK_TIMEOUT_S, OsKeyring
 
 __all__ = ["settled"]
 
@@ -472,3 +475,52 @@ def test_a_value_over_the_platform_limit_is_refused(
         with pytest.raises(KeyringError, match="too long"):
             ring.set_item("tokencli:p:x", "x", text)
     assert ring.get_item("tokencli:p:x", "x") == "0123456789"
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "fix"),
+    [
+        (-25308, "can't show a dialog", "security unlock-keychain"),
+        (-128, "was refused in its dialog", None),
+        (-25293, "failed: ", "python -m keyring diagnose"),
+    ],
+)
+@pytest.mark.parametrize("call", ["get", "set"])
+def test_a_result_code_of_the_keychain_says_what_helps(
+    call: str, status: int, message: str, fix: str | None
+) -> None:
+    """The keyring library on macOS raises an error of its own, whose cause has the code."""
+
+    class Keychain:
+        def get_password(self, service: str, username: str) -> str | None:
+            return self._fail(keyring_library.KeyringError)
+
+        def set_password(self, service: str, username: str, password: str) -> None:
+            self._fail(keyring_library.PasswordSetError)
+
+        def _fail(self, error: type[Exception]) -> None:
+            try:
+                raise ApiError(status, "Unknown Error")
+            except ApiError as cause:
+                raise error(f"Can't reach the keychain: {cause}") from cause
+
+    class ApiError(Exception):
+        """`keyring.backends.macOS.api.Error`."""
+
+    ring = keyring()
+    ring._backend = Keychain()  # type: ignore[assignment]
+    with pytest.raises(KeyringError, match=message) as caught:
+        if call == "get":
+            ring.get_item("s", "u")
+        else:
+            ring.set_item("s", "u", CANARY)
+    assert caught.value.fix == fix
+    assert CANARY not in f"{caught.value} {caught.value.cause}"
+
+
+def test_the_keychains_dialog_has_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It appears on the user's screen even if tokencli can't ask for anything; not over SSH."""
+    monkeypatch.setattr(platforms, "PLATFORM", MacOS())
+    silent = FakeTerminal(interactive=False)
+    assert OsKeyring({}, silent)._timeout == UNLOCK_TIMEOUT_S
+    assert OsKeyring({"SSH_CONNECTION": "x"}, silent)._timeout == CALL_TIMEOUT_S
