@@ -274,7 +274,7 @@ _tokencli_complete() {
         case "$before" in
             --config) kind=files ;;
             --timeout) words='' ;;
-            *) words='bash zsh fish' ;;
+            *) words='bash zsh fish powershell pwsh' ;;
         esac
         ;;
     'completion')

@@ -337,7 +337,7 @@ complete -c tokencli -n '__tokencli_at sandbox' -l drop -r -f -d 'Close the conn
 complete -c tokencli -n '__tokencli_at sandbox' -l quiet -s q -d 'Print only warnings and errors to stderr.'
 complete -c tokencli -n '__tokencli_at sandbox' -l verbose -s v -d 'Print more to stderr, secrets masked.'
 complete -c tokencli -n '__tokencli_at sandbox' -l help -s h -d 'Show this message and exit.'
-complete -c tokencli -n '__tokencli_at hook' -f -a 'bash zsh fish'
+complete -c tokencli -n '__tokencli_at hook' -f -a 'bash zsh fish powershell pwsh'
 complete -c tokencli -n '__tokencli_at hook' -l renew -d 'Print statements that renew the variables (for the prompt).'
 complete -c tokencli -n '__tokencli_at hook' -l config -r -F -d 'Configuration file (overrides $TOKENCLI_CONFIG).'
 complete -c tokencli -n '__tokencli_at hook' -l timeout -r -f -d 'Timeout of each request to a server, e.g. 30s.'

@@ -422,7 +422,7 @@ $TokencliWords = @{
         '-v' = $null
         '--help' = $null
         '-h' = $null
-        '' = @('bash', 'zsh', 'fish')
+        '' = @('bash', 'zsh', 'fish', 'powershell', 'pwsh')
     }
     'completion' = @{
         '--profiles' = $null

@@ -16,6 +16,7 @@ from tokencli.errors import UsageError
 from tokencli.terminal.pager import page_text
 
 INTEGRATIONS: tuple[str, ...] = (
+    "powershell",
     "exec",
     "request",
     "curl",

@@ -37,6 +37,8 @@ def hook(
     In a hooked shell, `tokencli get` and `tokencli export` read a fresh token from memory without
     starting a process. When in doubt, they run the program. The variables of the profiles named here
     are set, and renewed at the prompt before they expire. `tokencli_unhook` undoes all of it.
+
+    In PowerShell, `tokencli` itself isn't changed; `Get-TokencliToken` returns a fresh token.
     """
     names = profiles or ()
     if renew:

@@ -58,17 +58,20 @@ def print_renewal(app: App, shell: str, *profiles: str, stops_without_token: boo
             check_shared_variables(app, profiles, only=name)
             result = get_token(profile, app)
             ((_, token),) = build_token_variable(result.token, variable).variables
-            statements.append(f"_tokencli_set {variable} {_quote_value(hook_shell, token)};")
+            value = _quote_value(hook_shell, token)
+            statements.append(
+                hook_shell.set_statement.format(profile=name, variable=variable, value=value)
+            )
             due.append(compute_renewal_time(profile, result.token))
         except TokencliError as error:
-            report_error(error)
+            report_error(error, in_one_line=hook_shell.has_short_errors)
             due.append(now + RETRY_S)
             if variable:
-                statements.append(f"_tokencli_set {variable};")
+                statements.append(hook_shell.unset_statement.format(variable=variable))
     if stops_without_token:
         statements.append(hook_shell.profiles_statement % " ".join(names))
     statements.append(hook_shell.schedule_statement % min(due))
-    output.write_stdout(" ".join(statements) + "\n")
+    output.write_stdout(hook_shell.separator.join(filter(None, statements)) + "\n")
 
 
 def check_shared_variables(
@@ -91,7 +94,9 @@ def check_shared_variables(
 
 
 def _quote_value(shell: HookShell, value: str) -> str:
-    """Quote a value as the shell's dialect does."""
+    """Quote a value, which is one word of visible ASCII characters, as the shell's dialect does."""
+    if not shell.dialect:
+        return value
     quoted: str = import_module(f"tokencli.formats.{shell.dialect}").quote_value(value)
     return quoted
 

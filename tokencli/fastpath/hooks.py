@@ -15,7 +15,7 @@ class HookShell:
     """What differs between hooked shells."""
 
     dialect: str
-    """The module of `tokencli.formats` that quotes its values."""
+    """The module of `tokencli.formats` that quotes its values; empty if they are printed as they are."""
     schedule_statement: str
     """Sets the epoch second (`%d`) of the next renewal."""
     profiles_statement: str
@@ -26,8 +26,32 @@ class HookShell:
     """Defines the functions again in a shell that has those of 0.1, which lack some."""
     user_id: str = "$EUID"
     """The variable with the effective user ID; empty if the shell has none."""
+    set_statement: str = "_tokencli_set {variable} {value};"
+    """Exports a `variable` with the token of a `profile` as its `value`."""
+    unset_statement: str = "_tokencli_set {variable};"
+    separator: str = " "
+    """Stands between two statements."""
+    template: str = ""
+    """The file with its functions; by default `hook.SHELL`."""
+    profile_separator: str = " "
+    """Stands between two quoted profile names in the template."""
+    has_short_errors: bool = False
+    """Whether a failed renewal is reported in one line."""
 
 
+POWERSHELL = HookShell(
+    "",
+    "next %d",
+    "profiles %s",
+    "tokencli hook powershell corp | Out-String | Invoke-Expression    in $PROFILE",
+    "",
+    set_statement="set {profile} {variable} {value}",
+    unset_statement="unset {variable}",
+    separator="\n",
+    template="hook.ps1",
+    profile_separator=", ",
+    has_short_errors=True,
+)
 HOOK_SHELLS = {
     "bash": HookShell(
         "sh",
@@ -51,6 +75,9 @@ HOOK_SHELLS = {
         "builtin functions --query _tokencli_set; or command tokencli hook fish | builtin source;",
         user_id="",
     ),
+    # PowerShell gets data instead of statements, because it can log what it evaluates.
+    "powershell": POWERSHELL,
+    "pwsh": POWERSHELL,
 }
 
 
@@ -61,13 +88,16 @@ def render_hook_script(shell: str, profiles: Sequence[str]) -> str:
         UsageError: the shell is not supported, or a profile name is invalid.
     """
     check_hook_arguments(shell, profiles)
-    text = Path(__file__).with_name(f"hook.{shell}").read_text(encoding="utf-8")
-    user_id = HOOK_SHELLS[shell].user_id or str(os.geteuid())
+    hook_shell = HOOK_SHELLS[shell]
+    text = (
+        Path(__file__).with_name(hook_shell.template or f"hook.{shell}").read_text(encoding="utf-8")
+    )
+    user_id = hook_shell.user_id or str(os.geteuid())
     base_dirs = reader.records_base_dirs("$XDG_RUNTIME_DIR", user_id)
     placeholders = {
         "@RECORD_FORMAT@": reader.RECORD_FORMAT,
         "@VERSION@": __version__,
-        "@PROFILES@": " ".join(f"'{name}'" for name in profiles),
+        "@PROFILES@": hook_shell.profile_separator.join(f"'{name}'" for name in profiles),
         "@BASE_DIRS@": " ".join(f'"{path}"' for path in base_dirs),
         "@APP_DIR@": reader.APP_DIR,
         "@RECORDS_PATH@": f"{reader.APP_DIR}/{reader.RECORDS_DIR}",
