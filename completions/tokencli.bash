@@ -290,7 +290,7 @@ _tokencli_complete() {
         case "$before" in
             --config) kind=files ;;
             --timeout) words='' ;;
-            *) words='getting-started walkthroughs sandbox profiles secrets scripts ci integrations exec request curl proxy keep git kubernetes docker aws httpie dotenv netrc clipboard api-clients pip npm terraform ansible sign-in oauth any-endpoint provider-reference inspect why troubleshooting error-codes security speed platforms python-api architecture testing get refresh export status log providers doctor login logout git-credential docker-credential keyring-credential hook completion help' ;;
+            *) words='getting-started walkthroughs sandbox profiles secrets scripts ci integrations powershell exec request curl proxy keep git kubernetes docker aws httpie dotenv netrc clipboard api-clients pip npm terraform ansible sign-in oauth any-endpoint provider-reference inspect why troubleshooting error-codes security speed platforms python-api architecture testing get refresh export status log providers doctor login logout git-credential docker-credential keyring-credential hook completion help' ;;
         esac
         ;;
     'profiles')

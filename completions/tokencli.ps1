@@ -447,7 +447,7 @@ $TokencliWords = @{
         '-v' = $null
         '--help' = $null
         '-h' = $null
-        '' = @('getting-started', 'walkthroughs', 'sandbox', 'profiles', 'secrets', 'scripts', 'ci', 'integrations', 'exec', 'request', 'curl', 'proxy', 'keep', 'git', 'kubernetes', 'docker', 'aws', 'httpie', 'dotenv', 'netrc', 'clipboard', 'api-clients', 'pip', 'npm', 'terraform', 'ansible', 'sign-in', 'oauth', 'any-endpoint', 'provider-reference', 'inspect', 'why', 'troubleshooting', 'error-codes', 'security', 'speed', 'platforms', 'python-api', 'architecture', 'testing', 'get', 'refresh', 'export', 'status', 'log', 'providers', 'doctor', 'login', 'logout', 'git-credential', 'docker-credential', 'keyring-credential', 'hook', 'completion', 'help')
+        '' = @('getting-started', 'walkthroughs', 'sandbox', 'profiles', 'secrets', 'scripts', 'ci', 'integrations', 'powershell', 'exec', 'request', 'curl', 'proxy', 'keep', 'git', 'kubernetes', 'docker', 'aws', 'httpie', 'dotenv', 'netrc', 'clipboard', 'api-clients', 'pip', 'npm', 'terraform', 'ansible', 'sign-in', 'oauth', 'any-endpoint', 'provider-reference', 'inspect', 'why', 'troubleshooting', 'error-codes', 'security', 'speed', 'platforms', 'python-api', 'architecture', 'testing', 'get', 'refresh', 'export', 'status', 'log', 'providers', 'doctor', 'login', 'logout', 'git-credential', 'docker-credential', 'keyring-credential', 'hook', 'completion', 'help')
     }
     'profiles' = @{
         '--json' = $null
