@@ -519,4 +519,4 @@ _tokencli_complete() {
     COMPREPLY=($(compgen -W "$words" -- "$current"))
 }
 
-complete -F _tokencli_complete tokencli
+complete -F _tokencli_complete tokencli tokencli.exe

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from shlex import quote
 from typing import Literal
 
@@ -38,7 +38,8 @@ def inspect_shell_addition(
 
     `loaded_hook` is the version of the hook through which this command was run.
     """
-    shell = Path(environ.get("SHELL", "")).name or None
+    # Git Bash names a program of Windows: C:\\…\\bash.exe.
+    shell = PureWindowsPath(environ.get("SHELL", "")).name.removesuffix(".exe") or None
     if shell is None or shell not in (HOOK_SHELLS if kind == "hook" else SCRIPT_RENDERERS):
         return ShellAddition(shell)
     if kind == "completion":

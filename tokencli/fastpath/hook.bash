@@ -30,6 +30,7 @@ function tokencli {
 # have been written already, so that it must not be written again.
 function _tokencli_warm {
     ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404)) || \return 1
+    [[ ${OSTYPE-} != msys && ${OSTYPE-} != cygwin ]] || \return 1 # Windows has no copies in memory
     \builtin local -
     \builtin set +aeuvx # a trace would show the token
     [[ a != A ]] || \return 1 # `shopt -s nocasematch`
@@ -125,7 +126,7 @@ function _tokencli_renew {
         \builtin export "${_tokencli_environment[@]}" >/dev/null 2>&1
         \command tokencli hook bash --renew "$@" "${_tokencli_profiles[@]}"
     )
-    \builtin eval "$_tokencli_statements"
+    \builtin eval "${_tokencli_statements//$'\r'/}" # programs of Windows may end lines with it
 }
 
 # Export variable $1 with the value $2, or unset it if there is none.

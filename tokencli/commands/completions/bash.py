@@ -77,5 +77,5 @@ _tokencli_complete() {{
     COMPREPLY=($(compgen -W "$words" -- "$current"))
 }}
 
-complete -F _tokencli_complete tokencli
+complete -F _tokencli_complete tokencli tokencli.exe
 """
