@@ -4,7 +4,6 @@ Imported at the top is what every `get` needs; imports inside methods keep start
 """
 
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -12,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from tokencli import platforms
 from tokencli.errors import SetupCommand, TokencliError
 from tokencli.fastpath import profile_cache, reader
 from tokencli.fastpath.records import FastPathRecords
@@ -67,7 +67,7 @@ class App:
     def config_path(self) -> Path:
         """Where the configuration file is, whether it exists or not."""
         usual = None if self.options.config else reader.config_file_path(self.environ)
-        if usual is not None and sys.platform == "linux":
+        if usual is not None and platforms.current().uses_xdg_directories:
             return Path(usual)
         from tokencli.config.config_file import find_config_path
 

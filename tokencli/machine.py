@@ -111,9 +111,7 @@ class Surroundings:
 
     remarks: tuple[str, ...] = ()
     """What is unusual, each as a sentence without a full stop."""
-    has_service_manager: bool = False
-    """Whether systemd runs, so that `timedatectl` works."""
-    platform: str = "linux"
-    """`sys.platform`."""
+    clock_command: str | None = None
+    """The command that sets the clock right; None if the user can't do that here."""
     is_clock_synchronized: bool | None = None
     """Whether the kernel says that its clock is synchronized, e.g. by NTP; None if unknown."""

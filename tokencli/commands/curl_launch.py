@@ -4,9 +4,9 @@ curl reads the token from a descriptor, as a configuration file (curl(1), option
 """
 
 import re
-import sys
 from collections.abc import Sequence
 
+from tokencli import platforms
 from tokencli.app import App
 from tokencli.commands.child_launch import run_in_place
 from tokencli.commands.error_report import is_repeatable, report_error
@@ -76,9 +76,10 @@ def launch_curl(
     if urls or anywhere:
         if profile.dpop:
             raise _bound_token_error(profile, command)
-        if sys.platform == "win32":
+        if not platforms.current().has_descriptor_paths:
             raise UsageError(
-                "tokencli curl needs descriptors with a path, which Windows doesn't have",
+                f"tokencli curl needs descriptors with a path, which {platforms.current().name}"
+                " doesn't have",
                 fix="send the request with tokencli request",
             )
         token = get_token(profile, app, min_ttl=min_ttl)

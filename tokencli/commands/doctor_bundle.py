@@ -4,13 +4,12 @@ import os
 import platform
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from itertools import count
 from pathlib import Path
 
-from tokencli import __version__
+from tokencli import __version__, platforms
 from tokencli.commands import output
 from tokencli.commands.doctor_context import DoctorApp
 from tokencli.config.load import Config
@@ -72,7 +71,7 @@ def write_bundle(
         app.clock.now(),
         collect_versions(),
         app.environ,
-        *_find_user(app.environ),
+        *platforms.current().find_user(app.environ),
         examined.results,
         examined.config,
         examined.profiles,
@@ -85,18 +84,6 @@ def write_bundle(
     write_atomically(Path(file), text.encode("utf-8", "backslashreplace"))
     terminal.print_note(f"wrote {file}; look at it before you send it", whole=True)
     terminal.print_note(f"it contains: {CONTENTS}", whole=True)
-
-
-def _find_user(environ: Mapping[str, str]) -> tuple[list[str], str]:
-    """Return the user's home directories and name."""
-    homes, name = [environ.get("HOME", "")], ""
-    if sys.platform != "win32":
-        import pwd
-
-        with suppress(KeyError):  # e.g. an arbitrary uid in a container
-            entry = pwd.getpwuid(os.geteuid())
-            homes, name = [*homes, entry.pw_dir], entry.pw_name
-    return homes, name
 
 
 def collect_versions() -> dict[str, str]:

@@ -1,6 +1,5 @@
 """`tokencli log`: what happened to tokens, as a time line."""
 
-import select
 import sys
 import time
 from datetime import UTC, datetime
@@ -8,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tokencli import platforms
 from tokencli.app import App
 from tokencli.commands import output
 from tokencli.commands.log_view import describe_event, event_to_dict, render_log
@@ -149,10 +149,5 @@ def _follow(app: App, name: str | None, since: float | None, *, json_output: boo
 
 def _wait_for_reader(seconds: float) -> None:
     """Wait, unless the reader of stdout is gone; raises ReaderClosedError."""
-    if sys.platform == "win32":
-        time.sleep(seconds)
-        return
-    poll = select.poll()
-    poll.register(sys.stdout.fileno(), 0)  # only errors
-    if any(flags & (select.POLLERR | select.POLLHUP) for _, flags in poll.poll(seconds * 1000)):
+    if not platforms.current().wait_for_reader(sys.stdout.fileno(), seconds):
         raise output.ReaderClosedError

@@ -2,12 +2,12 @@
 
 import os
 import shutil
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from tokencli import platforms
 from tokencli.app import App
 from tokencli.core.token_keeper import RENEWAL_SHARE, KeptToken, TokenKeeper
 from tokencli.errors import StorageError, TokencliError, UsageError
@@ -210,8 +210,8 @@ def _missing_memory_error() -> StorageError:
     """Return the error that says why there is no place for the files."""
     cause = (
         explain_missing_runtime_dir()
-        if sys.platform == "linux"
-        else "on this system, no directory is known to be in memory only"
+        if platforms.current().has_memory_directories
+        else f"{platforms.current().name} has no directory that is known to be in memory only"
     )
     return StorageError(
         "--file needs a directory in memory for the token",
@@ -228,8 +228,8 @@ def open_token_descriptor(token: Secret) -> int:
     Raises:
         UsageError: this system can't hand over descriptors, or the token doesn't fit into a pipe.
     """
-    if sys.platform == "win32":
-        raise UsageError("--fd is not supported on Windows")
+    if not platforms.current().has_descriptor_paths:
+        raise UsageError(f"--fd is not supported on {platforms.current().name}")
     data = token.reveal().encode("ascii")
     if not hasattr(os, "memfd_create"):
         pipe = open_filled_pipe(data)

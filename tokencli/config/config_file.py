@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
+from tokencli import platforms
 from tokencli.config.toml_positions import iter_statements
 from tokencli.errors import ConfigError, ConfigProblem
 from tokencli.shell_words import quote, user_shell
@@ -28,7 +29,7 @@ def find_config_path(explicit: str | None, environ: Mapping[str, str]) -> Path:
     named = explicit or environ.get("TOKENCLI_CONFIG")
     if named:
         return _to_absolute(_expand_user(named, environ), named)
-    if sys.platform in ("win32", "darwin"):
+    if not platforms.current().uses_xdg_directories:
         from platformdirs import user_config_path
 
         return user_config_path("tokencli", appauthor=False) / "config.toml"

@@ -4,16 +4,52 @@ import sys
 
 assert sys.platform != "win32"  # for mypy, which checks for Windows as well
 
-from collections.abc import Mapping, Sequence
+import os
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
 
 from tokencli.platforms.platform import has_display
 from tokencli.platforms.posix import Posix
+
+_CONTAINER_FILES = ("/.dockerenv", "/run/.containerenv")
+_CLOCK_UNSYNCHRONIZED = 5
+"""TIME_ERROR, see adjtimex(2)."""
 
 
 class Linux(Posix):
     """Linux."""
 
     name = "Linux"
+    uses_xdg_directories = True
+    has_memory_directories = True
+
+    def describe_session(self, environ: Mapping[str, str]) -> Iterator[str]:
+        yield from super().describe_session(environ)
+        if environ.get("container") or any(map(os.path.exists, _CONTAINER_FILES)):
+            yield "this is a container, which usually has no keyring"
+        if (
+            not environ.get("DBUS_SESSION_BUS_ADDRESS")
+            and not pathlib.Path(f"/run/user/{os.geteuid()}/bus").exists()
+        ):
+            yield "there is no D-Bus session, so no desktop keyring can be reached"
+
+    def is_clock_synchronized(self) -> bool | None:
+        """Ask the kernel, which NTP tells; see adjtimex(2)."""
+        import ctypes
+
+        try:
+            timex = ctypes.create_string_buffer(
+                512
+            )  # larger than struct timex; modes = 0 only reads
+            state = ctypes.CDLL(None).adjtimex(timex)
+        except (OSError, AttributeError):
+            return None
+        return None if state < 0 else state != _CLOCK_UNSYNCHRONIZED
+
+    def clock_command(self) -> str | None:
+        """Name that of systemd, if it runs here."""
+        has_systemd = pathlib.Path("/run/systemd/system").is_dir()
+        return "sudo timedatectl set-ntp true" if has_systemd else None
 
     def has_screen(self, environ: Mapping[str, str]) -> bool:
         return has_display(environ)

@@ -34,6 +34,9 @@ class MacOS(Posix):
         self._control_file = control_file
         self._sync = sync
 
+    def clock_command(self) -> str:
+        return "sudo sntp -sS time.apple.com"
+
     def has_screen(self, environ: Mapping[str, str]) -> bool:
         return has_display(environ) or not is_remote(environ)
 

@@ -1,7 +1,7 @@
 """The decisions that depend on the operating system."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from socket import socket
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
@@ -50,6 +50,29 @@ class Platform(ABC):
 
     pipe_encoding: ClassVar[str | None] = None
     """The encoding of stdout and stderr in pipes and files; None if it is the locale's."""
+
+    uses_xdg_directories: ClassVar[bool] = False
+    """Whether files are where the XDG Base Directory Specification says."""
+    has_memory_directories: ClassVar[bool] = False
+    """Whether it can be told of a directory that it is the user's own and in memory only."""
+    has_descriptor_paths: ClassVar[bool]
+    """Whether a program can open a descriptor that it got from its parent as /dev/fd/N."""
+
+    @abstractmethod
+    def find_user(self, environ: Mapping[str, str]) -> tuple[list[str], str]:
+        """Return the paths of the user's home directory, and the user's name; empty if unknown."""
+
+    @abstractmethod
+    def describe_session(self, environ: Mapping[str, str]) -> Iterator[str]:
+        """Yield what is unusual about this session, each as a sentence without a full stop."""
+
+    def is_clock_synchronized(self) -> bool | None:
+        """Tell whether the system says that its clock is right; None if it doesn't say."""
+        return None
+
+    @abstractmethod
+    def clock_command(self) -> str | None:
+        """Return the command that sets the clock right, or None if the user can't do that here."""
 
     @abstractmethod
     def has_screen(self, environ: Mapping[str, str]) -> bool:
@@ -156,6 +179,18 @@ class Platform(ABC):
     @abstractmethod
     def describe_exit(self, status: int) -> str:
         """Say how a process ended that returned this status other than 0, e.g. `exited with code 3`."""
+
+    @abstractmethod
+    def lock_file(self, descriptor: int) -> None:
+        """Lock an open file against other processes until it is closed.
+
+        Raises:
+            BlockingIOError, PermissionError: it is locked now. OSError: its file system has no locks.
+        """
+
+    @abstractmethod
+    def wait_for_reader(self, descriptor: int, seconds: float) -> bool:
+        """Wait for so long, or until nobody reads the pipe any more; tell whether somebody does."""
 
     @abstractmethod
     def sync_file(self, descriptor: int) -> None:

@@ -7,7 +7,8 @@ assert sys.platform != "win32"  # for mypy, which checks for Windows as well
 import errno
 import os
 from abc import ABC
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tokencli.platforms.platform import Platform, ProcessGroup, SignalTable
@@ -90,6 +91,38 @@ class Posix(Platform, ABC):
 
     def describe_exit(self, status: int) -> str:
         return f"was killed by signal {-status}" if status < 0 else f"exited with code {status}"
+
+    has_descriptor_paths = True
+
+    def find_user(self, environ: Mapping[str, str]) -> tuple[list[str], str]:
+        import pwd
+
+        homes, name = [environ.get("HOME", "")], ""
+        with suppress(KeyError):  # e.g. an arbitrary uid in a container
+            entry = pwd.getpwuid(os.geteuid())
+            homes, name = [*homes, entry.pw_dir], entry.pw_name
+        return homes, name
+
+    def describe_session(self, environ: Mapping[str, str]) -> Iterator[str]:
+        if environ.get("HOME", "").startswith("/"):
+            return
+        if self.find_user(environ)[1]:
+            yield "HOME is not set, so the home directory is that of the user database"
+        else:
+            yield f"HOME is not set, and the user database has no entry for uid {os.geteuid()}"
+
+    def lock_file(self, descriptor: int) -> None:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def wait_for_reader(self, descriptor: int, seconds: float) -> bool:
+        import select
+
+        poll = select.poll()
+        poll.register(descriptor, 0)  # only errors
+        gone = select.POLLERR | select.POLLHUP
+        return not any(flags & gone for _, flags in poll.poll(seconds * 1000))
 
     def prepare_listener(self, listener: Any) -> None:
         import socket

@@ -4,7 +4,7 @@ import errno
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from tokencli.platforms.platform import (
@@ -52,6 +52,10 @@ class WindowsCalls(Protocol):
 
         What the process starts from now on is in the job as well, unless the job `ends_with_us`.
         """
+        ...
+
+    def lock_byte(self, descriptor: int, position: int) -> None:
+        """Lock a byte of an open file (LockFile by `_locking`); raises PermissionError if it is locked."""
         ...
 
     def end_job(self, job: int) -> None:
@@ -198,6 +202,17 @@ class Windows(Platform):
         shown = f"0x{status:08X}" if status >= 0x80000000 else str(status)
         return f"exited with code {shown}"
 
+    has_descriptor_paths = False
+
+    def find_user(self, environ: Mapping[str, str]) -> tuple[list[str], str]:
+        return [environ.get("USERPROFILE", "")], environ.get("USERNAME", "")
+
+    def describe_session(self, environ: Mapping[str, str]) -> Iterator[str]:
+        yield from ()
+
+    def clock_command(self) -> str:
+        return "w32tm /resync"
+
     def has_screen(self, environ: Mapping[str, str]) -> bool:
         return has_display(environ) or not is_remote(environ)
 
@@ -253,6 +268,15 @@ class Windows(Platform):
 
     def detach_options(self) -> dict[str, Any]:
         return {"creationflags": _CREATE_NO_WINDOW}
+
+    def lock_file(self, descriptor: int) -> None:
+        """Lock one byte far behind the content, since nobody could read a byte that is locked."""
+        self.calls.lock_byte(descriptor, 1 << 30)
+
+    def wait_for_reader(self, descriptor: int, seconds: float) -> bool:
+        """Wait: only a write tells that the reader has gone."""
+        time.sleep(seconds)
+        return True
 
     def sync_file(self, descriptor: int) -> None:
         """Call FlushFileBuffers, as `os.fsync` does."""

@@ -9,6 +9,7 @@ assert sys.platform == "win32"
 
 import ctypes
 import msvcrt
+import os
 from collections.abc import Callable
 from ctypes import wintypes
 from typing import Any
@@ -115,6 +116,10 @@ class WindowsApi:
         finally:
             _close_handle(process)
         return job
+
+    def lock_byte(self, descriptor: int, position: int) -> None:
+        os.lseek(descriptor, position, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
 
     def end_job(self, job: int) -> None:
         _terminate_job(job, 1)

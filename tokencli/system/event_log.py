@@ -17,6 +17,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from tokencli import platforms
 from tokencli.errors import StorageError, TokencliError
 from tokencli.models import Secret
 from tokencli.system import private_files
@@ -291,15 +292,7 @@ def _lock_briefly(fd: int) -> bool:
     end = time.monotonic() + _LOCK_PATIENCE_S
     while True:
         try:
-            if sys.platform == "win32":
-                import msvcrt
-
-                os.lseek(fd, 1 << 30, os.SEEK_SET)  # behind the lines, which stay readable
-                msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
-            else:
-                import fcntl
-
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            platforms.current().lock_file(fd)
         except (BlockingIOError, PermissionError):
             if time.monotonic() > end:
                 return False

@@ -1,13 +1,11 @@
 """What is unusual about the process's environment, and the state of the user's directories."""
 
-import ctypes
 import os
 import shutil
-import sys
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 
+from tokencli import platforms
 from tokencli.errors import StorageError
 from tokencli.machine import DirectoryReport, Surroundings
 from tokencli.system.private_files import build_storage_error, ensure_private_dir
@@ -18,33 +16,21 @@ from tokencli.system.user_dirs import (
     state_dir,
 )
 
-_CONTAINER_FILES = ("/.dockerenv", "/run/.containerenv")
 _STATE_SUBDIRS = ("locks", "journal", "tokens", "keys", "accounts", "issuers", "event_log")
-_CLOCK_UNSYNCHRONIZED = 5
-"""TIME_ERROR, see adjtimex(2)."""
 
 
 def describe_surroundings(environ: Mapping[str, str], *, is_user_present: bool) -> Surroundings:
     """Return what changes how tokencli works here, compared with a user's own terminal."""
+    platform = platforms.current()
     return Surroundings(
         tuple(_list_remarks(environ, is_user_present=is_user_present)),
-        has_service_manager=Path("/run/systemd/system").is_dir(),
-        platform=sys.platform,
-        is_clock_synchronized=_is_clock_synchronized(),
+        clock_command=platform.clock_command(),
+        is_clock_synchronized=platform.is_clock_synchronized(),
     )
 
 
 def _list_remarks(environ: Mapping[str, str], *, is_user_present: bool) -> Iterator[str]:
-    if sys.platform != "win32" and not environ.get("HOME", "").startswith("/"):
-        if _is_user_known():
-            yield "HOME is not set, so the home directory is that of the user database"
-        else:
-            yield f"HOME is not set, and the user database has no entry for uid {os.geteuid()}"
-    if sys.platform == "linux":
-        if environ.get("container") or any(map(os.path.exists, _CONTAINER_FILES)):
-            yield "this is a container, which usually has no keyring"
-        if not environ.get("DBUS_SESSION_BUS_ADDRESS") and not _has_session_bus():
-            yield "there is no D-Bus session, so no desktop keyring can be reached"
+    yield from platforms.current().describe_session(environ)
     if environ.get("SUDO_USER"):
         yield "this was started by sudo, so keyring, files and state are those of root"
     elif environ.get("SSH_CONNECTION"):
@@ -55,30 +41,6 @@ def _list_remarks(environ: Mapping[str, str], *, is_user_present: bool) -> Itera
         yield "there is no terminal, so tokencli can't ask for anything"
     if shutil.which("tokencli", path=environ.get("PATH")) is None:
         yield "tokencli is not on PATH, so hooks, completion and the commands shown here don't find it"
-
-
-def _is_user_known() -> bool:
-    import pwd
-
-    with suppress(KeyError):  # e.g. an arbitrary uid in a container
-        return bool(pwd.getpwuid(os.geteuid()))
-    return False
-
-
-def _has_session_bus() -> bool:
-    return sys.platform != "win32" and Path(f"/run/user/{os.geteuid()}/bus").exists()
-
-
-def _is_clock_synchronized() -> bool | None:
-    """Return whether the kernel's clock is synchronized, e.g. by NTP; None if unknown."""
-    if sys.platform != "linux":
-        return None
-    try:
-        timex = ctypes.create_string_buffer(512)  # larger than struct timex; modes = 0 only reads
-        state = ctypes.CDLL(None).adjtimex(timex)
-    except (OSError, AttributeError):
-        return None
-    return None if state < 0 else state != _CLOCK_UNSYNCHRONIZED
 
 
 def inspect_directories(
@@ -95,7 +57,7 @@ def inspect_directories(
     state = state_dir()
     in_tmp = "the home directory is missing or not writable" if state.parts[1:2] == ("tmp",) else ""
     yield _inspect_state_dir("state", state, in_tmp)
-    if sys.platform != "linux":
+    if not platforms.current().has_memory_directories:
         return
     runtime = runtime_dir(environ)
     if runtime is None:

@@ -1,7 +1,6 @@
 """The store `none`: tokens in this process's memory."""
 
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import RLock
@@ -13,7 +12,9 @@ from tokencli.token_store import StoreContext
 _STORED_TOKENS: dict[str, StoredTokenSet] = {}
 _STARTED_REFRESHES: dict[str, Secret] = {}
 _CREDENTIAL_LOCKS: dict[str, RLock] = {}
-if sys.platform != "win32":  # a forked child lacks the threads that hold them
+if hasattr(
+    os, "register_at_fork"
+):  # not on Windows; a forked child lacks the threads that hold them
     os.register_at_fork(after_in_child=_CREDENTIAL_LOCKS.clear)
 
 

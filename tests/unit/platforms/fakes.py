@@ -19,6 +19,8 @@ class FakeWindows:
     """Whether the console can interpret escape sequences."""
     has_jobs: bool = True
     """Whether a process can be put into a job."""
+    is_file_locked: bool = False
+    """Whether another process has locked each file."""
     handlers: list[Callable[[int], bool]] = field(default_factory=list)
     """The handlers of console events."""
     log: list[tuple[object, ...]] = field(default_factory=list)
@@ -38,6 +40,11 @@ class FakeWindows:
         if not self.has_jobs:
             raise OSError(5, "Access is denied")
         return 77
+
+    def lock_byte(self, descriptor: int, position: int) -> None:
+        self.log.append(("lock_byte", descriptor, position))
+        if self.is_file_locked:
+            raise PermissionError(13, "Permission denied")
 
     def end_job(self, job: int) -> None:
         self.log.append(("end_job", job))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.platforms.fakes import FakeMac, build_platforms
+from tests.unit.platforms.fakes import FakeMac, FakeWindows, build_platforms
 from tokencli import platforms
 from tokencli.platforms.linux import Linux
 from tokencli.platforms.macos import MacOS
@@ -180,3 +180,72 @@ def test_only_the_keychain_asks_by_itself(
         for each in (LINUX, MACOS, WINDOWS)
     ]
     assert found == [linux, macos, False]
+
+
+def test_where_things_are_differs() -> None:
+    """Only Linux has the XDG directories, and tells which of them are in memory."""
+    everywhere = (LINUX, MACOS, WINDOWS)
+    assert [each.uses_xdg_directories for each in everywhere] == [True, False, False]
+    assert [each.has_memory_directories for each in everywhere] == [True, False, False]
+    assert [each.has_descriptor_paths for each in everywhere] == [True, True, False]
+
+
+def test_a_user_has_a_home_and_a_name() -> None:
+    """By the user database and HOME, or by the variables that Windows sets."""
+    for platform in (LINUX, MACOS):
+        homes, name = platform.find_user({"HOME": "/elsewhere"})
+        assert homes[0] == "/elsewhere" and name
+    user = {"USERPROFILE": r"C:\Users\Zoë Müller", "USERNAME": "Zoë Müller", "HOME": "/x"}
+    assert WINDOWS.find_user(user) == ([user["USERPROFILE"]], user["USERNAME"])
+    assert WINDOWS.find_user({}) == ([""], "")
+
+
+def test_only_linux_misses_a_session_bus() -> None:
+    """And a home directory is that of HOME on POSIX systems alone."""
+    said = [" ".join(each.describe_session({})) for each in (LINUX, MACOS, WINDOWS)]
+    assert ["HOME is not set" in each for each in said] == [True, True, False]
+    assert not any("D-Bus" in each for each in said[1:])
+    bus = {"HOME": "/home/u", "DBUS_SESSION_BUS_ADDRESS": "unix:path=/x"}
+    assert not any("D-Bus" in each for each in LINUX.describe_session(bus))
+    assert ["container" in each for each in LINUX.describe_session({**bus, "container": "x"})] == [
+        True
+    ]
+
+
+def test_the_clock_is_set_by_the_systems_own_command() -> None:
+    """And only Linux's kernel says whether that is needed."""
+    assert MACOS.clock_command() == "sudo sntp -sS time.apple.com"
+    assert WINDOWS.clock_command() == "w32tm /resync"
+    assert [each.is_clock_synchronized() for each in (MACOS, WINDOWS)] == [None, None]
+    assert LINUX.is_clock_synchronized() in (True, False, None)
+
+
+@pytest.mark.parametrize("platform", [LINUX, MACOS], ids=lambda each: each.name)
+def test_a_locked_file_is_not_locked_again(platform: Platform, tmp_path: Path) -> None:
+    """Not even by this process under another descriptor."""
+    path = tmp_path / "file"
+    with path.open("wb") as first, path.open("rb+") as second:
+        platform.lock_file(first.fileno())
+        with pytest.raises(BlockingIOError):
+            platform.lock_file(second.fileno())
+
+
+def test_windows_locks_behind_the_content() -> None:
+    """So that others can read it: a byte that is locked can't be read there."""
+    system = FakeWindows()
+    Windows(system).lock_file(7)
+    assert system.log == [("lock_byte", 7, 1 << 30)]
+    with pytest.raises(PermissionError):
+        Windows(FakeWindows(is_file_locked=True)).lock_file(7)
+
+
+@ALL
+def test_waiting_ends_when_the_reader_has_gone(platform: Platform) -> None:
+    """Where that can be told without a write; on Windows the wait goes on to its end."""
+    reader, writer = os.pipe()
+    try:
+        assert platform.wait_for_reader(writer, 0.001) is True
+        os.close(reader)
+        assert platform.wait_for_reader(writer, 0.001) is (platform is WINDOWS)
+    finally:
+        os.close(writer)

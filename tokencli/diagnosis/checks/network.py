@@ -27,7 +27,7 @@ from tokencli.errors import (
     TokencliError,
 )
 from tokencli.humanize import compare_clock, humanize_duration
-from tokencli.machine import ConnectionReport, Surroundings
+from tokencli.machine import ConnectionReport
 from tokencli.models import CLOCK_TOLERANCE_S, NOTABLE_SKEW_S, Profile, Secret
 from tokencli.oauth.client_authentication import METHOD_SECRETS
 from tokencli.oauth.discovery import (
@@ -43,11 +43,6 @@ if TYPE_CHECKING:
 EXPIRY_WARNING_DAYS = 30
 """A certificate that expires within so many days is worth a warning."""
 DAY_S = 86_400.0
-_CLOCK_COMMANDS = {
-    "darwin": "sudo sntp -sS time.apple.com",
-    "win32": "w32tm /resync",
-}
-"""Platform -> the command that sets the clock; on Linux only a service manager's."""
 
 
 def _failure_at(subject: Subject, *stages: str) -> Outcome | None:
@@ -167,7 +162,7 @@ def check_clock(subject: Subject) -> Outcome:
         return passed(f"agrees with {report.authority}'s")
     detail = compare_clock(skew, f"{report.authority}'s")
     surroundings = subject.ctx.describe_surroundings()
-    fix = _clock_command(surroundings)
+    fix = surroundings.clock_command
     if surroundings.is_clock_synchronized:
         cause, fix = "this computer's clock is synchronized, so the server's is wrong", None
     elif surroundings.is_clock_synchronized is None:
@@ -179,12 +174,6 @@ def check_clock(subject: Subject) -> Outcome:
     if abs(skew) <= CLOCK_TOLERANCE_S:
         return warned(detail, cause=cause, fix=fix)
     return failed(detail, cause=cause, fix=fix)
-
-
-def _clock_command(surroundings: Surroundings) -> str | None:
-    if surroundings.platform == "linux" and surroundings.has_service_manager:
-        return "sudo timedatectl set-ntp true"
-    return _CLOCK_COMMANDS.get(surroundings.platform)
 
 
 def check_discovery(subject: Subject) -> Outcome:
