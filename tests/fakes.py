@@ -252,6 +252,9 @@ class FakeKeyring:
     def delete_secret(self, ref: SecretRef, *, everywhere: bool = False) -> bool:
         return self.secrets.pop(ref.target, None) is not None
 
+    def delete_command(self, service: str, username: str = "") -> str:
+        return f"delete {service} {username}".strip()
+
 
 @dataclass
 class FakeStore:

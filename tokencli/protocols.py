@@ -303,6 +303,10 @@ class WritableSecretSource(SecretSource, Protocol):
         """Delete the secret, with `everywhere` for other servers as well; return whether it existed."""
         ...
 
+    def delete_command(self, service: str, username: str = "") -> str:
+        """Return the system's command that deletes an item, or the first item of the service."""
+        ...
+
     def read_account(self, ref: SecretRef) -> Mapping[str, str] | None:
         """Return the account that the secret was stored for; None if there is no record of it."""
         ...

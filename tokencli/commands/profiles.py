@@ -24,7 +24,6 @@ from tokencli.commands.profiles_view import (
 from tokencli.commands.registry import create_command_group
 from tokencli.core.local_data import (
     find_keyring_secrets,
-    keyring_delete_command,
     may_have_keyring_secrets,
 )
 from tokencli.core.logout import delete_profile_data
@@ -183,7 +182,7 @@ def _print_remaining_secrets(app: App, name: str, profile: Profile | None) -> No
     """Name the secrets that the OS keyring still holds for a removed profile."""
     if profile is None:
         if not app.config.isolated and may_have_keyring_secrets(name, app):
-            command = keyring_delete_command(f"tokencli:{name}:password")
+            command = app.keyring.delete_command(f"tokencli:{name}:password")
             app.terminal.print_note(
                 f"the OS keyring may still hold its secrets; to delete one: {command}"
             )
@@ -191,7 +190,7 @@ def _print_remaining_secrets(app: App, name: str, profile: Profile | None) -> No
     for ref, is_stored in find_keyring_secrets(profile, app):
         service, username = ref.target
         is_own_service = service.startswith(f"tokencli:{name}:")
-        command = keyring_delete_command(service, "" if is_own_service else username)
+        command = app.keyring.delete_command(service, "" if is_own_service else username)
         holds = "still holds" if is_stored else "may still hold"
         app.terminal.print_note(f"the OS keyring {holds} its {ref.name}; to delete it: {command}")
 

@@ -1,20 +1,11 @@
 """Delete and list what is stored locally for a profile: its tokens, and its secrets in the OS keyring."""
 
-import shlex
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tokencli.errors import KeyringError, NoKeyringError, StorageError, TokencliError
 from tokencli.models import Profile, SecretRef
 from tokencli.protocols import Context
-
-_DELETE_COMMANDS = {
-    "darwin": ("security delete-generic-password -s {}", " -a {}"),
-    "win32": ("cmdkey /delete:{}", ""),
-}
-"""Platform -> the command that deletes a keyring item by its service, and the option for its user name."""
-_DEFAULT_DELETE_COMMAND = "secret-tool clear service {}", " username {}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +44,7 @@ def delete_local_data(
             token_count += store.delete_profile_tokens(profile.name, force=force)
         except KeyringError as error:
             keyring_error = error
-            left_in_keyring["tokens"] = keyring_delete_command(f"tokencli:{profile.name}:token")
+            left_in_keyring["tokens"] = ctx.keyring.delete_command(f"tokencli:{profile.name}:token")
         except StorageError as error:
             storage_error = error
     # After the stores: a renewal that was running has cached its token before it released the lock.
@@ -69,7 +60,9 @@ def delete_local_data(
         except KeyringError as error:
             keyring_error = error
             is_ours = service.startswith(f"tokencli:{profile.name}:")
-            left_in_keyring[ref.name] = keyring_delete_command(service, "" if is_ours else username)
+            left_in_keyring[ref.name] = ctx.keyring.delete_command(
+                service, "" if is_ours else username
+            )
     if keyring_error is not None:
         _report_unreachable_keyring(
             profile,
@@ -113,13 +106,6 @@ def _delete_cached_token(profile: Profile, ctx: Context) -> StorageError | None:
             f"a copy of the access token is no longer used, but couldn't be deleted: {message}"
         )
     return None
-
-
-def keyring_delete_command(service: str, username: str = "") -> str:
-    """Return this platform's command that deletes a keyring item."""
-    by_service, by_username = _DELETE_COMMANDS.get(sys.platform, _DEFAULT_DELETE_COMMAND)
-    text = by_service + by_username if username else by_service
-    return text.format(shlex.quote(service), shlex.quote(username))
 
 
 def _report_unreachable_keyring(

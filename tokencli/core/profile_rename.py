@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 
-from tokencli.core.local_data import delete_local_data, keyring_delete_command
+from tokencli.core.local_data import delete_local_data
 from tokencli.errors import KeyringError, LockTimeoutError, NoKeyringError, StorageError
 from tokencli.models import Profile, SecretRef, StoredTokenSet
 from tokencli.protocols import Context, TokenStore
@@ -109,7 +109,7 @@ def _iter_moved_secrets(
                 raise
             # It was stored for another server or account, so the profile can't use it.
             ctx.terminal.print_warning(
-                f"skipped: {error.message}; to delete it: {keyring_delete_command(ref.target[0])}"
+                f"skipped: {error.message}; to delete it: {ctx.keyring.delete_command(ref.target[0])}"
             )
 
 

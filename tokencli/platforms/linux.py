@@ -51,6 +51,10 @@ class Linux(Posix):
         has_systemd = pathlib.Path("/run/systemd/system").is_dir()
         return "sudo timedatectl set-ntp true" if has_systemd else None
 
+    def keyring_delete_command(self, service: str, username: str) -> list[str]:
+        attribute = ["username", username] if username else []
+        return ["secret-tool", "clear", "service", service, *attribute]
+
     def has_screen(self, environ: Mapping[str, str]) -> bool:
         return has_display(environ)
 

@@ -25,6 +25,8 @@ class MacOS(Posix):
 
     name = "macOS"
     browser_opener = ("/usr/bin/open",)
+    keyring_deletes_before_adding = True
+    keyring_lists_items = False
 
     def __init__(
         self,
@@ -37,12 +39,19 @@ class MacOS(Posix):
     def clock_command(self) -> str:
         return "sudo sntp -sS time.apple.com"
 
+    def keyring_delete_command(self, service: str, username: str) -> list[str]:
+        account = ["-a", username] if username else []
+        return ["security", "delete-generic-password", "-s", service, *account]
+
     def has_screen(self, environ: Mapping[str, str]) -> bool:
         return has_display(environ) or not is_remote(environ)
 
     def can_keyring_prompt(self, environ: Mapping[str, str], *, is_interactive: bool) -> bool:
-        """Unless this is an SSH session: the Keychain itself asks which program may read an item."""
-        return not is_remote(environ)
+        """In a terminal, unless this is an SSH session: the Keychain itself asks who may read an item.
+
+        A pipe may be part of a terminal's command line; cron has no TERM.
+        """
+        return not is_remote(environ) and (is_interactive or bool(environ.get("TERM")))
 
     def list_clipboards(self, environ: Mapping[str, str]) -> Sequence[str]:
         return ("macos",)

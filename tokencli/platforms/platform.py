@@ -74,6 +74,17 @@ class Platform(ABC):
     def clock_command(self) -> str | None:
         """Return the command that sets the clock right, or None if the user can't do that here."""
 
+    keyring_item_limit: ClassVar[int | None] = None
+    """UTF-16 units of one item of the system's keyring; None if nothing that is stored is too long."""
+    keyring_deletes_before_adding: ClassVar[bool] = False
+    """Whether the keyring library replaces an item in two steps, between which there is none."""
+    keyring_lists_items: ClassVar[bool] = True
+    """Whether the keyring library finds the items of a service without their user names."""
+
+    @abstractmethod
+    def keyring_delete_command(self, service: str, username: str) -> list[str]:
+        """Return the words of the command that deletes a keyring item; the user name may be empty."""
+
     @abstractmethod
     def has_screen(self, environ: Mapping[str, str]) -> bool:
         """Tell whether a window can be expected to open on the user's screen."""

@@ -32,6 +32,25 @@ _SAFE_IN_BATCH = frozenset("#$*+-./:?@\\_")
 """The punctuation that needs no quotation marks in an argument of a batch file."""
 
 
+_OWN_SERVICE = "tokencli:"
+
+
+def is_own_keyring_service(service: str) -> bool:
+    """Tell whether the items of a service are tokencli's own, rather than named in a profile."""
+    return service.startswith(_OWN_SERVICE)
+
+
+def name_credential(service: str) -> str:
+    """Return the name of a service's item in the Credential Manager.
+
+    Windows compares names without regard to case, and profiles `corp` and `Corp` are two. So each
+    letter that isn't a small one follows a `+`, which no name of a profile contains.
+    """
+    if not is_own_keyring_service(service):
+        return service
+    return "".join(f"+{char}" if char != char.lower() else char for char in service)
+
+
 class WindowsCalls(Protocol):
     """The functions of Windows that tokencli calls; tests have a fake of them."""
 
@@ -77,6 +96,8 @@ class Windows(Platform):
 
     name = "Windows"
     pipe_encoding = "utf-8"
+    keyring_item_limit = 1280
+    """2560 bytes, CRED_MAX_CREDENTIAL_BLOB_SIZE in wincred.h."""
 
     def __init__(self, calls: WindowsCalls | None = None) -> None:
         self._calls = calls
@@ -212,6 +233,9 @@ class Windows(Platform):
 
     def clock_command(self) -> str:
         return "w32tm /resync"
+
+    def keyring_delete_command(self, service: str, username: str) -> list[str]:
+        return ["cmdkey", f"/delete:{name_credential(service)}"]
 
     def has_screen(self, environ: Mapping[str, str]) -> bool:
         return has_display(environ) or not is_remote(environ)

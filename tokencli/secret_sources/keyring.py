@@ -8,12 +8,18 @@ from hashlib import sha256
 from pathlib import Path
 from typing import ClassVar
 
+from tokencli import platforms
 from tokencli.errors import KeyringError, StorageError
 from tokencli.models import Secret, SecretRef
 from tokencli.protocols import Interaction, Terminal
 from tokencli.providers.endpoint_urls import is_other_origin
 from tokencli.secret_sources import default_keyring_service, normalize_secret
-from tokencli.secret_sources.keyring_client import MAX_ITEMS, OsKeyring, get_os_keyring
+from tokencli.secret_sources.keyring_client import (
+    MAX_ITEMS,
+    DamagedItemError,
+    OsKeyring,
+    get_os_keyring,
+)
 from tokencli.system import private_files
 from tokencli.system.user_dirs import state_dir
 
@@ -50,7 +56,11 @@ class KeyringSource:
             KeyringError: the stored secret is for another server.
         """
         service, username = ref.target
-        text = self._keyring.get_item(service, username)
+        try:
+            text = self._keyring.get_item(service, username)
+        except DamagedItemError as damage:
+            damage.fix = f"tokencli login {ref.profile} --again"
+            raise
         if (
             text is None
             and _is_bound_to_origin(ref)
@@ -143,6 +153,12 @@ class KeyringSource:
             service, lambda other: everywhere or not is_other_origin(other, username)
         )
         return count > 0 or deleted
+
+    def delete_command(self, service: str, username: str = "") -> str:
+        """Return the system's command that deletes an item, or the first item of the service."""
+        from tokencli.shell_words import join  # start-up cost
+
+        return join(platforms.current().keyring_delete_command(service, username))
 
     def _iterate_other_items(self, service: str, username: str) -> Iterator[tuple[str, str]]:
         """Yield the other items of a service; the caller must delete each before the next."""

@@ -13,7 +13,9 @@ from tokencli.secret_sources.secret_service import SecretServiceBackend, SecretS
 if TYPE_CHECKING:
     from keyring.backend import KeyringBackend
 
-    Backend: TypeAlias = KeyringBackend | SecretServiceBackend
+    from tokencli.secret_sources.credential_manager import CredentialManager
+
+    Backend: TypeAlias = KeyringBackend | SecretServiceBackend | CredentialManager
 
 _INSECURE_BACKENDS = {
     "keyring.backends.fail": keyring_errors.NOT_AVAILABLE,
@@ -22,6 +24,7 @@ _INSECURE_BACKENDS = {
 }
 """Packages of backends that are not safe for secrets."""
 _SECRET_SERVICE_PREFIX = "keyring.backends.SecretService."
+_WINDOWS_PREFIX = "keyring.backends.Windows."
 
 
 def choose_backend(
@@ -47,6 +50,12 @@ def choose_backend(
             backend = _create_secret_service_backend(environ)
         elif bus is not None and (owner := secret_service.find_foreign_bus_owner(bus)) is not None:
             raise keyring_errors.FOREIGN_BUS.build_error(owner=owner, user=os.geteuid())
+    if sys.platform == "win32" and (
+        backend is None or backend_name(backend).startswith(_WINDOWS_PREFIX)
+    ):
+        from tokencli.secret_sources.credential_manager import CredentialManager
+
+        backend = CredentialManager()
     backend = backend or _discover_backend()
     _reject_insecure_backend(backend)
     return backend, service

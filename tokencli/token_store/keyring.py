@@ -1,14 +1,11 @@
-"""Tokens in the OS keyring: one item for each credential, or several if items are small."""
+"""Tokens in the OS keyring: one item for each credential."""
 
-import json
-from hashlib import sha256
 from pathlib import Path
 
 from tokencli.errors import KeyringError, NoKeyringError
-from tokencli.fast_dataclass import dataclass
 from tokencli.models import Profile, StoredTokenSet
 from tokencli.protocols import Clock, Terminal, TokenStore
-from tokencli.secret_sources.keyring_client import OsKeyring, get_os_keyring
+from tokencli.secret_sources.keyring_client import DamagedItemError, OsKeyring, get_os_keyring
 from tokencli.system import private_files
 from tokencli.system.user_dirs import state_dir
 from tokencli.token_store import StoreContext, token_record
@@ -16,8 +13,6 @@ from tokencli.token_store.locked_store import LockedStore
 
 _RECORD_OVERHEAD_CHARS = 1024
 """Length of a record without the tokens themselves."""
-_MAX_CHUNKS = 256
-"""Enough for the largest token set that is stored."""
 _CORRUPT_ITEM, _PROBE_ITEM = "corrupt", "trial"
 
 
@@ -61,18 +56,20 @@ class KeyringStore(LockedStore):
 
     def load(self, key: str) -> StoredTokenSet | None:
         """Return the token set stored under `key`, or None; a damaged one is moved away under the lock."""
-        text = self._keyring.get_item(*self._item_address(key))
-        if text is None:
-            return None
-        self._verified_keys.add(key)
+        text: str | None = None
         try:
-            stored = token_record.parse_record(self._join_chunks(key, text).encode())
+            text = self._keyring.get_item(*self._item_address(key))
+            if text is None:
+                return None
+            self._verified_keys.add(key)
+            stored = token_record.parse_record(text.encode())
             if stored.binding.key != key:
                 raise ValueError("belongs to another credential")
-        except ValueError:
+        except (ValueError, DamagedItemError) as error:
+            damaged = error.stored_text if isinstance(error, DamagedItemError) else text
             if self.holds_lock(key):
                 self._record_key(key)
-                self._keyring.set_item(*self._item_address(key, _CORRUPT_ITEM), text)
+                self._keyring.set_item(*self._item_address(key, _CORRUPT_ITEM), damaged or "")
                 self._keyring.delete_item(*self._item_address(key))
                 self._terminal.print_warning(
                     f"a stored token of profile {self._profile!r} is damaged; it was moved to the"
@@ -89,9 +86,11 @@ class KeyringStore(LockedStore):
         """
         if key not in self._verified_keys:
             self._keyring.require_usable()  # so that nothing is recorded if there is no keyring
-        if self._keyring.item_size_limit is not None:
-            _split_text(
-                " " * (size + _RECORD_OVERHEAD_CHARS), self._keyring.item_size_limit, self._profile
+        limit = self._keyring.text_size_limit
+        if limit is not None and size + _RECORD_OVERHEAD_CHARS > limit:
+            raise KeyringError(
+                f"a token set of {size} characters is too long for this system's keyring",
+                fix=f"tokencli profiles edit {self._profile} --set store=file",
             )
         self._record_key(key)
         # Not if the keyring has just returned an item, or if it would ask the user whether the probe
@@ -104,15 +103,12 @@ class KeyringStore(LockedStore):
         """Save and read back; the old token set stays until then."""
         key, text = stored.binding.key, token_record.dump_record(stored).decode("ascii")
         self._record_key(key)
-        if self._keyring.item_size_limit is None:
-            self._keyring.set_item(*self._item_address(key), text)
-        else:
-            self._save_in_chunks(key, text, self._keyring.item_size_limit)
+        self._keyring.set_item(*self._item_address(key), text)
         self.end_refresh(key)
 
     def delete_stored(self, key: str) -> bool:
         """Delete the item, and tell whether there was one."""
-        return self._delete_item(key, self._profile)
+        return self._keyring.delete_item(*self._item_address(key))
 
     def list_credential_keys(self, profile: str) -> list[str]:
         """Return the keys under which token sets of the profile may be stored."""
@@ -131,9 +127,9 @@ class KeyringStore(LockedStore):
         for key in keys:
             with self.lock_credential(key, self._lock_timeout):
                 try:
-                    self._delete_item(key, profile, _CORRUPT_ITEM)
-                    self._delete_item(key, profile, _PROBE_ITEM)
-                    count += self._delete_item(key, profile)
+                    for suffix in (_CORRUPT_ITEM, _PROBE_ITEM, ""):
+                        address = self._item_address(key, suffix, profile)
+                        count += self._keyring.delete_item(*address) and not suffix
                 except KeyringError:
                     if recorded_keys and not force:
                         raise
@@ -170,124 +166,6 @@ class KeyringStore(LockedStore):
         # On Windows the backend would move the first item for a second user name of a service.
         return f"{service}:{username}", username
 
-    def _join_chunks(self, key: str, text: str) -> str:
-        header = _parse_chunk_header(text)
-        if header is None:
-            return text
-        items = (
-            self._item_address(key, f"{header.generation}{n}") for n in range(header.chunk_count)
-        )
-        return _join_chunks(header, [self._keyring.get_item(*item) for item in items])
-
-    def _save_in_chunks(self, key: str, text: str, limit: int) -> None:
-        previous = _parse_chunk_header(self._keyring.get_item(*self._item_address(key)))
-        if len(text) <= limit:
-            self._keyring.set_item(*self._item_address(key), text)
-        else:
-            parts = _split_text(text, limit, self._profile)
-            header = _build_chunk_header(text, len(parts), previous)
-            for n, part in enumerate(parts):
-                self._keyring.set_item(*self._item_address(key, f"{header.generation}{n}"), part)
-            self._keyring.set_item(*self._item_address(key), header.to_json())
-            self._delete_chunks(key, header.generation, self._profile, start=len(parts))
-        if previous is not None:
-            self._delete_chunks(
-                key, previous.generation, self._profile, at_least=previous.chunk_count
-            )
-
-    def _delete_item(self, key: str, profile: str, suffix: str = "") -> bool:
-        """Delete an item with all its chunks, and tell whether there was one."""
-        item = self._item_address(key, suffix, profile)
-        if self._keyring.item_size_limit is not None:
-            header = _parse_chunk_header(self._keyring.get_item(*item))
-            for generation in ("a", "b"):
-                in_use = header is not None and header.generation == generation
-                count = header.chunk_count if header is not None and in_use else 0
-                self._delete_chunks(key, generation, profile, at_least=count)
-        return self._keyring.delete_item(*item)
-
-    def _delete_chunks(
-        self, key: str, generation: str, profile: str, *, start: int = 0, at_least: int = 0
-    ) -> None:
-        """Delete a generation's chunks from `start` on: `at_least` so many, then to the first gap."""
-        n = start
-        while (
-            self._keyring.delete_item(*self._item_address(key, f"{generation}{n}", profile))
-            or n < at_least
-        ):
-            n += 1
-
 
 def _token_service(profile: str) -> str:
     return f"tokencli:{profile}:token"
-
-
-@dataclass(frozen=True, slots=True)
-class _ChunkHeader:
-    """The item that says which chunks a text was split into (Windows: items of 1280 characters).
-
-    The chunks are written first, under the generation that is not in use, and the header last. So the
-    stored header always belongs to complete chunks.
-    """
-
-    generation: str
-    """`a` or `b`; the next text uses the other one."""
-    chunk_count: int
-    digest: str
-
-    def to_json(self) -> str:
-        """Return the stored form."""
-        return json.dumps(
-            {
-                "version": 1,
-                "parts": self.chunk_count,
-                "generation": self.generation,
-                "sha256": self.digest,
-            }
-        )
-
-
-def _split_text(text: str, limit: int, profile: str) -> list[str]:
-    """Return `text`, which is ASCII, in chunks of at most `limit` characters.
-
-    Raises:
-        KeyringError: there would be too many chunks.
-    """
-    chunks = [text[at : at + limit] for at in range(0, len(text), limit)]
-    if len(chunks) > _MAX_CHUNKS:
-        raise KeyringError(
-            f"a token set of {len(text)} characters is too long for this system's keyring",
-            fix=f"tokencli profiles edit {profile} --set store=file",
-        )
-    return chunks
-
-
-def _build_chunk_header(text: str, count: int, previous: _ChunkHeader | None) -> _ChunkHeader:
-    """Return the header for `text` in `count` chunks, in the generation `previous` doesn't use."""
-    generation = "b" if previous is not None and previous.generation == "a" else "a"
-    return _ChunkHeader(generation, count, sha256(text.encode()).hexdigest())
-
-
-def _parse_chunk_header(text: str | None) -> _ChunkHeader | None:
-    """Return the header in `text`, or None if it is not a header."""
-    try:
-        match json.loads(text or ""):
-            case {
-                "version": 1,
-                "parts": int(count),
-                "generation": "a" | "b" as generation,
-                "sha256": str(digest),
-            } if 0 < count <= _MAX_CHUNKS:
-                return _ChunkHeader(generation, count, digest)
-    except (ValueError, RecursionError):
-        pass
-    return None
-
-
-def _join_chunks(header: _ChunkHeader, chunks: list[str | None]) -> str:
-    """Return the whole text; raises ValueError if a chunk is missing or doesn't belong to it."""
-    text = "".join(chunk or "" for chunk in chunks)
-    digest = sha256(text.encode(errors="surrogatepass")).hexdigest()
-    if None in chunks or digest != header.digest:
-        raise ValueError("the chunks do not match their header")
-    return text

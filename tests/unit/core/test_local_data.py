@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.fakes import FakeContext, FakeKeyring, FakeStore, keyring_ref, make_profile
-from tokencli.core.local_data import delete_local_data, keyring_delete_command
+from tokencli.core.local_data import delete_local_data
 from tokencli.core.logout import log_out
 from tokencli.errors import KeyringError
 from tokencli.models import Secret, SecretRef, StoredTokenSet, TokenSet
@@ -81,7 +81,7 @@ def test_force_lists_what_is_left(secrets: bool) -> None:
     (line,) = ctx.terminal.messages
     services = ["token", *(["password", "client_secret"] if secrets else [])]
     for name in services:
-        assert keyring_delete_command(f"tokencli:p:{name}") in line
+        assert ctx.keyring.delete_command(f"tokencli:p:{name}") in line
     assert line.count("tokencli:p:") == len(services)
     ctx.terminal.messages.clear()
     assert log_out(PROFILE, ctx, force=True).token_count == 0
@@ -96,4 +96,4 @@ def test_user_defined_keyring_item() -> None:
     )
     ctx = KeyringGoneContext()
     delete_local_data(profile, ctx, secrets=True, force=True)
-    assert keyring_delete_command("corp", "jdoe") in ctx.terminal.messages[0]
+    assert ctx.keyring.delete_command("corp", "jdoe") in ctx.terminal.messages[0]

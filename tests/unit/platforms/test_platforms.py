@@ -164,9 +164,10 @@ def test_the_functions_of_windows_are_missing_elsewhere() -> None:
     ("environ", "is_interactive", "linux", "macos"),
     [
         ({"DISPLAY": ":0"}, True, True, True),
-        ({"DISPLAY": ":0"}, False, False, True),
+        ({"TERM": "xterm", "DISPLAY": ":0"}, False, False, True),
         ({}, True, False, True),
-        ({}, False, False, True),
+        ({"TERM": "xterm"}, False, False, True),
+        ({}, False, False, False),
         (SSH, True, False, False),
         ({**SSH, "DISPLAY": "localhost:10"}, True, True, False),
     ],
@@ -174,7 +175,7 @@ def test_the_functions_of_windows_are_missing_elsewhere() -> None:
 def test_only_the_keychain_asks_by_itself(
     environ: dict[str, str], is_interactive: bool, linux: bool, macos: bool
 ) -> None:
-    """So only there a call may take a minute although tokencli asks nothing; Windows has no dialog."""
+    """So only there a call in a pipe may take a minute, but not in cron; Windows has no dialog."""
     found = [
         each.can_keyring_prompt(environ, is_interactive=is_interactive)
         for each in (LINUX, MACOS, WINDOWS)

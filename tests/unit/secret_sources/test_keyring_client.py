@@ -13,12 +13,11 @@ from keyring import errors as keyring_library
 from tests.fake_secret_service import fake_secret_service
 from tests.fakes import FakeTerminal
 from tests.keyring_session import require, settled
-from tokencli import platforms
 from tokencli.errors import KeyringError, NoKeyringError
 from tokencli.models import Secret, SecretRef
-from tokencli.platforms.macos import MacOS
+from tokencli.platforms.windows import Windows
 from tokencli.secret_sources.keyring import KeyringSource
-from tokencli.secret_sources.keyring_client import CALL_TIMEOUT_S, UNLOCK_TIMEOUT_S, OsKeyring
+from tokencli.secret_sources.keyring_client import OsKeyring
 
 __all__ = ["settled"]
 
@@ -465,16 +464,16 @@ def test_modules_in_the_current_directory_are_not_imported(
     assert done.stdout == "keyring.backends.SecretService.Keyring\n"
 
 
-def test_a_value_over_the_platform_limit_is_refused(
-    keyring_env: dict[str, str],
-) -> None:
+def test_a_text_over_the_limit_is_stored_in_parts(keyring_env: dict[str, str]) -> None:
     """The limit counts UTF-16 units: a character outside the first plane counts twice."""
-    ring = keyring(limit=10)
-    ring.set_item("tokencli:p:x", "x", "0123456789")
-    for text in ("0123456789a", "01234567\U0001f511\U0001f511"):
-        with pytest.raises(KeyringError, match="too long"):
-            ring.set_item("tokencli:p:x", "x", text)
-    assert ring.get_item("tokencli:p:x", "x") == "0123456789"
+    ring = keyring(platform=Windows())
+    for text in ("\U0001f511" * 641, "x" * 1281, "\U0001f511" * 640, "x"):
+        ring.set_item("tokencli:p:x", "x", text)
+        assert ring.get_item("tokencli:p:x", "x") == text
+    with pytest.raises(KeyringError, match="too long"):
+        ring.set_item("tokencli:p:x", "x", "x" * (1280 * 256 + 1))
+    assert ring.get_item("tokencli:p:x", "x") == "x"
+    assert ring.get_item("tokencli:p:x.a0", "x.a0") is None
 
 
 @pytest.mark.parametrize(
@@ -516,11 +515,3 @@ def test_a_result_code_of_the_keychain_says_what_helps(
             ring.set_item("s", "u", CANARY)
     assert caught.value.fix == fix
     assert CANARY not in f"{caught.value} {caught.value.cause}"
-
-
-def test_the_keychains_dialog_has_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It appears on the user's screen even if tokencli can't ask for anything; not over SSH."""
-    monkeypatch.setattr(platforms, "PLATFORM", MacOS())
-    silent = FakeTerminal(interactive=False)
-    assert OsKeyring({}, silent)._timeout == UNLOCK_TIMEOUT_S
-    assert OsKeyring({"SSH_CONNECTION": "x"}, silent)._timeout == CALL_TIMEOUT_S

@@ -1,69 +1,55 @@
 """Tokens in a keyring: in chunks if items are small, verified, and never half lost."""
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.fake_keyrings import (
+    FAKE_KEYRINGS,
+    FakeCredentials,
+    FakeKeychain,
+    KeyringOver,
+    Stop,
+    macos_keyring,
+    windows_keyring,
+)
 from tests.fakes import FakeClock, FakeTerminal
 from tests.unit.token_store.samples import KEY, stored
 from tokencli.errors import KeyringError, NoKeyringError
 from tokencli.models import Secret
-from tokencli.secret_sources.keyring_client import ITEM_SIZE_LIMITS, OsKeyring
+from tokencli.secret_sources.credential_manager import CredentialManager
+from tokencli.secret_sources.keyring_client import OsKeyring
 from tokencli.token_store.keyring import KeyringStore
 
-LIMIT = ITEM_SIZE_LIMITS["win32"]
+LIMIT = 1280
+SYSTEMS = pytest.mark.parametrize("system", FAKE_KEYRINGS)
 
 
-class Stop(Exception):
-    """The power fails."""
+@pytest.fixture(autouse=True)
+def _own_state_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the index of the keyring be the test's own."""
+    monkeypatch.setattr(
+        "tokencli.secret_sources.keyring_client.state_dir", lambda: tmp_path / "index"
+    )
 
 
-class SmallKeyring(OsKeyring):
-    """A keyring in memory whose items are small, and which can fail at its n-th write."""
+class UnreachableKeyring(KeyringOver):
+    """The keyring of Windows, which fails while `failure` is set."""
 
-    def __init__(self, limit: int | None = LIMIT) -> None:
-        super().__init__(os.environ, FakeTerminal(), limit=limit)
-        self.items: dict[tuple[str, str], str] = {}
-        self.writes = 0
-        self.stop_at = 0
+    def __init__(self) -> None:
+        super().__init__(CredentialManager(FakeCredentials()), "win32")
         self.failure: KeyringError | None = None
 
     def require_usable(self) -> str:
         if self.failure:
             raise self.failure
-        return "small"
+        return "fake"
 
-    def get_item(self, service: str, username: str) -> str | None:
-        if self.failure:
-            raise self.failure
-        return self.items.get((service, username))
-
-    def find_first_item(self, service: str) -> tuple[str | None, str] | None:
-        if self.failure:
-            raise self.failure
-        return next(((u, text) for (s, u), text in self.items.items() if s == service), None)
-
-    def set_item(self, service: str, username: str, text: str) -> None:
-        self._step()
-        assert (
-            self.item_size_limit is None
-            or len(text.encode("utf-16-le")) <= 2 * self.item_size_limit
-        ), "error 1783"
-        self.items[service, username] = text
-
-    def delete_item(self, service: str, username: str) -> bool:
-        if self.failure:
-            raise self.failure
-        self._step()
-        return self.items.pop((service, username), None) is not None
-
-    def _step(self) -> None:
-        self.writes += 1
-        if self.writes == self.stop_at:
-            raise Stop
+    def _call_backend(self, work, *, hide=""):  # type: ignore[no-untyped-def]
+        self.require_usable()
+        return super()._call_backend(work, hide=hide)
 
 
 def store(keyring: OsKeyring, root: Path, profile: str = "p") -> KeyringStore:
@@ -76,120 +62,161 @@ def store(keyring: OsKeyring, root: Path, profile: str = "p") -> KeyringStore:
 @pytest.mark.parametrize("sizes", [(0, 5000), (5000, 0), (5000, 9000), (9000, 5000), (5000, 5000)])
 def test_a_long_token_set_is_stored_in_chunks(sizes: tuple[int, int], tmp_path: Path) -> None:
     """No item exceeds the platform's limit, and nothing of the previous token set is left."""
-    keyring = SmallKeyring()
+    items = FakeCredentials()
+    keyring = windows_keyring(items)
     for n, size in enumerate(sizes):
         store(keyring, tmp_path).save(stored(n, size=size))
         assert store(keyring, tmp_path).load(KEY) == stored(n, size=size)
     least = -(-sizes[1] // LIMIT)
-    assert least <= len(keyring.items) <= least + 2
+    assert least <= len(items.items) <= least + 2
     assert store(keyring, tmp_path).delete_profile_tokens("p") == 1
-    assert keyring.items == {}
+    assert items.items == {}
 
 
-def test_each_item_has_its_own_service_on_windows(tmp_path: Path) -> None:
-    """On Windows a second user name of a service would move the first item."""
-    keyring = SmallKeyring()
-    store(keyring, tmp_path).save(stored(size=5000))
-    store(keyring, tmp_path).save(stored(key="cd" * 32))
-    services = [service for service, _ in keyring.items]
-    assert len(set(services)) == len(services)
+def test_tokens_whose_record_was_lost_are_found_in_windows(tmp_path: Path) -> None:
+    """Without the files that record which credentials are stored, the items are listed by name."""
+    items = FakeCredentials()
+    for profile in ("p", "P", "pp"):
+        store(windows_keyring(items), tmp_path, profile).save(stored(profile=profile, size=3000))
+    assert store(windows_keyring(items), tmp_path / "new").delete_profile_tokens("p") > 0
+    assert {name.split(":")[1] for name in items.names} == {"+P", "pp"}
 
 
+@SYSTEMS
 @pytest.mark.parametrize("before", [0, 5000])
-def test_a_power_cut_at_any_write_leaves_old_or_new(before: int, tmp_path: Path) -> None:
-    """Whichever write is the last, either the old or the new token set is complete."""
+def test_a_power_cut_at_any_write_leaves_old_or_new(
+    system: str, before: int, tmp_path: Path
+) -> None:
+    """Whichever write is the last, either the old or the new token set is complete.
+
+    The keyring library replaces an item of macOS by deleting and adding it.
+    """
+    make_items, open_keyring = FAKE_KEYRINGS[system]
     stop_at = 1
     while True:
-        keyring = SmallKeyring()
+        items = make_items()
+        keyring = open_keyring(items)
         store(keyring, tmp_path).save(stored(1, size=before))
-        keyring.writes, keyring.stop_at = 0, stop_at
+        items.changes, items.stop_at = 0, stop_at
         try:
             store(keyring, tmp_path).save(stored(2, size=6000))
         except Stop:
             ended = False
         else:
             ended = True
+        items.stop_at = 0
         found = store(keyring, tmp_path).load(KEY)
         assert found in (
             [stored(2, size=6000)] if ended else [stored(1, size=before), stored(2, size=6000)]
         )
-        keyring.stop_at = 0
         store(keyring, tmp_path).save(stored(3, size=5000))
         assert store(keyring, tmp_path).load(KEY) == stored(3, size=5000)
         store(keyring, tmp_path).delete_profile_tokens("p")
-        assert keyring.items == {}
+        assert items.items == {}
         if ended:
             break
         stop_at += 1
-    assert stop_at > 6
+    assert stop_at > 3
+
+
+@SYSTEMS
+def test_a_second_power_cut_loses_nothing_either(system: str, tmp_path: Path) -> None:
+    """If replacing was interrupted, and the next replacement is as well, a token set is there."""
+    make_items, open_keyring = FAKE_KEYRINGS[system]
+    for first in range(1, 7):
+        for second in range(1, 7):
+            items = make_items()
+            keyring = open_keyring(items)
+            store(keyring, tmp_path).save(stored(1))
+            newest = 1
+            for n, stop_at in ((2, first), (3, second)):
+                items.changes, items.stop_at = 0, stop_at
+                try:
+                    store(keyring, tmp_path).save(stored(n))
+                except Stop:
+                    items.stop_at = 0
+                    found = store(keyring, tmp_path).load(KEY)
+                    assert found in (stored(newest), stored(n))
+                    newest = newest if found == stored(newest) else n
+                else:
+                    newest = n
+            items.stop_at = 0
+            store(keyring, tmp_path).delete_profile_tokens("p")
+            assert items.items == {}
 
 
 def test_a_token_set_that_is_too_large_is_refused_early(tmp_path: Path) -> None:
     """`reserve_space` refuses a token set that needs too many chunks."""
     with pytest.raises(KeyringError, match="too long"):
-        store(SmallKeyring(), tmp_path).reserve_space(KEY, 400_000)
-    store(SmallKeyring(), tmp_path).reserve_space(KEY, 16 * 1024)
-    store(SmallKeyring(limit=None), tmp_path).reserve_space(KEY, 400_000)
+        store(windows_keyring(FakeCredentials()), tmp_path).reserve_space(KEY, 400_000)
+    store(windows_keyring(FakeCredentials()), tmp_path).reserve_space(KEY, 16 * 1024)
+    store(macos_keyring(FakeKeychain()), tmp_path).reserve_space(KEY, 400_000)
 
 
-def missing_part(keyring: SmallKeyring) -> None:
+def find_item(items: FakeCredentials, end: str) -> dict[str, object]:
+    """Return the item whose user name ends so."""
+    return next(item for item in items.items.values() if item["UserName"].endswith(end))
+
+
+def missing_part(items: FakeCredentials) -> None:
     """Delete a chunk."""
-    del keyring.items[next(item for item in keyring.items if item[1].endswith(".a1"))]
+    items.CredDelete(str(find_item(items, ".a1")["TargetName"]), 1)
 
 
-def foreign_part(keyring: SmallKeyring) -> None:
+def foreign_part(items: FakeCredentials) -> None:
     """Change a chunk."""
-    keyring.items[next(item for item in keyring.items if item[1].endswith(".a1"))] = "x"
+    find_item(items, ".a1")["CredentialBlob"] = "x".encode("utf-16-le")
 
 
-def nonsense(keyring: SmallKeyring) -> None:
+def nonsense(items: FakeCredentials) -> None:
     """Change the header."""
-    keyring.items[next(item for item in keyring.items if "." not in item[1])] = "\x00€"
+    find_item(items, KEY)["CredentialBlob"] = "\x00€".encode("utf-16-le")
 
 
-def too_many(keyring: SmallKeyring) -> None:
+def too_many(items: FakeCredentials) -> None:
     """Let the header announce too many chunks."""
-    item = next(item for item in keyring.items if "." not in item[1])
-    keyring.items[item] = json.dumps({**json.loads(keyring.items[item]), "parts": 10**9})
+    item = find_item(items, KEY)
+    header = json.loads(bytes(item["CredentialBlob"]).decode("utf-16-le"))  # type: ignore[call-overload]
+    item["CredentialBlob"] = json.dumps({**header, "parts": 10**9}).encode("utf-16-le")
 
 
 @pytest.mark.parametrize("damage", [missing_part, foreign_part, nonsense, too_many])
 def test_a_damaged_item_is_ignored_and_moved_under_the_lock(
-    damage: Callable[[SmallKeyring], None], tmp_path: Path
+    damage: Callable[[FakeCredentials], None], tmp_path: Path
 ) -> None:
     """A wrong digest is never accepted; under the lock the item is moved, with a warning."""
-    keyring = SmallKeyring()
-    one = store(keyring, tmp_path)
+    items = FakeCredentials()
+    one = store(windows_keyring(items), tmp_path)
     one.save(stored(size=5000))
-    damage(keyring)
-    items = dict(keyring.items)
+    damage(items)
+    before = dict(items.items)
     assert one.load(KEY) is None
-    assert keyring.items == items
+    assert items.items == before
     with one.lock_credential(KEY, 5):
         assert one.load(KEY) is None
-    assert [name for _, name in keyring.items if name.endswith(".corrupt")] != []
+    assert [name for name in items.names if name.endswith(".corrupt")] != []
     assert one.delete_profile_tokens("p") == 0
-    assert keyring.items == {}
+    assert items.items == {}
 
 
 def test_reserve_space_detects_a_keyring_that_stores_nothing(tmp_path: Path) -> None:
     """A keyring that was never used is tested before anything is sent; a proven one isn't."""
-    keyring = SmallKeyring()
-    keyring.stop_at = 1
+    items = FakeCredentials(stop_at=1)
+    keyring = windows_keyring(items)
     with pytest.raises(Stop):
         store(keyring, tmp_path).reserve_space(KEY, 100)
     one = store(keyring, tmp_path)
     one.save(stored())
     assert one.load(KEY) == stored()
-    writes = keyring.writes
+    changes = items.changes
     one.reserve_space(KEY, 100)
-    assert keyring.writes == writes
-    assert [name for _, name in keyring.items if name.endswith(".trial")] == []
+    assert items.changes == changes
+    assert [name for name in items.names if name.endswith(".trial")] == []
 
 
 def test_an_unavailable_keyring_matters_only_if_it_was_used(tmp_path: Path) -> None:
     """Deleting the tokens of a profile that never used the keyring works without one; else it is an error."""
-    keyring = SmallKeyring()
+    keyring = UnreachableKeyring()
     keyring.failure = KeyringError("locked")
     assert store(keyring, tmp_path).delete_profile_tokens("p") == 0
     keyring.failure = None
@@ -201,7 +228,7 @@ def test_an_unavailable_keyring_matters_only_if_it_was_used(tmp_path: Path) -> N
 
 def test_a_missing_keyring_is_no_error_if_it_was_never_used(tmp_path: Path) -> None:
     """Neither a journal of the file store nor an attempt to use the keyring counts as a use."""
-    keyring = SmallKeyring()
+    keyring = UnreachableKeyring()
     keyring.failure = NoKeyringError("no keyring")
     one = store(keyring, tmp_path)
     with one.lock_credential(KEY, 5):
@@ -214,7 +241,7 @@ def test_a_missing_keyring_is_no_error_if_it_was_never_used(tmp_path: Path) -> N
 
 def test_file_names_reveal_no_profile_or_token(tmp_path: Path) -> None:
     """The files outside the keyring name neither profile nor token."""
-    one = store(SmallKeyring(), tmp_path, profile="my-profile")
+    one = store(windows_keyring(FakeCredentials()), tmp_path, profile="my-profile")
     with one.lock_credential(KEY, 5):
         one.begin_refresh(KEY, Secret("canary-refresh-1"))
         one.save(stored(profile="my-profile"))
