@@ -278,7 +278,7 @@ _tokencli_complete() {
         esac
         ;;
     'completion')
-        options='--profiles --config --timeout --no-input --quiet -q --verbose -v --help -h'
+        options='--profiles --json --config --timeout --no-input --quiet -q --verbose -v --help -h'
         case "$before" in
             --config) kind=files ;;
             --timeout) words='' ;;

@@ -347,6 +347,7 @@ complete -c tokencli -n '__tokencli_at hook' -l verbose -s v -d 'Print more to s
 complete -c tokencli -n '__tokencli_at hook' -l help -s h -d 'Show this message and exit.'
 complete -c tokencli -n '__tokencli_at completion' -f -a 'bash zsh fish powershell'
 complete -c tokencli -n '__tokencli_at completion' -l profiles -d 'Print the names of profiles that start with the argument instead.'
+complete -c tokencli -n '__tokencli_at completion' -l json -d 'With --profiles, print their providers and endpoints as well, as JSON.'
 complete -c tokencli -n '__tokencli_at completion' -l config -r -F -d 'Configuration file (overrides $TOKENCLI_CONFIG).'
 complete -c tokencli -n '__tokencli_at completion' -l timeout -r -f -d 'Timeout of each request to a server, e.g. 30s.'
 complete -c tokencli -n '__tokencli_at completion' -l no-input -d 'Never prompt; fail and say what is missing.'

@@ -32,9 +32,10 @@ PROMPT = "ready> "
 """The prompt of a session, until the session defines another one."""
 
 CONSTRAINED = """\
+{first}
 $ExecutionContext.SessionState.LanguageMode = 'ConstrainedLanguage'
 . '{script}'
-exit $LASTEXITCODE
+if (Test-Path variable:global:LASTEXITCODE) {{ exit $global:LASTEXITCODE }}
 """
 """How a script runs another one in ConstrainedLanguage mode."""
 
@@ -57,11 +58,36 @@ def require() -> str:
     return program
 
 
+NEWER_SYNTAX = r"""
+$errors = $null
+$ast = [System.Management.Automation.Language.Parser]::ParseFile($args[0], [ref]$null, [ref]$errors)
+$errors | ForEach-Object { "$($_.Extent.StartLineNumber): $($_.Message)" }
+$ast.FindAll({
+    param($node)
+    $node.GetType().Name -in 'PipelineChainAst', 'TernaryExpressionAst' -or
+        "$($node.Operator)" -like 'QuestionQuestion*' -or $node.NullConditional -or
+        $node.Background -or $node.CleanBlock
+}, $true) | ForEach-Object { "$($_.Extent.StartLineNumber): $($_.Extent.Text)" }
+"""
+"""Prints the errors of a script, and what Windows PowerShell 5.1 has no grammar for."""
+
+
+def find_newer_syntax(script: str) -> list[str]:
+    """Return what Windows PowerShell 5.1 can't parse in a script: the line and its text."""
+    with tempfile.TemporaryDirectory(prefix="tokencli-pwsh-") as folder:
+        file = Path(folder, "parsed.ps1")
+        file.write_text(script, encoding="utf-8")
+        done = run(f"$args = @('{file}')\n{NEWER_SYNTAX}")
+    assert done.stderr == "", done.stderr
+    return done.stdout.splitlines()
+
+
 def run(
     script: str,
     environ: Mapping[str, str] | None = None,
     *,
     constrained: bool = False,
+    first: str = "",
     cwd: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a script without profiles, input and colors; skip the test without PowerShell.
@@ -70,6 +96,7 @@ def run(
         script: its text, which may have many lines.
         environ: the variables it gets; by default those of the test.
         constrained: whether it runs in ConstrainedLanguage mode.
+        first: statements that run before that mode begins.
         cwd: its directory.
     """
     program = require()
@@ -78,7 +105,7 @@ def run(
         file.write_text(script, encoding="utf-8")
         if constrained:
             started = Path(folder, "constrained.ps1")
-            started.write_text(CONSTRAINED.format(script=file), encoding="utf-8")
+            started.write_text(CONSTRAINED.format(first=first, script=file), encoding="utf-8")
             file = started
         return subprocess.run(
             [program, "-NoLogo", "-NoProfile", "-NonInteractive", "-File", str(file)],

@@ -15,6 +15,9 @@ from tokencli.commands.fast_commands import print_profile_names
 from tokencli.commands.options import CommonOptions, common_options
 from tokencli.errors import UsageError
 
+_OTHER_NAMES = {"pwsh": "powershell"}
+"""Another name of a shell -> its name in the tables of shells."""
+
 
 @common_options(examples=INSTALL_COMMANDS.values())
 def completion(
@@ -29,6 +32,12 @@ def completion(
             "--profiles", help="Print the names of profiles that start with the argument instead."
         ),
     ] = False,
+    json_output: Annotated[
+        bool,
+        typer.Option(
+            "--json", help="With --profiles, print their providers and endpoints as well, as JSON."
+        ),
+    ] = False,
 ) -> None:
     """Print a shell's completion script.
 
@@ -36,8 +45,11 @@ def completion(
     profile name runs tokencli.
     """
     if profiles:
-        print_profile_names(App(common), shell or "")
+        print_profile_names(App(common), shell or "", json_output=json_output)
         return
+    if json_output:
+        raise UsageError("--json requires --profiles", fix="tokencli completion --profiles --json")
+    shell = _OTHER_NAMES.get(shell or "", shell)
     if shell not in SCRIPT_RENDERERS:
         shells = ", ".join(SCRIPT_RENDERERS)
         raise UsageError(

@@ -88,7 +88,9 @@ FAST_COMMANDS: dict[tuple[str, ...], FastCommand] = {
     ("profiles", "list"): _PROFILE_LIST,
     ("profiles", "ls"): _PROFILE_LIST,
     ("completion",): FastCommand(
-        "tokencli.commands.fast_commands:print_profile_names", required_option="--profiles"
+        "tokencli.commands.fast_commands:print_profile_names",
+        required_option="--profiles",
+        options={"--json": ("json_output", True)},
     ),
     ("hook",): FastCommand(
         "tokencli.commands.hook_renewal:print_renewal", 100, 1, required_option="--renew"
@@ -159,7 +161,13 @@ def find_fast_command(argv: Sequence[str]) -> Callable[[], int | None] | None:
     return lambda: run(App(), *words, **settings)
 
 
-def print_profile_names(app: App, prefix: str = "") -> None:
-    """Print the names of the profiles that start with a prefix."""
-    names = app.list_profile_names()
-    output.write_stdout("".join(f"{name}\n" for name in names if name.startswith(prefix)))
+def print_profile_names(app: App, prefix: str = "", *, json_output: bool = False) -> None:
+    """Print the names of the profiles that start with a prefix; as JSON, with their servers."""
+    names = [name for name in app.list_profile_names() if name.startswith(prefix)]
+    if json_output:
+        from tokencli.commands.profiles_view import summarize_profiles
+        from tokencli.formats.json import dump_json_line
+
+        output.write_stdout(dump_json_line({"profiles": summarize_profiles(app.config, names)}))
+    else:
+        output.write_stdout("".join(f"{name}\n" for name in names))

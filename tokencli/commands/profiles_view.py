@@ -22,6 +22,7 @@ from tokencli.problems import count_problems
 from tokencli.sanitize import sanitize_text
 
 if TYPE_CHECKING:
+    from tokencli.config.load import Config
     from tokencli.core.profile_test import ProfileTestResult
 
 
@@ -135,6 +136,18 @@ def _profile_to_dict(row: ProfileRow, now: float) -> dict[str, object]:
         },
         "token": token_status_to_dict(row.token_status, now),
     }
+
+
+def summarize_profiles(config: "Config", names: Iterable[str]) -> list[dict[str, str]]:
+    """Return each profile's name, and its provider and endpoint if it has no problems."""
+    summaries = []
+    for name in names:
+        members = {"name": name}
+        if not config.find_profile_problems(name):
+            profile = config.get_profile_ignoring_top_level(name)
+            members |= {"provider": profile.provider.name, "endpoint": endpoint_host(profile)}
+        summaries.append(members)
+    return summaries
 
 
 def token_status_to_dict(status: TokenStatus, now: float) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """Completion scripts: static text, rendered by one module per shell."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import field
 from importlib import import_module
 from typing import cast
 
@@ -18,7 +19,11 @@ INSTALL_COMMANDS: dict[str, str] = {
     "bash": "tokencli completion bash > ~/.local/share/bash-completion/completions/tokencli",
     "zsh": 'tokencli completion zsh > "${fpath[1]}/_tokencli"',
     "fish": "tokencli completion fish > ~/.config/fish/completions/tokencli.fish",
-    "powershell": "tokencli completion powershell >> $PROFILE",
+    "powershell": (
+        "if (-not (Test-Path -LiteralPath $PROFILE)) { $null = New-Item $PROFILE -ItemType File -Force };"
+        " Add-Content -LiteralPath $PROFILE '',"
+        " 'tokencli completion powershell | Out-String | Invoke-Expression'"
+    ),
 }
 """Shell -> command that installs its script for the current user, as the help shows it."""
 
@@ -52,6 +57,8 @@ class OptionSpec:
     """The metavar of its value; None for a flag."""
     candidates: tuple[str, ...] = ()
     """The words that can be its value."""
+    descriptions: Mapping[str, str] = field(default_factory=dict)
+    """Candidate -> one line in ASCII about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,8 @@ class CommandSpec:
     subcommands: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     """Other names of it below its group, e.g. `rm`. They aren't suggested; what follows them is."""
+    descriptions: Mapping[str, str] = field(default_factory=dict)
+    """Candidate -> one line in ASCII about it."""
 
     @property
     def name(self) -> str:

@@ -1,7 +1,9 @@
 """Derive the completion specs of all commands from Typer's command tree."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
 from typing import Any
+from unicodedata import normalize
 
 import typer
 
@@ -13,11 +15,11 @@ from tokencli.commands.completions import (
     CommandSpec,
     OptionSpec,
 )
-from tokencli.commands.help import list_help_topics
+from tokencli.commands.help import PAGES, list_help_topics, summarize_page
 from tokencli.commands.registry import ALIASES, COMMANDS, build_cli
 from tokencli.fastpath.hooks import HOOK_SHELLS
 from tokencli.formats import DIALECTS, TOKEN_FORMATS
-from tokencli.providers.catalog import BUILTIN_NAMES
+from tokencli.providers.catalog import BUILTIN_NAMES, load_builtin
 
 _CANDIDATES = {
     ("get", "--format"): tuple(TOKEN_FORMATS),
@@ -32,6 +34,25 @@ _CANDIDATES = {
     ("help", ""): list_help_topics(tuple(COMMANDS)),
 }
 """Command and option (empty: its first argument) -> candidates that their metavar doesn't imply."""
+
+
+def _describe_format(name: str) -> str:
+    """Return the first line of the format's module."""
+    module, _, _ = {**TOKEN_FORMATS, **DIALECTS}[name].partition(":")
+    return import_module(module).__doc__ or ""
+
+
+def _describe_topic(name: str) -> str:
+    return summarize_page(name) if name in PAGES else f"The help of `tokencli {name}`."
+
+
+_DESCRIPTIONS: dict[tuple[str, ...], Callable[[str], str]] = {
+    tuple(TOKEN_FORMATS): _describe_format,
+    tuple(DIALECTS): _describe_format,
+    BUILTIN_NAMES: lambda name: load_builtin(name).title,
+    _CANDIDATES["help", ""]: _describe_topic,
+}
+"""Candidates -> how each is described."""
 
 
 def list_command_specs() -> tuple[CommandSpec, ...]:
@@ -49,7 +70,8 @@ def _walk_commands(command: Any, path: tuple[str, ...]) -> Iterator[CommandSpec]
     candidates = _find_candidates("", arguments[0].metavar or "", path) if arguments else ()
     text, names = _first_line(command.help), tuple(visible)
     aliases = tuple(alias for alias, name in ALIASES.items() if path[1:] == (name,))
-    yield CommandSpec(path, text, tuple(options), candidates, names, aliases)
+    descriptions = _describe_candidates(candidates)
+    yield CommandSpec(path, text, tuple(options), candidates, names, aliases, descriptions)
     for name, sub in visible.items():
         yield from _walk_commands(sub, (*path, name))
 
@@ -59,7 +81,8 @@ def _build_option_spec(parameter: Any, path: tuple[str, ...]) -> OptionSpec:
     if parameter.is_flag or parameter.count:
         return OptionSpec(names, text, None)
     metavar = parameter.metavar or parameter.name.upper()
-    return OptionSpec(names, text, metavar, _find_candidates(parameter.opts[0], metavar, path))
+    candidates = _find_candidates(parameter.opts[0], metavar, path)
+    return OptionSpec(names, text, metavar, candidates, _describe_candidates(candidates))
 
 
 def _find_candidates(option: str, metavar: str, path: tuple[str, ...]) -> tuple[str, ...]:
@@ -73,5 +96,12 @@ def _find_candidates(option: str, metavar: str, path: tuple[str, ...]) -> tuple[
     return {"FILE": (FILES_PLACEHOLDER,), "COMMAND": (COMMANDS_PLACEHOLDER,)}.get(metavar, ())
 
 
+def _describe_candidates(candidates: tuple[str, ...]) -> dict[str, str]:
+    describe = _DESCRIPTIONS.get(candidates)
+    return {word: _first_line(describe(word)) for word in candidates} if describe else {}
+
+
 def _first_line(text: str | None) -> str:
-    return (text or "").strip().split("\n")[0].strip()
+    """Return a text's first line in ASCII, which shells read with any code page."""
+    line = (text or "").strip().split("\n")[0].strip()
+    return normalize("NFKD", line).encode("ascii", "ignore").decode()
