@@ -322,6 +322,7 @@ def _describe_fix(hint: Hint) -> str:
         SIGN_IN: "`tokencli login PROFILE`",
     }
     text = (hint.fix or "").replace("{with_scope}", "scope=SCOPE")
+    text = text.replace("{set_proxy}", "export HTTPS_PROXY=http://USER:PASSWORD@PROXY:PORT")
     text = re.sub(r"\{(\w+)\}", lambda found: found[1].upper(), text)
     return commands.get(hint.fix, f"`{text}`")
 
