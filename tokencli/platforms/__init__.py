@@ -5,10 +5,12 @@ Other modules ask `current()` and don't look at `sys.platform`.
 
 import sys
 
-from tokencli.platforms.platform import Platform
+TYPE_CHECKING = False  # a warm `get` on Windows imports this
+if TYPE_CHECKING:
+    from tokencli.platforms.platform import Platform
 
 
-def select_platform(name: str) -> Platform:
+def select_platform(name: str) -> "Platform":
     """Return the platform with this `sys.platform`; one that is unknown is taken for a Linux."""
     if name == "win32":
         from tokencli.platforms.windows import Windows
@@ -25,10 +27,13 @@ def select_platform(name: str) -> Platform:
     raise ValueError(name)
 
 
-PLATFORM = select_platform(sys.platform)
-"""The platform of this process; tests replace it by another one."""
+PLATFORM: "Platform | None" = None
+"""The platform of this process, once it has been asked for; tests replace it by another one."""
 
 
-def current() -> Platform:
+def current() -> "Platform":
     """Return the platform of this process."""
+    global PLATFORM
+    if PLATFORM is None:
+        PLATFORM = select_platform(sys.platform)
     return PLATFORM

@@ -2,10 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from socket import socket
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
+from tokencli.platforms.file_access import FilePlatform
+
 if TYPE_CHECKING:
+    from socket import socket
     from subprocess import Popen
 
 _REMOTE_VARIABLES = ("SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY")
@@ -36,7 +38,7 @@ class ProcessGroup(Protocol):
         ...
 
 
-class Platform(ABC):
+class Platform(FilePlatform, ABC):
     """One operating system. Its classes differ in nothing but what is declared here.
 
     A class gets the system calls that the others don't have as an argument, so that tests run it
@@ -101,7 +103,7 @@ class Platform(ABC):
         """Return the clipboards that the user may paste from, best first; see `terminal/clipboard.py`."""
 
     @abstractmethod
-    def prepare_listener(self, listener: socket) -> None:
+    def prepare_listener(self, listener: "socket") -> None:
         """Set the option, before `bind`, by which a port is free again at once and can't be shared."""
 
     @abstractmethod

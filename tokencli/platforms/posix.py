@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tokencli.platforms.platform import Platform, ProcessGroup, SignalTable
+from tokencli.platforms.posix_files import PosixFiles
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -20,7 +21,7 @@ _NO_SYNC_OF_DIRECTORIES = (errno.EINVAL, errno.EOPNOTSUPP)
 """What file systems say that can't sync a directory."""
 
 
-class Posix(Platform, ABC):
+class Posix(PosixFiles, Platform, ABC):
     """A POSIX system."""
 
     signals = SignalTable(

@@ -14,6 +14,7 @@ from tokencli.platforms.platform import (
     has_display,
     is_remote,
 )
+from tokencli.platforms.windows_files import FileCalls, WindowsFiles
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -51,7 +52,7 @@ def name_credential(service: str) -> str:
     return "".join(f"+{char}" if char != char.lower() else char for char in service)
 
 
-class WindowsCalls(Protocol):
+class WindowsCalls(FileCalls, Protocol):
     """The functions of Windows that tokencli calls; tests have a fake of them."""
 
     def is_console(self, descriptor: int) -> bool:
@@ -91,7 +92,7 @@ def load_windows_api() -> WindowsCalls:
     raise OSError("the functions of Windows exist only there")
 
 
-class Windows(Platform):
+class Windows(WindowsFiles, Platform):
     """Windows; its functions are loaded when one is first called."""
 
     name = "Windows"

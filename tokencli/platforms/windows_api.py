@@ -1,6 +1,6 @@
 """The functions of Windows that tokencli calls; see `WindowsCalls` in `platforms/windows.py`.
 
-The only module that needs Windows to be imported.
+It needs Windows to be imported, as `windows_file_api.py` does.
 """
 
 import sys
@@ -13,6 +13,8 @@ import os
 from collections.abc import Callable
 from ctypes import wintypes
 from typing import Any
+
+from tokencli.platforms.windows_file_api import WindowsFileApi
 
 _VIRTUAL_TERMINAL = 0x0004
 _PROCESS_TERMINATE_AND_SET_QUOTA = 0x0101
@@ -75,10 +77,11 @@ def _require(result: int | None) -> int:
     return result
 
 
-class WindowsApi:
+class WindowsApi(WindowsFileApi):
     """Calls the functions themselves."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._control_handlers: list[object] = []
         """The system may call them at any time, so they are never collected."""
 

@@ -122,7 +122,7 @@ def _require_replaceable(path: Path) -> None:
             f"{path} exists and is not a socket", fix=move if stat.S_ISREG(status.st_mode) else None
         )
     if status.st_uid != os.geteuid():
-        raise foreign_owner_error(path, status.st_uid)
+        raise foreign_owner_error(path, f"uid {status.st_uid}")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(1.0)
         try:

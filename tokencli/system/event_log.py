@@ -176,10 +176,10 @@ class FileEventLog:
         that was stopped while it held the lock must not stop all others.
         """
         while True:
-            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | private_files.SAFE_OPEN_FLAGS
-            fd = os.open(self._path, flags, 0o600)
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
+            fd = platforms.current().open_private_file(str(self._path), flags)
             try:
-                private_files.require_private_file(self._path, os.fstat(fd))
+                private_files.require_private_file(self._path, fd)
                 is_locked = _lock_briefly(fd)
                 if not _is_named(fd, self._path):
                     continue  # rotated or rewritten meanwhile
@@ -241,11 +241,11 @@ class FileEventLog:
         self, path: Path, change: Callable[[dict[str, Any]], dict[str, Any] | None]
     ) -> None:
         try:
-            fd = os.open(path, os.O_RDWR | private_files.SAFE_OPEN_FLAGS)
+            fd = platforms.current().open_private_file(str(path), os.O_RDWR)
         except FileNotFoundError:
             return
         with os.fdopen(fd, "rb") as file:
-            private_files.require_private_file(path, os.fstat(fd))
+            private_files.require_private_file(path, fd)
             _lock_briefly(fd)
             if not _is_named(fd, path):  # rotated or rewritten meanwhile
                 self._rewrite_file(path, change)
@@ -260,13 +260,13 @@ class FileEventLog:
 def _open_to_read(path: Path) -> int | None:
     """Open a file of the log for reading; None if there is none."""
     try:
-        fd = os.open(path, os.O_RDONLY | private_files.SAFE_OPEN_FLAGS)
+        fd = platforms.current().open_private_file(str(path), os.O_RDONLY)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise private_files.build_storage_error(error, path) from None
     try:
-        private_files.require_private_file(path, os.fstat(fd))
+        private_files.require_private_file(path, fd)
     except StorageError:
         os.close(fd)
         raise

@@ -5,7 +5,6 @@ removed file excludes nobody. While the lock is held, the file contains the hold
 """
 
 import os
-import shlex
 import stat
 import sys
 import time
@@ -14,8 +13,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
+from tokencli import platforms
 from tokencli.errors import LockTimeoutError, StorageError
 from tokencli.protocols import ShowWait, WaitStatus, hide_wait
+from tokencli.shell_words import user_shell
 from tokencli.system.private_files import build_storage_error, foreign_owner_error
 
 T = TypeVar("T")
@@ -111,7 +112,7 @@ def _try_lock(path: Path) -> _HeldLock | None:
 def _try_flock(path: Path) -> _HeldLock | None:
     import fcntl
 
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    fd = platforms.current().open_private_file(str(path), os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         _verify_lock_file(path, fd)
@@ -190,10 +191,10 @@ def _verify_lock_file(path: Path, fd: int) -> None:
     """Check that the locked file is ours and still the one with that name."""
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode):
-        raise StorageError(f"{path} is not a regular file", fix=f"rm {shlex.quote(str(path))}")
+        raise StorageError(f"{path} is not a regular file", fix=user_shell().remove_file(str(path)))
     if sys.platform != "win32":
         if status.st_uid != os.geteuid():
-            raise foreign_owner_error(path, status.st_uid)
+            raise foreign_owner_error(path, f"uid {status.st_uid}")
         if stat.S_IMODE(status.st_mode) != 0o600:
             os.fchmod(fd, 0o600)
     try:

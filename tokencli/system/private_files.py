@@ -7,25 +7,20 @@ or the new. The draft's disk space is reserved before anything depends on the wr
 
 import errno
 import os
-import shlex
 import stat
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from tokencli import platforms
 from tokencli.errors import StorageError
+from tokencli.platforms.file_access import FileAccess
+from tokencli.shell_words import quote, user_shell
 
 MAX_FILE_BYTES = 512 * 1024
 """Limit of a file that is read."""
 _MAX_SET_ASIDE = 3
 _DRAFT_SUFFIX = ".draft"
-SAFE_OPEN_FLAGS = (
-    getattr(os, "O_NOFOLLOW", 0)
-    # A FIFO or a device of that name must not block the program.
-    | getattr(os, "O_NONBLOCK", 0)
-    | getattr(os, "O_BINARY", 0)
-)
 _OTHER_STORE = (
     'choose a local disk (state_dir = "/…" with store = "file"), or store = "runtime" or "none"'
 )
@@ -39,13 +34,13 @@ _REASONS_BY_ERRNO: Mapping[int, tuple[str, str | None, str | None]] = {
     errno.EDQUOT: ("your disk quota is used up", None, "quota"),
     errno.EFBIG: ("the file size limit is reached", None, "ulimit -f unlimited"),
     errno.EROFS: ("the file system is read-only", _OTHER_STORE, None),
-    errno.ELOOP: ("it is a symbolic link", None, "rm {path}"),
+    errno.ELOOP: ("it is a symbolic link", None, "remove"),
     errno.ENOTDIR: ("a file is in the way", None, "ls -ld {path} {parent}"),
-    errno.EISDIR: ("a directory is in the way", None, "ls -la {path}"),
-    errno.EACCES: ("permission denied", None, "ls -la {parent}"),
-    errno.EPERM: ("permission denied", None, "ls -la {parent}"),
+    errno.EISDIR: ("a directory is in the way", None, "list"),
+    errno.EACCES: ("permission denied", None, "list_parent"),
+    errno.EPERM: ("permission denied", None, "list_parent"),
 }
-"""errno -> reason, cause that says what helps, and fix."""
+"""errno -> reason, cause that says what helps, and fix: a command of POSIX, or what it does."""
 
 
 def read_private_file(path: Path) -> bytes | None:
@@ -56,13 +51,13 @@ def read_private_file(path: Path) -> bytes | None:
         ValueError: it is larger than MAX_FILE_BYTES.
     """
     try:
-        fd = os.open(path, os.O_RDONLY | SAFE_OPEN_FLAGS)
+        fd = platforms.current().open_private_file(str(path), os.O_RDONLY)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise build_storage_error(error, path) from None
     try:
-        require_private_file(path, os.fstat(fd))
+        require_private_file(path, fd)
         chunks, size = [], 0
         while chunk := os.read(fd, MAX_FILE_BYTES + 1):
             chunks.append(chunk)
@@ -88,11 +83,7 @@ class AtomicWrite:
         self._temp_path = path.with_name(f".{path.name}.{os.urandom(8).hex()}{_DRAFT_SUFFIX}")
         self._fd = -1
         try:
-            self._fd = os.open(
-                self._temp_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | SAFE_OPEN_FLAGS, 0o600
-            )
-            if sys.platform != "win32":
-                os.fchmod(self._fd, mode)  # in case of an unusual umask
+            self._fd = platforms.current().create_file(str(self._temp_path), mode)
             _reserve_space(self._fd, size)
         except OSError as error:
             self.discard()
@@ -109,7 +100,7 @@ class AtomicWrite:
             while remaining:
                 remaining = remaining[os.write(self._fd, remaining) :]
             os.ftruncate(self._fd, len(data))
-            os.fsync(self._fd)
+            platforms.current().sync_file(self._fd)
             fd, self._fd = self._fd, -1
             os.close(fd)
             _replace_file(self._temp_path, self.path)
@@ -124,7 +115,7 @@ class AtomicWrite:
         if fd >= 0:
             os.close(fd)
         with suppress(OSError):  # e.g. on a file system that is read-only, also if there is none
-            self._temp_path.unlink()
+            platforms.current().retry_busy(self._temp_path.unlink)
 
 
 def stat_stamp(path: Path) -> tuple[int, ...] | None:
@@ -171,8 +162,8 @@ def require_replaceable(path: Path) -> None:
             cause=f"it leads to {os.path.realpath(path)}; name the file itself",
         )
     require_safe_directory(directory)
-    if sys.platform != "win32" and status is not None and status.st_uid != os.geteuid():
-        raise foreign_owner_error(path, status.st_uid)
+    if status is not None:
+        _require_own(path, _find_access(path))
 
 
 def require_safe_directory(directory: Path) -> None:
@@ -187,17 +178,17 @@ def require_safe_directory(directory: Path) -> None:
         raise build_storage_error(error, directory) from None
     if not stat.S_ISDIR(status.st_mode):
         raise build_storage_error(OSError(errno.ENOTDIR, "not a directory"), directory)
-    if sys.platform == "win32":
-        return
-    if status.st_uid not in (0, os.geteuid()):
+    access = _find_access(directory)
+    if access.foreign_owner is not None and access.foreign_owner != "uid 0":
         raise StorageError(
-            f"{directory} belongs to another user (uid {status.st_uid})",
+            f"{directory} belongs to another user ({access.foreign_owner})",
             cause="that user could replace any file in it; choose a directory that belongs to you",
         )
-    if status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX:
+    if access.is_writable and not status.st_mode & stat.S_ISVTX:
         raise StorageError(
             f"other users can write to {directory}, so nothing in it is safe",
-            fix=f"chmod go-w {shlex.quote(str(directory))}",
+            cause=_name_others(access),
+            fix=platforms.current().deny_writing_command(str(directory), access.others),
         )
 
 
@@ -217,7 +208,7 @@ def write_private_file(path: Path, data: bytes, mode: int = 0o600) -> None:
 def remove_file(path: Path, *, durably: bool = False) -> bool:
     """Remove the file at `path`, of any type, and tell whether there was one."""
     try:
-        path.unlink()
+        platforms.current().retry_busy(path.unlink)
         if durably:
             sync_dir(path.parent)
     except FileNotFoundError:
@@ -249,23 +240,53 @@ def find_leftover_drafts(path: Path) -> Iterator[Path]:
             yield path.with_name(name)
 
 
-def require_private_file(path: Path, status: os.stat_result) -> None:
-    """Raise StorageError unless this is a regular file that only its owner, this user, can open."""
-    quoted = shlex.quote(str(path))
+def require_private_file(path: Path, descriptor: int) -> None:
+    """Raise StorageError unless this is a regular file that only its owner, this user, can open.
+
+    `descriptor` is that of the open file. Raises OSError if it can't be examined.
+    """
+    status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
-        raise StorageError(f"{path} is not a regular file", fix=f"mv {quoted} {quoted}.old")
-    if sys.platform == "win32":
-        return
-    if status.st_uid != os.geteuid():
-        raise foreign_owner_error(path, status.st_uid)
-    if status.st_mode & 0o077:
-        raise StorageError(f"other users can read or write {path}", fix=f"chmod 600 {quoted}")
+        fix = user_shell().move_file(str(path), f"{path}.old")
+        raise StorageError(f"{path} is not a regular file", fix=fix)
+    access = platforms.current().find_access(descriptor)
+    _require_own(path, access)
+    if access.is_open:
+        raise StorageError(
+            f"other users can read or write {path}",
+            cause=_name_others(access),
+            fix=platforms.current().restrict_command(str(path), access.others),
+        )
     if status.st_nlink > 1:  # 0 is fine: a writer has replaced it since it was opened
+        has_find = user_shell().has_unix_tools
         raise StorageError(
             f"{path} has a second name (a hard link)",
-            cause=f"to find the other name: find / -xdev -samefile {quoted}",
-            fix=f"rm {quoted}",
+            cause=f"to find the other name: find / -xdev -samefile {quote(str(path))}"
+            if has_find
+            else f"to find the other name: fsutil hardlink list {quote(str(path))}",
+            fix=user_shell().remove_file(str(path)),
         )
+
+
+def _find_access(path: Path) -> FileAccess:
+    """Return who else can access a file or directory; raises StorageError."""
+    try:
+        return platforms.current().find_access(str(path))
+    except OSError as error:
+        raise build_storage_error(error, path) from None
+
+
+def _require_own(path: Path, access: FileAccess) -> None:
+    if access.foreign_owner is not None:
+        raise foreign_owner_error(path, access.foreign_owner)
+
+
+def _name_others(access: FileAccess) -> str | None:
+    """Say who the others are, for the cause of an error, if the platform knows it."""
+    if access.others is None:
+        return f"its file system has no access lists; {_OTHER_STORE}"
+    names = platforms.current().name_others(access.others)
+    return names and f"its access list names {names}"
 
 
 def _reserve_space(fd: int, size: int) -> None:
@@ -286,45 +307,45 @@ def _reserve_space(fd: int, size: int) -> None:
 
 
 def _replace_file(source: Path, target: Path) -> None:
-    if sys.platform != "win32":
-        source.replace(target)
-        return
-    from time import sleep
-
-    for attempt in range(20):  # it fails while a reader has the target open
-        try:
-            source.replace(target)
-        except PermissionError:
-            if attempt == 19:
-                raise
-            sleep(0.05)
-        else:
-            return
+    platforms.current().retry_busy(lambda: source.replace(target))
 
 
 def build_storage_error(error: OSError, path: Path) -> StorageError:
     """Return the error that says why `path` can't be used."""
+    reason = platforms.current().explain_file_error(error, str(path))
+    if reason is not None:
+        return StorageError(f"can't use {path}: {reason}", cause=_OTHER_STORE)
     if error.errno == errno.ENOENT and not path.parent.exists():
         return _missing_directory_error(f"can't use {path}", path.parent)
-    unknown = ((error.strerror or "unknown error").lower(), None, "ls -la {parent}")
+    unknown = ((error.strerror or "unknown error").lower(), None, "list_parent")
     reason, cause, fix = _REASONS_BY_ERRNO.get(error.errno or 0, unknown)
-    quoted = {"path": shlex.quote(str(path)), "parent": shlex.quote(str(path.parent))}
-    return StorageError(
-        f"can't use {path}: {reason}", cause=cause, fix=fix.format(**quoted) if fix else None
-    )
+    return StorageError(f"can't use {path}: {reason}", cause=cause, fix=_write_fix(fix, path))
+
+
+def _write_fix(fix: str | None, path: Path) -> str | None:
+    """Return the command that a row of `_REASONS_BY_ERRNO` names, for the user's shell."""
+    shell = user_shell()
+    if fix == "list":
+        return shell.list_path(str(path), "-la")
+    if fix == "list_parent":
+        return shell.list_path(str(path.parent), "-la")
+    if fix == "remove":
+        return shell.remove_file(str(path))
+    if fix is None or not shell.has_unix_tools:
+        return None
+    return fix.format(path=shell.quote(str(path)), parent=shell.quote(str(path.parent)))
 
 
 def _missing_directory_error(problem: str, directory: Path) -> StorageError:
-    fix = f"mkdir -p -m 700 {shlex.quote(str(directory))}"
+    fix = user_shell().create_private_directory(str(directory))
     return StorageError(f"{problem}: its directory does not exist", fix=fix)
 
 
-def foreign_owner_error(path: Path, owner: int) -> StorageError:
-    """Return the error for a path that belongs to another user."""
-    quoted = shlex.quote(str(path))
-    message = f"{path} belongs to another user (uid {owner})"
+def foreign_owner_error(path: Path, owner: str) -> StorageError:
+    """Return the error for a path that belongs to another user, e.g. `uid 1000`."""
+    message = f"{path} belongs to another user ({owner})"
     if _can_rename_inside(path.parent):
-        return StorageError(message, fix=f"mv {quoted} {quoted}.foreign")
+        return StorageError(message, fix=user_shell().move_file(str(path), f"{path}.foreign"))
     return StorageError(
         message,
         cause=f"only that user or an administrator can remove it; {_OTHER_STORE}",
@@ -333,13 +354,15 @@ def foreign_owner_error(path: Path, owner: int) -> StorageError:
 
 def _can_rename_inside(directory: Path) -> bool:
     """Tell whether we may rename other users' files in the directory; not in /tmp (sticky bit)."""
-    if sys.platform == "win32" or os.geteuid() == 0:
-        return True
     try:
-        status = directory.stat()
+        if not directory.stat().st_mode & stat.S_ISVTX:
+            return True
+        return (
+            platforms.current().find_access(str(directory)).foreign_owner is None
+            or not platforms.current().is_bound_by_permissions()
+        )
     except OSError:
         return True
-    return not status.st_mode & stat.S_ISVTX or status.st_uid == os.geteuid()
 
 
 def ensure_private_dir(path: Path, *, create: bool = True, chosen: bool = False) -> bool:
@@ -356,20 +379,17 @@ def ensure_private_dir(path: Path, *, create: bool = True, chosen: bool = False)
         if create:
             make_private_dirs(path)
         status = path.lstat()
-        if sys.platform == "win32":  # protected by the access list of the user's profile directory
-            return True
-        if status.st_uid != os.geteuid():
-            raise foreign_owner_error(path, status.st_uid)
-        if stat.S_ISLNK(status.st_mode):
+        access = platforms.current().find_access(str(path))
+        _require_own(path, access)
+        if stat.S_ISLNK(status.st_mode) or _is_mount_point(status):
             raise OSError(errno.ELOOP, "symbolic link")
         if not stat.S_ISDIR(status.st_mode):
             raise OSError(errno.ENOTDIR, "not a directory")
-        mode = stat.S_IMODE(status.st_mode)
         if chosen:
-            _require_safe_mode(path, mode)
-        elif mode & 0o777 != 0o700:
-            path.chmod((mode & ~0o077) | 0o700)
-            if path.lstat().st_mode & 0o077:
+            _require_safe_access(path, access, is_shared=bool(status.st_mode & stat.S_ISVTX))
+        elif access.is_open or access.is_restricted:
+            platforms.current().close_directory(str(path))
+            if platforms.current().find_access(str(path)).is_open:
                 raise StorageError(
                     f"this file system can't protect {path} from other users",
                     cause=_OTHER_STORE,
@@ -381,19 +401,27 @@ def ensure_private_dir(path: Path, *, create: bool = True, chosen: bool = False)
     return True
 
 
-def _require_safe_mode(path: Path, mode: int) -> None:
-    """Refuse a directory in which others can write, or we can't."""
-    quoted = shlex.quote(str(path))
-    if mode & 0o022:
-        # Directories such as /tmp are meant to be like that.
-        shared = mode & stat.S_ISVTX
+def _is_mount_point(status: os.stat_result) -> bool:
+    """Tell whether a directory of Windows is another one (a junction)."""
+    return getattr(status, "st_reparse_tag", 0) == getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", -1)
+
+
+def _require_safe_access(path: Path, access: FileAccess, *, is_shared: bool) -> None:
+    """Refuse a directory in which others can write, or we can't; /tmp and its like are meant for that."""
+    if access.is_writable:
+        platform = platforms.current()
+        cause = "state_dir must be a directory in which only you can write"
+        names = _name_others(access)
         raise StorageError(
             f"other users can write to {path}, so nothing in it is safe",
-            cause="state_dir must be a directory in which only you can write",
-            fix=f"mkdir -m 700 {quoted}/tokencli" if shared else f"chmod go-w {quoted}",
+            cause=f"{cause}; {names}" if names else cause,
+            fix=f"mkdir -m 700 {quote(f'{path}/tokencli')}"
+            if is_shared
+            else platform.deny_writing_command(str(path), access.others),
         )
-    if mode & 0o700 != 0o700:
-        raise StorageError(f"you don't have full access to {path}", fix=f"chmod u+rwx {quoted}")
+    if access.is_restricted:
+        fix = platforms.current().allow_owner_command(str(path))
+        raise StorageError(f"you don't have full access to {path}", fix=fix)
 
 
 def list_names(directory: Path, *, prefix: str = "") -> list[str]:
@@ -409,32 +437,19 @@ def list_names(directory: Path, *, prefix: str = "") -> list[str]:
 
 def sync_dir(directory: Path) -> None:
     """Make sure that names created, changed or removed in the directory survive a power cut."""
-    if sys.platform == "win32":
-        return
-    fd = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    except OSError as error:
-        if error.errno not in (
-            errno.EINVAL,
-            errno.EOPNOTSUPP,
-        ):  # not supported by every file system
-            raise
-    finally:
-        os.close(fd)
+    platforms.current().sync_dir(str(directory))
 
 
 def make_private_dirs(path: Path) -> None:
     """Create a directory and its missing parents, each closed to others from the start."""
     missing = []
     parent = path
-    while not os.path.lexists(parent):
+    while not os.path.lexists(parent) and parent != parent.parent:  # there may be no such drive
         missing.append(parent)
         parent = parent.parent
     for directory in reversed(missing):
         try:
-            directory.mkdir(mode=0o700)
-            directory.chmod(0o700)  # in case of an unusual umask
+            platforms.current().make_private_dir(str(directory))
         except FileExistsError:  # another process was faster
             continue
         with suppress(PermissionError):  # a parent may be accessible but not readable

@@ -1,7 +1,10 @@
-"""Tokens in files with mode 0600, one file for each credential."""
+"""Tokens in files that only their user can open, one file for each credential; encrypted on Windows."""
 
+from contextlib import suppress
 from pathlib import Path
 
+from tokencli import platforms
+from tokencli.errors import StorageError
 from tokencli.models import Profile, StoredTokenSet
 from tokencli.protocols import Clock, Terminal, TokenStore
 from tokencli.system import private_files
@@ -62,7 +65,7 @@ class FileStore(LockedStore):
             data = private_files.read_private_file(path)
             if data is None:
                 return None
-            stored = token_record.parse_record(data)
+            stored = token_record.parse_record(platforms.current().decrypt(data, str(path)))
             if stored.binding.key != key:
                 raise ValueError("belongs to another credential")
         except ValueError:
@@ -73,7 +76,16 @@ class FileStore(LockedStore):
                     f" {backup}"
                 )
             return None
+        if not platforms.current().is_encrypted(data):
+            self._encrypt_file(key, data)
         return stored
+
+    def _encrypt_file(self, key: str, data: bytes) -> None:
+        """Encrypt what 0.1 has left in clear text on Windows, unless another process has the lock."""
+        path = self._token_path(key)
+        with suppress(StorageError), self.lock_credential(key, 0):
+            if private_files.read_private_file(path) == data:
+                private_files.write_atomically(path, _encrypt(data, path))
 
     def fingerprint(self, key: str) -> object | None:
         """Return the times, size and number of the token file, which each `save` replaces."""
@@ -98,7 +110,7 @@ class FileStore(LockedStore):
     def save(self, stored: StoredTokenSet) -> None:
         """Save durably; if this fails, the old token set stays."""
         key = stored.binding.key
-        data = token_record.dump_record(stored)
+        data = _encrypt(token_record.dump_record(stored), self._token_path(key))
         draft = self._pending_writes.pop(key, None)
         if draft is None:
             self.ensure_subdir("tokens")
@@ -144,3 +156,11 @@ class FileStore(LockedStore):
         for directory in (self._tokens_dir, self.journal.directory):
             for path in directory.glob(f"*{entry}.*"):
                 private_files.remove_file(path)
+
+
+def _encrypt(record: bytes, path: Path) -> bytes:
+    """Return what is written to the disk; raises StorageError."""
+    try:
+        return platforms.current().encrypt(record)
+    except OSError as error:
+        raise StorageError(f"can't encrypt {path}: {error.strerror or error}") from None

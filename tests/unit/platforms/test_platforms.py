@@ -38,10 +38,11 @@ def test_it_is_chosen_once() -> None:
 
 def test_a_process_loads_one_class() -> None:
     """Neither the others nor anything that imports for long."""
-    code = "import sys; before = set(sys.modules); import tokencli.platforms; print(*sys.modules.keys() - before)"
+    code = "import sys; before = set(sys.modules); import tokencli.platforms; tokencli.platforms.current(); print(*sys.modules.keys() - before)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    ours = {name for name in done.stdout.split() if name.startswith("tokencli.")}
-    assert ours == {f"tokencli.platforms{name}" for name in ("", ".platform", ".posix", ".linux")}
+    ours = {name for name in done.stdout.split() if name.startswith("tokencli.platforms.")}
+    names = ("file_access", "linux", "platform", "posix", "posix_files")
+    assert ours == {f"tokencli.platforms.{name}" for name in names}
     assert not {"ctypes", "shlex", "subprocess"} & set(done.stdout.split())
 
 
