@@ -32,7 +32,7 @@ from tokencli.sanitize import sanitize_text
 from tokencli.system.child_process import run_with_limit
 from tokencli.system.sd_notify import ServiceManager, remove_service_variables
 from tokencli.system.signals import Terminated, call_on_signal
-from tokencli.terminal.console import write_stderr_line
+from tokencli.terminal.console import is_terminal, write_stderr_line
 
 CHECK_INTERVAL_S = 2.0
 """Seconds between two checks of the clock, the configuration and the store."""
@@ -114,7 +114,7 @@ class KeepService:
                 written.
         """
         self._writes_once = once
-        self._has_terminal = os.isatty(sys.stderr.fileno())
+        self._has_terminal = is_terminal(sys.stderr)
         call_on_signal("SIGHUP", self._note_hangup_signal)
         # A signal that arrives just before `select` would be handled only after it.
         signal.set_wakeup_fd(self._wake_sender.fileno(), warn_on_full_buffer=False)
@@ -147,7 +147,7 @@ class KeepService:
     def _step(self) -> None:
         """Do what is due; raises Terminated if the terminal was closed."""
         if self._is_terminal_closed:
-            raise Terminated(signal.SIGHUP)
+            raise Terminated(signal.Signals["SIGHUP"])
         if self._is_renewal_requested:
             self._is_renewal_requested = False
             self._manager.notify_reloading()
@@ -396,6 +396,6 @@ class KeepService:
 
     def _note_hangup_signal(self) -> None:
         """Note what SIGHUP means: that the terminal is gone, or that the token is to be renewed."""
-        if self._has_terminal and not os.isatty(sys.stderr.fileno()):
+        if self._has_terminal and not is_terminal(sys.stderr):
             self._is_terminal_closed = True
         self._is_renewal_requested = True

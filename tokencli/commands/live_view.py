@@ -1,19 +1,20 @@
 """A view of the whole terminal that is redrawn every second (`--watch`)."""
 
 import os
+import sys
 from collections.abc import Callable
 
 from tokencli.app import App
 from tokencli.commands.output import EXIT_INTERRUPTED
-from tokencli.commands.tables import is_terminal_output
 from tokencli.errors import UsageError
+from tokencli.terminal.console import is_capable_terminal
 
 INTERVAL_S = 1.0
 
 
 def require_live_terminal(fix: str | None) -> None:
     """Raise UsageError, with a command that works anywhere, if stdout can't show a live view."""
-    if not is_terminal_output() or os.environ.get("TERM", "") in ("", "dumb"):
+    if not is_capable_terminal(sys.stdout, os.environ):
         raise UsageError(
             "--watch needs a terminal",
             cause="stdout is not a terminal that can be redrawn",
@@ -31,7 +32,7 @@ def run_live_view(app: App, render: Callable[[], str]) -> int:
     from rich.live import Live
     from rich.text import Text
 
-    console = Console(markup=False, emoji=False, highlight=False)
+    console = Console(markup=False, emoji=False, highlight=False, legacy_windows=False)
     live = Live(
         console=console,
         screen=True,

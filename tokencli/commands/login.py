@@ -20,6 +20,7 @@ from tokencli.commands.options import (
 from tokencli.core.login import describe_login, log_in
 from tokencli.errors import UsageError
 from tokencli.protocols import Terminal, WaitStatus, hide_wait
+from tokencli.terminal.console import is_terminal
 
 MAX_STDIN_BYTES = 1 << 20
 
@@ -100,7 +101,7 @@ def _read_secret_lines(terminal: Terminal) -> list[str]:
     if sys.stdin is None:
         raise UsageError("--stdin was given, but stdin is closed")
     status = WaitStatus("waiting for the secrets on stdin")
-    show_wait = hide_wait if sys.stdin.isatty() else terminal.show_wait
+    show_wait = hide_wait if is_terminal(sys.stdin) else terminal.show_wait
     try:
         with show_wait(lambda: status, shares_terminal=True):
             text = sys.stdin.buffer.read(MAX_STDIN_BYTES).decode("utf-8-sig")

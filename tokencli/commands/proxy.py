@@ -18,6 +18,7 @@ from tokencli.commands.options import (
 )
 from tokencli.errors import UsageError
 from tokencli.system.signals import stop_on_signals
+from tokencli.system.timeout import wait_for
 
 
 @common_options()
@@ -82,5 +83,4 @@ def proxy(
     ):
         output.write_stdout(f"{base_url}\n")
         app.terminal.print_note("Use this URL instead of the API's. Stop the proxy with Ctrl-C.")
-        while not stopped.wait(0.5):  # a wait without a timeout can't be interrupted on Windows
-            pass
+        wait_for(stopped.wait)

@@ -23,6 +23,7 @@ from tokencli.system.child_process import (
     run_command,
 )
 from tokencli.system.signals import stop_on_signals
+from tokencli.system.timeout import wait_for
 
 if TYPE_CHECKING:
     from tokencli.sandbox.server import Sandbox
@@ -178,8 +179,7 @@ def _serve_until_stopped(running: "Sandbox", stopped: Event, *, quiet: bool) -> 
     for name, value in running.variables.items():
         output.write_stdout(f"{shell.set_variable(name, value)}\n")
     write_stderr("" if quiet else text.format(**values))
-    while not stopped.wait(1.0):  # a wait without a timeout can't be interrupted on Windows
-        pass
+    wait_for(stopped.wait)
     return 0
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from tokencli.sanitize import sanitize_text
 from tokencli.terminal.colors import is_color_wanted, style_text
-from tokencli.terminal.console import is_terminal
+from tokencli.terminal.console import is_capable_terminal, is_terminal
 
 UNBOUNDED_WIDTH = 1_000_000
 """Width used for pipes and files, so that nothing is wrapped or cut."""
@@ -56,7 +56,7 @@ Cell = str | Styled
 
 def is_color_enabled() -> bool:
     """Tell whether stdout is a terminal and colors are not turned off."""
-    return is_color_wanted(os.environ) and is_terminal(sys.stdout)
+    return is_color_wanted(os.environ) and is_capable_terminal(sys.stdout, os.environ)
 
 
 def output_width() -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event, Thread
 
+from tokencli import platforms
 from tokencli.app import App
 from tokencli.commands.options import select_profile_name
 from tokencli.core.inspect import Inspection, inspect_token
@@ -25,6 +26,7 @@ from tokencli.models import Profile, Secret, TokenSet
 from tokencli.oauth.grants import is_interactive
 from tokencli.providers.validation.values import PROFILE_NAME_PATTERN
 from tokencli.shell_words import quote
+from tokencli.system.timeout import join_thread, wait_for
 
 MAX_INPUT_BYTES = 1 << 18
 """More bytes than any token has, even in UTF-16, so that a longer one is recognized as too long."""
@@ -210,7 +212,7 @@ def read_stdin(what: str, limit: int, app: App) -> bytes:
     if sys.stdin is None:
         raise UsageError(f"can't read {what}: stdin is closed")
     if app.terminal.interactive:
-        app.terminal.print_note(f"paste {what}, then press Enter and Ctrl-D")
+        app.terminal.print_note(f"paste {what}, then press {platforms.current().end_of_input}")
     return sys.stdin.buffer.read(limit)
 
 
@@ -239,15 +241,15 @@ def _read_piped_stdin(app: App) -> bytes | None:
 
     reader = Thread(target=read, daemon=True)
     reader.start()
-    if not arrived.wait(STDIN_NOTE_S):
+    if not wait_for(arrived.wait, STDIN_NOTE_S):
         app.terminal.print_note(
             f"waiting up to {STDIN_TIMEOUT_S:.0f} seconds for a token, because stdin is an open pipe;"
             " to inspect a stored one, name its profile"
         )
-        if not arrived.wait(STDIN_TIMEOUT_S - STDIN_NOTE_S):
+        if not wait_for(arrived.wait, STDIN_TIMEOUT_S - STDIN_NOTE_S):
             app.terminal.print_warning(
                 "nothing arrived on stdin, so the default profile is inspected"
             )
             return None
-    reader.join()
+    join_thread(reader)
     return bytes(content[:MAX_INPUT_BYTES])

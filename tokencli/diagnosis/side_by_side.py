@@ -8,6 +8,9 @@ from tokencli.protocols import Clock
 
 Report = TypeVar("Report")
 
+POLL_S = 0.2
+"""Seconds of one wait: on Windows, Ctrl-C is handled only between two of them."""
+
 
 def collect_until(
     deadline: float, clock: Clock, reports: SimpleQueue[Report], count: int
@@ -16,9 +19,14 @@ def collect_until(
 
     `deadline` is a time of `clock.monotonic()`. A report that has arrived already is yielded in any case.
     """
-    for _ in range(count):
+    remaining = count
+    while remaining:
+        left = max(deadline - clock.monotonic(), 0.0)
         try:
-            report = reports.get(timeout=max(deadline - clock.monotonic(), 0.0))
+            report = reports.get(timeout=min(left, POLL_S))
         except Empty:
-            return
+            if left <= POLL_S:
+                return
+            continue
+        remaining -= 1
         yield report

@@ -125,6 +125,8 @@ class Platform(FilePlatform, ABC):
     """The shell that runs a text without `#!`, as execvp does."""
     replaces_processes: ClassVar[bool]
     """Whether a process can become another program, for which its parent waits on (execve)."""
+    end_of_input: ClassVar[str]
+    """The keys that end what is typed at a terminal."""
     needs_term: ClassVar[bool]
     """Whether a terminal without the variable TERM is taken for one that can't move its cursor."""
     has_terminal_modes: ClassVar[bool]
@@ -133,6 +135,13 @@ class Platform(FilePlatform, ABC):
     @abstractmethod
     def is_terminal(self, descriptor: int) -> bool:
         """Tell whether a user is at the other end; raises OSError if the descriptor is closed."""
+
+    def is_terminal_stream(self, stream: Any) -> bool:
+        """Tell whether a stream, which may be None or closed, is a terminal."""
+        try:
+            return self.is_terminal(stream.fileno())
+        except (AttributeError, OSError, ValueError):
+            return False
 
     @abstractmethod
     def enable_escapes(self, descriptor: int) -> bool:
@@ -146,9 +155,36 @@ class Platform(FilePlatform, ABC):
     def is_foreground(self, descriptor: int) -> bool:
         """Tell whether a terminal may be written to and read, as it isn't another job's now."""
 
+    def read_typed(self, seconds: float) -> str:
+        """Return what is typed within so many seconds, as `WindowsCalls` describes it."""
+        raise NotImplementedError("a terminal is read by its descriptor")
+
+    @abstractmethod
+    def read_terminal_modes(self, descriptor: int) -> Any:
+        """Return what changes when a program turns the terminal's echo off; None if it is unknown."""
+
+    @abstractmethod
+    def is_echo_off(self, descriptor: int) -> bool:
+        """Tell whether the terminal is known not to echo what is typed, e.g. Ctrl-C as ^C."""
+
+    @abstractmethod
+    def claim_terminal(self, descriptor: int) -> bool:
+        """Lock a terminal against the wait lines of other processes; False if one of them has it.
+
+        Where there are no such locks, several lines are drawn.
+        """
+
+    @abstractmethod
+    def release_terminal(self, descriptor: int) -> None:
+        """Release that lock; no error if it isn't held."""
+
     @abstractmethod
     def is_signaled_by_terminal(self) -> bool:
         """Tell whether the terminal sends its signals to this process, and so to its children."""
+
+    @abstractmethod
+    def is_same_output(self, first: int, second: int) -> bool:
+        """Tell whether two descriptors write to the same file or terminal."""
 
     @abstractmethod
     def is_reader_gone(self, error: OSError) -> bool:

@@ -33,6 +33,7 @@ class Posix(PosixFiles, Platform, ABC):
     max_wait_s = 86_400.0
     shell = "/bin/sh"
     replaces_processes = True
+    end_of_input = "Enter and Ctrl-D"
     needs_term = True
     has_terminal_modes = True
 
@@ -51,6 +52,38 @@ class Posix(PosixFiles, Platform, ABC):
         except OSError:  # it is not our controlling terminal
             return True
 
+    def read_terminal_modes(self, descriptor: int) -> Any:
+        import termios
+
+        try:
+            return termios.tcgetattr(descriptor)
+        except (termios.error, OSError, ValueError):
+            return None
+
+    def is_echo_off(self, descriptor: int) -> bool:
+        import termios
+
+        modes = self.read_terminal_modes(descriptor)
+        return modes is not None and not modes[3] & termios.ECHO
+
+    def claim_terminal(self, descriptor: int) -> bool:
+        """Use a lock of the process's (POSIX): the processes have stderr in common."""
+        import fcntl
+
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            return False
+        except OSError:
+            return True
+        return True
+
+    def release_terminal(self, descriptor: int) -> None:
+        import fcntl
+
+        with suppress(OSError):
+            fcntl.lockf(descriptor, fcntl.LOCK_UN)
+
     def is_signaled_by_terminal(self) -> bool:
         try:
             terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
@@ -62,6 +95,9 @@ class Posix(PosixFiles, Platform, ABC):
             return False
         finally:
             os.close(terminal)
+
+    def is_same_output(self, first: int, second: int) -> bool:
+        return os.path.sameopenfile(first, second)
 
     def is_reader_gone(self, error: OSError) -> bool:
         return error.errno == errno.EPIPE

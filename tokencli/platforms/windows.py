@@ -23,6 +23,8 @@ _CREATE_NO_WINDOW = 0x08000000
 """See "Process Creation Flags" of CreateProcess."""
 _EXCLUSIVE = ~4
 """SO_EXCLUSIVEADDRUSE of Winsock: the complement of SO_REUSEADDR, which lets anyone take the port."""
+_ECHO_INPUT = 0x0004
+"""ENABLE_ECHO_INPUT of SetConsoleMode."""
 CLOSING_EVENTS = (2, 5, 6)
 """CTRL_CLOSE_EVENT, CTRL_LOGOFF_EVENT and CTRL_SHUTDOWN_EVENT of SetConsoleCtrlHandler."""
 CLOSING_S = 30.0
@@ -55,12 +57,19 @@ def name_credential(service: str) -> str:
 class WindowsCalls(FileCalls, Protocol):
     """The functions of Windows that tokencli calls; tests have a fake of them."""
 
-    def is_console(self, descriptor: int) -> bool:
-        """Tell whether a descriptor is a console's (GetConsoleMode); raises OSError if it is closed."""
+    def get_console_mode(self, descriptor: int) -> int | None:
+        """Return the mode of a console (GetConsoleMode); None if it isn't one, or closed."""
         ...
 
     def enable_escapes(self, descriptor: int) -> bool:
         """Turn ENABLE_VIRTUAL_TERMINAL_PROCESSING on, and tell whether the console has it."""
+        ...
+
+    def read_typed(self, seconds: float) -> str:
+        """Return what is typed at the console within so many seconds, as soon as something is.
+
+        It is UTF-16, without an echo. Keys that type nothing are left out.
+        """
         ...
 
     def handle_console_events(self, handler: Callable[[int], bool]) -> None:
@@ -119,12 +128,13 @@ class Windows(WindowsFiles, Platform):
     max_wait_s = 0.2
     shell = None
     replaces_processes = False
+    end_of_input = "Enter, Ctrl-Z and Enter"
     needs_term = False
     has_terminal_modes = False
 
     def is_terminal(self, descriptor: int) -> bool:
         """Ask for a console: `isatty` is true for NUL as well."""
-        return os.isatty(descriptor) and self.calls.is_console(descriptor)
+        return os.isatty(descriptor) and self.calls.get_console_mode(descriptor) is not None
 
     def enable_escapes(self, descriptor: int) -> bool:
         return self.calls.enable_escapes(descriptor)
@@ -139,9 +149,32 @@ class Windows(WindowsFiles, Platform):
     def is_foreground(self, descriptor: int) -> bool:
         return True
 
+    def read_typed(self, seconds: float) -> str:
+        return self.calls.read_typed(seconds)
+
+    def read_terminal_modes(self, descriptor: int) -> Any:
+        """Read those of stdin, which has the echo."""
+        return self.calls.get_console_mode(0)
+
+    def is_echo_off(self, descriptor: int) -> bool:
+        mode = self.calls.get_console_mode(0)
+        return mode is not None and not mode & _ECHO_INPUT
+
+    def claim_terminal(self, descriptor: int) -> bool:
+        return True
+
+    def release_terminal(self, descriptor: int) -> None:
+        """Do nothing."""
+
     def is_signaled_by_terminal(self) -> bool:
         """Say yes: Ctrl-C and Ctrl-Break go to every process of the console."""
         return True
+
+    def is_same_output(self, first: int, second: int) -> bool:
+        """Take all consoles for one; pipes have no number by which they could be told apart."""
+        if self.is_terminal(first) and self.is_terminal(second):
+            return True
+        return os.fstat(first).st_ino != 0 and os.path.sameopenfile(first, second)
 
     def is_reader_gone(self, error: OSError) -> bool:
         """Ask for EINVAL as well, to which the C library turns ERROR_NO_DATA."""

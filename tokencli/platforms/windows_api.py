@@ -20,6 +20,7 @@ _VIRTUAL_TERMINAL = 0x0004
 _PROCESS_TERMINATE_AND_SET_QUOTA = 0x0101
 _EXTENDED_LIMIT_INFORMATION = 9
 _KILL_ON_JOB_CLOSE, _SILENT_BREAKAWAY = 0x2000, 0x1000
+_KEY_EVENT, _ALT_KEY, _SIGNALED = 1, 0x12, 0
 _CONTROL_HANDLER = ctypes.WINFUNCTYPE(wintypes.BOOL, wintypes.DWORD)
 
 
@@ -49,6 +50,25 @@ class _ExtendedLimits(ctypes.Structure):
     )
 
 
+class _KeyEvent(ctypes.Structure):
+    """KEY_EVENT_RECORD."""
+
+    _fields_ = (
+        ("is_down", wintypes.BOOL),
+        ("repeat_count", wintypes.WORD),
+        ("virtual_code", wintypes.WORD),
+        ("scan_code", wintypes.WORD),
+        ("char", wintypes.WCHAR),
+        ("control_keys", wintypes.DWORD),
+    )
+
+
+class _InputRecord(ctypes.Structure):
+    """INPUT_RECORD, of which a key's is the longest."""
+
+    _fields_ = (("kind", wintypes.WORD), ("key", _KeyEvent))
+
+
 def _declare(library: ctypes.WinDLL, name: str, result: Any, *arguments: Any) -> Any:
     function = getattr(library, name)
     function.restype, function.argtypes = result, arguments
@@ -59,6 +79,8 @@ _KERNEL = ctypes.WinDLL("kernel32", use_last_error=True)
 _HANDLE, _BOOL, _DWORD, _POINTER = wintypes.HANDLE, wintypes.BOOL, wintypes.DWORD, ctypes.c_void_p
 _get_console_mode = _declare(_KERNEL, "GetConsoleMode", _BOOL, _HANDLE, _POINTER)
 _set_console_mode = _declare(_KERNEL, "SetConsoleMode", _BOOL, _HANDLE, _DWORD)
+_read_input = _declare(_KERNEL, "ReadConsoleInputW", _BOOL, _HANDLE, _POINTER, _DWORD, _POINTER)
+_wait_for = _declare(_KERNEL, "WaitForSingleObject", _DWORD, _HANDLE, _DWORD)
 _set_control_handler = _declare(_KERNEL, "SetConsoleCtrlHandler", _BOOL, _CONTROL_HANDLER, _BOOL)
 _open_process = _declare(_KERNEL, "OpenProcess", _HANDLE, _DWORD, _BOOL, _DWORD)
 _close_handle = _declare(_KERNEL, "CloseHandle", _BOOL, _HANDLE)
@@ -85,16 +107,35 @@ class WindowsApi(WindowsFileApi):
         self._control_handlers: list[object] = []
         """The system may call them at any time, so they are never collected."""
 
-    def is_console(self, descriptor: int) -> bool:
+    def get_console_mode(self, descriptor: int) -> int | None:
         mode = wintypes.DWORD()
-        return bool(_get_console_mode(msvcrt.get_osfhandle(descriptor), ctypes.byref(mode)))
+        try:
+            handle = msvcrt.get_osfhandle(descriptor)
+        except OSError:
+            return None
+        return mode.value if _get_console_mode(handle, ctypes.byref(mode)) else None
 
     def enable_escapes(self, descriptor: int) -> bool:
-        handle, mode = msvcrt.get_osfhandle(descriptor), wintypes.DWORD()
-        if not _get_console_mode(handle, ctypes.byref(mode)):
-            return False
-        is_enabled = bool(mode.value & _VIRTUAL_TERMINAL)
-        return is_enabled or bool(_set_console_mode(handle, mode.value | _VIRTUAL_TERMINAL))
+        mode = self.get_console_mode(descriptor)
+        if mode is None or mode & _VIRTUAL_TERMINAL:
+            return mode is not None
+        handle = msvcrt.get_osfhandle(descriptor)
+        return bool(_set_console_mode(handle, mode | _VIRTUAL_TERMINAL))
+
+    def read_typed(self, seconds: float) -> str:
+        console, record, count = msvcrt.get_osfhandle(0), _InputRecord(), wintypes.DWORD()
+        if _wait_for(console, int(1000 * seconds)) != _SIGNALED:
+            return ""
+        if (
+            not _read_input(console, ctypes.byref(record), 1, ctypes.byref(count))
+            or not count.value
+        ):
+            return ""
+        key = record.key
+        is_typed = key.is_down or key.virtual_code == _ALT_KEY  # a character by its number
+        if record.kind != _KEY_EVENT or not is_typed or key.char == "\0":
+            return ""
+        return str(key.char * max(key.repeat_count, 1))
 
     def handle_console_events(self, handler: Callable[[int], bool]) -> None:
         callback = _CONTROL_HANDLER(handler)

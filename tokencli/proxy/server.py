@@ -15,6 +15,7 @@ from tokencli.errors import TokencliError
 from tokencli.proxy.addresses import Gate
 from tokencli.proxy.exchange import Forwarder, UpstreamRequest, drop_generated_headers
 from tokencli.proxy.tokens import FreshToken, TokenSupply
+from tokencli.system.timeout import join_thread, wait_for
 
 MAX_HEADER_BYTES = 64 * 1024
 """Limit of a header or a request line: tokens with many groups are long."""
@@ -66,7 +67,7 @@ def running_proxy(settings: ProxySettings, listeners: Sequence[socket.socket]) -
 
     thread = Thread(target=run, daemon=True, name="proxy")
     thread.start()
-    is_ready.wait()
+    wait_for(is_ready.wait)
     try:
         if errors:
             raise errors[0]
@@ -74,7 +75,7 @@ def running_proxy(settings: ProxySettings, listeners: Sequence[socket.socket]) -
     finally:
         with suppress(RuntimeError):  # it has ended already
             loop.call_soon_threadsafe(stop.set)
-        thread.join(STOP_S)
+        join_thread(thread, STOP_S)
 
 
 class _Serving:

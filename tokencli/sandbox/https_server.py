@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tokencli.sandbox.http_messages import Request, Response, hash_base64url
+from tokencli.system.timeout import join_thread
 
 HOST = "127.0.0.1"
 IDLE_TIMEOUT_S = 15.0
@@ -127,7 +128,7 @@ class HttpsServer(ThreadingHTTPServer):
         """Close every connection and wait for their threads."""
         if self._thread is not None:
             self.shutdown()
-            self._thread.join()
+            join_thread(self._thread)
         self.closing.set()
         with self._connections_changed:
             for connection in self._open_connections:

@@ -6,11 +6,11 @@ follow from the row. What a user is told if the secret is missing is in the clas
 """
 
 import re
-import shlex
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from tokencli import platforms
 from tokencli.errors import CredentialsError, UsageError
 from tokencli.fast_dataclass import dataclass
 from tokencli.models import Secret
@@ -80,7 +80,7 @@ class ArgumentTarget:
 
 def _split_command(command: str) -> list[str]:
     try:
-        words = shlex.split(command)
+        words = platforms.current().split_command(command)
     except ValueError:
         raise UsageError("the command for the secret has an unpaired quotation mark") from None
     if not words:

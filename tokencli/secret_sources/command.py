@@ -1,19 +1,18 @@
 """Secrets from the output of a command, e.g. `pass show work/groupid`."""
 
 import os
-import shutil
-import signal
 import subprocess
-import sys
 from collections.abc import Mapping
 from functools import partial
 from time import monotonic
 from typing import ClassVar
 
+from tokencli import platforms
 from tokencli.errors import CredentialsError
 from tokencli.models import Secret, SecretRef
 from tokencli.protocols import Interaction, Terminal, WaitStatus
 from tokencli.secret_sources import MAX_SECRET_BYTES, normalize_secret
+from tokencli.system.child_process import find_program, wait_for_child
 from tokencli.system.signals import defer_signals
 from tokencli.system.timeout import run_with_timeout
 
@@ -58,25 +57,26 @@ class CommandSource:
             # A signal between the start and the assignment would leave the command running.
             with defer_signals(lambda _: None, ""):
                 process = self._start_process(ref, interactive=interactive)
+                group = platforms.current().open_group(process, is_own=not interactive)
             with self._terminal.show_wait(partial(self._describe_wait, ref), shares_terminal=True):
                 raw = run_with_timeout(partial(_read_output, process), self._timeout)
                 code = 0
                 if len(raw) <= MAX_SECRET_BYTES:
-                    code = process.wait(max(deadline - monotonic(), 0.1))
+                    code = wait_for_child(process, max(deadline - monotonic(), 0.1))
                     ended = True
         except (TimeoutError, subprocess.TimeoutExpired):
             raise _command_error(ref, f"did not end within {self._timeout:g} s") from None
         finally:
             if process is not None:
                 if not ended:
-                    _kill_process(process, group=not interactive)
+                    group.kill()
+                    process.wait()
                 assert process.stdout is not None
                 process.stdout.close()
         if len(raw) > MAX_SECRET_BYTES:
             raise _command_error(ref, "printed too much to be a secret")
         if code != 0:
-            outcome = f"exited with code {code}" if code > 0 else f"was killed by signal {-code}"
-            raise _command_error(ref, outcome)
+            raise _command_error(ref, platforms.current().describe_exit(code))
         source = f"the output of the command {ref.target[0]!r}"
         return normalize_secret(raw, source, first_line=True)
 
@@ -86,19 +86,35 @@ class CommandSource:
         )
 
     def _start_process(self, ref: SecretRef, *, interactive: bool) -> subprocess.Popen[bytes]:
+        platform = platforms.current()
         try:
-            return subprocess.Popen(  # noqa: S603  # the user's own argv; no shell is involved
-                ref.target,
+            return subprocess.Popen(  # the user's own argv; no shell is involved
+                **platform.launch_options(ref.target, find_program(ref.target[0], self._environ)),
                 stdin=None if interactive else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 env=dict(self._environ),
                 bufsize=0,
                 # In its own session it can be killed with everything it started. If a user is
                 # there, it stays in ours, or it could not read from the terminal.
-                start_new_session=not interactive,
+                **({} if interactive else platform.group_options()),
             )
         except (OSError, ValueError) as error:
-            raise _start_error(ref, error) from None
+            raise self._start_error(ref, error) from None
+
+    def _start_error(self, ref: SecretRef, error: Exception) -> CredentialsError:
+        program, cause = ref.target[0], None
+        candidates = platforms.current().list_candidates(program, self._environ.get("PATH"))
+        is_missing = "\0" not in program and not any(map(os.path.exists, candidates))
+        if isinstance(error, FileNotFoundError) and is_missing:
+            reason = "does not exist"
+            cause = "it is run without a shell, so it must be a program in PATH"
+        else:
+            reason = f"can't be run: {getattr(error, 'strerror', None) or 'not a command'}"
+        return CredentialsError(
+            f"can't read the {ref.name} of profile {ref.profile!r}: the command {program!r} {reason}",
+            cause=cause,
+            fix=f"tokencli profiles edit {ref.profile} --secret {ref.name}=command:'pass show x'",
+        )
 
 
 def _command_error(ref: SecretRef, outcome: str) -> CredentialsError:
@@ -109,20 +125,6 @@ def _command_error(ref: SecretRef, outcome: str) -> CredentialsError:
     )
 
 
-def _start_error(ref: SecretRef, error: Exception) -> CredentialsError:
-    cause = None
-    if isinstance(error, FileNotFoundError) and not shutil.which(ref.target[0]):
-        reason = "does not exist"
-        cause = "it is run without a shell, so it must be a program in PATH"
-    else:
-        reason = f"can't be run: {getattr(error, 'strerror', None) or 'not a command'}"
-    return CredentialsError(
-        f"can't read the {ref.name} of profile {ref.profile!r}: the command {ref.target[0]!r} {reason}",
-        cause=cause,
-        fix=f"tokencli profiles edit {ref.profile} --secret {ref.name}=command:'pass show x'",
-    )
-
-
 def _read_output(process: subprocess.Popen[bytes]) -> bytes:
     """Read stdout to its end, or until it is too long for a secret."""
     assert process.stdout is not None
@@ -130,15 +132,3 @@ def _read_output(process: subprocess.Popen[bytes]) -> bytes:
     while len(raw) <= MAX_SECRET_BYTES and (chunk := process.stdout.read(MAX_SECRET_BYTES + 1)):
         raw += chunk
     return raw
-
-
-def _kill_process(process: subprocess.Popen[bytes], *, group: bool) -> None:
-    """Kill the command, and everything it started if it has its own process group."""
-    try:
-        if group and sys.platform != "win32":
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-    except ProcessLookupError:
-        pass
-    process.wait()

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping
 from typing import ClassVar
 
+from tokencli import platforms
 from tokencli.errors import CredentialsError
 from tokencli.models import Secret, SecretRef
 from tokencli.protocols import Interaction, Terminal, WaitStatus, hide_wait
@@ -35,9 +36,11 @@ class StdinSource:
                 f"can't read the {ref.name} of profile {ref.profile!r}: stdin is closed", fix=fix
             )
         show_wait = self._terminal.show_wait
-        if sys.stdin.isatty():
+        if platforms.current().is_terminal_stream(sys.stdin):
             show_wait = hide_wait
-            self._terminal.print_note(f"paste the {ref.name}, then press Enter and Ctrl-D")
+            self._terminal.print_note(
+                f"paste the {ref.name}, then press {platforms.current().end_of_input}"
+            )
         status = WaitStatus(f"waiting for the {ref.name} on stdin")
         with show_wait(lambda: status, shares_terminal=True):
             raw = sys.stdin.buffer.read(MAX_SECRET_BYTES + 1)

@@ -16,7 +16,10 @@ class SystemClock:
 
     def sleep(self, seconds: float) -> None:
         """Wait for `seconds`."""
-        time.sleep(seconds)
+        from tokencli.system.timeout import iter_waits  # start-up cost
+
+        for piece in iter_waits(seconds):
+            time.sleep(piece)
 
 
 class ServerClock(SystemClock):

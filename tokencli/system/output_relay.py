@@ -6,12 +6,13 @@ import select
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from threading import Thread
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from threading import Condition, Thread
+from typing import Protocol
+
+from tokencli import platforms
 
 READ_BYTES = 65536
-_READER_IS_GONE = (errno.EPIPE, errno.EINVAL if sys.platform == "win32" else errno.EIO)
-"""The errors of a pipe without a reader, and of a terminal that was closed."""
 RELEASE_DELAY_S = 0.05
 """Seconds of silence after which a filter shows what it held back."""
 
@@ -37,12 +38,15 @@ class OutputFilter(Protocol):
         ...
 
 
-class _Stream(NamedTuple):
+@dataclass
+class _Stream:
     reader: int
     child_end: int
     target: int
     filter: OutputFilter
     is_terminal: bool
+    is_open: bool = True
+    piece_count: int = 0
 
 
 class OutputRelay:
@@ -58,10 +62,13 @@ class OutputRelay:
         self._ends: dict[int, int] = {}
         self.failure: OSError | None = None
         """Why output was lost; None if nothing was, or if its reader is gone."""
+        self._changed = Condition()
+        """Notified when a stream has changed; what else happens to one holds its lock."""
+        is_same = platforms.current().is_same_output
         for number in (1, 2):
             if not _is_open(number):
                 continue
-            same = next((s for s in self._streams if os.path.sameopenfile(s.target, number)), None)
+            same = next((s for s in self._streams if is_same(s.target, number)), None)
             if same is None:
                 same = _open_stream(number, make_filter())
                 self._streams.append(same)
@@ -102,23 +109,37 @@ class OutputRelay:
                 _copy_window_size(stream.target, stream.reader)
 
     def _relay(self) -> None:
-        streams = {stream.reader: stream for stream in self._streams}
-        while streams:
-            is_holding = any(stream.filter.is_holding for stream in streams.values())
-            ready, _, _ = select.select([*streams], [], [], RELEASE_DELAY_S if is_holding else None)
-            if not ready:
-                for stream in streams.values():
-                    self._write(stream.target, stream.filter.release())
-            for reader in ready:
-                stream = streams[reader]
-                try:
-                    piece = os.read(reader, READ_BYTES)
-                except OSError:  # EIO: no process has the pty open any more
-                    piece = b""
+        """Let a thread read each stream, since Windows can't wait for several pipes (`select`).
+
+        What a filter holds back is released when nothing has followed for a while.
+        """
+        threads = [Thread(target=self._relay_stream, args=(s,), daemon=True) for s in self._streams]
+        for thread in threads:
+            thread.start()
+        with self._changed:
+            while any(stream.is_open for stream in self._streams):
+                holding = [
+                    (s, s.piece_count) for s in self._streams if s.is_open and s.filter.is_holding
+                ]
+                if not self._changed.wait(RELEASE_DELAY_S if holding else None):
+                    for stream, count in holding:
+                        if stream.piece_count == count:
+                            self._write(stream.target, stream.filter.release())
+
+    def _relay_stream(self, stream: _Stream) -> None:
+        is_open = True
+        while is_open:
+            try:
+                piece = os.read(stream.reader, READ_BYTES)
+            except OSError:  # EIO: no process has the pty open any more
+                piece = b""
+            with self._changed:
                 text = stream.filter.feed(piece) if piece else stream.filter.finish()
-                if not self._write(stream.target, text) or not piece:
-                    os.close(reader)
-                    del streams[reader]
+                is_open = self._write(stream.target, text) and bool(piece)
+                stream.piece_count += 1
+                stream.is_open = is_open
+                self._changed.notify()
+        os.close(stream.reader)
 
     def _write(self, target: int, data: bytes) -> bool:
         """Write everything; return False if that failed or the reader is gone."""
@@ -129,37 +150,45 @@ class OutputRelay:
             except BlockingIOError:
                 select.select([], [target], [])
             except OSError as error:
-                if error.errno not in _READER_IS_GONE:
+                if (
+                    not platforms.current().is_reader_gone(error) and error.errno != errno.EIO
+                ):  # of a terminal that was closed
                     self.failure = error
                 return False
         return True
 
 
 def _open_stream(target: int, output_filter: OutputFilter) -> _Stream:
-    is_terminal = sys.platform != "win32" and os.isatty(target)
+    is_terminal = platforms.current().has_terminal_modes and os.isatty(target)
     reader, child_end = _open_terminal(target) if is_terminal else os.pipe()
     return _Stream(reader, child_end, target, output_filter, is_terminal)
 
 
-def _open_terminal(like: int) -> tuple[int, int]:
-    """Return a pty that passes on what is written unchanged, because the real terminal processes it."""
+if sys.platform == "win32":
+
+    def _open_terminal(like: int) -> tuple[int, int]:
+        raise NotImplementedError
+
+    def _copy_window_size(source: int, target: int) -> None:
+        raise NotImplementedError
+
+else:
     import termios
 
-    master, slave = os.openpty()
-    with suppress(termios.error):
-        modes = termios.tcgetattr(like)
-        modes[1] &= ~termios.OPOST
-        modes[3] &= ~termios.ECHO
-        termios.tcsetattr(slave, termios.TCSANOW, modes)
-    _copy_window_size(like, master)
-    return master, slave
+    def _open_terminal(like: int) -> tuple[int, int]:
+        """Return a pty that passes on what is written unchanged, because the real terminal processes it."""
+        master, slave = os.openpty()
+        with suppress(termios.error):
+            modes = termios.tcgetattr(like)
+            modes[1] &= ~termios.OPOST
+            modes[3] &= ~termios.ECHO
+            termios.tcsetattr(slave, termios.TCSANOW, modes)
+        _copy_window_size(like, master)
+        return master, slave
 
-
-def _copy_window_size(source: int, target: int) -> None:
-    import termios
-
-    with suppress(termios.error, AttributeError, OSError):
-        termios.tcsetwinsize(target, termios.tcgetwinsize(source))
+    def _copy_window_size(source: int, target: int) -> None:
+        with suppress(termios.error, AttributeError, OSError):
+            termios.tcsetwinsize(target, termios.tcgetwinsize(source))
 
 
 def _is_open(number: int) -> bool:

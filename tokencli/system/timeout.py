@@ -31,6 +31,21 @@ def iter_waits(seconds: float | None = None) -> Iterator[float]:
             return
 
 
+def wait_for(wait: Callable[[float], object], seconds: float | None = None) -> bool:
+    """Call e.g. `event.wait` until it returns true, for at most so many seconds; tell whether it did."""
+    return any(wait(piece) for piece in iter_waits(seconds))
+
+
+def join_thread(thread: Thread, seconds: float | None = None) -> bool:
+    """Wait until a thread has ended, for at most so many seconds; tell whether it has."""
+
+    def join(piece: float) -> bool:
+        thread.join(piece)
+        return not thread.is_alive()
+
+    return wait_for(join, seconds)
+
+
 class Wakeup:
     """Ends a wait from a signal handler or another thread, also before the wait begins.
 

@@ -21,12 +21,12 @@ There is no bold green: many terminals draw it in a bright green that is hardly 
 
 
 def is_color_wanted(environ: Mapping[str, str]) -> bool:
-    """Tell whether the environment allows colors in a terminal.
+    """Tell whether the environment allows colors in a terminal that is capable of them.
 
-    They are turned off by NO_COLOR (no-color.org), CLICOLOR=0 (bixense.com/clicolors),
-    FORCE_COLOR=0, and a TERM that is unset or `dumb`.
+    They are turned off by NO_COLOR (no-color.org), CLICOLOR=0 (bixense.com/clicolors) and
+    FORCE_COLOR=0.
     """
-    if environ.get("NO_COLOR") or environ.get("TERM", "") in ("", "dumb"):
+    if environ.get("NO_COLOR"):
         return False
     return "0" not in (environ.get("CLICOLOR"), environ.get("FORCE_COLOR"))
 

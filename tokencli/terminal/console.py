@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
+from tokencli import platforms
 from tokencli.errors import LoginRequiredError
 from tokencli.models import Secret
 from tokencli.protocols import Choice, WaitStatus
 from tokencli.sanitize import sanitize_text
 
 if TYPE_CHECKING:
-    from tokencli.terminal.line_reader import CbreakLineReader
+    from tokencli.terminal.line_reader import LineReader
     from tokencli.terminal.wait_line import WaitLine
 
 MAX_LINE_CHARS = 2048
@@ -165,7 +166,7 @@ class StderrTerminal:
             sanitize_text(question + suggestion),
             check, help, options, default_option, is_secret,
         )  # fmt: skip
-        if self._is_terminal_capable():
+        if self._is_terminal_capable() and platforms.current().has_line_editor():
             from tokencli.terminal.colors import is_color_wanted
             from tokencli.terminal.line_editor import edit_answer
 
@@ -174,12 +175,11 @@ class StderrTerminal:
         return ask_plainly(prompt, self._read_line, write_stderr_line)
 
     def _read_line(self, prompt: str, is_secret: bool) -> str:
-        assert sys.platform != "win32", "its terminal is capable"
-        from tokencli.terminal.line_reader import CbreakLineReader
+        from tokencli.terminal.line_reader import open_line_reader
 
         sys.stderr.flush()
         try:
-            with CbreakLineReader(
+            with open_line_reader(
                 sys.stdin.fileno(), self._unread_input, prompt=prompt, is_secret=is_secret
             ) as reader:
                 return reader.read_line() or ""
@@ -188,9 +188,8 @@ class StderrTerminal:
             raise
 
     def _is_terminal_capable(self) -> bool:
-        """Whether the terminal can move the cursor."""
-        kind = self._environ.get("TERM", "").lower()
-        return sys.platform == "win32" or kind not in ("", "dumb", "unknown")
+        """Whether the terminal at stderr can move the cursor."""
+        return is_capable_terminal(sys.stderr, self._environ)
 
     def show_message(self, text: str, *, qr: str | None = None) -> bool:
         """Print what the user needs to go on, even under `-q`; draw `qr` as a QR code.
@@ -216,7 +215,7 @@ class StderrTerminal:
         """
         if self._quiet:
             return nullcontext()
-        if self._is_in_ci or not self._is_terminal_capable() or not is_terminal(sys.stderr):
+        if self._is_in_ci or not self._is_terminal_capable():
             return nullcontext() if note_after is None else self._note_once(describe, note_after)
         from tokencli.terminal.wait_line import SHOW_AFTER_S
 
@@ -260,12 +259,12 @@ class StderrTerminal:
 
         Lines may have any length. If no user can type, it always returns None.
         """
-        if not self.interactive or sys.platform == "win32":  # no select() on a console there
+        if not self.interactive:
             yield lambda _: None
             return
-        from tokencli.terminal.line_reader import CbreakLineReader
+        from tokencli.terminal.line_reader import open_line_reader
 
-        with CbreakLineReader(
+        with open_line_reader(
             sys.stdin.fileno(), self._unread_input, erase_wait_line
         ) as _screen.keyboard:
             try:
@@ -290,7 +289,7 @@ class _Screen:
     """The terminal at stderr, of which a process has one."""
 
     line: "WaitLine | None" = None
-    keyboard: "CbreakLineReader | None" = None
+    keyboard: "LineReader | None" = None
     is_line_unfinished: bool = False
     """Whether the cursor is behind the echo of Ctrl-C or a cancelled prompt."""
     has_output: bool = False
@@ -321,11 +320,8 @@ def _get_wait_line() -> "WaitLine":
 
 def note_interrupt() -> None:
     """Begin a line before the next output if the terminal has echoed ^C."""
-    if sys.platform != "win32":
-        import termios
-
-        modes = _read_terminal_modes()
-        if modes is not None and not modes[3] & termios.ECHO:
+    with suppress(OSError, ValueError, AttributeError):
+        if platforms.current().is_echo_off(sys.stderr.fileno()):
             return
     _screen.is_line_unfinished = True
 
@@ -374,7 +370,7 @@ def _forget_unwritten() -> None:
 def _color_label(line: str) -> str:
     """Color the label of an error or warning, if stderr is a terminal and colors are wanted."""
     label, colon, rest = line.partition(":")
-    if label not in LABEL_STYLES or not is_terminal(sys.stderr):
+    if label not in LABEL_STYLES or not is_capable_terminal(sys.stderr, os.environ):
         return line
     from tokencli.terminal.colors import is_color_wanted, style_text
 
@@ -409,17 +405,20 @@ def is_user_present() -> bool:
 
 def is_terminal(stream: object) -> bool:
     """Tell whether a stream is open and a terminal."""
-    try:
-        return os.isatty(stream.fileno())  # type: ignore[attr-defined]  # None has no fileno: caught
-    except (AttributeError, OSError, ValueError):
+    return platforms.current().is_terminal_stream(stream)
+
+
+def is_capable_terminal(stream: object, environ: Mapping[str, str]) -> bool:
+    """Tell whether a stream is a terminal that can move its cursor and interprets escape sequences."""
+    platform = platforms.current()
+    kind = environ.get("TERM", "").lower()
+    if kind in ("dumb", "unknown") or (not kind and platform.needs_term):
         return False
+    return is_terminal(stream) and platform.enable_escapes(stream.fileno())  # type: ignore[attr-defined]  # a terminal has it
 
 
 def _read_terminal_modes() -> Any:
     """Return the modes of the terminal at stderr, or None if they are unknown."""
-    with suppress(ImportError, OSError, ValueError, AttributeError):
-        import termios
-
-        with suppress(termios.error):
-            return termios.tcgetattr(sys.stderr.fileno())
+    with suppress(OSError, ValueError, AttributeError):
+        return platforms.current().read_terminal_modes(sys.stderr.fileno())
     return None

@@ -362,18 +362,23 @@ class _AnswerEditor:
 
 
 def _open_input(stdin: TextIO) -> Input:
-    if sys.platform == "win32":
-        return create_input(stdin)
-    from prompt_toolkit.input.vt100 import Vt100Input
+    if sys.platform != "win32":
+        from prompt_toolkit.input.vt100 import Vt100Input
 
-    class TerminalInput(Vt100Input):
-        """Input that ends when the terminal is closed, even if that sends no signal."""
+        class TerminalInput(Vt100Input):
+            """Input that ends when the terminal is closed, even if that sends no signal."""
 
-        @property
-        def closed(self) -> bool:
-            return super().closed or _is_hung_up(self.fileno())
+            @property
+            def closed(self) -> bool:
+                return super().closed or self._is_hung_up()
 
-    return TerminalInput(stdin)
+            def _is_hung_up(self) -> bool:
+                poll = select.poll()
+                poll.register(self.fileno(), select.POLLHUP)
+                return any(event & select.POLLHUP for _, event in poll.poll(0))
+
+        return TerminalInput(stdin)
+    return create_input(stdin)
 
 
 def _open_output(stderr: TextIO) -> Output:
@@ -381,12 +386,6 @@ def _open_output(stderr: TextIO) -> Output:
     if hasattr(output, "enable_cpr"):
         output.enable_cpr = False  # a late answer of the terminal would be typed into the shell
     return output
-
-
-def _is_hung_up(descriptor: int) -> bool:
-    poll = select.poll()
-    poll.register(descriptor, select.POLLHUP)
-    return any(event & select.POLLHUP for _, event in poll.poll(0))
 
 
 def _handles_signals() -> bool:

@@ -10,12 +10,14 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from time import monotonic
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
+from tokencli import platforms
 from tokencli.sanitize import sanitize_text
+from tokencli.system.timeout import iter_waits
 from tokencli.terminal.prompts import SHOWN_MASK
 
 MAX_LINE_CHARS = 64 * 1024
@@ -24,9 +26,153 @@ QUIET_S = 0.05
 """The rest of a pasted secret has arrived when nothing has followed for so many seconds."""
 _ERASE_KEYS = "\x7f\x08"
 _KILL_LINE_KEY = "\x15"
-_EOF_KEY = "\x04"
+_INTERRUPT_KEY = "\x03"
+_CANCEL_KEYS = _INTERRUPT_KEY + "\x04\x1a"
+"""Ctrl-D cancels like Ctrl-C, and so does Ctrl-Z where it doesn't stop the process (Windows)."""
 _MAX_TCSETATTR_TRIES = 16
 """Setting the modes is repeated if a signal interrupts it."""
+
+
+class TypedLine:
+    """A line that is being typed, character by character."""
+
+    def __init__(self, *, is_secret: bool) -> None:
+        self._is_secret = is_secret
+        self.text = ""
+
+    def add(self, char: str) -> tuple[str, str | None]:
+        """Take a character; return what is shown for it, and the line if that completes it.
+
+        Raises:
+            KeyboardInterrupt: it cancels the line.
+        """
+        if char in "\r\n":
+            completed, self.text = self.text, ""
+            rest = SHOWN_MASK[len(completed) :] if self._is_secret and completed else ""
+            return rest + "\n", completed
+        if char in _ERASE_KEYS or char == _KILL_LINE_KEY:
+            kept = self.text[:-1] if char in _ERASE_KEYS else ""
+            erased = self.show(self.text[len(kept) :], len(kept))
+            self.text = kept
+            return "\b \b" * len(erased), None
+        if char in _CANCEL_KEYS:
+            if not self.text or char == _INTERRUPT_KEY:
+                raise KeyboardInterrupt
+            return "", None
+        if len(self.text) >= MAX_LINE_CHARS:
+            return "", None
+        echo = self.show(char, len(self.text))
+        self.text += char
+        return echo, None
+
+    def show(self, text: str, start: int = 0) -> str:
+        """Return what is shown for the part of the line that begins at `start`."""
+        if self._is_secret:
+            return SHOWN_MASK[start : start + len(text)]
+        return "".join(map(sanitize_text, text))
+
+
+class LineReader(Protocol):
+    """Reads lines inside of its block."""
+
+    @property
+    def has_unfinished_line(self) -> bool:
+        """Whether something is typed that isn't a line yet."""
+        ...
+
+    def read_line(self, seconds: float | None = None) -> str | None:
+        """Return a line that is completed within `seconds`, without its line break, or None."""
+        ...
+
+
+def open_line_reader(
+    descriptor: int,
+    unread: bytearray,
+    before_echo: Callable[[], None] = lambda: None,
+    *,
+    prompt: str = "",
+    is_secret: bool = False,
+) -> AbstractContextManager[LineReader]:
+    """Return the reader for this platform's terminals; see `CbreakLineReader`."""
+    if sys.platform != "win32":
+        return CbreakLineReader(descriptor, unread, before_echo, prompt=prompt, is_secret=is_secret)
+    read_typed = platforms.current().read_typed
+    return ConsoleLineReader(read_typed, unread, before_echo, prompt=prompt, is_secret=is_secret)
+
+
+class ConsoleLineReader:
+    """Reads lines at a console of Windows, whose keys come one by one and have no echo.
+
+    What is typed is waited for in short pieces, because a signal is handled only between them.
+    """
+
+    def __init__(
+        self,
+        read_typed: Callable[[float], str],
+        unread: bytearray,
+        before_echo: Callable[[], None] = lambda: None,
+        *,
+        prompt: str = "",
+        is_secret: bool = False,
+    ) -> None:
+        """`read_typed` returns UTF-16 that is typed within so many seconds; `unread` is UTF-8."""
+        self._read_typed = read_typed
+        self._unread = unread
+        self._before_echo = before_echo
+        self._prompt = prompt
+        self._is_secret = is_secret
+        self._line = TypedLine(is_secret=is_secret)
+        self._half = ""
+        """The first half of a character outside of the Basic Multilingual Plane."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+    ) -> None:
+        if self._is_secret:  # what follows may be the rest of it, and isn't for the shell
+            self._unread.clear()
+            while self._read_typed(QUIET_S):
+                pass
+        if self._line.text and not (self._prompt and kind is KeyboardInterrupt):
+            _write_to_stderr("\n")
+
+    @property
+    def has_unfinished_line(self) -> bool:
+        """Whether something is typed that isn't a line yet."""
+        return bool(self._line.text)
+
+    def read_line(self, seconds: float | None = None) -> str | None:
+        """Return a line that is completed within `seconds`, without its line break, or None."""
+        if self._is_secret:  # what was typed before isn't meant for this prompt
+            self._unread.clear()
+            while self._read_typed(0.0):
+                pass
+        _write_to_stderr(self._prompt)
+        typed = self._unread.decode("utf-8", "replace")
+        self._unread.clear()
+        waits = iter_waits(seconds)
+        while True:
+            for position, char in enumerate(typed, 1):
+                if not self._line.text:
+                    self._before_echo()
+                echo, completed = self._line.add(char)
+                _write_to_stderr(echo)
+                if completed is not None:
+                    self._unread += typed[position:].encode("utf-8", "replace")
+                    return completed
+            wait = next(waits, None)
+            if wait is None:
+                return None
+            typed = self._join_halves(self._read_typed(wait))
+
+    def _join_halves(self, typed: str) -> str:
+        """Return whole characters; half of one waits for the other."""
+        typed, self._half = self._half + typed, ""
+        if typed and "\ud800" <= typed[-1] <= "\udbff":
+            typed, self._half = typed[:-1], typed[-1]
+        return typed.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def discard_typed(descriptor: int, quiet_s: float = QUIET_S) -> None:
@@ -66,7 +212,7 @@ if sys.platform != "win32":
             self._prompt = prompt
             self._is_secret = is_secret
             self._saved_modes: list[Any] | None = None
-            self._line = ""
+            self._line = TypedLine(is_secret=is_secret)
             self._decoder = codecs.getincrementaldecoder("utf-8")(
                 "surrogateescape" if is_secret else "replace"
             )
@@ -90,7 +236,7 @@ if sys.platform != "win32":
             self._restore_terminal()
             for number in self._replaced_handlers:
                 signal.signal(number, signal.SIG_DFL)
-            if self._line and not (self._prompt and kind is KeyboardInterrupt):
+            if self._line.text and not (self._prompt and kind is KeyboardInterrupt):
                 _write_to_stderr("\n")  # after an interrupt, its report begins a line
 
         def read_line(self, seconds: float | None = None) -> str | None:
@@ -122,39 +268,20 @@ if sys.platform != "win32":
         @property
         def has_unfinished_line(self) -> bool:
             """Whether something is typed that isn't a line yet."""
-            return bool(self._line)
+            return bool(self._line.text)
 
         def _take_line(self) -> str | None:
             """Edit the line by what was typed, and return it once it is completed."""
-            if self._unread and not self._line:
+            if self._unread and not self._line.text:
                 self._before_echo()
-            echo = ""
+            shown = ""
             completed = None
             while self._unread and completed is None:
                 for char in self._decoder.decode(bytes((self._unread.pop(0),))):
-                    if char in "\r\n":
-                        completed, self._line = self._line, ""
-                        if self._is_secret and completed:
-                            echo += SHOWN_MASK[len(completed) :]
-                        echo += "\n"
-                    elif char in _ERASE_KEYS or char == _KILL_LINE_KEY:
-                        kept = self._line[:-1] if char in _ERASE_KEYS else ""
-                        echo += "\b \b" * len(self._echo(self._line[len(kept) :], len(kept)))
-                        self._line = kept
-                    elif char == _EOF_KEY:
-                        if not self._line:  # Ctrl-D cancels like Ctrl-C
-                            raise KeyboardInterrupt
-                    elif len(self._line) < MAX_LINE_CHARS:
-                        echo += self._echo(char, len(self._line))
-                        self._line += char
-            _write_to_stderr(echo)
+                    echo, completed = self._line.add(char)
+                    shown += echo
+            _write_to_stderr(shown)
             return completed
-
-        def _echo(self, text: str, start: int) -> str:
-            """Return what is shown for the part of the line that begins at `start`."""
-            if self._is_secret:
-                return SHOWN_MASK[start : start + len(text)]
-            return "".join(map(sanitize_text, text))
 
         def _discard_rest(self) -> None:
             """Discard what follows a secret: it may be the rest of it, and isn't for the shell."""
@@ -171,10 +298,10 @@ if sys.platform != "win32":
             this_call = self._resume_count
             if self._is_secret:
                 self._unread.clear()
-                self._line = ""
+                self._line.text = ""
             self._enter_cbreak_mode(lambda: self._resume_count == this_call)
             if self._resume_count == this_call:
-                _write_to_stderr(self._prompt + self._echo(self._line, 0))
+                _write_to_stderr(self._prompt + self._line.show(self._line.text))
 
         def _enter_cbreak_mode(self, is_current: Callable[[], bool] = lambda: True) -> None:
             """Disable canonical mode and echo.
@@ -209,10 +336,7 @@ if sys.platform != "win32":
 
         def _is_foreground(self) -> bool:
             """Tell whether this process is in the terminal's foreground process group."""
-            try:
-                return os.tcgetpgrp(self._descriptor) == os.getpgrp()
-            except OSError:  # it is not our controlling terminal
-                return True
+            return platforms.current().is_foreground(self._descriptor)
 
         def _handle_signal(self, number: int, handler: Callable[[int, object], None]) -> None:
             """Handle a signal inside the block, unless it is ignored or already has a handler."""

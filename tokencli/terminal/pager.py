@@ -1,14 +1,13 @@
 """Show long text through the user's pager."""
 
-import os
-import shlex
-import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping
 
-from tokencli.terminal.console import is_terminal
+from tokencli import platforms
+from tokencli.system.child_process import find_program
+from tokencli.terminal.console import is_capable_terminal
 
 DEFAULT_PAGER = "less"
 DEFAULT_LESS_OPTIONS = "FRX"
@@ -20,16 +19,18 @@ def find_pager(environ: Mapping[str, str]) -> list[str] | None:
 
     An empty `$PAGER`, `cat`, `TERM=dumb` or a stdout that is not a terminal mean no pager.
     """
-    if environ.get("TERM", "dumb") == "dumb" or not is_terminal(sys.stdout):
+    if not is_capable_terminal(sys.stdout, environ):
         return None
     try:
-        words = shlex.split(environ.get("PAGER", DEFAULT_PAGER))
+        words = platforms.current().split_command(environ.get("PAGER", DEFAULT_PAGER))
     except ValueError:  # an unclosed quote
         return None
     if not words or words == ["cat"]:
         return None
-    program = shutil.which(words[0], path=environ.get("PATH", os.defpath))
-    return [program, *words[1:]] if program else None
+    try:
+        return [find_program(words[0], environ), *words[1:]]
+    except OSError:
+        return None
 
 
 def page_text(text: str, environ: Mapping[str, str]) -> bool:
@@ -40,8 +41,8 @@ def page_text(text: str, environ: Mapping[str, str]) -> bool:
     # The pager handles Ctrl-C itself. A handler, unlike SIG_IGN, is not inherited by it.
     previous = signal.signal(signal.SIGINT, lambda *_: None)
     try:
-        process = subprocess.Popen(  # noqa: S603 - the user's own choice of pager
-            pager,
+        process = subprocess.Popen(
+            **platforms.current().launch_options(pager, pager[0]),
             stdin=subprocess.PIPE,
             env={"LESS": DEFAULT_LESS_OPTIONS, "LESSCHARSET": "utf-8", **environ},
         )

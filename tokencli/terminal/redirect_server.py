@@ -19,6 +19,7 @@ from time import monotonic, sleep
 from tokencli import platforms
 from tokencli.errors import ConfigError
 from tokencli.models import DEFAULT_REDIRECT_PATH, AuthorizationResponse
+from tokencli.system.timeout import iter_waits, join_thread
 
 MAX_REQUEST_HEAD_BYTES = 32 * 1024
 """Limit of a request's line and headers."""
@@ -115,10 +116,10 @@ class LoopbackListener:
 
     def wait_for_redirect(self, seconds: float) -> AuthorizationResponse | None:
         """Return the redirect, or None if it did not arrive in time."""
-        try:
-            return self._redirects.get(timeout=seconds)
-        except Empty:
-            return None
+        for piece in iter_waits(seconds):
+            with suppress(Empty):
+                return self._redirects.get(timeout=piece)
+        return None
 
     def close(self) -> None:
         """Close the port; requests in progress are still answered."""
@@ -127,7 +128,7 @@ class LoopbackListener:
             with suppress(OSError):  # wakes the accepting thread on some systems
                 each.shutdown(socket.SHUT_RDWR)
         for thread, each in zip(self._accept_threads, self._sockets, strict=True):
-            thread.join()
+            join_thread(thread)
             each.close()
 
     def _accept_connections(self, listening: socket.socket) -> None:

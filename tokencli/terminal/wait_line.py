@@ -12,6 +12,7 @@ from threading import Event, RLock, Thread
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
+from tokencli import platforms
 from tokencli.protocols import WaitStatus
 from tokencli.sanitize import sanitize_text
 
@@ -81,7 +82,7 @@ class WaitLine:
             if self._drawn and self._console is not None:
                 self._drawn = ""
                 with suppress(OSError, ValueError):
-                    if _is_foreground():
+                    if platforms.current().is_foreground(sys.stderr.fileno()):
                         self._write_line(self._console, None)
 
     def _update(self, ended: Event) -> None:
@@ -89,7 +90,9 @@ class WaitLine:
             return
         from rich.console import Console  # takes as long as a whole run that doesn't wait
 
-        self._console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+        self._console = Console(
+            stderr=True, highlight=False, markup=False, emoji=False, legacy_windows=False
+        )
         while not ended.is_set():
             with suppress(OSError, ValueError, IndexError):  # no terminal any more, or just over
                 self._draw(self._console, ended)
@@ -100,7 +103,11 @@ class WaitLine:
         wait = [wait for wait in self._waits if now - wait.began >= SHOW_AFTER_S][-1]
         text = _render_wait(wait.describe(), now - wait.began)
         with self._lock:
-            if ended.is_set() or self._is_paused() or not _is_foreground():
+            if (
+                ended.is_set()
+                or self._is_paused()
+                or not platforms.current().is_foreground(sys.stderr.fileno())
+            ):
                 return
             if not _claim_terminal():
                 return
@@ -147,35 +154,10 @@ def _format_time(seconds: float) -> str:
 
 
 def _claim_terminal() -> bool:
-    """Lock the terminal against the lines of other processes, e.g. under `xargs -P`.
-
-    The lock is the process's (POSIX), because they have stderr in common. Where there are no such
-    locks, several lines are drawn.
-    """
-    if sys.platform == "win32":
-        return True
-    import fcntl
-
-    try:
-        fcntl.lockf(sys.stderr.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    except OSError:
-        return True
-    return True
+    """Lock the terminal against the lines of other processes, e.g. under `xargs -P`."""
+    return platforms.current().claim_terminal(sys.stderr.fileno())
 
 
 def _release_terminal() -> None:
-    if sys.platform != "win32":
-        import fcntl
-
-        with suppress(OSError, ValueError):
-            fcntl.lockf(sys.stderr.fileno(), fcntl.LOCK_UN)
-
-
-def _is_foreground() -> bool:
-    """Tell whether the terminal is ours to write on: not if a shell runs us in the background."""
-    try:
-        return os.tcgetpgrp(sys.stderr.fileno()) == os.getpgrp()
-    except (OSError, AttributeError):  # not the controlling terminal; Windows
-        return True
+    with suppress(OSError, ValueError):
+        platforms.current().release_terminal(sys.stderr.fileno())

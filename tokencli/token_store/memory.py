@@ -7,6 +7,7 @@ from threading import RLock
 
 from tokencli.errors import LockTimeoutError
 from tokencli.models import Profile, Secret, StoredTokenSet
+from tokencli.system.timeout import wait_for
 from tokencli.token_store import StoreContext
 
 _STORED_TOKENS: dict[str, StoredTokenSet] = {}
@@ -95,7 +96,7 @@ class MemoryStore:
     ) -> Iterator[StoredTokenSet | None]:
         """Hold the credential's lock among the threads of the process."""
         lock = _CREDENTIAL_LOCKS.setdefault(key, RLock())
-        if not lock.acquire(timeout=timeout):
+        if not wait_for(lambda seconds: lock.acquire(timeout=seconds), timeout):
             raise LockTimeoutError(
                 f"another thread has been getting this token for more than {timeout:g} s",
                 cause="wait longer with --lock-timeout 2m",

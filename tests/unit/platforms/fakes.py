@@ -103,6 +103,8 @@ class FakeWindows(FakeFiles):
     """The descriptors that are consoles."""
     has_escapes: bool = True
     """Whether the console can interpret escape sequences."""
+    typed: list[str] = field(default_factory=list)
+    """What is typed, piece by piece."""
     has_jobs: bool = True
     """Whether a process can be put into a job."""
     is_file_locked: bool = False
@@ -112,8 +114,11 @@ class FakeWindows(FakeFiles):
     log: list[tuple[object, ...]] = field(default_factory=list)
     """The calls, each with its arguments."""
 
-    def is_console(self, descriptor: int) -> bool:
-        return descriptor in self.consoles
+    def get_console_mode(self, descriptor: int) -> int | None:
+        return 0x1F7 if descriptor in self.consoles else None
+
+    def read_typed(self, seconds: float) -> str:
+        return self.typed.pop(0) if self.typed else ""
 
     def enable_escapes(self, descriptor: int) -> bool:
         return self.has_escapes and descriptor in self.consoles
