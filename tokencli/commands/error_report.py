@@ -62,19 +62,18 @@ def is_repeatable(words: Sequence[str]) -> bool:
     return True
 
 
-def report_error(error: TokencliError, *, as_json: bool = False, in_one_line: bool = False) -> None:
-    """Print an error to stderr: the message, every problem of a file, the cause and the fix.
+def format_in_one_line(error: TokencliError) -> str:
+    """Return an error's message, with its fix in parentheses."""
+    fix = _usable_fix(error)
+    return f"error: {error.message}" + (f" (fix: {fix})" if fix else "")
 
-    With `in_one_line` only the message is printed, and the fix in parentheses.
-    """
+
+def report_error(error: TokencliError, *, as_json: bool = False) -> None:
+    """Print an error to stderr: the message, every problem of a file, the cause and the fix."""
     if as_json:
         from tokencli.formats.json import dump_json_line  # rarely needed
 
         write_stderr(dump_json_line({"error": error_to_dict(error)}))
-        return
-    if in_one_line:
-        fix = _usable_fix(error)
-        write_stderr_line(f"error: {error.message}" + (f" (fix: {fix})" if fix else ""))
         return
     write_stderr_line(f"error: {error.message}")
     if isinstance(error, ConfigError):

@@ -7,7 +7,7 @@ from importlib import import_module
 
 from tokencli.app import App
 from tokencli.commands import output
-from tokencli.commands.error_report import report_error
+from tokencli.commands.error_report import format_in_one_line, report_error
 from tokencli.core.export import (
     build_token_variable,
     check_distinct_variables,
@@ -23,6 +23,7 @@ from tokencli.core.token_keeper import (
 from tokencli.errors import TokencliError
 from tokencli.fastpath.hooks import HOOK_SHELLS, HookShell, check_hook_arguments
 from tokencli.models import Profile
+from tokencli.sanitize import sanitize_text
 
 PROMPT_TIMEOUT_S = 10.0
 """Longest wait at a prompt for a server or for another process's lock; a profile may set less."""
@@ -51,9 +52,11 @@ def print_renewal(app: App, shell: str, *profiles: str, stops_without_token: boo
             (variable,) = list_export_variables(profile, None, all_variables=False)
             if stops_without_token and find_stored_token(profile, app) is None:
                 names.remove(name)
-                app.terminal.print_note(
-                    f"{name}: {variable} is unset and no longer renewed in this shell"
-                )
+                note = f"{name}: {variable} is unset and no longer renewed in this shell"
+                if hook_shell.message_statement:
+                    statements.append(_show(hook_shell, note))
+                else:
+                    app.terminal.print_note(note)
                 continue
             check_shared_variables(app, profiles, only=name)
             result = get_token(profile, app)
@@ -64,7 +67,10 @@ def print_renewal(app: App, shell: str, *profiles: str, stops_without_token: boo
             )
             due.append(compute_renewal_time(profile, result.token))
         except TokencliError as error:
-            report_error(error, in_one_line=hook_shell.has_short_errors)
+            if hook_shell.message_statement:
+                statements.append(_show(hook_shell, format_in_one_line(error)))
+            else:
+                report_error(error)
             due.append(now + RETRY_S)
             if variable:
                 statements.append(hook_shell.unset_statement.format(variable=variable))
@@ -91,6 +97,12 @@ def check_shared_variables(
     check_distinct_variables(
         loaded, only=only, cause="a shell can't keep it fresh for more than one of them"
     )
+
+
+def _show(shell: HookShell, text: str) -> str:
+    """Return the statement that shows a line of text; other characters than ASCII become `?`."""
+    line = sanitize_text(text).encode("ascii", "replace").decode("ascii")
+    return shell.message_statement.format(text=line)
 
 
 def _quote_value(shell: HookShell, value: str) -> str:

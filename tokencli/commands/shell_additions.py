@@ -1,5 +1,7 @@
 """Find out whether hook and completion are installed in the user's shell, for `doctor`."""
 
+import codecs
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PureWindowsPath
@@ -15,6 +17,7 @@ from tokencli.commands.completions import (
 )
 from tokencli.fastpath.hooks import HOOK_SHELLS
 from tokencli.machine import ShellAddition
+from tokencli.shell_words import PowerShell, find_shell
 
 MAX_FILE_BYTES = 1 << 20
 """Bytes of a shell's file that are looked at."""
@@ -24,7 +27,19 @@ STARTUP_FILES = {
     "fish": ("{config}/fish/config.fish", "{config}/fish/conf.d/tokencli.fish"),
 }
 """Shell -> the files that it reads when it starts."""
-_HOOK_LINE = r"(?m)^[^#\n]*\btokencli hook {shell}\b"
+STARTUP_FILES["powershell"] = STARTUP_FILES["pwsh"] = (
+    "{powershell}/Microsoft.PowerShell_profile.ps1",
+    "{powershell}/profile.ps1",
+)
+_HOOK_LINE = r"(?m)^[^#\n]*\btokencli(?:\.exe)? hook (?:{shell})\b"
+_POWERSHELL_NAMES = ("powershell", "pwsh")
+_POWERSHELL_HOOK = "tokencli hook powershell | Out-String | Invoke-Expression"
+_POWERSHELL_INSTALL = (
+    "if (-not (Test-Path -LiteralPath $PROFILE)) { $null = New-Item $PROFILE -ItemType File -Force };"
+    f" Add-Content -LiteralPath $PROFILE '', '{_POWERSHELL_HOOK}'"
+)
+HOOK_VARIABLE = "_TOKENCLI_HOOK"
+"""Environment variable by which PowerShell's hook tells that it is loaded: `powershell VERSION PID`."""
 
 
 def inspect_shell_addition(
@@ -44,21 +59,57 @@ def inspect_shell_addition(
         return ShellAddition(shell)
     if kind == "completion":
         return _inspect_completion(shell, environ)
-    path = _find_file(STARTUP_FILES[shell], environ, _HOOK_LINE.format(shell=shell))
+    is_powershell = shell in _POWERSHELL_NAMES
+    names = "|".join(_POWERSHELL_NAMES) if is_powershell else shell
+    path = _find_file(STARTUP_FILES[shell], environ, _HOOK_LINE.format(shell=names))
     if loaded_hook is not None and loaded_hook != __version__:
-        return ShellAddition(
-            shell, True, path or "the hook of this shell", False, f"exec {shell}", True
-        )
+        reload = _POWERSHELL_HOOK if is_powershell else f"exec {shell}"
+        return ShellAddition(shell, True, path or "the hook of this shell", False, reload, True)
     # A shell that was started without the user reads none of those files.
     is_loaded = True if loaded_hook is not None else False if is_user_present else None
     if path is None and is_loaded:
         path = "loaded by hand"
+    if is_powershell:
+        return ShellAddition(shell, True, path, None, _POWERSHELL_INSTALL, is_loaded)
     statement = f'eval "$(tokencli hook {shell})"'
     if shell == "fish":
         statement = "tokencli hook fish | source"
     file = STARTUP_FILES[shell][0].format(home="~", zdotdir="~", config="~/.config")
     install = _with_directory(f"echo {quote(statement)} >> {file}")
     return ShellAddition(shell, True, path, None, install, is_loaded)
+
+
+def _find_shell(environ: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """Return the user's shell, and the version of PowerShell's hook if that has started this command."""
+    shell = Path(environ.get("SHELL", "")).name.removesuffix(".exe") or None
+    is_windows = os.name == "nt"
+    if is_windows:
+        found = find_shell(environ, is_windows=True)
+        if isinstance(found, PowerShell):
+            shell = "powershell" if found.is_legacy else "pwsh"
+    match environ.get(HOOK_VARIABLE, "").split():
+        # A shell that was started from PowerShell inherits the variable. On Windows there are
+        # processes between PowerShell and this one.
+        case ["powershell", version, process] if (
+            shell in _POWERSHELL_NAMES if is_windows else process == str(os.getppid())
+        ):
+            return (shell if is_windows else "pwsh"), version
+    return shell, None
+
+
+def _find_powershell_folder(environ: Mapping[str, str], config: str) -> str:
+    """Return the folder of PowerShell's profile files.
+
+    On Windows it is beside the modules of the user, because the documents may have been moved.
+    """
+    for folder in environ.get("PSModulePath", "").split(";") if os.name == "nt" else ():
+        parent = Path(folder).parent
+        is_users = not folder.lower().startswith(
+            tuple(environ.get(name, "?").lower() for name in ("ProgramFiles", "SystemRoot"))
+        )
+        if is_users and parent.name.lower() in ("powershell", "windowspowershell"):
+            return str(parent)
+    return f"{config}/powershell"
 
 
 def _with_directory(command: str) -> str:
@@ -84,9 +135,11 @@ def _find_file(
 ) -> str | None:
     """Return the first file of those that exists and contains the pattern."""
     home = environ.get("HOME") or str(Path.home())
+    config = environ.get("XDG_CONFIG_HOME") or f"{home}/.config"
     places = {
         "home": home,
-        "config": environ.get("XDG_CONFIG_HOME") or f"{home}/.config",
+        "config": config,
+        "powershell": _find_powershell_folder(environ, config),
         "zdotdir": environ.get("ZDOTDIR") or home,
     }
     data_dirs = (
@@ -107,6 +160,9 @@ def _read_start(path: Path) -> str:
         if not path.is_file():
             return ""
         with path.open("rb") as file:
-            return file.read(MAX_FILE_BYTES).decode("utf-8", "replace")
+            content = file.read(MAX_FILE_BYTES)
     except OSError:
         return ""
+    # Windows PowerShell writes UTF-16.
+    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if is_utf16 else "utf-8-sig", "replace")

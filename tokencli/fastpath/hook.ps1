@@ -86,6 +86,10 @@ function global:_tokencli_renew {
         if ($_tokencli_program) {
             & $_tokencli_program hook powershell @_tokencli_options $_tokencli_state.Profiles |
                 & { process { _tokencli_apply } }
+            if ($global:LASTEXITCODE -ne 0) {
+                Microsoft.PowerShell.Utility\Write-Host (
+                    "tokencli: error: no variable was renewed (exit code $global:LASTEXITCODE)")
+            }
         } else {
             Microsoft.PowerShell.Utility\Write-Host (
                 "tokencli: error: tokencli is not in PATH, so $($_tokencli_state.Profiles) can't be renewed")
@@ -100,8 +104,8 @@ function global:_tokencli_renew {
     }
 }
 
-# Apply one line of the program: `set PROFILE VARIABLE VALUE`, `unset VARIABLE`, `profiles NAMES` or
-# `next SECOND`.
+# Apply one line of the program: `set PROFILE VARIABLE VALUE`, `unset VARIABLE`, `profiles NAMES`,
+# `next SECOND` or `show TEXT`. PowerShell hides what the program writes to stderr during a prompt.
 function global:_tokencli_apply {
     if ($_ -cmatch '^set ([A-Za-z0-9._-]+ ([A-Za-z_][A-Za-z0-9_]*)) ') {
         Microsoft.PowerShell.Utility\Invoke-Expression (
@@ -109,10 +113,12 @@ function global:_tokencli_apply {
         $_tokencli_state.Variables += $Matches[1]
     } elseif ($_ -cmatch '^unset ([A-Za-z_][A-Za-z0-9_]*)$') {
         _tokencli_unset $Matches[1]
-    } elseif ($_ -cmatch '^profiles( [A-Za-z0-9._ -]+)?$') {
+    } elseif ($_ -cmatch '^profiles( [A-Za-z0-9._ -]*)?$') {
         $_tokencli_state.Profiles = @($_.Substring(8) -split ' ' -ne '')
     } elseif ($_ -cmatch '^next ([0-9]+)$') {
         $_tokencli_state.Next = [long]$Matches[1] * 10000000 + 621355968000000000
+    } elseif ($_ -clike 'show *') {
+        Microsoft.PowerShell.Utility\Write-Host "tokencli: $($_.Substring(5))"
     }
 }
 

@@ -35,8 +35,8 @@ class HookShell:
     """The file with its functions; by default `hook.SHELL`."""
     profile_separator: str = " "
     """Stands between two quoted profile names in the template."""
-    has_short_errors: bool = False
-    """Whether a failed renewal is reported in one line."""
+    message_statement: str = ""
+    """Shows a line of `text`, in a shell that hides stderr while it makes its prompt."""
 
 
 POWERSHELL = HookShell(
@@ -50,7 +50,7 @@ POWERSHELL = HookShell(
     separator="\n",
     template="hook.ps1",
     profile_separator=", ",
-    has_short_errors=True,
+    message_statement="show {text}",
 )
 HOOK_SHELLS = {
     "bash": HookShell(
