@@ -427,11 +427,9 @@ def test_three_expiries_with_the_user_typing(place: World) -> None:
         with powershell.Session(place.environ, start=LOAD.format("groupid")) as session:
             for number in range(3):
                 session.enter(f"/bin/sh -c 'exit {number + 3}'")
-                session.type("# typ")
+                session.type('"$? $LAST')
                 time.sleep(5.5)  # the prompt stands until the token has expired
-                session.type("ing\r")
-                assert f"False {number + 3}" in session.enter('"$? $LASTEXITCODE"')
-                session.enter(write)
+                assert f"False {number + 3}" in session.enter('EXITCODE"; ' + write)
                 token, left = read_token(file)
                 assert left > 0
                 tokens.append(token)
@@ -501,7 +499,7 @@ def test_the_lines_of_the_manual_install_the_hook(encoding: str | None, place: W
     """Without a profile file, and with one that has no line break at its end, whose encoding stays."""
     folder = place.root / "home" / ".config" / "powershell"
     file = folder / "Microsoft.PowerShell_profile.ps1"
-    before = "$env:MINE = 'Z\u00fcrich \u2019'"
+    before = '$env:MINE = "Z\u00fcrich \u2019"'
     bom = b"\xfe\xff" if encoding == "utf-16-be" else b""
     if encoding is not None:
         folder.mkdir(parents=True)

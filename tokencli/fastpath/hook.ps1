@@ -200,7 +200,7 @@ function global:tokencli_unhook {
         }
     }
     $env:_TOKENCLI_HOOK = "powershell @VERSION@ $PID" # `tokencli doctor` reads it
-    foreach ($_tokencli_name in @PROFILES@) {
+    foreach ($_tokencli_name in @(@PROFILES@)) {
         $global:_tokencli.Next = 0
         if ($global:_tokencli.Profiles -cnotcontains $_tokencli_name) {
             $global:_tokencli.Profiles += $_tokencli_name
