@@ -12,6 +12,7 @@ from tests import powershell
 from tests.completions import FILES, FOLDER
 from tests.conftest import script
 from tests.fast_path_world import CONFIG, World, world
+from tokencli.fastpath.hooks import render_hook_script
 
 ODD_NAMES = (
     "zo\u00eb",
@@ -233,6 +234,7 @@ def test_script_has_no_newer_syntax() -> None:
     """It has only what Windows PowerShell 5.1 parses, and is ASCII, as that reads files without a mark."""
     text = (FOLDER / FILES["powershell"]).read_text(encoding="ascii")
     assert powershell.find_newer_syntax(text) == []
+    assert powershell.find_newer_syntax(render_hook_script("powershell", ["p"])) == []
     newer = "a && b\n$x = $a ? 1 : 2\n$x ?? 1\n${x}?.y\n$x ??= 2\n"
     assert [line[0] for line in powershell.find_newer_syntax(newer)] == list("12345")
 

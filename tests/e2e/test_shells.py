@@ -30,7 +30,6 @@ POSIX: dict[str, list[str]] = {
 WANTED = {**POSIX, "fish": ["fish", "--no-config"]}
 PACKAGES = {"ksh": "ksh93u+m"}
 """Shell -> Debian's package, where the names differ."""
-PWSH = shutil.which("pwsh")
 
 
 def each(*shells: str, option: str | None = None) -> list[Any]:
@@ -311,25 +310,6 @@ def test_fish_gives_exactly_the_header(shell: str, lines: list[str], tmp_path: P
     """
     found = evaluate(WANTED[shell], script, with_header("fish", lines), tmp_path / "run")
     assert found == [("t", line) for line in lines]
-
-
-if PWSH is not None:
-
-    @pytest.mark.requirement(11)
-    @EXAMPLES
-    @given(values=many(VALUE))
-    def test_powershell_gives_exactly_any_value(values: list[str], tmp_path: Path) -> None:
-        """By `| Invoke-Expression`, if PowerShell is installed."""
-        script = """
-            for ($i = 0; $i -lt COUNT; $i++) {
-                Get-Content "r$i" | Invoke-Expression
-                [IO.File]::WriteAllText("$PWD/token$i", $env:A_TOKEN)
-                [IO.File]::WriteAllText("$PWD/scope$i", $env:A_TOKEN_SCOPE)
-            }
-        """
-        command = [str(PWSH), "-NoProfile"]
-        found = evaluate(command, script, rendered("powershell", values), tmp_path / "run")
-        assert found == [(value, SCOPE) for value in values]
 
 
 @pytest.mark.requirement(12)

@@ -34,3 +34,9 @@ def test_moving_the_records_does_not_move_stored_tokens(monkeypatch: pytest.Monk
     monkeypatch.setattr(reader, "records_base_dirs", lambda *_: ())
     monkeypatch.setattr(reader, "APP_DIR", "acme-app")
     assert runtime_dir(os.environ) == before
+
+
+@pytest.mark.parametrize("shell", HOOK_SHELLS)
+def test_hooks_are_ascii(shell: str) -> None:
+    """A shell reads them with any code page, and from a file without a byte-order mark."""
+    assert render_hook_script(shell, ["groupid"]).isascii()
