@@ -165,12 +165,14 @@ def pytest_terminal_summary(
     """Say in one line each what was left out, and how to run it."""
     from tests import powershell
     from tests.servers import chromium, oidc_provider
+    from tests.windows import wine
 
     for line in (
         keyring_session.summary(),
         oidc_provider.summary(),
         chromium.summary(),
         powershell.summary(),
+        wine.summary(),
         long_suites.summary(config),
     ):
         if line:

@@ -21,7 +21,14 @@ from pathlib import Path
 from typing import Any
 
 import tokencli
-from tests import completions, keyring_session, man_page, transcripts, why_record
+from tests import (
+    completions,
+    keyring_session,
+    man_page,
+    platform_promises,
+    transcripts,
+    why_record,
+)
 from tests.conftest import ALONE, PROXIES
 from tests.unit.oauth.test_refusal_hints import CASES, Case, find_row
 from tokencli.commands.help import INTEGRATIONS, PAGES, read_page, summarize_page
@@ -510,6 +517,11 @@ def normalize(text: str) -> str:
     return re.sub(r" +", " ", text)
 
 
+def render_promises(_: str, __: str) -> str:
+    """Return the table of what was seen on which platform."""
+    return platform_promises.render_table(platform_promises.read_promises())
+
+
 RENDERERS: dict[str, Callable[[str, str], str]] = {
     "help": render_help,
     "output": render_output,
@@ -523,6 +535,7 @@ RENDERERS: dict[str, Callable[[str, str], str]] = {
     "scenarios": render_scenarios,
     "checks": render_checks,
     "causes": render_causes,
+    "promises": render_promises,
     "capture": render_capture,
     "transcript": render_transcript,
 }

@@ -1,0 +1,47 @@
+"""What was seen where: the table of the manual's platforms page, from the tests' markers.
+
+`@pytest.mark.promise("…", "Wine")` on a test says that it shows this in that place; tests in several
+places with the same text share a row. What no test can show is listed in DOCUMENTED.
+"""
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).parent
+PLACES = ("Linux", "Wine", "PowerShell 7 on Linux")
+"""Where tests run: the table's columns."""
+DOCUMENTED = (
+    "permissions of Windows' own file systems, and a Credential Manager that roams",
+    "the Keychain and its dialogs on macOS",
+)
+"""What follows from the vendors' documentation only."""
+
+
+def read_promises(root: Path = ROOT) -> dict[str, set[str]]:
+    """Return the promises in the tests' markers -> the places where they were seen."""
+    promises: dict[str, set[str]] = {}
+    for path in sorted(root.rglob("test_*.py")):
+        text = path.read_text(encoding="utf-8")
+        if "pytest.mark.promise" not in text:
+            continue
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.promise":
+                promise, *places = (ast.literal_eval(argument) for argument in node.args)
+                unknown = set(places) - set(PLACES)
+                assert places and not unknown, f"{path.name}:{node.lineno}: a place of {PLACES}"
+                promises.setdefault(promise, set()).update(places)
+    return promises
+
+
+def render_table(promises: dict[str, set[str]]) -> str:
+    """Return the table: one row per promise, one column per place."""
+    rows = [
+        ("promise", *PLACES),
+        ("---",) * (1 + len(PLACES)),
+        *(
+            (promise, *("seen" if place in promises[promise] else "not run" for place in PLACES))
+            for promise in sorted(promises, key=str.casefold)
+        ),
+        *((promise, *("by documentation" for _ in PLACES)) for promise in DOCUMENTED),
+    ]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)

@@ -1,0 +1,61 @@
+"""Fixtures of the tests under Wine: a Windows with the built wheel installed."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.windows import wine
+from tests.windows.wine import Windows
+from tokencli.sandbox.server import Sandbox
+
+
+@pytest.fixture(scope="session")
+def installed_windows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Windows]:
+    """Return the Windows of this session, with the wheel of this checkout installed by pip."""
+    wine.require()
+    with Windows(tmp_path_factory.mktemp("wine") / "prefix") as windows:
+        windows.install(wine.build_wheel(tmp_path_factory.mktemp("wheel")))
+        yield windows
+
+
+@pytest.fixture
+def windows(installed_windows: Windows) -> Iterator[Windows]:
+    """Return the session's Windows; afterwards the user's files are as they were."""
+    yield installed_windows
+    installed_windows.restore()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave these tests to a step of their own."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("long")
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """Run a sandbox on Linux, for programs under Wine."""
+    with Sandbox(sign_in="alice") as running:
+        yield running
+
+
+Configure = Callable[..., dict[str, str]]
+
+
+@pytest.fixture
+def configure(windows: Windows, sandbox: Sandbox) -> Configure:
+    """Write the sandbox's configuration for Windows, and return the variables that name it."""
+
+    def write(store: str = "auto", text: Callable[[str], str] = str) -> dict[str, str]:
+        kept = [
+            line.replace('"/', '"Z:/').replace('store = "file"', f'store = "{store}"')
+            for line in Path(sandbox.config_file).read_text(encoding="utf-8").splitlines()
+            if not line.startswith(("isolated =", "state_dir ="))
+        ]
+        config = windows.work / "config.toml"
+        config.write_bytes(text("\n".join(kept) + "\n").encode())
+        config.chmod(0o600)
+        return {"TOKENCLI_CONFIG": windows.path(config)}
+
+    return write
