@@ -346,7 +346,7 @@ class ProfileTable(BaseModel):
     ca_file: TextLine | None = None
     """A CA bundle (PEM file) to trust instead of the system's certificate authorities."""
     proxy: Annotated[TextLine, AfterValidator(validators.validate_proxy)] | None = None
-    """The URL of the proxy, or none; by default taken from the environment."""
+    """The URL of the proxy, or none; by default that of the environment, or else of Windows or macOS."""
     insecure: StrictBool = False
     """Accept any TLS certificate; anyone on the network path can then read and change traffic."""
     allow_insecure_password: StrictBool = False

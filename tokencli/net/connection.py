@@ -78,6 +78,13 @@ class FailureContext:
         )
 
     @property
+    def is_connecting_directly(self) -> bool:
+        """Whether no proxy was used, nor ruled out, and there is no connection yet."""
+        is_external = not self.target.is_loopback and self.target.scheme == "https"
+        is_undecided = self.proxy is None and self.connection.proxy is None
+        return is_external and is_undecided and self.stage == "connect"
+
+    @property
     def probe_command(self) -> str:
         """Return a command that shows whether the server can be reached at all."""
         return f"curl -v {self.target.scheme}://{self.target.authority}/"

@@ -9,10 +9,11 @@ from typing import Any
 
 from cryptography.x509 import Certificate as X509Certificate
 
+from tokencli import platforms
 from tokencli.errors import ConfigError, TlsError, TokencliError, UnreachableError
 from tokencli.machine import Certificate, ConnectionReport
 from tokencli.models import ClientCertificate, Connection, HttpRequest
-from tokencli.net.proxy import PROXY_VARIABLES, Proxy, select_proxy
+from tokencli.net.proxy import PROXY_VARIABLES, Proxy, describe_proxy_script, select_proxy
 from tokencli.net.request_guard import RequestTarget, parse_target
 from tokencli.net.tls_context import resolve_trust_config
 from tokencli.net.tls_errors import fetch_peer_certificates, parse_chain
@@ -120,7 +121,12 @@ def _explain_proxy_choice(
     if any(environ.get(name, "").strip() for name in PROXY_VARIABLES):
         variable = "no_proxy" if environ.get("no_proxy") else "NO_PROXY"
         return f"{variable} lists the server"
-    return f"neither {' nor '.join(PROXY_VARIABLES[1::2])} is set"
+    platform = platforms.current()
+    if platform.read_proxy_settings().url:
+        return f"the proxy setting of {platform.name} excepts the server"
+    unset = f"neither {' nor '.join(PROXY_VARIABLES[1::2])} is set"
+    script = describe_proxy_script()
+    return f"{unset}; {script}" if script else unset
 
 
 def _look_up(target: RequestTarget, seconds: float) -> tuple[tuple[str, ...], float | None]:

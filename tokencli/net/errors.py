@@ -24,6 +24,7 @@ from tokencli.errors import (
 from tokencli.fast_dataclass import dataclass
 from tokencli.humanize import join_alternatives
 from tokencli.net.connection import Explanation, FailureContext, ReplyTooLargeError
+from tokencli.net.proxy import describe_proxy_script
 from tokencli.net.tls_errors import explain_certificate_error, explain_handshake_error
 from tokencli.shell_words import quote, user_shell
 
@@ -70,6 +71,8 @@ def translate_exception(
                 if isinstance(translated, TlsError):
                     translated.untrusted_issuer = untrusted_issuer
                 if isinstance(translated, UnreachableError):
+                    if context.is_connecting_directly and (script := describe_proxy_script()):
+                        translated.cause = f"{cause}; {script}" if cause else script
                     translated.request_sent = context.request_sent
                     translated.failure = "connect" if at_proxy else _name_failure(link)
                     translated.proxy = None if context.proxy is None else context.proxy.authority

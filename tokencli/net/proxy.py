@@ -1,15 +1,19 @@
 """Which proxy a request goes through, if any."""
 
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from importlib.util import find_spec
 from ipaddress import ip_address, ip_network
 from urllib.parse import quote, unquote, urlsplit
 
+from tokencli import platforms
 from tokencli.errors import ConfigError
 from tokencli.fast_dataclass import dataclass
 from tokencli.models import Connection, Secret
 from tokencli.net.request_guard import RequestTarget
+from tokencli.platforms.platform import ProxySettings
+from tokencli.sanitize import sanitize_text
 from tokencli.shell_words import user_shell
 
 PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
@@ -33,7 +37,7 @@ class Proxy:
     authority: str
     """Host and port: the part that may be shown."""
     configured_by: str
-    """The environment variable, or `proxy of the profile`."""
+    """The environment variable, `proxy of the profile`, or `the proxy setting of Windows`."""
 
     @property
     def is_from_environment(self) -> bool:
@@ -57,7 +61,9 @@ class Proxy:
 def select_proxy(
     target: RequestTarget, connection: Connection, environ: Mapping[str, str]
 ) -> Proxy | None:
-    """Return the profile's proxy, else the environment's, else None.
+    """Return the profile's proxy, else the environment's, else the system's (Windows, macOS), else None.
+
+    Variables that name a proxy, or except the server from one, replace the system's setting.
 
     Requests to loopback and over http (a cloud's metadata service) never go through a proxy.
 
@@ -73,7 +79,54 @@ def select_proxy(
     for name in PROXY_VARIABLES:
         if value := environ.get(name, "").strip():
             return _parse_proxy(value, name)
-    return None
+    settings = platforms.current().read_proxy_settings()
+    if not settings.url or is_excluded_by_system(target, settings):
+        return None
+    return _parse_proxy(settings.url, f"the proxy setting of {platforms.current().name}")
+
+
+def describe_proxy_script() -> str | None:
+    """Return a sentence, without a full stop, about the system's proxy script, if it has one.
+
+    User name, password and query of its URL are left out.
+    """
+    platform = platforms.current()
+    script = platform.find_proxy_script()
+    if script is None:
+        return None
+    parts = urlsplit(script)
+    url = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return (
+        f"{platform.name} chooses proxies by the script {sanitize_text(url)[:200]}, which tokencli"
+        " doesn't run: set HTTPS_PROXY if this server needs a proxy"
+    )
+
+
+def is_excluded_by_system(target: RequestTarget, settings: ProxySettings) -> bool:
+    """Tell whether the system's proxy setting excepts the target."""
+    if settings.excludes_plain_names and not {".", ":"} & set(target.host):
+        return True
+    return any(_matches_system_exception(target, entry) for entry in settings.exceptions)
+
+
+def _matches_system_exception(target: RequestTarget, entry: str) -> bool:
+    """Tell whether an entry matches: `*.example.com`, `10.*`, `169.254/16`, also with scheme or port."""
+    scheme, separator, rest = entry.lower().rpartition("://")
+    if separator and scheme != target.scheme:
+        return False
+    if with_port := re.fullmatch(r"(\[.*\]|[^:]*):(\d+)", rest):
+        if int(with_port[2]) != target.port:
+            return False
+        rest = with_port[1]
+    address, slash, bits = rest.partition("/")
+    if slash:
+        padded = address + ".0" * (3 - address.count(".")) if ":" not in address else address
+        try:
+            return ip_address(target.host) in ip_network(f"{padded}/{bits}", strict=False)
+        except ValueError:
+            return False
+    pattern = re.escape(rest.strip("[]").rstrip(".")).replace(r"\*", ".*")
+    return re.fullmatch(pattern, target.host.lower().rstrip(".")) is not None
 
 
 def _parse_proxy(value: str, origin: str) -> Proxy:

@@ -38,6 +38,17 @@ class ProcessGroup(Protocol):
         ...
 
 
+class ProxySettings(NamedTuple):
+    """The system's own proxy settings, as far as they are about https."""
+
+    url: str
+    """The proxy's URL, or host and port; empty if none is set."""
+    exceptions: tuple[str, ...] = ()
+    """Hosts that are reached without it, with `*` for any characters, and networks."""
+    excludes_plain_names: bool = False
+    """Whether hosts whose name has no dot are reached without it."""
+
+
 class Platform(FilePlatform, ABC):
     """One operating system. Its classes differ in nothing but what is declared here.
 
@@ -75,6 +86,14 @@ class Platform(FilePlatform, ABC):
     @abstractmethod
     def clock_command(self) -> str | None:
         """Return the command that sets the clock right, or None if the user can't do that here."""
+
+    def read_proxy_settings(self) -> ProxySettings:
+        """Return the proxy settings that the system's own programs use; read anew each time."""
+        return ProxySettings("")
+
+    def find_proxy_script(self) -> str | None:
+        """Return the URL of the script that chooses proxies (PAC), if one is set. It isn't run."""
+        return None
 
     keyring_item_limit: ClassVar[int | None] = None
     """UTF-16 units of one item of the system's keyring; None if nothing that is stored is too long."""

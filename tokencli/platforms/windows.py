@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from tokencli.platforms.platform import (
     Platform,
     ProcessGroup,
+    ProxySettings,
     SignalTable,
     has_display,
     is_remote,
@@ -89,6 +90,13 @@ class WindowsCalls(FileCalls, Protocol):
 
     def end_job(self, job: int) -> None:
         """End the processes in a job (TerminateJobObject)."""
+        ...
+
+    def read_internet_settings(self) -> Mapping[str, object]:
+        """Return the values of the registry's key `Internet Settings`; empty if it can't be read.
+
+        It is the machine's key if the policy `ProxySettingsPerUser` says so, else the user's.
+        """
         ...
 
 
@@ -267,6 +275,31 @@ class Windows(WindowsFiles, Platform):
 
     def clock_command(self) -> str:
         return "w32tm /resync"
+
+    def read_proxy_settings(self) -> ProxySettings:
+        """Read the registry, as WinINet does; of a proxy per protocol, the one for https counts."""
+        values = self.calls.read_internet_settings()
+        if not values.get("ProxyEnable"):
+            return ProxySettings("")
+        servers = dict[str, str]()
+        for entry in str(values.get("ProxyServer") or "").replace(";", " ").split():
+            protocol, separator, server = entry.partition("=")
+            if separator:
+                servers[protocol.lower()] = server
+            else:
+                servers.setdefault("https", entry)
+        url = servers.get("https", "")
+        if not url and (socks := servers.get("socks")):
+            url = socks if "://" in socks else f"socks4://{socks}"
+        exceptions = str(values.get("ProxyOverride") or "").replace(";", " ").split()
+        return ProxySettings(
+            url,
+            tuple(entry for entry in exceptions if not entry.startswith("<")),
+            excludes_plain_names="<local>" in map(str.lower, exceptions),
+        )
+
+    def find_proxy_script(self) -> str | None:
+        return str(self.calls.read_internet_settings().get("AutoConfigURL") or "") or None
 
     def keyring_delete_command(self, service: str, username: str) -> list[str]:
         return ["cmdkey", f"/delete:{name_credential(service)}"]

@@ -10,6 +10,7 @@ assert sys.platform == "win32"
 import ctypes
 import msvcrt
 import os
+import winreg
 from collections.abc import Callable
 from ctypes import wintypes
 from typing import Any
@@ -99,8 +100,31 @@ def _require(result: int | None) -> int:
     return result
 
 
+_SETTINGS = r"SOFTWARE\{}Microsoft\Windows\CurrentVersion\Internet Settings"
+
+
+def _read_values(root: int, key: str) -> dict[str, object]:
+    """Return the values of a key of the registry; none if it can't be read."""
+    try:
+        with winreg.OpenKey(root, key) as opened:
+            count = winreg.QueryInfoKey(opened)[1]
+            return {
+                name: value
+                for name, value, _ in (winreg.EnumValue(opened, n) for n in range(count))
+            }
+    except OSError:
+        return {}
+
+
 class WindowsApi(WindowsFileApi):
     """Calls the functions themselves."""
+
+    def read_internet_settings(self) -> dict[str, object]:
+        """Return the machine's values if the policy says so, else the user's."""
+        policy = _read_values(winreg.HKEY_LOCAL_MACHINE, _SETTINGS.format("Policies\\"))
+        is_per_user = policy.get("ProxySettingsPerUser") != 0
+        root = winreg.HKEY_CURRENT_USER if is_per_user else winreg.HKEY_LOCAL_MACHINE
+        return _read_values(root, _SETTINGS.format(""))
 
     def __init__(self) -> None:
         super().__init__()

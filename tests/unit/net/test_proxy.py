@@ -5,6 +5,7 @@ import subprocess
 import sys
 from base64 import b64encode
 from collections.abc import Mapping
+from types import ModuleType
 from urllib.parse import quote
 
 import pytest
@@ -14,11 +15,16 @@ from tests.faults.authority import ca_file
 from tests.faults.child.fault_resolver import resolving
 from tests.faults.proxy import tunnel, tunnel_for
 from tests.faults.server import Behaviour, running
+from tests.unit.platforms.fakes import FakeWindows
+from tokencli import platforms
 from tokencli.errors import ConfigError, TlsError, TokencliError, UnreachableError
 from tokencli.models import Connection, HttpRequest
+from tokencli.net.connection_probe import probe_connection
 from tokencli.net.proxy import select_proxy
 from tokencli.net.request_guard import parse_target
 from tokencli.net.transport import HttpTransport
+from tokencli.platforms.macos import MacOS
+from tokencli.platforms.windows import Windows
 
 GOOD = b.says(b.message("200 OK", b.TOKEN))
 PASSWORD = "canary-proxy-7f3a"
@@ -334,3 +340,162 @@ def test_a_proxy_that_inspects_tls_is_a_possible_cause() -> None:
     assert isinstance(outcome, TlsError)
     assert "inspects TLS" in (outcome.cause or "")
     assert served == []
+
+
+WINDOWS_SETTINGS = {
+    "ProxyEnable": 1,
+    "ProxyServer": "http=old.example:80;https=proxy.example:8080;socks=socks.example:1080",
+    "ProxyOverride": "*.corp.example;10.*;https://api.example;<local>",
+}
+
+
+def use_windows(monkeypatch: pytest.MonkeyPatch, **settings: object) -> None:
+    """Let the system be Windows with these Internet settings."""
+    monkeypatch.setattr(platforms, "PLATFORM", Windows(FakeWindows(internet_settings=settings)))
+
+
+def use_macos(
+    monkeypatch: pytest.MonkeyPatch,
+    proxies: dict[str, str],
+    exceptions: tuple[str, ...] = (),
+    *,
+    scutil: str = "",
+) -> None:
+    """Let the system be macOS with these settings."""
+    settings = {"exclude_simple": True, "exceptions": exceptions}
+    mac = MacOS(read_proxies=lambda: (proxies, settings), run_scutil=lambda: scutil)
+    monkeypatch.setattr(platforms, "PLATFORM", mac)
+
+
+def test_the_system_decides_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The profile's proxy, then the environment, then the setting of Windows, which is named."""
+    use_windows(monkeypatch, **WINDOWS_SETTINGS)
+    assert chosen({}) == ("proxy.example:8080", "the proxy setting of Windows")
+    assert chosen({"HTTPS_PROXY": "http://a:1"}) == ("a:1", "HTTPS_PROXY")
+    assert chosen({}, proxy="http://p:9") == ("p:9", "proxy of the profile")
+    assert chosen({}, proxy="none") is None
+    assert chosen({"NO_PROXY": "idp.example"}) is None
+    assert chosen({}, "https://127.0.0.1/") is None
+
+
+@pytest.mark.parametrize(
+    ("server", "found"),
+    [
+        ("proxy.example:8080", "proxy.example:8080"),
+        ("http://proxy.example:8080", "proxy.example:8080"),
+        ("HTTPS=proxy.example", "proxy.example:80"),
+        ("http=proxy.example:8080", None),
+        ("", None),
+    ],
+)
+def test_the_proxy_of_windows_is_the_one_for_https(
+    server: str, found: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One for all protocols, or one for each; without ProxyEnable it is not used."""
+    use_windows(monkeypatch, ProxyEnable=1, ProxyServer=server)
+    assert chosen({}) == (found and (found, "the proxy setting of Windows"))
+    use_windows(monkeypatch, ProxyEnable=0, ProxyServer=server)
+    assert chosen({}) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "direct"),
+    [
+        ("https://intranet/", True),
+        ("https://a.corp.example/", True),
+        ("https://A.CORP.example/", True),
+        ("https://corp.example/", False),
+        ("https://10.1.2.3/", True),
+        ("https://110.1.2.3/", False),
+        ("https://api.example/", True),
+        ("https://[fd00::1]/", False),
+        ("https://idp.example/", False),
+    ],
+)
+def test_exceptions_of_windows(url: str, direct: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`*` stands for any characters, and `<local>` for names without a dot."""
+    use_windows(monkeypatch, **WINDOWS_SETTINGS)
+    assert (chosen({}, url) is None) is direct
+
+
+@pytest.mark.parametrize(
+    ("url", "direct"),
+    [
+        ("https://intranet/", True),
+        ("https://printer.local/", True),
+        ("https://169.254.7.7/", True),
+        ("https://169.255.7.7/", False),
+        ("https://idp.example:4443/", True),
+        ("https://idp.example/", False),
+        ("https://[fd00::1]/", True),
+    ],
+)
+def test_exceptions_of_macos(url: str, direct: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names with `*`, networks written with as many bytes as matter, ports, and plain names."""
+    exceptions = ("*.local", "169.254/16", "idp.example:4443", "fd00::/8")
+    use_macos(monkeypatch, {"https": "http://proxy.example:3128"}, exceptions)
+    expected = None if direct else ("proxy.example:3128", "the proxy setting of macOS")
+    assert chosen({}, url) == expected
+
+
+def test_a_socks_proxy_of_the_system_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If there is none for https. macOS speaks version 5, and Windows version 4."""
+    monkeypatch.setitem(sys.modules, "socks", ModuleType("socks"))
+    monkeypatch.setattr("tokencli.net.proxy.find_spec", lambda _: object())
+    use_macos(monkeypatch, {"socks": "http://socks.example:1080"})
+    proxy = select_proxy(parse_target("https://idp.example/"), Connection(), {})
+    assert proxy is not None
+    assert proxy.url.reveal() == "socks5h://socks.example:1080"
+    use_windows(monkeypatch, ProxyEnable=1, ProxyServer="socks=socks.example:1080")
+    proxy = select_proxy(parse_target("https://idp.example/"), Connection(), {})
+    assert proxy is not None
+    assert proxy.url.reveal() == "socks4://socks.example:1080"
+
+
+SCUTIL = """<dictionary> {
+  ProxyAutoConfigEnable : 1
+  ProxyAutoConfigURLString : http://user:canary@wpad.example/proxy.pac?key=canary
+}
+"""
+
+
+@pytest.mark.parametrize("system", ["Windows", "macOS"])
+def test_a_proxy_script_is_named_but_not_run(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`doctor` and the error of a failing connection say so, without what is secret in its URL."""
+    if system == "Windows":
+        url = "http://user:canary@wpad.example/proxy.pac?key=canary"
+        use_windows(monkeypatch, ProxyEnable=0, AutoConfigURL=url)
+    else:
+        use_macos(monkeypatch, {}, scutil=SCUTIL)
+    expected = (
+        f"{system} chooses proxies by the script http://wpad.example/proxy.pac, which tokencli"
+    )
+    assert chosen({}) is None
+    report = probe_connection("https://idp.invalid/", Connection(timeout=5), {})
+    assert report.error is not None
+    for text in (report.proxy_reason, report.error.cause or ""):
+        assert expected in text
+        assert "canary" not in text
+    report = probe_connection("https://idp.invalid/", Connection(timeout=5, proxy="none"), {})
+    assert report.error is not None
+    assert expected not in f"{report.proxy_reason} {report.error.cause}"
+    if system == "macOS":
+        use_macos(monkeypatch, {}, scutil="<dictionary> {\n  HTTPSEnable : 0\n}\n")
+        assert platforms.current().find_proxy_script() is None
+
+
+def test_doctor_names_the_setting_that_decided(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the system's setting names the proxy, or excepts the server from it."""
+    use_windows(
+        monkeypatch, ProxyEnable=1, ProxyServer="127.0.0.1:1", ProxyOverride="direct.invalid"
+    )
+    report = probe_connection("https://idp.invalid/", Connection(timeout=5), {})
+    assert (report.proxy, report.proxy_reason) == (
+        "127.0.0.1:1",
+        "from the proxy setting of Windows",
+    )
+    assert report.error is not None
+    assert "the proxy setting of Windows" in report.error.message
+    assert (report.error.fix or "").endswith("--set proxy=none")
+    report = probe_connection("https://direct.invalid/", Connection(timeout=5), {})
+    assert report.proxy_reason == "the proxy setting of Windows excepts the server"

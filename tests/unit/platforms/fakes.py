@@ -2,7 +2,7 @@
 
 import os
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from tokencli.platforms.linux import Linux
@@ -111,6 +111,8 @@ class FakeWindows(FakeFiles):
     """Whether another process has locked each file."""
     handlers: list[Callable[[int], bool]] = field(default_factory=list)
     """The handlers of console events."""
+    internet_settings: Mapping[str, object] = field(default_factory=dict)
+    """The values of the registry's key `Internet Settings`."""
     log: list[tuple[object, ...]] = field(default_factory=list)
     """The calls, each with its arguments."""
 
@@ -119,6 +121,9 @@ class FakeWindows(FakeFiles):
 
     def read_typed(self, seconds: float) -> str:
         return self.typed.pop(0) if self.typed else ""
+
+    def read_internet_settings(self) -> Mapping[str, object]:
+        return self.internet_settings
 
     def enable_escapes(self, descriptor: int) -> bool:
         return self.has_escapes and descriptor in self.consoles
