@@ -147,7 +147,7 @@ def read_config_text(path: Path) -> tuple[str, tuple[FileWarning, ...]]:
                 f"the configuration file {path} is not a regular file",
                 cause="choose another one with --config or TOKENCLI_CONFIG",
             )
-        warnings = _check_ownership(path, status)
+        warnings = _check_ownership(path, descriptor, status)
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             data = file.read(MAX_CONFIG_BYTES + 1)
     except OSError as error:
@@ -244,10 +244,12 @@ _FILE_SYSTEMS_WITHOUT_MODES = frozenset(
 """File systems whose files have a fixed owner and mode, e.g. of Windows drives: chmod is ignored."""
 
 
-def _check_ownership(path: Path, status: os.stat_result) -> tuple[FileWarning, ...]:
+def _check_ownership(
+    path: Path, descriptor: int, status: os.stat_result
+) -> tuple[FileWarning, ...]:
     """Reject a file that others may write: it says which programs are run to read secrets."""
-    if os.name != "posix":
-        return ()
+    if not platforms.current().has_modes:
+        return _check_access_list(path, descriptor)
     user, owner = os.geteuid(), status.st_uid
     if owner not in (user, 0):
         raise ConfigError(
@@ -296,6 +298,16 @@ def _check_ownership(path: Path, status: os.stat_result) -> tuple[FileWarning, .
             )
         )
     return tuple(warnings)
+
+
+def _check_access_list(path: Path, descriptor: int) -> tuple[FileWarning, ...]:
+    """Return a warning if others may write the file: a new folder in C:\\ lets every user do so."""
+    access = platforms.current().find_access(descriptor)
+    names = platforms.current().name_others(access.others)
+    command = platforms.current().deny_writing_command(str(path), access.others)
+    if not access.is_writable or command is None:
+        return ()
+    return (FileWarning(f"{names} can change {path}", _RESTRICT, command),)
 
 
 def _copy_command(path: Path) -> str:

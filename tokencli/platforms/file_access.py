@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar
+from typing import ClassVar, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
@@ -24,6 +24,9 @@ class FileAccess(NamedTuple):
 
 class FilePlatform(ABC):
     """How an operating system keeps files private."""
+
+    has_modes: ClassVar[bool] = True
+    """Whether a file has an owner and a mode, or else an access list."""
 
     @abstractmethod
     def open_private_file(self, path: str, flags: int) -> int:
@@ -49,6 +52,14 @@ class FilePlatform(ABC):
         """Return who else can access a file or directory, given by descriptor or path; raises OSError.
 
         A link is not followed.
+        """
+
+    @abstractmethod
+    def find_exposure(self, descriptor: int) -> tuple[str, Sequence[str] | None] | None:
+        """Return who can do what with an open file, as a message says it, and `FileAccess.others`.
+
+        None if that is only this user or, on POSIX systems, a group that was given the file. Raises
+        OSError.
         """
 
     @abstractmethod

@@ -48,6 +48,13 @@ class PosixFiles(FilePlatform):
             is_restricted=status.st_mode & 0o700 != 0o700,
         )
 
+    def find_exposure(self, descriptor: int) -> tuple[str, Sequence[str]] | None:
+        mode = os.fstat(descriptor).st_mode
+        verbs = " and ".join(
+            verb for verb, bit in (("read", 0o004), ("write", 0o002)) if mode & bit
+        )
+        return (f"every user of this machine can {verbs}", ()) if verbs else None
+
     def is_bound_by_permissions(self) -> bool:
         return os.geteuid() != 0
 

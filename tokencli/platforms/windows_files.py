@@ -75,6 +75,8 @@ class FileCalls(Protocol):
 class WindowsFiles(FilePlatform):
     """Private files by access lists, with DPAPI for what is stored in them."""
 
+    has_modes = False
+
     @property
     @abstractmethod
     def calls(self) -> FileCalls:
@@ -117,6 +119,13 @@ class WindowsFiles(FilePlatform):
             is_writable=any(rights & _WRITE for _, rights in others),
             others=tuple(dict.fromkeys(sid for sid, _ in others)),
         )
+
+    def find_exposure(self, descriptor: int) -> tuple[str, Sequence[str] | None] | None:
+        access = self.find_access(descriptor)
+        if not access.is_open:
+            return None
+        who = self.name_others(access.others) or "every user of this machine"
+        return f"{who} can {'read and write' if access.is_writable else 'read'}", access.others
 
     def is_bound_by_permissions(self) -> bool:
         return True

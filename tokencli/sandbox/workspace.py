@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 
+from tokencli import platforms
 from tokencli.errors import TokencliError
 from tokencli.sandbox.oauth2 import OAuth2
 from tokencli.sandbox.settings import Client
@@ -46,6 +47,7 @@ class Workspace:
     def __init__(self) -> None:
         # mkdtemp sets mode 0700. On some systems the temporary directory is a symbolic link.
         draft = Path(tempfile.mkdtemp(prefix=f"new-{SANDBOX_DIR_PREFIX}")).resolve()
+        platforms.current().close_directory(str(draft))  # on Windows, mkdtemp sets no access list
         self._lock = ExitStack()
         self._lock.enter_context(_hold_workspace_lock(draft))
         # Only now, so that nobody finds it under this name while its lock is free.
@@ -197,5 +199,7 @@ def _redirect_keys(redirect_uris: Iterable[str]) -> dict[str, TomlValue | None]:
 
 def write_private_file(path: Path, content: str | bytes) -> None:
     """Write a file that only this user can read."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+    flags = os.O_WRONLY | os.O_CREAT
+    with os.fdopen(platforms.current().open_private_file(str(path), flags), "wb") as file:
         file.write(content.encode() if isinstance(content, str) else content)
+        file.truncate()

@@ -2,15 +2,16 @@
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from tokencli import platforms
 from tokencli.errors import CredentialsError
 from tokencli.models import Secret, SecretRef
 from tokencli.protocols import Interaction, Terminal
 from tokencli.secret_sources import MAX_SECRET_BYTES, normalize_secret
-from tokencli.shell_words import quote, user_shell
+from tokencli.shell_words import user_shell
 
 
 class FileSource:
@@ -59,17 +60,17 @@ class FileSource:
                     fix=list_command,
                 )
             raw = os.read(fd, MAX_SECRET_BYTES + 1)
+            exposure = platforms.current().find_exposure(fd)
         except OSError as error:
             raise self._unreadable_error(ref, path, error) from None
         finally:
             os.close(fd)
-        access = " and ".join(
-            verb for verb, bit in (("read", 0o004), ("write", 0o002)) if status.st_mode & bit
-        )
-        if access and _is_world_reachable(path):
+        if exposure is not None and _is_world_reachable(path):
+            who_can, others = exposure
+            restriction = _describe_restriction(path, others)
             self._terminal.print_warning(
-                f"every user of this machine can {access} {path}, which holds {purpose};"
-                f" to restrict access: {_describe_restriction(path)}"
+                f"{who_can} {path}, which holds {purpose}"
+                + (f"; to restrict access: {restriction}" if restriction else "")
             )
         return normalize_secret(raw, f"the file {path}")
 
@@ -95,10 +96,10 @@ def _is_world_reachable(path: Path) -> bool:
         return True
 
 
-def _describe_restriction(path: Path) -> str:
+def _describe_restriction(path: Path, others: Sequence[str] | None) -> str | None:
     """Say how to close the file to others; the mode of a container's volume is set where it is defined."""
     if hasattr(os, "statvfs") and os.statvfs(path).f_flag & os.ST_RDONLY:
         return (
             "set mode 0400 where the read-only volume is defined (in Kubernetes: defaultMode: 0400)"
         )
-    return f"chmod 600 {quote(str(path))}"
+    return platforms.current().restrict_command(str(path), others)

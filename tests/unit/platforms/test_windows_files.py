@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes import FakeTerminal
 from tests.unit.platforms.fakes import EVERYONE, FULL, OTHER, READ, USER, WRITE, FakeWindows
 from tests.unit.token_store.samples import file_store, stored, token_file
 from tokencli import platforms
+from tokencli.config.config_file import read_config_text
 from tokencli.errors import StorageError
+from tokencli.models import SecretRef
 from tokencli.platforms.windows import Windows
+from tokencli.secret_sources import open_secret_source
 from tokencli.system import private_files
 from tokencli.system.private_files import ensure_private_dir
 from tokencli.token_store import token_record
@@ -184,3 +188,31 @@ def test_creating_directories_ends_where_there_is_no_drive(
     """The root has no parent to create, so this must not be tried for ever."""
     monkeypatch.setattr(os.path, "lexists", lambda _: False)
     ensure_private_dir(tmp_path)
+
+
+def test_exposed_secrets_and_configurations(calls: FakeWindows, tmp_path: Path) -> None:
+    """The warning names who else can use the file, and a command that takes it from them by icacls."""
+    file = tmp_path / "file"
+    file.write_text("default_profile = 'p'\n", encoding="utf-8")
+    tmp_path.chmod(0o755)
+    terminal = FakeTerminal()
+    source = open_secret_source("file", environ={}, terminal=terminal)
+    ref = SecretRef("file", "password", "p", (str(file),))
+    source.read(ref)
+    assert read_config_text(file)[1] == ()
+    assert terminal.messages == []
+    for rights, verbs in ((READ, "read"), (READ | WRITE, "read and write")):
+        calls.grant(file, (USER, FULL), (EVERYONE, rights), (OTHER, READ))
+        terminal.messages.clear()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("tokencli.secret_sources.file._is_world_reachable", lambda _: True)
+            source.read(ref)
+        (warning,) = terminal.messages
+        assert f"Everyone, CORP\\bob can {verbs} {file}" in warning
+        command = platforms.current().restrict_command(str(file), (EVERYONE, OTHER))
+        assert command in warning
+        assert (read_config_text(file)[1] == ()) == (verbs == "read")
+    (finding,) = read_config_text(file)[1]
+    assert finding.problem == f"Everyone, CORP\\bob can change {file}"
+    assert finding.command.startswith(f"icacls {file} ")
+    assert "chmod" not in f"{finding}{warning}"
