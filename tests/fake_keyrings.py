@@ -41,8 +41,12 @@ class FakeCredentials(_Steps):
     """`win32cred`: names without regard to case, items of at most 2560 bytes."""
 
     items: dict[str, dict[str, Any]] = field(default_factory=dict)
+    failure: int = 0
+    """The error code of each call, if there is one."""
 
     def CredRead(self, TargetName: str, Type: int) -> dict[str, Any]:
+        if self.failure:
+            raise ApiError(self.failure)
         if TargetName.upper() not in self.items:
             raise ApiError(1168)
         return dict(self.items[TargetName.upper()])

@@ -8,18 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.fake_keyrings import FAKE_KEYRINGS
 from tests.fakes import FakeClock, FakeTerminal, make_profile
 from tests.keyring_session import require
 from tests.unit.token_store.samples import memory_folder, stored
 from tokencli.errors import LockTimeoutError
 from tokencli.models import Secret
 from tokencli.protocols import TokenStore
-from tokencli.token_store import TOKEN_STORES, StoreContext, open_store
+from tokencli.token_store import TOKEN_STORES, StoreContext, keyring, open_store
 from tokencli.token_store.credential_key import derive_binding
 from tokencli.token_store.locked_store import profile_file_prefix
 
 Open = Callable[..., TokenStore]
-ROWS = [*TOKEN_STORES, "auto, without a keyring", "auto, with nothing"]
+FAKES = {"keyring, of Windows": "windows", "keyring, of macOS": "macos"}
+ROWS = [*TOKEN_STORES, "auto, without a keyring", "auto, with nothing", *FAKES]
 
 
 @pytest.fixture(params=ROWS)
@@ -32,6 +34,13 @@ def opened(
         require()
         request.getfixturevalue("keyring_env")
     use_state_dir(tmp_path / "state", monkeypatch)
+    if row in FAKES:
+        make_items, open_keyring = FAKE_KEYRINGS[FAKES[row]]
+        ring = open_keyring(make_items())
+        monkeypatch.setattr("tokencli.token_store.keyring.get_os_keyring", lambda *_: ring)
+        monkeypatch.setattr(
+            "tokencli.secret_sources.keyring_client.state_dir", lambda: tmp_path / "index"
+        )
     with memory_folder() as memory:
         if row in ("runtime", "auto, without a keyring"):
             monkeypatch.setenv("XDG_RUNTIME_DIR", str(memory))
@@ -64,6 +73,7 @@ def test_each_store_has_its_name(opened: Open, request: pytest.FixtureRequest) -
         "auto": "keyring",
         "auto, without a keyring": "runtime",
         "auto, with nothing": "none",
+        **dict.fromkeys(FAKES, "keyring"),
     }
     assert opened().name == settled.get(row, row)
 
@@ -198,11 +208,8 @@ def test_nothing_is_left_after_deleting(
     assert {path.parent.name for path in left} <= {"locks"}
     assert [path for path in left if path.stat().st_size] == []
     if store.name == "keyring":
-        from tokencli.secret_sources.keyring_client import get_os_keyring
-
-        assert (
-            get_os_keyring(os.environ, FakeTerminal()).find_first_item("tokencli:p:token") is None
-        )
+        ring = keyring.get_os_keyring(os.environ, FakeTerminal())
+        assert ring.find_first_item("tokencli:p:token") is None
 
 
 def test_only_auto_without_any_store_warns(opened: Open, request: pytest.FixtureRequest) -> None:

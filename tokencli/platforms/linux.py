@@ -21,6 +21,8 @@ class Linux(Posix):
 
     name = "Linux"
     uses_xdg_directories = True
+    keyring_name = "Secret Service on a D-Bus session bus"
+    has_secret_service = True
     has_memory_directories = True
 
     def describe_session(self, environ: Mapping[str, str]) -> Iterator[str]:

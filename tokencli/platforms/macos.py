@@ -45,6 +45,7 @@ class MacOS(Posix):
 
     name = "macOS"
     browser_opener = ("/usr/bin/open",)
+    keyring_name = "Keychain"
     keyring_deletes_before_adding = True
     keyring_lists_items = False
 

@@ -95,6 +95,20 @@ class Platform(FilePlatform, ABC):
         """Return the URL of the script that chooses proxies (PAC), if one is set. It isn't run."""
         return None
 
+    keyring_name: ClassVar[str]
+    """The system's keyring in messages."""
+    has_secret_service: ClassVar[bool] = False
+    """Whether the keyring is a service on the session bus (freedesktop.org Secret Service API)."""
+    has_credential_manager: ClassVar[bool] = False
+    """Whether the keyring is the Credential Manager of Windows."""
+
+    @abstractmethod
+    def find_keyring_config(self, environ: Mapping[str, str]) -> str:
+        """Return the path of the keyring library's own configuration; empty without a home directory.
+
+        It is `keyring.util.platform_.config_root`, without importing the library.
+        """
+
     keyring_item_limit: ClassVar[int | None] = None
     """UTF-16 units of one item of the system's keyring; None if nothing that is stored is too long."""
     keyring_deletes_before_adding: ClassVar[bool] = False

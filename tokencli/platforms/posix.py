@@ -131,6 +131,11 @@ class Posix(PosixFiles, Platform, ABC):
 
     has_descriptor_paths = True
 
+    def find_keyring_config(self, environ: Mapping[str, str]) -> str:
+        home = os.path.expanduser("~")  # noqa: PTH111  # start-up cost
+        root = environ.get("XDG_CONFIG_HOME") or (home != "~" and f"{home}/.config")
+        return f"{root}/python_keyring/keyringrc.cfg" if root else ""
+
     def find_user(self, environ: Mapping[str, str]) -> tuple[list[str], str]:
         import pwd
 

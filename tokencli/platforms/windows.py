@@ -114,6 +114,8 @@ class Windows(WindowsFiles, Platform):
 
     name = "Windows"
     pipe_encoding = "utf-8"
+    keyring_name = "Credential Manager"
+    has_credential_manager = True
     keyring_item_limit = 1280
     """2560 bytes, CRED_MAX_CREDENTIAL_BLOB_SIZE in wincred.h."""
 
@@ -300,6 +302,10 @@ class Windows(WindowsFiles, Platform):
 
     def find_proxy_script(self) -> str | None:
         return str(self.calls.read_internet_settings().get("AutoConfigURL") or "") or None
+
+    def find_keyring_config(self, environ: Mapping[str, str]) -> str:
+        root = environ.get("LOCALAPPDATA") or environ.get("ProgramData")
+        return f"{root}\\Python Keyring\\keyringrc.cfg" if root else ""
 
     def keyring_delete_command(self, service: str, username: str) -> list[str]:
         return ["cmdkey", f"/delete:{name_credential(service)}"]

@@ -42,6 +42,10 @@ class CredentialManager:
     def __init__(self, calls: CredentialCalls | None = None) -> None:
         self._calls = calls or _load_calls()
 
+    def require_session(self) -> None:
+        """Raise ERROR_NO_SUCH_LOGON_SESSION if this logon has no credentials, e.g. over SSH."""
+        self._read("tokencli:doctor")
+
     def get_password(self, service: str, username: str) -> str | None:
         """Return the text stored under service and user name, or None."""
         credential = self.get_credential(service, username)

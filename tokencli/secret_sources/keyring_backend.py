@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from tokencli import platforms
 from tokencli.secret_sources import keyring_errors, secret_service
 from tokencli.secret_sources.secret_service import SecretServiceBackend, SecretServiceStatus
 
@@ -37,7 +38,8 @@ def choose_backend(
     Raises:
         KeyringError: there is none, it is locked, or it is not safe for secrets.
     """
-    bus = secret_service.find_session_bus(environ) if sys.platform == "linux" else None
+    platform = platforms.current()
+    bus = secret_service.find_session_bus(environ) if platform.has_secret_service else None
     if bus is not None and not os.environ.get("DBUS_SESSION_BUS_ADDRESS"):
         os.environ["DBUS_SESSION_BUS_ADDRESS"] = bus  # the only place where the libraries look
     backend: Backend | None = _load_configured_backend(environ)
@@ -50,12 +52,13 @@ def choose_backend(
             backend = _create_secret_service_backend(environ)
         elif bus is not None and (owner := secret_service.find_foreign_bus_owner(bus)) is not None:
             raise keyring_errors.FOREIGN_BUS.build_error(owner=owner, user=os.geteuid())
-    if sys.platform == "win32" and (
+    if platform.has_credential_manager and (
         backend is None or backend_name(backend).startswith(_WINDOWS_PREFIX)
     ):
         from tokencli.secret_sources.credential_manager import CredentialManager
 
         backend = CredentialManager()
+        backend.require_session()
     backend = backend or _discover_backend()
     _reject_insecure_backend(backend)
     return backend, service
@@ -139,15 +142,8 @@ def _load_configured_backend(environ: Mapping[str, str]) -> "KeyringBackend | No
 
 def _keyring_config_path(environ: Mapping[str, str]) -> Path | None:
     """Return the keyring library's own configuration file; None if the user has no home directory."""
-    if sys.platform == "linux":  # without loading the library, as the file rarely exists
-        try:
-            root = environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-        except RuntimeError:  # no HOME, and no entry in the user database
-            return None
-        return Path(root, "python_keyring", "keyringrc.cfg")
-    from keyring.util import platform_
-
-    return Path(str(platform_.config_root())) / "keyringrc.cfg"
+    found = platforms.current().find_keyring_config(environ)
+    return Path(found) if found else None
 
 
 def _discover_backend() -> "KeyringBackend":

@@ -6,6 +6,7 @@ most are not installed.
 
 from collections.abc import Mapping
 
+from tokencli import platforms
 from tokencli.errors import KeyringError, NoKeyringError
 from tokencli.fast_dataclass import dataclass
 
@@ -27,7 +28,8 @@ class KeyringErrorTemplate:
     error_type: type[KeyringError] = KeyringError
 
     def build_error(self, **values: object) -> KeyringError:
-        """Return the error with `values` filled in."""
+        """Return the error with `values` filled in, and the name of this system's keyring."""
+        values["keyring"] = platforms.current().keyring_name
         error = self.error_type(
             self.message.format(**values),
             cause=self.cause.format(**values) if self.cause else None,
@@ -59,7 +61,7 @@ CONSENT_REFUSED = KeyringErrorTemplate(
     "run the command again and choose Allow, or Always Allow for this Python; " + _ALTERNATIVES,
 )
 NOT_AVAILABLE = KeyringErrorTemplate(
-    "no OS keyring is available (no Secret Service on a D-Bus session bus)",
+    "no OS keyring is available (no {keyring})",
     "this is usual over SSH, in cron and in containers; " + _ALTERNATIVES,
     error_type=NoKeyringError,
 )
@@ -147,10 +149,19 @@ _TEMPLATES_BY_STATUS = {
 """Result code of Apple's Keychain Services -> template; the keyring library calls most of them unknown."""
 
 
+_TEMPLATES_BY_WINDOWS_ERROR = {
+    1312: NOT_AVAILABLE,  # ERROR_NO_SUCH_LOGON_SESSION: a network logon has no credentials
+}
+"""Error code of Windows -> template."""
+
+
 def classify_keyring_exception(
     error: BaseException, environ: Mapping[str, str]
 ) -> KeyringErrorTemplate:
     """Return the template for an exception that a keyring backend raised."""
+    windows_error = getattr(error, "winerror", None)
+    if windows_error in _TEMPLATES_BY_WINDOWS_ERROR:
+        return _TEMPLATES_BY_WINDOWS_ERROR[windows_error]
     status = next(iter(getattr(error.__cause__, "args", ())), None)
     if isinstance(status, int) and status in _TEMPLATES_BY_STATUS:
         return _TEMPLATES_BY_STATUS[status]

@@ -1,5 +1,7 @@
 """Secrets in the Credential Manager and the Keychain, with fakes of what the keyring library calls."""
 
+import json
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,8 @@ from tests.fake_keyrings import (
     windows_keyring,
 )
 from tests.fakes import FakeTerminal
-from tokencli.errors import KeyringError
+from tokencli import platforms
+from tokencli.errors import KeyringError, NoKeyringError
 from tokencli.models import Secret, SecretRef
 from tokencli.platforms import select_platform
 from tokencli.secret_sources.keyring import KeyringSource
@@ -217,3 +220,43 @@ def test_delete_commands_name_the_item_as_it_is_stored() -> None:
         "darwin": ["security", "delete-generic-password", "-s", service, "-a", "jdoe"],
         "linux": ["secret-tool", "clear", "service", service, "username", "jdoe"],
     }
+
+
+def test_a_logon_without_credentials_has_no_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows has none for a network logon, e.g. SSH with a key: `auto` then uses another store."""
+    monkeypatch.setattr(platforms, "PLATFORM", select_platform("win32"))
+    items = FakeCredentials(failure=1312)
+    monkeypatch.setattr("tokencli.secret_sources.credential_manager._load_calls", lambda: items)
+    with pytest.raises(
+        NoKeyringError, match=r"no OS keyring is available \(no Credential Manager\)"
+    ):
+        OsKeyring({}, FakeTerminal()).require_usable()
+    items.failure = 0
+    assert (
+        OsKeyring({}, FakeTerminal()).require_usable() == "keyring.backends.Windows.WinVaultKeyring"
+    )
+
+
+def test_tokens_of_the_first_release_are_read_in_windows(tmp_path: Path) -> None:
+    """Its items in parts, as the keyring library wrote them with what they had superseded."""
+    key, text = "ab" * 32, "x" * 3000
+    service = f"tokencli:Corp:token:{key}"
+    header = {
+        "version": 1,
+        "parts": 3,
+        "generation": "b",
+        "sha256": sha256(text.encode()).hexdigest(),
+    }
+    items = FakeCredentials()
+    items.write(service, key, json.dumps(header))
+    items.write(f"{key}@{service}", key, "canary-superseded")
+    for n in range(3):
+        items.write(f"{service}.b{n}", f"{key}.b{n}", text[n * 1280 : (n + 1) * 1280])
+        items.write(f"{key}.b{n}@{service}.b{n}", f"{key}.b{n}", "canary-superseded")
+    ring = windows_keyring(items)
+    assert ring.get_item(service, key) == text
+    ring.set_item(service, key, "canary-new")
+    assert ring.get_item(service, key) == "canary-new"
+    assert items.names == {service.replace("Corp", "+Corp")}
+    assert ring.delete_item(service, key)
+    assert items.items == {}
