@@ -557,3 +557,41 @@ def test_the_handler_of_the_manual_keeps_commands_without_secrets(place: World) 
         for line in (*NOT_KEPT, *KEPT):
             session.enter(line)
     assert file.read_text().splitlines() == KEPT
+
+
+# What doctor says
+
+
+def test_doctor_knows_the_hook(place: World) -> None:
+    """Installed, loaded by hand, loaded by an older version, and not in a shell that was started later."""
+    place.environ["SHELL"] = "/bin/bash"
+    text = f"""
+function check {{
+    $found = tokencli doctor --json | ConvertFrom-Json | ForEach-Object checks | Where-Object id -eq hook
+    "$($found.warning) $($found.detail) | $($found.fix)"
+}}
+{LOAD.format("p")}
+check
+{manual_block("Add-Content").replace("groupid", "p")}
+check
+$env:_TOKENCLI_HOOK = "powershell 0.1.0 $PID"
+check
+Invoke-Expression (check).Split('|', 2)[1]
+check
+/bin/bash -c 'tokencli doctor --json; true' | ConvertFrom-Json | ForEach-Object checks |
+    Where-Object id -eq hook | ForEach-Object detail
+tokencli_unhook
+$env:SHELL = '/usr/bin/pwsh'
+check
+"""
+    by_hand, installed, older, newer, other, unloaded = ran(text, place).splitlines()
+    file = place.root / "home" / ".config" / "powershell" / "Microsoft.PowerShell_profile.ps1"
+    assert by_hand == "False pwsh: loaded by hand, and this shell has loaded it | "
+    assert installed == f"False pwsh: {file}, and this shell has loaded it | "
+    assert older == (
+        f"True {file} is of another version of tokencli"
+        " | tokencli hook powershell | Out-String | Invoke-Expression"
+    )
+    assert newer == installed
+    assert other.startswith("not installed in bash")
+    assert unloaded.startswith(f"False pwsh: {file}")

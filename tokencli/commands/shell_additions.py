@@ -49,12 +49,14 @@ def inspect_shell_addition(
     loaded_hook: str | None,
     is_user_present: bool,
 ) -> ShellAddition:
-    """Return whether the shell that SHELL names has the addition.
+    """Return whether the user's shell has the addition.
 
-    `loaded_hook` is the version of the hook through which this command was run.
+    It is PowerShell if its hook is loaded where this command was started, else the shell that SHELL
+    names; on Windows, PowerShell is also known by its variables. `loaded_hook` is the version of the
+    hook through which this command was run.
     """
-    # Git Bash names a program of Windows: C:\\…\\bash.exe.
-    shell = PureWindowsPath(environ.get("SHELL", "")).name.removesuffix(".exe") or None
+    shell, version = _find_shell(environ)
+    loaded_hook = loaded_hook or version
     if shell is None or shell not in (HOOK_SHELLS if kind == "hook" else SCRIPT_RENDERERS):
         return ShellAddition(shell)
     if kind == "completion":
@@ -81,7 +83,8 @@ def inspect_shell_addition(
 
 def _find_shell(environ: Mapping[str, str]) -> tuple[str | None, str | None]:
     """Return the user's shell, and the version of PowerShell's hook if that has started this command."""
-    shell = Path(environ.get("SHELL", "")).name.removesuffix(".exe") or None
+    # Git Bash names a program of Windows: C:\\…\\bash.exe.
+    shell = PureWindowsPath(environ.get("SHELL", "")).name.removesuffix(".exe") or None
     is_windows = os.name == "nt"
     if is_windows:
         found = find_shell(environ, is_windows=True)
