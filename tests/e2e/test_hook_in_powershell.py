@@ -566,8 +566,8 @@ def test_doctor_knows_the_hook(place: World) -> None:
     """Installed, loaded by hand, loaded by an older version, and not in a shell that was started later."""
     place.environ["SHELL"] = "/bin/bash"
     text = f"""
-function check {{
-    $found = tokencli doctor --json | ConvertFrom-Json | ForEach-Object checks | Where-Object id -eq hook
+function check ($name = 'hook') {{
+    $found = tokencli doctor --json | ConvertFrom-Json | ForEach-Object checks | Where-Object id -eq $name
     "$($found.warning) $($found.detail) | $($found.fix)"
 }}
 {LOAD.format("p")}
@@ -583,8 +583,13 @@ check
 tokencli_unhook
 $env:SHELL = '/usr/bin/pwsh'
 check
+check completion
+Invoke-Expression (check completion).Split('|', 2)[1]
+check completion
 """
-    by_hand, installed, older, newer, other, unloaded = ran(text, place).splitlines()
+    by_hand, installed, older, newer, other, unloaded, without, completion = ran(
+        text, place
+    ).splitlines()
     file = place.root / "home" / ".config" / "powershell" / "Microsoft.PowerShell_profile.ps1"
     assert by_hand == "False pwsh: loaded by hand, and this shell has loaded it | "
     assert installed == f"False pwsh: {file}, and this shell has loaded it | "
@@ -595,3 +600,6 @@ check
     assert newer == installed
     assert other.startswith("not installed in bash")
     assert unloaded.startswith(f"False pwsh: {file}")
+    assert without.startswith("False not installed in pwsh; see `tokencli completion --help`")
+    assert "tokencli completion powershell" in without.partition(" | ")[2]
+    assert completion == f"False pwsh: {file} | "

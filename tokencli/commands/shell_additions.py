@@ -31,13 +31,9 @@ STARTUP_FILES["powershell"] = STARTUP_FILES["pwsh"] = (
     "{powershell}/Microsoft.PowerShell_profile.ps1",
     "{powershell}/profile.ps1",
 )
-_HOOK_LINE = r"(?m)^[^#\n]*\btokencli(?:\.exe)? hook (?:{shell})\b"
+_LINE = r"(?m)^[^#\n]*\btokencli(?:\.exe)? {kind} (?:{shell})\b"
 _POWERSHELL_NAMES = ("powershell", "pwsh")
 _POWERSHELL_HOOK = "tokencli hook powershell | Out-String | Invoke-Expression"
-_POWERSHELL_INSTALL = (
-    "if (-not (Test-Path -LiteralPath $PROFILE)) { $null = New-Item $PROFILE -ItemType File -Force };"
-    f" Add-Content -LiteralPath $PROFILE '', '{_POWERSHELL_HOOK}'"
-)
 HOOK_VARIABLE = "_TOKENCLI_HOOK"
 """Environment variable by which PowerShell's hook tells that it is loaded: `powershell VERSION PID`."""
 
@@ -57,13 +53,16 @@ def inspect_shell_addition(
     """
     shell, version = _find_shell(environ)
     loaded_hook = loaded_hook or version
-    if shell is None or shell not in (HOOK_SHELLS if kind == "hook" else SCRIPT_RENDERERS):
-        return ShellAddition(shell)
-    if kind == "completion":
-        return _inspect_completion(shell, environ)
     is_powershell = shell in _POWERSHELL_NAMES
+    supported = HOOK_SHELLS if kind == "hook" or is_powershell else SCRIPT_RENDERERS
+    if shell is None or shell not in supported:
+        return ShellAddition(shell)
+    if kind == "completion" and not is_powershell:
+        return _inspect_completion(shell, environ)
     names = "|".join(_POWERSHELL_NAMES) if is_powershell else shell
-    path = _find_file(STARTUP_FILES[shell], environ, _HOOK_LINE.format(shell=names))
+    path = _find_file(STARTUP_FILES[shell], environ, _LINE.format(kind=kind, shell=names))
+    if kind == "completion":
+        return ShellAddition(shell, True, path, None, INSTALL_COMMANDS["powershell"])
     if loaded_hook is not None and loaded_hook != __version__:
         reload = _POWERSHELL_HOOK if is_powershell else f"exec {shell}"
         return ShellAddition(shell, True, path or "the hook of this shell", False, reload, True)
@@ -72,7 +71,8 @@ def inspect_shell_addition(
     if path is None and is_loaded:
         path = "loaded by hand"
     if is_powershell:
-        return ShellAddition(shell, True, path, None, _POWERSHELL_INSTALL, is_loaded)
+        install = INSTALL_COMMANDS["powershell"].replace(" completion ", " hook ")
+        return ShellAddition(shell, True, path, None, install, is_loaded)
     statement = f'eval "$(tokencli hook {shell})"'
     if shell == "fish":
         statement = "tokencli hook fish | source"
