@@ -1,6 +1,6 @@
 """Fixtures of the tests under Wine: a Windows with the built wheel installed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,24 +38,3 @@ def sandbox() -> Iterator[Sandbox]:
     """Run a sandbox on Linux, for programs under Wine."""
     with Sandbox(sign_in="alice") as running:
         yield running
-
-
-Configure = Callable[..., dict[str, str]]
-
-
-@pytest.fixture
-def configure(windows: Windows, sandbox: Sandbox) -> Configure:
-    """Write the sandbox's configuration for Windows, and return the variables that name it."""
-
-    def write(store: str = "auto", text: Callable[[str], str] = str) -> dict[str, str]:
-        kept = [
-            line.replace('"/', '"Z:/').replace('store = "file"', f'store = "{store}"')
-            for line in Path(sandbox.config_file).read_text(encoding="utf-8").splitlines()
-            if not line.startswith(("isolated =", "state_dir ="))
-        ]
-        config = windows.work / "config.toml"
-        config.write_bytes(text("\n".join(kept) + "\n").encode())
-        config.chmod(0o600)
-        return {"TOKENCLI_CONFIG": windows.path(config)}
-
-    return write

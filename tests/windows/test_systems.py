@@ -2,7 +2,6 @@
 
 import pytest
 
-from tests.windows.conftest import Configure
 from tests.windows.wine import Windows
 from tokencli.sandbox.groupid import GroupId
 from tokencli.sandbox.screening_eagle import ScreeningEagle
@@ -18,11 +17,9 @@ SYSTEMS = {system.name: system.resource_path for system in (GroupId, ScreeningEa
     "Wine",
 )
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_systems_work_end_to_end(
-    system: str, windows: Windows, sandbox: Sandbox, configure: Configure
-) -> None:
+def test_systems_work_end_to_end(system: str, windows: Windows, sandbox: Sandbox) -> None:
     """A token is fetched once, stored in the Credential Manager, accepted by the API, and revoked."""
-    env = configure("keyring")
+    env = windows.configure(sandbox, "keyring")
     first = windows.tokencli("get", system, env=env)
     assert first.code == 0, first
     requests = sandbox.database.token_requests

@@ -24,6 +24,7 @@ import pytest
 from filelock import FileLock
 
 from tests.conftest import IN_CI, Result
+from tokencli.sandbox.server import Sandbox
 
 ROOT = Path(__file__).parent.parent.parent
 CACHE = Path.home() / ".cache" / "tokencli-tests"
@@ -291,16 +292,22 @@ class Windows:
         }
         return ["wine", str(places.get(args[0], args[0])), *args[1:]]
 
-    def run(
+    def run(self, *args: str, **options: Any) -> Result:
+        """Run a program with pipes, and return its exit status and its output, which is UTF-8."""
+        done = self.run_raw(*args, **options)
+        out, err = (each.decode("utf-8", "replace") for each in (done.stdout, done.stderr))
+        return Result(done.returncode, out.replace("\r\n", "\n"), err.replace("\r\n", "\n"))
+
+    def run_raw(
         self,
         *args: str,
         env: Mapping[str, str] | None = None,
         stdin: bytes | None = None,
         cwd: Path | None = None,
         timeout: float = 60,
-    ) -> Result:
-        """Run a program with pipes, and return its exit status and its output as UTF-8."""
-        done = subprocess.run(
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run a program with pipes, and return what it wrote as bytes."""
+        return subprocess.run(
             self.command(*args),
             env=self.environment(env),
             input=stdin,
@@ -310,8 +317,23 @@ class Windows:
             timeout=timeout,
             check=False,
         )
-        out, err = (each.decode("utf-8", "replace") for each in (done.stdout, done.stderr))
-        return Result(done.returncode, out.replace("\r\n", "\n"), err.replace("\r\n", "\n"))
+
+    def configure(self, sandbox: Sandbox, store: str) -> dict[str, str]:
+        """Write a sandbox's configuration for Windows, and return the variable that names it."""
+        kept = [
+            line.replace('"/', '"Z:/').replace('store = "file"', f'store = "{store}"')
+            for line in Path(sandbox.config_file).read_text(encoding="utf-8").splitlines()
+            if not line.startswith(("isolated =", "state_dir ="))
+        ]
+        config = self.work / "config.toml"
+        config.write_text("\n".join(kept) + "\n", encoding="utf-8")
+        config.chmod(0o600)
+        return {"TOKENCLI_CONFIG": self.path(config)}
+
+    def kill(self, program: str) -> None:
+        """End all processes of a program, without a word to them (TerminateProcess)."""
+        done = self.run("taskkill", "/f", "/im", program)
+        assert done.code == 0, done
 
 
 def _copy(path: Path, target: Path) -> None:
