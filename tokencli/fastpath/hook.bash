@@ -131,7 +131,10 @@ function _tokencli_renew {
 
 # Export variable $1 with the value $2, or unset it if there is none.
 function _tokencli_set {
-    if [[ $(\builtin declare -p "$1" 2>/dev/null) == 'declare -'*([! ])r* ]]; then
+    \builtin local _tokencli_attributes
+    _tokencli_attributes=$(\builtin declare -p "$1" 2>/dev/null)
+    _tokencli_attributes=${_tokencli_attributes#declare -}
+    if [[ ${_tokencli_attributes%% *} == *r* ]]; then
         [[ $# -eq 1 ]] || \builtin printf 'tokencli: warning: %s is read-only in this shell\n' "$1" >&2
         \return 0
     fi

@@ -1,9 +1,11 @@
 """The shell functions that `tokencli hook` prints."""
 
 import os
+import re
 
 import pytest
 
+from tests.architecture import PACKAGE
 from tokencli.fastpath import reader
 from tokencli.fastpath.hooks import HOOK_SHELLS, render_hook_script
 from tokencli.system.user_dirs import runtime_dir
@@ -40,3 +42,11 @@ def test_moving_the_records_does_not_move_stored_tokens(monkeypatch: pytest.Monk
 def test_hooks_are_ascii(shell: str) -> None:
     """A shell reads them with any code page, and from a file without a byte-order mark."""
     assert render_hook_script(shell, ["groupid"]).isascii()
+
+
+@pytest.mark.parametrize("path", ["tokencli/fastpath/hook.bash", "completions/tokencli.bash"])
+def test_bash_of_macos_can_parse_it(path: str) -> None:
+    """Bash 3.2 takes an extended pattern, even in a function that isn't called, for a syntax error."""
+    text = (PACKAGE.parent / path).read_text(encoding="utf-8")
+    assert re.findall(r"[?*+@!]\([^(\n]*\)", text) == []
+    assert re.findall(r"\|&|&>>|;;?&|\$\{\w+(?:,,|\^\^)|\bcoproc\b", text) == []
