@@ -31,6 +31,21 @@ EXCEPTIONS = {
 }
 """Imports against these rules. Remove a row once its import is gone; add none."""
 
+PLATFORM_NAME_READERS = {
+    "fastpath/launcher.py": "a warm `exec` imports nothing but the reader",
+    "fastpath/reader.py": "a warm `get` imports nothing but sys, os and time",
+    "shell_words.py": "errors have commands in them, and import nothing above",
+    "system/child_process.py": "",
+    "system/output_relay.py": "pseudo-terminals need a module that Windows doesn't have",
+    "system/signals.py": "",
+    "secret_sources/command.py": "",
+    "terminal/line_editor.py": "the classes of prompt_toolkit differ, also for mypy",
+    "terminal/line_reader.py": "termios and msvcrt are modules of one platform each",
+    "terminal/console.py": "",
+    "terminal/wait_line.py": "",
+}
+"""Modules outside of `platforms` that ask which system this is -> why."""
+
 ONE_DOOR = {
     "requests": {"net", "api"},
     "httpx": {"api"},
@@ -181,6 +196,19 @@ def test_each_library_has_one_door(path: Path) -> None:
     for name in imports(path):
         rooms = ONE_DOOR.get(name.split(".")[0])
         assert rooms is None or room(path) in rooms, f"{room(path)} must not import {name}"
+
+
+def test_one_room_knows_the_platform() -> None:
+    """Outside of `platforms`, no module looks at `sys.platform` or `os.name` without a reason."""
+
+    def asks(path: Path) -> bool:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        return bool(names & {"sys.platform", "os.name", "platform.system"})
+
+    found = {path.relative_to(PACKAGE).as_posix() for path in MODULES if asks(path)}
+    readers = {name for name in found if not name.startswith("platforms/")}
+    assert readers == set(PLATFORM_NAME_READERS)
 
 
 def test_fast_path_reader_imports_nothing() -> None:

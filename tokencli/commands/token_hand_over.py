@@ -208,14 +208,9 @@ class _KeptFile:
 
 def _missing_memory_error() -> StorageError:
     """Return the error that says why there is no place for the files."""
-    cause = (
-        explain_missing_runtime_dir()
-        if platforms.current().has_memory_directories
-        else f"{platforms.current().name} has no directory that is known to be in memory only"
-    )
     return StorageError(
         "--file needs a directory in memory for the token",
-        cause=f"{cause}. --proxy keeps the token fresh without a file",
+        cause=f"{explain_missing_runtime_dir()}. --proxy keeps the token fresh without a file",
     )
 
 

@@ -46,7 +46,7 @@ def expand_path(written: str, base: Path) -> Path:
 
 def _expand_user(written: str, environ: Mapping[str, str]) -> Path:
     first, _, rest = written.partition("/")
-    if first == "~" and sys.platform != "win32":
+    if first == "~":
         return _home_dir(environ) / rest.lstrip("/")
     try:
         return Path(written).expanduser()
@@ -56,22 +56,15 @@ def _expand_user(written: str, environ: Mapping[str, str]) -> Path:
 
 def _home_dir(environ: Mapping[str, str]) -> Path:
     """Return HOME, or the user database's entry if HOME is not an absolute path."""
-    home = environ.get("HOME", "")
-    if home.startswith("/"):
-        return Path(home)
-    import pwd  # Unix only
-
-    try:
-        from_database = Path(pwd.getpwuid(os.getuid()).pw_dir)
-    except KeyError:  # e.g. an arbitrary uid in a container
-        from_database = Path()
-    if not from_database.is_absolute():
+    homes, _ = platforms.current().find_user(environ)
+    home = next(filter(os.path.isabs, homes), None)
+    if home is None:
         raise ConfigError(
             "the home directory is unknown",
-            cause=f"HOME is not set and the user database has no entry for uid {os.getuid()}",
+            cause="neither the environment nor the user database names it",
             fix=choose_config_command(),
         )
-    return from_database
+    return Path(home)
 
 
 def _to_absolute(path: Path, written: str) -> Path:
@@ -322,7 +315,7 @@ def _describe_owner(path: Path) -> str | None:
         owner = path.stat().st_uid
     except (OSError, ValueError):
         return None
-    if os.name != "posix" or owner == os.geteuid():
+    if not platforms.current().has_modes or owner == os.geteuid():
         return None
     return f"it belongs to uid {owner}, and you are uid {os.geteuid()}"
 

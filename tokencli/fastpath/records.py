@@ -8,13 +8,13 @@ deleted at any time.
 """
 
 import os
-import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
+from tokencli import platforms
 from tokencli.errors import StorageError
 from tokencli.fastpath import reader
 from tokencli.system import private_files
@@ -30,8 +30,9 @@ class FastPathRecords:
     """The records of one configuration, valid for its state when the object was created."""
 
     def __init__(self, config: str | None, environ: Mapping[str, str]) -> None:
-        supported = sys.platform == "linux" and config is not None and "\n" not in config
-        self._config = config if supported else None
+        is_usable = config is not None and "\n" not in config
+        has_memory = platforms.current().has_memory_directories
+        self._config = config if has_memory and is_usable else None
         self._environ = environ
         self._stamp: str | None = None
         try:
@@ -124,7 +125,7 @@ class FastPathRecords:
     @cached_property
     def base_dir(self) -> Path | None:
         """The runtime directory that has the records, or None if there is none in memory."""
-        if sys.platform != "linux":
+        if not platforms.current().has_memory_directories:
             return None
         xdg_runtime_dir = self._environ.get("XDG_RUNTIME_DIR", "")
         return find_memory_dir(reader.records_base_dirs(xdg_runtime_dir, os.geteuid()))

@@ -46,6 +46,7 @@ class MacOS(Posix):
     name = "macOS"
     browser_opener = ("/usr/bin/open",)
     keyring_name = "Keychain"
+    state_parent = "Library/Application Support"
     keyring_deletes_before_adding = True
     keyring_lists_items = False
 

@@ -71,6 +71,23 @@ class Platform(FilePlatform, ABC):
     has_descriptor_paths: ClassVar[bool]
     """Whether a program can open a descriptor that it got from its parent as /dev/fd/N."""
 
+    has_secret_service: ClassVar[bool] = False
+    """Whether the keyring is a Secret Service on the D-Bus session bus."""
+    has_credential_manager: ClassVar[bool] = False
+    """Whether the keyring is the Credential Manager of Windows."""
+
+    @abstractmethod
+    def list_state_dirs(self) -> list[str]:
+        """Return where the user's state may be, best first; the last is used whatever it is.
+
+        They come from the user database, not from the environment: all of the user's processes
+        must find the same.
+        """
+
+    @abstractmethod
+    def is_process_running(self, process_id: int) -> bool:
+        """Tell whether there is such a process; yes if that can't be told."""
+
     @abstractmethod
     def find_user(self, environ: Mapping[str, str]) -> tuple[list[str], str]:
         """Return the paths of the user's home directory, and the user's name; empty if unknown."""

@@ -6,6 +6,7 @@ assert sys.platform != "win32"  # for mypy, which checks for Windows as well
 
 import errno
 import os
+import pathlib
 from abc import ABC
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -130,6 +131,36 @@ class Posix(PosixFiles, Platform, ABC):
         return f"was killed by signal {-status}" if status < 0 else f"exited with code {status}"
 
     has_descriptor_paths = True
+    state_parent = ".local/state"
+    """The directory for the state of programs, in the home directory."""
+
+    def find_home(self) -> str | None:
+        """Return the home directory of the user database, if it exists."""
+        import pwd
+
+        try:
+            home = pwd.getpwuid(os.geteuid()).pw_dir
+        except KeyError:  # e.g. an arbitrary uid in a container
+            return None
+        return home if home.startswith("/") and pathlib.Path(home).is_dir() else None
+
+    def list_state_dirs(self) -> list[str]:
+        """Add one in /tmp, for a home directory that is missing or read-only.
+
+        It is checked like any other before it is used.
+        """
+        home = self.find_home()
+        usual = [] if home is None else [f"{home}/{self.state_parent}/tokencli"]
+        return [*usual, f"/tmp/tokencli-{os.geteuid()}"]  # noqa: S108
+
+    def is_process_running(self, process_id: int) -> bool:
+        try:
+            os.kill(process_id, 0)
+        except PermissionError:
+            return True
+        except (OSError, OverflowError):
+            return False
+        return True
 
     def find_keyring_config(self, environ: Mapping[str, str]) -> str:
         home = os.path.expanduser("~")  # noqa: PTH111  # start-up cost

@@ -268,6 +268,16 @@ class Windows(WindowsFiles, Platform):
         return f"exited with code {shown}"
 
     has_descriptor_paths = False
+    has_credential_manager = True
+
+    def list_state_dirs(self) -> list[str]:
+        import platformdirs
+
+        return [platformdirs.user_data_dir("tokencli", appauthor=False)]
+
+    def is_process_running(self, process_id: int) -> bool:
+        """Say yes: signal 0, which asks elsewhere, would end it."""
+        return True
 
     def find_user(self, environ: Mapping[str, str]) -> tuple[list[str], str]:
         return [environ.get("USERPROFILE", "")], environ.get("USERNAME", "")

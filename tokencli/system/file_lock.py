@@ -6,7 +6,6 @@ removed file excludes nobody. While the lock is held, the file contains the hold
 
 import os
 import stat
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -72,15 +71,9 @@ def read_holder_pid(path: Path) -> int | None:
     """Return the process that holds the lock, or None if it is unknown."""
     try:
         pid = int(path.read_text(encoding="ascii")[:20])
-        if pid <= 0:
-            return None
-        if sys.platform != "win32":  # there, signal 0 would end the process
-            os.kill(pid, 0)
-    except PermissionError:
-        return pid if sys.platform != "win32" else None
-    except (OSError, ValueError, OverflowError):
+    except (OSError, ValueError):
         return None
-    return pid
+    return pid if pid > 0 and platforms.current().is_process_running(pid) else None
 
 
 class _HeldLock:
@@ -102,7 +95,7 @@ class _HeldLock:
 def _try_lock(path: Path) -> _HeldLock | None:
     """Take the lock if it is free; raises StorageError if there can be no lock at `path`."""
     try:
-        return _try_lock_on_windows(path) if sys.platform == "win32" else _try_flock(path)
+        return _try_flock(path) if platforms.current().has_modes else _try_file_lock(path)
     except _LockFileReplacedError:
         return _try_lock(path)
     except OSError as error:
@@ -131,7 +124,7 @@ def _try_flock(path: Path) -> _HeldLock | None:
     return _HeldLock(fd, unlock)
 
 
-def _try_lock_on_windows(path: Path) -> _HeldLock | None:
+def _try_file_lock(path: Path) -> _HeldLock | None:
     from filelock import FileLock, Timeout
 
     fds: list[int] = []
@@ -192,7 +185,7 @@ def _verify_lock_file(path: Path, fd: int) -> None:
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode):
         raise StorageError(f"{path} is not a regular file", fix=user_shell().remove_file(str(path)))
-    if sys.platform != "win32":
+    if platforms.current().has_modes:
         if status.st_uid != os.geteuid():
             raise foreign_owner_error(path, f"uid {status.st_uid}")
         if stat.S_IMODE(status.st_mode) != 0o600:

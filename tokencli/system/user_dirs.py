@@ -6,10 +6,10 @@ directory comes from the user database and not from HOME, TMPDIR or XDG variable
 
 import os
 import stat
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from tokencli import platforms
 from tokencli.errors import StorageError
 from tokencli.system.private_files import ensure_private_dir, read_private_file, write_atomically
 
@@ -24,22 +24,11 @@ def state_dir(chosen: str | None = None) -> Path:
     """Return the directory for locks, journals and the file store; it may not exist yet.
 
     It is the one that the configuration chose, or else the user's.
-    If the home directory is missing or not writable, it is one in /tmp. Its name is fixed, so that
-    all processes of the user share it, and it is checked like any other before it is used.
     """
     if chosen:
         return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        import platformdirs
-
-        return platformdirs.user_data_path("tokencli", appauthor=False)
-    home = _home_dir()
-    if home is not None:
-        inside = "Library/Application Support" if sys.platform == "darwin" else ".local/state"
-        path = home / inside / "tokencli"
-        if is_creatable(path):
-            return path
-    return Path(f"/tmp/tokencli-{os.geteuid()}")  # noqa: S108  # checked before use, see private_files
+    *usual, last = map(Path, platforms.current().list_state_dirs())
+    return next(filter(is_creatable, usual), last)
 
 
 def runtime_dir(environ: Mapping[str, str]) -> Path | None:
@@ -47,7 +36,7 @@ def runtime_dir(environ: Mapping[str, str]) -> Path | None:
 
     It is in the user's runtime directory (XDG Base Directory Specification).
     """
-    if sys.platform != "linux":
+    if not platforms.current().has_memory_directories:
         return None
     base = find_memory_dir((environ.get("XDG_RUNTIME_DIR", ""), _usual_runtime_dir()))
     return None if base is None else base / "tokencli"
@@ -70,7 +59,9 @@ def list_hand_over_dirs(environ: Mapping[str, str], state: Path) -> list[Path]:
 
 
 def explain_missing_runtime_dir() -> str:
-    """Say why XDG_RUNTIME_DIR isn't used, for a message."""
+    """Say why there is no directory in memory, for a message."""
+    if not platforms.current().has_memory_directories:
+        return f"{platforms.current().name} has no directory that is known to be in memory only"
     named, wanted = (
         os.environ.get("XDG_RUNTIME_DIR"),
         "a directory on tmpfs that only you can enter",
@@ -81,7 +72,7 @@ def explain_missing_runtime_dir() -> str:
         owner = Path(named).stat().st_uid
     except (OSError, ValueError):
         return f"XDG_RUNTIME_DIR is {named}, which does not exist; it must be {wanted}"
-    if sys.platform != "win32" and owner != os.geteuid():
+    if owner != os.geteuid():
         return f"XDG_RUNTIME_DIR is {named}, which belongs to uid {owner}, and you are uid {os.geteuid()}"
     return f"XDG_RUNTIME_DIR is {named}; it must be {wanted}"
 
@@ -113,7 +104,7 @@ def remember_runtime_dir(base: Path, state: Path) -> bool:
 
 def list_runtime_dirs(state: Path) -> list[Path]:
     """Return the runtime directories that may have tokens of any of the user's processes."""
-    if sys.platform != "linux":
+    if not platforms.current().has_memory_directories:
         return []
     paths = dict.fromkeys((_usual_runtime_dir(), *_read_runtime_dirs(state)))
     return [base for path in paths if (base := find_memory_dir((path,))) is not None]
@@ -146,7 +137,7 @@ def find_file_system(path: Path) -> str | None:
 def _shared_memory_dir() -> Path | None:
     """Return a directory of the user in /dev/shm (Linux); it is checked before it is used."""
     base = Path("/dev/shm")  # noqa: S108 - see private_files
-    if sys.platform != "linux" or not is_memory_backed(base):
+    if not platforms.current().has_memory_directories or not is_memory_backed(base):
         return None
     return base / f"tokencli-{os.geteuid()}"
 
@@ -161,16 +152,6 @@ def _read_runtime_dirs(state: Path) -> list[str]:
     except (StorageError, ValueError):
         return []
     return data.decode("utf-8", "surrogateescape").splitlines()
-
-
-def _home_dir() -> Path | None:
-    import pwd
-
-    try:
-        home = Path(pwd.getpwuid(os.geteuid()).pw_dir)
-    except KeyError:  # a user in a container who is in no database
-        return None
-    return home if home.is_absolute() and home.is_dir() else None
 
 
 def is_creatable(path: Path) -> bool:

@@ -221,7 +221,7 @@ def set_database_home(monkeypatch: pytest.MonkeyPatch, home: str | None) -> None
     def getpwuid(_: int) -> SimpleNamespace:
         if home is None:
             raise KeyError("no such user")
-        return SimpleNamespace(pw_dir=home)
+        return SimpleNamespace(pw_dir=home, pw_name="u")
 
     monkeypatch.setattr(pwd, "getpwuid", getpwuid)
 

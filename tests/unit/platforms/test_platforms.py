@@ -13,7 +13,9 @@ from tokencli import platforms
 from tokencli.platforms.linux import Linux
 from tokencli.platforms.macos import MacOS
 from tokencli.platforms.platform import Platform
+from tokencli.platforms.posix import Posix
 from tokencli.platforms.windows import Windows
+from tokencli.system import user_dirs
 
 LINUX, MACOS, WINDOWS = build_platforms()
 ALL = pytest.mark.parametrize("platform", [LINUX, MACOS, WINDOWS], ids=lambda each: each.name)
@@ -251,3 +253,38 @@ def test_waiting_ends_when_the_reader_has_gone(platform: Platform) -> None:
         assert platform.wait_for_reader(writer, 0.001) is (platform is WINDOWS)
     finally:
         os.close(writer)
+
+
+def test_the_state_is_where_the_system_expects_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the home directory of the user database, or a fixed one in /tmp; on Windows there is one."""
+    monkeypatch.setattr(Posix, "find_home", lambda _: "/home/u")
+    fallback = f"/tmp/tokencli-{os.geteuid()}"
+    assert LINUX.list_state_dirs() == ["/home/u/.local/state/tokencli", fallback]
+    mac = "/home/u/Library/Application Support/tokencli"
+    assert MACOS.list_state_dirs() == [mac, fallback]
+    monkeypatch.setattr(Posix, "find_home", lambda _: None)
+    assert LINUX.list_state_dirs() == MACOS.list_state_dirs() == [fallback]
+    assert len(WINDOWS.list_state_dirs()) == 1
+
+
+def test_a_process_is_asked_for_without_harm() -> None:
+    """Windows can't be asked: signal 0 would end the process there."""
+    with subprocess.Popen(["sleep", "60"]) as process:
+        assert all(each.is_process_running(process.pid) for each in (LINUX, MACOS, WINDOWS))
+        process.kill()
+    assert process.returncode == -9
+    for platform in (LINUX, MACOS):
+        assert platform.is_process_running(process.pid) is False
+        assert platform.is_process_running(1 << 64) is False
+
+
+@pytest.mark.parametrize(("platform", "name"), [(MACOS, "macOS"), (WINDOWS, "Windows")])
+def test_a_message_doesnt_ask_for_a_directory_that_cant_be(
+    monkeypatch: pytest.MonkeyPatch, platform: Platform, name: str
+) -> None:
+    """Only on Linux XDG_RUNTIME_DIR would help."""
+    monkeypatch.setattr(platforms, "PLATFORM", platform)
+    assert user_dirs.explain_missing_runtime_dir().startswith(f"{name} has no directory")
+    assert user_dirs.runtime_dir({"XDG_RUNTIME_DIR": "/run/user/0"}) is None
+    assert user_dirs.list_runtime_dirs(Path("/nonexistent")) == []
+    assert user_dirs.hand_over_dir({}) is None

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.token_store.samples import ROOT, memory_folder
+from tokencli.platforms.linux import Linux
 from tokencli.system import user_dirs
 
 
@@ -40,7 +41,7 @@ def test_without_a_home_directory_there_is_a_fixed_one(
     fallback = Path(f"/tmp/tokencli-{os.geteuid()}")
     for home in (None, tmp_path / "missing"):
         monkeypatch.setattr(
-            user_dirs, "_home_dir", lambda home=home: home if home and home.is_dir() else None
+            Linux, "find_home", lambda _, home=home: str(home) if home and home.is_dir() else None
         )
         assert user_dirs.state_dir() == fallback
 
@@ -50,7 +51,7 @@ def test_an_unwritable_home_directory_is_not_used(
 ) -> None:
     """If it can't be created in the home directory, the fixed one is used."""
     (tmp_path / ".local").touch(mode=0o600)
-    monkeypatch.setattr(user_dirs, "_home_dir", lambda: tmp_path)
+    monkeypatch.setattr(Linux, "find_home", lambda _: str(tmp_path))
     assert user_dirs.state_dir() == Path(f"/tmp/tokencli-{os.geteuid()}")
 
 
