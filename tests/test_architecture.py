@@ -35,14 +35,8 @@ PLATFORM_NAME_READERS = {
     "fastpath/launcher.py": "a warm `exec` imports nothing but the reader",
     "fastpath/reader.py": "a warm `get` imports nothing but sys, os and time",
     "shell_words.py": "errors have commands in them, and import nothing above",
-    "system/child_process.py": "",
-    "system/output_relay.py": "pseudo-terminals need a module that Windows doesn't have",
-    "system/signals.py": "",
-    "secret_sources/command.py": "",
-    "terminal/line_editor.py": "the classes of prompt_toolkit differ, also for mypy",
-    "terminal/line_reader.py": "termios and msvcrt are modules of one platform each",
-    "terminal/console.py": "",
-    "terminal/wait_line.py": "",
+    "system/output_relay.py": "termios is a module of POSIX systems",
+    "terminal/line_reader.py": "termios is a module of POSIX systems",
 }
 """Modules outside of `platforms` that ask which system this is -> why."""
 

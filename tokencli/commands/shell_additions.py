@@ -8,7 +8,7 @@ from pathlib import Path, PureWindowsPath
 from shlex import quote
 from typing import Literal
 
-from tokencli import __version__
+from tokencli import __version__, platforms
 from tokencli.commands.completions import (
     COMPLETION_FILES,
     INSTALL_COMMANDS,
@@ -85,7 +85,7 @@ def _find_shell(environ: Mapping[str, str]) -> tuple[str | None, str | None]:
     """Return the user's shell, and the version of PowerShell's hook if that has started this command."""
     # Git Bash names a program of Windows: C:\\…\\bash.exe.
     shell = PureWindowsPath(environ.get("SHELL", "")).name.removesuffix(".exe") or None
-    is_windows = os.name == "nt"
+    is_windows = platforms.current().has_windows_shells
     if is_windows:
         found = find_shell(environ, is_windows=True)
         if isinstance(found, PowerShell):
@@ -105,7 +105,8 @@ def _find_powershell_folder(environ: Mapping[str, str], config: str) -> str:
 
     On Windows it is beside the modules of the user, because the documents may have been moved.
     """
-    for folder in environ.get("PSModulePath", "").split(";") if os.name == "nt" else ():
+    is_windows = platforms.current().has_windows_shells
+    for folder in environ.get("PSModulePath", "").split(";") if is_windows else ():
         parent = Path(folder).parent
         is_users = not folder.lower().startswith(
             tuple(environ.get(name, "?").lower() for name in ("ProgramFiles", "SystemRoot"))

@@ -171,6 +171,8 @@ class Platform(FilePlatform, ABC):
     signals: ClassVar[SignalTable]
     max_wait_s: ClassVar[float]
     """Seconds that one wait for a lock or an event may take: a signal is handled only between two."""
+    has_windows_shells: ClassVar[bool] = False
+    """Whether the user's shell may be PowerShell or cmd.exe, which no variable names."""
     shell: ClassVar[str | None]
     """The shell that runs a text without `#!`, as execvp does."""
     replaces_processes: ClassVar[bool]
@@ -274,6 +276,10 @@ class Platform(FilePlatform, ABC):
     @abstractmethod
     def send_signal(self, process: "Popen[bytes]", number: int) -> None:
         """Send a signal to a child, if the terminal doesn't."""
+
+    @abstractmethod
+    def end_by_signal(self, number: int) -> None:
+        """End this process by the signal that has ended a child, if processes are ended so here."""
 
     @abstractmethod
     def describe_exit(self, status: int) -> str:

@@ -127,6 +127,15 @@ class Posix(PosixFiles, Platform, ABC):
     def send_signal(self, process: "Popen[bytes]", number: int) -> None:
         process.send_signal(number)
 
+    def end_by_signal(self, number: int) -> None:
+        import resource
+        import signal
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the child has dumped its own
+        if number not in (signal.SIGKILL, signal.SIGSTOP):
+            signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
     def describe_exit(self, status: int) -> str:
         return f"was killed by signal {-status}" if status < 0 else f"exited with code {status}"
 

@@ -136,6 +136,7 @@ class Windows(WindowsFiles, Platform):
         forwarded=(),
     )
     max_wait_s = 0.2
+    has_windows_shells = True
     shell = None
     replaces_processes = False
     end_of_input = "Enter, Ctrl-Z and Enter"
@@ -261,6 +262,9 @@ class Windows(WindowsFiles, Platform):
     def send_signal(self, process: "Popen[bytes]", number: int) -> None:
         """End it: only a console sends signals."""
         process.terminate()
+
+    def end_by_signal(self, number: int) -> None:
+        """Do nothing: the exit status tells everything."""
 
     def describe_exit(self, status: int) -> str:
         """Show an NTSTATUS, which is how the system ends processes, as it is documented."""

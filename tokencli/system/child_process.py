@@ -137,13 +137,8 @@ def is_shell_script(error: OSError, path: str) -> bool:
 
 def end_like(status: int) -> int:
     """Return an exit status; if a signal ended the command, end this process by the same one."""
-    if status < 0 and sys.platform != "win32":
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the command has dumped its own
-        if -status not in (signal.SIGKILL, signal.SIGSTOP):
-            signal.signal(-status, signal.SIG_DFL)
-        os.kill(os.getpid(), -status)
+    if status < 0:
+        platforms.current().end_by_signal(-status)
     return status
 
 
@@ -215,7 +210,7 @@ def wait_for_child(process: "subprocess.Popen[bytes]", timeout: float) -> int:
 
 def _reap_orphans() -> None:
     """Collect ended processes whose parents have ended, as process 1 of a container has to."""
-    if sys.platform != "win32":
+    if hasattr(os, "WNOHANG"):
         with suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
@@ -263,15 +258,14 @@ def _read_start(file: Path) -> bytes:
 
 
 def _is_own(file: Path) -> bool:
-    return sys.platform != "win32" and file.stat().st_uid == os.geteuid()
+    return platforms.current().has_file_modes and file.stat().st_uid == os.geteuid()
 
 
 def open_filled_pipe(data: bytes) -> int | None:
     """Return a descriptor that child processes inherit, to read the data from; None if it is too long."""
     reader, writer = os.pipe()
     try:
-        if sys.platform != "win32":
-            os.set_blocking(writer, False)
+        os.set_blocking(writer, False)
         if os.write(writer, data) < len(data):
             os.close(reader)
             return None

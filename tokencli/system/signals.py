@@ -1,7 +1,6 @@
 """Signals: those that end a run are raised as exceptions, and can be deferred."""
 
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -90,7 +89,7 @@ def resend_dropped_signal(unraisable: Any) -> None:
     This is a `sys.unraisablehook`; it prints nothing about other exceptions.
     """
     cause = find_signal_cause(unraisable.exc_value)
-    if cause is None or sys.platform == "win32":
+    if cause is None or not hasattr(signal, "pthread_kill"):
         return
     number = signal.SIGINT
     if isinstance(cause, Terminated):

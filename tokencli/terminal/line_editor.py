@@ -8,7 +8,6 @@ import asyncio
 import os
 import select
 import signal
-import sys
 import textwrap
 from collections.abc import Callable
 from contextlib import suppress
@@ -42,6 +41,7 @@ from prompt_toolkit.output import ColorDepth, Output, create_output
 from prompt_toolkit.styles import Style
 from prompt_toolkit.utils import get_cwidth
 
+from tokencli import platforms
 from tokencli.terminal.line_reader import QUIET_S, discard_typed
 from tokencli.terminal.prompts import (
     HELP_HINT,
@@ -122,7 +122,7 @@ class _AnswerEditor:
     def _prepare(self) -> None:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._handle_exception)
-        if sys.platform == "win32" or not _handles_signals():
+        if not (platforms.current().has_terminal_modes and _handles_signals()):
             return
         loop.add_signal_handler(signal.SIGCONT, self._handle_continue)
         if signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL:
@@ -310,15 +310,13 @@ class _AnswerEditor:
 
     def _suspend_group(self) -> None:
         """Stop the job, as the terminal would for Ctrl-Z in its usual mode."""
-        if sys.platform == "win32":
+        if not platforms.current().has_terminal_modes:
             return
         with suppress(OSError):  # if it is not our controlling terminal
             if os.tcgetpgrp(self._input.fileno()) == os.getpgrp():
                 self._suspend(0)
 
     def _suspend(self, process: int) -> None:
-        if sys.platform == "win32":
-            return
         if self._prompt.is_secret:
             self._buffer.reset()
 
@@ -334,8 +332,6 @@ class _AnswerEditor:
 
     def _handle_continue(self) -> None:
         """Hide what is typed again after a SIGSTOP, which can't be handled."""
-        if sys.platform == "win32":
-            return
         import termios
 
         with suppress(termios.error):
@@ -352,8 +348,6 @@ class _AnswerEditor:
 
         In the background, this stops the process.
         """
-        if sys.platform == "win32":
-            return
         import termios
 
         self._input.raw_mode().__enter__()
@@ -362,7 +356,7 @@ class _AnswerEditor:
 
 
 def _open_input(stdin: TextIO) -> Input:
-    if sys.platform != "win32":
+    if platforms.current().has_terminal_modes:
         from prompt_toolkit.input.vt100 import Vt100Input
 
         class TerminalInput(Vt100Input):
@@ -397,7 +391,7 @@ def _handles_signals() -> bool:
 def _discard_input(source: Input, quiet_s: float = QUIET_S) -> None:
     """Do as `discard_typed`, also with what prompt_toolkit has read already."""
     clear_typeahead(source)
-    if sys.platform == "win32":
+    if not platforms.current().has_terminal_modes:
         return
     with suppress(OSError):  # of a terminal that is gone
         discard_typed(source.fileno(), quiet_s)

@@ -196,3 +196,10 @@ def test_each_platform_has_its_signals() -> None:
         assert set(table.termination) < set(table.deferred)
         assert "SIGINT" in table.deferred
         assert "SIGINT" in table.shared
+
+
+@pytest.mark.parametrize(("system", "status"), [("linux", -15), ("darwin", -15), ("win32", 0)])
+def test_a_process_ends_by_the_signal_that_ended_its_child(system: str, status: int) -> None:
+    """So that its parent sees what has happened; Windows has no such status."""
+    code = f"from tokencli.platforms import select_platform; select_platform({system!r}).end_by_signal(15)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == status
