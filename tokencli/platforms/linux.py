@@ -24,7 +24,6 @@ class Linux(Posix):
     keyring_name = "Secret Service on a D-Bus session bus"
     has_secret_service = True
     has_memory_directories = True
-    has_secret_service = True
 
     def describe_session(self, environ: Mapping[str, str]) -> Iterator[str]:
         yield from super().describe_session(environ)

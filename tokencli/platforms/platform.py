@@ -71,11 +71,6 @@ class Platform(FilePlatform, ABC):
     has_descriptor_paths: ClassVar[bool]
     """Whether a program can open a descriptor that it got from its parent as /dev/fd/N."""
 
-    has_secret_service: ClassVar[bool] = False
-    """Whether the keyring is a Secret Service on the D-Bus session bus."""
-    has_credential_manager: ClassVar[bool] = False
-    """Whether the keyring is the Credential Manager of Windows."""
-
     @abstractmethod
     def list_state_dirs(self) -> list[str]:
         """Return where the user's state may be, best first; the last is used whatever it is.

@@ -272,7 +272,6 @@ class Windows(WindowsFiles, Platform):
         return f"exited with code {shown}"
 
     has_descriptor_paths = False
-    has_credential_manager = True
 
     def list_state_dirs(self) -> list[str]:
         import platformdirs

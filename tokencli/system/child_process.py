@@ -258,7 +258,7 @@ def _read_start(file: Path) -> bytes:
 
 
 def _is_own(file: Path) -> bool:
-    return platforms.current().has_file_modes and file.stat().st_uid == os.geteuid()
+    return platforms.current().has_modes and file.stat().st_uid == os.geteuid()
 
 
 def open_filled_pipe(data: bytes) -> int | None:
