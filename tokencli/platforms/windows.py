@@ -321,7 +321,14 @@ class Windows(WindowsFiles, Platform):
         return f"{root}\\Python Keyring\\keyringrc.cfg" if root else ""
 
     def keyring_delete_command(self, service: str, username: str) -> list[str]:
-        return ["cmdkey", f"/delete:{name_credential(service)}"]
+        name = name_credential(service)
+        if not service.endswith(":token"):
+            return ["cmdkey", f"/delete:{name}"]
+        script = (  # each token has its own item
+            f"cmdkey /list | Select-String -SimpleMatch -CaseSensitive 'target={name}:' |"
+            " ForEach-Object { cmdkey /delete:$(($_ -split 'target=', 2)[1]) }"
+        )
+        return ["powershell", "-NoProfile", "-Command", script]
 
     def has_screen(self, environ: Mapping[str, str]) -> bool:
         return has_display(environ) or not is_remote(environ)

@@ -135,15 +135,21 @@ class KeyringStore(LockedStore):
                         raise
                 self.journal.record_refresh_end(self.file_stem(key, profile))
                 private_files.remove_file(self._keys_dir / self.file_stem(key, profile))
+        names: list[str] = []
+
+        def note_name(name: str) -> bool:
+            names.append(name)
+            return True
+
         try:
-            count += self._keyring.delete_items(_token_service(profile))
+            self._keyring.delete_items(_token_service(profile), note_name)
         except KeyringError as error:
             if recorded_keys:
                 raise
             is_missing = isinstance(error, NoKeyringError)
             tell = self._terminal.print_detail if is_missing else self._terminal.print_note
             tell(f"the keyring was not searched for older tokens: {error.message}")
-        return count
+        return count + sum("." not in name for name in names)
 
     @property
     def _keys_dir(self) -> Path:

@@ -1,11 +1,13 @@
 """Secrets in the Credential Manager and the Keychain, with fakes of what the keyring library calls."""
 
 import json
+import subprocess
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from tests import powershell
 from tests.fake_keyrings import (
     FAKE_KEYRINGS,
     FakeCredentials,
@@ -260,3 +262,19 @@ def test_tokens_of_the_first_release_are_read_in_windows(tmp_path: Path) -> None
     assert items.names == {service.replace("Corp", "+Corp")}
     assert ring.delete_item(service, key)
     assert items.items == {}
+
+
+def test_the_command_for_tokens_deletes_those_of_one_profile() -> None:
+    """Each has its own item of the Credential Manager, so the command looks for them by name."""
+    program = powershell.require()
+    *_, script = select_platform("win32").keyring_delete_command("tokencli:Corp:token", "")
+    names = [f"tokencli:{name}:token:ab" for name in ("+Corp", "corp", "+Corp2")]
+    listed = ",".join(f"'    Target: LegacyGeneric:target={name}'" for name in names)
+    fake = f"function cmdkey {{ if ($args[0] -eq '/list') {{ {listed} }} else {{ $args[0] }} }}"
+    done = subprocess.run(
+        [program, "-NoProfile", "-Command", f"{fake}; {script}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ["/delete:tokencli:+Corp:token:ab"]
