@@ -179,6 +179,7 @@ def test_add_rejects_secrets_on_the_command_line(tokencli: Run) -> None:
     assert "canary" not in done.err
 
 
+@pytest.mark.promise("profiles add, edit and remove; login and logout", "Linux")
 def test_use_edit_and_remove_keep_other_lines(tokencli: Run, write_config: Write) -> None:
     """Each command changes only its lines; comments and order stay."""
     path = write_config(TEXT)

@@ -71,6 +71,7 @@ def expect_one_request(
     assert current not in (None, spent)
 
 
+@pytest.mark.promise("many processes at expiry: one token request", "Linux")
 @pytest.mark.requirement(1)
 @pytest.mark.parametrize("processes", [8, pytest.param(MANY, marks=pytest.mark.long)])
 def test_simultaneous_gets_cost_one_request(processes: int, tmp_path: Path) -> None:

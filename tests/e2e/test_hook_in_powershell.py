@@ -66,6 +66,9 @@ def manual_block(containing: str) -> str:
 # What the hook wraps
 
 
+@pytest.mark.promise(
+    "`hook powershell` keeps `$?`, `$LASTEXITCODE` and the user's prompt", "PowerShell 7 on Linux"
+)
 @MODES
 @pytest.mark.parametrize("settings", ["", STRICT], ids=["plain", "strict"])
 def test_prompts_see_the_users_status(settings: str, constrained: bool, place: World) -> None:
@@ -252,6 +255,9 @@ def test_the_program_is_not_hidden(place: World) -> None:
 # Renewals
 
 
+@pytest.mark.promise(
+    "`hook powershell` removes a variable that can't be renewed", "PowerShell 7 on Linux"
+)
 @MODES
 @pytest.mark.parametrize("trouble", ["server", "configuration", "profile", "variable", "program"])
 def test_no_failure_leaves_a_variable(trouble: str, constrained: bool, place: World) -> None:
@@ -368,6 +374,7 @@ $tree.FindAll({{ param($node) $node -is [Management.Automation.Language.CommandA
 """
 
 
+@pytest.mark.promise("scripts in the grammar of Windows PowerShell 5.1", "PowerShell 7 on Linux")
 def test_the_script_keeps_to_5_1(place: World) -> None:
     """It is ASCII, has no operator newer than 5.1, and its commands belong to 5.1 and have their module.
 
@@ -415,6 +422,9 @@ def read_token(file: Path) -> tuple[str, float]:
     return token, claims["exp"] - time.time()
 
 
+@pytest.mark.promise(
+    "`hook powershell` renews variables while the user types", "PowerShell 7 on Linux"
+)
 def test_three_expiries_with_the_user_typing(place: World) -> None:
     """Each line finds a valid token, also one that was typed at a prompt which stood for longer.
 
@@ -495,6 +505,7 @@ def test_an_interrupted_renewal_leaves_no_variable(place: World) -> None:
 # Installation and history, as the manual says
 
 
+@pytest.mark.promise("installing into `$PROFILE`, in UTF-8 and UTF-16", "PowerShell 7 on Linux")
 @pytest.mark.parametrize("encoding", [None, "utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
 def test_the_lines_of_the_manual_install_the_hook(encoding: str | None, place: World) -> None:
     """Without a profile file, and with one that has no line break at its end, whose encoding stays."""

@@ -181,6 +181,9 @@ def test_killed_refresh_is_reported(
         assert json.loads(done.out)["access_token"]
 
 
+@pytest.mark.promise(
+    "a process that is killed during a request: the next one gets a token", "Linux"
+)
 def test_stopped_and_killed_lock_holders(tokencli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGSTOP: a timeout names the holder, exit code 8. SIGKILL: the lock is free at once."""
     with Sandbox(slow=20) as sandbox:

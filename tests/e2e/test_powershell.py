@@ -52,6 +52,10 @@ def test_script_and_session() -> None:
         assert session.enter("1 + 1") == "2\n"
 
 
+@pytest.mark.promise(
+    "`export --shell powershell` sets exactly the value, in both language modes",
+    "PowerShell 7 on Linux",
+)
 @pytest.mark.requirement(11)
 @MODES
 def test_invoke_expression_gives_exactly_any_value(constrained: bool, tmp_path: Path) -> None:
@@ -80,6 +84,7 @@ def test_quotes_keep_every_code_point(constrained: bool, tmp_path: Path) -> None
     assert (done.stdout, done.stderr) == (f"{len(texts)} compared\n", "")
 
 
+@pytest.mark.promise("a failed `export` stops a script", "PowerShell 7 on Linux")
 @pytest.mark.requirement(12)
 @MODES
 def test_failed_export_stops_a_script(constrained: bool, tmp_path: Path) -> None:

@@ -86,6 +86,7 @@ def complete(
     return [[Match(*match) for match in matches] for matches in found]
 
 
+@pytest.mark.promise("completion in PowerShell, in both language modes", "PowerShell 7 on Linux")
 @MODES
 def test_tab_completes(constrained: bool, place: World) -> None:
     """Commands, options, values and profiles, each where it is valid, however the line is written."""
@@ -155,6 +156,7 @@ ENCODINGS = [
 ]
 
 
+@pytest.mark.promise("completion in PowerShell with names in any encoding", "PowerShell 7 on Linux")
 @MODES
 def test_names_in_any_encoding(constrained: bool, place: World) -> None:
     """Names are right and quoted whatever the console's encoding is, which is as it was afterwards."""
@@ -173,6 +175,7 @@ def test_names_in_any_encoding(constrained: bool, place: World) -> None:
         )
 
 
+@pytest.mark.promise("completion in PowerShell with descriptions", "PowerShell 7 on Linux")
 def test_descriptions(place: World) -> None:
     """Commands, options, values and profiles have a line about them, in the tooltip."""
     found = complete(
@@ -230,6 +233,7 @@ def test_the_session_stays_as_it_was(constrained: bool, trouble: str, place: Wor
     assert ({"p", "q.2"} <= {match.text for match in offered}) == (trouble == "none")
 
 
+@pytest.mark.promise("scripts in the grammar of Windows PowerShell 5.1", "PowerShell 7 on Linux")
 def test_script_has_no_newer_syntax() -> None:
     """It has only what Windows PowerShell 5.1 parses, and is ASCII, as that reads files without a mark."""
     text = (FOLDER / FILES["powershell"]).read_text(encoding="ascii")

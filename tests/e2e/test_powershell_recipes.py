@@ -67,6 +67,9 @@ def without_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKENCLI_CONFIG", "missing.toml")
 
 
+@pytest.mark.promise(
+    "recipes for PowerShell: API calls, `exec`, scheduled task, vault", "PowerShell 7 on Linux"
+)
 @pytest.mark.parametrize("number", [0, 1, 2], ids=["Authentication", "Headers", "request"])
 def test_call_an_api(
     number: int, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

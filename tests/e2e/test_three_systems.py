@@ -39,6 +39,10 @@ def right_secrets(system: str) -> str:
     return "".join(f"{load_system(system).secrets[name]}\n" for name in SECRETS[system])
 
 
+@pytest.mark.promise(
+    "GroupID, Screening Eagle and Social-ID NOW over HTTPS, tokens in the platform's keyring",
+    "Linux",
+)
 @pytest.mark.parametrize("system", SYSTEMS)
 @pytest.mark.usefixtures("keyring_env")
 def test_life_of_a_profile(tokencli: Run, tmp_path: Path, system: str) -> None:

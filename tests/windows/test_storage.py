@@ -72,7 +72,7 @@ def test_big_tokens_fit_into_the_credential_manager(windows: Windows) -> None:
         assert again.out != first.out
 
 
-@pytest.mark.promise("20 processes at expiry: one token request", "Wine")
+@pytest.mark.promise("many processes at expiry: one token request", "Wine")
 def test_concurrent_gets_at_expiry_cost_one_request(windows: Windows, sandbox: Sandbox) -> None:
     """20 processes with an expired token and a rotating refresh token: all get the same new token."""
     env = windows.environment(windows.configure(sandbox, "keyring"))
