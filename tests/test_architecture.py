@@ -34,6 +34,7 @@ EXCEPTIONS = {
 PLATFORM_NAME_READERS = {
     "fastpath/launcher.py": "a warm `exec` imports nothing but the reader",
     "fastpath/reader.py": "a warm `get` imports nothing but sys, os and time",
+    "fastpath/windows_reader.py": "a warm `get` imports it, and mypy checks for Linux",
     "shell_words.py": "errors have commands in them, and import nothing above",
     "system/output_relay.py": "termios is a module of POSIX systems",
     "terminal/line_reader.py": "termios is a module of POSIX systems",
@@ -208,7 +209,18 @@ def test_one_room_knows_the_platform() -> None:
 def test_fast_path_reader_imports_nothing() -> None:
     """Nothing but sys, os, time and the version, so that a warm `get` is fast."""
     path = PACKAGE / "fastpath" / "reader.py"
-    assert set(imports(path)) == {"collections.abc", "os", "sys", "time", "tokencli"}
+    on_windows = "tokencli.fastpath.windows_reader"
+    assert set(imports(path)) == {"collections.abc", "os", "sys", "time", "tokencli", on_windows}
+    privacy = PACKAGE / "platforms" / "windows_privacy.py"
+    assert set(imports(privacy)) == {"collections.abc"}
+    assert set(imports(PACKAGE / "fastpath" / "windows_reader.py")) == {
+        "collections.abc",
+        "os",
+        "sys",
+        "tokencli.platforms.windows_file_api",
+        "tokencli.platforms.windows_files",
+        "tokencli.platforms.windows_privacy",
+    }
 
 
 def test_three_modules_import_rich() -> None:

@@ -1,7 +1,7 @@
 """Print a cached token or the profile names with only sys, os and time imported.
 
-Runs of the full program leave records in the user's runtime directory; `fastpath.records` writes
-them. A record is used only if all of this is certain: its folder and file are private to the user,
+Runs of the full program leave records in the user's runtime directory, or on Windows encrypted on the
+disk; `fastpath.records` writes them. A record is used only if all of this is certain: its folder and file are private to the user,
 the configuration hasn't changed since it was written, and the token is still fresh. In any doubt
 the functions return None, and the full program runs, which prints the same bytes. Nothing here
 writes, locks or prompts.
@@ -18,6 +18,9 @@ when a token counts as fresh (`fresh_until`), and where the records are (`record
 import os
 import sys
 import time
+
+if sys.platform == "win32":
+    from tokencli.fastpath import windows_reader
 
 TYPE_CHECKING = False  # importing typing would cost more than everything here
 if TYPE_CHECKING:
@@ -39,6 +42,8 @@ SLASH_IN_NAME = "%"
 
 OUTPUT_FORMATS = {"get": "%s\n", "export": "export %s='%s';\n"}
 """Command -> its output, given the variable (`export` only) and the token."""
+IS_SUPPORTED = sys.platform in ("linux", "win32")
+"""Whether there are records on this system."""
 KNOWN_VARIABLES = ("TOKENCLI_CONFIG", "TOKENCLI_PROFILE")
 """The program's environment variables that are handled here; any other needs the full program."""
 MAX_RECORD_BYTES = 4 << 20
@@ -49,7 +54,7 @@ B64TOKEN_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234
 
 def fast_path_output(argv: "Sequence[str]", environ: "Mapping[str, str]") -> str | None:
     """Return what the command line prints to stdout with exit code 0, or None if in doubt."""
-    if sys.platform != "linux" or not 1 <= len(argv) <= 3 or has_unknown_variables(environ):
+    if not IS_SUPPORTED or not 1 <= len(argv) <= 3 or has_unknown_variables(environ):
         return None
     try:
         if argv[0] in OUTPUT_FORMATS and len(argv) <= 2:
@@ -84,10 +89,12 @@ def records_base_dirs(xdg_runtime_dir: str, user_id: "int | str") -> tuple[str, 
 
 
 def config_file_path(environ: "Mapping[str, str]", named: str | None = None) -> str | None:
-    """Return the absolute path of the configuration file on Linux, or None if in doubt.
+    """Return the absolute path of the configuration file, or None if in doubt.
 
-    It is the one that the caller `named`, if any.
+    It is the one that the caller `named`, if any. It follows the rules of Linux, or of Windows.
     """
+    if sys.platform == "win32":
+        return windows_reader.config_file_path(environ, named)
     path = named or environ.get("TOKENCLI_CONFIG")
     if not path:
         folder, home = environ.get("XDG_CONFIG_HOME"), environ.get("HOME")
@@ -101,7 +108,16 @@ def config_file_path(environ: "Mapping[str, str]", named: str | None = None) -> 
 
 def records_folder_name(config: str) -> str:
     """Return the name of the folder with a configuration's records: its path, `%` for `/`."""
+    if sys.platform == "win32":
+        return windows_reader.records_folder_name(config)
     return config.replace("/", SLASH_IN_NAME)
+
+
+def config_of_folder(name: str) -> str:
+    """Return the configuration whose records are in the folder of that name."""
+    if sys.platform == "win32":
+        return windows_reader.config_of_folder(name)
+    return name.replace(SLASH_IN_NAME, "/")
 
 
 def config_stamp(config: str) -> str | None:
@@ -109,6 +125,8 @@ def config_stamp(config: str) -> str | None:
 
     A file that the full program would reject or warn about is left to it.
     """
+    if sys.platform == "win32":
+        return windows_reader.config_stamp(config)
     status = os.stat(config)  # noqa: PTH116 - pathlib is not loaded here
     mode, user = status.st_mode, os.geteuid()
     if mode & 0o170022 != 0o100000 or status.st_uid not in (user, 0):
@@ -148,6 +166,8 @@ def read_record(
 
 def record_file_name(kind: str, name: str) -> str:
     """Return the file name of a record; profile names don't start with a dot."""
+    if sys.platform == "win32":  # a file with a name such as `con` is a device
+        return f"{kind}-{name}"
     if kind == "token":
         return name
     return f".{kind}.{name}" if name else f".{kind}"
@@ -191,7 +211,7 @@ def find_token_record(
         OSError, ValueError: there is none, either.
     """
     config = config_file_path(environ, config)
-    if config is None or name == "" or sys.platform != "linux":
+    if config is None or name == "" or not IS_SUPPORTED:
         return None
     stamp = config_stamp(config)
     name = name or environ.get("TOKENCLI_PROFILE")
@@ -226,7 +246,13 @@ def _profile_names_output(prefix: str, environ: "Mapping[str, str]") -> str | No
 
 
 def find_record_path(kind: str, name: str, config: str, environ: "Mapping[str, str]") -> str | None:
-    """Return the path of a record, written or not, if its folder and that one's parents are private."""
+    """Return the path of a record, written or not, if its folder and that one's parents are private.
+
+    On Windows, the owner and the access list of the file itself say who has written it.
+    """
+    if sys.platform == "win32":
+        folder, file = records_folder_name(config), record_file_name(kind, name)
+        return windows_reader.find_record_path(folder, file, environ)
     for base in records_base_dirs(environ.get("XDG_RUNTIME_DIR", ""), os.geteuid()):
         folder = base
         try:
@@ -249,6 +275,8 @@ def _is_private_folder(folder: str) -> bool:
 
 def _read_private_file(path: str) -> bytes:
     """Return the content of a file that only the user can access; empty for any other."""
+    if sys.platform == "win32":
+        return windows_reader.read_private_file(path, MAX_RECORD_BYTES)
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         status = os.fstat(descriptor)

@@ -1,4 +1,4 @@
-"""Write the records that `tokencli.fastpath.reader` reads, in the user's memory-backed runtime directory.
+"""Write the records that `tokencli.fastpath.reader` reads, in memory or, on Windows, encrypted on the disk.
 
 In a directory of `reader.records_base_dirs`, each configuration has a folder, which is named by
 `reader.records_folder_name`. It holds the access token of each profile (never a refresh token or a
@@ -31,8 +31,7 @@ class FastPathRecords:
 
     def __init__(self, config: str | None, environ: Mapping[str, str]) -> None:
         is_usable = config is not None and "\n" not in config
-        has_memory = platforms.current().has_memory_directories
-        self._config = config if has_memory and is_usable else None
+        self._config = config if reader.IS_SUPPORTED and is_usable else None
         self._environ = environ
         self._stamp: str | None = None
         try:
@@ -62,9 +61,12 @@ class FastPathRecords:
         data = "".join(f"{line}\n" for line in record).encode("utf-8", "surrogateescape") * 2
         config_mtime_ns = int(self._stamp.split()[0])
         try:
-            for folder in (root.parent, root, records_dir):
+            platform = platforms.current()
+            # On Windows, the first is the state directory as well.
+            ensure_private_dir(root.parent, chosen=platform.encrypted_dir() is not None)
+            for folder in (root, records_dir):
                 ensure_private_dir(folder)
-            private_files.write_atomically(path, data)
+            private_files.write_atomically(path, platform.encrypt(data))
             # The times of two files are all that a shell can compare of a configuration.
             os.utime(path, ns=(config_mtime_ns, config_mtime_ns))
         except (StorageError, OSError, ValueError):
@@ -124,7 +126,10 @@ class FastPathRecords:
 
     @cached_property
     def base_dir(self) -> Path | None:
-        """The runtime directory that has the records, or None if there is none in memory."""
+        """The directory that has the records; None if there is none in memory or for encrypted data."""
+        encrypted = platforms.current().encrypted_dir()
+        if encrypted is not None:  # the reader knows no other
+            return Path(encrypted) if self._environ.get("LOCALAPPDATA") == encrypted else None
         if not platforms.current().has_memory_directories:
             return None
         xdg_runtime_dir = self._environ.get("XDG_RUNTIME_DIR", "")
@@ -191,7 +196,7 @@ def _is_made_useless(record: Path, config: str) -> bool:
 
 def _config_of(records_dir: Path) -> str:
     """Return the path of the configuration that the records are of."""
-    return records_dir.name.replace(reader.SLASH_IN_NAME, "/")
+    return reader.config_of_folder(records_dir.name)
 
 
 def _remove_quietly(path: Path) -> None:

@@ -7,7 +7,7 @@ from tokencli.fastpath.reader import B64TOKEN_CHARACTERS
 from tokencli.fastpath.records import FastPathRecords
 from tokencli.models import Profile, Secret, StoredTokenSet, TokenBinding, TokenSet
 from tokencli.protocols import TokenStore
-from tokencli.system.user_dirs import list_runtime_dirs, remember_runtime_dir, state_dir
+from tokencli.system.user_dirs import list_copy_dirs, remember_runtime_dir, state_dir
 
 
 class TokenCache:
@@ -71,7 +71,7 @@ class TokenCache:
 
         Return an error for each copy that can't be deleted, and whether it may still be printed.
         """
-        bases = list_runtime_dirs(state_dir(self._profile.state_dir))
+        bases = list_copy_dirs(state_dir(self._profile.state_dir))
         return self._records.delete_copies(self._profile.name, bases)
 
     def remember_base_dir(self) -> bool:

@@ -27,6 +27,8 @@ class FilePlatform(ABC):
 
     has_modes: ClassVar[bool] = True
     """Whether a file has an owner and a mode, or else an access list."""
+    other_store: ClassVar[str]
+    """What to do if a file system is no good for tokens, for the cause of an error."""
 
     @abstractmethod
     def open_private_file(self, path: str, flags: int) -> int:
@@ -45,7 +47,7 @@ class FilePlatform(ABC):
 
     @abstractmethod
     def close_directory(self, path: str) -> None:
-        """Take a directory from all other users; raises OSError."""
+        """Take a directory, and on Windows the files in it, from all other users; raises OSError."""
 
     @abstractmethod
     def find_access(self, file: str | int) -> FileAccess:
@@ -100,6 +102,13 @@ class FilePlatform(ABC):
         Raises:
             ValueError: the data is damaged.
             StorageError: it was encrypted by another user or on another machine.
+        """
+
+    @abstractmethod
+    def encrypted_dir(self) -> str | None:
+        """Return the user's directory on a disk for copies of tokens, which are encrypted there.
+
+        None if they have to be in memory instead.
         """
 
     @abstractmethod

@@ -18,6 +18,10 @@ T = TypeVar("T")
 class PosixFiles(FilePlatform):
     """Private files by owner and mode; nothing is encrypted."""
 
+    other_store = (
+        'choose a local disk (state_dir = "/…" with store = "file"), or store = "runtime" or "none"'
+    )
+
     def open_private_file(self, path: str, flags: int) -> int:
         # A FIFO or a device of that name must not block the program.
         return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
@@ -78,6 +82,9 @@ class PosixFiles(FilePlatform):
 
     def decrypt(self, data: bytes, path: str) -> bytes:
         return data
+
+    def encrypted_dir(self) -> None:
+        """Return None: a copy of a token has to be in memory."""
 
     def restrict_command(self, path: str, others: Sequence[str] | None) -> str:
         mode = "700" if os.path.isdir(path) else "600"  # noqa: PTH112 - a string

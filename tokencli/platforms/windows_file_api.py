@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _SHARE_ALL = 1 | 2 | 4
 """FILE_SHARE_READ, FILE_SHARE_WRITE and FILE_SHARE_DELETE: others may even rename or delete it."""
-_GENERIC_READ, _GENERIC_WRITE, _READ_ATTRIBUTES, _READ_CONTROL = 1 << 31, 1 << 30, 0x80, 0x20000
+_GENERIC_READ, _GENERIC_WRITE, _READ_CONTROL = 1 << 31, 1 << 30, 0x20000
 _CREATE_NEW, _OPEN_EXISTING, _OPEN_ALWAYS, _NORMAL = 1, 3, 4, 0x80
 _BACKUP_SEMANTICS, _OPEN_REPARSE_POINT = 0x02000000, 0x00200000
 _FILE_OBJECT = 1
@@ -146,21 +146,12 @@ class WindowsFileApi:
     def set_access(self, path: str, descriptor: str) -> None:
         """Replace the access list of a file or directory by that of `descriptor` (SDDL).
 
-        It inherits nothing any more. What is inside inherits it (SetNamedSecurityInfo).
+        Nothing is inherited any more, and what is inside isn't changed (SetFileSecurity).
         """
         pointer = _parse_descriptor(descriptor)
         try:
-            acl, present, defaulted = ctypes.c_void_p(), wintypes.BOOL(), wintypes.BOOL()
-            _check(
-                _get("advapi32", "GetSecurityDescriptorDacl")(
-                    pointer, ctypes.byref(present), ctypes.byref(acl), ctypes.byref(defaulted)
-                )
-            )
-            _check_code(
-                _get("advapi32", "SetNamedSecurityInfoW")(
-                    path, _FILE_OBJECT, _DACL | _PROTECTED_DACL, None, None, acl, None
-                )
-            )
+            information = _DACL | _PROTECTED_DACL
+            _check(_get("advapi32", "SetFileSecurityW")(path, information, pointer))
         finally:
             _free(pointer)
 
@@ -195,18 +186,17 @@ class WindowsFileApi:
             if not isinstance(file, int):
                 _get("kernel32", "CloseHandle")(handle)
 
-    def change_time(self, path: str) -> int:
-        """Return when content or attributes of a file were last changed, in 100 ns (FILE_BASIC_INFO)."""
-        handle = _open_handle(path, _READ_ATTRIBUTES, _BACKUP_SEMANTICS)
-        try:
-            info = _BasicInfo()
-            _check(
-                _get("kernel32", "GetFileInformationByHandleEx")(
-                    handle, _FILE_BASIC_INFO, ctypes.byref(info), ctypes.sizeof(info)
-                )
+    def change_time(self, file: int) -> int:
+        """Return when an open file's content or attributes were changed, in 100 ns (FILE_BASIC_INFO)."""
+        info = _BasicInfo()
+        _check(
+            _get("kernel32", "GetFileInformationByHandleEx")(
+                msvcrt.get_osfhandle(file),
+                _FILE_BASIC_INFO,
+                ctypes.byref(info),
+                ctypes.sizeof(info),
             )
-        finally:
-            _get("kernel32", "CloseHandle")(handle)
+        )
         return int(info.change_time)
 
     def protect(self, data: bytes, description: str, entropy: bytes) -> bytes:
@@ -280,7 +270,6 @@ _TYPES: "dict[str, tuple[Any, ...]]" = {
     "GetAce": (_TRUTH, _POINTER, _NUMBER, _POINTER),
     "GetCurrentProcess": (_HANDLE,),
     "GetFileInformationByHandleEx": (_TRUTH, _HANDLE, ctypes.c_int, _POINTER, _NUMBER),
-    "GetSecurityDescriptorDacl": (_TRUTH, _POINTER, _POINTER, _POINTER, _POINTER),
     "GetSecurityInfo": (
         _NUMBER, _HANDLE, ctypes.c_int, _NUMBER, _POINTER, _POINTER, _POINTER, _POINTER, _POINTER,
     ),
@@ -290,9 +279,7 @@ _TYPES: "dict[str, tuple[Any, ...]]" = {
         _TRUTH, _TEXT, _POINTER, _POINTER, _POINTER, _POINTER, _POINTER, _POINTER,
     ),
     "OpenProcessToken": (_TRUTH, _HANDLE, _NUMBER, _POINTER),
-    "SetNamedSecurityInfoW": (
-        _NUMBER, _TEXT, ctypes.c_int, _NUMBER, _POINTER, _POINTER, _POINTER, _POINTER,
-    ),
+    "SetFileSecurityW": (_TRUTH, _TEXT, _NUMBER, _POINTER),
     "SHGetKnownFolderPath": (_RESULT, _POINTER, _NUMBER, _HANDLE, _POINTER),
 }  # fmt: skip
 """Function -> the types of its result and of its arguments."""

@@ -9,22 +9,20 @@ from typing import Protocol, TypeVar
 
 from tokencli.errors import StorageError
 from tokencli.platforms.file_access import FileAccess, FilePlatform
+from tokencli.platforms.windows_privacy import (
+    ENCRYPTED_HEAD,
+    ENTROPY,
+    READ,
+    TRUSTED,
+    WRITE,
+    list_others,
+)
 from tokencli.shell_words import join, quote, user_shell
 
 T = TypeVar("T")
 
 Grant = tuple[str, int]
 """A security identifier and the rights (ACCESS_MASK) that an access list grants it."""
-ENCRYPTED_HEAD = b"tokencli-dpapi-1 "
-"""Start of encrypted data; the user's security identifier and a newline follow, then the DPAPI blob."""
-ENTROPY = b"tokencli"
-"""Mixed into the key, so that a blob of another program is not taken for one of ours."""
-_TRUSTED = frozenset(("S-1-5-18", "S-1-5-32-544", "S-1-3-0", "S-1-3-4"))
-"""SYSTEM and Administrators, who can read everything as root can; CREATOR OWNER and OWNER RIGHTS."""
-_READ = 0x1 | 1 << 31 | 1 << 28
-"""FILE_READ_DATA or FILE_LIST_DIRECTORY, GENERIC_READ and GENERIC_ALL."""
-_WRITE = 0x2 | 0x4 | 0x40 | 0x10000 | 0x40000 | 0x80000 | 1 << 30 | 1 << 28
-"""Change or append data, delete it or what is inside, change its access list or owner, GENERIC_WRITE."""
 _DAMAGED = (13, 87)
 """ERROR_INVALID_DATA and ERROR_INVALID_PARAMETER: changed bytes, or not a blob at all."""
 _BUSY_TIMEOUT_S = 2.0
@@ -63,7 +61,7 @@ class FileCalls(Protocol):
 
     def read_access(self, file: str | int) -> tuple[str, list[Grant] | None]: ...
 
-    def change_time(self, path: str) -> int: ...
+    def change_time(self, file: int) -> int: ...
 
     def protect(self, data: bytes, description: str, entropy: bytes) -> bytes: ...
 
@@ -76,6 +74,9 @@ class WindowsFiles(FilePlatform):
     """Private files by access lists, with DPAPI for what is stored in them."""
 
     has_modes = False
+    other_store = (
+        'choose a local disk (state_dir = \'D:\\…\' with store = "file"), or store = "none"'
+    )
 
     @property
     @abstractmethod
@@ -97,27 +98,23 @@ class WindowsFiles(FilePlatform):
 
     def close_directory(self, path: str) -> None:
         self.calls.set_access(path, self._describe_private(is_directory=True))
-        for entry in os.scandir(path):  # inherited entries go by themselves, others don't
+        for entry in os.scandir(path):  # what it has inherited stays otherwise
             if entry.is_file(follow_symlinks=False) and self.find_access(entry.path).is_open:
                 self.calls.set_access(entry.path, self._describe_private(is_directory=False))
 
     def find_access(self, file: str | int) -> FileAccess:
         owner, grants = self.calls.read_access(file)
         user = self.calls.user_sid()
-        is_foreign = owner != user and owner not in _TRUSTED
+        is_foreign = owner != user and owner not in TRUSTED
         foreign_owner = self._name_account(owner) if is_foreign else None
         if grants is None:  # a file system without access lists, e.g. FAT
             return FileAccess(foreign_owner, is_open=True, is_writable=True, others=None)
-        others = [
-            (sid, rights)
-            for sid, rights in grants
-            if sid != user and sid not in _TRUSTED and rights & (_READ | _WRITE)
-        ]
+        others = list_others(user, grants, READ | WRITE)
         return FileAccess(
             foreign_owner,
             is_open=bool(others),
-            is_writable=any(rights & _WRITE for _, rights in others),
-            others=tuple(dict.fromkeys(sid for sid, _ in others)),
+            is_writable=bool(list_others(user, grants, WRITE)),
+            others=others,
         )
 
     def find_exposure(self, descriptor: int) -> tuple[str, Sequence[str] | None] | None:
@@ -197,6 +194,12 @@ class WindowsFiles(FilePlatform):
                 f" ({error.strerror or error})",
                 fix=fix,
             ) from None
+
+    def encrypted_dir(self) -> str | None:
+        try:
+            return self.calls.local_app_data()
+        except OSError:
+            return None
 
     def restrict_command(self, path: str, others: Sequence[str] | None) -> str | None:
         inside = "(OI)(CI)" if os.path.isdir(path) else ""  # noqa: PTH112 - a string

@@ -21,26 +21,23 @@ MAX_FILE_BYTES = 512 * 1024
 """Limit of a file that is read."""
 _MAX_SET_ASIDE = 3
 _DRAFT_SUFFIX = ".draft"
-_OTHER_STORE = (
-    'choose a local disk (state_dir = "/…" with store = "file"), or store = "runtime" or "none"'
-)
-_UNSUPPORTED = ("its file system lacks a required feature such as locks", _OTHER_STORE, None)
-_REASONS_BY_ERRNO: Mapping[int, tuple[str, str | None, str | None]] = {
-    errno.ENOLCK: ("its file system has no locks", _OTHER_STORE, None),
+_UNSUPPORTED = ("its file system lacks a required feature such as locks", True, None)
+_REASONS_BY_ERRNO: Mapping[int, tuple[str, bool, str | None]] = {
+    errno.ENOLCK: ("its file system has no locks", True, None),
     errno.ENOSYS: _UNSUPPORTED,
     errno.EOPNOTSUPP: _UNSUPPORTED,
-    errno.EIO: ("the disk or the network failed (input/output error)", _OTHER_STORE, None),
-    errno.ENOSPC: ("the disk is full", None, "df -h {parent}"),
-    errno.EDQUOT: ("your disk quota is used up", None, "quota"),
-    errno.EFBIG: ("the file size limit is reached", None, "ulimit -f unlimited"),
-    errno.EROFS: ("the file system is read-only", _OTHER_STORE, None),
-    errno.ELOOP: ("it is a symbolic link", None, "remove"),
-    errno.ENOTDIR: ("a file is in the way", None, "ls -ld {path} {parent}"),
-    errno.EISDIR: ("a directory is in the way", None, "list"),
-    errno.EACCES: ("permission denied", None, "list_parent"),
-    errno.EPERM: ("permission denied", None, "list_parent"),
+    errno.EIO: ("the disk or the network failed (input/output error)", True, None),
+    errno.ENOSPC: ("the disk is full", False, "df -h {parent}"),
+    errno.EDQUOT: ("your disk quota is used up", False, "quota"),
+    errno.EFBIG: ("the file size limit is reached", False, "ulimit -f unlimited"),
+    errno.EROFS: ("the file system is read-only", True, None),
+    errno.ELOOP: ("it is a symbolic link", False, "remove"),
+    errno.ENOTDIR: ("a file is in the way", False, "ls -ld {path} {parent}"),
+    errno.EISDIR: ("a directory is in the way", False, "list"),
+    errno.EACCES: ("permission denied", False, "list_parent"),
+    errno.EPERM: ("permission denied", False, "list_parent"),
 }
-"""errno -> reason, cause that says what helps, and fix: a command of POSIX, or what it does."""
+"""errno -> reason, whether another store helps, and fix: a command of POSIX, or what it does."""
 
 
 def read_private_file(path: Path) -> bytes | None:
@@ -284,7 +281,7 @@ def _require_own(path: Path, access: FileAccess) -> None:
 def _name_others(access: FileAccess) -> str | None:
     """Say who the others are, for the cause of an error, if the platform knows it."""
     if access.others is None:
-        return f"its file system has no access lists; {_OTHER_STORE}"
+        return f"its file system has no access lists; {platforms.current().other_store}"
     names = platforms.current().name_others(access.others)
     return names and f"its access list names {names}"
 
@@ -314,11 +311,12 @@ def build_storage_error(error: OSError, path: Path) -> StorageError:
     """Return the error that says why `path` can't be used."""
     reason = platforms.current().explain_file_error(error, str(path))
     if reason is not None:
-        return StorageError(f"can't use {path}: {reason}", cause=_OTHER_STORE)
+        return StorageError(f"can't use {path}: {reason}")
     if error.errno == errno.ENOENT and not path.parent.exists():
         return _missing_directory_error(f"can't use {path}", path.parent)
-    unknown = ((error.strerror or "unknown error").lower(), None, "list_parent")
-    reason, cause, fix = _REASONS_BY_ERRNO.get(error.errno or 0, unknown)
+    unknown = ((error.strerror or "unknown error").lower(), False, "list_parent")
+    reason, is_elsewhere_better, fix = _REASONS_BY_ERRNO.get(error.errno or 0, unknown)
+    cause = platforms.current().other_store if is_elsewhere_better else None
     return StorageError(f"can't use {path}: {reason}", cause=cause, fix=_write_fix(fix, path))
 
 
@@ -348,7 +346,7 @@ def foreign_owner_error(path: Path, owner: str) -> StorageError:
         return StorageError(message, fix=user_shell().move_file(str(path), f"{path}.foreign"))
     return StorageError(
         message,
-        cause=f"only that user or an administrator can remove it; {_OTHER_STORE}",
+        cause=f"only that user or an administrator can remove it; {platforms.current().other_store}",
     )
 
 
@@ -392,7 +390,7 @@ def ensure_private_dir(path: Path, *, create: bool = True, chosen: bool = False)
             if platforms.current().find_access(str(path)).is_open:
                 raise StorageError(
                     f"this file system can't protect {path} from other users",
-                    cause=_OTHER_STORE,
+                    cause=platforms.current().other_store,
                 )
     except OSError as error:
         if isinstance(error, FileNotFoundError) and not create:

@@ -26,7 +26,7 @@ def state_dir(chosen: str | None = None) -> Path:
     It is the one that the configuration chose, or else the user's.
     """
     if chosen:
-        return Path(chosen).expanduser()
+        return Path(platforms.current().extend_path(str(Path(chosen).expanduser())))
     *usual, last = map(Path, platforms.current().list_state_dirs())
     return next(filter(is_creatable, usual), last)
 
@@ -90,6 +90,8 @@ def remember_runtime_dir(base: Path, state: Path) -> bool:
 
     So a logout finds them although its own XDG_RUNTIME_DIR is another one.
     """
+    if str(base) == platforms.current().encrypted_dir():
+        return True
     if str(base) == _usual_runtime_dir() or str(base) in _read_runtime_dirs(state):
         return True
     try:
@@ -108,6 +110,12 @@ def list_runtime_dirs(state: Path) -> list[Path]:
         return []
     paths = dict.fromkeys((_usual_runtime_dir(), *_read_runtime_dirs(state)))
     return [base for path in paths if (base := find_memory_dir((path,))) is not None]
+
+
+def list_copy_dirs(state: Path) -> list[Path]:
+    """Return the directories that may have hot copies of any of the user's processes."""
+    encrypted = platforms.current().encrypted_dir()
+    return list_runtime_dirs(state) if encrypted is None else [Path(encrypted)]
 
 
 def is_memory_backed(path: Path) -> bool:

@@ -77,8 +77,8 @@ class FakeFiles:
     def read_access(self, file: str | int) -> tuple[str, list[tuple[str, int]] | None]:
         return self.access.get(self._number(file), (self.user, [(self.user, FULL), (SYSTEM, FULL)]))
 
-    def change_time(self, path: str) -> int:
-        return os.lstat(path).st_ctime_ns // 100
+    def change_time(self, file: int) -> int:
+        return os.fstat(file).st_ctime_ns // 100
 
     def protect(self, data: bytes, description: str, entropy: bytes) -> bytes:
         assert description == "tokencli"
