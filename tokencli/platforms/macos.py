@@ -49,6 +49,7 @@ class MacOS(Posix):
     state_parent = "Library/Application Support"
     keyring_deletes_before_adding = True
     keyring_lists_items = False
+    keyring_survives_fork = False
 
     def __init__(
         self,

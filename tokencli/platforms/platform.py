@@ -128,6 +128,9 @@ class Platform(FilePlatform, ABC):
     keyring_lists_items: ClassVar[bool] = True
     """Whether the keyring library finds the items of a service without their user names."""
 
+    keyring_survives_fork: ClassVar[bool] = True
+    """Whether a child that was forked after the keyring's libraries were loaded can use them."""
+
     @abstractmethod
     def keyring_delete_command(self, service: str, username: str) -> list[str]:
         """Return the words of the command that deletes a keyring item; the user name may be empty."""

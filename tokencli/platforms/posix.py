@@ -18,8 +18,8 @@ from tokencli.platforms.posix_files import PosixFiles
 if TYPE_CHECKING:
     from subprocess import Popen
 
-_NO_SYNC_OF_DIRECTORIES = (errno.EINVAL, errno.EOPNOTSUPP)
-"""What file systems say that can't sync a directory."""
+_NO_SYNC_OF_DIRECTORIES = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP)
+"""What file systems say that can't sync a directory; the last two differ on macOS."""
 
 
 class Posix(PosixFiles, Platform, ABC):

@@ -40,6 +40,9 @@ _MAX_READS = 3
 _SPARE_ITEM = "new"
 """Suffix of the item that holds a text while the one that it replaces may be deleted."""
 
+_loading_process: int | None = None
+"""The process in which a backend's libraries were loaded."""
+
 T = TypeVar("T")
 
 
@@ -383,6 +386,10 @@ class OsKeyring:
         return WaitStatus(f"waiting for the OS keyring{hint}", self._timeout)
 
     def _get_backend(self) -> "Backend":
+        global _loading_process
+        if not self._platform.keyring_survives_fork and _loading_process not in (None, os.getpid()):
+            raise keyring_errors.FORKED_PROCESS.build_error(name=self._platform.keyring_name)
+        _loading_process = os.getpid()
         if self._backend is None:
             self._backend, self._secret_service_status = choose_backend(
                 self._environ, can_prompt=self._can_prompt

@@ -56,6 +56,11 @@ KEYCHAIN_WITHOUT_DIALOG = KeyringErrorTemplate(
     "this is usual over SSH; " + _ALTERNATIVES,
     "security unlock-keychain",
 )
+FORKED_PROCESS = KeyringErrorTemplate(
+    "the {name} can't be used in a process that was forked after its parent had used it",
+    "macOS would end the process; start it with the method spawn of multiprocessing, or let only the"
+    " forked processes get tokens",
+)
 CONSENT_REFUSED = KeyringErrorTemplate(
     "access to the Keychain was refused in its dialog",
     "run the command again and choose Allow, or Always Allow for this Python; " + _ALTERNATIVES,

@@ -26,6 +26,7 @@ _REASONS_BY_ERRNO: Mapping[int, tuple[str, bool, str | None]] = {
     errno.ENOLCK: ("its file system has no locks", True, None),
     errno.ENOSYS: _UNSUPPORTED,
     errno.EOPNOTSUPP: _UNSUPPORTED,
+    errno.ENOTSUP: _UNSUPPORTED,  # another number on macOS
     errno.EIO: ("the disk or the network failed (input/output error)", True, None),
     errno.ENOSPC: ("the disk is full", False, "df -h {parent}"),
     errno.EDQUOT: ("your disk quota is used up", False, "quota"),

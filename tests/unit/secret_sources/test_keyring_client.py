@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from keyring import errors as keyring_library
@@ -15,7 +16,11 @@ from tests.fakes import FakeTerminal
 from tests.keyring_session import require, settled
 from tokencli.errors import KeyringError, NoKeyringError
 from tokencli.models import Secret, SecretRef
+from tokencli.platforms.linux import Linux
+from tokencli.platforms.macos import MacOS
+from tokencli.platforms.platform import Platform
 from tokencli.platforms.windows import Windows
+from tokencli.secret_sources import keyring_client
 from tokencli.secret_sources.keyring import KeyringSource
 from tokencli.secret_sources.keyring_client import OsKeyring
 
@@ -515,3 +520,29 @@ def test_a_result_code_of_the_keychain_says_what_helps(
             ring.set_item("s", "u", CANARY)
     assert caught.value.fix == fix
     assert CANARY not in f"{caught.value} {caught.value.cause}"
+
+
+@pytest.mark.parametrize("platform", [MacOS(), Linux()], ids=lambda each: each.name)
+def test_a_forked_process_of_macos_gets_an_error_instead_of_its_end(
+    monkeypatch: pytest.MonkeyPatch, platform: Platform
+) -> None:
+    """Core Foundation ends a process that uses it after a fork; a child that starts with it is fine."""
+    monkeypatch.setattr(keyring_client, "_loading_process", None)
+    ring = OsKeyring({}, FakeTerminal(), platform=platform)
+    ring._backend = SimpleNamespace(get_password=lambda *_: CANARY)  # type: ignore[assignment]
+
+    def read_in_child() -> bool:
+        child = os.fork()
+        if child == 0:
+            try:
+                ring.get_item("s", "u")
+            except KeyringError as error:
+                os._exit(2 if "forked" in error.message else 3)
+            finally:
+                os._exit(0)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+    assert read_in_child()
+    assert ring.get_item("s", "u") == CANARY
+    assert read_in_child() is (platform.name == "Linux")
+    assert ring.get_item("s", "u") == CANARY
