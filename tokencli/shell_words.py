@@ -180,7 +180,7 @@ class CmdShell(_WindowsShell):
 
     def load_variables(self, profile: str) -> str:
         """Return the command that sets the variables which `export` prints."""
-        return f"for /f \"delims=\" %i in ('tokencli export {profile} --shell cmd') do @%i"
+        return f"for /f \"delims=\" %i in ('tokencli export {profile} --shell cmd') do @call %i"
 
     def replace_in_variable(self, name: str, replacements: Mapping[str, str]) -> str | None:  # noqa: ARG002
         """Return None: cmd.exe can't replace every character."""

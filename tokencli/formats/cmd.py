@@ -1,4 +1,4 @@
-"""cmd.exe: `for /f "delims=" %i in ('tokencli export --shell cmd') do @%i`.
+"""cmd.exe: `for /f "delims=" %i in ('tokencli export --shell cmd') do @call %i`.
 
 cmd has no reliable quoting, so values with its special characters are refused.
 """
