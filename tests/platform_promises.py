@@ -14,6 +14,7 @@ NOT_RUN = "not run"
 DOCUMENTED = (
     "Access lists on NTFS, and files that a virus scanner holds open",
     "Windows PowerShell 5.1, and its execution policy",
+    "Git Bash itself; WSL with secrets, programs and browsers of Windows",
     "macOS: the Keychain and its dialogs, `open`",
 )
 """What follows from the vendors' documentation only."""

@@ -33,6 +33,7 @@ def git_bash(tmp_path: Path) -> Iterator[World]:
         yield made
 
 
+@pytest.mark.promise("the hook of Git Bash, with a fake of a program of Windows", "Linux")
 def test_variables_are_kept_fresh(git_bash: World) -> None:
     """They hold the token alone although the program ends its lines with a carriage return."""
     load = 'OSTYPE=msys; eval "$(tokencli hook bash p | tr -d "\\r")"'

@@ -21,6 +21,7 @@ WORDS = (
 PRINT_WORDS = "import sys; sys.stdout.buffer.write(ascii(sys.argv[1:]).encode())"
 
 
+@pytest.mark.promise("words of advice reach a program as they are", "Linux")
 @pytest.mark.parametrize("program", ["sh", "bash", "zsh", "fish", "dash"])
 def test_words_reach_a_program_from_a_posix_shell(program: str) -> None:
     """One command line with every word, in each shell that reads POSIX quoting."""
@@ -30,6 +31,7 @@ def test_words_reach_a_program_from_a_posix_shell(program: str) -> None:
     assert done.stdout.decode() == ascii([*WORDS])
 
 
+@pytest.mark.promise("words of advice reach a program as they are", "PowerShell 7 on Linux")
 def test_words_reach_a_program_from_powershell() -> None:
     """One command line with every word, its program first, in a real PowerShell 7."""
     shell = PowerShell()
