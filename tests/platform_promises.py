@@ -13,7 +13,8 @@ PLACES = ("Linux", "Wine", "PowerShell 7 on Linux")
 NOT_RUN = "not run"
 DOCUMENTED = (
     "Access lists on NTFS, and files that a virus scanner holds open",
-    "Windows PowerShell 5.1, and its execution policy",
+    "scheduled tasks, SecretManagement and the logs of PowerShell on Windows",
+    "Windows PowerShell 5.1 (hook, completion, recipes), and its execution policy",
     "Git Bash itself; WSL with secrets, programs and browsers of Windows",
     "macOS: the Keychain and its dialogs, `open`",
 )

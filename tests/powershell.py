@@ -26,7 +26,7 @@ from tests.transcripts import COLUMNS, LINES, Screen
 BESIDE = Path(__file__).parent.parent.parent / "shared" / "pwsh" / "pwsh"
 """Where a PowerShell may be, beside the repository."""
 LEFT_OUT = "left out: the tests with a real PowerShell, for want of pwsh on PATH"
-LIMIT_S = 60
+LIMIT_S = 120
 """After so long a script or a session has failed."""
 PROMPT = "ready> "
 """The prompt of a session, until the session defines another one."""

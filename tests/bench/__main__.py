@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+from tests import powershell
 from tests.bench import hooks, oidc, proxies, python_api
 from tests.bench.locations import bench_place
 from tests.bench.measure import Command, Measured, run, side_by_side
@@ -184,6 +185,13 @@ def in_shells(rounds: int) -> Iterator[Row]:
             if one is not None:
                 for name, other in found.items():
                     yield Row(f"hooked `get` in {shell}", name, None, one / other.wall, "< 1")
+        prompts = hooks.powershell_times(environ)
+    if prompts is None:
+        say(f"a hooked prompt in PowerShell: {powershell.LEFT_OUT}")
+    else:
+        hooked, what = prompts.hooked_prompt, "a prompt in PowerShell with the hook"
+        yield Row(what, "running `true` there", None, hooked / prompts.process, "< 1")
+        yield Row(what, "the prompt without the hook", None, hooked / prompts.prompt, "")
 
 
 def growth(rounds: int) -> Iterator[Row]:

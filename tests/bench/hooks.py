@@ -1,9 +1,15 @@
-"""The time of a hooked `get` in bash, zsh and fish, measured in the shell: it starts no process."""
+"""The time of a hooked `get` in bash, zsh and fish, and of a hooked prompt in PowerShell.
+
+It is measured in the shell, because neither starts a process.
+"""
 
 import shutil
 import subprocess
 import time
 from collections.abc import Mapping
+from typing import NamedTuple
+
+from tests import powershell
 
 CALLS = 500
 LOOPS = {
@@ -36,3 +42,44 @@ def seconds(shell: str, environ: Mapping[str, str], rounds: int = 12) -> float |
     pairs = [(timed(1), timed(CALLS)) for _ in range(rounds)]
     one, many = (min(times) for times in zip(*pairs, strict=True))
     return (many - one) / (CALLS - 1)
+
+
+POWERSHELL = """
+function prompt { 'PS> ' }
+function Measure-Least($calls, $code) {
+    $least = [double]::MaxValue
+    foreach ($round in 1..ROUNDS) {
+        $watch = [System.Diagnostics.Stopwatch]::StartNew()
+        foreach ($call in 1..$calls) { $null = . $code }
+        $least = [Math]::Min($least, $watch.Elapsed.TotalSeconds / $calls)
+    }
+    $least
+}
+Measure-Least CALLS { prompt }
+tokencli hook powershell bench | Out-String | Invoke-Expression
+$null = prompt
+if (-not $env:ACCESS_TOKEN) { throw 'no variable' }
+Measure-Least CALLS { prompt }
+Measure-Least 20 { true }
+"""
+
+
+class PowerShellTimes(NamedTuple):
+    """Least times in seconds, measured in one PowerShell."""
+
+    prompt: float
+    """A prompt function that returns a text."""
+    hooked_prompt: float
+    """The same with the hook, while nothing is due."""
+    process: float
+    """Running `true`."""
+
+
+def powershell_times(environ: Mapping[str, str], rounds: int = 12) -> PowerShellTimes | None:
+    """Return what a prompt costs in PowerShell, or None without it."""
+    if powershell.find_program() is None:
+        return None
+    text = POWERSHELL.replace("ROUNDS", str(rounds)).replace("CALLS", str(CALLS))
+    done = powershell.run(text, environ)
+    assert done.stderr == "", done.stderr
+    return PowerShellTimes(*map(float, done.stdout.split()))

@@ -11,6 +11,7 @@ from tests import powershell
 from tests.e2e.test_shells import ATTACKS, SCOPE, rendered
 from tokencli.formats import powershell as dialect
 
+pytestmark = pytest.mark.long
 MODES = pytest.mark.parametrize("constrained", [False, True], ids=["full", "constrained"])
 MARKS = "'\"`$(){}[]@#%&|<>;,\\!^~*?+-=/:._x"
 VALUES = [

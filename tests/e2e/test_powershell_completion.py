@@ -24,6 +24,7 @@ ODD_NAMES = (
     "\U0001f511",
 )
 """Names of profiles that can be in a file, although they are refused when they are used."""
+pytestmark = pytest.mark.long
 MODES = pytest.mark.parametrize("constrained", [False, True], ids=["full", "constrained"])
 COMPLETE = r"""
 {before}

@@ -13,6 +13,7 @@ from tests import powershell
 from tests.conftest import script
 from tokencli.sandbox.server import Sandbox
 
+pytestmark = pytest.mark.long
 PAGE = Path(__file__).parent.parent.parent / "tokencli" / "manual" / "powershell.md"
 API = "https://demomachine:4443"
 VAULT = """
