@@ -44,6 +44,7 @@ class MacOS(Posix):
     """macOS; `control_file` is fcntl(2), `sync` is fsync(2), and the others read proxy settings."""
 
     name = "macOS"
+    other_store = 'choose a local disk (state_dir = "/…" with store = "file"), or store = "none"'
     browser_opener = ("/usr/bin/open",)
     keyring_name = "Keychain"
     state_parent = "Library/Application Support"

@@ -346,7 +346,7 @@ class Windows(WindowsFiles, Platform):
         listener.setsockopt(socket.SOL_SOCKET, _EXCLUSIVE, 1)
 
     def split_command(self, text: str) -> list[str]:
-        r"""Split by the rules of CommandLineToArgvW, which leave `\` alone unless it precedes `"`."""
+        r"""Split as the C runtime does, where `\` is special only before `"`, and `""` in quotes is `"`."""
         arguments: list[str] = []
         word: list[str] | None = None
         is_quoted = False

@@ -187,7 +187,12 @@ class WindowsApi(WindowsFileApi):
 
     def lock_byte(self, descriptor: int, position: int) -> None:
         os.lseek(descriptor, position, os.SEEK_SET)
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError as error:
+            if error.errno:
+                raise
+            raise PermissionError(13, "Permission denied") from None  # Wine sets no number
 
     def end_job(self, job: int) -> None:
         _terminate_job(job, 1)

@@ -108,7 +108,7 @@ def test_a_port_cannot_be_taken_by_others() -> None:
 def test_command_lines_are_split_as_the_system_does(
     text: str, posix: list[str], windows: list[str]
 ) -> None:
-    """By a shell's rules, or by those of CommandLineToArgvW, where `\\` is part of a path."""
+    """By a shell's rules, or by those of the C runtime of Windows, where `\\` is part of a path."""
     assert LINUX.split_command(text) == posix
     assert MACOS.split_command(text) == posix
     assert WINDOWS.split_command(text) == windows
@@ -288,3 +288,9 @@ def test_a_message_doesnt_ask_for_a_directory_that_cant_be(
     assert user_dirs.runtime_dir({"XDG_RUNTIME_DIR": "/run/user/0"}) is None
     assert user_dirs.list_runtime_dirs(Path("/nonexistent")) == []
     assert user_dirs.hand_over_dir({}) is None
+
+
+def test_only_linux_can_store_in_memory_instead() -> None:
+    """The advice for a disk without locks names no store that the system doesn't have."""
+    named = ['"runtime"' in each.other_store for each in (LINUX, MACOS, WINDOWS)]
+    assert named == [True, False, False]
