@@ -257,11 +257,12 @@ def _explain_connect_refusal(error: OSError, at: FailureContext) -> Explanation:
         return _explain_proxy_failure(reason)(error, at)
     who = f"the proxy {proxy.authority} (from {proxy.configured_by})"
     if at.proxy_schemes and "basic" not in at.proxy_schemes:
+        setting = proxy.configured_by if proxy.is_from_environment else "proxy of the profile"
         return Explanation(
             f"{who} requires authentication by {join_alternatives(at.proxy_schemes)}, which tokencli"
             " doesn't support (HTTP 407)",
             "run a local proxy that does it for you, such as Px or cntlm, and set"
-            f" {proxy.configured_by} to its URL",
+            f" {setting} to its URL",
             None,
         )
     url = f"http://USER:PASSWORD@{proxy.authority}"

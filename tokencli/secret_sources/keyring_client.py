@@ -37,6 +37,8 @@ MAX_ITEMS = 1000
 
 _MAX_READS = 3
 """Limit of attempts to read an item in chunks while another process replaces it."""
+_HEADER_START = '{"version": 1, "parts": '
+"""What an item begins with that names chunks, so that other texts needn't be parsed."""
 _SPARE_ITEM = "new"
 """Suffix of the item that holds a text while the one that it replaces may be deleted."""
 
@@ -246,7 +248,7 @@ class OsKeyring:
 
     def _complete_text(self, service: str, username: str, text: str | None) -> str | None:
         """Return the text of an item, joined if the item names chunks."""
-        if self.item_size_limit is None or text is None:
+        if text is None or not text.startswith(_HEADER_START):
             return text
         from tokencli.secret_sources.keyring_chunks import join_chunks, parse_header
 
@@ -404,8 +406,11 @@ def _chunk_address(service: str, username: str, generation: str, n: int) -> tupl
 def _append_suffix(service: str, username: str, suffix: str) -> tuple[str, str]:
     """Return service and user name of an item that belongs to another one.
 
-    Each has its own service, because a service has one item in the Credential Manager.
+    Each has its own service, because a service has one item in the Credential Manager, except for
+    tokens, whose service has many.
     """
+    if service.endswith(":token"):
+        return service, f"{username}.{suffix}"
     return f"{service}.{suffix}", f"{username}.{suffix}"
 
 
