@@ -15,6 +15,7 @@ class PosixShell:
 
     has_unix_tools = True
     """Whether `sh`, `stty` and `umask` can be used."""
+    usual_editor = "nano"
     curl = "curl"
     """The name that runs curl."""
     legacy_encoding = ("Latin-1", "LATIN1")
@@ -116,6 +117,7 @@ class _WindowsShell(PosixShell):
     """What cmd.exe and PowerShell have in common."""
 
     has_unix_tools = False
+    usual_editor = "notepad"
     curl = "curl.exe"  # in Windows PowerShell, `curl` is another command
     legacy_encoding = ("the code page of Western Europe", "windows-1252")
 

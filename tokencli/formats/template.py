@@ -43,7 +43,7 @@ def check_options(profile: Profile, *, template: str | None = None) -> dict[str,
     if template is None:
         raise UsageError(
             "--format template requires --template",
-            fix=f"tokencli get {profile.command_line_name} --template '{{{{ access_token }}}}'",
+            fix=f"tokencli get {profile.command_line_name} --template {user_shell().quote('{{ access_token }}')}",
         )
     if not template.isascii() and any("\udc80" <= each <= "\udcff" for each in template):
         raise UsageError("the template is not valid text in the encoding of this terminal")

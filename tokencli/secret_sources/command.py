@@ -12,6 +12,7 @@ from tokencli.errors import CredentialsError
 from tokencli.models import Secret, SecretRef
 from tokencli.protocols import Interaction, Terminal, WaitStatus
 from tokencli.secret_sources import MAX_SECRET_BYTES, normalize_secret
+from tokencli.shell_words import quote
 from tokencli.system.child_process import find_program, wait_for_child
 from tokencli.system.signals import defer_signals
 from tokencli.system.timeout import run_with_timeout
@@ -113,7 +114,7 @@ class CommandSource:
         return CredentialsError(
             f"can't read the {ref.name} of profile {ref.profile!r}: the command {program!r} {reason}",
             cause=cause,
-            fix=f"tokencli profiles edit {ref.profile} --secret {ref.name}=command:'pass show x'",
+            fix=f"tokencli profiles edit {ref.profile} --secret {ref.name}=command:{quote('pass show x')}",
         )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from tokencli import platforms
 from tokencli.secret_sources import keyring_errors, secret_service
 from tokencli.secret_sources.secret_service import SecretServiceBackend, SecretServiceStatus
+from tokencli.shell_words import user_shell
 
 if TYPE_CHECKING:
     from keyring.backend import KeyringBackend
@@ -124,7 +125,9 @@ def _load_configured_backend(environ: Mapping[str, str]) -> "KeyringBackend | No
             return core.load_env()
     except Exception as error:  # noqa: BLE001  # a module of anybody's
         raise keyring_errors.BAD_BACKEND_VARIABLE.build_error(
-            name=(name or "")[:200], reason=keyring_errors.summarize_exception(error)
+            name=(name or "")[:200],
+            reason=keyring_errors.summarize_exception(error),
+            command=user_shell().unset_variable("PYTHON_KEYRING_BACKEND"),
         ) from None
     assert path is not None
     before = list(sys.path)
@@ -133,7 +136,9 @@ def _load_configured_backend(environ: Mapping[str, str]) -> "KeyringBackend | No
         return core.load_config()
     except Exception as error:  # noqa: BLE001  # a module of anybody's
         raise keyring_errors.BAD_BACKEND_CONFIG.build_error(
-            path=path, reason=keyring_errors.summarize_exception(error)
+            path=path,
+            reason=keyring_errors.summarize_exception(error),
+            command=user_shell().remove_file(str(path)),
         ) from None
     finally:
         # The library puts `keyring-path` first in the module path, where it could shadow our modules.

@@ -87,11 +87,11 @@ NO_DEFAULT_COLLECTION = KeyringErrorTemplate(
 )
 BAD_BACKEND_VARIABLE = KeyringErrorTemplate(
     "can't load the keyring backend {name!r} that PYTHON_KEYRING_BACKEND names: {reason}",
-    fix="unset PYTHON_KEYRING_BACKEND",
+    fix="{command}",
 )
 BAD_BACKEND_CONFIG = KeyringErrorTemplate(
     "can't use {path}, the configuration of the keyring library: {reason}",
-    fix="rm {path}",
+    fix="{command}",
 )
 BACKEND_DISABLED = KeyringErrorTemplate(
     "the keyring library is disabled ({name}): it would store nothing",

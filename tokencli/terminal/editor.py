@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tokencli import platforms
 from tokencli.errors import UsageError
+from tokencli.shell_words import user_shell
 
 _FALLBACK_EDITORS = ("sensible-editor", "nano", "vi", "notepad")
 
@@ -33,7 +34,7 @@ def edit_text(text: str, environ: Mapping[str, str], *, suffix: str) -> str:
         except OSError as error:
             raise UsageError(
                 f"can't start the editor {argv[0]}: {error.strerror}",
-                fix="export EDITOR=nano",
+                fix=_choose_command(),
             ) from None
         if done.returncode != 0:
             raise UsageError(
@@ -43,6 +44,11 @@ def edit_text(text: str, environ: Mapping[str, str], *, suffix: str) -> str:
             return file.read_bytes().decode("utf-8-sig")
         except (OSError, UnicodeDecodeError):
             raise UsageError("the editor did not save UTF-8 text; nothing was changed") from None
+
+
+def _choose_command() -> str:
+    shell = user_shell()
+    return shell.set_variable("EDITOR", shell.usual_editor)
 
 
 def _find_editor(environ: Mapping[str, str]) -> list[str]:
@@ -57,5 +63,5 @@ def _find_editor(environ: Mapping[str, str]) -> list[str]:
         if editor:
             return [editor]
     raise UsageError(
-        "no editor was found", cause="neither VISUAL nor EDITOR is set", fix="export EDITOR=nano"
+        "no editor was found", cause="neither VISUAL nor EDITOR is set", fix=_choose_command()
     )
