@@ -52,6 +52,7 @@ NOT_RUN = {
     ".venv/bin/python -m tests.why_record": "writes the repository",
     ".venv/bin/python -m tests.fuzz reply --seconds 60": "takes a minute: tests/fuzz/test_fuzz.py",
     ".venv/bin/pytest -m long": "is a test run",
+    ".venv/bin/pytest -m long -n 2 tests/windows": "is a test run",
     "BROWSER_PICTURES=pictures .venv/bin/pytest tests/e2e/test_browser.py": "is a test run",
     ".venv/bin/pytest tests/unit/net/test_faults.py tests/e2e/test_faults.py": "is a test run",
     **dict.fromkeys(

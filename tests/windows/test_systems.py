@@ -1,4 +1,7 @@
-"""The documented systems under Wine, end to end over HTTPS, with the Credential Manager."""
+"""The documented systems under Wine, end to end over HTTPS, with the Credential Manager, and the life of a profile."""
+
+import json
+from pathlib import Path
 
 import pytest
 
@@ -33,3 +36,31 @@ def test_systems_work_end_to_end(system: str, windows: Windows, sandbox: Sandbox
     assert again.code == 0, again
     assert sandbox.database.token_requests > requests
     assert again.out != first.out
+
+
+@pytest.mark.promise("profiles add, edit and remove; login and logout", "Wine")
+def test_a_profile_from_add_to_remove(windows: Windows, sandbox: Sandbox) -> None:
+    """A profile is added, changed, signed in with secrets on stdin (with a BOM), used and removed."""
+    env = {"TOKENCLI_CONFIG": windows.path(windows.work / "own.toml")}
+    address = sandbox.url.removeprefix("https://")
+    add = windows.tokencli(
+        *("profiles", "add", "own", "--provider", "groupid", "--host", address, "--username"),
+        *("jdoe", "--client-id", "wrong", "--identity-store-id", "1", "--no-input"),
+        *("--ca-file", windows.path(Path(sandbox.ca_file))),
+        env=env,
+    )
+    assert add.code == 0, add
+    edit = ("profiles", "edit", "own", "--client-id", GroupId.profile_values["client_id"])
+    done = windows.tokencli(*edit, env=env)
+    assert done.code == 0, done
+    secrets = "\ufeff{password}\r\n{client_secret}\r\n".format(**GroupId.secrets).encode()
+    login = windows.tokencli("login", "own", "--stdin", env=env, stdin=secrets)
+    assert login.code == 0, login
+    token = windows.tokencli("get", "own", env=env)
+    assert token.code == 0, token
+    assert windows.tokencli("logout", "own", "--secrets", env=env).code == 0
+    without = windows.tokencli("get", "own", "--no-input", env=env)
+    assert (without.code != 0, without.out) == (True, ""), without
+    assert windows.tokencli("profiles", "remove", "own", "--yes", env=env).code == 0
+    listed = windows.tokencli("profiles", "--json", env=env)
+    assert json.loads(listed.out)["profiles"] == [], listed

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.windows.conftest import Configure
 from tests.windows.wine import Windows
+from tokencli.sandbox.server import Sandbox
 from tokencli.shell_words import CmdShell
 
 PYTHON = "import sys; sys.stdout.buffer.write(ascii(sys.argv[1:]).encode())"
@@ -76,11 +76,11 @@ def test_output_in_any_encoding(windows: Windows) -> None:
 
 
 @pytest.mark.promise("byte order marks and CRLF in the configuration and in secrets", "Wine")
-def test_byte_order_marks_and_line_ends(windows: Windows, configure: Configure) -> None:
+def test_byte_order_marks_and_line_ends(windows: Windows, sandbox: Sandbox) -> None:
     """The configuration and files with secrets, as editors of Windows write them."""
-    env = configure("file", lambda text: "\ufeff" + text.replace("\n", "\r\n"))
+    env = windows.configure(sandbox, "file")
     config = windows.work / "config.toml"
-    original = config.read_bytes()
+    original = codecs.BOM_UTF8 + config.read_bytes().replace(b"\n", b"\r\n")
     for line in original.decode("utf-8-sig").splitlines():
         if line.startswith(("client_secret = { file", "password = { file")):
             name = line.split('"')[1].removeprefix("Z:")

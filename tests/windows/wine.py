@@ -7,6 +7,7 @@ Maven Central, the dependencies from PyPI; what Wine 8 lacks is compiled here by
 
 import inspect
 import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -214,7 +215,7 @@ class Windows:
         made = installation()
         self.prefix = folder
         self.drive = folder / "drive_c"
-        self.home = self.drive / "users" / os.environ.get("USER", "root")
+        self.home = self.drive / "users" / pwd.getpwuid(os.geteuid()).pw_name
         self.work = self.home / "work"
         folder.mkdir(parents=True)
         for path in (made / "prefix").iterdir():
