@@ -69,7 +69,8 @@ class WindowsCalls(FileCalls, Protocol):
     def read_typed(self, seconds: float) -> str:
         """Return what is typed at the console within so many seconds, as soon as something is.
 
-        It is UTF-16, without an echo. Keys that type nothing are left out.
+        It is UTF-16, without an echo. Keys that type nothing are left out. It raises OSError if the
+        console is gone.
         """
         ...
 

@@ -13,6 +13,7 @@ import os
 import winreg
 from collections.abc import Callable
 from ctypes import wintypes
+from time import monotonic
 from typing import Any
 
 from tokencli.platforms.windows_file_api import WindowsFileApi
@@ -21,7 +22,8 @@ _VIRTUAL_TERMINAL = 0x0004
 _PROCESS_TERMINATE_AND_SET_QUOTA = 0x0101
 _EXTENDED_LIMIT_INFORMATION = 9
 _KILL_ON_JOB_CLOSE, _SILENT_BREAKAWAY = 0x2000, 0x1000
-_KEY_EVENT, _ALT_KEY, _SIGNALED = 1, 0x12, 0
+_KEY_EVENT, _ALT_KEY = 1, 0x12
+_SIGNALED, _TIMED_OUT = 0, 0x102
 _CONTROL_HANDLER = ctypes.WINFUNCTYPE(wintypes.BOOL, wintypes.DWORD)
 
 
@@ -147,19 +149,19 @@ class WindowsApi(WindowsFileApi):
         return bool(_set_console_mode(handle, mode | _VIRTUAL_TERMINAL))
 
     def read_typed(self, seconds: float) -> str:
-        console, record, count = msvcrt.get_osfhandle(0), _InputRecord(), wintypes.DWORD()
-        if _wait_for(console, int(1000 * seconds)) != _SIGNALED:
-            return ""
-        if (
-            not _read_input(console, ctypes.byref(record), 1, ctypes.byref(count))
-            or not count.value
-        ):
-            return ""
-        key = record.key
-        is_typed = key.is_down or key.virtual_code == _ALT_KEY  # a character by its number
-        if record.kind != _KEY_EVENT or not is_typed or key.char == "\0":
-            return ""
-        return str(key.char * max(key.repeat_count, 1))
+        console, end = msvcrt.get_osfhandle(0), monotonic() + seconds
+        record, count = _InputRecord(), wintypes.DWORD()
+        while True:
+            result = _wait_for(console, max(int(1000 * (end - monotonic())), 0))
+            if result == _TIMED_OUT:
+                return ""
+            if result != _SIGNALED:
+                raise ctypes.WinError(ctypes.get_last_error())
+            _require(_read_input(console, ctypes.byref(record), 1, ctypes.byref(count)))
+            key = record.key
+            is_typed = key.is_down or key.virtual_code == _ALT_KEY  # a character by its number
+            if record.kind == _KEY_EVENT and is_typed and key.char != "\0":
+                return str(key.char * max(key.repeat_count, 1))
 
     def handle_console_events(self, handler: Callable[[int], bool]) -> None:
         callback = _CONTROL_HANDLER(handler)

@@ -133,8 +133,7 @@ class ConsoleLineReader:
     ) -> None:
         if self._is_secret:  # what follows may be the rest of it, and isn't for the shell
             self._unread.clear()
-            while self._read_typed(QUIET_S):
-                pass
+            self._discard_typed(QUIET_S)
         if self._line.text and not (self._prompt and kind is KeyboardInterrupt):
             _write_to_stderr("\n")
 
@@ -147,8 +146,7 @@ class ConsoleLineReader:
         """Return a line that is completed within `seconds`, without its line break, or None."""
         if self._is_secret:  # what was typed before isn't meant for this prompt
             self._unread.clear()
-            while self._read_typed(0.0):
-                pass
+            self._discard_typed(0.0)
         _write_to_stderr(self._prompt)
         typed = self._unread.decode("utf-8", "replace")
         self._unread.clear()
@@ -165,7 +163,15 @@ class ConsoleLineReader:
             wait = next(waits, None)
             if wait is None:
                 return None
-            typed = self._join_halves(self._read_typed(wait))
+            try:
+                typed = self._join_halves(self._read_typed(wait))
+            except OSError:  # the console was closed
+                raise KeyboardInterrupt from None
+
+    def _discard_typed(self, quiet_s: float) -> None:
+        with suppress(OSError):
+            while self._read_typed(quiet_s):
+                pass
 
     def _join_halves(self, typed: str) -> str:
         """Return whole characters; half of one waits for the other."""
