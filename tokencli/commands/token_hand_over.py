@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -226,7 +227,7 @@ def open_token_descriptor(token: Secret) -> int:
     if not platforms.current().has_descriptor_paths:
         raise UsageError(f"--fd is not supported on {platforms.current().name}")
     data = token.reveal().encode("ascii")
-    if not hasattr(os, "memfd_create"):
+    if sys.platform != "linux":
         pipe = open_filled_pipe(data)
         if pipe is None:
             raise UsageError("the token is too long for --fd")

@@ -25,8 +25,8 @@ class ServiceManager:
 
     def notify(self, *assignments: str) -> bool:
         """Send assignments such as `READY=1` in one message; return False if that failed."""
-        if not self._address:
-            return True
+        if not self._address or not hasattr(socket, "AF_UNIX"):
+            return not self._address
         address = self._address
         if address.startswith("@"):  # abstract: unix(7)
             address = "\0" + address[1:]
@@ -34,7 +34,7 @@ class ServiceManager:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
                 sender.settimeout(1.0)
                 sender.sendto("\n".join(assignments).encode(), address)
-        except (OSError, AttributeError):  # AttributeError: Windows
+        except OSError:
             return False
         return True
 
