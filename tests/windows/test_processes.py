@@ -83,7 +83,7 @@ def test_programs_and_pipes(windows: Windows, config: dict[str, str]) -> None:
     script = windows.work / "programs.py"
     script.write_text(PROGRAMS, encoding="utf-8")
     tokencli = "C:\\Python311\\Scripts\\tokencli.exe"
-    done = windows.run("python", windows.path(script), tokencli, env=config, timeout=100)
+    done = windows.run("python", windows.path(script), tokencli, env=config, timeout=200)
     assert done.code == 0, done
     seen: dict[str, list[Any]] = json.loads(done.out)
     assert seen["exec"][0] == 0xC000013A, seen["exec"]
