@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -227,12 +226,12 @@ def open_token_descriptor(token: Secret) -> int:
     if not platforms.current().has_descriptor_paths:
         raise UsageError(f"--fd is not supported on {platforms.current().name}")
     data = token.reveal().encode("ascii")
-    if sys.platform != "linux":
+    if not hasattr(os, "memfd_create"):
         pipe = open_filled_pipe(data)
         if pipe is None:
             raise UsageError("the token is too long for --fd")
         return pipe
-    writable = os.memfd_create("token", os.MFD_CLOEXEC)
+    writable: int = os.memfd_create("token")
     try:
         os.fchmod(writable, 0o400)
         while data:

@@ -29,14 +29,14 @@ class ProcessWatch:
         self._pid = pid
         self._start_time = read_start_time(pid)
         self.descriptor = -1
-        if sys.platform == "linux":
+        if hasattr(os, "pidfd_open"):
             with suppress(OSError):  # not supported, or forbidden in a container
                 self.descriptor = os.pidfd_open(pid)
 
     def wait(self, seconds: float) -> bool:
         """Wait for the end for at most that time; tell whether the process has ended."""
         end = monotonic() + max(0.0, seconds)
-        if sys.platform != "win32" and self.descriptor >= 0:
+        if self.descriptor >= 0:
             poll = select.poll()
             poll.register(self.descriptor, select.POLLIN)
             return bool(poll.poll(1000 * max(0.0, seconds)))
@@ -90,8 +90,6 @@ def start_companion(
     Raises:
         OSError: no process can be started.
     """
-    if sys.platform == "win32":
-        raise NotImplementedError
     watch = ProcessWatch(os.getpid())
     child = os.fork()
     if child == 0:
@@ -127,8 +125,6 @@ def _supervise(
     clean_up: Callable[[], None],
     note: Callable[[str], None],
 ) -> None:
-    if sys.platform == "win32":
-        raise NotImplementedError
     while not watch.wait(0):
         worker = os.fork()
         if worker == 0:
