@@ -30,7 +30,7 @@ function tokencli {
 # have been written already, so that it must not be written again.
 function _tokencli_warm {
     ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404)) || \return 1
-    [[ ${OSTYPE-} != msys && ${OSTYPE-} != cygwin ]] || \return 1 # Windows has no copies in memory
+    [[ ${OSTYPE-} != msys && ${OSTYPE-} != cygwin ]] || \return 1 # only the program can decrypt the copies of Windows
     \builtin local -
     \builtin set +aeuvx # a trace would show the token
     [[ a != A ]] || \return 1 # `shopt -s nocasematch`

@@ -92,7 +92,7 @@ def render_hook_script(shell: str, profiles: Sequence[str]) -> str:
     text = (
         Path(__file__).with_name(hook_shell.template or f"hook.{shell}").read_text(encoding="utf-8")
     )
-    # Windows has no user IDs, and no copies in memory either.
+    # Windows has no user IDs, and the hook reads no copies there.
     user_id = hook_shell.user_id or str(os.geteuid() if hasattr(os, "geteuid") else 0)
     base_dirs = reader.records_base_dirs("$XDG_RUNTIME_DIR", user_id)
     placeholders = {
