@@ -130,7 +130,7 @@ Register-ArgumentCompleter -Native -CommandName (@('tokencli') + @(Get-Alias |
  fish|fish: `tokencli export --shell fish | source`. In '...' a `\` escapes only itself and `'`.
  powershell|PowerShell: `tokencli export --shell powershell | Invoke-Expression`.
  pwsh|PowerShell: `tokencli export --shell powershell | Invoke-Expression`.
- cmd|cmd.exe: `for /f "delims=" %i in ('tokencli export --shell cmd') do @%i`.
+ cmd|cmd.exe: `for /f "delims=" %i in ('tokencli export --shell cmd') do @call %i`.
  dotenv|A .env file; its readers treat escapes and `$` differently even inside '...', so both are refused.
  docker|`docker run --env-file`: the value is everything after `=`, without quotes.
  github_actions|GitHub Actions: blocks for $GITHUB_ENV, and the command that masks a value in the log.
@@ -151,7 +151,7 @@ Register-ArgumentCompleter -Native -CommandName (@('tokencli') + @(Get-Alias |
  fish|fish: `tokencli export --shell fish | source`. In '...' a `\` escapes only itself and `'`.
  powershell|PowerShell: `tokencli export --shell powershell | Invoke-Expression`.
  pwsh|PowerShell: `tokencli export --shell powershell | Invoke-Expression`.
- cmd|cmd.exe: `for /f "delims=" %i in ('tokencli export --shell cmd') do @%i`.
+ cmd|cmd.exe: `for /f "delims=" %i in ('tokencli export --shell cmd') do @call %i`.
  dotenv|A .env file; its readers treat escapes and `$` differently even inside '...', so both are refused.
  docker|`docker run --env-file`: the value is everything after `=`, without quotes.
  github_actions|GitHub Actions: blocks for $GITHUB_ENV, and the command that masks a value in the log.
@@ -492,7 +492,7 @@ Register-ArgumentCompleter -Native -CommandName (@('tokencli') + @(Get-Alias |
  scripts|Use tokens in shell scripts, cron and systemd, with curl, and at the prompt.
  ci|Use tokens in pipelines, containers and Kubernetes.
  integrations|Hand a token to git, kubectl, Docker, package managers, HTTP clients and other programs.
- powershell|Use tokens in PowerShell 7 and Windows PowerShell 5.1: fresh variables, completion, history and recipes.
+ powershell|Use tokens in PowerShell 7 and Windows PowerShell 5.1: hook, completion, history, recipes.
  exec|Run a command with a fresh token in its environment, and with nothing else changed.
  request|Call an API with a fresh token from a shell or a script.
  curl|Run curl with a token that no list of processes shows.
@@ -884,7 +884,12 @@ Register-ArgumentCompleter -Native -CommandName (@('tokencli') + @(Get-Alias |
         if ($element.Extent.EndOffset -ge $position) { break }
         $before = $element.Value
         if ($before -isnot [string]) { $before = $element.Extent.Text }
-        if ($before -ceq '--') { return }
+        if ($before -ceq '--') {
+            $start = $element.Extent.EndOffset - $line.Extent.StartOffset
+            $length = $position - $line.Extent.StartOffset
+            $rest = $line.Extent.Text.PadRight($length).Substring(0, $length).Substring($start)
+            return (TabExpansion2 $rest.TrimStart() $rest.TrimStart().Length).CompletionMatches
+        }
         $next = "$command $before".Trim()
         if ($tables.ContainsKey($next)) { $command = $next }
     }

@@ -12,6 +12,7 @@ from tests import powershell
 from tests.completions import FILES, FOLDER
 from tests.conftest import script
 from tests.fast_path_world import CONFIG, World, world
+from tokencli.commands.completions import INSTALL_COMMANDS
 from tokencli.fastpath.hooks import render_hook_script
 
 ODD_NAMES = (
@@ -125,6 +126,9 @@ def test_tab_completes(constrained: bool, place: World) -> None:
         "$x = tokencli get q": ({"q.2"}, set()),
         "if ($true) { tokencli get q": ({"q.2"}, set()),
         "tokencli get p | tokencli in": ({"inspect"}, set()),
+        "tokencli exec p -- Get-ChildI": ({"Get-ChildItem"}, {"p"}),
+        "tokencli exec p -- tokencli export --shell fi": ({"fish"}, {"p"}),
+        "tokencli exec p -- ./fi": ({"./file"}, {"p"}),
         "tc get q": ({"q.2"}, {"p"}),
         "TKN profiles l": ({"list"}, set()),
     }
@@ -235,6 +239,17 @@ def test_the_session_stays_as_it_was(constrained: bool, trouble: str, place: Wor
 
 
 @pytest.mark.promise("scripts in the grammar of Windows PowerShell 5.1", "PowerShell 7 on Linux")
+def test_the_command_of_the_help_installs_it(place: World) -> None:
+    """It creates the profile script and its folder, and can be added to a script with other lines."""
+    install = INSTALL_COMMANDS["powershell"]
+    for _ in range(2):
+        done = powershell.run(install, place.environ)
+        assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+    text = ". $PROFILE\n(TabExpansion2 'tokencli insp' 13).CompletionMatches[0].ToolTip"
+    done = powershell.run(text, place.environ)
+    assert (done.stdout, done.stderr) == ("Decode and explain a token.\n", "")
+
+
 def test_script_has_no_newer_syntax() -> None:
     """It has only what Windows PowerShell 5.1 parses, and is ASCII, as that reads files without a mark."""
     text = (FOLDER / FILES["powershell"]).read_text(encoding="ascii")

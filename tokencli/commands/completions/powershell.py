@@ -74,7 +74,12 @@ Register-ArgumentCompleter -Native -CommandName (@('tokencli') + @(Get-Alias |
         if ($element.Extent.EndOffset -ge $position) { break }
         $before = $element.Value
         if ($before -isnot [string]) { $before = $element.Extent.Text }
-        if ($before -ceq '--') { return }
+        if ($before -ceq '--') {
+            $start = $element.Extent.EndOffset - $line.Extent.StartOffset
+            $length = $position - $line.Extent.StartOffset
+            $rest = $line.Extent.Text.PadRight($length).Substring(0, $length).Substring($start)
+            return (TabExpansion2 $rest.TrimStart() $rest.TrimStart().Length).CompletionMatches
+        }
         $next = "$command $before".Trim()
         if ($tables.ContainsKey($next)) { $command = $next }
     }
