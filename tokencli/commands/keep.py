@@ -1,11 +1,11 @@
 """`tokencli keep`."""
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from tokencli import platforms
 from tokencli.commands.keep_service import KeepService
 from tokencli.commands.kept_file import KeepOptions
 from tokencli.commands.options import (
@@ -164,11 +164,11 @@ def parse_mode(text: str) -> int:
 
 
 def parse_command(text: str | None) -> list[str]:
-    """Split a command line into words as a POSIX shell does, without expanding anything."""
+    """Split a command line into words as the system does, without expanding anything."""
     if text is None:
         return []
     try:
-        words = shlex.split(text)
+        words = platforms.current().split_command(text)
     except ValueError as error:
         raise UsageError(f"--exec {text!r}: {error}") from None
     if not words:
