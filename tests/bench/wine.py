@@ -3,6 +3,7 @@
 import statistics
 import sys
 import time
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from zipfile import ZipFile
@@ -21,10 +22,11 @@ def make_empty_script(windows: wine.Windows) -> None:
     scripts = windows.python / "Scripts"
     with ZipFile(scripts / "tokencli.exe") as archive:
         start = archive.infolist()[0].header_offset
-    path = scripts / "empty-script.exe"
-    path.write_bytes((scripts / "tokencli.exe").read_bytes()[:start])
-    with ZipFile(path, "a") as archive:
+    program = BytesIO()
+    with ZipFile(program, "w") as archive:
         archive.writestr("__main__.py", EMPTY)
+    launcher = (scripts / "tokencli.exe").read_bytes()[:start]
+    (scripts / "empty-script.exe").write_bytes(launcher + program.getvalue())
     (windows.site / "empty_script.py").write_text("def main():\n    pass\n", encoding="ascii")
 
 
@@ -48,7 +50,7 @@ def measure() -> dict[str, float]:
                 for name, command in commands.items():
                     start = time.perf_counter()
                     done = windows.run(*command, env=env)
-                    assert done.code == 0, done
+                    assert done.code == 0, (command, done)
                     if turn:  # the first fills caches
                         times[name].append(time.perf_counter() - start)
     base = statistics.median(times["an empty console script"])
