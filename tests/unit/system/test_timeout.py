@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from tokencli.system.timeout import Wakeup, run_with_timeout
+from tokencli import platforms
+from tokencli.system.timeout import Wakeup, iter_waits, run_with_timeout
 
 
 def test_results_and_errors_are_passed_on() -> None:
@@ -63,3 +64,20 @@ def test_a_signal_handler_may_end_the_wait() -> None:
         assert time.monotonic() - started < 4
     finally:
         signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.parametrize("name", ["linux", "win32"])
+def test_waits_are_divided_where_a_signal_cannot_interrupt_them(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Windows no piece is longer than its platform allows; together they take the whole time."""
+    platform = platforms.select_platform(name)
+    monkeypatch.setattr(platforms, "PLATFORM", platform)
+    pieces = [0.0]
+    monkeypatch.setattr("tokencli.system.timeout.monotonic", lambda: sum(pieces))
+    for piece in iter_waits(1.1):
+        pieces.append(piece)
+    assert sum(pieces) == pytest.approx(1.1)
+    assert max(pieces) <= platform.max_wait_s
+    assert (len(pieces) > 5) is (name == "win32")
+    assert list(iter_waits(0.0)) == [0.0]
