@@ -888,7 +888,9 @@ Register-ArgumentCompleter -Native -CommandName (@('tokencli') + @(Get-Alias |
             $start = $element.Extent.EndOffset - $line.Extent.StartOffset
             $length = $position - $line.Extent.StartOffset
             $rest = $line.Extent.Text.PadRight($length).Substring(0, $length).Substring($start)
-            return (TabExpansion2 $rest.TrimStart() $rest.TrimStart().Length).CompletionMatches
+            $rest = $rest.TrimStart()
+            $cursor = $rest.Length
+            return (TabExpansion2 $rest $cursor).CompletionMatches
         }
         $next = "$command $before".Trim()
         if ($tables.ContainsKey($next)) { $command = $next }
