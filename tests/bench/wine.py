@@ -11,7 +11,7 @@ from zipfile import ZipFile
 from tests.windows import wine
 from tokencli.sandbox.server import Sandbox
 
-RUNS = 15
+RUNS = 7
 EMPTY = (
     "import sys\nfrom empty_script import main\nif __name__ == '__main__':\n    sys.exit(main())\n"
 )
@@ -43,7 +43,6 @@ def measure() -> dict[str, float]:
                 "warm `get PROFILE`": ("tokencli", "get", "socialid"),
                 "warm `export PROFILE`": ("tokencli", "export", "socialid"),
                 "`get PROFILE --json`": ("tokencli", "get", "socialid", "--json"),
-                "`get PROFILE --min-ttl 1s`": ("tokencli", "get", "socialid", "--min-ttl", "1s"),
             }
             times: dict[str, list[float]] = {name: [] for name in commands}
             for turn in range(RUNS + 1):
