@@ -40,7 +40,7 @@ class CredentialManager:
     """The backend that it replaces."""
 
     def __init__(self, calls: CredentialCalls | None = None) -> None:
-        self._calls = calls or _load_calls()
+        self._calls = calls or load_calls()
 
     def require_session(self) -> None:
         """Raise ERROR_NO_SUCH_LOGON_SESSION if this logon has no credentials, e.g. over SSH."""
@@ -144,7 +144,8 @@ class CredentialManager:
                 yield item
 
 
-def _load_calls() -> CredentialCalls:
+def load_calls() -> CredentialCalls:
+    """Return the functions of Windows; it imports many modules."""
     calls: Any = import_module("win32ctypes.pywin32.win32cred")
     return cast("CredentialCalls", calls)
 

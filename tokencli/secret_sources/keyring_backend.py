@@ -29,6 +29,17 @@ _SECRET_SERVICE_PREFIX = "keyring.backends.SecretService."
 _WINDOWS_PREFIX = "keyring.backends.Windows."
 
 
+def load_libraries(environ: Mapping[str, str]) -> None:
+    """Load the libraries for the Credential Manager.
+
+    It is no part of a call's time: on a busy machine it takes longer than the answer of a keyring may.
+    """
+    if platforms.current().has_credential_manager and not environ.get("PYTHON_KEYRING_BACKEND"):
+        from tokencli.secret_sources.credential_manager import load_calls
+
+        load_calls()
+
+
 def choose_backend(
     environ: Mapping[str, str], *, can_prompt: bool
 ) -> tuple["Backend", SecretServiceStatus | None]:

@@ -10,7 +10,7 @@ from tokencli import platforms
 from tokencli.errors import KeyringError
 from tokencli.protocols import Terminal, WaitStatus
 from tokencli.secret_sources import keyring_errors
-from tokencli.secret_sources.keyring_backend import backend_name, choose_backend
+from tokencli.secret_sources.keyring_backend import backend_name, choose_backend, load_libraries
 from tokencli.secret_sources.secret_service import SecretServiceStatus, find_session_bus
 from tokencli.system.timeout import run_with_timeout
 from tokencli.system.user_dirs import state_dir
@@ -361,6 +361,8 @@ class OsKeyring:
             raise error_type(message, cause=cause, fix=fix)
         try:
             with self._terminal.show_wait(self._describe_wait, note_after=self._note_after):
+                if self._backend is None:
+                    load_libraries(self._environ)
                 return run_with_timeout(lambda: work(self._get_backend()), self._timeout)
         except KeyringError as error:
             self._remember_failure(error)

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from hashlib import sha256
 from pathlib import Path
 
@@ -228,7 +229,7 @@ def test_a_logon_without_credentials_has_no_keyring(monkeypatch: pytest.MonkeyPa
     """Windows has none for a network logon, e.g. SSH with a key: `auto` then uses another store."""
     monkeypatch.setattr(platforms, "PLATFORM", select_platform("win32"))
     items = FakeCredentials(failure=1312)
-    monkeypatch.setattr("tokencli.secret_sources.credential_manager._load_calls", lambda: items)
+    monkeypatch.setattr("tokencli.secret_sources.credential_manager.load_calls", lambda: items)
     with pytest.raises(
         NoKeyringError, match=r"no OS keyring is available \(no Credential Manager\)"
     ):
@@ -237,6 +238,22 @@ def test_a_logon_without_credentials_has_no_keyring(monkeypatch: pytest.MonkeyPa
     assert (
         OsKeyring({}, FakeTerminal()).require_usable() == "keyring.backends.Windows.WinVaultKeyring"
     )
+
+
+def test_loading_libraries_is_no_part_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine with 20 starting processes it took longer than an answer may."""
+    monkeypatch.setattr(platforms, "PLATFORM", select_platform("win32"))
+
+    def load_slowly() -> FakeCredentials:
+        if not loaded:
+            time.sleep(1.0)
+            loaded.append(FakeCredentials())
+        return loaded[0]
+
+    loaded: list[FakeCredentials] = []
+    monkeypatch.setattr("tokencli.secret_sources.credential_manager.load_calls", load_slowly)
+    ring = OsKeyring({}, FakeTerminal(), timeout=0.5)
+    assert ring.get_item("tokencli:corp:password", "jdoe") is None
 
 
 def test_tokens_of_the_first_release_are_read_in_windows(tmp_path: Path) -> None:
