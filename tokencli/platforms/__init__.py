@@ -1,6 +1,6 @@
 """What differs between operating systems: one class for each, chosen once.
 
-Other modules ask `current()` and don't look at `sys.platform`.
+Other modules ask `current()` instead of `sys.platform`; `tests/test_architecture.py` lists exceptions.
 """
 
 import sys

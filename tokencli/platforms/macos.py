@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
-from tokencli.platforms.platform import ProxySettings, has_display, is_remote
+from tokencli.platforms.platform import ProxySettings, is_remote
 from tokencli.platforms.posix import Posix
 
 _F_FULLFSYNC = 51
@@ -88,7 +88,8 @@ class MacOS(Posix):
         return ["security", "delete-generic-password", "-s", service, *account]
 
     def has_screen(self, environ: Mapping[str, str]) -> bool:
-        return has_display(environ) or not is_remote(environ)
+        """Say no over SSH: pages open on the screen of this machine, even if SSH forwards a display."""
+        return not is_remote(environ)
 
     def can_keyring_prompt(self, environ: Mapping[str, str], *, is_interactive: bool) -> bool:
         """In a terminal, unless this is an SSH session: the Keychain itself asks who may read an item.

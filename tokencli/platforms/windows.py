@@ -12,7 +12,6 @@ from tokencli.platforms.platform import (
     ProcessGroup,
     ProxySettings,
     SignalTable,
-    has_display,
     is_remote,
 )
 from tokencli.platforms.windows_files import FileCalls, WindowsFiles
@@ -332,7 +331,8 @@ class Windows(WindowsFiles, Platform):
         return ["powershell", "-NoProfile", "-Command", script]
 
     def has_screen(self, environ: Mapping[str, str]) -> bool:
-        return has_display(environ) or not is_remote(environ)
+        """Say no over SSH: pages open on the screen of this machine, even if SSH forwards a display."""
+        return not is_remote(environ)
 
     def can_keyring_prompt(self, environ: Mapping[str, str], *, is_interactive: bool) -> bool:
         """Never: the Credential Manager is open for as long as the user is signed in."""

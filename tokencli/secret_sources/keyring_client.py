@@ -149,6 +149,8 @@ class OsKeyring:
         limit = self.item_size_limit
         if limit is None:
             self._replace_item(service, username, text)
+            if index is not None:  # a process that found no item meanwhile has forgotten it
+                index.record(service, username)
             return
         from tokencli.secret_sources import keyring_chunks as chunks
 
@@ -333,17 +335,18 @@ class OsKeyring:
 
     def _delete_single(self, service: str, username: str) -> bool:
         """Delete one item, and tell whether there was one."""
+        from keyring.errors import PasswordDeleteError
 
         def remove(backend: "Backend") -> bool:
             for count in range(_MAX_DUPLICATES):
                 if backend.get_password(service, username) is None:
                     return count > 0
-                if not _delete_first_item(backend, service, username):
-                    if backend.get_password(service, username) is None:  # by another process
-                        return count > 0
-                    raise keyring_errors.NOT_DELETED.build_error(
-                        name=backend_name(backend), service=service
-                    )
+                try:
+                    backend.delete_password(service, username)
+                except PasswordDeleteError:
+                    if backend.get_password(service, username) is not None:
+                        raise
+                    return count > 0  # another process was faster
             return True
 
         return self._call_backend(remove)

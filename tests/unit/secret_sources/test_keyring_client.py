@@ -489,7 +489,7 @@ def test_a_text_over_the_limit_is_stored_in_parts(keyring_env: dict[str, str]) -
         (-25293, "failed: ", "python -m keyring diagnose"),
     ],
 )
-@pytest.mark.parametrize("call", ["get", "set"])
+@pytest.mark.parametrize("call", ["get", "set", "delete"])
 def test_a_result_code_of_the_keychain_says_what_helps(
     call: str, status: int, message: str, fix: str | None
 ) -> None:
@@ -497,7 +497,10 @@ def test_a_result_code_of_the_keychain_says_what_helps(
 
     class Keychain:
         def get_password(self, service: str, username: str) -> str | None:
-            return self._fail(keyring_library.KeyringError)
+            return CANARY if call == "delete" else self._fail(keyring_library.KeyringError)
+
+        def delete_password(self, service: str, username: str) -> None:
+            self._fail(keyring_library.PasswordDeleteError)
 
         def set_password(self, service: str, username: str, password: str) -> None:
             self._fail(keyring_library.PasswordSetError)
@@ -516,6 +519,8 @@ def test_a_result_code_of_the_keychain_says_what_helps(
     with pytest.raises(KeyringError, match=message) as caught:
         if call == "get":
             ring.get_item("s", "u")
+        elif call == "delete":
+            ring.delete_item("s", "u")
         else:
             ring.set_item("s", "u", CANARY)
     assert caught.value.fix == fix

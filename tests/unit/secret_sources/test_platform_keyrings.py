@@ -190,6 +190,21 @@ def test_macos_index_holds_no_secret_and_survives_what_others_delete(tmp_path: P
     assert not [path for path in (tmp_path / "keyring_items").rglob("*") if path.is_file()]
 
 
+def test_macos_index_keeps_what_is_stored_while_another_process_looks() -> None:
+    """That process finds no item of the recorded name yet, and forgets the name."""
+
+    class WatchedKeychain(FakeKeychain):
+        def set_password(self, service: str, username: str, password: str) -> None:
+            assert macos_keyring(items).find_first_item(service) is None
+            super().set_password(service, username, password)
+
+    items = WatchedKeychain()
+    place = source(macos_keyring(items))
+    place.store_secret(ref(), Secret("canary-1"))
+    assert place.delete_secret(ref(server=OTHER_SERVER), everywhere=True) is True
+    assert items.items == {}
+
+
 @pytest.mark.parametrize(
     ("system", "interactive", "environ", "seconds"),
     [
