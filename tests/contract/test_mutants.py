@@ -40,19 +40,19 @@ MUTANTS = {
     ),
     "the flush before the rename": Mutant(
         "system/private_files.py",
-        "            os.fsync(self._fd)\n",
+        "            platforms.current().sync_file(self._fd)\n",
         "",
         "tests/unit/system/test_private_files.py::test_a_write_is_flushed_before_the_rename",
     ),
     "the order of flush and rename": Mutant(
         "system/private_files.py",
-        """            os.fsync(self._fd)
+        """            platforms.current().sync_file(self._fd)
             fd, self._fd = self._fd, -1
             os.close(fd)
             _replace_file(self._temp_path, self.path)
 """,
         """            _replace_file(self._temp_path, self.path)
-            os.fsync(self._fd)
+            platforms.current().sync_file(self._fd)
             fd, self._fd = self._fd, -1
             os.close(fd)
 """,
