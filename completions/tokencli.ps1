@@ -939,7 +939,7 @@ Register-ArgumentCompleter -Native -CommandName (@('tokencli') + @(Get-Alias |
         $encoding = $null
         try {
             # The output is ASCII, which only a few encodings spell differently.
-            if ($isFull -and [Console]::OutputEncoding.GetByteCount('a') -ne 1) {
+            if ($isFull -and "$([Console]::OutputEncoding.GetBytes('{'))" -ne '123') {
                 $encoding = [Console]::OutputEncoding
                 [Console]::OutputEncoding = [System.Text.Encoding]::ASCII
             }

@@ -222,6 +222,22 @@ Set-Alias Test-Path Microsoft.PowerShell.Management{chr(92)}Test-Path -Scope Glo
 
 
 @MODES
+def test_variables_that_are_removed_by_a_wildcard(constrained: bool, place: World) -> None:
+    """The prompt still runs and can be unhooked, because the hook's state isn't among them."""
+    text = f"""
+function global:prompt {{ 'mine>' }}
+{LOAD.format("p")}
+Remove-Variable * -Scope Global -ErrorAction Ignore
+prompt
+{SHOW}
+tokencli_unhook
+"$function:prompt $(Test-Path variable:_tokencli)"
+"""
+    out = ran(text, place, constrained=constrained)
+    assert out.splitlines() == ["mine>", f"<{P}> <>", " 'mine>'  False"]
+
+
+@MODES
 def test_a_trace_shows_no_token(constrained: bool, place: World) -> None:
     """Neither lines nor assignments (`Set-PSDebug -Trace 2`) at a renewal and in Get-TokencliToken."""
     text = f"""
@@ -340,12 +356,15 @@ Get-TokencliToken
 $env:P_TOKEN = 'old'
 {LATE}
 Get-TokencliToken p
-try {{ Get-TokencliToken missing 2>$null; 'no error' }} catch {{ "$_" }}
+foreach ($name in 'missing', '--help') {{
+    try {{ Get-TokencliToken $name 2>$null; 'no error' }} catch {{ "$_" }}
+}}
 """
     text = text if not constrained else text.replace(".GetType().Name", " | Out-String -NoNewline")
     out = hooked(text, place, constrained=constrained).splitlines()
     secure = "System.Security.SecureString" if constrained else "SecureString"
-    assert out == [P, secure, Q, P, P, "tokencli get missing failed"]
+    failed = [f"tokencli get {name} failed" for name in ("missing", "--help")]
+    assert out == [P, secure, Q, P, P, *failed]
 
 
 @pytest.mark.parametrize("shell", ["powershell", "pwsh"])
@@ -394,7 +413,13 @@ def test_the_script_keeps_to_5_1(place: World) -> None:
         "Microsoft.PowerShell.Security\\ConvertTo-SecureString",
         *(
             f"Microsoft.PowerShell.Utility\\{name}"
-            for name in ("Invoke-Expression", "Remove-Variable", "Write-Error", "Write-Host")
+            for name in (
+                "Invoke-Expression",
+                "Remove-Variable",
+                "Set-Variable",
+                "Write-Error",
+                "Write-Host",
+            )
         ),
     }
 
@@ -539,12 +564,23 @@ KEPT = [
     "tokencli hook powershell p | Out-String | Invoke-Expression",
     "tokencli request p https://demomachine:4443/api/me --fail",
     "tokencli exec p -- sync-groups",
+    "tokencli login p",
+    "tokencli login --again p",
+    "tokencli status --json | ConvertFrom-Json",
+    "$t = tokencli get p | ConvertTo-SecureString -AsPlainText",
     "git status",
 ]
 NOT_KEPT = [
     "'hunter2' | tokencli login p --stdin",
     "tokencli inspect eyJhbGciOiJub25lIn0",
     "tokencli inspect 8f2c1a0b9d3e4f5a6b7c8d9e0f",
+    "tokencli inspect --json 8f2c1a0b9d3e",
+    "tokencli login p hunter2",
+    "tokencli login p --again hunter2",
+    "tokencli login p --password hunter2",
+    "tokencli profiles edit p --client-secret hunter2",
+    "tokencli request p me --json hunter2",
+    "tokencli request p https://x/T00000000/XXXXXXXXXXXXXXXXXXXXXXXX",
     "tokencli request p me -d hunter2",
     "tokencli request p me --header hunter2",
     "tokencli request p 'https://x/?key=hunter2'",

@@ -158,6 +158,7 @@ ENCODINGS = [
     "koi8-r",
     "utf-16",
     "utf-16BE",
+    "ibm037",
 ]
 
 

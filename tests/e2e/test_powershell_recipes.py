@@ -17,7 +17,8 @@ pytestmark = pytest.mark.long
 PAGE = Path(__file__).parent.parent.parent / "tokencli" / "manual" / "powershell.md"
 API = "https://demomachine:4443"
 VAULT = """
-function Set-Secret($Name, $Secret) {
+function Set-Secret {
+    param([Parameter(Position = 0)]$Name, [Parameter(Position = 1)]$Vault, $Secret)
     $Secret | ConvertFrom-SecureString -AsPlainText | Set-Content "$env:VAULT/$Name" -NoNewline
 }
 function Get-Secret($Name, [switch]$AsPlainText) { Get-Content -Raw "$env:VAULT/$Name" }

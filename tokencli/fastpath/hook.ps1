@@ -145,7 +145,7 @@ function global:Get-TokencliToken ([string]$Name, [switch]$AsSecureString) {
         } else {
             $_tokencli_program = Microsoft.PowerShell.Core\Get-Command tokencli `
                 -CommandType Application -TotalCount 1 -ErrorAction Stop
-            & $_tokencli_program get @(if ($Name) { $Name })
+            & $_tokencli_program get @(if ($Name) { '--', $Name })
             if ($global:LASTEXITCODE -ne 0) {
                 throw "tokencli get $Name failed"
             }
@@ -166,6 +166,7 @@ function global:tokencli_unhook {
     $WhatIfPreference = $false
     $ConfirmPreference = 'None'
     $VerbosePreference = 'SilentlyContinue'
+    $PSDefaultParameterValues = @{}
     foreach ($_tokencli_entry in $global:_tokencli.Variables) {
         _tokencli_unset $_tokencli_entry.Split(' ')[1]
     }
@@ -185,7 +186,7 @@ function global:tokencli_unhook {
     if ($global:_tokencli.Layers.Count -eq 0) {
         $_tokencli_names += '_tokencli_prompt', '_tokencli_read_line', '_tokencli_call',
             '_tokencli_exit_code', '_tokencli_restore_exit_code'
-        Microsoft.PowerShell.Utility\Remove-Variable _tokencli -Scope Global
+        Microsoft.PowerShell.Utility\Remove-Variable _tokencli -Scope Global -Force
     }
     foreach ($_tokencli_name in $_tokencli_names) {
         Microsoft.PowerShell.Management\Remove-Item -LiteralPath "function:$_tokencli_name"
@@ -195,9 +196,10 @@ function global:tokencli_unhook {
 # Wrap the functions, unless that was done, and add profiles to those whose variables are kept fresh.
 & {
     if (-not (Microsoft.PowerShell.Management\Test-Path variable:global:_tokencli)) {
-        $global:_tokencli = @{
+        # Read-only, so that `Remove-Variable *` leaves it, without which there would be no prompt.
+        Microsoft.PowerShell.Utility\Set-Variable _tokencli @{
             Profiles = @(); Variables = @(); Next = 0; Seen = 0; AfterLogout = $false; Layers = @{}; Last = 0
-        }
+        } -Scope Global -Option ReadOnly -WhatIf:$false -Confirm:$false -Verbose:$false
     }
     $env:_TOKENCLI_HOOK = "powershell @VERSION@ $PID" # `tokencli doctor` reads it
     foreach ($_tokencli_name in @(@PROFILES@)) {
