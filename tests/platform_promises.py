@@ -12,7 +12,7 @@ PLACES = ("Linux", "Wine", "PowerShell 7 on Linux")
 """Where tests run: the table's columns."""
 NOT_RUN = "not run"
 DOCUMENTED = (
-    "Access lists on NTFS, and files that a virus scanner holds open",
+    "access lists on NTFS, and files that a virus scanner holds open",
     "scheduled tasks, SecretManagement and the logs of PowerShell on Windows",
     "Windows PowerShell 5.1 (hook, completion, recipes), and its execution policy",
     "Git Bash itself; WSL with secrets, programs and browsers of Windows",

@@ -52,6 +52,7 @@ def run(*words: str) -> Result:
     return Result(done.returncode, done.stdout, done.stderr)
 
 
+@pytest.mark.promise("macOS: the program's own decisions, with fakes of system calls", "Linux")
 def test_no_token_gets_into_a_directory_in_memory(sandbox: Sandbox, memory: Path) -> None:
     """It is fetched once and read from the store afterwards; there are no hot copies."""
     first = run("get", "groupid")
@@ -93,6 +94,7 @@ def test_a_command_can_read_the_token_from_a_descriptor() -> None:
     assert done.out == run("get", "groupid").out.rstrip("\n")
 
 
+@pytest.mark.promise("macOS: the program's own decisions, with fakes of system calls", "Linux")
 @pytest.mark.usefixtures("sandbox")
 def test_doctor_knows_the_system() -> None:
     """It asks for no D-Bus session and no runtime directory, and names the Keychain."""

@@ -55,7 +55,7 @@ def list_items(windows: Windows) -> dict[str, tuple[int, int]]:
 
 
 @pytest.mark.promise(
-    "Secrets of any length, and of profiles that differ only in case, in the platform's keyring",
+    "secrets of any length, and of profiles that differ only in case, in the platform's keyring",
     "Wine",
 )
 def test_secrets_are_stored_used_and_deleted(windows: Windows, clients: Sandbox) -> None:
@@ -99,7 +99,7 @@ def test_secrets_are_stored_used_and_deleted(windows: Windows, clients: Sandbox)
     assert list_items(windows) == {}
 
 
-@pytest.mark.promise("The system's proxy setting is used, and named by `doctor`", "Wine")
+@pytest.mark.promise("the system's proxy setting is used, and named by `doctor`", "Wine")
 def test_the_proxy_setting_of_the_registry_is_used(windows: Windows, clients: Sandbox) -> None:
     """With its exceptions, and after what the environment says."""
     config = windows.work / "config.toml"

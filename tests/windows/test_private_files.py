@@ -31,7 +31,7 @@ def list_modes(folder: Path) -> set[tuple[bool, int]]:
 
 @pytest.mark.promise("files with tokens have access lists with their user alone", "Wine")
 @pytest.mark.promise(
-    'store = "file" encrypts tokens with DPAPI, and what 0.1 left in clear text', "Wine"
+    '`store = "file"` encrypts tokens with DPAPI, and what 0.1 left in clear text', "Wine"
 )
 def test_stored_tokens_are_private_and_encrypted(windows: Windows, sandbox: Sandbox) -> None:
     """Nobody else can open a file; clear text is replaced, and another user's data named."""

@@ -75,7 +75,7 @@ def config(windows: Windows) -> dict[str, str]:
 
 
 @pytest.mark.promise(
-    "Exit statuses of 32 bits, pipes without a reader, batch files as secret commands, NUL as stdin",
+    "exit statuses of 32 bits, pipes without a reader, batch files as secret commands, NUL as stdin",
     "Wine",
 )
 def test_programs_and_pipes(windows: Windows, config: dict[str, str]) -> None:
@@ -118,7 +118,7 @@ def console(windows: Windows, config: dict[str, str]) -> Callable[..., dict[str,
     return run
 
 
-@pytest.mark.promise("Prompts in a console, with stdout there or in a file; Ctrl-C at each", "Wine")
+@pytest.mark.promise("prompts in a console, with stdout there or in a file; Ctrl-C at each", "Wine")
 @pytest.mark.parametrize("redirect", [(), (1,)], ids=["console", "file"])
 def test_prompts_in_a_console(
     console: Callable[..., dict[str, Any]], redirect: tuple[int, ...]

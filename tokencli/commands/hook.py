@@ -11,7 +11,7 @@ from tokencli.commands.options import CommonOptions, common_options
 from tokencli.fastpath.hooks import HOOK_SHELLS, render_hook_script
 
 
-@common_options(examples=[shell.example for shell in HOOK_SHELLS.values()])
+@common_options(examples=[*dict.fromkeys(shell.example for shell in HOOK_SHELLS.values())])
 def hook(
     common: CommonOptions,
     shell: Annotated[str, typer.Argument(metavar="SHELL", help=f"{', '.join(HOOK_SHELLS)}.")],

@@ -32,7 +32,7 @@ class FilePlatform(ABC):
 
     @abstractmethod
     def open_private_file(self, path: str, flags: int) -> int:
-        """Open a file, which is neither followed as a link nor waited for; raises OSError.
+        """Open a file without following a link or waiting for a writer; raises OSError.
 
         `flags` are those of `os.open`. No other user can open a file that is created, at any moment.
         """
@@ -47,7 +47,7 @@ class FilePlatform(ABC):
 
     @abstractmethod
     def close_directory(self, path: str) -> None:
-        """Take a directory, and on Windows the files in it, from all other users; raises OSError."""
+        """Deny other users access to a directory, and on Windows to the files in it; raises OSError."""
 
     @abstractmethod
     def find_access(self, file: str | int) -> FileAccess:

@@ -1,4 +1,4 @@
-"""Linux, and WSL, whose user sits at Windows."""
+"""Linux, including WSL."""
 
 import sys
 

@@ -104,7 +104,7 @@ class Posix(PosixFiles, Platform, ABC):
         return error.errno == errno.EPIPE
 
     def watch_console(self) -> None:
-        """Do nothing: SIGHUP says it."""
+        """Do nothing: the system sends SIGHUP."""
 
     def list_candidates(self, name: str, path: str | None) -> list[str]:
         if os.sep in name or not name:

@@ -72,7 +72,7 @@ class PosixFiles(FilePlatform):
         return path
 
     def explain_file_error(self, error: OSError, path: str) -> None:
-        """Return None: the number tells it."""
+        """Return None: `error.errno` tells it."""
 
     def encrypt(self, data: bytes) -> bytes:
         return data

@@ -162,6 +162,9 @@ def test_items_of_other_programs_are_used_as_written_in_windows() -> None:
     assert items.names == {"Corp VPN"}
 
 
+@pytest.mark.promise(
+    "macOS: secrets of another server are found, with a fake of the Keychain", "Linux"
+)
 def test_macos_finds_the_secret_of_another_server() -> None:
     """Nothing can be listed there, so the names are recorded: the secret isn't sent, and is deleted."""
     items = FakeKeychain()
