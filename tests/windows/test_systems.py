@@ -53,6 +53,7 @@ def test_a_profile_from_add_to_remove(windows: Windows, sandbox: Sandbox) -> Non
     edit = ("profiles", "edit", "own", "--client-id", GroupId.profile_values["client_id"])
     done = windows.tokencli(*edit, env=env)
     assert done.code == 0, done
+    assert (windows.work / "own.toml").stat().st_mode & 0o007 == 0
     secrets = "\ufeff{password}\r\n{client_secret}\r\n".format(**GroupId.secrets).encode()
     login = windows.tokencli("login", "own", "--stdin", env=env, stdin=secrets)
     assert login.code == 0, login

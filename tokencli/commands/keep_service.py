@@ -372,7 +372,7 @@ class KeepService:
         problem = run_with_limit(self._options.command, environ, self._options.command_timeout)
         if problem is not None:
             self._metrics.counts["command_failures"] += 1
-            write_stderr_line(f"error: {self._options.command[0]!r} of --exec {problem}")
+            write_stderr_line(f"error: '{self._options.command[0]}' of --exec {problem}")
 
     def _write_metrics(self) -> None:
         labels = {"profile": self._profile.name, "path": str(self._options.path)}

@@ -219,7 +219,7 @@ _Piece = bytes | _SizedFile | Iterator[bytes]
 
 def _unreadable_error(path: str, error: Exception) -> UsageError:
     reason = error.strerror if isinstance(error, OSError) else "it is not a file name"
-    return UsageError(f"can't read the file {path[:200]!r}: {reason}")
+    return UsageError(f"can't read the file '{path[:200]}': {reason}")
 
 
 def _read_data(

@@ -123,7 +123,7 @@ def _require_directory(path: str) -> None:
         directory.stat()
     except FileNotFoundError:
         raise StorageError(
-            f"can't write the file {path[:200]!r}: its directory does not exist",
+            f"can't write the file '{path[:200]}': its directory does not exist",
             fix=user_shell().create_private_directory(str(directory)),
         ) from None
     except (OSError, ValueError) as error:
@@ -132,7 +132,7 @@ def _require_directory(path: str) -> None:
 
 def _write_error(path: str, error: Exception) -> StorageError:
     reason = error.strerror if isinstance(error, OSError) else "it is not a file name"
-    return StorageError(f"can't write the file {path[:200]!r}: {reason}")
+    return StorageError(f"can't write the file '{path[:200]}': {reason}")
 
 
 class _TerminalText:

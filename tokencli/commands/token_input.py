@@ -174,7 +174,7 @@ def _read_pasted_text(
         return decode_input(read_stdin("the token", MAX_INPUT_BYTES, app))
     if not _is_existing_path(what):
         if _PATH_START.match(what):
-            raise UsageError(f"can't read the file {what!r}: it doesn't exist")
+            raise UsageError(f"can't read the file '{what}': it doesn't exist")
         if not re.fullmatch(PROFILE_NAME_PATTERN, what) or decode_token(what).kind != "opaque":
             return None if what in _profile_names(app) else PastedToken(what)
         return None
@@ -184,7 +184,7 @@ def _read_pasted_text(
         with Path(what).open("rb") as file:
             return decode_input(file.read(MAX_INPUT_BYTES))
     except OSError as error:
-        raise UsageError(f"can't read the file {what!r}: {error.strerror}") from None
+        raise UsageError(f"can't read the file '{what}': {error.strerror}") from None
 
 
 def _is_existing_path(what: str) -> bool:

@@ -312,7 +312,7 @@ def _read_bytes(app: App, source: str, what: str) -> bytes:
                 return file.read(MAX_INPUT_BYTES)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not a file name"
-            raise UsageError(f"can't read the file {source!r}: {reason}") from None
+            raise UsageError(f"can't read the file '{source}': {reason}") from None
     return read_stdin(what, MAX_INPUT_BYTES, app)
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tokencli import platforms
 from tokencli.config import toml_edit
 from tokencli.config.config_file import (
     expand_path,
@@ -341,10 +342,13 @@ def _drop_empty_tables(value: Any) -> Any:
 
 
 def _replace_file(path: Path, old: str | None, text: str) -> None:
-    """Replace the file atomically, keeping its mode; a symlink stays and its target is replaced."""
+    """Replace the file atomically, keeping its mode; a symlink stays and its target is replaced.
+
+    On Windows, a file that others can't read stays closed to them.
+    """
     target = path.resolve()
     try:
-        mode = stat.S_IMODE(target.stat().st_mode) if old is not None else 0o600
+        mode = _find_mode(target) if old is not None else 0o600
         if old is None:
             make_private_dirs(target.parent)
         _require_unchanged(path, old)
@@ -360,6 +364,14 @@ def _replace_file(path: Path, old: str | None, text: str) -> None:
         if error.cause:  # it is about token stores
             error.cause = "--config or TOKENCLI_CONFIG can name a file on another file system"
         raise
+
+
+def _find_mode(path: Path) -> int:
+    """Return the mode for a file that replaces another one; on Windows modes say nothing."""
+    platform = platforms.current()
+    if platform.has_modes:
+        return stat.S_IMODE(path.stat().st_mode)
+    return 0o644 if platform.find_access(str(path)).is_open else 0o600
 
 
 def _require_unchanged(path: Path, old: str | None) -> None:

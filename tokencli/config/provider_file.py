@@ -38,7 +38,7 @@ def read_provider_text(path: str) -> str:
             return file.read(MAX_CONFIG_BYTES)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ConfigError(f"{path[:200]!r} can't be read: {reason}") from None
+        raise ConfigError(f"'{path[:200]}' can't be read: {reason}") from None
 
 
 @dataclass(frozen=True, slots=True)

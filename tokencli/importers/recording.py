@@ -40,7 +40,7 @@ def read_token_requests(path: str) -> list[Imported]:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         which = str(getattr(error, "filename", None) or path)
-        raise ConfigError(f"{which[:200]!r} can't be read: {reason}") from None
+        raise ConfigError(f"'{which[:200]}' can't be read: {reason}") from None
     return parse_file(_check_size(files[""])) if "" in files else parse_folder(files)
 
 

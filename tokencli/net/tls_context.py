@@ -114,7 +114,7 @@ def load_client_certificate(
         context.load_cert_chain(certificate.cert_file, certificate.key_file, passphrase)
     except (ssl.SSLError, ValueError) as error:
         if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
-            reason = f"is not the key of {certificate.cert_file[:200]!r}"
+            reason = f"is not the key of '{certificate.cert_file[:200]}'"
             raise _certificate_error(certificate.key_file, reason, connection) from None
         if passphrase_requested:
             raise _passphrase_error(certificate, connection) from None
@@ -199,7 +199,7 @@ def _ca_error(origin: str, path: Path, reason: str, connection: Connection) -> C
         use = shell.set_variable(origin, f"{path}.pem") if is_variable else connection.edit_command(f"ca_file={target}")  # fmt: skip
         fix = shell.chain(convert, use)
     return ConfigError(
-        f"the CA file {str(path)[:200]!r} (from {origin}) {reason}; nothing was sent",
+        f"the CA file '{str(path)[:200]}' (from {origin}) {reason}; nothing was sent",
         cause="the CA's certificate belongs there, in PEM format",
         fix=fix,
     )
@@ -231,7 +231,7 @@ def _passphrase_error(certificate: ClientCertificate, connection: Connection) ->
         else "the profile has no key_passphrase"
     )
     return CredentialsError(
-        f"the key {certificate.key_file[:200]!r} of the client certificate is encrypted, and {reason};"
+        f"the key '{certificate.key_file[:200]}' of the client certificate is encrypted, and {reason};"
         " nothing was sent",
         fix=f"{connection.edit_command()} --secret key_passphrase=file:PATH",
     )
@@ -239,6 +239,6 @@ def _passphrase_error(certificate: ClientCertificate, connection: Connection) ->
 
 def _certificate_error(path: str, reason: str, connection: Connection) -> ConfigError:
     return ConfigError(
-        f"can't use the client certificate: {path[:200]!r} {reason}; nothing was sent",
+        f"can't use the client certificate: '{path[:200]}' {reason}; nothing was sent",
         fix=connection.edit_command("client_cert=PATH", "client_key=PATH"),
     )

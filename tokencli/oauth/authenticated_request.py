@@ -107,7 +107,7 @@ def read_signing_certificate(profile: Profile) -> bytes:
         return Path(path).read_bytes()
     except OSError as error:
         raise ConfigError(
-            f"can't read the certificate {path[:200]!r} of profile {profile.name!r}:"
+            f"can't read the certificate '{path[:200]}' of profile {profile.name!r}:"
             f" {error.strerror}",
             fix=user_shell().list_path(path),
         ) from None

@@ -2,7 +2,8 @@
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import ClassVar
@@ -13,7 +14,7 @@ from tokencli.models import Secret, SecretRef
 from tokencli.protocols import Interaction, Terminal, WaitStatus
 from tokencli.secret_sources import MAX_SECRET_BYTES, normalize_secret
 from tokencli.shell_words import quote
-from tokencli.system.child_process import find_program, wait_for_child
+from tokencli.system.child_process import explain_no_program, find_program, wait_for_child
 from tokencli.system.signals import defer_signals
 from tokencli.system.timeout import run_with_timeout
 
@@ -78,12 +79,12 @@ class CommandSource:
             raise _command_error(ref, "printed too much to be a secret")
         if code != 0:
             raise _command_error(ref, platforms.current().describe_exit(code))
-        source = f"the output of the command {ref.target[0]!r}"
+        source = f"the output of the command '{ref.target[0]}'"
         return normalize_secret(raw, source, first_line=True)
 
     def _describe_wait(self, ref: SecretRef) -> WaitStatus:
         return WaitStatus(
-            f"waiting for the {ref.name} from the command {ref.target[0]!r}", self._timeout
+            f"waiting for the {ref.name} from the command '{ref.target[0]}'", self._timeout
         )
 
     def _start_process(self, ref: SecretRef, *, interactive: bool) -> subprocess.Popen[bytes]:
@@ -106,21 +107,37 @@ class CommandSource:
         program, cause = ref.target[0], None
         candidates = platforms.current().list_candidates(program, self._environ.get("PATH"))
         is_missing = "\0" not in program and not any(map(os.path.exists, candidates))
-        if isinstance(error, FileNotFoundError) and is_missing:
+        fix: str | None = f"command:{quote('pass show x')}"
+        if (obstacle := explain_no_program(program)) is not None and is_missing:
+            reason = obstacle
+        elif isinstance(error, FileNotFoundError) and is_missing:
             reason = "does not exist"
             cause = "it is run without a shell, so it must be a program in PATH"
+            if path := self._find_unquoted_path(ref.target):
+                cause = f"{path} has spaces, so it must be in double quotation marks"
+                fix = quote(f'command:"{path}"') if ref.target == tuple(path.split(" ")) else None
         else:
             reason = f"can't be run: {getattr(error, 'strerror', None) or 'not a command'}"
         return CredentialsError(
-            f"can't read the {ref.name} of profile {ref.profile!r}: the command {program!r} {reason}",
+            f"can't read the {ref.name} of profile {ref.profile!r}: the command '{program}' {reason}",
             cause=cause,
-            fix=f"tokencli profiles edit {ref.profile} --secret {ref.name}=command:{quote('pass show x')}",
+            fix=fix and f"tokencli profiles edit {ref.profile} --secret {ref.name}={fix}",
         )
+
+    def _find_unquoted_path(self, words: Sequence[str]) -> str | None:
+        """Return the program whose path was split at its spaces, if there is one."""
+        for count in range(2, len(words) + 1):
+            path = " ".join(words[:count])
+            with suppress(OSError, ValueError):
+                if os.path.dirname(words[0]):  # noqa: PTH120 - a string
+                    find_program(path, self._environ)
+                    return path
+        return None
 
 
 def _command_error(ref: SecretRef, outcome: str) -> CredentialsError:
     return CredentialsError(
-        f"can't read the {ref.name} of profile {ref.profile!r}: the command {ref.target[0]!r} {outcome}",
+        f"can't read the {ref.name} of profile {ref.profile!r}: the command '{ref.target[0]}' {outcome}",
         cause="run the command yourself to see what it prints",
         fix=f"tokencli profiles show {ref.profile}",
     )

@@ -125,7 +125,7 @@ def find_program(name: str, environ: Mapping[str, str]) -> str:
     for each in existing:
         if os.access(each, os.X_OK) and not os.path.isdir(each):  # noqa: PTH112 - a string
             return each
-    is_there = bool(existing) and os.path.exists(existing[0])  # noqa: PTH110 - likewise
+    is_there = os.path.exists(existing[0]) if existing else explain_no_program(name) is not None  # noqa: PTH110 - likewise
     number = errno.EACCES if is_there else errno.ENOENT
     raise OSError(number, os.strerror(number), name)
 
@@ -220,8 +220,10 @@ def build_start_error(program: str, error: OSError, path: str | None) -> UsageEr
     """Return the error that says why a command could not be run; `path` is the child's PATH."""
     candidates = platforms.current().list_candidates(program, path)
     found = next(filter(os.path.lexists, candidates), None)
-    what = f"command {program!r}"
+    what = f"command '{program}'"
     if found is None:
+        if (obstacle := explain_no_program(program)) is not None:
+            return UsageError(f"{what}: can't be run", cause=f"it {obstacle}")
         is_path = program in candidates or os.path.dirname(program)  # noqa: PTH120 - a string
         where = "there is no such file" if is_path else "no directory in PATH has it"
         return UsageError(f"{what}: not found", cause=where if program else None)
@@ -236,6 +238,15 @@ def build_start_error(program: str, error: OSError, path: str | None) -> UsageEr
         return UsageError(f"{what}: can't be run", cause=f"{found} is not executable", fix=fix)
     reason = (error.strerror or "permission denied").lower()
     return UsageError(f"{what}: can't be run", cause=f"{found}: {reason}")
+
+
+def explain_no_program(path: str) -> str | None:
+    """Say why something that exists isn't run as a program: Windows goes by the ends of names."""
+    if not os.path.dirname(path) or "\0" in path or not os.path.exists(path):  # noqa: PTH110, PTH120
+        return None
+    if os.path.isdir(path):  # noqa: PTH112 - a string
+        return "is a directory"
+    return "is not a program: PATHEXT lists the extensions of those"
 
 
 def _explain_missing_part(file: Path) -> str:

@@ -12,10 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.unit.platforms.fakes import EVERYONE, READ, FakeWindows
+from tokencli import platforms
 from tokencli.config import edit, toml_edit
 from tokencli.config.config_lock import hold_config_lock
 from tokencli.config.load import Config, load_config
 from tokencli.errors import ConfigError, StorageError, UsageError
+from tokencli.platforms.windows import Windows
 from tokencli.system import private_files
 
 TEXT = """# my endpoints
@@ -230,6 +233,19 @@ def test_mode_is_kept(path: Path) -> None:
     path.chmod(0o644)
     edit.set_default_profile(config(path), "b")
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def test_a_private_file_stays_private_on_windows(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There a new file would get the directory's access list; modes say nothing."""
+    fake = FakeWindows()
+    monkeypatch.setattr(platforms, "PLATFORM", Windows(fake))
+    edit.set_default_profile(config(path), "b")
+    fake.grant(path, (EVERYONE, READ))
+    edit.set_default_profile(config(path), "a")
+    drafts = [each for name, each in fake.created.items() if ".draft" in name]
+    assert [each is not None for each in drafts] == [True, False]
 
 
 def test_symlink_is_kept(path: Path, tmp_path: Path) -> None:

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.unit.platforms.fakes import FakeWindows
+from tokencli import platforms
 from tokencli.platforms.linux import Linux
 from tokencli.platforms.windows import CLOSING_EVENTS, Windows, quote_for_batch
+from tokencli.system.child_process import build_start_error, exit_status_of, find_program
 from tokencli.system.companion import read_start_time
 
 
@@ -44,6 +46,26 @@ def test_a_name_is_completed_by_pathext(windows: Windows) -> None:
     assert folders == [r"C:\bin", r"C:\Program Files\x", r"D:\tools"]
     assert windows.list_candidates("az.cmd", r"C:\bin")[0] == r"C:\bin\az.cmd"
     assert windows.list_candidates("az", None) == []
+
+
+def test_what_is_no_program_is_named(
+    windows: Windows, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A directory, or a file with another extension, is there; the status is 126, not 127."""
+    monkeypatch.setattr(platforms, "PLATFORM", windows)
+    monkeypatch.setattr(Windows, "list_candidates", lambda *_: [str(tmp_path / "x.exe")])
+    file = tmp_path / "notes.txt"
+    file.touch()
+    causes = {
+        tmp_path: "it is a directory",
+        file: "it is not a program: PATHEXT lists the extensions of those",
+        tmp_path / "gone": "there is no such file",
+    }
+    for path, cause in causes.items():
+        with pytest.raises(OSError) as caught:
+            find_program(str(path), {})
+        assert exit_status_of(caught.value) == (127 if "gone" in path.name else 126)
+        assert build_start_error(str(path), caught.value, None).cause == cause
 
 
 @pytest.mark.parametrize(

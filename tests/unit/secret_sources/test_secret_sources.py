@@ -186,6 +186,20 @@ def test_a_command_that_fails_is_named(argv: tuple[str, ...], words: str) -> Non
     assert "canary" not in caught.value.message
 
 
+@pytest.mark.parametrize("has_argument", [False, True])
+def test_an_unquoted_path_with_spaces_is_named(tmp_path: Path, has_argument: bool) -> None:
+    """The fix quotes it, unless there are arguments, which may hold a secret."""
+    program = tmp_path / "My Tools" / "get it"
+    program.parent.mkdir()
+    program.touch(0o700)
+    words = (*str(program).split(" "), *(["canary"] if has_argument else []))
+    with pytest.raises(CredentialsError) as caught:
+        read("command", *words)
+    assert caught.value.cause == f"{program} has spaces, so it must be in double quotation marks"
+    assert (caught.value.fix is None) is has_argument
+    assert has_argument or f'command:"{program}"' in str(caught.value.fix)
+
+
 def test_a_command_that_hangs_is_killed_with_its_children(tmp_path: Path) -> None:
     """After the timeout the command and its children are gone, even if only a child holds stdout."""
     noted = tmp_path / "pid"
