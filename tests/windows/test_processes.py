@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.windows.wine import Windows
+from tokencli.sandbox.server import Sandbox
 
 CTRL_C = "<Ctrl-C>"
 """What `console_session` takes for Ctrl-C."""
@@ -29,7 +30,7 @@ client_secret = { command = ["vault", "a&b", 'say "hi"', "C:\\\\x y\\\\"] }
 """
 PROGRAMS = r"""
 import json, os, subprocess, sys
-tokencli = sys.argv[1]
+tokencli, sandbox_config = sys.argv[1:]
 
 def run(*words, **options):
     options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, **options}
@@ -49,7 +50,9 @@ own = "import os; print(len(os.environ['ACCESS_TOKEN']), flush=True); os._exit(-
 shown = "import os; print('<' + os.environ['ACCESS_TOKEN'] + '>'); raise SystemExit(9)"
 print(json.dumps({
     "exec": run("sandbox", "--", "tokencli", "exec", "groupid", "--var", "ACCESS_TOKEN", "--", python, "-c", own),
-    "mask": run("sandbox", "--", "tokencli", "exec", "groupid", "--var", "ACCESS_TOKEN", "--mask", "--", python, "-c", shown),
+    "mask": run(
+        "exec", "groupid", "--config", sandbox_config, "--var", "ACCESS_TOKEN", "--mask", "--", python, "-c", shown
+    ),
     "missing": run("sandbox", "--", "no-such-program"),
     "help": run_without_reader("get", "--help"),
     "nul": run("get", "typed", stdin=subprocess.DEVNULL),
@@ -61,7 +64,7 @@ print(json.dumps({
 @pytest.fixture
 def config(windows: Windows) -> dict[str, str]:
     """Return the variables of a configuration whose secrets are typed, or come from a batch file."""
-    file = windows.work / "config.toml"
+    file = windows.work / "own.toml"
     file.write_text(CONFIG, encoding="utf-8")
     vault = windows.work / "vault.cmd"
     words = ["a&b", 'say "hi"', "C:\\x y\\"]
@@ -78,12 +81,13 @@ def config(windows: Windows) -> dict[str, str]:
     "exit statuses of 32 bits, pipes without a reader, batch files as secret commands, NUL as stdin",
     "Wine",
 )
-def test_programs_and_pipes(windows: Windows, config: dict[str, str]) -> None:
+def test_programs_and_pipes(windows: Windows, config: dict[str, str], sandbox: Sandbox) -> None:
     """Statuses are passed on whole, a reader that has gone is no error, and nothing waits at NUL."""
     script = windows.work / "programs.py"
     script.write_text(PROGRAMS, encoding="utf-8")
     tokencli = "C:\\Python311\\Scripts\\tokencli.exe"
-    done = windows.run("python", windows.path(script), tokencli, env=config, timeout=200)
+    running = windows.configure(sandbox, "file")["TOKENCLI_CONFIG"]
+    done = windows.run("python", windows.path(script), tokencli, running, env=config, timeout=200)
     assert done.code == 0, done
     seen: dict[str, list[Any]] = json.loads(done.out)
     assert seen["exec"][0] == 0xC000013A, seen["exec"]

@@ -56,6 +56,7 @@ ENVIRONMENT = {
     "WINEDEBUG": "-all",
     "WINEDLLOVERRIDES": "mscoree,mshtml,winemenubuilder.exe=",
     "PYTHONDONTWRITEBYTECODE": "1",
+    "PYDANTIC_DISABLE_PLUGINS": "1",  # there are none; looking for them is a tenth of a start
     "LC_ALL": "C.UTF-8",  # how Wine reads arguments and names of files
 }
 
