@@ -309,6 +309,24 @@ $minute = ($global:_tokencli.Next - [DateTime]::UtcNow.Ticks) / 10000000
         assert line.startswith("tokencli: error: ")
 
 
+def test_output_that_is_not_readable_is_told(place: World) -> None:
+    """With a console in UTF-16, which programs don't print, no line of the program is understood."""
+    text = f"""
+$null = prompt
+{SHOW}
+$encoding = [Console]::OutputEncoding
+[Console]::OutputEncoding = [System.Text.Encoding]::Unicode
+{LATE}
+$told = prompt 6>&1
+[Console]::OutputEncoding = $encoding
+"$($told[0])"
+{SHOW}
+"""
+    first, told, second = hooked(text, place).splitlines()
+    assert (first, second) == (f"<{P}> <>", "<> <>")
+    assert told.endswith("is not readable in the encoding of the console")
+
+
 def test_an_inherited_variable_is_removed_as_well(place: World) -> None:
     """A value that another shell left behind doesn't survive a renewal that fails."""
     place.environ["P_TOKEN"] = "old"

@@ -77,7 +77,8 @@ function global:_tokencli_renew {
         $_tokencli_options += '--after-logout'
     }
     $_tokencli_state.AfterLogout = $false
-    $_tokencli_state.Next = [DateTime]::UtcNow.Ticks + 600000000 # a minute, after a failure
+    $_tokencli_retry = [DateTime]::UtcNow.Ticks + 600000000 # a minute, after a failure
+    $_tokencli_state.Next = $_tokencli_retry
     $_tokencli_before = $_tokencli_state.Variables
     $_tokencli_state.Variables = @()
     try {
@@ -89,6 +90,10 @@ function global:_tokencli_renew {
             if ($global:LASTEXITCODE -ne 0) {
                 Microsoft.PowerShell.Utility\Write-Host (
                     "tokencli: error: no variable was renewed (exit code $global:LASTEXITCODE)")
+            } elseif ($_tokencli_state.Next -eq $_tokencli_retry) {
+                Microsoft.PowerShell.Utility\Write-Host (
+                    'tokencli: error: no variable was renewed, because what tokencli printed is not readable ' +
+                    'in the encoding of the console')
             }
         } else {
             Microsoft.PowerShell.Utility\Write-Host (
