@@ -139,7 +139,7 @@ def test_login_in_a_browser(
     """login opens $BROWSER and reports the result; then get prints the token, refresh renews it."""
     write_config(
         oidc_provider.profile(
-            "corp",
+            "signin",
             method="none",
             grant="authorization_code",
             token_url=None,
@@ -147,14 +147,14 @@ def test_login_in_a_browser(
             **OFFLINE,
         )
     )
-    login = tokencli("login", "corp")
+    login = tokencli("login", "signin")
     assert (login.code, login.out) == (0, ""), login.err
     assert "scope openid offline_access email" in login.err
     assert "with a refresh token" in login.err
     assert "You can close this page" in browser.read_text()
-    first = tokencli("get", "corp")
+    first = tokencli("get", "signin")
     assert (first.code, len(first.out.split())) == (0, 1), first.err
-    renewed = tokencli("refresh", "corp")
+    renewed = tokencli("refresh", "signin")
     assert renewed.code == 0, renewed.err
     assert renewed.out != first.out
     granted = [event["grant_type"] for event in oidc_provider.events()[-2:]]
@@ -175,7 +175,7 @@ def test_authorization_code_with_every_client_auth(
     """A confidential client authenticates itself in the token request."""
     write_config(
         oidc_provider.profile(
-            "corp",
+            "signin",
             method=method,
             grant="authorization_code",
             token_url=None,
@@ -183,7 +183,7 @@ def test_authorization_code_with_every_client_auth(
             scope='"openid"',
         )
     )
-    login = tokencli("login", "corp")
+    login = tokencli("login", "signin")
     assert login.code == 0, login.err
     ran("oidc-provider", "authorization_code", method)
 
@@ -196,25 +196,25 @@ def test_get_needs_interactive_to_sign_in(
 ) -> None:
     """Without --interactive or the profile's `interactive`, get fails and opens nothing."""
     words = oidc_provider.profile(
-        "corp",
+        "signin",
         method="client_secret_basic",
         grant="authorization_code",
         authorization_url=f'"{oidc_provider.url("authorization")}"',
         scope='"openid"',
     )
     write_config(words)
-    refused = tokencli("get", "corp")
+    refused = tokencli("get", "signin")
     assert (refused.code, refused.out) == (4, "")
-    assert "tokencli login corp" in refused.err
+    assert "tokencli login signin" in refused.err
     assert not browser.exists()
 
-    told = tokencli("get", "corp", "--interactive")
+    told = tokencli("get", "signin", "--interactive")
     assert (told.code, len(told.out.split())) == (0, 1), told.err
     assert "canary-noise" not in told.out
-    assert tokencli("get", "corp").out == told.out
-    assert tokencli("logout", "corp").code == 0
+    assert tokencli("get", "signin").out == told.out
+    assert tokencli("logout", "signin").code == 0
     write_config(words + "interactive = true\n")
-    assert tokencli("get", "corp").code == 0
+    assert tokencli("get", "signin").code == 0
 
 
 def test_pushed_authorization_request(
@@ -225,7 +225,7 @@ def test_pushed_authorization_request(
 ) -> None:
     """RFC 9126: with par = true the URL has a reference only; without it, the server refuses."""
     words = oidc_provider.profile(
-        "corp",
+        "signin",
         method="none",
         grant="authorization_code",
         client_id='"par"',
@@ -234,13 +234,13 @@ def test_pushed_authorization_request(
         scope='"openid"',
     )
     write_config(words + "par = true\n")
-    login = tokencli("login", "corp")
+    login = tokencli("login", "signin")
     assert login.code == 0, login.err
     assert "request_uri=urn" in login.err
     assert "code_challenge" not in login.err
     write_config(words)
-    assert tokencli("logout", "corp").code == 0
-    refused = tokencli("login", "corp")
+    assert tokencli("logout", "signin").code == 0
+    refused = tokencli("login", "signin")
     assert refused.code == 5
     assert "Pushed Authorization Request" in refused.err
 
@@ -253,13 +253,13 @@ def test_denied_consent(
 ) -> None:
     """The error arrives in the redirect and ends the wait: exit code 5, nothing stored."""
     write_config(_public(oidc_provider, "authorization_code"))
-    with run_in_terminal("login", "corp", "--no-browser", BROWSER="false") as login:
+    with run_in_terminal("login", "signin", "--no-browser", BROWSER="false") as login:
         address = login.until(r"(https://\S+)\r?\n")[1]
         Person(oidc_provider.ca_file, denies=True).follow(address)
         assert login.end() == 5
         assert "access_denied" in login.said
         assert "the person said no" in login.said
-    assert tokencli("get", "corp").code == 4
+    assert tokencli("get", "signin").code == 4
 
 
 def test_redirect_pasted_over_ssh(
@@ -269,7 +269,7 @@ def test_redirect_pasted_over_ssh(
 ) -> None:
     """The remote browser ends at a URL it can't open; pasting that URL completes the login."""
     write_config(_public(oidc_provider, "authorization_code"))
-    with run_in_terminal("login", "corp", SSH_CONNECTION="192.0.2.1 1 192.0.2.2 22") as login:
+    with run_in_terminal("login", "signin", SSH_CONNECTION="192.0.2.1 1 192.0.2.2 22") as login:
         address = login.until(r"(https://\S+)\r?\n")[1]
         login.until("paste its whole address here")
         login.until("waiting for you to sign in.* of 5 min")
@@ -278,7 +278,7 @@ def test_redirect_pasted_over_ssh(
         login.type(Person(oidc_provider.ca_file).authorize(address))
         assert login.end() == 0, login.said
         assert "login succeeded" in login.said
-    assert tokencli("get", "corp").code == 0
+    assert tokencli("get", "signin").code == 0
 
 
 def test_device_code(
@@ -288,7 +288,7 @@ def test_device_code(
 ) -> None:
     """RFC 8628: URL, code and QR code are shown; the token arrives after the code was entered."""
     write_config(_public(oidc_provider, "device_code"))
-    with run_in_terminal("login", "corp", TERM="xterm-256color", LC_ALL="C.UTF-8") as login:
+    with run_in_terminal("login", "signin", TERM="xterm-256color", LC_ALL="C.UTF-8") as login:
         place = login.until(r"open this URL on any device: (https://\S+)\r")[1]
         code = login.until(r"type this code there: (\S+)\r")[1]
         login.until("[█▀▄]{20}")
@@ -296,7 +296,7 @@ def test_device_code(
         Person(oidc_provider.ca_file).approve_device(place, code)
         assert login.end() == 0, login.said
         assert "with a refresh token" in login.said
-    assert tokencli("get", "corp").code == 0
+    assert tokencli("get", "signin").code == 0
     ran("oidc-provider", "device_code", "none")
 
 
@@ -311,7 +311,7 @@ def test_device_code_with_every_client_auth(
     """A confidential client authenticates itself in every request."""
     write_config(
         oidc_provider.profile(
-            "corp",
+            "signin",
             method=method,
             grant="device_code",
             token_url=None,
@@ -319,7 +319,7 @@ def test_device_code_with_every_client_auth(
             scope='"openid"',
         )
     )
-    with run_in_terminal("login", "corp") as login:
+    with run_in_terminal("login", "signin") as login:
         place = login.until(r"open this URL on any device: (https://\S+)\r")[1]
         code = login.until(r"type this code there: (\S+)\r")[1]
         Person(oidc_provider.ca_file).approve_device(place, code)
@@ -334,7 +334,7 @@ def test_denied_device_code(
 ) -> None:
     """Any error other than pending and slow_down ends the wait: exit code 5."""
     write_config(_public(oidc_provider, "device_code"))
-    with run_in_terminal("login", "corp") as login:
+    with run_in_terminal("login", "signin") as login:
         place = login.until(r"open this URL on any device: (https://\S+)\r")[1]
         code = login.until(r"type this code there: (\S+)\r")[1]
         with suppress(AssertionError):  # the server shows its form again and again
@@ -350,9 +350,9 @@ def test_one_login_at_a_time(
 ) -> None:
     """During a login others fail at once; after Ctrl-C nothing blocks them."""
     write_config(_public(oidc_provider, "authorization_code"))
-    with run_in_terminal("login", "corp", "--no-browser") as login:
+    with run_in_terminal("login", "signin", "--no-browser") as login:
         port = login.until(r"redirect_uri=http%3A%2F%2F127\.0\.0\.1%3A(\d+)")[1]
-        for command in (("login", "corp", "--wait", "5m"), ("get", "corp")):
+        for command in (("login", "signin", "--wait", "5m"), ("get", "signin")):
             other = tokencli(*command)
             assert other.code == 4
             assert f"is in progress (process {login.process.pid})" in other.err
@@ -362,7 +362,7 @@ def test_one_login_at_a_time(
         assert login.end() == 130
         assert "tokencli: interrupted" in login.said
         assert "Traceback" not in login.said
-    after = tokencli("get", "corp")
+    after = tokencli("get", "signin")
     assert (after.code, "in progress" in after.err) == (4, False)
     import socket
 
@@ -379,10 +379,10 @@ def test_login_without_terminal_and_browser(
     for grant in ("authorization_code", "device_code"):
         write_config(_public(oidc_provider, grant))
         for options in ((), ("--no-input",)):
-            done = tokencli("login", "corp", *options)
+            done = tokencli("login", "signin", *options)
             assert (done.code, done.out) == (4, "")
             assert "neither a browser nor a terminal" in done.err
-        assert tokencli("get", "corp", "--interactive").code == 4
+        assert tokencli("get", "signin", "--interactive").code == 4
 
 
 def test_issuer_mismatch(
@@ -394,14 +394,14 @@ def test_issuer_mismatch(
     before = len(oidc_provider.events())
     write_config(
         oidc_provider.profile(
-            "corp",
+            "signin",
             method="client_secret_basic",
             grant="client_credentials",
             token_url=None,
             issuer=f'"{oidc_provider.issuer}/"',
         )
     )
-    done = tokencli("get", "corp")
+    done = tokencli("get", "signin")
     assert (done.code, done.out) == (7, "")
     assert "another issuer" in done.err
     assert len(oidc_provider.events()) == before
@@ -410,5 +410,5 @@ def test_issuer_mismatch(
 def _public(server: OidcProvider, grant: str) -> str:
     """Return a profile of the public client that has only the issuer."""
     return server.profile(
-        "corp", method="none", grant=grant, token_url=None, issuer=f'"{server.issuer}"', **OFFLINE
+        "signin", method="none", grant=grant, token_url=None, issuer=f'"{server.issuer}"', **OFFLINE
     )
