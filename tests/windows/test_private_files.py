@@ -116,6 +116,12 @@ def test_odd_state_directories(windows: Windows, sandbox: Sandbox) -> None:
     shutil.rmtree(windows.home / "AppData" / "Local" / "tokencli" / "hot")
     assert windows.tokencli("get", "socialid", env=env).out == first.out
     assert sandbox.database.token_requests == 1
+    far = Path(windows.work, *(["d" * 90] * 3), "config.toml")
+    shutil.copy(config, far)
+    env_far = {"TOKENCLI_CONFIG": windows.path(far)}
+    edited = windows.tokencli("profiles", "use", "socialid", env=env_far)
+    assert edited.code == 0, edited
+    assert 'default_profile = "socialid"' in far.read_text(encoding="utf-8")
     config.write_text(f"state_dir = 'Q:\\none'\n{text}", encoding="utf-8")
     missing = windows.tokencli("get", "socialid", env=env)
     assert missing.code == 8, missing

@@ -346,7 +346,7 @@ def _replace_file(path: Path, old: str | None, text: str) -> None:
 
     On Windows, a file that others can't read stays closed to them.
     """
-    target = path.resolve()
+    target = path.resolve() if path.is_symlink() else path
     try:
         mode = _find_mode(target) if old is not None else 0o600
         if old is None:
