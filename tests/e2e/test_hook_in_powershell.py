@@ -25,6 +25,8 @@ P, Q = TOKENS["p"], TOKENS["q.2"]
 LOAD = "tokencli hook powershell {} | Out-String | Invoke-Expression"
 SHOW = "/bin/sh -c 'echo \"<$P_TOKEN> <$Q_TOKEN>\"'"
 LATE = "$global:_tokencli.Next = 0"
+LIFETIME_S = 10
+"""Of tokens that expire at an open prompt: long enough for a line to use a new one in time."""
 STRICT = """\
 Set-StrictMode -Version Latest
 $ErrorActionPreference = 'Stop'
@@ -470,20 +472,20 @@ def read_token(file: Path) -> tuple[str, float]:
     "`hook powershell` renews variables while the user types", "PowerShell 7 on Linux"
 )
 def test_three_expiries_with_the_user_typing(place: World) -> None:
-    """Each line finds a valid token, also one that was typed at a prompt which stood for longer.
+    """Each line finds a valid token, also one that was typed before the token expired.
 
     `$?` and `$LASTEXITCODE` stay, through renewals before prompts and before lines.
     """
     file = place.root / "token"
     write = f"$env:ACCESS_TOKEN | Set-Content {file}"
     tokens = []
-    with Sandbox(lifetime=5) as sandbox:
+    with Sandbox(lifetime=LIFETIME_S) as sandbox:
         place.config.write_text(sandbox.render_config(state_dir=str(place.state)))
         with powershell.Session(place.environ, start=LOAD.format("groupid")) as session:
             for number in range(3):
                 session.enter(f"/bin/sh -c 'exit {number + 3}'")
                 session.type('"$? $LAST')
-                time.sleep(5.5)  # the prompt stands until the token has expired
+                time.sleep(LIFETIME_S + 0.5)  # the token expires while the prompt is open
                 assert f"False {number + 3}" in session.enter('EXITCODE"; ' + write)
                 token, left = read_token(file)
                 assert left > 0
@@ -493,14 +495,14 @@ def test_three_expiries_with_the_user_typing(place: World) -> None:
 
 
 def test_a_line_finds_a_token_that_was_renewed_for_it(place: World) -> None:
-    """A prompt that stood until the token had expired makes no difference to the line typed there."""
+    """It doesn't matter that the token expired while the prompt was open."""
     file = place.root / "token"
-    with Sandbox(lifetime=4) as sandbox:
+    with Sandbox(lifetime=LIFETIME_S) as sandbox:
         place.config.write_text(sandbox.render_config(state_dir=str(place.state)))
         with powershell.Session(place.environ, start=LOAD.format("groupid")) as session:
             session.enter(f"$env:ACCESS_TOKEN | Set-Content {file}")
             first, _ = read_token(file)
-            time.sleep(4.5)
+            time.sleep(LIFETIME_S + 0.5)
             session.enter(f"$env:ACCESS_TOKEN | Set-Content {file}")
             second, left = read_token(file)
     assert left > 0
