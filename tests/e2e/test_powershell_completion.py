@@ -239,7 +239,6 @@ def test_the_session_stays_as_it_was(constrained: bool, trouble: str, place: Wor
     assert ({"p", "q.2"} <= {match.text for match in offered}) == (trouble == "none")
 
 
-@pytest.mark.promise("scripts in the grammar of Windows PowerShell 5.1", "PowerShell 7 on Linux")
 def test_the_command_of_the_help_installs_it(place: World) -> None:
     """It creates the profile script and its folder, and can be added to a script with other lines."""
     install = INSTALL_COMMANDS["powershell"]
@@ -251,6 +250,7 @@ def test_the_command_of_the_help_installs_it(place: World) -> None:
     assert (done.stdout, done.stderr) == ("Decode and explain a token.\n", "")
 
 
+@pytest.mark.promise("scripts in the grammar of Windows PowerShell 5.1", "PowerShell 7 on Linux")
 def test_script_has_no_newer_syntax() -> None:
     """It has only what Windows PowerShell 5.1 parses, and is ASCII, as that reads files without a mark."""
     text = (FOLDER / FILES["powershell"]).read_text(encoding="ascii")

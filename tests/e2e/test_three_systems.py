@@ -39,6 +39,7 @@ def right_secrets(system: str) -> str:
     return "".join(f"{load_system(system).secrets[name]}\n" for name in SECRETS[system])
 
 
+@pytest.mark.promise("profiles add, edit and remove; login and logout", "Linux")
 @pytest.mark.promise(
     "GroupID, Screening Eagle and Social-ID NOW over HTTPS, tokens in the platform's keyring",
     "Linux",
