@@ -1,7 +1,7 @@
 """A real PowerShell: scripts run in it, and an interactive session in a pseudo-terminal.
 
 It is `pwsh` on PATH, or else the one in `shared/pwsh` beside the repository. Without either, the
-tests that need it are left out, in CI as well: no package registry has a PowerShell.
+tests that need it are left out, in CI as well, because Debian has no package of it.
 """
 
 import fcntl
@@ -170,7 +170,7 @@ class Session:
         """Wait until a text is on the screen so many times, and return everything shown.
 
         Raises:
-            AssertionError: it isn't within a minute, or PowerShell has ended.
+            AssertionError: it isn't within LIMIT_S, or PowerShell has ended.
         """
         deadline = monotonic() + LIMIT_S
         while self.text.count(expected) < count:
