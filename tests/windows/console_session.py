@@ -136,7 +136,7 @@ def run(task_path: Path) -> dict[str, Any]:
         else:
             os.write(keys, typed.encode())
     KERNEL.WaitForSingleObject(process, int(1000 * max(end - time.monotonic(), 0)))
-    time.sleep(0.3)
+    time.sleep(1.0)  # until all that it wrote is shown
     report = json.loads(task_path.with_suffix(".report").read_text(encoding="utf-8"))
     return {**report, "screen": read_text(shown)}
 

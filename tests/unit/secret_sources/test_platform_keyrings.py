@@ -264,13 +264,13 @@ def test_loading_libraries_is_no_part_of_the_time(monkeypatch: pytest.MonkeyPatc
 
     def load_slowly() -> FakeCredentials:
         if not loaded:
-            time.sleep(1.0)
+            time.sleep(2.0)
             loaded.append(FakeCredentials())
         return loaded[0]
 
     loaded: list[FakeCredentials] = []
     monkeypatch.setattr("tokencli.secret_sources.credential_manager.load_calls", load_slowly)
-    ring = OsKeyring({}, FakeTerminal(), timeout=0.5)
+    ring = OsKeyring({}, FakeTerminal(), timeout=1.5)
     assert ring.get_item("tokencli:corp:password", "jdoe") is None
 
 
