@@ -29,7 +29,7 @@ main()
 
 @pytest.fixture
 def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A directory in memory, which a Linux would use."""
+    """A directory in memory, which Linux would use."""
     with memory_folder() as directory:
         monkeypatch.setenv("XDG_RUNTIME_DIR", str(directory))
         monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)

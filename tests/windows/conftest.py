@@ -27,7 +27,7 @@ def windows(installed_windows: Windows) -> Iterator[Windows]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave these tests to a step of their own."""
+    """Mark these tests as a long suite."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker("long")

@@ -1,4 +1,4 @@
-"""Run a program in a console of its own, type into it, and report what it showed.
+"""Run a program in its own console, type into it, and report what it showed.
 
 It is run by Python for Windows. Its argument is the path of a JSON object: `command`, `steps` (each
 a text to wait for and the keys that are typed then), and `redirect`, the descriptors that are files

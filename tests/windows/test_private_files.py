@@ -34,7 +34,7 @@ def list_modes(folder: Path) -> set[tuple[bool, int]]:
     '`store = "file"` encrypts tokens with DPAPI, and what 0.1 left in clear text', "Wine"
 )
 def test_stored_tokens_are_private_and_encrypted(windows: Windows, sandbox: Sandbox) -> None:
-    """Nobody else can open a file; clear text is replaced, and another user's data named."""
+    """Nobody else can open a file; clear text is replaced, and an error names another user's data."""
     env = windows.configure(sandbox, "file")
     state = windows.home / "AppData" / "Local" / "tokencli"
 

@@ -118,7 +118,7 @@ def test_advice_is_for_the_shell(windows: Windows) -> None:
 
 @pytest.mark.promise("hook scripts for bash and fish", "Wine")
 def test_scripts_for_shells(windows: Windows) -> None:
-    """All are printed, as there are no user IDs and no copies in memory that they could need."""
+    """They are printed although Windows has no user IDs and no directory in memory."""
     for command, shell in (("hook", "bash"), ("hook", "fish")):
         done = windows.tokencli(command, shell)
         assert (done.code, done.err) == (0, ""), done

@@ -207,7 +207,7 @@ def build_wheel(folder: Path) -> Path:
 
 
 class Windows:
-    r"""A Windows of one's own, as a context manager: C: is copied, the system files are shared.
+    r"""A private copy of the installation, as a context manager: C: is copied, the system files are shared.
 
     Python is in C:\Python311. `install` puts the wheel there with pip for Windows.
     """
@@ -333,7 +333,7 @@ class Windows:
         return {"TOKENCLI_CONFIG": self.path(config)}
 
     def kill(self, program: str) -> None:
-        """End all processes of a program, without a word to them (TerminateProcess)."""
+        """End all processes of a program by TerminateProcess, which they can't handle."""
         done = self.run("taskkill", "/f", "/im", program)
         assert done.code == 0, done
 
