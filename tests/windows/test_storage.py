@@ -110,7 +110,8 @@ def test_get_recovers_from_a_kill(windows: Windows, sandbox: Sandbox) -> None:
         start_new_session=True,
     )
     deadline = time.monotonic() + 60
-    while not sandbox.database.token_requests and time.monotonic() < deadline:
+    while not sandbox.database.token_requests:
+        assert time.monotonic() < deadline
         assert killed.poll() is None, killed.communicate()
         time.sleep(0.1)
     windows.kill("tokencli.exe")

@@ -122,6 +122,7 @@ def test_scripts_for_shells(windows: Windows) -> None:
     for command, shell in (("hook", "bash"), ("hook", "fish")):
         done = windows.tokencli(command, shell)
         assert (done.code, done.err) == (0, ""), done
+        assert "tokencli_unhook" in done.out
         assert done.out.isascii()
 
 
