@@ -55,7 +55,7 @@ def list_items(windows: Windows) -> dict[str, tuple[int, int]]:
 
 
 @pytest.mark.promise(
-    "secrets of any length, and of profiles that differ only in case, in the platform's keyring",
+    "long secrets, and those of profiles whose names differ only in case, in the platform's keyring",
     "Wine",
 )
 def test_secrets_are_stored_used_and_deleted(windows: Windows, clients: Sandbox) -> None:

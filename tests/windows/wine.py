@@ -343,3 +343,7 @@ def _copy(path: Path, target: Path) -> None:
         shutil.copytree(path, target, symlinks=True)
     else:
         shutil.copy2(path, target, follow_symlinks=False)
+
+
+if __name__ == "__main__":  # `.ci/run` makes it before any test's time runs
+    print(installation())
