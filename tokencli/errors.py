@@ -59,7 +59,7 @@ def add_config(fix: str, config: str) -> str:
     words = command.split()
     if words[:1] != ["tokencli"] or words[1:2] == ["help"]:
         return fix
-    if {"--config", "--help", "--", "&&", "<", ">"} & {*words}:
+    if {"--config", "--help", "--", "&&", "($?)", "<", ">"} & {*words}:
         return fix
     from tokencli.shell_words import quote  # start-up cost
 

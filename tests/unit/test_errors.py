@@ -15,6 +15,10 @@ from tokencli.errors import TokencliError
         ),
         ("tokencli get p && ls", "tokencli get p && ls"),
         ("tokencli get --config c.toml p | cat", "tokencli get --config c.toml p | cat"),
+        (  # as PowerShell chains commands
+            "tokencli profiles edit p --unset scope; if ($?) { tokencli login p }",
+            "tokencli profiles edit p --unset scope; if ($?) { tokencli login p }",
+        ),
         ("export TOKEN", "export TOKEN"),
         (None, None),
     ],
