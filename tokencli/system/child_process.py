@@ -120,7 +120,7 @@ def _start(
 
 def find_program(name: str, environ: Mapping[str, str]) -> str:
     """Return the path of a program; raises OSError."""
-    candidates = platforms.current().list_candidates(name, environ.get("PATH", os.defpath))
+    candidates = platforms.current().list_candidates(name, environ.get("PATH"))
     existing = [*filter(os.path.lexists, candidates)]
     for each in existing:
         if os.access(each, os.X_OK) and not os.path.isdir(each):  # noqa: PTH112 - a string

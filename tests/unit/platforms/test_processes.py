@@ -48,6 +48,18 @@ def test_a_name_is_completed_by_pathext(windows: Windows) -> None:
     assert windows.list_candidates("az", None) == []
 
 
+def test_without_path_no_program_is_found(
+    windows: Windows, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`os.defpath` of Windows begins with the working directory."""
+    monkeypatch.setattr(platforms, "PLATFORM", windows)
+    monkeypatch.setattr(os, "defpath", f"{tmp_path};C:\\bin")
+    (tmp_path / "az.cmd").touch(mode=0o755)
+    monkeypatch.setattr(ntpath, "join", os.path.join)  # so that the file would be found
+    with pytest.raises(FileNotFoundError):
+        find_program("az.cmd", {})
+
+
 def test_what_is_no_program_is_named(
     windows: Windows, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
