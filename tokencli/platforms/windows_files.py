@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 from tokencli.errors import StorageError
 from tokencli.platforms.file_access import FileAccess, FilePlatform
+from tokencli.platforms.platform import is_remote
 from tokencli.platforms.windows_privacy import (
     ENCRYPTED_HEAD,
     ENTROPY,
@@ -188,6 +189,14 @@ class WindowsFiles(FilePlatform):
         except OSError as error:
             if getattr(error, "winerror", None) in _DAMAGED:
                 raise ValueError("damaged") from None
+            if is_remote(
+                os.environ
+            ):  # a logon without a password, e.g. SSH with a key, has no keys
+                raise StorageError(
+                    f"can't decrypt {path}: Windows can't use the key in this SSH session",
+                    cause="it needs your password: connect with the password instead of an SSH key"
+                    f" ({error.strerror or error})",
+                ) from None
             raise StorageError(
                 f"can't decrypt {path}: Windows no longer has the key",
                 cause="it was copied from another machine, or an administrator has reset your password"

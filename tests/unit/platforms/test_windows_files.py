@@ -119,8 +119,11 @@ def test_clear_text_of_0_1_is_read_and_encrypted(calls: FakeWindows, tmp_path: P
     assert store.load(KEY) == stored()
 
 
-def test_what_another_user_encrypted_is_named(calls: FakeWindows, tmp_path: Path) -> None:
-    """Another user, another machine and damage are three different things."""
+def test_what_another_user_encrypted_is_named(
+    calls: FakeWindows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another user, another machine, an SSH session and damage are four different things."""
+    monkeypatch.delenv("SSH_CONNECTION", raising=False)
     store = file_store(tmp_path / "state")
     store.save(stored())
     path = token_file(tmp_path / "state")
@@ -136,6 +139,10 @@ def test_what_another_user_encrypted_is_named(calls: FakeWindows, tmp_path: Path
     with pytest.raises(StorageError, match="no longer has the key") as error:
         store.load(KEY)
     assert "another machine" in (error.value.cause or "")
+    monkeypatch.setenv("SSH_CONNECTION", "192.0.2.1 1 192.0.2.2 22")
+    with pytest.raises(StorageError, match="in this SSH session") as error:
+        store.load(KEY)
+    assert error.value.fix is None  # the file is good elsewhere
     calls.has_key = True
     path.write_bytes(data.replace(b"blob", b"bl0b"))
     assert store.load(KEY) is None
