@@ -121,7 +121,7 @@ class _WindowsShell(PosixShell):
     curl = "curl.exe"  # in Windows PowerShell, `curl` is another command
     legacy_encoding = ("the code page of Western Europe", "windows-1252")
 
-    def export_variable(self, name: str) -> str | None:  # noqa: ARG002
+    def export_variable(self, name: str) -> str | None:  # noqa: ARG002 - for other shells
         """Return None: what the syntax of another shell means isn't known here."""
         return None
 
@@ -184,11 +184,11 @@ class CmdShell(_WindowsShell):
         """Return the command that sets the variables which `export` prints."""
         return f"for /f \"delims=\" %i in ('tokencli export {profile} --shell cmd') do @call %i"
 
-    def replace_in_variable(self, name: str, replacements: Mapping[str, str]) -> str | None:  # noqa: ARG002
+    def replace_in_variable(self, name: str, replacements: Mapping[str, str]) -> str | None:  # noqa: ARG002 - for other shells
         """Return None: cmd.exe can't replace every character."""
         return None
 
-    def read_file(self, path: str) -> str | None:  # noqa: ARG002
+    def read_file(self, path: str) -> str | None:  # noqa: ARG002 - for other shells
         """Return None: cmd.exe has no such syntax."""
         return None
 
@@ -197,7 +197,7 @@ class CmdShell(_WindowsShell):
         command = PowerShell().convert_to_utf8(path, encoding)
         return f'powershell -NoProfile -Command "{command}"'
 
-    def ask_variable(self, name: str, label: str, login_shell: str = "") -> str | None:  # noqa: ARG002
+    def ask_variable(self, name: str, label: str, login_shell: str = "") -> str | None:  # noqa: ARG002 - for other shells
         """Return None: `set /p` would show what is typed."""
         return None
 
@@ -268,7 +268,7 @@ class PowerShell(_WindowsShell):
         # Windows PowerShell has no &&, and after `$x = a` it would belong to what is assigned.
         return f"{first}; if ($?) {{ {self.chain(*others)} }}" if others else first
 
-    def ask_variable(self, name: str, label: str, login_shell: str = "") -> str | None:  # noqa: ARG002
+    def ask_variable(self, name: str, label: str, login_shell: str = "") -> str | None:  # noqa: ARG002 - for other shells
         """Return the command that asks for a variable's value without echo."""
         if not self.is_legacy:
             return f"$env:{name} = Read-Host -MaskInput '{label}'"

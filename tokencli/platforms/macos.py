@@ -34,7 +34,7 @@ def _run_scutil() -> str:
 
     command = ["/usr/sbin/scutil", "--proxy"]
     try:
-        done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=5)  # noqa: S603
+        done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=5)  # noqa: S603 - no input
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.decode(errors="replace")

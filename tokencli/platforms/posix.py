@@ -160,7 +160,7 @@ class Posix(PosixFiles, Platform, ABC):
         """
         home = self.find_home()
         usual = [] if home is None else [f"{home}/{self.state_parent}/tokencli"]
-        return [*usual, f"/tmp/tokencli-{os.geteuid()}"]  # noqa: S108
+        return [*usual, f"/tmp/tokencli-{os.geteuid()}"]  # noqa: S108 - see above
 
     def is_process_running(self, process_id: int) -> bool:
         try:

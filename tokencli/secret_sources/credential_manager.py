@@ -23,10 +23,10 @@ _NOT_FOUND = 1168
 class CredentialCalls(Protocol):
     """The functions of `win32cred`; each raises an exception with `winerror`."""
 
-    def CredRead(self, TargetName: str, Type: int) -> dict[str, Any]: ...  # noqa: D102
-    def CredWrite(self, Credential: dict[str, Any]) -> None: ...  # noqa: D102
-    def CredDelete(self, TargetName: str, Type: int) -> None: ...  # noqa: D102
-    def CredEnumerate(self, Filter: str) -> list[dict[str, Any]]: ...  # noqa: D102
+    def CredRead(self, TargetName: str, Type: int) -> dict[str, Any]: ...  # noqa: D102 - see the class
+    def CredWrite(self, Credential: dict[str, Any]) -> None: ...  # noqa: D102 - see the class
+    def CredDelete(self, TargetName: str, Type: int) -> None: ...  # noqa: D102 - see the class
+    def CredEnumerate(self, Filter: str) -> list[dict[str, Any]]: ...  # noqa: D102 - see the class
 
 
 class CredentialManager:

@@ -242,7 +242,7 @@ def build_start_error(program: str, error: OSError, path: str | None) -> UsageEr
 
 def explain_no_program(path: str) -> str | None:
     """Say why something that exists isn't run as a program: Windows goes by the ends of names."""
-    if not os.path.dirname(path) or "\0" in path or not os.path.exists(path):  # noqa: PTH110, PTH120
+    if not os.path.dirname(path) or "\0" in path or not os.path.exists(path):  # noqa: PTH110, PTH120 - a string
         return None
     if os.path.isdir(path):  # noqa: PTH112 - a string
         return "is a directory"
