@@ -1,10 +1,10 @@
-"""Print a cached token or the profile names with only sys, os and time imported.
+"""Print a cached token or the profile names with only sys, os and time imported, on Windows also ctypes.
 
 Runs of the full program leave records in the user's runtime directory, or on Windows encrypted on the
-disk; `fastpath.records` writes them. A record is used only if all of this is certain: its folder and file are private to the user,
-the configuration hasn't changed since it was written, and the token is still fresh. In any doubt
-the functions return None, and the full program runs, which prints the same bytes. Nothing here
-writes, locks or prompts.
+disk; `fastpath.records` writes them. A record is used only if all of this is certain: its folder and
+file are private to the user, the configuration hasn't changed since it was written, and the token is
+still fresh. In any doubt the functions return None, and the full program runs, which prints the same
+bytes. Nothing here writes, locks or prompts.
 
 A record is text, one item per line: its format and kind, the configuration's path
 and stamp, the name, and the data of that kind. All of it is written twice, so that shell builtins

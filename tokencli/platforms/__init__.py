@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def select_platform(name: str) -> "Platform":
-    """Return the platform with this `sys.platform`; one that is unknown is taken for a Linux."""
+    """Return the platform with this `sys.platform`; an unknown one is treated as Linux."""
     if name == "win32":
         from tokencli.platforms.windows import Windows
 

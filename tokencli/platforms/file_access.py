@@ -28,7 +28,7 @@ class FilePlatform(ABC):
     has_modes: ClassVar[bool] = True
     """Whether a file has an owner and a mode, or else an access list."""
     other_store: ClassVar[str]
-    """What to do if a file system is no good for tokens, for the cause of an error."""
+    """What to do if a file system can't hold tokens, for the cause of an error."""
 
     @abstractmethod
     def open_private_file(self, path: str, flags: int) -> int:

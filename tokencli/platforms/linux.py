@@ -40,9 +40,8 @@ class Linux(Posix):
         import ctypes
 
         try:
-            timex = ctypes.create_string_buffer(
-                512
-            )  # larger than struct timex; modes = 0 only reads
+            # Larger than struct timex; modes = 0 only reads.
+            timex = ctypes.create_string_buffer(512)
             state = ctypes.CDLL(None).adjtimex(timex)
         except (OSError, AttributeError):
             return None

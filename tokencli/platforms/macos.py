@@ -1,4 +1,4 @@
-"""macOS, by Apple's documentation: it has not been run."""
+"""macOS, written by Apple's documentation; it has not been run there."""
 
 import sys
 

@@ -50,7 +50,7 @@ class ProxySettings(NamedTuple):
 
 
 class Platform(FilePlatform, ABC):
-    """One operating system. Its classes differ in nothing but what is declared here.
+    """One operating system. Platforms differ only in what is declared here.
 
     A class gets the system calls that the others don't have as an argument, so that tests run it
     anywhere with a fake of them.
@@ -67,7 +67,7 @@ class Platform(FilePlatform, ABC):
     uses_xdg_directories: ClassVar[bool] = False
     """Whether files are where the XDG Base Directory Specification says."""
     has_memory_directories: ClassVar[bool] = False
-    """Whether it can be told of a directory that it is the user's own and in memory only."""
+    """Whether a directory can be recognized as the user's own and in memory only."""
     has_descriptor_paths: ClassVar[bool]
     """Whether a program can open a descriptor that it got from its parent as /dev/fd/N."""
 
@@ -172,9 +172,9 @@ class Platform(FilePlatform, ABC):
     has_windows_shells: ClassVar[bool] = False
     """Whether the user's shell may be PowerShell or cmd.exe, which no variable names."""
     shell: ClassVar[str | None]
-    """The shell that runs a text without `#!`, as execvp does."""
+    """The shell that runs an executable text without `#!`, as execvp does; None if there is none."""
     replaces_processes: ClassVar[bool]
-    """Whether a process can become another program, for which its parent waits on (execve)."""
+    """Whether a process can be replaced by another program (execve), for which its parent then waits."""
     end_of_input: ClassVar[str]
     """The keys that end what is typed at a terminal."""
     needs_term: ClassVar[bool]
@@ -203,7 +203,7 @@ class Platform(FilePlatform, ABC):
 
     @abstractmethod
     def is_foreground(self, descriptor: int) -> bool:
-        """Tell whether a terminal may be written to and read, as it isn't another job's now."""
+        """Tell whether this process may use a terminal now: not while it is another job's."""
 
     def read_typed(self, seconds: float) -> str:
         """Return what is typed within so many seconds, as `WindowsCalls` describes it."""
@@ -238,7 +238,7 @@ class Platform(FilePlatform, ABC):
 
     @abstractmethod
     def is_reader_gone(self, error: OSError) -> bool:
-        """Tell whether a write failed because nobody reads the pipe any more."""
+        """Tell whether a write failed because the pipe no longer has a reader."""
 
     @abstractmethod
     def watch_console(self) -> None:
@@ -277,7 +277,7 @@ class Platform(FilePlatform, ABC):
 
     @abstractmethod
     def end_by_signal(self, number: int) -> None:
-        """End this process by the signal that has ended a child, if processes are ended so here."""
+        """End this process by the signal that ended a child, if this system has such signals."""
 
     @abstractmethod
     def describe_exit(self, status: int) -> str:
@@ -293,7 +293,7 @@ class Platform(FilePlatform, ABC):
 
     @abstractmethod
     def wait_for_reader(self, descriptor: int, seconds: float) -> bool:
-        """Wait for so long, or until nobody reads the pipe any more; tell whether somebody does."""
+        """Wait for so long, or until the pipe has no reader any more; tell whether it has one."""
 
     @abstractmethod
     def sync_file(self, descriptor: int) -> None:

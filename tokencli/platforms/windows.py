@@ -1,4 +1,4 @@
-"""Windows, by its documentation and under Wine."""
+"""Windows, written by its documentation and run under Wine."""
 
 import errno
 import os
@@ -182,7 +182,7 @@ class Windows(WindowsFiles, Platform):
         return True
 
     def is_same_output(self, first: int, second: int) -> bool:
-        """Take all consoles for one; pipes have no number by which they could be told apart."""
+        """Treat all consoles as one. Pipes have no number that identifies them."""
         if self.is_terminal(first) and self.is_terminal(second):
             return True
         return os.fstat(first).st_ino != 0 and os.path.sameopenfile(first, second)
@@ -388,7 +388,7 @@ class Windows(WindowsFiles, Platform):
         return {"creationflags": _CREATE_NO_WINDOW}
 
     def lock_file(self, descriptor: int) -> None:
-        """Lock one byte far behind the content, since nobody could read a byte that is locked."""
+        """Lock one byte far behind the content, because a locked byte can't be read."""
         self.calls.lock_byte(descriptor, 1 << 30)
 
     def wait_for_reader(self, descriptor: int, seconds: float) -> bool:
@@ -423,7 +423,7 @@ class _Job(NamedTuple):
 def quote_for_batch(argument: str) -> str:
     r"""Return an argument that cmd.exe passes to a batch file as one, as Rust's library does it.
 
-    Inside of quotation marks cmd.exe takes everything literally but `"`, which is doubled, and `%`. In
+    Inside quotation marks cmd.exe takes everything literally but `"`, which is doubled, and `%`. In
     front of that stands a variable that is always empty, so that it can't begin the name of another.
     `\` is doubled only before a quotation mark.
 

@@ -156,8 +156,9 @@ class WindowsFileApi:
             _free(pointer)
 
     def read_access(self, file: str | int) -> tuple[str, list[_Grant] | None]:
-        """Return the owner of a file and who is granted which rights; None if everybody has all.
+        """Return the owner of a file and who is granted which rights.
 
+        Without an access list, everyone has all rights, and the second value is None.
         `file` is a descriptor, or a path whose last link is not followed. Owner and grantees are
         security identifiers (GetSecurityInfo).
         """

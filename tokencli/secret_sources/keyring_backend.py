@@ -32,7 +32,7 @@ _WINDOWS_PREFIX = "keyring.backends.Windows."
 def load_libraries(environ: Mapping[str, str]) -> None:
     """Load the libraries for the Credential Manager.
 
-    It is no part of a call's time: on a busy machine it takes longer than the answer of a keyring may.
+    It doesn't count towards a call's timeout, because it can take longer on a busy machine.
     """
     if platforms.current().has_credential_manager and not environ.get("PYTHON_KEYRING_BACKEND"):
         from tokencli.secret_sources.credential_manager import load_calls

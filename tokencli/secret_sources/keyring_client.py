@@ -40,7 +40,7 @@ _MAX_READS = 3
 _HEADER_START = '{"version": 1, "parts": '
 """What an item begins with that names chunks, so that other texts needn't be parsed."""
 _SPARE_ITEM = "new"
-"""Suffix of the item that holds a text while the one that it replaces may be deleted."""
+"""Suffix of the item that holds a new text while the old one is being replaced."""
 
 _loading_process: int | None = None
 """The process in which a backend's libraries were loaded."""

@@ -63,7 +63,7 @@ class OutputRelay:
         self.failure: OSError | None = None
         """Why output was lost; None if nothing was, or if its reader is gone."""
         self._changed = Condition()
-        """Notified when a stream has changed; what else happens to one holds its lock."""
+        """Notified when a stream has changed; its lock is held while one is changed or written to."""
         is_same = platforms.current().is_same_output
         for number in (1, 2):
             if not _is_open(number):
@@ -150,9 +150,8 @@ class OutputRelay:
             except BlockingIOError:
                 select.select([], [target], [])
             except OSError as error:
-                if (
-                    not platforms.current().is_reader_gone(error) and error.errno != errno.EIO
-                ):  # of a terminal that was closed
+                # EIO is the error of a terminal that was closed.
+                if error.errno != errno.EIO and not platforms.current().is_reader_gone(error):
                     self.failure = error
                 return False
         return True

@@ -169,7 +169,7 @@ class KeyringStore(LockedStore):
         username = f"{key}.{suffix}" if suffix else key
         if self._keyring.item_size_limit is None:
             return service, username
-        # On Windows the backend would move the first item for a second user name of a service.
+        # In the Credential Manager, a service has one item.
         return f"{service}:{username}", username
 
 

@@ -13,9 +13,7 @@ from tokencli.token_store import StoreContext
 _STORED_TOKENS: dict[str, StoredTokenSet] = {}
 _STARTED_REFRESHES: dict[str, Secret] = {}
 _CREDENTIAL_LOCKS: dict[str, RLock] = {}
-if hasattr(
-    os, "register_at_fork"
-):  # not on Windows; a forked child lacks the threads that hold them
+if hasattr(os, "register_at_fork"):  # a forked child lacks the threads that hold them
     os.register_at_fork(after_in_child=_CREDENTIAL_LOCKS.clear)
 
 
