@@ -241,12 +241,12 @@ def build_start_error(program: str, error: OSError, path: str | None) -> UsageEr
 
 
 def explain_no_program(path: str) -> str | None:
-    """Say why something that exists isn't run as a program: Windows goes by the ends of names."""
+    """Say why something that exists isn't run as a program: Windows goes by extensions."""
     if not os.path.dirname(path) or "\0" in path or not os.path.exists(path):  # noqa: PTH110, PTH120 - a string
         return None
     if os.path.isdir(path):  # noqa: PTH112 - a string
         return "is a directory"
-    return "is not a program: PATHEXT lists the extensions of those"
+    return "is not a program: PATHEXT does not list its extension"
 
 
 def _explain_missing_part(file: Path) -> str:

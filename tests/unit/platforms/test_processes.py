@@ -70,7 +70,7 @@ def test_what_is_no_program_is_named(
     file.touch()
     causes = {
         tmp_path: "it is a directory",
-        file: "it is not a program: PATHEXT lists the extensions of those",
+        file: "it is not a program: PATHEXT does not list its extension",
         tmp_path / "gone": "there is no such file",
     }
     for path, cause in causes.items():
