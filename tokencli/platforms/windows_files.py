@@ -161,7 +161,8 @@ class WindowsFiles(FilePlatform):
                 f"there is no drive {drive}" if drive.endswith(":") else f"{drive} can't be reached"
             )
         code = getattr(error, "winerror", None)
-        if code == _NAME_TOO_LONG or (code in _NOT_FOUND and len(path) > _MAX_PATH):
+        is_limited = len(path) > _MAX_PATH and not path.startswith("\\\\?\\")
+        if code == _NAME_TOO_LONG or (code in _NOT_FOUND and is_limited):
             return f"its path has {len(path)} characters, more than Windows allows here"
         return _REASONS.get(code or 0)
 

@@ -189,6 +189,15 @@ def test_errors_of_windows_have_their_own_reasons(path: str, code: int, reason: 
     assert Windows(FakeWindows()).explain_file_error(error, path) == reason
 
 
+def test_a_path_without_limit_is_not_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    r"""What is missing below `\\?\` is missing for another reason."""
+    monkeypatch.setattr(os.path, "exists", lambda _: True)
+    error = OSError(2, "The system cannot find the path specified")
+    error.winerror = 3  # type: ignore[attr-defined]  # exists on Windows alone
+    path = "\\\\?\\C:\\" + "x" * 300
+    assert Windows(FakeWindows()).explain_file_error(error, path) is None
+
+
 def test_creating_directories_ends_where_there_is_no_drive(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
