@@ -328,3 +328,14 @@ def quote(word: str) -> str:
 def join(words: Iterable[str]) -> str:
     """Return a command line of the user's shell that passes exactly these words."""
     return " ".join(map(user_shell().quote, words))
+
+
+def join_arguments(words: Iterable[str], *, is_windows: bool = os.name == "nt") -> str:
+    """Return a command as one text, which the platform's `split_command` divides again."""
+    if is_windows:
+        from subprocess import list2cmdline  # start-up cost
+
+        return list2cmdline(words)
+    import shlex  # likewise
+
+    return shlex.join(words)

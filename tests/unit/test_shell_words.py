@@ -10,7 +10,7 @@ import pytest
 
 from tests import powershell
 from tokencli.platforms import select_platform
-from tokencli.shell_words import CmdShell, PosixShell, PowerShell, find_shell
+from tokencli.shell_words import CmdShell, PosixShell, PowerShell, find_shell, join_arguments
 
 WORDS = (
     "plain", "two words", "", "it's", 'say "x"', "$HOME", "`id`", "$(id)", "a&b|c<d>e", "100%", "%PATH%",
@@ -60,6 +60,13 @@ def test_windows_powershell_gets_what_it_passes_on_unescaped() -> None:
             value = quoted[1:-1]
         built = f'"{value}"' if " " in value else value
         assert select_platform("win32").split_command(f"x.exe {built}")[1:] == [word]
+
+
+@pytest.mark.parametrize("name", ["linux", "win32"])
+def test_a_command_in_a_value_is_divided_again(name: str) -> None:
+    """The value of `--set secrets.password.command=…` is divided by the platform, not by the shell."""
+    text = join_arguments(WORDS, is_windows=name == "win32")
+    assert select_platform(name).split_command(text) == [*WORDS]
 
 
 def test_cmd_passes_on_what_is_quoted() -> None:

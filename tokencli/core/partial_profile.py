@@ -10,7 +10,7 @@ from tokencli.core.profile_options import KEY_OPTIONS, name_option
 from tokencli.errors import UsageError
 from tokencli.humanize import join_alternatives
 from tokencli.provider_schema import Field, Provider
-from tokencli.shell_words import join, quote
+from tokencli.shell_words import join_arguments, quote
 
 _DEFAULT_FIELDS = {
     "client_id": Field(ask="Client ID", help="the server's administrators register it"),
@@ -101,7 +101,7 @@ def show_assignment(key: str, value: Any) -> Iterator[str]:
         yield f"{name_option(key)} {quote(str(value))}"
     else:
         if isinstance(value, list | tuple):
-            text = join(value) if key.endswith(".command") else ",".join(value)
+            text = join_arguments(value) if key.endswith(".command") else ",".join(value)
         else:
             text = str(value).lower() if isinstance(value, bool) else str(value)
         yield f"--set {quote(f'{key}={text}')}"
