@@ -67,6 +67,10 @@ class PosixShell:
         """Return the command that deletes a file."""
         return f"rm {self.quote(path)}"
 
+    def remove_link(self, path: str) -> str:
+        """Return the command that deletes a link to a directory."""
+        return self.remove_file(path)
+
     def move_file(self, path: str, target: str) -> str:
         """Return the command that renames a file."""
         return f"mv {self.quote(path)} {self.quote(target)}"
@@ -136,6 +140,10 @@ class _WindowsShell(PosixShell):
     def remove_file(self, path: str) -> str:
         """Return the command that deletes a file."""
         return f"del {self.quote(path)}"
+
+    def remove_link(self, path: str) -> str:
+        """Return the command that deletes a link to a directory; `del` would delete the files there."""
+        return f"rmdir {self.quote(path)}"
 
     def move_file(self, path: str, target: str) -> str:
         """Return the command that renames a file."""

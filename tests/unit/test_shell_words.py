@@ -160,11 +160,12 @@ def test_windows_shells_get_no_unix_programs(shell: PosixShell) -> None:
         shell.append_to_variable("X", ",", "y"), shell.chain("a", "b"), shell.run_privately("openssl x"),
         shell.convert_to_utf8("C:\\a b", "UTF-16"), shell.example_path("ca.pem"), shell.load_variables("p"),
         str(shell.export_variable("X")), str(shell.read_file("x")), str(shell.ask_variable("X", "secret")),
-        str(shell.replace_in_variable("X", {"#": "%23"})),
+        str(shell.replace_in_variable("X", {"#": "%23"})), shell.remove_link("C:\\a b"),
     ]  # fmt: skip
     for line in lines:
         words = line.replace("tokencli export", "").replace("(", " ").split()
         assert not {"chmod", "export", "unset", "ls", "rm", "mv", "umask", "stty", "sed", "cat"} & {
             *words
         }
+    assert shell.remove_link("C:\\a b") == 'rmdir "C:\\a b"'  # not `del`, which follows it
     assert f"{shell.curl} -H {shell.quote('@-')}" in ('curl.exe -H "@-"',)

@@ -32,7 +32,7 @@ _REASONS_BY_ERRNO: Mapping[int, tuple[str, bool, str | None]] = {
     errno.EDQUOT: ("your disk quota is used up", False, "quota"),
     errno.EFBIG: ("the file size limit is reached", False, "ulimit -f unlimited"),
     errno.EROFS: ("the file system is read-only", True, None),
-    errno.ELOOP: ("it is a symbolic link", False, "remove"),
+    errno.ELOOP: ("it is a symbolic link", False, "remove_link"),
     errno.ENOTDIR: ("a file is in the way", False, "ls -ld {path} {parent}"),
     errno.EISDIR: ("a directory is in the way", False, "list"),
     errno.EACCES: ("permission denied", False, "list_parent"),
@@ -328,8 +328,8 @@ def _write_fix(fix: str | None, path: Path) -> str | None:
         return shell.list_path(str(path), "-la")
     if fix == "list_parent":
         return shell.list_path(str(path.parent), "-la")
-    if fix == "remove":
-        return shell.remove_file(str(path))
+    if fix == "remove_link":
+        return shell.remove_link(str(path))
     if fix is None or not shell.has_unix_tools:
         return None
     return fix.format(path=shell.quote(str(path)), parent=shell.quote(str(path.parent)))
