@@ -431,7 +431,8 @@ def quote_for_batch(argument: str) -> str:
         OSError: it contains a line break or a null character, which nothing can quote.
     """
     if any(char in argument for char in "\r\n\0"):
-        raise OSError(errno.EINVAL, "a batch file can't be given an argument with a line break")
+        problem = "a batch file can't be given an argument with a line break or a null character"
+        raise OSError(errno.EINVAL, problem)
     is_plain = all(
         (char.isascii() and char.isalnum()) or char in _SAFE_IN_BATCH or char > "\x9f"
         for char in argument

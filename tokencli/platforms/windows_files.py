@@ -48,7 +48,7 @@ _MAX_PLAIN_PATH = 140
 
 
 class FileCalls(Protocol):
-    """The functions of Windows for files and encryption; `WindowsApi` describes them."""
+    """The functions of Windows for files and encryption; `WindowsFileApi` describes them."""
 
     def user_sid(self) -> str: ...
 
