@@ -346,4 +346,4 @@ def _copy(path: Path, target: Path) -> None:
 
 
 if __name__ == "__main__":  # `.ci/run` makes it before any test's time runs
-    print(installation())
+    installation()
