@@ -136,7 +136,7 @@ def _child(argv: list[str], request: dict[str, Any], out: int, err: int) -> int:
     closed = request["stdout"] == "closed"
     sys.stdout = None if closed else os.fdopen(1, "w", encoding="utf-8")  # type: ignore[assignment]
     sys.__stdout__ = sys.stdout  # type: ignore[misc]
-    pwd.getpwuid = lambda uid: SimpleNamespace(pw_dir=request["home"], pw_name="jdoe")  # type: ignore[assignment,return-value]
+    pwd.getpwuid = lambda uid: SimpleNamespace(pw_dir=request["home"], pw_name="jdoe")  # type: ignore[assignment,return-value]  # a part of an entry
     real, later = time.time, request["later"]
     time.time = lambda: real() + later  # type: ignore[assignment]
     try:

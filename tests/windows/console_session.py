@@ -21,7 +21,7 @@ from ctypes import wintypes
 from pathlib import Path
 from typing import Any
 
-KERNEL = ctypes.WinDLL("kernel32", use_last_error=True)  # type: ignore[attr-defined]
+KERNEL = ctypes.WinDLL("kernel32", use_last_error=True)  # type: ignore[attr-defined]  # only Windows has it
 HANDLE, DWORD, POINTER = wintypes.HANDLE, wintypes.DWORD, ctypes.c_void_p
 PSEUDO_CONSOLE = 0x00020016
 EXTENDED_STARTUP_INFO = 0x00080000
@@ -150,7 +150,7 @@ def run_inner(task_path: Path) -> None:
     arguments = (wintypes.LPCWSTR, DWORD, DWORD, POINTER, DWORD, DWORD, HANDLE)
     open_file = declare("CreateFileW", HANDLE, *arguments)
     ends = [
-        msvcrt.open_osfhandle(open_file(name, 0xC0000000, 3, None, 3, 0, None), 0)  # type: ignore[attr-defined]
+        msvcrt.open_osfhandle(open_file(name, 0xC0000000, 3, None, 3, 0, None), 0)  # type: ignore[attr-defined]  # only Windows has it
         for name in ("CONIN$", "CONOUT$", "CONOUT$")
     ]
     files = {}

@@ -117,7 +117,7 @@ def console(windows: Windows, config: dict[str, str]) -> Callable[..., dict[str,
         session = windows.path(Path(__file__).with_name("console_session.py"))
         done = windows.run("python", session, windows.path(task), env=config, timeout=90)
         assert done.code == 0, done
-        return json.loads(done.out)  # type: ignore[no-any-return]
+        return json.loads(done.out)  # type: ignore[no-any-return]  # as PROGRAMS prints it
 
     return run
 

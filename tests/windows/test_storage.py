@@ -85,7 +85,7 @@ def test_concurrent_gets_at_expiry_cost_one_request(windows: Windows, sandbox: S
     command = windows.command("tokencli", "get", "groupid", "--lock-timeout", "200")
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     running = [
-        subprocess.Popen(command, env=env, cwd=windows.work, **pipes)  # type: ignore[call-overload]
+        subprocess.Popen(command, env=env, cwd=windows.work, **pipes)  # type: ignore[call-overload]  # of **pipes
         for _ in range(MANY)
     ]
     ended = [(process.communicate(timeout=250), process.returncode) for process in running]

@@ -77,7 +77,7 @@ def test_a_port_cannot_be_taken_by_others() -> None:
     """SO_REUSEADDR means that only on POSIX systems; Windows has an option of the opposite sense."""
 
     class FakeSocket(socket.socket):
-        def setsockopt(self, *options: object) -> None:  # type: ignore[override]
+        def setsockopt(self, *options: object) -> None:  # type: ignore[override]  # takes any options
             chosen.append(options)
 
     chosen: list[tuple[object, ...]] = []

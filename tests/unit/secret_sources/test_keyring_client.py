@@ -37,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("settled")
 
 def keyring(**more: object) -> OsKeyring:
     """Return the keyring of the test's environment."""
-    return OsKeyring(os.environ, FakeTerminal(), **more)  # type: ignore[arg-type]
+    return OsKeyring(os.environ, FakeTerminal(), **more)  # type: ignore[arg-type]  # of **more
 
 
 def source(ring: OsKeyring) -> KeyringSource:
@@ -493,7 +493,7 @@ def test_a_text_over_the_limit_is_stored_in_parts(keyring_env: dict[str, str]) -
 def test_a_result_code_of_the_keychain_says_what_helps(
     call: str, status: int, message: str, fix: str | None
 ) -> None:
-    """The keyring library on macOS raises an error of its own, whose cause has the code."""
+    """The keyring library on macOS raises its own error, and the error's cause has the code."""
 
     class Keychain:
         def get_password(self, service: str, username: str) -> str | None:
@@ -515,7 +515,7 @@ def test_a_result_code_of_the_keychain_says_what_helps(
         """`keyring.backends.macOS.api.Error`."""
 
     ring = keyring()
-    ring._backend = Keychain()  # type: ignore[assignment]
+    ring._backend = Keychain()  # type: ignore[assignment]  # a fake
     with pytest.raises(KeyringError, match=message) as caught:
         if call == "get":
             ring.get_item("s", "u")
@@ -534,7 +534,7 @@ def test_a_forked_process_of_macos_gets_an_error_instead_of_its_end(
     """Core Foundation ends a process that uses it after a fork; a child that starts with it is fine."""
     monkeypatch.setattr(keyring_client, "_loading_process", None)
     ring = OsKeyring({}, FakeTerminal(), platform=platform)
-    ring._backend = SimpleNamespace(get_password=lambda *_: CANARY)  # type: ignore[assignment]
+    ring._backend = SimpleNamespace(get_password=lambda *_: CANARY)  # type: ignore[assignment]  # a fake
 
     def read_in_child() -> bool:
         child = os.fork()

@@ -47,7 +47,7 @@ class UnreachableKeyring(KeyringOver):
             raise self.failure
         return "fake"
 
-    def _call_backend(self, work, *, hide=""):  # type: ignore[no-untyped-def]
+    def _call_backend(self, work, *, hide=""):  # type: ignore[no-untyped-def]  # as in OsKeyring
         self.require_usable()
         return super()._call_backend(work, hide=hide)
 
@@ -176,7 +176,7 @@ def nonsense(items: FakeCredentials) -> None:
 def too_many(items: FakeCredentials) -> None:
     """Let the header announce too many chunks."""
     item = find_item(items, KEY)
-    header = json.loads(bytes(item["CredentialBlob"]).decode("utf-16-le"))  # type: ignore[call-overload]
+    header = json.loads(bytes(item["CredentialBlob"]).decode("utf-16-le"))  # type: ignore[call-overload]  # a value of a dict of objects
     item["CredentialBlob"] = json.dumps({**header, "parts": 10**9}).encode("utf-16-le")
 
 
