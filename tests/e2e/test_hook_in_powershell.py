@@ -326,7 +326,7 @@ $told = prompt 6>&1
 """
     first, told, second = hooked(text, place).splitlines()
     assert (first, second) == (f"<{P}> <>", "<> <>")
-    assert told.endswith("is not readable in the encoding of the console")
+    assert told.endswith("probably because of [Console]::OutputEncoding")
 
 
 def test_an_inherited_variable_is_removed_as_well(place: World) -> None:

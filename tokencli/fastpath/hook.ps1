@@ -92,8 +92,8 @@ function global:_tokencli_renew {
                     "tokencli: error: no variable was renewed (exit code $global:LASTEXITCODE)")
             } elseif ($_tokencli_state.Next -eq $_tokencli_retry) {
                 Microsoft.PowerShell.Utility\Write-Host (
-                    'tokencli: error: no variable was renewed, because what tokencli printed is not readable ' +
-                    'in the encoding of the console')
+                    'tokencli: error: no variable was renewed, because PowerShell can not read what tokencli ' +
+                    'printed, probably because of [Console]::OutputEncoding')
             }
         } else {
             Microsoft.PowerShell.Utility\Write-Host (
